@@ -1,0 +1,234 @@
+//! What every layer must do, written once: the store over each engine, the server, the registry, and the client
+//! over HTTP run the same cases.
+//!
+//! A layer takes part by saying how to make one ([`Subject`]), and with one line of [`conformance!`](crate::conformance!):
+//!
+//! ```
+//! use akvs_core::conformance::Subject;
+//! # use akvs_core::{Error, Result};
+//! # use bytes::Bytes;
+//! # struct Mine(std::cell::RefCell<std::collections::BTreeMap<Vec<u8>, Bytes>>);
+//! # impl Subject for Mine {
+//! #     async fn set(&self, key: &[u8], value: &[u8]) -> Result<()> {
+//! #         self.0.borrow_mut().insert(key.to_vec(), Bytes::copy_from_slice(value));
+//! #         Ok(())
+//! #     }
+//! #     async fn get(&self, key: &[u8]) -> Result<Bytes> {
+//! #         self.0.borrow().get(key).cloned().ok_or_else(Error::not_found)
+//! #     }
+//! #     async fn get_or(&self, key: &[u8], default: &[u8]) -> Result<Bytes> {
+//! #         Ok(self.get(key).await.unwrap_or_else(|_| Bytes::copy_from_slice(default)))
+//! #     }
+//! #     async fn del(&self, key: &[u8]) -> Result<()> {
+//! #         self.0.borrow_mut().remove(key);
+//! #         Ok(())
+//! #     }
+//! #     async fn dispose(self) -> Result<()> {
+//! #         Ok(())
+//! #     }
+//! # }
+//! async fn mine() -> impl Subject {
+//!     // a fresh, empty store of the layer
+//! #   Mine(Default::default())
+//! }
+//!
+//! akvs_core::conformance!(pollster::block_on, mine);
+//! # pollster::block_on(async { akvs_core::conformance::get_existing(&mine().await).await });
+//! ```
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::{Code, Key, Result};
+
+/// A layer under test: one namespace of it, empty at first.
+pub trait Subject {
+    /// Stores a value.
+    fn set(&self, key: &[u8], value: &[u8]) -> impl Future<Output = Result<()>>;
+    /// The value, or the error `not_found`.
+    fn get(&self, key: &[u8]) -> impl Future<Output = Result<Bytes>>;
+    /// The value, or the default.
+    fn get_or(&self, key: &[u8], default: &[u8]) -> impl Future<Output = Result<Bytes>>;
+    /// Removes the key, if it is there.
+    fn del(&self, key: &[u8]) -> impl Future<Output = Result<()>>;
+    /// Ends the use of it.
+    fn dispose(self) -> impl Future<Output = Result<()>>;
+}
+
+/// Makes a test of each case for one layer: `conformance!(block_on, make)`, where `make` is an async function that
+/// gives a fresh [`Subject`] and `block_on` runs a future to its end.
+#[macro_export]
+macro_rules! conformance {
+    ($block_on:path, $make:path) => {
+        $crate::conformance!(
+            @cases $block_on, $make,
+            new_dispose, get_missing, get_missing_with_default, get_existing, get_existing_with_default, get_updated,
+            get_deleted, delete_missing, set_deleted, empty_value, any_byte_in_keys, longest_key, bad_keys
+        );
+    };
+    (@cases $block_on:path, $make:path, $($case:ident),+) => {
+        $(
+            #[test]
+            fn $case() {
+                $block_on(async {
+                    let subject = $make().await;
+                    $crate::conformance::$case(&subject).await;
+                    $crate::conformance::Subject::dispose(subject).await.expect("dispose");
+                });
+            }
+        )+
+    };
+}
+
+async fn set<S: Subject>(subject: &S, key: &[u8], value: &[u8]) {
+    subject
+        .set(key, value)
+        .await
+        .unwrap_or_else(|error| panic!("set {}: {error}", key.escape_ascii()));
+}
+
+async fn assert_value<S: Subject>(subject: &S, key: &[u8], value: &[u8]) {
+    let found = subject
+        .get(key)
+        .await
+        .unwrap_or_else(|error| panic!("get {}: {error}", key.escape_ascii()));
+    assert_eq!(found, value, "the value of {}", key.escape_ascii());
+}
+
+async fn assert_missing<S: Subject>(subject: &S, key: &[u8]) {
+    match subject.get(key).await {
+        Ok(value) => panic!("{} has the value {value:?}", key.escape_ascii()),
+        Err(error) => assert_eq!(error.code(), Code::NotFound, "{error}"),
+    }
+}
+
+/// A subject can be made and disposed of, and is empty at first.
+pub async fn new_dispose<S: Subject>(subject: &S) {
+    assert_missing(subject, b"anything").await;
+}
+
+/// The value of a key that was never set is `not_found`.
+pub async fn get_missing<S: Subject>(subject: &S) {
+    set(subject, b"other", b"value").await;
+    assert_missing(subject, b"key").await;
+}
+
+/// A missing key gives the default, and stays missing.
+pub async fn get_missing_with_default<S: Subject>(subject: &S) {
+    assert_eq!(
+        subject.get_or(b"key", b"default").await.expect("get_or"),
+        "default"
+    );
+    assert_missing(subject, b"key").await;
+}
+
+/// What was set is there.
+pub async fn get_existing<S: Subject>(subject: &S) {
+    set(subject, b"key", b"value").await;
+    assert_value(subject, b"key", b"value").await;
+}
+
+/// A key that is there does not give the default.
+pub async fn get_existing_with_default<S: Subject>(subject: &S) {
+    set(subject, b"key", b"value").await;
+    assert_eq!(
+        subject.get_or(b"key", b"default").await.expect("get_or"),
+        "value"
+    );
+}
+
+/// The newest value counts.
+pub async fn get_updated<S: Subject>(subject: &S) {
+    set(subject, b"key", b"value").await;
+    set(subject, b"key", b"another, longer value").await;
+    assert_value(subject, b"key", b"another, longer value").await;
+}
+
+/// A deleted key is missing, and no other is.
+pub async fn get_deleted<S: Subject>(subject: &S) {
+    set(subject, b"key", b"value").await;
+    set(subject, b"key2", b"value2").await;
+    subject.del(b"key").await.expect("del");
+    assert_missing(subject, b"key").await;
+    assert_value(subject, b"key2", b"value2").await;
+}
+
+/// Deleting a key that is not there is no error.
+pub async fn delete_missing<S: Subject>(subject: &S) {
+    subject.del(b"key").await.expect("del");
+    assert_missing(subject, b"key").await;
+}
+
+/// A deleted key can be set again.
+pub async fn set_deleted<S: Subject>(subject: &S) {
+    set(subject, b"key", b"value").await;
+    subject.del(b"key").await.expect("del");
+    set(subject, b"key", b"again").await;
+    assert_value(subject, b"key", b"again").await;
+}
+
+/// No bytes are a value too.
+pub async fn empty_value<S: Subject>(subject: &S) {
+    set(subject, b"key", b"").await;
+    assert_value(subject, b"key", b"").await;
+    assert_eq!(
+        subject.get_or(b"key", b"default").await.expect("get_or"),
+        ""
+    );
+}
+
+/// Keys that differ in any byte are different keys, whatever the byte means elsewhere.
+pub async fn any_byte_in_keys<S: Subject>(subject: &S) {
+    let mut keys: Vec<Vec<u8>> = (0..=255_u8).map(|byte| vec![byte]).collect();
+    keys.extend(
+        [
+            &b".."[..],
+            b"a/b",
+            b"a/",
+            b"/a",
+            b"%41",
+            b"A%",
+            b"~64",
+            b"a b",
+            b"a\xff",
+            b"a\xfe",
+        ]
+        .map(Vec::from),
+    );
+    for key in &keys {
+        set(subject, key, &[b"value of ", &key[..]].concat()).await;
+    }
+    for key in &keys {
+        assert_value(subject, key, &[b"value of ", &key[..]].concat()).await;
+    }
+}
+
+/// A key of the greatest length is a key.
+pub async fn longest_key<S: Subject>(subject: &S) {
+    let key = vec![0xfe; Key::MAX_BYTES];
+    set(subject, &key, b"value").await;
+    assert_value(subject, &key, b"value").await;
+    assert_missing(subject, &key[1..]).await;
+}
+
+/// A key that is too long is refused, and nothing is stored.
+pub async fn bad_keys<S: Subject>(subject: &S) {
+    let key = vec![b'k'; Key::MAX_BYTES + 1];
+    assert_eq!(
+        subject
+            .set(&key, b"value")
+            .await
+            .map_err(|error| error.code()),
+        Err(Code::InvalidKey)
+    );
+    assert_eq!(
+        subject.get(&key).await.map_err(|error| error.code()),
+        Err(Code::InvalidKey)
+    );
+    assert_eq!(
+        subject.del(&key).await.map_err(|error| error.code()),
+        Err(Code::InvalidKey)
+    );
+    assert_missing(subject, &key[1..]).await;
+}

@@ -1,0 +1,281 @@
+//! All namespaces over one engine: what is shared between them, and the ways to read and to write.
+//!
+//! It owns the revision counter, the namespace identities and the read cache. It does not own time, order between
+//! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
+//! nothing is ever committed again.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::engine::cache::EntryCache;
+use crate::engine::rows::{self, NamespaceId};
+use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp};
+
+/// Rows up to this size may share an engine's block with their neighbours.
+const SHARED_BLOCK_BYTES: usize = 16 << 10;
+
+/// What can be chosen for a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The most that the read cache holds, in bytes; 0 for none.
+    pub cache_bytes: u64,
+    /// How many changes of a namespace are remembered at least.
+    pub history_changes: u64,
+    /// Open even where the engine ends before what it had once synced: what is missing is lost for good.
+    pub accept_lost_commits: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            cache_bytes: 256 << 20,
+            history_changes: 100_000,
+            accept_lost_commits: false,
+        }
+    }
+}
+
+/// A namespace as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespaceInfo {
+    /// Its name.
+    pub name: Namespace,
+    /// When it came into being.
+    pub created: Timestamp,
+    /// How much it holds.
+    pub counts: Counts,
+}
+
+/// All namespaces over one engine; cheap to clone.
+#[derive(Clone)]
+pub struct Database(Arc<Inner>);
+
+struct Inner {
+    engine: Arc<dyn Engine>,
+    cache: Option<EntryCache>,
+    options: Options,
+    writer: Mutex<Counters>,
+    failure: OnceLock<Error>,
+}
+
+/// What the next commit counts on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) revision: Revision,
+    pub(crate) namespace: NamespaceId,
+}
+
+impl Database {
+    /// Opens the database that an engine holds, or begins one in an empty engine.
+    ///
+    /// Refuses with `corrupted` rows that a newer release wrote, and an engine that ends before what it had synced.
+    ///
+    /// ```
+    /// use akvs_core::{Database, MemoryEngine, Options};
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// assert!(!database.capabilities().durable);
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn open(engine: Arc<dyn Engine>, options: Options) -> Result<Database> {
+        let number = |key| -> Result<Option<u64>> {
+            engine
+                .get(Table::Meta, key)?
+                .map(|value| rows::parse_number(&value))
+                .transpose()
+        };
+        match number(rows::META_FORMAT)? {
+            None | Some(rows::FORMAT) => {}
+            Some(found) => {
+                let text = format!(
+                    "the data has format {found}, this release reads format {}",
+                    rows::FORMAT
+                );
+                return Err(Error::new(Code::Corrupted, text).with("format", found));
+            }
+        }
+        let revision = Revision::new(number(rows::META_REVISION)?.unwrap_or_default());
+        let watermark = engine.watermark()?;
+        if revision < watermark && !options.accept_lost_commits {
+            let text = format!(
+                "the data ends at revision {revision}, but revision {watermark} had been synced"
+            );
+            return Err(Error::new(Code::Corrupted, text)
+                .with("revision", revision.get())
+                .with("synced_revision", watermark.get()));
+        }
+        let counters = Counters {
+            // What was lost is lost, but its revisions are not given to other changes.
+            revision: revision.max(watermark),
+            namespace: number(rows::META_NAMESPACE)?.unwrap_or_default(),
+        };
+        Ok(Database(Arc::new(Inner {
+            cache: EntryCache::new(options.cache_bytes),
+            engine,
+            options,
+            writer: Mutex::new(counters),
+            failure: OnceLock::new(),
+        })))
+    }
+
+    /// Begins to gather changes that are to be committed together. Only one group can be open at a time: this waits
+    /// for the one before it.
+    pub fn group(&self) -> Group<'_> {
+        Group::new(
+            self,
+            self.0.writer.lock().unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// The revision of the newest committed change.
+    pub fn revision(&self) -> Revision {
+        self.counters().revision
+    }
+
+    /// Makes everything that was committed durable.
+    pub fn sync(&self) -> Result<()> {
+        if let Some(failure) = self.failure() {
+            return Err(failure.clone());
+        }
+        self.0.engine.sync().map_err(|error| self.fail(error))
+    }
+
+    /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is
+    /// opened again, if it lost any of it. Costs a sync of its own.
+    pub fn raise_watermark(&self, revision: Revision) -> Result<()> {
+        self.0.engine.raise_watermark(revision)
+    }
+
+    /// Makes everything durable, and lets the engine remember it: the last thing to do before the database is dropped.
+    pub fn close(&self) -> Result<()> {
+        let revision = self.revision();
+        self.sync()?;
+        self.raise_watermark(revision)
+    }
+
+    /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
+    pub fn namespaces(
+        &self,
+        after: Option<&Namespace>,
+        limit: usize,
+    ) -> Result<Vec<NamespaceInfo>> {
+        let start = match after {
+            // The least name that is greater.
+            Some(name) => [name.as_str().as_bytes(), &[0]].concat().into(),
+            None => Bytes::from_static(rows::FIRST_NAME),
+        };
+        let rows = self.0.engine.page(
+            Table::Catalogue,
+            &Span { start, end: None },
+            Limit::rows(limit),
+        )?;
+        rows.into_iter()
+            .map(|(name, value)| {
+                let row = rows::parse_catalogue(&value)?;
+                let name = Namespace::new(Namespace::check(&name)?)?;
+                Ok(NamespaceInfo {
+                    name,
+                    created: row.created,
+                    counts: self.counts(row.id)?,
+                })
+            })
+            .collect()
+    }
+
+    /// What the engine promises.
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.engine.capabilities()
+    }
+
+    /// Why nothing can be written any more, if that is so.
+    pub fn failure(&self) -> Option<&Error> {
+        self.0.failure.get()
+    }
+
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.0.engine
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Notes that a commit failed, for good, and gives the error that every later one will get.
+    pub(crate) fn fail(&self, error: Error) -> Error {
+        self.0.failure.get_or_init(|| error).clone()
+    }
+
+    pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<rows::CatalogueRow>> {
+        let value = self
+            .0
+            .engine
+            .get(Table::Catalogue, name.as_str().as_bytes())?;
+        value.map(|value| rows::parse_catalogue(&value)).transpose()
+    }
+
+    pub(crate) fn counts(&self, id: NamespaceId) -> Result<Counts> {
+        let value = self.0.engine.get(Table::Meta, &rows::counts_key(id))?;
+        value.map_or(Ok(Counts::default()), |value| rows::parse_counts(&value))
+    }
+
+    /// The entry in the cache, if it is there.
+    pub(crate) fn cached(&self, id: NamespaceId, key: &[u8]) -> Option<Entry> {
+        self.0.cache.as_ref()?.get(id, key)
+    }
+
+    /// The entry in the engine, past its deadline or not; it is in the cache afterwards.
+    pub(crate) fn read(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
+        let Some(cache) = &self.0.cache else {
+            let row = self.0.engine.get(Table::Data, &rows::data_key(id, key))?;
+            return row.map(rows::parse_data).transpose();
+        };
+        let ticket = cache.ticket(id, key);
+        let Some(mut row) = self.0.engine.get(Table::Data, &rows::data_key(id, key))? else {
+            return Ok(None);
+        };
+        if row.len() <= SHARED_BLOCK_BYTES {
+            // It may be a slice of a whole block, which would stay in memory as long as the entry.
+            row = Bytes::copy_from_slice(&row);
+        }
+        let entry = rows::parse_data(row)?;
+        cache.fill(ticket, id, key, entry.clone());
+        Ok(Some(entry))
+    }
+
+    pub(crate) fn publish(&self, id: NamespaceId, key: crate::Key, entry: Option<Entry>) {
+        if let Some(cache) = &self.0.cache {
+            cache.publish(id, key, entry);
+        }
+    }
+
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryEngine;
+    use crate::engine::{Batch, Durability};
+
+    #[test]
+    fn a_newer_format_is_refused() {
+        let engine = MemoryEngine::new();
+        let mut batch = Batch::default();
+        batch.put(
+            Table::Meta,
+            rows::META_FORMAT,
+            rows::number_value(rows::FORMAT + 1),
+        );
+        engine.commit(batch, Durability::Synced).unwrap();
+        let Err(error) = Database::open(Arc::new(engine), Options::default()) else {
+            panic!("opened")
+        };
+        assert_eq!(
+            error.message(),
+            "the data has format 2, this release reads format 1"
+        );
+    }
+}

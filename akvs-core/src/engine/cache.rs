@@ -1,0 +1,212 @@
+//! The read cache: whole entries, bounded in bytes, so that a hot read costs one look-up and no copy.
+//!
+//! It never answers with anything but the newest committed entry. Two kinds of callers write to it:
+//!
+//! - **The committer publishes** after the engine has committed and before anybody is answered. It holds the key's
+//!   stripe while it counts the stripe up and replaces (or removes) the entry.
+//! - **A reader fills** after a miss. It notes the stripe's count *before* it reads the engine, and afterwards,
+//!   holding the stripe, stores what it read only if the count is still the same.
+//!
+//! *A read that follows an answered write sees it*: the write was published before its answer, so the reader finds
+//! the published entry or, once that was evicted, reads the engine, which has it. *A late fill never hides a newer
+//! entry*: if the newer one was published after the reader noted the count, the counts differ and nothing is
+//! stored; if it was published before, its commit was before the engine was read, so what was read is not older;
+//! if it is published later, it replaces the fill. An eviction in between changes nothing of this, because the
+//! count is kept beside the cache and not in it.
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+use super::rows::NamespaceId;
+use crate::{Entry, Key};
+
+/// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.
+const OVERHEAD_BYTES: usize = 192;
+/// What an entry is assumed to cost when the cache plans its index.
+const TYPICAL_BYTES: u64 = 512;
+const STRIPES: usize = 256;
+
+/// A bounded cache of current entries.
+pub(crate) struct EntryCache {
+    entries: Cache<Slot, Entry, Weight>,
+    stripes: Box<[Stripe]>,
+    hasher: RandomState,
+}
+
+/// Proof of when a reader began to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket(u64);
+
+#[derive(Default)]
+struct Stripe {
+    published: AtomicU64,
+    lock: Mutex<()>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Slot {
+    id: NamespaceId,
+    key: Key,
+}
+
+/// A slot that does not own its key.
+struct SlotRef<'a> {
+    id: NamespaceId,
+    key: &'a [u8],
+}
+
+impl Hash for Slot {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        SlotRef {
+            id: self.id,
+            key: self.key.as_bytes(),
+        }
+        .hash(state);
+    }
+}
+
+impl Hash for SlotRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.id);
+        state.write(self.key);
+    }
+}
+
+impl Equivalent<Slot> for SlotRef<'_> {
+    fn equivalent(&self, slot: &Slot) -> bool {
+        self.id == slot.id && self.key == slot.key.as_bytes()
+    }
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Slot, Entry> for Weight {
+    fn weight(&self, slot: &Slot, entry: &Entry) -> u64 {
+        (slot.key.as_bytes().len() + entry.value.len() + OVERHEAD_BYTES) as u64
+    }
+}
+
+impl EntryCache {
+    /// A cache of at most so many bytes, or none where that is too little to hold anything.
+    pub(crate) fn new(bytes: u64) -> Option<EntryCache> {
+        (bytes >= OVERHEAD_BYTES as u64).then(|| EntryCache {
+            entries: Cache::with_weighter((bytes / TYPICAL_BYTES).max(1) as usize, bytes, Weight),
+            stripes: (0..STRIPES).map(|_| Stripe::default()).collect(),
+            hasher: RandomState::new(),
+        })
+    }
+
+    pub(crate) fn get(&self, id: NamespaceId, key: &[u8]) -> Option<Entry> {
+        self.entries.get(&SlotRef { id, key })
+    }
+
+    /// To be taken before the engine is read for a fill.
+    pub(crate) fn ticket(&self, id: NamespaceId, key: &[u8]) -> Ticket {
+        Ticket(self.stripe(id, key).published.load(Ordering::SeqCst))
+    }
+
+    /// Stores what a reader found, unless something was published since it began.
+    pub(crate) fn fill(&self, ticket: Ticket, id: NamespaceId, key: &[u8], entry: Entry) {
+        let Ok(owned) = Key::new(key.to_vec()) else {
+            return;
+        };
+        let stripe = self.stripe(id, key);
+        let _held = stripe.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if stripe.published.load(Ordering::SeqCst) == ticket.0 {
+            self.entries.insert(Slot { id, key: owned }, entry);
+        }
+    }
+
+    /// Stores what was committed, or that there is nothing any more.
+    pub(crate) fn publish(&self, id: NamespaceId, key: Key, entry: Option<Entry>) {
+        let stripe = self.stripe(id, key.as_bytes());
+        let _held = stripe.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        stripe.published.fetch_add(1, Ordering::SeqCst);
+        match entry {
+            Some(entry) => self.entries.insert(Slot { id, key }, entry),
+            None => {
+                self.entries.remove(&SlotRef {
+                    id,
+                    key: key.as_bytes(),
+                });
+            }
+        }
+    }
+
+    fn stripe(&self, id: NamespaceId, key: &[u8]) -> &Stripe {
+        &self.stripes[self.hasher.hash_one(SlotRef { id, key }) as usize % STRIPES]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Representation, Revision, Timestamp};
+
+    fn entry(revision: u64, length: usize) -> Entry {
+        Entry {
+            value: vec![b'v'; length].into(),
+            representation: Representation::default(),
+            revision: Revision::new(revision),
+            created: Timestamp::from_millis(0),
+            modified: Timestamp::from_millis(0),
+            deadline: None,
+        }
+    }
+
+    fn revision(cache: &EntryCache) -> Option<u64> {
+        cache.get(1, b"k").map(|entry| entry.revision.get())
+    }
+
+    #[test]
+    fn a_late_fill_does_not_hide_what_was_published() {
+        let cache = EntryCache::new(1 << 20).unwrap();
+        let ticket = cache.ticket(1, b"k");
+        cache.publish(1, Key::new("k").unwrap(), Some(entry(2, 1)));
+        cache.fill(ticket, 1, b"k", entry(1, 1));
+        assert_eq!(revision(&cache), Some(2));
+    }
+
+    #[test]
+    fn a_late_fill_does_not_bring_back_what_was_removed() {
+        let cache = EntryCache::new(1 << 20).unwrap();
+        let ticket = cache.ticket(1, b"k");
+        cache.publish(1, Key::new("k").unwrap(), None);
+        cache.fill(ticket, 1, b"k", entry(1, 1));
+        assert_eq!(revision(&cache), None);
+    }
+
+    #[test]
+    fn a_fill_is_kept_and_then_replaced() {
+        let cache = EntryCache::new(1 << 20).unwrap();
+        let ticket = cache.ticket(1, b"k");
+        cache.fill(ticket, 1, b"k", entry(1, 1));
+        assert_eq!(revision(&cache), Some(1));
+        assert!(cache.get(2, b"k").is_none(), "another namespace");
+        cache.publish(1, Key::new("k").unwrap(), Some(entry(2, 1)));
+        assert_eq!(revision(&cache), Some(2));
+    }
+
+    #[test]
+    fn it_stays_within_its_bytes() {
+        let cache = EntryCache::new(1 << 20).unwrap();
+        for index in 0..10_000_u64 {
+            cache.publish(
+                1,
+                Key::new(index.to_string()).unwrap(),
+                Some(entry(index, 1_000)),
+            );
+        }
+        assert!(
+            cache.entries.weight() <= 1 << 20,
+            "{}",
+            cache.entries.weight()
+        );
+        assert!(cache.entries.len() > 500, "{}", cache.entries.len());
+    }
+}

@@ -1,0 +1,73 @@
+//! The engine that keeps nothing: ordered maps under one lock. For tests, caches, and trying things out.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
+use crate::{Result, Revision};
+
+type Rows = BTreeMap<Bytes, Bytes>;
+
+/// An engine whose rows live as long as it does.
+#[derive(Debug, Default)]
+pub struct MemoryEngine {
+    // One lock for all tables makes a batch atomic for every reader.
+    tables: RwLock<[Rows; Table::ALL.len()]>,
+}
+
+impl MemoryEngine {
+    /// An empty engine.
+    pub fn new() -> MemoryEngine {
+        MemoryEngine::default()
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(tables[table as usize].get(key).cloned())
+    }
+
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        let end = match &span.end {
+            // A range that ends before it starts would be a panic of the map's.
+            Some(end) if *end <= span.start => return Ok(Vec::new()),
+            Some(end) => Bound::Excluded(end),
+            None => Bound::Unbounded,
+        };
+        let rows = tables[table as usize].range::<Bytes, _>((Bound::Included(&span.start), end));
+        limit.take(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+    }
+
+    fn commit(&self, batch: Batch, _: Durability) -> Result<()> {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        for row in batch.into_rows() {
+            let rows = &mut tables[row.table as usize];
+            match row.value {
+                Some(value) => rows.insert(row.key, value),
+                None => rows.remove(&row.key),
+            };
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn watermark(&self) -> Result<Revision> {
+        Ok(Revision::ZERO)
+    }
+
+    fn raise_watermark(&self, _: Revision) -> Result<()> {
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { durable: false }
+    }
+}

@@ -1,0 +1,219 @@
+//! The seam to storage: ordered rows in a few tables, read one by one or in bounded pages, written in atomic batches.
+//!
+//! An engine knows nothing of namespaces, entries or revisions; `rows` says how those become rows. A new engine
+//! implements [`Engine`] and passes the conformance cases, and no other file changes.
+
+pub(crate) mod cache;
+#[cfg(feature = "disk")]
+pub mod disk;
+#[cfg(feature = "disk")]
+mod folder;
+pub mod memory;
+pub(crate) mod rows;
+mod sweep;
+
+use bytes::Bytes;
+
+pub use sweep::Sweep;
+
+use crate::{Result, Revision};
+
+/// The tables of a database. Their rows are described in `rows`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Name → namespace; and the identities of dropped namespaces that are still to be swept.
+    Catalogue,
+    /// Namespace, key → entry.
+    Data,
+    /// Namespace, revision → what changed.
+    History,
+    /// Deadline, namespace, key → revision.
+    Deadlines,
+    /// Format, highest revision, highest namespace identity, counts.
+    Meta,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 5] = [
+        Table::Catalogue,
+        Table::Data,
+        Table::History,
+        Table::Deadlines,
+        Table::Meta,
+    ];
+
+    /// The table's name on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Catalogue => "catalogue",
+            Table::Data => "data",
+            Table::History => "history",
+            Table::Deadlines => "deadlines",
+            Table::Meta => "meta",
+        }
+    }
+}
+
+/// Rows to write together: all of them or, after a crash, none. A row stands in a batch once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    rows: Vec<Row>,
+}
+
+/// A row to write.
+#[derive(Debug)]
+pub struct Row {
+    /// Where it goes.
+    pub table: Table,
+    /// Its key.
+    pub key: Bytes,
+    /// Its value; none removes it.
+    pub value: Option<Bytes>,
+}
+
+impl Batch {
+    /// Writes a row.
+    pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.rows.push(Row {
+            table,
+            key: key.into(),
+            value: Some(value.into()),
+        });
+    }
+
+    /// Removes a row, if it is there.
+    pub fn remove(&mut self, table: Table, key: impl Into<Bytes>) {
+        self.rows.push(Row {
+            table,
+            key: key.into(),
+            value: None,
+        });
+    }
+
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows, in the order in which they were added.
+    pub fn into_rows(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
+/// When a commit may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Once it is on disk: neither a crash of the process nor a loss of power takes it away.
+    Synced,
+    /// Once the operating system has it: a crash of the process does not take it away, a loss of power may, until
+    /// the next [`Engine::sync`].
+    Buffered,
+}
+
+/// A run of rows to read.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The first key that may be read.
+    pub start: Bytes,
+    /// The key at which to stop, itself not read; none for the table's end.
+    pub end: Option<Bytes>,
+}
+
+impl Span {
+    /// All rows whose key begins so.
+    ///
+    /// ```
+    /// use akvs_core::engine::Span;
+    /// let span = Span::prefix(b"ab".to_vec());
+    /// assert_eq!(span.end.unwrap(), "ac");
+    /// assert_eq!(Span::prefix(vec![0xff]).end, None);
+    /// ```
+    pub fn prefix(prefix: impl Into<Bytes>) -> Span {
+        let start = prefix.into();
+        let end = start.iter().rposition(|byte| *byte != 0xff).map(|last| {
+            let mut end = start[..=last].to_vec();
+            end[last] += 1;
+            end.into()
+        });
+        Span { start, end }
+    }
+}
+
+/// Where a page ends at the latest. A page that has a next row has at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The most rows.
+    pub rows: usize,
+    /// No further row is read once keys and values have so many bytes.
+    pub bytes: usize,
+}
+
+impl Limit {
+    /// At most so many rows, and no more bytes than a few large values have.
+    pub fn rows(rows: usize) -> Limit {
+        Limit {
+            rows,
+            bytes: 16 << 20,
+        }
+    }
+
+    /// Takes rows up to the limit.
+    pub(crate) fn take(
+        self,
+        rows: impl Iterator<Item = Result<(Bytes, Bytes)>>,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        let mut page = Vec::new();
+        let mut bytes = 0;
+        for row in rows.take(self.rows) {
+            let (key, value) = row?;
+            bytes += key.len() + value.len();
+            page.push((key, value));
+            if bytes >= self.bytes {
+                break;
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// What an engine promises beyond the trait, for tests and for the operator to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// What was committed is there after the process has ended.
+    pub durable: bool,
+}
+
+/// An ordered, transactional row store.
+///
+/// Keys are ordered by their unsigned bytes. A batch is durable as its [`Durability`] says when `commit` returns,
+/// and no reader sees it before that. A commit that failed may have been written or not; after it the engine
+/// refuses every further one.
+pub trait Engine: Send + Sync + 'static {
+    /// The value of a row.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
+
+    /// The first rows of a span in order, as they stood together at one moment.
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+
+    /// Writes a batch whole.
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<()>;
+
+    /// Makes all earlier commits durable.
+    fn sync(&self) -> Result<()>;
+
+    /// The highest revision that the engine was ever told to be synced; the rows may not end before it.
+    fn watermark(&self) -> Result<Revision>;
+
+    /// Notes that everything up to this revision has been synced.
+    fn raise_watermark(&self, revision: Revision) -> Result<()>;
+
+    /// What it promises beyond this trait.
+    fn capabilities(&self) -> Capabilities;
+}

@@ -1,0 +1,130 @@
+//! What is stored under a key: the value, what its writer said of it, and when and as what revision it came.
+
+use bytes::Bytes;
+
+use crate::{Code, Error, Result, Revision, Timestamp};
+
+/// A stored value with all that is known of it. Cheap to clone: the bytes are shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The value, to the byte as it was written.
+    pub value: Bytes,
+    /// What the writer said the value is.
+    pub representation: Representation,
+    /// The change that wrote it.
+    pub revision: Revision,
+    /// When the key came into being.
+    pub created: Timestamp,
+    /// When this revision was written.
+    pub modified: Timestamp,
+    /// From this moment on the entry is gone, whether or not its space is.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Entry {
+    /// Whether the entry is still there at this moment.
+    ///
+    /// ```
+    /// use akvs_core::{Entry, Representation, Revision, Timestamp};
+    /// let at = Timestamp::from_millis;
+    /// let entry = Entry {
+    ///     value: "v".into(),
+    ///     representation: Representation::default(),
+    ///     revision: Revision::new(1),
+    ///     created: at(0),
+    ///     modified: at(0),
+    ///     deadline: Some(at(10)),
+    /// };
+    /// assert!(entry.is_live(at(9)));
+    /// assert!(!entry.is_live(at(10)));
+    /// ```
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.deadline.is_none_or(|deadline| now < deadline)
+    }
+}
+
+/// How a value is represented (RFC 9110, section 8): kept for the writer and given back, never acted upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Representation {
+    /// The `Content-Type`; none means `application/octet-stream`.
+    pub content_type: Option<FieldValue>,
+    /// The `Content-Encoding`; none means that the value is not encoded.
+    pub content_encoding: Option<FieldValue>,
+}
+
+/// The text of an HTTP field (RFC 9110, section 5.5).
+///
+/// - It has 1 to [`FieldValue::MAX_BYTES`] bytes.
+/// - Each is visible ASCII or a space, so that it can be sent in any header as it is.
+///
+/// ```
+/// use akvs_core::FieldValue;
+/// assert_eq!(FieldValue::new("text/plain; charset=utf-8")?.as_str(), "text/plain; charset=utf-8");
+/// assert!(FieldValue::new("text/plain\r\nSet-Cookie: a=b").is_err());
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldValue(Bytes);
+
+impl FieldValue {
+    /// The longest text, in bytes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// A field's text; `invalid_request` where a rule is broken.
+    pub fn new(text: impl Into<Bytes>) -> Result<FieldValue> {
+        let bytes = text.into();
+        let length = bytes.len();
+        if length == 0 || length > FieldValue::MAX_BYTES {
+            let message = format!(
+                "a field value has 1 to {} bytes, not {length}",
+                FieldValue::MAX_BYTES
+            );
+            return Err(Error::new(Code::InvalidRequest, message));
+        }
+        match bytes.iter().find(|byte| !(b' '..=b'~').contains(byte)) {
+            Some(byte) => Err(Error::new(
+                Code::InvalidRequest,
+                format!("a field value has the byte 0x{byte:02x}"),
+            )),
+            None => Ok(FieldValue(bytes)),
+        }
+    }
+
+    /// A text that was checked before it was stored.
+    pub(crate) fn stored(bytes: Bytes) -> FieldValue {
+        FieldValue(bytes)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The text's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_value_has_1_to_255_bytes() {
+        assert!(FieldValue::new("").is_err());
+        assert!(FieldValue::new("x".repeat(255)).is_ok());
+        assert!(FieldValue::new("x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn a_field_value_is_visible_ascii_and_spaces() {
+        for byte in 0..=255_u8 {
+            assert_eq!(
+                FieldValue::new(vec![byte]).is_ok(),
+                (0x20..0x7f).contains(&byte),
+                "{byte}"
+            );
+        }
+    }
+}

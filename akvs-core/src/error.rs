@@ -1,0 +1,246 @@
+//! The one error of all layers: a code to act on, a message to read, a context to show, and a source for the log.
+//!
+//! The message and the context are visible to clients, so they never hold a secret, a path of the server, or a
+//! stored value; such things belong into the source, which only the log sees. How a code looks in HTTP is not
+//! decided here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// What went wrong, as a program sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The key is empty, too long, or badly encoded.
+    InvalidKey,
+    /// The namespace is empty, too long, or not printable UTF-8.
+    InvalidNamespace,
+    /// Some other part of the request is malformed.
+    InvalidRequest,
+    /// Dropping a namespace wants its name said twice.
+    ConfirmationRequired,
+    /// No token, or one that nobody knows.
+    Unauthorized,
+    /// The token lacks the right.
+    Forbidden,
+    /// There is no such key, namespace or path.
+    NotFound,
+    /// The path knows other methods only.
+    MethodNotAllowed,
+    /// The operation does not fit the value that is there.
+    Conflict,
+    /// A condition of the request did not hold.
+    PreconditionFailed,
+    /// The history does not reach back that far.
+    HistoryGone,
+    /// More than a limit allows.
+    TooLarge,
+    /// The range lies outside of the value.
+    RangeNotSatisfiable,
+    /// Too much is queued; later it may work.
+    Overloaded,
+    /// The server is stopping.
+    Closing,
+    /// Not applied, for a reason that may pass.
+    Unavailable,
+    /// It may or may not have been applied.
+    OutcomeUnknown,
+    /// The namespace's quota would be exceeded.
+    QuotaExceeded,
+    /// The disk is full; no write is taken until the server is restarted with room.
+    StorageFull,
+    /// The storage failed.
+    Storage,
+    /// What the storage gave back is not what was written.
+    Corrupted,
+}
+
+impl Code {
+    /// Every code, in the order of the contract.
+    pub const ALL: [Code; 21] = [
+        Code::InvalidKey,
+        Code::InvalidNamespace,
+        Code::InvalidRequest,
+        Code::ConfirmationRequired,
+        Code::Unauthorized,
+        Code::Forbidden,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::Conflict,
+        Code::PreconditionFailed,
+        Code::HistoryGone,
+        Code::TooLarge,
+        Code::RangeNotSatisfiable,
+        Code::Overloaded,
+        Code::Closing,
+        Code::Unavailable,
+        Code::OutcomeUnknown,
+        Code::QuotaExceeded,
+        Code::StorageFull,
+        Code::Storage,
+        Code::Corrupted,
+    ];
+
+    /// The code as it is written on the wire and in logs, for example `not_found`.
+    ///
+    /// ```
+    /// assert_eq!(akvs_core::Code::NotFound.as_str(), "not_found");
+    /// ```
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::InvalidKey => "invalid_key",
+            Code::InvalidNamespace => "invalid_namespace",
+            Code::InvalidRequest => "invalid_request",
+            Code::ConfirmationRequired => "confirmation_required",
+            Code::Unauthorized => "unauthorized",
+            Code::Forbidden => "forbidden",
+            Code::NotFound => "not_found",
+            Code::MethodNotAllowed => "method_not_allowed",
+            Code::Conflict => "conflict",
+            Code::PreconditionFailed => "precondition_failed",
+            Code::HistoryGone => "history_gone",
+            Code::TooLarge => "too_large",
+            Code::RangeNotSatisfiable => "range_not_satisfiable",
+            Code::Overloaded => "overloaded",
+            Code::Closing => "closing",
+            Code::Unavailable => "unavailable",
+            Code::OutcomeUnknown => "outcome_unknown",
+            Code::QuotaExceeded => "quota_exceeded",
+            Code::StorageFull => "storage_full",
+            Code::Storage => "storage",
+            Code::Corrupted => "corrupted",
+        }
+    }
+
+    /// The code that [`as_str`](Self::as_str) writes so, if there is one.
+    ///
+    /// ```
+    /// use akvs_core::Code;
+    /// assert_eq!(Code::parse("too_large"), Some(Code::TooLarge));
+    /// assert_eq!(Code::parse("too large"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An error as every layer and the wire carry it: cheap to clone, because one failed commit answers many callers.
+///
+/// ```
+/// use akvs_core::{Code, Error};
+/// let error = Error::new(Code::TooLarge, "the value has 9 bytes, the limit is 8").with("limit", 8);
+/// assert_eq!(error.to_string(), "too_large: the value has 9 bytes, the limit is 8");
+/// assert_eq!(error.context()["limit"], 8);
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    message: String,
+    context: Map<String, Value>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A result with the one error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error with a code and a sentence that names what was wrong.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            code,
+            message: message.into(),
+            context: Map::new(),
+            source: None,
+        }))
+    }
+
+    /// The error of a missing key, whose text is the contract's.
+    pub fn not_found() -> Error {
+        Error::new(Code::NotFound, "no such key")
+    }
+
+    /// Adds a member to the context, which clients see.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Error {
+        self.0.context.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds the cause, which only the log sees.
+    #[must_use]
+    pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What went wrong, as a program sees it.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What went wrong, as a person reads it.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What a client may want to know besides: limits, names, revisions.
+    pub fn context(&self) -> &Map<String, Value> {
+        &self.0.context
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("code", &self.0.code)
+            .field("message", &self.0.message)
+            .field("context", &self.0.context)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_read_back_from_its_text() {
+        for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(code));
+        }
+    }
+
+    #[test]
+    fn a_source_is_kept_but_not_shown() {
+        let error = Error::new(Code::Storage, "the storage failed")
+            .because(std::io::Error::other("/secret/path"));
+        assert!(!error.to_string().contains("secret"));
+        assert!(
+            std::error::Error::source(&error)
+                .is_some_and(|source| source.to_string().contains("secret"))
+        );
+    }
+}

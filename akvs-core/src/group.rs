@@ -1,0 +1,386 @@
+//! Changes that are committed together: each judged in order against the state with all those before it, all of
+//! them written, or none.
+//!
+//! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
+//! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard};
+
+use bytes::Bytes;
+
+use crate::database::{Counters, Database};
+use crate::engine::rows::{self, CatalogueRow, ChangeKind, NamespaceId};
+use crate::engine::{Batch, Durability, Limit, Span, Table};
+use crate::store::{Store, StoreState};
+use crate::{Change, Code, Counts, Entry, Error, Key, Op, Result, Revision, Timestamp, apply};
+
+/// The most history rows that one group trims for a namespace.
+const TRIM_ROWS: u64 = 2_000;
+
+/// What became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The revision of the change; none where there was nothing to change.
+    pub revision: Option<Revision>,
+    /// Whether the key was there before.
+    pub existed: bool,
+}
+
+/// Changes that are committed together.
+///
+/// ```
+/// use akvs_core::engine::Durability;
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let store = Store::new(&database, Namespace::new("ns")?)?;
+/// let (key, now) = (Key::new("k")?, Timestamp::from_millis(0));
+///
+/// let mut group = database.group();
+/// let first = group.apply(&store, &key, Op::set("1"), now)?;
+/// let second = group.apply(&store, &key, Op::set("2"), now)?;
+/// group.commit(Durability::Synced)?;
+/// assert!(!first.existed && second.existed && first.revision < second.revision);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub struct Group<'a> {
+    database: &'a Database,
+    committed: MutexGuard<'a, Counters>,
+    next: Counters,
+    batch: Batch,
+    stores: Vec<Pending>,
+    index: HashMap<usize, usize>,
+}
+
+/// A namespace as it will be once the group is committed.
+struct Pending {
+    state: Arc<StoreState>,
+    id: Option<NamespaceId>,
+    counts: Counts,
+    history_start: Option<Bytes>,
+    entries: HashMap<Key, PendingEntry>,
+    dropped: bool,
+}
+
+struct PendingEntry {
+    committed_deadline: Option<Timestamp>,
+    entry: Option<Entry>,
+    changed: bool,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(database: &'a Database, committed: MutexGuard<'a, Counters>) -> Group<'a> {
+        Group {
+            database,
+            next: *committed,
+            committed,
+            batch: Batch::default(),
+            stores: Vec::new(),
+            index: HashMap::new(),
+        }
+    }
+
+    /// Judges an operation and, where it changes something, takes the change into the group.
+    ///
+    /// An error is this operation's alone and leaves the group as it was. The namespace comes into being with its
+    /// first change.
+    pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
+        let at = self.pending(store)?;
+        self.load(at, key)?;
+        let current = self.stores[at]
+            .entries
+            .get(key)
+            .and_then(|pending| pending.entry.as_ref());
+        let existed = current.is_some_and(|entry| entry.is_live(now));
+        let change = apply(op, current, now)?;
+        let (entry, kind) = match change {
+            Change::Nothing => {
+                return Ok(Outcome {
+                    revision: None,
+                    existed,
+                });
+            }
+            Change::Put(draft) => (
+                Some(draft.into_entry(self.next.revision.next())),
+                ChangeKind::Set,
+            ),
+            Change::Remove => (None, ChangeKind::Delete),
+        };
+        let id = self.birth(at, store, now)?;
+        let revision = self.next.revision.next();
+        self.next.revision = revision;
+        let pending = &mut self.stores[at];
+        let slot = pending
+            .entries
+            .entry(key.clone())
+            .or_insert_with(PendingEntry::absent);
+        let size = |entry: &Entry| key.as_bytes().len() + entry.value.len();
+        if let Some(old) = &slot.entry {
+            pending.counts.remove(size(old));
+        }
+        if let Some(new) = &entry {
+            pending.counts.add(size(new));
+        }
+        slot.entry = entry;
+        slot.changed = true;
+        pending.counts.history += 1;
+        let row = rows::history_value(kind, key.as_bytes());
+        self.batch
+            .put(Table::History, rows::history_key(id, revision, 0), row);
+        Ok(Outcome {
+            revision: Some(revision),
+            existed,
+        })
+    }
+
+    /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
+    /// `unavailable`; a store made anew begins empty. The space comes back by [`Sweep`](crate::engine::Sweep).
+    pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
+        let at = self.pending(store)?;
+        let Some(id) = self.stores[at].id else {
+            return Ok(false);
+        };
+        if self.stores[at].state.id().is_none() {
+            // Its birth is in this very group, and a row can stand in a batch only once.
+            return Err(Error::new(
+                Code::Unavailable,
+                "the namespace is just being made",
+            ));
+        }
+        // What was gathered for it so far is not wanted any more, except its history, which is swept.
+        self.stores[at].entries.clear();
+        self.stores[at].dropped = true;
+        self.batch
+            .put(Table::Catalogue, rows::dropped_key(id), Bytes::new());
+        Ok(true)
+    }
+
+    /// Removes a row that no store speaks of any more.
+    pub(crate) fn remove_row(&mut self, table: Table, key: Bytes) {
+        self.batch.remove(table, key);
+    }
+
+    /// Commits everything at once and shows it to readers. After an error nothing is committed ever again.
+    ///
+    /// Returns the newest revision.
+    pub fn commit(mut self, durability: Durability) -> Result<Revision> {
+        if let Some(failure) = self.database.failure() {
+            return Err(failure.clone());
+        }
+        for at in 0..self.stores.len() {
+            self.trim_history(at)?;
+        }
+        let published = self.write_rows();
+        if self.batch.is_empty() {
+            return Ok(self.committed.revision);
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.database
+            .engine()
+            .commit(batch, durability)
+            .map_err(|error| self.database.fail(error))?;
+        *self.committed = self.next;
+        for (id, key, entry) in published {
+            self.database.publish(id, key, entry);
+        }
+        for pending in self.stores {
+            let id = if pending.dropped {
+                StoreState::DROPPED
+            } else {
+                pending.id.unwrap_or(StoreState::UNBORN)
+            };
+            pending
+                .state
+                .commit(id, pending.counts, pending.history_start);
+        }
+        Ok(self.next.revision)
+    }
+
+    /// Where the namespace stands in the group.
+    fn pending(&mut self, store: &Store) -> Result<usize> {
+        let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
+        let state = store.state();
+        let address = Arc::as_ptr(state) as usize;
+        if let Some(at) = self.index.get(&address) {
+            return if self.stores[*at].dropped {
+                Err(gone())
+            } else {
+                Ok(*at)
+            };
+        }
+        if state.is_dropped() {
+            return Err(gone());
+        }
+        let (counts, history_start) = state.counts_and_history();
+        self.stores.push(Pending {
+            state: Arc::clone(state),
+            id: state.id(),
+            counts,
+            history_start,
+            entries: HashMap::new(),
+            dropped: false,
+        });
+        self.index.insert(address, self.stores.len() - 1);
+        Ok(self.stores.len() - 1)
+    }
+
+    /// Sees to it that the committed entry of a key is at hand, if there is one.
+    fn load(&mut self, at: usize, key: &Key) -> Result<()> {
+        let pending = &mut self.stores[at];
+        let Some(id) = pending.id else { return Ok(()) };
+        if pending.entries.contains_key(key) {
+            return Ok(());
+        }
+        let entry = match self.database.cached(id, key.as_bytes()) {
+            Some(entry) => Some(entry),
+            None => self.database.read(id, key.as_bytes())?,
+        };
+        let committed_deadline = entry.as_ref().and_then(|entry| entry.deadline);
+        pending.entries.insert(
+            key.clone(),
+            PendingEntry {
+                committed_deadline,
+                entry,
+                changed: false,
+            },
+        );
+        Ok(())
+    }
+
+    /// The namespace's identity; a new one, with its row of the catalogue, where it had none.
+    fn birth(&mut self, at: usize, store: &Store, now: Timestamp) -> Result<NamespaceId> {
+        if let Some(id) = self.stores[at].id {
+            return Ok(id);
+        }
+        if self.database.catalogue_row(store.name())?.is_some() {
+            return Err(Error::new(
+                Code::Unavailable,
+                "the namespace was opened twice",
+            ));
+        }
+        self.next.namespace += 1;
+        let id = self.next.namespace;
+        let row = rows::catalogue_value(&CatalogueRow { id, created: now });
+        self.batch.put(
+            Table::Catalogue,
+            Bytes::copy_from_slice(store.name().as_str().as_bytes()),
+            row,
+        );
+        self.stores[at].id = Some(id);
+        Ok(id)
+    }
+
+    /// Forgets the oldest changes once there are clearly more than are to be remembered.
+    fn trim_history(&mut self, at: usize) -> Result<()> {
+        let keep = self.database.options().history_changes;
+        let pending = &mut self.stores[at];
+        let slack = (keep / 8).clamp(1, 1_000);
+        let (Some(id), true) = (pending.id, pending.counts.history > keep + slack) else {
+            return Ok(());
+        };
+        let mut span = Span::prefix(rows::data_key(id, b""));
+        if let Some(start) = &pending.history_start {
+            // Everything before is removed already; not to read over its tombstones again.
+            span.start = start.clone();
+        }
+        let excess = (pending.counts.history - keep).min(TRIM_ROWS);
+        let oldest =
+            self.database
+                .engine()
+                .page(Table::History, &span, Limit::rows(excess as usize))?;
+        pending.counts.history -= oldest.len() as u64;
+        for (key, _) in oldest {
+            pending.history_start = Some(key.clone());
+            self.batch.remove(Table::History, key);
+        }
+        Ok(())
+    }
+
+    /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
+    fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
+        let mut published = Vec::new();
+        for pending in &mut self.stores {
+            let Some(id) = pending.id else { continue };
+            let mut changed = pending.dropped;
+            for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
+                changed = true;
+                published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
+            }
+            if pending.dropped {
+                self.batch.remove(
+                    Table::Catalogue,
+                    Bytes::copy_from_slice(pending.state.name().as_str().as_bytes()),
+                );
+                self.batch.remove(Table::Meta, rows::counts_key(id));
+            } else if changed {
+                self.batch.put(
+                    Table::Meta,
+                    rows::counts_key(id),
+                    rows::counts_value(&pending.counts),
+                );
+            }
+        }
+        if self.next.namespace > self.committed.namespace {
+            self.batch.put(
+                Table::Meta,
+                rows::META_NAMESPACE,
+                rows::number_value(self.next.namespace),
+            );
+        }
+        if self.next.revision > self.committed.revision {
+            if self.committed.revision == Revision::ZERO {
+                self.batch.put(
+                    Table::Meta,
+                    rows::META_FORMAT,
+                    rows::number_value(rows::FORMAT),
+                );
+            }
+            self.batch.put(
+                Table::Meta,
+                rows::META_REVISION,
+                rows::number_value(self.next.revision.get()),
+            );
+        }
+        published
+    }
+}
+
+impl PendingEntry {
+    fn absent() -> PendingEntry {
+        PendingEntry {
+            committed_deadline: None,
+            entry: None,
+            changed: false,
+        }
+    }
+
+    /// Writes the rows of the entry, and gives it back as it is to be cached.
+    fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
+        let deadline = self.entry.as_ref().and_then(|entry| entry.deadline);
+        if let Some(old) = self
+            .committed_deadline
+            .filter(|_| self.committed_deadline != deadline)
+        {
+            batch.remove(
+                Table::Deadlines,
+                rows::deadline_key(old, id, key.as_bytes()),
+            );
+        }
+        let Some(entry) = self.entry else {
+            batch.remove(Table::Data, rows::data_key(id, key.as_bytes()));
+            return None;
+        };
+        if let Some(deadline) = deadline {
+            let row = rows::deadline_key(deadline, id, key.as_bytes());
+            batch.put(
+                Table::Deadlines,
+                row,
+                rows::number_value(entry.revision.get()),
+            );
+        }
+        let (row, stored) = rows::data_value(&entry);
+        batch.put(Table::Data, rows::data_key(id, key.as_bytes()), row);
+        Some(stored)
+    }
+}

@@ -1,0 +1,53 @@
+//! The AKVS store itself: what a key is, what a write means, and the engines that keep it.
+//!
+//! A [`Store`] is one namespace's keys in a [`Database`], which sits on a storage [`engine`]. Everything here is
+//! synchronous and deterministic: time comes in as an argument, and there is no task, no thread and no network.
+//!
+//! ```
+//! use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), akvs_core::Error> {
+//! let database = Database::open(Arc::new(MemoryEngine::new()), Options::default())?;
+//! let store = Store::new(&database, Namespace::new("greetings")?)?;
+//! let (key, now) = (Key::new("hello")?, Timestamp::from_millis(1_000));
+//!
+//! store.set(&key, "world", now)?;
+//! assert_eq!(store.get(&key, now)?.value, "world");
+//!
+//! store.del(&key, now)?;
+//! assert_eq!(store.get_or(&key, "nobody".into(), now)?, "nobody");
+//! store.dispose()
+//! # }
+//! ```
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod counts;
+mod database;
+pub mod engine;
+mod entry;
+mod error;
+mod group;
+mod key;
+mod namespace;
+mod op;
+mod revision;
+mod store;
+mod timestamp;
+
+pub use counts::Counts;
+pub use database::{Database, NamespaceInfo, Options};
+pub use engine::memory::MemoryEngine;
+pub use entry::{Entry, FieldValue, Representation};
+pub use error::{Code, Error, Result};
+pub use group::{Group, Outcome};
+pub use key::Key;
+pub use namespace::Namespace;
+pub use op::{Change, Draft, Op, apply};
+pub use revision::Revision;
+pub use store::Store;
+pub use timestamp::Timestamp;
+
+#[cfg(feature = "disk")]
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError};

@@ -1,0 +1,43 @@
+//! The revision: the number of a change, one sequence for the whole database.
+
+use std::fmt;
+
+/// The number of a change.
+///
+/// Within a namespace it strictly increases, and it is never used again, not even after the namespace was dropped
+/// and made anew. Revisions of one namespace need not be dense.
+///
+/// ```
+/// use akvs_core::Revision;
+/// assert!(Revision::ZERO < Revision::ZERO.next());
+/// assert_eq!(Revision::new(7).to_string(), "7");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(u64);
+
+impl Revision {
+    /// Before any change.
+    pub const ZERO: Revision = Revision(0);
+
+    /// The revision of this number.
+    pub fn new(number: u64) -> Revision {
+        Revision(number)
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one that follows.
+    #[must_use]
+    pub fn next(self) -> Revision {
+        Revision(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

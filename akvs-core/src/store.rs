@@ -1,0 +1,175 @@
+//! One namespace's keys: `new`, `dispose`, `set`, `get`, `get_or`, `del`.
+//!
+//! A store owns the name and what is known of the namespace (its identity, its counts). It has no order of its own
+//! between callers and no clock. At most one store of a namespace may be used at a time; the registry sees to it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::engine::Durability;
+use crate::engine::rows::NamespaceId;
+use crate::{Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp};
+
+/// One namespace's keys in a database; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    state: Arc<StoreState>,
+}
+
+/// What is known of a namespace while a store of it is open.
+pub(crate) struct StoreState {
+    name: Namespace,
+    /// `UNBORN` until its first change is committed, `DROPPED` at the end.
+    id: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    counts: Counts,
+    /// Where the history begins, as far as that is known.
+    history_start: Option<Bytes>,
+}
+
+impl Store {
+    /// Opens a namespace of the database. Nothing is written: a namespace comes into being with its first change.
+    pub fn new(database: &Database, name: Namespace) -> Result<Store> {
+        let (id, counts) = match database.catalogue_row(&name)? {
+            Some(row) => (row.id, database.counts(row.id)?),
+            None => (StoreState::UNBORN, Counts::default()),
+        };
+        let known = Mutex::new(Known {
+            counts,
+            history_start: None,
+        });
+        let state = Arc::new(StoreState {
+            name,
+            id: AtomicU64::new(id),
+            known,
+        });
+        Ok(Store {
+            database: database.clone(),
+            state,
+        })
+    }
+
+    /// Ends the use of the store: once it returns, everything that was set is durable.
+    pub fn dispose(self) -> Result<()> {
+        self.database.sync()
+    }
+
+    /// Stores a value.
+    pub fn set(&self, key: &Key, value: impl Into<Bytes>, now: Timestamp) -> Result<Outcome> {
+        self.apply(key, Op::set(value), now)
+    }
+
+    /// The entry of a key, or the error `not_found`.
+    pub fn get(&self, key: &Key, now: Timestamp) -> Result<Entry> {
+        self.find(key.as_bytes(), now)?.ok_or_else(Error::not_found)
+    }
+
+    /// The value of a key, or this default where there is none.
+    pub fn get_or(&self, key: &Key, default: Bytes, now: Timestamp) -> Result<Bytes> {
+        Ok(self
+            .find(key.as_bytes(), now)?
+            .map_or(default, |entry| entry.value))
+    }
+
+    /// Removes a key, whether or not it is there.
+    pub fn del(&self, key: &Key, now: Timestamp) -> Result<Outcome> {
+        self.apply(key, Op::Delete, now)
+    }
+
+    /// Applies an operation and commits it.
+    pub fn apply(&self, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
+        let mut group = self.database.group();
+        let outcome = group.apply(self, key, op, now)?;
+        group.commit(Durability::Synced)?;
+        Ok(outcome)
+    }
+
+    /// The entry of a key, if it has one at this moment.
+    pub fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
+        if let Some(entry) = self.find_cached(key) {
+            return Ok(Some(entry).filter(|entry| entry.is_live(now)));
+        }
+        let Some(id) = self.state.id() else {
+            return Ok(None);
+        };
+        Ok(self
+            .database
+            .read(id, key)?
+            .filter(|entry| entry.is_live(now)))
+    }
+
+    /// The entry of a key where it is in the cache, past its deadline or not. Never waits for a disk.
+    pub fn find_cached(&self, key: &[u8]) -> Option<Entry> {
+        self.database.cached(self.state.id()?, key)
+    }
+
+    /// The namespace's name.
+    pub fn name(&self) -> &Namespace {
+        &self.state.name
+    }
+
+    /// The database it is in.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// How much it holds.
+    pub fn counts(&self) -> Counts {
+        self.state.counts_and_history().0
+    }
+
+    /// Whether the namespace has come into being and was not dropped.
+    pub fn exists(&self) -> bool {
+        self.state.id().is_some()
+    }
+
+    /// Whether the namespace was dropped while this store was open.
+    pub fn is_dropped(&self) -> bool {
+        self.state.is_dropped()
+    }
+
+    pub(crate) fn state(&self) -> &Arc<StoreState> {
+        &self.state
+    }
+}
+
+impl StoreState {
+    pub(crate) const UNBORN: NamespaceId = 0;
+    pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
+
+    pub(crate) fn name(&self) -> &Namespace {
+        &self.name
+    }
+
+    pub(crate) fn id(&self) -> Option<NamespaceId> {
+        match self.id.load(Ordering::Acquire) {
+            StoreState::UNBORN | StoreState::DROPPED => None,
+            id => Some(id),
+        }
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.id.load(Ordering::Acquire) == StoreState::DROPPED
+    }
+
+    pub(crate) fn counts_and_history(&self) -> (Counts, Option<Bytes>) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.counts, known.history_start.clone())
+    }
+
+    /// Takes over what a group has committed.
+    pub(crate) fn commit(&self, id: NamespaceId, counts: Counts, history_start: Option<Bytes>) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known {
+            counts,
+            history_start,
+        };
+        self.id.store(id, Ordering::Release);
+    }
+}

@@ -1,0 +1,23 @@
+//! A point in time. Core never asks what time it is; callers say so.
+
+/// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+///
+/// ```
+/// use akvs_core::Timestamp;
+/// assert!(Timestamp::from_millis(1) > Timestamp::from_millis(0));
+/// assert_eq!(Timestamp::from_millis(1_500).as_millis(), 1_500);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The point in time this many milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Timestamp {
+        Timestamp(millis)
+    }
+
+    /// The milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+}
