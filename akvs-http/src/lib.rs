@@ -1,1 +1,39 @@
-//! x
+//! The HTTP API of AKVS, on actix-web: the contract's routes, raw paths, problems, and a server that drains.
+//!
+//! This is the only crate that knows HTTP. It names no storage engine and decides nothing about data: it turns a
+//! request into a question to the [`Registry`](akvs_registry::Registry), and the answer into a response.
+//!
+//! ```
+//! use akvs_core::{Database, MemoryEngine};
+//! use akvs_server::{Committer, SystemClock};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let database = Database::open(Arc::new(MemoryEngine::new()), Default::default())?;
+//! let committer = Committer::start(database, Default::default(), Arc::new(SystemClock::new()))?;
+//! let registry = akvs_registry::Registry::new(committer);
+//!
+//! actix_web::rt::System::new().block_on(async {
+//!     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//!     let running = akvs_http::start(vec![listener], registry, akvs_http::Options::default())?;
+//!     let handle = running.handle();
+//!     // Elsewhere, when it is time to go:
+//!     actix_web::rt::spawn(async move { handle.stop(true).await });
+//!     running.await
+//! })?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod app;
+mod body;
+mod options;
+mod path;
+mod problem;
+mod routes;
+mod running;
+mod wire;
+
+pub use options::Options;
+pub use running::{Handle, Running, start};

@@ -1,0 +1,54 @@
+//! What a worker serves: the shared state and the routes, as one readable table.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use akvs_registry::Registry;
+
+use crate::Options;
+use crate::body::{BodyMemory, Limits};
+use crate::routes::{kv, meta};
+
+/// What every request may need.
+pub(crate) struct State {
+    pub(crate) registry: Registry,
+    pub(crate) value_limits: Limits,
+    pub(crate) body_memory: BodyMemory,
+    draining: AtomicBool,
+}
+
+impl State {
+    pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
+        Arc::new(State {
+            registry,
+            value_limits: Limits {
+                max_bytes: options.max_value_bytes,
+                setting: "limits.max_value_bytes",
+                timeout: options.request_timeout.max(Duration::from_millis(1)),
+            },
+            body_memory: BodyMemory::new(options.max_body_memory_bytes),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Says that the end has begun.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The routes. `/kv/…` is not among them: the default service slices its raw path, because a router would decode it,
+/// and because the hot path is twice as fast so.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(web::resource("/ping").to(meta::ping))
+        .service(web::resource("/livez").to(meta::livez))
+        .service(web::resource("/readyz").to(meta::readyz))
+        .default_service(web::to(kv::serve));
+}

@@ -1,0 +1,192 @@
+//! Receiving a value: within its limits, in no more memory than it needs, and without keeping a read buffer alive.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::{HttpRequest, web};
+use akvs_core::{Code, Error, Result};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+
+/// Bodies up to this size are bounded well enough by the number of connections.
+const SMALL_BYTES: usize = 16 << 10;
+/// How much of an unwanted body is read to keep a connection usable.
+const DISCARD_BYTES: usize = 64 << 10;
+const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// What a body may cost.
+pub(crate) struct Limits {
+    pub(crate) max_bytes: usize,
+    /// The setting that `max_bytes` comes from, for the error to name.
+    pub(crate) setting: &'static str,
+    pub(crate) timeout: Duration,
+}
+
+/// The memory of all bodies that are being received.
+pub(crate) struct BodyMemory {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+/// A part of it, given back when dropped.
+struct Reserved<'a> {
+    memory: &'a BodyMemory,
+    bytes: usize,
+}
+
+impl BodyMemory {
+    pub(crate) fn new(limit: usize) -> BodyMemory {
+        BodyMemory {
+            used: AtomicUsize::new(0),
+            limit,
+        }
+    }
+}
+
+impl Reserved<'_> {
+    /// Grows to so many bytes, if there are so many left.
+    fn grow(&mut self, bytes: usize) -> Result<()> {
+        let Some(more) = bytes
+            .checked_sub(self.bytes)
+            .filter(|_| bytes > SMALL_BYTES)
+        else {
+            return Ok(());
+        };
+        let used = self.memory.used.fetch_add(more, Ordering::Relaxed);
+        self.bytes = bytes;
+        if used.saturating_add(more) > self.memory.limit {
+            let text = "too many large values are being received at once";
+            return Err(Error::new(Code::Overloaded, text)
+                .with("limit", self.memory.limit)
+                .with("setting", "limits.max_body_memory_bytes")
+                .with("retry_after_s", 1));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Receives a whole body.
+pub(crate) async fn receive(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    limits: &Limits,
+    memory: &BodyMemory,
+) -> Result<Bytes> {
+    let announced = announced(request);
+    let too_large = |bytes: Option<u64>| too_large(bytes, limits);
+    if announced.is_some_and(|bytes| bytes > limits.max_bytes as u64) {
+        return Err(too_large(announced));
+    }
+    let mut reserved = Reserved { memory, bytes: 0 };
+    let announced = announced.unwrap_or(0) as usize;
+    let whole = collect(payload, announced, limits.max_bytes, &mut reserved);
+    let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
+        let text = format!("the body did not arrive within {:?}", limits.timeout);
+        return Err(
+            Error::new(Code::InvalidRequest, text).with("setting", "limits.request_timeout")
+        );
+    };
+    body?.ok_or_else(|| too_large(None))
+}
+
+/// Gathers the chunks of a body; none where there are more bytes than the limit.
+async fn collect(
+    payload: &mut web::Payload,
+    announced: usize,
+    max_bytes: usize,
+    reserved: &mut Reserved<'_>,
+) -> Result<Option<Bytes>> {
+    let Some(first) = payload.next().await else {
+        return Ok(Some(Bytes::new()));
+    };
+    let first = first.map_err(|error| broken(&error))?;
+    if announced > 0 && first.len() == announced {
+        // A copy of its own length, because the chunk is a slice of the connection's read buffer.
+        return Ok(Some(Bytes::copy_from_slice(&first)));
+    }
+    let mut body = BytesMut::with_capacity(announced.max(first.len()));
+    let mut next = Some(Ok(first));
+    while let Some(chunk) = next {
+        let chunk = chunk.map_err(|error| broken(&error))?;
+        if body.len() + chunk.len() > max_bytes {
+            return Ok(None);
+        }
+        reserved.grow(body.len() + chunk.len())?;
+        body.extend_from_slice(&chunk);
+        next = payload.next().await;
+    }
+    // What grew without an announcement may have twice the capacity that it needs.
+    let roomy = body.capacity() > body.len() + body.len() / 8;
+    Ok(Some(if roomy {
+        Bytes::copy_from_slice(&body)
+    } else {
+        body.freeze()
+    }))
+}
+
+/// Reads a body that nobody wants, if it is small and comes at once: else the connection could not be used any more.
+pub(crate) async fn discard(request: &HttpRequest, payload: &mut web::Payload) {
+    if announced(request).is_some_and(|bytes| bytes > DISCARD_BYTES as u64) {
+        return;
+    }
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(chunk)) = payload.next().await {
+            read += chunk.len();
+            if read > DISCARD_BYTES {
+                return;
+            }
+        }
+    };
+    // Whatever comes of it, the answer goes out.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
+}
+
+fn announced(request: &HttpRequest) -> Option<u64> {
+    request
+        .headers()
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn too_large(bytes: Option<u64>, limits: &Limits) -> Error {
+    let limit = limits.max_bytes;
+    let text = match bytes {
+        Some(bytes) => format!(
+            "the value has {bytes} bytes, the most is {limit} ({})",
+            limits.setting
+        ),
+        None => format!(
+            "the value has more than {limit} bytes, which is the most ({})",
+            limits.setting
+        ),
+    };
+    Error::new(Code::TooLarge, text)
+        .with("limit", limit)
+        .with("setting", limits.setting)
+}
+
+fn broken(error: &PayloadError) -> Error {
+    let text = match error {
+        PayloadError::Incomplete(_) => "the body ended early",
+        PayloadError::EncodingCorrupted => "the body is not encoded as the head says",
+        PayloadError::Overflow
+        | PayloadError::UnknownLength
+        | PayloadError::Http2Payload(_)
+        | PayloadError::Io(_)
+        | _ => "the body could not be read",
+    };
+    Error::new(Code::InvalidRequest, text).because(std::io::Error::other(error.to_string()))
+}

@@ -1,0 +1,44 @@
+//! What can be chosen for the HTTP server.
+
+use std::time::Duration;
+
+/// What can be chosen for the HTTP server.
+///
+/// ```
+/// let options = akvs_http::Options { max_value_bytes: 1 << 20, ..Default::default() };
+/// assert!(options.max_connections > 0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The longest value, in bytes; a longer one is refused with 413.
+    pub max_value_bytes: usize,
+    /// The most connections at once; one more waits until another is closed.
+    pub max_connections: usize,
+    /// The most memory for bodies that are being received, in bytes; what would need more is refused with 503.
+    pub max_body_memory_bytes: usize,
+    /// How long a client may take to send the head of a request.
+    pub header_timeout: Duration,
+    /// How long a client may take to send a body.
+    pub request_timeout: Duration,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive: Duration,
+    /// How long requests in flight may take to end when the server stops.
+    pub drain_timeout: Duration,
+    /// How many threads serve connections.
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            max_value_bytes: 16 << 20,
+            max_connections: 25_000,
+            max_body_memory_bytes: 512 << 20,
+            header_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(75),
+            drain_timeout: Duration::from_secs(10),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+use akvs_core::{Code, Error};
+use serde_json::{Value, json};
+
+use crate::accept;
+
+const PROBLEM_JSON: &str = "application/problem+json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The status and the title of a code: the table of the contract.
+pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {
+    match code {
+        Code::InvalidKey => (StatusCode::BAD_REQUEST, "Invalid key"),
+        Code::InvalidNamespace => (StatusCode::BAD_REQUEST, "Invalid namespace"),
+        Code::InvalidRequest => (StatusCode::BAD_REQUEST, "Invalid request"),
+        Code::ConfirmationRequired => (StatusCode::BAD_REQUEST, "Confirmation required"),
+        Code::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        Code::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
+        Code::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+        Code::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"),
+        Code::Conflict => (StatusCode::CONFLICT, "Conflict"),
+        Code::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "Precondition failed"),
+        Code::HistoryGone => (StatusCode::GONE, "History gone"),
+        Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
+        Code::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable"),
+        Code::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
+        Code::Closing => (StatusCode::SERVICE_UNAVAILABLE, "Closing"),
+        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
+        Code::OutcomeUnknown => (StatusCode::GATEWAY_TIMEOUT, "Outcome unknown"),
+        Code::QuotaExceeded => (StatusCode::INSUFFICIENT_STORAGE, "Quota exceeded"),
+        Code::StorageFull => (StatusCode::INSUFFICIENT_STORAGE, "Storage full"),
+        Code::Storage => (StatusCode::INTERNAL_SERVER_ERROR, "Storage failed"),
+        Code::Corrupted => (StatusCode::INTERNAL_SERVER_ERROR, "Stored data damaged"),
+    }
+}
+
+/// The response to an error: a problem document, or the original's text where the contract has one.
+pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
+    let (status, title) = status(error.code());
+    if matches!(
+        error.code(),
+        Code::Storage | Code::Corrupted | Code::OutcomeUnknown
+    ) {
+        let source = std::error::Error::source(error)
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        log::error!("{} {}: {error} {source}", request.method(), request.path());
+    }
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let seconds = error
+            .context()
+            .get("retry_after_s")
+            .and_then(Value::as_u64)
+            .unwrap_or(1);
+        response.insert_header((RETRY_AFTER, seconds));
+    }
+    // The original's two texts; a client that asks for JSON gets the document.
+    if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed)
+        && !accept::lists_json(request)
+    {
+        return response.content_type(TEXT).body(title);
+    }
+    let mut document = json!({
+        "type": format!("urn:akvs:problem:{}", error.code()),
+        "title": title,
+        "status": status.as_u16(),
+        "detail": error.message(),
+        "code": error.code().as_str(),
+    });
+    if let Some(members) = document.as_object_mut() {
+        for (name, value) in error.context() {
+            members
+                .entry(name.as_str())
+                .or_insert_with(|| value.clone());
+        }
+    }
+    response
+        .content_type(PROBLEM_JSON)
+        .body(document.to_string())
+}
+
+/// The response to a method that a path does not know.
+pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    let message = format!(
+        "{} is not allowed here; allowed are {allow}",
+        request.method()
+    );
+    let mut response = respond(request, &Error::new(Code::MethodNotAllowed, message));
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::body::{BodySize, MessageBody};
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn every_code_has_an_error_status_and_a_title() {
+        for code in Code::ALL {
+            let (status, title) = status(code);
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{code}"
+            );
+            assert!(!title.is_empty(), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_context_cannot_replace_a_standard_member() {
+        let error = Error::new(Code::TooLarge, "too large")
+            .with("status", 200)
+            .with("limit", 8);
+        let response = respond(&TestRequest::default().to_http_request(), &error);
+        assert_eq!(response.status(), 413);
+        let body = response.into_body().try_into_bytes().unwrap();
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (&document["status"], &document["limit"]),
+            (&json!(413), &json!(8))
+        );
+        assert_eq!(document["type"], "urn:akvs:problem:too_large");
+    }
+
+    #[test]
+    fn the_original_texts_have_no_newline() {
+        let response = respond(
+            &TestRequest::default().to_http_request(),
+            &Error::not_found(),
+        );
+        assert_eq!(response.body().size(), BodySize::Sized(9));
+    }
+}

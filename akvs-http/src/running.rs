@@ -1,0 +1,99 @@
+//! The server while it runs, and the way to end it. Listening sockets come in from outside, so that tests bind port 0.
+
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer, rt, web};
+use akvs_registry::Registry;
+use akvs_server::Relay;
+
+use crate::Options;
+use crate::app::{self, State};
+
+/// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
+/// while the result is polled, and ends when its [`Handle`] says so.
+pub fn start(
+    listeners: Vec<TcpListener>,
+    registry: Registry,
+    options: Options,
+) -> io::Result<Running> {
+    let state = State::new(registry, &options);
+    let data = web::Data::from(Arc::clone(&state));
+    let workers = options.workers.max(1);
+    let server = HttpServer::new(move || {
+        // Each worker completes its own writes, woken once a commit.
+        if let Some(relay) = Relay::attach() {
+            rt::spawn(relay);
+        }
+        App::new().app_data(data.clone()).configure(app::configure)
+    });
+    let mut server = server
+        .workers(workers)
+        .max_connections(options.max_connections.div_ceil(workers))
+        .tcp_nodelay(true)
+        .keep_alive(options.keep_alive)
+        .client_request_timeout(options.header_timeout)
+        // Also lets a client read the answer to a body that was refused before it is cut off.
+        .client_disconnect_timeout(options.header_timeout)
+        .shutdown_timeout(options.drain_timeout.as_secs().max(1))
+        .disable_signals();
+    for listener in listeners {
+        // HTTP/1.1, and HTTP/2 for a client that knows.
+        server = server.listen_auto_h2c(listener)?;
+    }
+    let server = server.run();
+    Ok(Running {
+        handle: Handle {
+            server: server.handle(),
+            state,
+        },
+        server,
+    })
+}
+
+/// A server that serves while it is polled, and is done once it has stopped.
+#[must_use = "a server serves only while it is polled"]
+pub struct Running {
+    handle: Handle,
+    server: Server,
+}
+
+impl Running {
+    /// The way to end it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Future for Running {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.server).poll(context)
+    }
+}
+
+/// The way to end a server; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    server: ServerHandle,
+    state: Arc<State>,
+}
+
+impl Handle {
+    /// Says that the end has begun: `/readyz` answers 503, all else goes on.
+    pub fn drain(&self) {
+        self.state.drain();
+    }
+
+    /// Stops: no new connections; where `graceful`, requests in flight may end first, for as long as the drain
+    /// time-out. Done once all workers have stopped.
+    pub async fn stop(&self, graceful: bool) {
+        self.state.drain();
+        self.server.stop(graceful).await;
+    }
+}

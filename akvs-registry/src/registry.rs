@@ -1,0 +1,171 @@
+//! The registry: namespace → server.
+//!
+//! It owns which servers are open. It does not own what a namespace holds, nor any order of changes. Invariant: at
+//! any moment there is at most one server of a namespace that can still commit. Servers are made under the map's
+//! lock, and one is taken out only when nobody else has a handle to it, or after its namespace was dropped, when it
+//! refuses everything.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use akvs_core::{Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result};
+use akvs_server::{Committer, Server};
+
+/// The most servers that are kept open while nobody uses them.
+const IDLE_SERVERS: usize = 1_024;
+
+/// All namespaces of a database; cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    committer: Committer,
+    servers: RwLock<Servers>,
+}
+
+#[derive(Default)]
+struct Servers {
+    open: HashMap<Namespace, Server>,
+    /// At how many open servers the unused ones are looked for.
+    sweep_at: usize,
+}
+
+impl Registry {
+    /// A registry over this committer's database; nothing is open yet.
+    pub fn new(committer: Committer) -> Registry {
+        Registry(Arc::new(Inner {
+            committer,
+            servers: RwLock::default(),
+        }))
+    }
+
+    /// The entry of a key, if there is such a namespace and such a key. Opens no namespace that does not exist.
+    pub async fn find(&self, name: &str, key: &[u8]) -> Result<Option<Entry>> {
+        match self.existing(name)? {
+            Some(server) => server.find(key).await,
+            None => Key::check(key).map(|()| None),
+        }
+    }
+
+    /// The entry of a key, or the error `not_found`.
+    pub async fn get(&self, name: &str, key: &[u8]) -> Result<Entry> {
+        self.find(name, key).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Applies an operation to a namespace, which comes into being with its first change.
+    pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
+        loop {
+            let server = self.open(name)?;
+            let result = server.submit(key.clone(), op.clone()).await;
+            if result.is_ok() || !server.is_dropped() {
+                return result;
+            }
+            // It was dropped before this came to its turn, so that nothing of it was applied: begin anew.
+            self.forget(&server);
+        }
+    }
+
+    /// The server of a namespace, which need not exist yet.
+    pub fn open(&self, name: &Namespace) -> Result<Server> {
+        if let Some(server) = self.opened(name.as_str()) {
+            return Ok(server);
+        }
+        let mut servers = self
+            .0
+            .servers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = servers.open.get(name) {
+            return Ok(server.clone());
+        }
+        // Within the lock, so that of many first callers one opens it. A failure leaves nothing behind.
+        let server = Server::start(&self.0.committer, name.clone())?;
+        servers.make_room();
+        servers.open.insert(name.clone(), server.clone());
+        Ok(server)
+    }
+
+    /// The server of a namespace, if there is such a namespace.
+    pub fn existing(&self, name: &str) -> Result<Option<Server>> {
+        if let Some(server) = self.opened(name) {
+            return Ok(Some(server).filter(|server| server.store().exists()));
+        }
+        let name = Namespace::new(name)?;
+        if !self.0.committer.database().has_namespace(&name)? {
+            return Ok(None);
+        }
+        Ok(Some(self.open(&name)?))
+    }
+
+    /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
+    pub fn list(&self, after: Option<&Namespace>, limit: usize) -> Result<Vec<NamespaceInfo>> {
+        self.0.committer.database().namespaces(after, limit)
+    }
+
+    /// Drops a namespace with all it holds; whether there was one. Its name can be used again at once.
+    pub async fn drop_namespace(&self, name: &str) -> Result<bool> {
+        let Some(server) = self.existing(name)? else {
+            return Ok(false);
+        };
+        let result = server.drop_namespace().await;
+        if server.is_dropped() {
+            self.forget(&server);
+        }
+        result
+    }
+
+    /// How many servers are open.
+    pub fn open_servers(&self) -> usize {
+        self.0
+            .servers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .len()
+    }
+
+    /// Whether writes are taken.
+    pub fn is_writable(&self) -> bool {
+        self.0.committer.is_writable()
+    }
+
+    fn opened(&self, name: &str) -> Option<Server> {
+        self.0
+            .servers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            .get(name)
+            .cloned()
+    }
+
+    /// Takes a dropped namespace's server out, unless somebody has put a new one in its place.
+    fn forget(&self, server: &Server) {
+        let mut servers = self
+            .0
+            .servers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let name = server.store().name();
+        if servers
+            .open
+            .get(name)
+            .is_some_and(|current| current.is_same(server))
+        {
+            servers.open.remove(name);
+        }
+    }
+}
+
+impl Servers {
+    /// Closes the servers that nobody uses once there are many. Looking at all of them is paid for by the many that
+    /// were opened since the last time.
+    fn make_room(&mut self) {
+        if self.open.len() < self.sweep_at.max(IDLE_SERVERS) {
+            return;
+        }
+        // Handles are only given out under the lock that is held here: who has none now gets a new server.
+        self.open.retain(|_, server| !server.is_idle());
+        self.sweep_at = 2 * self.open.len();
+    }
+}

@@ -1,0 +1,328 @@
+//! The committer: the one thread of a database that writes. It joins what all writers have queued at a moment into
+//! one commit with one sync, shows it to readers, and only then answers.
+//!
+//! It owns its thread, the queue of ready writers and the bounds of what may wait. It does not judge (`writer` and
+//! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use akvs_core::engine::Durability;
+use akvs_core::{Code, Database, Error, Result};
+
+use crate::relay::Bundle;
+use crate::upkeep::Upkeep;
+use crate::writer::{Budget, Ready, Request, Round, Writer};
+use crate::{Clock, CommitDurability, CommitterOptions};
+
+/// The most that one commit takes, so that its batch and its answers stay small.
+const GROUP_REQUESTS: usize = 4_096;
+const GROUP_BYTES: usize = 32 << 20;
+
+/// The thread that commits for all namespaces of a database; a handle to it, cheap to clone. It ends when it is
+/// stopped, or when the last handle is dropped.
+#[derive(Clone)]
+pub struct Committer(Arc<Owner>);
+
+struct Owner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+pub(crate) struct Shared {
+    database: Database,
+    options: CommitterOptions,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    wake: Condvar,
+    queued: AtomicUsize,
+    queued_bytes: AtomicUsize,
+    /// Whether a read of the engine is not expected to wait for a disk.
+    resident: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Ready>,
+    /// Whether the thread waits to be woken.
+    parked: bool,
+    stopping: bool,
+    ended: bool,
+}
+
+impl Committer {
+    /// Starts the thread; `storage` where the system refuses one.
+    pub fn start(
+        database: Database,
+        options: CommitterOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Committer> {
+        let shared = Arc::new(Shared {
+            database,
+            options,
+            clock,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            queued: AtomicUsize::new(0),
+            queued_bytes: AtomicUsize::new(0),
+            resident: AtomicBool::new(true),
+        });
+        let thread = std::thread::Builder::new().name("akvs-committer".into());
+        let thread = thread.spawn({
+            let shared = Arc::clone(&shared);
+            move || Shared::run(&shared)
+        });
+        let thread = thread.map_err(|error| {
+            Error::new(Code::Storage, "no thread could be started").because(error)
+        })?;
+        Ok(Committer(Arc::new(Owner {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })))
+    }
+
+    /// Commits what is queued, makes everything durable, and ends the thread. Writes that come later are refused
+    /// with `closing`. Blocks until that is done.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+
+    /// The database it commits to.
+    pub fn database(&self) -> &Database {
+        &self.0.shared.database
+    }
+
+    /// The clock it goes by.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.shared.clock
+    }
+
+    /// Whether writes are taken: it is neither stopped nor has a commit failed.
+    pub fn is_writable(&self) -> bool {
+        let state = self.0.shared.state();
+        !state.stopping && !state.ended && self.database().failure().is_none()
+    }
+
+    /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
+    pub(crate) fn submit(&self, writer: &Ready, request: Request) {
+        self.0.shared.submit(writer, request);
+    }
+
+    /// Whether a read of the engine is not expected to wait for a disk.
+    pub(crate) fn is_resident(&self) -> bool {
+        self.0.shared.resident.load(Ordering::Relaxed)
+    }
+}
+
+impl Owner {
+    fn stop(&self) {
+        {
+            let mut state = self.shared.state();
+            state.stopping = true;
+            self.shared.wake.notify_one();
+        }
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            log::error!("the committer ended with a panic");
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn submit(&self, writer: &Ready, request: Request) {
+        if let Err(error) = self.admit(request.work.bytes()) {
+            request.reply.send(Err(error));
+            return;
+        }
+        if !writer.push(request) {
+            return;
+        }
+        let mut state = self.state();
+        if state.ended {
+            drop(state);
+            self.refuse(writer);
+            return;
+        }
+        state.ready.push_back(Arc::clone(writer));
+        let parked = std::mem::take(&mut state.parked);
+        drop(state);
+        if parked {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Counts a request in, unless there are too many.
+    fn admit(&self, bytes: usize) -> Result<()> {
+        let overloaded = |what: &str, limit: usize| {
+            Error::new(
+                Code::Overloaded,
+                format!("too many {what} are waiting, the most is {limit}"),
+            )
+            .with("limit", limit)
+            .with("retry_after_s", 1)
+        };
+        let CommitterOptions {
+            max_queued_writes,
+            max_queued_bytes,
+            ..
+        } = self.options;
+        if self.queued.fetch_add(1, Ordering::Relaxed) >= max_queued_writes {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(
+                overloaded("writes", max_queued_writes).with("setting", "limits.max_queued_writes")
+            );
+        }
+        if self.queued_bytes.fetch_add(bytes, Ordering::Relaxed) >= max_queued_bytes {
+            self.discharge(1, bytes);
+            return Err(overloaded("bytes", max_queued_bytes));
+        }
+        Ok(())
+    }
+
+    fn discharge(&self, requests: usize, bytes: usize) {
+        self.queued.fetch_sub(requests, Ordering::Relaxed);
+        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn refuse(&self, writer: &Writer) {
+        let refused = writer
+            .refuse(&Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1));
+        self.discharge(refused.len(), refused.iter().sum());
+    }
+
+    fn run(shared: &Arc<Shared>) {
+        // However the thread ends, nobody is to wait for it any longer.
+        let _end = End(shared);
+        let mut upkeep = Upkeep::new(shared.options.durability);
+        while let Some(ready) = shared.next(&mut upkeep) {
+            let mut unwinding = Unwinding {
+                shared,
+                writers: ready.iter().cloned().collect(),
+            };
+            shared.commit(ready, &mut upkeep);
+            unwinding.writers.clear();
+        }
+        upkeep.finish(&shared.database);
+    }
+
+    /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
+    fn next(&self, upkeep: &mut Upkeep) -> Option<VecDeque<Ready>> {
+        loop {
+            let pause = upkeep.run(
+                &self.database,
+                &*self.clock,
+                self.options.resident_bytes,
+                &self.resident,
+            );
+            let mut state = self.state();
+            if state.ready.is_empty() && !state.stopping {
+                state.parked = true;
+                state = match pause {
+                    Some(pause) => {
+                        let waited = self.wake.wait_timeout(state, pause);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => self
+                        .wake
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner),
+                };
+                state.parked = false;
+            }
+            if !state.ready.is_empty() {
+                return Some(std::mem::take(&mut state.ready));
+            }
+            if state.stopping {
+                state.ended = true;
+                return None;
+            }
+        }
+    }
+
+    /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
+    fn commit(&self, mut ready: VecDeque<Ready>, upkeep: &mut Upkeep) {
+        let mut round = Round {
+            now: self.clock.now(),
+            budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
+            bundle: Bundle::default(),
+            dropped: false,
+        };
+        let mut group = self.database.group();
+        let mut again = Vec::new();
+        while !round.budget.is_spent()
+            && let Some(writer) = ready.pop_front()
+        {
+            if writer.judge(&mut group, &mut round) {
+                again.push(writer);
+            }
+        }
+        if !ready.is_empty() || !again.is_empty() {
+            // Those that were not reached come first, those that want more behind all others.
+            let mut state = self.state();
+            ready.append(&mut state.ready);
+            ready.extend(again);
+            state.ready = ready;
+        }
+        let durability = match self.options.durability {
+            CommitDurability::Fsync => Durability::Synced,
+            CommitDurability::Interval(_) => Durability::Buffered,
+        };
+        match group.commit(durability) {
+            Ok(revision) => upkeep.committed(revision, round.dropped),
+            Err(error) => {
+                upkeep.failed(&error);
+                round.bundle.fail(&error);
+            }
+        }
+        self.discharge(round.bundle.len(), round.budget.spent_bytes());
+        round.bundle.send();
+    }
+}
+
+/// The writers of the commit that is under way, which nobody would come back to if it panicked.
+struct Unwinding<'a> {
+    shared: &'a Shared,
+    writers: Vec<Ready>,
+}
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        for writer in &self.writers {
+            self.shared.refuse(writer);
+        }
+    }
+}
+
+/// The end of the thread.
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let ready = {
+            let mut state = self.0.state();
+            state.ended = true;
+            std::mem::take(&mut state.ready)
+        };
+        for writer in ready {
+            self.0.refuse(&writer);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Answers on their way back to the threads that wait for them.
+//!
+//! Waking a thread costs a system call, which is more than all else that a small write costs. So the committer wakes
+//! each thread once a commit, however many writes of it are answered: a thread's [`Relay`] gets them all in one
+//! bundle and completes them where it costs nothing. A thread without a relay is woken for each answer.
+//!
+//! Invariant: every letter is delivered exactly once, also if the relay is dropped with some in its mailbox.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+
+use akvs_core::{Outcome, Result};
+use futures_util::task::AtomicWaker;
+use tokio::sync::oneshot;
+
+thread_local! {
+    static MAILBOX: RefCell<Weak<Mailbox>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Whom to answer, and by which thread's mailbox.
+pub(crate) struct Reply {
+    sender: oneshot::Sender<Result<Outcome>>,
+    mailbox: Weak<Mailbox>,
+}
+
+impl Reply {
+    /// A reply to be awaited on this thread.
+    pub(crate) fn channel() -> (Reply, oneshot::Receiver<Result<Outcome>>) {
+        let (sender, receiver) = oneshot::channel();
+        (
+            Reply {
+                sender,
+                mailbox: MAILBOX.with_borrow(Weak::clone),
+            },
+            receiver,
+        )
+    }
+
+    /// Answers at once.
+    pub(crate) fn send(self, result: Result<Outcome>) {
+        // Whoever gave up waiting does not want to know.
+        let _ = self.sender.send(result);
+    }
+}
+
+/// Answers that go out together.
+#[derive(Default)]
+pub(crate) struct Bundle {
+    letters: Vec<(Reply, Result<Outcome>)>,
+}
+
+struct Letter {
+    sender: oneshot::Sender<Result<Outcome>>,
+    result: Result<Outcome>,
+}
+
+impl Bundle {
+    pub(crate) fn push(&mut self, reply: Reply, result: Result<Outcome>) {
+        self.letters.push((reply, result));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
+    /// Replaces what was judged by the reason why none of it came to be.
+    pub(crate) fn fail(&mut self, error: &akvs_core::Error) {
+        for (_, result) in &mut self.letters {
+            *result = Err(error.clone());
+        }
+    }
+
+    /// Delivers all, waking each thread once.
+    pub(crate) fn send(self) {
+        let mut mail: Vec<(Arc<Mailbox>, Vec<Letter>)> = Vec::new();
+        for (reply, result) in self.letters {
+            let Some(mailbox) = reply.mailbox.upgrade() else {
+                reply.send(result);
+                continue;
+            };
+            let letter = Letter {
+                sender: reply.sender,
+                result,
+            };
+            // There are no more mailboxes than worker threads: a search by eye is the quickest.
+            match mail
+                .iter_mut()
+                .find(|(other, _)| Arc::ptr_eq(other, &mailbox))
+            {
+                Some((_, letters)) => letters.push(letter),
+                None => mail.push((mailbox, vec![letter])),
+            }
+        }
+        for (mailbox, letters) in mail {
+            mailbox.post(letters);
+        }
+    }
+}
+
+struct Mailbox {
+    /// None once its relay is gone.
+    letters: Mutex<Option<Vec<Letter>>>,
+    waker: AtomicWaker,
+}
+
+impl Mailbox {
+    fn post(&self, mut letters: Vec<Letter>) {
+        {
+            let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(waiting) = &mut *waiting {
+                waiting.append(&mut letters);
+            }
+        }
+        deliver(letters);
+        self.waker.wake();
+    }
+
+    fn take(&self) -> Vec<Letter> {
+        let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+fn deliver(letters: Vec<Letter>) {
+    for letter in letters {
+        let _ = letter.sender.send(letter.result);
+    }
+}
+
+/// The task that completes a thread's writes, with one wake-up for each commit. It is to be spawned on the thread's
+/// own executor, and ends when it is dropped.
+///
+/// ```
+/// use akvs_server::Relay;
+/// let relay = Relay::attach().expect("the first one of this thread");
+/// assert!(Relay::attach().is_none(), "one is enough");
+/// # drop(relay);
+/// ```
+#[must_use = "a relay that is not polled delivers nothing"]
+pub struct Relay {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Relay {
+    /// A relay for this thread, unless it has one already.
+    pub fn attach() -> Option<Relay> {
+        MAILBOX.with_borrow_mut(|current| {
+            if current.strong_count() > 0 {
+                return None;
+            }
+            let mailbox = Arc::new(Mailbox {
+                letters: Mutex::new(Some(Vec::new())),
+                waker: AtomicWaker::new(),
+            });
+            *current = Arc::downgrade(&mailbox);
+            Some(Relay { mailbox })
+        })
+    }
+}
+
+impl Future for Relay {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // Registered first: a letter that is posted after the look into the box wakes it again.
+        self.mailbox.waker.register(context.waker());
+        deliver(self.mailbox.take());
+        Poll::Pending
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let letters = self
+            .mailbox
+            .letters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        deliver(letters.unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akvs_core::{Code, Error};
+    use std::task::Waker;
+
+    fn failed() -> Result<Outcome> {
+        Err(Error::new(Code::Closing, "closing"))
+    }
+
+    #[test]
+    fn a_relay_delivers_when_it_is_polled() {
+        let mut relay = Relay::attach().unwrap();
+        let (reply, mut receiver) = Reply::channel();
+        let mut bundle = Bundle::default();
+        bundle.push(reply, failed());
+        bundle.send();
+        assert!(receiver.try_recv().is_err(), "not yet");
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut relay).poll(&mut context).is_pending());
+        assert!(receiver.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_dropped_relay_delivers_what_it_has_and_what_comes_later() {
+        let relay = Relay::attach().unwrap();
+        let (reply, mut first) = Reply::channel();
+        let (later, mut second) = Reply::channel();
+        let mut bundle = Bundle::default();
+        bundle.push(reply, failed());
+        bundle.send();
+        drop(relay);
+        assert!(first.try_recv().is_ok());
+        let mut bundle = Bundle::default();
+        bundle.push(later, failed());
+        bundle.send();
+        assert!(second.try_recv().is_ok());
+    }
+}

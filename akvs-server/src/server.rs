@@ -1,0 +1,129 @@
+//! One namespace's server: `start`, `stop`, `set`, `get`, `get_or`, `del`.
+//!
+//! A server is a cheap handle; the order of its namespace's changes is its writer's, and time is the committer's
+//! clock. There may be only one server of a namespace at a time; the registry sees to it.
+
+use std::sync::Arc;
+
+use akvs_core::{Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Store};
+use bytes::Bytes;
+
+use crate::Committer;
+use crate::relay::Reply;
+use crate::writer::{Request, Work, Writer};
+
+/// One namespace's server; cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    writer: Arc<Writer>,
+    committer: Committer,
+}
+
+impl Server {
+    /// Opens a namespace. Nothing is written: it comes into being with its first change.
+    pub fn start(committer: &Committer, name: Namespace) -> Result<Server> {
+        let store = Store::new(committer.database(), name)?;
+        Ok(Server {
+            writer: Arc::new(Writer::new(store)),
+            committer: committer.clone(),
+        })
+    }
+
+    /// Ends the use of the server, once everything that was queued before has been committed.
+    pub async fn stop(self) -> Result<()> {
+        self.ask(Work::Flush).await.map(drop)
+    }
+
+    /// Stores a value.
+    pub async fn set(&self, key: Key, value: impl Into<Bytes>) -> Result<Outcome> {
+        self.submit(key, Op::set(value)).await
+    }
+
+    /// The entry of a key, or the error `not_found`.
+    pub async fn get(&self, key: &[u8]) -> Result<Entry> {
+        self.find(key).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The value of a key, or this default where there is none.
+    pub async fn get_or(&self, key: &[u8], default: impl Into<Bytes>) -> Result<Bytes> {
+        Ok(self
+            .find(key)
+            .await?
+            .map_or_else(|| default.into(), |entry| entry.value))
+    }
+
+    /// Removes a key, whether or not it is there.
+    pub async fn del(&self, key: Key) -> Result<Outcome> {
+        self.submit(key, Op::Delete).await
+    }
+
+    /// Applies an operation: it is queued when this is called, and answered once it is committed.
+    pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
+        self.ask(Work::Apply(key, op))
+    }
+
+    /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
+    /// refused with `unavailable`, see [`is_dropped`](Self::is_dropped).
+    pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
+        let dropped = self.ask(Work::Drop);
+        async move { Ok(dropped.await?.existed) }
+    }
+
+    /// The entry of a key, if it has one at this moment.
+    pub async fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
+        Key::check(key)?;
+        let store = self.store();
+        if let Some(entry) = store.find_cached(key) {
+            return Ok(Some(entry).filter(|entry| entry.is_live(self.committer.clock().now())));
+        }
+        if !store.exists() {
+            return Ok(None);
+        }
+        let entry = match tokio::runtime::Handle::try_current() {
+            // The disk may have to be waited for, which must not hold up the thread's other callers.
+            Ok(runtime) if !self.committer.is_resident() => {
+                let (store, key, now) = (store.clone(), key.to_vec(), self.committer.clock().now());
+                let read = runtime.spawn_blocking(move || store.find(&key, now));
+                read.await.map_err(|error| {
+                    Error::new(Code::Storage, "the read failed").because(error)
+                })??
+            }
+            _ => store.find(key, self.committer.clock().now())?,
+        };
+        Ok(entry)
+    }
+
+    /// The store that it serves, to be read only.
+    pub fn store(&self) -> &Store {
+        self.writer.store()
+    }
+
+    /// Whether the namespace was dropped while this server had it.
+    pub fn is_dropped(&self) -> bool {
+        self.store().is_dropped()
+    }
+
+    /// Whether this is the only handle to the server.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.writer) == 1
+    }
+
+    /// Whether both are handles to the same server.
+    pub fn is_same(&self, other: &Server) -> bool {
+        Arc::ptr_eq(&self.writer, &other.writer)
+    }
+
+    fn ask(&self, work: Work) -> impl Future<Output = Result<Outcome>> + use<> {
+        let (reply, receiver) = Reply::channel();
+        self.committer.submit(&self.writer, Request { work, reply });
+        async move {
+            let lost = |_| {
+                Error::new(
+                    Code::OutcomeUnknown,
+                    "the committer ended before it answered",
+                )
+            };
+            receiver.await.map_err(lost)?
+        }
+    }
+}

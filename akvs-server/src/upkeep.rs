@@ -1,0 +1,160 @@
+//! What the committer does besides committing: syncing at intervals, raising the watermark, sweeping what was
+//! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use akvs_core::engine::Sweep;
+use akvs_core::{Database, Error, Revision};
+
+use crate::{Clock, CommitDurability};
+
+/// The watermark costs a sync of its own, so it follows the commits only so often.
+const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
+/// How often to sweep, and how many rows, while there is something to sweep.
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+const SWEEP_ROWS: usize = 500;
+/// How often to look how large the store has become.
+const SIZE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The committer's other duties, and when each is due.
+pub(crate) struct Upkeep {
+    sync_interval: Option<Duration>,
+    committed: Revision,
+    synced: Revision,
+    marked: Revision,
+    next_sync: Duration,
+    next_mark: Duration,
+    next_sweep: Option<Duration>,
+    next_size: Duration,
+    sweep: Sweep,
+    failed: bool,
+}
+
+impl Upkeep {
+    pub(crate) fn new(durability: CommitDurability) -> Upkeep {
+        let sync_interval = match durability {
+            CommitDurability::Fsync => None,
+            CommitDurability::Interval(interval) => Some(interval),
+        };
+        Upkeep {
+            sync_interval,
+            committed: Revision::ZERO,
+            synced: Revision::ZERO,
+            marked: Revision::ZERO,
+            next_sync: Duration::ZERO,
+            next_mark: Duration::ZERO,
+            // A process before this one may have left something.
+            next_sweep: Some(Duration::ZERO),
+            next_size: Duration::ZERO,
+            sweep: Sweep::default(),
+            failed: false,
+        }
+    }
+
+    /// Notes a commit, and whether a namespace was dropped by it.
+    pub(crate) fn committed(&mut self, revision: Revision, dropped: bool) {
+        if dropped {
+            self.next_sweep.get_or_insert(Duration::ZERO);
+        }
+        self.committed = revision;
+        if self.sync_interval.is_none() {
+            self.synced = revision;
+        }
+    }
+
+    /// Notes that a commit failed, after which there is nothing left to do.
+    pub(crate) fn failed(&mut self, error: &Error) {
+        if !std::mem::replace(&mut self.failed, true) {
+            let source = std::error::Error::source(error)
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            log::error!("no write is taken any more, because a commit failed: {error} {source}");
+        }
+    }
+
+    /// Does what is due; how long until something is due again.
+    pub(crate) fn run(
+        &mut self,
+        database: &Database,
+        clock: &dyn Clock,
+        resident_bytes: u64,
+        resident: &AtomicBool,
+    ) -> Option<Duration> {
+        if self.failed {
+            return None;
+        }
+        let now = clock.elapsed();
+        let mut due: Option<Duration> = None;
+        let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
+        if now >= self.next_size {
+            self.next_size = now + SIZE_INTERVAL;
+            match database.stored_bytes() {
+                Ok(bytes) => resident.store(bytes <= resident_bytes, Ordering::Relaxed),
+                Err(error) => log::warn!("the size of the store is not known: {error}"),
+            }
+        }
+        if let Some(interval) = self.sync_interval
+            && self.synced < self.committed
+        {
+            if now >= self.next_sync {
+                self.next_sync = now + interval;
+                self.sync(database);
+            } else {
+                at(self.next_sync);
+            }
+        }
+        if self.marked < self.synced {
+            if now >= self.next_mark {
+                self.next_mark = now + WATERMARK_INTERVAL;
+                self.mark(database);
+            } else {
+                at(self.next_mark);
+            }
+        }
+        if let Some(next) = self.next_sweep {
+            if now >= next {
+                self.next_sweep = self.sweep(database).then_some(now + SWEEP_PAUSE);
+            }
+            if let Some(next) = self.next_sweep {
+                at(next);
+            }
+        }
+        due.map(|due| due.saturating_sub(now))
+    }
+
+    /// The last things before the end.
+    pub(crate) fn finish(&mut self, database: &Database) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = database.close() {
+            self.failed(&error);
+        }
+    }
+
+    fn sync(&mut self, database: &Database) {
+        match database.sync() {
+            Ok(()) => self.synced = self.committed,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn mark(&mut self, database: &Database) {
+        match database.raise_watermark(self.synced) {
+            Ok(()) => self.marked = self.synced,
+            // It only says how far the store must reach: an old one says less, but nothing wrong.
+            Err(error) => log::warn!("the watermark could not be raised: {error}"),
+        }
+    }
+
+    fn sweep(&mut self, database: &Database) -> bool {
+        match self.sweep.step(database, SWEEP_ROWS) {
+            Ok(more) => more,
+            Err(error) => {
+                log::warn!("dropped namespaces are not swept: {error}");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A namespace's one writer: the queue that gives its changes their order, and the step that judges what is queued.
+//!
+//! It has no thread: the committer runs the step of each writer that has something queued. Invariant: requests are
+//! judged in the order in which they were queued, and each is answered exactly once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use akvs_core::{Error, Group, Key, Op, Outcome, Result, Store, Timestamp};
+
+use crate::relay::{Bundle, Reply};
+
+/// What a writer is asked to do.
+pub(crate) enum Work {
+    /// Apply this to this key.
+    Apply(Key, Op),
+    /// Drop the namespace with all it holds.
+    Drop,
+    /// Nothing: the answer says that all before it has been committed.
+    Flush,
+}
+
+impl Work {
+    /// The memory that it holds while it waits, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Work::Apply(key, Op::Set { value, .. }) => key.as_bytes().len() + value.len(),
+            Work::Apply(key, _) => key.as_bytes().len(),
+            Work::Drop | Work::Flush => 0,
+        }
+    }
+}
+
+pub(crate) struct Request {
+    pub(crate) work: Work,
+    pub(crate) reply: Reply,
+}
+
+/// What is gathered for one commit.
+pub(crate) struct Round {
+    /// The moment at which all of it is judged.
+    pub(crate) now: Timestamp,
+    pub(crate) budget: Budget,
+    pub(crate) bundle: Bundle,
+    /// Whether a namespace was dropped.
+    pub(crate) dropped: bool,
+}
+
+/// How much one commit may still take.
+pub(crate) struct Budget {
+    requests: usize,
+    bytes: usize,
+    spent_bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(requests: usize, bytes: usize) -> Budget {
+        Budget {
+            requests,
+            bytes,
+            spent_bytes: 0,
+        }
+    }
+
+    /// Once so much was taken nothing more is; the last one may go over the bytes.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.requests == 0 || self.spent_bytes >= self.bytes
+    }
+
+    pub(crate) fn spent_bytes(&self) -> usize {
+        self.spent_bytes
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.requests -= 1;
+        self.spent_bytes += bytes;
+    }
+}
+
+/// The writer of one namespace.
+pub(crate) struct Writer {
+    store: Store,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    requests: VecDeque<Request>,
+    /// Whether the committer knows that there is something to do.
+    scheduled: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(store: Store) -> Writer {
+        Writer {
+            store,
+            queue: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Queues a request; whether the committer has to be told.
+    pub(crate) fn push(&self, request: Request) -> bool {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.requests.push_back(request);
+        !std::mem::replace(&mut queue.scheduled, true)
+    }
+
+    /// Judges what is queued, as far as the budget goes; whether the committer has to come again.
+    pub(crate) fn judge(&self, group: &mut Group<'_>, round: &mut Round) -> bool {
+        let (requests, again) = self.take(&mut round.budget);
+        for request in requests {
+            let result = self.judge_one(group, round, request.work);
+            round.bundle.push(request.reply, result);
+        }
+        again
+    }
+
+    fn judge_one(&self, group: &mut Group<'_>, round: &mut Round, work: Work) -> Result<Outcome> {
+        match work {
+            Work::Apply(key, op) => group.apply(&self.store, &key, op, round.now),
+            Work::Drop => {
+                let existed = group.drop_namespace(&self.store)?;
+                round.dropped |= existed;
+                Ok(Outcome {
+                    revision: None,
+                    existed,
+                })
+            }
+            Work::Flush => Ok(Outcome {
+                revision: None,
+                existed: self.store.exists(),
+            }),
+        }
+    }
+
+    /// Takes requests off the queue; whether some are left.
+    fn take(&self, budget: &mut Budget) -> (Vec<Request>, bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = Vec::with_capacity(queue.requests.len().min(budget.requests));
+        while let Some(request) = queue.requests.front() {
+            // A namespace can only be dropped once it is committed that there is one.
+            let waits = matches!(request.work, Work::Drop) && !taken.is_empty();
+            if budget.is_spent() || waits {
+                return (taken, true);
+            }
+            budget.spend(request.work.bytes());
+            taken.extend(queue.requests.pop_front());
+        }
+        queue.scheduled = false;
+        (taken, false)
+    }
+
+    /// Answers everything that is queued with this error, because nobody will judge it any more.
+    pub(crate) fn refuse(&self, error: &Error) -> Vec<usize> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = std::mem::take(&mut queue.requests);
+        queue.scheduled = false;
+        drop(queue);
+        let mut bytes = Vec::with_capacity(requests.len());
+        for request in requests {
+            bytes.push(request.work.bytes());
+            request.reply.send(Err(error.clone()));
+        }
+        bytes
+    }
+}
+
+/// A writer that has something queued.
+pub(crate) type Ready = Arc<Writer>;

@@ -1,0 +1,80 @@
+//! What waits is bounded, in number and in bytes; what is too much is refused at once and may come again.
+
+mod common;
+
+use akvs_core::{Code, Op};
+use akvs_server::CommitterOptions;
+use common::{Gate, GatedEngine, Verdict, key, server};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+fn commit_everything(gate: Gate) {
+    // Without a test at the gate, everything is let through.
+    gate.verdicts.send(Verdict::Commit).unwrap();
+}
+
+#[test]
+fn one_write_too_many_is_refused_and_later_taken() {
+    let (engine, gate) = GatedEngine::new();
+    let options = CommitterOptions {
+        max_queued_writes: 5,
+        ..Default::default()
+    };
+    let committer = common::committer(engine, options);
+    let (one, two) = (server(&committer, "one"), server(&committer, "two"));
+
+    let mut taken = vec![one.submit(key("first"), Op::set("v"))];
+    gate.waiting.recv().expect("the first commit");
+    for number in 0..4 {
+        taken.push(if number % 2 == 0 { &one } else { &two }.submit(key("key"), Op::set("v")));
+    }
+    let refused = two
+        .submit(key("key"), Op::set("v"))
+        .now_or_never()
+        .expect("an answer at once")
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::Overloaded);
+    assert_eq!(
+        (
+            &refused.context()["limit"],
+            &refused.context()["retry_after_s"]
+        ),
+        (&5.into(), &1.into())
+    );
+
+    commit_everything(gate);
+    pollster::block_on(async {
+        for result in join_all(taken).await {
+            result.unwrap();
+        }
+        for _ in 0..20 {
+            two.set(key("key"), "v").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn too_many_bytes_are_refused_and_later_taken() {
+    let (engine, gate) = GatedEngine::new();
+    let options = CommitterOptions {
+        max_queued_bytes: 1_000,
+        ..Default::default()
+    };
+    let committer = common::committer(engine, options);
+    let server = server(&committer, "ns");
+
+    let first = server.submit(key("key"), Op::set(vec![0; 2_000]));
+    gate.waiting.recv().expect("the first commit");
+    let refused = server
+        .submit(key("key"), Op::set("v"))
+        .now_or_never()
+        .expect("an answer at once")
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::Overloaded);
+
+    commit_everything(gate);
+    pollster::block_on(async {
+        first.await.unwrap();
+        server.set(key("key"), "v").await.unwrap();
+    });
+}

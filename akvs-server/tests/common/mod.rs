@@ -1,0 +1,124 @@
+//! What the tests of the server share: databases, and an engine whose commits a test can hold, fail or break.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
+use akvs_core::{
+    Code, Database, DiskEngine, DiskOptions, Error, Key, MemoryEngine, Namespace, Options, Result,
+    Revision,
+};
+use akvs_server::{Committer, CommitterOptions, Server, SystemClock};
+use bytes::Bytes;
+
+pub(crate) fn committer(engine: Arc<dyn Engine>, options: CommitterOptions) -> Committer {
+    let database = Database::open(engine, Options::default()).expect("a database");
+    Committer::start(database, options, Arc::new(SystemClock::new())).expect("a committer")
+}
+
+pub(crate) fn memory() -> Committer {
+    committer(Arc::new(MemoryEngine::new()), CommitterOptions::default())
+}
+
+pub(crate) fn disk(folder: &Path) -> Committer {
+    let engine = DiskEngine::open(&DiskOptions::new(folder)).expect("an engine");
+    committer(Arc::new(engine), CommitterOptions::default())
+}
+
+pub(crate) fn server(committer: &Committer, name: &str) -> Server {
+    Server::start(committer, Namespace::new(name).expect("a name")).expect("a server")
+}
+
+pub(crate) fn key(key: impl Into<Bytes>) -> Key {
+    Key::new(key).expect("a key")
+}
+
+/// What the next commit does, once a test says so.
+pub(crate) enum Verdict {
+    Commit,
+    Fail(Code),
+    Panic,
+}
+
+/// An engine that announces each commit, and waits with it for the test's verdict.
+pub(crate) struct GatedEngine {
+    inner: MemoryEngine,
+    announce: Mutex<Sender<usize>>,
+    verdicts: Mutex<Receiver<Verdict>>,
+    commits: AtomicUsize,
+}
+
+/// The test's side of the gate.
+pub(crate) struct Gate {
+    /// Receives the number of rows of each commit that waits.
+    pub(crate) waiting: Receiver<usize>,
+    pub(crate) verdicts: Sender<Verdict>,
+}
+
+impl GatedEngine {
+    pub(crate) fn new() -> (Arc<GatedEngine>, Gate) {
+        let (announce, waiting) = channel();
+        let (verdicts, received) = channel();
+        let engine = GatedEngine {
+            inner: MemoryEngine::new(),
+            announce: Mutex::new(announce),
+            verdicts: Mutex::new(received),
+            commits: AtomicUsize::new(0),
+        };
+        (Arc::new(engine), Gate { waiting, verdicts })
+    }
+
+    pub(crate) fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
+    }
+}
+
+impl Engine for GatedEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        self.inner.get(table, key)
+    }
+
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        self.inner.page(table, span, limit)
+    }
+
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
+        let announced = self.announce.lock().expect("the gate").send(batch.len());
+        // A test that is over lets everything through.
+        let verdict = announced
+            .ok()
+            .and_then(|()| self.verdicts.lock().expect("the gate").recv().ok());
+        match verdict {
+            None | Some(Verdict::Commit) => {
+                self.commits.fetch_add(1, Ordering::SeqCst);
+                self.inner.commit(batch, durability)
+            }
+            Some(Verdict::Fail(code)) => Err(Error::new(code, "the gate failed it")),
+            Some(Verdict::Panic) => panic!("the gate broke it"),
+        }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.inner.sync()
+    }
+
+    fn watermark(&self) -> Result<Revision> {
+        self.inner.watermark()
+    }
+
+    fn raise_watermark(&self, revision: Revision) -> Result<()> {
+        self.inner.raise_watermark(revision)
+    }
+
+    fn stored_bytes(&self) -> Result<u64> {
+        self.inner.stored_bytes()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}

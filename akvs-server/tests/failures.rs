@@ -1,0 +1,69 @@
+//! A commit that fails answers everybody, leaves what was stored as it was, and is the last one.
+
+mod common;
+
+use akvs_core::{Code, Op};
+use common::{GatedEngine, Verdict, key, server};
+use futures_util::future::join_all;
+
+#[test]
+fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = common::committer(engine, Default::default());
+    let server = server(&committer, "ns");
+
+    let stored = server.submit(key("key"), Op::set("stored"));
+    gate.waiting.recv().expect("the first commit");
+    let failing: Vec<_> = (0..10)
+        .map(|_| server.submit(key("key"), Op::set("lost")))
+        .collect();
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.waiting.recv().expect("the second commit");
+    assert!(committer.is_writable());
+    gate.verdicts
+        .send(Verdict::Fail(Code::StorageFull))
+        .unwrap();
+
+    pollster::block_on(async {
+        stored.await.unwrap();
+        for result in join_all(failing).await {
+            assert_eq!(result.unwrap_err().code(), Code::StorageFull);
+        }
+        assert_eq!(
+            server.set(key("other"), "v").await.unwrap_err().code(),
+            Code::StorageFull
+        );
+        assert_eq!(server.get(b"key").await.unwrap().value, "stored");
+    });
+    assert!(!committer.is_writable());
+}
+
+#[test]
+fn a_panic_while_committing_leaves_nobody_waiting() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = common::committer(engine, Default::default());
+    let (one, two) = (server(&committer, "one"), server(&committer, "two"));
+
+    let committing = one.submit(key("key"), Op::set("v"));
+    gate.waiting.recv().expect("the commit");
+    let queued = [
+        one.submit(key("key"), Op::set("v")),
+        two.submit(key("key"), Op::set("v")),
+    ];
+    gate.verdicts.send(Verdict::Panic).unwrap();
+
+    pollster::block_on(async {
+        assert_eq!(committing.await.unwrap_err().code(), Code::OutcomeUnknown);
+        for result in join_all(queued).await {
+            assert_eq!(result.unwrap_err().code(), Code::Closing);
+        }
+        for server in [&one, &two] {
+            assert_eq!(
+                server.set(key("key"), "v").await.unwrap_err().code(),
+                Code::Closing
+            );
+            assert!(server.find(b"key").await.unwrap().is_none());
+        }
+    });
+    assert!(!committer.is_writable());
+}
