@@ -3,33 +3,34 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use akvs_registry::Registry;
-use tokio::task::JoinSet;
+use futures_util::future::join_all;
 
 const RACERS: usize = 200;
+const THREADS: usize = 4;
 
 /// Writes `RACERS` keys at once, spread over `namespaces` that do not exist yet, and finds them all.
-async fn race(registry: &Registry, round: usize, namespaces: usize) {
-    let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(RACERS));
-    let mut racers = JoinSet::new();
-    for racer in 0..RACERS {
-        let (registry, barrier) = (registry.clone(), barrier.clone());
-        racers.spawn(async move {
-            let namespace = format!("r{round}n{}", racer % namespaces);
-            barrier.wait().await;
-            let outcome =
-                common::set(&registry, &namespace, racer.to_string(), racer.to_string()).await;
-            (namespace, racer, outcome.expect("a write"))
-        });
-    }
-    for (namespace, racer, outcome) in racers.join_all().await {
-        assert!(!outcome.existed);
-        let found = registry.get(&namespace, racer.to_string().as_bytes()).await;
-        assert_eq!(
-            found.expect("an acknowledged write").value,
-            racer.to_string()
-        );
-    }
+fn race(registry: &Registry, round: usize, namespaces: usize) {
+    let ready = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let ready = &ready;
+            scope.spawn(move || {
+                let writes = (thread..RACERS)
+                    .step_by(THREADS)
+                    .map(|racer| write(registry, round, namespaces, racer));
+                // Not asleep until the others are there: who has to be woken comes too late to race.
+                ready.fetch_add(1, Ordering::SeqCst);
+                while ready.load(Ordering::SeqCst) < THREADS {
+                    std::hint::spin_loop();
+                }
+                pollster::block_on(join_all(writes));
+            });
+        }
+    });
     let listed = registry.list(None, usize::MAX).expect("a list");
     let of_round = listed
         .iter()
@@ -39,29 +40,50 @@ async fn race(registry: &Registry, round: usize, namespaces: usize) {
         (keys.len(), keys.iter().sum::<u64>()),
         (namespaces, RACERS as u64)
     );
+    for racer in 0..RACERS {
+        let found = pollster::block_on(registry.get(
+            &namespace(round, namespaces, racer),
+            racer.to_string().as_bytes(),
+        ));
+        assert_eq!(
+            found.expect("an acknowledged write").value,
+            racer.to_string()
+        );
+    }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_one_namespace() {
+async fn write(registry: &Registry, round: usize, namespaces: usize, racer: usize) {
+    let namespace = namespace(round, namespaces, racer);
+    let outcome = common::set(registry, &namespace, racer.to_string(), racer.to_string()).await;
+    assert!(!outcome.expect("a write").existed);
+}
+
+fn namespace(round: usize, namespaces: usize, racer: usize) -> String {
+    // Neighbours, which are written at the same moment by different threads, share a namespace.
+    format!("r{round}n{}", racer / THREADS % namespaces)
+}
+
+#[test]
+fn of_one_namespace() {
+    let registry = common::memory();
+    for round in 0..300 {
+        race(&registry, round, 1);
+    }
+}
+
+#[test]
+fn of_many_namespaces() {
     let registry = common::memory();
     for round in 0..100 {
-        race(&registry, round, 1).await;
+        race(&registry, round, 40);
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_namespaces() {
-    let registry = common::memory();
-    for round in 0..50 {
-        race(&registry, round, 40).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn over_disk_and_after_a_restart() {
+#[test]
+fn over_disk_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..10 {
-        race(&common::disk(folder.path()), round, 7).await;
+        race(&common::disk(folder.path()), round, 7);
     }
     assert_eq!(
         common::disk(folder.path())
