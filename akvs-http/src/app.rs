@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use akvs_registry::Registry;
@@ -23,11 +22,7 @@ impl State {
     pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
         Arc::new(State {
             registry,
-            value_limits: Limits {
-                max_bytes: options.max_value_bytes,
-                setting: "limits.max_value_bytes",
-                timeout: options.request_timeout.max(Duration::from_millis(1)),
-            },
+            value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
             draining: AtomicBool::new(false),
         })

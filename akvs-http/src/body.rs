@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
-use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+
+use crate::Options;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
@@ -18,10 +20,46 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What a body may cost.
 pub(crate) struct Limits {
-    pub(crate) max_bytes: usize,
+    max_bytes: usize,
     /// The setting that `max_bytes` comes from, for the error to name.
-    pub(crate) setting: &'static str,
-    pub(crate) timeout: Duration,
+    setting: &'static str,
+    timeout: Duration,
+}
+
+impl Limits {
+    /// The limits of a value.
+    pub(crate) fn of_values(options: &Options) -> Limits {
+        Limits {
+            max_bytes: options.max_value_bytes,
+            setting: "limits.max_value_bytes",
+            timeout: options.request_timeout,
+        }
+    }
+
+    /// Refuses a body that says itself that it is too large.
+    pub(crate) fn check(&self, announced: Option<u64>) -> Result<()> {
+        match announced {
+            Some(bytes) if bytes > self.max_bytes as u64 => Err(self.too_large(announced)),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_large(&self, bytes: Option<u64>) -> Error {
+        let Limits {
+            max_bytes, setting, ..
+        } = self;
+        let text = match bytes {
+            Some(bytes) => {
+                format!("the value has {bytes} bytes, the most is {max_bytes} ({setting})")
+            }
+            None => {
+                format!("the value has more than {max_bytes} bytes, which is the most ({setting})")
+            }
+        };
+        Error::new(Code::TooLarge, text)
+            .with("limit", *max_bytes)
+            .with("setting", *setting)
+    }
 }
 
 /// The memory of all bodies that are being received.
@@ -80,11 +118,8 @@ pub(crate) async fn receive(
     limits: &Limits,
     memory: &BodyMemory,
 ) -> Result<Bytes> {
-    let announced = announced(request);
-    let too_large = |bytes: Option<u64>| too_large(bytes, limits);
-    if announced.is_some_and(|bytes| bytes > limits.max_bytes as u64) {
-        return Err(too_large(announced));
-    }
+    let announced = announced(request.headers());
+    limits.check(announced)?;
     let mut reserved = Reserved { memory, bytes: 0 };
     let announced = announced.unwrap_or(0) as usize;
     let whole = collect(payload, announced, limits.max_bytes, &mut reserved);
@@ -94,7 +129,7 @@ pub(crate) async fn receive(
             Error::new(Code::InvalidRequest, text).with("setting", "limits.request_timeout")
         );
     };
-    body?.ok_or_else(|| too_large(None))
+    body?.ok_or_else(|| limits.too_large(None))
 }
 
 /// Gathers the chunks of a body; none where there are more bytes than the limit.
@@ -132,9 +167,15 @@ async fn collect(
     }))
 }
 
-/// Reads a body that nobody wants, if it is small and comes at once: else the connection could not be used any more.
+/// Reads what is left of a body that nobody wants, if it is small and comes soon: else the connection could not be
+/// used any more.
 pub(crate) async fn discard(request: &HttpRequest, payload: &mut web::Payload) {
-    if announced(request).is_some_and(|bytes| bytes > DISCARD_BYTES as u64) {
+    let headers = request.headers();
+    let worth_it = match announced(headers) {
+        Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),
+        None => headers.contains_key(TRANSFER_ENCODING),
+    };
+    if !worth_it {
         return;
     }
     let rest = async {
@@ -150,32 +191,15 @@ pub(crate) async fn discard(request: &HttpRequest, payload: &mut web::Payload) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
 }
 
-fn announced(request: &HttpRequest) -> Option<u64> {
-    request
-        .headers()
+/// The length that a request says its body has.
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers
         .get(CONTENT_LENGTH)?
         .to_str()
         .ok()?
         .trim()
         .parse()
         .ok()
-}
-
-fn too_large(bytes: Option<u64>, limits: &Limits) -> Error {
-    let limit = limits.max_bytes;
-    let text = match bytes {
-        Some(bytes) => format!(
-            "the value has {bytes} bytes, the most is {limit} ({})",
-            limits.setting
-        ),
-        None => format!(
-            "the value has more than {limit} bytes, which is the most ({})",
-            limits.setting
-        ),
-    };
-    Error::new(Code::TooLarge, text)
-        .with("limit", limit)
-        .with("setting", limits.setting)
 }
 
 fn broken(error: &PayloadError) -> Error {

@@ -28,6 +28,7 @@
 mod accept;
 mod app;
 mod body;
+mod listener;
 mod options;
 mod path;
 mod problem;

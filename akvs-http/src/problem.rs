@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::accept;
 
-const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The status and the title of a code: the table of the contract.
@@ -65,6 +65,12 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
     {
         return response.content_type(TEXT).body(title);
     }
+    response.content_type(PROBLEM_JSON).body(document(error))
+}
+
+/// The problem document of an error (RFC 9457, section 3).
+pub(crate) fn document(error: &Error) -> String {
+    let (status, title) = status(error.code());
     let mut document = json!({
         "type": format!("urn:akvs:problem:{}", error.code()),
         "title": title,
@@ -79,9 +85,7 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
                 .or_insert_with(|| value.clone());
         }
     }
-    response
-        .content_type(PROBLEM_JSON)
-        .body(document.to_string())
+    document.to_string()
 }
 
 /// The response to a method that a path does not know.

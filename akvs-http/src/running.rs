@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer, rt, web};
+use actix_rt::spawn;
+use actix_server::{Server, ServerHandle};
+use actix_web::{App, web};
 use akvs_registry::Registry;
 use akvs_server::Relay;
 
-use crate::Options;
 use crate::app::{self, State};
+use crate::{Options, listener};
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
 /// while the result is polled, and ends when its [`Handle`] says so.
@@ -23,36 +24,28 @@ pub fn start(
 ) -> io::Result<Running> {
     let state = State::new(registry, &options);
     let data = web::Data::from(Arc::clone(&state));
-    let workers = options.workers.max(1);
-    let server = HttpServer::new(move || {
+    let app = move || {
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = Relay::attach() {
-            rt::spawn(relay);
+            spawn(relay);
         }
         App::new().app_data(data.clone()).configure(app::configure)
-    });
-    let mut server = server
+    };
+    let workers = options.workers.max(1);
+    let mut builder = Server::build()
         .workers(workers)
-        .max_connections(options.max_connections.div_ceil(workers))
-        .tcp_nodelay(true)
-        .keep_alive(options.keep_alive)
-        .client_request_timeout(options.header_timeout)
-        // Also lets a client read the answer to a body that was refused before it is cut off.
-        .client_disconnect_timeout(options.header_timeout)
+        .max_concurrent_connections(options.max_connections.div_ceil(workers))
         .shutdown_timeout(options.drain_timeout.as_secs().max(1))
         .disable_signals();
     for listener in listeners {
-        // HTTP/1.1, and HTTP/2 for a client that knows.
-        server = server.listen_auto_h2c(listener)?;
+        builder = listener::serve(builder, listener, app.clone(), options)?;
     }
-    let server = server.run();
-    Ok(Running {
-        handle: Handle {
-            server: server.handle(),
-            state,
-        },
-        server,
-    })
+    let server = builder.run();
+    let handle = Handle {
+        server: server.handle(),
+        state,
+    };
+    Ok(Running { handle, server })
 }
 
 /// A server that serves while it is polled, and is done once it has stopped.

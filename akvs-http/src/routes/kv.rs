@@ -21,9 +21,7 @@ pub(crate) async fn serve(
         Ok(response) => response,
         Err(error) => problem::respond(&request, &error),
     };
-    if response.status().is_client_error() || response.status().is_server_error() {
-        body::discard(&request, &mut payload).await;
-    }
+    body::discard(&request, &mut payload).await;
     response
 }
 

@@ -1,0 +1,105 @@
+//! What calls give back: a value with what is known of it, and what a write did.
+//!
+//! It owns no bytes' meaning: decoding is the namespace's. Fields may be added, so that none is to be taken for the
+//! last.
+
+use akvs_core::Revision;
+use bytes::Bytes;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+
+use crate::wire;
+
+/// A value and what the server says of it.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// use akvs_client::Client;
+/// let pages = Client::new(url)?.namespace("pages")?;
+/// let written = pages.set_bytes("index", "<h1>Hi</h1>").content_type("text/html").await?;
+/// let entry = pages.get_bytes("index").await?.expect("it was just stored");
+/// assert_eq!(entry.value, "<h1>Hi</h1>");
+/// assert_eq!(entry.content_type, "text/html");
+/// assert_eq!(entry.content_encoding, None);
+/// assert_eq!(entry.revision, written.revision);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry<T> {
+    /// The value.
+    pub value: T,
+    /// The change that wrote it, from the `ETag`; none if a proxy took it away.
+    pub revision: Option<Revision>,
+    /// What its writer said it is, or `application/octet-stream`.
+    pub content_type: String,
+    /// How its writer said it is encoded. The client never decodes it.
+    pub content_encoding: Option<String>,
+}
+
+impl Entry<Bytes> {
+    pub(crate) fn new(value: Bytes, headers: &HeaderMap) -> Entry<Bytes> {
+        Entry {
+            value,
+            revision: wire::revision(headers),
+            content_type: wire::text_field(headers, CONTENT_TYPE)
+                .unwrap_or_else(|| "application/octet-stream".into()),
+            content_encoding: wire::text_field(headers, CONTENT_ENCODING),
+        }
+    }
+}
+
+impl<T> Entry<T> {
+    /// The same entry with its value read in another way.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// use akvs_client::Client;
+    /// let namespace = Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes("bar", "hello world").await?;
+    /// let entry = namespace.get_bytes("bar").await?.expect("it was just stored");
+    /// let text = entry.try_map(|bytes| String::from_utf8(bytes.into()))?;
+    /// assert_eq!(text.value, "hello world");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Entry<U>, E> {
+        Ok(Entry {
+            value: read(self.value)?,
+            revision: self.revision,
+            content_type: self.content_type,
+            content_encoding: self.content_encoding,
+        })
+    }
+}
+
+/// What a write did.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// use akvs_client::Client;
+/// let namespace = Client::new(url)?.namespace("foo")?;
+/// let first = namespace.set("bar", &1).await?;
+/// let second = namespace.set("bar", &2).await?;
+/// assert!(!first.existed && second.existed);
+/// assert!(first.revision < second.revision);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The change that the write became, from the `ETag`; none if a proxy took it away.
+    pub revision: Option<Revision>,
+    /// Whether the key was there before.
+    pub existed: bool,
+}

@@ -1,0 +1,314 @@
+//! The one error of the client: who failed (the server, the way to it, the value, the caller), and why.
+//!
+//! It owns the translation of reqwest's and serde's errors and the way back to core's. It does not decide what is
+//! tried again. Invariant: no text of an error shows a URL or what is secret in it; a cause is kept as the source.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use akvs_core::Code;
+use serde_json::{Map, Value};
+
+/// A result with the one error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call failed.
+///
+/// ```
+/// use akvs_client::{Client, Code, Error};
+/// let error = Client::new("http://localhost:8080")?.namespace("two\nlines").unwrap_err();
+/// assert!(matches!(error, Error::Invalid(_)));
+/// assert_eq!(error.code(), Some(Code::InvalidNamespace));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered, and not with success.
+    Api(Box<Problem>),
+    /// No answer came, or not a whole one. A write may have been applied nevertheless.
+    #[non_exhaustive]
+    Transport {
+        /// What the HTTP library says, without the URL.
+        source: Box<reqwest::Error>,
+    },
+    /// The value is not what was asked for.
+    #[non_exhaustive]
+    Decode {
+        /// The key whose value it is.
+        key: Box<[u8]>,
+        /// Why it is not.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The value cannot be written as JSON; nothing was sent.
+    #[non_exhaustive]
+    Encode {
+        /// The key it was for.
+        key: Box<[u8]>,
+        /// Why it cannot.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// What the caller gave is not valid (a key, a namespace, a URL, a field); nothing was sent.
+    Invalid(akvs_core::Error),
+}
+
+/// An answer of the server that is not a success.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// use akvs_client::{Client, Code, Error};
+/// let namespace = Client::new(url)?.namespace("big")?;
+/// let Err(Error::Api(problem)) = namespace.set_bytes("key", vec![0; 17 << 20]).await else {
+///     panic!("stored")
+/// };
+/// assert_eq!((problem.status(), problem.code()), (413, Some(Code::TooLarge)));
+/// assert_eq!(problem.context()["limit"], 16 << 20);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: u16,
+    code: Option<String>,
+    message: String,
+    context: Map<String, Value>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            code: None,
+            message: message.into(),
+            context: Map::new(),
+        }
+    }
+
+    pub(crate) fn with_code(mut self, code: Option<String>) -> Problem {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn with_context(mut self, context: Map<String, Value>) -> Problem {
+        self.context = context;
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
+    pub fn code(&self) -> Option<Code> {
+        Code::parse(self.code.as_deref()?)
+    }
+
+    /// The code as the server wrote it, known or not.
+    pub fn code_text(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What went wrong, as a person reads it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the server says besides: limits, names, revisions.
+    pub fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{code}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn api(problem: Problem) -> Error {
+        Error::Api(Box::new(problem))
+    }
+
+    pub(crate) fn decode(key: &[u8], source: impl StdError + Send + Sync + 'static) -> Error {
+        Error::Decode {
+            key: key.into(),
+            source: Box::new(source),
+        }
+    }
+
+    pub(crate) fn encode(key: &[u8], source: impl StdError + Send + Sync + 'static) -> Error {
+        Error::Encode {
+            key: key.into(),
+            source: Box::new(source),
+        }
+    }
+
+    /// What went wrong, as the server's contract names it; none for what is not in the contract, such as a connection
+    /// that broke.
+    ///
+    /// ```
+    /// use akvs_client::{Client, Code};
+    /// let namespace = Client::new("http://localhost:8080")?.namespace("foo")?;
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let error = namespace.get_bytes("").await.unwrap_err();
+    /// assert_eq!(error.code(), Some(Code::InvalidKey));
+    /// # });
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Error::Api(problem) => problem.code(),
+            Error::Invalid(error) => Some(error.code()),
+            Error::Transport { .. } | Error::Decode { .. } | Error::Encode { .. } => None,
+        }
+    }
+
+    /// Whether the server says that there is no such thing. A missing key is no error to `get`; a path that the
+    /// server does not know is.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// use akvs_client::Client;
+    /// let wrong = Client::new(&format!("{url}/some/path"))?.namespace("foo")?;
+    /// assert!(wrong.set("key", &1).await.unwrap_err().is_not_found());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(Code::NotFound)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Api(problem) => problem.fmt(f),
+            Error::Transport { source } if source.is_timeout() => {
+                f.write_str("the server did not answer in time")
+            }
+            Error::Transport { source } if source.is_connect() => {
+                f.write_str("the server cannot be reached")
+            }
+            Error::Transport { .. } => f.write_str("the exchange with the server failed"),
+            Error::Decode { key, .. } => {
+                let key = key.escape_ascii();
+                write!(
+                    f,
+                    "the value of the key \"{key}\" is not what was asked for"
+                )
+            }
+            Error::Encode { key, .. } => {
+                let key = key.escape_ascii();
+                write!(
+                    f,
+                    "the value for the key \"{key}\" cannot be written as JSON"
+                )
+            }
+            Error::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Error::Api(_) => None,
+            Error::Transport { source } => Some(&**source),
+            Error::Decode { source, .. } | Error::Encode { source, .. } => Some(&**source),
+            // Its text is this error's own, so that only what is below it is the cause.
+            Error::Invalid(error) => error.source(),
+        }
+    }
+}
+
+impl From<akvs_core::Error> for Error {
+    fn from(error: akvs_core::Error) -> Error {
+        Error::Invalid(error)
+    }
+}
+
+impl From<reqwest::Error> for Error {
+    fn from(error: reqwest::Error) -> Error {
+        Error::Transport {
+            source: Box::new(error.without_url()),
+        }
+    }
+}
+
+/// For callers that know the store's own error: the server's code, message and context; `unavailable` if the server
+/// was not reached; `outcome_unknown` if the answer was lost or is not of this contract.
+impl From<Error> for akvs_core::Error {
+    fn from(error: Error) -> akvs_core::Error {
+        let text = error.to_string();
+        let code = match &error {
+            Error::Api(problem) => problem.code().unwrap_or(Code::OutcomeUnknown),
+            Error::Transport { source } if source.is_connect() => Code::Unavailable,
+            Error::Transport { .. } => Code::OutcomeUnknown,
+            Error::Decode { .. } => Code::Conflict,
+            Error::Encode { .. } => Code::InvalidRequest,
+            Error::Invalid(invalid) => return invalid.clone(),
+        };
+        let Error::Api(problem) = error else {
+            return akvs_core::Error::new(code, text).because(error);
+        };
+        let Problem {
+            message, context, ..
+        } = *problem;
+        let plain = akvs_core::Error::new(code, message);
+        context
+            .into_iter()
+            .fold(plain, |error, (name, value)| error.with(&name, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_becomes_cores_error_and_keeps_all_it_says() {
+        let context = Map::from_iter([("limit".to_owned(), Value::from(8))]);
+        let problem = Problem::new(413, "too much")
+            .with_code(Some("too_large".into()))
+            .with_context(context);
+        let error = akvs_core::Error::from(Error::api(problem));
+        assert_eq!(
+            (error.code(), error.message()),
+            (Code::TooLarge, "too much")
+        );
+        assert_eq!(error.context()["limit"], 8);
+    }
+
+    #[test]
+    fn invalid_input_becomes_cores_error_as_it_was() {
+        let invalid = akvs_core::Error::new(Code::InvalidKey, "the key is empty");
+        let error = akvs_core::Error::from(Error::from(invalid));
+        assert_eq!(
+            (error.code(), error.message()),
+            (Code::InvalidKey, "the key is empty")
+        );
+    }
+
+    #[test]
+    fn a_value_is_shown_neither_by_the_text_nor_by_the_way_to_core() {
+        let source = serde_json::from_str::<u8>("\"hidden\"").unwrap_err();
+        let error = Error::decode(b"k\xff", source);
+        assert_eq!(
+            error.to_string(),
+            "the value of the key \"k\\xff\" is not what was asked for"
+        );
+        assert!(error.source().is_some());
+        assert!(!akvs_core::Error::from(error).to_string().contains("hidden"));
+    }
+}

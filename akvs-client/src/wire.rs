@@ -1,0 +1,328 @@
+//! What goes over the wire: paths, field names, and the reading of bodies and problem documents.
+//!
+//! It owns the spelling of a namespace and a key in a path, and the bounds of what is read. It does not own requests.
+//! Invariant: a path built here means the same bytes to the server after any URL library or proxy has seen it, and no
+//! answer is read into memory beyond a bound.
+
+use std::fmt::Write as _;
+
+use akvs_core::{Code, Error as CoreError, Key, Namespace, Revision};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::{Bytes, BytesMut};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Problem, Result};
+
+/// Asks for problem documents, and takes any value.
+pub(crate) const ACCEPT: &str = "application/problem+json, */*";
+/// Says whether the key was there before a write.
+const EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+/// The segment after which the key is in base64url.
+const KEY64: &str = "~64";
+/// What a problem document may have at most; what is longer is not one of ours.
+const MAX_PROBLEM_BYTES: u64 = 64 << 10;
+/// What is reserved at most for a body of which only the announced length is known.
+const MAX_RESERVED_BYTES: u64 = 16 << 20;
+/// All but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The path of a namespace, `/kv/{ns}`, below the base URL.
+pub(crate) fn namespace_path(name: &str) -> Result<String> {
+    Namespace::check(name.as_bytes())?;
+    if matches!(name, "." | "..") {
+        // The URL standard makes these path steps in any spelling, `%2E` too, and there is no other name for them.
+        let text = format!("the namespace {name:?} cannot be named in a URL");
+        return Err(CoreError::new(Code::InvalidNamespace, text).into());
+    }
+    Ok(format!("/kv/{}", percent_encode(name.as_bytes(), RESERVED)))
+}
+
+/// The path of a key below its namespace's: `/{key}`, or `/~64/{base64url}` where the first would not survive.
+pub(crate) fn key_path(key: &[u8]) -> Result<String> {
+    Key::check(key)?;
+    let mut path = String::from("/");
+    if survives(key) {
+        path.extend(percent_encode(key, RESERVED));
+    } else {
+        path.push_str(KEY64);
+        path.push('/');
+        BASE64_URL_SAFE_NO_PAD.encode_string(key, &mut path);
+    }
+    Ok(path)
+}
+
+/// Whether percent-encoding is enough. Dots are path steps to URL libraries; slashes and backslashes to proxies,
+/// which also refuse control characters and broken UTF-8, and decode `%25` once too often.
+fn survives(key: &[u8]) -> bool {
+    let rewritten = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b'%');
+    !matches!(key, b"." | b"..")
+        && key != KEY64.as_bytes()
+        && !key.iter().any(rewritten)
+        && std::str::from_utf8(key).is_ok()
+}
+
+/// The revision in the `ETag`, where there is one. A proxy that compresses may have made it weak.
+pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
+    let tag = headers.get(ETAG)?.to_str().ok()?;
+    let digits = tag.strip_prefix("W/").unwrap_or(tag);
+    let digits = digits.strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().map(Revision::new)
+}
+
+/// Whether the key was there before the write, if the answer says so.
+pub(crate) fn existed(headers: &HeaderMap) -> Option<bool> {
+    match headers.get(EXISTED)?.as_bytes() {
+        b"?0" => Some(false),
+        b"?1" => Some(true),
+        _ => None,
+    }
+}
+
+/// A field as text, where it is there and readable.
+pub(crate) fn text_field(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// The whole body, of at most so many bytes.
+pub(crate) async fn body(response: Response, limit: u64) -> Result<Bytes> {
+    let status = response.status();
+    read(response, limit).await?.ok_or_else(|| {
+        let text =
+            format!("the answer's body has more than the {limit} bytes that this client takes");
+        Error::api(Problem::new(status.as_u16(), text))
+    })
+}
+
+/// Reads a body to its end, or gives up where it passes the limit.
+async fn read(mut response: Response, limit: u64) -> Result<Option<Bytes>> {
+    let announced = response.content_length();
+    if announced.is_some_and(|length| length > limit) {
+        return Ok(None);
+    }
+    let Some(first) = response.chunk().await? else {
+        return Ok(Some(Bytes::new()));
+    };
+    let mut length = first.len() as u64;
+    if Some(length) == announced {
+        // The whole body came in one piece, which need not be copied.
+        return Ok(Some(first));
+    }
+    let expected = announced.unwrap_or(length).min(MAX_RESERVED_BYTES);
+    let mut whole = BytesMut::with_capacity(usize::try_from(expected).unwrap_or_default());
+    whole.extend_from_slice(&first);
+    while let Some(chunk) = response.chunk().await? {
+        length += chunk.len() as u64;
+        if length > limit {
+            return Ok(None);
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    Ok((length <= limit).then(|| whole.freeze()))
+}
+
+/// Reads a body of which nothing is wanted, so that its connection can be used again. The head said all that counts,
+/// so that a body that does not come changes nothing.
+pub(crate) async fn discard(response: Response) {
+    let _ = read(response, MAX_PROBLEM_BYTES).await;
+}
+
+/// The problem that an answer carries, or one that says that it carries none.
+pub(crate) async fn problem(response: Response) -> Result<Problem> {
+    let status = response.status();
+    let media_type = text_field(response.headers(), CONTENT_TYPE).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let is_document = ["application/problem+json", "application/json"]
+        .iter()
+        .any(|known| media_type.eq_ignore_ascii_case(known));
+    let body = read(response, MAX_PROBLEM_BYTES).await?.unwrap_or_default();
+    if is_document && let Some(problem) = parse_problem(status.as_u16(), &body) {
+        return Ok(problem);
+    }
+    let text = format!("the server answered {status} without a problem document");
+    Ok(Problem::new(status.as_u16(), text))
+}
+
+/// Reads a problem document (RFC 9457) as the server writes it.
+fn parse_problem(status: u16, body: &[u8]) -> Option<Problem> {
+    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let mut text = |name| match members.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    };
+    let (code, title, detail) = (text("code"), text("title"), text("detail"));
+    text("type");
+    let mut message = detail.or(title).unwrap_or_default();
+    if message.is_empty() {
+        // A `String` takes any text, so that writing cannot fail.
+        let _ = write!(message, "the server answered {status}");
+    }
+    members.remove("status");
+    Some(
+        Problem::new(status, message)
+            .with_code(code)
+            .with_context(members),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use percent_encoding::percent_decode_str;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use url::Url;
+
+    /// What the server makes of a URL's path: split on `/` as it came, then each segment decoded.
+    fn understood(url: &Url) -> Vec<Vec<u8>> {
+        let path = url.path().strip_prefix("/kv/").expect("the API's prefix");
+        path.split('/')
+            .map(|segment| percent_decode_str(segment).collect())
+            .collect()
+    }
+
+    /// The key that the server finds in the path built for it, after a URL library read it.
+    fn round_trip(key: &[u8]) -> Vec<u8> {
+        let path = key_path(key).unwrap();
+        let url = Url::parse(&format!("http://h/kv/ns{path}")).unwrap();
+        assert_eq!(url.query(), None);
+        match &understood(&url)[..] {
+            [namespace, key] if namespace == b"ns" => key.clone(),
+            [namespace, escape, key] if namespace == b"ns" && escape == b"~64" => {
+                BASE64_URL_SAFE_NO_PAD.decode(key).unwrap()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn plain_keys_stay_readable() {
+        for (key, path) in [
+            ("bar", "/bar"),
+            ("user-7_a.b~c", "/user-7_a.b~c"),
+            ("a b+c?d#e", "/a%20b%2Bc%3Fd%23e"),
+            ("Grüße", "/Gr%C3%BC%C3%9Fe"),
+            ("...", "/..."),
+            ("~65", "/~65"),
+        ] {
+            assert_eq!(key_path(key.as_bytes()).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn keys_that_would_not_survive_go_in_base64url() {
+        for (key, path) in [
+            (&b"."[..], "/~64/Lg"),
+            (b"..", "/~64/Li4"),
+            (b"~64", "/~64/fjY0"),
+            (b"/", "/~64/Lw"),
+            (b"a/b", "/~64/YS9i"),
+            (b"a/", "/~64/YS8"),
+            (b"a\\b", "/~64/YVxi"),
+            (b"%2e", "/~64/JTJl"),
+            (b"\0", "/~64/AA"),
+            (b"\xff\xfe", "/~64/__4"),
+        ] {
+            assert_eq!(key_path(key).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn every_single_byte_and_pair_of_awkward_ones_survives() {
+        for byte in 0..=255_u8 {
+            assert_eq!(round_trip(&[byte]), [byte]);
+        }
+        for first in b"./~64%+\\ ?#;" {
+            for second in b"./~64%+\\ ?#;" {
+                assert_eq!(round_trip(&[*first, *second]), [*first, *second]);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_survives(key in vec(any::<u8>(), 1..=Key::MAX_BYTES)) {
+            prop_assert_eq!(round_trip(&key), key);
+        }
+
+        #[test]
+        fn every_awkward_key_survives(key in "[./~64%+2eEfF\\\\ ?#;:@&=]{1,8}") {
+            prop_assert_eq!(round_trip(key.as_bytes()), key.into_bytes());
+        }
+
+        #[test]
+        fn every_namespace_survives(name in "[^\\p{Cc}]{1,32}") {
+            prop_assume!(!matches!(&*name, "." | ".."));
+            let url = Url::parse(&format!("http://h{}/key", namespace_path(&name).unwrap())).unwrap();
+            prop_assert_eq!(understood(&url), vec![name.into_bytes(), b"key".to_vec()]);
+        }
+    }
+
+    #[test]
+    fn a_key_out_of_bounds_has_no_path() {
+        for key in [&b""[..], &[b'k'; Key::MAX_BYTES + 1]] {
+            assert_eq!(key_path(key).unwrap_err().code(), Some(Code::InvalidKey));
+        }
+        assert!(key_path(&[b'k'; Key::MAX_BYTES]).is_ok());
+    }
+
+    #[test]
+    fn a_namespace_that_urls_take_for_a_step_is_refused() {
+        for name in [".", ".."] {
+            let error = namespace_path(name).unwrap_err();
+            assert_eq!(error.code(), Some(Code::InvalidNamespace));
+            assert!(
+                error.to_string().contains("cannot be named in a URL"),
+                "{error}"
+            );
+        }
+        assert_eq!(namespace_path("...").unwrap(), "/kv/...");
+        assert_eq!(namespace_path("a/b").unwrap(), "/kv/a%2Fb");
+        assert!(namespace_path("").is_err());
+    }
+
+    #[test]
+    fn a_revision_is_read_from_its_tag() {
+        let tagged = |tag: &'static str| {
+            let tag = reqwest::header::HeaderValue::from_static(tag);
+            revision(&HeaderMap::from_iter([(ETAG, tag)]))
+        };
+        assert_eq!(tagged("\"7\""), Some(Revision::new(7)));
+        assert_eq!(tagged("W/\"7\""), Some(Revision::new(7)));
+        assert_eq!(tagged("7"), None);
+        assert_eq!(tagged("\"x\""), None);
+        assert_eq!(revision(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_problem_document_is_taken_apart() {
+        let body = br#"{"type":"urn:akvs:problem:too_large","title":"Too large","status":413,
+            "detail":"the value has 9 bytes","code":"too_large","limit":8}"#;
+        let problem = parse_problem(413, body).unwrap();
+        assert_eq!(problem.code(), Some(Code::TooLarge));
+        assert_eq!(problem.message(), "the value has 9 bytes");
+        assert_eq!(
+            serde_json::to_string(problem.context()).unwrap(),
+            r#"{"limit":8}"#
+        );
+    }
+
+    #[test]
+    fn an_unknown_code_is_kept_as_text() {
+        let problem = parse_problem(418, br#"{"code":"teapot","title":"I am one"}"#).unwrap();
+        assert_eq!(
+            (problem.code(), problem.code_text()),
+            (None, Some("teapot"))
+        );
+        assert_eq!(problem.message(), "I am one");
+        assert!(parse_problem(500, b"<html>").is_none());
+        assert!(parse_problem(500, b"[]").is_none());
+    }
+}

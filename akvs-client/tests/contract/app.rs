@@ -1,0 +1,145 @@
+//! A server for one test: its own port, its own data, ended with the test.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use akvs_client::{Client, Namespace};
+use akvs_core::engine::Engine;
+use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine};
+use akvs_http::Options;
+use akvs_registry::Registry;
+use akvs_server::{Committer, SystemClock};
+use tokio::sync::oneshot;
+
+use crate::raw::{Answer, Connection};
+
+/// A running server. It stops when it goes out of scope.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) database: Database,
+    committer: Committer,
+    /// The server runs as long as this is here.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestApp {
+    /// A server that keeps its data in memory.
+    pub(crate) fn start() -> TestApp {
+        TestApp::with(Options::default())
+    }
+
+    /// The same, with these options.
+    pub(crate) fn with(options: Options) -> TestApp {
+        TestApp::over(Arc::new(MemoryEngine::new()), None, options)
+    }
+
+    /// A server that keeps its data in a folder of its own.
+    pub(crate) fn on_disk() -> TestApp {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
+        TestApp::over(Arc::new(engine), Some(folder), Options::default())
+    }
+
+    fn over(
+        engine: Arc<dyn Engine>,
+        folder: Option<tempfile::TempDir>,
+        mut options: Options,
+    ) -> TestApp {
+        options.workers = 2;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let database = Database::open(engine, Default::default()).expect("a database");
+        let clock = Arc::new(SystemClock::new());
+        let committer =
+            Committer::start(database.clone(), Default::default(), clock).expect("a committer");
+        let registry = Registry::new(committer.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let running = akvs_http::start(vec![listener], registry, options);
+                let running = running.expect("a server");
+                let handle = running.handle();
+                actix_web::rt::spawn(async move {
+                    // The other end is dropped, never used.
+                    let _ = stopped.await;
+                    handle.stop(false).await;
+                });
+                running.await.expect("a server that ends well");
+            });
+        });
+        TestApp {
+            address,
+            database,
+            committer,
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        }
+    }
+
+    /// A client of this server.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url()).expect("a client")
+    }
+
+    /// A namespace of this server.
+    pub(crate) fn namespace(&self, name: &str) -> Namespace {
+        self.client().namespace(name).expect("a namespace")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A new connection.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// One request without a body on a connection of its own.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Answer {
+        self.connect().ask(method, path, "", b"")
+    }
+
+    /// Stores a value on a connection of its own.
+    pub(crate) fn post(&self, path: &str, value: impl AsRef<[u8]>) -> Answer {
+        self.connect().ask("POST", path, "", value.as_ref())
+    }
+
+    /// The value at a path, which must be there.
+    pub(crate) fn value(&self, path: &str) -> Vec<u8> {
+        let answer = self.ask("GET", path);
+        assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
+        answer.body
+    }
+
+    /// The names of the namespaces that there are.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        let listed = self.database.namespaces(None, 1_000).expect("a list");
+        listed.iter().map(|info| info.name.to_string()).collect()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("the server's thread panicked");
+        }
+        self.committer.stop();
+    }
+}
+
+/// Runs a test's future to its end.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}

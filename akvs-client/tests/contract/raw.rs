@@ -1,0 +1,200 @@
+//! HTTP by hand: requests to the byte, and answers as they come.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of the field of this name, which must not be there twice.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        let first = values.next();
+        assert!(values.next().is_none(), "{name} is there twice: {self:?}");
+        first.map(|(_, value)| &**value)
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    /// The status and the body's text.
+    pub(crate) fn summary(&self) -> (u16, &str) {
+        (self.status, self.text())
+    }
+
+    /// The problem document, checked as far as all have the same members.
+    pub(crate) fn problem(&self) -> serde_json::Map<String, serde_json::Value> {
+        assert_eq!(
+            self.header("Content-Type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let problem: serde_json::Map<_, _> =
+            serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        let code = problem["code"].as_str().expect("a code");
+        assert_eq!(problem["type"], format!("urn:akvs:problem:{code}"));
+        assert_eq!(problem["status"], self.status);
+        assert!(
+            problem["title"]
+                .as_str()
+                .is_some_and(|title| !title.is_empty())
+        );
+        assert!(
+            problem["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty())
+        );
+        problem
+    }
+
+    /// The status and the problem's code.
+    pub(crate) fn refusal(&self) -> (u16, String) {
+        let problem = self.problem();
+        (
+            self.status,
+            problem["code"].as_str().unwrap_or_default().into(),
+        )
+    }
+}
+
+/// A connection that is kept alive.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub(crate) fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a time-out");
+        stream.set_nodelay(true).expect("no delay");
+        Connection(BufReader::new(stream))
+    }
+
+    /// Sends bytes as they are. That the other side closed already is for the reading to find out.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        match self.0.get_mut().write_all(bytes.as_ref()) {
+            Err(error) if !is_closed(error.kind()) => panic!("cannot send: {error}"),
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Sends a request with these header lines (each ended) and this body, and reads its answer.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        self.send(request(method, path, headers, body));
+        self.answer_to(method)
+    }
+
+    /// Reads the answer to a request that is not HEAD.
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.answer_to("GET")
+    }
+
+    /// Reads an answer.
+    pub(crate) fn answer_to(&mut self, method: &str) -> Answer {
+        self.try_answer(method)
+            .expect("an answer before the connection ends")
+    }
+
+    /// Reads the answer to a request that is not HEAD, past any that only say that the rest may come.
+    pub(crate) fn final_answer(&mut self) -> Answer {
+        loop {
+            let answer = self.answer();
+            if answer.status >= 200 {
+                return answer;
+            }
+        }
+    }
+
+    /// Reads an answer, or none where the connection has ended.
+    pub(crate) fn try_answer(&mut self, method: &str) -> Option<Answer> {
+        let status_line = self.line()?;
+        let status = status_line
+            .strip_prefix("HTTP/1.1 ")
+            .or_else(|| status_line.strip_prefix("HTTP/1.0 "))
+            .and_then(|rest| rest.get(..3)?.parse().ok())
+            .unwrap_or_else(|| panic!("a status line, not {status_line:?}"));
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().expect("the whole head");
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').expect("a field");
+            headers.push((name.to_owned(), value.trim().to_owned()));
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        if method != "HEAD" && status >= 200 && !matches!(status, 204 | 304) {
+            let length = answer.header("Content-Length").expect("a length");
+            let mut body = vec![0; length.parse().expect("a length")];
+            self.0.read_exact(&mut body).expect("the whole body");
+            answer.body = body;
+        }
+        Some(answer)
+    }
+
+    /// Whether the server ended the connection; what it still sends is read first.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        let mut rest = Vec::new();
+        match self.0.read_to_end(&mut rest) {
+            Ok(_) => true,
+            Err(error) => is_closed(error.kind()),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) fn end_sending(&mut self) {
+        self.0
+            .get_mut()
+            .shutdown(Shutdown::Write)
+            .expect("a half-open connection");
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        match self.0.read_until(b'\n', &mut line) {
+            Ok(0) => return None,
+            Err(error) if is_closed(error.kind()) => return None,
+            Err(error) => panic!("no answer: {error}"),
+            Ok(_) => {}
+        }
+        let text = String::from_utf8(line).expect("a line of text");
+        Some(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+/// The bytes of a request.
+pub(crate) fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}");
+    if !body.is_empty() || method == "POST" {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    request.push_str("\r\n");
+    [request.as_bytes(), body].concat()
+}
+
+fn is_closed(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted
+    )
+}
