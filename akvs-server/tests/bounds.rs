@@ -4,14 +4,9 @@ mod common;
 
 use akvs_core::{Code, Op};
 use akvs_server::CommitterOptions;
-use common::{Gate, GatedEngine, Verdict, key, server};
+use common::{GatedEngine, Verdict, key, server};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-
-fn commit_everything(gate: Gate) {
-    // Without a test at the gate, everything is let through.
-    gate.verdicts.send(Verdict::Commit).unwrap();
-}
 
 #[test]
 fn one_write_too_many_is_refused_and_later_taken() {
@@ -42,7 +37,9 @@ fn one_write_too_many_is_refused_and_later_taken() {
         (&5.into(), &1.into())
     );
 
-    commit_everything(gate);
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    // Without a test at the gate, everything is let through.
+    drop(gate);
     pollster::block_on(async {
         for result in join_all(taken).await {
             result.unwrap();
@@ -72,7 +69,9 @@ fn too_many_bytes_are_refused_and_later_taken() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::Overloaded);
 
-    commit_everything(gate);
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    // Without a test at the gate, everything is let through.
+    drop(gate);
     pollster::block_on(async {
         first.await.unwrap();
         server.set(key("key"), "v").await.unwrap();

@@ -23,7 +23,7 @@ fn race(server: &Server) {
             .flat_map(|writer| writer.join().expect("a writer"))
             .collect()
     });
-    let last = *revisions.iter().max().unwrap();
+    let last = *revisions.iter().max().expect("some writes");
     revisions.sort_unstable();
     revisions.dedup();
     assert_eq!(
@@ -33,7 +33,7 @@ fn race(server: &Server) {
     );
     assert_eq!(
         pollster::block_on(server.get(b"key"))
-            .unwrap()
+            .expect("a read")
             .revision
             .get(),
         last

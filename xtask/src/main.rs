@@ -1,2 +1,56 @@
-//! x
-fn main() {}
+//! The project's own commands: `cargo xtask <verb>`.
+//!
+//! Owns the list of verbs and nothing else: each verb is a file. Names none of the project's crates, so that it builds
+//! and checks them even when they do not compile. Its exit code is 0 only if everything that the verb did succeeded.
+
+mod bench;
+mod ci;
+mod licences;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask <verb>
+
+  test [args]   set up what the tests need, then run them all; args go to `cargo test`
+  ci            the whole check: formatting, lints, docs, tidy, licences, tests
+  tidy          what no compiler checks: layering, file sizes, module docs, stray paths
+  licences      the licences and sources of all dependencies against .deny.toml
+  bench         build for release and measure reads and durable writes (needs wrk)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = match arguments.split_first() {
+        Some((verb, rest)) => (verb.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let outcome = match (verb, rest) {
+        ("test", _) => test::test(rest),
+        ("ci", []) => ci::ci(),
+        ("tidy", []) => tidy::tidy(),
+        ("licences", []) => licences::licences(),
+        ("bench", []) => bench::bench(),
+        ("dist" | "release", _) => {
+            Err(format!("`{verb}` is not there yet: nothing was built").into())
+        }
+        ("help" | "-h" | "--help", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("xtask: cannot do `{}`\n\n{HELP}", arguments.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The README's commands and code, run as they stand there.
+//!
+//! Owns how a line of the README becomes a check: `cargo run` is the binary just built, at a port of its own; a curl
+//! line must give the answer that its comment promises; the Rust lines stand in this file too, so that they compile and
+//! run. Nothing else of the API is tested here. Without curl on the machine its lines are skipped, in so many words.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "program/common.rs"]
+#[expect(
+    dead_code,
+    reason = "the README needs less of it than the tests of the program"
+)]
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use common::Server;
+
+const README: &str = include_str!("../README.md");
+const ADDRESS: &str = "localhost:8080";
+
+#[test]
+fn the_commands_do_what_the_readme_says() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: curl is not installed");
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let mut server = None;
+    let mut answers = 0;
+    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+        let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
+        match command.trim() {
+            "cargo run" => server = Some(Server::start(data.path(), &[])),
+            // To run the tests here would run this test, and so on without end.
+            "cargo xtask test" => assert!(verbs().contains(&"test".to_owned())),
+            curl => {
+                let running = server
+                    .as_ref()
+                    .expect("`cargo run` stands before the first curl");
+                let promise = Promise::parse(comment);
+                let answer = Answer::of(&curl.replace(ADDRESS, running.address()));
+                promise.check(&answer, line);
+                answers += 1;
+                if answer.status == 201 {
+                    // "End the server and start it again"; and not even `kill -9` takes away what a 201 was said of.
+                    server.take().into_iter().for_each(Server::kill);
+                    server = Some(Server::start(data.path(), &[]));
+                }
+            }
+        }
+    }
+    assert_eq!(answers, 6, "there are six curl lines");
+}
+
+#[tokio::test]
+async fn the_rust_lines_do_what_the_readme_says() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), &[]);
+    let url = format!("http://{}", server.address());
+    client(&url).await.unwrap();
+}
+
+async fn client(url: &str) -> Result<(), akvs_client::Error> {
+    // README: begin
+    let client = akvs_client::Client::new(url)?;
+    let scores = client.namespace("scores")?;
+    let written = scores.set("red", &42).await?;
+    assert!(!written.existed);
+    let entry = scores.get::<u32>("red").await?.expect("it was just set");
+    assert_eq!(entry.value, 42);
+    assert_eq!(scores.get_or("blue", 0).await?, 0);
+    scores
+        .set_bytes("note", "any bytes")
+        .content_type("text/plain")
+        .await?;
+    assert_eq!(scores.get_bytes_or("note", "").await?, "any bytes");
+    assert!(scores.del("red").await?);
+    // README: end
+    Ok(())
+}
+
+#[test]
+fn the_rust_lines_are_those_of_the_readme() {
+    let source = include_str!("readme.rs");
+    let after = source.split_once("// README: begin\n").unwrap().1;
+    let ours = after.split_once("// README: end\n").unwrap().0;
+    let readme = blocks("rust")
+        .concat()
+        .replace(&format!("\"http://{ADDRESS}\""), "url");
+    // The width of a line is rustfmt's to choose, and the README's is not indented: only the words must agree.
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    assert_eq!(words(ours), words(&readme));
+    assert_eq!(readme.lines().count(), 10);
+}
+
+#[test]
+fn the_map_names_every_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for entry in fs::read_dir(root).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().join("Cargo.toml").is_file() {
+            let row = format!("| `{}` |", entry.file_name().to_string_lossy());
+            assert!(README.contains(&row), "no row {row}");
+        }
+    }
+}
+
+/// The README's code blocks in one language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    let blocks: Vec<&str> = README
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split_once("```").expect("an open block").0)
+        .collect();
+    assert!(!blocks.is_empty(), "the README has no {language} block");
+    blocks
+}
+
+/// The verbs that `cargo xtask` lists.
+fn verbs() -> Vec<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["xtask", "help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let first_words = help.lines().filter(|line| line.starts_with("  "));
+    first_words
+        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+        .collect()
+}
+
+/// What the comment behind a curl line promises.
+struct Promise {
+    status: u16,
+    body: String,
+    allow: bool,
+}
+
+impl Promise {
+    fn parse(comment: &str) -> Promise {
+        let (status, rest) = comment
+            .split_once(", body: ")
+            .expect("a promise: # status, body: …");
+        let (body, allow) = match rest.strip_suffix(", with an Allow header") {
+            Some(body) => (body, true),
+            None => (rest, false),
+        };
+        Promise {
+            status: status.trim().parse().unwrap(),
+            body: body.to_owned(),
+            allow,
+        }
+    }
+
+    fn check(&self, answer: &Answer, line: &str) {
+        assert_eq!(answer.status, self.status, "{line}");
+        assert_eq!(answer.body, self.body, "{line}");
+        if self.allow {
+            let methods = answer.header("allow").unwrap_or_default();
+            for method in ["GET", "POST", "DELETE"] {
+                assert!(methods.contains(method), "{line}: `{methods}`");
+            }
+        }
+    }
+}
+
+/// What a curl line got.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn of(curl: &str) -> Answer {
+        let arguments = curl.strip_prefix("curl ").expect("a curl line");
+        // Neither a proxy nor a ~/.curlrc of the person who runs the test may change what is seen.
+        let line = format!("curl -q -sS -i --noproxy '*' {arguments}");
+        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {errors}");
+        let answer = String::from_utf8(output.stdout).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields
+            .into_iter()
+            .find_map(|(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
+    }
+}

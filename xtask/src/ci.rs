@@ -1,0 +1,33 @@
+//! `cargo xtask ci`: everything that must hold before a change is taken.
+//!
+//! Owns the list of steps and their order, not what they check. Stops at the first that fails. Needs no network but the
+//! package registry.
+
+use crate::shell::{Result, cargo, run, timed};
+use crate::{licences, test, tidy};
+
+/// Runs every check.
+pub(crate) fn ci() -> Result {
+    timed("cargo xtask ci", || {
+        run(&mut cargo(&["fmt", "--all", "--check"]))?;
+        clippy(&["--workspace", "--all-targets", "--all-features"])?;
+        // Alone, because a feature that another crate turns on could hide that the core needs it.
+        clippy(&["--package", "akvs-core", "--no-default-features"])?;
+        let mut doc = cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--locked",
+        ]);
+        run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+        timed("cargo xtask tidy", tidy::tidy)?;
+        timed("cargo xtask licences", licences::licences)?;
+        timed("cargo xtask test", || test::test(&["--locked".to_owned()]))
+    })
+}
+
+fn clippy(selection: &[&str]) -> Result {
+    let mut clippy = cargo(&["clippy", "--locked"]);
+    run(clippy.args(selection).args(["--", "-D", "warnings"]))
+}
