@@ -4,11 +4,13 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
 use crate::engine::cache::EntryCache;
+use crate::engine::recover;
 use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp};
@@ -57,6 +59,8 @@ struct Inner {
     cache: Option<EntryCache>,
     options: Options,
     writer: Mutex<Counters>,
+    /// The newest revision that readers see; beside the counters, so that nobody waits for a commit to read it.
+    revision: AtomicU64,
     failure: OnceLock<Error>,
 }
 
@@ -97,6 +101,10 @@ impl Database {
         }
         let revision = Revision::new(number(rows::META_REVISION)?.unwrap_or_default());
         let watermark = engine.watermark()?;
+        if engine.lost_commits() && !options.accept_lost_commits {
+            let text = "the data misses commits that had been synced";
+            return Err(Error::new(Code::Corrupted, text));
+        }
         if revision < watermark && !options.accept_lost_commits {
             let text = format!(
                 "the data ends at revision {revision}, but revision {watermark} had been synced"
@@ -105,15 +113,19 @@ impl Database {
                 .with("revision", revision.get())
                 .with("synced_revision", watermark.get()));
         }
-        let counters = Counters {
-            // What was lost is lost, but its revisions are not given to other changes.
-            revision: revision.max(watermark),
+        let mut counters = Counters {
+            revision,
             namespace: number(rows::META_NAMESPACE)?.unwrap_or_default(),
         };
+        if revision < watermark || engine.lost_commits() {
+            counters.revision = revision.max(watermark);
+            counters = recover::begin_anew(&*engine, counters)?;
+        }
         Ok(Database(Arc::new(Inner {
             cache: EntryCache::new(options.cache_bytes),
             engine,
             options,
+            revision: AtomicU64::new(counters.revision.get()),
             writer: Mutex::new(counters),
             failure: OnceLock::new(),
         })))
@@ -128,9 +140,9 @@ impl Database {
         )
     }
 
-    /// The revision of the newest committed change.
+    /// The revision of the newest committed change. Never waits.
     pub fn revision(&self) -> Revision {
-        self.counters().revision
+        Revision::new(self.0.revision.load(Ordering::Acquire))
     }
 
     /// Makes everything that was committed durable.
@@ -144,7 +156,8 @@ impl Database {
     /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is
     /// opened again, if it lost any of it. Costs a sync of its own.
     pub fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.0.engine.raise_watermark(revision)
+        // A mark above everything there is would make the data seem lost.
+        self.0.engine.raise_watermark(revision.min(self.revision()))
     }
 
     /// Makes everything durable, and lets the engine remember it: the last thing to do before the database is dropped.
@@ -173,7 +186,7 @@ impl Database {
         rows.into_iter()
             .map(|(name, value)| {
                 let row = rows::parse_catalogue(&value)?;
-                let name = Namespace::new(Namespace::check(&name)?)?;
+                let name = rows::parse_name(&name)?;
                 Ok(NamespaceInfo {
                     name,
                     created: row.created,
@@ -181,6 +194,16 @@ impl Database {
                 })
             })
             .collect()
+    }
+
+    /// Whether there is a namespace of this name.
+    pub fn has_namespace(&self, name: &Namespace) -> Result<bool> {
+        Ok(self.catalogue_row(name)?.is_some())
+    }
+
+    /// How much is stored, in bytes, about.
+    pub fn stored_bytes(&self) -> Result<u64> {
+        self.0.engine.stored_bytes()
     }
 
     /// What the engine promises.
@@ -243,14 +266,15 @@ impl Database {
         Ok(Some(entry))
     }
 
-    pub(crate) fn publish(&self, id: NamespaceId, key: crate::Key, entry: Option<Entry>) {
+    pub(crate) fn publish(&self, id: NamespaceId, key: &crate::Key, entry: Option<Entry>) {
         if let Some(cache) = &self.0.cache {
             cache.publish(id, key, entry);
         }
     }
 
-    fn counters(&self) -> MutexGuard<'_, Counters> {
-        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Notes that readers see everything up to this revision.
+    pub(crate) fn advance(&self, revision: Revision) {
+        self.0.revision.fetch_max(revision.get(), Ordering::AcqRel);
     }
 }
 
@@ -277,5 +301,58 @@ mod tests {
             error.message(),
             "the data has format 2, this release reads format 1"
         );
+    }
+
+    /// An engine that was told of more than it has.
+    struct Short(MemoryEngine);
+
+    impl Engine for Short {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+            self.0.get(table, key)
+        }
+        fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+            self.0.page(table, span, limit)
+        }
+        fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
+            self.0.commit(batch, durability)
+        }
+        fn sync(&self) -> Result<()> {
+            self.0.sync()
+        }
+        fn watermark(&self) -> Result<Revision> {
+            Ok(Revision::new(7))
+        }
+        fn raise_watermark(&self, _: Revision) -> Result<()> {
+            Ok(())
+        }
+        fn stored_bytes(&self) -> Result<u64> {
+            self.0.stored_bytes()
+        }
+        fn capabilities(&self) -> Capabilities {
+            self.0.capabilities()
+        }
+    }
+
+    #[test]
+    fn data_that_ends_before_the_watermark_is_refused_until_the_loss_is_accepted() {
+        let engine = Arc::new(Short(MemoryEngine::new()));
+        let open = |accept_lost_commits| {
+            let options = Options {
+                accept_lost_commits,
+                ..Options::default()
+            };
+            Database::open(Arc::clone(&engine) as Arc<dyn Engine>, options)
+        };
+        let refused = open(false).map(drop).unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.message()),
+            (
+                Code::Corrupted,
+                "the data ends at revision 0, but revision 7 had been synced"
+            )
+        );
+        let accepted = open(true).unwrap().revision();
+        assert!(accepted > Revision::new(1 << 30), "{accepted}");
+        assert_eq!(open(false).unwrap().revision(), accepted);
     }
 }

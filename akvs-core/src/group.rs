@@ -4,16 +4,19 @@
 //! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
 //! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
 
-use std::collections::HashMap;
+mod pending;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 
+use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database};
 use crate::engine::rows::{self, CatalogueRow, ChangeKind, NamespaceId};
 use crate::engine::{Batch, Durability, Limit, Span, Table};
 use crate::store::{Store, StoreState};
-use crate::{Change, Code, Counts, Entry, Error, Key, Op, Result, Revision, Timestamp, apply};
+use crate::{Change, Code, Entry, Error, Key, Namespace, Op, Result, Revision, Timestamp, apply};
 
 /// The most history rows that one group trims for a namespace.
 const TRIM_ROWS: u64 = 2_000;
@@ -51,22 +54,8 @@ pub struct Group<'a> {
     batch: Batch,
     stores: Vec<Pending>,
     index: HashMap<usize, usize>,
-}
-
-/// A namespace as it will be once the group is committed.
-struct Pending {
-    state: Arc<StoreState>,
-    id: Option<NamespaceId>,
-    counts: Counts,
-    history_start: Option<Bytes>,
-    entries: HashMap<Key, PendingEntry>,
-    dropped: bool,
-}
-
-struct PendingEntry {
-    committed_deadline: Option<Timestamp>,
-    entry: Option<Entry>,
-    changed: bool,
+    /// The namespaces of the group's stores, to find two stores of one.
+    names: HashSet<Namespace>,
 }
 
 impl<'a> Group<'a> {
@@ -78,6 +67,7 @@ impl<'a> Group<'a> {
             batch: Batch::default(),
             stores: Vec::new(),
             index: HashMap::new(),
+            names: HashSet::new(),
         }
     }
 
@@ -161,7 +151,8 @@ impl<'a> Group<'a> {
         self.batch.remove(table, key);
     }
 
-    /// Commits everything at once and shows it to readers. After an error nothing is committed ever again.
+    /// Commits everything at once and shows it to readers. After an error nothing is committed ever again, because
+    /// nobody knows whether it was.
     ///
     /// Returns the newest revision.
     pub fn commit(mut self, durability: Durability) -> Result<Revision> {
@@ -169,20 +160,21 @@ impl<'a> Group<'a> {
             return Err(failure.clone());
         }
         for at in 0..self.stores.len() {
-            self.trim_history(at)?;
+            self.trim_history(at);
         }
         let published = self.write_rows();
         if self.batch.is_empty() {
             return Ok(self.committed.revision);
         }
         let batch = std::mem::take(&mut self.batch);
+        debug_assert!(!batch.repeats_a_row(), "{batch:?}");
         self.database
             .engine()
             .commit(batch, durability)
             .map_err(|error| self.database.fail(error))?;
         *self.committed = self.next;
         for (id, key, entry) in published {
-            self.database.publish(id, key, entry);
+            self.database.publish(id, &key, entry);
         }
         for pending in self.stores {
             let id = if pending.dropped {
@@ -194,6 +186,7 @@ impl<'a> Group<'a> {
                 .state
                 .commit(id, pending.counts, pending.history_start);
         }
+        self.database.advance(self.next.revision);
         Ok(self.next.revision)
     }
 
@@ -212,11 +205,15 @@ impl<'a> Group<'a> {
         if state.is_dropped() {
             return Err(gone());
         }
+        if !self.names.insert(state.name().clone()) {
+            return Err(opened_twice());
+        }
         let (counts, history_start) = state.counts_and_history();
         self.stores.push(Pending {
             state: Arc::clone(state),
             id: state.id(),
             counts,
+            committed_counts: counts,
             history_start,
             entries: HashMap::new(),
             dropped: false,
@@ -254,10 +251,7 @@ impl<'a> Group<'a> {
             return Ok(id);
         }
         if self.database.catalogue_row(store.name())?.is_some() {
-            return Err(Error::new(
-                Code::Unavailable,
-                "the namespace was opened twice",
-            ));
+            return Err(opened_twice());
         }
         self.next.namespace += 1;
         let id = self.next.namespace;
@@ -272,29 +266,32 @@ impl<'a> Group<'a> {
     }
 
     /// Forgets the oldest changes once there are clearly more than are to be remembered.
-    fn trim_history(&mut self, at: usize) -> Result<()> {
+    fn trim_history(&mut self, at: usize) {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
         let slack = (keep / 8).clamp(1, 1_000);
-        let (Some(id), true) = (pending.id, pending.counts.history > keep + slack) else {
-            return Ok(());
+        let held = pending.counts.history;
+        let (Some(id), true) = (pending.id, held > keep.saturating_add(slack)) else {
+            return;
         };
         let mut span = Span::prefix(rows::data_key(id, b""));
         if let Some(start) = &pending.history_start {
             // Everything before is removed already; not to read over its tombstones again.
             span.start = start.clone();
         }
-        let excess = (pending.counts.history - keep).min(TRIM_ROWS);
-        let oldest =
-            self.database
-                .engine()
-                .page(Table::History, &span, Limit::rows(excess as usize))?;
-        pending.counts.history -= oldest.len() as u64;
+        // More than the group adds, so that large groups do not outrun the trimming.
+        let added = held.saturating_sub(pending.committed_counts.history);
+        let excess = (held - keep).min(TRIM_ROWS.max(2 * added));
+        let limit = Limit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
+        let Ok(oldest) = self.database.engine().page(Table::History, &span, limit) else {
+            // An old change that cannot be read must not keep others from being written. Who reads it gets the error.
+            return;
+        };
+        pending.counts.history = held.saturating_sub(oldest.len() as u64);
         for (key, _) in oldest {
             pending.history_start = Some(key.clone());
             self.batch.remove(Table::History, key);
         }
-        Ok(())
     }
 
     /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
@@ -302,9 +299,7 @@ impl<'a> Group<'a> {
         let mut published = Vec::new();
         for pending in &mut self.stores {
             let Some(id) = pending.id else { continue };
-            let mut changed = pending.dropped;
             for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
-                changed = true;
                 published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
             }
             if pending.dropped {
@@ -313,7 +308,7 @@ impl<'a> Group<'a> {
                     Bytes::copy_from_slice(pending.state.name().as_str().as_bytes()),
                 );
                 self.batch.remove(Table::Meta, rows::counts_key(id));
-            } else if changed {
+            } else if pending.counts != pending.committed_counts {
                 self.batch.put(
                     Table::Meta,
                     rows::counts_key(id),
@@ -346,41 +341,6 @@ impl<'a> Group<'a> {
     }
 }
 
-impl PendingEntry {
-    fn absent() -> PendingEntry {
-        PendingEntry {
-            committed_deadline: None,
-            entry: None,
-            changed: false,
-        }
-    }
-
-    /// Writes the rows of the entry, and gives it back as it is to be cached.
-    fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
-        let deadline = self.entry.as_ref().and_then(|entry| entry.deadline);
-        if let Some(old) = self
-            .committed_deadline
-            .filter(|_| self.committed_deadline != deadline)
-        {
-            batch.remove(
-                Table::Deadlines,
-                rows::deadline_key(old, id, key.as_bytes()),
-            );
-        }
-        let Some(entry) = self.entry else {
-            batch.remove(Table::Data, rows::data_key(id, key.as_bytes()));
-            return None;
-        };
-        if let Some(deadline) = deadline {
-            let row = rows::deadline_key(deadline, id, key.as_bytes());
-            batch.put(
-                Table::Deadlines,
-                row,
-                rows::number_value(entry.revision.get()),
-            );
-        }
-        let (row, stored) = rows::data_value(&entry);
-        batch.put(Table::Data, rows::data_key(id, key.as_bytes()), row);
-        Some(stored)
-    }
+fn opened_twice() -> Error {
+    Error::new(Code::Unavailable, "the namespace was opened twice")
 }

@@ -47,6 +47,11 @@ impl Key {
         }
     }
 
+    /// The same key in memory of its own.
+    pub(crate) fn detached(&self) -> Key {
+        Key(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The key's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -22,7 +22,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use super::rows::NamespaceId;
-use crate::{Entry, Key};
+use crate::{Entry, Key, Representation};
 
 /// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.
 const OVERHEAD_BYTES: usize = 192;
@@ -87,7 +87,13 @@ struct Weight;
 
 impl Weighter<Slot, Entry> for Weight {
     fn weight(&self, slot: &Slot, entry: &Entry) -> u64 {
-        (slot.key.as_bytes().len() + entry.value.len() + OVERHEAD_BYTES) as u64
+        let Representation {
+            content_type,
+            content_encoding,
+        } = &entry.representation;
+        let texts = [content_type, content_encoding].into_iter().flatten();
+        let texts = texts.map(|text| text.as_bytes().len()).sum::<usize>();
+        (slot.key.as_bytes().len() + entry.value.len() + texts + OVERHEAD_BYTES) as u64
     }
 }
 
@@ -123,12 +129,16 @@ impl EntryCache {
     }
 
     /// Stores what was committed, or that there is nothing any more.
-    pub(crate) fn publish(&self, id: NamespaceId, key: Key, entry: Option<Entry>) {
+    pub(crate) fn publish(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
         let stripe = self.stripe(id, key.as_bytes());
         let _held = stripe.lock.lock().unwrap_or_else(PoisonError::into_inner);
         stripe.published.fetch_add(1, Ordering::SeqCst);
         match entry {
-            Some(entry) => self.entries.insert(Slot { id, key }, entry),
+            Some(entry) => {
+                // The caller's key may be a small slice of a large buffer.
+                let key = key.detached();
+                self.entries.insert(Slot { id, key }, entry);
+            }
             None => {
                 self.entries.remove(&SlotRef {
                     id,
@@ -146,7 +156,7 @@ impl EntryCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Representation, Revision, Timestamp};
+    use crate::{Revision, Timestamp};
 
     fn entry(revision: u64, length: usize) -> Entry {
         Entry {
@@ -167,7 +177,7 @@ mod tests {
     fn a_late_fill_does_not_hide_what_was_published() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let ticket = cache.ticket(1, b"k");
-        cache.publish(1, Key::new("k").unwrap(), Some(entry(2, 1)));
+        cache.publish(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
         cache.fill(ticket, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(2));
     }
@@ -176,7 +186,7 @@ mod tests {
     fn a_late_fill_does_not_bring_back_what_was_removed() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let ticket = cache.ticket(1, b"k");
-        cache.publish(1, Key::new("k").unwrap(), None);
+        cache.publish(1, &Key::new("k").unwrap(), None);
         cache.fill(ticket, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), None);
     }
@@ -188,7 +198,7 @@ mod tests {
         cache.fill(ticket, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(1));
         assert!(cache.get(2, b"k").is_none(), "another namespace");
-        cache.publish(1, Key::new("k").unwrap(), Some(entry(2, 1)));
+        cache.publish(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
         assert_eq!(revision(&cache), Some(2));
     }
 
@@ -198,7 +208,7 @@ mod tests {
         for index in 0..10_000_u64 {
             cache.publish(
                 1,
-                Key::new(index.to_string()).unwrap(),
+                &Key::new(index.to_string()).unwrap(),
                 Some(entry(index, 1_000)),
             );
         }

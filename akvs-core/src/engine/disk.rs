@@ -1,15 +1,40 @@
 //! The durable engine: fjall, a log-structured merge tree with one journal for all tables.
 //!
-//! This is the only file that knows fjall. A synced commit is in the journal, and the journal on disk
-//! (`fdatasync`), before any reader can see it. fjall takes a torn tail of its journal for the journal's end, and
-//! so may it damage in the middle: therefore the watermark beside it (`folder`) says how far it must at least reach.
+//! This file and those below it are the only ones that know fjall. A synced commit is in the journal, and the journal
+//! on disk (`fdatasync`), before any reader can see it.
+//!
+//! fjall checks the blocks that it reads, and opens without a word where a journal or a file list is damaged, or a
+//! whole table is missing. So before it opens, its files must all be there (`layout`) and its journals be readable as
+//! far as was ever synced (`journal`); afterwards its tables must be at the same commit (`marks`), which the watermark
+//! in the folder (`folder`) says at least. What the files tell is refused before anything is changed. Not detected is
+//!
+//! - the loss of the very last commits, if the watermark was not raised behind them and nothing later is left of them;
+//! - the loss of a whole journal before the oldest that is left, where others follow it;
+//! - a damaged block or value, until it is read: then the read answers `corrupted`.
+//!
+//! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
 
+mod journal;
+mod layout;
+mod marks;
+mod options;
+
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode, Readable};
+use fjall::{
+    AbstractTree, CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
+    PersistMode, Readable,
+};
 
+use self::journal::Journals;
+use self::marks::Marks;
+pub use self::options::DiskOptions;
 use super::folder::Folder;
 pub use super::folder::OpenError;
 use super::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
@@ -17,41 +42,40 @@ use crate::{Code, Error, Result, Revision};
 
 /// Larger values lie in files of their own, so that compaction does not copy them again and again.
 const SEPARATED_BYTES: u32 = 4 << 10;
-/// Small, so that a start after a crash has little to replay and memory stays low.
-const MEMTABLE_BYTES: u64 = 16 << 20;
 const JOURNAL_BYTES: u64 = 128 << 20;
-
-/// Where the durable engine keeps its data, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskOptions {
-    /// The data folder; made where it is missing.
-    pub folder: PathBuf,
-    /// The most memory for blocks read from disk, in bytes. Entries have a cache of their own.
-    pub block_cache_bytes: u64,
-}
-
-impl DiskOptions {
-    /// The defaults, in this folder.
-    pub fn new(folder: impl Into<PathBuf>) -> DiskOptions {
-        DiskOptions {
-            folder: folder.into(),
-            block_cache_bytes: 32 << 20,
-        }
-    }
-}
+/// Below the 4 and the 30 at which fjall stops within a commit.
+const SEALED_MEMTABLES: usize = 2;
+const UNCOMPACTED_RUNS: usize = 26;
 
 /// The engine that keeps its rows in a folder.
 pub struct DiskEngine {
     // Dropped in this order: the folder is free for others once the files are closed.
+    store: Store,
+    writer: Mutex<Writer>,
+    /// The newest commit that is known to be synced.
+    synced: AtomicU64,
+    lost_commits: bool,
+    folder: Folder,
+}
+
+/// fjall's handles, dropped in this order.
+struct Store {
     keyspaces: [Keyspace; Table::ALL.len()],
     database: fjall::Database,
-    folder: Folder,
+}
+
+struct Writer {
+    marks: Marks,
+    /// The next commit is the first after commits were lost: from it on all tables are at the same commit again.
+    begins_anew: bool,
+    failed: bool,
 }
 
 impl DiskEngine {
     /// Opens the folder, and begins a database in it where it is empty.
     ///
-    /// A folder that is another program's, newer than this release, or in use is refused and left as it was.
+    /// A folder that is another program's, newer than this release or in use is refused and left as it was. So is a
+    /// damaged one, as far as that can be told without opening its tables.
     ///
     /// ```
     /// use akvs_core::{DiskEngine, DiskOptions, OpenError};
@@ -63,45 +87,131 @@ impl DiskEngine {
     /// ```
     pub fn open(options: &DiskOptions) -> std::result::Result<DiskEngine, OpenError> {
         let folder = Folder::open(&options.folder)?;
-        // fjall's recovery asserts what a damaged file may not hold.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_store(&folder, options)));
-        let (database, keyspaces) = match opened {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => return Err(open_error(options, error)),
-            Err(_) => {
-                return Err(OpenError::Damaged(
-                    options.folder.clone(),
-                    "the store does not recover".into(),
-                ));
+        let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
+        let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
+        if !folder.is_established() {
+            if folder.needs_store().map_err(unusable)? {
+                drop(open_store(&folder.new_store(), options)?);
             }
+            folder.establish().map_err(unusable)?;
+        }
+        if let Some(fault) = layout::fault(&folder.store()).map_err(unusable)? {
+            return Err(damaged(fault));
+        }
+        let refused = |lost: &Option<String>| match lost {
+            Some(how) if !options.accept_lost_commits => Err(damaged(how.clone())),
+            _ => Ok(()),
         };
+        let synced = folder.synced_commit();
+        let journals = Journals::read(&folder.store()).map_err(unusable)?;
+        let mut lost = journals.loss(synced);
+        refused(&lost)?;
+        journals.cut().map_err(unusable)?;
+        let store = open_store(&folder.store(), options)?;
+        let read = guarded(|| read_marks(&store));
+        let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
+        lost = lost.or(marks.loss(own, synced));
+        refused(&lost)?;
+        let commit = own.into_iter().fold(marks.commit.max(synced), u64::max);
         Ok(DiskEngine {
-            keyspaces,
-            database,
+            store,
+            writer: Mutex::new(Writer {
+                marks: Marks { commit, ..marks },
+                begins_anew: lost.is_some(),
+                failed: false,
+            }),
+            // What was found was synced when it was opened.
+            synced: AtomicU64::new(commit),
+            lost_commits: lost.is_some(),
             folder,
         })
     }
 
-    fn keyspace(&self, table: Table) -> &Keyspace {
-        &self.keyspaces[table as usize]
+    fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
+        self.store.wait_for_room()?;
+        let mut touched = [writer.begins_anew; Table::ALL.len()];
+        let mut rows = fjall::OwnedWriteBatch::with_capacity(
+            self.store.database.clone(),
+            batch.len() + Table::ALL.len(),
+        )
+        .durability(Some(mode));
+        for row in batch.into_rows() {
+            touched[row.table as usize] = true;
+            let keyspace = self.store.keyspace(row.table);
+            match row.value {
+                Some(value) => rows.insert(keyspace, row.key, value),
+                None => rows.remove(keyspace, row.key),
+            }
+        }
+        let mut marks = writer.marks.next(touched);
+        if writer.begins_anew {
+            marks.previous = 0;
+        }
+        marks.sequence = self.store.database.seqno();
+        marks.synced = self.synced.load(Ordering::Acquire);
+        for table in Table::ALL {
+            if marks.tables[table as usize] == marks.commit {
+                rows.insert(self.store.keyspace(table), marks::KEY, marks.encode(table));
+            }
+        }
+        rows.commit().map_err(translate)?;
+        writer.marks = marks;
+        writer.begins_anew = false;
+        Ok(())
     }
 }
 
-fn open_store(
-    folder: &Folder,
-    options: &DiskOptions,
-) -> fjall::Result<(fjall::Database, [Keyspace; 5])> {
-    let database = fjall::Database::builder(folder.store())
+impl Store {
+    fn keyspace(&self, table: Table) -> &Keyspace {
+        &self.keyspaces[table as usize]
+    }
+
+    /// Waits until what fjall does behind the writers' backs has caught up. In a commit it would wait itself, and for
+    /// ever where that work has failed, say because the disk is full.
+    fn wait_for_room(&self) -> Result<()> {
+        let behind = |keyspace: &Keyspace| {
+            keyspace.tree.sealed_memtable_count() > SEALED_MEMTABLES
+                || keyspace.tree.l0_run_count() > UNCOMPACTED_RUNS
+        };
+        while self.keyspaces.iter().any(behind) {
+            // Writes nothing; an error where fjall has failed.
+            self.database
+                .persist(PersistMode::Buffer)
+                .map_err(translate)?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+fn open_store(path: &Path, options: &DiskOptions) -> std::result::Result<Store, OpenError> {
+    // fjall's recovery asserts what a damaged file may not hold.
+    match catch_unwind(AssertUnwindSafe(|| try_open_store(path, options))) {
+        Ok(Ok(store)) => Ok(store),
+        Ok(Err(error)) => Err(open_error(options, error)),
+        Err(_) => Err(OpenError::Damaged(
+            options.folder.clone(),
+            "the store does not recover".into(),
+        )),
+    }
+}
+
+fn try_open_store(path: &Path, options: &DiskOptions) -> fjall::Result<Store> {
+    let database = fjall::Database::builder(path)
         .cache_size(options.block_cache_bytes)
         .max_journaling_size(JOURNAL_BYTES)
         .manual_journal_persist(true)
         .open()?;
+    let memtable_bytes = options.memtable_bytes;
     let open = |table: Table| {
         database.keyspace(table.name(), || {
-            let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let options = KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             match table {
+                // Not compressed: fjall does not check what length a compressed value says it has.
                 Table::Data => options.with_kv_separation(Some(
-                    KvSeparationOptions::default().separation_threshold(SEPARATED_BYTES),
+                    KvSeparationOptions::default()
+                        .separation_threshold(SEPARATED_BYTES)
+                        .compression(CompressionType::None),
                 )),
                 Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => options,
             }
@@ -115,62 +225,113 @@ fn open_store(
         open(fourth)?,
         open(fifth)?,
     ];
-    Ok((database, keyspaces))
+    Ok(Store {
+        keyspaces,
+        database,
+    })
+}
+
+/// The newest mark, and the numbers that the tables themselves have.
+fn read_marks(store: &Store) -> Result<(Marks, [u64; Table::ALL.len()])> {
+    let (mut marks, mut own) = (Marks::default(), [0; Table::ALL.len()]);
+    for table in Table::ALL {
+        let Some(row) = store.keyspace(table).get(marks::KEY).map_err(translate)? else {
+            continue;
+        };
+        let number = if table == Table::Meta {
+            Marks::decode(&row).map(|found| {
+                marks = found;
+                found.commit
+            })
+        } else {
+            Marks::decode_commit(&row)
+        };
+        own[table as usize] = number.ok_or_else(|| damaged(None))?;
+    }
+    Ok((marks, own))
+}
+
+/// Runs what may panic in fjall where stored data is damaged.
+fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged(None)))
+}
+
+fn damaged(cause: Option<fjall::Error>) -> Error {
+    let error = Error::new(Code::Corrupted, "the stored data is damaged");
+    match cause {
+        Some(cause) => error.because(cause),
+        None => error,
+    }
 }
 
 fn open_error(options: &DiskOptions, error: fjall::Error) -> OpenError {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     let folder = options.folder.clone();
-    match error {
-        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))
-            if error.kind() != std::io::ErrorKind::UnexpectedEof
-                && error.kind() != std::io::ErrorKind::InvalidData
-                && error.kind() != std::io::ErrorKind::NotFound =>
-        {
-            OpenError::Unusable(folder, error)
+    match into_io(error) {
+        // These say something of what is in the files.
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
+            OpenError::Damaged(folder, error.to_string())
         }
-        fjall::Error::Locked => OpenError::Locked(folder, None),
-        error => OpenError::Damaged(folder, error.to_string()),
+        Ok(error) => OpenError::Unusable(folder, error),
+        Err(fjall::Error::Locked) => OpenError::Locked(folder, None),
+        Err(error) => OpenError::Damaged(folder, error.to_string()),
     }
 }
 
 /// The one translation of fjall's errors.
 fn translate(error: fjall::Error) -> Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-    let (code, message) = match &error {
-        fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io))
-            if matches!(io.kind(), StorageFull | QuotaExceeded) =>
-        {
-            (Code::StorageFull, "the disk is full")
+    use std::io::ErrorKind::{InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
+    let failed = || Error::new(Code::Storage, "the storage failed");
+    match into_io(error) {
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
+            damaged(Some(error.into()))
         }
-        fjall::Error::Io(_)
-        | fjall::Error::Storage(fjall::LsmError::Io(_))
-        | fjall::Error::Poisoned => (Code::Storage, "the storage failed"),
+        Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
+            Error::new(Code::StorageFull, "the disk is full").because(error)
+        }
+        Ok(error) => failed().because(error),
+        Err(fjall::Error::Poisoned) => failed().because(fjall::Error::Poisoned),
         // Whatever else it says is that it read what it had not written.
-        _ => (Code::Corrupted, "the stored data is damaged"),
-    };
-    Error::new(code, message).because(error)
+        Err(error) => damaged(Some(error)),
+    }
+}
+
+fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
+    if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
+        Ok(error)
+    } else {
+        Err(error)
+    }
 }
 
 impl Engine for DiskEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        Ok(self
-            .keyspace(table)
-            .get(key)
-            .map_err(translate)?
-            .map(Bytes::from))
+        guarded(|| {
+            let value = self.store.keyspace(table).get(key).map_err(translate)?;
+            Ok(value.map(Bytes::from))
+        })
     }
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        let snapshot = self.database.snapshot();
-        let keyspace = self.keyspace(table);
-        let rows = match &span.end {
-            Some(end) => snapshot.range(keyspace, span.start.clone()..end.clone()),
-            None => snapshot.range(keyspace, span.start.clone()..),
-        };
-        limit.take(rows.map(|row| {
-            let (key, value) = row.into_inner().map_err(translate)?;
-            Ok((key.into(), value.into()))
-        }))
+        let start = span
+            .start
+            .clone()
+            .max(Bytes::from_static(&marks::FIRST_ROW));
+        if span.end.as_ref().is_some_and(|end| *end <= start) {
+            return Ok(Vec::new());
+        }
+        guarded(|| {
+            let snapshot = self.store.database.snapshot();
+            let keyspace = self.store.keyspace(table);
+            let rows = match &span.end {
+                Some(end) => snapshot.range(keyspace, start..end.clone()),
+                None => snapshot.range(keyspace, start..),
+            };
+            limit.take(rows.map(|row| {
+                let (key, value) = row.into_inner().map_err(translate)?;
+                Ok((key.into(), value.into()))
+            }))
+        })
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
@@ -178,22 +339,35 @@ impl Engine for DiskEngine {
             Durability::Synced => PersistMode::SyncData,
             Durability::Buffered => PersistMode::Buffer,
         };
-        let mut rows = fjall::OwnedWriteBatch::with_capacity(self.database.clone(), batch.len())
-            .durability(Some(mode));
-        for row in batch.into_rows() {
-            let keyspace = self.keyspace(row.table);
-            match row.value {
-                Some(value) => rows.insert(keyspace, row.key, value),
-                None => rows.remove(keyspace, row.key),
-            }
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.failed {
+            return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
-        rows.commit().map_err(translate)
+        // Whether a commit that failed is there after all is only known after a restart.
+        writer.failed = true;
+        guarded(|| self.write(batch, mode, &mut writer))?;
+        writer.failed = false;
+        if durability == Durability::Synced {
+            self.synced.fetch_max(writer.marks.commit, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {
-        self.database
-            .persist(PersistMode::SyncData)
-            .map_err(translate)
+        let commit = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .marks
+            .commit;
+        guarded(|| {
+            self.store
+                .database
+                .persist(PersistMode::SyncData)
+                .map_err(translate)
+        })?;
+        self.synced.fetch_max(commit, Ordering::AcqRel);
+        Ok(())
     }
 
     fn watermark(&self) -> Result<Revision> {
@@ -202,8 +376,16 @@ impl Engine for DiskEngine {
 
     fn raise_watermark(&self, revision: Revision) -> Result<()> {
         self.folder
-            .raise_watermark(revision)
+            .raise_watermark(revision, self.synced.load(Ordering::Acquire))
             .map_err(|error| translate(error.into()))
+    }
+
+    fn lost_commits(&self) -> bool {
+        self.lost_commits
+    }
+
+    fn stored_bytes(&self) -> Result<u64> {
+        self.store.database.disk_space().map_err(translate)
     }
 
     fn capabilities(&self) -> Capabilities {

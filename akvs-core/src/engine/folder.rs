@@ -4,17 +4,18 @@
 //! | --- | --- |
 //! | `akvs.format` | one line that says that the folder is ours, and of which format |
 //! | `akvs.lock` | the process id of whoever has the folder; locked by the operating system as long as it lives |
-//! | `akvs.watermark` | the highest revision known to be synced, in two slots that are written in turn |
-//! | `store/` | the engine's files |
+//! | `akvs.watermark` | the highest revision and commit known to be synced, in two slots that are written in turn |
+//! | `store/` | the engine's files; `store.new/` until they are all made |
 //!
-//! Invariant: a folder that is not ours, newer, or in use is refused before anything in it is changed.
+//! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, newer,
+//! or in use is refused before anything in it is changed; a folder with a format has a whole store.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Revision;
 
@@ -22,12 +23,22 @@ const FORMAT_FILE: &str = "akvs.format";
 const LOCK_FILE: &str = "akvs.lock";
 const WATERMARK_FILE: &str = "akvs.watermark";
 const STORE_FOLDER: &str = "store";
+const NEW_STORE_FOLDER: &str = "store.new";
 /// The version of this layout; that of the rows is in the engine.
 const FORMAT: u64 = 1;
 /// What a fresh file system or an earlier, interrupted start may have left.
-const NOT_FOREIGN: [&str; 4] = [LOCK_FILE, WATERMARK_FILE, "akvs.format.new", "lost+found"];
+const NOT_FOREIGN: [&str; 5] = [
+    LOCK_FILE,
+    WATERMARK_FILE,
+    "akvs.watermark.new",
+    "akvs.format.new",
+    "lost+found",
+];
+/// What an interrupted start may have left besides, once it had made the watermark.
+const STORE_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
 
-const SLOT_BYTES: usize = 12;
+/// Revision u64, commit u64, checksum of both u32.
+const SLOT_BYTES: usize = 20;
 /// Far enough apart that one torn write cannot hit both.
 const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
 
@@ -98,6 +109,7 @@ impl std::error::Error for OpenError {}
 /// A data folder that this process has for itself.
 pub(super) struct Folder {
     path: PathBuf,
+    established: bool,
     watermark: Mutex<Watermark>,
     /// The lock is the operating system's and lasts as long as the file is open.
     _lock: File,
@@ -105,8 +117,16 @@ pub(super) struct Folder {
 
 struct Watermark {
     file: File,
-    revision: Revision,
+    synced: Synced,
     next_slot: usize,
+}
+
+/// What is known to be synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Synced {
+    revision: Revision,
+    /// The engine's own count of commits.
+    commit: u64,
 }
 
 impl Folder {
@@ -118,31 +138,53 @@ impl Folder {
                 return Err(OpenError::NotAFolder(path.to_owned()));
             }
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(path)
-                    .map_err(unusable)?;
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => make(path).map_err(unusable)?,
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 return Err(OpenError::NotAFolder(path.to_owned()));
             }
             Err(error) => return Err(unusable(error)),
         }
-        let known = check_format(path)?;
+        check_format(path)?;
         let lock = take_lock(path)?;
-        if !known {
-            // In this order: a folder that says it is ours has a watermark.
-            create_watermark(&path.join(WATERMARK_FILE)).map_err(unusable)?;
-            write_format(path).map_err(unusable)?;
+        // Once more, because whoever had the lock before may just have made it.
+        let established = check_format(path)?;
+        let watermark = path.join(WATERMARK_FILE);
+        if !established && !watermark.exists() {
+            create_watermark(path).map_err(unusable)?;
         }
-        let watermark = Mutex::new(Watermark::open(path)?);
         Ok(Folder {
             path: path.to_owned(),
-            watermark,
+            established,
+            watermark: Mutex::new(Watermark::open(path)?),
             _lock: lock,
         })
+    }
+
+    /// Whether the folder was one of ours before it was opened, and so has a whole store.
+    pub(super) fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Whether a store is still to be made; what an interrupted start left of one is removed.
+    pub(super) fn needs_store(&self) -> io::Result<bool> {
+        match fs::remove_dir_all(self.new_store()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(!self.store().exists()),
+        }
+    }
+
+    /// Makes the folder one of ours, for good. Only a whole store ever gets its name, so that a file that is missing
+    /// later was lost.
+    pub(super) fn establish(&self) -> io::Result<()> {
+        if !self.store().exists() {
+            fs::rename(self.new_store(), self.store())?;
+        }
+        write_format(&self.path)
+    }
+
+    /// Where the engine's files are made.
+    pub(super) fn new_store(&self) -> PathBuf {
+        self.path.join(NEW_STORE_FOLDER)
     }
 
     /// Where the engine keeps its files.
@@ -151,53 +193,72 @@ impl Folder {
     }
 
     pub(super) fn watermark(&self) -> Revision {
-        self.watermark
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .revision
+        self.lock_watermark().synced.revision
+    }
+
+    pub(super) fn synced_commit(&self) -> u64 {
+        self.lock_watermark().synced.commit
     }
 
     /// Writes the watermark where it is higher than before, and syncs it.
-    pub(super) fn raise_watermark(&self, revision: Revision) -> io::Result<()> {
-        let mut watermark = self
-            .watermark
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if revision <= watermark.revision {
+    pub(super) fn raise_watermark(&self, revision: Revision, commit: u64) -> io::Result<()> {
+        let mut watermark = self.lock_watermark();
+        let before = watermark.synced;
+        let synced = Synced {
+            revision: revision.max(before.revision),
+            commit: commit.max(before.commit),
+        };
+        if synced == before {
             return Ok(());
         }
         watermark
             .file
-            .write_all_at(&encode(revision), SLOT_OFFSETS[watermark.next_slot])?;
+            .write_all_at(&encode(synced), SLOT_OFFSETS[watermark.next_slot])?;
         watermark.file.sync_data()?;
-        watermark.revision = revision;
+        watermark.synced = synced;
         watermark.next_slot = 1 - watermark.next_slot;
         Ok(())
     }
+
+    fn lock_watermark(&self) -> MutexGuard<'_, Watermark> {
+        self.watermark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
+fn make(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|above| !above.exists()).count();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&path)?;
+    for above in path.ancestors().skip(1).take(missing) {
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Whether the folder says that it is ours; an empty one does not yet.
 fn check_format(path: &Path) -> Result<bool, OpenError> {
     let unusable = |error| OpenError::Unusable(path.to_owned(), error);
-    let mut text = String::new();
+    let mut text = Vec::new();
     match File::open(path.join(FORMAT_FILE)) {
-        Ok(file) => file.take(64).read_to_string(&mut text).map_err(unusable)?,
+        Ok(file) => file.take(64).read_to_end(&mut text).map_err(unusable)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            for entry in fs::read_dir(path).map_err(unusable)? {
-                let name = entry.map_err(unusable)?.file_name();
-                let name = name.to_string_lossy();
-                if !NOT_FOREIGN.contains(&&*name) {
-                    return Err(OpenError::Foreign(path.to_owned(), name.into_owned()));
-                }
-            }
-            return Ok(false);
+            return match foreign_name(path).map_err(unusable)? {
+                Some(name) => Err(OpenError::Foreign(path.to_owned(), name)),
+                None => Ok(false),
+            };
         }
         Err(error) => return Err(unusable(error)),
     };
-    match text
-        .strip_prefix("akvs ")
-        .and_then(|number| number.trim_end().parse::<u64>().ok())
-    {
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.strip_prefix("akvs ")?.trim_end().parse::<u64>().ok());
+    match number {
         Some(FORMAT) => Ok(true),
         Some(newer) if newer > FORMAT => Err(OpenError::NewerFormat(path.to_owned(), newer)),
         _ => Err(OpenError::Damaged(
@@ -205,6 +266,20 @@ fn check_format(path: &Path) -> Result<bool, OpenError> {
             format!("{FORMAT_FILE} does not say a format"),
         )),
     }
+}
+
+/// The first name in a folder without a format that is not of our making.
+fn foreign_name(path: &Path) -> io::Result<Option<String>> {
+    let begun = path.join(WATERMARK_FILE).exists();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names.into_iter().find(|name| {
+        let ours = NOT_FOREIGN.contains(&&**name) || begun && STORE_FOLDERS.contains(&&**name);
+        !ours
+    }))
 }
 
 fn write_format(path: &Path) -> io::Result<()> {
@@ -244,24 +319,33 @@ fn take_lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn encode(revision: Revision) -> [u8; SLOT_BYTES] {
+fn encode(synced: Synced) -> [u8; SLOT_BYTES] {
     let mut slot = [0; SLOT_BYTES];
-    slot[..8].copy_from_slice(&revision.get().to_le_bytes());
-    slot[8..].copy_from_slice(&crc32fast::hash(&revision.get().to_le_bytes()).to_le_bytes());
+    slot[..8].copy_from_slice(&synced.revision.get().to_le_bytes());
+    slot[8..16].copy_from_slice(&synced.commit.to_le_bytes());
+    let checksum = crc32fast::hash(&slot[..16]);
+    slot[16..].copy_from_slice(&checksum.to_le_bytes());
     slot
 }
 
-fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Revision> {
-    let revision = Revision::new(u64::from_le_bytes(slot[..8].try_into().ok()?));
-    (encode(revision) == *slot).then_some(revision)
+fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Synced> {
+    let number = |at: usize| slot[at..at + 8].try_into().ok().map(u64::from_le_bytes);
+    let synced = Synced {
+        revision: Revision::new(number(0)?),
+        commit: number(8)?,
+    };
+    (encode(synced) == *slot).then_some(synced)
 }
 
-fn create_watermark(path: &Path) -> io::Result<()> {
-    let file = File::create(path)?;
+/// Makes the watermark in one step, so that it is whole if it is there.
+fn create_watermark(folder: &Path) -> io::Result<()> {
+    let new = folder.join("akvs.watermark.new");
+    let file = File::create(&new)?;
     for offset in SLOT_OFFSETS {
-        file.write_all_at(&encode(Revision::ZERO), offset)?;
+        file.write_all_at(&encode(Synced::default()), offset)?;
     }
-    file.sync_all()
+    file.sync_all()?;
+    fs::rename(&new, folder.join(WATERMARK_FILE))
 }
 
 impl Watermark {
@@ -280,12 +364,12 @@ impl Watermark {
                 .and_then(|()| decode(&slot))
         });
         let newest = slots.iter().flatten().max().copied();
-        let revision = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
+        let synced = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
         // The other slot is overwritten next, so that this one survives a torn write.
         let next_slot = if slots[0] == newest { 1 } else { 0 };
         Ok(Watermark {
             file,
-            revision,
+            synced,
             next_slot,
         })
     }
@@ -300,7 +384,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let opened = Folder::open(folder.path()).unwrap();
         for revision in [5, 9, 7] {
-            opened.raise_watermark(Revision::new(revision)).unwrap();
+            opened.raise_watermark(Revision::new(revision), 0).unwrap();
         }
         assert_eq!(opened.watermark(), Revision::new(9));
         drop(opened);
@@ -314,7 +398,7 @@ mod tests {
                 .unwrap()
                 .read_exact_at(&mut slot, *offset)
                 .unwrap();
-            decode(&slot) == Some(Revision::new(9))
+            decode(&slot).map(|synced| synced.revision) == Some(Revision::new(9))
         });
         file.write_all_at(b"torn", newest.unwrap()).unwrap();
         assert_eq!(

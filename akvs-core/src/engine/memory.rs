@@ -67,6 +67,11 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn stored_bytes(&self) -> Result<u64> {
+        // What needs no disk never waits for one.
+        Ok(0)
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities { durable: false }
     }

@@ -9,6 +9,7 @@ pub mod disk;
 #[cfg(feature = "disk")]
 mod folder;
 pub mod memory;
+pub(crate) mod recover;
 pub(crate) mod rows;
 mod sweep;
 
@@ -55,7 +56,8 @@ impl Table {
     }
 }
 
-/// Rows to write together: all of them or, after a crash, none. A row stands in a batch once.
+/// Rows to write together: all of them or, after a crash, none. A row stands in a batch once. A key has 1 to 65,535
+/// bytes, and more than a single zero byte, which engines keep for themselves.
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
@@ -99,6 +101,15 @@ impl Batch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Whether a row stands in it more than once.
+    pub(crate) fn repeats_a_row(&self) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        !self
+            .rows
+            .iter()
+            .all(|row| seen.insert((row.table, &row.key)))
     }
 
     /// The rows, in the order in which they were added.
@@ -213,6 +224,15 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Notes that everything up to this revision has been synced.
     fn raise_watermark(&self, revision: Revision) -> Result<()>;
+
+    /// Whether it was opened although commits were lost, as its options allowed: the rows may not belong together, and
+    /// numbers may have been given out that no row tells of any more.
+    fn lost_commits(&self) -> bool {
+        false
+    }
+
+    /// How much it stores, in bytes, about; to tell whether reads may have to wait for a disk.
+    fn stored_bytes(&self) -> Result<u64>;
 
     /// What it promises beyond this trait.
     fn capabilities(&self) -> Capabilities;

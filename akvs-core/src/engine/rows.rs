@@ -15,7 +15,9 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::{Code, Counts, Entry, Error, FieldValue, Representation, Result, Revision, Timestamp};
+use crate::{
+    Code, Counts, Entry, Error, FieldValue, Namespace, Representation, Result, Revision, Timestamp,
+};
 
 /// The version of the rows described here.
 pub(crate) const FORMAT: u64 = 1;
@@ -73,6 +75,12 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
     Ok(CatalogueRow { id, created })
 }
 
+/// The name in the key of a namespace's row of the catalogue.
+pub(crate) fn parse_name(key: &[u8]) -> Result<Namespace> {
+    let name = Namespace::check(key).and_then(Namespace::new);
+    name.map_err(|_| corrupted("namespace"))
+}
+
 pub(crate) fn dropped_key(id: NamespaceId) -> Bytes {
     let mut bytes = Vec::with_capacity(9);
     bytes.put_u8(DROPPED);
@@ -80,10 +88,14 @@ pub(crate) fn dropped_key(id: NamespaceId) -> Bytes {
     bytes.into()
 }
 
-pub(crate) fn parse_dropped(mut key: &[u8]) -> Result<NamespaceId> {
-    key.advance(1);
-    key.try_get_u64()
-        .map_err(|_| corrupted("dropped namespace"))
+pub(crate) fn parse_dropped(key: &[u8]) -> Result<NamespaceId> {
+    let mut id = key.get(1..).unwrap_or_default();
+    id.try_get_u64().map_err(|_| corrupted("dropped namespace"))
+}
+
+/// Which namespace a row of data or history belongs to.
+pub(crate) fn parse_id(mut key: &[u8]) -> Result<NamespaceId> {
+    key.try_get_u64().map_err(|_| corrupted("key"))
 }
 
 /// The key of a data row; with no key, the prefix of a namespace's data rows.
@@ -192,6 +204,11 @@ pub(crate) fn history_key(id: NamespaceId, revision: Revision, index: u16) -> By
     bytes.put_u64(revision.get());
     bytes.put_u16(index);
     bytes.into()
+}
+
+pub(crate) fn parse_history_key(mut key: &[u8]) -> Result<(NamespaceId, Revision)> {
+    let mut number = || key.try_get_u64().map_err(|_| corrupted("change"));
+    Ok((number()?, Revision::new(number()?)))
 }
 
 pub(crate) fn history_value(kind: ChangeKind, key: &[u8]) -> Bytes {

@@ -1,4 +1,7 @@
 //! Taking back the space of dropped namespaces, in bounded steps, so that writers never wait long behind one.
+//!
+//! It owns where it stands, and nothing that would have to outlive it: what is to be swept is in the catalogue.
+//! Invariant: a namespace's row there goes with or after the last of its other rows.
 
 use bytes::Bytes;
 
@@ -19,7 +22,7 @@ pub struct Sweep {
     at: Option<Position>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Position {
     id: NamespaceId,
     table: Table,
@@ -30,8 +33,8 @@ struct Position {
 impl Sweep {
     /// Removes up to so many rows; whether there may be more to remove.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
-        let Position { id, table, start } = match self.at.take() {
-            Some(position) => position,
+        let Position { id, table, start } = match &self.at {
+            Some(position) => position.clone(),
             None => match next_dropped(database)? {
                 Some(id) => Position {
                     id,
@@ -60,7 +63,7 @@ impl Sweep {
             last = Some(key.clone());
             group.remove_row(table, key);
         }
-        self.at = match (last, table) {
+        let next = match (last, table) {
             (Some(start), _) => Some(Position { id, table, start }),
             (None, Table::Data) => Some(Position {
                 id,
@@ -73,6 +76,7 @@ impl Sweep {
             }
         };
         group.commit(Durability::Buffered)?;
+        self.at = next;
         Ok(true)
     }
 }

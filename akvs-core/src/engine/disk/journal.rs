@@ -1,0 +1,317 @@
+//! The engine's journals, read and checked before the engine itself replays them.
+//!
+//! The engine takes whatever it cannot read in a journal for the journal's end, cuts the rest off, and goes on with
+//! the next journal. That is right for a write that a crash tore, and a silent loss for everything else. So this
+//! reads them first, changes nothing, and tells one from the other:
+//!
+//! - Every journal but the newest was synced when it was sealed: nothing may follow its last whole batch.
+//! - In the newest, what follows the last whole batch may be a torn write, unless a later whole batch is among it
+//!   whose mark (`marks`) says that what is missing had been synced.
+//! - Every batch follows the one before, by their marks. Its sequence number, which its checksum does not cover, is
+//!   at least what its own mark says and less than what the next one says.
+//!
+//! It does not know what rows mean, and cannot tell that a journal before the oldest is missing.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::marks::{self, Marks};
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const TRAILER: &[u8; 4] = b"FJL\x03";
+/// Where the first item of a batch stands.
+const START_BYTES: usize = 13;
+/// How far the engine may count on for itself between the beginning of a commit and its batch.
+const SEQUENCE_SLACK: u64 = 1 << 20;
+
+/// What the journals hold.
+#[derive(Debug, Default)]
+pub(super) struct Journals {
+    /// The newest commit, if there is any.
+    commit: Option<u64>,
+    /// What is wrong with them, if anything is.
+    fault: Option<String>,
+    /// Where journals are to be cut, so that whole batches remain.
+    ends: Vec<(PathBuf, u64)>,
+}
+
+impl Journals {
+    /// Reads all journals of a store.
+    pub(super) fn read(store: &Path) -> io::Result<Journals> {
+        let mut found = Journals::default();
+        let mut files = Vec::new();
+        for entry in fs::read_dir(store)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "jnl") {
+                let stem = path.file_stem().and_then(|stem| stem.to_str());
+                match stem.and_then(|stem| stem.parse::<u64>().ok()) {
+                    Some(number) => files.push((number, path)),
+                    None => found.blame(&path, "is no journal of ours"),
+                }
+            }
+        }
+        files.sort();
+        if files.is_empty() {
+            found.fault = Some("there is no journal".into());
+        }
+        let newest = files.len().saturating_sub(1);
+        let mut before = None;
+        for (index, (_, path)) in files.iter().enumerate() {
+            found.read_one(path, index == newest, &mut before)?;
+        }
+        Ok(found)
+    }
+
+    /// What was lost, if anything was, where that commit was known to be synced.
+    pub(super) fn loss(&self, synced: u64) -> Option<String> {
+        let short = self.commit.is_some_and(|commit| commit < synced);
+        let short = short.then(|| "the journals end before what had been synced".to_owned());
+        self.fault.clone().or(short)
+    }
+
+    /// Cuts off what follows the last whole batches.
+    pub(super) fn cut(&self) -> io::Result<()> {
+        for (path, end) in &self.ends {
+            let file = OpenOptions::new().write(true).open(path)?;
+            file.set_len(*end)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn read_one(
+        &mut self,
+        path: &Path,
+        newest: bool,
+        before: &mut Option<Batch>,
+    ) -> io::Result<()> {
+        let mut input = Input::new(BufReader::with_capacity(256 << 10, File::open(path)?));
+        let mut end = 0;
+        loop {
+            match input.batch() {
+                Ok(batch) => {
+                    if !batch.follows(*before) {
+                        self.blame(path, &format!("has a commit out of order at byte {end}"));
+                    }
+                    if batch.mark.previous == 0 {
+                        // Whatever was lost before it has been accepted as lost.
+                        self.fault = None;
+                    }
+                    end = input.position;
+                    self.commit = Some(batch.mark.commit);
+                    *before = Some(batch);
+                }
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Unreadable) => break,
+            }
+        }
+        let mut file = input.bytes.into_inner();
+        file.seek(SeekFrom::Start(end))?;
+        let rest = read_rest(&mut file)?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.ends.push((path.to_owned(), end));
+        if !newest {
+            self.blame(path, &format!("cannot be read from byte {end}"));
+        } else if let Some(later) = later_batch(&rest)
+            && later.synced > self.commit.unwrap_or_default()
+        {
+            let text = format!("cannot be read from byte {end}, where commits had been synced");
+            self.blame(path, &text);
+        }
+        Ok(())
+    }
+
+    fn blame(&mut self, path: &Path, how: &str) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.fault
+            .get_or_insert_with(|| format!("the journal {name} {how}"));
+    }
+}
+
+/// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
+fn read_rest(file: &mut File) -> io::Result<Vec<u8>> {
+    const CHUNK: usize = 1 << 20;
+    let zeros = vec![0; CHUNK];
+    let (mut rest, mut pending_zeros) = (Vec::new(), 0);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = file.read(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        if chunk[..length] == zeros[..length] {
+            pending_zeros += length;
+        } else {
+            rest.resize(rest.len() + std::mem::take(&mut pending_zeros), 0);
+            rest.extend_from_slice(&chunk[..length]);
+        }
+    }
+    let length = rest
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    rest.truncate(length);
+    Ok(rest)
+}
+
+/// The mark of the last whole batch in what follows an unreadable place.
+fn later_batch(rest: &[u8]) -> Option<Marks> {
+    let (mut at, mut last) = (0, None);
+    while at + START_BYTES < rest.len() {
+        if rest[at] == START && rest[at + START_BYTES] == ITEM {
+            let mut input = Input::new(&rest[at..]);
+            if let Ok(batch) = input.batch() {
+                last = Some(batch.mark);
+                at += usize::try_from(input.position).unwrap_or(usize::MAX);
+                continue;
+            }
+        }
+        at += 1;
+    }
+    last
+}
+
+/// Why no batch could be read.
+#[derive(Debug)]
+enum Stop {
+    /// There is none, or not a whole one.
+    Unreadable,
+    /// The file could not be read.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        if error.kind() == ErrorKind::UnexpectedEof {
+            Stop::Unreadable
+        } else {
+            Stop::Failed(error)
+        }
+    }
+}
+
+/// A whole batch.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    sequence: u64,
+    mark: Marks,
+}
+
+impl Batch {
+    /// Whether it can stand behind that batch, which is the one before.
+    fn follows(&self, before: Option<Batch>) -> bool {
+        let Marks {
+            sequence, previous, ..
+        } = self.mark;
+        let in_order = before.is_none_or(|before| {
+            before.sequence < sequence && (previous == before.mark.commit || previous == 0)
+        });
+        in_order && (sequence..=sequence.saturating_add(SEQUENCE_SLACK)).contains(&self.sequence)
+    }
+}
+
+/// Reads batches, and counts how far.
+struct Input<R> {
+    bytes: R,
+    position: u64,
+}
+
+impl<R: Read> Input<R> {
+    fn new(bytes: R) -> Input<R> {
+        Input { bytes, position: 0 }
+    }
+
+    fn batch(&mut self) -> Result<Batch, Stop> {
+        let [tag] = self.array()?;
+        if tag != START {
+            return Err(Stop::Unreadable);
+        }
+        let items = u32::from_le_bytes(self.array()?);
+        let sequence = u64::from_le_bytes(self.array()?);
+        let (mut checksum, mut mark) = (Xxh3::new(), None);
+        for _ in 0..items {
+            mark = self.item(&mut checksum)?.or(mark);
+        }
+        let [tag] = self.array()?;
+        let expected = u64::from_le_bytes(self.array()?);
+        let trailer: [u8; 4] = self.array()?;
+        if tag != END || trailer != *TRAILER || expected != checksum.digest() {
+            return Err(Stop::Unreadable);
+        }
+        // Every batch of ours has a mark.
+        let mark = mark.ok_or(Stop::Unreadable)?;
+        Ok(Batch { sequence, mark })
+    }
+
+    /// Reads over an item; its mark, if it is one.
+    fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<Marks>, Stop> {
+        // Tag, kind, compression, table u64, lengths of the key u16, of the value u32, and of what is stored of it u32.
+        let head: [u8; 21] = self.array()?;
+        checksum.update(&head);
+        let [
+            tag,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            k0,
+            k1,
+            _,
+            _,
+            _,
+            _,
+            v0,
+            v1,
+            v2,
+            v3,
+        ] = head;
+        if tag != ITEM {
+            return Err(Stop::Unreadable);
+        }
+        let key_bytes = u64::from(u16::from_le_bytes([k0, k1]));
+        let value_bytes = u64::from(u32::from_le_bytes([v0, v1, v2, v3]));
+        if key_bytes == marks::KEY.len() as u64 && value_bytes == marks::META_BYTES as u64 {
+            let key: [u8; marks::KEY.len()] = self.array()?;
+            let value: [u8; marks::META_BYTES] = self.array()?;
+            checksum.update(&key);
+            checksum.update(&value);
+            return Ok(Marks::decode(&value).filter(|_| key == marks::KEY));
+        }
+        self.skip(key_bytes + value_bytes, checksum)?;
+        Ok(None)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let mut array = [0; N];
+        self.bytes.read_exact(&mut array)?;
+        self.position += N as u64;
+        Ok(array)
+    }
+
+    /// Reads over so many bytes. A damaged length must not decide how much memory is taken.
+    fn skip(&mut self, bytes: u64, checksum: &mut Xxh3) -> Result<(), Stop> {
+        let mut left = bytes;
+        let mut buffer = [0; 4 << 10];
+        while left > 0 {
+            let length = left.min(buffer.len() as u64) as usize;
+            self.bytes.read_exact(&mut buffer[..length])?;
+            checksum.update(&buffer[..length]);
+            left -= length as u64;
+        }
+        self.position += bytes;
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Whether the engine's files are all there, checked before it opens them: it makes anew what it misses, and removes
+//! what it does not know, so that one lost file could take a whole table with it.
+//!
+//! It reads the lists of each table's files, which the engine does not check against their checksums, and none of
+//! the files in them: the engine refuses to open without them, and checks their blocks when it reads them.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::super::Table;
+
+/// The engine's own table, and ours in the order in which they were made.
+const FOLDERS: usize = 1 + Table::ALL.len();
+/// `current`: which list counts u64, its checksum u128, the checksum's kind u8.
+const CURRENT_BYTES: usize = 25;
+
+/// What is missing or damaged, if anything is.
+pub(super) fn fault(store: &Path) -> io::Result<Option<String>> {
+    if !store.join("version").is_file() {
+        return Ok(Some("the file version is missing".into()));
+    }
+    let tables = store.join("keyspaces");
+    if !tables.is_dir() {
+        return Ok(Some("the folder keyspaces is missing".into()));
+    }
+    for entry in fs::read_dir(&tables)? {
+        let name = entry?.file_name();
+        let known = name.to_str().and_then(|name| name.parse().ok());
+        if known.is_none_or(|number: usize| number >= FOLDERS) {
+            return Ok(Some(format!(
+                "{name:?} among its tables is not one of them"
+            )));
+        }
+    }
+    for number in 0..FOLDERS {
+        let folder = tables.join(number.to_string());
+        if let Some(how) = table_fault(&folder, number == 1 + Table::Data as usize)? {
+            return Ok(Some(format!("table {number} {how}")));
+        }
+    }
+    Ok(None)
+}
+
+fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
+    for name in ["tables", "blobs"] {
+        if !folder.join(name).is_dir() && (name == "tables" || separated) {
+            return Ok(Some(format!("misses its folder {name}")));
+        }
+    }
+    let Some(current) = read(&folder.join("current"))? else {
+        return Ok(Some("misses its file current".into()));
+    };
+    let Ok(current) = <[u8; CURRENT_BYTES]>::try_from(current) else {
+        return Ok(Some("has a damaged file current".into()));
+    };
+    let (number, checksum) = current.split_at(8);
+    let number = number
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let Some(list) = read(&folder.join(format!("v{number}")))? else {
+        return Ok(Some(format!("misses its file v{number}")));
+    };
+    let damaged = checksum != [&xxh3_128(&list).to_le_bytes()[..], &[0]].concat();
+    Ok(damaged.then(|| format!("has a damaged file v{number}")))
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,126 @@
+//! The marks that tell whether the engine's tables belong together.
+//!
+//! The engine writes its tables to disk one by one, and keeps what it has not yet written there in its journals. If
+//! the end of a journal is lost, the tables that were written later than it still have what the others lost: values
+//! gone, and the highest revision there. Therefore every commit has a number, and leaves it in each table that it
+//! touches, in the row [`KEY`]; in the table `meta`, which every commit touches, it also leaves the number of the
+//! last commit that touched each other table. Invariant: over a whole store both agree for every table.
+
+use super::super::Table;
+
+/// The row of the mark. No other row's key is a single zero byte, and it sorts before all of them.
+pub(super) const KEY: [u8; 1] = [0];
+/// The first key behind it.
+pub(super) const FIRST_ROW: [u8; 2] = [0, 0];
+
+const NUMBERS: usize = 4 + Table::ALL.len();
+/// How long the mark in `meta` is; those in other tables have the first number only.
+pub(super) const META_BYTES: usize = NUMBERS * 8;
+
+/// The mark of a commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// The number of the commit.
+    pub(super) commit: u64,
+    /// The number of the one before; 0 where what was before it does not count.
+    pub(super) previous: u64,
+    /// The engine's own sequence number was at least this when the commit began.
+    pub(super) sequence: u64,
+    /// The newest commit that was known to be synced by then.
+    pub(super) synced: u64,
+    /// The last commit that touched each table.
+    pub(super) tables: [u64; Table::ALL.len()],
+}
+
+impl Marks {
+    /// The mark of the next commit, which touches these tables.
+    pub(super) fn next(&self, touched: [bool; Table::ALL.len()]) -> Marks {
+        let mut next = *self;
+        next.previous = self.commit;
+        next.commit += 1;
+        for table in Table::ALL {
+            if touched[table as usize] || table == Table::Meta {
+                next.tables[table as usize] = next.commit;
+            }
+        }
+        next
+    }
+
+    /// The row that goes to a table.
+    pub(super) fn encode(&self, table: Table) -> Vec<u8> {
+        let head = [self.commit, self.previous, self.sequence, self.synced];
+        let numbers = match table {
+            Table::Meta => head.iter().chain(&self.tables),
+            Table::Catalogue | Table::Data | Table::History | Table::Deadlines => {
+                head[..1].iter().chain(&[])
+            }
+        };
+        numbers.flat_map(|number| number.to_le_bytes()).collect()
+    }
+
+    /// The mark that is in `meta`.
+    pub(super) fn decode(row: &[u8]) -> Option<Marks> {
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(row.chunks(8)) {
+            *number = u64::from_le_bytes(bytes.try_into().ok()?);
+        }
+        let [commit, previous, sequence, synced, tables @ ..] = numbers;
+        (row.len() == META_BYTES).then_some(Marks {
+            commit,
+            previous,
+            sequence,
+            synced,
+            tables,
+        })
+    }
+
+    /// The number that is in another table.
+    pub(super) fn decode_commit(row: &[u8]) -> Option<u64> {
+        row.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    /// What was lost, if anything was, by the tables' own numbers, where that commit was known to be synced.
+    pub(super) fn loss(&self, own: [u64; Table::ALL.len()], synced: u64) -> Option<String> {
+        let astray = |table: &Table| self.tables[*table as usize] != own[*table as usize];
+        if let Some(table) = Table::ALL.into_iter().find(astray) {
+            let name = table.name();
+            return Some(format!(
+                "the table {name} is not at the same commit as the others"
+            ));
+        }
+        (self.commit < synced).then(|| "the tables end before what had been synced".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_comes_back_as_it_was_written() {
+        let marks = Marks {
+            commit: 7,
+            previous: 6,
+            sequence: 9,
+            synced: 6,
+            tables: [1, 7, 7, 3, 7],
+        };
+        assert_eq!(Marks::decode(&marks.encode(Table::Meta)), Some(marks));
+        assert_eq!(Marks::decode_commit(&marks.encode(Table::Data)), Some(7));
+        assert_eq!(Marks::decode(&marks.encode(Table::Data)), None);
+        assert_eq!(Marks::decode(&[0; META_BYTES + 8]), None);
+        assert_eq!(Marks::decode(&[0; META_BYTES - 1]), None);
+    }
+
+    #[test]
+    fn a_table_that_lost_a_commit_is_astray() {
+        let touched = |tables: &[Table]| Table::ALL.map(|table| tables.contains(&table));
+        let first = Marks::default().next(touched(&[Table::Data, Table::History]));
+        let second = first.next(touched(&[Table::Data]));
+        let loss = |marks: Marks, own: Marks, synced| marks.loss(own.tables, synced);
+        assert_eq!(loss(second, second, 2), None);
+        assert!(loss(second, first, 0).unwrap().contains("table data"));
+        assert!(loss(first, first, 2).unwrap().contains("end before"));
+        assert_eq!(second.tables, [0, 2, 1, 0, 2]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a group holds until it is committed: the state that its namespaces will be in, entry by entry.
+//!
+//! It knows which rows an entry becomes. It judges nothing, and decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::engine::rows::{self, NamespaceId};
+use crate::engine::{Batch, Table};
+use crate::store::StoreState;
+use crate::{Counts, Entry, Key, Timestamp};
+
+/// A namespace as it will be once the group is committed.
+pub(super) struct Pending {
+    pub(super) state: Arc<StoreState>,
+    pub(super) id: Option<NamespaceId>,
+    pub(super) counts: Counts,
+    pub(super) committed_counts: Counts,
+    pub(super) history_start: Option<Bytes>,
+    pub(super) entries: HashMap<Key, PendingEntry>,
+    pub(super) dropped: bool,
+}
+
+pub(super) struct PendingEntry {
+    pub(super) committed_deadline: Option<Timestamp>,
+    pub(super) entry: Option<Entry>,
+    pub(super) changed: bool,
+}
+
+impl PendingEntry {
+    /// Nothing, which was never stored either.
+    pub(super) fn absent() -> PendingEntry {
+        PendingEntry {
+            committed_deadline: None,
+            entry: None,
+            changed: false,
+        }
+    }
+
+    /// Writes the rows of the entry, and gives it back as it is to be cached.
+    pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
+        let deadline = self.entry.as_ref().and_then(|entry| entry.deadline);
+        if let Some(old) = self
+            .committed_deadline
+            .filter(|_| self.committed_deadline != deadline)
+        {
+            batch.remove(
+                Table::Deadlines,
+                rows::deadline_key(old, id, key.as_bytes()),
+            );
+        }
+        let Some(entry) = self.entry else {
+            batch.remove(Table::Data, rows::data_key(id, key.as_bytes()));
+            return None;
+        };
+        if let Some(deadline) = deadline {
+            let row = rows::deadline_key(deadline, id, key.as_bytes());
+            batch.put(
+                Table::Deadlines,
+                row,
+                rows::number_value(entry.revision.get()),
+            );
+        }
+        let (row, stored) = rows::data_value(&entry);
+        batch.put(Table::Data, rows::data_key(id, key.as_bytes()), row);
+        Some(stored)
+    }
+}

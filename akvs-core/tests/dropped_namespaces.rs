@@ -1,0 +1,205 @@
+//! A dropped namespace is gone at once and for good, whenever its rows follow.
+
+mod common;
+
+use akvs_core::engine::{Durability, Sweep, Table};
+use akvs_core::{Code, Database, Op, Options, Revision, Store};
+
+use common::{Home, at, key, rows, store_of};
+
+const KEYS: u64 = 50;
+
+fn fill(store: &Store, value: &str) {
+    for index in 0..KEYS {
+        store
+            .set(&key(index.to_string()), value.to_owned(), at(1))
+            .expect("a set");
+    }
+}
+
+fn drop_namespace(database: &Database, store: &Store) -> bool {
+    let mut group = database.group();
+    let there = group.drop_namespace(store).expect("a drop");
+    group.commit(Durability::Synced).expect("a commit");
+    there
+}
+
+fn assert_holds(store: &Store, value: Option<&str>) {
+    for index in 0..KEYS {
+        let found = store
+            .find(index.to_string().as_bytes(), at(1))
+            .expect("a read");
+        let found = found.map(|entry| entry.value);
+        assert_eq!(found.as_deref(), value.map(str::as_bytes), "{index}");
+    }
+}
+
+/// How many rows a namespace has in all tables; its identity is the number of namespaces made so far.
+fn rows_of(home: &Home, id: u64) -> usize {
+    let engine = home.engine();
+    let id = id.to_be_bytes();
+    let belongs = |table: Table, key: &[u8]| match table {
+        Table::Catalogue => key[0] == 0 && key[1..] == id,
+        Table::Data | Table::History => key.starts_with(&id),
+        Table::Deadlines => key[8..].starts_with(&id),
+        Table::Meta => key.ends_with(&id),
+    };
+    let count = |table: Table| {
+        let all = rows(&*engine, table);
+        all.iter().filter(|(key, _)| belongs(table, key)).count()
+    };
+    Table::ALL.into_iter().map(count).sum()
+}
+
+#[test]
+fn readers_see_nothing_at_once() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "gone");
+        fill(&store, "old");
+        assert_holds(&store, Some("old"));
+        assert!(drop_namespace(&database, &store));
+        assert!(store.is_dropped() && !store.exists());
+        assert_holds(&store, None);
+        assert!(database.namespaces(None, 10).expect("a page").is_empty());
+        let refused = store
+            .set(&key("k"), "v", at(2))
+            .map_err(|error| error.code());
+        assert_eq!(refused, Err(Code::Unavailable));
+        let again = database
+            .group()
+            .drop_namespace(&store)
+            .map_err(|error| error.code());
+        assert_eq!(again, Err(Code::Unavailable));
+    }
+}
+
+#[test]
+fn one_that_was_never_made_is_not_there_to_drop() {
+    let database = common::memory();
+    assert!(!drop_namespace(&database, &store_of(&database, "never")));
+    assert_eq!(database.revision(), Revision::ZERO);
+}
+
+#[test]
+fn made_anew_it_is_empty_and_counts_on() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let (store, other) = (store_of(&database, "again"), store_of(&database, "other"));
+        fill(&store, "old");
+        fill(&other, "untouched");
+        let before = database.revision();
+        drop_namespace(&database, &store);
+        let store = store_of(&database, "again");
+        assert_eq!(store.counts().keys, 0);
+        assert_holds(&store, None);
+        let outcome = store.set(&key("new"), "new", at(2)).expect("a set");
+        assert!(outcome.revision > Some(before) && !outcome.existed);
+        assert_holds(&store, None);
+        assert_eq!((store.counts().keys, store.counts().history), (1, 1));
+        assert_holds(&other, Some("untouched"));
+    }
+}
+
+#[test]
+fn it_can_be_dropped_with_changes_of_the_same_group() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "gone");
+        fill(&store, "old");
+        let mut group = database.group();
+        group
+            .apply(&store, &key("late"), Op::set("v"), at(2))
+            .expect("a change");
+        assert!(group.drop_namespace(&store).expect("a drop"));
+        let refused = group.apply(&store, &key("later"), Op::set("v"), at(2));
+        assert_eq!(
+            refused.map_err(|error| error.code()),
+            Err(Code::Unavailable)
+        );
+        let revision = group.commit(Durability::Synced).expect("a commit");
+        assert_eq!(
+            revision,
+            Revision::new(KEYS + 1),
+            "a revision that was told is used up"
+        );
+        let mut sweep = Sweep::default();
+        while sweep.step(&database, 1_000).expect("a step") {}
+        drop((store, database));
+        assert_eq!(rows_of(&home, 1), 0);
+    }
+}
+
+#[test]
+fn a_drop_that_is_not_committed_is_none() {
+    let database = common::memory();
+    let store = store_of(&database, "kept");
+    fill(&store, "old");
+    assert!(database.group().drop_namespace(&store).expect("a drop"));
+    assert_holds(&store, Some("old"));
+    store.set(&key("k"), "v", at(2)).expect("a set");
+}
+
+#[test]
+fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let (store, other) = (store_of(&database, "swept"), store_of(&database, "other"));
+        fill(&store, "old");
+        fill(&store, "newer");
+        fill(&other, "untouched");
+        drop_namespace(&database, &store);
+        fill(&store_of(&database, "swept"), "new");
+        drop((store, other, database));
+
+        // Each round is a process of its own, which ends in the middle of the work.
+        let (mut steps, mut before) = (0, rows_of(&home, 1));
+        assert_eq!(
+            before,
+            1 + KEYS as usize * 3,
+            "the mark of the drop, values, history"
+        );
+        loop {
+            let database = home.open(Options::default());
+            let mut sweep = Sweep::default();
+            let more = (0..3).any(|_| !sweep.step(&database, 4).expect("a step"));
+            assert_holds(&store_of(&database, "swept"), Some("new"));
+            assert_holds(&store_of(&database, "other"), Some("untouched"));
+            drop(database);
+            steps += 1;
+            let left = rows_of(&home, 1);
+            assert!(
+                left <= before && steps < 100,
+                "{left} rows in round {steps}"
+            );
+            before = left;
+            if more {
+                break;
+            }
+        }
+        assert!(steps > 10, "{steps} rounds");
+        assert_eq!(rows_of(&home, 1), 0);
+        assert_eq!(
+            rows_of(&home, 2),
+            1 + KEYS as usize * 2,
+            "counts, values, history"
+        );
+        assert_eq!(rows_of(&home, 3), 1 + KEYS as usize * 2);
+    }
+}
+
+#[test]
+fn all_that_were_dropped_are_swept() {
+    let home = Home::memory();
+    let database = home.open(Options::default());
+    for name in ["a", "b", "c"] {
+        let store = store_of(&database, name);
+        fill(&store, "old");
+        drop_namespace(&database, &store);
+    }
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 7).expect("a step") {}
+    let left: Vec<usize> = (1..=3).map(|id| rows_of(&home, id)).collect();
+    assert_eq!(left, [0, 0, 0]);
+    assert!(!sweep.step(&database, 7).expect("a step"));
+}
