@@ -1,2 +1,21 @@
-//! x
-fn main() {}
+//! The `akvs` program. This file owns the way from the command line to the exit code, and nothing else.
+
+mod cli;
+mod compose;
+mod descriptors;
+mod failure;
+mod listeners;
+mod logging;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,59 @@
+//! What can be typed: the verbs and their help, and which file does which.
+//!
+//! It does nothing itself. `akvs` alone is `akvs serve`, so that verb's flags are taken without its name too.
+
+use clap::{Parser, Subcommand};
+
+use super::{SettingsFlags, config, serve};
+use crate::failure::Failure;
+
+/// The key-value store that you can curl.
+#[derive(Debug, Parser)]
+#[command(
+    name = "akvs",
+    version,
+    about,
+    long_about = "The key-value store that you can curl.\n\nWithout a command it is `akvs serve`.",
+    args_conflicts_with_subcommands = true,
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    serve: SettingsFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server in the foreground; logs go to stderr [alias: foreground]
+    #[command(alias = "foreground", after_long_help = EXAMPLES)]
+    Serve(SettingsFlags),
+    /// See the settings that hold, and check them
+    #[command(subcommand)]
+    Config(config::Verb),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  akvs
+  akvs serve --listen 127.0.0.1:9000 --data-dir /srv/kv
+  akvs --engine memory --log debug
+  AKVS_HTTP__LISTEN=127.0.0.1:9000,[::1]:9000 akvs
+  akvs config show
+
+Settings come from built-in defaults, then the config file, then the environment, then flags; later ones win.
+The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml beside the program's bin, and
+/etc/akvs/akvs.toml. Every key can be set in the environment: AKVS_LIMITS__MAX_VALUE_BYTES for
+limits.max_value_bytes.
+
+Exit codes: 0; 1 it failed; 2 usage; 75 another server has the data folder; 78 a setting is wrong.";
+
+/// Does what was typed.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.verb {
+        None => serve::run(&cli.serve),
+        Some(Verb::Serve(flags)) => serve::run(&flags),
+        Some(Verb::Config(verb)) => config::run(&verb),
+    }
+}

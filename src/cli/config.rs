@@ -1,0 +1,75 @@
+//! `akvs config`: the settings as they would hold, without a server.
+//!
+//! It owns what is printed. `show` prints TOML, so that what it prints can be made a config file.
+
+use std::io::{self, ErrorKind, Write};
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::SettingsFlags;
+use crate::failure::Failure;
+use crate::listeners;
+use crate::settings::{Loaded, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Print each key, the value that holds, and where it came from
+    Show(SettingsFlags),
+    /// Say whether the server would take these settings
+    Check(SettingsFlags),
+}
+
+pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+    let text = match verb {
+        Verb::Show(flags) => show(&flags.load()?)?,
+        Verb::Check(flags) => {
+            let loaded = flags.load()?;
+            let addresses = listeners::resolve(&loaded.settings.http.listen)?;
+            listeners::guard(&addresses, flags.unauthenticated())?;
+            match &loaded.file {
+                Some(file) => format!("the settings are good; config file {}\n", file.display()),
+                None => "the settings are good; no config file\n".into(),
+            }
+        }
+    };
+    print(&text)
+}
+
+fn show(loaded: &Loaded) -> Result<String, Failure> {
+    let lines: Vec<(String, String)> = loaded
+        .origins
+        .iter()
+        .map(|(key, origin)| {
+            let value = value(&loaded.settings, key)?;
+            Ok((format!("{key} = {value}"), origin.to_string()))
+        })
+        .collect::<Result<_, Failure>>()?;
+    let width = lines
+        .iter()
+        .map(|(line, _)| line.chars().count())
+        .max()
+        .unwrap_or_default();
+    Ok(lines
+        .iter()
+        .map(|(line, origin)| format!("{line:width$}  # {}\n", origin.escape_debug()))
+        .collect())
+}
+
+/// The value as TOML writes it: strings, numbers and lists look as in JSON.
+fn value(settings: &Settings, key: &str) -> Result<Value, Failure> {
+    let all = serde_json::to_value(settings).map_err(Failure::failed)?;
+    let value = key.split('.').try_fold(&all, |table, name| table.get(name));
+    Ok(value.cloned().unwrap_or_default())
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // `akvs config show | head -1` has what it wanted.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

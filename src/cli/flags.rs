@@ -1,0 +1,80 @@
+//! The flags that say something about the settings, shared by all verbs that read them.
+//!
+//! It owns their names and help. What their values mean, and their bounds, is the settings' to say.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::failure::Failure;
+use crate::settings::{Durability, EngineKind, Flag, Loaded, LogFormat, Place, Sources, load};
+
+/// What a command line says about the settings.
+#[derive(Args, Debug)]
+pub(crate) struct SettingsFlags {
+    /// The config file [env: AKVS_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen; may be given several times [default: 127.0.0.1:8080] [env: AKVS_HTTP__LISTEN]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Vec<String>,
+    /// Where the data is kept [default: data beside the program's bin, else ./akvs-data] [env: AKVS_DATA_DIR]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// On disk, or in memory where it ends with the server [default: disk] [env: AKVS_ENGINE__KIND]
+    #[arg(long, value_parser = PossibleValuesParser::new(EngineKind::WORDS))]
+    engine: Option<String>,
+    /// Whether a write is on disk before its answer, or soon after it [default: fsync] [env: AKVS_ENGINE__DURABILITY]
+    #[arg(long, value_parser = PossibleValuesParser::new(Durability::WORDS))]
+    durability: Option<String>,
+    /// What is logged, such as debug or info,akvs_http=debug [default: info] [env: AKVS_LOG, RUST_LOG]
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look; auto is text on a terminal, else JSON [default: auto] [env: AKVS_LOG__FORMAT]
+    #[arg(long, value_parser = PossibleValuesParser::new(LogFormat::WORDS))]
+    log_format: Option<String>,
+    /// Serve everybody who can connect, on addresses that other machines can reach too
+    #[arg(long)]
+    unauthenticated: bool,
+}
+
+impl SettingsFlags {
+    /// The settings that hold with these flags.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        load(&Sources {
+            config: self.config.clone(),
+            environment: std::env::vars_os().collect(),
+            flags: self.given(),
+            place: Place::of_this_program(),
+        })
+    }
+
+    /// Whether everybody may, whatever the address.
+    pub(crate) fn unauthenticated(&self) -> bool {
+        self.unauthenticated
+    }
+
+    fn given(&self) -> Vec<Flag> {
+        let one = |name, key, value: &Option<String>| {
+            let value = value.as_deref()?.into();
+            Some(Flag { name, key, value })
+        };
+        let listen = (!self.listen.is_empty()).then(|| Flag {
+            name: "--listen",
+            key: "http.listen",
+            value: self.listen.clone().into(),
+        });
+        let others = [
+            one("--data-dir", "data_dir", &self.data_dir),
+            one("--engine", "engine.kind", &self.engine),
+            one("--durability", "engine.durability", &self.durability),
+            one("--log", "log.filter", &self.log),
+            one("--log-format", "log.format", &self.log_format),
+        ];
+        listen
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .collect()
+    }
+}

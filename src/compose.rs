@@ -1,0 +1,127 @@
+//! The layers put together: settings → engine → database → committer → registry → HTTP, and taken apart in turn.
+//!
+//! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
+//! anywhere, does not bind sockets and does not heed signals.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use akvs_core::engine::Engine;
+use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, OpenError, Options};
+use akvs_registry::Registry;
+use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
+
+use crate::failure::Failure;
+use crate::settings::{Durability, EngineKind, Settings};
+
+/// An opened store: what is below HTTP.
+pub(crate) struct Storage {
+    database: Database,
+    committer: Committer,
+}
+
+impl Storage {
+    /// Opens the data.
+    pub(crate) fn open(settings: &Settings) -> Result<Storage, Failure> {
+        let engine: Arc<dyn Engine> = match settings.engine.kind {
+            EngineKind::Disk => {
+                let options = DiskOptions {
+                    accept_lost_commits: settings.engine.accept_lost_commits,
+                    ..DiskOptions::new(&settings.data_dir)
+                };
+                Arc::new(DiskEngine::open(&options).map_err(|error| cannot_open(&error, settings))?)
+            }
+            EngineKind::Memory => Arc::new(MemoryEngine::new()),
+        };
+        let options = Options {
+            cache_bytes: settings.engine.cache_bytes.bytes(),
+            history_changes: settings.engine.history_changes.get(),
+            accept_lost_commits: settings.engine.accept_lost_commits,
+        };
+        let database = Database::open(engine, options).map_err(|error| {
+            let (folder, way_out) = (&settings.data_dir, way_out(settings));
+            let text = error.message();
+            Failure::failed(format!(
+                "the data folder {folder} cannot be opened: {text}{way_out}"
+            ))
+        })?;
+        let committer = Committer::start(
+            database.clone(),
+            committer_options(settings),
+            Arc::new(SystemClock::new()),
+        )
+        .map_err(|error| Failure::failed(error.message()))?;
+        Ok(Storage {
+            database,
+            committer,
+        })
+    }
+
+    /// Serves it over HTTP; within the runtime.
+    pub(crate) fn serve(
+        &self,
+        listeners: Vec<TcpListener>,
+        settings: &Settings,
+        max_connections: u64,
+    ) -> Result<akvs_http::Running, Failure> {
+        let limits = &settings.limits;
+        let options = akvs_http::Options {
+            max_value_bytes: amount(limits.max_value_bytes.bytes()),
+            max_connections: amount(max_connections),
+            max_body_memory_bytes: amount(limits.max_body_memory_bytes.bytes()),
+            header_timeout: limits.header_timeout.get(),
+            request_timeout: limits.request_timeout.get(),
+            drain_timeout: limits.drain_timeout.get(),
+            ..akvs_http::Options::default()
+        };
+        akvs_http::start(listeners, Registry::new(self.committer.clone()), options)
+            .map_err(|error| Failure::failed(format!("the server cannot start: {error}")))
+    }
+
+    /// Commits what was accepted, and makes it durable. Blocks.
+    pub(crate) fn close(self) -> Result<(), Failure> {
+        self.committer.stop();
+        self.database.close().map_err(|error| {
+            Failure::failed(format!(
+                "the data could not be synced at the end: {}",
+                error.message()
+            ))
+        })
+    }
+}
+
+fn committer_options(settings: &Settings) -> CommitterOptions {
+    CommitterOptions {
+        durability: match settings.engine.durability {
+            Durability::Fsync => CommitDurability::Fsync,
+            Durability::Interval => CommitDurability::Interval(settings.engine.sync_interval.get()),
+        },
+        max_queued_writes: amount(settings.limits.max_queued_writes.get()),
+        ..CommitterOptions::default()
+    }
+}
+
+fn amount(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn cannot_open(error: &OpenError, settings: &Settings) -> Failure {
+    match error {
+        OpenError::Locked(..) => Failure::in_use(error),
+        OpenError::NotAFolder(..) | OpenError::Unusable(..) | OpenError::Foreign(..) => {
+            Failure::config(format!("data_dir: {error}"))
+        }
+        OpenError::Damaged(..) => Failure::failed(format!("{error}{}", way_out(settings))),
+        // Another setting would not help.
+        OpenError::NewerFormat(..) | _ => Failure::failed(error),
+    }
+}
+
+/// What is left to do with damaged data.
+fn way_out(settings: &Settings) -> &'static str {
+    if settings.engine.accept_lost_commits {
+        "; restore a backup"
+    } else {
+        "; restore a backup, or try engine.accept_lost_commits = true: what is missing is then lost for good"
+    }
+}

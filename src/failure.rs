@@ -1,0 +1,77 @@
+//! Why the program ends without success: one line for people and an exit code for scripts.
+//!
+//! It owns the exit codes but for clap's 2 (usage). It does not decide which failure is which: whoever fails says so.
+//! Invariant: one failure is one line on stderr.
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The end of a run that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    InUse,
+    Config,
+}
+
+impl Failure {
+    /// It was asked for properly, and did not work.
+    pub(crate) fn failed(text: impl fmt::Display) -> Failure {
+        Failure::new(Kind::Failed, text)
+    }
+
+    /// Another server has the data folder.
+    pub(crate) fn in_use(text: impl fmt::Display) -> Failure {
+        Failure::new(Kind::InUse, text)
+    }
+
+    /// A setting has to be changed first.
+    pub(crate) fn config(text: impl fmt::Display) -> Failure {
+        Failure::new(Kind::Config, text)
+    }
+
+    fn new(kind: Kind, text: impl fmt::Display) -> Failure {
+        // Foreign texts may have several lines.
+        let text = text.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        Failure {
+            kind,
+            text: lines.join(" "),
+        }
+    }
+
+    /// Says it on stderr.
+    pub(crate) fn report(&self) -> ExitCode {
+        // Where nobody listens any more, the exit code has to do.
+        _ = writeln!(std::io::stderr(), "akvs: {}", self.text);
+        ExitCode::from(match self.kind {
+            Kind::Failed => 1,
+            Kind::InUse => 75,
+            Kind::Config => 78,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_several_lines_becomes_one() {
+        let failure = Failure::config("bad:\n  |\n3 | x");
+        assert_eq!(failure.to_string(), "bad: | 3 | x");
+    }
+}

@@ -1,0 +1,71 @@
+//! The log: env_logger on stderr, as text for a terminal or as one JSON object a line for programs.
+//!
+//! It owns how a line looks. What is logged is said by the filter, and never includes a stored value or a secret: that
+//! is for whoever logs to see to. Invariant: a stderr that nobody reads any more does not stop the server.
+
+use std::io::{self, IsTerminal, Write};
+
+use env_logger::fmt::Formatter;
+use log::{LevelFilter, Record};
+use serde::Serialize;
+
+use crate::settings::{LogFormat, Settings};
+
+/// Libraries whose plain run is of no interest, unless the filter names them.
+const QUIET: [&str; 5] = ["actix_server", "actix_http", "fjall", "lsm_tree", "mio"];
+
+/// Logs from here on, as the settings say; panics too.
+pub(crate) fn start(settings: &Settings) {
+    let mut builder = env_logger::Builder::new();
+    for library in QUIET {
+        builder.filter_module(library, LevelFilter::Warn);
+    }
+    builder.parse_filters(settings.log.filter.as_str());
+    let json = match settings.log.format {
+        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    if json {
+        builder
+            .write_style(env_logger::WriteStyle::Never)
+            .format(write_json);
+    } else {
+        builder.format_timestamp_millis();
+    }
+    if builder.try_init().is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            let thread = std::thread::current();
+            let text = panic.payload_as_str().unwrap_or("no text");
+            let place = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            log::error!(
+                "panic in thread {:?} at {place}: {text}",
+                thread.name().unwrap_or("?")
+            );
+        }));
+    }
+}
+
+/// A log line as programs read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// RFC 3339 with milliseconds, UTC.
+    ts: String,
+    level: String,
+    target: &'a str,
+    msg: String,
+}
+
+fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let line = Line {
+        ts: out.timestamp_millis().to_string(),
+        level: record.level().as_str().to_ascii_lowercase(),
+        target: record.target(),
+        msg: record.args().to_string(),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")
+}

@@ -1,0 +1,171 @@
+//! Addresses to listen on, as they are written: one, or a list.
+//!
+//! It owns their spelling. It does not look names up, and does not say who may connect: `listeners` does.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// More would be a mistake.
+const MOST: usize = 64;
+
+/// An address and port, or a name and port:
+///
+/// - an IPv4 address, an IPv6 address in brackets, or a name, which is not empty and has no space or slash in it;
+/// - then a colon and a port from 0 to 65535.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Address(String);
+
+impl Address {
+    pub(crate) fn new(text: &str) -> Result<Address, String> {
+        let text = text.trim();
+        if text.starts_with("unix:") {
+            return Err("is a Unix socket, which this release does not listen on".into());
+        }
+        if text.contains("://") {
+            return Err(
+                "has a scheme; write address and port alone, such as 127.0.0.1:8080".into(),
+            );
+        }
+        if text.parse::<SocketAddr>().is_ok() {
+            return Ok(Address(text.to_owned()));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err("has no port; write it such as 127.0.0.1:8080".into());
+        };
+        if port.is_empty() || port.starts_with('+') || port.parse::<u16>().is_err() {
+            return Err("does not end in a port from 0 to 65535, such as 127.0.0.1:8080".into());
+        }
+        if host.is_empty() {
+            return Err("has no address; write 127.0.0.1 for this machine, 0.0.0.0 for all".into());
+        }
+        if host.contains([':', '[', ']']) {
+            return Err("is no IPv6 address with its port, such as [::1]:8080".into());
+        }
+        if host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+            return Err("is no address or name with its port, such as localhost:8080".into());
+        }
+        Ok(Address(text.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Addresses, at least one. Read from a list, or from a text in which commas part them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Addresses(Vec<Address>);
+
+impl Addresses {
+    pub(crate) fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Addresses, String> {
+        let list = texts
+            .into_iter()
+            .flat_map(|text| text.split(','))
+            .map(|text| Address::new(text).map_err(|why| format!("has {text:?}, which {why}")))
+            .collect::<Result<Vec<_>, _>>()?;
+        match list.len() {
+            0 => Err("names no address".into()),
+            1..=MOST => Ok(Addresses(list)),
+            _ => Err(format!("names more than {MOST} addresses")),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Address> {
+        self.0.iter()
+    }
+}
+
+impl Default for Addresses {
+    fn default() -> Addresses {
+        Addresses(vec![Address("127.0.0.1:8080".into())])
+    }
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Addresses, D::Error> {
+        deserializer.deserialize_any(AddressesVisitor)
+    }
+}
+
+struct AddressesVisitor;
+
+impl<'de> Visitor<'de> for AddressesVisitor {
+    type Value = Addresses;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address with its port, or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Addresses, E> {
+        Addresses::parse([text]).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Addresses, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element::<String>()? {
+            texts.push(text);
+        }
+        Addresses::parse(texts.iter().map(String::as_str)).map_err(A::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_a_port() {
+        for good in [
+            "127.0.0.1:8080",
+            "0.0.0.0:0",
+            "[::1]:65535",
+            "[::]:80",
+            "localhost:8080",
+            "kv.example:1",
+        ] {
+            assert_eq!(Address::new(good).as_ref().map(Address::as_str), Ok(good));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_and_says_what_to_write() {
+        for (bad, part) in [
+            ("", "has no port"),
+            ("localhost", "has no port"),
+            ("127.0.0.1", "has no port"),
+            (":8080", "has no address"),
+            ("127.0.0.1:", "port from 0 to 65535"),
+            ("127.0.0.1:65536", "port from 0 to 65535"),
+            ("127.0.0.1:-1", "port from 0 to 65535"),
+            ("127.0.0.1:+80", "port from 0 to 65535"),
+            ("::1:8080", "[::1]:8080"),
+            ("[::1:8080", "[::1]:8080"),
+            ("a b:80", "localhost:8080"),
+            ("a/b:80", "localhost:8080"),
+            ("http://localhost:80", "scheme"),
+            ("unix:/run/akvs.sock", "Unix socket"),
+        ] {
+            let why = Address::new(bad).unwrap_err();
+            assert!(why.contains(part), "{bad:?}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_list_may_be_one_text_with_commas() {
+        let both = Addresses::parse(["127.0.0.1:1, [::1]:2", "localhost:3"]).unwrap();
+        let texts: Vec<_> = both.iter().map(Address::as_str).collect();
+        assert_eq!(texts, ["127.0.0.1:1", "[::1]:2", "localhost:3"]);
+        assert!(Addresses::parse([]).is_err());
+        assert!(Addresses::parse(["127.0.0.1:1,"]).is_err());
+        assert!(Addresses::parse(["127.0.0.1:1"; MOST + 1]).is_err());
+    }
+}

@@ -1,0 +1,404 @@
+//! One layer over the other: defaults, config file, environment, flags.
+//!
+//! It owns which source wins, and every refusal's text. Invariant: whatever is wrong is named by its key, its value
+//! and where it was said; nothing that was said is silently ignored.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use config::{Config, ConfigError, Source, Value, ValueKind};
+
+use super::schema::Settings;
+use super::sources::{self, Leaf, Origin, Sources};
+use crate::failure::Failure;
+
+/// The settings that hold, and where each came from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The settings; the data folder's path is absolute.
+    pub(crate) settings: Settings,
+    /// Each key, and where its value came from.
+    pub(crate) origins: BTreeMap<String, Origin>,
+    /// The config file that was read.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Joins all that is said into the settings that hold.
+pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
+    let defaults = Config::try_from(&Settings::default()).map_err(Failure::failed)?;
+    let mut built_in = Vec::new();
+    let tables = defaults.collect().map_err(Failure::failed)?;
+    sources::flatten("", tables, &Origin::Default("default"), &mut built_in);
+    let mut said: BTreeMap<String, Leaf> = built_in
+        .into_iter()
+        .map(|leaf| (leaf.key.clone(), leaf))
+        .collect();
+
+    let file = sources.config_file();
+    let mut leaves = match &file {
+        Some(path) => sources::file(path)?,
+        None => Vec::new(),
+    };
+    leaves.extend(sources.environment()?);
+    leaves.extend(sources.flags());
+    for leaf in leaves {
+        if empty_group(&leaf, &said) {
+            continue;
+        }
+        if !said.contains_key(&leaf.key) {
+            return Err(unknown(&leaf, &said));
+        }
+        said.insert(leaf.key.clone(), leaf);
+    }
+
+    let mut settings = typed(&said)?;
+    settings
+        .check()
+        .map_err(|(key, why)| refused(&said, key, &why))?;
+    let mut origins: BTreeMap<_, _> = said
+        .into_values()
+        .map(|leaf| (leaf.key, leaf.origin))
+        .collect();
+    place_data(&mut settings, &mut origins, sources)?;
+    Ok(Loaded {
+        settings,
+        origins,
+        file,
+    })
+}
+
+/// The leaves as typed settings.
+fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, Failure> {
+    let mut builder = Config::builder();
+    for leaf in said.values() {
+        let value = Value::new(None, leaf.value.clone());
+        builder = builder
+            .set_override(&leaf.key, value)
+            .map_err(Failure::failed)?;
+    }
+    let config = builder.build().map_err(Failure::failed)?;
+    config
+        .try_deserialize()
+        .map_err(|error| match refusal(&error) {
+            Some((key, why)) => refused(said, &key, &why),
+            None => Failure::config(error),
+        })
+}
+
+/// The key that could not be read, and why.
+fn refusal(error: &ConfigError) -> Option<(String, String)> {
+    let (key, why) = if let ConfigError::At { key, error, .. } = error {
+        (key.as_ref()?, error.to_string())
+    } else if let ConfigError::Type { key, expected, .. } = error {
+        (key.as_ref()?, format!("is not {expected}"))
+    } else {
+        return None;
+    };
+    // serde's own words for a wrong type repeat the value.
+    let why = match why.rsplit_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid type") => {
+            format!("is not {expected}")
+        }
+        _ => why,
+    };
+    // Which of a list it was, the text says.
+    let key = key.split('[').next().unwrap_or(key);
+    Some((key.to_owned(), why))
+}
+
+fn refused(said: &BTreeMap<String, Leaf>, key: &str, why: &str) -> Failure {
+    let Some(leaf) = said.get(key) else {
+        return Failure::config(format!("the setting {key} {why}"));
+    };
+    let (value, origin) = (shown(&leaf.value), &leaf.origin);
+    Failure::config(format!("bad value for {key}: {value} {why} ({origin})"))
+}
+
+fn shown(value: &ValueKind) -> String {
+    match value {
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(values) => {
+            let values: Vec<_> = values.iter().map(|value| shown(&value.kind)).collect();
+            format!("[{}]", values.join(", "))
+        }
+        ValueKind::Table(_) => "a table".into(),
+        ValueKind::Nil
+        | ValueKind::Boolean(_)
+        | ValueKind::I64(_)
+        | ValueKind::I128(_)
+        | ValueKind::U64(_)
+        | ValueKind::U128(_)
+        | ValueKind::Float(_) => value.to_string(),
+    }
+}
+
+/// Whether it is a table of a config file in which nothing is set: as the shipped file has them.
+fn empty_group(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> bool {
+    matches!(&leaf.value, ValueKind::Table(table) if table.is_empty()) && is_group(&leaf.key, known)
+}
+
+fn is_group(key: &str, known: &BTreeMap<String, Leaf>) -> bool {
+    let prefix = format!("{key}.");
+    known.keys().any(|known| known.starts_with(&prefix))
+}
+
+fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> Failure {
+    let Leaf { key, origin, .. } = leaf;
+    if is_group(key, known) {
+        return Failure::config(format!(
+            "{key} is a group of settings, not a setting ({origin})"
+        ));
+    }
+    let distance = |known: &&String| strsim::osa_distance(known, key);
+    let Some(nearest) = known.keys().min_by_key(distance) else {
+        return Failure::config(format!("unknown setting {key} ({origin})"));
+    };
+    let spelt = match origin {
+        Origin::Variable(_) => format!(
+            "{nearest}, AKVS_{}",
+            nearest.to_uppercase().replace('.', "__")
+        ),
+        Origin::Default(_) | Origin::File(_) | Origin::Flag(_) => nearest.clone(),
+    };
+    Failure::config(format!(
+        "unknown setting {key} ({origin}); the nearest known one is {spelt}"
+    ))
+}
+
+/// Puts the default data folder where none is chosen, and makes the path absolute.
+fn place_data(
+    settings: &mut Settings,
+    origins: &mut BTreeMap<String, Origin>,
+    sources: &Sources,
+) -> Result<(), Failure> {
+    let chosen = Path::new(&settings.data_dir);
+    let path = if settings.data_dir.is_empty() {
+        let (path, why) = sources.place.data_dir();
+        origins.insert("data_dir".into(), Origin::Default(why));
+        path
+    } else {
+        chosen.to_owned()
+    };
+    let absolute = std::path::absolute(&path).map_err(|error| {
+        Failure::config(format!(
+            "the data folder {} is nowhere: {error}",
+            path.display()
+        ))
+    })?;
+    settings.data_dir = absolute.into_os_string().into_string().map_err(|path| {
+        Failure::config(format!("the data folder {} is not UTF-8", path.display()))
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Flag;
+    use crate::settings::sources::file;
+
+    const SHIPPED: &str = include_str!("../../config/akvs.toml");
+
+    fn from_file(text: &str) -> Result<Loaded, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akvs.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&Sources {
+            config: Some(path),
+            ..Sources::default()
+        })
+    }
+
+    fn why(text: &str) -> String {
+        from_file(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_file_sets_nothing() {
+        let (shipped, none) = (from_file(SHIPPED).unwrap(), from_file("").unwrap());
+        assert_eq!(shipped.settings, none.settings);
+        assert_eq!(shipped.origins, none.origins);
+    }
+
+    #[test]
+    fn the_shipped_file_has_every_key_at_its_default_after_a_comment() {
+        let lines: Vec<&str> = SHIPPED.lines().collect();
+        let setting = |line: &str| {
+            let (key, _) = line.strip_prefix("# ")?.split_once(" = ")?;
+            key.chars()
+                .all(|c| c.is_ascii_lowercase() || c == '_')
+                .then_some(())
+        };
+        let mut bare = String::new();
+        for (number, line) in lines.iter().enumerate() {
+            if setting(line).is_some() {
+                let before = lines[number - 1];
+                assert!(
+                    before.starts_with("# ") && setting(before).is_none(),
+                    "{line} has no comment"
+                );
+                bare.push_str(&line[2..]);
+            } else {
+                bare.push_str(line);
+            }
+            bare.push('\n');
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akvs.toml");
+        std::fs::write(&path, &bare).unwrap();
+        let written: Vec<String> = file(&path)
+            .unwrap()
+            .into_iter()
+            .map(|leaf| leaf.key)
+            .collect();
+
+        let defaults = from_file("").unwrap();
+        let known: Vec<String> = defaults.origins.into_keys().collect();
+        assert_eq!(written, known);
+        assert_eq!(from_file(&bare).unwrap().settings, defaults.settings);
+    }
+
+    #[test]
+    fn later_layers_win_and_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("akvs.toml");
+        std::fs::write(
+            &path,
+            "[limits]\nmax_connections = 2\nmax_queued_writes = 2\nheader_timeout = \"2s\"",
+        )
+        .unwrap();
+        let variables = [
+            ("AKVS_LIMITS__MAX_QUEUED_WRITES", "3"),
+            ("AKVS_LIMITS__HEADER_TIMEOUT", "3s"),
+        ];
+        let loaded = load(&Sources {
+            config: Some(path.clone()),
+            environment: variables
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            flags: vec![Flag {
+                name: "--flag",
+                key: "limits.header_timeout",
+                value: "4s".into(),
+            }],
+            ..Sources::default()
+        })
+        .unwrap();
+        let limits = &loaded.settings.limits;
+        assert_eq!(limits.max_connections.get(), 2);
+        assert_eq!(limits.max_queued_writes.get(), 3);
+        assert_eq!(limits.header_timeout.get().as_secs(), 4);
+        let origin = |key: &str| loaded.origins[key].to_string();
+        assert_eq!(
+            origin("limits.max_connections"),
+            format!("config file {}", path.display())
+        );
+        assert_eq!(
+            origin("limits.max_queued_writes"),
+            "environment variable AKVS_LIMITS__MAX_QUEUED_WRITES"
+        );
+        assert_eq!(origin("limits.header_timeout"), "flag --flag");
+        assert_eq!(origin("limits.request_timeout"), "default");
+    }
+
+    #[test]
+    fn a_list_replaces_the_one_below_it() {
+        let loaded = from_file("[http]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]").unwrap();
+        assert_eq!(loaded.settings.http.listen.iter().count(), 2);
+        let one = from_file("[http]\nlisten = \"127.0.0.1:1\"").unwrap();
+        assert_eq!(one.settings.http.listen.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_data_folder_is_absolute() {
+        let loaded = from_file("data_dir = \"a/b\"").unwrap();
+        let path = Path::new(&loaded.settings.data_dir);
+        assert!(
+            path.is_absolute() && path.ends_with("a/b"),
+            "{}",
+            path.display()
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_value() {
+        for (text, parts) in [
+            (
+                "[engine]\nkind = 5",
+                "bad value for engine.kind: 5 is not one of disk, memory (config file ",
+            ),
+            (
+                "[engine]\naccept_lost_commits = \"ya\"",
+                "engine.accept_lost_commits: \"ya\" is not a boolean (",
+            ),
+            (
+                "[http]\nlisten = 5",
+                "http.listen: 5 is not an address with its port, or a list of them (",
+            ),
+            ("[http]\nlisten = []", "http.listen: [] names no address ("),
+            (
+                "[http]\nlisten = [\"x\"]",
+                "http.listen: [\"x\"] has \"x\", which has no port",
+            ),
+            (
+                "[http]\nlisten = [[]]",
+                "http.listen: [[]] is not a string (",
+            ),
+            (
+                "[http]\nlisten = [\"unix:/a\"]",
+                "is a Unix socket, which this release does not listen on",
+            ),
+            (
+                "data_dir = {}",
+                "bad value for data_dir: a table is not a string (",
+            ),
+            (
+                "[limits]\nmax_connections = 2.5",
+                "limits.max_connections: 2.5 is not a whole number",
+            ),
+            (
+                "[limits]\nmax_value_bytes = \"1GiB\"",
+                "limits.max_body_memory_bytes: \"512MiB\" is less than",
+            ),
+            (
+                "[log]\nfilter = \"inof\"",
+                "log.filter: \"inof\" has \"inof\"; did you mean \"info\"?",
+            ),
+        ] {
+            let why = why(text);
+            assert!(why.contains(parts), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_known_one() {
+        for (text, parts) in [
+            (
+                "[engine]\nknd = 5",
+                "unknown setting engine.knd (config file ",
+            ),
+            ("[engine]\nknd = 5", "the nearest known one is engine.kind"),
+            ("[engin]\nkind = 5", "the nearest known one is engine.kind"),
+            ("[other]", "unknown setting other ("),
+            ("[http.listen]\nx = 5", "unknown setting http.listen.x ("),
+            (
+                "engine = 5",
+                "engine is a group of settings, not a setting (",
+            ),
+            ("data-dir = \"x\"", "the nearest known one is data_dir"),
+        ] {
+            let why = why(text);
+            assert!(why.contains(parts), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_toml_is_refused_in_one_line() {
+        let why = why("x = [\n");
+        assert!(
+            why.contains("is not TOML: TOML parse error at line 1"),
+            "{why}"
+        );
+        assert!(!why.contains('\n'));
+    }
+}

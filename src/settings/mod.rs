@@ -1,0 +1,23 @@
+//! The settings: what can be chosen, what holds where nothing is chosen, and from where each choice came.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `schema` | every key, its type, bounds and default |
+//! | `units` | numbers, sizes and times as they are written, with their bounds |
+//! | `address` | addresses to listen on as they are written |
+//! | `sources` | what a file, the environment and the flags say, each with where it said it |
+//! | `place` | where this program was unpacked: the files that are beside it |
+//! | `layers` | one over the other, down to typed settings or one clear failure |
+
+mod address;
+mod layers;
+mod place;
+mod schema;
+mod sources;
+mod units;
+
+pub(crate) use address::{Address, Addresses};
+pub(crate) use layers::{Loaded, load};
+pub(crate) use place::Place;
+pub(crate) use schema::{Durability, EngineKind, LogFormat, Settings};
+pub(crate) use sources::{Flag, Sources};

@@ -1,0 +1,247 @@
+//! Every setting: its key, its type with unit and bounds, and its default.
+//!
+//! The keys are the field names, joined by dots. `config/akvs.toml` says the same in words for the operator, and a
+//! test holds the two together.
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Addresses;
+use super::units::{Count, Size, Time};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const SECOND: u64 = 1_000;
+const HOUR: u64 = 3_600 * SECOND;
+
+/// All settings.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) http: Http,
+    /// Empty for the default place, until the layers have been joined; then absolute.
+    pub(crate) data_dir: String,
+    pub(crate) engine: Engine,
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+}
+
+/// `http.*`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) listen: Addresses,
+}
+
+/// `engine.*`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Engine {
+    pub(crate) kind: EngineKind,
+    pub(crate) durability: Durability,
+    pub(crate) sync_interval: Time<1, { 60 * SECOND }>,
+    pub(crate) cache_bytes: Size<0, { 1_024 * GIB }>,
+    pub(crate) history_changes: Count<1, 1_000_000_000>,
+    pub(crate) accept_lost_commits: bool,
+}
+
+/// `limits.*`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) max_value_bytes: Size<1, GIB>,
+    pub(crate) max_connections: Count<1, 1_000_000>,
+    pub(crate) max_queued_writes: Count<1, 1_000_000>,
+    pub(crate) max_body_memory_bytes: Size<{ 64 * KIB }, { 1_024 * GIB }>,
+    pub(crate) request_timeout: Time<100, HOUR>,
+    pub(crate) header_timeout: Time<100, HOUR>,
+    pub(crate) drain_timeout: Time<SECOND, HOUR>,
+}
+
+/// `log.*`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) filter: LogFilter,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            http: Http {
+                listen: Addresses::default(),
+            },
+            data_dir: String::new(),
+            engine: Engine {
+                kind: EngineKind::Disk,
+                durability: Durability::Fsync,
+                sync_interval: const { Time::from_millis(100) },
+                cache_bytes: const { Size::new(256 * MIB) },
+                history_changes: const { Count::new(100_000) },
+                accept_lost_commits: false,
+            },
+            limits: Limits {
+                max_value_bytes: const { Size::new(16 * MIB) },
+                max_connections: const { Count::new(10_000) },
+                max_queued_writes: const { Count::new(10_000) },
+                max_body_memory_bytes: const { Size::new(512 * MIB) },
+                request_timeout: const { Time::from_millis(30 * SECOND) },
+                header_timeout: const { Time::from_millis(5 * SECOND) },
+                drain_timeout: const { Time::from_millis(10 * SECOND) },
+            },
+            log: Log {
+                filter: LogFilter("info".into()),
+                format: LogFormat::Auto,
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// What the keys say together; each for itself is within its bounds already.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
+        let (value, memory) = (
+            self.limits.max_value_bytes,
+            self.limits.max_body_memory_bytes,
+        );
+        if memory.bytes() < value.bytes() {
+            return Err((
+                "limits.max_body_memory_bytes",
+                format!(
+                    "is less than limits.max_value_bytes, {value}: the largest value could not be received"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A choice among words: the type, its words for clap, and reading and writing it.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub(crate) enum $name { $($variant),+ }
+
+        impl $name {
+            pub(crate) const WORDS: &[&str] = &[$($word),+];
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<$name, String> {
+                match &*text {
+                    $($word => Ok($name::$variant),)+
+                    _ => Err(format!("is not one of {}", $name::WORDS.join(", "))),
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(choice: $name) -> String {
+                choice.as_str().into()
+            }
+        }
+    };
+}
+
+choice! {
+    /// Where the data is kept.
+    EngineKind { Disk = "disk", Memory = "memory" }
+}
+
+choice! {
+    /// When a write is answered.
+    Durability { Fsync = "fsync", Interval = "interval" }
+}
+
+choice! {
+    /// How a log line looks.
+    LogFormat { Auto = "auto", Text = "text", Json = "json" }
+}
+
+/// What is logged, in `RUST_LOG`'s language: a level, or `module=level` parts with commas between.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LogFilter(String);
+
+impl LogFilter {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for LogFilter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<LogFilter, String> {
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        if text.trim().is_empty() {
+            return Err(format!("is empty; write one of {}", LEVELS.join(", ")));
+        }
+        if env_filter::Builder::new().try_parse(&text).is_err() {
+            return Err("is no log filter, such as \"info\" or \"info,akvs_http=debug\"".into());
+        }
+        // A word alone is a level or a module's name, so a level misspelt would silence everything else.
+        for word in text.split('/').next().unwrap_or_default().split(',') {
+            let word = word.trim().to_ascii_lowercase();
+            let near = LEVELS.iter().find(|level| {
+                word != **level
+                    && !LEVELS.contains(&&*word)
+                    && strsim::osa_distance(level, &word) <= 2
+            });
+            if let Some(level) = near {
+                return Err(format!("has {word:?}; did you mean {level:?}?"));
+            }
+        }
+        Ok(LogFilter(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_misspelt_is_not_taken_for_a_module() {
+        for good in [
+            "info",
+            "INFO",
+            "warn,akvs_http=debug",
+            "off",
+            "akvs",
+            "debug/part",
+            "fjall=warn,lsm_tree=off",
+        ] {
+            assert!(LogFilter::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", " ", "inof", "infos", "akvs=loud", "warn,debgu"] {
+            assert!(
+                LogFilter::try_from(bad.to_owned()).is_err(),
+                "{bad} was taken"
+            );
+        }
+    }
+
+    #[test]
+    fn values_must_fit_into_the_memory_for_bodies() {
+        let mut settings = Settings::default();
+        settings.limits.max_value_bytes = Size::new(GIB);
+        let (key, why) = settings.check().unwrap_err();
+        assert_eq!(key, "limits.max_body_memory_bytes");
+        assert!(why.contains("limits.max_value_bytes, 1GiB"), "{why}");
+    }
+
+    #[test]
+    fn a_choice_names_its_words() {
+        let why = EngineKind::try_from("dsk".to_owned()).unwrap_err();
+        assert_eq!(why, "is not one of disk, memory");
+    }
+}

@@ -1,0 +1,260 @@
+//! What a config file, the environment and the flags say: leaves, each with its key, its value and where it was said.
+//!
+//! It knows how each of them spells a key. It does not know which keys there are, or which source wins.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use config::{FileFormat, Map, Source, Value, ValueKind};
+
+use super::place::Place;
+use crate::failure::Failure;
+
+/// The config file for all programs of this machine.
+const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";
+const PREFIX: &str = "AKVS_";
+const FILE_VARIABLE: &str = "AKVS_CONFIG";
+/// Variables with names of their own, the stronger one last.
+const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "AKVS_LOG"];
+
+/// All that may say something about the settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// The config file that a flag names.
+    pub(crate) config: Option<PathBuf>,
+    /// The environment.
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    /// The flags that were given.
+    pub(crate) flags: Vec<Flag>,
+    /// Where the program is.
+    pub(crate) place: Place,
+}
+
+/// A flag that was given, and what it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Flag {
+    /// As it is written, with its dashes.
+    pub(crate) name: &'static str,
+    /// The setting's key.
+    pub(crate) key: &'static str,
+    /// Its value; several for a list.
+    pub(crate) value: ValueKind,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is built in; with a word on how it came about, where it depends on something.
+    Default(&'static str),
+    /// This file.
+    File(PathBuf),
+    /// This variable.
+    Variable(String),
+    /// This flag.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default(how) => f.write_str(how),
+            Origin::File(path) => write!(f, "config file {}", path.display()),
+            Origin::Variable(name) => write!(f, "environment variable {name}"),
+            Origin::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// One value that was said.
+#[derive(Clone, Debug)]
+pub(super) struct Leaf {
+    pub(super) key: String,
+    pub(super) value: ValueKind,
+    pub(super) origin: Origin,
+}
+
+impl Sources {
+    /// The config file: the first that is named, or that is where one may be.
+    pub(super) fn config_file(&self) -> Option<PathBuf> {
+        let named = self.config.clone().or_else(|| {
+            let variable = self.environment.get(OsStr::new(FILE_VARIABLE))?;
+            (!variable.is_empty()).then(|| variable.into())
+        });
+        named
+            .or_else(|| self.place.config_file())
+            .or_else(|| Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file()))
+    }
+
+    /// What the environment says. Whatever begins with our prefix is meant for us, so nothing of it is ignored.
+    pub(super) fn environment(&self) -> Result<Vec<Leaf>, Failure> {
+        let mut leaves = Vec::new();
+        for name in LOG_VARIABLES {
+            let value = self.environment.get(OsStr::new(name));
+            // Unset and empty are the same to everyone who reads these.
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                leaves.push(variable_leaf(name, "log.filter".into(), value)?);
+            }
+        }
+        for (name, value) in &self.environment {
+            let name = name.to_string_lossy();
+            let Some(path) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if name != FILE_VARIABLE && !LOG_VARIABLES.contains(&&*name) {
+                let key = path.to_lowercase().replace("__", ".");
+                leaves.push(variable_leaf(&name, key, value)?);
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// What the flags say.
+    pub(super) fn flags(&self) -> Vec<Leaf> {
+        let leaf = |flag: &Flag| Leaf {
+            key: flag.key.into(),
+            value: flag.value.clone(),
+            origin: Origin::Flag(flag.name),
+        };
+        self.flags.iter().map(leaf).collect()
+    }
+}
+
+fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, Failure> {
+    let value = value.to_str().ok_or_else(|| {
+        Failure::config(format!(
+            "the environment variable {name} is not UTF-8: {value:?}"
+        ))
+    })?;
+    Ok(Leaf {
+        key,
+        value: value.into(),
+        origin: Origin::Variable(name.to_owned()),
+    })
+}
+
+/// What a file says.
+pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::config(format!("the config file {shown} cannot be read: {error}"))
+    })?;
+    let tables = config::File::from_str(&text, FileFormat::Toml)
+        .collect()
+        .map_err(|error| {
+            Failure::config(format!(
+                "the config file {shown} is not TOML: {}",
+                brief(&error.to_string())
+            ))
+        })?;
+    let mut leaves = Vec::new();
+    flatten("", tables, &Origin::File(path.to_owned()), &mut leaves);
+    leaves.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(leaves)
+}
+
+/// The place and the reason of a parser's text, without the drawing between them.
+fn brief(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    match (lines.next(), lines.next_back()) {
+        (Some(first), Some(last)) => format!("{first}: {last}"),
+        (Some(only), None) => only.into(),
+        (None, _) => String::new(),
+    }
+}
+
+/// Tables become keys with dots. An empty table is a leaf, so that a wrong name is not passed over.
+pub(super) fn flatten(
+    prefix: &str,
+    table: Map<String, Value>,
+    origin: &Origin,
+    leaves: &mut Vec<Leaf>,
+) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}.{name}")
+        };
+        if let ValueKind::Table(table) = &value.kind
+            && !table.is_empty()
+        {
+            flatten(&key, table.clone(), origin, leaves);
+        } else {
+            leaves.push(Leaf {
+                key,
+                value: value.kind,
+                origin: origin.clone(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(variables: &[(&str, &str)]) -> Sources {
+        Sources {
+            environment: variables
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn two_underscores_nest_and_one_does_not() {
+        let leaves = sources(&[("AKVS_ENGINE__CACHE_BYTES", "1"), ("PATH", "x")])
+            .environment()
+            .unwrap();
+        assert_eq!(leaves.len(), 1);
+        assert_eq!(leaves[0].key, "engine.cache_bytes");
+        assert_eq!(
+            leaves[0].origin.to_string(),
+            "environment variable AKVS_ENGINE__CACHE_BYTES"
+        );
+    }
+
+    #[test]
+    fn the_log_variables_are_known_and_the_stronger_one_comes_last() {
+        let all = [
+            ("AKVS_CONFIG", "x"),
+            ("AKVS_LOG", "warn"),
+            ("AKVS_LOG__FILTER", "error"),
+            ("RUST_LOG", "debug"),
+        ];
+        let leaves = sources(&all).environment().unwrap();
+        let said: Vec<_> = leaves
+            .iter()
+            .map(|leaf| (&*leaf.key, leaf.value.to_string()))
+            .collect();
+        let filter = |level: &str| ("log.filter", level.to_owned());
+        assert_eq!(said, [filter("debug"), filter("warn"), filter("error")]);
+        assert!(
+            sources(&[("RUST_LOG", "")])
+                .environment()
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_named_file_comes_before_all_others_and_a_variable_before_the_release() {
+        let mut sources = sources(&[("AKVS_CONFIG", "variable.toml")]);
+        assert_eq!(sources.config_file(), Some("variable.toml".into()));
+        sources.config = Some("flag.toml".into());
+        assert_eq!(sources.config_file(), Some("flag.toml".into()));
+    }
+
+    #[test]
+    fn a_parsers_drawing_is_left_out() {
+        assert_eq!(
+            brief("error at line 1\n  |\n1 | x\n  | ^\nwrong\n"),
+            "error at line 1: wrong"
+        );
+        assert_eq!(brief("wrong"), "wrong");
+    }
+}

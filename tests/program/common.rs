@@ -1,0 +1,291 @@
+//! A server as a process, and a plain HTTP/1.1 client over a socket.
+//!
+//! Each server has a free port and, as long as it lives, an owner that ends it by its process id.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longer than anything takes on a busy machine; only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program with an environment that says nothing to it.
+pub(crate) fn akvs() -> Command {
+    program(Path::new(env!("CARGO_BIN_EXE_akvs")))
+}
+
+/// Another copy of the program, likewise.
+pub(crate) fn program(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        if name == "RUST_LOG" || name.to_string_lossy().starts_with("AKVS_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Ran {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = Pid::from_child(&child);
+    let (tell, ended) = channel();
+    std::thread::spawn(move || tell.send(child.wait_with_output().unwrap()));
+    let Ok(output) = ended.recv_timeout(PATIENCE) else {
+        _ = kill_process(pid, Signal::KILL);
+        panic!("it does not end: {command:?}");
+    };
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// It was refused with this code and one line, which holds all of these.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, code: i32, parts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let [line] = lines[..] else {
+            panic!("not one line: {self:?}")
+        };
+        assert!(line.starts_with("akvs: "), "{line}");
+        for part in parts {
+            assert!(line.contains(part), "{part:?} is not in: {line}");
+        }
+        assert_eq!(self.stdout, "");
+    }
+}
+
+/// A server that is starting or runs.
+pub(crate) struct Server {
+    pid: Pid,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    ended: Receiver<ExitStatus>,
+    over: bool,
+    address: String,
+}
+
+impl Server {
+    /// Starts one on a free port with its data in this folder, and waits until it listens.
+    pub(crate) fn start(data: &Path, flags: &[&str]) -> Server {
+        let mut command = akvs();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+        Server::of(command.arg(data).args(flags))
+    }
+
+    /// Starts this command, and waits until it listens.
+    pub(crate) fn of(command: &mut Command) -> Server {
+        let mut server = Server::spawn(command);
+        let line = server.wait_for("listening on http://");
+        let (_, address) = line.split_once("listening on http://").unwrap();
+        let end = address.find(|c: char| !"0123456789.:[]abcdef".contains(c));
+        server.address = address[..end.unwrap_or(address.len())].to_owned();
+        server
+    }
+
+    /// Starts this command.
+    pub(crate) fn spawn(command: &mut Command) -> Server {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        let lines = lines_of(&mut child);
+        let (tell, ended) = channel();
+        std::thread::spawn(move || tell.send(child.wait().unwrap()));
+        Server {
+            pid,
+            lines,
+            seen: Vec::new(),
+            ended,
+            over: false,
+            address: String::new(),
+        }
+    }
+
+    /// Waits for a log line that holds this.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, part: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+                panic!("no {part:?} in {:#?}", self.seen)
+            };
+            self.seen.push(line.clone());
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// The lines read so far.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.seen
+    }
+
+    /// `ADDRESS:PORT`
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_pid().unsigned_abs()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        let Ok(status) = self.ended.recv_timeout(PATIENCE) else {
+            panic!("it does not end: {:#?}", self.seen)
+        };
+        self.over = true;
+        status
+    }
+
+    /// Asks it to stop, and waits until it has.
+    #[track_caller]
+    pub(crate) fn stop(self) {
+        self.signal(Signal::TERM);
+        assert_eq!(self.wait().code(), Some(0));
+    }
+
+    /// Ends it like a crash.
+    pub(crate) fn kill(self) {
+        self.signal(Signal::KILL);
+        self.wait();
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::to(&self.address).unwrap()
+    }
+
+    /// Sends one request on a connection of its own.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        self.connect().ask(method, path, body).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Once it was waited for, its id may be another process's.
+        if !self.over && self.ended.try_recv().is_err() {
+            _ = kill_process(self.pid, Signal::KILL);
+            _ = self.ended.recv_timeout(PATIENCE);
+        }
+    }
+}
+
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (tell, lines) = channel();
+    std::thread::spawn(move || {
+        for line in stderr.lines().map_while(Result::ok) {
+            // A test that looks at no further line still lets the server write them.
+            _ = tell.send(line);
+        }
+    });
+    lines
+}
+
+/// A connection that is kept for further requests.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+/// What came back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// Its status and body, the latter as text.
+    pub(crate) fn plain(&self) -> (u16, &str) {
+        (self.status, std::str::from_utf8(&self.body).unwrap())
+    }
+}
+
+impl Connection {
+    pub(crate) fn to(address: &str) -> io::Result<Connection> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Connection(BufReader::new(stream)))
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.0.get_mut().write_all(bytes.as_ref())
+    }
+
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<Answer> {
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: akvs\r\nContent-Length: {length}\r\n\r\n");
+        self.send([head.as_bytes(), body].concat())?;
+        self.answer()
+    }
+
+    /// Reads one answer whole.
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{what:?}"));
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let status = line
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| bad(&line))?;
+        let mut headers = HashMap::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line)?;
+            let line = line.strip_suffix("\r\n").ok_or_else(|| bad(&line))?;
+            let Some((name, value)) = line.split_once(':') else {
+                break;
+            };
+            headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        }
+        let length = headers
+            .get("content-length")
+            .and_then(|length| length.parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        self.0.read_exact(&mut body)?;
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
+    }
+}
+
+/// A log line in JSON.
+#[track_caller]
+pub(crate) fn json(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}

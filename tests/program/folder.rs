@@ -1,0 +1,116 @@
+//! The data folder: one server at a time, and what cannot be one is refused and left alone.
+
+use std::fs;
+use std::path::Path;
+
+use crate::common::{Server, akvs, run};
+
+#[test]
+fn a_second_server_is_refused_with_the_first_ones_pid_and_the_first_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(folder.path(), &[]);
+    assert_eq!(first.ask("POST", "/kv/a/b", b"c").status, 201);
+    // Even with the same address, it is the folder that is named.
+    let second = run(akvs()
+        .args(["--listen", first.address(), "--data-dir"])
+        .arg(folder.path()));
+    let path = folder.path().display().to_string();
+    second.assert_refused(75, &[&path, &format!("process {}", first.pid())]);
+    assert_eq!(first.ask("GET", "/kv/a/b", b"").plain(), (200, "c"));
+    first.stop();
+}
+
+#[test]
+fn a_folder_is_free_again_at_once_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    Server::start(folder.path(), &[]).kill();
+    Server::start(folder.path(), &[]).stop();
+}
+
+#[test]
+fn what_is_no_data_folder_is_refused_and_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let below = file.join("below");
+    for (path, part) in [
+        (&*file, "is not a folder"),
+        (&*below, "is not a folder"),
+        (folder.path(), "is not one of AKVS"),
+        ("/proc/akvs".as_ref(), "cannot be used"),
+    ] {
+        let ran = run(akvs()
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(path));
+        ran.assert_refused(78, &["data_dir", &path.display().to_string(), part]);
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_newer_format_fails_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    Server::start(folder.path(), &[]).stop();
+    fs::write(folder.path().join("akvs.format"), "akvs 999\n").unwrap();
+    let ran = run(akvs()
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path()));
+    ran.assert_refused(1, &[&folder.path().display().to_string(), "format 999"]);
+}
+
+#[test]
+fn damaged_data_fails_and_names_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let mut connection = server.connect();
+    for number in 0..100 {
+        let path = format!("/kv/a/{number}");
+        assert_eq!(connection.ask("POST", &path, b"c").unwrap().status, 201);
+    }
+    server.stop();
+    cut_journal(&folder.path().join("store"));
+
+    let mut command = akvs();
+    command
+        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path());
+    let path = folder.path().display().to_string();
+    run(&mut command).assert_refused(1, &[&path, "damaged", "engine.accept_lost_commits"]);
+
+    let server = Server::of(command.env("AKVS_ENGINE__ACCEPT_LOST_COMMITS", "true"));
+    assert_eq!(server.ask("GET", "/kv/a/0", b"").plain(), (200, "c"));
+    assert_eq!(server.ask("GET", "/kv/a/99", b"").status, 404);
+    server.stop();
+}
+
+/// Takes the second half of what the engine wrote last, as a broken disk may.
+fn cut_journal(store: &Path) {
+    let mut cut = 0;
+    for entry in fs::read_dir(store).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let bytes = fs::read(&path).unwrap();
+            let end = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+            fs::write(&path, &bytes[..end / 2]).unwrap();
+            cut += 1;
+        }
+    }
+    assert_eq!(cut, 1, "the engine keeps its journal elsewhere now");
+}
+
+#[test]
+fn the_memory_engine_touches_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::start(&data, &["--engine", "memory"]);
+    assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
+    assert!(
+        server
+            .seen()
+            .iter()
+            .any(|line| line.contains("engine memory"))
+    );
+    server.stop();
+    assert!(!data.exists());
+}

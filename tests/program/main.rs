@@ -1,0 +1,13 @@
+//! The program as a whole: the real binary, started, asked over plain sockets, signalled and killed.
+//!
+//! One test binary, so that all parts share `common` and run side by side.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod config;
+mod crash;
+mod folder;
+mod listen;
+mod log;
+mod signals;
