@@ -65,14 +65,19 @@ impl Storage {
         max_connections: u64,
     ) -> Result<akvs_http::Running, Failure> {
         let limits = &settings.limits;
+        let defaults = akvs_http::Options::default();
         let options = akvs_http::Options {
+            workers: match settings.http.workers.get() {
+                0 => defaults.workers,
+                workers => amount(workers),
+            },
             max_value_bytes: amount(limits.max_value_bytes.bytes()),
             max_connections: amount(max_connections),
             max_body_memory_bytes: amount(limits.max_body_memory_bytes.bytes()),
             header_timeout: limits.header_timeout.get(),
             request_timeout: limits.request_timeout.get(),
             drain_timeout: limits.drain_timeout.get(),
-            ..akvs_http::Options::default()
+            ..defaults
         };
         akvs_http::start(listeners, Registry::new(self.committer.clone()), options)
             .map_err(|error| Failure::failed(format!("the server cannot start: {error}")))

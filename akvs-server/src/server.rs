@@ -74,7 +74,9 @@ impl Server {
         Key::check(key)?;
         let store = self.store();
         if let Some(entry) = store.find_cached(key) {
-            return Ok(Some(entry).filter(|entry| entry.is_live(self.committer.clock().now())));
+            // Without a deadline there is no need to know what time it is.
+            let live = entry.deadline.is_none() || entry.is_live(self.committer.clock().now());
+            return Ok(live.then_some(entry));
         }
         if !store.exists() {
             return Ok(None);

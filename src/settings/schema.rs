@@ -31,6 +31,8 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) listen: Addresses,
+    /// 0 for one fewer than there are cores.
+    pub(crate) workers: Count<0, 1_024>,
 }
 
 /// `engine.*`
@@ -71,6 +73,7 @@ impl Default for Settings {
         Settings {
             http: Http {
                 listen: Addresses::default(),
+                workers: const { Count::new(0) },
             },
             data_dir: String::new(),
             engine: Engine {
