@@ -12,13 +12,20 @@ use serde::Serialize;
 use crate::settings::{LogFormat, Settings};
 
 /// Libraries whose plain run is of no interest, unless the filter names them.
-const QUIET: [&str; 5] = ["actix_server", "actix_http", "fjall", "lsm_tree", "mio"];
+const QUIET: [(&str, LevelFilter); 5] = [
+    ("actix_server", LevelFilter::Warn),
+    // What a client sends is no error of ours, and a client must not be able to fill the log.
+    ("actix_http", LevelFilter::Off),
+    ("fjall", LevelFilter::Warn),
+    ("lsm_tree", LevelFilter::Warn),
+    ("mio", LevelFilter::Warn),
+];
 
 /// Logs from here on, as the settings say; panics too.
 pub(crate) fn start(settings: &Settings) {
     let mut builder = env_logger::Builder::new();
-    for library in QUIET {
-        builder.filter_module(library, LevelFilter::Warn);
+    for (library, level) in QUIET {
+        builder.filter_module(library, level);
     }
     builder.parse_filters(settings.log.filter.as_str());
     let json = match settings.log.format {

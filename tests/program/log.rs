@@ -109,3 +109,24 @@ fn a_reader_of_the_log_that_goes_away_does_not_end_the_server() {
     drop(connection);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_client_that_sends_garbage_is_answered_and_not_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path(), &[]);
+    for garbage in [
+        "garbage\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+    ] {
+        let mut connection = server.connect();
+        connection.send(garbage).unwrap();
+        assert_eq!(connection.answer().unwrap().status, 400, "{garbage}");
+    }
+    server.signal(Signal::TERM);
+    server.wait_for("stopped");
+    for line in server.seen() {
+        assert_eq!(json(line)["level"], "info", "{line}");
+    }
+    assert_eq!(server.wait().code(), Some(0));
+}

@@ -18,6 +18,7 @@ mod journal;
 mod layout;
 mod marks;
 mod options;
+mod retired;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +36,7 @@ use fjall::{
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
+use self::retired::Retired;
 use super::folder::Folder;
 pub use super::folder::OpenError;
 use super::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
@@ -66,6 +68,7 @@ struct Store {
 
 struct Writer {
     marks: Marks,
+    retired: Retired,
     /// The next commit is the first after commits were lost: from it on all tables are at the same commit again.
     begins_anew: bool,
     failed: bool,
@@ -117,6 +120,7 @@ impl DiskEngine {
             store,
             writer: Mutex::new(Writer {
                 marks: Marks { commit, ..marks },
+                retired: Retired::new(),
                 begins_anew: lost.is_some(),
                 failed: false,
             }),
@@ -155,6 +159,12 @@ impl DiskEngine {
             }
         }
         rows.commit().map_err(translate)?;
+        for table in Table::ALL {
+            if marks.tables[table as usize] == marks.commit {
+                let memtable = self.store.keyspace(table).tree.active_memtable();
+                writer.retired.note(table, memtable);
+            }
+        }
         writer.marks = marks;
         writer.begins_anew = false;
         Ok(())

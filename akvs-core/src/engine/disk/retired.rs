@@ -1,0 +1,113 @@
+//! Memtables that the engine has written to its files, and their end.
+//!
+//! The engine lets go of a memtable while it holds the lock that every commit and every read of the table needs, and
+//! giving back its hundreds of thousands of small allocations takes 50 to 200 ms. So a second reference to each is
+//! kept here, and given up by a thread of its own once the engine has none any more. The memory comes back at most
+//! [`PAUSE`] later; the thread ends, and with it the last references, when this is dropped.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::super::Table;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A memtable, of which only matters that it is one.
+pub(super) type Memtable = Arc<dyn Any + Send + Sync>;
+
+/// The newest memtable of each table, and those before that the engine still needs.
+pub(super) struct Retired {
+    newest: [Option<Memtable>; Table::ALL.len()],
+    /// None at the end, and where the system refused a thread: then the engine frees them itself.
+    sender: Option<Sender<Memtable>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Retired {
+    pub(super) fn new() -> Retired {
+        let (sender, receiver) = channel();
+        let thread = std::thread::Builder::new().name("akvs-memtables".into());
+        let thread = thread.spawn(move || release(&receiver)).ok();
+        Retired {
+            newest: Default::default(),
+            sender: thread.as_ref().map(|_| sender),
+            thread,
+        }
+    }
+
+    /// Notes which memtable a table now writes to.
+    pub(super) fn note(&mut self, table: Table, memtable: Memtable) {
+        let Some(sender) = &self.sender else { return };
+        let newest = &mut self.newest[table as usize];
+        if newest
+            .as_ref()
+            .is_some_and(|newest| Arc::ptr_eq(newest, &memtable))
+        {
+            return;
+        }
+        if let Some(before) = newest.replace(memtable) {
+            // Without the thread it is freed here.
+            let _ = sender.send(before);
+        }
+    }
+}
+
+fn release(receiver: &Receiver<Memtable>) {
+    let mut waiting: Vec<Memtable> = Vec::new();
+    loop {
+        let next = if waiting.is_empty() {
+            receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            receiver.recv_timeout(PAUSE)
+        };
+        match next {
+            Ok(memtable) => waiting.push(memtable),
+            Err(RecvTimeoutError::Timeout) => {
+                waiting.retain(|memtable| Arc::strong_count(memtable) > 1);
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl Drop for Retired {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could panic, and there is nobody to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says on which thread it was dropped.
+    struct Witness(Sender<std::thread::ThreadId>);
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            let _ = self.0.send(std::thread::current().id());
+        }
+    }
+
+    #[test]
+    fn a_memtable_that_the_engine_lets_go_of_is_freed_elsewhere() {
+        let (sender, dropped) = channel();
+        let mut retired = Retired::new();
+        let engines: Memtable = Arc::new(Witness(sender.clone()));
+        retired.note(Table::Data, Arc::clone(&engines));
+        retired.note(Table::Data, Arc::new(Witness(sender)));
+        assert!(
+            dropped.recv_timeout(3 * PAUSE).is_err(),
+            "the engine still has it"
+        );
+        drop(engines);
+        assert_ne!(dropped.recv().unwrap(), std::thread::current().id());
+    }
+}
