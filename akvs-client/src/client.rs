@@ -86,9 +86,11 @@ impl Client {
         Namespace::new(self.clone(), name.as_ref())
     }
 
-    /// A request for a path below the base URL.
-    pub(crate) fn request(&self, method: Method, path: [&str; 2]) -> Result<RequestBuilder> {
-        let url = Url::parse(&[&self.0.base_url, path[0], path[1]].concat()).map_err(bad_url)?;
+    /// A request for a path and a query below the base URL, in three parts: of the namespace, of the key, and the query
+    /// with its question mark.
+    pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
+        let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
+        let url = Url::parse(&url).map_err(bad_url)?;
         let request = self
             .0
             .http
@@ -100,14 +102,14 @@ impl Client {
         })
     }
 
-    /// Sends a request and gives the answer if it has the one status that means success, else the problem.
+    /// Sends a request and gives the answer if it has a status that means success, else the problem.
     pub(crate) async fn send(
         &self,
         request: RequestBuilder,
-        success: StatusCode,
+        success: &[StatusCode],
     ) -> Result<Result<Response, Problem>> {
         let response = request.send().await?;
-        if response.status() == success {
+        if success.contains(&response.status()) {
             return Ok(Ok(response));
         }
         Ok(Err(wire::problem(response).await?))
@@ -271,7 +273,7 @@ mod tests {
     use super::*;
 
     fn built(client: &Client) -> String {
-        let path = ["/kv/ns", "/key"];
+        let path = ["/kv/ns", "/key", ""];
         let request = client.request(Method::GET, path).unwrap();
         request.build().unwrap().url().to_string()
     }

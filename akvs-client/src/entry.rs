@@ -3,6 +3,8 @@
 //! It owns no bytes' meaning: decoding is the namespace's. Fields may be added, so that none is to be taken for the
 //! last.
 
+use std::time::SystemTime;
+
 use akvs_core::Revision;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -24,6 +26,7 @@ use crate::wire;
 /// assert_eq!(entry.content_type, "text/html");
 /// assert_eq!(entry.content_encoding, None);
 /// assert_eq!(entry.revision, written.revision);
+/// assert_eq!(entry.expires, None);
 /// # Ok(())
 /// # }
 /// ```
@@ -38,6 +41,10 @@ pub struct Entry<T> {
     pub content_type: String,
     /// How its writer said it is encoded. The client never decodes it.
     pub content_encoding: Option<String>,
+    /// When it was written, to the second, by the server's clock.
+    pub modified: Option<SystemTime>,
+    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
+    pub expires: Option<SystemTime>,
 }
 
 impl Entry<Bytes> {
@@ -48,6 +55,8 @@ impl Entry<Bytes> {
             content_type: wire::text_field(headers, CONTENT_TYPE)
                 .unwrap_or_else(|| "application/octet-stream".into()),
             content_encoding: wire::text_field(headers, CONTENT_ENCODING),
+            modified: wire::modified(headers),
+            expires: wire::expires(headers),
         }
     }
 }
@@ -75,6 +84,8 @@ impl<T> Entry<T> {
             revision: self.revision,
             content_type: self.content_type,
             content_encoding: self.content_encoding,
+            modified: self.modified,
+            expires: self.expires,
         })
     }
 }
@@ -102,4 +113,57 @@ pub struct Written {
     pub revision: Option<Revision>,
     /// Whether the key was there before.
     pub existed: bool,
+    /// From when on the key is gone, to the millisecond, by the server's clock; none if it stays.
+    pub expires: Option<SystemTime>,
+}
+
+/// What became of a key of which one revision is known already.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// use akvs_client::{Client, IfChanged};
+/// let namespace = Client::new(url)?.namespace("foo")?;
+/// let known = namespace.set("bar", &1).await?.revision.expect("a revision");
+/// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Unchanged);
+/// namespace.del("bar").await?;
+/// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Missing);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfChanged<T> {
+    /// It is still this revision; no value was sent.
+    Unchanged,
+    /// It is another one.
+    Changed(Entry<T>),
+    /// There is no such key.
+    Missing,
+}
+
+/// A part of a value.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// namespace.set_bytes("bar", "hello world").await?;
+/// let part = namespace.get_range("bar", 6..100).await?.expect("it was just stored").value;
+/// assert_eq!((&part.bytes[..], part.start, part.total), (&b"world"[..], 6, 11));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Part {
+    /// The bytes of the part.
+    pub bytes: Bytes,
+    /// How many bytes of the value are before it.
+    pub start: u64,
+    /// How many bytes the whole value has.
+    pub total: u64,
 }

@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use akvs_core::Code;
+use akvs_core::{Code, Revision};
 use serde_json::{Map, Value};
 
 /// A result with the one error.
@@ -75,6 +75,7 @@ pub struct Problem {
     code: Option<String>,
     message: String,
     context: Map<String, Value>,
+    revision: Option<Revision>,
 }
 
 impl Problem {
@@ -84,6 +85,7 @@ impl Problem {
             code: None,
             message: message.into(),
             context: Map::new(),
+            revision: None,
         }
     }
 
@@ -94,6 +96,13 @@ impl Problem {
 
     pub(crate) fn with_context(mut self, context: Map<String, Value>) -> Problem {
         self.context = context;
+        self
+    }
+
+    /// Keeps the revision of the answer's `ETag`, or else the one in the document.
+    pub(crate) fn with_revision(mut self, tag: Option<Revision>) -> Problem {
+        let member = self.context.get("revision").and_then(Value::as_u64);
+        self.revision = tag.or(member.map(Revision::new));
         self
     }
 
@@ -120,6 +129,11 @@ impl Problem {
     /// What the server says besides: limits, names, revisions.
     pub fn context(&self) -> &Map<String, Value> {
         &self.context
+    }
+
+    /// The current revision of the key that the answer is about; none if there is no such key.
+    pub fn current_revision(&self) -> Option<Revision> {
+        self.revision
     }
 }
 
@@ -187,6 +201,48 @@ impl Error {
     /// ```
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(Code::NotFound)
+    }
+
+    /// Whether a condition of the write did not hold, so that nothing was done.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let error = namespace.set("bar", &2).if_absent().await.unwrap_err();
+    /// assert!(error.is_precondition_failed());
+    /// assert_eq!(error.current_revision(), written.revision);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_precondition_failed(&self) -> bool {
+        self.code() == Some(Code::PreconditionFailed)
+    }
+
+    /// The current revision of the key whose condition failed; none if there is no such key, or for another error.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let error = namespace.set("bar", &1).if_exists().await.unwrap_err();
+    /// assert_eq!(error.current_revision(), None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn current_revision(&self) -> Option<Revision> {
+        match self {
+            Error::Api(problem) => problem.current_revision(),
+            Error::Transport { .. }
+            | Error::Decode { .. }
+            | Error::Encode { .. }
+            | Error::Invalid(_) => None,
+        }
     }
 }
 

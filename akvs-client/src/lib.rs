@@ -29,16 +29,22 @@
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
 mod client;
+mod del;
 mod entry;
 mod error;
 mod namespace;
+mod ops;
+mod read;
 mod set;
 mod wire;
+mod write;
 
 pub use client::{Client, ClientBuilder};
-pub use entry::{Entry, Written};
+pub use del::Del;
+pub use entry::{Entry, IfChanged, Part, Written};
 pub use error::{Error, Problem, Result};
 pub use namespace::Namespace;
+pub use ops::{Add, Append, Touch};
 pub use set::Set;
 
 pub use akvs_core::{Code, Revision};

@@ -1,19 +1,18 @@
-//! A namespace of the server: reads, writes and deletes of its keys, typed as JSON or as plain bytes.
+//! A namespace of the server: where keys live, and which writes there are. Its reads have a file of their own.
 //!
-//! It owns what a call sends and what of the answer it gives back. It does not own connections, the
-//! choices of a write, nor the spelling of paths. Invariant: a missing key is told apart from every other answer; what is not sure is an error.
+//! It owns the name and its path. It does not own connections, the choices of a write, nor the spelling of keys.
+//! Invariant: making a write sends nothing.
 
 use std::fmt;
 use std::sync::Arc;
 
-use akvs_core::Code;
 use bytes::Bytes;
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Problem, Result};
-use crate::{Client, Entry, Set, Written, wire};
+use crate::error::{Error, Result};
+use crate::write::Write;
+use crate::{Add, Append, Client, Del, Set, Touch, wire};
 
 const JSON: &str = "application/json";
 
@@ -60,95 +59,8 @@ impl Namespace {
         &self.name
     }
 
-    /// The value of a key, read as JSON, with what is known of it; none if there is no such key.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.get::<Vec<u32>>("primes").await?.is_none());
-    /// namespace.set("primes", &[2, 3, 5]).await?;
-    /// assert_eq!(namespace.get::<Vec<u32>>("primes").await?.unwrap().value, [2, 3, 5]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get<T: DeserializeOwned>(
-        &self,
-        key: impl AsRef<[u8]>,
-    ) -> Result<Option<Entry<T>>> {
-        let key = key.as_ref();
-        let Some(entry) = self.read(key).await? else {
-            return Ok(None);
-        };
-        entry
-            .try_map(|bytes| serde_json::from_slice(&bytes))
-            .map(Some)
-            .map_err(|error| Error::decode(key, error))
-    }
-
-    /// The value of a key, read as JSON, or this default if there is no such key. A value that is not such JSON is an
-    /// error, not the default.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_or("limit", 100).await?, 100);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get_or<T: DeserializeOwned>(
-        &self,
-        key: impl AsRef<[u8]>,
-        default: T,
-    ) -> Result<T> {
-        Ok(self.get(key).await?.map_or(default, |entry| entry.value))
-    }
-
-    /// The value of a key, to the byte, with what is known of it; none if there is no such key.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes(b"\xff", vec![0, 255]).await?;
-    /// assert_eq!(namespace.get_bytes(b"\xff").await?.unwrap().value, [0, 255][..]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
-        self.read(key.as_ref()).await
-    }
-
-    /// The value of a key, to the byte, or this default if there is no such key.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_bytes_or("banner", "hello").await?, "hello");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get_bytes_or(
-        &self,
-        key: impl AsRef<[u8]>,
-        default: impl Into<Bytes>,
-    ) -> Result<Bytes> {
-        let entry = self.read(key.as_ref()).await?;
-        Ok(entry.map_or_else(|| default.into(), |entry| entry.value))
-    }
-
-    /// Stores a value as JSON, whether or not there was one. Once it is answered, it is durable as the server is
-    /// configured.
+    /// Stores a value as JSON, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
+    /// Once it is answered, it is durable as the server is configured.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -169,10 +81,11 @@ impl Namespace {
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Set {
         let key = key.as_ref();
         let body = serde_json::to_vec(value).map_err(|error| Error::encode(key, error));
-        Set::new(self, key, body.map(Bytes::from)).content_type(JSON)
+        let body = body.map(Bytes::from);
+        Set(Write::new(self, Method::POST, key, body)).content_type(JSON)
     }
 
-    /// Stores a value as it is, whether or not there was one.
+    /// Stores a value as it is, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -186,10 +99,15 @@ impl Namespace {
     /// # }
     /// ```
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Set {
-        Set::new(self, key.as_ref(), Ok(value.into()))
+        Set(Write::new(
+            self,
+            Method::POST,
+            key.as_ref(),
+            Ok(value.into()),
+        ))
     }
 
-    /// Removes a key, and says whether it was there.
+    /// Removes a key, and says whether it was there; on conditions, if they are chosen before it is awaited.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -203,46 +121,75 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn del(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        let request = self.request(Method::DELETE, key.as_ref())?;
-        Ok(self.write(request, StatusCode::OK).await?.existed)
+    pub fn del(&self, key: impl AsRef<[u8]>) -> Del {
+        Del(Write::new(
+            self,
+            Method::DELETE,
+            key.as_ref(),
+            Ok(Bytes::new()),
+        ))
     }
 
-    async fn read(&self, key: &[u8]) -> Result<Option<Entry<Bytes>>> {
-        let request = self.request(Method::GET, key)?;
-        let mut response = match self.client.send(request, StatusCode::OK).await? {
-            Ok(response) => response,
-            // Only the server's own document counts: any other 404 may come from a proxy that lost the server.
-            Err(problem) if problem.code() == Some(Code::NotFound) => return Ok(None),
-            Err(problem) => return Err(Error::api(problem)),
-        };
-        let headers = std::mem::take(response.headers_mut());
-        let value = wire::body(response, self.client.max_value_bytes()).await?;
-        Ok(Some(Entry::new(value, &headers)))
+    /// Sets the deadline of a key by [`ttl`](Touch::ttl), or else removes it. The value stays as it is.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).ttl(std::time::Duration::from_secs(60)).await?;
+    /// namespace.touch("bar").await?;
+    /// assert_eq!(namespace.get_bytes("bar").await?.unwrap().expires, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn touch(&self, key: impl AsRef<[u8]>) -> Touch {
+        Touch(Write::op(self, "touch", key.as_ref(), Bytes::new()))
     }
 
-    pub(crate) async fn write(
-        &self,
-        request: RequestBuilder,
-        success: StatusCode,
-    ) -> Result<Written> {
-        let response = self
-            .client
-            .send(request, success)
-            .await?
-            .map_err(Error::api)?;
-        let revision = wire::revision(response.headers());
-        let existed = wire::existed(response.headers()).ok_or_else(|| {
-            let text = "the answer does not say whether the key existed: this is no AKVS server";
-            Error::api(Problem::new(success.as_u16(), text))
-        })?;
-        wire::discard(response).await;
-        Ok(Written { revision, existed })
+    /// Adds to a decimal number, and gives the sum; a missing key counts as 0. Where the value is no number or the
+    /// sum is past an `i64`, nothing is done and the error is a [`Code::Conflict`](crate::Code::Conflict).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("stock", &40).await?;
+    /// assert_eq!(namespace.add("stock", 2).await?, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Add {
+        Add(Write::op(self, "add", key.as_ref(), by.to_string().into()))
     }
 
-    pub(crate) fn request(&self, method: Method, key: &[u8]) -> Result<RequestBuilder> {
-        self.client
-            .request(method, [&self.path, &wire::key_path(key)?])
+    /// Puts bytes behind those that are there; a missing key counts as empty.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// assert!(!namespace.append("log", "first\n").await?.existed);
+    /// assert!(namespace.append("log", "second\n").await?.existed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Append {
+        Append(Write::op(self, "append", key.as_ref(), value.into()))
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A request for a key's path, with a query that has its question mark.
+    pub(crate) fn request(&self, method: Method, key: &str, query: &str) -> Result<RequestBuilder> {
+        self.client.request(method, [&self.path, key, query])
     }
 }
 

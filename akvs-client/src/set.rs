@@ -1,19 +1,13 @@
-//! A write before it is sent: its value, and what else is said of it.
+//! Storing a value: what is said of it, on which conditions, and for how long.
 //!
-//! It owns the choices of a write. It does not own how it is sent, nor what the answer means. Invariant: what is not
-//! valid is kept as the error of the write, and then nothing is sent.
+//! It owns the choices of a plain write. It does not own how they are sent. Invariant: nothing is sent before the
+//! write is awaited.
 
-use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use akvs_core::{Code, FieldValue};
-use bytes::Bytes;
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
-use reqwest::{Method, RequestBuilder, StatusCode};
-
-use crate::error::Result;
-use crate::{Namespace, Written};
+use crate::write::{Write, conditions, if_absent, sent, ttl};
+use crate::{Written, wire};
 
 /// A write that is sent when it is awaited.
 ///
@@ -23,29 +17,51 @@ use crate::{Namespace, Written};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-/// let write = namespace.set("bar", "hello").content_type("application/vnd.greeting+json");
-/// assert!(namespace.get_bytes("bar").await?.is_none());
-/// write.await?;
-/// assert!(namespace.get_bytes("bar").await?.is_some());
+/// use std::time::Duration;
+/// let write = namespace.set("lock", "mine").if_absent().ttl(Duration::from_secs(30));
+/// assert!(namespace.get_bytes("lock").await?.is_none());
+/// let written = write.await?;
+/// assert!(written.expires.is_some());
+///
+/// let error = namespace.set("lock", "yours").if_absent().await.unwrap_err();
+/// assert!(error.is_precondition_failed());
+///
+/// let mine = written.revision.expect("a revision");
+/// namespace.set("lock", "still mine").if_revision(mine).keep_ttl().await?;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Debug)]
 #[must_use = "a write is sent only when it is awaited"]
-pub struct Set {
-    namespace: Namespace,
-    /// The request's path and body, or why there is none.
-    request: Result<(RequestBuilder, Bytes)>,
-    fields: HeaderMap,
-}
+pub struct Set(pub(crate) Write);
+
+if_absent!(Set);
+conditions!(Set);
+ttl!(Set, "Without it, the key stays.");
+sent!(Set => Written, |write: Write| async move {
+    let (written, response) = write.send(StatusCode::CREATED).await?;
+    wire::discard(response).await;
+    Ok(written)
+});
 
 impl Set {
-    pub(crate) fn new(namespace: &Namespace, key: &[u8], body: Result<Bytes>) -> Set {
-        let request = namespace.request(Method::POST, key);
-        Set {
-            namespace: namespace.clone(),
-            request: request.and_then(|request| Ok((request, body?))),
-            fields: HeaderMap::new(),
-        }
+    /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use std::time::Duration;
+    /// let first = namespace.set("bar", &1).ttl(Duration::from_secs(60)).await?;
+    /// let second = namespace.set("bar", &2).keep_ttl().await?;
+    /// assert_eq!(first.expires, second.expires);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_ttl(self) -> Set {
+        Set(self.0.keep_ttl())
     }
 
     /// Says what the value is (`Content-Type`); it is given back with it. 1 to 255 visible ASCII characters.
@@ -62,7 +78,7 @@ impl Set {
     /// # }
     /// ```
     pub fn content_type(self, content_type: &str) -> Set {
-        self.field(CONTENT_TYPE, content_type)
+        Set(self.0.field(CONTENT_TYPE, content_type))
     }
 
     /// Says how the value is encoded (`Content-Encoding`); it is given back with it, and nobody decodes it.
@@ -81,42 +97,6 @@ impl Set {
     /// # }
     /// ```
     pub fn content_encoding(self, content_encoding: &str) -> Set {
-        self.field(CONTENT_ENCODING, content_encoding)
-    }
-
-    fn field(mut self, name: HeaderName, text: &str) -> Set {
-        let value = FieldValue::new(text.to_owned()).and_then(|text| {
-            text.as_str().parse().map_err(|error| {
-                akvs_core::Error::new(Code::InvalidRequest, "a field value is not valid")
-                    .because(error)
-            })
-        });
-        match value {
-            Ok(value) => drop(self.fields.insert(name, value)),
-            Err(error) => self.request = self.request.and(Err(error.into())),
-        }
-        self
-    }
-}
-
-impl IntoFuture for Set {
-    type Output = Result<Written>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Result<Written>> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let (request, body) = self.request?;
-            let request = request.headers(self.fields).body(body);
-            self.namespace.write(request, StatusCode::CREATED).await
-        })
-    }
-}
-
-impl fmt::Debug for Set {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Set")
-            .field("namespace", &self.namespace)
-            .field("fields", &self.fields)
-            .finish_non_exhaustive()
+        Set(self.0.field(CONTENT_ENCODING, content_encoding))
     }
 }

@@ -5,6 +5,7 @@
 //! answer is read into memory beyond a bound.
 
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use akvs_core::{Code, Error as CoreError, Key, Namespace, Revision};
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::Response;
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem, Result};
@@ -21,6 +22,8 @@ use crate::error::{Error, Problem, Result};
 pub(crate) const ACCEPT: &str = "application/problem+json, */*";
 /// Says whether the key was there before a write.
 const EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+/// When the key is gone.
+const EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 /// The segment after which the key is in base64url.
 const KEY64: &str = "~64";
 /// What a problem document may have at most; what is longer is not one of ours.
@@ -86,6 +89,42 @@ pub(crate) fn existed(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
+/// The point in time from which on the key is gone, where the answer has one.
+pub(crate) fn expires(headers: &HeaderMap) -> Option<SystemTime> {
+    humantime::parse_rfc3339(headers.get(EXPIRES)?.to_str().ok()?).ok()
+}
+
+/// When the value was written, if the answer says so.
+pub(crate) fn modified(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(LAST_MODIFIED)?.to_str().ok()?).ok()
+}
+
+/// Where a part begins, and how long the whole is (RFC 9110, section 14.4).
+pub(crate) fn content_range(headers: &HeaderMap) -> Option<(u64, u64)> {
+    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, _) = range.split_once('-')?;
+    Some((first.parse().ok()?, total.parse().ok()?))
+}
+
+/// A time to live as a parameter's value: whole seconds as every server takes them, else milliseconds, rounded up so
+/// that none becomes nothing. None for no time at all.
+pub(crate) fn ttl(ttl: Duration) -> Option<String> {
+    if ttl.is_zero() {
+        None
+    } else if ttl.subsec_nanos() == 0 {
+        Some(ttl.as_secs().to_string())
+    } else {
+        Some(format!("{}ms", ttl.as_nanos().div_ceil(1_000_000)))
+    }
+}
+
+/// Revisions as a list of entity tags.
+pub(crate) fn tags(revisions: &[Revision]) -> String {
+    let tags: Vec<_> = revisions.iter().map(|tag| format!("\"{tag}\"")).collect();
+    tags.join(", ")
+}
+
 /// A field as text, where it is there and readable.
 pub(crate) fn text_field(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
@@ -142,9 +181,10 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
     let is_document = ["application/problem+json", "application/json"]
         .iter()
         .any(|known| media_type.eq_ignore_ascii_case(known));
+    let tag = revision(response.headers());
     let body = read(response, MAX_PROBLEM_BYTES).await?.unwrap_or_default();
     if is_document && let Some(problem) = parse_problem(status.as_u16(), &body) {
-        return Ok(problem);
+        return Ok(problem.with_revision(tag));
     }
     let text = format!("the server answered {status} without a problem document");
     Ok(Problem::new(status.as_u16(), text))
@@ -299,6 +339,40 @@ mod tests {
         assert_eq!(tagged("7"), None);
         assert_eq!(tagged("\"x\""), None);
         assert_eq!(revision(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_time_to_live_is_exact_to_the_millisecond_and_never_rounds_to_nothing() {
+        for (nanos, text) in [
+            (0, None),
+            (1, Some("1ms")),
+            (1_000_000, Some("1ms")),
+            (1_000_001, Some("2ms")),
+            (1_500_000_000, Some("1500ms")),
+            (90_000_000_000, Some("90")),
+        ] {
+            assert_eq!(ttl(Duration::from_nanos(nanos)).as_deref(), text);
+        }
+    }
+
+    #[test]
+    fn times_and_ranges_are_read_and_what_is_none_is_not() {
+        let fields = |name: HeaderName, text: &'static str| {
+            let value = reqwest::header::HeaderValue::from_static(text);
+            HeaderMap::from_iter([(name, value)])
+        };
+        let at = |millis| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        let times = fields(EXPIRES, "2001-09-09T01:46:40.123Z");
+        assert_eq!(expires(&times), at(1_000_000_000_123));
+        assert_eq!(expires(&fields(EXPIRES, "tomorrow")), None);
+        let times = fields(LAST_MODIFIED, "Sun, 09 Sep 2001 01:46:40 GMT");
+        assert_eq!(modified(&times), at(1_000_000_000_000));
+        assert_eq!(modified(&fields(LAST_MODIFIED, "yesterday")), None);
+        let range = |text| content_range(&fields(CONTENT_RANGE, text));
+        assert_eq!(range("bytes 2-4/11"), Some((2, 11)));
+        for text in ["bytes */11", "bytes 2-4/*", "lines 2-4/11", "bytes 2/11"] {
+            assert_eq!(range(text), None, "{text}");
+        }
     }
 
     #[test]

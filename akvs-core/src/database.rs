@@ -4,8 +4,9 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
@@ -13,6 +14,7 @@ use crate::engine::cache::EntryCache;
 use crate::engine::recover;
 use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::store::StoreState;
 use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp};
 
 /// Rows up to this size may share an engine's block with their neighbours.
@@ -58,10 +60,19 @@ struct Inner {
     engine: Arc<dyn Engine>,
     cache: Option<EntryCache>,
     options: Options,
-    writer: Mutex<Counters>,
+    writer: Mutex<Writer>,
+    /// The earliest deadline that may be due, in ms; beside the tables, so that nobody looks there in vain.
+    next_deadline: AtomicU64,
     /// The newest revision that readers see; beside the counters, so that nobody waits for a commit to read it.
     revision: AtomicU64,
     failure: OnceLock<Error>,
+}
+
+/// What only whoever commits may see.
+pub(crate) struct Writer {
+    pub(crate) counters: Counters,
+    /// The namespaces whose counts are in memory. Those of others are read from the engine before they change.
+    pub(crate) loaded: HashMap<NamespaceId, Weak<StoreState>>,
 }
 
 /// What the next commit counts on from.
@@ -121,12 +132,17 @@ impl Database {
             counters.revision = revision.max(watermark);
             counters = recover::begin_anew(&*engine, counters)?;
         }
+        let first_deadline = rows::first_deadline(&*engine, Bytes::new())?;
         Ok(Database(Arc::new(Inner {
             cache: EntryCache::new(options.cache_bytes),
             engine,
             options,
             revision: AtomicU64::new(counters.revision.get()),
-            writer: Mutex::new(counters),
+            writer: Mutex::new(Writer {
+                counters,
+                loaded: HashMap::new(),
+            }),
+            next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
             failure: OnceLock::new(),
         })))
     }
@@ -206,6 +222,25 @@ impl Database {
         self.0.engine.stored_bytes()
     }
 
+    /// The earliest moment at which something may expire; none where nothing ever does. It may say so in vain.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let millis = self.0.next_deadline.load(Ordering::Acquire);
+        (millis != u64::MAX).then_some(Timestamp::from_millis(millis))
+    }
+
+    /// Notes that something expires then.
+    pub(crate) fn note_deadline(&self, deadline: Timestamp) {
+        self.0
+            .next_deadline
+            .fetch_min(deadline.as_millis(), Ordering::AcqRel);
+    }
+
+    /// Notes what is the earliest now; to be called while a group is open.
+    pub(crate) fn set_next_deadline(&self, deadline: Option<Timestamp>) {
+        let millis = deadline.map_or(u64::MAX, Timestamp::as_millis);
+        self.0.next_deadline.store(millis, Ordering::Release);
+    }
+
     /// What the engine promises.
     pub fn capabilities(&self) -> Capabilities {
         self.0.engine.capabilities()
@@ -266,6 +301,14 @@ impl Database {
         Ok(Some(entry))
     }
 
+    /// To be called for each key before its change is committed.
+    pub(crate) fn withdraw(&self, id: NamespaceId, key: &crate::Key) {
+        if let Some(cache) = &self.0.cache {
+            cache.withdraw(id, key);
+        }
+    }
+
+    /// To be called for each key after its change was committed.
     pub(crate) fn publish(&self, id: NamespaceId, key: &crate::Key, entry: Option<Entry>) {
         if let Some(cache) = &self.0.cache {
             cache.publish(id, key, entry);

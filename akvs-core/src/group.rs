@@ -4,6 +4,7 @@
 //! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
 //! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
 
+mod expiry;
 mod pending;
 
 use std::collections::{HashMap, HashSet};
@@ -11,23 +12,28 @@ use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 
+pub use self::expiry::Expiry;
 use self::pending::{Pending, PendingEntry};
-use crate::database::{Counters, Database};
+use crate::database::{Counters, Database, Writer};
 use crate::engine::rows::{self, CatalogueRow, ChangeKind, NamespaceId};
 use crate::engine::{Batch, Durability, Limit, Span, Table};
 use crate::store::{Store, StoreState};
-use crate::{Change, Code, Entry, Error, Key, Namespace, Op, Result, Revision, Timestamp, apply};
+use crate::{
+    Change, Code, Counts, Entry, Error, Key, Namespace, Op, Result, Revision, Timestamp, apply,
+};
 
 /// The most history rows that one group trims for a namespace.
 const TRIM_ROWS: u64 = 2_000;
 
 /// What became of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The revision of the change; none where there was nothing to change.
     pub revision: Option<Revision>,
     /// Whether the key was there before.
     pub existed: bool,
+    /// What is there now; none where the key is not there.
+    pub entry: Option<Entry>,
 }
 
 /// Changes that are committed together.
@@ -49,24 +55,28 @@ pub struct Outcome {
 /// ```
 pub struct Group<'a> {
     database: &'a Database,
-    committed: MutexGuard<'a, Counters>,
+    writer: MutexGuard<'a, Writer>,
+    committed: Counters,
     next: Counters,
     batch: Batch,
     stores: Vec<Pending>,
     index: HashMap<usize, usize>,
+    earliest_deadline: Option<Timestamp>,
     /// The namespaces of the group's stores, to find two stores of one.
     names: HashSet<Namespace>,
 }
 
 impl<'a> Group<'a> {
-    pub(crate) fn new(database: &'a Database, committed: MutexGuard<'a, Counters>) -> Group<'a> {
+    pub(crate) fn new(database: &'a Database, writer: MutexGuard<'a, Writer>) -> Group<'a> {
         Group {
             database,
-            next: *committed,
-            committed,
+            next: writer.counters,
+            committed: writer.counters,
+            writer,
             batch: Batch::default(),
             stores: Vec::new(),
             index: HashMap::new(),
+            earliest_deadline: None,
             names: HashSet::new(),
         }
     }
@@ -87,8 +97,8 @@ impl<'a> Group<'a> {
         let (entry, kind) = match change {
             Change::Nothing => {
                 return Ok(Outcome {
-                    revision: None,
                     existed,
+                    ..Outcome::default()
                 });
             }
             Change::Put(draft) => (
@@ -98,6 +108,23 @@ impl<'a> Group<'a> {
             Change::Remove => (None, ChangeKind::Delete),
         };
         let id = self.birth(at, store, now)?;
+        let revision = self.change(at, id, key, entry.clone(), kind);
+        Ok(Outcome {
+            revision: Some(revision),
+            existed,
+            entry,
+        })
+    }
+
+    /// Takes a change into the group: what is there now, under the next revision.
+    fn change(
+        &mut self,
+        at: usize,
+        id: NamespaceId,
+        key: &Key,
+        entry: Option<Entry>,
+        kind: ChangeKind,
+    ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
         let pending = &mut self.stores[at];
@@ -112,16 +139,15 @@ impl<'a> Group<'a> {
         if let Some(new) = &entry {
             pending.counts.add(size(new));
         }
+        let deadline = entry.as_ref().and_then(|entry| entry.deadline);
+        self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
         slot.entry = entry;
         slot.changed = true;
         pending.counts.history += 1;
         let row = rows::history_value(kind, key.as_bytes());
         self.batch
             .put(Table::History, rows::history_key(id, revision, 0), row);
-        Ok(Outcome {
-            revision: Some(revision),
-            existed,
-        })
+        revision
     }
 
     /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
@@ -166,17 +192,25 @@ impl<'a> Group<'a> {
         if self.batch.is_empty() {
             return Ok(self.committed.revision);
         }
+        if let Some(deadline) = self.earliest_deadline {
+            // Before it can be read: who expires must not look too late.
+            self.database.note_deadline(deadline);
+        }
         let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
+        for (id, key, _) in &published {
+            self.database.withdraw(*id, key);
+        }
         self.database
             .engine()
             .commit(batch, durability)
             .map_err(|error| self.database.fail(error))?;
-        *self.committed = self.next;
+        self.writer.counters = self.next;
         for (id, key, entry) in published {
             self.database.publish(id, &key, entry);
         }
         for pending in self.stores {
+            self.writer.keep(&pending);
             let id = if pending.dropped {
                 StoreState::DROPPED
             } else {
@@ -205,12 +239,33 @@ impl<'a> Group<'a> {
         if state.is_dropped() {
             return Err(gone());
         }
-        if !self.names.insert(state.name().clone()) {
+        if !self.names.insert(store.name().clone()) {
             return Err(opened_twice());
         }
-        let (counts, history_start) = state.counts_and_history();
+        let known = self.known(state)?;
+        Ok(self.push(state, Some(store.name().clone()), known))
+    }
+
+    /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
+    /// when the store was opened.
+    fn known(&self, state: &Arc<StoreState>) -> Result<(Counts, Option<Bytes>)> {
+        match state.id() {
+            Some(id) if !self.writer.has(id, state) => Ok((self.database.counts(id)?, None)),
+            _ => Ok(state.counts_and_history()),
+        }
+    }
+
+    fn push(
+        &mut self,
+        state: &Arc<StoreState>,
+        name: Option<Namespace>,
+        known: (Counts, Option<Bytes>),
+    ) -> usize {
+        let (counts, history_start) = known;
+        let address = Arc::as_ptr(state) as usize;
         self.stores.push(Pending {
             state: Arc::clone(state),
+            name,
             id: state.id(),
             counts,
             committed_counts: counts,
@@ -219,7 +274,7 @@ impl<'a> Group<'a> {
             dropped: false,
         });
         self.index.insert(address, self.stores.len() - 1);
-        Ok(self.stores.len() - 1)
+        self.stores.len() - 1
     }
 
     /// Sees to it that the committed entry of a key is at hand, if there is one.
@@ -302,11 +357,9 @@ impl<'a> Group<'a> {
             for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
                 published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
             }
-            if pending.dropped {
-                self.batch.remove(
-                    Table::Catalogue,
-                    Bytes::copy_from_slice(pending.state.name().as_str().as_bytes()),
-                );
+            if let (true, Some(name)) = (pending.dropped, &pending.name) {
+                let name = Bytes::copy_from_slice(name.as_str().as_bytes());
+                self.batch.remove(Table::Catalogue, name);
                 self.batch.remove(Table::Meta, rows::counts_key(id));
             } else if pending.counts != pending.committed_counts {
                 self.batch.put(
@@ -338,6 +391,26 @@ impl<'a> Group<'a> {
             );
         }
         published
+    }
+}
+
+impl Writer {
+    fn has(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
+        let loaded = self.loaded.get(&id);
+        loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
+    }
+
+    /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
+    fn keep(&mut self, pending: &Pending) {
+        let Some(id) = pending.id else { return };
+        if pending.dropped {
+            self.loaded.remove(&id);
+            return;
+        }
+        if self.loaded.len() == self.loaded.capacity() {
+            self.loaded.retain(|_, state| state.strong_count() > 0);
+        }
+        self.loaded.insert(id, Arc::downgrade(&pending.state));
     }
 }
 

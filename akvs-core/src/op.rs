@@ -5,35 +5,177 @@
 
 use bytes::Bytes;
 
-use crate::{Entry, Representation, Result, Revision, Timestamp};
+use crate::{Code, Entry, Error, Representation, Result, Revision, Timestamp};
 
-/// A write, as data.
+/// A write, as data: what to do, and on what condition.
+///
+/// ```
+/// use akvs_core::{Action, Condition, Op, Revision};
+/// let op = Op::set("v").on(Condition::Revisions(vec![Revision::new(7)]));
+/// assert!(matches!(op.action, Action::Set { .. }));
+/// assert_eq!(Op::delete().condition, Condition::None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// What to do.
+    pub action: Action,
+    /// What must hold for it to be done.
+    pub condition: Condition,
+}
+
+/// What a write does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Op {
+pub enum Action {
     /// Store a value, whether or not there was one.
     Set {
         /// The value to store.
         value: Bytes,
         /// What the writer says the value is.
         representation: Representation,
+        /// How long it is to last.
+        ttl: Ttl,
     },
     /// Remove the value, whether or not there is one.
     Delete,
+    /// Add to a decimal number; a missing key counts as 0.
+    Add {
+        /// What to add.
+        by: i64,
+        /// How long the sum is to last.
+        ttl: Ttl,
+    },
+    /// Put bytes behind those that are there; a missing key counts as empty.
+    Append {
+        /// The bytes.
+        value: Bytes,
+        /// The longest that the whole may be, in bytes.
+        max_bytes: usize,
+        /// How long the whole is to last.
+        ttl: Ttl,
+    },
+    /// Change the deadline of a key that is there, and nothing else.
+    Touch {
+        /// How long it is to last from now on.
+        ttl: Ttl,
+    },
+}
+
+/// How long a value is to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Ttl {
+    /// For ever.
+    #[default]
+    Forever,
+    /// As long as the one before it would have.
+    Keep,
+    /// So many milliseconds from the moment at which it is stored.
+    Millis(u64),
+}
+
+/// What must hold for a write to be done (RFC 9110, section 13.1). It is judged together with the write, in the
+/// namespace's one order, against an entry that is live at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    None,
+    /// The key is not there.
+    Absent,
+    /// The key is there.
+    Exists,
+    /// The key is there, and at one of these revisions.
+    Revisions(Vec<Revision>),
 }
 
 impl Op {
-    /// Sets a value of which nothing else is said.
-    ///
-    /// ```
-    /// use akvs_core::{Op, Representation};
-    /// let op = Op::set("v");
-    /// assert_eq!(op, Op::Set { value: "v".into(), representation: Representation::default() });
-    /// ```
+    /// Sets a value for ever, of which nothing else is said.
     pub fn set(value: impl Into<Bytes>) -> Op {
-        Op::Set {
+        Op::from(Action::Set {
             value: value.into(),
             representation: Representation::default(),
+            ttl: Ttl::Forever,
+        })
+    }
+
+    /// Removes a key.
+    pub fn delete() -> Op {
+        Op::from(Action::Delete)
+    }
+
+    /// The same, if this holds.
+    #[must_use]
+    pub fn on(self, condition: Condition) -> Op {
+        Op { condition, ..self }
+    }
+
+    /// The memory that it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        match &self.action {
+            Action::Set { value, .. } | Action::Append { value, .. } => value.len(),
+            Action::Delete | Action::Add { .. } | Action::Touch { .. } => 0,
+        }
+    }
+}
+
+impl From<Action> for Op {
+    fn from(action: Action) -> Op {
+        Op {
+            action,
+            condition: Condition::None,
+        }
+    }
+}
+
+impl Condition {
+    /// Whether it holds for this entry.
+    ///
+    /// ```
+    /// use akvs_core::Condition;
+    /// assert!(Condition::Absent.holds(None));
+    /// assert!(!Condition::Exists.holds(None));
+    /// ```
+    pub fn holds(&self, current: Option<&Entry>) -> bool {
+        match (self, current) {
+            (Condition::None, _) | (Condition::Absent, None) | (Condition::Exists, Some(_)) => true,
+            (Condition::Revisions(revisions), Some(entry)) => revisions.contains(&entry.revision),
+            (Condition::Absent, Some(_)) | (Condition::Exists | Condition::Revisions(_), None) => {
+                false
+            }
+        }
+    }
+
+    fn check(&self, current: Option<&Entry>) -> Result<()> {
+        if self.holds(current) {
+            return Ok(());
+        }
+        let text = match (self, current) {
+            (_, None) => "the key is not there".to_owned(),
+            (Condition::Absent, Some(_)) => "the key is there already".to_owned(),
+            (_, Some(entry)) => format!("the key is at revision {}", entry.revision),
+        };
+        Err(Error::new(Code::PreconditionFailed, text).at(current))
+    }
+}
+
+impl Ttl {
+    /// The moment from which on the value is gone.
+    fn deadline(self, current: Option<&Entry>, now: Timestamp) -> Result<Option<Timestamp>> {
+        match self {
+            Ttl::Forever => Ok(None),
+            Ttl::Keep => Ok(current.and_then(|entry| entry.deadline)),
+            Ttl::Millis(millis) => {
+                let deadline = now
+                    .as_millis()
+                    .checked_add(millis)
+                    .filter(|end| *end <= Timestamp::LAST.as_millis());
+                let too_far =
+                    || Error::new(Code::InvalidRequest, "the ttl ends after the year 9999");
+                deadline
+                    .map(Timestamp::from_millis)
+                    .map(Some)
+                    .ok_or_else(too_far)
+            }
         }
     }
 }
@@ -76,28 +218,94 @@ impl Draft {
 /// Decides what an operation does to the current entry of its key at this moment. An entry past its deadline
 /// counts as none.
 ///
+/// - `precondition_failed` where the condition does not hold, with the current revision if there is one.
+/// - `conflict` where a number is to be added to what is none, or the sum is no `i64`.
+/// - `not_found` where a key is to be touched that is not there.
+/// - `too_large` where what was appended to would be longer than `max_value_bytes`.
+///
 /// ```
 /// use akvs_core::{apply, Change, Op, Timestamp};
-/// let change = apply(Op::Delete, None, Timestamp::from_millis(0))?;
+/// let change = apply(Op::delete(), None, Timestamp::from_millis(0))?;
 /// assert_eq!(change, Change::Nothing);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub fn apply(op: Op, current: Option<&Entry>, now: Timestamp) -> Result<Change> {
     let current = current.filter(|entry| entry.is_live(now));
-    Ok(match op {
-        Op::Set {
-            value,
-            representation,
-        } => Change::Put(Draft {
+    op.condition.check(current)?;
+    let put = |value, representation, ttl: Ttl| {
+        Ok(Change::Put(Draft {
             value,
             representation,
             created: current.map_or(now, |entry| entry.created),
             modified: now,
-            deadline: None,
-        }),
-        Op::Delete if current.is_some() => Change::Remove,
-        Op::Delete => Change::Nothing,
+            deadline: ttl.deadline(current, now)?,
+        }))
+    };
+    let described = || {
+        current
+            .map(|entry| entry.representation.clone())
+            .unwrap_or_default()
+    };
+    match op.action {
+        Action::Set {
+            value,
+            representation,
+            ttl,
+        } => put(value, representation, ttl),
+        Action::Delete if current.is_some() => Ok(Change::Remove),
+        Action::Delete => Ok(Change::Nothing),
+        Action::Add { by, ttl } => put(add(current, by)?, described(), ttl),
+        Action::Append {
+            value,
+            max_bytes,
+            ttl,
+        } => put(append(current, value, max_bytes)?, described(), ttl),
+        Action::Touch { ttl } => match current {
+            Some(entry) => put(entry.value.clone(), entry.representation.clone(), ttl),
+            None => Err(Error::not_found()),
+        },
+    }
+}
+
+fn add(current: Option<&Entry>, by: i64) -> Result<Bytes> {
+    let conflict = |text: &str| Error::new(Code::Conflict, text).at(current);
+    let number = match current {
+        None => 0,
+        Some(entry) => {
+            let text = std::str::from_utf8(&entry.value).ok();
+            let number = text.and_then(|text| text.parse::<i64>().ok());
+            number.ok_or_else(|| conflict("the value is no integer from -2^63 to 2^63-1"))?
+        }
+    };
+    let sum = number
+        .checked_add(by)
+        .ok_or_else(|| conflict("the sum is no integer from -2^63 to 2^63-1"))?;
+    Ok(Bytes::from(sum.to_string()))
+}
+
+fn append(current: Option<&Entry>, value: Bytes, max_bytes: usize) -> Result<Bytes> {
+    let before = current.map_or(&[][..], |entry| &entry.value);
+    let bytes = before.len() + value.len();
+    if bytes > max_bytes {
+        let text = format!("the value would have {bytes} bytes, the most is {max_bytes}");
+        let error = Error::new(Code::TooLarge, text).with("limit", max_bytes);
+        return Err(error.at(current));
+    }
+    Ok(if before.is_empty() {
+        value
+    } else {
+        [before, &value].concat().into()
     })
+}
+
+impl Error {
+    /// Names the revision that was judged, if there was one.
+    fn at(self, current: Option<&Entry>) -> Error {
+        match current {
+            Some(entry) => self.with("revision", entry.revision.get()),
+            None => self,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,27 +316,43 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    fn entry(deadline: Option<Timestamp>) -> Entry {
+    fn entry(value: &'static str, deadline: Option<u64>) -> Entry {
         Entry {
-            value: "old".into(),
+            value: value.into(),
             representation: Representation::default(),
             revision: Revision::new(3),
             created: at(5),
             modified: at(6),
-            deadline,
+            deadline: deadline.map(at),
         }
     }
 
-    fn put(change: Change) -> Entry {
-        let Change::Put(draft) = change else {
-            panic!("{change:?} stores nothing")
-        };
-        draft.into_entry(Revision::new(4))
+    fn put(change: Result<Change>) -> Entry {
+        match change {
+            Ok(Change::Put(draft)) => draft.into_entry(Revision::new(4)),
+            other => panic!("{other:?} stores nothing"),
+        }
+    }
+
+    fn code(change: Result<Change>) -> Code {
+        change.expect_err("an error").code()
+    }
+
+    fn set(ttl: Ttl) -> Op {
+        Op::from(Action::Set {
+            value: "new".into(),
+            representation: Representation::default(),
+            ttl,
+        })
+    }
+
+    fn add(by: i64) -> Op {
+        Op::from(Action::Add { by, ttl: Ttl::Keep })
     }
 
     #[test]
     fn a_set_keeps_when_the_key_came_into_being() {
-        let stored = put(apply(Op::set("new"), Some(&entry(None)), at(9)).unwrap());
+        let stored = put(apply(Op::set("new"), Some(&entry("old", None)), at(9)));
         assert_eq!(
             (stored.created, stored.modified, stored.revision),
             (at(5), at(9), Revision::new(4))
@@ -136,21 +360,149 @@ mod tests {
     }
 
     #[test]
-    fn a_set_over_an_expired_entry_begins_anew_and_clears_the_deadline() {
-        let stored = put(apply(Op::set("new"), Some(&entry(Some(at(9)))), at(9)).unwrap());
-        assert_eq!((stored.created, stored.deadline), (at(9), None));
+    fn an_expired_entry_counts_as_none() {
+        let expired = entry("7", Some(9));
+        assert_eq!(
+            put(apply(Op::set("new"), Some(&expired), at(9))).created,
+            at(9)
+        );
+        assert_eq!(put(apply(add(1), Some(&expired), at(9))).value, "1");
+        assert_eq!(put(apply(add(1), Some(&expired), at(8))).value, "8");
+        assert_eq!(
+            apply(Op::delete(), Some(&expired), at(9)).unwrap(),
+            Change::Nothing
+        );
+        assert_eq!(
+            code(apply(
+                Op::from(Action::Touch { ttl: Ttl::Forever }),
+                Some(&expired),
+                at(9)
+            )),
+            Code::NotFound
+        );
+        assert_eq!(
+            code(apply(
+                Op::delete().on(Condition::Exists),
+                Some(&expired),
+                at(9)
+            )),
+            Code::PreconditionFailed
+        );
+        assert!(apply(Op::set("new").on(Condition::Absent), Some(&expired), at(9)).is_ok());
     }
 
     #[test]
     fn a_delete_removes_only_what_is_there() {
         assert_eq!(
-            apply(Op::Delete, Some(&entry(None)), at(9)).unwrap(),
+            apply(Op::delete(), Some(&entry("old", None)), at(9)).unwrap(),
             Change::Remove
         );
+        assert_eq!(apply(Op::delete(), None, at(9)).unwrap(), Change::Nothing);
+    }
+
+    #[test]
+    fn a_deadline_is_cleared_kept_or_counted_from_now() {
+        let old = entry("old", Some(100));
+        let deadline = |ttl| put(apply(set(ttl), Some(&old), at(9))).deadline;
+        assert_eq!(deadline(Ttl::Forever), None);
+        assert_eq!(deadline(Ttl::Keep), Some(at(100)));
+        assert_eq!(deadline(Ttl::Millis(50)), Some(at(59)));
+        assert_eq!(put(apply(set(Ttl::Keep), None, at(9))).deadline, None);
         assert_eq!(
-            apply(Op::Delete, Some(&entry(Some(at(9)))), at(9)).unwrap(),
-            Change::Nothing
+            code(apply(set(Ttl::Millis(u64::MAX)), None, at(9))),
+            Code::InvalidRequest
         );
-        assert_eq!(apply(Op::Delete, None, at(9)).unwrap(), Change::Nothing);
+    }
+
+    #[test]
+    fn a_touch_changes_the_deadline_and_nothing_else() {
+        let touched = put(apply(
+            Op::from(Action::Touch {
+                ttl: Ttl::Millis(1),
+            }),
+            Some(&entry("old", None)),
+            at(9),
+        ));
+        assert_eq!(
+            (touched.value, touched.created, touched.deadline),
+            ("old".into(), at(5), Some(at(10)))
+        );
+    }
+
+    #[test]
+    fn sums_are_integers_within_bounds() {
+        assert_eq!(put(apply(add(-3), None, at(9))).value, "-3");
+        assert_eq!(
+            put(apply(add(2), Some(&entry("40", None)), at(9))).value,
+            "42"
+        );
+        for value in ["", "4.0", " 4", "four", "9223372036854775808"] {
+            assert_eq!(
+                code(apply(add(1), Some(&entry(value, None)), at(9))),
+                Code::Conflict,
+                "{value:?}"
+            );
+        }
+        assert_eq!(
+            code(apply(
+                add(1),
+                Some(&entry("9223372036854775807", None)),
+                at(9)
+            )),
+            Code::Conflict
+        );
+        assert_eq!(
+            code(apply(
+                add(-1),
+                Some(&entry("-9223372036854775808", None)),
+                at(9)
+            )),
+            Code::Conflict
+        );
+    }
+
+    #[test]
+    fn appending_has_a_limit() {
+        let append = |max_bytes| {
+            Op::from(Action::Append {
+                value: "er".into(),
+                max_bytes,
+                ttl: Ttl::Keep,
+            })
+        };
+        assert_eq!(
+            put(apply(append(9), Some(&entry("old", Some(99))), at(9))).value,
+            "older"
+        );
+        assert_eq!(put(apply(append(9), None, at(9))).value, "er");
+        assert_eq!(
+            code(apply(append(4), Some(&entry("old", None)), at(9))),
+            Code::TooLarge
+        );
+    }
+
+    #[test]
+    fn conditions_are_judged_against_what_is_there() {
+        let there = entry("old", None);
+        let revisions = |numbers: &[u64]| {
+            Condition::Revisions(numbers.iter().copied().map(Revision::new).collect())
+        };
+        for (condition, with, without) in [
+            (Condition::None, true, true),
+            (Condition::Absent, false, true),
+            (Condition::Exists, true, false),
+            (revisions(&[3]), true, false),
+            (revisions(&[1, 3]), true, false),
+            (revisions(&[1, 2]), false, false),
+            (revisions(&[]), false, false),
+        ] {
+            assert_eq!(condition.holds(Some(&there)), with, "{condition:?}");
+            assert_eq!(condition.holds(None), without, "{condition:?}");
+        }
+        let refused = apply(Op::set("new").on(Condition::Absent), Some(&there), at(9)).unwrap_err();
+        assert_eq!(
+            (refused.code(), &refused.context()["revision"]),
+            (Code::PreconditionFailed, &3.into())
+        );
     }
 }

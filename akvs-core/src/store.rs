@@ -16,12 +16,12 @@ use crate::{Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result,
 #[derive(Clone)]
 pub struct Store {
     database: Database,
+    name: Namespace,
     state: Arc<StoreState>,
 }
 
 /// What is known of a namespace while a store of it is open.
 pub(crate) struct StoreState {
-    name: Namespace,
     /// `UNBORN` until its first change is committed, `DROPPED` at the end.
     id: AtomicU64,
     known: Mutex<Known>,
@@ -41,18 +41,10 @@ impl Store {
             Some(row) => (row.id, database.counts(row.id)?),
             None => (StoreState::UNBORN, Counts::default()),
         };
-        let known = Mutex::new(Known {
-            counts,
-            history_start: None,
-        });
-        let state = Arc::new(StoreState {
-            name,
-            id: AtomicU64::new(id),
-            known,
-        });
         Ok(Store {
             database: database.clone(),
-            state,
+            name,
+            state: Arc::new(StoreState::new(id, counts)),
         })
     }
 
@@ -80,7 +72,7 @@ impl Store {
 
     /// Removes a key, whether or not it is there.
     pub fn del(&self, key: &Key, now: Timestamp) -> Result<Outcome> {
-        self.apply(key, Op::Delete, now)
+        self.apply(key, Op::delete(), now)
     }
 
     /// Applies an operation and commits it.
@@ -112,7 +104,7 @@ impl Store {
 
     /// The namespace's name.
     pub fn name(&self) -> &Namespace {
-        &self.state.name
+        &self.name
     }
 
     /// The database it is in.
@@ -144,8 +136,14 @@ impl StoreState {
     pub(crate) const UNBORN: NamespaceId = 0;
     pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
 
-    pub(crate) fn name(&self) -> &Namespace {
-        &self.name
+    pub(crate) fn new(id: NamespaceId, counts: Counts) -> StoreState {
+        StoreState {
+            id: AtomicU64::new(id),
+            known: Mutex::new(Known {
+                counts,
+                history_start: None,
+            }),
+        }
     }
 
     pub(crate) fn id(&self) -> Option<NamespaceId> {

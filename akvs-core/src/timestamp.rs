@@ -11,6 +11,9 @@
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The last one that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
+    pub const LAST: Timestamp = Timestamp(253_402_300_799_999);
+
     /// The point in time this many milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Timestamp {
         Timestamp(millis)

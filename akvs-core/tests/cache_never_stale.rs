@@ -59,7 +59,7 @@ fn never_stale(home: &Home, cache_bytes: u64, commits: u64) {
                 // Large enough that a tiny cache evicts all the time.
                 let value = [&round.to_le_bytes()[..], &[0; 200]].concat();
                 let op = if removes(round) {
-                    Op::Delete
+                    Op::delete()
                 } else {
                     Op::set(value)
                 };

@@ -109,7 +109,7 @@ fn write_group(database: &Database, chance: &mut Chance, text: &str) -> (Revisio
         };
         let value =
             (chance.below(6) > 0).then(|| Bytes::from(text.repeat(length / text.len() + 1)));
-        let op = value.clone().map_or(Op::Delete, Op::set);
+        let op = value.clone().map_or_else(Op::delete, Op::set);
         let outcome = group.apply(&stores[name], &key(number.to_string()), op, at(1));
         if outcome.expect("a change").revision.is_some() {
             changes.push((name, number, value));

@@ -65,7 +65,7 @@ impl Model {
         name: &'static str,
         key: &'static [u8],
         value: Option<Bytes>,
-        outcome: Outcome,
+        outcome: &Outcome,
         now: Timestamp,
     ) {
         let before = self
@@ -171,9 +171,15 @@ impl Pair<'_> {
                 .2
                 .map(|length| Bytes::from(vec![index as u8; length]));
             let (name, bytes) = (NAMES[change.0], KEYS[change.1]);
-            let op = value.clone().map_or(Op::Delete, Op::set);
+            let op = value.clone().map_or_else(Op::delete, Op::set);
             let outcome = group.apply(&stores[change.0], &key(bytes), op, at(self.now));
-            model.take(name, bytes, value, outcome.expect("a change"), at(self.now));
+            model.take(
+                name,
+                bytes,
+                value,
+                &outcome.expect("a change"),
+                at(self.now),
+            );
         }
         if let Some(name) = dropped {
             let store = stores.iter().find(|store| store.name().as_str() == name);

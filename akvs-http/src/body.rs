@@ -36,6 +36,24 @@ impl Limits {
         }
     }
 
+    /// The longest, in bytes.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// Says which setting a value would exceed that only becomes too large together with what is there.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        if error.code() != Code::TooLarge {
+            return error;
+        }
+        let text = format!("{} ({})", error.message(), self.setting);
+        let explained = Error::new(Code::TooLarge, text).with("setting", self.setting);
+        let context = error.context().iter();
+        context.fold(explained, |error, (name, value)| {
+            error.with(name, value.clone())
+        })
+    }
+
     /// Refuses a body that says itself that it is too large.
     pub(crate) fn check(&self, announced: Option<u64>) -> Result<()> {
         match announced {

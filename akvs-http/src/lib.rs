@@ -28,8 +28,10 @@
 mod accept;
 mod app;
 mod body;
+mod conditions;
 mod listener;
 mod options;
+mod params;
 mod path;
 mod problem;
 mod routes;

@@ -20,6 +20,12 @@ pub(crate) struct KeyPath<'a> {
     pub(crate) key: Cow<'a, [u8]>,
 }
 
+/// Reads the namespace alone from what follows `/kv/`, if there is nothing else.
+pub(crate) fn parse_namespace(rest: &str) -> Option<Result<Cow<'_, str>>> {
+    // With a slash behind it, it is a path whose key is missing.
+    (!rest.is_empty() && !rest.contains('/')).then(|| namespace(rest))
+}
+
 /// Reads the namespace and the key from what follows `/kv/` in a request's raw path.
 pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
     let mut segments = rest.split('/');
@@ -53,12 +59,16 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
             ));
         }
     };
-    let namespace = match decode(namespace, Code::InvalidNamespace)? {
-        Cow::Borrowed(bytes) => Cow::Borrowed(Namespace::check(bytes)?),
-        Cow::Owned(bytes) => Cow::Owned(Namespace::check(&bytes)?.to_owned()),
-    };
+    let namespace = self::namespace(namespace)?;
     Key::check(&key)?;
     Ok(KeyPath { namespace, key })
+}
+
+fn namespace(segment: &str) -> Result<Cow<'_, str>> {
+    Ok(match decode(segment, Code::InvalidNamespace)? {
+        Cow::Borrowed(bytes) => Cow::Borrowed(Namespace::check(bytes)?),
+        Cow::Owned(bytes) => Cow::Owned(Namespace::check(&bytes)?.to_owned()),
+    })
 }
 
 fn no_such_path(why: &str) -> Error {

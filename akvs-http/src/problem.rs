@@ -1,7 +1,7 @@
 //! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{Code, Error};
 use serde_json::{Value, json};
@@ -58,6 +58,9 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
             .and_then(Value::as_u64)
             .unwrap_or(1);
         response.insert_header((RETRY_AFTER, seconds));
+    }
+    if let Some(revision) = error.context().get("revision").and_then(Value::as_u64) {
+        response.insert_header((ETAG, format!("\"{revision}\"")));
     }
     // The original's two texts; a client that asks for JSON gets the document.
     if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed)

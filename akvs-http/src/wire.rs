@@ -1,12 +1,22 @@
 //! Entries and outcomes as headers.
 
-use actix_web::http::header::{
-    CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
-use actix_web::{HttpRequest, HttpResponse};
-use akvs_core::{Code, Entry, Error, FieldValue, Outcome, Representation, Result, Revision};
+use std::time::{Duration, UNIX_EPOCH};
 
+use actix_web::http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use akvs_core::{
+    Code, Entry, Error, FieldValue, Outcome, Representation, Result, Revision, Timestamp,
+};
+use bytes::Bytes;
+
+use crate::conditions::Part;
+use crate::problem;
+
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const AKVS_EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -34,7 +44,7 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
         if value.is_empty() {
             return Ok(None);
         }
-        let text = bytes::Bytes::copy_from_slice(value.as_bytes());
+        let text = Bytes::copy_from_slice(value.as_bytes());
         let value = FieldValue::new(text);
         value.map(Some).map_err(|error| {
             Error::new(Code::InvalidRequest, format!("{name}: {}", error.message()))
@@ -47,9 +57,17 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
     })
 }
 
-/// The response that gives an entry.
-pub(crate) fn entry(entry: Entry) -> HttpResponse {
-    let mut response = HttpResponse::Ok().body(entry.value);
+/// The response that gives an entry, or a part of it.
+pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
+    let length = entry.value.len();
+    let (mut response, range) = match part {
+        Part::Whole => (HttpResponse::Ok().body(entry.value), None),
+        Part::Bytes(start, end) => {
+            let part = HttpResponse::PartialContent().body(entry.value.slice(start..end));
+            (part, Some(format!("bytes {start}-{}/{length}", end - 1)))
+        }
+        Part::Outside => return outside(&entry, length),
+    };
     let headers = response.headers_mut();
     let Representation {
         content_type,
@@ -62,26 +80,73 @@ pub(crate) fn entry(entry: Entry) -> HttpResponse {
     if let Some(text) = content_encoding {
         headers.insert(CONTENT_ENCODING, header(&text));
     }
+    if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
+        headers.insert(CONTENT_RANGE, range);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    headers.insert(ACCEPT_RANGES, BYTES);
+    last_modified(headers, entry.modified);
     etag(headers, entry.revision);
+    expires(headers, entry.deadline);
     response
 }
 
-/// The response to a change, with one of the original's texts.
+/// The response to a reader that has the entry already.
+pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
+    let mut response = HttpResponse::NotModified().finish();
+    let headers = response.headers_mut();
+    last_modified(headers, entry.modified);
+    etag(headers, entry.revision);
+    expires(headers, entry.deadline);
+    response
+}
+
+fn outside(entry: &Entry, length: usize) -> HttpResponse {
+    let text = format!("the range lies outside of the value's {length} bytes");
+    let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
+    let mut response = HttpResponse::RangeNotSatisfiable()
+        .content_type(problem::PROBLEM_JSON)
+        .insert_header((CONTENT_RANGE, format!("bytes */{length}")))
+        .body(problem::document(&error));
+    etag(response.headers_mut(), entry.revision);
+    response
+}
+
+/// The response to a change, with the text that the contract has for it.
 pub(crate) fn outcome(
-    mut response: actix_web::HttpResponseBuilder,
-    text: &'static str,
-    outcome: Outcome,
+    mut response: HttpResponseBuilder,
+    text: impl Into<Bytes>,
+    outcome: &Outcome,
 ) -> HttpResponse {
-    let mut response = response.body(text);
+    let mut response = response.body(text.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, TEXT);
     headers.insert(AKVS_EXISTED, if outcome.existed { YES } else { NO });
     if let Some(revision) = outcome.revision {
         etag(headers, revision);
     }
+    expires(
+        headers,
+        outcome.entry.as_ref().and_then(|entry| entry.deadline),
+    );
     response
+}
+
+fn last_modified(headers: &mut HeaderMap, modified: Timestamp) {
+    let modified = UNIX_EPOCH + Duration::from_secs(modified.as_millis() / 1_000);
+    if let Ok(value) = HeaderValue::try_from(httpdate::fmt_http_date(modified)) {
+        headers.insert(LAST_MODIFIED, value);
+    }
+}
+
+fn expires(headers: &mut HeaderMap, deadline: Option<Timestamp>) {
+    let Some(deadline) = deadline else { return };
+    let deadline = UNIX_EPOCH + Duration::from_millis(deadline.min(Timestamp::LAST).as_millis());
+    let text = humantime::format_rfc3339_millis(deadline).to_string();
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(AKVS_EXPIRES, value);
+    }
 }
 
 fn header(text: &FieldValue) -> HeaderValue {
@@ -89,7 +154,8 @@ fn header(text: &FieldValue) -> HeaderValue {
     HeaderValue::from_bytes(text.as_bytes()).unwrap_or(OCTET_STREAM)
 }
 
-fn etag(headers: &mut HeaderMap, revision: Revision) {
+/// Says which revision an answer speaks of.
+pub(crate) fn etag(headers: &mut HeaderMap, revision: Revision) {
     // Twenty digits and two quotes, on the stack.
     let mut text = [0_u8; 22];
     let mut at = text.len() - 1;

@@ -38,7 +38,7 @@ impl Subject for RegistrySubject {
             .submit(
                 &Namespace::new("test")?,
                 Key::new(key.to_vec())?,
-                Op::Delete,
+                Op::delete(),
             )
             .await
             .map(drop)

@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
 use crate::relay::Bundle;
 use crate::upkeep::Upkeep;
 use crate::writer::{Budget, Ready, Request, Round, Writer};
-use crate::{Clock, CommitDurability, CommitterOptions};
+use crate::{Clock, CommitterOptions};
 
 /// The most that one commit takes, so that its batch and its answers stay small.
 const GROUP_REQUESTS: usize = 4_096;
@@ -281,11 +280,7 @@ impl Shared {
             ready.extend(again);
             state.ready = ready;
         }
-        let durability = match self.options.durability {
-            CommitDurability::Fsync => Durability::Synced,
-            CommitDurability::Interval(_) => Durability::Buffered,
-        };
-        match group.commit(durability) {
+        match group.commit(upkeep.durability()) {
             Ok(revision) => upkeep.committed(revision, round.dropped),
             Err(error) => {
                 upkeep.failed(&error);

@@ -54,7 +54,7 @@ impl Server {
 
     /// Removes a key, whether or not it is there.
     pub async fn del(&self, key: Key) -> Result<Outcome> {
-        self.submit(key, Op::Delete).await
+        self.submit(key, Op::delete()).await
     }
 
     /// Applies an operation: it is queued when this is called, and answered once it is committed.

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use akvs_core::engine::Sweep;
-use akvs_core::{Database, Error, Revision};
+use akvs_core::engine::{Durability, Sweep};
+use akvs_core::{Database, Error, Expiry, Revision};
 
 use crate::{Clock, CommitDurability};
 
@@ -14,6 +14,11 @@ const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
 /// How often to sweep, and how many rows, while there is something to sweep.
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 const SWEEP_ROWS: usize = 500;
+/// At most so often, and so many at once, entries are taken out whose deadline has passed.
+const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
+const EXPIRY_ROWS: usize = 500;
+/// The clock that deadlines are judged by may be set: do not trust a long wait for one.
+const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How often to look how large the store has become.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -28,6 +33,8 @@ pub(crate) struct Upkeep {
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: Sweep,
+    next_expiry: Duration,
+    expiry: Expiry,
     failed: bool,
 }
 
@@ -48,6 +55,8 @@ impl Upkeep {
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: Sweep::default(),
+            next_expiry: Duration::ZERO,
+            expiry: Expiry::default(),
             failed: false,
         }
     }
@@ -112,6 +121,9 @@ impl Upkeep {
                 at(self.next_mark);
             }
         }
+        if let Some(next) = self.expire(database, clock, now) {
+            at(next);
+        }
         if let Some(next) = self.next_sweep {
             if now >= next {
                 self.next_sweep = self.sweep(database).then_some(now + SWEEP_PAUSE);
@@ -145,6 +157,45 @@ impl Upkeep {
             Ok(()) => self.marked = self.synced,
             // It only says how far the store must reach: an old one says less, but nothing wrong.
             Err(error) => log::warn!("the watermark could not be raised: {error}"),
+        }
+    }
+
+    /// Takes out what has expired, if something has; when to look again.
+    fn expire(
+        &mut self,
+        database: &Database,
+        clock: &dyn Clock,
+        now: Duration,
+    ) -> Option<Duration> {
+        let today = clock.now();
+        let deadline = database.next_deadline()?;
+        if deadline <= today && now >= self.next_expiry {
+            self.next_expiry = now + EXPIRY_PAUSE;
+            match self
+                .expiry
+                .step(database, today, EXPIRY_ROWS, self.durability())
+            {
+                Ok(revision) => self.committed(revision, false),
+                Err(error) if database.failure().is_some() => self.failed(&error),
+                Err(error) => {
+                    self.next_expiry = now + EXPIRY_LONGEST_WAIT;
+                    log::warn!("what has expired is not taken out: {error}");
+                }
+            }
+        }
+        let wait = database
+            .next_deadline()?
+            .as_millis()
+            .saturating_sub(today.as_millis());
+        let wait = Duration::from_millis(wait).min(EXPIRY_LONGEST_WAIT);
+        Some((now + wait).max(self.next_expiry))
+    }
+
+    /// How durable a commit has to be.
+    pub(crate) fn durability(&self) -> Durability {
+        match self.sync_interval {
+            None => Durability::Synced,
+            Some(_) => Durability::Buffered,
         }
     }
 

@@ -24,8 +24,7 @@ impl Work {
     /// The memory that it holds while it waits, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Work::Apply(key, Op::Set { value, .. }) => key.as_bytes().len() + value.len(),
-            Work::Apply(key, _) => key.as_bytes().len(),
+            Work::Apply(key, op) => key.as_bytes().len() + op.bytes(),
             Work::Drop | Work::Flush => 0,
         }
     }
@@ -126,13 +125,13 @@ impl Writer {
                 let existed = group.drop_namespace(&self.store)?;
                 round.dropped |= existed;
                 Ok(Outcome {
-                    revision: None,
                     existed,
+                    ..Outcome::default()
                 })
             }
             Work::Flush => Ok(Outcome {
-                revision: None,
                 existed: self.store.exists(),
+                ..Outcome::default()
             }),
         }
     }

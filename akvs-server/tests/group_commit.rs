@@ -41,11 +41,11 @@ fn operations_of_one_commit_see_those_before_them() {
     let first = server.submit(key("other"), Op::set("v"));
     gate.waiting.recv().expect("the first commit");
     let ops = [
-        Op::Delete,
+        Op::delete(),
         Op::set("1"),
         Op::set("2"),
-        Op::Delete,
-        Op::Delete,
+        Op::delete(),
+        Op::delete(),
         Op::set("3"),
     ];
     let rest: Vec<_> = ops

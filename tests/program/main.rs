@@ -7,7 +7,11 @@
 mod common;
 mod config;
 mod crash;
+mod dropping;
 mod folder;
+mod full_disk;
+mod history;
+mod linearizable;
 mod listen;
 mod log;
 mod signals;

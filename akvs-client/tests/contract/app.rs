@@ -1,16 +1,17 @@
 //! A server for one test: its own port, its own data, ended with the test.
 
-use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
 
 use akvs_client::{Client, Namespace};
 use akvs_core::engine::Engine;
-use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine};
+use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
 use akvs_http::Options;
 use akvs_registry::Registry;
-use akvs_server::{Committer, SystemClock};
+use akvs_server::{Clock, Committer, SystemClock};
 use tokio::sync::oneshot;
 
 use crate::raw::{Answer, Connection};
@@ -34,26 +35,36 @@ impl TestApp {
 
     /// The same, with these options.
     pub(crate) fn with(options: Options) -> TestApp {
-        TestApp::over(Arc::new(MemoryEngine::new()), None, options)
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(MemoryEngine::new()), None, options, clock)
+    }
+
+    /// A server in memory whose time of day stands still until it is moved by hand.
+    pub(crate) fn with_clock() -> (TestApp, Arc<HandClock>) {
+        let clock = Arc::new(HandClock::new());
+        let engine = Arc::new(MemoryEngine::new());
+        let app = TestApp::over(engine, None, Options::default(), clock.clone());
+        (app, clock)
     }
 
     /// A server that keeps its data in a folder of its own.
     pub(crate) fn on_disk() -> TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
-        TestApp::over(Arc::new(engine), Some(folder), Options::default())
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(engine), Some(folder), Options::default(), clock)
     }
 
     fn over(
         engine: Arc<dyn Engine>,
         folder: Option<tempfile::TempDir>,
         mut options: Options,
+        clock: Arc<dyn Clock>,
     ) -> TestApp {
         options.workers = 2;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let database = Database::open(engine, Default::default()).expect("a database");
-        let clock = Arc::new(SystemClock::new());
         let committer =
             Committer::start(database.clone(), Default::default(), clock).expect("a committer");
         let registry = Registry::new(committer.clone());
@@ -137,9 +148,48 @@ impl Drop for TestApp {
     }
 }
 
+/// A clock whose time of day is moved by hand, so that a deadline is met to the millisecond and without waiting.
+pub(crate) struct HandClock {
+    millis: AtomicU64,
+    running: SystemClock,
+}
+
+impl HandClock {
+    /// Some time of day that is no whole second.
+    const START_MS: u64 = 1_700_000_000_789;
+
+    fn new() -> HandClock {
+        HandClock {
+            millis: AtomicU64::new(HandClock::START_MS),
+            running: SystemClock::new(),
+        }
+    }
+
+    /// Moves the time of day.
+    pub(crate) fn advance(&self, millis: u64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The time of day in so many milliseconds.
+    pub(crate) fn after(&self, millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.now().as_millis() + millis)
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.running.elapsed()
+    }
+}
+
 /// Runs a test's future to its end.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(future)
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(future.into_future())
 }

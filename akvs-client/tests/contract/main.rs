@@ -1,17 +1,22 @@
-//! The contract of the HTTP API (its sections 1 and 2), sentence by sentence, against a server in this process.
+//! The contract of the HTTP API (its sections 1 to 4), sentence by sentence, against a server in this process.
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket.
 
 mod app;
 mod raw;
 
+mod conditions;
 mod conformance;
 mod connections;
+mod expiry;
 mod framing;
 mod keys;
 mod namespaces;
+mod operations;
 mod original;
 mod other_servers;
 mod problems;
+mod ranges;
+mod revisions;
 mod typed;
 mod values;

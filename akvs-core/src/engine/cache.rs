@@ -1,18 +1,20 @@
 //! The read cache: whole entries, bounded in bytes, so that a hot read costs one look-up and no copy.
 //!
-//! It never answers with anything but the newest committed entry. Two kinds of callers write to it:
+//! It never answers with an older entry than any reader has seen before. Two kinds of callers write to it:
 //!
-//! - **The committer publishes** after the engine has committed and before anybody is answered. It holds the key's
-//!   stripe while it counts the stripe up and replaces (or removes) the entry.
+//! - **The committer** withdraws a key before the engine commits its change, and publishes what is there afterwards,
+//!   before anybody is answered. From the one to the other the key's stripe says that it is being committed; each
+//!   counts the stripe up, and holds it while it changes the cache.
 //! - **A reader fills** after a miss. It notes the stripe's count *before* it reads the engine, and afterwards,
-//!   holding the stripe, stores what it read only if the count is still the same.
+//!   holding the stripe, stores what it read only if the count is still the same and nothing is being committed.
 //!
 //! *A read that follows an answered write sees it*: the write was published before its answer, so the reader finds
-//! the published entry or, once that was evicted, reads the engine, which has it. *A late fill never hides a newer
-//! entry*: if the newer one was published after the reader noted the count, the counts differ and nothing is
-//! stored; if it was published before, its commit was before the engine was read, so what was read is not older;
-//! if it is published later, it replaces the fill. An eviction in between changes nothing of this, because the
-//! count is kept beside the cache and not in it.
+//! the published entry or, once that was evicted, reads the engine, which has it. *No reader sees an older entry
+//! after another saw a newer one*: while a key is being committed it is not in the cache and cannot get there, so
+//! that all its readers ask the engine, where the old entry gives way to the new one at one moment. *A late fill
+//! never hides a newer entry*: if the newer one was withdrawn or published after the reader noted the count, the
+//! counts differ; if it was published before, the engine was read after its commit. An eviction in between changes
+//! nothing of this, because the count is kept beside the cache and not in it.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,8 +45,9 @@ pub(crate) struct Ticket(u64);
 
 #[derive(Default)]
 struct Stripe {
-    published: AtomicU64,
-    lock: Mutex<()>,
+    count: AtomicU64,
+    /// How many of its keys are being committed.
+    committing: Mutex<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -113,26 +116,48 @@ impl EntryCache {
 
     /// To be taken before the engine is read for a fill.
     pub(crate) fn ticket(&self, id: NamespaceId, key: &[u8]) -> Ticket {
-        Ticket(self.stripe(id, key).published.load(Ordering::SeqCst))
+        Ticket(self.stripe(id, key).count.load(Ordering::SeqCst))
     }
 
-    /// Stores what a reader found, unless something was published since it began.
+    /// Stores what a reader found, unless it may have changed since it began.
     pub(crate) fn fill(&self, ticket: Ticket, id: NamespaceId, key: &[u8], entry: Entry) {
         let Ok(owned) = Key::new(key.to_vec()) else {
             return;
         };
         let stripe = self.stripe(id, key);
-        let _held = stripe.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if stripe.published.load(Ordering::SeqCst) == ticket.0 {
+        let committing = stripe
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *committing == 0 && stripe.count.load(Ordering::SeqCst) == ticket.0 {
             self.entries.insert(Slot { id, key: owned }, entry);
         }
     }
 
-    /// Stores what was committed, or that there is nothing any more.
+    /// Makes all readers of a key ask the engine until it is published. Where the commit fails, they do for good.
+    pub(crate) fn withdraw(&self, id: NamespaceId, key: &Key) {
+        let stripe = self.stripe(id, key.as_bytes());
+        let mut committing = stripe
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *committing += 1;
+        stripe.count.fetch_add(1, Ordering::SeqCst);
+        self.entries.remove(&SlotRef {
+            id,
+            key: key.as_bytes(),
+        });
+    }
+
+    /// Stores what was committed, or that there is nothing any more, once for each time it was withdrawn.
     pub(crate) fn publish(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
         let stripe = self.stripe(id, key.as_bytes());
-        let _held = stripe.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        stripe.published.fetch_add(1, Ordering::SeqCst);
+        let mut committing = stripe
+            .committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *committing = committing.saturating_sub(1);
+        stripe.count.fetch_add(1, Ordering::SeqCst);
         match entry {
             Some(entry) => {
                 // The caller's key may be a small slice of a large buffer.
@@ -199,6 +224,25 @@ mod tests {
         assert_eq!(revision(&cache), Some(1));
         assert!(cache.get(2, b"k").is_none(), "another namespace");
         cache.publish(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
+        assert_eq!(revision(&cache), Some(2));
+    }
+
+    #[test]
+    fn while_a_key_is_committed_all_its_readers_ask_the_engine() {
+        let cache = EntryCache::new(1 << 20).unwrap();
+        let key = Key::new("k").unwrap();
+        let before = cache.ticket(1, b"k");
+        cache.fill(before, 1, b"k", entry(1, 1));
+        cache.withdraw(1, &key);
+        assert_eq!(revision(&cache), None, "it gives the old entry away");
+        // Two that read the engine, before and after the commit: the late one must not bring the old entry back.
+        let during = cache.ticket(1, b"k");
+        cache.fill(during, 1, b"k", entry(2, 1));
+        cache.fill(during, 1, b"k", entry(1, 1));
+        cache.fill(before, 1, b"k", entry(1, 1));
+        assert_eq!(revision(&cache), None);
+        cache.publish(1, &key, Some(entry(2, 1)));
+        cache.fill(during, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(2));
     }
 

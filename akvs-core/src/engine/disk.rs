@@ -14,6 +14,7 @@
 //!
 //! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
 
+mod failure;
 mod journal;
 mod layout;
 mod marks;
@@ -33,6 +34,7 @@ use fjall::{
     PersistMode, Readable,
 };
 
+use self::failure::{damaged, full, guarded, open_error, translate};
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
@@ -48,6 +50,8 @@ const JOURNAL_BYTES: u64 = 128 << 20;
 /// Below the 4 and the 30 at which fjall stops within a commit.
 const SEALED_MEMTABLES: usize = 2;
 const UNCOMPACTED_RUNS: usize = 26;
+/// A disk with less room is full: fjall's next file may not fit.
+const ROOM_BYTES: u64 = 64 << 20;
 
 /// The engine that keeps its rows in a folder.
 pub struct DiskEngine {
@@ -132,7 +136,9 @@ impl DiskEngine {
     }
 
     fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
-        self.store.wait_for_room()?;
+        self.store
+            .wait_for_room()
+            .map_err(|error| self.explain(error))?;
         let mut touched = [writer.begins_anew; Table::ALL.len()];
         let mut rows = fjall::OwnedWriteBatch::with_capacity(
             self.store.database.clone(),
@@ -158,7 +164,7 @@ impl DiskEngine {
                 rows.insert(self.store.keyspace(table), marks::KEY, marks.encode(table));
             }
         }
-        rows.commit().map_err(translate)?;
+        rows.commit().map_err(|error| self.explain(error))?;
         for table in Table::ALL {
             if marks.tables[table as usize] == marks.commit {
                 let memtable = self.store.keyspace(table).tree.active_memtable();
@@ -169,6 +175,20 @@ impl DiskEngine {
         writer.begins_anew = false;
         Ok(())
     }
+
+    /// Translates what a write met. fjall does not tell why it failed behind the writers' backs, but the disk does.
+    fn explain(&self, error: fjall::Error) -> Error {
+        if !matches!(error, fjall::Error::Poisoned) {
+            return translate(error);
+        }
+        match rustix::fs::statvfs(self.folder.store()) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES => {
+                let text = "no room for what is done in the background";
+                full(io::Error::new(io::ErrorKind::StorageFull, text))
+            }
+            _ => translate(error),
+        }
+    }
 }
 
 impl Store {
@@ -178,16 +198,14 @@ impl Store {
 
     /// Waits until what fjall does behind the writers' backs has caught up. In a commit it would wait itself, and for
     /// ever where that work has failed, say because the disk is full.
-    fn wait_for_room(&self) -> Result<()> {
+    fn wait_for_room(&self) -> fjall::Result<()> {
         let behind = |keyspace: &Keyspace| {
             keyspace.tree.sealed_memtable_count() > SEALED_MEMTABLES
                 || keyspace.tree.l0_run_count() > UNCOMPACTED_RUNS
         };
         while self.keyspaces.iter().any(behind) {
             // Writes nothing; an error where fjall has failed.
-            self.database
-                .persist(PersistMode::Buffer)
-                .map_err(translate)?;
+            self.database.persist(PersistMode::Buffer)?;
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -261,59 +279,6 @@ fn read_marks(store: &Store) -> Result<(Marks, [u64; Table::ALL.len()])> {
     Ok((marks, own))
 }
 
-/// Runs what may panic in fjall where stored data is damaged.
-fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged(None)))
-}
-
-fn damaged(cause: Option<fjall::Error>) -> Error {
-    let error = Error::new(Code::Corrupted, "the stored data is damaged");
-    match cause {
-        Some(cause) => error.because(cause),
-        None => error,
-    }
-}
-
-fn open_error(options: &DiskOptions, error: fjall::Error) -> OpenError {
-    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
-    let folder = options.folder.clone();
-    match into_io(error) {
-        // These say something of what is in the files.
-        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
-            OpenError::Damaged(folder, error.to_string())
-        }
-        Ok(error) => OpenError::Unusable(folder, error),
-        Err(fjall::Error::Locked) => OpenError::Locked(folder, None),
-        Err(error) => OpenError::Damaged(folder, error.to_string()),
-    }
-}
-
-/// The one translation of fjall's errors.
-fn translate(error: fjall::Error) -> Error {
-    use std::io::ErrorKind::{InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
-    let failed = || Error::new(Code::Storage, "the storage failed");
-    match into_io(error) {
-        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
-            damaged(Some(error.into()))
-        }
-        Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => {
-            Error::new(Code::StorageFull, "the disk is full").because(error)
-        }
-        Ok(error) => failed().because(error),
-        Err(fjall::Error::Poisoned) => failed().because(fjall::Error::Poisoned),
-        // Whatever else it says is that it read what it had not written.
-        Err(error) => damaged(Some(error)),
-    }
-}
-
-fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
-    if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
-        Ok(error)
-    } else {
-        Err(error)
-    }
-}
-
 impl Engine for DiskEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         guarded(|| {
@@ -374,7 +339,7 @@ impl Engine for DiskEngine {
             self.store
                 .database
                 .persist(PersistMode::SyncData)
-                .map_err(translate)
+                .map_err(|error| self.explain(error))
         })?;
         self.synced.fetch_max(commit, Ordering::AcqRel);
         Ok(())

@@ -15,8 +15,10 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::{Engine, Limit, Span, Table};
 use crate::{
-    Code, Counts, Entry, Error, FieldValue, Namespace, Representation, Result, Revision, Timestamp,
+    Code, Counts, Entry, Error, FieldValue, Key, Namespace, Representation, Result, Revision,
+    Timestamp,
 };
 
 /// The version of the rows described here.
@@ -44,6 +46,7 @@ const KNOWN_FLAGS: u8 = HAS_DEADLINE | HAS_CONTENT_TYPE | HAS_CONTENT_ENCODING;
 pub(crate) enum ChangeKind {
     Set = 1,
     Delete = 2,
+    Expire = 3,
 }
 
 /// A namespace's row of the catalogue.
@@ -224,6 +227,34 @@ pub(crate) fn deadline_key(deadline: Timestamp, id: NamespaceId, key: &[u8]) -> 
     bytes.put_u64(id);
     bytes.put_slice(key);
     bytes.into()
+}
+
+/// The deadline, the namespace and the key of a row.
+pub(crate) fn parse_deadline_key(mut row: Bytes) -> Result<(Timestamp, NamespaceId, Key)> {
+    let damaged = |_| corrupted("deadline");
+    let deadline = Timestamp::from_millis(row.try_get_u64().map_err(damaged)?);
+    let id = row.try_get_u64().map_err(damaged)?;
+    // A copy, because the row may be a slice of a whole block.
+    let key = Key::new(Bytes::copy_from_slice(&row)).map_err(|_| corrupted("deadline"))?;
+    Ok((deadline, id, key))
+}
+
+/// All deadlines up to this moment.
+pub(crate) fn deadlines_until(now: Timestamp) -> Span {
+    let end = now.as_millis().saturating_add(1).to_be_bytes();
+    Span {
+        start: Bytes::new(),
+        end: Some(Bytes::copy_from_slice(&end)),
+    }
+}
+
+/// The earliest deadline whose row is not before this one.
+pub(crate) fn first_deadline(engine: &dyn Engine, start: Bytes) -> Result<Option<Timestamp>> {
+    let page = engine.page(Table::Deadlines, &Span { start, end: None }, Limit::rows(1))?;
+    let first = page.into_iter().next();
+    first
+        .map(|(row, _)| Ok(parse_deadline_key(row)?.0))
+        .transpose()
 }
 
 pub(crate) fn number_value(number: u64) -> Bytes {

@@ -10,11 +10,13 @@ use bytes::Bytes;
 use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Batch, Table};
 use crate::store::StoreState;
-use crate::{Counts, Entry, Key, Timestamp};
+use crate::{Counts, Entry, Key, Namespace, Timestamp};
 
 /// A namespace as it will be once the group is committed.
 pub(super) struct Pending {
     pub(super) state: Arc<StoreState>,
+    /// None where it was not opened by name, and so cannot be dropped.
+    pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
     pub(super) counts: Counts,
     pub(super) committed_counts: Counts,

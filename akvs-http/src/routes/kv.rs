@@ -2,12 +2,14 @@
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Code, Error, Key, Namespace, Op, Outcome, Result};
+use akvs_core::{Action, Code, Error, Key, Namespace, Op, Outcome, Result, Timestamp, apply};
 use bytes::Bytes;
 
 use crate::app::State;
+use crate::conditions::Part;
+use crate::params::{self, Params, Verb};
 use crate::path::{self, KeyPath};
-use crate::{body, problem, wire};
+use crate::{body, conditions, problem, wire};
 
 const ALLOW: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
@@ -34,9 +36,12 @@ async fn answer(
     let Some(rest) = request.uri().path().strip_prefix("/kv/") else {
         return Err(Error::new(Code::NotFound, "there is no such path"));
     };
+    if let (&Method::DELETE, Some(name)) = (request.method(), path::parse_namespace(rest)) {
+        return drop_namespace(request, state, &name?).await;
+    }
     let path = path::parse(rest)?;
     match *request.method() {
-        Method::GET | Method::HEAD => get(state, path).await,
+        Method::GET | Method::HEAD => get(request, state, path).await,
         Method::POST => post(request, payload, state, path).await,
         Method::DELETE => delete(request, state, path).await,
         Method::OPTIONS => Ok(HttpResponse::NoContent()
@@ -46,10 +51,24 @@ async fn answer(
     }
 }
 
-async fn get(state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
-    Ok(wire::entry(
-        state.registry.get(&path.namespace, &path.key).await?,
-    ))
+async fn get(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
+    let entry = state.registry.get(&path.namespace, &path.key).await?;
+    let headers = request.headers();
+    if !conditions::is_wanted(headers, &entry)? {
+        let text = "the key is at another revision than if-match wants";
+        return Err(
+            Error::new(Code::PreconditionFailed, text).with("revision", entry.revision.get())
+        );
+    }
+    if conditions::is_unchanged(headers, entry.revision)? {
+        return Ok(wire::unchanged(&entry));
+    }
+    let part = match *request.method() {
+        // A range has a meaning for GET only (RFC 9110, section 14.2).
+        Method::HEAD => Part::Whole,
+        _ => conditions::part(headers, &entry),
+    };
+    Ok(wire::entry(entry, part))
 }
 
 async fn post(
@@ -58,56 +77,80 @@ async fn post(
     state: &State,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
-    refuse_parameters(request)?;
+    let Params { verb, ttl } = params::of_post(request.query_string())?;
+    let condition = conditions::of_write(request.headers(), verb != Verb::Touch)?;
     let representation = wire::representation(request)?;
     let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
-    let outcome = submit(
-        state,
-        path,
-        Op::Set {
+    let action = match verb {
+        Verb::Set => Action::Set {
             value,
             representation,
+            ttl,
         },
-    )
-    .await?;
-    Ok(wire::outcome(HttpResponse::Created(), "Created", outcome))
+        Verb::Add => Action::Add {
+            by: operand(&value)?,
+            ttl,
+        },
+        Verb::Append => Action::Append {
+            value,
+            max_bytes: state.value_limits.max_bytes(),
+            ttl,
+        },
+        Verb::Touch if value.is_empty() => Action::Touch { ttl },
+        Verb::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
+    };
+    let outcome = submit(state, path, Op::from(action).on(condition)).await;
+    let outcome = outcome.map_err(|error| state.value_limits.explain(error))?;
+    let sum = |outcome: &Outcome| {
+        outcome
+            .entry
+            .as_ref()
+            .map(|entry| entry.value.clone())
+            .unwrap_or_default()
+    };
+    Ok(match verb {
+        Verb::Set => wire::outcome(HttpResponse::Created(), "Created", &outcome),
+        Verb::Add => wire::outcome(HttpResponse::Ok(), sum(&outcome), &outcome),
+        Verb::Append | Verb::Touch => wire::outcome(HttpResponse::Ok(), "OK", &outcome),
+    })
+}
+
+/// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
+fn operand(body: &[u8]) -> Result<i64> {
+    let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let text = "the body of op=add is no integer from -2^63 to 2^63-1";
+        Error::new(Code::InvalidRequest, text)
+    })
 }
 
 async fn delete(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
-    refuse_parameters(request)?;
+    params::none(request.query_string())?;
+    let op = Op::delete().on(conditions::of_write(request.headers(), false)?);
     // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
     let outcome = match state.registry.existing(&path.namespace)? {
-        Some(_) => submit(state, path, Op::Delete).await?,
-        None => Outcome {
-            revision: None,
-            existed: false,
-        },
+        Some(_) => submit(state, path, op).await?,
+        None => {
+            apply(op, None, Timestamp::default())?;
+            Outcome::default()
+        }
     };
-    Ok(wire::outcome(HttpResponse::Ok(), "OK", outcome))
+    Ok(wire::outcome(HttpResponse::Ok(), "OK", &outcome))
+}
+
+/// `DELETE /kv/{namespace}?confirm={namespace}`.
+async fn drop_namespace(request: &HttpRequest, state: &State, name: &str) -> Result<HttpResponse> {
+    params::confirm(request.query_string(), name)?;
+    if !state.registry.drop_namespace(name).await? {
+        return Err(Error::new(Code::NotFound, "there is no such namespace"));
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body("OK"))
 }
 
 async fn submit(state: &State, path: KeyPath<'_>, op: Op) -> Result<Outcome> {
     let namespace = Namespace::new(&path.namespace)?;
     let key = Key::new(Bytes::from(path.key.into_owned()))?;
     state.registry.submit(&namespace, key, op).await
-}
-
-/// A parameter that nobody knows may be a misspelt one that somebody meant.
-fn refuse_parameters(request: &HttpRequest) -> Result<()> {
-    match request
-        .query_string()
-        .split('&')
-        .find(|parameter| !parameter.is_empty())
-    {
-        None => Ok(()),
-        Some(parameter) => {
-            let name = parameter.split('=').next().unwrap_or_default();
-            let name: String = name.chars().take(64).collect();
-            Err(Error::new(
-                Code::InvalidRequest,
-                format!("the query parameter \"{name}\" is not known"),
-            )
-            .with("parameter", name))
-        }
-    }
 }

@@ -1,84 +1,70 @@
-//! The server under load: started on a free port, looked at through `/proc`, ended.
+//! Our own server under load: started on a free port, filled.
 //!
-//! Knows nothing of what is measured. The process ends with the value, whatever happened in between.
+//! Knows nothing of what is measured. Its settings are the defaults but for those that the caller names.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
-use crate::shell::{Result, program, read};
+use super::process::{Process, await_line};
+use super::{KEYS, VALUE_BYTES};
+use crate::shell::{Result, program};
+
+/// How long one answer may take while the server is filled.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A server of our own: ended with the value.
 pub(super) struct Server {
-    child: Child,
+    pub(super) process: Process,
     /// Where it listens: host and port.
     pub(super) address: String,
 }
 
 impl Server {
-    /// Starts it on a free port and waits until it says which.
-    pub(super) fn start(binary: &Path, data: &Path) -> Result<Server> {
+    /// Starts it on a free port, with these variables of the environment, and waits until it says which.
+    pub(super) fn start(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         let mut command = program(binary, &["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-        let mut child = command.arg(data).stderr(Stdio::piped()).spawn()?;
-        let stderr = child.stderr.take().ok_or("the server has no stderr")?;
-        let address = String::new();
-        // Made before anything can fail, so that the child is ended on every path.
-        let mut server = Server { child, address };
-        server.address = address_in(stderr)?;
-        Ok(server)
+        command.arg(data).envs(settings.iter().copied());
+        // Owned before anything can fail, so that the child is ended on every path.
+        let mut process = Process(command.stderr(Stdio::piped()).spawn()?);
+        let stderr = process.0.stderr.take().ok_or("the server has no stderr")?;
+        let port = await_line(stderr, port_in)?;
+        let address = format!("127.0.0.1:{port}");
+        Ok(Server { process, address })
     }
 
-    /// Memory that it holds at this moment, in MB of 2^20 bytes.
-    pub(super) fn resident_mb(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kb = line.and_then(|line| line.split_whitespace().next());
-        Ok(kb.ok_or("/proc shows no VmRSS")?.parse::<u64>()? / 1024)
-    }
-
-    /// CPU time used so far, in µs.
-    pub(super) fn cpu_us(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th fields of the whole line.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc shows no stat")?;
-        let ticks: Vec<f64> = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(str::parse)
-            .collect::<std::result::Result<_, _>>()?;
-        let per_second: f64 = read(Command::new("getconf").arg("CLK_TCK"))?
-            .trim()
-            .parse()?;
-        Ok(ticks.iter().sum::<f64>() * 1e6 / per_second)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A child that is gone already is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The address that the server's first lines name; the rest of them is read and forgotten, so that it never blocks.
-fn address_in(stderr: ChildStderr) -> Result<String> {
-    let mut lines = BufReader::new(stderr).lines();
-    let mut seen = String::new();
-    for line in lines.by_ref() {
-        let line = line?;
-        if let Some(port) = port_in(&line) {
-            std::thread::spawn(move || lines.for_each(drop));
-            return Ok(format!("127.0.0.1:{port}"));
+    /// Writes each key once, over one connection.
+    pub(super) fn fill(&self) -> Result {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        let mut answers = BufReader::new(stream.try_clone()?);
+        let value = "v".repeat(VALUE_BYTES);
+        for key in 0..KEYS {
+            // As one piece: a piece each would be a packet each.
+            let request = format!(
+                "POST /kv/bench/k{key} HTTP/1.1\r\nhost: {}\r\ncontent-length: {VALUE_BYTES}\r\n\r\n{value}",
+                self.address
+            );
+            stream.write_all(request.as_bytes())?;
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                if answers.read_line(&mut head)? == 0 {
+                    return Err("the server closed the connection while it was filled".into());
+                }
+            }
+            if !head.starts_with("HTTP/1.1 201") {
+                return Err(format!("a write was answered with\n{head}").into());
+            }
+            answers.read_exact(&mut [0; "Created".len()])?;
         }
-        seen.push_str(&line);
-        seen.push('\n');
+        Ok(())
     }
-    Err(format!("the server ended before it said where it listens:\n{seen}").into())
 }
 
+/// The port that one of the server's first lines names.
 fn port_in(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("http://127.0.0.1:")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;

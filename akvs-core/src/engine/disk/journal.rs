@@ -4,9 +4,9 @@
 //! the next journal. That is right for a write that a crash tore, and a silent loss for everything else. So this
 //! reads them first, changes nothing, and tells one from the other:
 //!
-//! - Every journal but the newest was synced when it was sealed: nothing may follow its last whole batch.
-//! - In the newest, what follows the last whole batch may be a torn write, unless a later whole batch is among it
-//!   whose mark (`marks`) says that what is missing had been synced.
+//! - A journal that others with batches follow was synced when it was sealed: nothing may follow its last whole batch.
+//! - What follows the last whole batch of all may be a torn write, unless a later whole batch is among it whose mark
+//!   (`marks`) says that what is missing had been synced. A full disk can tear a write, and an empty journal follow.
 //! - Every batch follows the one before, by their marks. Its sequence number, which its checksum does not cover, is
 //!   at least what its own mark says and less than what the next one says.
 //!
@@ -38,6 +38,8 @@ pub(super) struct Journals {
     fault: Option<String>,
     /// Where journals are to be cut, so that whole batches remain.
     ends: Vec<(PathBuf, u64)>,
+    /// The journal that ends in something unreadable, which is only right if no batch follows.
+    torn: Option<(PathBuf, u64)>,
 }
 
 impl Journals {
@@ -59,10 +61,9 @@ impl Journals {
         if files.is_empty() {
             found.fault = Some("there is no journal".into());
         }
-        let newest = files.len().saturating_sub(1);
         let mut before = None;
-        for (index, (_, path)) in files.iter().enumerate() {
-            found.read_one(path, index == newest, &mut before)?;
+        for (_, path) in &files {
+            found.read_one(path, &mut before)?;
         }
         Ok(found)
     }
@@ -84,17 +85,15 @@ impl Journals {
         Ok(())
     }
 
-    fn read_one(
-        &mut self,
-        path: &Path,
-        newest: bool,
-        before: &mut Option<Batch>,
-    ) -> io::Result<()> {
+    fn read_one(&mut self, path: &Path, before: &mut Option<Batch>) -> io::Result<()> {
         let mut input = Input::new(BufReader::with_capacity(256 << 10, File::open(path)?));
         let mut end = 0;
         loop {
             match input.batch() {
                 Ok(batch) => {
+                    if let Some((torn, end)) = self.torn.take() {
+                        self.blame(&torn, &format!("cannot be read from byte {end}"));
+                    }
                     if !batch.follows(*before) {
                         self.blame(path, &format!("has a commit out of order at byte {end}"));
                     }
@@ -117,14 +116,13 @@ impl Journals {
             return Ok(());
         }
         self.ends.push((path.to_owned(), end));
-        if !newest {
-            self.blame(path, &format!("cannot be read from byte {end}"));
-        } else if let Some(later) = later_batch(&rest)
+        if let Some(later) = later_batch(&rest)
             && later.synced > self.commit.unwrap_or_default()
         {
             let text = format!("cannot be read from byte {end}, where commits had been synced");
             self.blame(path, &text);
         }
+        self.torn = Some((path.to_owned(), end));
         Ok(())
     }
 

@@ -1,0 +1,34 @@
+//! Removing a key, on conditions.
+//!
+//! It owns what a removal returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+
+use reqwest::StatusCode;
+
+use crate::wire;
+use crate::write::{Write, conditions, sent};
+
+/// A removal that is sent when it is awaited, and then says whether the key was there.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let seen = namespace.set("bar", &1).await?.revision.expect("a revision");
+/// namespace.set("bar", &2).await?;
+/// let error = namespace.del("bar").if_revision(seen).await.unwrap_err();
+/// assert!(error.is_precondition_failed() && error.current_revision() > Some(seen));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a removal is sent only when it is awaited"]
+pub struct Del(pub(crate) Write);
+
+conditions!(Del);
+sent!(Del => bool, |write: Write| async move {
+    let (written, response) = write.send(StatusCode::OK).await?;
+    wire::discard(response).await;
+    Ok(written.existed)
+});

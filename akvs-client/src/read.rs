@@ -1,0 +1,348 @@
+//! Reading keys: whole, in part, or only if they changed; typed as JSON or as plain bytes.
+//!
+//! It owns what a read sends and what of the answer it gives back. It does not own connections nor the spelling of
+//! paths. Invariant: a missing key is told apart from every other answer; what is not sure is an error.
+
+use std::ops::{Bound, RangeBounds};
+
+use akvs_core::{Code, Error as CoreError, Revision};
+use bytes::Bytes;
+use reqwest::header::{IF_NONE_MATCH, RANGE};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Problem, Result};
+use crate::{Entry, IfChanged, Namespace, Part, wire};
+
+impl Namespace {
+    /// The value of a key, read as JSON, with what is known of it; none if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// assert!(namespace.get::<Vec<u32>>("primes").await?.is_none());
+    /// namespace.set("primes", &[2, 3, 5]).await?;
+    /// assert_eq!(namespace.get::<Vec<u32>>("primes").await?.unwrap().value, [2, 3, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Option<Entry<T>>> {
+        let key = key.as_ref();
+        let Some(entry) = self.read(key).await? else {
+            return Ok(None);
+        };
+        typed(key, entry).map(Some)
+    }
+
+    /// The value of a key, read as JSON, or this default if there is no such key. A value that is not such JSON is an
+    /// error, not the default.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// assert_eq!(namespace.get_or("limit", 100).await?, 100);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_or<T: DeserializeOwned>(
+        &self,
+        key: impl AsRef<[u8]>,
+        default: T,
+    ) -> Result<T> {
+        Ok(self.get(key).await?.map_or(default, |entry| entry.value))
+    }
+
+    /// The value of a key, to the byte, with what is known of it; none if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes(b"\xff", vec![0, 255]).await?;
+    /// assert_eq!(namespace.get_bytes(b"\xff").await?.unwrap().value, [0, 255][..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
+        self.read(key.as_ref()).await
+    }
+
+    /// The value of a key, to the byte, or this default if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// assert_eq!(namespace.get_bytes_or("banner", "hello").await?, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_bytes_or(
+        &self,
+        key: impl AsRef<[u8]>,
+        default: impl Into<Bytes>,
+    ) -> Result<Bytes> {
+        let entry = self.read(key.as_ref()).await?;
+        Ok(entry.map_or_else(|| default.into(), |entry| entry.value))
+    }
+
+    /// The value of a key, read as JSON, unless it is still of this revision (`If-None-Match`).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::IfChanged;
+    /// let known = namespace.set("bar", &1).await?.revision.expect("a revision");
+    /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Unchanged);
+    /// namespace.set("bar", &2).await?;
+    /// let IfChanged::Changed(entry) = namespace.get_if_changed::<u8>("bar", known).await? else {
+    ///     panic!("it was just changed")
+    /// };
+    /// assert_eq!(entry.value, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_if_changed<T: DeserializeOwned>(
+        &self,
+        key: impl AsRef<[u8]>,
+        revision: Revision,
+    ) -> Result<IfChanged<T>> {
+        let key = key.as_ref();
+        Ok(match self.read_if_changed(key, revision).await? {
+            IfChanged::Changed(entry) => IfChanged::Changed(typed(key, entry)?),
+            IfChanged::Unchanged => IfChanged::Unchanged,
+            IfChanged::Missing => IfChanged::Missing,
+        })
+    }
+
+    /// The value of a key, to the byte, unless it is still of this revision (`If-None-Match`).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::IfChanged;
+    /// let known = namespace.set_bytes("bar", "x").await?.revision.expect("a revision");
+    /// assert_eq!(namespace.get_bytes_if_changed("bar", known).await?, IfChanged::Unchanged);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_bytes_if_changed(
+        &self,
+        key: impl AsRef<[u8]>,
+        revision: Revision,
+    ) -> Result<IfChanged<Bytes>> {
+        self.read_if_changed(key.as_ref(), revision).await
+    }
+
+    /// The bytes of a value from one position up to another, with what is known of the whole; none if there is no
+    /// such key. A range that ends behind the value ends with it; one that begins there is an error of
+    /// [`Code::RangeNotSatisfiable`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes("bar", "hello world").await?;
+    /// let part = namespace.get_range("bar", ..5).await?.expect("it was just stored").value;
+    /// assert_eq!((&part.bytes[..], part.total), (&b"hello"[..], 11));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_range(
+        &self,
+        key: impl AsRef<[u8]>,
+        range: impl RangeBounds<u64>,
+    ) -> Result<Option<Entry<Part>>> {
+        let (first, last) = bounds(&range)?;
+        let mut request = self.reading(key.as_ref())?;
+        if (first, last) != (0, None) {
+            let last = last.map(|last| last.to_string()).unwrap_or_default();
+            request = request.header(RANGE, format!("bytes={first}-{last}"));
+        }
+        let success = [StatusCode::PARTIAL_CONTENT, StatusCode::OK];
+        let Some(response) = self.found(request, &success).await? else {
+            return Ok(None);
+        };
+        let status = response.status();
+        let announced = wire::content_range(response.headers());
+        let entry = self.entry(response).await?;
+        entry
+            .try_map(|bytes| match status {
+                StatusCode::PARTIAL_CONTENT => partial(bytes, first, announced),
+                // A server, or a proxy, may give the whole instead (RFC 9110, section 14.2).
+                _ => cut(&bytes, first, last),
+            })
+            .map(Some)
+    }
+
+    async fn read(&self, key: &[u8]) -> Result<Option<Entry<Bytes>>> {
+        let request = self.reading(key)?;
+        match self.found(request, &[StatusCode::OK]).await? {
+            Some(response) => self.entry(response).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn read_if_changed(&self, key: &[u8], known: Revision) -> Result<IfChanged<Bytes>> {
+        let request = self.reading(key)?;
+        let request = request.header(IF_NONE_MATCH, wire::tags(&[known]));
+        let success = [StatusCode::OK, StatusCode::NOT_MODIFIED];
+        Ok(match self.found(request, &success).await? {
+            None => IfChanged::Missing,
+            Some(response) if response.status() == StatusCode::NOT_MODIFIED => IfChanged::Unchanged,
+            Some(response) => IfChanged::Changed(self.entry(response).await?),
+        })
+    }
+
+    fn reading(&self, key: &[u8]) -> Result<RequestBuilder> {
+        self.request(Method::GET, &wire::key_path(key)?, "")
+    }
+
+    /// The answer to a read if it has a status that means success, or none if there is no such key.
+    async fn found(
+        &self,
+        request: RequestBuilder,
+        success: &[StatusCode],
+    ) -> Result<Option<Response>> {
+        match self.client().send(request, success).await? {
+            Ok(response) => Ok(Some(response)),
+            // Only the server's own document counts: any other 404 may come from a proxy that lost the server.
+            Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
+            Err(problem) => Err(Error::api(problem)),
+        }
+    }
+
+    async fn entry(&self, mut response: Response) -> Result<Entry<Bytes>> {
+        let headers = std::mem::take(response.headers_mut());
+        let value = wire::body(response, self.client().max_value_bytes()).await?;
+        Ok(Entry::new(value, &headers))
+    }
+}
+
+fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
+    entry
+        .try_map(|bytes| serde_json::from_slice(&bytes))
+        .map_err(|error| Error::decode(key, error))
+}
+
+/// The first position of a range, and the last if it has an end. HTTP has no word for a range of nothing.
+fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
+    let first = match range.start_bound() {
+        Bound::Included(first) => Some(*first),
+        Bound::Excluded(before) => before.checked_add(1),
+        Bound::Unbounded => Some(0),
+    };
+    let last = match range.end_bound() {
+        Bound::Included(last) => Some(Some(*last)),
+        Bound::Excluded(end) => end.checked_sub(1).map(Some),
+        Bound::Unbounded => Some(None),
+    };
+    match (first, last) {
+        (Some(first), Some(last)) if last.is_none_or(|last| first <= last) => Ok((first, last)),
+        _ => Err(CoreError::new(Code::InvalidRequest, "the range has no bytes").into()),
+    }
+}
+
+/// The part that was sent, if it is the one that was asked for.
+fn partial(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
+    match announced {
+        Some((start, total)) if start == first => Ok(Part {
+            bytes,
+            start,
+            total,
+        }),
+        _ => {
+            let text = "the answer is another range than the one that was asked for";
+            let status = StatusCode::PARTIAL_CONTENT.as_u16();
+            Err(Error::api(Problem::new(status, text)))
+        }
+    }
+}
+
+/// The part of a value that came as a whole.
+fn cut(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
+    let total = whole.len() as u64;
+    let end = last.map_or(total, |last| total.min(last.saturating_add(1)));
+    if first > end || (first == end && first > 0) {
+        let text = format!("the value has {total} bytes, so that nothing begins at {first}");
+        let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE.as_u16(), text);
+        let code = Code::RangeNotSatisfiable.to_string();
+        return Err(Error::api(problem.with_code(Some(code))));
+    }
+    Ok(Part {
+        // Both are positions in what is in memory.
+        bytes: whole.slice(first as usize..end as usize),
+        start: first,
+        total,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_a_first_and_perhaps_a_last_position() {
+        assert_eq!(bounds(&(..)).unwrap(), (0, None));
+        assert_eq!(bounds(&(2..)).unwrap(), (2, None));
+        assert_eq!(bounds(&(2..5)).unwrap(), (2, Some(4)));
+        assert_eq!(bounds(&(2..=5)).unwrap(), (2, Some(5)));
+        assert_eq!(
+            bounds(&(Bound::Excluded(2), Bound::Unbounded)).unwrap(),
+            (3, None)
+        );
+    }
+
+    #[test]
+    fn a_range_of_nothing_is_refused() {
+        for (start, end) in [(0, 0), (5, 5), (5, 4)] {
+            let error = bounds(&(start..end)).unwrap_err();
+            assert_eq!(error.code(), Some(Code::InvalidRequest), "{start}..{end}");
+        }
+        let past = (Bound::Excluded(u64::MAX), Bound::Unbounded);
+        assert!(bounds(&past).is_err());
+    }
+
+    #[test]
+    fn a_whole_value_is_cut_as_the_server_would_have() {
+        let whole = Bytes::from_static(b"hello world");
+        let part = |first, last| cut(&whole, first, last).map(|part| part.bytes);
+        assert_eq!(part(0, None).unwrap(), "hello world");
+        assert_eq!(part(6, None).unwrap(), "world");
+        assert_eq!(part(4, Some(6)).unwrap(), "o w");
+        assert_eq!(part(10, Some(u64::MAX)).unwrap(), "d");
+        for first in [11, 12, u64::MAX] {
+            let error = part(first, None).unwrap_err();
+            assert_eq!(error.code(), Some(Code::RangeNotSatisfiable), "{first}");
+        }
+        assert_eq!(cut(&Bytes::new(), 0, None).unwrap().total, 0);
+    }
+
+    #[test]
+    fn a_part_that_is_not_the_one_asked_for_is_an_error() {
+        assert!(partial("x".into(), 3, Some((3, 9))).is_ok());
+        assert!(partial("x".into(), 3, Some((4, 9))).is_err());
+        assert!(partial("x".into(), 3, None).is_err());
+    }
+}

@@ -1,0 +1,65 @@
+//! The one translation of fjall's errors and panics.
+//!
+//! It says what went wrong in our terms, and keeps fjall's own words as the source, for the log.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::super::folder::OpenError;
+use super::DiskOptions;
+use crate::{Code, Error, Result};
+
+/// Runs what may panic in fjall where stored data is damaged.
+pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged(None)))
+}
+
+pub(super) fn damaged(cause: Option<fjall::Error>) -> Error {
+    let error = Error::new(Code::Corrupted, "the stored data is damaged");
+    match cause {
+        Some(cause) => error.because(cause),
+        None => error,
+    }
+}
+
+pub(super) fn open_error(options: &DiskOptions, error: fjall::Error) -> OpenError {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    let folder = options.folder.clone();
+    match into_io(error) {
+        // These say something of what is in the files.
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
+            OpenError::Damaged(folder, error.to_string())
+        }
+        Ok(error) => OpenError::Unusable(folder, error),
+        Err(fjall::Error::Locked) => OpenError::Locked(folder, None),
+        Err(error) => OpenError::Damaged(folder, error.to_string()),
+    }
+}
+
+/// Translates an error of fjall.
+pub(super) fn translate(error: fjall::Error) -> Error {
+    use std::io::ErrorKind::{InvalidData, QuotaExceeded, StorageFull, UnexpectedEof};
+    let failed = || Error::new(Code::Storage, "the storage failed");
+    match into_io(error) {
+        Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData) => {
+            damaged(Some(error.into()))
+        }
+        Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => full(error),
+        Ok(error) => failed().because(error),
+        Err(fjall::Error::Poisoned) => failed().because(fjall::Error::Poisoned),
+        // Whatever else it says is that it read what it had not written.
+        Err(error) => damaged(Some(error)),
+    }
+}
+
+pub(super) fn full(error: io::Error) -> Error {
+    Error::new(Code::StorageFull, "the disk is full").because(error)
+}
+
+fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
+    if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
+        Ok(error)
+    } else {
+        Err(error)
+    }
+}

@@ -1,0 +1,141 @@
+//! Taking out entries whose deadline has passed, as changes in their namespace's history, in bounded steps.
+//!
+//! Nothing depends on it but space and the history: from its deadline on an entry is gone for every reader and every
+//! operation. It needs no open store: an idle namespace's entries expire too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Group;
+use crate::database::Database;
+use crate::engine::rows::{self, ChangeKind, NamespaceId};
+use crate::engine::{Durability, Limit, Table};
+use crate::store::StoreState;
+use crate::{Key, Result, Revision, Timestamp};
+
+/// How far the expiry has come. It may be lost at any time.
+///
+/// ```
+/// use akvs_core::engine::Durability;
+/// use akvs_core::{Action, Database, Expiry, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Ttl};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let store = Store::new(&database, Namespace::new("ns")?)?;
+/// let action = Action::Set { value: "v".into(), representation: Default::default(), ttl: Ttl::Millis(10) };
+/// store.apply(&Key::new("k")?, Op::from(action), Timestamp::from_millis(0))?;
+/// assert_eq!(database.next_deadline(), Some(Timestamp::from_millis(10)));
+///
+/// Expiry::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced)?;
+/// assert_eq!(store.counts().keys, 0);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Expiry {
+    /// Where to go on, behind the tombstones of the steps before, and when that was.
+    reached: Option<(Timestamp, Bytes)>,
+}
+
+impl Expiry {
+    /// Takes out up to so many entries whose deadline has passed; the newest revision. When there may be more to do,
+    /// [`Database::next_deadline`] says.
+    pub fn step(
+        &mut self,
+        database: &Database,
+        now: Timestamp,
+        rows: usize,
+        durability: Durability,
+    ) -> Result<Revision> {
+        let mut span = rows::deadlines_until(now);
+        match &self.reached {
+            Some((then, start)) if *then <= now => span.start = start.clone(),
+            // The clock stepped back: what was stored since may be due before what was reached.
+            _ => self.reached = None,
+        }
+        let mut group = database.group();
+        let page = database
+            .engine()
+            .page(Table::Deadlines, &span, Limit::rows(rows))?;
+        let full = page.len() >= rows;
+        let mut last = None;
+        for (row, _) in page {
+            let (deadline, id, key) = rows::parse_deadline_key(row.clone())?;
+            group.expire(id, &key, deadline, row.clone(), now)?;
+            last = Some(row);
+        }
+        if let Some(last) = last {
+            self.reached = Some((now, Bytes::copy_from_slice(&last)));
+        }
+        let next = if full {
+            Some(now)
+        } else {
+            let after = rows::deadlines_until(now).end.unwrap_or_default();
+            rows::first_deadline(database.engine(), after)?
+        };
+        group.database.set_next_deadline(next);
+        group.commit(durability)
+    }
+}
+
+impl Group<'_> {
+    /// Takes out an entry whose deadline has passed, and the row that said so.
+    fn expire(
+        &mut self,
+        id: NamespaceId,
+        key: &Key,
+        deadline: Timestamp,
+        row: Bytes,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self
+            .database
+            .engine()
+            .get(Table::Catalogue, &rows::dropped_key(id))?
+            .is_some()
+        {
+            // Whoever sweeps the namespace takes the rest.
+            self.batch.remove(Table::Deadlines, row);
+            return Ok(());
+        }
+        let at = self.pending_by_id(id)?;
+        self.load(at, key)?;
+        let entry = self.stores[at]
+            .entries
+            .get(key)
+            .and_then(|slot| slot.entry.as_ref());
+        match entry {
+            Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
+                self.change(at, id, key, None, ChangeKind::Expire);
+            }
+            // The entry was replaced or is gone, and its row should be as well.
+            _ => self.batch.remove(Table::Deadlines, row),
+        }
+        Ok(())
+    }
+
+    fn pending_by_id(&mut self, id: NamespaceId) -> Result<usize> {
+        let open = self
+            .writer
+            .loaded
+            .get(&id)
+            .and_then(std::sync::Weak::upgrade);
+        let state = match open {
+            Some(state) => state,
+            // Nobody has it open: what is known of it lasts as long as the group.
+            None => match self
+                .stores
+                .iter()
+                .position(|pending| pending.id == Some(id))
+            {
+                Some(at) => return Ok(at),
+                None => Arc::new(StoreState::new(id, self.database.counts(id)?)),
+            },
+        };
+        let address = Arc::as_ptr(&state) as usize;
+        if let Some(at) = self.index.get(&address) {
+            return Ok(*at);
+        }
+        let known = state.counts_and_history();
+        Ok(self.push(&state, None, known))
+    }
+}

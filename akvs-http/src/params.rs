@@ -1,0 +1,239 @@
+//! The query of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
+//! be a misspelt one, and `?tll=60` must not make a permanent key.
+
+use akvs_core::{Code, Error, Result, Ttl};
+
+/// What a `POST` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Set,
+    Add,
+    Append,
+    Touch,
+}
+
+/// The parameters of a `POST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Params {
+    pub(crate) verb: Verb,
+    pub(crate) ttl: Ttl,
+}
+
+/// Reads the query of a `POST`.
+pub(crate) fn of_post(query: &str) -> Result<Params> {
+    let (mut verb, mut ttl) = (None, None);
+    each(query, |name, value| match name {
+        "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
+        "ttl" => once("ttl", ttl.replace(parse_ttl(value)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    let verb = verb.unwrap_or(Verb::Set);
+    if verb == Verb::Touch && ttl == Some(Ttl::Keep) {
+        return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
+    }
+    let ttl = ttl.unwrap_or(match verb {
+        // A plain overwrite, and a touch without a ttl, clear the deadline.
+        Verb::Set | Verb::Touch => Ttl::Forever,
+        Verb::Add | Verb::Append => Ttl::Keep,
+    });
+    Ok(Params { verb, ttl })
+}
+
+/// Refuses to drop a namespace whose name is not said twice.
+pub(crate) fn confirm(query: &str, name: &str) -> Result<()> {
+    let mut confirmed = None;
+    each(query, |parameter, value| match parameter {
+        "confirm" => once("confirm", confirmed.replace(value == name).is_some()),
+        _ => Err(unknown(parameter)),
+    })?;
+    if confirmed == Some(true) {
+        return Ok(());
+    }
+    let text = "this drops the namespace with all it holds; say its name again as ?confirm=";
+    Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
+}
+
+/// Refuses any parameter.
+pub(crate) fn none(query: &str) -> Result<()> {
+    each(query, |name, _| Err(unknown(name)))
+}
+
+fn each(query: &str, mut visit: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    form_urlencoded::parse(query.as_bytes()).try_for_each(|(name, value)| visit(&name, &value))
+}
+
+fn parse_verb(text: &str) -> Result<Verb> {
+    match text {
+        "add" => Ok(Verb::Add),
+        "append" => Ok(Verb::Append),
+        "touch" => Ok(Verb::Touch),
+        _ => Err(invalid(
+            &format!(
+                "op={:?} is not known; there are add, append and touch",
+                short(text)
+            ),
+            "op",
+        )),
+    }
+}
+
+/// `90` and `90s` are seconds; `1500ms`, `5m`, `2h`, `7d` say their unit; `keep` keeps what there was.
+fn parse_ttl(text: &str) -> Result<Ttl> {
+    if text == "keep" {
+        return Ok(Ttl::Keep);
+    }
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    let millis = match &text[digits..] {
+        "ms" => Some(1),
+        "" | "s" => Some(1_000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let number = text[..digits]
+        .parse::<u64>()
+        .ok()
+        .filter(|number| *number > 0);
+    let product = millis
+        .zip(number)
+        .and_then(|(millis, number)| number.checked_mul(millis));
+    product.map(Ttl::Millis).ok_or_else(|| {
+        let text = format!(
+            "ttl={:?} is no time, such as 90, 90s, 1500ms, 5m, 2h, 7d, or keep",
+            short(text)
+        );
+        invalid(&text, "ttl")
+    })
+}
+
+fn once(name: &str, twice: bool) -> Result<()> {
+    if twice {
+        Err(invalid(&format!("{name} stands there twice"), name))
+    } else {
+        Ok(())
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let name = short(name);
+    invalid(&format!("the query parameter {name:?} is not known"), &name)
+}
+
+fn invalid(text: &str, parameter: &str) -> Error {
+    Error::new(Code::InvalidRequest, text).with("parameter", parameter)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ttl_has_units() {
+        for (text, millis) in [
+            ("90", 90_000),
+            ("90s", 90_000),
+            ("1500ms", 1_500),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+        ] {
+            assert_eq!(
+                of_post(&format!("ttl={text}")).unwrap().ttl,
+                Ttl::Millis(millis),
+                "{text}"
+            );
+        }
+        assert_eq!(of_post("ttl=keep").unwrap().ttl, Ttl::Keep);
+        for text in [
+            "",
+            "0",
+            "0s",
+            "-1",
+            "+1",
+            "1.5",
+            "5w",
+            "s",
+            " 5",
+            "5 m",
+            "99999999999999999999",
+            "18446744073709551615d",
+        ] {
+            assert!(of_post(&format!("ttl={text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_ttl_it_depends_on_what_is_done() {
+        assert_eq!(
+            of_post("").unwrap(),
+            Params {
+                verb: Verb::Set,
+                ttl: Ttl::Forever
+            }
+        );
+        assert_eq!(
+            of_post("op=touch").unwrap(),
+            Params {
+                verb: Verb::Touch,
+                ttl: Ttl::Forever
+            }
+        );
+        assert_eq!(
+            of_post("op=add").unwrap(),
+            Params {
+                verb: Verb::Add,
+                ttl: Ttl::Keep
+            }
+        );
+        assert_eq!(
+            of_post("op=append&ttl=1").unwrap(),
+            Params {
+                verb: Verb::Append,
+                ttl: Ttl::Millis(1_000)
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_or_stands_twice_is_refused_by_name() {
+        for (query, name) in [
+            ("tll=60", "tll"),
+            ("op=push", "op"),
+            ("op=", "op"),
+            ("ttl=1&ttl=2", "ttl"),
+            ("op=add&op=add", "op"),
+            ("op=touch&ttl=keep", "ttl"),
+            ("%74tl=1&x", "x"),
+        ] {
+            assert_eq!(
+                of_post(query).unwrap_err().context()["parameter"],
+                name,
+                "{query}"
+            );
+        }
+        assert!(none("").is_ok() && none("ttl=1").is_err());
+    }
+
+    #[test]
+    fn a_name_is_confirmed_by_itself_only() {
+        assert!(confirm("confirm=n%20s", "n s").is_ok());
+        for query in [
+            "",
+            "confirm=",
+            "confirm=other",
+            "confirm=n+s+",
+            "confirm",
+            "confirm=n%20s&confirm=n%20s",
+            "x=1",
+        ] {
+            assert!(confirm(query, "n s").is_err(), "{query}");
+        }
+    }
+}

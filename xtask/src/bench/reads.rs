@@ -1,0 +1,53 @@
+//! Reads, with the read cache and without.
+//!
+//! Two servers of the same build, filled alike. All keys fit into memory either way, so without the cache this
+//! shows what the engine costs, not the disk.
+
+use std::path::Path;
+
+use super::figures::{head, pair, row};
+use super::server::Server;
+use super::wrk::{Load, Request};
+use super::{KEYS, VALUE_BYTES};
+use crate::shell::Result;
+
+const CONNECTIONS: &[usize] = &[1, 64];
+const SECONDS: u64 = 4;
+/// How long each server is warmed up at each number of connections, in seconds.
+const WARM: u64 = 1;
+/// Reads do not depend on it, and a slow disk would take minutes to fill two servers.
+const FILL_FAST: (&str, &str) = ("AKVS_ENGINE__DURABILITY", "interval");
+const CACHE: &[(&str, &str)] = &[FILL_FAST];
+const NO_CACHE: &[(&str, &str)] = &[FILL_FAST, ("AKVS_ENGINE__CACHE_BYTES", "0")];
+
+/// Measures and prints the table.
+pub(super) fn reads(binary: &Path, folder: &Path) -> Result {
+    let cached = filled("with the cache", binary, &folder.join("cached"), CACHE)?;
+    let bare = filled("without", binary, &folder.join("bare"), NO_CACHE)?;
+    let load = Load::new(Request::Get, folder)?;
+    println!("GET over {KEYS} keys of {VALUE_BYTES} B\n");
+    println!("{}", head("cached", "not"));
+    for &connections in CONNECTIONS {
+        load.run(&cached, connections, WARM)?;
+        load.run(&bare, connections, WARM)?;
+        let (with, without) = pair(
+            &format!("{connections} connections, with the cache and without"),
+            || load.run(&cached, connections, SECONDS),
+            || load.run(&bare, connections, SECONDS),
+        )?;
+        println!("{}", row(connections, with, without));
+    }
+    Ok(())
+}
+
+/// A server that holds all keys; says what memory that takes.
+fn filled(title: &str, binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+    let server = Server::start(binary, data, settings)?;
+    let fresh = server.process.resident_mb()?;
+    server.fill()?;
+    println!(
+        "resident {title}: {fresh} MB when fresh, {} MB with {KEYS} keys",
+        server.process.resident_mb()?
+    );
+    Ok(server)
+}
