@@ -282,6 +282,14 @@ impl Database {
         self.0.cache.as_ref()?.get(id, key)
     }
 
+    /// The entry, past its deadline or not, from the cache or else from the engine.
+    pub(crate) fn current(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
+        match self.cached(id, key) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.read(id, key),
+        }
+    }
+
     /// The entry in the engine, past its deadline or not; it is in the cache afterwards.
     pub(crate) fn read(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
         let Some(cache) = &self.0.cache else {

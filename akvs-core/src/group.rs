@@ -282,10 +282,7 @@ impl<'a> Group<'a> {
         if pending.entries.contains_key(key) {
             return Ok(());
         }
-        let entry = match self.database.cached(id, key.as_bytes()) {
-            Some(entry) => Some(entry),
-            None => self.database.read(id, key.as_bytes())?,
-        };
+        let entry = self.database.current(id, key.as_bytes())?;
         let committed_deadline = entry.as_ref().and_then(|entry| entry.deadline);
         pending.entries.insert(
             key.clone(),

@@ -85,16 +85,20 @@ impl Store {
 
     /// The entry of a key, if it has one at this moment.
     pub fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
-        if let Some(entry) = self.find_cached(key) {
-            return Ok(Some(entry).filter(|entry| entry.is_live(now)));
-        }
         let Some(id) = self.state.id() else {
             return Ok(None);
         };
-        Ok(self
-            .database
-            .read(id, key)?
-            .filter(|entry| entry.is_live(now)))
+        let entry = self.database.current(id, key)?;
+        Ok(entry.filter(|entry| entry.is_live(now)))
+    }
+
+    /// The same for a caller that has just missed it in the cache, and does not want to look there again.
+    pub fn find_stored(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
+        let Some(id) = self.state.id() else {
+            return Ok(None);
+        };
+        let entry = self.database.read(id, key)?;
+        Ok(entry.filter(|entry| entry.is_live(now)))
     }
 
     /// The entry of a key where it is in the cache, past its deadline or not. Never waits for a disk.

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::accept;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-const TEXT: &str = "text/plain; charset=utf-8";
+/// What the bodies are that have no type of their own.
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The status and the title of a code: the table of the contract.
 pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {

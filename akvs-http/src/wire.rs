@@ -20,7 +20,7 @@ const AKVS_EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
 const YES: HeaderValue = HeaderValue::from_static("?1");
 const NO: HeaderValue = HeaderValue::from_static("?0");
 const AKVS_EXISTED: HeaderName = HeaderName::from_static("akvs-existed");

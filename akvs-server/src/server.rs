@@ -85,12 +85,12 @@ impl Server {
             // The disk may have to be waited for, which must not hold up the thread's other callers.
             Ok(runtime) if !self.committer.is_resident() => {
                 let (store, key, now) = (store.clone(), key.to_vec(), self.committer.clock().now());
-                let read = runtime.spawn_blocking(move || store.find(&key, now));
+                let read = runtime.spawn_blocking(move || store.find_stored(&key, now));
                 read.await.map_err(|error| {
                     Error::new(Code::Storage, "the read failed").because(error)
                 })??
             }
-            _ => store.find(key, self.committer.clock().now())?,
+            _ => store.find_stored(key, self.committer.clock().now())?,
         };
         Ok(entry)
     }

@@ -18,7 +18,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
@@ -48,6 +48,15 @@ struct Stripe {
     count: AtomicU64,
     /// How many of its keys are being committed.
     committing: Mutex<usize>,
+}
+
+impl Stripe {
+    /// Keeps all others from changing the cache for its keys.
+    fn hold(&self) -> MutexGuard<'_, usize> {
+        self.committing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -125,10 +134,7 @@ impl EntryCache {
             return;
         };
         let stripe = self.stripe(id, key);
-        let committing = stripe
-            .committing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let committing = stripe.hold();
         if *committing == 0 && stripe.count.load(Ordering::SeqCst) == ticket.0 {
             self.entries.insert(Slot { id, key: owned }, entry);
         }
@@ -137,10 +143,7 @@ impl EntryCache {
     /// Makes all readers of a key ask the engine until it is published. Where the commit fails, they do for good.
     pub(crate) fn withdraw(&self, id: NamespaceId, key: &Key) {
         let stripe = self.stripe(id, key.as_bytes());
-        let mut committing = stripe
-            .committing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut committing = stripe.hold();
         *committing += 1;
         stripe.count.fetch_add(1, Ordering::SeqCst);
         self.entries.remove(&SlotRef {
@@ -152,10 +155,7 @@ impl EntryCache {
     /// Stores what was committed, or that there is nothing any more, once for each time it was withdrawn.
     pub(crate) fn publish(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
         let stripe = self.stripe(id, key.as_bytes());
-        let mut committing = stripe
-            .committing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut committing = stripe.hold();
         *committing = committing.saturating_sub(1);
         stripe.count.fetch_add(1, Ordering::SeqCst);
         match entry {

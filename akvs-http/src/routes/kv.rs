@@ -144,9 +144,7 @@ async fn drop_namespace(request: &HttpRequest, state: &State, name: &str) -> Res
     if !state.registry.drop_namespace(name).await? {
         return Err(Error::new(Code::NotFound, "there is no such namespace"));
     }
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body("OK"))
+    Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
 }
 
 async fn submit(state: &State, path: KeyPath<'_>, op: Op) -> Result<Outcome> {

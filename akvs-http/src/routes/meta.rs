@@ -58,7 +58,5 @@ async fn read_only(
 }
 
 fn text(text: &'static str) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .body(text)
+    HttpResponse::Ok().content_type(problem::TEXT).body(text)
 }
