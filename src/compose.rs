@@ -16,7 +16,6 @@ use crate::settings::{Durability, EngineKind, Settings};
 
 /// An opened store: what is below HTTP.
 pub(crate) struct Storage {
-    database: Database,
     committer: Committer,
 }
 
@@ -46,15 +45,12 @@ impl Storage {
             ))
         })?;
         let committer = Committer::start(
-            database.clone(),
+            database,
             committer_options(settings),
             Arc::new(SystemClock::new()),
         )
         .map_err(|error| Failure::failed(error.message()))?;
-        Ok(Storage {
-            database,
-            committer,
-        })
+        Ok(Storage { committer })
     }
 
     /// Serves it over HTTP; within the runtime.
@@ -85,8 +81,7 @@ impl Storage {
 
     /// Commits what was accepted, and makes it durable. Blocks.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        self.committer.stop();
-        self.database.close().map_err(|error| {
+        self.committer.stop().map_err(|error| {
             Failure::failed(format!(
                 "the data could not be synced at the end: {}",
                 error.message()

@@ -36,6 +36,7 @@ mod namespace;
 mod ops;
 mod read;
 mod set;
+mod watch;
 mod wire;
 mod write;
 
@@ -46,6 +47,7 @@ pub use error::{Error, Problem, Result};
 pub use namespace::Namespace;
 pub use ops::{Add, Append, Touch};
 pub use set::Set;
+pub use watch::{Change, Changes, Stored, Watch};
 
 pub use akvs_core::{Code, Revision};
 /// The HTTP library, in the version that [`ClientBuilder::http_client`] takes.

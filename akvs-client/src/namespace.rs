@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::write::Write;
-use crate::{Add, Append, Client, Del, Set, Touch, wire};
+use crate::{Add, Append, Client, Del, Set, Touch, Watch, wire};
 
 const JSON: &str = "application/json";
 
@@ -181,6 +181,30 @@ impl Namespace {
     /// ```
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Append {
         Append(Write::op(self, "append", key.as_ref(), value.into()))
+    }
+
+    /// Watches the namespace: a stream of its changes that goes on over broken connections and restarts of the server.
+    /// The namespace need not be there yet.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Change;
+    /// let mut changes = namespace.watch().from_state().values().stream();
+    /// assert!(matches!(changes.next().await.unwrap()?, Change::Synced { .. }));
+    /// namespace.set("bar", &[2, 3, 5]).await?;
+    /// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
+    ///     panic!("it was just stored")
+    /// };
+    /// assert_eq!(stored.json::<Vec<u32>>()?, Some(vec![2, 3, 5]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self) -> Watch {
+        Watch::new(&self.client, &self.path)
     }
 
     pub(crate) fn client(&self) -> &Client {

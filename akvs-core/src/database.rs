@@ -12,10 +12,10 @@ use bytes::Bytes;
 
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
-use crate::engine::rows::{self, NamespaceId};
+use crate::engine::rows::{self, CatalogueRow, NamespaceId, Tally};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
-use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp};
+use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp, View};
 
 /// Rows up to this size may share an engine's block with their neighbours.
 const SHARED_BLOCK_BYTES: usize = 16 << 10;
@@ -65,12 +65,16 @@ struct Inner {
     next_deadline: AtomicU64,
     /// The newest revision that readers see; beside the counters, so that nobody waits for a commit to read it.
     revision: AtomicU64,
+    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
+    forgotten: AtomicU64,
     failure: OnceLock<Error>,
 }
 
 /// What only whoever commits may see.
 pub(crate) struct Writer {
     pub(crate) counters: Counters,
+    /// Whether the engine says that its rows are of the newest format.
+    pub(crate) format_is_written: bool,
     /// The namespaces whose counts are in memory. Those of others are read from the engine before they change.
     pub(crate) loaded: HashMap<NamespaceId, Weak<StoreState>>,
 }
@@ -94,23 +98,12 @@ impl Database {
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
     pub fn open(engine: Arc<dyn Engine>, options: Options) -> Result<Database> {
-        let number = |key| -> Result<Option<u64>> {
-            engine
-                .get(Table::Meta, key)?
-                .map(|value| rows::parse_number(&value))
-                .transpose()
-        };
-        match number(rows::META_FORMAT)? {
-            None | Some(rows::FORMAT) => {}
-            Some(found) => {
-                let text = format!(
-                    "the data has format {found}, this release reads format {}",
-                    rows::FORMAT
-                );
-                return Err(Error::new(Code::Corrupted, text).with("format", found));
-            }
-        }
-        let revision = Revision::new(number(rows::META_REVISION)?.unwrap_or_default());
+        let recover::Found {
+            mut counters,
+            mut forgotten,
+            format,
+        } = recover::Found::read(&*engine)?;
+        let revision = counters.revision;
         let watermark = engine.watermark()?;
         if engine.lost_commits() && !options.accept_lost_commits {
             let text = "the data misses commits that had been synced";
@@ -124,13 +117,11 @@ impl Database {
                 .with("revision", revision.get())
                 .with("synced_revision", watermark.get()));
         }
-        let mut counters = Counters {
-            revision,
-            namespace: number(rows::META_NAMESPACE)?.unwrap_or_default(),
-        };
-        if revision < watermark || engine.lost_commits() {
+        let begins_anew = revision < watermark || engine.lost_commits();
+        if begins_anew {
             counters.revision = revision.max(watermark);
             counters = recover::begin_anew(&*engine, counters)?;
+            forgotten = counters.revision;
         }
         let first_deadline = rows::first_deadline(&*engine, Bytes::new())?;
         Ok(Database(Arc::new(Inner {
@@ -138,8 +129,10 @@ impl Database {
             engine,
             options,
             revision: AtomicU64::new(counters.revision.get()),
+            forgotten: AtomicU64::new(forgotten.get()),
             writer: Mutex::new(Writer {
                 counters,
+                format_is_written: begins_anew || format == Some(rows::FORMAT),
                 loaded: HashMap::new(),
             }),
             next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
@@ -169,6 +162,14 @@ impl Database {
         self.0.engine.sync().map_err(|error| self.fail(error))
     }
 
+    /// Notices a failure of the engine that no write has met yet.
+    pub fn check(&self) -> Result<()> {
+        match self.failure() {
+            Some(failure) => Err(failure.clone()),
+            None => self.0.engine.check().map_err(|error| self.fail(error)),
+        }
+    }
+
     /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is
     /// opened again, if it lost any of it. Costs a sync of its own.
     pub fn raise_watermark(&self, revision: Revision) -> Result<()> {
@@ -189,32 +190,49 @@ impl Database {
         after: Option<&Namespace>,
         limit: usize,
     ) -> Result<Vec<NamespaceInfo>> {
-        let start = match after {
-            // The least name that is greater.
-            Some(name) => [name.as_str().as_bytes(), &[0]].concat().into(),
+        // The least name that is greater.
+        let behind = |name: &[u8]| Bytes::from([name, &[0]].concat());
+        let mut start = match after {
+            Some(name) => behind(name.as_str().as_bytes()),
             None => Bytes::from_static(rows::FIRST_NAME),
         };
-        let rows = self.0.engine.page(
-            Table::Catalogue,
-            &Span { start, end: None },
-            Limit::rows(limit),
-        )?;
-        rows.into_iter()
-            .map(|(name, value)| {
-                let row = rows::parse_catalogue(&value)?;
-                let name = rows::parse_name(&name)?;
-                Ok(NamespaceInfo {
-                    name,
-                    created: row.created,
-                    counts: self.counts(row.id)?,
-                })
-            })
-            .collect()
+        let mut found = Vec::new();
+        // Some rows are of namespaces that were dropped: not many, but they may stand together.
+        while found.len() < limit {
+            let (span, wanted) = (Span { start, end: None }, limit - found.len());
+            let page = self
+                .0
+                .engine
+                .page(Table::Catalogue, &span, Limit::rows(wanted))?;
+            let Some((last, _)) = page.last() else { break };
+            start = behind(last);
+            for (name, value) in page {
+                if let Some(row) = rows::parse_catalogue(&value)?.live() {
+                    found.push(NamespaceInfo {
+                        name: rows::parse_name(&name)?,
+                        created: row.created,
+                        counts: self.tally(row.id)?.counts,
+                    });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Whether there is a namespace of this name.
     pub fn has_namespace(&self, name: &Namespace) -> Result<bool> {
-        Ok(self.catalogue_row(name)?.is_some())
+        let row = self.catalogue_row(name)?;
+        Ok(row.and_then(CatalogueRow::live).is_some())
+    }
+
+    /// Which history tells of a namespace; none where nothing is known of one of this name.
+    pub fn history_of(&self, name: &Namespace) -> Result<Option<rows::HistoryId>> {
+        Ok(self.view(name)?.history())
+    }
+
+    /// A namespace as it stands now, for as long as the view is kept.
+    pub fn view(&self, name: &Namespace) -> Result<View> {
+        View::new(self, name)
     }
 
     /// How much is stored, in bytes, about.
@@ -264,7 +282,7 @@ impl Database {
         self.0.failure.get_or_init(|| error).clone()
     }
 
-    pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<rows::CatalogueRow>> {
+    pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<CatalogueRow>> {
         let value = self
             .0
             .engine
@@ -272,9 +290,38 @@ impl Database {
         value.map(|value| rows::parse_catalogue(&value)).transpose()
     }
 
-    pub(crate) fn counts(&self, id: NamespaceId) -> Result<Counts> {
-        let value = self.0.engine.get(Table::Meta, &rows::counts_key(id))?;
-        value.map_or(Ok(Counts::default()), |value| rows::parse_counts(&value))
+    pub(crate) fn tally(&self, id: NamespaceId) -> Result<Tally> {
+        self.parse_tally(id, self.0.engine.get(Table::Meta, &rows::counts_key(id))?)
+    }
+
+    pub(crate) fn parse_tally(&self, id: NamespaceId, value: Option<Bytes>) -> Result<Tally> {
+        match value {
+            Some(value) => rows::parse_counts(&value, id, self.forgotten()),
+            // It was dropped a moment ago.
+            None => Ok(Tally {
+                floor: Revision::new(u64::MAX),
+                ..Tally::default()
+            }),
+        }
+    }
+
+    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
+    pub(crate) fn forgotten(&self) -> Revision {
+        Revision::new(self.0.forgotten.load(Ordering::Acquire))
+    }
+
+    /// How many changes a history has after a revision, up to about a thousand; 0 where that cannot be read.
+    pub(crate) fn count_changes(&self, history: rows::HistoryId, after: Revision) -> u64 {
+        let span = rows::history_span(history, after, Revision::new(u64::MAX));
+        let page = self
+            .0
+            .engine
+            .page(Table::History, &span, Limit::rows(1_000));
+        page.map_or(0, |page| page.len() as u64)
+    }
+
+    pub(crate) fn forget(&self, revision: Revision) {
+        self.0.forgotten.fetch_max(revision.get(), Ordering::AcqRel);
     }
 
     /// The entry in the cache, if it is there.
@@ -350,7 +397,7 @@ mod tests {
         };
         assert_eq!(
             error.message(),
-            "the data has format 2, this release reads format 1"
+            "the data has format 3, this release reads formats 1 to 2"
         );
     }
 
@@ -364,6 +411,10 @@ mod tests {
         fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
             self.0.page(table, span, limit)
         }
+        fn snapshot(&self) -> Result<Box<dyn crate::engine::Snapshot>> {
+            self.0.snapshot()
+        }
+
         fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
             self.0.commit(batch, durability)
         }

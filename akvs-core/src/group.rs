@@ -5,6 +5,7 @@
 //! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
 
 mod expiry;
+mod lifetime;
 mod pending;
 mod trim;
 
@@ -14,13 +15,15 @@ use std::sync::{Arc, MutexGuard};
 use bytes::Bytes;
 
 pub use self::expiry::Expiry;
+use self::lifetime::Drops;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
-use crate::engine::rows::{self, CatalogueRow, ChangeKind, NamespaceId};
+use crate::engine::rows::{self, HistoryId, NamespaceId};
 use crate::engine::{Batch, Durability, Table};
-use crate::store::{Store, StoreState};
+use crate::store::{Known, Store, StoreState};
 use crate::{
-    Change, Code, Counts, Entry, Error, Key, Namespace, Op, Result, Revision, Timestamp, apply,
+    Change, Code, Entry, Error, Event, EventKind, Key, Namespace, Op, Result, Revision, Timestamp,
+    apply,
 };
 
 /// What became of an operation.
@@ -32,6 +35,19 @@ pub struct Outcome {
     pub existed: bool,
     /// What is there now; none where the key is not there.
     pub entry: Option<Entry>,
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The newest revision.
+    pub revision: Revision,
+    /// What changed, in order, each with the history it belongs to; empty unless it was [recorded](Group::record).
+    pub events: Vec<(HistoryId, Event)>,
+    /// The namespaces that have come into being, with their histories.
+    pub born: Vec<(Namespace, HistoryId)>,
+    /// The histories that are not known any more.
+    pub forgotten: Vec<HistoryId>,
 }
 
 /// Changes that are committed together.
@@ -62,6 +78,9 @@ pub struct Group<'a> {
     earliest_deadline: Option<Timestamp>,
     /// The namespaces of the group's stores, to find two stores of one.
     names: HashSet<Namespace>,
+    drops: Drops,
+    recording: bool,
+    done: Committed,
 }
 
 impl<'a> Group<'a> {
@@ -76,7 +95,15 @@ impl<'a> Group<'a> {
             index: HashMap::new(),
             earliest_deadline: None,
             names: HashSet::new(),
+            drops: Drops::default(),
+            recording: false,
+            done: Committed::default(),
         }
+    }
+
+    /// Keeps what changes, for [`Committed::events`]; without this it is only written.
+    pub fn record(&mut self) {
+        self.recording = true;
     }
 
     /// Judges an operation and, where it changes something, takes the change into the group.
@@ -99,14 +126,19 @@ impl<'a> Group<'a> {
                     ..Outcome::default()
                 });
             }
-            Change::Put(draft) => (
-                Some(draft.into_entry(self.next.revision.next())),
-                ChangeKind::Set,
-            ),
-            Change::Remove => (None, ChangeKind::Delete),
+            Change::Put(draft) => {
+                let entry = draft.into_entry(self.next.revision.next());
+                let kind = EventKind::Set {
+                    key: key.clone(),
+                    size: entry.value.len() as u64,
+                    entry: entry.clone(),
+                };
+                (Some(entry), kind)
+            }
+            Change::Remove => (None, EventKind::Delete { key: key.clone() }),
         };
-        let id = self.birth(at, store, now)?;
-        let revision = self.change(at, id, key, entry.clone(), kind);
+        self.birth(at, store, now)?;
+        let revision = self.change(at, key, entry.clone(), kind);
         Ok(Outcome {
             revision: Some(revision),
             existed,
@@ -115,59 +147,47 @@ impl<'a> Group<'a> {
     }
 
     /// Takes a change into the group: what is there now, under the next revision.
-    fn change(
-        &mut self,
-        at: usize,
-        id: NamespaceId,
-        key: &Key,
-        entry: Option<Entry>,
-        kind: ChangeKind,
-    ) -> Revision {
-        let revision = self.next.revision.next();
-        self.next.revision = revision;
+    fn change(&mut self, at: usize, key: &Key, entry: Option<Entry>, kind: EventKind) -> Revision {
         let pending = &mut self.stores[at];
+        let counts = &mut pending.known.tally.counts;
         let slot = pending
             .entries
             .entry(key.clone())
             .or_insert_with(PendingEntry::absent);
         let size = |entry: &Entry| key.as_bytes().len() + entry.value.len();
         if let Some(old) = &slot.entry {
-            pending.counts.remove(size(old));
+            counts.remove(size(old));
         }
         if let Some(new) = &entry {
-            pending.counts.add(size(new));
+            counts.add(size(new));
         }
         let deadline = entry.as_ref().and_then(|entry| entry.deadline);
         self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
         slot.entry = entry;
         slot.changed = true;
-        pending.counts.history += 1;
-        let row = rows::history_value(kind, key.as_bytes());
-        self.batch
-            .put(Table::History, rows::history_key(id, revision, 0), row);
-        revision
+        self.tell(at, kind)
     }
 
-    /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
-    /// `unavailable`; a store made anew begins empty. The space comes back by [`Sweep`](crate::engine::Sweep).
-    pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
-        let at = self.pending(store)?;
-        let Some(id) = self.stores[at].id else {
-            return Ok(false);
+    /// Writes a change into its namespace's history, under the next revision.
+    fn tell(&mut self, at: usize, kind: EventKind) -> Revision {
+        let revision = self.next.revision.next();
+        self.next.revision = revision;
+        let event = Event {
+            revision,
+            is_last: true,
+            kind,
         };
-        if self.stores[at].state.id().is_none() {
-            // Its birth is in this very group, and a row can stand in a batch only once.
-            return Err(Error::new(
-                Code::Unavailable,
-                "the namespace is just being made",
-            ));
+        let tally = &mut self.stores[at].known.tally;
+        tally.counts.history += 1;
+        self.batch.put(
+            Table::History,
+            rows::history_key(tally.history, revision, 0),
+            rows::change_value(&event),
+        );
+        if self.recording {
+            self.done.events.push((tally.history, event));
         }
-        // What was gathered for it so far is not wanted any more, except its history, which is swept.
-        self.stores[at].entries.clear();
-        self.stores[at].dropped = true;
-        self.batch
-            .put(Table::Catalogue, rows::dropped_key(id), Bytes::new());
-        Ok(true)
+        revision
     }
 
     /// Removes a row that no store speaks of any more.
@@ -177,18 +197,18 @@ impl<'a> Group<'a> {
 
     /// Commits everything at once and shows it to readers. After an error nothing is committed ever again, because
     /// nobody knows whether it was.
-    ///
-    /// Returns the newest revision.
-    pub fn commit(mut self, durability: Durability) -> Result<Revision> {
+    pub fn commit(mut self, durability: Durability) -> Result<Committed> {
         if let Some(failure) = self.database.failure() {
             return Err(failure.clone());
         }
         for at in 0..self.stores.len() {
             self.trim_history(at);
         }
+        self.forget_oldest();
         let published = self.write_rows();
+        self.done.revision = self.next.revision;
         if self.batch.is_empty() {
-            return Ok(self.committed.revision);
+            return Ok(self.done);
         }
         if let Some(deadline) = self.earliest_deadline {
             // Before it can be read: who expires must not look too late.
@@ -204,22 +224,22 @@ impl<'a> Group<'a> {
             .commit(batch, durability)
             .map_err(|error| self.database.fail(error))?;
         self.writer.counters = self.next;
+        // Written with the revision; sweeping, for one, has none.
+        self.writer.format_is_written |= self.next.revision > self.committed.revision;
         for (id, key, entry) in published {
             self.database.publish(id, &key, entry);
         }
         for pending in self.stores {
             self.writer.keep(&pending);
-            let id = if pending.dropped {
-                StoreState::DROPPED
-            } else {
-                pending.id.unwrap_or(StoreState::UNBORN)
+            let id = match pending.dropped {
+                Some(_) => StoreState::DROPPED,
+                None => pending.id.unwrap_or(StoreState::UNBORN),
             };
-            pending
-                .state
-                .commit(id, pending.counts, pending.history_start);
+            pending.state.commit(id, pending.known);
         }
+        self.database.forget(self.drops.forgotten());
         self.database.advance(self.next.revision);
-        Ok(self.next.revision)
+        Ok(self.done)
     }
 
     /// Where the namespace stands in the group.
@@ -228,7 +248,7 @@ impl<'a> Group<'a> {
         let state = store.state();
         let address = Arc::as_ptr(state) as usize;
         if let Some(at) = self.index.get(&address) {
-            return if self.stores[*at].dropped {
+            return if self.stores[*at].dropped.is_some() {
                 Err(gone())
             } else {
                 Ok(*at)
@@ -246,30 +266,23 @@ impl<'a> Group<'a> {
 
     /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
     /// when the store was opened.
-    fn known(&self, state: &Arc<StoreState>) -> Result<(Counts, Option<Bytes>)> {
+    fn known(&self, state: &Arc<StoreState>) -> Result<Known> {
         match state.id() {
-            Some(id) if !self.writer.has(id, state) => Ok((self.database.counts(id)?, None)),
-            _ => Ok(state.counts_and_history()),
+            Some(id) if !self.writer.has(id, state) => Ok(self.database.tally(id)?.into()),
+            _ => Ok(state.known()),
         }
     }
 
-    fn push(
-        &mut self,
-        state: &Arc<StoreState>,
-        name: Option<Namespace>,
-        known: (Counts, Option<Bytes>),
-    ) -> usize {
-        let (counts, history_start) = known;
+    fn push(&mut self, state: &Arc<StoreState>, name: Option<Namespace>, known: Known) -> usize {
         let address = Arc::as_ptr(state) as usize;
         self.stores.push(Pending {
             state: Arc::clone(state),
             name,
             id: state.id(),
-            counts,
-            committed_counts: counts,
-            history_start,
+            committed: known.tally,
+            known,
             entries: HashMap::new(),
-            dropped: false,
+            dropped: None,
         });
         self.index.insert(address, self.stores.len() - 1);
         self.stores.len() - 1
@@ -295,26 +308,6 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// The namespace's identity; a new one, with its row of the catalogue, where it had none.
-    fn birth(&mut self, at: usize, store: &Store, now: Timestamp) -> Result<NamespaceId> {
-        if let Some(id) = self.stores[at].id {
-            return Ok(id);
-        }
-        if self.database.catalogue_row(store.name())?.is_some() {
-            return Err(opened_twice());
-        }
-        self.next.namespace += 1;
-        let id = self.next.namespace;
-        let row = rows::catalogue_value(&CatalogueRow { id, created: now });
-        self.batch.put(
-            Table::Catalogue,
-            Bytes::copy_from_slice(store.name().as_str().as_bytes()),
-            row,
-        );
-        self.stores[at].id = Some(id);
-        Ok(id)
-    }
-
     /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
     fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
         let mut published = Vec::new();
@@ -323,15 +316,13 @@ impl<'a> Group<'a> {
             for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
                 published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
             }
-            if let (true, Some(name)) = (pending.dropped, &pending.name) {
-                let name = Bytes::copy_from_slice(name.as_str().as_bytes());
-                self.batch.remove(Table::Catalogue, name);
-                self.batch.remove(Table::Meta, rows::counts_key(id));
-            } else if pending.counts != pending.committed_counts {
+            if pending.dropped.is_some() {
+                pending.write_drop(&mut self.batch, id);
+            } else if pending.known.tally != pending.committed {
                 self.batch.put(
                     Table::Meta,
                     rows::counts_key(id),
-                    rows::counts_value(&pending.counts),
+                    rows::counts_value(&pending.known.tally),
                 );
             }
         }
@@ -343,11 +334,19 @@ impl<'a> Group<'a> {
             );
         }
         if self.next.revision > self.committed.revision {
-            if self.committed.revision == Revision::ZERO {
+            if !self.writer.format_is_written {
                 self.batch.put(
                     Table::Meta,
                     rows::META_FORMAT,
                     rows::number_value(rows::FORMAT),
+                );
+            }
+            let forgotten = self.database.forgotten().max(self.drops.forgotten());
+            if !self.writer.format_is_written || self.drops.forgotten() > Revision::ZERO {
+                self.batch.put(
+                    Table::Meta,
+                    rows::META_FORGOTTEN,
+                    rows::number_value(forgotten.get()),
                 );
             }
             self.batch.put(
@@ -369,7 +368,7 @@ impl Writer {
     /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
     fn keep(&mut self, pending: &Pending) {
         let Some(id) = pending.id else { return };
-        if pending.dropped {
+        if pending.dropped.is_some() {
             self.loaded.remove(&id);
             return;
         }

@@ -28,6 +28,7 @@ mod database;
 pub mod engine;
 mod entry;
 mod error;
+mod event;
 mod group;
 mod key;
 mod namespace;
@@ -35,19 +36,23 @@ mod op;
 mod revision;
 mod store;
 mod timestamp;
+mod view;
 
 pub use counts::Counts;
 pub use database::{Database, NamespaceInfo, Options};
 pub use engine::memory::MemoryEngine;
+pub use engine::rows::HistoryId;
 pub use entry::{Entry, FieldValue, Representation};
 pub use error::{Code, Error, Result};
-pub use group::{Expiry, Group, Outcome};
+pub use event::{Event, EventKind};
+pub use group::{Committed, Expiry, Group, Outcome};
 pub use key::Key;
 pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
 pub use revision::Revision;
 pub use store::Store;
 pub use timestamp::Timestamp;
+pub use view::{Changes, Entries, View};
 
 #[cfg(feature = "disk")]
 pub use engine::disk::{DiskEngine, DiskOptions, OpenError};

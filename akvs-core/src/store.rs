@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::Durability;
-use crate::engine::rows::NamespaceId;
+use crate::engine::rows::{CatalogueRow, NamespaceId, Tally};
 use crate::{Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp};
 
 /// One namespace's keys in a database; cheap to clone.
@@ -27,24 +27,35 @@ pub(crate) struct StoreState {
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
-struct Known {
-    counts: Counts,
+/// What is known of a namespace beside its rows.
+#[derive(Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) tally: Tally,
     /// Where the history begins, as far as that is known.
-    history_start: Option<Bytes>,
+    pub(crate) history_start: Option<Bytes>,
+}
+
+impl From<Tally> for Known {
+    fn from(tally: Tally) -> Known {
+        Known {
+            tally,
+            history_start: None,
+        }
+    }
 }
 
 impl Store {
     /// Opens a namespace of the database. Nothing is written: a namespace comes into being with its first change.
     pub fn new(database: &Database, name: Namespace) -> Result<Store> {
-        let (id, counts) = match database.catalogue_row(&name)? {
-            Some(row) => (row.id, database.counts(row.id)?),
-            None => (StoreState::UNBORN, Counts::default()),
+        let row = database.catalogue_row(&name)?;
+        let (id, tally) = match row.and_then(CatalogueRow::live) {
+            Some(row) => (row.id, database.tally(row.id)?),
+            None => (StoreState::UNBORN, Tally::default()),
         };
         Ok(Store {
             database: database.clone(),
             name,
-            state: Arc::new(StoreState::new(id, counts)),
+            state: Arc::new(StoreState::new(id, tally)),
         })
     }
 
@@ -118,7 +129,7 @@ impl Store {
 
     /// How much it holds.
     pub fn counts(&self) -> Counts {
-        self.state.counts_and_history().0
+        self.state.known().tally.counts
     }
 
     /// Whether the namespace has come into being and was not dropped.
@@ -140,13 +151,10 @@ impl StoreState {
     pub(crate) const UNBORN: NamespaceId = 0;
     pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
 
-    pub(crate) fn new(id: NamespaceId, counts: Counts) -> StoreState {
+    pub(crate) fn new(id: NamespaceId, tally: Tally) -> StoreState {
         StoreState {
             id: AtomicU64::new(id),
-            known: Mutex::new(Known {
-                counts,
-                history_start: None,
-            }),
+            known: Mutex::new(Known::from(tally)),
         }
     }
 
@@ -161,17 +169,14 @@ impl StoreState {
         self.id.load(Ordering::Acquire) == StoreState::DROPPED
     }
 
-    pub(crate) fn counts_and_history(&self) -> (Counts, Option<Bytes>) {
+    pub(crate) fn known(&self) -> Known {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        (known.counts, known.history_start.clone())
+        known.clone()
     }
 
     /// Takes over what a group has committed.
-    pub(crate) fn commit(&self, id: NamespaceId, counts: Counts, history_start: Option<Bytes>) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known {
-            counts,
-            history_start,
-        };
+    pub(crate) fn commit(&self, id: NamespaceId, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         self.id.store(id, Ordering::Release);
     }
 }

@@ -115,8 +115,8 @@ fn write_group(database: &Database, chance: &mut Chance, text: &str) -> (Revisio
             changes.push((name, number, value));
         }
     }
-    let revision = group.commit(Durability::Synced).expect("a commit");
-    (revision, changes)
+    let committed = group.commit(Durability::Synced).expect("a commit");
+    (committed.revision, changes)
 }
 
 /// Makes a namespace, drops it and sweeps some of it.

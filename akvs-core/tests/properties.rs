@@ -56,6 +56,8 @@ struct Known {
 struct Model {
     namespaces: BTreeMap<&'static str, Contents>,
     revision: Revision,
+    /// How long the histories of those are that were dropped.
+    dropped: BTreeMap<&'static str, u64>,
 }
 
 impl Model {
@@ -84,8 +86,10 @@ impl Model {
             self.revision
         );
         self.revision = revision;
+        let history = self.dropped.get(name).copied().unwrap_or_default();
         let contents = self.namespaces.entry(name).or_insert_with(|| Contents {
             created: now,
+            history,
             ..Contents::default()
         });
         contents.history += 1;
@@ -101,6 +105,16 @@ impl Model {
             modified,
         };
         contents.entries.insert(key, known);
+    }
+}
+
+impl Model {
+    /// A drop is a change like any other, and a namespace made anew goes on with the history.
+    fn drop_namespace(&mut self, name: &'static str) {
+        if let Some(contents) = self.namespaces.remove(name) {
+            self.revision = self.revision.next();
+            self.dropped.insert(name, contents.history + 1);
+        }
     }
 }
 
@@ -187,7 +201,7 @@ impl Pair<'_> {
             match group.drop_namespace(store.expect("its store")) {
                 Ok(there) => {
                     assert_eq!(there, born);
-                    model.namespaces.remove(name);
+                    model.drop_namespace(name);
                 }
                 // It is being born in this very group.
                 Err(_) => assert!(!born && model.namespaces.contains_key(name)),

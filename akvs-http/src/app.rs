@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
 use akvs_registry::Registry;
 
 use crate::Options;
 use crate::body::{BodyMemory, Limits};
-use crate::routes::{kv, meta};
+use crate::routes::{kv, meta, watch};
 
 /// What every request may need.
 pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) value_limits: Limits,
     pub(crate) body_memory: BodyMemory,
+    pub(crate) heartbeat: Duration,
     draining: AtomicBool,
 }
 
@@ -24,6 +26,7 @@ impl State {
             registry,
             value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
+            heartbeat: options.heartbeat,
             draining: AtomicBool::new(false),
         })
     }
@@ -45,5 +48,6 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/ping").to(meta::ping))
         .service(web::resource("/livez").to(meta::livez))
         .service(web::resource("/readyz").to(meta::readyz))
+        .service(web::resource("/watch/{namespace:.*}").to(watch::serve))
         .default_service(web::to(kv::serve));
 }

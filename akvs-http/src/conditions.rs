@@ -1,8 +1,13 @@
 //! Conditions and ranges as headers (RFC 9110, sections 13 and 14): read here, judged elsewhere for writes (in the
 //! writer, with the write), and here for reads.
 
+use std::time::Duration;
+
 use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 use akvs_core::{Code, Condition, Entry, Error, Result, Revision};
+
+const PREFER: &str = "prefer";
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// The condition of a write; `may_create` where `If-None-Match: *` makes sense.
 pub(crate) fn of_write(headers: &HeaderMap, may_create: bool) -> Result<Condition> {
@@ -28,6 +33,25 @@ pub(crate) fn is_unchanged(headers: &HeaderMap, revision: Revision) -> Result<bo
         None => false,
         Some(Tags::Any) => true,
         Some(Tags::These(tags)) => tags.iter().any(|tag| tag.revision == Some(revision)),
+    })
+}
+
+/// How long a reader would wait for a change (`Prefer: wait`, RFC 7240, section 4.3), if it says what it has. Preferences
+/// that cannot be read are as good as none (section 2).
+pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
+    if !headers.contains_key(PREFER) || !headers.contains_key(IF_NONE_MATCH) {
+        return None;
+    }
+    let preferences = headers
+        .get_all(PREFER)
+        .filter_map(|value| value.to_str().ok());
+    let mut parts = preferences.flat_map(|value| value.split(','));
+    parts.find_map(|preference| {
+        // What comes behind a semicolon are its parameters, of which it has none.
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let seconds = value.trim().trim_matches('"').parse().ok();
+        let seconds = seconds.filter(|_| name.trim().eq_ignore_ascii_case("wait"))?;
+        Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
     })
 }
 
@@ -204,6 +228,26 @@ mod tests {
         assert!(of_write(&headers(&[(&IF_NONE_MATCH, "\"7\"")]), true).is_err());
         assert!(of_write(&headers(&[(&IF_NONE_MATCH, "*")]), false).is_err());
         assert!(of_write(&headers(&[(&IF_NONE_MATCH, "*"), (&IF_MATCH, "*")]), true).is_err());
+    }
+
+    #[test]
+    fn a_wait_is_in_seconds_and_not_too_long() {
+        let prefer = HeaderName::from_static(PREFER);
+        let of = |value| wait(&headers(&[(&IF_NONE_MATCH, "\"7\""), (&prefer, value)]));
+        for (value, seconds) in [
+            ("wait=5", Some(5)),
+            ("Wait = \"5\"", Some(5)),
+            ("respond-async, wait=5;x=y", Some(5)),
+            ("wait=0", Some(0)),
+            ("wait=61", Some(60)),
+            ("wait=-1", None),
+            ("wait=long", None),
+            ("wait", None),
+            ("awaits=5", None),
+        ] {
+            assert_eq!(of(value).map(|wait| wait.as_secs()), seconds, "{value}");
+        }
+        assert_eq!(wait(&headers(&[(&prefer, "wait=5")])), None);
     }
 
     #[test]

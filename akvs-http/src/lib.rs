@@ -29,6 +29,7 @@ mod accept;
 mod app;
 mod body;
 mod conditions;
+mod item;
 mod listener;
 mod options;
 mod params;
@@ -36,6 +37,7 @@ mod path;
 mod problem;
 mod routes;
 mod running;
+mod sse;
 mod wire;
 
 pub use options::Options;

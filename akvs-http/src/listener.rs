@@ -75,6 +75,9 @@ async fn begin(
     ending: GracefulShutdownSignal,
 ) -> Result<(TcpStream, Protocol, Option<std::net::SocketAddr>), DispatchError> {
     stream.set_nodelay(true)?;
+    // Who does not read holds a connection and what waits for it, and nobody else could end that.
+    let stall = u32::try_from(options.stall_timeout.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, stall).map_err(io::Error::from)?;
     let mut start = [0; PREFACE.len()];
     {
         let peek = std::pin::pin!(tokio::time::timeout(

@@ -22,6 +22,10 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How long a connection may be idle between two requests.
     pub keep_alive: Duration,
+    /// How long a client may take nothing of what is sent to it, before it is cut off.
+    pub stall_timeout: Duration,
+    /// How often those who watch hear that they are up to date.
+    pub heartbeat: Duration,
     /// How long requests in flight may take to end when the server stops.
     pub drain_timeout: Duration,
     /// How many threads serve connections. By default one fewer than there are cores: committing takes one too, and
@@ -38,6 +42,8 @@ impl Default for Options {
             header_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),
+            stall_timeout: Duration::from_secs(60),
+            heartbeat: Duration::from_secs(15),
             drain_timeout: Duration::from_secs(10),
             workers: std::thread::available_parallelism()
                 .map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),

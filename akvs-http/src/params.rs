@@ -1,7 +1,15 @@
-//! The query of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
+//! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
 //! be a misspelt one, and `?tll=60` must not make a permanent key.
 
+mod watch;
+
+use std::borrow::Cow;
+
 use akvs_core::{Code, Error, Result, Ttl};
+use bytes::Bytes;
+
+pub(crate) use self::watch::of_watch;
+use crate::path;
 
 /// What a `POST` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +68,25 @@ pub(crate) fn none(query: &str) -> Result<()> {
 
 fn each(query: &str, mut visit: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
     form_urlencoded::parse(query.as_bytes()).try_for_each(|(name, value)| visit(&name, &value))
+}
+
+/// The same for values that are any bytes. A malformed escape is an error, as it is in a path.
+fn each_bytes(query: &str, mut visit: impl FnMut(&str, Bytes) -> Result<()>) -> Result<()> {
+    let decode = |text: &str| -> Result<Vec<u8>> {
+        let text = match text.contains('+') {
+            true => Cow::Owned(text.replace('+', " ")),
+            false => Cow::Borrowed(text),
+        };
+        Ok(path::decode(&text, Code::InvalidRequest)?.into_owned())
+    };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        visit(
+            &String::from_utf8_lossy(&decode(name)?),
+            decode(value)?.into(),
+        )?;
+    }
+    Ok(())
 }
 
 fn parse_verb(text: &str) -> Result<Verb> {

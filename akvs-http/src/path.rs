@@ -52,7 +52,7 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
     let key = match (is_base64, second, third, segments.next()) {
         (false, None, None, None) => decode(first, Code::InvalidKey)?,
         (true, Some(""), None, None) => return Err(no_such_path("the key is empty")),
-        (true, Some(text), None, None) => Cow::Owned(decode_base64(text)?),
+        (true, Some(text), None, None) => Cow::Owned(decode_base64_key(text)?),
         _ => {
             return Err(no_such_path(
                 "a path has one key; write a slash in a key as %2F",
@@ -76,7 +76,7 @@ fn no_such_path(why: &str) -> Error {
 }
 
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
-fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
+pub(crate) fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
     let bytes = segment.as_bytes();
     let Some(first) = bytes.iter().position(|byte| *byte == b'%') else {
         return Ok(Cow::Borrowed(bytes));
@@ -97,7 +97,12 @@ fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
     Ok(percent_encoding::percent_decode(bytes).into())
 }
 
-fn decode_base64(text: &str) -> Result<Vec<u8>> {
+/// Decodes base64url without padding.
+pub(crate) fn decode_base64(text: &[u8]) -> std::result::Result<Vec<u8>, base64::DecodeError> {
+    URL_SAFE_NO_PAD.decode(text)
+}
+
+fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
     let text = decode(text, Code::InvalidKey)?;
     // Whatever it decodes to would be too long; no need to decode it.
     if text.len() > Key::MAX_BYTES * 2 {
@@ -107,7 +112,7 @@ fn decode_base64(text: &str) -> Result<Vec<u8>> {
         )
         .with("limit", Key::MAX_BYTES));
     }
-    URL_SAFE_NO_PAD.decode(&text).map_err(|error| {
+    decode_base64(&text).map_err(|error| {
         Error::new(
             Code::InvalidKey,
             format!("the key is not base64url without padding: {error}"),

@@ -87,6 +87,8 @@ impl Handle {
     /// time-out. Done once all workers have stopped.
     pub async fn stop(&self, graceful: bool) {
         self.state.drain();
+        // They would never end by themselves.
+        self.state.registry.end_watches();
         self.server.stop(graceful).await;
     }
 }

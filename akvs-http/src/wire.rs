@@ -17,7 +17,9 @@ use crate::problem;
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 const AKVS_EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
-const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// What a value is whose writer did not say.
+pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static(DEFAULT_TYPE);
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
@@ -140,11 +142,15 @@ fn last_modified(headers: &mut HeaderMap, modified: Timestamp) {
     }
 }
 
+/// A date and time in milliseconds (RFC 3339).
+pub(crate) fn date_time(time: Timestamp) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(time.min(Timestamp::LAST).as_millis());
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
 fn expires(headers: &mut HeaderMap, deadline: Option<Timestamp>) {
     let Some(deadline) = deadline else { return };
-    let deadline = UNIX_EPOCH + Duration::from_millis(deadline.min(Timestamp::LAST).as_millis());
-    let text = humantime::format_rfc3339_millis(deadline).to_string();
-    if let Ok(value) = HeaderValue::try_from(text) {
+    if let Ok(value) = HeaderValue::try_from(date_time(deadline)) {
         headers.insert(AKVS_EXPIRES, value);
     }
 }

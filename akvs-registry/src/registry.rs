@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use akvs_core::{Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result};
-use akvs_server::{Committer, Server};
+use akvs_server::{Committer, Server, Watch, WatchOptions};
 
 /// The most servers that are kept open while nobody uses them.
 const IDLE_SERVERS: usize = 1_024;
@@ -112,6 +112,19 @@ impl Registry {
             self.forget(&server);
         }
         result
+    }
+
+    /// Follows the changes of a namespace, also beyond a drop of it, and of one that does not exist yet.
+    ///
+    /// `history_gone` where not all that has changed since is known any more; `closing` at the end.
+    pub async fn watch(&self, name: &Namespace, options: WatchOptions) -> Result<Watch> {
+        let watch = self.open(name)?.watch(options);
+        watch.await
+    }
+
+    /// Ends all that is watched, and refuses those who come later, with `closing`. All else goes on.
+    pub fn end_watches(&self) {
+        self.0.committer.end_watches();
     }
 
     /// How many servers are open.

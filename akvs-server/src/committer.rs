@@ -13,6 +13,7 @@ use akvs_core::{Code, Database, Error, Result};
 
 use crate::relay::Bundle;
 use crate::upkeep::Upkeep;
+use crate::watch::{Feeds, Publisher};
 use crate::writer::{Budget, Ready, Request, Round, Writer};
 use crate::{Clock, CommitterOptions};
 
@@ -27,19 +28,20 @@ pub struct Committer(Arc<Owner>);
 
 struct Owner {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
 pub(crate) struct Shared {
-    database: Database,
-    options: CommitterOptions,
-    clock: Arc<dyn Clock>,
+    pub(crate) database: Database,
+    pub(crate) options: CommitterOptions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) feeds: Feeds,
     state: Mutex<State>,
     wake: Condvar,
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
     /// Whether a read of the engine is not expected to wait for a disk.
-    resident: AtomicBool,
+    pub(crate) resident: AtomicBool,
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ impl Committer {
             database,
             options,
             clock,
+            feeds: Feeds::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             queued: AtomicUsize::new(0),
@@ -82,10 +85,10 @@ impl Committer {
         })))
     }
 
-    /// Commits what is queued, makes everything durable, and ends the thread. Writes that come later are refused
-    /// with `closing`. Blocks until that is done.
-    pub fn stop(&self) {
-        self.0.stop();
+    /// Commits what is queued, makes everything durable, and ends the thread; an error where that failed. Writes that
+    /// come later are refused with `closing`. Blocks until that is done.
+    pub fn stop(&self) -> Result<()> {
+        self.0.stop()
     }
 
     /// The database it commits to.
@@ -104,6 +107,15 @@ impl Committer {
         !state.stopping && !state.ended && self.database().failure().is_none()
     }
 
+    /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
+    pub fn end_watches(&self) {
+        self.0.shared.feeds.close();
+    }
+
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.shared.feeds
+    }
+
     /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
     pub(crate) fn submit(&self, writer: &Ready, request: Request) {
         self.0.shared.submit(writer, request);
@@ -116,7 +128,7 @@ impl Committer {
 }
 
 impl Owner {
-    fn stop(&self) {
+    fn stop(&self) -> Result<()> {
         {
             let mut state = self.shared.state();
             state.stopping = true;
@@ -127,17 +139,19 @@ impl Owner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            log::error!("the committer ended with a panic");
-        }
+        let Some(thread) = thread else { return Ok(()) };
+        thread.join().unwrap_or_else(|_| {
+            let error = Error::new(Code::Storage, "the committer ended with a panic");
+            log::error!("{error}");
+            Err(error)
+        })
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.stop();
+        // What failed is in the log.
+        let _ = self.stop();
     }
 }
 
@@ -207,30 +221,26 @@ impl Shared {
         self.discharge(refused.len(), refused.iter().sum());
     }
 
-    fn run(shared: &Arc<Shared>) {
+    fn run(shared: &Arc<Shared>) -> Result<()> {
         // However the thread ends, nobody is to wait for it any longer.
         let _end = End(shared);
         let mut upkeep = Upkeep::new(shared.options.durability);
-        while let Some(ready) = shared.next(&mut upkeep) {
+        let mut publisher = Publisher::default();
+        while let Some(ready) = shared.next(&mut upkeep, &mut publisher) {
             let mut unwinding = Unwinding {
                 shared,
                 writers: ready.iter().cloned().collect(),
             };
-            shared.commit(ready, &mut upkeep);
+            shared.commit(ready, &mut upkeep, &mut publisher);
             unwinding.writers.clear();
         }
-        upkeep.finish(&shared.database);
+        upkeep.finish(&shared.database)
     }
 
     /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
-    fn next(&self, upkeep: &mut Upkeep) -> Option<VecDeque<Ready>> {
+    fn next(&self, upkeep: &mut Upkeep, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
         loop {
-            let pause = upkeep.run(
-                &self.database,
-                &*self.clock,
-                self.options.resident_bytes,
-                &self.resident,
-            );
+            let pause = upkeep.run(self, publisher);
             let mut state = self.state();
             if state.ready.is_empty() && !state.stopping {
                 state.parked = true;
@@ -257,14 +267,18 @@ impl Shared {
     }
 
     /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
-    fn commit(&self, mut ready: VecDeque<Ready>, upkeep: &mut Upkeep) {
+    fn commit(&self, mut ready: VecDeque<Ready>, upkeep: &mut Upkeep, publisher: &mut Publisher) {
         let mut round = Round {
             now: self.clock.now(),
             budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
             bundle: Bundle::default(),
             dropped: false,
         };
+        let recording = publisher.listen(&self.feeds, &self.database);
         let mut group = self.database.group();
+        if recording {
+            group.record();
+        }
         let mut again = Vec::new();
         while !round.budget.is_spent()
             && let Some(writer) = ready.pop_front()
@@ -281,12 +295,21 @@ impl Shared {
             state.ready = ready;
         }
         match group.commit(upkeep.durability()) {
-            Ok(revision) => upkeep.committed(revision, round.dropped),
+            Ok(committed) => {
+                upkeep.committed(committed.revision, round.dropped);
+                self.answer(round);
+                publisher.publish(committed);
+                publisher.listen(&self.feeds, &self.database);
+            }
             Err(error) => {
                 upkeep.failed(&error);
                 round.bundle.fail(&error);
+                self.answer(round);
             }
         }
+    }
+
+    fn answer(&self, round: Round) {
         self.discharge(round.bundle.len(), round.budget.spent_bytes());
         round.bundle.send();
     }
@@ -319,5 +342,6 @@ impl Drop for End<'_> {
         for writer in ready {
             self.0.refuse(&writer);
         }
+        self.0.feeds.close();
     }
 }

@@ -28,6 +28,7 @@ mod options;
 mod relay;
 mod server;
 mod upkeep;
+mod watch;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
@@ -35,3 +36,4 @@ pub use committer::Committer;
 pub use options::{CommitDurability, CommitterOptions};
 pub use relay::Relay;
 pub use server::Server;
+pub use watch::{Filter, Notice, Start, Step, Watch, WatchOptions};

@@ -4,17 +4,25 @@
 //! each thread once a commit, however many writes of it are answered: a thread's [`Relay`] gets them all in one
 //! bundle and completes them where it costs nothing. A thread without a relay is woken for each answer.
 //!
+//! The same way a thread learns that there is something for those of its tasks that watch.
+//!
 //! Invariant: every letter is delivered exactly once, also if the relay is dropped with some in its mailbox.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use akvs_core::{Outcome, Result};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
+
+use crate::watch::Audience;
+
+/// So many tasks are woken before others get their turn: ten thousand that watch must not hold up who reads one key.
+const WAKES_IN_A_ROW: usize = 64;
 
 thread_local! {
     static MAILBOX: RefCell<Weak<Mailbox>> = const { RefCell::new(Weak::new()) };
@@ -33,7 +41,7 @@ impl Reply {
         (
             Reply {
                 sender,
-                mailbox: MAILBOX.with_borrow(Weak::clone),
+                mailbox: mailbox(),
             },
             receiver,
         )
@@ -52,9 +60,17 @@ pub(crate) struct Bundle {
     letters: Vec<(Reply, Result<Outcome>)>,
 }
 
-struct Letter {
-    sender: oneshot::Sender<Result<Outcome>>,
-    result: Result<Outcome>,
+/// What a thread is told.
+pub(crate) enum Letter {
+    /// This is answered.
+    Answer(oneshot::Sender<Result<Outcome>>, Result<Outcome>),
+    /// There is something for these.
+    Look(Arc<Audience>),
+}
+
+/// The mailbox of this thread, if it has a relay.
+pub(crate) fn mailbox() -> Weak<Mailbox> {
+    MAILBOX.with_borrow(Weak::clone)
 }
 
 impl Bundle {
@@ -81,10 +97,7 @@ impl Bundle {
                 reply.send(result);
                 continue;
             };
-            let letter = Letter {
-                sender: reply.sender,
-                result,
-            };
+            let letter = Letter::Answer(reply.sender, result);
             // There are no more mailboxes than worker threads: a search by eye is the quickest.
             match mail
                 .iter_mut()
@@ -100,21 +113,22 @@ impl Bundle {
     }
 }
 
-struct Mailbox {
+pub(crate) struct Mailbox {
     /// None once its relay is gone.
     letters: Mutex<Option<Vec<Letter>>>,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
-    fn post(&self, mut letters: Vec<Letter>) {
+    pub(crate) fn post(&self, mut letters: Vec<Letter>) {
         {
             let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = &mut *waiting {
                 waiting.append(&mut letters);
             }
         }
-        deliver(letters);
+        // To nobody's relay.
+        deliver(letters).into_iter().for_each(Waker::wake);
         self.waker.wake();
     }
 
@@ -124,10 +138,18 @@ impl Mailbox {
     }
 }
 
-fn deliver(letters: Vec<Letter>) {
+/// Gives the answers to those who wait for them; who else is to be woken.
+fn deliver(letters: Vec<Letter>) -> Vec<Waker> {
+    let mut called = Vec::new();
     for letter in letters {
-        let _ = letter.sender.send(letter.result);
+        match letter {
+            Letter::Answer(sender, result) => {
+                let _ = sender.send(result);
+            }
+            Letter::Look(audience) => called.append(&mut audience.look()),
+        }
     }
+    called
 }
 
 /// The task that completes a thread's writes, with one wake-up for each commit. It is to be spawned on the thread's
@@ -142,6 +164,8 @@ fn deliver(letters: Vec<Letter>) {
 #[must_use = "a relay that is not polled delivers nothing"]
 pub struct Relay {
     mailbox: Arc<Mailbox>,
+    /// Those who are still to be woken.
+    called: VecDeque<Waker>,
 }
 
 impl Relay {
@@ -156,7 +180,10 @@ impl Relay {
                 waker: AtomicWaker::new(),
             });
             *current = Arc::downgrade(&mailbox);
-            Some(Relay { mailbox })
+            Some(Relay {
+                mailbox,
+                called: VecDeque::new(),
+            })
         })
     }
 }
@@ -164,10 +191,16 @@ impl Relay {
 impl Future for Relay {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // Registered first: a letter that is posted after the look into the box wakes it again.
         self.mailbox.waker.register(context.waker());
-        deliver(self.mailbox.take());
+        let called = deliver(self.mailbox.take());
+        self.called.extend(called);
+        let turn = self.called.len().min(WAKES_IN_A_ROW);
+        self.called.drain(..turn).for_each(Waker::wake);
+        if !self.called.is_empty() {
+            context.waker().wake_by_ref();
+        }
         Poll::Pending
     }
 }
@@ -180,7 +213,8 @@ impl Drop for Relay {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        deliver(letters.unwrap_or_default());
+        let called = deliver(letters.unwrap_or_default());
+        self.called.drain(..).chain(called).for_each(Waker::wake);
     }
 }
 
@@ -188,7 +222,6 @@ impl Drop for Relay {
 mod tests {
     use super::*;
     use akvs_core::{Code, Error};
-    use std::task::Waker;
 
     fn failed() -> Result<Outcome> {
         Err(Error::new(Code::Closing, "closing"))

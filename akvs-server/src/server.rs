@@ -8,9 +8,9 @@ use std::sync::Arc;
 use akvs_core::{Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Store};
 use bytes::Bytes;
 
-use crate::Committer;
 use crate::relay::Reply;
 use crate::writer::{Request, Work, Writer};
+use crate::{Committer, Watch, WatchOptions};
 
 /// One namespace's server; cheap to clone.
 #[derive(Clone)]
@@ -93,6 +93,15 @@ impl Server {
             _ => store.find_stored(key, self.committer.clock().now())?,
         };
         Ok(entry)
+    }
+
+    /// Follows the changes of the namespace, also beyond a drop of it, and of one that does not exist yet. It does not
+    /// need the server any more.
+    ///
+    /// `history_gone` where not all that has changed since is known any more; `closing` at the end.
+    pub fn watch(&self, options: WatchOptions) -> impl Future<Output = Result<Watch>> + use<> {
+        let (committer, name) = (self.committer.clone(), self.store().name().clone());
+        async move { Watch::start(&committer, name, options).await }
     }
 
     /// The store that it serves, to be read only.

@@ -1,13 +1,15 @@
 //! What the committer does besides committing: syncing at intervals, raising the watermark, sweeping what was
 //! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use akvs_core::engine::{Durability, Sweep};
-use akvs_core::{Database, Error, Expiry, Revision};
+use akvs_core::{Database, Error, Expiry, Result, Revision};
 
-use crate::{Clock, CommitDurability};
+use crate::CommitDurability;
+use crate::committer::Shared;
+use crate::watch::Publisher;
 
 /// The watermark costs a sync of its own, so it follows the commits only so often.
 const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
@@ -19,7 +21,7 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
 /// The clock that deadlines are judged by may be set: do not trust a long wait for one.
 const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How often to look how large the store has become.
+/// How often to look how large the store has become, and whether it is well.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The committer's other duties, and when each is due.
@@ -83,26 +85,29 @@ impl Upkeep {
     }
 
     /// Does what is due; how long until something is due again.
-    pub(crate) fn run(
-        &mut self,
-        database: &Database,
-        clock: &dyn Clock,
-        resident_bytes: u64,
-        resident: &AtomicBool,
-    ) -> Option<Duration> {
+    pub(crate) fn run(&mut self, shared: &Shared, publisher: &mut Publisher) -> Option<Duration> {
         if self.failed {
             return None;
         }
-        let now = clock.elapsed();
+        let database = &shared.database;
+        let now = shared.clock.elapsed();
         let mut due: Option<Duration> = None;
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
             self.next_size = now + SIZE_INTERVAL;
+            if let Err(error) = database.check() {
+                self.failed(&error);
+                return None;
+            }
             match database.stored_bytes() {
-                Ok(bytes) => resident.store(bytes <= resident_bytes, Ordering::Relaxed),
+                Ok(bytes) => {
+                    let is_resident = bytes <= shared.options.resident_bytes;
+                    shared.resident.store(is_resident, Ordering::Relaxed);
+                }
                 Err(error) => log::warn!("the size of the store is not known: {error}"),
             }
         }
+        at(self.next_size);
         if let Some(interval) = self.sync_interval
             && self.synced < self.committed
         {
@@ -121,7 +126,7 @@ impl Upkeep {
                 at(self.next_mark);
             }
         }
-        if let Some(next) = self.expire(database, clock, now) {
+        if let Some(next) = self.expire(shared, publisher, now) {
             at(next);
         }
         if let Some(next) = self.next_sweep {
@@ -136,13 +141,8 @@ impl Upkeep {
     }
 
     /// The last things before the end.
-    pub(crate) fn finish(&mut self, database: &Database) {
-        if self.failed {
-            return;
-        }
-        if let Err(error) = database.close() {
-            self.failed(&error);
-        }
+    pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
+        database.close().inspect_err(|error| self.failed(error))
     }
 
     fn sync(&mut self, database: &Database) {
@@ -163,19 +163,26 @@ impl Upkeep {
     /// Takes out what has expired, if something has; when to look again.
     fn expire(
         &mut self,
-        database: &Database,
-        clock: &dyn Clock,
+        shared: &Shared,
+        publisher: &mut Publisher,
         now: Duration,
     ) -> Option<Duration> {
-        let today = clock.now();
+        let database = &shared.database;
+        let today = shared.clock.now();
         let deadline = database.next_deadline()?;
         if deadline <= today && now >= self.next_expiry {
             self.next_expiry = now + EXPIRY_PAUSE;
+            let recording = publisher.listen(&shared.feeds, database);
+            let durability = self.durability();
             match self
                 .expiry
-                .step(database, today, EXPIRY_ROWS, self.durability())
+                .step(database, today, EXPIRY_ROWS, durability, recording)
             {
-                Ok(revision) => self.committed(revision, false),
+                Ok(committed) => {
+                    self.committed(committed.revision, false);
+                    publisher.publish(committed);
+                    publisher.listen(&shared.feeds, database);
+                }
                 Err(error) if database.failure().is_some() => self.failed(&error),
                 Err(error) => {
                     self.next_expiry = now + EXPIRY_LONGEST_WAIT;

@@ -35,7 +35,7 @@ impl Subject for ServerSubject {
 
     async fn dispose(self) -> Result<()> {
         self.server.stop().await?;
-        self.committer.stop();
+        self.committer.stop().expect("a clean end");
         Ok(())
     }
 }

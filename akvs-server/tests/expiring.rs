@@ -75,7 +75,7 @@ fn what_expired_while_no_server_ran_is_gone_and_taken_out() {
         let committer = start(&engine, &clock);
         let server = server(&committer, "ns");
         pollster::block_on(server.submit(key("key"), set(1_000))).unwrap();
-        committer.stop();
+        committer.stop().expect("a clean end");
     }
     clock.0.store(5_000, Ordering::SeqCst);
     let committer = start(&engine, &clock);

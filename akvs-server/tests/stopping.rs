@@ -14,7 +14,7 @@ fn what_was_queued_is_committed_and_what_comes_later_is_refused() {
     let writes: Vec<_> = (0..1_000)
         .map(|number| server_1.submit(key(format!("key{number}")), Op::set("v")))
         .collect();
-    committer.stop();
+    committer.stop().expect("a clean end");
     pollster::block_on(async {
         for result in join_all(writes).await {
             result.unwrap();
@@ -62,7 +62,7 @@ fn with_an_interval_a_write_is_there_after_a_stop() {
                 server.set(key("key"), value).await.unwrap();
             }
         });
-        committer.stop();
+        committer.stop().expect("a clean end");
     }
     let committer = common::disk(folder.path());
     assert_eq!(

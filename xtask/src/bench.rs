@@ -1,4 +1,4 @@
-//! `cargo xtask bench [writes] [reads]`: a release build under load, beside something to compare it with.
+//! `cargo xtask bench [writes] [reads] [watch]`: a release build under load, beside something to compare it with.
 //!
 //! Owns what all parts share: the build, the words about the machine, the list of parts. Owns no threshold. Servers and
 //! load generators share the machine's cores, so each pair is measured in turn, several times, and medians are printed;
@@ -9,6 +9,7 @@ mod process;
 mod reads;
 mod redis;
 mod server;
+mod watch;
 mod writes;
 mod wrk;
 
@@ -50,6 +51,11 @@ const PARTS: &[Part] = &[
         name: "reads",
         tools: &[&WRK],
         measure: reads::reads,
+    },
+    Part {
+        name: "watch",
+        tools: &[],
+        measure: watch::watch,
     },
 ];
 
@@ -124,7 +130,7 @@ mod tests {
 
     #[test]
     fn all_is_measured_unless_parts_are_named() {
-        assert_eq!(names(&[]).unwrap(), ["writes", "reads"]);
+        assert_eq!(names(&[]).unwrap(), ["writes", "reads", "watch"]);
         assert_eq!(names(&["reads"]).unwrap(), ["reads"]);
         assert_eq!(names(&["reads", "writes"]).unwrap(), ["writes", "reads"]);
     }
@@ -132,6 +138,6 @@ mod tests {
     #[test]
     fn an_unknown_part_is_refused_beside_a_known_one() {
         let error = names(&["reads", "rites"]).unwrap_err().to_string();
-        assert_eq!(error, "cannot measure `rites`, only writes, reads");
+        assert_eq!(error, "cannot measure `rites`, only writes, reads, watch");
     }
 }

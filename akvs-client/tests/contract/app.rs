@@ -11,10 +11,27 @@ use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
 use akvs_http::Options;
 use akvs_registry::Registry;
-use akvs_server::{Clock, Committer, SystemClock};
+use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::oneshot;
 
 use crate::raw::{Answer, Connection};
+
+/// What is chosen for a server, layer by layer.
+#[derive(Clone, Copy, Default)]
+struct Setup {
+    http: Options,
+    database: akvs_core::Options,
+    committer: CommitterOptions,
+}
+
+impl From<Options> for Setup {
+    fn from(http: Options) -> Setup {
+        Setup {
+            http,
+            ..Setup::default()
+        }
+    }
+}
 
 /// A running server. It stops when it goes out of scope.
 pub(crate) struct TestApp {
@@ -36,37 +53,58 @@ impl TestApp {
     /// The same, with these options.
     pub(crate) fn with(options: Options) -> TestApp {
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(Arc::new(MemoryEngine::new()), None, options, clock)
+        TestApp::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
+    }
+
+    /// The same, which remembers so many changes of a namespace.
+    pub(crate) fn with_history(history_changes: u64, options: Options) -> TestApp {
+        let mut setup = Setup::from(options);
+        setup.database.history_changes = history_changes;
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock)
     }
 
     /// A server in memory whose time of day stands still until it is moved by hand.
     pub(crate) fn with_clock() -> (TestApp, Arc<HandClock>) {
         let clock = Arc::new(HandClock::new());
         let engine = Arc::new(MemoryEngine::new());
-        let app = TestApp::over(engine, None, Options::default(), clock.clone());
+        let app = TestApp::over(engine, None, Setup::default(), clock.clone());
         (app, clock)
     }
 
     /// A server that keeps its data in a folder of its own.
     pub(crate) fn on_disk() -> TestApp {
+        TestApp::with_folder(Setup::default())
+    }
+
+    /// The same, where every read of what is stored is expected to wait for the disk. No write does.
+    pub(crate) fn on_slow_disk() -> TestApp {
+        let mut setup = Setup::default();
+        setup.committer.resident_bytes = 0;
+        setup.committer.durability = CommitDurability::Interval(Duration::from_secs(1));
+        TestApp::with_folder(setup)
+    }
+
+    fn with_folder(setup: Setup) -> TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(Arc::new(engine), Some(folder), Options::default(), clock)
+        TestApp::over(Arc::new(engine), Some(folder), setup, clock)
     }
 
     fn over(
         engine: Arc<dyn Engine>,
         folder: Option<tempfile::TempDir>,
-        mut options: Options,
+        setup: Setup,
         clock: Arc<dyn Clock>,
     ) -> TestApp {
+        let mut options = setup.http;
         options.workers = 2;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let database = Database::open(engine, Default::default()).expect("a database");
+        let database = Database::open(engine, setup.database).expect("a database");
         let committer =
-            Committer::start(database.clone(), Default::default(), clock).expect("a committer");
+            Committer::start(database.clone(), setup.committer, clock).expect("a committer");
         let registry = Registry::new(committer.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -128,6 +166,11 @@ impl TestApp {
         answer.body
     }
 
+    /// Ends all watches and long polls, as a stop does before anything else.
+    pub(crate) fn end_watches(&self) {
+        self.committer.end_watches();
+    }
+
     /// The names of the namespaces that there are.
     pub(crate) fn namespaces(&self) -> Vec<String> {
         let listed = self.database.namespaces(None, 1_000).expect("a list");
@@ -144,7 +187,8 @@ impl Drop for TestApp {
         {
             panic!("the server's thread panicked");
         }
-        self.committer.stop();
+        let stopped = self.committer.stop();
+        assert!(stopped.is_ok() || std::thread::panicking(), "{stopped:?}");
     }
 }
 

@@ -20,6 +20,7 @@ mod layout;
 mod marks;
 mod options;
 mod retired;
+mod snapshot;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +32,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fjall::{
     AbstractTree, CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
-    PersistMode, Readable,
+    PersistMode,
 };
 
 use self::failure::{damaged, full, guarded, open_error, translate};
@@ -39,9 +40,10 @@ use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
 use self::retired::Retired;
+use self::snapshot::DiskSnapshot;
 use super::folder::Folder;
 pub use super::folder::OpenError;
-use super::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
+use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use crate::{Code, Error, Result, Revision};
 
 /// Larger values lie in files of their own, so that compaction does not copy them again and again.
@@ -288,25 +290,11 @@ impl Engine for DiskEngine {
     }
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        let start = span
-            .start
-            .clone()
-            .max(Bytes::from_static(&marks::FIRST_ROW));
-        if span.end.as_ref().is_some_and(|end| *end <= start) {
-            return Ok(Vec::new());
-        }
-        guarded(|| {
-            let snapshot = self.store.database.snapshot();
-            let keyspace = self.store.keyspace(table);
-            let rows = match &span.end {
-                Some(end) => snapshot.range(keyspace, start..end.clone()),
-                None => snapshot.range(keyspace, start..),
-            };
-            limit.take(rows.map(|row| {
-                let (key, value) = row.into_inner().map_err(translate)?;
-                Ok((key.into(), value.into()))
-            }))
-        })
+        self.snapshot()?.page(table, span, limit)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        guarded(|| Ok(Box::new(DiskSnapshot::new(&self.store)) as Box<dyn Snapshot>))
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
@@ -343,6 +331,14 @@ impl Engine for DiskEngine {
         })?;
         self.synced.fetch_max(commit, Ordering::AcqRel);
         Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        // Writes nothing; an error where fjall has failed.
+        guarded(|| {
+            let persisted = self.store.database.persist(PersistMode::Buffer);
+            persisted.map_err(|error| self.explain(error))
+        })
     }
 
     fn watermark(&self) -> Result<Revision> {

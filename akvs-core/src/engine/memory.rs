@@ -1,21 +1,24 @@
 //! The engine that keeps nothing: ordered maps under one lock. For tests, caches, and trying things out.
+//!
+//! The maps share what they have in common with their copies, so that a snapshot is a copy and costs next to nothing.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
+use rpds::RedBlackTreeMapSync;
 
-use super::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
+use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use crate::{Result, Revision};
 
-type Rows = BTreeMap<Bytes, Bytes>;
+type Rows = RedBlackTreeMapSync<Bytes, Bytes>;
+type Tables = [Rows; Table::ALL.len()];
 
 /// An engine whose rows live as long as it does.
 #[derive(Debug, Default)]
 pub struct MemoryEngine {
     // One lock for all tables makes a batch atomic for every reader.
-    tables: RwLock<[Rows; Table::ALL.len()]>,
+    tables: RwLock<Tables>,
 }
 
 impl MemoryEngine {
@@ -25,22 +28,37 @@ impl MemoryEngine {
     }
 }
 
-impl Engine for MemoryEngine {
+impl Snapshot for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(tables[table as usize].get(key).cloned())
+        Ok(self[table as usize].get(key).cloned())
     }
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         let end = match &span.end {
             // A range that ends before it starts would be a panic of the map's.
             Some(end) if *end <= span.start => return Ok(Vec::new()),
             Some(end) => Bound::Excluded(end),
             None => Bound::Unbounded,
         };
-        let rows = tables[table as usize].range::<Bytes, _>((Bound::Included(&span.start), end));
+        let rows = self[table as usize].range::<Bytes, _>((Bound::Included(&span.start), end));
         limit.take(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.get(table, key)
+    }
+
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.page(table, span, limit)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Box::new(tables.clone()))
     }
 
     fn commit(&self, batch: Batch, _: Durability) -> Result<()> {
@@ -48,9 +66,11 @@ impl Engine for MemoryEngine {
         for row in batch.into_rows() {
             let rows = &mut tables[row.table as usize];
             match row.value {
-                Some(value) => rows.insert(row.key, value),
-                None => rows.remove(&row.key),
-            };
+                Some(value) => rows.insert_mut(row.key, value),
+                None => {
+                    rows.remove_mut(&row.key);
+                }
+            }
         }
         Ok(())
     }

@@ -182,7 +182,7 @@ impl Limit {
     ) -> Result<Vec<(Bytes, Bytes)>> {
         let mut page = Vec::new();
         let mut bytes = 0;
-        for row in rows.take(self.rows) {
+        for row in rows.take(self.rows.max(1)) {
             let (key, value) = row?;
             bytes += key.len() + value.len();
             page.push((key, value));
@@ -201,6 +201,27 @@ pub struct Capabilities {
     pub durable: bool,
 }
 
+/// The rows as they stood together at one moment, for as long as this is kept.
+///
+/// ```
+/// use akvs_core::MemoryEngine;
+/// use akvs_core::engine::{Batch, Durability, Engine, Table};
+/// let engine = MemoryEngine::new();
+/// let before = engine.snapshot()?;
+/// let mut batch = Batch::default();
+/// batch.put(Table::Data, &b"row"[..], &b"value"[..]);
+/// engine.commit(batch, Durability::Synced)?;
+/// assert!(before.get(Table::Data, b"row")?.is_none());
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub trait Snapshot: Send + Sync {
+    /// The value of a row.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
+
+    /// The first rows of a span in order.
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+}
+
 /// An ordered, transactional row store.
 ///
 /// Keys are ordered by their unsigned bytes. A batch is durable as its [`Durability`] says when `commit` returns,
@@ -213,11 +234,20 @@ pub trait Engine: Send + Sync + 'static {
     /// The first rows of a span in order, as they stood together at one moment.
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
 
+    /// The rows as they stand together now. It costs little to make; to keep it may cost the space of what is replaced
+    /// meanwhile.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
+
     /// Writes a batch whole.
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()>;
 
     /// Makes all earlier commits durable.
     fn sync(&self) -> Result<()>;
+
+    /// An error where what is done behind the writers' backs has failed, so that the next commit would.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// The highest revision that the engine was ever told to be synced; the rows may not end before it.
     fn watermark(&self) -> Result<Revision>;

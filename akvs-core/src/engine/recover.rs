@@ -1,89 +1,177 @@
-//! Making a database usable again whose engine lost commits, once its operator has accepted that.
+//! What an engine says of its rows when it is opened; and making a database usable again whose engine lost commits, once
+//! its operator has accepted that.
 //!
-//! It reads every row once. It brings nothing back: it sees to it that what is left fits together again, and that no
+//! That reads every row once. It brings nothing back: it sees to it that what is left fits together again, and that no
 //! number is given out a second time. Invariant: it ends with one synced commit, or changes nothing.
 
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::rows::{self, NamespaceId};
+use super::rows::{self, CatalogueRow, Dropped, HistoryId, NamespaceId, Swept, Tally};
 use super::{Batch, Durability, Engine, Limit, Span, Table};
 use crate::database::Counters;
-use crate::{Counts, Result, Revision};
+use crate::{Code, Counts, Error, Result, Revision};
 
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.
 const LEAP: u64 = 1 << 32;
 const PAGE_ROWS: usize = 1_000;
 
-/// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on.
-pub(crate) fn begin_anew(engine: &dyn Engine, known: Counters) -> Result<Counters> {
-    let mut found = Found {
-        revision: known.revision,
-        namespace: known.namespace,
-        counts: HashMap::new(),
-    };
-    each_row(engine, Table::Data, |key, value| {
-        let id = rows::parse_id(key)?;
-        let entry = rows::parse_data(value)?;
-        found
-            .see(id, entry.revision)
-            .add(key.len() - size_of::<NamespaceId>() + entry.value.len());
-        Ok(())
-    })?;
-    each_row(engine, Table::History, |key, _| {
-        let (id, revision) = rows::parse_history_key(key)?;
-        found.see(id, revision).history += 1;
-        Ok(())
-    })?;
-    let mut batch = Batch::default();
-    let mut known = HashSet::new();
-    each_row(engine, Table::Catalogue, |key, value| {
-        let id = if key < rows::FIRST_NAME {
-            rows::parse_dropped(key)?
-        } else {
-            rows::parse_catalogue(&value)?.id
+/// What an engine says of itself.
+pub(crate) struct Found {
+    pub(crate) counters: Counters,
+    pub(crate) forgotten: Revision,
+    pub(crate) format: Option<u64>,
+}
+
+impl Found {
+    /// Refuses with `corrupted` what another release wrote that this one cannot read.
+    pub(crate) fn read(engine: &dyn Engine) -> Result<Found> {
+        let number = |key| -> Result<Option<u64>> {
+            let value = engine.get(Table::Meta, key)?;
+            value.map(|value| rows::parse_number(&value)).transpose()
         };
-        found.namespace = found.namespace.max(id);
-        known.insert(id);
-        let counts = found.counts.get(&id).copied().unwrap_or_default();
-        batch.put(
-            Table::Meta,
-            rows::counts_key(id),
-            rows::counts_value(&counts),
-        );
-        Ok(())
-    })?;
-    for id in found.counts.keys().filter(|id| !known.contains(*id)) {
-        batch.put(Table::Catalogue, rows::dropped_key(*id), Bytes::new());
+        let format = number(rows::META_FORMAT)?;
+        if let Some(found) = format
+            && !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&found)
+        {
+            let text = format!(
+                "the data has format {found}, this release reads formats {} to {}",
+                rows::OLDEST_FORMAT,
+                rows::FORMAT
+            );
+            return Err(Error::new(Code::Corrupted, text).with("format", found));
+        }
+        let revision = number(rows::META_REVISION)?.unwrap_or_default();
+        let forgotten = match number(rows::META_FORGOTTEN)? {
+            Some(forgotten) => forgotten,
+            // What format 1 has of history is not read.
+            None if format == Some(rows::OLDEST_FORMAT) => revision,
+            None => 0,
+        };
+        Ok(Found {
+            counters: Counters {
+                revision: Revision::new(revision),
+                namespace: number(rows::META_NAMESPACE)?.unwrap_or_default(),
+            },
+            forgotten: Revision::new(forgotten),
+            format,
+        })
     }
-    let next = Counters {
+}
+
+/// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on. The histories
+/// may miss changes anywhere: each namespace begins another one, and those that were dropped are forgotten.
+pub(crate) fn begin_anew(engine: &dyn Engine, known: Counters) -> Result<Counters> {
+    let found = Rows::read(engine, known)?;
+    let mut next = Counters {
         revision: Revision::new(found.revision.get() + LEAP),
         namespace: found.namespace + LEAP,
     };
-    let number = |number| rows::number_value(number);
+    let mut fresh = || {
+        next.namespace += 1;
+        next.namespace
+    };
+    let mut batch = Batch::default();
+    for id in &found.live {
+        let tally = Tally {
+            counts: found.data.get(id).copied().unwrap_or_default(),
+            history: fresh(),
+            floor: next.revision,
+        };
+        let key = rows::counts_key(*id);
+        batch.put(Table::Meta, key, rows::counts_value(&tally));
+    }
+    for (name, row) in &found.dropped {
+        batch.remove(Table::Catalogue, name.clone());
+        batch.remove(Table::Meta, rows::dropped_key(row.revision));
+    }
+    let ids: HashSet<NamespaceId> = found.data.keys().chain(&found.histories).copied().collect();
+    for id in ids {
+        let is_live = found.live.contains(&id);
+        if is_live && !found.histories.contains(&id) || found.swept.contains(&id) {
+            continue;
+        }
+        let all = Swept {
+            history: id,
+            below: Revision::new(u64::MAX),
+        };
+        // The data of a namespace that there is stays, whatever becomes of a history with the same number.
+        let key = rows::swept_key(if is_live { fresh() } else { id });
+        batch.put(Table::Catalogue, key, rows::swept_value(all));
+    }
+    let number = rows::number_value;
+    let revision = next.revision.get();
     batch.put(Table::Meta, rows::META_FORMAT, number(rows::FORMAT));
-    batch.put(
-        Table::Meta,
-        rows::META_REVISION,
-        number(next.revision.get()),
-    );
+    batch.put(Table::Meta, rows::META_REVISION, number(revision));
+    batch.put(Table::Meta, rows::META_FORGOTTEN, number(revision));
     batch.put(Table::Meta, rows::META_NAMESPACE, number(next.namespace));
     engine.commit(batch, Durability::Synced)?;
     Ok(next)
 }
 
-struct Found {
+/// What the rows tell.
+struct Rows {
     revision: Revision,
     namespace: NamespaceId,
-    counts: HashMap<NamespaceId, Counts>,
+    /// What each namespace's data comes to.
+    data: HashMap<NamespaceId, Counts>,
+    histories: HashSet<HistoryId>,
+    live: HashSet<NamespaceId>,
+    dropped: Vec<(Bytes, Dropped)>,
+    swept: HashSet<NamespaceId>,
 }
 
-impl Found {
-    fn see(&mut self, id: NamespaceId, revision: Revision) -> &mut Counts {
+impl Rows {
+    fn read(engine: &dyn Engine, known: Counters) -> Result<Rows> {
+        let mut found = Rows {
+            revision: known.revision,
+            namespace: known.namespace,
+            data: HashMap::new(),
+            histories: HashSet::new(),
+            live: HashSet::new(),
+            dropped: Vec::new(),
+            swept: HashSet::new(),
+        };
+        each_row(engine, Table::Data, |key, value| {
+            let id = rows::parse_id(key)?;
+            let entry = rows::parse_data(value)?;
+            found.see(id, entry.revision);
+            let bytes = key.len() - size_of::<NamespaceId>() + entry.value.len();
+            found.data.entry(id).or_default().add(bytes);
+            Ok(())
+        })?;
+        each_row(engine, Table::History, |key, _| {
+            let (history, revision) = rows::parse_history_key(key)?;
+            found.see(history, revision);
+            found.histories.insert(history);
+            Ok(())
+        })?;
+        each_row(engine, Table::Catalogue, |key, value| {
+            if key < rows::FIRST_NAME {
+                let (id, swept) = rows::parse_swept(key, &value)?;
+                found.see(id.max(swept.history), Revision::ZERO);
+                found.swept.insert(id);
+                return Ok(());
+            }
+            match rows::parse_catalogue(&value)? {
+                CatalogueRow::Live(row) => {
+                    found.see(row.id, Revision::ZERO);
+                    found.live.insert(row.id);
+                }
+                CatalogueRow::Dropped(row) => {
+                    found.see(row.history, row.revision);
+                    found.dropped.push((Bytes::copy_from_slice(key), row));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn see(&mut self, id: NamespaceId, revision: Revision) {
         self.revision = self.revision.max(revision);
         self.namespace = self.namespace.max(id);
-        self.counts.entry(id).or_default()
     }
 }
 

@@ -6,23 +6,47 @@
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | catalogue | name | `1`, id u64, created u64 ms, settings (JSON, may be empty) |
-//! | catalogue | `0`, id u64 (no name begins with a zero byte) | nothing: this namespace is dropped, its rows are to be swept |
+//! | catalogue | name | `2`, history id u64, floor u64, rows u64, revision u64: this namespace was dropped at this revision, and watchers may still ask what was before |
+//! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id is to be swept, and of this history what is below the revision |
 //! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value |
-//! | history | id u64, revision u64, index u16 | kind u8, key |
+//! | history | history id u64, revision u64, index u16 | see `changes` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
-//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64 |
+//! | meta | `forgotten` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
+//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64 |
+//! | meta | `dropped`, revision u64 | name: the namespace that was dropped at this revision and has not been made anew |
+//!
+//! A history has an id of its own, because it outlives its namespace: one that is made anew goes on with it. Its floor
+//! is the revision up to which it is not complete any more.
+//!
+//! Format 1 had nothing in the rows of what is to be swept, other rows of history, which nobody read, and neither
+//! history ids, which were those of the namespaces, nor floors. What it remembers is not read here either, because a
+//! floor that is not there is `forgotten`, which the first commit sets to the revision that it found.
+
+mod change;
+mod namespace;
+
+use std::ops::Range;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use super::{Engine, Limit, Span, Table};
-use crate::{
-    Code, Counts, Entry, Error, FieldValue, Key, Namespace, Representation, Result, Revision,
-    Timestamp,
+pub(crate) use self::change::{
+    change_value, history_key, history_prefix, history_span, parse_change, parse_history_key,
 };
+pub use self::namespace::HistoryId;
+pub(crate) use self::namespace::{
+    CatalogueRow, Dropped, FIRST_NAME, Live, Swept, Tally, catalogue_value, counts_key,
+    counts_value, dropped_key, dropped_span, parse_catalogue, parse_counts, parse_id, parse_name,
+    parse_swept, swept_key, swept_value,
+};
+use super::{Engine, Limit, Span, Table};
+use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 
-/// The version of the rows described here.
-pub(crate) const FORMAT: u64 = 1;
+/// The version of the rows described here. Those of [`OLDEST_FORMAT`] are read as well.
+pub(crate) const FORMAT: u64 = 2;
+
+/// The oldest format that can be read.
+pub(crate) const OLDEST_FORMAT: u64 = 1;
 
 /// Which namespace a row belongs to; never given twice, not even to a namespace of the same name.
 pub(crate) type NamespaceId = u64;
@@ -30,75 +54,15 @@ pub(crate) type NamespaceId = u64;
 pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_REVISION: &[u8] = b"revision";
 pub(crate) const META_NAMESPACE: &[u8] = b"namespace";
-const META_COUNTS: &[u8] = b"counts";
-
-/// Before it stand the dropped namespaces, from it on the names.
-pub(crate) const FIRST_NAME: &[u8] = &[1];
-const DROPPED: u8 = 0;
+pub(crate) const META_FORGOTTEN: &[u8] = b"forgotten";
 
 const HAS_DEADLINE: u8 = 1;
 const HAS_CONTENT_TYPE: u8 = 2;
 const HAS_CONTENT_ENCODING: u8 = 4;
 const KNOWN_FLAGS: u8 = HAS_DEADLINE | HAS_CONTENT_TYPE | HAS_CONTENT_ENCODING;
 
-/// What the history says of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChangeKind {
-    Set = 1,
-    Delete = 2,
-    Expire = 3,
-}
-
-/// A namespace's row of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CatalogueRow {
-    pub(crate) id: NamespaceId,
-    pub(crate) created: Timestamp,
-}
-
 fn corrupted(what: &str) -> Error {
     Error::new(Code::Corrupted, format!("a stored {what} is damaged"))
-}
-
-pub(crate) fn catalogue_value(row: &CatalogueRow) -> Bytes {
-    let mut bytes = Vec::with_capacity(17);
-    bytes.put_u8(1);
-    bytes.put_u64_le(row.id);
-    bytes.put_u64_le(row.created.as_millis());
-    bytes.into()
-}
-
-pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
-    let damaged = |_| corrupted("namespace");
-    if value.try_get_u8().map_err(damaged)? != 1 {
-        return Err(corrupted("namespace"));
-    }
-    let id = value.try_get_u64_le().map_err(damaged)?;
-    let created = Timestamp::from_millis(value.try_get_u64_le().map_err(damaged)?);
-    Ok(CatalogueRow { id, created })
-}
-
-/// The name in the key of a namespace's row of the catalogue.
-pub(crate) fn parse_name(key: &[u8]) -> Result<Namespace> {
-    let name = Namespace::check(key).and_then(Namespace::new);
-    name.map_err(|_| corrupted("namespace"))
-}
-
-pub(crate) fn dropped_key(id: NamespaceId) -> Bytes {
-    let mut bytes = Vec::with_capacity(9);
-    bytes.put_u8(DROPPED);
-    bytes.put_u64(id);
-    bytes.into()
-}
-
-pub(crate) fn parse_dropped(key: &[u8]) -> Result<NamespaceId> {
-    let mut id = key.get(1..).unwrap_or_default();
-    id.try_get_u64().map_err(|_| corrupted("dropped namespace"))
-}
-
-/// Which namespace a row of data or history belongs to.
-pub(crate) fn parse_id(mut key: &[u8]) -> Result<NamespaceId> {
-    key.try_get_u64().map_err(|_| corrupted("key"))
 }
 
 /// The key of a data row; with no key, the prefix of a namespace's data rows.
@@ -112,14 +76,40 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
 /// Encodes an entry, and gives it back as a reader will have it: its parts share the row's memory, so that what
 /// is cached is one allocation, and no larger than it must be.
 pub(crate) fn data_value(entry: &Entry) -> (Bytes, Entry) {
+    let mut bytes = Vec::with_capacity(head_bytes(entry) + entry.value.len());
+    let [content_type, content_encoding] = put_head(&mut bytes, entry);
+    let start = bytes.len();
+    bytes.put_slice(&entry.value);
+    let row = Bytes::from(bytes);
+    let stored = Entry {
+        value: row.slice(start..),
+        representation: Representation {
+            content_type: content_type.map(|place| FieldValue::stored(row.slice(place))),
+            content_encoding: content_encoding.map(|place| FieldValue::stored(row.slice(place))),
+        },
+        ..*entry
+    };
+    (row, stored)
+}
+
+/// At least what [`put_head`] writes.
+fn head_bytes(entry: &Entry) -> usize {
     let Representation {
         content_type,
         content_encoding,
     } = &entry.representation;
-    let text =
-        |field: &Option<FieldValue>| field.as_ref().map_or(0, |field| 1 + field.as_bytes().len());
-    let mut bytes =
-        Vec::with_capacity(33 + text(content_type) + text(content_encoding) + entry.value.len());
+    let fields = [content_type, content_encoding].into_iter().flatten();
+    33 + fields
+        .map(|field| 1 + field.as_bytes().len())
+        .sum::<usize>()
+}
+
+/// Writes all of an entry but its value; where its content type and encoding have come to stand.
+fn put_head(bytes: &mut Vec<u8>, entry: &Entry) -> [Option<Range<usize>>; 2] {
+    let Representation {
+        content_type,
+        content_encoding,
+    } = &entry.representation;
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     bytes.put_u8(
         flag(entry.deadline.is_some(), HAS_DEADLINE)
@@ -132,29 +122,14 @@ pub(crate) fn data_value(entry: &Entry) -> (Bytes, Entry) {
     if let Some(deadline) = entry.deadline {
         bytes.put_u64_le(deadline.as_millis());
     }
-    let mut stored = entry.clone();
-    let mut places = [None, None];
-    for (field, place) in [content_type, content_encoding]
-        .into_iter()
-        .zip(&mut places)
-    {
-        if let Some(field) = field {
-            // A field value has at most 255 bytes.
-            bytes.put_u8(field.as_bytes().len() as u8);
-            *place = Some(bytes.len()..bytes.len() + field.as_bytes().len());
-            bytes.put_slice(field.as_bytes());
-        }
-    }
-    let start = bytes.len();
-    bytes.put_slice(&entry.value);
-    let row = Bytes::from(bytes);
-    let [content_type, content_encoding] = places;
-    stored.value = row.slice(start..);
-    stored.representation = Representation {
-        content_type: content_type.map(|place| FieldValue::stored(row.slice(place))),
-        content_encoding: content_encoding.map(|place| FieldValue::stored(row.slice(place))),
-    };
-    (row, stored)
+    [content_type, content_encoding].map(|field| {
+        let field = field.as_ref()?.as_bytes();
+        // A field value has at most 255 bytes.
+        bytes.put_u8(field.len() as u8);
+        let place = bytes.len()..bytes.len() + field.len();
+        bytes.put_slice(field);
+        Some(place)
+    })
 }
 
 /// Decodes an entry without copying its value.
@@ -201,26 +176,6 @@ pub(crate) fn parse_data(mut row: Bytes) -> Result<Entry> {
     })
 }
 
-pub(crate) fn history_key(id: NamespaceId, revision: Revision, index: u16) -> Bytes {
-    let mut bytes = Vec::with_capacity(18);
-    bytes.put_u64(id);
-    bytes.put_u64(revision.get());
-    bytes.put_u16(index);
-    bytes.into()
-}
-
-pub(crate) fn parse_history_key(mut key: &[u8]) -> Result<(NamespaceId, Revision)> {
-    let mut number = || key.try_get_u64().map_err(|_| corrupted("change"));
-    Ok((number()?, Revision::new(number()?)))
-}
-
-pub(crate) fn history_value(kind: ChangeKind, key: &[u8]) -> Bytes {
-    let mut bytes = Vec::with_capacity(1 + key.len());
-    bytes.put_u8(kind as u8);
-    bytes.put_slice(key);
-    bytes.into()
-}
-
 pub(crate) fn deadline_key(deadline: Timestamp, id: NamespaceId, key: &[u8]) -> Bytes {
     let mut bytes = Vec::with_capacity(16 + key.len());
     bytes.put_u64(deadline.as_millis());
@@ -265,30 +220,6 @@ pub(crate) fn parse_number(mut value: &[u8]) -> Result<u64> {
     value.try_get_u64_le().map_err(|_| corrupted("number"))
 }
 
-pub(crate) fn counts_key(id: NamespaceId) -> Bytes {
-    let mut bytes = Vec::with_capacity(META_COUNTS.len() + 8);
-    bytes.put_slice(META_COUNTS);
-    bytes.put_u64(id);
-    bytes.into()
-}
-
-pub(crate) fn counts_value(counts: &Counts) -> Bytes {
-    let mut bytes = Vec::with_capacity(24);
-    bytes.put_u64_le(counts.keys);
-    bytes.put_u64_le(counts.bytes);
-    bytes.put_u64_le(counts.history);
-    bytes.into()
-}
-
-pub(crate) fn parse_counts(mut value: &[u8]) -> Result<Counts> {
-    let mut number = || value.try_get_u64_le().map_err(|_| corrupted("count"));
-    Ok(Counts {
-        keys: number()?,
-        bytes: number()?,
-        history: number()?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,8 +259,6 @@ mod tests {
 
         #[test]
         fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = parse_catalogue(&row);
-            let _ = parse_counts(&row);
             if let Ok(entry) = parse_data(row.clone().into()) {
                 prop_assert_eq!(&data_value(&entry).0[..], &row[..]);
             }
@@ -353,23 +282,8 @@ mod tests {
         assert_eq!(&row[..], expected);
         assert_eq!(&data_key(258, b"k")[..], b"\0\0\0\0\0\0\x01\x02k");
         assert_eq!(
-            &history_key(1, Revision::new(2), 3)[..],
-            b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\x03"
-        );
-        assert_eq!(&history_value(ChangeKind::Delete, b"k")[..], b"\x02k");
-        assert_eq!(
             &deadline_key(Timestamp::from_millis(1), 2, b"k")[..],
             b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02k"
         );
-        assert_eq!(&dropped_key(1)[..], b"\0\0\0\0\0\0\0\0\x01");
-        let row = CatalogueRow {
-            id: 1,
-            created: Timestamp::from_millis(2),
-        };
-        assert_eq!(
-            &catalogue_value(&row)[..],
-            b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"
-        );
-        assert_eq!(parse_catalogue(&catalogue_value(&row)).unwrap(), row);
     }
 }

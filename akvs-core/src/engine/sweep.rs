@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 
-use super::rows::{self, NamespaceId};
+use super::rows::{self, NamespaceId, Swept};
 use super::{Durability, Limit, Span, Table};
-use crate::{Database, Result};
+use crate::{Database, Result, Revision};
 
 /// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
 ///
@@ -25,53 +25,69 @@ pub struct Sweep {
 #[derive(Clone, Debug)]
 struct Position {
     id: NamespaceId,
+    swept: Swept,
     table: Table,
-    /// Where to go on, behind the tombstones of the steps before.
-    start: Bytes,
+    /// What is left to remove, behind the tombstones of the steps before.
+    span: Span,
+}
+
+impl Position {
+    fn of_data(id: NamespaceId, swept: Swept) -> Position {
+        Position {
+            id,
+            swept,
+            table: Table::Data,
+            span: Span::prefix(rows::data_key(id, b"")),
+        }
+    }
+
+    fn of_history(self) -> Position {
+        Position {
+            table: Table::History,
+            span: rows::history_span(self.swept.history, Revision::ZERO, self.swept.below),
+            ..self
+        }
+    }
 }
 
 impl Sweep {
     /// Removes up to so many rows; whether there may be more to remove.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
-        let Position { id, table, start } = match &self.at {
-            Some(position) => position.clone(),
-            None => match next_dropped(database)? {
-                Some(id) => Position {
-                    id,
-                    table: Table::Data,
-                    start: rows::data_key(id, b""),
-                },
+        let mut at = match self.at.take() {
+            Some(position) => position,
+            None => match next_swept(database)? {
+                Some((id, swept)) => Position::of_data(id, swept),
                 None => return Ok(false),
             },
         };
-        let span = Span {
-            start: start.clone(),
-            ..Span::prefix(rows::data_key(id, b""))
-        };
-        let page = database.engine().page(table, &span, Limit::rows(rows))?;
+        let page = database
+            .engine()
+            .page(at.table, &at.span, Limit::rows(rows))?;
         let mut group = database.group();
-        let mut last = None;
+        let is_done = page.is_empty();
         for (key, value) in page {
-            if table == Table::Data
+            if at.table == Table::Data
                 && let Some(deadline) = rows::parse_data(value)?.deadline
             {
                 group.remove_row(
                     Table::Deadlines,
-                    rows::deadline_key(deadline, id, &key[8..]),
+                    rows::deadline_key(deadline, at.id, &key[8..]),
                 );
             }
-            last = Some(key.clone());
-            group.remove_row(table, key);
+            at.span.start = key.clone();
+            group.remove_row(at.table, key);
         }
-        let next = match (last, table) {
-            (Some(start), _) => Some(Position { id, table, start }),
-            (None, Table::Data) => Some(Position {
-                id,
-                table: Table::History,
-                start: rows::data_key(id, b""),
-            }),
-            (None, _) => {
-                group.remove_row(Table::Catalogue, rows::dropped_key(id));
+        let next = match at.table {
+            _ if !is_done => Some(at),
+            Table::Data => Some(at.of_history()),
+            Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => {
+                // More of the history may be wanted away by now: then it begins anew.
+                let row = database
+                    .engine()
+                    .get(Table::Catalogue, &rows::swept_key(at.id))?;
+                if row.is_none_or(|row| row.is_empty() || row == rows::swept_value(at.swept)) {
+                    group.remove_row(Table::Catalogue, rows::swept_key(at.id));
+                }
                 None
             }
         };
@@ -81,7 +97,7 @@ impl Sweep {
     }
 }
 
-fn next_dropped(database: &Database) -> Result<Option<NamespaceId>> {
+fn next_swept(database: &Database) -> Result<Option<(NamespaceId, Swept)>> {
     let span = Span {
         start: Bytes::new(),
         end: Some(Bytes::from_static(rows::FIRST_NAME)),
@@ -90,6 +106,6 @@ fn next_dropped(database: &Database) -> Result<Option<NamespaceId>> {
         .engine()
         .page(Table::Catalogue, &span, Limit::rows(1))?;
     rows.first()
-        .map(|(key, _)| rows::parse_dropped(key))
+        .map(|(key, value)| rows::parse_swept(key, value))
         .transpose()
 }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::Group;
 use crate::database::Database;
-use crate::engine::rows::{self, ChangeKind, NamespaceId};
+use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Durability, Limit, Table};
 use crate::store::StoreState;
-use crate::{Key, Result, Revision, Timestamp};
+use crate::{Committed, EventKind, Key, Result, Timestamp};
 
 /// How far the expiry has come. It may be lost at any time.
 ///
@@ -26,7 +26,7 @@ use crate::{Key, Result, Revision, Timestamp};
 /// store.apply(&Key::new("k")?, Op::from(action), Timestamp::from_millis(0))?;
 /// assert_eq!(database.next_deadline(), Some(Timestamp::from_millis(10)));
 ///
-/// Expiry::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced)?;
+/// Expiry::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced, false)?;
 /// assert_eq!(store.counts().keys, 0);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
@@ -37,15 +37,16 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Takes out up to so many entries whose deadline has passed; the newest revision. When there may be more to do,
-    /// [`Database::next_deadline`] says.
+    /// Takes out up to so many entries whose deadline has passed, and [records](Group::record) it where that is wanted.
+    /// When there may be more to do, [`Database::next_deadline`] says.
     pub fn step(
         &mut self,
         database: &Database,
         now: Timestamp,
         rows: usize,
         durability: Durability,
-    ) -> Result<Revision> {
+        record: bool,
+    ) -> Result<Committed> {
         let mut span = rows::deadlines_until(now);
         match &self.reached {
             Some((then, start)) if *then <= now => span.start = start.clone(),
@@ -53,6 +54,9 @@ impl Expiry {
             _ => self.reached = None,
         }
         let mut group = database.group();
+        if record {
+            group.record();
+        }
         let page = database
             .engine()
             .page(Table::Deadlines, &span, Limit::rows(rows))?;
@@ -90,7 +94,7 @@ impl Group<'_> {
         if self
             .database
             .engine()
-            .get(Table::Catalogue, &rows::dropped_key(id))?
+            .get(Table::Catalogue, &rows::swept_key(id))?
             .is_some()
         {
             // Whoever sweeps the namespace takes the rest.
@@ -105,7 +109,7 @@ impl Group<'_> {
             .and_then(|slot| slot.entry.as_ref());
         match entry {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
-                self.change(at, id, key, None, ChangeKind::Expire);
+                self.change(at, key, None, EventKind::Expire { key: key.clone() });
             }
             // The entry was replaced or is gone, and its row should be as well.
             _ => self.batch.remove(Table::Deadlines, row),
@@ -128,14 +132,14 @@ impl Group<'_> {
                 .position(|pending| pending.id == Some(id))
             {
                 Some(at) => return Ok(at),
-                None => Arc::new(StoreState::new(id, self.database.counts(id)?)),
+                None => Arc::new(StoreState::new(id, self.database.tally(id)?)),
             },
         };
         let address = Arc::as_ptr(&state) as usize;
         if let Some(at) = self.index.get(&address) {
             return Ok(*at);
         }
-        let known = state.counts_and_history();
+        let known = state.known();
         Ok(self.push(&state, None, known))
     }
 }

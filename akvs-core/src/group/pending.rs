@@ -5,12 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::engine::rows::{self, NamespaceId};
+use crate::engine::rows::{self, NamespaceId, Tally};
 use crate::engine::{Batch, Table};
-use crate::store::StoreState;
-use crate::{Counts, Entry, Key, Namespace, Timestamp};
+use crate::store::{Known, StoreState};
+use crate::{Entry, Key, Namespace, Revision, Timestamp};
 
 /// A namespace as it will be once the group is committed.
 pub(super) struct Pending {
@@ -18,11 +16,11 @@ pub(super) struct Pending {
     /// None where it was not opened by name, and so cannot be dropped.
     pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
-    pub(super) counts: Counts,
-    pub(super) committed_counts: Counts,
-    pub(super) history_start: Option<Bytes>,
+    pub(super) known: Known,
+    pub(super) committed: Tally,
     pub(super) entries: HashMap<Key, PendingEntry>,
-    pub(super) dropped: bool,
+    /// The revision at which it is dropped, if it is.
+    pub(super) dropped: Option<Revision>,
 }
 
 pub(super) struct PendingEntry {

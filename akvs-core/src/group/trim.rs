@@ -13,26 +13,31 @@ impl Group<'_> {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
         let slack = (keep / 8).clamp(1, 1_000);
-        let held = pending.counts.history;
-        let (Some(id), true) = (pending.id, held > keep.saturating_add(slack)) else {
+        let held = pending.known.tally.counts.history;
+        if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
             return;
-        };
-        let mut span = Span::prefix(rows::data_key(id, b""));
-        if let Some(start) = &pending.history_start {
-            // Everything before is removed already; not to read over its tombstones again.
-            span.start = start.clone();
         }
+        let tally = &pending.known.tally;
+        let mut span = Span::prefix(rows::history_prefix(tally.history));
+        // Everything before is removed already, or for others to remove; not to read over its tombstones again.
+        span.start = match &pending.known.history_start {
+            Some(start) => start.clone(),
+            None => rows::history_key(tally.history, tally.floor, 0),
+        };
         // More than the group adds, so that large groups do not outrun the trimming.
-        let added = held.saturating_sub(pending.committed_counts.history);
+        let added = held.saturating_sub(pending.committed.counts.history);
         let excess = (held - keep).min(TRIM_ROWS.max(2 * added));
         let limit = Limit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
         let Ok(oldest) = self.database.engine().page(Table::History, &span, limit) else {
             // An old change that cannot be read must not keep others from being written. Who reads it gets the error.
             return;
         };
-        pending.counts.history = held.saturating_sub(oldest.len() as u64);
+        pending.known.tally.counts.history = held.saturating_sub(oldest.len() as u64);
         for (key, _) in oldest {
-            pending.history_start = Some(key.clone());
+            if let Ok((_, revision)) = rows::parse_history_key(&key) {
+                pending.known.tally.floor = pending.known.tally.floor.max(revision);
+            }
+            pending.known.history_start = Some(key.clone());
             self.batch.remove(Table::History, key);
         }
     }

@@ -1,10 +1,14 @@
 //! `/kv/{namespace}/{key}`: the original surface, and the way every value takes.
 
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Action, Code, Error, Key, Namespace, Op, Outcome, Result, Timestamp, apply};
+use akvs_core::{
+    Action, Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp, apply,
+};
 use bytes::Bytes;
 
+use super::long_poll;
 use crate::app::State;
 use crate::conditions::Part;
 use crate::params::{self, Params, Verb};
@@ -12,6 +16,7 @@ use crate::path::{self, KeyPath};
 use crate::{body, conditions, problem, wire};
 
 const ALLOW: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Serves a path below `/kv/`; any other is 404.
 pub(crate) async fn serve(
@@ -52,7 +57,26 @@ async fn answer(
 }
 
 async fn get(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
-    let entry = state.registry.get(&path.namespace, &path.key).await?;
+    let mut entry = state.registry.get(&path.namespace, &path.key).await?;
+    let headers = request.headers();
+    let wait = conditions::wait(headers);
+    if let Some(wait) = wait
+        && conditions::is_unchanged(headers, entry.revision)?
+    {
+        entry = long_poll::until_changed(headers, state, &path, wait).await?;
+    }
+    let mut response = read(request, entry)?;
+    if let Some(wait) = wait {
+        let applied = format!("wait={}", wait.as_secs());
+        if let Ok(applied) = HeaderValue::try_from(applied) {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
+    }
+    Ok(response)
+}
+
+/// The answer to a reader of an entry: all of it, a part, or that nothing has changed.
+fn read(request: &HttpRequest, entry: Entry) -> Result<HttpResponse> {
     let headers = request.headers();
     if !conditions::is_wanted(headers, &entry)? {
         let text = "the key is at another revision than if-match wants";

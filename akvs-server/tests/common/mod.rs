@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Span, Table};
+use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use akvs_core::{
     Code, Database, DiskEngine, DiskOptions, Error, Key, MemoryEngine, Namespace, Options, Result,
     Revision,
@@ -84,6 +84,10 @@ impl Engine for GatedEngine {
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
         self.inner.page(table, span, limit)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.inner.snapshot()
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {

@@ -1,0 +1,293 @@
+//! How the server writes a change: the name of the event, its id, and its data as JSON.
+//!
+//! It owns the translation of one event. It does not know which event came before. Invariant: whatever the event
+//! holds, it is a change, a word on the watch, unknown, or an error; and no error shows a value.
+
+use akvs_core::Revision;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use super::change::{Change, Stored};
+use super::sse::Event;
+use crate::error::{Error, Problem, Result};
+
+/// What an event says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// A change, which is the last of its transaction if `last`.
+    Change {
+        change: Change,
+        revision: Revision,
+        last: bool,
+    },
+    /// The state of this revision is complete.
+    Synced(Revision),
+    /// Changes were missed.
+    Reset,
+    /// Something of a later version, which may end a transaction nevertheless.
+    Unknown(Option<Revision>),
+}
+
+/// The data of all events. None of its fields is in each of them.
+#[derive(Deserialize)]
+struct Data {
+    key: Option<String>,
+    key64: Option<String>,
+    revision: u64,
+    value: Option<String>,
+    value64: Option<String>,
+    size: Option<u64>,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+    modified: Option<String>,
+    expires: Option<String>,
+}
+
+/// What an event says, or an error if it is not written as the contract has it.
+pub(super) fn read(event: &Event) -> Result<Told> {
+    let unreadable = || unreadable(&event.name);
+    let id = match &event.id {
+        Some(id) => decimal(id).map(Revision::new),
+        None => None,
+    };
+    let known: fn(Data, Revision) -> Option<Change> = match &event.name[..] {
+        b"set" => |data, revision| stored(data, revision).map(Change::Set),
+        b"delete" => |data, revision| {
+            let key = data.key()?;
+            Some(Change::Deleted { key, revision })
+        },
+        b"expire" => |data, revision| {
+            let key = data.key()?;
+            Some(Change::Expired { key, revision })
+        },
+        b"drop" => |_, revision| Some(Change::Dropped { revision }),
+        b"synced" => |_, revision| Some(Change::Synced { revision }),
+        // Nothing of it is needed, so that nothing of it can be wrong.
+        b"reset" => return Ok(Told::Reset),
+        _ => return Ok(Told::Unknown(id)),
+    };
+    let data: Data = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
+    let revision = Revision::new(data.revision);
+    if event.id.is_some() && id != Some(revision) {
+        return Err(unreadable());
+    }
+    match known(data, revision) {
+        Some(Change::Synced { revision }) => Ok(Told::Synced(revision)),
+        Some(change) => Ok(Told::Change {
+            change,
+            revision,
+            last: id.is_some(),
+        }),
+        None => Err(unreadable()),
+    }
+}
+
+/// The revision in a comment `revision N`, if it is one.
+pub(super) fn revision_in(comment: &[u8]) -> Option<Revision> {
+    let digits = comment.strip_prefix(b"revision ")?;
+    decimal(digits.trim_ascii()).map(Revision::new)
+}
+
+/// Digits and nothing else, where `parse` would take a sign.
+fn decimal(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().all(u8::is_ascii_digit);
+    let text = digits.then(|| std::str::from_utf8(text).ok())??;
+    text.parse().ok()
+}
+
+impl Data {
+    fn key(&self) -> Option<Bytes> {
+        match (&self.key, &self.key64) {
+            (Some(key), None) => Some(Bytes::copy_from_slice(key.as_bytes())),
+            (None, Some(key)) => bytes(key),
+            _ => None,
+        }
+    }
+}
+
+fn stored(data: Data, revision: Revision) -> Option<Stored> {
+    Some(Stored {
+        key: data.key()?,
+        revision,
+        value: match (data.value, data.value64) {
+            (Some(text), None) => Some(text.into()),
+            (None, Some(text)) => Some(bytes(&text)?),
+            (None, None) => None,
+            (Some(_), Some(_)) => return None,
+        },
+        size: data.size,
+        content_type: data.content_type,
+        content_encoding: data.content_encoding,
+        modified: time(data.modified),
+        expires: time(data.expires),
+    })
+}
+
+fn bytes(text: &str) -> Option<Bytes> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok().map(Bytes::from)
+}
+
+/// A time that is not readable is not known, as in an answer's head.
+fn time(text: Option<String>) -> Option<std::time::SystemTime> {
+    humantime::parse_rfc3339(&text?).ok()
+}
+
+fn unreadable(name: &[u8]) -> Error {
+    let name = name.escape_ascii();
+    broken(format!("a \"{name}\" event of the watch cannot be read"))
+}
+
+/// The error of a stream that is not as the contract has it.
+pub(super) fn broken(text: impl Into<String>) -> Error {
+    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    fn told(name: &str, id: Option<&str>, data: &str) -> Result<Told> {
+        read(&Event {
+            name: name.into(),
+            id: id.map(Into::into),
+            data: data.into(),
+        })
+    }
+
+    fn change(name: &str, data: &str) -> Change {
+        let told = told(name, None, data).unwrap();
+        let Told::Change { change, .. } = told else {
+            panic!("{told:?}")
+        };
+        change
+    }
+
+    fn set(data: &str) -> Stored {
+        let change = change("set", data);
+        let Change::Set(stored) = change else {
+            panic!("{change:?}")
+        };
+        stored
+    }
+
+    #[test]
+    fn all_that_is_known_of_a_value_is_read() {
+        let stored = set(
+            r#"{"key":"a","revision":42,"size":5,"content_type":"text/plain","content_encoding":"gzip",
+                "modified":"2001-09-09T01:46:40.123Z","expires":null,"value":"hello","later":[]}"#,
+        );
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123);
+        let expected = Stored {
+            key: "a".into(),
+            revision: Revision::new(42),
+            value: Some("hello".into()),
+            size: Some(5),
+            content_type: Some("text/plain".into()),
+            content_encoding: Some("gzip".into()),
+            modified: Some(modified),
+            expires: None,
+        };
+        assert_eq!(stored, expected);
+        assert_eq!(stored.json::<u8>().unwrap_err().code(), None);
+    }
+
+    #[test]
+    fn only_a_key_and_a_revision_must_be_there() {
+        let stored = set(r#"{"key":"a","revision":1}"#);
+        assert_eq!((stored.value.as_ref(), stored.size), (None, None));
+        assert_eq!(stored.json::<u8>().unwrap(), None);
+        let stored = set(r#"{"key64":"_w","revision":1,"value64":"AP8","expires":"soon"}"#);
+        assert_eq!(stored.key, &b"\xff"[..]);
+        assert_eq!(stored.value.as_deref(), Some(&b"\0\xff"[..]));
+        assert_eq!(stored.expires, None);
+    }
+
+    #[test]
+    fn every_kind_of_change_is_told() {
+        let (key, revision) = (Bytes::from("k"), Revision::new(7));
+        let data = r#"{"key":"k","revision":7}"#;
+        let deleted = change("delete", data);
+        assert_eq!(
+            (deleted.key(), deleted.revision()),
+            (Some(&key), Some(revision))
+        );
+        assert!(matches!(deleted, Change::Deleted { .. }));
+        assert!(matches!(change("expire", data), Change::Expired { .. }));
+        let dropped = change("drop", r#"{"revision":7}"#);
+        assert_eq!(dropped, Change::Dropped { revision });
+        let synced = told("synced", Some("7"), r#"{"revision":7}"#).unwrap();
+        assert_eq!(synced, Told::Synced(revision));
+        assert_eq!(told("reset", None, "").unwrap(), Told::Reset);
+    }
+
+    #[test]
+    fn an_id_ends_a_transaction() {
+        for (id, expected) in [(None, false), (Some("7"), true)] {
+            let read = told("drop", id, r#"{"revision":7}"#).unwrap();
+            assert!(matches!(read, Told::Change { last, .. } if last == expected));
+        }
+        let unknown = told("rename", Some("7"), "no JSON").unwrap();
+        assert_eq!(unknown, Told::Unknown(Some(Revision::new(7))));
+        assert_eq!(told("", None, "x").unwrap(), Told::Unknown(None));
+    }
+
+    #[test]
+    fn what_is_not_as_the_contract_has_it_is_an_error_that_shows_no_value() {
+        for (name, id, data) in [
+            ("set", None, ""),
+            ("set", None, "hidden"),
+            ("set", None, r#""hidden""#),
+            ("set", None, r#"{"key":"hidden"}"#),
+            ("set", None, r#"{"revision":1,"value":"hidden"}"#),
+            ("set", None, r#"{"key":"a","revision":"hidden"}"#),
+            ("set", None, r#"{"key":"a","revision":-1}"#),
+            ("set", None, r#"{"key":"a","key64":"_w","revision":1}"#),
+            ("set", None, r#"{"key64":"hidden!","revision":1}"#),
+            (
+                "set",
+                None,
+                r#"{"key":"a","revision":1,"value64":"hidden!"}"#,
+            ),
+            (
+                "set",
+                None,
+                r#"{"key":"a","revision":1,"value":"","value64":""}"#,
+            ),
+            (
+                "set",
+                None,
+                r#"{"key":"a","revision":1,"value":{"hidden":1}}"#,
+            ),
+            ("set", Some("2"), r#"{"key":"a","revision":1}"#),
+            ("set", Some("+1"), r#"{"key":"a","revision":1}"#),
+            ("set", Some(""), r#"{"key":"a","revision":1}"#),
+            ("delete", None, r#"{"revision":1}"#),
+            ("expire", None, r#"{"revision":1}"#),
+            ("drop", None, "{}"),
+            ("synced", None, "{}"),
+        ] {
+            let error = told(name, id, data).unwrap_err();
+            assert!(!format!("{error:?}").contains("hidden"), "{data}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_comment_may_carry_a_revision() {
+        assert_eq!(revision_in(b"revision 41"), Some(Revision::new(41)));
+        for comment in [
+            "",
+            "revision",
+            "revision ",
+            "revision -1",
+            "revision +1",
+            "hello",
+        ] {
+            assert_eq!(revision_in(comment.as_bytes()), None, "{comment}");
+        }
+    }
+}

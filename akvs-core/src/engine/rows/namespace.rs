@@ -1,0 +1,281 @@
+//! The rows of namespaces: who there is, who was, and how much each holds.
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::{NamespaceId, corrupted};
+use crate::engine::Span;
+use crate::{Counts, Namespace, Result, Revision, Timestamp};
+
+/// Before it stand the ids that are to be swept, from it on the names.
+pub(crate) const FIRST_NAME: &[u8] = &[1];
+const SWEPT: u8 = 0;
+const META_COUNTS: &[u8] = b"counts";
+const META_DROPPED: &[u8] = b"dropped";
+
+const LIVE: u8 = 1;
+const DROPPED: u8 = 2;
+
+/// Which history a row belongs to; never given twice.
+pub type HistoryId = u64;
+
+/// What the catalogue says of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CatalogueRow {
+    Live(Live),
+    Dropped(Dropped),
+}
+
+/// A namespace that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Live {
+    pub(crate) id: NamespaceId,
+    pub(crate) created: Timestamp,
+}
+
+/// A namespace that was dropped, and whose history is still known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) history: HistoryId,
+    pub(crate) floor: Revision,
+    /// About how many rows of its history are kept.
+    pub(crate) rows: u64,
+    pub(crate) revision: Revision,
+}
+
+impl CatalogueRow {
+    pub(crate) fn live(self) -> Option<Live> {
+        match self {
+            CatalogueRow::Live(live) => Some(live),
+            CatalogueRow::Dropped(_) => None,
+        }
+    }
+}
+
+pub(crate) fn catalogue_value(row: &CatalogueRow) -> Bytes {
+    let mut bytes = Vec::with_capacity(33);
+    match row {
+        CatalogueRow::Live(row) => {
+            bytes.put_u8(LIVE);
+            bytes.put_u64_le(row.id);
+            bytes.put_u64_le(row.created.as_millis());
+        }
+        CatalogueRow::Dropped(row) => {
+            bytes.put_u8(DROPPED);
+            bytes.put_u64_le(row.history);
+            bytes.put_u64_le(row.floor.get());
+            bytes.put_u64_le(row.rows);
+            bytes.put_u64_le(row.revision.get());
+        }
+    }
+    bytes.into()
+}
+
+pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
+    let damaged = |_| corrupted("namespace");
+    let kind = value.try_get_u8().map_err(damaged)?;
+    let mut number = || value.try_get_u64_le().map_err(damaged);
+    match kind {
+        LIVE => Ok(CatalogueRow::Live(Live {
+            id: number()?,
+            created: Timestamp::from_millis(number()?),
+        })),
+        DROPPED => Ok(CatalogueRow::Dropped(Dropped {
+            history: number()?,
+            floor: Revision::new(number()?),
+            rows: number()?,
+            revision: Revision::new(number()?),
+        })),
+        _ => Err(corrupted("namespace")),
+    }
+}
+
+/// The name in a catalogue row's key.
+pub(crate) fn parse_name(key: &[u8]) -> Result<Namespace> {
+    let name = Namespace::check(key).and_then(Namespace::new);
+    name.map_err(|_| corrupted("namespace"))
+}
+
+/// What is to be swept: the data of an id and, below a revision, a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) history: HistoryId,
+    pub(crate) below: Revision,
+}
+
+pub(crate) fn swept_key(id: NamespaceId) -> Bytes {
+    let mut bytes = Vec::with_capacity(9);
+    bytes.put_u8(SWEPT);
+    bytes.put_u64(id);
+    bytes.into()
+}
+
+pub(crate) fn swept_value(swept: Swept) -> Bytes {
+    let mut bytes = Vec::with_capacity(16);
+    bytes.put_u64_le(swept.history);
+    bytes.put_u64_le(swept.below.get());
+    bytes.into()
+}
+
+pub(crate) fn parse_swept(key: &[u8], mut value: &[u8]) -> Result<(NamespaceId, Swept)> {
+    let damaged = |_| corrupted("dropped namespace");
+    let id = parse_id(key.get(1..).unwrap_or_default()).map_err(damaged)?;
+    let swept = if value.is_empty() {
+        // Of format 1: the history had the namespace's id, and goes with it.
+        Swept {
+            history: id,
+            below: Revision::new(u64::MAX),
+        }
+    } else {
+        Swept {
+            history: value
+                .try_get_u64_le()
+                .map_err(|_| corrupted("dropped namespace"))?,
+            below: Revision::new(
+                value
+                    .try_get_u64_le()
+                    .map_err(|_| corrupted("dropped namespace"))?,
+            ),
+        }
+    };
+    Ok((id, swept))
+}
+
+/// Which namespace a row of data belongs to.
+pub(crate) fn parse_id(mut key: &[u8]) -> Result<NamespaceId> {
+    key.try_get_u64().map_err(|_| corrupted("key"))
+}
+
+/// What is known of a namespace beside its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) counts: Counts,
+    /// Its history; 0 where it has none yet.
+    pub(crate) history: HistoryId,
+    /// Up to this revision its history is not complete any more.
+    pub(crate) floor: Revision,
+}
+
+pub(crate) fn counts_key(id: NamespaceId) -> Bytes {
+    let mut bytes = Vec::with_capacity(META_COUNTS.len() + 8);
+    bytes.put_slice(META_COUNTS);
+    bytes.put_u64(id);
+    bytes.into()
+}
+
+pub(crate) fn counts_value(tally: &Tally) -> Bytes {
+    let mut bytes = Vec::with_capacity(40);
+    bytes.put_u64_le(tally.counts.keys);
+    bytes.put_u64_le(tally.counts.bytes);
+    bytes.put_u64_le(tally.counts.history);
+    bytes.put_u64_le(tally.history);
+    bytes.put_u64_le(tally.floor.get());
+    bytes.into()
+}
+
+/// Reads the counts of a namespace; `forgotten` is the floor of those of format 1.
+pub(crate) fn parse_counts(
+    mut value: &[u8],
+    id: NamespaceId,
+    forgotten: Revision,
+) -> Result<Tally> {
+    let is_format_1 = value.len() == 24;
+    let mut number = || value.try_get_u64_le().map_err(|_| corrupted("count"));
+    let counts = Counts {
+        keys: number()?,
+        bytes: number()?,
+        history: number()?,
+    };
+    let (history, floor) = match is_format_1 {
+        true => (id, forgotten),
+        false => (number()?, Revision::new(number()?)),
+    };
+    Ok(Tally {
+        counts,
+        history,
+        floor,
+    })
+}
+
+/// The namespaces that were dropped, by when they were.
+pub(crate) fn dropped_span() -> Span {
+    Span::prefix(META_DROPPED)
+}
+
+pub(crate) fn dropped_key(revision: Revision) -> Bytes {
+    let mut bytes = Vec::with_capacity(META_DROPPED.len() + 8);
+    bytes.put_slice(META_DROPPED);
+    bytes.put_u64(revision.get());
+    bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = parse_catalogue(&row);
+            let _ = parse_counts(&row, 1, Revision::ZERO);
+            let _ = parse_swept(&row, &row);
+            let _ = parse_name(&row);
+        }
+    }
+
+    #[test]
+    fn the_format_is_what_older_releases_wrote() {
+        let live = CatalogueRow::Live(Live {
+            id: 1,
+            created: Timestamp::from_millis(2),
+        });
+        let dropped = CatalogueRow::Dropped(Dropped {
+            history: 1,
+            floor: Revision::new(2),
+            rows: 3,
+            revision: Revision::new(4),
+        });
+        for (row, expected) in [
+            (live, &b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"[..]),
+            (
+                dropped,
+                b"\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",
+            ),
+        ] {
+            assert_eq!(&catalogue_value(&row)[..], expected);
+            assert_eq!(parse_catalogue(expected).unwrap(), row);
+        }
+        assert_eq!(&swept_key(1)[..], b"\0\0\0\0\0\0\0\0\x01");
+        assert_eq!(
+            &dropped_key(Revision::new(1))[..],
+            b"dropped\0\0\0\0\0\0\0\x01"
+        );
+        let swept = Swept {
+            history: 1,
+            below: Revision::new(2),
+        };
+        assert_eq!(
+            &swept_value(swept)[..],
+            b"\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"
+        );
+        assert_eq!(
+            parse_swept(&swept_key(7), &swept_value(swept)).unwrap(),
+            (7, swept)
+        );
+    }
+
+    #[test]
+    fn rows_of_format_1_are_read() {
+        let (id, swept) = parse_swept(&swept_key(7), b"").unwrap();
+        assert_eq!(
+            (id, swept.history, swept.below),
+            (7, 7, Revision::new(u64::MAX))
+        );
+        let counts = [1_u64, 2, 3].map(u64::to_le_bytes).concat();
+        let tally = parse_counts(&counts, 7, Revision::new(9)).unwrap();
+        assert_eq!(
+            (tally.counts.history, tally.history, tally.floor),
+            (3, 7, Revision::new(9))
+        );
+    }
+}

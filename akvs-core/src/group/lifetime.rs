@@ -1,0 +1,181 @@
+//! How a namespace comes into being, and how it is dropped: at once for everybody, while its rows go by and by.
+//!
+//! What was changed last before a drop is remembered with the drop itself, for those who watch and were not there: a
+//! name keeps its history. Names that were dropped long ago are forgotten, so that they do not add up.
+
+use bytes::Bytes;
+
+use super::pending::Pending;
+use super::{Group, opened_twice};
+use crate::engine::rows::{self, CatalogueRow, Dropped, Live, NamespaceId, Swept};
+use crate::engine::{Batch, Limit, Table};
+use crate::store::Store;
+use crate::{Code, Error, EventKind, Namespace, Result, Revision, Timestamp};
+
+/// The changes that are remembered beyond a drop are those of so many revisions before it.
+const KEPT_REVISIONS: u64 = 1_000;
+/// So many dropped namespaces are remembered, the newest.
+const KEPT_DROPS: usize = 256;
+
+/// What a group drops.
+#[derive(Debug, Default)]
+pub(super) struct Drops {
+    dropped: usize,
+    newest_forgotten: Revision,
+}
+
+impl Drops {
+    /// The newest drop that is forgotten; zero where none is.
+    pub(super) fn forgotten(&self) -> Revision {
+        self.newest_forgotten
+    }
+}
+
+impl Group<'_> {
+    /// Lets the namespace come into being, where it has not.
+    pub(super) fn birth(&mut self, at: usize, store: &Store, now: Timestamp) -> Result<()> {
+        if self.stores[at].id.is_some() {
+            return Ok(());
+        }
+        let id = self.next.namespace + 1;
+        let tally = &mut self.stores[at].known.tally;
+        match self.database.catalogue_row(store.name())? {
+            Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
+            // One of this name was dropped, and its history goes on.
+            Some(CatalogueRow::Dropped(before)) => {
+                tally.history = before.history;
+                tally.floor = before.floor;
+                tally.counts.history = before.rows;
+                self.batch
+                    .remove(Table::Meta, rows::dropped_key(before.revision));
+            }
+            None => {
+                tally.history = id;
+                tally.floor = self.database.forgotten();
+            }
+        }
+        self.next.namespace = id;
+        let row = rows::catalogue_value(&CatalogueRow::Live(Live { id, created: now }));
+        self.batch.put(
+            Table::Catalogue,
+            Bytes::copy_from_slice(store.name().as_str().as_bytes()),
+            row,
+        );
+        if self.recording {
+            self.done.born.push((store.name().clone(), tally.history));
+        }
+        self.stores[at].id = Some(id);
+        Ok(())
+    }
+
+    /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
+    /// `unavailable`; a store made anew begins empty. The space comes back by [`Sweep`](crate::engine::Sweep).
+    pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
+        let at = self.pending(store)?;
+        let Some(id) = self.stores[at].id else {
+            return Ok(false);
+        };
+        if self.stores[at].state.id().is_none() {
+            // Its birth is in this very group, and a row can stand in a batch only once.
+            return Err(Error::new(
+                Code::Unavailable,
+                "the namespace is just being made",
+            ));
+        }
+        self.drops.dropped += 1;
+        let revision = self.tell(at, EventKind::Drop);
+        let pending = &mut self.stores[at];
+        // What was gathered for it so far is not wanted any more.
+        pending.entries.clear();
+        pending.dropped = Some(revision);
+        let tally = &mut pending.known.tally;
+        let below = revision.get().saturating_sub(KEPT_REVISIONS);
+        tally.floor = tally.floor.max(Revision::new(below.saturating_sub(1)));
+        let here = tally.counts.history - pending.committed.counts.history;
+        tally.counts.history = here + self.database.count_changes(tally.history, tally.floor);
+        let swept = Swept {
+            history: tally.history,
+            below: Revision::new(below),
+        };
+        self.batch.put(
+            Table::Catalogue,
+            rows::swept_key(id),
+            rows::swept_value(swept),
+        );
+        let name = Bytes::copy_from_slice(store.name().as_str().as_bytes());
+        self.batch
+            .put(Table::Meta, rows::dropped_key(revision), name);
+        Ok(true)
+    }
+
+    /// Forgets the names that were dropped before all others, once there are too many: when all else is gathered, so
+    /// that it is known which names are made anew. Where they cannot be read, some later group does it.
+    pub(super) fn forget_oldest(&mut self) {
+        if self.drops.dropped == 0 {
+            return;
+        }
+        for (key, name, row) in self.oldest_drops().unwrap_or_default() {
+            self.batch.remove(Table::Meta, key);
+            if let Some(row) = row {
+                self.forget(&name, &row);
+            }
+        }
+    }
+
+    /// The dropped names that are too many.
+    fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
+        let all = Limit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
+        let engine = self.database.engine();
+        let mut known = Vec::new();
+        for (key, name) in engine.page(Table::Meta, &rows::dropped_span(), all)? {
+            let name = rows::parse_name(&name)?;
+            // One that is made anew in this very group is not to be forgotten.
+            if !self.names.contains(&name) {
+                known.push((key, name));
+            }
+        }
+        // Not many more than are dropped, so that the group stays small.
+        let excess = (known.len() + self.drops.dropped).saturating_sub(KEPT_DROPS);
+        let oldest = known.into_iter().take(excess.min(2 * self.drops.dropped));
+        oldest
+            .map(|(key, name)| match self.database.catalogue_row(&name)? {
+                Some(CatalogueRow::Dropped(row)) => Ok((key, name, Some(row))),
+                Some(CatalogueRow::Live(_)) | None => Ok((key, name, None)),
+            })
+            .collect()
+    }
+
+    fn forget(&mut self, name: &Namespace, row: &Dropped) {
+        let name = Bytes::copy_from_slice(name.as_str().as_bytes());
+        self.batch.remove(Table::Catalogue, name);
+        let all = Swept {
+            history: row.history,
+            below: Revision::new(u64::MAX),
+        };
+        self.batch.put(
+            Table::Catalogue,
+            rows::swept_key(row.history),
+            rows::swept_value(all),
+        );
+        self.drops.newest_forgotten = self.drops.newest_forgotten.max(row.revision);
+        self.done.forgotten.push(row.history);
+    }
+}
+
+impl Pending {
+    /// Writes what is left of a namespace once it is dropped.
+    pub(super) fn write_drop(&self, batch: &mut Batch, id: NamespaceId) {
+        batch.remove(Table::Meta, rows::counts_key(id));
+        let (Some(revision), Some(name)) = (self.dropped, &self.name) else {
+            return;
+        };
+        let row = CatalogueRow::Dropped(Dropped {
+            history: self.known.tally.history,
+            floor: self.known.tally.floor,
+            rows: self.known.tally.counts.history,
+            revision,
+        });
+        let name = Bytes::copy_from_slice(name.as_str().as_bytes());
+        batch.put(Table::Catalogue, name, rows::catalogue_value(&row));
+    }
+}

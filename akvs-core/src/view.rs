@@ -1,0 +1,247 @@
+//! A namespace as it stood at one moment: what it held, and what had changed.
+//!
+//! It owns the snapshot. Invariant: everything it tells belongs to the same revision, however long it is kept and
+//! whatever is written meanwhile; and changes are told whole or refused, never with one of them missing.
+
+use bytes::Bytes;
+
+use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
+use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::{
+    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, Result, Revision, Timestamp,
+};
+
+/// A namespace as it stood at one moment. To keep it may cost the space of what is replaced meanwhile.
+///
+/// ```
+/// use akvs_core::engine::Limit;
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Revision, Store, Timestamp};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let (name, now) = (Namespace::new("ns")?, Timestamp::from_millis(0));
+/// let store = Store::new(&database, name.clone())?;
+/// store.set(&Key::new("k")?, "old", now)?;
+///
+/// let view = database.view(&name)?;
+/// store.set(&Key::new("k")?, "new", now)?;
+/// let page = view.entries(b"", None, Limit::rows(10), now)?;
+/// assert_eq!(page.entries[0].1.value, "old");
+/// assert_eq!(view.changes(Revision::ZERO, Limit::rows(10), true)?.events.len(), 1);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub struct View {
+    // Dropped before the engine that it is of.
+    snapshot: Box<dyn Snapshot>,
+    database: Database,
+    revision: Revision,
+    id: Option<NamespaceId>,
+    history: Option<HistoryId>,
+    floor: Revision,
+}
+
+/// Entries in the order of their keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// The entries.
+    pub entries: Vec<(Key, Entry)>,
+    /// Where the next page begins; none at the end.
+    pub next: Option<Bytes>,
+}
+
+/// Changes in the order of their revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The changes.
+    pub events: Vec<Event>,
+    /// Up to this revision all changes are told, by this page or those before it.
+    pub until: Revision,
+}
+
+impl View {
+    pub(crate) fn new(database: &Database, name: &Namespace) -> Result<View> {
+        let snapshot = database.engine().snapshot()?;
+        let number = |key| -> Result<Option<u64>> {
+            let value = snapshot.get(Table::Meta, key)?;
+            value.map(|value| rows::parse_number(&value)).transpose()
+        };
+        let revision = Revision::new(number(rows::META_REVISION)?.unwrap_or_default());
+        let row = snapshot.get(Table::Catalogue, name.as_str().as_bytes())?;
+        let row = row.map(|row| rows::parse_catalogue(&row)).transpose()?;
+        let (id, history, floor) = match row {
+            Some(CatalogueRow::Live(row)) => {
+                let counts = snapshot.get(Table::Meta, &rows::counts_key(row.id))?;
+                let tally = database.parse_tally(row.id, counts)?;
+                (Some(row.id), Some(tally.history), tally.floor)
+            }
+            Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.floor),
+            // Of the same moment: the database hears of what a commit forgets after it can be read.
+            None => (
+                None,
+                None,
+                number(rows::META_FORGOTTEN)?.map_or_else(|| database.forgotten(), Revision::new),
+            ),
+        };
+        Ok(View {
+            snapshot,
+            database: database.clone(),
+            revision,
+            id,
+            history,
+            floor,
+        })
+    }
+
+    /// The newest revision that it has, of any namespace.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The earliest revision after which all changes are known.
+    pub fn floor(&self) -> Revision {
+        self.floor
+    }
+
+    /// Which history tells of it; none where nothing is known of a namespace of this name.
+    pub fn history(&self) -> Option<HistoryId> {
+        self.history
+    }
+
+    /// Whether there was such a namespace.
+    pub fn exists(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit
+    /// allows, even none, do not mean the end.
+    pub fn entries(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Result<Entries> {
+        let mut entries = Vec::new();
+        let Some(id) = self.id else {
+            return Ok(Entries {
+                entries,
+                next: None,
+            });
+        };
+        let span = Span {
+            start: rows::data_key(id, start),
+            end: match end {
+                Some(end) => Some(rows::data_key(id, end)),
+                None => Span::prefix(rows::data_key(id, b"")).end,
+            },
+        };
+        let mut last = None;
+        for (row_key, row) in self.snapshot.page(Table::Data, &span, limit)? {
+            let entry = rows::parse_data(row)?;
+            let key = row_key.slice(size_of::<NamespaceId>()..);
+            if entry.is_live(now) {
+                entries.push((Key::new(key.clone())?, entry));
+            }
+            last = Some(key);
+        }
+        Ok(Entries {
+            entries,
+            // The least key that is greater.
+            next: last.map(|last| [&last, &[0][..]].concat().into()),
+        })
+    }
+
+    /// The changes after a revision, as many as the limit allows but not less than a whole revision. Where `values` are
+    /// wanted, those that the history does not keep are looked up as long as they have not been replaced.
+    ///
+    /// `history_gone` where they are not all known any more, or the revision is still to come.
+    pub fn changes(&self, after: Revision, limit: Limit, values: bool) -> Result<Changes> {
+        if after < self.floor || after > self.revision {
+            return Err(self.gone(after));
+        }
+        // A limit of nothing would stay one.
+        let mut limit = Limit {
+            rows: limit.rows.max(1),
+            bytes: limit.bytes.max(1),
+        };
+        let until = self.revision;
+        let Some(history) = self.history else {
+            let events = Vec::new();
+            return Ok(Changes { events, until });
+        };
+        let span = rows::history_span(history, after, until.next());
+        loop {
+            let rows = self.snapshot.page(Table::History, &span, limit)?;
+            let bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
+            let is_end = rows.len() < limit.rows && bytes < limit.bytes;
+            let events = rows.iter().map(|(key, row)| rows::parse_change(key, row));
+            let mut events = events.collect::<Result<Vec<Event>>>()?;
+            if !is_end {
+                // Not a part of a revision.
+                let whole = events.iter().rposition(|event| event.is_last);
+                let Some(whole) = whole else {
+                    limit.rows = limit.rows.saturating_mul(2);
+                    limit.bytes = limit.bytes.saturating_mul(2);
+                    continue;
+                };
+                events.truncate(whole + 1);
+            }
+            if values {
+                events
+                    .iter_mut()
+                    .try_for_each(|event| self.complete(event))?;
+            }
+            let last = events.last().map(|event| event.revision);
+            return Ok(Changes {
+                events,
+                until: if is_end { until } else { last.unwrap_or(until) },
+            });
+        }
+    }
+
+    /// Gives a change the value that the history does not keep, if it is still there.
+    fn complete(&self, event: &mut Event) -> Result<()> {
+        let (Some(id), false) = (self.id, event.has_value()) else {
+            return Ok(());
+        };
+        let revision = event.revision;
+        if let EventKind::Set { key, entry, .. } = &mut event.kind
+            && let Some(row) = self
+                .snapshot
+                .get(Table::Data, &rows::data_key(id, key.as_bytes()))?
+        {
+            let current = rows::parse_data(row)?;
+            if current.revision == revision {
+                *entry = current;
+            }
+        }
+        Ok(())
+    }
+
+    fn gone(&self, after: Revision) -> Error {
+        let text = if after < self.floor {
+            format!(
+                "the changes since revision {after} are not all kept any more, only those since {}",
+                self.floor
+            )
+        } else {
+            format!(
+                "there is no revision {after} yet, the newest is {}",
+                self.revision
+            )
+        };
+        Error::new(Code::HistoryGone, text)
+            .with("since", after.get())
+            .with("oldest", self.floor.get().min(self.revision.get()))
+            .with("newest", self.revision.get())
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("revision", &self.revision)
+            .field("exists", &self.exists())
+            .field("database", &self.database.capabilities())
+            .finish_non_exhaustive()
+    }
+}

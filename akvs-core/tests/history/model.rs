@@ -1,0 +1,73 @@
+//! What is to be told of a name: a plain list of all that ever changed, and how much of it may be forgotten.
+
+use std::collections::BTreeMap;
+
+use akvs_core::{Entry, Event, EventKind, HistoryId, Key, Revision};
+use bytes::Bytes;
+
+/// The longest value that the history keeps.
+const KEPT_VALUE_BYTES: u64 = 1_024;
+/// How far the history reaches back beyond a drop.
+const KEPT_REVISIONS: u64 = 1_000;
+
+/// All that ever happened to a name.
+#[derive(Clone, Default)]
+pub(crate) struct Past {
+    pub(crate) events: Vec<Event>,
+    /// What is there now, past its deadline or not; none where there is no such namespace.
+    pub(crate) entries: Option<BTreeMap<Key, Entry>>,
+    pub(crate) history: Option<HistoryId>,
+    /// The highest floor that there is a reason for.
+    pub(crate) justified: Revision,
+}
+
+impl Past {
+    pub(crate) fn tell(&mut self, revision: Revision, kind: EventKind) {
+        match &kind {
+            EventKind::Set { key, entry, .. } => {
+                let entries = self.entries.get_or_insert_default();
+                entries.insert(key.clone(), entry.clone());
+            }
+            EventKind::Delete { key } | EventKind::Expire { key } => {
+                let entries = self.entries.as_mut().expect("a namespace");
+                assert!(entries.remove(key).is_some(), "{key:?}");
+            }
+            EventKind::Drop => {
+                self.entries = None;
+                let below = Revision::new(revision.get().saturating_sub(KEPT_REVISIONS));
+                let oldest = Revision::new(below.get().saturating_sub(1));
+                self.justified = self.justified.max(oldest);
+            }
+        }
+        let is_last = true;
+        self.events.push(Event {
+            revision,
+            is_last,
+            kind,
+        });
+    }
+
+    /// A history that remembers so many changes may have forgotten all before them.
+    pub(crate) fn trim(&mut self, keep: u64) {
+        let forgotten = (self.events.len() as u64).saturating_sub(keep);
+        if let Some(last) = forgotten.checked_sub(1) {
+            self.justified = self.justified.max(self.events[last as usize].revision);
+        }
+    }
+
+    /// The changes as they are to be told.
+    pub(crate) fn told(&self, values: bool) -> Vec<Event> {
+        let mut events = self.events.clone();
+        for event in &mut events {
+            let revision = event.revision;
+            if let EventKind::Set { key, entry, size } = &mut event.kind {
+                let current = self.entries.as_ref().and_then(|entries| entries.get(key));
+                let is_there = current.is_some_and(|current| current.revision == revision);
+                if *size > KEPT_VALUE_BYTES && !(values && is_there) {
+                    entry.value = Bytes::new();
+                }
+            }
+        }
+        events
+    }
+}

@@ -1,0 +1,89 @@
+//! What can be done to a database, as proptest chooses it.
+
+use akvs_core::engine::Limit;
+use akvs_core::{Action, Op, Representation, Ttl};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+pub(crate) const NAMES: [&str; 3] = ["a", "b", "Ä"];
+pub(crate) const KEYS: [&[u8]; 4] = [b"k", b"k\0", b"\xff", b"l"];
+
+/// Something that is done.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Changes, and perhaps the end of a namespace, all at once; recorded or not.
+    Group(Vec<Change>, Option<usize>, bool),
+    /// Changes that are not committed.
+    Abandon(Vec<Change>),
+    /// So many changes of one namespace at once that the drops before them are long ago.
+    Burst(usize),
+    Expire(usize),
+    /// So many steps of so many rows.
+    Sweep(usize, usize),
+    /// To remember so many changes from now on.
+    Reopen(u64),
+    /// Open as one that lost commits.
+    BeginAnew,
+    Check(Limit),
+}
+
+/// Of this namespace and key.
+pub(crate) type Change = (usize, usize, What);
+
+/// What happens to a key, with values of this length.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Set(usize, Ttl),
+    Append(usize),
+    Touch(Ttl),
+    Delete,
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..20_u64).prop_map(Ttl::Millis)];
+    let length = || prop_oneof![4 => 0..40_usize, 2 => 1_022..1_027_usize, 1 => 5_000..5_010_usize];
+    prop_oneof![
+        5 => (length(), ttl()).prop_map(|(length, ttl)| What::Set(length, ttl)),
+        2 => length().prop_map(What::Append),
+        2 => ttl().prop_map(What::Touch),
+        2 => Just(What::Delete),
+    ]
+}
+
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let changes = || proptest::collection::vec((0..NAMES.len(), 0..KEYS.len(), what()), 0..12);
+    let dropped = proptest::option::weighted(0.25, 0..NAMES.len());
+    let limit = prop_oneof![
+        (1..9_usize, 1..4_000_usize).prop_map(|(rows, bytes)| Limit { rows, bytes }),
+        (1..9_usize).prop_map(Limit::rows),
+        (1..2_000_usize).prop_map(|bytes| Limit { rows: 1_000, bytes }),
+    ];
+    prop_oneof![
+        24 => (changes(), dropped, any::<bool>()).prop_map(|(changes, dropped, record)| Step::Group(changes, dropped, record)),
+        2 => changes().prop_map(Step::Abandon),
+        1 => (0..NAMES.len()).prop_map(Step::Burst),
+        4 => (1..5_usize).prop_map(Step::Expire),
+        5 => (1..6_usize, 1..5_usize).prop_map(|(steps, rows)| Step::Sweep(steps, rows)),
+        3 => prop_oneof![Just(0), Just(5), Just(50), Just(100_000)].prop_map(Step::Reopen),
+        1 => Just(Step::BeginAnew),
+        8 => limit.prop_map(Step::Check),
+    ]
+}
+
+pub(crate) fn op(what: &What, index: usize) -> Op {
+    let value = |length| Bytes::from(vec![index as u8; length]);
+    Op::from(match *what {
+        What::Set(length, ttl) => Action::Set {
+            value: value(length),
+            representation: Representation::default(),
+            ttl,
+        },
+        What::Append(length) => Action::Append {
+            value: value(length),
+            max_bytes: 8_000,
+            ttl: Ttl::Keep,
+        },
+        What::Touch(ttl) => Action::Touch { ttl },
+        What::Delete => Action::Delete,
+    })
+}

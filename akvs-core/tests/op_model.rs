@@ -1,0 +1,350 @@
+//! What a write means, said twice: [`apply`] against a model that is short enough to be checked by eye, first one
+//! operation at a time, then in sequences over a store.
+//!
+//! [`judge`] is the model: the contract's sections on conditions, expiry and arithmetic, in plain types, without a
+//! store. It shares the operations with what it judges, and nothing else. Invariant: it is simple before all else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use akvs_core::engine::Durability;
+use akvs_core::{
+    Action, Change, Code, Condition, Database, Entry, Error, FieldValue, Key, MemoryEngine,
+    Namespace, Op, Options, Representation, Revision, Store, Timestamp, Ttl, apply,
+};
+use bytes::Bytes;
+use proptest::{collection::vec, option::of, prelude::*, sample::select};
+use serde_json::{Value, json};
+
+/// 9999-12-31T23:59:59.999Z.
+const LAST: u64 = 253_402_300_799_999;
+
+/// What a key has; times are in ms.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Known {
+    value: Vec<u8>,
+    /// The content type and the content encoding.
+    said: [Option<String>; 2],
+    revision: u64,
+    created: u64,
+    modified: u64,
+    deadline: Option<u64>,
+}
+
+/// What an operation does, or why it does nothing, with what the error tells besides.
+#[derive(Clone, Debug, PartialEq)]
+enum Verdict {
+    Put(Known),
+    Remove,
+    Nothing,
+    Refused(Code, Value),
+}
+
+/// The model: what an operation does to what is stored under its key; a change would take this revision.
+fn judge(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
+    let there = stored.filter(|known| is_live(known, now));
+    let mut judged = there.map_or(json!({}), |known| json!({"revision": known.revision}));
+    if !holds(&op.condition, there) {
+        return Verdict::Refused(Code::PreconditionFailed, judged);
+    }
+    // A missing key counts as empty: nothing is said of it, it begins now, and it lasts for ever.
+    let mut after = there.cloned().unwrap_or(Known {
+        created: now,
+        ..Known::default()
+    });
+    after.revision = revision;
+    after.modified = now;
+    let ttl = match &op.action {
+        Action::Delete if there.is_some() => return Verdict::Remove,
+        Action::Delete => return Verdict::Nothing,
+        Action::Set {
+            value,
+            representation,
+            ttl,
+        } => {
+            after.value = value.to_vec();
+            after.said = texts(representation);
+            ttl
+        }
+        Action::Add { by, ttl } => {
+            let before = there.map_or(Some(0), |known| integer(&known.value));
+            let sum = before.and_then(|before| in_bounds(before + i128::from(*by)));
+            let Some(sum) = sum else {
+                return Verdict::Refused(Code::Conflict, judged);
+            };
+            after.value = sum.to_string().into_bytes();
+            ttl
+        }
+        Action::Append {
+            value,
+            max_bytes,
+            ttl,
+        } => {
+            after.value.extend_from_slice(value);
+            if after.value.len() > *max_bytes {
+                judged["limit"] = json!(max_bytes);
+                return Verdict::Refused(Code::TooLarge, judged);
+            }
+            ttl
+        }
+        Action::Touch { .. } if there.is_none() => return Verdict::Refused(Code::NotFound, judged),
+        Action::Touch { ttl } => ttl,
+        other => panic!("the model does not know {other:?}"),
+    };
+    match ttl {
+        Ttl::Forever => after.deadline = None,
+        Ttl::Keep => {}
+        Ttl::Millis(millis) if i128::from(now) + i128::from(*millis) > i128::from(LAST) => {
+            return Verdict::Refused(Code::InvalidRequest, json!({}));
+        }
+        Ttl::Millis(millis) => after.deadline = Some(now + millis),
+    }
+    Verdict::Put(after)
+}
+
+fn is_live(known: &Known, now: u64) -> bool {
+    known.deadline.is_none_or(|deadline| now < deadline)
+}
+
+fn holds(condition: &Condition, there: Option<&Known>) -> bool {
+    match condition {
+        Condition::None => true,
+        Condition::Absent => there.is_none(),
+        Condition::Exists => there.is_some(),
+        Condition::Revisions(list) => {
+            there.is_some_and(|known| list.iter().any(|one| one.get() == known.revision))
+        }
+    }
+}
+
+/// Digits, with a sign before them or without: nothing else is an integer, and none that is no `i64`.
+fn integer(text: &[u8]) -> Option<i128> {
+    let (sign, digits) = match text {
+        [b'-', digits @ ..] => (-1, digits),
+        [b'+', digits @ ..] | digits => (1, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    // What is far out of bounds stays there, however many digits follow.
+    let put_behind = |size: i128, digit: &u8| (size * 10 + i128::from(digit - b'0')).min(1 << 100);
+    in_bounds(sign * digits.iter().fold(0, put_behind))
+}
+
+fn in_bounds(number: i128) -> Option<i128> {
+    i64::try_from(number).ok().map(i128::from)
+}
+
+fn texts(said: &Representation) -> [Option<String>; 2] {
+    [&said.content_type, &said.content_encoding]
+        .map(|field| field.as_ref().map(|field| field.as_str().to_owned()))
+}
+
+fn known(entry: &Entry) -> Known {
+    Known {
+        value: entry.value.to_vec(),
+        said: texts(&entry.representation),
+        revision: entry.revision.get(),
+        created: entry.created.as_millis(),
+        modified: entry.modified.as_millis(),
+        deadline: entry.deadline.map(Timestamp::as_millis),
+    }
+}
+
+/// What was done, in the model's words: whether something was changed, and to what.
+fn told(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
+    match done {
+        Ok((true, Some(entry))) => Verdict::Put(known(&entry)),
+        Ok((true, None)) => Verdict::Remove,
+        Ok((false, None)) => Verdict::Nothing,
+        Ok((false, Some(entry))) => panic!("{entry:?} without a change"),
+        Err(error) => Verdict::Refused(error.code(), Value::Object(error.context().clone())),
+    }
+}
+
+/// Limits and revisions are generated relative to what is there: this one meets it exactly.
+const EXACT: u64 = 1_000;
+
+fn aim(mut op: Op, stored: Option<&Known>, now: u64) -> Op {
+    let there = stored.filter(|known| is_live(known, now));
+    let bytes = op.bytes() + there.map_or(0, |known| known.value.len());
+    if let Action::Append { max_bytes, .. } = &mut op.action {
+        *max_bytes = (bytes + *max_bytes).saturating_sub(EXACT as usize);
+    }
+    if let Condition::Revisions(list) = &mut op.condition {
+        let current = stored.map_or(EXACT, |known| known.revision);
+        for one in list {
+            *one = Revision::new((current + one.get()).saturating_sub(EXACT));
+        }
+    }
+    op
+}
+
+fn number() -> impl Strategy<Value = i64> {
+    let edges = [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX];
+    prop_oneof![3 => select(edges.to_vec()), 3 => -2..=2_i64, 1 => any::<i64>()]
+}
+
+/// Almost integers, between bars.
+const ALMOST: &str = "|+1|-0|+0|007| 7|7 |7\n|7\0|+|-|--1|+-1|0x10|1_0|1.0|1e3|\u{663}|é|+9223372036854775807|\
+    9223372036854775808|-9223372036854775809|-0009223372036854775808|99999999999999999999999999999999999999999";
+
+fn value() -> BoxedStrategy<Bytes> {
+    prop_oneof![
+        3 => number().prop_map(|number| number.to_string().into()),
+        3 => select(ALMOST.split('|').map(Bytes::from).collect::<Vec<_>>()),
+        1 => vec(any::<u8>(), 0..6).prop_map(Bytes::from),
+    ]
+    .boxed()
+}
+
+/// Around a moment: before it, at it, and after it.
+fn around(moment: u64) -> impl Strategy<Value = u64> {
+    (-1..=1_i64).prop_map(move |by| moment.saturating_add_signed(by))
+}
+
+fn moment(now: u64) -> impl Strategy<Value = Timestamp> {
+    prop_oneof![3 => around(now), 1 => any::<u64>()].prop_map(Timestamp::from_millis)
+}
+
+fn ttl(now: u64) -> BoxedStrategy<Ttl> {
+    let millis = prop_oneof![
+        3 => 0..20_u64, 2 => around(LAST.saturating_sub(now)), 1 => around(u64::MAX - now), 1 => any::<u64>(),
+    ];
+    prop_oneof![2 => millis.prop_map(Ttl::Millis), 1 => Just(Ttl::Forever), 1 => Just(Ttl::Keep)]
+        .boxed()
+}
+
+fn condition() -> BoxedStrategy<Condition> {
+    let revisions = vec(around(EXACT).prop_map(Revision::new), 0..4);
+    let plain = prop_oneof![2 => Just(Condition::None), 1 => Just(Condition::Absent), 1 => Just(Condition::Exists)];
+    prop_oneof![2 => plain, 1 => revisions.prop_map(Condition::Revisions)].boxed()
+}
+
+prop_compose! {
+    fn representation()(
+        content_type in of(select(vec!["text/plain", "image/png"])), content_encoding in of(Just("gzip")),
+    ) -> Representation {
+        let field = |text: Option<_>| text.map(|text| FieldValue::new(text).expect("a text"));
+        Representation { content_type: field(content_type), content_encoding: field(content_encoding) }
+    }
+}
+
+prop_compose! {
+    fn op(now: u64)(
+        kind in 0..10, value in value(), representation in representation(), ttl in ttl(now), by in number(),
+        room in prop_oneof![4 => EXACT - 1..=EXACT + 1, 1 => Just(0), 1 => Just(1 << 40)], condition in condition(),
+    ) -> Op {
+        let action = match kind {
+            0 => Action::Delete,
+            1..=2 => Action::Touch { ttl },
+            3..=4 => Action::Append { value, max_bytes: room as usize, ttl },
+            5..=6 => Action::Set { value, representation, ttl },
+            _ => Action::Add { by, ttl },
+        };
+        Op::from(action).on(condition)
+    }
+}
+
+prop_compose! {
+    fn stored(now: u64)(
+        value in value(), representation in representation(), revision in (1..1_u64 << 50).prop_map(Revision::new),
+        created in moment(now), modified in moment(now), deadline in of(moment(now)),
+    ) -> Entry {
+        Entry { value, representation, revision, created, modified, deadline }
+    }
+}
+
+/// A moment, what is stored then, and what is to be done.
+fn case() -> impl Strategy<Value = (u64, Option<Entry>, Op)> {
+    let edges = prop_oneof![2 => around(LAST), 1 => around(u64::MAX), 1 => any::<u64>()];
+    prop_oneof![0..100_u64, edges].prop_flat_map(|now| (Just(now), of(stored(now)), op(now)))
+}
+
+/// What is done to this key, so long after the step before it.
+type Step = (usize, u64, Op);
+
+prop_compose! {
+    fn steps()(start in select(vec![0, 1_000, LAST - 40]))(
+        steps in vec((0..3_usize, prop_oneof![Just(0), 1..8_u64], op(start)), 1..60), start in Just(start),
+    ) -> (u64, Vec<Step>) {
+        (start, steps)
+    }
+}
+
+/// Takes the steps in groups of this size over a new store, and compares all that is told and kept with the model.
+fn run(start: u64, steps: &[Step], size: usize) {
+    let engine = Arc::new(MemoryEngine::new());
+    let database = Database::open(engine, Options::default()).expect("a database");
+    let store = Store::new(&database, Namespace::new("ns").expect("a name")).expect("a store");
+    let keys = ["a", "b", "c"].map(|name| Key::new(name).expect("a key"));
+    let (mut model, mut newest, mut now) = (BTreeMap::<usize, Known>::new(), 0, start);
+    for steps in steps.chunks(size) {
+        let mut group = (size > 1).then(|| database.group());
+        for (number, pause, op) in steps {
+            now += pause;
+            let moment = Timestamp::from_millis(now);
+            let stored = model.get(number);
+            let existed = stored.is_some_and(|known| is_live(known, now));
+            let (op, key) = (aim(op.clone(), stored, now), &keys[*number]);
+            let outcome = match &mut group {
+                Some(group) => group.apply(&store, key, op.clone(), moment),
+                None => store.apply(key, op.clone(), moment),
+            };
+            if let Ok(outcome) = &outcome {
+                assert_eq!(outcome.existed, existed, "{op:?}");
+                let before = newest;
+                newest = outcome.revision.map_or(before, Revision::get);
+                assert!(newest > before || outcome.revision.is_none(), "{op:?}");
+            }
+            let verdict = judge(&op, stored, now, newest);
+            let done = outcome.map(|outcome| (outcome.revision.is_some(), outcome.entry));
+            assert_eq!(told(done), verdict, "{op:?} at {now}");
+            match verdict {
+                Verdict::Put(known) => drop(model.insert(*number, known)),
+                Verdict::Remove => drop(model.remove(number)),
+                Verdict::Nothing | Verdict::Refused(..) => {}
+            }
+        }
+        if let Some(group) = group {
+            group.commit(Durability::Buffered).expect("a commit");
+        }
+        assert_eq!(database.revision().get(), newest);
+        for (number, key) in keys.iter().enumerate() {
+            for then in [now, now + 5] {
+                let found = store.find(key.as_bytes(), Timestamp::from_millis(then));
+                let found = found.expect("a read").as_ref().map(known);
+                let expected = model.get(&number).filter(|known| is_live(known, then));
+                assert_eq!(found.as_ref(), expected, "{key:?} at {then}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn an_operation_does_what_the_model_says((now, stored, op) in case(), revision: u64) {
+        let known = stored.as_ref().map(known);
+        let op = aim(op, known.as_ref(), now);
+        let expected = judge(&op, known.as_ref(), now, revision);
+        let done = apply(op.clone(), stored.as_ref(), Timestamp::from_millis(now)).map(|change| match change {
+            Change::Put(draft) => (true, Some(draft.into_entry(Revision::new(revision)))),
+            Change::Remove => (true, None),
+            Change::Nothing => (false, None),
+        });
+        prop_assert_eq!(told(done), expected, "{:?}", op);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn a_store_does_what_the_model_says_however_its_operations_are_grouped((start, steps) in steps()) {
+        for size in [1, 3, steps.len() + 1] {
+            run(start, &steps, size);
+        }
+    }
+}

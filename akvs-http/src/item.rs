@@ -1,0 +1,156 @@
+//! An entry or a change as JSON: the items of lists and watches. What is no UTF-8 is told in base64url, never bent.
+
+use akvs_core::{Entry, Key, Revision};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use crate::wire;
+
+/// Bytes as text where they are UTF-8, else as base64url.
+pub(crate) struct Text<'a> {
+    plain: Option<&'a str>,
+    base64: Option<String>,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Text<'a> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Text {
+                plain: Some(text),
+                base64: None,
+            },
+            Err(_) => Text {
+                plain: None,
+                base64: Some(URL_SAFE_NO_PAD.encode(bytes)),
+            },
+        }
+    }
+
+    fn none() -> Text<'a> {
+        Text {
+            plain: None,
+            base64: None,
+        }
+    }
+}
+
+/// An entry.
+#[derive(Serialize)]
+pub(crate) struct Item<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key64: Option<String>,
+    revision: u64,
+    size: u64,
+    content_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_encoding: Option<&'a str>,
+    modified: String,
+    expires: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value64: Option<String>,
+}
+
+impl<'a> Item<'a> {
+    /// An entry whose value has so many bytes; with the value where it is wanted and there.
+    pub(crate) fn new(key: &'a Key, entry: &'a Entry, size: u64, with_value: bool) -> Item<'a> {
+        let Text { plain, base64 } = Text::of(key.as_bytes());
+        let value = match with_value && entry.value.len() as u64 == size {
+            true => Text::of(&entry.value),
+            false => Text::none(),
+        };
+        let representation = &entry.representation;
+        let content_type = representation.content_type.as_ref();
+        Item {
+            key: plain,
+            key64: base64,
+            revision: entry.revision.get(),
+            size,
+            content_type: content_type.map_or(wire::DEFAULT_TYPE, |text| text.as_str()),
+            content_encoding: representation
+                .content_encoding
+                .as_ref()
+                .map(|text| text.as_str()),
+            modified: wire::date_time(entry.modified),
+            expires: entry.deadline.map(wire::date_time),
+            value: value.plain,
+            value64: value.base64,
+        }
+    }
+}
+
+/// A key that is gone.
+#[derive(Serialize)]
+pub(crate) struct Gone<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key64: Option<String>,
+    revision: u64,
+}
+
+impl<'a> Gone<'a> {
+    pub(crate) fn new(key: &'a Key, revision: Revision) -> Gone<'a> {
+        let Text { plain, base64 } = Text::of(key.as_bytes());
+        Gone {
+            key: plain,
+            key64: base64,
+            revision: revision.get(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akvs_core::{FieldValue, Representation, Timestamp};
+    use serde_json::json;
+
+    fn entry(value: &'static [u8]) -> Entry {
+        Entry {
+            value: value.into(),
+            representation: Representation::default(),
+            revision: Revision::new(7),
+            created: Timestamp::from_millis(0),
+            modified: Timestamp::from_millis(1_000_000_000_123),
+            deadline: None,
+        }
+    }
+
+    #[test]
+    fn text_is_told_as_it_is() {
+        let (key, mut entry) = (Key::new("a\"b").unwrap(), entry(b"h\ni"));
+        entry.deadline = Some(Timestamp::from_millis(1_000_000_000_124));
+        entry.representation.content_type = Some(FieldValue::new("text/plain").unwrap());
+        entry.representation.content_encoding = Some(FieldValue::new("gzip").unwrap());
+        let item = serde_json::to_value(Item::new(&key, &entry, 3, true)).unwrap();
+        let expected = json!({"key": "a\"b", "revision": 7, "size": 3, "content_type": "text/plain",
+            "content_encoding": "gzip", "modified": "2001-09-09T01:46:40.123Z",
+            "expires": "2001-09-09T01:46:40.124Z", "value": "h\ni"});
+        assert_eq!(item, expected);
+    }
+
+    #[test]
+    fn other_bytes_are_told_in_base64() {
+        let (key, entry) = (Key::new(&b"\xff"[..]).unwrap(), entry(b"\xfe\xff"));
+        let item = serde_json::to_value(Item::new(&key, &entry, 2, true)).unwrap();
+        let expected = json!({"key64": "_w", "revision": 7, "size": 2, "content_type": "application/octet-stream",
+            "modified": "2001-09-09T01:46:40.123Z", "expires": null, "value64": "_v8"});
+        assert_eq!(item, expected);
+        let gone = serde_json::to_value(Gone::new(&key, Revision::new(8))).unwrap();
+        assert_eq!(gone, json!({"key64": "_w", "revision": 8}));
+    }
+
+    #[test]
+    fn a_value_that_is_not_there_is_not_told_as_an_empty_one() {
+        let (key, entry) = (Key::new("k").unwrap(), entry(b""));
+        for (size, wanted, told) in [(0, true, true), (0, false, false), (5_000, true, false)] {
+            let item = serde_json::to_value(Item::new(&key, &entry, size, wanted)).unwrap();
+            assert_eq!(item.get("value").is_some(), told, "{size} {wanted}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `Prefer: wait=N` on a read: the answer comes when the key changes.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use actix_web::http::header::HeaderMap;
+use akvs_core::{Entry, Key, Namespace, Result};
+use akvs_server::{Filter, Start, Step, WatchOptions};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+
+use crate::app::State;
+use crate::conditions;
+use crate::path::KeyPath;
+
+/// Waits until a key is no longer what the reader has, for as long as it likes or until the server stops; what there
+/// is then, or the error `not_found`.
+pub(super) async fn until_changed(
+    headers: &HeaderMap,
+    state: &State,
+    path: &KeyPath<'_>,
+    wait: Duration,
+) -> Result<Entry> {
+    let key = Key::new(Bytes::copy_from_slice(&path.key))?;
+    let options = WatchOptions {
+        filter: Filter::Key(key),
+        start: Start::Now,
+        values: false,
+    };
+    let mut time = pin!(tokio::time::sleep(wait));
+    let mut watch = state
+        .registry
+        .watch(&Namespace::new(&path.namespace)?, options)
+        .await?;
+    loop {
+        // Only now: what changes from here on the watch tells.
+        let entry = state.registry.get(&path.namespace, &path.key).await?;
+        if !conditions::is_unchanged(headers, entry.revision)? {
+            return Ok(entry);
+        }
+        match select(watch.next(), time.as_mut()).await {
+            Either::Left((
+                Some(Ok(Step::Changed { .. } | Step::Entry(_) | Step::Synced(_))),
+                _,
+            )) => {}
+            Either::Left((Some(Err(error)), _)) => return Err(error),
+            Either::Left((None | Some(Ok(Step::Reset(_))), _)) | Either::Right(_) => {
+                return Ok(entry);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `GET /watch/{namespace}`: what changes, as server-sent events.
+
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Error, Namespace, Result};
+
+use crate::app::State;
+use crate::sse::Events;
+use crate::{body, params, path, problem};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+const EVENT_STREAM: &str = "text/event-stream";
+/// Asks nginx, and those who learned it from there, not to hold events back.
+const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
+
+/// `GET /watch/{namespace}?prefix=&key=&since=&values=true`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    match *request.method() {
+        Method::GET | Method::HEAD => watch(&request, &state)
+            .await
+            .unwrap_or_else(|error| problem::respond(&request, &error)),
+        Method::OPTIONS => HttpResponse::NoContent()
+            .insert_header(("allow", ALLOW))
+            .finish(),
+        _ => problem::method_not_allowed(&request, ALLOW),
+    }
+}
+
+async fn watch(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    // Not `match_info`, which has decoded it.
+    let rest = request.uri().path().strip_prefix("/watch/");
+    let Some(name) = rest.and_then(path::parse_namespace) else {
+        return Err(Error::new(Code::NotFound, "there is no such path"));
+    };
+    let name = Namespace::new(name?)?;
+    let last_event = match request.headers().get("last-event-id") {
+        Some(id) => Some(id.to_str().map_err(|_| {
+            let text = "last-event-id is no revision";
+            Error::new(Code::InvalidRequest, text).with("parameter", "last-event-id")
+        })?),
+        None => None,
+    };
+    let options = params::of_watch(request.query_string(), last_event)?;
+    let (start, values) = (options.start, options.values);
+    let watch = state.registry.watch(&name, options).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header(NO_BUFFERING);
+    Ok(match *request.method() {
+        Method::HEAD => response.finish(),
+        _ => response.streaming(Events::new(watch, start, values, state.heartbeat)),
+    })
+}

@@ -1,0 +1,284 @@
+//! One reader of a namespace's changes: from the state or the stored history, page by page, to what changes now.
+//!
+//! It owns the reader's position and at most a page of what comes next. Invariant: everything up to the position
+//! that the reader wants has been given out or is in the page; what follows it is in the feed or in the history, or
+//! the reader is told that it has missed something.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use akvs_core::{Code, Error, Namespace, Result, Revision};
+use futures_util::Stream;
+use tokio::task::JoinHandle;
+
+use super::audience::{Audience, Heard, Place};
+use super::feed::{Feed, Found};
+use super::notice::{Filter, Notice};
+use super::pages::{Next, PAGE, Page, StateReader, changed, history_page};
+use crate::{Committer, relay};
+
+/// After so many pages of which nothing was wanted, other tasks get their turn.
+const PAGES_IN_A_ROW: usize = 4;
+/// Which changes to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchOptions {
+    /// Of which keys.
+    pub filter: Filter,
+    /// From where on.
+    pub start: Start,
+    /// Whether long values are looked up where the history does not have them.
+    pub values: bool,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With what changes from now on.
+    #[default]
+    Now,
+    /// With what there is; then what changes.
+    State,
+    /// With what has changed after this revision.
+    After(Revision),
+}
+
+/// What a reader is told.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// This is there.
+    Entry(Arc<Notice>),
+    /// That was all there was at this revision. What has changed since follows.
+    Synced(Revision),
+    /// This has changed.
+    Changed {
+        /// The change.
+        notice: Arc<Notice>,
+        /// Whether no further change of this revision follows that is wanted.
+        is_last: bool,
+    },
+    /// Changes were missed that are not known any more: the reader has to begin anew. Nothing follows.
+    Reset(Revision),
+}
+
+/// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
+pub struct Watch {
+    committer: Committer,
+    feed: Arc<Feed>,
+    audience: Arc<Audience>,
+    place: Place,
+    options: WatchOptions,
+    position: Revision,
+    /// Whether there may be something in the feed after the position.
+    behind: bool,
+    page: VecDeque<Step>,
+    source: Source,
+}
+
+enum Source {
+    State(StateReader),
+    History,
+    /// A page that a thread reads which may wait for the disk.
+    Reading(JoinHandle<Result<Page>>),
+    Feed,
+    Nothing,
+}
+
+impl Watch {
+    /// Begins to watch; `history_gone` where not all that changed since is known any more.
+    pub(crate) async fn start(
+        committer: &Committer,
+        name: Namespace,
+        options: WatchOptions,
+    ) -> Result<Watch> {
+        let feed = committer.feeds().of(&name)?;
+        let audience = feed.audience(&relay::mailbox());
+        let place = audience.take_seat(&options.filter);
+        // It has its seat before anybody asks what the newest revision is.
+        let mut watch = Watch {
+            committer: committer.clone(),
+            feed,
+            audience,
+            place,
+            options,
+            position: committer.database().revision(),
+            behind: true,
+            page: VecDeque::new(),
+            source: Source::Feed,
+        };
+        match watch.options.start {
+            Start::Now => {}
+            Start::State => {
+                let filter = &watch.options.filter;
+                let state = StateReader::new(committer, watch.feed.name(), filter)?;
+                watch.source = Source::State(state);
+            }
+            Start::After(revision) => {
+                let newest = watch.position;
+                watch.position = revision;
+                if revision > newest || !watch.feed.reaches(revision) {
+                    watch.source = Source::History;
+                    // Here and not later, so that whoever asks for too much is refused.
+                    watch.turn_page()?;
+                    if let Source::Reading(read) = &mut watch.source {
+                        let page = joined(read.await)?;
+                        watch.take(page);
+                    }
+                }
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Everything up to this revision that is wanted was given out.
+    pub fn position(&self) -> Revision {
+        self.position
+    }
+
+    /// Reads the next page of the state or the history: here, or where that might wait for the disk, elsewhere.
+    fn turn_page(&mut self) -> Result<()> {
+        let source = std::mem::replace(&mut self.source, Source::Nothing);
+        let (committer, feed) = (self.committer.clone(), Arc::clone(&self.feed));
+        let (options, position) = (self.options.clone(), self.position);
+        let read = move || match source {
+            Source::State(state) => state.page(&committer),
+            Source::History | Source::Reading(_) | Source::Feed | Source::Nothing => {
+                history_page(&committer, feed.name(), &options, position)
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !self.committer.is_resident() => {
+                self.source = Source::Reading(runtime.spawn_blocking(read));
+            }
+            _ => {
+                let page = read()?;
+                self.take(page);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, page: Page) {
+        self.page.extend(page.steps);
+        if let Some(until) = page.until {
+            self.position = until;
+        }
+        self.source = match page.next {
+            Next::State(state) => Source::State(state),
+            Next::History => Source::History,
+            Next::Feed => {
+                // What has come since it was read, the seat was told of.
+                self.behind = false;
+                Source::Feed
+            }
+        };
+    }
+
+    /// Looks whether something has changed; whether there is anything to go on with.
+    fn look(&mut self, context: &mut Context<'_>) -> bool {
+        let heard = self
+            .audience
+            .wait(&self.options.filter, self.place, context.waker());
+        match heard {
+            // What it has not read yet, nobody else knows.
+            _ if self.behind => {}
+            Heard::Something(after) => {
+                self.position = self.position.max(after);
+                self.behind = true;
+            }
+            Heard::Nothing(until) => self.position = self.position.max(until),
+        }
+        if !self.behind {
+            return false;
+        }
+        match self
+            .feed
+            .read(self.position, &self.options.filter, PAGE.rows)
+        {
+            Found::Changes {
+                notices,
+                until,
+                more,
+            } => {
+                self.page.extend(changed(notices));
+                self.position = until;
+                self.behind = more;
+                more || !self.page.is_empty()
+            }
+            Found::Behind => {
+                self.source = Source::History;
+                true
+            }
+            Found::Ended => {
+                self.source = Source::Nothing;
+                true
+            }
+        }
+    }
+
+    /// The reader has missed something.
+    fn reset(&mut self) -> Step {
+        self.source = Source::Nothing;
+        Step::Reset(self.committer.database().revision())
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<Step>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Step>>> {
+        let mut pages = 0;
+        loop {
+            if let Some(step) = self.page.pop_front() {
+                return Poll::Ready(Some(Ok(step)));
+            }
+            let turned = match &mut self.source {
+                Source::Nothing => return Poll::Ready(None),
+                Source::Feed => {
+                    if !self.look(context) {
+                        return Poll::Pending;
+                    }
+                    continue;
+                }
+                Source::Reading(read) => {
+                    let page = joined(ready!(Pin::new(read).poll(context)));
+                    page.map(|page| self.take(page))
+                }
+                Source::State(_) | Source::History if pages >= PAGES_IN_A_ROW => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Source::State(_) | Source::History => {
+                    pages += 1;
+                    self.turn_page()
+                }
+            };
+            match turned {
+                Ok(()) => {}
+                Err(error) if error.code() == Code::HistoryGone => {
+                    let reset = self.reset();
+                    return Poll::Ready(Some(Ok(reset)));
+                }
+                Err(error) => {
+                    self.source = Source::Nothing;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.audience.leave(&self.options.filter, self.place);
+    }
+}
+
+fn joined(read: std::result::Result<Result<Page>, tokio::task::JoinError>) -> Result<Page> {
+    read.map_err(|error| Error::new(Code::Storage, "the read failed").because(error))?
+}
