@@ -170,6 +170,11 @@ impl Database {
         }
     }
 
+    /// Gives back the space of what was removed. May take as long as to write all that is left, but holds up no commit.
+    pub fn reclaim(&self) -> Result<()> {
+        self.0.engine.reclaim()
+    }
+
     /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is
     /// opened again, if it lost any of it. Costs a sync of its own.
     pub fn raise_watermark(&self, revision: Revision) -> Result<()> {

@@ -197,3 +197,49 @@ fn all_that_were_dropped_are_swept() {
     assert_eq!(left, [0, 0, 0]);
     assert!(!sweep.step(&database, 7).expect("a step"));
 }
+
+/// What the files of the tables take. The journal is beside them, and made in advance.
+fn table_bytes(home: &Home) -> usize {
+    let Home::Disk(folder) = home else { return 0 };
+    let files = common::listing(&folder.path().join("store/keyspaces"));
+    files.values().flatten().map(Vec::len).sum()
+}
+
+#[test]
+fn the_space_comes_back() {
+    let home = Home::disk();
+    let database = home.open(Options::default());
+    let (store, other) = (store_of(&database, "large"), store_of(&database, "other"));
+    fill(&other, "untouched");
+    let mut noise = 1_u64;
+    for _ in 0..30 {
+        let mut group = database.group();
+        for number in 0..1_000 {
+            // What cannot be compressed, each under a key of its own.
+            let value: Vec<u8> = (0..1_000)
+                .map(|_| {
+                    noise = noise
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (noise >> 56) as u8
+                })
+                .collect();
+            let key = key(format!("{number} {}", database.revision()));
+            group
+                .apply(&store, &key, Op::set(value), at(1))
+                .expect("a set");
+        }
+        group.commit(Durability::Buffered).expect("a commit");
+    }
+    let full = table_bytes(&home);
+    drop_namespace(&database, &store);
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 500).expect("a step") {}
+    assert!(sweep.take_removed_bytes() > 30_000_000);
+    // Nothing is given back without this.
+    assert!(table_bytes(&home) >= full);
+    database.reclaim().expect("a compaction");
+    let left = table_bytes(&home);
+    assert!(left < full / 4, "{left} of {full} bytes are left");
+    assert_holds(&other, Some("untouched"));
+}

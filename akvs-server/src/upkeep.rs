@@ -2,6 +2,7 @@
 //! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
 
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use akvs_core::engine::{Durability, Sweep};
@@ -16,6 +17,9 @@ const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
 /// How often to sweep, and how many rows, while there is something to sweep.
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 const SWEEP_ROWS: usize = 500;
+/// The space of what was swept is given back if it is so much, in bytes, and such a part of what is stored.
+const RECLAIM_BYTES: u64 = 16 << 20;
+const RECLAIM_PART: u64 = 8;
 /// At most so often, and so many at once, entries are taken out whose deadline has passed.
 const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
@@ -35,6 +39,7 @@ pub(crate) struct Upkeep {
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: Sweep,
+    reclaim: Option<JoinHandle<()>>,
     next_expiry: Duration,
     expiry: Expiry,
     failed: bool,
@@ -57,6 +62,7 @@ impl Upkeep {
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: Sweep::default(),
+            reclaim: None,
             next_expiry: Duration::ZERO,
             expiry: Expiry::default(),
             failed: false,
@@ -142,6 +148,10 @@ impl Upkeep {
 
     /// The last things before the end.
     pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
+        if let Some(reclaim) = self.reclaim.take() {
+            // It has the files open.
+            let _ = reclaim.join();
+        }
         database.close().inspect_err(|error| self.failed(error))
     }
 
@@ -206,9 +216,36 @@ impl Upkeep {
         }
     }
 
+    /// Gives back the space of what was swept: in a thread of its own, one at a time, which ends with its work.
+    fn reclaim(&mut self, database: &Database) {
+        if self
+            .reclaim
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
+        {
+            return;
+        }
+        let database = database.clone();
+        let thread = std::thread::Builder::new().name("akvs-reclaim".into());
+        let thread = thread.spawn(move || {
+            if let Err(error) = database.reclaim() {
+                log::warn!("the space of dropped namespaces is not given back: {error}");
+            }
+        });
+        self.reclaim = thread.ok();
+    }
+
     fn sweep(&mut self, database: &Database) -> bool {
         match self.sweep.step(database, SWEEP_ROWS) {
-            Ok(more) => more,
+            Ok(true) => true,
+            Ok(false) => {
+                let removed = self.sweep.take_removed_bytes();
+                let stored = database.stored_bytes().unwrap_or(u64::MAX);
+                if removed >= RECLAIM_BYTES.max(stored / RECLAIM_PART) {
+                    self.reclaim(database);
+                }
+                false
+            }
             Err(error) => {
                 log::warn!("dropped namespaces are not swept: {error}");
                 false

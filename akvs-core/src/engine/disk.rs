@@ -52,6 +52,8 @@ const JOURNAL_BYTES: u64 = 128 << 20;
 /// Below the 4 and the 30 at which fjall stops within a commit.
 const SEALED_MEMTABLES: usize = 2;
 const UNCOMPACTED_RUNS: usize = 26;
+/// A row that is never there.
+const RECLAIMED: &[u8] = b"reclaimed";
 /// A disk with less room is full: fjall's next file may not fit.
 const ROOM_BYTES: u64 = 64 << 20;
 
@@ -176,6 +178,20 @@ impl DiskEngine {
         writer.marks = marks;
         writer.begins_anew = false;
         Ok(())
+    }
+
+    /// Writes a table anew, without what was removed from it.
+    fn compact(&self, table: Table) -> Result<()> {
+        let keyspace = self.store.keyspace(table);
+        // That it was removed may only be known in memory yet.
+        keyspace.rotate_memtable().map_err(translate)?;
+        while keyspace.tree.sealed_memtable_count() > 0 {
+            // Writes nothing; an error where fjall has failed.
+            let persisted = self.store.database.persist(PersistMode::Buffer);
+            persisted.map_err(|error| self.explain(error))?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        keyspace.major_compact().map_err(translate)
     }
 
     /// Translates what a write met. fjall does not tell why it failed behind the writers' backs, but the disk does.
@@ -339,6 +355,17 @@ impl Engine for DiskEngine {
             let persisted = self.store.database.persist(PersistMode::Buffer);
             persisted.map_err(|error| self.explain(error))
         })
+    }
+
+    fn reclaim(&self) -> Result<()> {
+        let tables = [Table::Data, Table::History, Table::Deadlines];
+        guarded(|| tables.into_iter().try_for_each(|table| self.compact(table)))?;
+        // fjall deletes the files that are of no more use when it next has something to flush.
+        let mut batch = Batch::default();
+        batch.remove(Table::Meta, RECLAIMED);
+        self.commit(batch, Durability::Buffered)?;
+        let meta = self.store.keyspace(Table::Meta);
+        guarded(|| meta.rotate_memtable().map(drop).map_err(translate))
     }
 
     fn watermark(&self) -> Result<Revision> {

@@ -249,6 +249,11 @@ pub trait Engine: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Gives back the space of what was removed. May take as long as to write all that is left, but holds up no commit.
+    fn reclaim(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The highest revision that the engine was ever told to be synced; the rows may not end before it.
     fn watermark(&self) -> Result<Revision>;
 

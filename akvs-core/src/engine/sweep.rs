@@ -20,6 +20,7 @@ use crate::{Database, Result, Revision};
 #[derive(Debug, Default)]
 pub struct Sweep {
     at: Option<Position>,
+    removed_bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ impl Position {
 }
 
 impl Sweep {
+    /// How many bytes it has removed since this was asked last.
+    pub fn take_removed_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.removed_bytes)
+    }
+
     /// Removes up to so many rows; whether there may be more to remove.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
         let mut at = match self.at.take() {
@@ -66,6 +72,7 @@ impl Sweep {
         let mut group = database.group();
         let is_done = page.is_empty();
         for (key, value) in page {
+            self.removed_bytes += (key.len() + value.len()) as u64;
             if at.table == Table::Data
                 && let Some(deadline) = rows::parse_data(value)?.deadline
             {
