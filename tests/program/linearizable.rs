@@ -2,7 +2,11 @@
 //! key would have shown them, in one order that agrees with the order in which they saw it.
 //!
 //! A few clients work on a few keys until the server is killed; so several times over the same keys and folder, then on
-//! new keys, so that each history stays short enough to search. `AKVS_LINEARIZABLE_ROUNDS` asks for more.
+//! new keys. Each key is an object of its own: all are linearizable if each is. `AKVS_LINEARIZABLE_ROUNDS` asks for more.
+
+mod account;
+mod library;
+mod search;
 
 use std::io;
 use std::path::Path;
@@ -21,7 +25,10 @@ const LIVES: u64 = 3;
 const CLIENTS: usize = 6;
 const KEYS: usize = 5;
 /// Answers in one life of the server, at most, before it is killed.
-const MAX_ANSWERS: u64 = 100;
+const MAX_ANSWERS: u64 = 400;
+/// Events in one part of what the library is asked to confirm, at least; and the steps for which it is waited for.
+const LIBRARY_EVENTS: usize = 40;
+const LIBRARY_STEPS: u64 = 10_000;
 
 #[test]
 fn every_key_has_one_order_over_many_kills() {
@@ -29,7 +36,7 @@ fn every_key_has_one_order_over_many_kills() {
     let rounds = rounds.map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let mut random = Rng::with_seed(u64::from(std::process::id()));
-    let (mut answered, mut open, mut steps) = (0, 0, 0);
+    let mut seen = Seen::default();
     for number in 0..rounds {
         let durability = ["fsync", "interval"][usize::from(number % 2 == 1)];
         let round = Round::new(number);
@@ -38,16 +45,45 @@ fn every_key_has_one_order_over_many_kills() {
         }
         round.read_all(folder.path(), durability);
         for (key, history) in round.keys.iter().enumerate() {
-            let history = history.lock().unwrap();
-            let checked = history.check();
-            let taken = checked.unwrap_or_else(|account| panic!("{}: {account}", round.path(key)));
-            steps = taken.max(steps);
-            let counts = history.counts();
-            (answered, open) = (answered + counts.0, open + counts.1);
+            seen.check(&round.path(key), &history.lock().unwrap());
         }
     }
-    println!("{answered} answers, {open} operations left open, at most {steps} steps for a key");
-    assert!(open > 0, "the server was never killed at work");
+    println!("{seen:?}");
+    assert!(seen.left_open > 0, "the server was never killed at work");
+    let confirmed = seen.confirmed_by_library;
+    assert!(confirmed > seen.parts / 2, "it is too slow to confirm them");
+}
+
+/// What was checked.
+#[derive(Debug, Default)]
+struct Seen {
+    histories: usize,
+    answers: usize,
+    left_open: usize,
+    /// The most that a search had to keep in mind.
+    most: usize,
+    parts: usize,
+    confirmed_by_library: usize,
+}
+
+impl Seen {
+    fn check(&mut self, path: &str, history: &History) {
+        let events = history.events();
+        let Ok(most) = search::explain(events) else {
+            panic!("{path}: {}", account::account(events))
+        };
+        for (start, part) in search::parts(events, LIBRARY_EVENTS) {
+            let confirmed = library::judge(&start, part, LIBRARY_STEPS);
+            assert_ne!(confirmed, Some(false), "{path}: {start:?}: {part:#?}");
+            self.parts += 1;
+            self.confirmed_by_library += usize::from(confirmed.is_some());
+        }
+        let (answers, left_open) = history.counts();
+        self.histories += 1;
+        self.answers += answers;
+        self.left_open += left_open;
+        self.most = self.most.max(most);
+    }
 }
 
 /// Keys of its own, and all that happened to them.
@@ -63,7 +99,7 @@ impl Round {
         Round {
             number,
             keys: (0..KEYS).map(|_| Mutex::default()).collect(),
-            clients: AtomicU32::new(Client::MAX),
+            clients: AtomicU32::new(0),
             values: AtomicU32::new(0),
         }
     }
@@ -89,6 +125,9 @@ impl Round {
             }
             server.kill();
         });
+        for history in &self.keys {
+            history.lock().expect("a whole history").killed();
+        }
     }
 
     /// What is there in the end, seen by one who came after all others.
@@ -122,7 +161,7 @@ impl Round {
 
     fn worker(&self, address: &str, random: Rng) -> io::Result<Worker<'_>> {
         Ok(Worker {
-            client: self.clients.fetch_sub(1, Ordering::Relaxed),
+            client: self.clients.fetch_add(1, Ordering::Relaxed),
             connection: Connection::to(address)?,
             round: self,
             random,
