@@ -253,6 +253,16 @@ impl Connection {
 
     /// Reads one answer whole.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let mut answer = self.head()?;
+        let length = answer.headers.get("content-length");
+        let length = length.and_then(|length| length.parse().ok());
+        answer.body = vec![0; length.unwrap_or(0)];
+        self.0.read_exact(&mut answer.body)?;
+        Ok(answer)
+    }
+
+    /// Reads one answer up to its body.
+    pub(crate) fn head(&mut self) -> io::Result<Answer> {
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{what:?}"));
         let mut line = String::new();
         self.0.read_line(&mut line)?;
@@ -271,16 +281,23 @@ impl Connection {
             };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
-        let length = headers
-            .get("content-length")
-            .and_then(|length| length.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        self.0.read_exact(&mut body)?;
         Ok(Answer {
             status,
             headers,
-            body,
+            body: Vec::new(),
         })
+    }
+
+    /// Reads one chunk of a body that comes in chunks, an empty one at its end.
+    pub(crate) fn chunk(&mut self) -> io::Result<Vec<u8>> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let length = usize::from_str_radix(line.trim_end(), 16);
+        let length = length.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let mut chunk = vec![0; length + 2];
+        self.0.read_exact(&mut chunk)?;
+        chunk.truncate(length);
+        Ok(chunk)
     }
 }
 

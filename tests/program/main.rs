@@ -15,3 +15,4 @@ mod linearizable;
 mod listen;
 mod log;
 mod signals;
+mod watch;

@@ -27,6 +27,13 @@ impl Answer {
         first.map(|(_, value)| &**value)
     }
 
+    /// The revision of its `ETag`.
+    pub(crate) fn revision(&self) -> u64 {
+        let tag = self.header("ETag").map(|tag| tag.trim_matches('"'));
+        tag.and_then(|tag| tag.parse().ok())
+            .unwrap_or_else(|| panic!("a revision: {self:?}"))
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
@@ -100,6 +107,25 @@ impl Connection {
         self.answer_to(method)
     }
 
+    /// Sends many requests before it reads their answers.
+    pub(crate) fn ask_all(
+        &mut self,
+        method: &str,
+        paths: impl IntoIterator<Item = String>,
+        body: &[u8],
+    ) -> Vec<Answer> {
+        let mut paths = paths.into_iter().peekable();
+        let mut answers = Vec::new();
+        while paths.peek().is_some() {
+            // So many fit into all buffers on their way, and their answers too.
+            let few = paths.by_ref().take(if body.len() < 100 { 50 } else { 1 });
+            let requests: Vec<_> = few.map(|path| request(method, &path, "", body)).collect();
+            self.send(requests.concat());
+            answers.extend(requests.iter().map(|_| self.answer_to(method)));
+        }
+        answers
+    }
+
     /// Reads the answer to a request that is not HEAD.
     pub(crate) fn answer(&mut self) -> Answer {
         self.answer_to("GET")
@@ -123,6 +149,18 @@ impl Connection {
 
     /// Reads an answer, or none where the connection has ended.
     pub(crate) fn try_answer(&mut self, method: &str) -> Option<Answer> {
+        let mut answer = self.head()?;
+        if method != "HEAD" && answer.status >= 200 && !matches!(answer.status, 204 | 304) {
+            let length = answer.header("Content-Length").expect("a length");
+            let mut body = vec![0; length.parse().expect("a length")];
+            self.0.read_exact(&mut body).expect("the whole body");
+            answer.body = body;
+        }
+        Some(answer)
+    }
+
+    /// Reads an answer up to its body, or none where the connection has ended.
+    pub(crate) fn head(&mut self) -> Option<Answer> {
         let status_line = self.line()?;
         let status = status_line
             .strip_prefix("HTTP/1.1 ")
@@ -138,18 +176,36 @@ impl Connection {
             let (name, value) = line.split_once(':').expect("a field");
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        let mut answer = Answer {
+        Some(Answer {
             status,
             headers,
             body: Vec::new(),
-        };
-        if method != "HEAD" && status >= 200 && !matches!(status, 204 | 304) {
-            let length = answer.header("Content-Length").expect("a length");
-            let mut body = vec![0; length.parse().expect("a length")];
-            self.0.read_exact(&mut body).expect("the whole body");
-            answer.body = body;
+        })
+    }
+
+    /// Reads a chunk of a body (RFC 9112, section 7.1), an empty one at its end; none where it was cut off before.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let length = self.line()?;
+        let length = usize::from_str_radix(&length, 16).expect("a chunk's length");
+        let mut chunk = vec![0; length + 2];
+        match self.0.read_exact(&mut chunk) {
+            Err(error) if is_closed(error.kind()) => return None,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
+            read => read.expect("the rest of a chunk"),
         }
-        Some(answer)
+        assert!(chunk.ends_with(b"\r\n"), "a chunk's end");
+        chunk.truncate(length);
+        Some(chunk)
+    }
+
+    /// Both ends' ports, this one's first.
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        let stream = self.0.get_ref();
+        let (here, there) = (stream.local_addr(), stream.peer_addr());
+        (
+            here.expect("an address").port(),
+            there.expect("an address").port(),
+        )
     }
 
     /// Whether the server ended the connection; what it still sends is read first.
