@@ -15,7 +15,9 @@ use crate::engine::recover;
 use crate::engine::rows::{self, CatalogueRow, NamespaceId, Tally};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
-use crate::{Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Timestamp, View};
+use crate::{
+    Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Settings, Timestamp, View,
+};
 
 /// Rows up to this size may share an engine's block with their neighbours.
 const SHARED_BLOCK_BYTES: usize = 16 << 10;
@@ -50,6 +52,10 @@ pub struct NamespaceInfo {
     pub created: Timestamp,
     /// How much it holds.
     pub counts: Counts,
+    /// Its newest change.
+    pub revision: Revision,
+    /// What was chosen for it.
+    pub settings: Settings,
 }
 
 /// All namespaces over one engine; cheap to clone.
@@ -213,10 +219,13 @@ impl Database {
             start = behind(last);
             for (name, value) in page {
                 if let Some(row) = rows::parse_catalogue(&value)?.live() {
+                    let tally = self.tally(row.id)?;
                     found.push(NamespaceInfo {
                         name: rows::parse_name(&name)?,
                         created: row.created,
-                        counts: self.tally(row.id)?.counts,
+                        counts: tally.counts,
+                        revision: tally.revision,
+                        settings: row.settings,
                     });
                 }
             }

@@ -7,6 +7,7 @@
 mod expiry;
 mod lifetime;
 mod pending;
+mod transact;
 mod trim;
 
 use std::collections::{HashMap, HashSet};
@@ -18,13 +19,16 @@ pub use self::expiry::Expiry;
 use self::lifetime::Drops;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
-use crate::engine::rows::{self, HistoryId, NamespaceId};
+use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{Batch, Durability, Table};
 use crate::store::{Known, Store, StoreState};
 use crate::{
-    Change, Code, Entry, Error, Event, EventKind, Key, Namespace, Op, Result, Revision, Timestamp,
-    apply,
+    Action, Change, Code, Counts, Entry, Error, Event, EventKind, Key, Namespace, Op, Result,
+    Revision, Timestamp, apply,
 };
+
+/// What is there now, and how to tell of it.
+type Changed = (Option<Entry>, EventKind);
 
 /// What became of an operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,80 +116,111 @@ impl<'a> Group<'a> {
     /// first change.
     pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
         let at = self.pending(store)?;
+        let (mut outcome, change) = self.judge(at, key, op, now)?;
+        let Some((entry, kind)) = change else {
+            return Ok(outcome);
+        };
+        let pending = &self.stores[at];
+        let counts = pending.counts_with([(key, entry.as_ref())].into_iter());
+        let tally = &pending.known.tally;
+        pending.known.settings.check(&tally.counts, &counts)?;
+        self.birth(at, store, now)?;
+        self.keep(at, counts, [(key.clone(), entry.clone())]);
+        outcome.revision = Some(self.tell(at, [kind]));
+        outcome.entry = entry;
+        Ok(outcome)
+    }
+
+    /// Judges an operation against what the group has come to: what it would change, under the next revision.
+    fn judge(
+        &mut self,
+        at: usize,
+        key: &Key,
+        mut op: Op,
+        now: Timestamp,
+    ) -> Result<(Outcome, Option<Changed>)> {
         self.load(at, key)?;
-        let current = self.stores[at]
+        let pending = &self.stores[at];
+        let current = pending
             .entries
             .get(key)
             .and_then(|pending| pending.entry.as_ref());
         let existed = current.is_some_and(|entry| entry.is_live(now));
-        let change = apply(op, current, now)?;
-        let (entry, kind) = match change {
-            Change::Nothing => {
-                return Ok(Outcome {
-                    existed,
-                    ..Outcome::default()
-                });
-            }
+        let settings = &pending.known.settings;
+        op.action.default_ttl(settings.ttl_ms, existed);
+        let is_touch = matches!(op.action, Action::Touch { .. });
+        let change = match apply(op, current, now)? {
+            Change::Nothing => None,
             Change::Put(draft) => {
                 let entry = draft.into_entry(self.next.revision.next());
+                if !is_touch {
+                    settings.check_value(entry.value.len())?;
+                }
                 let kind = EventKind::Set {
                     key: key.clone(),
                     size: entry.value.len() as u64,
                     entry: entry.clone(),
                 };
-                (Some(entry), kind)
+                Some((Some(entry), kind))
             }
-            Change::Remove => (None, EventKind::Delete { key: key.clone() }),
+            Change::Remove => Some((None, EventKind::Delete { key: key.clone() })),
         };
-        self.birth(at, store, now)?;
-        let revision = self.change(at, key, entry.clone(), kind);
-        Ok(Outcome {
-            revision: Some(revision),
+        let outcome = Outcome {
             existed,
-            entry,
-        })
+            ..Outcome::default()
+        };
+        Ok((outcome, change))
     }
 
-    /// Takes a change into the group: what is there now, under the next revision.
-    fn change(&mut self, at: usize, key: &Key, entry: Option<Entry>, kind: EventKind) -> Revision {
+    /// Takes into the group what is there now, and what the namespace then holds.
+    fn keep(
+        &mut self,
+        at: usize,
+        counts: Counts,
+        changes: impl IntoIterator<Item = (Key, Option<Entry>)>,
+    ) {
         let pending = &mut self.stores[at];
-        let counts = &mut pending.known.tally.counts;
-        let slot = pending
-            .entries
-            .entry(key.clone())
-            .or_insert_with(PendingEntry::absent);
-        let size = |entry: &Entry| key.as_bytes().len() + entry.value.len();
-        if let Some(old) = &slot.entry {
-            counts.remove(size(old));
+        let history = pending.known.tally.counts.history;
+        pending.known.tally.counts = Counts { history, ..counts };
+        for (key, entry) in changes {
+            let deadline = entry.as_ref().and_then(|entry| entry.deadline);
+            self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
+            let absent = PendingEntry::absent;
+            let slot = pending.entries.entry(key).or_insert_with(absent);
+            slot.entry = entry;
+            slot.changed = true;
         }
-        if let Some(new) = &entry {
-            counts.add(size(new));
-        }
-        let deadline = entry.as_ref().and_then(|entry| entry.deadline);
-        self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
-        slot.entry = entry;
-        slot.changed = true;
-        self.tell(at, kind)
     }
 
-    /// Writes a change into its namespace's history, under the next revision.
-    fn tell(&mut self, at: usize, kind: EventKind) -> Revision {
+    /// Writes changes into their namespace's history, all of them under the next revision.
+    fn tell(
+        &mut self,
+        at: usize,
+        kinds: impl IntoIterator<Item = EventKind, IntoIter: ExactSizeIterator>,
+    ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
-        let event = Event {
-            revision,
-            is_last: true,
-            kind,
-        };
         let tally = &mut self.stores[at].known.tally;
-        tally.counts.history += 1;
-        self.batch.put(
-            Table::History,
-            rows::history_key(tally.history, revision, 0),
-            rows::change_value(&event),
-        );
-        if self.recording {
-            self.done.events.push((tally.history, event));
+        tally.revision = revision;
+        let kinds = kinds.into_iter();
+        let last = kinds.len().saturating_sub(1);
+        for (index, kind) in kinds.enumerate() {
+            let event = Event {
+                revision,
+                is_last: index == last,
+                kind,
+            };
+            tally.counts.history += 1;
+            // A transaction has far fewer.
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            self.batch.put(
+                Table::History,
+                rows::history_key(tally.history, revision, index),
+                rows::change_value(&event),
+            );
+            if self.recording {
+                self.done.events.push((tally.history, event));
+            }
         }
         revision
     }
@@ -268,7 +303,11 @@ impl<'a> Group<'a> {
     /// when the store was opened.
     fn known(&self, state: &Arc<StoreState>) -> Result<Known> {
         match state.id() {
-            Some(id) if !self.writer.has(id, state) => Ok(self.database.tally(id)?.into()),
+            Some(id) if !self.writer.has(id, state) => Ok(Known {
+                tally: self.database.tally(id)?,
+                history_start: None,
+                ..state.known()
+            }),
             _ => Ok(state.known()),
         }
     }
@@ -282,6 +321,7 @@ impl<'a> Group<'a> {
             committed: known.tally,
             known,
             entries: HashMap::new(),
+            written: None,
             dropped: None,
         });
         self.index.insert(address, self.stores.len() - 1);
@@ -315,6 +355,13 @@ impl<'a> Group<'a> {
             let Some(id) = pending.id else { continue };
             for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
                 published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
+            }
+            if let (Some(row), Some(name)) = (pending.written, &pending.name) {
+                self.batch.put(
+                    Table::Catalogue,
+                    Bytes::copy_from_slice(name.as_str().as_bytes()),
+                    rows::catalogue_value(&CatalogueRow::Live(row)),
+                );
             }
             if pending.dropped.is_some() {
                 pending.write_drop(&mut self.batch, id);

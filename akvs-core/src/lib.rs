@@ -34,8 +34,10 @@ mod key;
 mod namespace;
 mod op;
 mod revision;
+mod settings;
 mod store;
 mod timestamp;
+mod txn;
 mod view;
 
 pub use counts::Counts;
@@ -50,8 +52,10 @@ pub use key::Key;
 pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
 pub use revision::Revision;
+pub use settings::Settings;
 pub use store::Store;
 pub use timestamp::Timestamp;
+pub use txn::Txn;
 pub use view::{Changes, Entries, View};
 
 #[cfg(feature = "disk")]

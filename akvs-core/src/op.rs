@@ -64,8 +64,10 @@ pub enum Action {
 /// How long a value is to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Ttl {
-    /// For ever.
+    /// As long as the namespace says, for ever where it says nothing.
     #[default]
+    Default,
+    /// For ever.
     Forever,
     /// As long as the one before it would have.
     Keep,
@@ -94,7 +96,7 @@ impl Op {
         Op::from(Action::Set {
             value: value.into(),
             representation: Representation::default(),
-            ttl: Ttl::Forever,
+            ttl: Ttl::Default,
         })
     }
 
@@ -114,6 +116,27 @@ impl Op {
         match &self.action {
             Action::Set { value, .. } | Action::Append { value, .. } => value.len(),
             Action::Delete | Action::Add { .. } | Action::Touch { .. } => 0,
+        }
+    }
+}
+
+impl Action {
+    /// Gives what says nothing of its time the one that the namespace says.
+    pub(crate) fn default_ttl(&mut self, ttl_ms: Option<u64>, existed: bool) {
+        let Some(millis) = ttl_ms else { return };
+        match self {
+            Action::Set { ttl, .. } if *ttl == Ttl::Default => *ttl = Ttl::Millis(millis),
+            // There is nothing to keep.
+            Action::Set { ttl, .. } | Action::Add { ttl, .. } | Action::Append { ttl, .. }
+                if *ttl == Ttl::Keep && !existed =>
+            {
+                *ttl = Ttl::Millis(millis);
+            }
+            Action::Set { .. }
+            | Action::Add { .. }
+            | Action::Append { .. }
+            | Action::Touch { .. }
+            | Action::Delete => {}
         }
     }
 }
@@ -145,7 +168,7 @@ impl Condition {
         }
     }
 
-    fn check(&self, current: Option<&Entry>) -> Result<()> {
+    pub(crate) fn check(&self, current: Option<&Entry>) -> Result<()> {
         if self.holds(current) {
             return Ok(());
         }
@@ -162,7 +185,7 @@ impl Ttl {
     /// The moment from which on the value is gone.
     fn deadline(self, current: Option<&Entry>, now: Timestamp) -> Result<Option<Timestamp>> {
         match self {
-            Ttl::Forever => Ok(None),
+            Ttl::Default | Ttl::Forever => Ok(None),
             Ttl::Keep => Ok(current.and_then(|entry| entry.deadline)),
             Ttl::Millis(millis) => {
                 let deadline = now

@@ -10,7 +10,9 @@ use bytes::Bytes;
 
 use crate::engine::Durability;
 use crate::engine::rows::{CatalogueRow, NamespaceId, Tally};
-use crate::{Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp};
+use crate::{
+    Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, Timestamp,
+};
 
 /// One namespace's keys in a database; cheap to clone.
 #[derive(Clone)]
@@ -31,14 +33,16 @@ pub(crate) struct StoreState {
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     pub(crate) tally: Tally,
+    pub(crate) settings: Settings,
     /// Where the history begins, as far as that is known.
     pub(crate) history_start: Option<Bytes>,
 }
 
-impl From<Tally> for Known {
-    fn from(tally: Tally) -> Known {
+impl Known {
+    pub(crate) fn new(tally: Tally, settings: Settings) -> Known {
         Known {
             tally,
+            settings,
             history_start: None,
         }
     }
@@ -48,14 +52,14 @@ impl Store {
     /// Opens a namespace of the database. Nothing is written: a namespace comes into being with its first change.
     pub fn new(database: &Database, name: Namespace) -> Result<Store> {
         let row = database.catalogue_row(&name)?;
-        let (id, tally) = match row.and_then(CatalogueRow::live) {
-            Some(row) => (row.id, database.tally(row.id)?),
-            None => (StoreState::UNBORN, Tally::default()),
+        let (id, known) = match row.and_then(CatalogueRow::live) {
+            Some(row) => (row.id, Known::new(database.tally(row.id)?, row.settings)),
+            None => (StoreState::UNBORN, Known::default()),
         };
         Ok(Store {
             database: database.clone(),
             name,
-            state: Arc::new(StoreState::new(id, tally)),
+            state: Arc::new(StoreState::new(id, known)),
         })
     }
 
@@ -132,6 +136,11 @@ impl Store {
         self.state.known().tally.counts
     }
 
+    /// What was chosen for it.
+    pub fn settings(&self) -> Settings {
+        self.state.known().settings
+    }
+
     /// Whether the namespace has come into being and was not dropped.
     pub fn exists(&self) -> bool {
         self.state.id().is_some()
@@ -151,10 +160,10 @@ impl StoreState {
     pub(crate) const UNBORN: NamespaceId = 0;
     pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
 
-    pub(crate) fn new(id: NamespaceId, tally: Tally) -> StoreState {
+    pub(crate) fn new(id: NamespaceId, known: Known) -> StoreState {
         StoreState {
             id: AtomicU64::new(id),
-            known: Mutex::new(Known::from(tally)),
+            known: Mutex::new(known),
         }
     }
 

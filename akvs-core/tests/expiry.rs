@@ -188,7 +188,7 @@ type Model = BTreeMap<usize, Option<Timestamp>>;
 
 fn deadline(ttl: Ttl, old: Option<Timestamp>, now: u64) -> Option<Timestamp> {
     match ttl {
-        Ttl::Forever => None,
+        Ttl::Default | Ttl::Forever => None,
         Ttl::Keep => old,
         Ttl::Millis(millis) => Some(at(now + millis)),
     }

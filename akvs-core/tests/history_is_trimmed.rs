@@ -94,7 +94,7 @@ fn a_smaller_history_is_trimmed_down_to_by_and_by() {
     drop(database);
     let database = home.open(options(KEEP));
     let store = store_of(&database, "trimmed");
-    for _ in 0..8 {
+    for _ in 0..80 {
         // Changes nothing itself, but its group trims.
         store.del(&key("missing"), at(1)).expect("a delete");
         let held = store.counts().history;

@@ -92,7 +92,7 @@ fn judge(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
         other => panic!("the model does not know {other:?}"),
     };
     match ttl {
-        Ttl::Forever => after.deadline = None,
+        Ttl::Default | Ttl::Forever => after.deadline = None,
         Ttl::Keep => {}
         Ttl::Millis(millis) if i128::from(now) + i128::from(*millis) > i128::from(LAST) => {
             return Verdict::Refused(Code::InvalidRequest, json!({}));

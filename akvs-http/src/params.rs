@@ -40,8 +40,9 @@ pub(crate) fn of_post(query: &str) -> Result<Params> {
         return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
     }
     let ttl = ttl.unwrap_or(match verb {
-        // A plain overwrite, and a touch without a ttl, clear the deadline.
-        Verb::Set | Verb::Touch => Ttl::Forever,
+        // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
+        Verb::Set => Ttl::Default,
+        Verb::Touch => Ttl::Forever,
         Verb::Add | Verb::Append => Ttl::Keep,
     });
     Ok(Params { verb, ttl })
@@ -202,7 +203,7 @@ mod tests {
             of_post("").unwrap(),
             Params {
                 verb: Verb::Set,
-                ttl: Ttl::Forever
+                ttl: Ttl::Default
             }
         );
         assert_eq!(

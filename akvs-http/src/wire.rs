@@ -2,6 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use actix_web::body;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
@@ -96,7 +98,9 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
 
 /// The response to a reader that has the entry already.
 pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
-    let mut response = HttpResponse::NotModified().finish();
+    // Neither does it have a body, nor one of no bytes: nothing is said of its length (RFC 9110, section 15.4.5).
+    let mut response =
+        HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new()).map_into_boxed_body();
     let headers = response.headers_mut();
     last_modified(headers, entry.modified);
     etag(headers, entry.revision);

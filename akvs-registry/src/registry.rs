@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use akvs_core::{Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result};
+use akvs_core::{
+    Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings, Txn, View,
+};
 use akvs_server::{Committer, Server, Watch, WatchOptions};
 
 /// The most servers that are kept open while nobody uses them.
@@ -54,9 +56,33 @@ impl Registry {
 
     /// Applies an operation to a namespace, which comes into being with its first change.
     pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
+        self.ask(name, |server| server.submit(key.clone(), op.clone()))
+            .await
+    }
+
+    /// Applies several operations, all of them under one revision or none; what became of each, in their order.
+    pub async fn transact(&self, name: &Namespace, txn: Txn) -> Result<Vec<Outcome>> {
+        self.ask(name, |server| server.transact(txn.clone())).await
+    }
+
+    /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
+    pub async fn configure(&self, name: &Namespace, settings: Settings) -> Result<bool> {
+        self.ask(name, |server| server.configure(settings)).await
+    }
+
+    /// A namespace as it stands now.
+    pub fn view(&self, name: &Namespace) -> Result<View> {
+        self.0.committer.database().view(name)
+    }
+
+    async fn ask<T, F: Future<Output = Result<T>>>(
+        &self,
+        name: &Namespace,
+        ask: impl Fn(&Server) -> F,
+    ) -> Result<T> {
         loop {
             let server = self.open(name)?;
-            let result = server.submit(key.clone(), op.clone()).await;
+            let result = ask(&server).await;
             if result.is_ok() || !server.is_dropped() {
                 return result;
             }

@@ -28,15 +28,25 @@ thread_local! {
     static MAILBOX: RefCell<Weak<Mailbox>> = const { RefCell::new(Weak::new()) };
 }
 
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    One(Outcome),
+    /// Of a transaction's operations, in their order.
+    Many(Vec<Outcome>),
+    /// Whether there was such a namespace.
+    Existed(bool),
+}
+
 /// Whom to answer, and by which thread's mailbox.
 pub(crate) struct Reply {
-    sender: oneshot::Sender<Result<Outcome>>,
+    sender: oneshot::Sender<Result<Answer>>,
     mailbox: Weak<Mailbox>,
 }
 
 impl Reply {
     /// A reply to be awaited on this thread.
-    pub(crate) fn channel() -> (Reply, oneshot::Receiver<Result<Outcome>>) {
+    pub(crate) fn channel() -> (Reply, oneshot::Receiver<Result<Answer>>) {
         let (sender, receiver) = oneshot::channel();
         (
             Reply {
@@ -48,7 +58,7 @@ impl Reply {
     }
 
     /// Answers at once.
-    pub(crate) fn send(self, result: Result<Outcome>) {
+    pub(crate) fn send(self, result: Result<Answer>) {
         // Whoever gave up waiting does not want to know.
         let _ = self.sender.send(result);
     }
@@ -57,13 +67,13 @@ impl Reply {
 /// Answers that go out together.
 #[derive(Default)]
 pub(crate) struct Bundle {
-    letters: Vec<(Reply, Result<Outcome>)>,
+    letters: Vec<(Reply, Result<Answer>)>,
 }
 
 /// What a thread is told.
 pub(crate) enum Letter {
     /// This is answered.
-    Answer(oneshot::Sender<Result<Outcome>>, Result<Outcome>),
+    Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
     /// There is something for these.
     Look(Arc<Audience>),
 }
@@ -74,7 +84,7 @@ pub(crate) fn mailbox() -> Weak<Mailbox> {
 }
 
 impl Bundle {
-    pub(crate) fn push(&mut self, reply: Reply, result: Result<Outcome>) {
+    pub(crate) fn push(&mut self, reply: Reply, result: Result<Answer>) {
         self.letters.push((reply, result));
     }
 
@@ -223,7 +233,7 @@ mod tests {
     use super::*;
     use akvs_core::{Code, Error};
 
-    fn failed() -> Result<Outcome> {
+    fn failed() -> Result<Answer> {
         Err(Error::new(Code::Closing, "closing"))
     }
 

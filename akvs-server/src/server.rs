@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use akvs_core::{Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Store};
+use akvs_core::{Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, Store, Txn};
 use bytes::Bytes;
 
-use crate::relay::Reply;
+use crate::relay::{Answer, Reply};
 use crate::writer::{Request, Work, Writer};
 use crate::{Committer, Watch, WatchOptions};
 
@@ -59,14 +59,37 @@ impl Server {
 
     /// Applies an operation: it is queued when this is called, and answered once it is committed.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
-        self.ask(Work::Apply(key, op))
+        let answer = self.ask(Work::Apply(key, op));
+        async move {
+            match answer.await? {
+                Answer::One(outcome) => Ok(outcome),
+                other @ (Answer::Many(_) | Answer::Existed(_)) => Err(mistaken(&other)),
+            }
+        }
+    }
+
+    /// Applies several operations, all of them under one revision or none; what became of each, in their order.
+    pub fn transact(&self, txn: Txn) -> impl Future<Output = Result<Vec<Outcome>>> + use<> {
+        let answer = self.ask(Work::Transact(txn));
+        async move {
+            match answer.await? {
+                Answer::Many(outcomes) => Ok(outcomes),
+                other @ (Answer::One(_) | Answer::Existed(_)) => Err(mistaken(&other)),
+            }
+        }
+    }
+
+    /// Chooses the settings of the namespace, which comes into being where there is none; whether there was one.
+    pub fn configure(&self, settings: Settings) -> impl Future<Output = Result<bool>> + use<> {
+        let answer = self.ask(Work::Configure(settings));
+        async move { existed(&answer.await?) }
     }
 
     /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
     /// refused with `unavailable`, see [`is_dropped`](Self::is_dropped).
     pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
-        let dropped = self.ask(Work::Drop);
-        async move { Ok(dropped.await?.existed) }
+        let answer = self.ask(Work::Drop);
+        async move { existed(&answer.await?) }
     }
 
     /// The entry of a key, if it has one at this moment.
@@ -124,7 +147,7 @@ impl Server {
         Arc::ptr_eq(&self.writer, &other.writer)
     }
 
-    fn ask(&self, work: Work) -> impl Future<Output = Result<Outcome>> + use<> {
+    fn ask(&self, work: Work) -> impl Future<Output = Result<Answer>> + use<> {
         let (reply, receiver) = Reply::channel();
         self.committer.submit(&self.writer, Request { work, reply });
         async move {
@@ -137,4 +160,18 @@ impl Server {
             receiver.await.map_err(lost)?
         }
     }
+}
+
+fn existed(answer: &Answer) -> Result<bool> {
+    match answer {
+        Answer::Existed(existed) => Ok(*existed),
+        Answer::One(_) | Answer::Many(_) => Err(mistaken(answer)),
+    }
+}
+
+/// The writer answers what it is asked; nothing else makes sense of another answer.
+fn mistaken(answer: &Answer) -> Error {
+    let text = "the writer answered something else";
+    let answer = Error::new(Code::OutcomeUnknown, format!("{answer:?}"));
+    Error::new(Code::OutcomeUnknown, text).because(answer)
 }

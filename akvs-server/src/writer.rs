@@ -6,14 +6,18 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{Error, Group, Key, Op, Outcome, Result, Store, Timestamp};
+use akvs_core::{Error, Group, Key, Op, Result, Settings, Store, Timestamp, Txn};
 
-use crate::relay::{Bundle, Reply};
+use crate::relay::{Answer, Bundle, Reply};
 
 /// What a writer is asked to do.
 pub(crate) enum Work {
     /// Apply this to this key.
     Apply(Key, Op),
+    /// Apply these together.
+    Transact(Txn),
+    /// Choose the settings of the namespace.
+    Configure(Settings),
     /// Drop the namespace with all it holds.
     Drop,
     /// Nothing: the answer says that all before it has been committed.
@@ -25,7 +29,8 @@ impl Work {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Work::Apply(key, op) => key.as_bytes().len() + op.bytes(),
-            Work::Drop | Work::Flush => 0,
+            Work::Transact(txn) => txn.bytes(),
+            Work::Configure(_) | Work::Drop | Work::Flush => 0,
         }
     }
 }
@@ -118,21 +123,24 @@ impl Writer {
         again
     }
 
-    fn judge_one(&self, group: &mut Group<'_>, round: &mut Round, work: Work) -> Result<Outcome> {
+    fn judge_one(&self, group: &mut Group<'_>, round: &mut Round, work: Work) -> Result<Answer> {
         match work {
-            Work::Apply(key, op) => group.apply(&self.store, &key, op, round.now),
+            Work::Apply(key, op) => {
+                let applied = group.apply(&self.store, &key, op, round.now);
+                applied.map(Answer::One)
+            }
+            Work::Transact(txn) => group
+                .transact(&self.store, txn, round.now)
+                .map(Answer::Many),
+            Work::Configure(settings) => group
+                .configure(&self.store, settings, round.now)
+                .map(Answer::Existed),
             Work::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
                 round.dropped |= existed;
-                Ok(Outcome {
-                    existed,
-                    ..Outcome::default()
-                })
+                Ok(Answer::Existed(existed))
             }
-            Work::Flush => Ok(Outcome {
-                existed: self.store.exists(),
-                ..Outcome::default()
-            }),
+            Work::Flush => Ok(Answer::Existed(self.store.exists())),
         }
     }
 

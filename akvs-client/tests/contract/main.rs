@@ -1,4 +1,4 @@
-//! The contract of the HTTP API (its sections 1 to 4), sentence by sentence, against a server in this process.
+//! The contract of the HTTP API (its sections 1 to 7), sentence by sentence, against a server in this process.
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket.
 

@@ -169,7 +169,7 @@ fn a_write_that_was_answered_is_not_undone_by_a_body_that_does_not_come() {
 }
 
 /// Asks so often for the same answer, on one connection or more; how many connections that took.
-fn connections_of(calls: usize, answer: String, call: impl AsyncFn(&Namespace)) -> usize {
+fn connections_of(calls: usize, answer: String, call: &impl AsyncFn(&Namespace)) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
@@ -222,29 +222,29 @@ fn calls_one_after_the_other_share_a_connection() {
         namespace.get_bytes("key").await.unwrap().unwrap();
     };
     few(
-        connections_of(CALLS, answer("200 OK", "", "1"), value),
+        connections_of(CALLS, answer("200 OK", "", "1"), &value),
         "a value",
     );
     few(
-        connections_of(CALLS, answer("200 OK", "", ""), value),
+        connections_of(CALLS, answer("200 OK", "", ""), &value),
         "nothing",
     );
     let large = answer("200 OK", "", &"x".repeat(1_000_000));
-    few(connections_of(CALLS, large, value), "a large value");
+    few(connections_of(CALLS, large, &value), "a large value");
     let missing = answer("404 Not Found", media_type, problem);
     let get = async |namespace: &Namespace| {
         assert_eq!(namespace.get_or("key", 2).await.unwrap(), 2);
     };
-    few(connections_of(CALLS, missing, get), "no value");
+    few(connections_of(CALLS, missing, &get), "no value");
     let proxy = answer("502 Bad Gateway", "", "a page of a proxy");
     let refused = async |namespace: &Namespace| {
         assert_eq!(api(&namespace.get_bytes("key").await.unwrap_err()).0, 502);
     };
-    few(connections_of(CALLS, proxy, refused), "a proxy's page");
+    few(connections_of(CALLS, proxy, &refused), "a proxy's page");
     let deleted = answer("200 OK", "AKVS-Existed: ?1\r\n", &"OK".repeat(30_000));
     let delete = async |namespace: &Namespace| assert!(namespace.del("key").await.unwrap());
     few(
-        connections_of(CALLS, deleted, delete),
+        connections_of(CALLS, deleted, &delete),
         "more than was expected",
     );
 }

@@ -78,6 +78,7 @@ pub(crate) fn begin_anew(engine: &dyn Engine, known: Counters) -> Result<Counter
             counts: found.data.get(id).copied().unwrap_or_default(),
             history: fresh(),
             floor: next.revision,
+            revision: next.revision,
         };
         let key = rows::counts_key(*id);
         batch.put(Table::Meta, key, rows::counts_value(&tally));

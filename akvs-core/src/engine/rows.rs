@@ -13,7 +13,7 @@
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
 //! | meta | `forgotten` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
-//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64 |
+//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64, revision u64 |
 //! | meta | `dropped`, revision u64 | name: the namespace that was dropped at this revision and has not been made anew |
 //!
 //! A history has an id of its own, because it outlives its namespace: one that is made anew goes on with it. Its floor

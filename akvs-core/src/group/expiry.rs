@@ -11,8 +11,8 @@ use super::Group;
 use crate::database::Database;
 use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Durability, Limit, Table};
-use crate::store::StoreState;
-use crate::{Committed, EventKind, Key, Result, Timestamp};
+use crate::store::{Known, StoreState};
+use crate::{Committed, EventKind, Key, Result, Settings, Timestamp};
 
 /// How far the expiry has come. It may be lost at any time.
 ///
@@ -109,7 +109,9 @@ impl Group<'_> {
             .and_then(|slot| slot.entry.as_ref());
         match entry {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
-                self.change(at, key, None, EventKind::Expire { key: key.clone() });
+                let counts = self.stores[at].counts_with([(key, None)].into_iter());
+                self.keep(at, counts, [(key.clone(), None)]);
+                self.tell(at, [EventKind::Expire { key: key.clone() }]);
             }
             // The entry was replaced or is gone, and its row should be as well.
             _ => self.batch.remove(Table::Deadlines, row),
@@ -132,7 +134,10 @@ impl Group<'_> {
                 .position(|pending| pending.id == Some(id))
             {
                 Some(at) => return Ok(at),
-                None => Arc::new(StoreState::new(id, self.database.tally(id)?)),
+                None => Arc::new(StoreState::new(
+                    id,
+                    Known::new(self.database.tally(id)?, Settings::default()),
+                )),
             },
         };
         let address = Arc::as_ptr(&state) as usize;

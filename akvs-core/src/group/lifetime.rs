@@ -10,7 +10,7 @@ use super::{Group, opened_twice};
 use crate::engine::rows::{self, CatalogueRow, Dropped, Live, NamespaceId, Swept};
 use crate::engine::{Batch, Limit, Table};
 use crate::store::Store;
-use crate::{Code, Error, EventKind, Namespace, Result, Revision, Timestamp};
+use crate::{Code, Error, EventKind, Namespace, Result, Revision, Settings, Timestamp};
 
 /// The changes that are remembered beyond a drop are those of so many revisions before it.
 const KEPT_REVISIONS: u64 = 1_000;
@@ -39,6 +39,7 @@ impl Group<'_> {
         }
         let id = self.next.namespace + 1;
         let tally = &mut self.stores[at].known.tally;
+        tally.revision = self.committed.revision;
         match self.database.catalogue_row(store.name())? {
             Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
             // One of this name was dropped, and its history goes on.
@@ -55,17 +56,35 @@ impl Group<'_> {
             }
         }
         self.next.namespace = id;
-        let row = rows::catalogue_value(&CatalogueRow::Live(Live { id, created: now }));
-        self.batch.put(
-            Table::Catalogue,
-            Bytes::copy_from_slice(store.name().as_str().as_bytes()),
-            row,
-        );
+        self.stores[at].written = Some(Live {
+            id,
+            created: now,
+            settings: Settings::default(),
+        });
         if self.recording {
-            self.done.born.push((store.name().clone(), tally.history));
+            let history = self.stores[at].known.tally.history;
+            self.done.born.push((store.name().clone(), history));
         }
         self.stores[at].id = Some(id);
         Ok(())
+    }
+
+    /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
+    pub fn configure(&mut self, store: &Store, settings: Settings, now: Timestamp) -> Result<bool> {
+        let at = self.pending(store)?;
+        let existed = self.stores[at].id.is_some();
+        self.birth(at, store, now)?;
+        let row = match self.stores[at].written {
+            Some(row) => row,
+            None => match self.database.catalogue_row(store.name())? {
+                Some(CatalogueRow::Live(row)) => row,
+                Some(CatalogueRow::Dropped(_)) | None => return Err(opened_twice()),
+            },
+        };
+        let pending = &mut self.stores[at];
+        pending.known.settings = settings;
+        pending.written = Some(Live { settings, ..row });
+        Ok(existed)
     }
 
     /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
@@ -83,10 +102,11 @@ impl Group<'_> {
             ));
         }
         self.drops.dropped += 1;
-        let revision = self.tell(at, EventKind::Drop);
+        let revision = self.tell(at, [EventKind::Drop]);
         let pending = &mut self.stores[at];
         // What was gathered for it so far is not wanted any more.
         pending.entries.clear();
+        pending.written = None;
         pending.dropped = Some(revision);
         let tally = &mut pending.known.tally;
         let below = revision.get().saturating_sub(KEPT_REVISIONS);

@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::rows::{self, NamespaceId, Tally};
+use crate::engine::rows::{self, Live, NamespaceId, Tally};
 use crate::engine::{Batch, Table};
 use crate::store::{Known, StoreState};
-use crate::{Entry, Key, Namespace, Revision, Timestamp};
+use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
 
 /// A namespace as it will be once the group is committed.
 pub(super) struct Pending {
@@ -19,8 +19,31 @@ pub(super) struct Pending {
     pub(super) known: Known,
     pub(super) committed: Tally,
     pub(super) entries: HashMap<Key, PendingEntry>,
+    /// Its row of the catalogue, where it is to be written.
+    pub(super) written: Option<Live>,
     /// The revision at which it is dropped, if it is.
     pub(super) dropped: Option<Revision>,
+}
+
+impl Pending {
+    /// What it holds once these are there instead of what there is.
+    pub(super) fn counts_with<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a Key, Option<&'a Entry>)>,
+    ) -> Counts {
+        let mut counts = self.known.tally.counts;
+        for (key, entry) in changes {
+            let size = |entry: &Entry| key.as_bytes().len() + entry.value.len();
+            let before = self.entries.get(key);
+            if let Some(before) = before.and_then(|pending| pending.entry.as_ref()) {
+                counts.remove(size(before));
+            }
+            if let Some(entry) = entry {
+                counts.add(size(entry));
+            }
+        }
+        counts
+    }
 }
 
 pub(super) struct PendingEntry {

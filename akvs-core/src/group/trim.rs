@@ -4,15 +4,16 @@ use super::Group;
 use crate::engine::rows;
 use crate::engine::{Limit, Span, Table};
 
-/// The most history rows that one group trims for a namespace.
-const TRIM_ROWS: u64 = 2_000;
+/// So many history rows one group trims for a namespace, or twice as many as it adds: few at a time, because those who
+/// wait for the commit wait for that too.
+const TRIM_ROWS: u64 = 128;
 
 impl Group<'_> {
     /// Forgets the oldest changes once there are clearly more than are to be remembered.
     pub(super) fn trim_history(&mut self, at: usize) {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
-        let slack = (keep / 8).clamp(1, 1_000);
+        let slack = (keep / 8).clamp(1, TRIM_ROWS);
         let held = pending.known.tally.counts.history;
         if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
             return;

@@ -1,10 +1,14 @@
 //! `GET /watch/{namespace}`: what changes, as server-sent events.
 
+use std::convert::Infallible;
+
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
+use bytes::Bytes;
+use futures_util::stream;
 
 use crate::app::State;
 use crate::sse::Events;
@@ -57,7 +61,10 @@ async fn watch(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header(NO_BUFFERING);
     Ok(match *request.method() {
-        Method::HEAD => response.finish(),
+        // Of no known length, as a GET is.
+        Method::HEAD => {
+            response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
+        }
         _ => response.streaming(Events::new(watch, start, values, state.heartbeat)),
     })
 }

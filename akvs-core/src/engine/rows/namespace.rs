@@ -1,10 +1,11 @@
 //! The rows of namespaces: who there is, who was, and how much each holds.
 
 use bytes::{Buf, BufMut, Bytes};
+use serde_json::{Map, Value};
 
 use super::{NamespaceId, corrupted};
 use crate::engine::Span;
-use crate::{Counts, Namespace, Result, Revision, Timestamp};
+use crate::{Counts, Namespace, Result, Revision, Settings, Timestamp};
 
 /// Before it stand the ids that are to be swept, from it on the names.
 pub(crate) const FIRST_NAME: &[u8] = &[1];
@@ -30,6 +31,7 @@ pub(crate) enum CatalogueRow {
 pub(crate) struct Live {
     pub(crate) id: NamespaceId,
     pub(crate) created: Timestamp,
+    pub(crate) settings: Settings,
 }
 
 /// A namespace that was dropped, and whose history is still known.
@@ -58,6 +60,7 @@ pub(crate) fn catalogue_value(row: &CatalogueRow) -> Bytes {
             bytes.put_u8(LIVE);
             bytes.put_u64_le(row.id);
             bytes.put_u64_le(row.created.as_millis());
+            bytes.extend(settings_value(&row.settings));
         }
         CatalogueRow::Dropped(row) => {
             bytes.put_u8(DROPPED);
@@ -75,10 +78,14 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
     let kind = value.try_get_u8().map_err(damaged)?;
     let mut number = || value.try_get_u64_le().map_err(damaged);
     match kind {
-        LIVE => Ok(CatalogueRow::Live(Live {
-            id: number()?,
-            created: Timestamp::from_millis(number()?),
-        })),
+        LIVE => {
+            let (id, created) = (number()?, Timestamp::from_millis(number()?));
+            Ok(CatalogueRow::Live(Live {
+                id,
+                created,
+                settings: parse_settings(value)?,
+            }))
+        }
         DROPPED => Ok(CatalogueRow::Dropped(Dropped {
             history: number()?,
             floor: Revision::new(number()?),
@@ -87,6 +94,45 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
         })),
         _ => Err(corrupted("namespace")),
     }
+}
+
+/// Settings as JSON; nothing where nothing is set.
+fn settings_value(settings: &Settings) -> Vec<u8> {
+    let Settings {
+        ttl_ms,
+        max_value_bytes,
+        max_keys,
+        max_bytes,
+    } = settings;
+    let members = [
+        ("ttl_ms", ttl_ms),
+        ("max_value_bytes", max_value_bytes),
+        ("max_keys", max_keys),
+        ("max_bytes", max_bytes),
+    ];
+    let set = members
+        .into_iter()
+        .filter_map(|(name, number)| Some((name.to_owned(), (*number)?.into())));
+    let object: Map<String, Value> = set.collect();
+    match object.is_empty() {
+        true => Vec::new(),
+        false => Value::Object(object).to_string().into_bytes(),
+    }
+}
+
+fn parse_settings(text: &[u8]) -> Result<Settings> {
+    if text.is_empty() {
+        return Ok(Settings::default());
+    }
+    let object: Map<String, Value> =
+        serde_json::from_slice(text).map_err(|_| corrupted("namespace"))?;
+    let number = |name: &str| object.get(name).and_then(Value::as_u64);
+    Ok(Settings {
+        ttl_ms: number("ttl_ms"),
+        max_value_bytes: number("max_value_bytes"),
+        max_keys: number("max_keys"),
+        max_bytes: number("max_bytes"),
+    })
 }
 
 /// The name in a catalogue row's key.
@@ -153,6 +199,8 @@ pub(crate) struct Tally {
     pub(crate) history: HistoryId,
     /// Up to this revision its history is not complete any more.
     pub(crate) floor: Revision,
+    /// Its newest change.
+    pub(crate) revision: Revision,
 }
 
 pub(crate) fn counts_key(id: NamespaceId) -> Bytes {
@@ -163,12 +211,13 @@ pub(crate) fn counts_key(id: NamespaceId) -> Bytes {
 }
 
 pub(crate) fn counts_value(tally: &Tally) -> Bytes {
-    let mut bytes = Vec::with_capacity(40);
+    let mut bytes = Vec::with_capacity(48);
     bytes.put_u64_le(tally.counts.keys);
     bytes.put_u64_le(tally.counts.bytes);
     bytes.put_u64_le(tally.counts.history);
     bytes.put_u64_le(tally.history);
     bytes.put_u64_le(tally.floor.get());
+    bytes.put_u64_le(tally.revision.get());
     bytes.into()
 }
 
@@ -185,14 +234,19 @@ pub(crate) fn parse_counts(
         bytes: number()?,
         history: number()?,
     };
-    let (history, floor) = match is_format_1 {
-        true => (id, forgotten),
-        false => (number()?, Revision::new(number()?)),
+    let (history, floor, revision) = match is_format_1 {
+        true => (id, forgotten, forgotten),
+        false => (
+            number()?,
+            Revision::new(number()?),
+            Revision::new(number()?),
+        ),
     };
     Ok(Tally {
         counts,
         history,
         floor,
+        revision,
     })
 }
 
@@ -228,6 +282,17 @@ mod tests {
         let live = CatalogueRow::Live(Live {
             id: 1,
             created: Timestamp::from_millis(2),
+            settings: Settings::default(),
+        });
+        let settings = Settings {
+            ttl_ms: Some(60_000),
+            max_keys: Some(7),
+            ..Settings::default()
+        };
+        let set = CatalogueRow::Live(Live {
+            id: 1,
+            created: Timestamp::from_millis(2),
+            settings,
         });
         let dropped = CatalogueRow::Dropped(Dropped {
             history: 1,
@@ -237,6 +302,10 @@ mod tests {
         });
         for (row, expected) in [
             (live, &b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"[..]),
+            (
+                set,
+                b"\x01\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0{\"max_keys\":7,\"ttl_ms\":60000}",
+            ),
             (
                 dropped,
                 b"\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0",

@@ -1,0 +1,68 @@
+//! Transactions: judged as a whole, before anything of them is taken into the group.
+
+use super::{Group, Outcome};
+use crate::store::Store;
+use crate::{Error, Result, Timestamp, Txn};
+
+impl Group<'_> {
+    /// Judges a transaction: takes all its changes into the group, under one revision, or none. What became of each
+    /// operation, in their order.
+    ///
+    /// An error says by its context which check or operation it is of.
+    ///
+    /// ```
+    /// use akvs_core::engine::Durability;
+    /// use akvs_core::{Condition, Database, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Txn};
+    ///
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let store = Store::new(&database, Namespace::new("ns")?)?;
+    /// let (a, b, now) = (Key::new("a")?, Key::new("b")?, Timestamp::from_millis(0));
+    ///
+    /// let mut group = database.group();
+    /// let txn = Txn::new(vec![(a.clone(), Condition::Absent)], vec![(a.clone(), Op::set("1")), (b, Op::set("2"))])?;
+    /// let outcomes = group.transact(&store, txn.clone(), now)?;
+    /// assert_eq!(outcomes[0].revision, outcomes[1].revision);
+    /// assert!(group.transact(&store, txn, now).is_err(), "it is there now");
+    /// group.commit(Durability::Synced)?;
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn transact(&mut self, store: &Store, txn: Txn, now: Timestamp) -> Result<Vec<Outcome>> {
+        let at = self.pending(store)?;
+        let Txn { checks, ops } = txn;
+        for (index, (key, condition)) in checks.into_iter().enumerate() {
+            let of_check = |error: Error| error.with("check", index);
+            self.load(at, &key)?;
+            let entry = self.stores[at].entries.get(&key);
+            let entry = entry.and_then(|pending| pending.entry.as_ref());
+            let current = entry.filter(|entry| entry.is_live(now));
+            condition.check(current).map_err(of_check)?;
+        }
+        let mut outcomes = Vec::with_capacity(ops.len());
+        let mut changes = Vec::with_capacity(ops.len());
+        let mut kinds = Vec::with_capacity(ops.len());
+        for (index, (key, op)) in ops.into_iter().enumerate() {
+            // No two are of one key, so that none depends on what another one does.
+            let judged = self.judge(at, &key, op, now);
+            let (mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
+            if let Some((entry, kind)) = change {
+                outcome.revision = Some(self.next.revision.next());
+                outcome.entry = entry.clone();
+                changes.push((key, entry));
+                kinds.push(kind);
+            }
+            outcomes.push(outcome);
+        }
+        if changes.is_empty() {
+            return Ok(outcomes);
+        }
+        let pending = &self.stores[at];
+        let entries = changes.iter().map(|(key, entry)| (key, entry.as_ref()));
+        let counts = pending.counts_with(entries);
+        let tally = &pending.known.tally;
+        pending.known.settings.check(&tally.counts, &counts)?;
+        self.birth(at, store, now)?;
+        self.keep(at, counts, changes);
+        self.tell(at, kinds);
+        Ok(outcomes)
+    }
+}

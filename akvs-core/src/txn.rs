@@ -1,0 +1,53 @@
+//! Several operations as one: all of them are done, under one revision, or none.
+
+use std::collections::HashSet;
+
+use crate::{Code, Condition, Error, Key, Op, Result};
+
+/// Several operations as one.
+///
+/// ```
+/// use akvs_core::{Condition, Key, Op, Txn};
+/// let (from, to) = (Key::new("from")?, Key::new("to")?);
+/// let checks = vec![(from.clone(), Condition::Exists)];
+/// let ops = vec![(from, Op::delete()), (to, Op::set("moved"))];
+/// assert!(Txn::new(checks, ops).is_ok());
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txn {
+    pub(crate) checks: Vec<(Key, Condition)>,
+    pub(crate) ops: Vec<(Key, Op)>,
+}
+
+impl Txn {
+    /// The most operations, and the most checks, of one transaction.
+    pub const MAX_OPS: usize = 1_000;
+
+    /// Refuses with `invalid_request` a key that two operations would change, and with `too_large` too many of them.
+    pub fn new(checks: Vec<(Key, Condition)>, ops: Vec<(Key, Op)>) -> Result<Txn> {
+        for (what, count) in [("checks", checks.len()), ("ops", ops.len())] {
+            if count > Txn::MAX_OPS {
+                let most = Txn::MAX_OPS;
+                let text = format!("there are {count} {what}, the most is {most}");
+                return Err(Error::new(Code::TooLarge, text).with("limit", most));
+            }
+        }
+        let mut seen = HashSet::with_capacity(ops.len());
+        if let Some(twice) = ops.iter().position(|(key, _)| !seen.insert(key)) {
+            let text = format!("ops[{twice}] has the key of another one");
+            return Err(Error::new(Code::InvalidRequest, text).with("op", twice));
+        }
+        Ok(Txn { checks, ops })
+    }
+
+    /// The memory that it holds, in bytes.
+    pub fn bytes(&self) -> usize {
+        let checks = self.checks.iter().map(|(key, _)| key.as_bytes().len());
+        let ops = self
+            .ops
+            .iter()
+            .map(|(key, op)| key.as_bytes().len() + op.bytes());
+        checks.chain(ops).sum()
+    }
+}
