@@ -67,3 +67,17 @@ fn a_panic_while_committing_leaves_nobody_waiting() {
     });
     assert!(!committer.is_writable());
 }
+
+#[test]
+fn a_failure_that_no_write_has_met_is_noticed() {
+    let (engine, _gate) = GatedEngine::new();
+    engine.fall_ill();
+    let committer = common::committer(engine, Default::default());
+    // It looks when it begins, and every few seconds.
+    while committer.is_writable() {
+        std::thread::yield_now();
+    }
+    let server = server(&committer, "ns");
+    let refused = pollster::block_on(server.set(key("k"), "v")).map_err(|error| error.code());
+    assert_eq!(refused, Err(Code::Storage));
+}

@@ -192,6 +192,33 @@ fn the_end_ends_all_who_wait_and_those_who_come_later() {
     set(&server, "writes", "go on");
 }
 
+#[test]
+fn one_whose_name_was_forgotten_is_watched_on() {
+    let committer = common::memory();
+    let drop_of = |name: &str| {
+        let server = server(&committer, name);
+        set(&server, "k", "1");
+        assert!(pollster::block_on(server.drop_namespace()).expect("a drop"));
+    };
+    let mut watch = watch(&server(&committer, "ns"), Filter::All, Start::Now);
+    drop_of("ns");
+    assert!(matches!(
+        next_change(&mut watch).kind,
+        EventKind::Set { .. }
+    ));
+    assert_eq!(next_change(&mut watch).kind, EventKind::Drop);
+    // So many that the first of them is not remembered any more.
+    for number in 0..300 {
+        drop_of(&number.to_string());
+    }
+    let name = Namespace::new("ns").expect("a name");
+    let history = committer.database().history_of(&name).expect("a read");
+    assert_eq!(history, None);
+    assert!(is_waiting(&mut watch));
+    let revision = set(&server(&committer, "ns"), "k", "2");
+    assert_eq!(next_change(&mut watch).revision, revision);
+}
+
 /// What one reader of the race was told.
 #[derive(Default)]
 struct Told {

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -50,6 +50,7 @@ pub(crate) struct GatedEngine {
     announce: Mutex<Sender<usize>>,
     verdicts: Mutex<Receiver<Verdict>>,
     commits: AtomicUsize,
+    ill: AtomicBool,
 }
 
 /// The test's side of the gate.
@@ -68,8 +69,14 @@ impl GatedEngine {
             announce: Mutex::new(announce),
             verdicts: Mutex::new(received),
             commits: AtomicUsize::new(0),
+            ill: AtomicBool::new(false),
         };
         (Arc::new(engine), Gate { waiting, verdicts })
+    }
+
+    /// From now on what is done in the background fails.
+    pub(crate) fn fall_ill(&self) {
+        self.ill.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn commits(&self) -> usize {
@@ -108,6 +115,13 @@ impl Engine for GatedEngine {
 
     fn sync(&self) -> Result<()> {
         self.inner.sync()
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.ill.load(Ordering::SeqCst) {
+            true => Err(Error::new(Code::Storage, "the engine is ill")),
+            false => Ok(()),
+        }
     }
 
     fn watermark(&self) -> Result<Revision> {
