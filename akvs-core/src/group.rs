@@ -5,6 +5,7 @@
 //! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
 
 mod expiry;
+mod judge;
 mod lifetime;
 mod pending;
 mod transact;
@@ -22,13 +23,7 @@ use crate::database::{Counters, Database, Writer};
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{Batch, Durability, Table};
 use crate::store::{Known, Store, StoreState};
-use crate::{
-    Action, Change, Code, Counts, Entry, Error, Event, EventKind, Key, Namespace, Op, Result,
-    Revision, Timestamp, apply,
-};
-
-/// What is there now, and how to tell of it.
-type Changed = (Option<Entry>, EventKind);
+use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
 
 /// What became of an operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,100 +124,6 @@ impl<'a> Group<'a> {
         outcome.revision = Some(self.tell(at, [kind]));
         outcome.entry = entry;
         Ok(outcome)
-    }
-
-    /// Judges an operation against what the group has come to: what it would change, under the next revision.
-    fn judge(
-        &mut self,
-        at: usize,
-        key: &Key,
-        mut op: Op,
-        now: Timestamp,
-    ) -> Result<(Outcome, Option<Changed>)> {
-        self.load(at, key)?;
-        let pending = &self.stores[at];
-        let current = pending
-            .entries
-            .get(key)
-            .and_then(|pending| pending.entry.as_ref());
-        let existed = current.is_some_and(|entry| entry.is_live(now));
-        let settings = &pending.known.settings;
-        op.action.default_ttl(settings.ttl_ms, existed);
-        let is_touch = matches!(op.action, Action::Touch { .. });
-        let change = match apply(op, current, now)? {
-            Change::Nothing => None,
-            Change::Put(draft) => {
-                let entry = draft.into_entry(self.next.revision.next());
-                if !is_touch {
-                    settings.check_value(entry.value.len())?;
-                }
-                let kind = EventKind::Set {
-                    key: key.clone(),
-                    size: entry.value.len() as u64,
-                    entry: entry.clone(),
-                };
-                Some((Some(entry), kind))
-            }
-            Change::Remove => Some((None, EventKind::Delete { key: key.clone() })),
-        };
-        let outcome = Outcome {
-            existed,
-            ..Outcome::default()
-        };
-        Ok((outcome, change))
-    }
-
-    /// Takes into the group what is there now, and what the namespace then holds.
-    fn keep(
-        &mut self,
-        at: usize,
-        counts: Counts,
-        changes: impl IntoIterator<Item = (Key, Option<Entry>)>,
-    ) {
-        let pending = &mut self.stores[at];
-        let history = pending.known.tally.counts.history;
-        pending.known.tally.counts = Counts { history, ..counts };
-        for (key, entry) in changes {
-            let deadline = entry.as_ref().and_then(|entry| entry.deadline);
-            self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
-            let absent = PendingEntry::absent;
-            let slot = pending.entries.entry(key).or_insert_with(absent);
-            slot.entry = entry;
-            slot.changed = true;
-        }
-    }
-
-    /// Writes changes into their namespace's history, all of them under the next revision.
-    fn tell(
-        &mut self,
-        at: usize,
-        kinds: impl IntoIterator<Item = EventKind, IntoIter: ExactSizeIterator>,
-    ) -> Revision {
-        let revision = self.next.revision.next();
-        self.next.revision = revision;
-        let tally = &mut self.stores[at].known.tally;
-        tally.revision = revision;
-        let kinds = kinds.into_iter();
-        let last = kinds.len().saturating_sub(1);
-        for (index, kind) in kinds.enumerate() {
-            let event = Event {
-                revision,
-                is_last: index == last,
-                kind,
-            };
-            tally.counts.history += 1;
-            // A transaction has far fewer.
-            let index = u16::try_from(index).unwrap_or(u16::MAX);
-            self.batch.put(
-                Table::History,
-                rows::history_key(tally.history, revision, index),
-                rows::change_value(&event),
-            );
-            if self.recording {
-                self.done.events.push((tally.history, event));
-            }
-        }
-        revision
     }
 
     /// Removes a row that no store speaks of any more.
