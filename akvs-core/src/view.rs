@@ -8,7 +8,8 @@ use bytes::Bytes;
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{Limit, Snapshot, Span, Table};
 use crate::{
-    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, Result, Revision, Timestamp,
+    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, NamespaceInfo, Result,
+    Revision, Timestamp,
 };
 
 /// A namespace as it stood at one moment. To keep it may cost the space of what is replaced meanwhile.
@@ -37,15 +38,18 @@ pub struct View {
     id: Option<NamespaceId>,
     history: Option<HistoryId>,
     floor: Revision,
+    info: Option<NamespaceInfo>,
 }
 
-/// Entries in the order of their keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Entries in the order of their keys, or in the opposite one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     /// The entries.
     pub entries: Vec<(Key, Entry)>,
-    /// Where the next page begins; none at the end.
+    /// Where the next page begins, or backwards, before which key; none at the end.
     pub next: Option<Bytes>,
+    /// How many bytes were read for them, also of what had expired.
+    pub read_bytes: usize,
 }
 
 /// Changes in the order of their revisions.
@@ -67,10 +71,18 @@ impl View {
         let revision = Revision::new(number(rows::META_REVISION)?.unwrap_or_default());
         let row = snapshot.get(Table::Catalogue, name.as_str().as_bytes())?;
         let row = row.map(|row| rows::parse_catalogue(&row)).transpose()?;
+        let mut info = None;
         let (id, history, floor) = match row {
             Some(CatalogueRow::Live(row)) => {
                 let counts = snapshot.get(Table::Meta, &rows::counts_key(row.id))?;
                 let tally = database.parse_tally(row.id, counts)?;
+                info = Some(NamespaceInfo {
+                    name: name.clone(),
+                    created: row.created,
+                    counts: tally.counts,
+                    revision: tally.revision,
+                    settings: row.settings,
+                });
                 (Some(row.id), Some(tally.history), tally.floor)
             }
             Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.floor),
@@ -88,6 +100,7 @@ impl View {
             id,
             history,
             floor,
+            info,
         })
     }
 
@@ -111,6 +124,11 @@ impl View {
         self.id.is_some()
     }
 
+    /// The namespace as it is listed, if there was such a one.
+    pub fn info(&self) -> Option<&NamespaceInfo> {
+        self.info.as_ref()
+    }
+
     /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit
     /// allows, even none, do not mean the end.
     pub fn entries(
@@ -120,33 +138,38 @@ impl View {
         limit: Limit,
         now: Timestamp,
     ) -> Result<Entries> {
-        let mut entries = Vec::new();
-        let Some(id) = self.id else {
-            return Ok(Entries {
-                entries,
-                next: None,
-            });
+        let Some(span) = self.span(start, end) else {
+            return Ok(Entries::default());
         };
-        let span = Span {
+        let rows = self.snapshot.page(Table::Data, &span, limit)?;
+        // The least key that is greater.
+        Entries::of(rows, now, |last| [last, &[0]].concat().into())
+    }
+
+    /// The same from the last one on, backwards: the next page ends before the last key of this one.
+    pub fn entries_back(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Result<Entries> {
+        let Some(span) = self.span(start, end) else {
+            return Ok(Entries::default());
+        };
+        let rows = self.snapshot.page_back(Table::Data, &span, limit)?;
+        Entries::of(rows, now, Bytes::copy_from_slice)
+    }
+
+    /// The rows of the entries from one key on and before another one.
+    fn span(&self, start: &[u8], end: Option<&[u8]>) -> Option<Span> {
+        let id = self.id?;
+        Some(Span {
             start: rows::data_key(id, start),
             end: match end {
                 Some(end) => Some(rows::data_key(id, end)),
                 None => Span::prefix(rows::data_key(id, b"")).end,
             },
-        };
-        let mut last = None;
-        for (row_key, row) in self.snapshot.page(Table::Data, &span, limit)? {
-            let entry = rows::parse_data(row)?;
-            let key = row_key.slice(size_of::<NamespaceId>()..);
-            if entry.is_live(now) {
-                entries.push((Key::new(key.clone())?, entry));
-            }
-            last = Some(key);
-        }
-        Ok(Entries {
-            entries,
-            // The least key that is greater.
-            next: last.map(|last| [&last, &[0][..]].concat().into()),
         })
     }
 
@@ -233,6 +256,29 @@ impl View {
             .with("since", after.get())
             .with("oldest", self.floor.get().min(self.revision.get()))
             .with("newest", self.revision.get())
+    }
+}
+
+impl Entries {
+    /// Those of these rows that were there at that time of day; `next` says where to go on behind the last one.
+    fn of(
+        rows: Vec<(Bytes, Bytes)>,
+        now: Timestamp,
+        next: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Entries> {
+        let mut found = Entries::default();
+        let mut last = None;
+        for (row_key, row) in rows {
+            found.read_bytes += row_key.len() + row.len();
+            let entry = rows::parse_data(row)?;
+            let key = row_key.slice(size_of::<NamespaceId>()..);
+            if entry.is_live(now) {
+                found.entries.push((Key::new(key.clone())?, entry));
+            }
+            last = Some(key);
+        }
+        found.next = last.map(|last| next(&last));
+        Ok(found)
     }
 }
 

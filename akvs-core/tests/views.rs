@@ -62,6 +62,27 @@ fn entries(
     found
 }
 
+/// The same from the last one on, backwards.
+fn entries_back(
+    view: &View,
+    (start, end): (&[u8], Option<&[u8]>),
+    limit: Limit,
+    now: Timestamp,
+) -> Vec<(Key, Entry)> {
+    let mut found = Vec::new();
+    let mut end = end.map(Bytes::copy_from_slice);
+    loop {
+        let page = view.entries_back(start, end.as_deref(), limit, now);
+        let page = page.expect("a page");
+        assert!(page.entries.len() <= limit.rows.max(1));
+        found.extend(page.entries);
+        let Some(next) = page.next else { return found };
+        let last = found.last().map(|(key, _)| key.as_bytes());
+        assert!(end.is_none_or(|end| next < end) && last.is_none_or(|last| last >= &next[..]));
+        end = Some(next);
+    }
+}
+
 /// All changes after a revision, page by page.
 fn changes(view: &View, after: Revision, limit: Limit, values: bool) -> Vec<Event> {
     let (mut found, mut after) = (Vec::new(), after);
@@ -230,6 +251,9 @@ fn pages_of_any_size_have_each_live_entry_once_in_order() {
                         expected.cloned().collect::<Vec<_>>(),
                         "{start:?} {end:?} {limit:?}"
                     );
+                    let mut back = entries_back(&view, (start, end), limit, at(5));
+                    back.reverse();
+                    assert_eq!(back, found, "{start:?} {end:?} {limit:?} backwards");
                 }
             }
         }
@@ -255,7 +279,8 @@ fn a_name_that_never_was_has_nothing_and_changed_never() {
         let database = home.open(Options::default());
         for revision in [0, 1].map(Revision::new) {
             let view = view_of(&database, "never");
-            assert!(!view.exists());
+            assert!(!view.exists() && view.info().is_none());
+            assert!(entries_back(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
             assert_eq!((view.revision(), view.floor()), (revision, Revision::ZERO));
             assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
             assert!(changes(&view, Revision::ZERO, Limit::rows(1), true).is_empty());
@@ -284,6 +309,9 @@ fn a_dropped_one_has_nothing_but_tells_what_it_had() {
         for _ in 0..2 {
             let view = view_of(&database, "ns");
             assert!(!view.exists() && before.exists());
+            assert!(
+                view.info().is_none() && before.info().is_some_and(|info| info.counts.keys == 2)
+            );
             assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
             let told = changes(&view, Revision::ZERO, Limit::rows(1), true);
             let values: Vec<bool> = told.iter().map(Event::has_value).collect();
@@ -327,6 +355,8 @@ fn a_limit_of_nothing_is_one_of_one() {
         for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
             let limit = Limit { rows, bytes };
             assert_eq!(entries(&view, (b"", None), limit, at(5)), held);
+            let back = entries_back(&view, (b"", None), limit, at(5));
+            assert!(back.iter().rev().eq(&held));
             assert_eq!(changes(&view, Revision::ZERO, limit, true).len(), 47);
             assert!(changes(&view, view.revision(), limit, true).is_empty());
         }

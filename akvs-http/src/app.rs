@@ -9,7 +9,7 @@ use akvs_registry::Registry;
 
 use crate::Options;
 use crate::body::{BodyMemory, Limits};
-use crate::routes::{kv, meta, watch};
+use crate::routes::{get, kv, meta, txn, watch};
 
 /// What every request may need.
 pub(crate) struct State {
@@ -49,5 +49,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/livez").to(meta::livez))
         .service(web::resource("/readyz").to(meta::readyz))
         .service(web::resource("/watch/{namespace:.*}").to(watch::serve))
+        .service(web::resource("/txn/{namespace:.*}").to(txn::serve))
+        .service(web::resource("/get/{namespace:.*}").to(get::serve))
         .default_service(web::to(kv::serve));
 }

@@ -18,11 +18,14 @@ const SMALL_BYTES: usize = 16 << 10;
 const DISCARD_BYTES: usize = 64 << 10;
 const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The most bytes of a request that asks for many things at once.
+const REQUEST_BYTES: usize = 16 << 20;
+
 /// What a body may cost.
 pub(crate) struct Limits {
     max_bytes: usize,
-    /// The setting that `max_bytes` comes from, for the error to name.
-    setting: &'static str,
+    /// The setting that `max_bytes` comes from, for the error to name; none where it is fixed.
+    setting: Option<&'static str>,
     timeout: Duration,
 }
 
@@ -31,8 +34,17 @@ impl Limits {
     pub(crate) fn of_values(options: &Options) -> Limits {
         Limits {
             max_bytes: options.max_value_bytes,
-            setting: "limits.max_value_bytes",
+            setting: Some("limits.max_value_bytes"),
             timeout: options.request_timeout,
+        }
+    }
+
+    /// The limits of a request that asks for many things at once, which may take as long as a value.
+    pub(crate) fn of_requests(&self) -> Limits {
+        Limits {
+            max_bytes: REQUEST_BYTES,
+            setting: None,
+            timeout: self.timeout,
         }
     }
 
@@ -43,11 +55,11 @@ impl Limits {
 
     /// Says which setting a value would exceed that only becomes too large together with what is there.
     pub(crate) fn explain(&self, error: Error) -> Error {
-        if error.code() != Code::TooLarge {
+        let (Code::TooLarge, Some(setting)) = (error.code(), self.setting) else {
             return error;
-        }
-        let text = format!("{} ({})", error.message(), self.setting);
-        let explained = Error::new(Code::TooLarge, text).with("setting", self.setting);
+        };
+        let text = format!("{} ({setting})", error.message());
+        let explained = Error::new(Code::TooLarge, text).with("setting", setting);
         let context = error.context().iter();
         context.fold(explained, |error, (name, value)| {
             error.with(name, value.clone())
@@ -63,20 +75,20 @@ impl Limits {
     }
 
     fn too_large(&self, bytes: Option<u64>) -> Error {
-        let Limits {
-            max_bytes, setting, ..
-        } = self;
-        let text = match bytes {
-            Some(bytes) => {
-                format!("the value has {bytes} bytes, the most is {max_bytes} ({setting})")
-            }
-            None => {
-                format!("the value has more than {max_bytes} bytes, which is the most ({setting})")
-            }
+        let max_bytes = self.max_bytes;
+        let (what, from) = match self.setting {
+            Some(setting) => ("value", format!(" ({setting})")),
+            None => ("body", String::new()),
         };
-        Error::new(Code::TooLarge, text)
-            .with("limit", *max_bytes)
-            .with("setting", *setting)
+        let text = match bytes {
+            Some(bytes) => format!("the {what} has {bytes} bytes, the most is {max_bytes}{from}"),
+            None => format!("the {what} has more than {max_bytes} bytes, which is the most{from}"),
+        };
+        let error = Error::new(Code::TooLarge, text).with("limit", max_bytes);
+        match self.setting {
+            Some(setting) => error.with("setting", setting),
+            None => error,
+        }
     }
 }
 

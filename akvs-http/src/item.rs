@@ -1,6 +1,6 @@
 //! An entry or a change as JSON: the items of lists and watches. What is no UTF-8 is told in base64url, never bent.
 
-use akvs_core::{Entry, Key, Revision};
+use akvs_core::{Entry, Error, Key, Revision};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -27,10 +27,38 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Names a key in an error's context.
+    pub(crate) fn name_key(self, error: Error) -> Error {
+        match (self.plain, self.base64) {
+            (Some(text), _) => error.with("key", text),
+            (None, Some(text)) => error.with("key64", text),
+            (None, None) => error,
+        }
+    }
+
     fn none() -> Text<'a> {
         Text {
             plain: None,
             base64: None,
+        }
+    }
+}
+
+/// The beginning of some keys: a text, or an object that says it in base64url.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Prefix<'a> {
+    Text(&'a str),
+    Base64 { prefix64: String },
+}
+
+impl<'a> Prefix<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Prefix<'a> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Prefix::Text(text),
+            Err(_) => Prefix::Base64 {
+                prefix64: URL_SAFE_NO_PAD.encode(bytes),
+            },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
 //! be a misspelt one, and `?tll=60` must not make a permanent key.
 
+mod list;
 mod watch;
 
 use std::borrow::Cow;
@@ -8,6 +9,9 @@ use std::borrow::Cow;
 use akvs_core::{Code, Error, Result, Ttl};
 use bytes::Bytes;
 
+pub(crate) use self::list::{
+    ListParams, NamespacesParams, Removal, of_list, of_namespaces, of_removal,
+};
 pub(crate) use self::watch::of_watch;
 use crate::path;
 
@@ -46,20 +50,6 @@ pub(crate) fn of_post(query: &str) -> Result<Params> {
         Verb::Add | Verb::Append => Ttl::Keep,
     });
     Ok(Params { verb, ttl })
-}
-
-/// Refuses to drop a namespace whose name is not said twice.
-pub(crate) fn confirm(query: &str, name: &str) -> Result<()> {
-    let mut confirmed = None;
-    each(query, |parameter, value| match parameter {
-        "confirm" => once("confirm", confirmed.replace(value == name).is_some()),
-        _ => Err(unknown(parameter)),
-    })?;
-    if confirmed == Some(true) {
-        return Ok(());
-    }
-    let text = "this drops the namespace with all it holds; say its name again as ?confirm=";
-    Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
 }
 
 /// Refuses any parameter.
@@ -106,7 +96,7 @@ fn parse_verb(text: &str) -> Result<Verb> {
 }
 
 /// `90` and `90s` are seconds; `1500ms`, `5m`, `2h`, `7d` say their unit; `keep` keeps what there was.
-fn parse_ttl(text: &str) -> Result<Ttl> {
+pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
     if text == "keep" {
         return Ok(Ttl::Keep);
     }
@@ -247,21 +237,5 @@ mod tests {
             );
         }
         assert!(none("").is_ok() && none("ttl=1").is_err());
-    }
-
-    #[test]
-    fn a_name_is_confirmed_by_itself_only() {
-        assert!(confirm("confirm=n%20s", "n s").is_ok());
-        for query in [
-            "",
-            "confirm=",
-            "confirm=other",
-            "confirm=n+s+",
-            "confirm",
-            "confirm=n%20s&confirm=n%20s",
-            "x=1",
-        ] {
-            assert!(confirm(query, "n s").is_err(), "{query}");
-        }
     }
 }

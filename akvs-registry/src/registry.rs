@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use akvs_core::{
-    Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings, Txn, View,
+    Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings, Timestamp, Txn,
+    View,
 };
 use akvs_server::{Committer, Server, Watch, WatchOptions};
 
@@ -73,6 +74,11 @@ impl Registry {
     /// A namespace as it stands now.
     pub fn view(&self, name: &Namespace) -> Result<View> {
         self.0.committer.database().view(name)
+    }
+
+    /// The time of day, as deadlines go by it.
+    pub fn now(&self) -> Timestamp {
+        self.0.committer.clock().now()
     }
 
     async fn ask<T, F: Future<Output = Result<T>>>(

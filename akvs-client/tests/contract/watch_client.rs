@@ -564,7 +564,8 @@ fn a_watch_that_began_before_anything_does_not_take_a_state_for_the_changes() {
 fn a_connection_that_falls_silent_is_given_up() {
     let impatient = |namespace: &Namespace| {
         let watch = namespace.watch().since(Revision::new(41));
-        watch.idle_timeout(Duration::from_millis(100)).stream()
+        // Long enough for a busy machine.
+        watch.idle_timeout(Duration::from_secs(1)).stream()
     };
     let half = event("set", "b", 43);
     let acts = vec![

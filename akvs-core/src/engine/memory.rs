@@ -28,20 +28,34 @@ impl MemoryEngine {
     }
 }
 
+/// The rows of a span in order, from either end; none where there can be none.
+fn rows_of<'a>(
+    rows: &'a Rows,
+    span: &'a Span,
+) -> Option<impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + 'a> {
+    let end = match &span.end {
+        // A range that ends before it starts would be a panic of the map's.
+        Some(end) if *end <= span.start => return None,
+        Some(end) => Bound::Excluded(end),
+        None => Bound::Unbounded,
+    };
+    let rows = rows.range::<Bytes, _>((Bound::Included(&span.start), end));
+    Some(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+}
+
 impl Snapshot for Tables {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         Ok(self[table as usize].get(key).cloned())
     }
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        let end = match &span.end {
-            // A range that ends before it starts would be a panic of the map's.
-            Some(end) if *end <= span.start => return Ok(Vec::new()),
-            Some(end) => Bound::Excluded(end),
-            None => Bound::Unbounded,
-        };
-        let rows = self[table as usize].range::<Bytes, _>((Bound::Included(&span.start), end));
-        limit.take(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+        let rows = rows_of(&self[table as usize], span);
+        rows.map_or(Ok(Vec::new()), |rows| limit.take(rows))
+    }
+
+    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        let rows = rows_of(&self[table as usize], span);
+        rows.map_or(Ok(Vec::new()), |rows| limit.take(rows.rev()))
     }
 }
 

@@ -220,6 +220,9 @@ pub trait Snapshot: Send + Sync {
 
     /// The first rows of a span in order.
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+
+    /// The last rows of a span, the last one first.
+    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
 }
 
 /// An ordered, transactional row store.

@@ -44,7 +44,7 @@ pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOpt
     })
 }
 
-fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
+pub(super) fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
     let bytes = path::decode_base64(value);
     bytes.map(Bytes::from).map_err(|error| {
         let text = format!("{name} is not base64url without padding: {error}");
@@ -61,7 +61,7 @@ fn revision(name: &str, value: &[u8]) -> Result<Revision> {
         .ok_or_else(|| invalid(&format!("{name} is no revision"), name))
 }
 
-fn truth(name: &str, value: &[u8]) -> Result<bool> {
+pub(super) fn truth(name: &str, value: &[u8]) -> Result<bool> {
     match value {
         b"true" => Ok(true),
         b"false" => Ok(false),

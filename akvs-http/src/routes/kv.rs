@@ -1,4 +1,4 @@
-//! `/kv/{namespace}/{key}`: the original surface, and the way every value takes.
+//! `/kv/{namespace}/{key}`: the original surface, and the way every value takes. Shorter paths are handed on.
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -8,7 +8,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use super::long_poll;
+use super::{long_poll, namespaces};
 use crate::app::State;
 use crate::conditions::Part;
 use crate::params::{self, Params, Verb};
@@ -38,11 +38,15 @@ async fn answer(
     state: &State,
 ) -> Result<HttpResponse> {
     // Not `match_info`, which has decoded it.
-    let Some(rest) = request.uri().path().strip_prefix("/kv/") else {
+    let path = request.uri().path();
+    let Some(rest) = path.strip_prefix("/kv/") else {
+        if path == "/kv" {
+            return namespaces::list(request, state).await;
+        }
         return Err(Error::new(Code::NotFound, "there is no such path"));
     };
-    if let (&Method::DELETE, Some(name)) = (request.method(), path::parse_namespace(rest)) {
-        return drop_namespace(request, state, &name?).await;
+    if let Some(name) = path::parse_namespace(rest) {
+        return namespaces::answer(request, payload, state, &name?).await;
     }
     let path = path::parse(rest)?;
     match *request.method() {
@@ -160,15 +164,6 @@ async fn delete(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Resu
         }
     };
     Ok(wire::outcome(HttpResponse::Ok(), "OK", &outcome))
-}
-
-/// `DELETE /kv/{namespace}?confirm={namespace}`.
-async fn drop_namespace(request: &HttpRequest, state: &State, name: &str) -> Result<HttpResponse> {
-    params::confirm(request.query_string(), name)?;
-    if !state.registry.drop_namespace(name).await? {
-        return Err(Error::new(Code::NotFound, "there is no such namespace"));
-    }
-    Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
 }
 
 async fn submit(state: &State, path: KeyPath<'_>, op: Op) -> Result<Outcome> {

@@ -4,7 +4,7 @@
 //! engine as well.
 
 use bytes::Bytes;
-use fjall::{Keyspace, Readable};
+use fjall::{Guard, Keyspace, Readable};
 
 use super::failure::{guarded, translate};
 use super::{Store, marks};
@@ -27,6 +27,20 @@ impl DiskSnapshot {
     fn keyspace(&self, table: Table) -> &Keyspace {
         &self.keyspaces[table as usize]
     }
+
+    /// The rows of a span in order, from either end; none where there can be none.
+    fn rows(&self, table: Table, span: &Span) -> Option<fjall::Iter> {
+        let start = span
+            .start
+            .clone()
+            .max(Bytes::from_static(&marks::FIRST_ROW));
+        let keyspace = self.keyspace(table);
+        match &span.end {
+            Some(end) if *end <= start => None,
+            Some(end) => Some(self.snapshot.range(keyspace, start..end.clone())),
+            None => Some(self.snapshot.range(keyspace, start..)),
+        }
+    }
 }
 
 impl Snapshot for DiskSnapshot {
@@ -38,24 +52,21 @@ impl Snapshot for DiskSnapshot {
     }
 
     fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        let start = span
-            .start
-            .clone()
-            .max(Bytes::from_static(&marks::FIRST_ROW));
-        if span.end.as_ref().is_some_and(|end| *end <= start) {
-            return Ok(Vec::new());
-        }
-        guarded(|| {
-            let rows = match &span.end {
-                Some(end) => self
-                    .snapshot
-                    .range(self.keyspace(table), start..end.clone()),
-                None => self.snapshot.range(self.keyspace(table), start..),
-            };
-            limit.take(rows.map(|row| {
-                let (key, value) = row.into_inner().map_err(translate)?;
-                Ok((key.into(), value.into()))
-            }))
+        guarded(|| match self.rows(table, span) {
+            Some(rows) => limit.take(rows.map(read)),
+            None => Ok(Vec::new()),
         })
     }
+
+    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        guarded(|| match self.rows(table, span) {
+            Some(rows) => limit.take(rows.rev().map(read)),
+            None => Ok(Vec::new()),
+        })
+    }
+}
+
+fn read(row: Guard) -> Result<(Bytes, Bytes)> {
+    let (key, value) = row.into_inner().map_err(translate)?;
+    Ok((key.into(), value.into()))
 }

@@ -1,0 +1,294 @@
+//! The queries of lists, and of what is done to a namespace: which part of it, how much at once, and where to go on.
+//! A misspelt one would list, or delete, too much, so what is not known is refused.
+
+use akvs_core::{Code, Error, Key, Namespace, Result};
+use bytes::Bytes;
+
+use super::watch::{decoded, truth};
+use super::{each_bytes, invalid, once, unknown};
+
+/// The most items of a page.
+pub(crate) const MAX_LIMIT: usize = 1_000;
+const DEFAULT_LIMIT: usize = 100;
+/// A key, and the byte that makes it the least one behind.
+const MAX_BOUND_BYTES: usize = Key::MAX_BYTES + 1;
+
+/// The parameters of a list of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ListParams {
+    pub(crate) prefix: Bytes,
+    pub(crate) start: Bytes,
+    pub(crate) end: Option<Bytes>,
+    pub(crate) delimiter: Option<Bytes>,
+    pub(crate) reverse: bool,
+    pub(crate) values: bool,
+    limit: Option<usize>,
+    pub(crate) cursor: Option<Bytes>,
+}
+
+impl ListParams {
+    /// The most items of the page.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.unwrap_or(DEFAULT_LIMIT)
+    }
+
+    /// Refuses what makes no sense where all is told at once.
+    pub(crate) fn check_stream(&self) -> Result<()> {
+        for (name, is_there) in [
+            ("limit", self.limit.is_some()),
+            ("cursor", self.cursor.is_some()),
+            ("delimiter", self.delimiter.is_some()),
+        ] {
+            if is_there {
+                let text = format!("{name} is for pages; x-ndjson tells the whole range");
+                return Err(invalid(&text, name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parameters of a list of namespaces.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NamespacesParams {
+    pub(crate) prefix: String,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<Bytes>,
+}
+
+/// What a `DELETE` takes away.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    Namespace,
+    Prefix(Bytes),
+}
+
+/// Reads the query of a list of keys.
+pub(crate) fn of_list(query: &str) -> Result<ListParams> {
+    let (mut prefix, mut start, mut end, mut delimiter) = (None, None, None, None);
+    let (mut reverse, mut values, mut limit, mut cursor) = (None, None, None, None);
+    each_bytes(query, |name, value| {
+        let (slot, is_base64) = match name {
+            "prefix" => (&mut prefix, false),
+            "prefix64" => (&mut prefix, true),
+            "start" => (&mut start, false),
+            "start64" => (&mut start, true),
+            "end" => (&mut end, false),
+            "end64" => (&mut end, true),
+            "delimiter" => (&mut delimiter, false),
+            "delimiter64" => (&mut delimiter, true),
+            "cursor" => return once(name, cursor.replace(value).is_some()),
+            "limit" => return once(name, limit.replace(number(name, &value)?).is_some()),
+            "reverse" => return once(name, reverse.replace(truth(name, &value)?).is_some()),
+            "values" => return once(name, values.replace(truth(name, &value)?).is_some()),
+            _ => return Err(unknown(name)),
+        };
+        once(name, slot.replace(bound(name, value, is_base64)?).is_some())
+    })?;
+    if delimiter.as_ref().is_some_and(Bytes::is_empty) {
+        return Err(invalid("an empty delimiter divides nothing", "delimiter"));
+    }
+    Ok(ListParams {
+        prefix: prefix.unwrap_or_default(),
+        start: start.unwrap_or_default(),
+        end,
+        delimiter,
+        reverse: reverse.unwrap_or_default(),
+        values: values.unwrap_or_default(),
+        limit,
+        cursor,
+    })
+}
+
+/// Reads the query of a list of namespaces.
+pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
+    let (mut prefix, mut limit, mut cursor) = (None, None, None);
+    each_bytes(query, |name, value| match name {
+        "prefix" => once(name, prefix.replace(text(name, &value)?).is_some()),
+        "prefix64" => {
+            let value = decoded(name, &value)?;
+            once(name, prefix.replace(text(name, &value)?).is_some())
+        }
+        "limit" => once(name, limit.replace(number(name, &value)?).is_some()),
+        "cursor" => once(name, cursor.replace(value).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    Ok(NamespacesParams {
+        prefix: prefix.unwrap_or_default(),
+        limit: limit.unwrap_or(DEFAULT_LIMIT),
+        cursor,
+    })
+}
+
+/// Reads what a `DELETE` of a namespace is to take away: all of it, if its name is said twice, or a prefix.
+pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<Removal> {
+    let (mut confirmed, mut prefix) = (None, None);
+    each_bytes(query, |name, value| match name {
+        "confirm" => once(name, confirmed.replace(value == namespace).is_some()),
+        "prefix" => once(name, prefix.replace(bound(name, value, false)?).is_some()),
+        "prefix64" => once(name, prefix.replace(bound(name, value, true)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    match (confirmed, prefix) {
+        (Some(_), Some(_)) => Err(invalid(
+            "confirm and prefix cannot stand together",
+            "confirm",
+        )),
+        (None, Some(prefix)) if prefix.is_empty() => {
+            let text = "an empty prefix would be all keys; to drop the namespace say ?confirm=";
+            Err(invalid(text, "prefix"))
+        }
+        (None, Some(prefix)) => Ok(Removal::Prefix(prefix)),
+        (Some(true), None) => Ok(Removal::Namespace),
+        (Some(false) | None, None) => {
+            let text =
+                "this drops the namespace with all it holds; say its name again as ?confirm=";
+            Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
+        }
+    }
+}
+
+fn bound(name: &str, value: Bytes, is_base64: bool) -> Result<Bytes> {
+    let bytes = match is_base64 {
+        true => decoded(name, &value)?,
+        false => value,
+    };
+    if bytes.len() > MAX_BOUND_BYTES {
+        let text = format!("{name} has more than {MAX_BOUND_BYTES} bytes");
+        return Err(invalid(&text, name).with("limit", MAX_BOUND_BYTES));
+    }
+    Ok(bytes)
+}
+
+/// The beginning of a namespace's name, if it can be one.
+fn text(name: &str, value: &[u8]) -> Result<String> {
+    if value.is_empty() {
+        return Ok(String::new());
+    }
+    let text = Namespace::check(value);
+    text.map(str::to_owned).map_err(|error| {
+        let text = format!("no namespace begins so: {}", error.message());
+        invalid(&text, name)
+    })
+}
+
+fn number(name: &str, value: &[u8]) -> Result<usize> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=MAX_LIMIT).contains(number));
+    number.filter(|_| digits).ok_or_else(|| {
+        let text = format!("{name} is no number from 1 to {MAX_LIMIT}");
+        invalid(&text, name).with("limit", MAX_LIMIT)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_any_bytes() {
+        for (query, prefix) in [
+            ("", &b""[..]),
+            ("prefix=", b""),
+            ("prefix=a+b", b"a b"),
+            ("prefix=a%2Fb", b"a/b"),
+            ("prefix=%FF", b"\xff"),
+            ("prefix64=_w", b"\xff"),
+        ] {
+            assert_eq!(of_list(query).unwrap().prefix, prefix, "{query}");
+        }
+        let params = of_list("start64=_w&end=&delimiter64=Lw&reverse=true&values=true").unwrap();
+        assert_eq!(
+            (&params.start[..], params.end),
+            (&b"\xff"[..], Some(Bytes::new()))
+        );
+        assert_eq!(params.delimiter.unwrap(), "/");
+        assert!(params.reverse && params.values);
+    }
+
+    #[test]
+    fn a_limit_is_from_1_to_1000() {
+        assert_eq!(of_list("").unwrap().limit(), 100);
+        for limit in [1, 1_000] {
+            assert_eq!(of_list(&format!("limit={limit}")).unwrap().limit(), limit);
+        }
+        for limit in ["", "0", "1001", "-1", "+1", "1.0", "99999999999999999999"] {
+            let query = format!("limit={limit}");
+            assert_eq!(of_list(&query).unwrap_err().context()["limit"], 1_000);
+            assert!(of_namespaces(&query).is_err(), "{limit}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_twice_or_no_value_is_refused_by_name() {
+        let long = format!("end={}", "a".repeat(1_026));
+        for (query, name) in [
+            ("perfix=a", "perfix"),
+            ("prefix=a&prefix64=YQ", "prefix64"),
+            ("start64=*", "start64"),
+            ("delimiter=", "delimiter"),
+            ("reverse=1", "reverse"),
+            ("values", "values"),
+            ("cursor=a&cursor=a", "cursor"),
+            (&long, "end"),
+        ] {
+            let error = of_list(query).expect_err(query);
+            assert_eq!(error.context()["parameter"], name, "{query}");
+        }
+        for (query, name) in [
+            ("start=a", "start"),
+            ("prefix=%FF", "prefix"),
+            ("prefix=%01", "prefix"),
+        ] {
+            let error = of_namespaces(query).expect_err(query);
+            assert_eq!(error.context()["parameter"], name, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_stream_has_no_pages() {
+        assert!(
+            of_list("prefix=a&values=true&reverse=true")
+                .unwrap()
+                .check_stream()
+                .is_ok()
+        );
+        for name in ["limit", "cursor", "delimiter"] {
+            let params = of_list(&format!("{name}=1")).unwrap();
+            assert_eq!(
+                params.check_stream().unwrap_err().context()["parameter"],
+                name
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_confirmed_by_itself_only() {
+        assert_eq!(
+            of_removal("confirm=n%20s", "n s").unwrap(),
+            Removal::Namespace
+        );
+        for query in ["", "confirm=", "confirm=other", "confirm=n+s+", "confirm"] {
+            let error = of_removal(query, "n s").expect_err(query);
+            assert_eq!(error.code(), Code::ConfirmationRequired, "{query}");
+        }
+        for query in [
+            "confirm=n%20s&confirm=n%20s",
+            "x=1",
+            "confirm=n+s&prefix=a",
+            "prefix=",
+            "prefix64=",
+        ] {
+            let error = of_removal(query, "n s").expect_err(query);
+            assert_eq!(error.code(), Code::InvalidRequest, "{query}");
+        }
+        assert_eq!(
+            of_removal("prefix64=_w", "n").unwrap(),
+            Removal::Prefix(Bytes::from_static(&[0xff]))
+        );
+    }
+}
