@@ -222,7 +222,8 @@ fn open_watches_and_long_polls_do_not_hold_up_the_end() {
     let begun = Instant::now();
     server.stop();
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    // The drain time is an hour.
+    assert!(took < Duration::from_secs(30), "{took:?}");
     for mut watch in watches {
         while !watch.chunk().expect("an end as it should be").is_empty() {}
     }
