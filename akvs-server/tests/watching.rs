@@ -67,6 +67,17 @@ fn is_waiting(watch: &mut Watch) -> bool {
     pin!(watch).poll_next(&mut context).is_pending()
 }
 
+/// Nobody is told what has changed since.
+fn assert_gone(server: &Server, revision: Revision) {
+    let options = WatchOptions {
+        start: Start::After(revision),
+        ..WatchOptions::default()
+    };
+    let refused = pollster::block_on(server.watch(options)).map(drop);
+    let code = refused.map_err(|error| error.code());
+    assert_eq!(code, Err(Code::HistoryGone));
+}
+
 /// Everything that ever changed.
 fn history(committer: &Committer, name: &str) -> Vec<Event> {
     let name = Namespace::new(name).expect("a name");
@@ -145,15 +156,7 @@ fn a_reader_that_fell_out_of_the_history_is_told_so() {
     let revision = set(&server, "rare", "1");
     assert_eq!(next_change(&mut patient).revision, revision);
     assert_eq!(next_change(&mut prefix).revision, revision);
-    let options = WatchOptions {
-        start: Start::After(Revision::new(1)),
-        ..WatchOptions::default()
-    };
-    let refused = pollster::block_on(server.watch(options)).map(drop);
-    assert_eq!(
-        refused.map_err(|error| error.code()),
-        Err(Code::HistoryGone)
-    );
+    assert_gone(&server, Revision::new(1));
 }
 
 #[test]
@@ -163,16 +166,7 @@ fn what_is_still_to_come_is_refused() {
     let newest = set(&server, "k", "1");
     let mut reader = watch(&server, Filter::All, Start::After(newest));
     assert!(is_waiting(&mut reader));
-    let start = Start::After(newest.next());
-    let options = WatchOptions {
-        start,
-        ..WatchOptions::default()
-    };
-    let refused = pollster::block_on(server.watch(options)).map(drop);
-    assert_eq!(
-        refused.map_err(|error| error.code()),
-        Err(Code::HistoryGone)
-    );
+    assert_gone(&server, newest.next());
 }
 
 #[test]
