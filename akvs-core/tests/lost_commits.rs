@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -318,13 +319,26 @@ fn a_damaged_list_of_files() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let files = listing(&folder.path().join("store/keyspaces")).into_iter();
-    let is_list = |path: &Path| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('v'))
+    let number = |path: &Path| -> Option<u64> {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix('v')?.parse().ok()
     };
-    let lists: Vec<_> = files.filter(|(path, _)| is_list(path)).collect();
+    // Of each table the newest: one before it may still be there.
+    let mut lists = BTreeMap::new();
+    for (path, bytes) in files {
+        let Some(number) = number(&path) else {
+            continue;
+        };
+        let folder = path.parent().expect("a folder").to_owned();
+        let newest = lists
+            .entry(folder)
+            .or_insert((number, path.clone(), bytes.clone()));
+        if newest.0 < number {
+            *newest = (number, path, bytes);
+        }
+    }
     assert_eq!(lists.len(), 1 + Table::ALL.len());
-    for (path, bytes) in lists {
+    for (_, path, bytes) in lists.into_values() {
         let bytes = bytes.expect("a file");
         for place in (0..bytes.len()).step_by(37) {
             let mut damaged = bytes.clone();
