@@ -40,16 +40,21 @@ pub(crate) fn of_post(query: &str) -> Result<Params> {
         _ => Err(unknown(name)),
     })?;
     let verb = verb.unwrap_or(Verb::Set);
+    let ttl = ttl_of(verb, ttl)?;
+    Ok(Params { verb, ttl })
+}
+
+/// What an operation makes of the ttl that it was given, if it was.
+pub(crate) fn ttl_of(verb: Verb, ttl: Option<Ttl>) -> Result<Ttl> {
     if verb == Verb::Touch && ttl == Some(Ttl::Keep) {
         return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
     }
-    let ttl = ttl.unwrap_or(match verb {
+    Ok(ttl.unwrap_or(match verb {
         // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
         Verb::Set => Ttl::Default,
         Verb::Touch => Ttl::Forever,
         Verb::Add | Verb::Append => Ttl::Keep,
-    });
-    Ok(Params { verb, ttl })
+    }))
 }
 
 /// Refuses any parameter.

@@ -14,7 +14,8 @@ use serde::de::{self, Deserialize, Deserializer};
 use crate::app::State;
 use crate::item::Text;
 use crate::json::{self, List, object};
-use crate::{params, problem};
+use crate::params::{self, Verb};
+use crate::problem;
 
 object! {
     /// The body.
@@ -203,7 +204,7 @@ impl Operation {
                 Action::Set {
                     value,
                     representation: representation(place, content_type)?,
-                    ttl: time(place, "", ttl)?,
+                    ttl: time(place, Verb::Set, ttl)?,
                 }
             }
             Some("add") => Action::Add {
@@ -211,7 +212,7 @@ impl Operation {
                 ttl: Ttl::Keep,
             },
             Some("touch") => Action::Touch {
-                ttl: time(place, "op=touch&", ttl)?,
+                ttl: time(place, Verb::Touch, ttl)?,
             },
             // There are no others.
             _ => Action::Delete,
@@ -246,16 +247,10 @@ impl Operation {
 }
 
 /// How long a value lasts: the same text means the same as in the query of a single write, and nothing too.
-fn time(place: &str, query: &str, ttl: Option<Time>) -> Result<Ttl> {
-    let mut query = query.to_owned();
-    if let Some(Time(text)) = ttl {
-        query.push_str("ttl=");
-        query.extend(form_urlencoded::byte_serialize(text.as_bytes()));
-    }
-    match params::of_post(&query) {
-        Ok(params) => Ok(params.ttl),
-        Err(error) => Err(json::invalid(&format!("{place}.ttl"), error.message())),
-    }
+fn time(place: &str, verb: Verb, ttl: Option<Time>) -> Result<Ttl> {
+    let ttl = ttl.map(|Time(text)| params::parse_ttl(&text)).transpose();
+    ttl.and_then(|ttl| params::ttl_of(verb, ttl))
+        .map_err(|error| json::invalid(&format!("{place}.ttl"), error.message()))
 }
 
 fn representation(place: &str, content_type: Option<String>) -> Result<Representation> {

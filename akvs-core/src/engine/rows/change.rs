@@ -70,16 +70,8 @@ pub(crate) fn change_value(event: &Event) -> Bytes {
             put_head(&mut bytes, entry);
             bytes.put_slice(value);
         }
-        EventKind::Delete { key } => {
-            bytes = Vec::with_capacity(1 + key.as_bytes().len());
-            bytes.put_u8(DELETE | more);
-            bytes.put_slice(key.as_bytes());
-        }
-        EventKind::Expire { key } => {
-            bytes = Vec::with_capacity(1 + key.as_bytes().len());
-            bytes.put_u8(EXPIRE | more);
-            bytes.put_slice(key.as_bytes());
-        }
+        EventKind::Delete { key } => bytes = [&[DELETE | more], key.as_bytes()].concat(),
+        EventKind::Expire { key } => bytes = [&[EXPIRE | more], key.as_bytes()].concat(),
         EventKind::Drop => bytes = vec![DROP | more],
     }
     bytes.into()
