@@ -283,6 +283,10 @@ impl Database {
         self.0.failure.get()
     }
 
+    pub(crate) fn cache(&self) -> Option<&EntryCache> {
+        self.0.cache.as_ref()
+    }
+
     pub(crate) fn engine(&self) -> &dyn Engine {
         &*self.0.engine
     }

@@ -21,7 +21,7 @@ use self::lifetime::Drops;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
-use crate::engine::{Batch, Durability, Table};
+use crate::engine::{Batch, Durability, Engine, Table};
 use crate::store::{Known, Store, StoreState};
 use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
 
@@ -47,6 +47,10 @@ pub struct Committed {
     pub born: Vec<(Namespace, HistoryId)>,
     /// The histories that are not known any more.
     pub forgotten: Vec<HistoryId>,
+    /// How many entries were taken out because their deadline had passed.
+    pub expired: u64,
+    /// How many changes the histories no longer hold, because they were the oldest.
+    pub trimmed: u64,
 }
 
 /// Changes that are committed together.
@@ -133,7 +137,16 @@ impl<'a> Group<'a> {
 
     /// Commits everything at once and shows it to readers. After an error nothing is committed ever again, because
     /// nobody knows whether it was.
-    pub fn commit(mut self, durability: Durability) -> Result<Committed> {
+    pub fn commit(self, durability: Durability) -> Result<Committed> {
+        self.commit_by(|engine, batch| engine.commit(batch, durability))
+    }
+
+    /// The same, where the caller hands the batch to the engine: to see how long that takes. It is not asked where
+    /// there is nothing to write.
+    pub fn commit_by(
+        mut self,
+        write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
+    ) -> Result<Committed> {
         if let Some(failure) = self.database.failure() {
             return Err(failure.clone());
         }
@@ -155,10 +168,7 @@ impl<'a> Group<'a> {
         for (id, key, _) in &published {
             self.database.withdraw(*id, key);
         }
-        self.database
-            .engine()
-            .commit(batch, durability)
-            .map_err(|error| self.database.fail(error))?;
+        write(self.database.engine(), batch).map_err(|error| self.database.fail(error))?;
         self.writer.counters = self.next;
         // Written with the revision; sweeping, for one, has none.
         self.writer.format_is_written |= self.next.revision > self.committed.revision;

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod census;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod counts;
@@ -39,7 +40,9 @@ mod store;
 mod timestamp;
 mod txn;
 mod view;
+mod views;
 
+pub use census::{CacheStats, Census};
 pub use counts::Counts;
 pub use database::{Database, NamespaceInfo, Options};
 pub use engine::memory::MemoryEngine;
@@ -57,6 +60,7 @@ pub use store::Store;
 pub use timestamp::Timestamp;
 pub use txn::Txn;
 pub use view::{Changes, Entries, View};
+pub use views::Views;
 
 #[cfg(feature = "disk")]
 pub use engine::disk::{DiskEngine, DiskOptions, OpenError};

@@ -73,6 +73,8 @@ pub enum Ttl {
     Keep,
     /// So many milliseconds from the moment at which it is stored.
     Millis(u64),
+    /// Until this moment; where that is past, the value is gone as soon as it is stored.
+    Until(Timestamp),
 }
 
 /// What must hold for a write to be done (RFC 9110, section 13.1). It is judged together with the write, in the
@@ -188,19 +190,18 @@ impl Ttl {
             Ttl::Default | Ttl::Forever => Ok(None),
             Ttl::Keep => Ok(current.and_then(|entry| entry.deadline)),
             Ttl::Millis(millis) => {
-                let deadline = now
-                    .as_millis()
-                    .checked_add(millis)
-                    .filter(|end| *end <= Timestamp::LAST.as_millis());
-                let too_far =
-                    || Error::new(Code::InvalidRequest, "the ttl ends after the year 9999");
-                deadline
-                    .map(Timestamp::from_millis)
-                    .map(Some)
-                    .ok_or_else(too_far)
+                let deadline = now.as_millis().checked_add(millis);
+                within_time(deadline.map(Timestamp::from_millis)).map(Some)
             }
+            Ttl::Until(deadline) => within_time(Some(deadline)).map(Some),
         }
     }
+}
+
+/// Refuses what cannot be written as a date.
+fn within_time(deadline: Option<Timestamp>) -> Result<Timestamp> {
+    let within = deadline.filter(|deadline| *deadline <= Timestamp::LAST);
+    within.ok_or_else(|| Error::new(Code::InvalidRequest, "the ttl ends after the year 9999"))
 }
 
 /// What an operation does to a key.
@@ -430,6 +431,8 @@ mod tests {
         assert_eq!(deadline(Ttl::Forever), None);
         assert_eq!(deadline(Ttl::Keep), Some(at(100)));
         assert_eq!(deadline(Ttl::Millis(50)), Some(at(59)));
+        assert_eq!(deadline(Ttl::Until(at(50))), Some(at(50)));
+        assert_eq!(deadline(Ttl::Until(at(8))), Some(at(8)));
         assert_eq!(put(apply(set(Ttl::Keep), None, at(9))).deadline, None);
         assert_eq!(
             code(apply(set(Ttl::Millis(u64::MAX)), None, at(9))),

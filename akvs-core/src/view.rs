@@ -3,6 +3,8 @@
 //! It owns the snapshot. Invariant: everything it tells belongs to the same revision, however long it is kept and
 //! whatever is written meanwhile; and changes are told whole or refused, never with one of them missing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
@@ -32,7 +34,7 @@ use crate::{
 /// ```
 pub struct View {
     // Dropped before the engine that it is of.
-    snapshot: Box<dyn Snapshot>,
+    snapshot: Arc<dyn Snapshot>,
     database: Database,
     revision: Revision,
     id: Option<NamespaceId>,
@@ -63,7 +65,16 @@ pub struct Changes {
 
 impl View {
     pub(crate) fn new(database: &Database, name: &Namespace) -> Result<View> {
-        let snapshot = database.engine().snapshot()?;
+        let snapshot = Arc::from(database.engine().snapshot()?);
+        View::of(database, snapshot, name)
+    }
+
+    /// A namespace as a snapshot has it.
+    pub(crate) fn of(
+        database: &Database,
+        snapshot: Arc<dyn Snapshot>,
+        name: &Namespace,
+    ) -> Result<View> {
         let number = |key| -> Result<Option<u64>> {
             let value = snapshot.get(Table::Meta, key)?;
             value.map(|value| rows::parse_number(&value)).transpose()

@@ -98,6 +98,10 @@ fn judge(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
             return Verdict::Refused(Code::InvalidRequest, json!({}));
         }
         Ttl::Millis(millis) => after.deadline = Some(now + millis),
+        Ttl::Until(end) if end.as_millis() > LAST => {
+            return Verdict::Refused(Code::InvalidRequest, json!({}));
+        }
+        Ttl::Until(end) => after.deadline = Some(end.as_millis()),
     }
     Verdict::Put(after)
 }
@@ -211,7 +215,8 @@ fn ttl(now: u64) -> BoxedStrategy<Ttl> {
     let millis = prop_oneof![
         3 => 0..20_u64, 2 => around(LAST.saturating_sub(now)), 1 => around(u64::MAX - now), 1 => any::<u64>(),
     ];
-    prop_oneof![2 => millis.prop_map(Ttl::Millis), 1 => Just(Ttl::Forever), 1 => Just(Ttl::Keep)]
+    let end = moment(now).prop_map(Ttl::Until);
+    prop_oneof![2 => millis.prop_map(Ttl::Millis), 1 => end, 1 => Just(Ttl::Forever), 1 => Just(Ttl::Keep)]
         .boxed()
 }
 

@@ -138,7 +138,7 @@ fn refused(error: &Error) -> Refused {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..12_u64).prop_map(Ttl::Millis)];
+    let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..12_u64).prop_map(Ttl::Millis), 1 => (0..40_u64).prop_map(Timestamp::from_millis).prop_map(Ttl::Until)];
     let set = |(value, ttl): (&'static str, Ttl)| Action::Set {
         value: value.into(),
         representation: Representation::default(),

@@ -7,12 +7,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use akvs_core::engine::Capabilities;
 use akvs_core::{
-    Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings, Timestamp, Txn,
-    View,
+    CacheStats, Census, Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings,
+    Timestamp, Txn, View, Views,
 };
-use akvs_server::{Committer, Server, Watch, WatchOptions};
+use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
 
 /// The most servers that are kept open while nobody uses them.
 const IDLE_SERVERS: usize = 1_024;
@@ -74,6 +76,11 @@ impl Registry {
     /// A namespace as it stands now.
     pub fn view(&self, name: &Namespace) -> Result<View> {
         self.0.committer.database().view(name)
+    }
+
+    /// All namespaces as they stand now.
+    pub fn views(&self) -> Result<Views> {
+        self.0.committer.database().views()
     }
 
     /// The time of day, as deadlines go by it.
@@ -167,6 +174,42 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
             .open
             .len()
+    }
+
+    /// What the writers have done so far, and what waits for them.
+    pub fn stats(&self) -> Stats {
+        self.0.committer.stats()
+    }
+
+    /// How the writers go about it.
+    pub fn options(&self) -> &CommitterOptions {
+        self.0.committer.options()
+    }
+
+    /// Counts what there is, and names up to so many of the largest namespaces: about a microsecond for each there is,
+    /// and it may have to wait for a disk.
+    pub fn census(&self, most: usize) -> Result<Census> {
+        self.0.committer.database().census(most)
+    }
+
+    /// What the read cache holds, and how often it had what was asked for.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.0.committer.database().cache_stats()
+    }
+
+    /// How much is stored, in bytes, about.
+    pub fn stored_bytes(&self) -> Result<u64> {
+        self.0.committer.database().stored_bytes()
+    }
+
+    /// What the storage engine promises.
+    pub fn capabilities(&self) -> Capabilities {
+        self.0.committer.database().capabilities()
+    }
+
+    /// How long the server's clock has been running.
+    pub fn elapsed(&self) -> Duration {
+        self.0.committer.clock().elapsed()
     }
 
     /// Whether writes are taken.

@@ -9,9 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
 use crate::relay::Bundle;
+use crate::stats::{Stats, Tally};
 use crate::upkeep::Upkeep;
 use crate::watch::{Feeds, Publisher};
 use crate::writer::{Budget, Ready, Request, Round, Writer};
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     queued_bytes: AtomicUsize,
     /// Whether a read of the engine is not expected to wait for a disk.
     pub(crate) resident: AtomicBool,
+    pub(crate) tally: Tally,
 }
 
 #[derive(Default)]
@@ -70,6 +73,7 @@ impl Committer {
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
             resident: AtomicBool::new(true),
+            tally: Tally::default(),
         });
         let thread = std::thread::Builder::new().name("akvs-committer".into());
         let thread = thread.spawn({
@@ -101,6 +105,21 @@ impl Committer {
         &*self.0.shared.clock
     }
 
+    /// What it goes by.
+    pub fn options(&self) -> &CommitterOptions {
+        &self.0.shared.options
+    }
+
+    /// What it has done so far, and what waits.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.0.shared;
+        Stats {
+            queued_writes: shared.queued.load(Ordering::Relaxed) as u64,
+            queued_bytes: shared.queued_bytes.load(Ordering::Relaxed) as u64,
+            ..shared.tally.stats()
+        }
+    }
+
     /// Whether writes are taken: it is neither stopped nor has a commit failed.
     pub fn is_writable(&self) -> bool {
         let state = self.0.shared.state();
@@ -110,6 +129,10 @@ impl Committer {
     /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
     pub fn end_watches(&self) {
         self.0.shared.feeds.close();
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.shared.tally
     }
 
     pub(crate) fn feeds(&self) -> &Feeds {
@@ -268,6 +291,7 @@ impl Shared {
 
     /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
     fn commit(&self, mut ready: VecDeque<Ready>, upkeep: &mut Upkeep, publisher: &mut Publisher) {
+        let start = self.clock.elapsed();
         let mut round = Round {
             now: self.clock.now(),
             budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
@@ -294,19 +318,43 @@ impl Shared {
             ready.extend(again);
             state.ready = ready;
         }
-        match group.commit(upkeep.durability()) {
+        let (durability, requests) = (upkeep.durability(), round.bundle.len());
+        let mut written = false;
+        let result = group.commit_by(|engine, batch| {
+            written = true;
+            self.time_sync(durability, || engine.commit(batch, durability))
+        });
+        match result {
             Ok(committed) => {
                 upkeep.committed(committed.revision, round.dropped);
+                // Before anybody hears of it, so that who was answered is counted.
+                self.tally.changed(&committed);
+                if written {
+                    let took = self.clock.elapsed().saturating_sub(start);
+                    self.tally.committed(requests, took);
+                }
                 self.answer(round);
                 publisher.publish(committed);
                 publisher.listen(&self.feeds, &self.database);
             }
             Err(error) => {
+                self.tally.failed(written);
                 upkeep.failed(&error);
                 round.bundle.fail(&error);
                 self.answer(round);
             }
         }
+    }
+
+    /// Does what makes something durable, and notes how long that took, if it is to be on disk afterwards.
+    pub(crate) fn time_sync<T>(&self, durability: Durability, sync: impl FnOnce() -> T) -> T {
+        let start = self.clock.elapsed();
+        let result = sync();
+        if durability == Durability::Synced && self.database.capabilities().durable {
+            let took = self.clock.elapsed().saturating_sub(start);
+            self.tally.synced(took);
+        }
+        result
     }
 
     fn answer(&self, round: Round) {

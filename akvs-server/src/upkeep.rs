@@ -119,7 +119,7 @@ impl Upkeep {
         {
             if now >= self.next_sync {
                 self.next_sync = now + interval;
-                self.sync(database);
+                self.sync(shared);
             } else {
                 at(self.next_sync);
             }
@@ -155,8 +155,8 @@ impl Upkeep {
         database.close().inspect_err(|error| self.failed(error))
     }
 
-    fn sync(&mut self, database: &Database) {
-        match database.sync() {
+    fn sync(&mut self, shared: &Shared) {
+        match shared.time_sync(Durability::Synced, || shared.database.sync()) {
             Ok(()) => self.synced = self.committed,
             Err(error) => self.failed(&error),
         }
@@ -190,6 +190,7 @@ impl Upkeep {
             {
                 Ok(committed) => {
                     self.committed(committed.revision, false);
+                    shared.tally.changed(&committed);
                     publisher.publish(committed);
                     publisher.listen(&shared.feeds, database);
                 }

@@ -24,6 +24,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
 use super::rows::NamespaceId;
+use crate::census::CacheStats;
 use crate::{Entry, Key, Representation};
 
 /// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.
@@ -121,6 +122,17 @@ impl EntryCache {
 
     pub(crate) fn get(&self, id: NamespaceId, key: &[u8]) -> Option<Entry> {
         self.entries.get(&SlotRef { id, key })
+    }
+
+    /// What it holds, and how often it had what was asked for.
+    pub(crate) fn stats(&self) -> CacheStats {
+        CacheStats {
+            hits: self.entries.hits(),
+            misses: self.entries.misses(),
+            entries: self.entries.len() as u64,
+            bytes: self.entries.weight(),
+            max_bytes: self.entries.capacity(),
+        }
     }
 
     /// To be taken before the engine is read for a fill.

@@ -97,7 +97,7 @@ impl DiskEngine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(options: &DiskOptions) -> std::result::Result<DiskEngine, OpenError> {
-        let folder = Folder::open(&options.folder)?;
+        let folder = Folder::open(&options.folder, &options.beside)?;
         let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
         let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {

@@ -131,7 +131,8 @@ struct Synced {
 
 impl Folder {
     /// Takes the folder, making it where it is missing.
-    pub(super) fn open(path: &Path) -> Result<Folder, OpenError> {
+    /// What has one of the names `beside` may lie in a folder that is to become ours.
+    pub(super) fn open(path: &Path, beside: &[String]) -> Result<Folder, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(metadata) if !metadata.is_dir() => {
@@ -144,10 +145,10 @@ impl Folder {
             }
             Err(error) => return Err(unusable(error)),
         }
-        check_format(path)?;
+        check_format(path, beside)?;
         let lock = take_lock(path)?;
         // Once more, because whoever had the lock before may just have made it.
-        let established = check_format(path)?;
+        let established = check_format(path, beside)?;
         let watermark = path.join(WATERMARK_FILE);
         if !established && !watermark.exists() {
             create_watermark(path).map_err(unusable)?;
@@ -242,13 +243,13 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 /// Whether the folder says that it is ours; an empty one does not yet.
-fn check_format(path: &Path) -> Result<bool, OpenError> {
+fn check_format(path: &Path, beside: &[String]) -> Result<bool, OpenError> {
     let unusable = |error| OpenError::Unusable(path.to_owned(), error);
     let mut text = Vec::new();
     match File::open(path.join(FORMAT_FILE)) {
         Ok(file) => file.take(64).read_to_end(&mut text).map_err(unusable)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return match foreign_name(path).map_err(unusable)? {
+            return match foreign_name(path, beside).map_err(unusable)? {
                 Some(name) => Err(OpenError::Foreign(path.to_owned(), name)),
                 None => Ok(false),
             };
@@ -269,7 +270,7 @@ fn check_format(path: &Path) -> Result<bool, OpenError> {
 }
 
 /// The first name in a folder without a format that is not of our making.
-fn foreign_name(path: &Path) -> io::Result<Option<String>> {
+fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
     let begun = path.join(WATERMARK_FILE).exists();
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
@@ -277,7 +278,9 @@ fn foreign_name(path: &Path) -> io::Result<Option<String>> {
     }
     names.sort();
     Ok(names.into_iter().find(|name| {
-        let ours = NOT_FOREIGN.contains(&&**name) || begun && STORE_FOLDERS.contains(&&**name);
+        let ours = NOT_FOREIGN.contains(&&**name)
+            || begun && STORE_FOLDERS.contains(&&**name)
+            || beside.contains(name);
         !ours
     }))
 }
@@ -382,7 +385,7 @@ mod tests {
     #[test]
     fn the_watermark_survives_a_torn_write_of_its_newest_slot() {
         let folder = tempfile::tempdir().unwrap();
-        let opened = Folder::open(folder.path()).unwrap();
+        let opened = Folder::open(folder.path(), &[]).unwrap();
         for revision in [5, 9, 7] {
             opened.raise_watermark(Revision::new(revision), 0).unwrap();
         }
@@ -402,7 +405,7 @@ mod tests {
         });
         file.write_all_at(b"torn", newest.unwrap()).unwrap();
         assert_eq!(
-            Folder::open(folder.path()).unwrap().watermark(),
+            Folder::open(folder.path(), &[]).unwrap().watermark(),
             Revision::new(5)
         );
     }

@@ -112,6 +112,7 @@ impl Group<'_> {
                 let counts = self.stores[at].counts_with([(key, None)].into_iter());
                 self.keep(at, counts, [(key.clone(), None)]);
                 self.tell(at, [EventKind::Expire { key: key.clone() }]);
+                self.done.expired += 1;
             }
             // The entry was replaced or is gone, and its row should be as well.
             _ => self.batch.remove(Table::Deadlines, row),

@@ -34,6 +34,7 @@ impl Group<'_> {
             return;
         };
         pending.known.tally.counts.history = held.saturating_sub(oldest.len() as u64);
+        self.done.trimmed += oldest.len() as u64;
         for (key, _) in oldest {
             if let Ok((_, revision)) = rows::parse_history_key(&key) {
                 pending.known.tally.floor = pending.known.tally.floor.max(revision);

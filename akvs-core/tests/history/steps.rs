@@ -1,7 +1,7 @@
 //! What can be done to a database, as proptest chooses it.
 
 use akvs_core::engine::Limit;
-use akvs_core::{Action, Op, Representation, Ttl};
+use akvs_core::{Action, Op, Representation, Timestamp, Ttl};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ pub(crate) enum What {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..20_u64).prop_map(Ttl::Millis)];
+    let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..20_u64).prop_map(Ttl::Millis), 1 => (0..60_u64).prop_map(Timestamp::from_millis).prop_map(Ttl::Until)];
     let length = || prop_oneof![4 => 0..40_usize, 2 => 1_022..1_027_usize, 1 => 5_000..5_010_usize];
     prop_oneof![
         5 => (length(), ttl()).prop_map(|(length, ttl)| What::Set(length, ttl)),

@@ -96,6 +96,7 @@ impl Watch {
         let feed = committer.feeds().of(&name)?;
         let audience = feed.audience(&relay::mailbox());
         let place = audience.take_seat(&options.filter);
+        committer.tally().watching(1);
         // It has its seat before anybody asks what the newest revision is.
         let mut watch = Watch {
             committer: committer.clone(),
@@ -276,6 +277,7 @@ impl Stream for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.audience.leave(&self.options.filter, self.place);
+        self.committer.tally().watching(-1);
     }
 }
 

@@ -14,6 +14,8 @@ pub struct DiskOptions {
     pub memtable_bytes: u64,
     /// Open even where commits are lost that had been synced: what is missing is lost for good.
     pub accept_lost_commits: bool,
+    /// Names of files that others keep in the folder, and may have made before it became ours.
+    pub beside: Vec<String>,
 }
 
 impl DiskOptions {
@@ -24,6 +26,7 @@ impl DiskOptions {
             block_cache_bytes: 32 << 20,
             memtable_bytes: 16 << 20,
             accept_lost_commits: false,
+            beside: Vec::new(),
         }
     }
 }

@@ -250,6 +250,16 @@ pub(crate) fn parse_counts(
     })
 }
 
+/// How much each namespace holds, by its id.
+pub(crate) fn counts_span() -> Span {
+    Span::prefix(META_COUNTS)
+}
+
+/// Whose counts a row holds.
+pub(crate) fn parse_counts_key(key: &[u8]) -> Result<NamespaceId> {
+    parse_id(key.get(META_COUNTS.len()..).unwrap_or_default())
+}
+
 /// The namespaces that were dropped, by when they were.
 pub(crate) fn dropped_span() -> Span {
     Span::prefix(META_DROPPED)
