@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, OpenError, Options};
+use akvs_http::About;
 use akvs_registry::Registry;
 use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
 
+use crate::access::Access;
 use crate::failure::Failure;
-use crate::settings::{Durability, EngineKind, Settings};
+use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
 
 /// An opened store: what is below HTTP.
 pub(crate) struct Storage {
@@ -26,6 +28,7 @@ impl Storage {
             EngineKind::Disk => {
                 let options = DiskOptions {
                     accept_lost_commits: settings.engine.accept_lost_commits,
+                    beside: vec![TOKENS_FILE.into(), format!("{TOKENS_FILE}.new")],
                     ..DiskOptions::new(&settings.data_dir)
                 };
                 Arc::new(DiskEngine::open(&options).map_err(|error| cannot_open(&error, settings))?)
@@ -58,6 +61,7 @@ impl Storage {
         &self,
         listeners: Vec<TcpListener>,
         settings: &Settings,
+        access: &Access,
         max_connections: u64,
     ) -> Result<akvs_http::Running, Failure> {
         let limits = &settings.limits;
@@ -73,9 +77,16 @@ impl Storage {
             header_timeout: limits.header_timeout.get(),
             request_timeout: limits.request_timeout.get(),
             drain_timeout: limits.drain_timeout.get(),
+            tokens: access.tokens.clone(),
+            tls: access.tls.clone(),
+            about: About {
+                version: env!("CARGO_PKG_VERSION"),
+                commit: env!("AKVS_COMMIT"),
+                engine: settings.engine.kind.as_str(),
+            },
             ..defaults
         };
-        akvs_http::start(listeners, Registry::new(self.committer.clone()), options)
+        akvs_http::start(listeners, Registry::new(self.committer.clone()), &options)
             .map_err(|error| Failure::failed(format!("the server cannot start: {error}")))
     }
 

@@ -48,12 +48,12 @@ pub(crate) fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
         .collect()
 }
 
-/// Refuses what other machines can reach, unless everybody may.
-pub(crate) fn guard(addresses: &[Resolved], unauthenticated: bool) -> Result<(), Failure> {
+/// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
+pub(crate) fn guard(addresses: &[Resolved], is_meant: bool) -> Result<(), Failure> {
     match addresses.iter().find(|address| !address.is_loopback()) {
-        Some(Resolved { written, .. }) if !unauthenticated => Err(Failure::config(format!(
+        Some(Resolved { written, .. }) if !is_meant => Err(Failure::config(format!(
             "http.listen: other machines can reach {written}, and everybody who can connect could read and change \
-             everything; listen on 127.0.0.1, or start with --unauthenticated if that is meant"
+             everything; listen on 127.0.0.1, make a token (akvs token new), or start with --unauthenticated if that is meant"
         ))),
         _ => Ok(()),
     }

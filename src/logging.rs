@@ -4,9 +4,12 @@
 //! is for whoever logs to see to. Invariant: a stderr that nobody reads any more does not stop the server.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
+use env_logger::Logger;
 use env_logger::fmt::Formatter;
-use log::{LevelFilter, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 
 use crate::settings::{LogFormat, Settings};
@@ -21,8 +24,54 @@ const QUIET: [(&str, LevelFilter); 5] = [
     ("mio", LevelFilter::Warn),
 ];
 
+/// The logger, whose filter can be replaced while others log.
+static LOGGER: OnceLock<Replaceable> = OnceLock::new();
+
+struct Replaceable(ArcSwap<Logger>);
+
+impl Log for Replaceable {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.load().enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.0.load().log(record);
+    }
+
+    fn flush(&self) {
+        self.0.load().flush();
+    }
+}
+
 /// Logs from here on, as the settings say; panics too.
 pub(crate) fn start(settings: &Settings) {
+    filter(settings);
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let text = panic.payload_as_str().unwrap_or("no text");
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        log::error!(
+            "panic in thread {:?} at {place}: {text}",
+            thread.name().unwrap_or("?")
+        );
+    }));
+}
+
+/// From here on what is logged, and how it looks, is as the settings say.
+pub(crate) fn filter(settings: &Settings) {
+    let logger = Arc::new(logger(settings));
+    let level = logger.filter();
+    let current = LOGGER.get_or_init(|| Replaceable(ArcSwap::new(Arc::clone(&logger))));
+    current.0.store(logger);
+    // Refused where it is the logger already.
+    let _ = log::set_logger(current);
+    log::set_max_level(level);
+}
+
+fn logger(settings: &Settings) -> Logger {
     let mut builder = env_logger::Builder::new();
     for (library, level) in QUIET {
         builder.filter_module(library, level);
@@ -40,20 +89,7 @@ pub(crate) fn start(settings: &Settings) {
     } else {
         builder.format_timestamp_millis();
     }
-    if builder.try_init().is_ok() {
-        std::panic::set_hook(Box::new(|panic| {
-            let thread = std::thread::current();
-            let text = panic.payload_as_str().unwrap_or("no text");
-            let place = panic
-                .location()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            log::error!(
-                "panic in thread {:?} at {place}: {text}",
-                thread.name().unwrap_or("?")
-            );
-        }));
-    }
+    builder.build()
 }
 
 /// A log line as programs read it.

@@ -1,6 +1,8 @@
 //! The `akvs` program. This file owns the way from the command line to the exit code, and nothing else.
 
+mod access;
 mod cli;
+mod clock;
 mod compose;
 mod descriptors;
 mod failure;

@@ -11,6 +11,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// to both already (`cargo run`): what comes so close together was meant once.
 const TOGETHER: Duration = Duration::from_millis(200);
 
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To stop, by the signal of this name.
+    Stop(&'static str),
+    /// To read again what can be changed without a restart.
+    Renew,
+}
+
 /// The signals that a server heeds.
 pub(crate) struct Signals {
     terminate: Signal,
@@ -28,13 +37,20 @@ impl Signals {
         })
     }
 
-    /// Waits until the server is to stop; gives the signal's name.
+    /// Waits until something is asked.
+    pub(crate) async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hang_up.recv() => Asked::Renew,
+        }
+    }
+
+    /// Waits until the server is to stop, whatever else is asked; gives the signal's name.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hang_up.recv() => log::info!("SIGHUP: there is nothing to reload"),
+            if let Asked::Stop(name) = self.next().await {
+                return name;
             }
         }
     }

@@ -191,6 +191,7 @@ fn deadline(ttl: Ttl, old: Option<Timestamp>, now: u64) -> Option<Timestamp> {
         Ttl::Default | Ttl::Forever => None,
         Ttl::Keep => old,
         Ttl::Millis(millis) => Some(at(now + millis)),
+        Ttl::Until(deadline) => Some(deadline),
     }
 }
 

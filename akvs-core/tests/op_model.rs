@@ -91,18 +91,16 @@ fn judge(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
         Action::Touch { ttl } => ttl,
         other => panic!("the model does not know {other:?}"),
     };
-    match ttl {
-        Ttl::Default | Ttl::Forever => after.deadline = None,
-        Ttl::Keep => {}
-        Ttl::Millis(millis) if i128::from(now) + i128::from(*millis) > i128::from(LAST) => {
-            return Verdict::Refused(Code::InvalidRequest, json!({}));
-        }
-        Ttl::Millis(millis) => after.deadline = Some(now + millis),
-        Ttl::Until(end) if end.as_millis() > LAST => {
-            return Verdict::Refused(Code::InvalidRequest, json!({}));
-        }
-        Ttl::Until(end) => after.deadline = Some(end.as_millis()),
+    let end = match ttl {
+        Ttl::Keep => return Verdict::Put(after),
+        Ttl::Default | Ttl::Forever => None,
+        Ttl::Millis(millis) => Some(i128::from(now) + i128::from(*millis)),
+        Ttl::Until(end) => Some(i128::from(end.as_millis())),
+    };
+    if end.is_some_and(|end| end > i128::from(LAST)) {
+        return Verdict::Refused(Code::InvalidRequest, json!({}));
     }
+    after.deadline = end.and_then(|end| u64::try_from(end).ok());
     Verdict::Put(after)
 }
 

@@ -1,5 +1,5 @@
-//! What a client accepts as the text of an error (RFC 9110, section 12.5.1), as far as the contract cares: whether it
-//! lists JSON by name.
+//! What a client accepts (RFC 9110, section 12.5.1), as far as the contract cares: whether it lists JSON by name, for
+//! the text of an error, and whether it would rather have HTML, for `GET /`.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
@@ -26,6 +26,27 @@ pub(crate) fn lists_json(request: &HttpRequest) -> bool {
     })
 }
 
+/// Whether the client lists `text/html` by name, and does not like plain text better. `*/*` lists nothing.
+pub(crate) fn prefers_html(request: &HttpRequest) -> bool {
+    let Ok(accept) = Accept::parse(request) else {
+        return false;
+    };
+    let quality = |range: &str| {
+        let listed = accept
+            .iter()
+            .filter(|listed| listed.item.essence_str() == range);
+        listed.map(|listed| listed.quality).max()
+    };
+    let Some(html) = quality("text/html") else {
+        return false;
+    };
+    // The most specific range says how much a type is liked.
+    let text = ["text/plain", "text/*", "*/*"]
+        .into_iter()
+        .find_map(quality);
+    html > Quality::ZERO && text.is_none_or(|text| html >= text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +71,36 @@ mod tests {
             assert_eq!(lists_json(&request), expected, "{accept}");
         }
         assert!(!lists_json(&TestRequest::default().to_http_request()));
+    }
+
+    #[test]
+    fn html_is_for_who_likes_it_as_well_as_text() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+        for (accept, expected) in [
+            (browser, true),
+            ("text/html", true),
+            ("TEXT/HTML", true),
+            ("text/html;charset=utf-8", true),
+            ("text/html, */*", true),
+            ("text/html, text/plain", true),
+            ("text/plain;q=0.4, text/html;q=0.5, */*", true),
+            ("text/html;q=0.5, text/plain;q=0.6", false),
+            ("text/html;q=0.5, text/*;q=0.6", false),
+            ("text/html;q=0.5, */*", false),
+            ("text/html;q=0, */*;q=0.1", false),
+            ("text/html;q=0", false),
+            ("*/*", false),
+            ("text/*", false),
+            ("text/plain", false),
+            ("application/json", false),
+            ("garbage", false),
+            ("", false),
+        ] {
+            let request = TestRequest::default()
+                .insert_header(("accept", accept))
+                .to_http_request();
+            assert_eq!(prefers_html(&request), expected, "{accept}");
+        }
+        assert!(!prefers_html(&TestRequest::default().to_http_request()));
     }
 }

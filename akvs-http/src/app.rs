@@ -4,31 +4,57 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::web::{self, ServiceConfig};
+use akvs_core::Result;
 use akvs_registry::Registry;
 
 use crate::Options;
+use crate::about::About;
+use crate::auth::{Gate, Grant, Permit};
 use crate::body::{BodyMemory, Limits};
-use crate::routes::{get, kv, meta, txn, watch};
+use crate::metrics::Metrics;
+use crate::routes::{export, get, import, kv, meta, metrics, openapi, root, txn, version, watch};
 
 /// What every request may need.
 pub(crate) struct State {
     pub(crate) registry: Registry,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) value_limits: Limits,
     pub(crate) body_memory: BodyMemory,
     pub(crate) heartbeat: Duration,
+    pub(crate) metrics: Metrics,
+    pub(crate) about: About,
+    /// What `/version` tells.
+    pub(crate) version: String,
     draining: AtomicBool,
 }
 
 impl State {
     pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
         Arc::new(State {
+            metrics: Metrics::default(),
+            about: options.about,
+            version: version::document(&registry, options),
             registry,
+            gate: Arc::new(Gate::new(options.tokens.clone())),
             value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
             heartbeat: options.heartbeat,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// What who asks may, or the error `unauthorized`.
+    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Grant> {
+        let now = || self.registry.now();
+        self.gate.admit(request.method(), request.headers(), now)
+    }
+
+    /// Tells, whenever it is asked, whether a permit still holds.
+    pub(crate) fn holds(&self, mut permit: Permit) -> impl FnMut() -> bool + Unpin + 'static {
+        let registry = self.registry.clone();
+        move || permit.check(|| registry.now()).is_ok()
     }
 
     /// Says that the end has begun.
@@ -48,8 +74,16 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/ping").to(meta::ping))
         .service(web::resource("/livez").to(meta::livez))
         .service(web::resource("/readyz").to(meta::readyz))
+        .service(web::resource("/metrics").to(metrics::serve))
+        .service(web::resource("/version").to(version::serve))
+        .service(web::resource("/openapi.json").to(openapi::serve))
+        .service(web::resource("/").to(root::serve))
         .service(web::resource("/watch/{namespace:.*}").to(watch::serve))
         .service(web::resource("/txn/{namespace:.*}").to(txn::serve))
         .service(web::resource("/get/{namespace:.*}").to(get::serve))
+        .service(web::resource("/export").to(export::serve))
+        .service(web::resource("/export/{namespace:.*}").to(export::serve))
+        .service(web::resource("/import").to(import::serve))
+        .service(web::resource("/import/{namespace:.*}").to(import::serve))
         .default_service(web::to(kv::serve));
 }

@@ -22,6 +22,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 const REQUEST_BYTES: usize = 16 << 20;
 
 /// What a body may cost.
+#[derive(Clone, Copy)]
 pub(crate) struct Limits {
     max_bytes: usize,
     /// The setting that `max_bytes` comes from, for the error to name; none where it is fixed.
@@ -46,6 +47,11 @@ impl Limits {
             setting: None,
             timeout: self.timeout,
         }
+    }
+
+    /// How long a client may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The longest, in bytes.
@@ -99,7 +105,7 @@ pub(crate) struct BodyMemory {
 }
 
 /// A part of it, given back when dropped.
-struct Reserved<'a> {
+pub(crate) struct Reserved<'a> {
     memory: &'a BodyMemory,
     bytes: usize,
 }
@@ -111,9 +117,27 @@ impl BodyMemory {
             limit,
         }
     }
+
+    /// A part of it that is still to grow.
+    pub(crate) fn reserve(&self) -> Reserved<'_> {
+        Reserved {
+            memory: self,
+            bytes: 0,
+        }
+    }
 }
 
 impl Reserved<'_> {
+    /// Grows or shrinks to so many bytes, if there are so many left.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
+        if let Some(less) = self.bytes.checked_sub(bytes) {
+            self.memory.used.fetch_sub(less, Ordering::Relaxed);
+            self.bytes = bytes;
+            return Ok(());
+        }
+        self.grow(bytes)
+    }
+
     /// Grows to so many bytes, if there are so many left.
     fn grow(&mut self, bytes: usize) -> Result<()> {
         let Some(more) = bytes
@@ -150,7 +174,7 @@ pub(crate) async fn receive(
 ) -> Result<Bytes> {
     let announced = announced(request.headers());
     limits.check(announced)?;
-    let mut reserved = Reserved { memory, bytes: 0 };
+    let mut reserved = memory.reserve();
     let announced = announced.unwrap_or(0) as usize;
     let whole = collect(payload, announced, limits.max_bytes, &mut reserved);
     let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
@@ -232,7 +256,7 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-fn broken(error: &PayloadError) -> Error {
+pub(crate) fn broken(error: &PayloadError) -> Error {
     let text = match error {
         PayloadError::Incomplete(_) => "the body ended early",
         PayloadError::EncodingCorrupted => "the body is not encoded as the head says",

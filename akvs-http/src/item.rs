@@ -4,6 +4,7 @@ use akvs_core::{Entry, Error, Key, Revision};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::wire;
 
@@ -36,6 +37,15 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Names what keys begin with in an error's context.
+    pub(crate) fn name_prefix(self, error: Error) -> Error {
+        match (self.plain, self.base64) {
+            (Some(text), _) => error.with("key_prefix", text),
+            (None, Some(text)) => error.with("key_prefix64", text),
+            (None, None) => error,
+        }
+    }
+
     fn none() -> Text<'a> {
         Text {
             plain: None,
@@ -45,7 +55,7 @@ impl<'a> Text<'a> {
 }
 
 /// The beginning of some keys: a text, or an object that says it in base64url.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Prefix<'a> {
     Text(&'a str),
@@ -64,21 +74,27 @@ impl<'a> Prefix<'a> {
 }
 
 /// An entry.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Item<'a> {
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     key64: Option<String>,
     revision: u64,
     size: u64,
     content_type: &'a str,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     content_encoding: Option<&'a str>,
     modified: String,
+    #[schema(required)]
     expires: Option<String>,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value64: Option<String>,
 }

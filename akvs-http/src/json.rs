@@ -16,6 +16,7 @@ use serde::de::{
 };
 
 use crate::app::State;
+use crate::auth::{Grant, Right};
 use crate::{body, params, path, problem};
 
 const ALLOW: &str = "POST, OPTIONS";
@@ -24,15 +25,17 @@ const MOST: usize = Txn::MAX_OPS;
 /// An error does not give back more of the body than this.
 const ERROR_BYTES: usize = 300;
 
-/// Answers a request `POST {prefix}{namespace}` whose body is such an object.
+/// Answers a request `POST {prefix}{namespace}` whose body is such an object, of who has this right there. Which keys
+/// that reaches is still to be judged.
 pub(crate) async fn serve<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
-    prefix: &str,
-    answer: impl AsyncFnOnce(Namespace, T) -> Result<HttpResponse>,
+    (prefix, right): (&str, Right),
+    answer: impl AsyncFnOnce(Namespace, T, &Grant) -> Result<HttpResponse>,
 ) -> HttpResponse {
     let answered = async {
+        let grant = state.admit(request)?;
         // Not `match_info`, which has decoded it.
         let rest = request.uri().path().strip_prefix(prefix);
         let Some(name) = rest.and_then(path::parse_namespace) else {
@@ -41,12 +44,13 @@ pub(crate) async fn serve<T: DeserializeOwned>(
         let name = Namespace::new(name?)?;
         match *request.method() {
             Method::POST => {
+                grant.may_reach(right, name.as_str())?;
                 params::none(request.query_string())?;
                 let limits = state.value_limits.of_requests();
                 let body = body::receive(request, payload, &limits, &state.body_memory).await?;
                 let read = parse(&body)?;
                 drop(body);
-                answer(name, read).await
+                answer(name, read, &grant).await
             }
             Method::OPTIONS => Ok(HttpResponse::NoContent()
                 .insert_header(("allow", ALLOW))

@@ -15,7 +15,7 @@
 //!
 //! actix_web::rt::System::new().block_on(async {
 //!     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-//!     let running = akvs_http::start(vec![listener], registry, akvs_http::Options::default())?;
+//!     let running = akvs_http::start(vec![listener], registry, &akvs_http::Options::default())?;
 //!     let handle = running.handle();
 //!     // Elsewhere, when it is time to go:
 //!     actix_web::rt::spawn(async move { handle.stop(true).await });
@@ -25,22 +25,39 @@
 //! # }
 //! ```
 
+mod about;
 mod accept;
+mod access;
 mod app;
+mod auth;
 mod body;
 mod conditions;
+mod connection;
 mod cursor;
+mod expect;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod item;
 mod json;
 mod listener;
+mod metrics;
+mod observe;
+mod openapi;
 mod options;
+mod page;
 mod params;
 mod path;
 mod problem;
 mod routes;
 mod running;
 mod sse;
+mod transfer;
+mod tls;
 mod wire;
 
+pub use about::About;
+pub use auth::{Right, Token, TokenError, Tokens};
 pub use options::Options;
 pub use running::{Handle, Running, start};
+pub use tls::{Tls, TlsError};

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use crate::{About, Tls, Tokens};
+
 /// What can be chosen for the HTTP server.
 ///
 /// ```
 /// let options = akvs_http::Options { max_value_bytes: 1 << 20, ..Default::default() };
 /// assert!(options.max_connections > 0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The longest value, in bytes; a longer one is refused with 413.
     pub max_value_bytes: usize,
@@ -31,6 +33,12 @@ pub struct Options {
     /// How many threads serve connections. By default one fewer than there are cores: committing takes one too, and
     /// workers that have to share it answer a fifth less, with four times the 99th percentile.
     pub workers: usize,
+    /// What the server says of itself.
+    pub about: About,
+    /// Who is let in. Where there are none, everybody may do everything.
+    pub tokens: Tokens,
+    /// The certificate to show; without one there is no TLS.
+    pub tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -47,6 +55,9 @@ impl Default for Options {
             drain_timeout: Duration::from_secs(10),
             workers: std::thread::available_parallelism()
                 .map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
+            about: About::default(),
+            tokens: Tokens::default(),
+            tls: None,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{
+    ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{Code, Error};
 use serde_json::{Value, json};
 
 use crate::accept;
+use crate::access::request_id;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// What the bodies are that have no type of their own.
@@ -49,7 +52,8 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
         let source = std::error::Error::source(error)
             .map(ToString::to_string)
             .unwrap_or_default();
-        log::error!("{} {}: {error} {source}", request.method(), request.path());
+        let (method, path, id) = (request.method(), request.uri().path(), request_id(request));
+        log::error!("{method} {path}: {error} {source} id={id}");
     }
     let mut response = HttpResponse::build(status);
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -59,6 +63,10 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
             .and_then(Value::as_u64)
             .unwrap_or(1);
         response.insert_header((RETRY_AFTER, seconds));
+    }
+    if error.code() == Code::Unauthorized {
+        let challenge = challenge(request.headers());
+        response.insert_header((WWW_AUTHENTICATE, challenge));
     }
     if let Some(revision) = error.context().get("revision").and_then(Value::as_u64) {
         response.insert_header((ETAG, format!("\"{revision}\"")));
@@ -70,6 +78,14 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
         return response.content_type(TEXT).body(title);
     }
     response.content_type(PROBLEM_JSON).body(document(error))
+}
+
+/// What is said to who presented no token, or one that is not good (RFC 6750, section 3).
+pub(crate) fn challenge(headers: &HeaderMap) -> &'static str {
+    match headers.contains_key(AUTHORIZATION) {
+        true => "Bearer realm=\"akvs\", error=\"invalid_token\"",
+        false => "Bearer realm=\"akvs\"",
+    }
 }
 
 /// The problem document of an error (RFC 9457, section 3).

@@ -13,24 +13,32 @@ use akvs_registry::Registry;
 use akvs_server::Relay;
 
 use crate::app::{self, State};
-use crate::{Options, listener};
+use crate::observe::Observe;
+use crate::tls::Current;
+use crate::{Options, Tls, Tokens, listener};
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
 /// while the result is polled, and ends when its [`Handle`] says so.
 pub fn start(
     listeners: Vec<TcpListener>,
     registry: Registry,
-    options: Options,
+    options: &Options,
 ) -> io::Result<Running> {
-    let state = State::new(registry, &options);
+    let state = State::new(registry, options);
     let data = web::Data::from(Arc::clone(&state));
     let app = move || {
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = Relay::attach() {
             spawn(relay);
         }
-        App::new().app_data(data.clone()).configure(app::configure)
+        let cells = data.metrics.worker();
+        let observe = Observe::new(cells, data.registry.clone());
+        App::new()
+            .app_data(data.clone())
+            .configure(app::configure)
+            .wrap(observe)
     };
+    let tls = options.tls.clone().map(Current::new);
     let workers = options.workers.max(1);
     let mut builder = Server::build()
         .workers(workers)
@@ -38,10 +46,18 @@ pub fn start(
         .shutdown_timeout(options.drain_timeout.as_secs().max(1))
         .disable_signals();
     for listener in listeners {
-        builder = listener::serve(builder, listener, app.clone(), options)?;
+        builder = listener::serve(
+            builder,
+            listener,
+            app.clone(),
+            options,
+            tls.as_ref(),
+            &state,
+        )?;
     }
     let server = builder.run();
     let handle = Handle {
+        tls,
         server: server.handle(),
         state,
     };
@@ -74,10 +90,25 @@ impl Future for Running {
 #[derive(Clone)]
 pub struct Handle {
     server: ServerHandle,
+    tls: Option<Current>,
     state: Arc<State>,
 }
 
 impl Handle {
+    /// From here on these tokens hold, for answers that go on as well. Where there were some once and are none any
+    /// more, nobody is let in.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        self.state.gate.replace(tokens);
+    }
+
+    /// From here on new connections get this certificate, and those that there are go on. Nothing where the server
+    /// was started without TLS.
+    pub fn replace_tls(&self, tls: Tls) {
+        if let Some(current) = &self.tls {
+            current.replace(tls);
+        }
+    }
+
     /// Says that the end has begun: `/readyz` answers 503, all else goes on.
     pub fn drain(&self) {
         self.state.drain();

@@ -23,11 +23,12 @@ use crate::item::{Gone, Item};
 const CHUNK_BYTES: usize = 32 << 10;
 
 /// The body of a response that tells what changes.
-pub(crate) struct Events {
+pub(crate) struct Events<H> {
     watch: Watch,
     values: bool,
     heartbeat: Duration,
     next_heartbeat: Pin<Box<Sleep>>,
+    holds: H,
     /// What goes out before anything else.
     rest: Bytes,
     /// Whether the state was told; before that there is no revision to say.
@@ -35,8 +36,15 @@ pub(crate) struct Events {
     ended: bool,
 }
 
-impl Events {
-    pub(crate) fn new(watch: Watch, start: Start, values: bool, heartbeat: Duration) -> Events {
+impl<H: FnMut() -> bool> Events<H> {
+    /// What a watch tells, until that does not hold any more.
+    pub(crate) fn new(
+        watch: Watch,
+        start: Start,
+        values: bool,
+        heartbeat: Duration,
+        holds: H,
+    ) -> Events<H> {
         let hello = match start {
             Start::Now => comment(watch.position()),
             Start::After(revision) => comment(revision),
@@ -47,6 +55,7 @@ impl Events {
             values,
             heartbeat,
             next_heartbeat: Box::pin(sleep(heartbeat)),
+            holds,
             rest: hello,
             is_synced: start != Start::State,
             ended: false,
@@ -129,10 +138,14 @@ impl Events {
     }
 }
 
-impl Stream for Events {
+impl<H: FnMut() -> bool + Unpin> Stream for Events<H> {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !(self.holds)() {
+            // Cut off: who comes back is told why.
+            return Poll::Ready(None);
+        }
         if self.rest.is_empty() {
             let next = match self.gather(context) {
                 Poll::Pending => self.beat(context).map(Some),

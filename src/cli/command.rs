@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{SettingsFlags, config, serve};
+use super::{SettingsFlags, config, serve, token};
 use crate::failure::Failure;
 
 /// The key-value store that you can curl.
@@ -32,6 +32,9 @@ enum Verb {
     /// See the settings that hold, and check them
     #[command(subcommand)]
     Config(config::Verb),
+    /// Make tokens, list them, take them back
+    #[command(subcommand)]
+    Token(token::Verb),
 }
 
 const EXAMPLES: &str = "\
@@ -41,6 +44,7 @@ Examples:
   akvs --engine memory --log debug
   AKVS_HTTP__LISTEN=127.0.0.1:9000,[::1]:9000 akvs
   akvs config show
+  akvs token new ops --rights admin
 
 Settings come from built-in defaults, then the config file, then the environment, then flags; later ones win.
 The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml beside the program's bin, and
@@ -55,5 +59,6 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         None => serve::run(&cli.serve),
         Some(Verb::Serve(flags)) => serve::run(&flags),
         Some(Verb::Config(verb)) => config::run(&verb),
+        Some(Verb::Token(verb)) => token::run(&verb),
     }
 }

@@ -2,12 +2,11 @@
 //!
 //! It owns what is printed. `show` prints TOML, so that what it prints can be made a config file.
 
-use std::io::{self, ErrorKind, Write};
-
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::SettingsFlags;
+use super::{SettingsFlags, output};
+use crate::access::Access;
 use crate::failure::Failure;
 use crate::listeners;
 use crate::settings::{Loaded, Settings};
@@ -26,14 +25,15 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         Verb::Check(flags) => {
             let loaded = flags.load()?;
             let addresses = listeners::resolve(&loaded.settings.http.listen)?;
-            listeners::guard(&addresses, flags.unauthenticated())?;
+            let access = Access::read(&loaded.settings)?;
+            listeners::guard(&addresses, !access.is_open() || flags.unauthenticated())?;
             match &loaded.file {
                 Some(file) => format!("the settings are good; config file {}\n", file.display()),
                 None => "the settings are good; no config file\n".into(),
             }
         }
     };
-    print(&text)
+    output::print(&text)
 }
 
 fn show(loaded: &Loaded) -> Result<String, Failure> {
@@ -61,15 +61,4 @@ fn value(settings: &Settings, key: &str) -> Result<Value, Failure> {
     let all = serde_json::to_value(settings).map_err(Failure::failed)?;
     let value = key.split('.').try_fold(&all, |table, name| table.get(name));
     Ok(value.cloned().unwrap_or_default())
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // `akvs config show | head -1` has what it wanted.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::settings::{Durability, EngineKind, Flag, Loaded, LogFormat, Place, Sources, load};
 
 /// What a command line says about the settings.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct SettingsFlags {
     /// The config file [env: AKVS_CONFIG]
     #[arg(long, value_name = "FILE")]

@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | `command` | what can be typed, and who does it |
 //! | `flags` | the flags that say something about the settings |
-//! | `serve`, `config` | a verb each |
+//! | `output` | how verbs print |
+//! | `serve`, `config`, `token` | a verb each |
 
 mod command;
 mod config;
 mod flags;
+mod output;
 mod serve;
-
-use flags::SettingsFlags;
+mod token;
 
 pub(crate) use command::{Cli, run};
+pub(crate) use flags::SettingsFlags;

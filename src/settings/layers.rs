@@ -4,10 +4,11 @@
 //! and where it was said; nothing that was said is silently ignored.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use config::{Config, ConfigError, Source, Value, ValueKind};
 
+use super::paths;
 use super::schema::Settings;
 use super::sources::{self, Leaf, Origin, Sources};
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 /// The settings that hold, and where each came from.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The settings; the data folder's path is absolute.
+    /// The settings; their paths are absolute.
     pub(crate) settings: Settings,
     /// Each key, and where its value came from.
     pub(crate) origins: BTreeMap<String, Origin>,
@@ -59,7 +60,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         .into_values()
         .map(|leaf| (leaf.key, leaf.origin))
         .collect();
-    place_data(&mut settings, &mut origins, sources)?;
+    paths::place(&mut settings, &mut origins, sources)?;
     Ok(Loaded {
         settings,
         origins,
@@ -165,34 +166,10 @@ fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> Failure {
     ))
 }
 
-/// Puts the default data folder where none is chosen, and makes the path absolute.
-fn place_data(
-    settings: &mut Settings,
-    origins: &mut BTreeMap<String, Origin>,
-    sources: &Sources,
-) -> Result<(), Failure> {
-    let chosen = Path::new(&settings.data_dir);
-    let path = if settings.data_dir.is_empty() {
-        let (path, why) = sources.place.data_dir();
-        origins.insert("data_dir".into(), Origin::Default(why));
-        path
-    } else {
-        chosen.to_owned()
-    };
-    let absolute = std::path::absolute(&path).map_err(|error| {
-        Failure::config(format!(
-            "the data folder {} is nowhere: {error}",
-            path.display()
-        ))
-    })?;
-    settings.data_dir = absolute.into_os_string().into_string().map_err(|path| {
-        Failure::config(format!("the data folder {} is not UTF-8", path.display()))
-    })?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::settings::Flag;
     use crate::settings::sources::file;

@@ -7,10 +7,12 @@
 //! | `address` | addresses to listen on as they are written |
 //! | `sources` | what a file, the environment and the flags say, each with where it said it |
 //! | `place` | where this program was unpacked: the files that are beside it |
+//! | `paths` | the paths among them: their defaults, and from where on they count |
 //! | `layers` | one over the other, down to typed settings or one clear failure |
 
 mod address;
 mod layers;
+mod paths;
 mod place;
 mod schema;
 mod sources;
@@ -18,6 +20,7 @@ mod units;
 
 pub(crate) use address::{Address, Addresses};
 pub(crate) use layers::{Loaded, load};
+pub(crate) use paths::TOKENS_FILE;
 pub(crate) use place::Place;
 pub(crate) use schema::{Durability, EngineKind, LogFormat, Settings};
 pub(crate) use sources::{Flag, Sources};

@@ -19,6 +19,8 @@ const HOUR: u64 = 3_600 * SECOND;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) http: Http,
+    pub(crate) auth: Auth,
+    pub(crate) tls: Tls,
     /// Empty for the default place, until the layers have been joined; then absolute.
     pub(crate) data_dir: String,
     pub(crate) engine: Engine,
@@ -33,6 +35,23 @@ pub(crate) struct Http {
     pub(crate) listen: Addresses,
     /// 0 for one fewer than there are cores.
     pub(crate) workers: Count<0, 1_024>,
+}
+
+/// `auth.*`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Auth {
+    /// Empty for the default place, until the layers have been joined; then absolute.
+    pub(crate) tokens: String,
+}
+
+/// `tls.*`; each empty for none.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) client_ca: String,
 }
 
 /// `engine.*`
@@ -56,7 +75,8 @@ pub(crate) struct Limits {
     pub(crate) max_queued_writes: Count<1, 1_000_000>,
     pub(crate) max_body_memory_bytes: Size<{ 64 * KIB }, { 1_024 * GIB }>,
     pub(crate) request_timeout: Time<100, HOUR>,
-    pub(crate) header_timeout: Time<100, HOUR>,
+    /// Not less: timers that are due before they are set never fire.
+    pub(crate) header_timeout: Time<SECOND, HOUR>,
     pub(crate) drain_timeout: Time<SECOND, HOUR>,
 }
 
@@ -74,6 +94,14 @@ impl Default for Settings {
             http: Http {
                 listen: Addresses::default(),
                 workers: const { Count::new(0) },
+            },
+            auth: Auth {
+                tokens: String::new(),
+            },
+            tls: Tls {
+                certificate: String::new(),
+                key: String::new(),
+                client_ca: String::new(),
             },
             data_dir: String::new(),
             engine: Engine {
@@ -115,6 +143,31 @@ impl Settings {
                     "is less than limits.max_value_bytes, {value}: the largest value could not be received"
                 ),
             ));
+        }
+        let tls = &self.tls;
+        for (key, is_there, other, wanted) in [
+            (
+                "tls.certificate",
+                !tls.certificate.is_empty(),
+                "tls.key",
+                &tls.key,
+            ),
+            (
+                "tls.key",
+                !tls.key.is_empty(),
+                "tls.certificate",
+                &tls.certificate,
+            ),
+            (
+                "tls.client_ca",
+                !tls.client_ca.is_empty(),
+                "tls.certificate",
+                &tls.certificate,
+            ),
+        ] {
+            if is_there && wanted.is_empty() {
+                return Err((key, format!("is of no use without {other}")));
+            }
         }
         Ok(())
     }
@@ -240,6 +293,29 @@ mod tests {
         let (key, why) = settings.check().unwrap_err();
         assert_eq!(key, "limits.max_body_memory_bytes");
         assert!(why.contains("limits.max_value_bytes, 1GiB"), "{why}");
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_come_together() {
+        for (certificate, key, client_ca, wrong) in [
+            ("", "", "", None),
+            ("c", "k", "", None),
+            ("c", "k", "a", None),
+            ("c", "", "", Some("tls.certificate")),
+            ("", "k", "", Some("tls.key")),
+            ("", "", "a", Some("tls.client_ca")),
+        ] {
+            let settings = Settings {
+                tls: Tls {
+                    certificate: certificate.into(),
+                    key: key.into(),
+                    client_ca: client_ca.into(),
+                },
+                ..Settings::default()
+            };
+            let found = settings.check().err().map(|(key, _)| key);
+            assert_eq!(found, wrong, "{certificate} {key} {client_ca}");
+        }
     }
 
     #[test]

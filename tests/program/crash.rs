@@ -1,13 +1,16 @@
 //! Durability: a server that is killed under load, at random moments, many times over, loses nothing it has answered.
 //!
 //! Writers record each write that was answered. What was sent but not answered may have happened or not, whole. After
-//! each kill the server is started again and every key is compared. `AKVS_CRASH_ROUNDS` asks for more rounds.
+//! each kill the server is started again and every key is compared, and what is counted of each namespace with what is
+//! in it. `AKVS_CRASH_ROUNDS` asks for more rounds.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::common::{Connection, PATIENCE, Server, akvs};
 
@@ -45,6 +48,7 @@ fn crash_rounds(durability: &str) {
         for writer in &mut writers {
             writer.verify(&server, round);
         }
+        verify_counts(&server);
         let wanted = 1 + random.below(600);
         let (tell, answers) = channel();
         std::thread::scope(|scope| {
@@ -61,6 +65,7 @@ fn crash_rounds(durability: &str) {
     for writer in &mut writers {
         writer.verify(&server, rounds);
     }
+    verify_counts(&server);
     server.stop();
     assert!(
         answered >= rounds,
@@ -74,6 +79,53 @@ fn wait_for_answers(answers: &Receiver<()>, wanted: u64) -> u64 {
         answers.recv_timeout(PATIENCE).expect("the writers go on");
     }
     wanted
+}
+
+/// Compares the counts of the namespaces with what is listed of them. What has just expired is counted until it is
+/// taken out, which nothing tells, so that this looks again.
+fn verify_counts(server: &Server) {
+    for tries in 0.. {
+        let counted = counted(server);
+        let listed: Counts = counted
+            .keys()
+            .map(|name| (name.clone(), listed(server, name)))
+            .collect();
+        if counted == listed {
+            return;
+        }
+        assert!(tries < 2_000, "counted {counted:?}, listed {listed:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Keys and bytes by namespace.
+type Counts = BTreeMap<String, (u64, u64)>;
+
+fn counted(server: &Server) -> Counts {
+    let answer = server.ask("GET", "/kv", b"");
+    let document: Value = serde_json::from_slice(&answer.body).unwrap();
+    let told = document["namespaces"].as_array().unwrap().iter();
+    told.map(|told| {
+        let number = |member: &str| told[member].as_u64().unwrap();
+        let name = told["name"].as_str().unwrap().to_owned();
+        (name, (number("keys"), number("bytes")))
+    })
+    .collect()
+}
+
+fn listed(server: &Server, name: &str) -> (u64, u64) {
+    let path = NAMESPACES
+        .iter()
+        .find(|path| path.replace("%20", " ").replace("%2F", "/") == name);
+    let answer = server.ask("GET", &format!("/kv/{}?limit=1000", path.unwrap()), b"");
+    let page: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(page["cursor"], Value::Null, "one page holds all of it");
+    let items = page["items"].as_array().unwrap();
+    let bytes = items.iter().map(|item| {
+        let key = item["key"].as_str().unwrap().len() as u64;
+        key + item["size"].as_u64().unwrap()
+    });
+    (items.len() as u64, bytes.sum())
 }
 
 /// A crash in the middle of taking in what the crash before it left. There is no event to wait for in there.
@@ -136,6 +188,9 @@ impl Writer {
             );
             *possible = vec![value];
             _ = answered.send(());
+            if self.random.below(8) == 0 && !self.write_what_ends(&mut connection) {
+                return;
+            }
             if self.random.below(8) == 0 {
                 let Ok(found) = read(&mut connection, &path) else {
                     return;
@@ -147,6 +202,15 @@ impl Writer {
                 );
             }
         }
+    }
+
+    /// Sets a key that is gone soon, of which nobody keeps account but the server; whether that was answered.
+    fn write_what_ends(&mut self, connection: &mut Connection) -> bool {
+        let (key, millis) = (self.random.below(KEYS), 1 + self.random.below(40));
+        let path = format!("{}-ends?ttl={millis}ms", self.path(key));
+        let value = self.value();
+        let answer = connection.ask("POST", &path, &value);
+        answer.is_ok_and(|answer| answer.status == 201)
     }
 
     /// Compares all keys with what is known, and knows more afterwards.

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod common;
 mod config;
 mod crash;
@@ -15,4 +16,6 @@ mod linearizable;
 mod listen;
 mod log;
 mod signals;
+mod tls;
+mod tokens;
 mod watch;

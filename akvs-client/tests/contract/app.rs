@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use akvs_client::{Client, Namespace};
 use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
-use akvs_http::Options;
+use akvs_http::{Handle, Options};
 use akvs_registry::Registry;
 use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::raw::{Answer, Connection};
 
 /// What is chosen for a server, layer by layer.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Setup {
     http: Options,
     database: akvs_core::Options,
@@ -38,6 +38,7 @@ pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) database: Database,
     committer: Committer,
+    handle: Handle,
     /// The server runs as long as this is here.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -66,9 +67,17 @@ impl TestApp {
 
     /// A server in memory whose time of day stands still until it is moved by hand.
     pub(crate) fn with_clock() -> (TestApp, Arc<HandClock>) {
+        TestApp::with_clock_and(|_| Options::default())
+    }
+
+    /// The same, with the options that fit its time of day.
+    pub(crate) fn with_clock_and(
+        options: impl FnOnce(Timestamp) -> Options,
+    ) -> (TestApp, Arc<HandClock>) {
         let clock = Arc::new(HandClock::new());
         let engine = Arc::new(MemoryEngine::new());
-        let app = TestApp::over(engine, None, Setup::default(), clock.clone());
+        let setup = options(clock.now()).into();
+        let app = TestApp::over(engine, None, setup, clock.clone());
         (app, clock)
     }
 
@@ -107,11 +116,13 @@ impl TestApp {
             Committer::start(database.clone(), setup.committer, clock).expect("a committer");
         let registry = Registry::new(committer.clone());
         let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, started) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = akvs_http::start(vec![listener], registry, options);
+                let running = akvs_http::start(vec![listener], registry, &options);
                 let running = running.expect("a server");
                 let handle = running.handle();
+                tell.send(running.handle()).expect("somebody who waits");
                 actix_web::rt::spawn(async move {
                     // The other end is dropped, never used.
                     let _ = stopped.await;
@@ -124,10 +135,16 @@ impl TestApp {
             address,
             database,
             committer,
+            handle: started.recv().expect("a server that starts"),
             stop: Some(stop),
             thread: Some(thread),
             _folder: folder,
         }
+    }
+
+    /// What holds of a running server can be changed by this.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// A client of this server.

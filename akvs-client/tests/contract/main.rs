@@ -1,6 +1,22 @@
-//! The contract of the HTTP API (its sections 1 to 7), sentence by sentence, against a server in this process.
+//! The contract of the HTTP API, sentence by sentence, against a server in this process.
 //!
-//! What a client sees goes through the client; what depends on bytes goes through a bare socket.
+//! | section | modules |
+//! | --- | --- |
+//! | 1. The original surface | `original` |
+//! | 2. Names, keys, values | `keys`, `values` |
+//! | 3. Revisions and conditions | `revisions`, `conditions`, `ranges`, `long_poll` |
+//! | 4. Expiry, arithmetic | `expiry`, `operations` |
+//! | 5. Namespaces and keys | `namespaces`, `listing`, `ndjson`, `quotas` |
+//! | 6. Many at once | `transactions`, `multi_get`, `transfer` |
+//! | 7. Watching | `watch` |
+//! | 8. Who may | `tokens`, `tls` |
+//! | 9. Problems | `problems` |
+//! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
+//! | HTTP itself | `http`, `connections`, `framing` |
+//! | What the client adds | `typed`, `conformance`, `other_servers`, `watch_client` |
+//!
+//! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
+//! a test, `raw` the socket.
 
 mod app;
 mod raw;
@@ -10,21 +26,29 @@ mod conformance;
 mod connections;
 mod expiry;
 mod framing;
+mod http;
 mod keys;
 mod listing;
 mod long_poll;
+mod metrics;
 mod multi_get;
 mod namespaces;
 mod ndjson;
+mod openapi;
 mod operations;
 mod original;
 mod other_servers;
+mod page;
 mod problems;
 mod quotas;
 mod ranges;
 mod revisions;
+mod tls;
+mod tokens;
 mod transactions;
+mod transfer;
 mod typed;
 mod values;
+mod version;
 mod watch;
 mod watch_client;

@@ -217,6 +217,19 @@ impl Connection {
         }
     }
 
+    /// Whether something comes within this time: bytes, or the end.
+    pub(crate) fn has_something(&mut self, within: Duration) -> bool {
+        let stream = self.0.get_ref();
+        stream.set_read_timeout(Some(within)).expect("a time-out");
+        let something = match self.0.fill_buf() {
+            Ok(_) => true,
+            Err(error) => is_closed(error.kind()),
+        };
+        let stream = self.0.get_ref();
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        something
+    }
+
     /// Says that nothing more will be sent.
     pub(crate) fn end_sending(&mut self) {
         self.0

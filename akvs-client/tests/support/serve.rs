@@ -15,7 +15,7 @@ fn serve() -> String {
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let registry = akvs_registry::Registry::new(committer);
-            let running = akvs_http::start(vec![listener], registry, Default::default());
+            let running = akvs_http::start(vec![listener], registry, &Default::default());
             running.expect("a server").await
         })
     });

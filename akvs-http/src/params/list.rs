@@ -9,9 +9,10 @@ use super::{each_bytes, invalid, once, unknown};
 
 /// The most items of a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
-const DEFAULT_LIMIT: usize = 100;
+/// As many, unless the client says how many.
+pub(crate) const DEFAULT_LIMIT: usize = 100;
 /// A key, and the byte that makes it the least one behind.
-const MAX_BOUND_BYTES: usize = Key::MAX_BYTES + 1;
+pub(crate) const MAX_BOUND_BYTES: usize = Key::MAX_BYTES + 1;
 
 /// The parameters of a list of keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,10 @@ use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
 use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
+use utoipa::ToSchema;
 
 use crate::app::State;
+use crate::auth::{Grant, Right, Scope};
 use crate::item::Item;
 use crate::json::{self, List, object};
 
@@ -64,8 +66,9 @@ impl<'de> de::Visitor<'de> for NameVisitor {
 }
 
 /// The answer.
-#[derive(Serialize)]
-struct Answer<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Found)]
+pub(crate) struct Answer<'a> {
     revision: u64,
     items: Vec<Option<Item<'a>>>,
 }
@@ -76,12 +79,16 @@ pub(crate) async fn serve(
     mut payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let answer = async |name, asked| get(&state, &name, asked).await;
-    json::serve(&request, &mut payload, &state, "/get/", answer).await
+    let answer = async |name, asked, grant: &Grant| get(&state, grant, &name, asked).await;
+    let place = ("/get/", Right::Read);
+    json::serve(&request, &mut payload, &state, place, answer).await
 }
 
-async fn get(state: &State, name: &Namespace, asked: Asked) -> Result<HttpResponse> {
+async fn get(state: &State, grant: &Grant, name: &Namespace, asked: Asked) -> Result<HttpResponse> {
     let keys = keys(asked)?;
+    for key in &keys {
+        grant.may(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
+    }
     let (registry, name) = (state.registry.clone(), name.clone());
     // It may have to wait for a disk.
     let found = web::block(move || {

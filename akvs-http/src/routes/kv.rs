@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::{long_poll, namespaces};
 use crate::app::State;
+use crate::auth::{Grant, Right, Scope};
 use crate::conditions::Part;
 use crate::params::{self, Params, Verb};
 use crate::path::{self, KeyPath};
@@ -37,22 +38,33 @@ async fn answer(
     payload: &mut web::Payload,
     state: &State,
 ) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
     // Not `match_info`, which has decoded it.
     let path = request.uri().path();
     let Some(rest) = path.strip_prefix("/kv/") else {
         if path == "/kv" {
-            return namespaces::list(request, state).await;
+            return namespaces::list(request, state, grant).await;
         }
         return Err(Error::new(Code::NotFound, "there is no such path"));
     };
     if let Some(name) = path::parse_namespace(rest) {
-        return namespaces::answer(request, payload, state, &name?).await;
+        return namespaces::answer(request, payload, state, &grant, &name?).await;
     }
     let path = path::parse(rest)?;
+    let may = |right| grant.may(right, &path.namespace, &Scope::Key(&path.key));
     match *request.method() {
-        Method::GET | Method::HEAD => get(request, state, path).await,
-        Method::POST => post(request, payload, state, path).await,
-        Method::DELETE => delete(request, state, path).await,
+        Method::GET | Method::HEAD => {
+            may(Right::Read)?;
+            get(request, state, &grant, path).await
+        }
+        Method::POST => {
+            may(Right::Write)?;
+            post(request, payload, state, path).await
+        }
+        Method::DELETE => {
+            may(Right::Write)?;
+            delete(request, state, path).await
+        }
         Method::OPTIONS => Ok(HttpResponse::NoContent()
             .insert_header(("allow", ALLOW))
             .finish()),
@@ -60,14 +72,19 @@ async fn answer(
     }
 }
 
-async fn get(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
+async fn get(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    path: KeyPath<'_>,
+) -> Result<HttpResponse> {
     let mut entry = state.registry.get(&path.namespace, &path.key).await?;
     let headers = request.headers();
     let wait = conditions::wait(headers);
     if let Some(wait) = wait
         && conditions::is_unchanged(headers, entry.revision)?
     {
-        entry = long_poll::until_changed(headers, state, &path, wait).await?;
+        entry = long_poll::until_changed(headers, state, grant, &path, wait).await?;
     }
     let mut response = read(request, entry)?;
     if let Some(wait) = wait {

@@ -9,9 +9,11 @@ use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ndjson;
 use crate::app::State;
+use crate::auth::{Demand, Grant, Right};
 use crate::cursor::{self, Kind, Listing};
 use crate::item::{Item, Prefix};
 use crate::params::{self, ListParams};
@@ -24,12 +26,14 @@ const READ_BYTES: usize = 16 << 20;
 const FEW_ROWS: usize = 32;
 
 /// The answer.
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = KeyList)]
+pub(crate) struct Document<'a> {
     namespace: &'a str,
     revision: u64,
     items: Vec<Item<'a>>,
     prefixes: Vec<Prefix<'a>>,
+    #[schema(required)]
     cursor: Option<String>,
 }
 
@@ -54,11 +58,17 @@ pub(super) struct Range {
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &State,
+    grant: &Grant,
     name: Namespace,
 ) -> Result<HttpResponse> {
     let params = params::of_list(request.query_string())?;
+    let demand = match params.prefix.is_empty() {
+        true => Demand::All(name.clone()),
+        false => Demand::Prefix(name.clone(), params.prefix.clone()),
+    };
+    let permit = grant.permit(&state.gate, Right::Read, demand)?;
     if ndjson::is_wanted(request) {
-        return ndjson::answer(request, state, name, &params).await;
+        return ndjson::answer(request, state, permit, name, &params).await;
     }
     let registry = state.registry.clone();
     let body = blocking(move || document(&registry, &name, &params)).await?;
@@ -75,7 +85,7 @@ pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<View> {
 }
 
 /// Does what may wait for a disk where nobody else waits for it.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let done = web::block(work).await;

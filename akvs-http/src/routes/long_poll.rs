@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 
 use crate::app::State;
+use crate::auth::{Demand, Grant, Right};
 use crate::conditions;
 use crate::path::KeyPath;
 
@@ -19,23 +20,26 @@ use crate::path::KeyPath;
 pub(super) async fn until_changed(
     headers: &HeaderMap,
     state: &State,
+    grant: &Grant,
     path: &KeyPath<'_>,
     wait: Duration,
 ) -> Result<Entry> {
     let key = Key::new(Bytes::copy_from_slice(&path.key))?;
+    let name = Namespace::new(&path.namespace)?;
+    let demand = Demand::Key(name.clone(), key.clone());
+    let mut permit = grant.permit(&state.gate, Right::Read, demand)?;
     let options = WatchOptions {
         filter: Filter::Key(key),
         start: Start::Now,
         values: false,
     };
     let mut time = pin!(tokio::time::sleep(wait));
-    let mut watch = state
-        .registry
-        .watch(&Namespace::new(&path.namespace)?, options)
-        .await?;
+    let mut watch = state.registry.watch(&name, options).await?;
     loop {
         // Only now: what changes from here on the watch tells.
         let entry = state.registry.get(&path.namespace, &path.key).await?;
+        // It may have been a long time.
+        permit.check(|| state.registry.now())?;
         if !conditions::is_unchanged(headers, entry.revision)? {
             return Ok(entry);
         }
@@ -46,6 +50,7 @@ pub(super) async fn until_changed(
             )) => {}
             Either::Left((Some(Err(error)), _)) => return Err(error),
             Either::Left((None | Some(Ok(Step::Reset(_))), _)) | Either::Right(_) => {
+                permit.check(|| state.registry.now())?;
                 return Ok(entry);
             }
         }

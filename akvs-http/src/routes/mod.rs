@@ -1,11 +1,19 @@
 //! The handlers, one file for what belongs together.
 
+pub(crate) mod export;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod kv;
-mod list;
+pub(crate) mod list;
 mod long_poll;
 pub(crate) mod meta;
+pub(crate) mod metrics;
 mod namespaces;
-mod ndjson;
+pub(crate) mod ndjson;
+pub(crate) mod openapi;
+pub(crate) mod root;
 pub(crate) mod txn;
+pub(crate) mod version;
 pub(crate) mod watch;
+
+pub(crate) use list::blocking;

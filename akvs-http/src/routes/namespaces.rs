@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::app::State;
+use crate::auth::{Grant, Right, Scope};
 use crate::cursor::{self, Kind, Listing};
 use crate::params::{self, NamespacesParams, Removal};
 use crate::{body, problem, wire};
@@ -21,6 +22,8 @@ const ALLOW_LIST: &str = "GET, HEAD, OPTIONS";
 const ALLOW: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
 /// The most bytes of the settings' JSON.
 const SETTINGS_BYTES: usize = 64 << 10;
+/// So many namespaces are looked at at once where not all of them may be told.
+const HIDDEN_PAGE: usize = 1_000;
 /// So much is deleted at once when a prefix is.
 const DELETE_PAGE: Limit = Limit {
     rows: 500,
@@ -38,12 +41,16 @@ struct Chosen {
 }
 
 /// Answers what is asked of `/kv`.
-pub(super) async fn list(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+pub(super) async fn list(
+    request: &HttpRequest,
+    state: &State,
+    grant: Grant,
+) -> Result<HttpResponse> {
     match *request.method() {
         Method::GET | Method::HEAD => {
             let params = params::of_namespaces(request.query_string())?;
             let registry = state.registry.clone();
-            let body = list::blocking(move || document(&registry, &params)).await?;
+            let body = list::blocking(move || document(&registry, &params, &grant)).await?;
             Ok(list::json(body.to_string()))
         }
         Method::OPTIONS => Ok(options(ALLOW_LIST)),
@@ -56,15 +63,26 @@ pub(super) async fn answer(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
+    grant: &Grant,
     name: &str,
 ) -> Result<HttpResponse> {
     let name = Namespace::new(name)?;
+    let may = |right, scope| grant.may(right, name.as_str(), &scope);
     match *request.method() {
-        Method::GET | Method::HEAD => list::answer(request, state, name).await,
-        Method::PUT => configure(request, payload, state, &name).await,
+        Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
+        Method::PUT => {
+            may(Right::Admin, Scope::All)?;
+            configure(request, payload, state, &name).await
+        }
         Method::DELETE => match params::of_removal(request.query_string(), name.as_str())? {
-            Removal::Namespace => drop_namespace(state, &name).await,
-            Removal::Prefix(prefix) => delete_prefix(&state.registry, &name, prefix).await,
+            Removal::Namespace => {
+                may(Right::Admin, Scope::All)?;
+                drop_namespace(state, &name).await
+            }
+            Removal::Prefix(prefix) => {
+                may(Right::Write, Scope::Prefix(&prefix))?;
+                delete_prefix(&state.registry, &name, prefix).await
+            }
         },
         Method::OPTIONS => Ok(options(ALLOW)),
         _ => Ok(problem::method_not_allowed(request, ALLOW)),
@@ -77,11 +95,11 @@ fn options(allow: &'static str) -> HttpResponse {
         .finish()
 }
 
-fn document(registry: &Registry, params: &NamespacesParams) -> Result<Value> {
+fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Result<Value> {
     let prefix = &params.prefix;
     let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
     let mut found = Vec::new();
-    let after = match &params.cursor {
+    let mut after = match &params.cursor {
         Some(cursor) => {
             let position = listing.position(cursor)?;
             let name = Namespace::check(&position).map_err(|_| cursor::malformed())?;
@@ -98,10 +116,23 @@ fn document(registry: &Registry, params: &NamespacesParams) -> Result<Value> {
             Some(first)
         }
     };
-    // One more, to see whether this is the end.
-    let behind = registry.list(after.as_ref(), params.limit + 1 - found.len())?;
+    let is_told = |info: &NamespaceInfo| grant.sees(info.name.as_str());
+    found.retain(is_told);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
-    found.extend(behind.into_iter().take_while(with_prefix));
+    // One more, to see whether this is the end.
+    while found.len() <= params.limit {
+        let wanted = match grant.sees_all() {
+            true => params.limit + 1 - found.len(),
+            false => HIDDEN_PAGE,
+        };
+        let behind = registry.list(after.as_ref(), wanted)?;
+        let is_end = behind.len() < wanted || !behind.iter().all(with_prefix);
+        after = behind.last().map(|info| info.name.clone());
+        found.extend(behind.into_iter().take_while(with_prefix).filter(is_told));
+        if is_end {
+            break;
+        }
+    }
     let is_end = found.len() <= params.limit;
     found.truncate(params.limit);
     let last = found.last().filter(|_| !is_end);
@@ -175,7 +206,7 @@ fn ttl_ms(value: &Value) -> Result<u64> {
     };
     match ttl {
         Some(Ttl::Millis(millis)) => Ok(millis),
-        Some(Ttl::Keep | Ttl::Default | Ttl::Forever) | None => {
+        Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_)) | None => {
             let text = "ttl is no time, such as 90, \"90s\", \"5m\", \"2h\", \"7d\"";
             Err(invalid(text).with("field", "ttl"))
         }

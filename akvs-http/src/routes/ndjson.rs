@@ -19,10 +19,12 @@ use tokio::time::Instant;
 
 use super::list::{self, Range};
 use crate::app::State;
+use crate::auth::Permit;
 use crate::item::Item;
 use crate::params::ListParams;
 
-const NDJSON: &str = "application/x-ndjson";
+/// The media type.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
 const PAGE: Limit = Limit {
     rows: 512,
@@ -53,6 +55,7 @@ pub(super) fn is_wanted(request: &HttpRequest) -> bool {
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &State,
+    permit: Permit,
     name: Namespace,
     params: &ListParams,
 ) -> Result<HttpResponse> {
@@ -76,6 +79,7 @@ pub(super) async fn answer(
         }
         _ => response.streaming(lines(Reader {
             registry,
+            permit,
             view: Arc::new(view),
             range,
             values: params.values,
@@ -86,6 +90,7 @@ pub(super) async fn answer(
 /// How far the list has been read.
 struct Reader {
     registry: Registry,
+    permit: Permit,
     view: Arc<View>,
     range: Range,
     values: bool,
@@ -111,6 +116,7 @@ impl Reader {
     fn page(mut self) -> Result<(Bytes, Option<Reader>)> {
         // An empty chunk would be none; and some pages have only what is expired.
         let mut text = Vec::new();
+        self.permit.check(|| self.registry.now())?;
         while text.is_empty() {
             let page = self.range.read(&self.view, PAGE, self.registry.now())?;
             for (key, entry) in &page.entries {

@@ -10,8 +10,10 @@ use akvs_core::{
 };
 use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer};
+use utoipa::ToSchema;
 
 use crate::app::State;
+use crate::auth::{Grant, Right, Scope};
 use crate::item::Text;
 use crate::json::{self, List, object};
 use crate::params::{self, Verb};
@@ -87,17 +89,20 @@ impl de::Visitor<'_> for TimeVisitor {
 }
 
 /// The answer.
-#[derive(Serialize)]
-struct Done<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Done<'a> {
+    #[schema(required)]
     revision: Option<u64>,
     results: Vec<OpDone<'a>>,
 }
 
 /// What became of an operation.
-#[derive(Serialize)]
-struct OpDone<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OpDone<'a> {
+    #[schema(required)]
     revision: Option<u64>,
     existed: bool,
+    #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
 }
@@ -108,11 +113,17 @@ pub(crate) async fn serve(
     mut payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let answer = async |name, asked| transact(&state, &name, asked).await;
-    json::serve(&request, &mut payload, &state, "/txn/", answer).await
+    let answer = async |name, asked, grant: &Grant| transact(&state, grant, &name, asked).await;
+    let place = ("/txn/", Right::Write);
+    json::serve(&request, &mut payload, &state, place, answer).await
 }
 
-async fn transact(state: &State, name: &Namespace, asked: Asked) -> Result<HttpResponse> {
+async fn transact(
+    state: &State,
+    grant: &Grant,
+    name: &Namespace,
+    asked: Asked,
+) -> Result<HttpResponse> {
     let Asked { checks, ops } = asked;
     let ops = ops.ok_or_else(|| json::invalid("ops", "missing"))?;
     let checks = match checks {
@@ -127,6 +138,9 @@ async fn transact(state: &State, name: &Namespace, asked: Asked) -> Result<HttpR
         (key.clone(), is_sum)
     });
     let changed: Vec<(Key, bool)> = changed.collect();
+    for key in checked.iter().chain(changed.iter().map(|(key, _)| key)) {
+        grant.may(Right::Write, name.as_str(), &Scope::Key(key.as_bytes()))?;
+    }
     let done = match Txn::new(checks, ops) {
         Ok(txn) => state.registry.transact(name, txn).await,
         Err(error) => Err(error),

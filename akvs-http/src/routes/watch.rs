@@ -7,15 +7,18 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTION
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
+use akvs_server::Filter;
 use bytes::Bytes;
 use futures_util::stream;
 
 use crate::app::State;
+use crate::auth::{Demand, Grant, Right};
 use crate::sse::Events;
 use crate::{body, params, path, problem};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
-const EVENT_STREAM: &str = "text/event-stream";
+/// The media type.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// Asks nginx, and those who learned it from there, not to hold events back.
 const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
 
@@ -26,24 +29,34 @@ pub(crate) async fn serve(
     state: web::Data<State>,
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
-    match *request.method() {
-        Method::GET | Method::HEAD => watch(&request, &state)
-            .await
-            .unwrap_or_else(|error| problem::respond(&request, &error)),
-        Method::OPTIONS => HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish(),
-        _ => problem::method_not_allowed(&request, ALLOW),
-    }
+    answer(&request, &state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
 }
 
-async fn watch(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
     // Not `match_info`, which has decoded it.
     let rest = request.uri().path().strip_prefix("/watch/");
     let Some(name) = rest.and_then(path::parse_namespace) else {
         return Err(Error::new(Code::NotFound, "there is no such path"));
     };
     let name = Namespace::new(name?)?;
+    match *request.method() {
+        Method::GET | Method::HEAD => watch(request, state, &grant, name).await,
+        Method::OPTIONS => Ok(HttpResponse::NoContent()
+            .insert_header(("allow", ALLOW))
+            .finish()),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+    }
+}
+
+async fn watch(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    name: Namespace,
+) -> Result<HttpResponse> {
     let last_event = match request.headers().get("last-event-id") {
         Some(id) => Some(id.to_str().map_err(|_| {
             let text = "last-event-id is no revision";
@@ -53,6 +66,12 @@ async fn watch(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     };
     let options = params::of_watch(request.query_string(), last_event)?;
     let (start, values) = (options.start, options.values);
+    let demand = match &options.filter {
+        Filter::All => Demand::All(name.clone()),
+        Filter::Prefix(prefix) => Demand::Prefix(name.clone(), prefix.clone()),
+        Filter::Key(key) => Demand::Key(name.clone(), key.clone()),
+    };
+    let permit = grant.permit(&state.gate, Right::Read, demand)?;
     let watch = state.registry.watch(&name, options).await?;
     let mut response = HttpResponse::Ok();
     response
@@ -65,6 +84,9 @@ async fn watch(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
         Method::HEAD => {
             response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
         }
-        _ => response.streaming(Events::new(watch, start, values, state.heartbeat)),
+        _ => {
+            let holds = state.holds(permit);
+            response.streaming(Events::new(watch, start, values, state.heartbeat, holds))
+        }
     })
 }

@@ -1,0 +1,11 @@
+//! HTTP itself: what the framework decides for us, pinned down on bare sockets (RFC 9110, RFC 9112, RFC 9113).
+
+mod chunks;
+mod expect;
+mod frames;
+mod oversize;
+mod persistence;
+mod slow;
+mod smuggling;
+mod streams;
+mod targets;

@@ -1,0 +1,156 @@
+// What the page asks of the server: requests with the token, problems as errors, and the watch.
+// It knows the HTTP contract, and no element of the page. The token stays in this tab, and is never part of a URL.
+"use strict";
+
+// What a request failed with: a problem document, or the little that is known without one.
+class Problem extends Error {
+  constructor({ status = 0, title = "It failed", detail = "", ...rest }) {
+    super(detail || title);
+    Object.assign(this, { status, title, detail, context: rest });
+  }
+}
+
+const token = {
+  NAME: "akvs-token",
+  get: () => sessionStorage.getItem(token.NAME),
+  set: (text) => sessionStorage.setItem(token.NAME, text),
+  forget: () => sessionStorage.removeItem(token.NAME),
+  // Anything else could not be sent.
+  isSane: (text) => /^[\x21-\x7e]+$/.test(text),
+};
+
+const api = (() => {
+  const JSON_ONLY = "application/json, application/problem+json";
+  const LONGEST_PAUSE_MS = 15_000;
+
+  async function send(method, path, { headers = {}, body, signal } = {}) {
+    const all = { Accept: JSON_ONLY, ...headers };
+    if (token.get()) all.Authorization = `Bearer ${token.get()}`;
+    let response;
+    try {
+      response = await fetch(path, { method, body, signal, headers: all, cache: "no-store", redirect: "error" });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem({ title: "No answer", detail: "The server could not be reached." });
+    }
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+
+  async function problemOf(response) {
+    const text = await response.text().catch(() => "");
+    try {
+      return new Problem({ ...JSON.parse(text), status: response.status });
+    } catch {
+      // Something on the way answered in the server's place.
+      return new Problem({ status: response.status, title: response.statusText, detail: text.slice(0, 300) });
+    }
+  }
+
+  const get = async (path) => (await send("GET", path)).json();
+
+  // A namespace as a part of a path.
+  function part(namespace) {
+    if (namespace === "." || namespace === "..") {
+      const detail = "Browsers take this name for a part of the path: use another client for this namespace.";
+      throw new Problem({ title: "Out of reach", detail });
+    }
+    return encodeURIComponent(namespace);
+  }
+
+  const place = (namespace, key64) => `/kv/${part(namespace)}/~64/${key64}`;
+  const query = (params) => new URLSearchParams(Object.entries(params).filter(([, value]) => value)).toString();
+  const condition = (revision) => (revision ? { "If-Match": `"${revision}"` } : { "If-None-Match": "*" });
+  const namespaces = (params) => get(`/kv?${query(params)}`);
+  const keys = (namespace, params) => get(`/kv/${part(namespace)}?${query(params)}`);
+
+  // The item of a key, or null where there is none.
+  async function item(namespace, key64, values) {
+    // No key that begins with this one comes before it.
+    const { items } = await keys(namespace, { prefix64: key64, limit: 1, values });
+    const found = items[0];
+    return found && bytes.compare(keyOf(found), bytes.ofBase64(key64)) === 0 ? found : null;
+  }
+
+  const keyOf = (told) => (told.key64 === undefined ? bytes.ofText(told.key) : bytes.ofBase64(told.key64));
+
+  // Creates a namespace, or replaces the settings of one that there is.
+  const configure = (namespace, settings) => send("PUT", `/kv/${part(namespace)}`, { body: settings });
+
+  function dropNamespace(namespace) {
+    return send("DELETE", `/kv/${part(namespace)}?${query({ confirm: namespace })}`);
+  }
+
+  // Stores a value where the key is at this revision; without one, where there is none.
+  function store(namespace, key64, { value, type, encoding, ttl, revision }) {
+    if (!/^[\x20-\x7e]*$/.test(type)) throw new Problem({ title: "A content type is ASCII" });
+    const headers = { ...condition(revision), "Content-Type": type || "application/octet-stream" };
+    if (encoding) headers["Content-Encoding"] = encoding;
+    return send("POST", `${place(namespace, key64)}?${query({ ttl })}`, { headers, body: value });
+  }
+
+  function touch(namespace, key64, { ttl, revision }) {
+    return send("POST", `${place(namespace, key64)}?${query({ op: "touch", ttl })}`, { headers: condition(revision) });
+  }
+
+  function remove(namespace, key64, revision) {
+    return send("DELETE", place(namespace, key64), { headers: condition(revision) });
+  }
+
+  async function download(namespace, key64) {
+    return new Uint8Array(await (await send("GET", place(namespace, key64), { headers: { Accept: "*/*" } })).arrayBuffer());
+  }
+
+  // Reads server-sent events, those of a chunk at once. EventSource could not send the token.
+  async function* events(path, lastId, signal) {
+    const headers = { Accept: "text/event-stream" };
+    if (lastId) headers["Last-Event-ID"] = lastId;
+    const response = await send("GET", path, { headers, signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      yield blocks.map(eventOf).filter((event) => event.kind);
+    }
+  }
+
+  function eventOf(block) {
+    const fields = Object.fromEntries(block.split("\n").map((line) => {
+      const colon = line.indexOf(": ");
+      return [line.slice(0, colon), line.slice(colon + 2)];
+    }));
+    return { kind: fields.event, id: fields.id, item: fields.data ? JSON.parse(fields.data) : {} };
+  }
+
+  // Tells what changes behind a revision, over lost connections too, until it is aborted or the server refuses.
+  async function follow(namespace, { prefix64, since, signal, onChanges, onState }) {
+    const path = `/watch/${part(namespace)}?${query({ prefix64, since: String(since) })}`;
+    let lastId = null;
+    let pause = 1_000;
+    while (!signal.aborted) {
+      try {
+        for await (const changes of events(path, lastId, signal)) {
+          onState("live");
+          pause = 1_000;
+          lastId = changes.findLast((change) => change.id)?.id ?? lastId;
+          onChanges(changes);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error.status >= 400 && error.status < 500) return onState("ended", error);
+      }
+      if (signal.aborted) return;
+      onState("lost");
+      await new Promise((resume) => { setTimeout(resume, pause); });
+      pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    }
+  }
+
+  return {
+    version: () => get("/version"),
+    namespaces, configure, dropNamespace, keys, keyOf, item, store, touch, remove, download, follow,
+  };
+})();

@@ -1,0 +1,90 @@
+// The page as a whole: what the address shows, the token, the line about the server.
+"use strict";
+
+(() => {
+  const { $ } = frame;
+  const KEPT = "The token stays in this tab only, until that is closed.";
+  let isAsking = false;
+
+  // `#/namespace/key64`; the fragment is never sent.
+  function parse(hash) {
+    const [namespace = "", key64 = ""] = hash.replace(/^#\/?/, "").split("/");
+    try {
+      return { namespace: decodeURIComponent(namespace), key64: bytes.toBase64(bytes.ofBase64(key64)) };
+    } catch {
+      return { namespace: "", key64: "" };
+    }
+  }
+
+  async function show() {
+    const { namespace, key64 } = parse(location.hash);
+    document.title = namespace ? `${format.name(namespace)} – AKVS` : "AKVS";
+    if (!namespace) {
+      entry.close();
+      keys.hide();
+      await namespaces.show();
+      return;
+    }
+    namespaces.hide();
+    if (!key64) entry.close();
+    await Promise.all([keys.show(namespace), key64 ? entry.show(namespace, key64) : null]);
+  }
+
+  async function go({ oldURL }) {
+    if (!(await entry.leave())) {
+      history.replaceState(null, "", oldURL);
+      return;
+    }
+    await frame.run(show);
+  }
+
+  async function tellServer() {
+    const { version, commit, engine, durability } = await api.version();
+    const built = commit === "unknown" ? "" : ` (${commit.slice(0, 12)})`;
+    $("server").textContent = `${version}${built} · engine ${engine} · durability ${durability}`;
+  }
+
+  // All anew, as who has the token now.
+  async function start() {
+    entry.close();
+    keys.hide();
+    namespaces.hide();
+    await frame.run(async () => {
+      await tellServer();
+      await show();
+    });
+  }
+
+  async function askToken(text) {
+    if (isAsking) return;
+    isAsking = true;
+    const typed = await frame.ask({ title: "Who asks?", text, label: "Token", go: "Use it", type: "password" });
+    isAsking = false;
+    if (typed === null) return;
+    if (token.isSane(typed.trim())) {
+      token.set(typed.trim());
+      await start();
+    } else {
+      frame.say("That is no token.", "A token is letters, digits and signs, without spaces.");
+    }
+  }
+
+  frame.hooks.unauthorized = (error) => {
+    frame.say(`${error.status} ${error.title}.`, error.message);
+    // Not awaited: what was refused is over.
+    askToken(`${error.message}. ${KEPT}`);
+  };
+
+  frame.onClick("token-change", async () => {
+    if (!(await entry.leave())) return;
+    const had = token.get() !== null;
+    token.forget();
+    const forgotten = had ? "The token was forgotten. " : "";
+    await askToken(`${forgotten}One is needed only if the server was told of tokens. ${KEPT}`);
+  });
+  window.addEventListener("hashchange", go);
+  window.addEventListener("beforeunload", (event) => {
+    if (entry.isDirty()) event.preventDefault();
+  });
+  start();
+})();

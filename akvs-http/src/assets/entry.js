@@ -1,0 +1,280 @@
+// One entry: looked at, edited, created, deleted. A change is made only where the key is still as it was read, so that
+// nobody's work is lost; what a person typed is kept until it is saved or given up.
+"use strict";
+
+const entry = (() => {
+  const { $, make } = frame;
+  // Larger values are downloaded, not shown.
+  const SHOWN_BYTES = 1 << 20;
+  const DUMPED_BYTES = 16 << 10;
+  const form = $("entry-form");
+  const fields = form.elements;
+
+  // `namespace`, `key64`, and of a key that there is `item`, `value` (its bytes, if they are shown) and `text`.
+  let now = null;
+  // What the form began with; null where it is not open.
+  let begun = null;
+  // An entry that comes after another one was opened is not shown.
+  let turn = 0;
+
+  const same = (namespace, key64) => now?.namespace === namespace && now.key64 === key64;
+  const isDirty = () => begun !== null && (begun !== draft() || fields.file.files.length > 0);
+  const draft = () => JSON.stringify([fields.key.value, fields.type.value, fields.ttl.value, fields.text.value]);
+
+  function open(title) {
+    $("entry").hidden = false;
+    $("entry").parentElement.classList.add("with-entry");
+    $("entry-title").textContent = title;
+    $("entry-stale").hidden = true;
+    $("entry-conflict").hidden = true;
+  }
+
+  function close() {
+    turn += 1;
+    now = null;
+    begun = null;
+    $("entry").hidden = true;
+    $("entry").parentElement.classList.remove("with-entry");
+    keys.select(null);
+  }
+
+  // Shows a key, unless it is shown already.
+  async function show(namespace, key64) {
+    if (same(namespace, key64)) return;
+    close();
+    now = { namespace, key64, item: null };
+    keys.select(key64);
+    await read();
+    $("entry-title").focus();
+  }
+
+  // Reads the key anew and shows it.
+  async function read() {
+    turn += 1;
+    const mine = turn;
+    const { namespace, key64 } = now;
+    let item = await api.item(namespace, key64);
+    const isShown = item !== null && item.size <= SHOWN_BYTES;
+    if (isShown) item = await api.item(namespace, key64, true);
+    if (mine !== turn) return;
+    let value = null;
+    if (item?.value !== undefined) value = bytes.ofText(item.value);
+    else if (item?.value64 !== undefined) value = bytes.ofBase64(item.value64);
+    const text = value && !item.content_encoding ? bytes.asText(value) : null;
+    now = { namespace, key64, item, value, text };
+    look();
+  }
+
+  function look() {
+    begun = null;
+    open(format.key(bytes.ofBase64(now.key64)));
+    form.hidden = true;
+    $("entry-view").hidden = false;
+    const { item, value, text } = now;
+    for (const id of ["entry-value", "entry-download", "entry-delete", "entry-expiry"]) $(id).hidden = !item;
+    $("entry-edit").textContent = item ? "Edit" : "Create";
+    $("entry-about").replaceChildren(...(item ? about(item) : []));
+    note(item ? hint() : "There is no such key.");
+    if (!item) return;
+    $("entry-forever").hidden = !item.expires;
+    $("entry-value").hidden = value === null;
+    if (value === null) return;
+    $("entry-value").classList.toggle("dump", text === null);
+    const shown = text === null ? format.dump(value.subarray(0, DUMPED_BYTES)) : format.json(text) ?? text;
+    $("entry-value").textContent = shown;
+  }
+
+  function about(item) {
+    const rows = [
+      ["Size", `${format.size(item.size)}${item.size >= 1024 ? ` (${format.count(item.size)} bytes)` : ""}`],
+      ["Type", item.content_type],
+      ["Encoding", item.content_encoding],
+      ["Revision", String(item.revision)],
+      ["Modified", frame.time(item.modified)],
+      ["Expires", item.expires ? frame.time(item.expires) : "never"],
+    ];
+    const told = rows.filter(([, value]) => value);
+    return told.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
+  }
+
+  function note(text) {
+    $("entry-note").textContent = text;
+    $("entry-note").hidden = !text;
+  }
+
+  function hint() {
+    const { value, text, item } = now;
+    if (value === null) return "It is too large to be shown here; download it.";
+    const json = text === null ? null : format.json(text);
+    if (json !== null && json !== text) return "JSON, shown with indents; its bytes are as they were stored.";
+    if (text !== null) return "";
+    const stored = item.content_encoding ? "Encoded bytes" : "No text";
+    const part = value.length > DUMPED_BYTES ? `; the first ${format.size(DUMPED_BYTES)}` : "";
+    return `${stored}, shown in hexadecimal${part}.`;
+  }
+
+  // A text field makes all line ends one; this says which they were, or null where they were not all the same.
+  function lineEnd(text) {
+    if (!text.includes("\r")) return "\n";
+    return /\r(?!\n)|(^|[^\r])\n/.test(text) ? null : "\r\n";
+  }
+
+  function edit() {
+    const { item, text } = now;
+    form.reset();
+    const isNew = item === null;
+    const isText = isNew || (text !== null && lineEnd(text) !== null);
+    fields.key.value = now.key64 ? format.key(bytes.ofBase64(now.key64)) : "";
+    fields.type.value = item?.content_type ?? "text/plain; charset=utf-8";
+    fields.text.value = text ?? "";
+    $("entry-name").hidden = Boolean(now.key64);
+    $("entry-ttl").hidden = !isNew;
+    $("entry-text").hidden = !isText;
+    $("entry-indent").hidden = !isText;
+    $("entry-file-label").textContent = isText
+      ? "Or the contents of a file"
+      : "It is no text that can be edited here. New contents from a file";
+    $("entry-view").hidden = true;
+    $("entry-conflict").hidden = true;
+    form.hidden = false;
+    begun = draft();
+    (now.key64 ? (isText ? fields.text : fields.file) : fields.key).focus();
+  }
+
+  // Begins a new key.
+  async function begin(namespace) {
+    if (!(await leave())) return;
+    close();
+    history.replaceState(null, "", namespaces.address(namespace));
+    now = { namespace, key64: null, item: null, value: null, text: null };
+    open("New key");
+    edit();
+  }
+
+  async function contents() {
+    if (fields.file.files.length > 0) return fields.file.files[0].arrayBuffer();
+    if ($("entry-text").hidden) return now.value;
+    const text = fields.text.value;
+    return bytes.ofText(lineEnd(now.text ?? "") === "\r\n" ? text.replace(/\n/g, "\r\n") : text);
+  }
+
+  async function save(revision) {
+    const mine = turn;
+    const { namespace, item } = now;
+    const key64 = now.key64 ?? bytes.toBase64(bytes.ofText(fields.key.value));
+    if (!key64) throw new Problem({ title: "A key has at least one character" });
+    const value = await contents();
+    if (value === null) throw new Problem({ title: "Choose a file first" });
+    const ttl = item && revision ? "keep" : fields.ttl.value.trim();
+    // The bytes that there were are encoded as they were.
+    const encoding = value === now.value ? item?.content_encoding : null;
+    try {
+      await api.store(namespace, key64, { value, type: fields.type.value.trim(), encoding, ttl, revision });
+    } catch (error) {
+      if (error.status !== 412) throw error;
+      if (mine === turn) conflict(key64, error.context.revision ?? null);
+      return;
+    }
+    // Who went elsewhere meanwhile stays there.
+    if (mine === turn) await saved(namespace, key64);
+  }
+
+  async function saved(namespace, key64) {
+    begun = null;
+    now = { namespace, key64, item: null };
+    keys.select(key64);
+    await read();
+    history.replaceState(null, "", keys.address(key64));
+    $("entry-title").focus();
+  }
+
+  // Somebody else was first: what was typed stays until the person decides.
+  function conflict(key64, revision) {
+    const what = revision === null ? "It was deleted meanwhile." : now.item
+      ? `It was changed meanwhile: it is at revision ${revision} now, and yours began at ${now.item.revision}.`
+      : "There is such a key already.";
+    $("entry-conflict").hidden = false;
+    $("entry-conflict").firstElementChild.textContent = `${what} Nothing was saved.`;
+    $("entry-theirs").onclick = () => frame.run(() => saved(now.namespace, key64));
+    $("entry-mine").onclick = () => frame.run(() => save(revision), $("entry-mine"));
+    $("entry-mine").focus();
+  }
+
+  // Is told what happens to any key of the namespace that is shown.
+  function changed(key64, kind, item) {
+    if (now?.key64 !== key64 || now.item?.revision >= item.revision) return;
+    if (begun === null) {
+      frame.attempt(read);
+      return;
+    }
+    $("entry-stale").hidden = false;
+    $("entry-stale").textContent = kind === "set" ? "Somebody else has changed it meanwhile." : "It is gone meanwhile.";
+  }
+
+  // Whether nothing is lost by going elsewhere.
+  async function leave() {
+    if (!isDirty()) return true;
+    const answer = await frame.ask({ title: "Give up your changes?", text: "They are not saved.", go: "Give them up" });
+    return answer !== null;
+  }
+
+  // A change of the key as it is shown; who else was first is said, and what there is now is shown.
+  async function change(work) {
+    try {
+      await work(now.item.revision);
+    } catch (error) {
+      if (error.status !== 412 && error.status !== 404) throw error;
+      await read();
+      frame.say("It was changed meanwhile.", "Nothing was done; this is how it is now.");
+      return;
+    }
+    await read();
+  }
+
+  const touch = (ttl) => change((revision) => api.touch(now.namespace, now.key64, { ttl, revision }));
+
+  async function remove() {
+    const name = format.key(bytes.ofBase64(now.key64));
+    const text = `“${name}” and its value will be gone.`;
+    const answer = await frame.ask({ title: "Delete the key?", text, go: "Delete it", isDanger: true });
+    if (answer !== null) await change((revision) => api.remove(now.namespace, now.key64, revision));
+  }
+
+  async function download() {
+    const value = now.value ?? (await api.download(now.namespace, now.key64));
+    // Whatever it is, it must never be opened as a page of this site.
+    const url = URL.createObjectURL(new Blob([value], { type: "application/octet-stream" }));
+    make("a", { href: url, download: format.key(bytes.ofBase64(now.key64)) }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
+  async function cancel() {
+    if (!(await leave())) return;
+    if (now.item) await read();
+    else goBack();
+  }
+
+  function goBack() {
+    const { namespace } = now;
+    close();
+    history.replaceState(null, "", namespaces.address(namespace));
+  }
+
+  frame.onSubmit(form, () => save(now.item?.revision ?? null));
+  frame.onSubmit($("entry-expiry"), ({ ttl }) => {
+    if (!ttl.value.trim()) throw new Problem({ title: "Say in what time, such as 5m" });
+    return touch(ttl.value.trim()).then(() => $("entry-expiry").reset());
+  });
+  frame.onClick("entry-forever", () => touch(""));
+  frame.onClick("entry-edit", edit);
+  frame.onClick("entry-delete", remove);
+  frame.onClick("entry-download", download);
+  frame.onClick("entry-close", async () => { if (await leave()) goBack(); });
+  frame.onClick("entry-indent", () => {
+    const shown = format.json(fields.text.value);
+    if (shown === null) throw new Problem({ title: "This is no JSON" });
+    fields.text.value = shown;
+  });
+  form.querySelector("[data-cancel]").addEventListener("click", () => frame.run(cancel));
+  return { show, close, begin, changed, leave, isDirty };
+})();

@@ -1,0 +1,108 @@
+// What all parts of the page share: making elements, telling what went wrong, asking a person something.
+// Names and values become text nodes and properties only, so that nothing stored can act for the page.
+"use strict";
+
+const frame = (() => {
+  const $ = (id) => document.getElementById(id);
+
+  // An element with properties, `data-` attributes under `dataset`, and children that are elements or texts.
+  function make(tag, { dataset = {}, ...properties } = {}, ...children) {
+    const element = Object.assign(document.createElement(tag), properties);
+    Object.assign(element.dataset, dataset);
+    element.append(...children.filter((child) => child !== null));
+    return element;
+  }
+
+  function time(text) {
+    return text ? make("time", { dateTime: text, title: text }, format.time(text)) : "";
+  }
+
+  function say(title, text = "") {
+    $("notice-title").textContent = title;
+    $("notice-text").textContent = text;
+    $("notice").hidden = false;
+  }
+
+  const hush = () => { $("notice").hidden = true; };
+
+  let unanswered = () => {};
+
+  // What is done when the server wants to know who asks: `app.js` sets it.
+  const hooks = { unauthorized: async () => {} };
+
+  function tell(error) {
+    if (error.status === 401) return hooks.unauthorized(error);
+    if (!(error instanceof Problem)) console.error(error);
+    const status = error.status ? `${error.status} ${error.title}.` : `${error.title ?? "It failed"}.`;
+    say(status, error.title === error.message ? "" : error.message);
+    return undefined;
+  }
+
+  // Does something that nobody asked for just now, and tells what went wrong.
+  async function attempt(work) {
+    try {
+      await work();
+    } catch (error) {
+      await tell(error);
+    }
+  }
+
+  // Does what a person asked for, once at a time where a button started it.
+  async function run(work, button = null) {
+    if (button?.disabled) return;
+    if (button) button.disabled = true;
+    hush();
+    await attempt(work);
+    if (button) button.disabled = false;
+  }
+
+  const onClick = (id, work) => $(id).addEventListener("click", () => run(work, $(id)));
+
+  // Forms are read here and never sent by the browser.
+  function onSubmit(form, work) {
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      run(() => work(form.elements), form.querySelector("button:not([type])"));
+    });
+  }
+
+  // Asks for a text, or only whether to go on; null where the person does not want to. With `exactly`, only that text
+  // will do.
+  function ask({ title, text, label = "", exactly = null, go, type = "text", isDanger = false }) {
+    const dialog = $("ask");
+    const form = dialog.querySelector("form");
+    const input = form.elements.answer;
+    const button = form.querySelector("[data-go]");
+    $("ask-title").textContent = title;
+    $("ask-text").textContent = text;
+    $("ask-label").hidden = !label;
+    $("ask-label").firstElementChild.textContent = label;
+    Object.assign(input, { type, value: "", required: Boolean(label) });
+    button.textContent = go;
+    button.className = isDanger ? "danger" : "main";
+    // Who is asked something else has not answered.
+    unanswered(null);
+    const check = () => { button.disabled = exactly !== null && input.value !== exactly; };
+    check();
+    return new Promise((resolve) => {
+      unanswered = resolve;
+      input.oninput = check;
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        dialog.close("go");
+      };
+      form.querySelector("[data-cancel]").onclick = () => dialog.close("");
+      dialog.onclose = () => {
+        const answer = dialog.returnValue === "go" ? input.value : null;
+        // It may be a token.
+        input.value = "";
+        resolve(answer);
+      };
+      dialog.returnValue = "";
+      if (!dialog.open) dialog.showModal();
+    });
+  }
+
+  $("notice-close").addEventListener("click", hush);
+  return { $, make, time, say, hush, tell, attempt, run, onClick, onSubmit, ask, hooks };
+})();

@@ -1,0 +1,178 @@
+// The keys of one namespace: pages of them, and what changes in them while they are looked at.
+// The list keeps the server's order; what changes behind its last page is only counted.
+"use strict";
+
+const keys = (() => {
+  const { $, make } = frame;
+  const PAGE = 100;
+  // The list grows by what is told of new keys up to this.
+  const MOST_ROWS = 2_000;
+  const STATES = { live: "live", lost: "connection lost, trying again", ended: "not live" };
+
+  let namespace = null;
+  let prefix64 = "";
+  let cursor = null;
+  let watching = null;
+  let opened = null;
+  let beyond = 0;
+  // Sorted by key: `array` its bytes, `key64`, and the row.
+  let rows = [];
+
+  const address = (key64) => `${namespaces.address(namespace)}/${key64}`;
+
+  function cells(item, array, key64, mark) {
+    const key = make("a", { href: address(key64) }, make("bdi", {}, format.key(array)));
+    const cell = (label, child) => make("td", { dataset: { label } }, child);
+    const type = make("td", { className: "type", title: item.content_type ?? "" }, item.content_type ?? "");
+    const size = make("td", { className: "number" }, item.size === undefined ? "" : format.size(item.size));
+    return [
+      make("td", { className: "key" }, key, mark ? make("span", { className: "mark" }, mark) : null),
+      size,
+      type,
+      item.modified ? cell("modified", frame.time(item.modified)) : make("td"),
+      item.expires ? cell("expires", frame.time(item.expires)) : make("td"),
+    ];
+  }
+
+  // Where a key is in the list, or would be.
+  function position(array) {
+    let [low, high] = [0, rows.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (bytes.compare(rows[middle].array, array) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  // Puts an item in its place; `change` is what happened to it, if it is not from a page.
+  function put(item, change = null) {
+    const array = api.keyOf(item);
+    const at = position(array);
+    let row = rows[at];
+    const isNew = !row || bytes.compare(row.array, array) !== 0;
+    const isGone = change === "deleted" || change === "expired";
+    if (isNew) {
+      const isBehind = at === rows.length && cursor !== null;
+      if (change && (isGone || isBehind || rows.length >= MOST_ROWS)) {
+        if (isBehind || rows.length >= MOST_ROWS) beyond += 1;
+        return;
+      }
+      row = { array, key64: bytes.toBase64(array), element: make("tr") };
+      $("keys-rows").insertBefore(row.element, rows[at]?.element ?? null);
+      rows.splice(at, 0, row);
+    }
+    if (isGone) item = { ...row.item, expires: null };
+    row.item = item;
+    row.element.replaceChildren(...cells(item, array, row.key64, isNew && change ? "new" : change));
+    row.element.classList.toggle("changed", Boolean(change));
+    row.element.classList.toggle("gone", isGone);
+    row.element.classList.toggle("open", row.key64 === opened);
+  }
+
+  function tally() {
+    $("keys-none").hidden = rows.length > 0 || cursor !== null;
+    $("keys-more").hidden = cursor === null;
+    $("keys-beyond").hidden = beyond === 0;
+    $("keys-beyond").textContent = `${format.count(beyond)} changes of keys that are not in this list`;
+  }
+
+  async function load() {
+    const mine = watching;
+    const page = await api.keys(namespace, { prefix64, limit: PAGE, cursor });
+    if (mine !== watching) return null;
+    cursor = page.cursor;
+    page.items.forEach((item) => put(item));
+    tally();
+    return page.revision;
+  }
+
+  // Tells of changes until another list is shown.
+  function follow(since) {
+    const mine = watching;
+    const onState = (state, error) => {
+      if (mine !== watching) return;
+      $("keys-live").dataset.state = state;
+      $("keys-live").textContent = STATES[state];
+      // What it missed is not kept any more: the list is read anew.
+      if (error?.status === 410) frame.attempt(reload);
+      else if (error) frame.tell(error);
+    };
+    const onChanges = (changes) => {
+      if (mine === watching) take(changes);
+    };
+    api.follow(namespace, { prefix64, since, signal: mine.signal, onChanges, onState }).catch(frame.tell);
+  }
+
+  function take(changes) {
+    const words = { set: "changed", delete: "deleted", expire: "expired" };
+    for (const { kind, item } of changes) {
+      if (kind === "reset") {
+        frame.attempt(reload);
+        return;
+      }
+      if (kind === "drop") {
+        clear();
+        if (!entry.isDirty()) entry.close();
+        frame.say("The namespace was dropped.");
+        break;
+      }
+      if (words[kind]) {
+        put(item, words[kind]);
+        entry.changed(bytes.toBase64(api.keyOf(item)), kind, item);
+      }
+    }
+    tally();
+  }
+
+  // Takes the list away, and hears no more of it.
+  function clear() {
+    watching?.abort();
+    watching = new AbortController();
+    [cursor, beyond, rows] = [null, 0, []];
+    $("keys-rows").replaceChildren();
+    $("keys-live").textContent = "";
+    delete $("keys-live").dataset.state;
+  }
+
+  async function reload() {
+    clear();
+    const revision = await load();
+    if (revision !== null) follow(revision);
+  }
+
+  // Shows a namespace, which is read anew only if it is another one.
+  async function show(name) {
+    $("keys").hidden = false;
+    if (name === namespace) return;
+    namespace = name;
+    prefix64 = "";
+    $("keys-filter").reset();
+    $("keys-namespace").textContent = format.name(name);
+    await reload();
+  }
+
+  function hide() {
+    watching?.abort();
+    watching = null;
+    namespace = null;
+    $("keys").hidden = true;
+  }
+
+  // Marks the key that is open.
+  function select(key64) {
+    opened = key64;
+    for (const row of rows) row.element.classList.toggle("open", row.key64 === key64);
+  }
+
+  frame.onSubmit($("keys-filter"), (fields) => {
+    prefix64 = bytes.toBase64(bytes.ofText(fields.prefix.value));
+    return reload();
+  });
+  frame.onClick("keys-more", load);
+  frame.onClick("keys-new", () => entry.begin(namespace));
+  frame.onClick("keys-drop", async () => {
+    if (await namespaces.remove(namespace)) location.hash = "#/";
+  });
+  return { show, hide, select, address };
+})();

@@ -1,0 +1,106 @@
+// The list of namespaces: pages of it, a new one, the end of one.
+"use strict";
+
+const namespaces = (() => {
+  const { $, make } = frame;
+  const form = $("namespaces-create");
+  let cursor = null;
+  // A page that comes after its list was left is not shown.
+  let turn = 0;
+
+  const address = (name) => `#/${encodeURIComponent(name)}`;
+
+  function row(info) {
+    const drop = make("button", { type: "button", className: "danger" }, "Drop");
+    drop.setAttribute("aria-label", `Drop ${format.name(info.name)}`);
+    drop.addEventListener("click", () => frame.run(async () => {
+      if (await remove(info.name)) await show();
+    }, drop));
+    const name = make("a", { href: address(info.name) }, make("bdi", {}, format.name(info.name)));
+    const number = (label, text) => make("td", { className: "number", dataset: { label } }, text);
+    return make("tr", {},
+      make("td", { className: "key" }, name),
+      number("keys", format.count(info.keys)),
+      number("bytes", format.size(info.bytes)),
+      number("revision", format.count(info.revision)),
+      make("td", { dataset: { label: "created" } }, frame.time(info.created)),
+      make("td", { className: "number" }, drop));
+  }
+
+  async function load() {
+    const mine = turn;
+    const prefix = $("namespaces-filter").elements.prefix.value;
+    const page = await api.namespaces({ prefix, cursor });
+    if (mine !== turn) return;
+    if (!cursor) $("namespaces-rows").replaceChildren();
+    $("namespaces-rows").append(...page.namespaces.map(row));
+    cursor = page.cursor;
+    $("namespaces-more").hidden = !cursor;
+    $("namespaces-none").hidden = $("namespaces-rows").rows.length > 0 || Boolean(cursor);
+  }
+
+  async function show() {
+    turn += 1;
+    cursor = null;
+    $("namespaces").hidden = false;
+    await load();
+  }
+
+  function hide() {
+    turn += 1;
+    $("namespaces").hidden = true;
+  }
+
+  // Drops a namespace, if a person types its name; whether it did.
+  async function remove(name) {
+    const typed = await frame.ask({
+      title: "Drop the namespace?",
+      text: `All that “${format.name(name)}” holds will be gone, and there is no way back.`,
+      label: "Type its name to go on",
+      exactly: name,
+      go: "Drop it",
+      isDanger: true,
+    });
+    if (typed === null) return false;
+    await api.dropNamespace(name);
+    return true;
+  }
+
+  // The settings as JSON. Numbers go as they were typed: they may be larger than a script can count.
+  function settings(fields) {
+    const ttl = fields.ttl.value.trim();
+    const members = ttl ? [`"ttl":${JSON.stringify(ttl)}`] : [];
+    for (const name of ["max_value_bytes", "max_keys", "max_bytes"]) {
+      const digits = fields[name].value.trim().replace(/^0+(?=\d)/, "");
+      if (/^\d+$/.test(digits)) members.push(`"${name}":${digits}`);
+    }
+    return `{${members.join(",")}}`;
+  }
+
+  async function create(fields) {
+    const name = fields.name.value;
+    const { namespaces: found } = await api.namespaces({ prefix: name, limit: 1 });
+    if (found[0]?.name === name) {
+      const go = await frame.ask({
+        title: "There is such a namespace",
+        text: `“${format.name(name)}” keeps its keys. Its settings will be those of this form; what is empty here ends.`,
+        go: "Replace its settings",
+      });
+      if (go === null) return;
+    }
+    await api.configure(name, settings(fields));
+    form.reset();
+    form.hidden = true;
+    location.hash = address(name);
+  }
+
+  $("namespaces-new").addEventListener("click", () => {
+    form.hidden = false;
+    form.elements.name.focus();
+  });
+  form.querySelector("[data-cancel]").addEventListener("click", () => { form.hidden = true; });
+  frame.onSubmit(form, create);
+  frame.onSubmit($("namespaces-filter"), show);
+  frame.onClick("namespaces-more", load);
+  return { show, hide, remove, address };
+})();

@@ -1,0 +1,276 @@
+//! What somebody who was let in may do, and whether they still may while an answer goes on.
+
+use std::sync::Arc;
+
+use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp};
+use bytes::Bytes;
+
+use super::gate::Gate;
+use super::token::{Right, Rule};
+use crate::item::Text;
+
+/// Which keys of a namespace something is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'a> {
+    /// All of them, and the namespace itself.
+    All,
+    /// Those that begin with this.
+    Prefix(&'a [u8]),
+    /// This one.
+    Key(&'a [u8]),
+}
+
+/// What somebody may.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    /// None where everybody may do everything.
+    rule: Option<Arc<Rule>>,
+    /// How often the tokens had changed before this was judged.
+    changes: u64,
+}
+
+impl Grant {
+    pub(super) fn new(rule: Option<Arc<Rule>>, changes: u64) -> Grant {
+        Grant { rule, changes }
+    }
+
+    /// The error `forbidden`, unless this right holds for these keys of a namespace.
+    pub(crate) fn may(&self, right: Right, namespace: &str, scope: &Scope<'_>) -> Result<()> {
+        self.may_reach(right, namespace)?;
+        let Some(rule) = &self.rule else {
+            return Ok(());
+        };
+        if !rule.covers(scope) {
+            let prefix = rule.key_prefix();
+            let (what, shown) = match scope {
+                Scope::Key(_) => ("reaches only keys", prefix.escape_ascii()),
+                Scope::All | Scope::Prefix(_) => (
+                    "reaches no more of a namespace than the keys",
+                    prefix.escape_ascii(),
+                ),
+            };
+            let text = format!(
+                "the token {:?} {what} that begin with \"{shown}\"",
+                rule.name
+            );
+            let error = forbidden(rule, right, text).with("namespace", namespace);
+            return Err(Text::of(prefix).name_prefix(error));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds for some keys of a namespace.
+    pub(crate) fn may_reach(&self, right: Right, namespace: &str) -> Result<()> {
+        let Some(rule) = &self.rule else {
+            return Ok(());
+        };
+        self.has(right)?;
+        if !rule.reaches(namespace) {
+            let text = format!("the token {:?} does not reach this namespace", rule.name);
+            return Err(forbidden(rule, right, text).with("namespace", namespace));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds for all keys of all namespaces.
+    pub(crate) fn may_everywhere(&self, right: Right) -> Result<()> {
+        let Some(rule) = &self.rule else {
+            return Ok(());
+        };
+        self.has(right)?;
+        if !rule.reaches_all() || !rule.covers(&Scope::All) {
+            let text = format!("the token {:?} does not reach all namespaces", rule.name);
+            return Err(forbidden(rule, right, text));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds somewhere.
+    pub(crate) fn has(&self, right: Right) -> Result<()> {
+        match &self.rule {
+            Some(rule) if !rule.has(right) => {
+                let text = format!(
+                    "the token {:?} has no right to {}",
+                    rule.name,
+                    right.as_str()
+                );
+                Err(forbidden(rule, right, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it reaches every namespace.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.rule.as_ref().is_none_or(|rule| rule.reaches_all())
+    }
+
+    /// Whether a namespace may be told of.
+    pub(crate) fn sees(&self, namespace: &str) -> bool {
+        let rule = self.rule.as_ref();
+        rule.is_none_or(|rule| rule.reaches(namespace))
+    }
+
+    /// A right that is looked at again while an answer goes on; it must hold now.
+    pub(crate) fn permit(&self, gate: &Arc<Gate>, right: Right, demand: Demand) -> Result<Permit> {
+        demand.check(self, right)?;
+        Ok(Permit {
+            gate: Arc::clone(gate),
+            sha256: self.rule.as_ref().map(|rule| rule.sha256),
+            expires: self.rule.as_ref().and_then(|rule| rule.expires),
+            changes: self.changes,
+            right,
+            demand,
+        })
+    }
+}
+
+fn forbidden(rule: &Rule, right: Right, text: String) -> Error {
+    Error::new(Code::Forbidden, text)
+        .with("token", rule.name.as_str())
+        .with("right", right.as_str())
+}
+
+/// What an answer that goes on tells of.
+#[derive(Clone, Debug)]
+pub(crate) enum Demand {
+    /// All keys of all namespaces.
+    Everywhere,
+    /// All keys of a namespace.
+    All(Namespace),
+    /// Those that begin with this.
+    Prefix(Namespace, Bytes),
+    /// This one.
+    Key(Namespace, Key),
+}
+
+impl Demand {
+    fn check(&self, grant: &Grant, right: Right) -> Result<()> {
+        match self {
+            Demand::Everywhere => grant.may_everywhere(right),
+            Demand::All(name) => grant.may(right, name.as_str(), &Scope::All),
+            Demand::Prefix(name, prefix) => grant.may(right, name.as_str(), &Scope::Prefix(prefix)),
+            Demand::Key(name, key) => grant.may(right, name.as_str(), &Scope::Key(key.as_bytes())),
+        }
+    }
+}
+
+/// A right that an answer needs for as long as it goes on.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    gate: Arc<Gate>,
+    sha256: Option<[u8; 32]>,
+    expires: Option<Timestamp>,
+    /// How often the tokens had changed when it was last found to hold.
+    changes: u64,
+    right: Right,
+    demand: Demand,
+}
+
+impl Permit {
+    /// The error `unauthorized` or `forbidden`, unless it still holds.
+    pub(crate) fn check(&mut self, now: impl FnOnce() -> Timestamp) -> Result<()> {
+        let changes = self.gate.changes();
+        if changes == self.changes && self.expires.is_none() {
+            return Ok(());
+        }
+        let grant = self.gate.again(self.sha256.as_ref(), now())?;
+        self.demand.check(&grant, self.right)?;
+        self.expires = grant.rule.as_ref().and_then(|rule| rule.expires);
+        self.changes = grant.changes;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Token, Tokens};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn token(rights: &[Right], namespace: &str, prefix: &'static str) -> Token {
+        Token {
+            name: "t".into(),
+            sha256: Token::hash("secret"),
+            rights: rights.to_vec(),
+            namespaces: vec![namespace.into()],
+            key_prefix: prefix.into(),
+            expires: None,
+        }
+    }
+
+    fn gate(token: Token) -> Arc<Gate> {
+        Arc::new(Gate::new(Tokens::new(vec![token]).unwrap()))
+    }
+
+    fn grant(gate: &Gate) -> Grant {
+        gate.again(Some(&Token::hash("secret")), NOW).unwrap()
+    }
+
+    #[test]
+    fn a_right_has_to_hold_in_kind_and_place() {
+        let grant = grant(&gate(token(&[Right::Read], "app-*", "a/")));
+        let key = Scope::Key(b"a/b");
+        assert!(grant.may(Right::Read, "app-1", &key).is_ok());
+        for (right, namespace, scope, part) in [
+            (Right::Write, "app-1", key, "write"),
+            (Right::Admin, "app-1", key, "admin"),
+            (Right::Read, "other", key, "namespace"),
+            (Right::Read, "app-1", Scope::Key(b"b"), "\"a/\""),
+            (Right::Read, "app-1", Scope::All, "\"a/\""),
+        ] {
+            let error = grant.may(right, namespace, &scope).unwrap_err();
+            assert_eq!(error.code(), Code::Forbidden);
+            assert!(error.message().contains(part), "{error}");
+            assert_eq!(error.context()["token"], "t");
+        }
+        assert!(grant.sees("app-1") && !grant.sees("other"));
+        assert!(grant.may_everywhere(Right::Read).is_err());
+    }
+
+    #[test]
+    fn everywhere_is_all_keys_of_all_namespaces() {
+        for (namespace, prefix, expected) in [("*", "", true), ("*", "a", false), ("**", "", false)]
+        {
+            let grant = grant(&gate(token(&[Right::Read], namespace, prefix)));
+            let may = grant.may_everywhere(Right::Read).is_ok();
+            assert_eq!(may, expected, "{namespace} {prefix}");
+            assert!(grant.may_everywhere(Right::Write).is_err());
+        }
+    }
+
+    #[test]
+    fn a_permit_ends_with_its_token_or_its_right() {
+        let demand = || Demand::Prefix(Namespace::new("n").unwrap(), Bytes::from_static(b"a"));
+        let replaced: [(Option<Token>, bool); 5] = [
+            (Some(token(&[Right::Read, Right::Write], "n", "a")), true),
+            (Some(token(&[Right::Write], "n", "a")), false),
+            (Some(token(&[Right::Read], "m", "a")), false),
+            (Some(token(&[Right::Read], "n", "ab")), false),
+            (None, false),
+        ];
+        for (new, holds) in replaced {
+            let gate = gate(token(&[Right::Read], "*", ""));
+            let mut permit = grant(&gate).permit(&gate, Right::Read, demand()).unwrap();
+            assert!(permit.check(|| NOW).is_ok());
+            gate.replace(Tokens::new(new.clone().into_iter().collect()).unwrap());
+            assert_eq!(permit.check(|| NOW).is_ok(), holds, "{new:?}");
+        }
+    }
+
+    #[test]
+    fn a_permit_ends_at_its_token_s_end_date() {
+        let end = Timestamp::from_millis(NOW.as_millis() + 1);
+        let gate = gate(Token {
+            expires: Some(UNIX_EPOCH + Duration::from_millis(end.as_millis())),
+            ..token(&[Right::Read], "*", "")
+        });
+        let demand = Demand::All(Namespace::new("n").unwrap());
+        let mut permit = grant(&gate).permit(&gate, Right::Read, demand).unwrap();
+        assert!(permit.check(|| NOW).is_ok());
+        assert!(permit.check(|| end).is_err());
+    }
+}

@@ -1,0 +1,23 @@
+//! Who may do what: tokens and their rights, and the judge of each request.
+//!
+//! It owns the decision. Where the tokens are kept is not known here: they come in whole, and are replaced whole while
+//! the server runs. Invariant: once there were tokens, nobody gets in without one until the server is started anew.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `token` | what a token is, and its checks |
+//! | `tokens` | all of them, found by what is presented |
+//! | `gate` | those that hold now, and who is let in by them |
+//! | `grant` | what somebody who was let in may do |
+//! | `page` | which requests other sites' pages make |
+
+mod gate;
+mod grant;
+mod page;
+mod token;
+mod tokens;
+
+pub(crate) use gate::Gate;
+pub(crate) use grant::{Demand, Grant, Permit, Scope};
+pub use token::{Right, Token, TokenError};
+pub use tokens::Tokens;

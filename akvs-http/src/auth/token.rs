@@ -1,0 +1,337 @@
+//! What a token is: a name, what it allows and where, until when. Of the secret itself only the SHA-256 is known.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use akvs_core::{Key, Timestamp};
+use bytes::Bytes;
+use glob::Pattern;
+use sha2::{Digest, Sha256};
+
+use super::Scope;
+
+/// The longest name of a token, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+/// The most patterns of a token, and the longest one, in bytes.
+const MAX_PATTERNS: usize = 100;
+const MAX_PATTERN_BYTES: usize = 256;
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// To read values, lists, watches and exports.
+    Read,
+    /// To set and delete keys, and to import them.
+    Write,
+    /// All that the others allow, and to create, configure and drop namespaces.
+    Admin,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Right; 3] = [Right::Read, Right::Write, Right::Admin];
+
+    /// The right as it is written.
+    ///
+    /// ```
+    /// assert_eq!(akvs_http::Right::Read.as_str(), "read");
+    /// ```
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Right::Read => "read",
+            Right::Write => "write",
+            Right::Admin => "admin",
+        }
+    }
+
+    /// The right that is written so, if there is one.
+    ///
+    /// ```
+    /// use akvs_http::Right;
+    /// assert_eq!(Right::parse("admin"), Some(Right::Admin));
+    /// assert_eq!(Right::parse("Admin"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Right> {
+        Right::ALL.into_iter().find(|right| right.as_str() == text)
+    }
+}
+
+/// A token as its owner describes it; [`Tokens::new`](super::Tokens::new) checks it.
+///
+/// ```
+/// use akvs_http::{Right, Token, Tokens};
+///
+/// let token = Token {
+///     name: "reports".into(),
+///     sha256: Token::hash("a secret that nobody guesses"),
+///     rights: vec![Right::Read],
+///     namespaces: vec!["sales-*".into()],
+///     key_prefix: Default::default(),
+///     expires: None,
+/// };
+/// assert_eq!(Tokens::new(vec![token])?.len(), 1);
+/// # Ok::<(), akvs_http::TokenError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// What people call it; in errors and the log. 1 to 128 bytes without control characters.
+    pub name: String,
+    /// The SHA-256 of what is presented.
+    pub sha256: [u8; 32],
+    /// What it allows; at least one.
+    pub rights: Vec<Right>,
+    /// Where: patterns of namespaces' names with `*`, `?` and `[…]`; at least one.
+    pub namespaces: Vec<String>,
+    /// What the keys that it reaches begin with; empty for all keys.
+    pub key_prefix: Bytes,
+    /// From when on it is good for nothing.
+    pub expires: Option<SystemTime>,
+}
+
+impl Token {
+    /// What is kept of a token that is presented as this text.
+    pub fn hash(presented: impl AsRef<[u8]>) -> [u8; 32] {
+        Sha256::digest(presented).into()
+    }
+}
+
+/// Why tokens are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenError(String);
+
+impl TokenError {
+    pub(super) fn new(text: impl Into<String>) -> TokenError {
+        TokenError(text.into())
+    }
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+/// A checked token, ready to judge by.
+#[derive(Debug, PartialEq)]
+pub(super) struct Rule {
+    pub(super) name: String,
+    pub(super) sha256: [u8; 32],
+    rights: Vec<Right>,
+    namespaces: Vec<Pattern>,
+    key_prefix: Bytes,
+    pub(super) expires: Option<Timestamp>,
+}
+
+impl Rule {
+    pub(super) fn new(token: Token) -> Result<Rule, TokenError> {
+        let Token {
+            name,
+            sha256,
+            rights,
+            namespaces,
+            key_prefix,
+            expires,
+        } = token;
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+            return Err(TokenError::new(format!(
+                "{name:?} is no name of a token: it has 1 to {MAX_NAME_BYTES} bytes and no control characters"
+            )));
+        }
+        let refused = |why: String| Err(TokenError::new(format!("token {name:?}: {why}")));
+        if rights.is_empty() {
+            return refused("it has no rights; there are read, write and admin".into());
+        }
+        if namespaces.is_empty() || namespaces.len() > MAX_PATTERNS {
+            return refused(format!(
+                "it has {} patterns of namespaces; there must be 1 to {MAX_PATTERNS}, \"*\" is all of them",
+                namespaces.len()
+            ));
+        }
+        if key_prefix.len() > Key::MAX_BYTES {
+            return refused(format!(
+                "its key prefix has {} bytes, keys have at most {}",
+                key_prefix.len(),
+                Key::MAX_BYTES
+            ));
+        }
+        let mut patterns = Vec::with_capacity(namespaces.len());
+        for text in namespaces {
+            if text.is_empty() || text.len() > MAX_PATTERN_BYTES {
+                return refused(format!(
+                    "{text:?} is no pattern: it has 1 to {MAX_PATTERN_BYTES} bytes"
+                ));
+            }
+            match Pattern::new(&text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => return refused(format!("{text:?} is no pattern: {error}")),
+            }
+        }
+        Ok(Rule {
+            name,
+            sha256,
+            rights,
+            namespaces: patterns,
+            key_prefix,
+            expires: expires.map(timestamp),
+        })
+    }
+
+    pub(super) fn has(&self, right: Right) -> bool {
+        self.rights.contains(&right) || self.rights.contains(&Right::Admin)
+    }
+
+    /// Whether it reaches something of a namespace.
+    pub(super) fn reaches(&self, namespace: &str) -> bool {
+        let mut patterns = self.namespaces.iter();
+        patterns.any(|pattern| pattern.matches(namespace))
+    }
+
+    /// Whether it reaches all namespaces, those to come too.
+    pub(super) fn reaches_all(&self) -> bool {
+        self.namespaces
+            .iter()
+            .any(|pattern| pattern.as_str() == "*")
+    }
+
+    /// Whether all keys of a scope are within its reach.
+    pub(super) fn covers(&self, scope: &Scope<'_>) -> bool {
+        match scope {
+            Scope::All => self.key_prefix.is_empty(),
+            Scope::Prefix(bytes) | Scope::Key(bytes) => bytes.starts_with(&self.key_prefix),
+        }
+    }
+
+    pub(super) fn key_prefix(&self) -> &[u8] {
+        &self.key_prefix
+    }
+}
+
+/// To the millisecond; what is before 1970 is past all the same.
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> Token {
+        Token {
+            name: "t".into(),
+            sha256: [0; 32],
+            rights: vec![Right::Read],
+            namespaces: vec!["*".into()],
+            key_prefix: Bytes::new(),
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_token_is_said() {
+        let long = "x".repeat(257);
+        let changed = |change: &dyn Fn(&mut Token)| {
+            let mut token = token();
+            change(&mut token);
+            Rule::new(token).map(|_| ()).map_err(|error| error.0)
+        };
+        assert_eq!(changed(&|_| {}), Ok(()));
+        for (text, result) in [
+            ("name", changed(&|token| token.name.clear())),
+            ("name", changed(&|token| token.name = "a\nb".into())),
+            ("name", changed(&|token| token.name = "n".repeat(129))),
+            ("rights", changed(&|token| token.rights.clear())),
+            ("0 patterns", changed(&|token| token.namespaces.clear())),
+            (
+                "101 patterns",
+                changed(&|token| token.namespaces = vec!["a".into(); 101]),
+            ),
+            ("pattern", changed(&|token| token.namespaces[0].clear())),
+            (
+                "pattern",
+                changed(&|token| token.namespaces[0] = long.clone()),
+            ),
+            (
+                "pattern",
+                changed(&|token| token.namespaces[0] = "[a".into()),
+            ),
+            (
+                "prefix",
+                changed(&|token| token.key_prefix = vec![b'k'; 1_025].into()),
+            ),
+        ] {
+            let why = result.expect_err(text);
+            assert!(why.contains(text), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_of_whole_names() {
+        for (pattern, name, expected) in [
+            ("*", "anything/at all", true),
+            ("app", "app", true),
+            ("app", "apps", false),
+            ("app", "my app", false),
+            ("app-*", "app-", true),
+            ("app-*", "app-a/b", true),
+            ("app-*", "App-a", false),
+            ("a?c", "aéc", true),
+            ("a?c", "ac", false),
+            ("[ab]", "b", true),
+            ("[!ab]", "b", false),
+            ("*.prod", ".prod", true),
+            ("*", "..", true),
+        ] {
+            let namespaces = vec![pattern.into()];
+            let rule = Rule::new(Token {
+                namespaces,
+                ..token()
+            })
+            .unwrap();
+            assert_eq!(rule.reaches(name), expected, "{pattern} {name}");
+            assert_eq!(rule.reaches_all(), pattern == "*", "{pattern}");
+        }
+    }
+
+    #[test]
+    fn admin_has_every_right_and_the_others_only_their_own() {
+        for right in Right::ALL {
+            let rule = Rule::new(Token {
+                rights: vec![right],
+                ..token()
+            })
+            .unwrap();
+            for asked in Right::ALL {
+                let expected = right == Right::Admin || right == asked;
+                assert_eq!(rule.has(asked), expected, "{right:?} {asked:?}");
+            }
+            assert_eq!(Right::parse(right.as_str()), Some(right));
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_what_begins_with_it() {
+        let key_prefix = Bytes::from_static(b"a/");
+        let rule = Rule::new(Token {
+            key_prefix,
+            ..token()
+        })
+        .unwrap();
+        for (scope, expected) in [
+            (Scope::All, false),
+            (Scope::Prefix(b""), false),
+            (Scope::Prefix(b"a"), false),
+            (Scope::Prefix(b"a/"), true),
+            (Scope::Prefix(b"a/b"), true),
+            (Scope::Key(b"a/"), true),
+            (Scope::Key(b"b/"), false),
+            (Scope::Key(b"a"), false),
+        ] {
+            assert_eq!(rule.covers(&scope), expected, "{scope:?}");
+        }
+        let whole = Rule::new(token()).unwrap();
+        assert!(whole.covers(&Scope::All) && whole.covers(&Scope::Prefix(b"")));
+    }
+}

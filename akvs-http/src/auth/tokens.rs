@@ -1,0 +1,116 @@
+//! All tokens that there are, found by what somebody presents.
+//!
+//! What is presented is hashed, and the hashes are compared in constant time. The hash of a guess cannot be steered, so
+//! that the time which the look-up of its first bytes takes tells nothing of a token either.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use super::token::{Rule, Token, TokenError};
+
+/// The most tokens.
+const MAX_TOKENS: usize = 10_000;
+/// By so many of a hash's first bytes a token is found.
+const INDEX_BYTES: usize = 8;
+
+/// The tokens that a server knows; none of them without a name of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens {
+    by_hash: HashMap<[u8; INDEX_BYTES], Vec<Arc<Rule>>>,
+    len: usize,
+}
+
+impl Tokens {
+    /// Checks these tokens.
+    pub fn new(tokens: Vec<Token>) -> Result<Tokens, TokenError> {
+        if tokens.len() > MAX_TOKENS {
+            let text = format!(
+                "there are {} tokens, the most is {MAX_TOKENS}",
+                tokens.len()
+            );
+            return Err(TokenError::new(text));
+        }
+        let (mut names, mut hashes) = (HashSet::new(), HashSet::new());
+        let mut all = Tokens::default();
+        for token in tokens {
+            if !names.insert(token.name.clone()) {
+                let text = format!("there are two tokens of the name {:?}", token.name);
+                return Err(TokenError::new(text));
+            }
+            if !hashes.insert(token.sha256) {
+                let text = format!("token {:?} has another one's hash", token.name);
+                return Err(TokenError::new(text));
+            }
+            let rule = Rule::new(token)?;
+            let same = all.by_hash.entry(index(&rule.sha256)).or_default();
+            same.push(Arc::new(rule));
+            all.len += 1;
+        }
+        Ok(all)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The token of this hash.
+    pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<&Arc<Rule>> {
+        let mut candidates = self.by_hash.get(&index(sha256))?.iter();
+        candidates.find(|rule| rule.sha256.ct_eq(sha256).into())
+    }
+}
+
+fn index(sha256: &[u8; 32]) -> [u8; INDEX_BYTES] {
+    let mut index = [0; INDEX_BYTES];
+    index.copy_from_slice(&sha256[..INDEX_BYTES]);
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Right;
+    use super::*;
+
+    fn token(name: &str, sha256: [u8; 32]) -> Token {
+        Token {
+            name: name.into(),
+            sha256,
+            rights: vec![Right::Read],
+            namespaces: vec!["*".into()],
+            key_prefix: Default::default(),
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn names_and_hashes_are_one_token_s() {
+        let (one, two) = (Token::hash("1"), Token::hash("2"));
+        let refused = |tokens| Tokens::new(tokens).unwrap_err().to_string();
+        let why = refused(vec![token("a", one), token("a", two)]);
+        assert!(why.contains("\"a\""), "{why}");
+        let why = refused(vec![token("a", one), token("b", one)]);
+        assert!(why.contains("\"b\""), "{why}");
+        let many = (0..=MAX_TOKENS).map(|n| token(&n.to_string(), Token::hash(n.to_string())));
+        assert!(refused(many.collect()).contains("10000"));
+    }
+
+    #[test]
+    fn all_of_the_hash_counts() {
+        let hash = Token::hash("secret");
+        let tokens = Tokens::new(vec![token("a", hash)]).unwrap();
+        assert_eq!(tokens.find(&hash).unwrap().name, "a");
+        for byte in 0..hash.len() {
+            let mut other = hash;
+            other[byte] ^= 1;
+            assert!(tokens.find(&other).is_none(), "{byte}");
+        }
+    }
+}

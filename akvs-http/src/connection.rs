@@ -1,0 +1,261 @@
+//! A connection while it is served: how many of its requests are under way, and an end to one that never asks.
+//!
+//! actix times the head of the first request of a connection only, waits without an end for the rest of a body that
+//! was answered early, and does not end connections of HTTP/2 when the server stops. This stream does: whoever has
+//! begun to ask has to have asked in time, whoever says nothing goes once the time to keep a connection is over, and
+//! once the end has begun a connection without a request ends.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::Protocol;
+use actix_server::GracefulShutdownSignal;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::metrics::Open;
+
+/// The most requests of one connection that are under way at once; only HTTP/2 has more than one.
+const MAX_UNDER_WAY: usize = 1_000;
+/// How long the last bytes of an answer may take to be sent when the server stops.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// What is known of the requests of a connection.
+#[derive(Debug, Default)]
+struct Progress {
+    under_way: Cell<usize>,
+    /// Whether bytes came since a request began or ended.
+    has_heard: Cell<bool>,
+    /// Whether something was asked, or sent, since this was last looked at.
+    is_active: Cell<bool>,
+}
+
+/// A connection, as its requests know it.
+pub(crate) struct Asker {
+    progress: Rc<Progress>,
+    _open: Open,
+}
+
+/// A request that is under way, until the last byte of its answer is given out.
+pub(crate) struct UnderWay(Rc<Progress>);
+
+impl Asker {
+    /// One more request; none where there are too many of this connection.
+    pub(crate) fn ask(&self) -> Option<UnderWay> {
+        let progress = &self.progress;
+        let under_way = progress.under_way.get();
+        progress.has_heard.set(false);
+        progress.is_active.set(true);
+        if under_way >= MAX_UNDER_WAY {
+            return None;
+        }
+        progress.under_way.set(under_way + 1);
+        Some(UnderWay(Rc::clone(progress)))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let progress = &self.0;
+        progress.under_way.set(progress.under_way.get() - 1);
+        progress.has_heard.set(false);
+        progress.is_active.set(true);
+    }
+}
+
+/// The body of an answer, which is under way for as long as this is there.
+pub(crate) struct Answer {
+    body: BoxBody,
+    _under_way: Option<UnderWay>,
+}
+
+impl Answer {
+    pub(crate) fn new(body: BoxBody, under_way: Option<UnderWay>) -> Answer {
+        Answer {
+            body,
+            _under_way: under_way,
+        }
+    }
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For the head of a request.
+    pub(crate) head: Duration,
+    /// Between two requests.
+    pub(crate) idle: Duration,
+}
+
+/// A stream of bytes that ends when its client never asks.
+pub(crate) struct Connection<T> {
+    stream: T,
+    progress: Rc<Progress>,
+    patience: Patience,
+    /// When to look again. So it costs a request nothing, but comes up to twice as late.
+    tick: Pin<Box<Sleep>>,
+    /// How often it was looked at in vain since something was begun, and since anything was asked.
+    late: u32,
+    idle: u32,
+    ending: Ending,
+}
+
+/// What the end of the server means to a connection.
+enum Ending {
+    /// actix sees to it.
+    Foreign,
+    Waits(Pin<Box<dyn Future<Output = ()>>>),
+    Begun,
+}
+
+impl<T> Connection<T> {
+    /// A connection on which this is spoken.
+    pub(crate) fn new(
+        stream: T,
+        protocol: Protocol,
+        patience: Patience,
+        ending: GracefulShutdownSignal,
+    ) -> Connection<T> {
+        let ending = if protocol == Protocol::Http2 {
+            Ending::Waits(Box::pin(async move { ending.notified().await }))
+        } else {
+            Ending::Foreign
+        };
+        Connection {
+            stream,
+            progress: Rc::default(),
+            patience,
+            tick: Box::pin(sleep(patience.head)),
+            late: 0,
+            idle: 0,
+            ending,
+        }
+    }
+
+    /// What its requests are to know.
+    pub(crate) fn asker(&self, open: Open) -> Asker {
+        Asker {
+            progress: Rc::clone(&self.progress),
+            _open: open,
+        }
+    }
+
+    /// Done when it is to end: well, where the server does, and else with an error.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Ending::Waits(ending) = &mut self.ending
+            && ending.as_mut().poll(context).is_ready()
+        {
+            self.ending = Ending::Begun;
+            self.look_in(LINGER);
+        }
+        while self.tick.as_mut().poll(context).is_ready() {
+            let (is_over, next) = match self.ending {
+                Ending::Begun => (self.is_quiet(), LINGER),
+                // A ping that is not answered ends it.
+                Ending::Waits(_) => (false, self.patience.head),
+                Ending::Foreign => (false, self.patience.head),
+            };
+            if is_over {
+                return Poll::Ready(Ok(()));
+            }
+            if matches!(self.ending, Ending::Foreign) && self.is_late() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.look_in(next);
+        }
+        Poll::Pending
+    }
+
+    fn look_in(&mut self, time: Duration) {
+        self.tick.as_mut().reset(Instant::now() + time);
+    }
+
+    /// Whether nothing is under way, and nothing was since this was asked last.
+    fn is_quiet(&self) -> bool {
+        let was_active = self.progress.is_active.replace(false);
+        !was_active && self.progress.under_way.get() == 0
+    }
+
+    fn is_late(&mut self) -> bool {
+        if !self.is_quiet() {
+            (self.late, self.idle) = (0, 0);
+            return false;
+        }
+        self.idle += 1;
+        self.late += u32::from(self.progress.has_heard.get());
+        // The first time may have come right after the last byte.
+        self.late > 1 || self.patience.head * (self.idle - 1) > self.patience.idle
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.poll_end(context),
+            read => {
+                if buffer.filled().len() > before {
+                    self.progress.has_heard.set(true);
+                }
+                read
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.progress.is_active.set(true);
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.progress.is_active.set(true);
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

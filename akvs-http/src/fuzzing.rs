@@ -1,0 +1,258 @@
+//! What a fuzzer may reach, and what must hold of whatever it sends: a door to the readers of paths, queries, fields
+//! and bodies, for `akvs-http/fuzz` alone.
+//!
+//! A function here panics where a promise is broken. That none of the readers panics themselves goes without saying.
+
+use actix_web::http::header::{
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
+};
+use akvs_core::{
+    Code, Condition, Entry, Error, Key, Namespace, Representation, Revision, Timestamp,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
+use crate::conditions::{self, Part};
+use crate::cursor::{Kind, Listing};
+use crate::json::{self, List, object};
+use crate::path::{self, KeyPath};
+use crate::{params, problem};
+
+object! {
+    /// A body with a member of each kind that our bodies have.
+    struct Body {
+        keys: List<Name>,
+        number: u64,
+        by: i64,
+        flag: bool,
+    }
+}
+
+object! {
+    /// A key in a body.
+    struct Name {
+        key: String,
+        key64: String,
+    }
+}
+
+/// A path behind `/kv/`, and a key as any bytes.
+pub fn path(input: &[u8]) {
+    if let Ok(rest) = std::str::from_utf8(input) {
+        match path::parse(rest) {
+            Ok(found) => {
+                assert!(!is_malformed(rest), "{rest}");
+                is_one_key(&found);
+            }
+            Err(error) => is_refused(&error),
+        }
+        match path::parse_namespace(rest) {
+            Some(Ok(name)) => assert!(Namespace::new(&name).is_ok(), "{name:?}"),
+            Some(Err(error)) => is_refused(&error),
+            None => assert!(rest.is_empty() || rest.contains('/')),
+        }
+    }
+    let is_key = (1..=Key::MAX_BYTES).contains(&input.len());
+    let escaped = percent_encode(input, NON_ALPHANUMERIC).to_string();
+    let encoded = format!("~64/{}", URL_SAFE_NO_PAD.encode(input));
+    for spelling in [escaped, encoded] {
+        // Whichever way it is spelt, it is these bytes.
+        let rest = format!("ns/{spelling}");
+        match path::parse(&rest) {
+            Ok(found) => assert!(is_key && found.key == input, "{rest}"),
+            Err(_) => assert!(!is_key, "{rest}"),
+        }
+    }
+}
+
+/// Whether a percent sign is without its two digits.
+fn is_malformed(text: &str) -> bool {
+    let mut escapes = text.split('%').skip(1);
+    escapes.any(|behind| {
+        let digits = behind.as_bytes().get(..2);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// The name and the key are what they may be, and their plainest spelling means the same.
+fn is_one_key(found: &KeyPath<'_>) {
+    assert!((1..=Key::MAX_BYTES).contains(&found.key.len()));
+    assert!((1..=128).contains(&found.namespace.len()));
+    assert!(!found.namespace.chars().any(char::is_control));
+    let name = percent_encode(found.namespace.as_bytes(), NON_ALPHANUMERIC);
+    let key = percent_encode(&found.key, NON_ALPHANUMERIC);
+    // Behind the word that announces base64url a slash is no trailing one: the key is missing then.
+    let ends: &[&str] = if &*found.key == b"~64" {
+        &[""]
+    } else {
+        &["", "/"]
+    };
+    for end in ends {
+        let rest = format!("{name}/{key}{end}");
+        let same = path::parse(&rest).is_ok_and(|again| again == *found);
+        assert!(same, "{rest}");
+    }
+}
+
+/// A query, read as that of each request that has one.
+pub fn query(input: &[u8]) {
+    let Ok(query) = std::str::from_utf8(input) else {
+        return;
+    };
+    if let Err(error) = params::of_post(query) {
+        is_refused(&error);
+    }
+    match params::of_list(query) {
+        Ok(list) => {
+            assert!((1..=1_000).contains(&list.limit()));
+            if let Err(error) = list.check_stream() {
+                is_refused(&error);
+            }
+            cursors(&list.prefix, list.cursor.as_deref());
+        }
+        Err(error) => is_refused(&error),
+    }
+    let others = [
+        params::of_namespaces(query).err(),
+        params::of_removal(query, "ns").err(),
+        params::of_watch(query, None).err(),
+        params::of_watch("", Some(query)).err(),
+    ];
+    others.iter().flatten().for_each(is_refused);
+    // Whatever has a parameter is refused where none is taken, and what is refused is never an empty query.
+    let is_empty = query.bytes().all(|byte| byte == b'&');
+    assert_eq!(params::none(query).is_ok(), is_empty, "{query:?}");
+}
+
+/// A cursor that was made is read back by its own list alone; any other is refused or of that list.
+fn cursors(position: &[u8], asked: Option<&[u8]>) {
+    let list = Listing::new(Kind::Keys, &[Some(position)]);
+    let other = Listing::new(Kind::KeysBack, &[Some(position)]);
+    let cursor = list.cursor(position);
+    let back = list.position(cursor.as_bytes());
+    assert!(back.is_ok_and(|back| back == position), "{cursor}");
+    assert!(other.position(cursor.as_bytes()).is_err(), "{cursor}");
+    let Some(asked) = asked else { return };
+    match list.position(asked) {
+        Ok(position) => assert_eq!(list.cursor(&position).as_bytes(), asked),
+        Err(error) => is_refused(&error),
+    }
+}
+
+/// Lines of fields: the first byte of each says which field it is.
+pub fn fields(input: &[u8]) {
+    let names = [
+        IF_MATCH,
+        IF_NONE_MATCH,
+        RANGE,
+        IF_RANGE,
+        HeaderName::from_static("prefer"),
+    ];
+    let mut headers = HeaderMap::new();
+    for line in input.split(|byte| *byte == b'\n') {
+        if let Some((which, value)) = line.split_first()
+            && let Ok(value) = HeaderValue::from_bytes(value)
+        {
+            let name = &names[usize::from(*which) % names.len()];
+            headers.append(name.clone(), value);
+        }
+    }
+    let entry = Entry {
+        value: vec![b'x'; input.len() % 64].into(),
+        representation: Representation::default(),
+        revision: Revision::new(7),
+        created: Timestamp::default(),
+        modified: Timestamp::default(),
+        deadline: None,
+    };
+    match conditions::part(&headers, &entry) {
+        Part::Bytes(from, to) => assert!(from < to && to <= entry.value.len()),
+        Part::Outside => assert!(headers.contains_key(RANGE)),
+        Part::Whole => {}
+    }
+    if let Some(wait) = conditions::wait(&headers) {
+        assert!(wait.as_secs() <= 60);
+    }
+    judged(&headers, &entry);
+}
+
+fn judged(headers: &HeaderMap, entry: &Entry) {
+    for may_create in [true, false] {
+        match conditions::of_write(headers, may_create) {
+            Ok(condition) => {
+                let asked = headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH);
+                // A condition that was asked for is never forgotten.
+                assert_eq!(condition != Condition::None, asked);
+                assert!(may_create || condition != Condition::Absent);
+            }
+            Err(error) => is_refused(&error),
+        }
+    }
+    for read in [
+        conditions::is_unchanged(headers, entry.revision),
+        conditions::is_wanted(headers, entry),
+    ] {
+        if let Err(error) = read {
+            is_refused(&error);
+        }
+    }
+}
+
+/// A body of JSON.
+pub fn body(input: &[u8]) {
+    let body: Body = match json::parse(input) {
+        Ok(body) => body,
+        Err(error) => return is_refused(&error),
+    };
+    // What is taken is JSON without any doubt.
+    assert!(serde_json::from_slice::<serde_json::Value>(input).is_ok());
+    let Body {
+        keys,
+        number: _,
+        by: _,
+        flag: _,
+    } = body;
+    let names = keys.map(|keys| keys.whole("keys"));
+    for Name { key, key64 } in names.and_then(Result::ok).unwrap_or_default() {
+        match json::key("keys[0]", key, key64) {
+            Ok(key) => assert!((1..=Key::MAX_BYTES).contains(&key.as_bytes().len())),
+            Err(error) => is_refused(&error),
+        }
+    }
+}
+
+/// It is the client's fault, it says so in few words, and the words fit into a document.
+fn is_refused(error: &Error) {
+    let (status, _) = problem::status(error.code());
+    assert!(status.is_client_error(), "{error}");
+    let known = match error.code() {
+        Code::NotFound
+        | Code::InvalidKey
+        | Code::InvalidNamespace
+        | Code::InvalidRequest
+        | Code::ConfirmationRequired
+        | Code::TooLarge => true,
+        Code::Unauthorized
+        | Code::Forbidden
+        | Code::MethodNotAllowed
+        | Code::Conflict
+        | Code::PreconditionFailed
+        | Code::HistoryGone
+        | Code::RangeNotSatisfiable
+        | Code::Overloaded
+        | Code::Closing
+        | Code::Unavailable
+        | Code::OutcomeUnknown
+        | Code::QuotaExceeded
+        | Code::StorageFull
+        | Code::Storage
+        | Code::Corrupted => false,
+    };
+    assert!(known, "{error}");
+    assert!(
+        !error.message().is_empty() && error.message().len() < 1_000,
+        "{error}"
+    );
+    assert!(problem::document(error).starts_with('{'));
+}

@@ -1,0 +1,91 @@
+//! What is counted, and how it is told to Prometheus.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `labels` | the fixed sets of routes, methods and statuses that a request is counted under |
+//! | `cells` | the numbers of one worker, which no other worker writes |
+//! | `census` | what all namespaces hold, counted anew no oftener than it is worth |
+//! | `process` | what the operating system knows of this process |
+//! | `page` | numbers as text |
+//!
+//! The library writes the text. Its own histogram is a mutex that all workers would share, so the numbers are kept
+//! here. Invariant: how many series there are does not depend on what clients send: no label has a key, and only the
+//! largest namespaces have a name there.
+
+mod cells;
+mod census;
+mod labels;
+mod page;
+mod process;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use self::cells::{Cells, Requests};
+pub(crate) use self::census::CensusCache;
+pub(crate) use self::labels::Labels;
+pub(crate) use self::page::{Family, Format, Kind, Page, Value};
+pub(crate) use self::process::Process;
+
+/// All that is counted here.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    workers: Mutex<Vec<Arc<Cells>>>,
+    connections: Arc<AtomicI64>,
+    pub(crate) census: CensusCache,
+    pub(crate) process: Process,
+}
+
+impl Metrics {
+    /// Cells for one more worker.
+    pub(crate) fn worker(&self) -> Arc<Cells> {
+        let cells = Arc::new(Cells::new());
+        self.workers().push(Arc::clone(&cells));
+        cells
+    }
+
+    /// What all workers have counted.
+    pub(crate) fn requests(&self) -> Requests {
+        let mut all = Requests::default();
+        for cells in self.workers().iter() {
+            all.add(cells);
+        }
+        all
+    }
+
+    /// Counts the connections that are open.
+    pub(crate) fn connections(&self) -> Connections {
+        Connections(Arc::clone(&self.connections))
+    }
+
+    fn workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Cells>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections(Arc<AtomicI64>);
+
+/// A connection that is open for as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Open(Connections);
+
+impl Connections {
+    /// Counts one more.
+    pub(crate) fn open(&self) -> Open {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
+    }
+
+    /// How many are open.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).max(0) as u64
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

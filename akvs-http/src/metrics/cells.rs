@@ -1,0 +1,128 @@
+//! The numbers of one worker: an array that is indexed by a request's labels, so that nothing is looked up and no
+//! worker waits for another.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use akvs_server::{Buckets, Histogram, NANOS};
+
+use super::labels::{self, Labels, METHODS, Route, STATUSES};
+
+/// The numbers of one worker.
+pub(crate) struct Cells {
+    begun: AtomicU64,
+    abandoned: AtomicU64,
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+    /// By route, method and status.
+    answered: Box<[AtomicU64]>,
+    /// By route.
+    nanos: Box<[Histogram]>,
+}
+
+impl Cells {
+    pub(super) fn new() -> Cells {
+        let series = Route::ALL.len() * METHODS.len() * STATUSES.len();
+        Cells {
+            begun: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            answered: (0..series).map(|_| AtomicU64::new(0)).collect(),
+            nanos: Route::ALL.map(|_| Histogram::new(NANOS)).into(),
+        }
+    }
+
+    /// Counts a request that begins, with a body of so many bytes.
+    pub(crate) fn begin(&self, body_bytes: u64) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        if body_bytes > 0 {
+            self.received_bytes.fetch_add(body_bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request that is answered, with a body of so many bytes.
+    pub(crate) fn answer(
+        &self,
+        labels: Labels,
+        status: StatusCode,
+        took: Duration,
+        body_bytes: u64,
+    ) {
+        let Labels { route, method } = labels;
+        let place = place(route, method, labels::status(status));
+        self.answered[place].fetch_add(1, Ordering::Relaxed);
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos[route as usize].observe(nanos);
+        self.sent_bytes.fetch_add(body_bytes, Ordering::Relaxed);
+    }
+
+    /// Counts a request whose client went away before it was answered.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn place(route: Route, method: usize, status: usize) -> usize {
+    (route as usize * METHODS.len() + method) * STATUSES.len() + status
+}
+
+/// What several workers have counted.
+#[derive(Default)]
+pub(crate) struct Requests {
+    begun: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) sent_bytes: u64,
+    answered: Vec<u64>,
+    nanos: Vec<Buckets>,
+}
+
+impl Requests {
+    pub(super) fn add(&mut self, cells: &Cells) {
+        self.answered.resize(cells.answered.len(), 0);
+        for (sum, answered) in self.answered.iter_mut().zip(&cells.answered) {
+            *sum += answered.load(Ordering::Relaxed);
+        }
+        self.nanos.resize(cells.nanos.len(), Buckets::default());
+        for (sum, nanos) in self.nanos.iter_mut().zip(&cells.nanos) {
+            sum.add(&nanos.buckets());
+        }
+        self.abandoned += cells.abandoned.load(Ordering::Relaxed);
+        self.received_bytes += cells.received_bytes.load(Ordering::Relaxed);
+        self.sent_bytes += cells.sent_bytes.load(Ordering::Relaxed);
+        // Last: what begins meanwhile is in flight, and there are never fewer than none.
+        self.begun += cells.begun.load(Ordering::Relaxed);
+    }
+
+    /// How many requests are being answered.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let ended = self.answered.iter().sum::<u64>() + self.abandoned;
+        self.begun.saturating_sub(ended)
+    }
+
+    /// How many were answered, by route, method and status, where there were any.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = ([&'static str; 3], u64)> {
+        let places = Route::ALL.into_iter().flat_map(|route| {
+            let methods = (0..METHODS.len()).map(move |method| (route, method));
+            methods.flat_map(|(route, method)| {
+                (0..STATUSES.len()).map(move |status| (route, method, status))
+            })
+        });
+        places
+            .zip(&self.answered)
+            .filter(|(_, count)| **count > 0)
+            .map(|((route, method, status), count)| {
+                ([route.as_str(), METHODS[method], STATUSES[status]], *count)
+            })
+    }
+
+    /// How long they took, by route, where there were any.
+    pub(crate) fn nanos(&self) -> impl Iterator<Item = (&'static str, &Buckets)> {
+        let routes = Route::ALL.into_iter().map(Route::as_str);
+        routes
+            .zip(&self.nanos)
+            .filter(|(_, nanos)| nanos.count() > 0)
+    }
+}

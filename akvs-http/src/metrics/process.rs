@@ -1,0 +1,78 @@
+//! What the operating system knows of this process, under the names that Prometheus has for it.
+
+use procfs::process::{LimitValue, Process as Proc};
+
+use super::page::{Family, Kind, Value};
+
+/// What does not change while the process runs.
+pub(crate) struct Process {
+    /// In seconds since 1970; none where the system does not tell.
+    started: Option<f64>,
+}
+
+impl Default for Process {
+    fn default() -> Process {
+        Process {
+            started: started().ok(),
+        }
+    }
+}
+
+impl Process {
+    /// What it takes now; nothing where the system does not tell.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        let mut found = Vec::new();
+        let mut one = |name, help, kind, value| found.push(Family::one(name, help, kind, value));
+        if let Some(started) = self.started {
+            let help = "When the process started, in seconds since 1970.";
+            one(
+                "process_start_time_seconds",
+                help,
+                Kind::Gauge,
+                Value::Real(started),
+            );
+        }
+        let Ok(process) = Proc::myself() else {
+            return found;
+        };
+        if let Ok(stat) = process.stat() {
+            let cpu = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+            let help = "Processor time of all threads, the kernel's for them included.";
+            one("process_cpu_seconds", help, Kind::Counter, Value::Real(cpu));
+            let resident = Value::Whole(stat.rss.saturating_mul(procfs::page_size()));
+            let help = "Memory that is in use.";
+            one("process_resident_memory_bytes", help, Kind::Gauge, resident);
+            let help = "Memory that has an address.";
+            let virtual_memory = Value::Whole(stat.vsize);
+            one(
+                "process_virtual_memory_bytes",
+                help,
+                Kind::Gauge,
+                virtual_memory,
+            );
+            let threads = Value::Whole(stat.num_threads.max(0) as u64);
+            one("process_threads", "Threads.", Kind::Gauge, threads);
+        }
+        if let Ok(count) = process.fd_count() {
+            let help = "Open file descriptors: connections, files, and a few more.";
+            one(
+                "process_open_fds",
+                help,
+                Kind::Gauge,
+                Value::Whole(count as u64),
+            );
+        }
+        if let Ok(limits) = process.limits()
+            && let LimitValue::Value(most) = limits.max_open_files.soft_limit
+        {
+            let help = "The most file descriptors that may be open.";
+            one("process_max_fds", help, Kind::Gauge, Value::Whole(most));
+        }
+        found
+    }
+}
+
+fn started() -> procfs::ProcResult<f64> {
+    let ticks = Proc::myself()?.stat()?.starttime as f64;
+    Ok(procfs::boot_time_secs()? as f64 + ticks / procfs::ticks_per_second() as f64)
+}

@@ -1,0 +1,189 @@
+//! What every request passes on its way in and its answer on its way out: it is counted, timed, and, where somebody
+//! wants that, written to the log.
+//!
+//! It changes nothing but to give back a request's id. An answer counts when its head is ready: what is streamed
+//! behind it is not waited for. A request whose client goes away before that counts as abandoned. One connection
+//! cannot have any number of requests under way.
+
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::Error;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::http::StatusCode;
+use akvs_core::Code;
+use akvs_registry::Registry;
+
+use crate::connection::{Answer, Asker, UnderWay};
+use crate::metrics::{Cells, Labels};
+use crate::{access, body, problem};
+
+/// The way of all requests of one worker.
+pub(crate) struct Observe(Rc<Worker>);
+
+/// What a worker counts with. It never leaves its thread, so that a request can keep it at no cost.
+struct Worker {
+    cells: Arc<Cells>,
+    registry: Registry,
+}
+
+impl Observe {
+    /// Counts with these cells, and goes by the registry's clock.
+    pub(crate) fn new(cells: Arc<Cells>, registry: Registry) -> Observe {
+        Observe(Rc::new(Worker { cells, registry }))
+    }
+}
+
+impl<S> Transform<S, ServiceRequest> for Observe
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: Unpin,
+{
+    type Response = ServiceResponse<Answer>;
+    type Error = Error;
+    type Transform = Observer<S>;
+    type InitError = ();
+    type Future = Ready<Result<Observer<S>, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Observer {
+            service,
+            worker: Rc::clone(&self.0),
+        }))
+    }
+}
+
+/// What it observes.
+pub(crate) struct Observer<S> {
+    service: S,
+    worker: Rc<Worker>,
+}
+
+impl<S> Service<ServiceRequest> for Observer<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: Unpin,
+{
+    type Response = ServiceResponse<Answer>;
+    type Error = Error;
+    type Future = Observed<S::Future>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let start = self.worker.registry.elapsed();
+        let labels = Labels::of(request.head());
+        let body_bytes = match labels.has_body() {
+            true => body::announced(request.headers()).unwrap_or(0),
+            false => 0,
+        };
+        self.worker.cells.begin(body_bytes);
+        let under_way = request.conn_data().map(Asker::ask);
+        let is_refused = matches!(under_way, Some(None));
+        Observed {
+            flight: Some(Flight {
+                worker: Rc::clone(&self.worker),
+                labels,
+                start,
+                under_way: under_way.flatten(),
+            }),
+            answer: match is_refused {
+                true => Answered::Refused(Some(too_many(request))),
+                false => Answered::Served(self.service.call(request)),
+            },
+        }
+    }
+}
+
+/// The answer to a client that has too many requests under way on one connection.
+fn too_many(request: ServiceRequest) -> ServiceResponse {
+    let text = "too many requests of this connection are under way";
+    let error = akvs_core::Error::new(Code::Overloaded, text).with("retry_after_s", 1);
+    let response = problem::respond(request.request(), &error);
+    request.into_response(response)
+}
+
+/// A request that is being answered.
+pub(crate) struct Observed<F> {
+    flight: Option<Flight>,
+    answer: Answered<F>,
+}
+
+enum Answered<F> {
+    Served(F),
+    /// None once it was given out.
+    Refused(Option<ServiceResponse>),
+}
+
+struct Flight {
+    worker: Rc<Worker>,
+    labels: Labels,
+    start: Duration,
+    /// None where it is of no connection, as in tests of a route, or was refused.
+    under_way: Option<UnderWay>,
+}
+
+impl<F> Future for Observed<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>> + Unpin,
+{
+    type Output = Result<ServiceResponse<Answer>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answered = match &mut self.answer {
+            Answered::Served(answer) => std::task::ready!(Pin::new(answer).poll(context)),
+            Answered::Refused(response) => match response.take() {
+                Some(response) => Ok(response),
+                None => return Poll::Pending,
+            },
+        };
+        let flight = self.flight.take();
+        Poll::Ready(match answered {
+            Ok(mut response) => {
+                if let Some(flight) = &flight {
+                    let size = response.response().body().size();
+                    let took = flight.end(response.status(), size);
+                    access::log(&response, size, took);
+                    access::give_back_id(&mut response);
+                }
+                let under_way = flight.and_then(|flight| flight.under_way);
+                Ok(response.map_body(|_, body| Answer::new(body, under_way)))
+            }
+            Err(error) => {
+                if let Some(flight) = &flight {
+                    flight.end(error.as_response_error().status_code(), BodySize::None);
+                }
+                Err(error)
+            }
+        })
+    }
+}
+
+impl Flight {
+    /// Counts the answer; how long it took.
+    fn end(&self, status: StatusCode, size: BodySize) -> Duration {
+        let Worker { cells, registry } = &*self.worker;
+        let took = registry.elapsed().saturating_sub(self.start);
+        let bytes = match size {
+            BodySize::Sized(bytes) if !self.labels.is_head() => bytes,
+            BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
+        };
+        cells.answer(self.labels, status, took, bytes);
+        took
+    }
+}
+
+impl<F> Drop for Observed<F> {
+    fn drop(&mut self) {
+        if let Some(flight) = &self.flight {
+            flight.worker.cells.abandon();
+        }
+    }
+}

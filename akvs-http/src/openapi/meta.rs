@@ -1,0 +1,115 @@
+//! What says how the server is, and what it is.
+
+use akvs_core::Code;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::path::{HttpMethod, Parameter};
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Response, ResponseBuilder, Schema};
+
+use super::answers;
+use super::namespaces::vary;
+use super::operation::{Asked, Route};
+use super::parameters;
+use crate::metrics::Format;
+use crate::page::HTML;
+use crate::problem::TEXT;
+
+const TAG: &str = "server";
+
+/// The paths.
+pub(super) fn routes() -> [Route; 7] {
+    let open = |path| Route::new(path, TAG).open();
+    let guarded = |path| Route::new(path, TAG);
+    let get = |id, summary| Asked::new(HttpMethod::Get, id, summary);
+    let pong = answers::text("It answers.", "pong").build();
+    let ok = || answers::text("It is.", "ok").build();
+    [
+        open("/ping").with(get("ping", "Whether the server answers").answers(200, pong)),
+        open("/livez").with(get("livez", "Whether the process lives").answers(200, ok())),
+        open("/readyz").with(
+            get("readyz", "Whether writes are taken")
+                .answers(200, ok())
+                .refuses([Code::Closing, Code::Unavailable]),
+        ),
+        guarded("/metrics")
+            .with(get("metrics", "What is counted, for Prometheus").answers(200, metrics())),
+        guarded("/version").with(
+            get("version", "What serves, and within which limits").answers(
+                200,
+                answers::document("The same as long as the server runs.", "Version").build(),
+            ),
+        ),
+        guarded("/openapi.json").with(
+            get("openapi", "This document")
+                .takes([if_none_match("Only if it has none of these tags.")])
+                .answers(200, this())
+                .answers(
+                    304,
+                    tagged(answers::plain("The client has it already.")).build(),
+                ),
+        ),
+        guarded("/").asked_freely().with(root()),
+    ]
+}
+
+fn if_none_match(text: &str) -> Parameter {
+    parameters::field("If-None-Match", Object::with_type(Type::String), text)
+}
+
+fn string() -> Schema {
+    Object::with_type(Type::String).into()
+}
+
+fn metrics() -> Response {
+    let formats = [Format::Text, Format::OpenMetrics];
+    let response = formats
+        .iter()
+        .fold(answers::plain("The metrics."), |response, format| {
+            response.content(format.media_type(), Content::new(Some(string())))
+        });
+    response
+        .header("Cache-Control", answers::only("no-store"))
+        .build()
+}
+
+fn this() -> Response {
+    let document = Content::new(Some(Object::with_type(Type::Object)));
+    let response = answers::plain("OpenAPI 3.1.").content("application/json", document);
+    tagged(response)
+        .header("X-Content-Type-Options", answers::only("nosniff"))
+        .build()
+}
+
+fn tagged(response: ResponseBuilder) -> ResponseBuilder {
+    response
+        .header(
+            "ETag",
+            answers::text_header("Another one for another document."),
+        )
+        .header("Cache-Control", answers::only("no-cache"))
+}
+
+fn root() -> Asked {
+    let both = answers::plain("The text, or the page; the header fields are the page's.")
+        .content(TEXT, Content::new(Some(string())))
+        .content(HTML, Content::new(Some(string())));
+    Asked::new(HttpMethod::Get, "root", "What this is")
+        .told(
+            "A text that names the server and the paths; to browsers, which list `text/html` in `Accept`, the admin \
+             page. The page needs no token: it holds no data.",
+        )
+        .takes([if_none_match("The page only if it has none of these tags.")])
+        .answers(200, of_page(both))
+        .answers(304, of_page(answers::plain("The client has the page already.")))
+}
+
+fn of_page(response: ResponseBuilder) -> Response {
+    vary(tagged(response), "accept")
+        .header(
+            "Content-Security-Policy",
+            answers::text_header("Nothing but what the page itself carries is run."),
+        )
+        .header("X-Content-Type-Options", answers::only("nosniff"))
+        .header("Referrer-Policy", answers::only("no-referrer"))
+        .build()
+}

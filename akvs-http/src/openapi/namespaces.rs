@@ -1,0 +1,130 @@
+//! `/kv` and `/kv/{namespace}`.
+
+use akvs_core::Code;
+use utoipa::openapi::Ref;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::path::{HttpMethod, Parameter};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::response::ResponseBuilder;
+
+use super::answers;
+use super::operation::{Asked, OF_CHANGES, Route};
+use super::parameters::{self, bounds, flag, paging, query, string, twins};
+use crate::routes::ndjson::NDJSON;
+
+const TAG: &str = "namespaces";
+
+/// The paths of namespaces.
+pub(super) fn routes() -> [Route; 2] {
+    let all = Route::new("/kv", TAG).with(list());
+    let one = Route::new("/kv/{namespace}", TAG).at([parameters::namespace()]);
+    [all, one.with(list_keys()).with(configure()).with(remove())]
+}
+
+fn list() -> Asked {
+    Asked::new(HttpMethod::Get, "listNamespaces", "List the namespaces")
+        .told("By name, page by page. `cursor: null` is the end; an empty page is not.")
+        .takes(twins("prefix", 0, None, "What the names begin with."))
+        .takes(paging())
+        .answers(200, answers::document("A page.", "Namespaces").build())
+        .refuses([Code::InvalidRequest])
+}
+
+fn list_keys() -> Asked {
+    let page = answers::document("A page, or all of it as lines.", "KeyList")
+        .content(NDJSON, answers::anything());
+    let page = vary(page, "accept");
+    Asked::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
+        .told(
+            "By unsigned bytes, page by page; each is one consistent view. `cursor: null` is the end; an empty page is \
+             not. With `Accept: application/x-ndjson` the whole range comes from one snapshot, an item a line, without \
+             `limit`, `cursor` and `delimiter`.",
+        )
+        .takes(keys())
+        .answers(200, page.build())
+        .refuses([Code::InvalidRequest])
+}
+
+fn keys() -> Vec<Parameter> {
+    let mut all = Vec::new();
+    all.extend(bounds("prefix", 0, "What the keys begin with."));
+    all.extend(bounds("start", 0, "The least key that is told."));
+    all.extend(bounds(
+        "end",
+        0,
+        "The least key behind those that are told.",
+    ));
+    all.extend(bounds(
+        "delimiter",
+        1,
+        "Keys that have this behind the prefix are told as groups, in `prefixes`.",
+    ));
+    all.extend(paging());
+    all.push(flag("reverse", "From the greatest key to the least."));
+    all.push(flag("values", "With the values, as far as they are small."));
+    all
+}
+
+fn configure() -> Asked {
+    Asked::new(
+        HttpMethod::Put,
+        "configureNamespace",
+        "Create a namespace, or replace its settings",
+    )
+    .body(settings())
+    .answers(
+        201,
+        answers::document("It was created.", "Configured").build(),
+    )
+    .answers(
+        200,
+        answers::document("It is there, and has these settings now.", "Configured").build(),
+    )
+    .refuses([Code::InvalidRequest])
+    .refuses(OF_CHANGES)
+}
+
+fn settings() -> RequestBody {
+    RequestBodyBuilder::new()
+        .description(Some("What is chosen; no body at all chooses nothing."))
+        .content(
+            "application/json",
+            Content::new(Some(Ref::from_schema_name("Settings"))),
+        )
+        .build()
+}
+
+fn remove() -> Asked {
+    let dropped = answers::text(
+        "It is dropped, or all keys with the prefix are deleted.",
+        "OK",
+    )
+    .content(
+        "application/json",
+        Content::new(Some(Ref::from_schema_name("Deleted"))),
+    );
+    Asked::new(
+        HttpMethod::Delete,
+        "deleteNamespace",
+        "Drop a namespace, or delete the keys with a prefix",
+    )
+    .told("Either `confirm` or `prefix` must be there.")
+    .takes([query(
+        "confirm",
+        string(0, None),
+        "The namespace's name again: all that it holds is dropped.",
+    )])
+    .takes(bounds(
+        "prefix",
+        1,
+        "The keys that begin so are deleted, page by page.",
+    ))
+    .answers(200, dropped.build())
+    .refuses([Code::InvalidRequest, Code::ConfirmationRequired])
+    .refuses(OF_CHANGES)
+}
+
+/// Says which header field of the request the answer depends on.
+pub(super) fn vary(response: ResponseBuilder, field: &str) -> ResponseBuilder {
+    response.header("Vary", answers::only(field))
+}

@@ -1,0 +1,199 @@
+//! What a request names: path segments, query parameters and header fields, with their bounds.
+
+use akvs_core::{FieldValue, Key, Namespace};
+use serde_json::Value;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{
+    KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{RefOr, Required};
+
+use crate::params::{DEFAULT_LIMIT, MAX_BOUND_BYTES, MAX_LIMIT};
+
+/// Base64url without padding (RFC 4648, section 5); what is cut off or has stray bits at its end is none.
+const BASE64: &str =
+    "^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$";
+/// RFC 3339, in UTC and milliseconds.
+pub(super) const DATE_TIME: &str =
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$";
+/// A time with or without its unit.
+pub(super) const TIME: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)?$";
+pub(super) const TIME_OR_KEEP: &str = "^(0*[1-9][0-9]*(ms|s|m|h|d)?|keep)$";
+/// `*`, or a list of entity tags (RFC 9110, section 8.8.3), which have no comma here.
+const TAGS: &str = "^(\\*|(W/)?\"[!#-+\\x2d-~]*\"([ \\t]*,[ \\t]*(W/)?\"[!#-+\\x2d-~]*\")*)$";
+
+/// A string that the pattern fits.
+pub(super) fn pattern(pattern: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some(pattern))
+        .build()
+}
+
+/// A string of so many characters.
+pub(super) fn string(least: usize, most: Option<usize>) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .min_length((least > 0).then_some(least))
+        .max_length(most)
+        .build()
+}
+
+/// Base64url of so many bytes.
+pub(super) fn base64(least: usize, most: Option<usize>) -> Object {
+    let characters = |bytes: usize| (bytes * 4).div_ceil(3);
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some(BASE64))
+        .min_length((least > 0).then(|| characters(least)))
+        .max_length(most.map(characters))
+        .build()
+}
+
+/// A whole number.
+pub(super) fn integer(least: Option<isize>, most: Option<usize>) -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(least)
+        .maximum(most)
+        .build()
+}
+
+/// A revision, or how many there are of something: 64 bits without a sign.
+pub(super) fn number() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .format(Some(SchemaFormat::Custom("uint64".to_owned())))
+        .minimum(Some(0_usize))
+        .maximum(Some(u64::MAX as usize))
+        .build()
+}
+
+/// The namespace that a path names.
+pub(super) fn namespace() -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .min_length(Some(1))
+        .max_length(Some(Namespace::MAX_BYTES))
+        .pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]*$"));
+    let text = format!(
+        "UTF-8 without control characters, 1 to {} bytes, percent-encoded.",
+        Namespace::MAX_BYTES
+    );
+    place("namespace", schema.build(), &text)
+}
+
+/// The key that a path names.
+pub(super) fn key() -> Parameter {
+    let text = format!(
+        "Any bytes, 1 to {} of them, percent-encoded: a slash as `%2F`.",
+        Key::MAX_BYTES
+    );
+    place("key", string(1, Some(Key::MAX_BYTES)), &text)
+}
+
+/// The same, where URL libraries or proxies would bend it.
+pub(super) fn key64() -> Parameter {
+    let text = "Any bytes in base64url without padding.";
+    place("key64", base64(1, Some(Key::MAX_BYTES)), text)
+}
+
+fn place(name: &str, schema: Object, text: &str) -> Parameter {
+    parameter(ParameterIn::Path, name, schema, text)
+        .required(Required::True)
+        .build()
+}
+
+/// A query parameter.
+pub(super) fn query(name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Parameter {
+    parameter(ParameterIn::Query, name, schema, text).build()
+}
+
+/// A header field.
+pub(super) fn field(name: &str, schema: impl Into<RefOr<Schema>>, text: &str) -> Parameter {
+    parameter(ParameterIn::Header, name, schema, text).build()
+}
+
+fn parameter(
+    place: ParameterIn,
+    name: &str,
+    schema: impl Into<RefOr<Schema>>,
+    text: &str,
+) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .parameter_in(place)
+        .name(name)
+        .required(Required::False)
+        .schema(Some(schema))
+        .description(Some(text))
+}
+
+/// A string of bytes, and its twin in base64url.
+pub(super) fn twins(name: &str, least: usize, most: Option<usize>, text: &str) -> [Parameter; 2] {
+    let twin = format!("{name}64");
+    let also = format!("The same, in base64url. It cannot stand there with `{name}`.");
+    [
+        query(name, string(least, most), text),
+        query(&twin, base64(least, most), &also),
+    ]
+}
+
+/// The bounds of a list's strings.
+pub(super) fn bounds(name: &str, least: usize, text: &str) -> [Parameter; 2] {
+    twins(name, least, Some(MAX_BOUND_BYTES), text)
+}
+
+/// How much of a list comes at once, and where it goes on.
+pub(super) fn paging() -> [Parameter; 2] {
+    let limit = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .minimum(Some(1_usize))
+        .maximum(Some(MAX_LIMIT))
+        .default(Some(Value::from(DEFAULT_LIMIT)))
+        .build();
+    [
+        query("limit", limit, "The most items of a page."),
+        query(
+            "cursor",
+            string(0, None),
+            "What the page before said. Only `limit` and `values` may be others than then.",
+        ),
+    ]
+}
+
+/// `true` or `false`, which is the default.
+pub(super) fn flag(name: &str, text: &str) -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Boolean))
+        .default(Some(Value::from(false)))
+        .build();
+    query(name, schema, text)
+}
+
+/// How long a value lasts.
+pub(super) fn ttl() -> Parameter {
+    let text = "Seconds, or a number with `ms`, `s`, `m`, `h` or `d`; `keep` keeps the deadline that there is. \
+        Without it a plain write clears the deadline, unless the namespace has one for all; `add` and `append` keep \
+        it; `touch` removes it.";
+    query("ttl", pattern(TIME_OR_KEEP), text)
+}
+
+pub(super) fn if_match() -> Parameter {
+    let text = "Only if the key is at one of these revisions, or with `*` if it exists (RFC 9110, section 13.1.1).";
+    field("If-Match", pattern(TAGS), text)
+}
+
+pub(super) fn if_none_match() -> Parameter {
+    let text = "Only if the key is at none of these revisions (RFC 9110, section 13.1.2).";
+    field("If-None-Match", pattern(TAGS), text)
+}
+
+/// What a header field can be that is kept and given back.
+pub(super) fn kept() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some("^[ -~]*$"))
+        .max_length(Some(FieldValue::MAX_BYTES))
+        .build()
+}

@@ -1,0 +1,127 @@
+//! `/kv/{namespace}/{key}` and its twin for any bytes.
+
+use akvs_core::Code;
+use utoipa::openapi::path::{HttpMethod, Parameter};
+use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
+use utoipa::openapi::schema::{Object, Type};
+
+use super::answers;
+use super::operation::{Asked, OF_CHANGES, Route};
+use super::parameters::{self, field, query};
+use super::schemas::one_of_texts;
+use crate::problem::TEXT;
+use crate::wire::DEFAULT_TYPE;
+
+const TAG: &str = "values";
+
+/// The paths of single keys.
+pub(super) fn routes() -> [Route; 2] {
+    let by_key =
+        Route::new("/kv/{namespace}/{key}", TAG).at([parameters::namespace(), parameters::key()]);
+    let by_key64 = Route::new("/kv/{namespace}/~64/{key64}", TAG)
+        .suffix("64")
+        .at([parameters::namespace(), parameters::key64()]);
+    [by_key, by_key64].map(|route| route.with(get()).with(post()).with(delete()))
+}
+
+fn get() -> Asked {
+    Asked::new(HttpMethod::Get, "getValue", "Read a value")
+        .told(
+            "The value's bytes, under the media type that its writer gave it. With `Prefer: wait=N` and the revision \
+             that the reader has, the answer comes when the key changes, or `304` after N seconds, 60 at the most.",
+        )
+        .takes([
+            parameters::if_match(),
+            parameters::if_none_match(),
+            text_field("Range", "One range of bytes; several give the whole value."),
+            text_field("If-Range", "The range only of this revision, else the whole value."),
+            text_field("Prefer", "`wait=N` with `If-None-Match` (RFC 7240, section 4.3)."),
+        ])
+        .answers(200, answers::of_value(answers::plain("The value.")).build())
+        .answers(206, part())
+        .answers(
+            304,
+            answers::of_entry(answers::plain("The reader has this revision already.")).build(),
+        )
+        .refuses([
+            Code::InvalidRequest,
+            Code::PreconditionFailed,
+            Code::RangeNotSatisfiable,
+        ])
+}
+
+fn part() -> utoipa::openapi::Response {
+    answers::of_value(answers::plain("A part of the value."))
+        .header(
+            "Content-Range",
+            answers::text_header("`bytes <first>-<last>/<length>`."),
+        )
+        .build()
+}
+
+fn post() -> Asked {
+    let created = answers::text("It is set; also where it replaces a value.", "Created");
+    let done =
+        answers::plain("An operation is done: `OK`, or the sum in decimal digits after `op=add`.")
+            .content(
+                TEXT,
+                utoipa::openapi::Content::new(Some(parameters::pattern("^(OK|-?[0-9]+)$"))),
+            );
+    Asked::new(HttpMethod::Post, "setValue", "Write a value, or change the one that is there")
+        .told(
+            "Without `op` the body is the value. `op=add` adds the signed decimal number in the body to the one that is \
+             there, `op=append` appends the body, `op=touch` sets or removes the deadline and takes no body.",
+        )
+        .takes([
+            query(
+                "op",
+                one_of_texts(["add", "append", "touch"]),
+                "What is done instead of replacing the value.",
+            ),
+            parameters::ttl(),
+            parameters::if_match(),
+            field(
+                "If-None-Match",
+                one_of_texts(["*"]),
+                "Only create (RFC 9110, section 13.1.2); not with `op=touch`.",
+            ),
+            field(
+                "Content-Encoding",
+                parameters::kept(),
+                "How the value is encoded; kept and given back, as `Content-Type` is.",
+            ),
+        ])
+        .body(value())
+        .answers(201, answers::of_change(created).build())
+        .answers(200, answers::of_change(done).build())
+        .refuses([
+            Code::InvalidRequest,
+            Code::Conflict,
+            Code::PreconditionFailed,
+        ])
+        .refuses(OF_CHANGES)
+}
+
+fn value() -> RequestBody {
+    RequestBodyBuilder::new()
+        .description(Some(
+            "The value, of any media type. None, or curl's `application/x-www-form-urlencoded`, counts as \
+             `application/octet-stream`.",
+        ))
+        .content(DEFAULT_TYPE, answers::anything())
+        .content("*/*", answers::anything())
+        .build()
+}
+
+fn delete() -> Asked {
+    let done = answers::text("It is gone; also where it was not there.", "OK");
+    Asked::new(HttpMethod::Delete, "deleteValue", "Delete a key")
+        .takes([parameters::if_match()])
+        .answers(200, answers::of_change(done).build())
+        .refuses([Code::InvalidRequest, Code::PreconditionFailed])
+        .refuses(OF_CHANGES)
+}
+
+fn text_field(name: &str, text: &str) -> Parameter {
+    field(name, Object::with_type(Type::String), text)
+}

@@ -1,0 +1,224 @@
+//! `GET /export` and `GET /export/{namespace}`: everything, as a file that can be imported.
+//!
+//! All of it comes from one snapshot, a little at a time: neither is it ever in memory, nor does anybody who writes wait
+//! for it. What fails on the way cuts the stream off, so that the last line is missing.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_ENCODING, VARY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::engine::Limit;
+use akvs_core::{Code, Error, Namespace, Result, View, Views};
+use akvs_registry::Registry;
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use tokio::time::Instant;
+
+use super::list::{self, blocking};
+use crate::app::State;
+use crate::auth::{Demand, Grant, Permit, Right};
+use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
+use crate::{body, params, path, problem};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+const NDJSON: &str = "application/x-ndjson";
+/// What is read at once.
+const PAGE: Limit = Limit {
+    rows: 512,
+    bytes: 128 << 10,
+};
+/// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
+const MAX_TIME: Duration = Duration::from_secs(3_600);
+
+/// `GET /export` and `GET /export/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+/// The namespace that a path names; none where it is the prefix alone.
+pub(super) fn namespace(request: &HttpRequest, prefix: &str) -> Result<Option<Namespace>> {
+    // Not `match_info`, which has decoded it.
+    let path = request.uri().path();
+    if path == prefix {
+        return Ok(None);
+    }
+    let rest = path.strip_prefix(prefix);
+    let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+    let Some(name) = rest.and_then(path::parse_namespace) else {
+        return Err(Error::new(Code::NotFound, "there is no such path"));
+    };
+    Namespace::new(name?).map(Some)
+}
+
+async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    let name = namespace(request, "/export")?;
+    match *request.method() {
+        Method::GET | Method::HEAD => export(request, state, &grant, name).await,
+        Method::OPTIONS => Ok(HttpResponse::NoContent()
+            .insert_header(("allow", ALLOW))
+            .finish()),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+    }
+}
+
+async fn export(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    name: Option<Namespace>,
+) -> Result<HttpResponse> {
+    params::none(request.query_string())?;
+    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
+    let permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let coding = Coding::accepted(request.headers());
+    let registry = state.registry.clone();
+    let (encoder, is_head) = (Encoder::new(coding)?, request.method() == Method::HEAD);
+    let writer = blocking(move || Writer::begin(registry, permit, encoder, name.as_ref())).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(NDJSON)
+        .insert_header((VARY, "accept-encoding"))
+        .insert_header(("x-content-type-options", "nosniff"));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    Ok(match is_head {
+        // Of no known length, as a GET is.
+        true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
+        false => response.streaming(chunks(writer)),
+    })
+}
+
+fn chunks(writer: Writer) -> impl Stream<Item = Result<Bytes>> {
+    let until = Instant::now() + MAX_TIME;
+    stream::try_unfold(Some(writer), move |writer| async move {
+        let Some(writer) = writer else {
+            return Ok(None);
+        };
+        let chunk = match Instant::now() < until {
+            true => blocking(move || writer.chunk()).await,
+            false => Err(Error::new(Code::Overloaded, "it was read too slowly")),
+        };
+        chunk
+            .map(Some)
+            .inspect_err(|error| log::error!("an export ends early: {error}"))
+    })
+}
+
+/// How far the file has been written.
+struct Writer {
+    registry: Registry,
+    permit: Permit,
+    encoder: Encoder,
+    checksum: Checksum,
+    records: u64,
+    /// Where the next namespaces are; none where only one is asked for.
+    views: Option<Views>,
+    /// The namespace that is being written, and where in it.
+    view: Option<View>,
+    start: Bytes,
+    text: Vec<u8>,
+}
+
+impl Writer {
+    /// Writes the first line.
+    fn begin(
+        registry: Registry,
+        permit: Permit,
+        encoder: Encoder,
+        name: Option<&Namespace>,
+    ) -> Result<Writer> {
+        let mut text = Vec::new();
+        let (views, view) = match name {
+            Some(name) => {
+                let view = list::view(&registry, name)?;
+                write_section(&view, true, &mut text);
+                (None, Some(view))
+            }
+            None => {
+                let views = registry.views()?;
+                First::write_all(views.count()?, views.revision(), &mut text);
+                let view = views.after(None)?;
+                if let Some(view) = &view {
+                    write_section(view, false, &mut text);
+                }
+                (Some(views), view)
+            }
+        };
+        Ok(Writer {
+            registry,
+            permit,
+            encoder,
+            checksum: Checksum::default(),
+            records: 0,
+            views,
+            view,
+            start: Bytes::new(),
+            text,
+        })
+    }
+
+    /// What comes next, and where to go on.
+    fn chunk(mut self) -> Result<(Bytes, Option<Writer>)> {
+        self.permit.check(|| self.registry.now())?;
+        // An empty chunk would be none; and some pages have only what is expired, or are kept by the coding.
+        let mut chunk = Vec::new();
+        while chunk.is_empty() {
+            let is_end = self.page()?;
+            self.checksum.update(&self.text);
+            if is_end {
+                self.checksum.write_end(self.records, &mut self.text);
+            }
+            chunk = self.encoder.code(&self.text)?;
+            self.text.clear();
+            if is_end {
+                chunk.extend(self.encoder.finish()?);
+                return Ok((chunk.into(), None));
+            }
+        }
+        Ok((chunk.into(), Some(self)))
+    }
+
+    /// Writes a page of records; whether it was the last one.
+    fn page(&mut self) -> Result<bool> {
+        let Some(view) = &self.view else {
+            return Ok(true);
+        };
+        let page = view.entries(&self.start, None, PAGE, self.registry.now())?;
+        for (key, entry) in &page.entries {
+            Record::write(key, entry, &mut self.text);
+        }
+        self.records += page.entries.len() as u64;
+        if let Some(next) = page.next {
+            self.start = next;
+            return Ok(false);
+        }
+        self.start = Bytes::new();
+        let name = view.info().map(|info| info.name.clone());
+        self.view = match &self.views {
+            Some(views) => views.after(name.as_ref())?,
+            None => None,
+        };
+        if let Some(view) = &self.view {
+            write_section(view, false, &mut self.text);
+        }
+        Ok(self.view.is_none())
+    }
+}
+
+fn write_section(view: &View, is_first: bool, text: &mut Vec<u8>) {
+    // There is such a namespace.
+    if let Some(info) = view.info() {
+        Section::write(info, view.revision(), is_first, text);
+    }
+}

@@ -1,0 +1,202 @@
+//! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: takes in a file that was exported.
+//!
+//! The body is read, checked and stored a little at a time. What was stored stays, also where the file turns out to be
+//! cut off or damaged, or the client goes away; a problem says then how much that was. A client may take as long as it
+//! likes for the whole body, but not for a part of it.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Error, Namespace, Result};
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::export;
+use super::list::{self, blocking};
+use crate::app::State;
+use crate::auth::{Demand, Grant, Permit, Right};
+use crate::body::Reserved;
+use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then};
+use crate::{body, problem};
+
+const ALLOW: &str = "POST, OPTIONS";
+
+/// `POST /import` and `POST /import/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let response = answer(&request, &mut payload, &state).await;
+    body::discard(&request, &mut payload).await;
+    response.unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    let name = export::namespace(request, "/import")?;
+    match *request.method() {
+        Method::POST => import(request, payload, state, &grant, name).await,
+        Method::OPTIONS => Ok(HttpResponse::NoContent()
+            .insert_header(("allow", ALLOW))
+            .finish()),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+    }
+}
+
+async fn import(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+    grant: &Grant,
+    name: Option<Namespace>,
+) -> Result<HttpResponse> {
+    let mode = mode(request.query_string())?;
+    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
+    let permit = grant.permit(&state.gate, Right::Write, demand.clone())?;
+    let admin = grant.permit(&state.gate, Right::Admin, demand);
+    let coding = Coding::of_body(request.headers())?;
+    let patience = state.value_limits.timeout();
+    let import = Import {
+        state,
+        permit,
+        reader: Some(Reader::new(coding, state.value_limits)?),
+        importer: Importer::new(state.registry.clone(), (mode, name), admin, patience),
+        memory: state.body_memory.reserve(),
+    };
+    import.run(payload).await
+}
+
+/// Reads the query. What is not known is refused: a misspelt mode must not change more than was meant.
+fn mode(query: &str) -> Result<Mode> {
+    let invalid = |text: String, name: &str| {
+        let name: String = name.chars().take(64).collect();
+        Err(Error::new(Code::InvalidRequest, text).with("parameter", name))
+    };
+    let mut mode = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let chosen = match (&*name, &*value) {
+            ("mode", "merge") => Mode::Merge,
+            ("mode", "create") => Mode::Create,
+            ("mode", "replace") => Mode::Replace,
+            ("mode", _) => {
+                let text = "mode is not known; there are merge, create and replace";
+                return invalid(text.to_owned(), "mode");
+            }
+            _ => {
+                let short: String = name.chars().take(64).collect();
+                let text = format!("the query parameter {short:?} is not known");
+                return invalid(text, &name);
+            }
+        };
+        if mode.replace(chosen).is_some() {
+            return invalid("mode stands there twice".to_owned(), "mode");
+        }
+    }
+    Ok(mode.unwrap_or(Mode::Merge))
+}
+
+/// An import that goes on.
+struct Import<'a> {
+    state: &'a State,
+    permit: Permit,
+    /// Elsewhere while it reads.
+    reader: Option<Reader>,
+    importer: Importer,
+    memory: Reserved<'a>,
+}
+
+impl Import<'_> {
+    async fn run(mut self, payload: &mut web::Payload) -> Result<HttpResponse> {
+        let mut done = self.receive(payload).await;
+        if done.is_ok() {
+            done = self.importer.finish().await;
+        }
+        // What is under way is to be told too.
+        let settled = self.importer.settle().await;
+        let report = self.importer.report();
+        match done.and(settled) {
+            Ok(()) => Ok(list::json(report.document())),
+            Err(error) => report.explain(error),
+        }
+    }
+
+    /// Reads the whole body, up to its right end.
+    async fn receive(&mut self, payload: &mut web::Payload) -> Result<()> {
+        while let Some(chunk) = self.chunk(payload).await? {
+            self.read(Some(chunk)).await?;
+        }
+        self.read(None).await
+    }
+
+    /// What comes next of the body.
+    async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
+        let timeout = self.state.value_limits.timeout();
+        let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
+            let text = format!("nothing more of the body came within {timeout:?}");
+            let error = Error::new(Code::InvalidRequest, text);
+            return Err(error.with("setting", "limits.request_timeout"));
+        };
+        chunk.transpose().map_err(|error| body::broken(&error))
+    }
+
+    /// Reads and stores what came, or checks that it was all.
+    async fn read(&mut self, chunk: Option<Bytes>) -> Result<()> {
+        let is_end = chunk.is_none();
+        let mut came = Some(chunk);
+        loop {
+            self.permit.check(|| self.state.registry.now())?;
+            let (reader, chunk) = (self.reader.take(), came.take());
+            let mut reader =
+                reader.ok_or_else(|| Error::new(Code::Storage, "it was broken off"))?;
+            let (reader, step) = blocking(move || {
+                match chunk {
+                    Some(Some(chunk)) => reader.push(chunk),
+                    Some(None) => return Ok(reader.finish()).map(|step| (reader, step)),
+                    None => {}
+                }
+                let step = reader.step();
+                Ok((reader, step))
+            })
+            .await?;
+            let records: usize = step.records.iter().map(Record::bytes).sum();
+            self.memory.resize(reader.bytes() + records)?;
+            let whole = reader.check();
+            self.reader = Some(reader);
+            self.importer.set(step.records, step.errors).await?;
+            match step.then {
+                Then::More if is_end => return whole,
+                Then::More => return Ok(()),
+                Then::GoOn => {}
+                Then::First(first) => self.importer.begin(first).await?,
+                Then::Section(section) => self.importer.enter(section).await?,
+                Then::Fail(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mode_that_is_known_is_taken() {
+        assert_eq!(mode("").unwrap(), Mode::Merge);
+        assert_eq!(mode("mode=merge").unwrap(), Mode::Merge);
+        assert_eq!(mode("mode=create").unwrap(), Mode::Create);
+        assert_eq!(mode("mode=replace").unwrap(), Mode::Replace);
+        for (query, parameter) in [
+            ("mode", "mode"),
+            ("mode=Merge", "mode"),
+            ("mode=merge&mode=create", "mode"),
+            ("mod=create", "mod"),
+        ] {
+            let error = mode(query).unwrap_err();
+            assert_eq!(error.context()["parameter"], parameter, "{query}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `GET /`: what this is, and what can be asked of it: the admin page for browsers, a text for others.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::Result;
+
+use crate::app::State;
+use crate::{accept, body, page, problem};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+const PATHS: &str = "\
+GET POST DELETE   /kv/{namespace}/{key}   a value
+GET               /kv                     namespaces
+GET PUT DELETE    /kv/{namespace}         keys of a namespace, its settings, its end
+POST              /get/{namespace}        many keys at once
+POST              /txn/{namespace}        many changes at once, all or nothing
+GET               /watch/{namespace}      what changes
+GET               /export/{namespace}     all of it, as NDJSON
+POST              /import/{namespace}     the same, back
+GET               /metrics                for Prometheus
+GET               /version                what serves, and its limits
+GET               /openapi.json           all of this, for programs
+GET               /ping /livez /readyz    how it is
+";
+
+/// `GET /`, for who is let in.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state).unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    match *request.method() {
+        Method::GET | Method::HEAD => shown(request, state),
+        Method::OPTIONS => Ok(HttpResponse::NoContent()
+            .insert_header(("allow", ALLOW))
+            .finish()),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+    }
+}
+
+/// The page to whom wants HTML. It needs no token, which a browser cannot send when it goes somewhere: all that the page
+/// shows comes from elsewhere. The text needs one, as all else does.
+fn shown(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    if accept::prefers_html(request) {
+        return Ok(page::answer(request));
+    }
+    state.admit(request)?;
+    let version = state.about.version;
+    Ok(HttpResponse::Ok()
+        .content_type(problem::TEXT)
+        .insert_header(("vary", "accept"))
+        .body(format!("akvs {version}\n\n{PATHS}")))
+}

@@ -1,0 +1,27 @@
+//! Exports and imports: the file that a namespace, or all of them, are written to and read back from.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `format` | the lines of the file, and how each is read |
+//! | `written` | how each is written |
+//! | `checksum` | what the last line says of all those before it |
+//! | `coding` | gzip and zstd, in bounded memory |
+//! | `lines` | bytes as they come, cut into lines that are not too long |
+//! | `reader` | what the lines mean, one after the other |
+//! | `report` | what became of an import |
+//! | `importer` | what an import does to the store |
+
+mod checksum;
+mod coding;
+mod format;
+mod importer;
+mod lines;
+mod reader;
+mod report;
+mod written;
+
+pub(crate) use checksum::Checksum;
+pub(crate) use coding::{Coding, Encoder};
+pub(crate) use format::{First, Record, Section};
+pub(crate) use importer::{Importer, Mode};
+pub(crate) use reader::{Reader, Then};

@@ -1,0 +1,302 @@
+//! What the lines of an import mean, one after the other: which records there are, of which namespace, and whether the
+//! file is whole. It knows no store.
+//!
+//! Invariant: it gives out no record before the first line was found right, and none whose namespace is in doubt.
+
+use akvs_core::{Code, Error, Result};
+use bytes::Bytes;
+
+use super::format::{First, Line, Record, Section};
+use super::lines::{Lines, Piece};
+use super::report::Errors;
+use super::{Checksum, Coding};
+use crate::body::Limits;
+use crate::json;
+
+/// So many records go together, as one transaction does.
+const STEP_RECORDS: usize = 1_000;
+/// No further record goes with those that have so many bytes.
+const STEP_BYTES: usize = 1 << 20;
+/// So much is read at once.
+const STEP_READ_BYTES: usize = 4 << 20;
+/// How a record begins, whatever follows.
+const RECORD: &[u8] = b"{\"key";
+
+/// Reads a file.
+pub(crate) struct Reader {
+    lines: Lines,
+    limits: Limits,
+    checksum: Checksum,
+    number: u64,
+    records: u64,
+    place: Place,
+}
+
+/// Where in the file it is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Start,
+    /// Among the records of the one namespace.
+    One,
+    /// Among those of many: how many there are to be, and how many were met.
+    All {
+        namespaces: u64,
+        met: u64,
+    },
+    End,
+}
+
+/// What was read at once.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Records of the namespace that was met before.
+    pub(crate) records: Vec<Record>,
+    /// What is wrong with others.
+    pub(crate) errors: Errors,
+    /// What follows.
+    pub(crate) then: Then,
+}
+
+/// What follows a step.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Nothing before more comes in.
+    More,
+    /// The next step.
+    GoOn,
+    /// The first line.
+    First(First),
+    /// The records of another namespace.
+    Section(Section),
+    /// Nothing: this is wrong with the file.
+    Fail(Error),
+}
+
+impl Reader {
+    /// One that has read nothing yet.
+    pub(crate) fn new(coding: Coding, limits: Limits) -> Result<Reader> {
+        Ok(Reader {
+            lines: Lines::new(coding, limits.max_bytes())?,
+            limits,
+            checksum: Checksum::default(),
+            number: 0,
+            records: 0,
+            place: Place::Start,
+        })
+    }
+
+    /// Takes in what came; all before it has been read.
+    pub(crate) fn push(&mut self, input: Bytes) {
+        self.lines.push(input);
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.bytes()
+    }
+
+    /// Reads on.
+    pub(crate) fn step(&mut self) -> Step {
+        let mut step = Step {
+            records: Vec::new(),
+            errors: Errors::default(),
+            then: Then::GoOn,
+        };
+        let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
+        while step.records.len() < STEP_RECORDS
+            && bytes < STEP_BYTES
+            && read_bytes < STEP_READ_BYTES
+        {
+            let then = match self.lines.next() {
+                Ok(Some(piece)) => {
+                    read_bytes += piece.bytes().len();
+                    self.take(&piece, &mut step)
+                }
+                Ok(None) => Some(Then::More),
+                Err(error) => Some(Then::Fail(error)),
+            };
+            if let Some(then) = then {
+                step.then = then;
+                break;
+            }
+            if step.records.len() > records {
+                records = step.records.len();
+                bytes += step.records.last().map_or(0, Record::bytes);
+            }
+        }
+        step
+    }
+
+    /// Reads what is left, once nothing more comes in.
+    pub(crate) fn finish(&mut self) -> Step {
+        if let Err(error) = self.lines.finish() {
+            let then = Then::Fail(error);
+            let (records, errors) = (Vec::new(), Errors::default());
+            return Step {
+                records,
+                errors,
+                then,
+            };
+        }
+        self.step()
+    }
+
+    /// Checks that all that was read is a whole file.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.place {
+            Place::End if !self.lines.is_within_a_line() => Ok(()),
+            Place::End => Err(self.behind()),
+            Place::Start => Err(invalid("the body has no first line of an export")),
+            Place::One | Place::All { .. } => {
+                let text = format!(
+                    "the export was cut off: there is no last line; {} lines came",
+                    self.number
+                );
+                Err(invalid(&text))
+            }
+        }
+    }
+
+    /// Takes in a part of the text; what follows, if that is not the next part.
+    fn take(&mut self, piece: &Piece, step: &mut Step) -> Option<Then> {
+        if matches!(self.place, Place::End) {
+            return Some(Then::Fail(self.behind()));
+        }
+        let read = match piece {
+            Piece::Rest(text) | Piece::RestEnd(text) => {
+                self.checksum.update(text);
+                return None;
+            }
+            Piece::Line(text) => {
+                self.number += 1;
+                Line::read(text.trim_ascii_end(), self.number, &self.limits)
+            }
+            Piece::TooLong(_) => {
+                self.number += 1;
+                Err(self.too_long())
+            }
+        };
+        let text = piece.bytes();
+        match read {
+            Ok(Line::End { count, sha256 }) => {
+                return self.end(count, &sha256).err().map(Then::Fail);
+            }
+            Ok(line) => {
+                self.checksum.update(text);
+                self.meet(line, step)
+            }
+            Err(error) => {
+                self.checksum.update(text);
+                self.note(text, &error, step)
+            }
+        }
+        .unwrap_or_else(|error| Some(Then::Fail(error)))
+    }
+
+    fn meet(&mut self, line: Line, step: &mut Step) -> Result<Option<Then>> {
+        match (line, &mut self.place) {
+            (Line::First(first), Place::Start) => {
+                self.place = match first {
+                    First::One(_) => Place::One,
+                    First::All(namespaces) => Place::All { namespaces, met: 0 },
+                };
+                Ok(Some(Then::First(first)))
+            }
+            (Line::Section(section), Place::All { met, .. }) => {
+                *met += 1;
+                Ok(Some(Then::Section(section)))
+            }
+            (Line::Record(record), Place::One | Place::All { met: 1.., .. }) => {
+                self.records += 1;
+                step.records.push(record);
+                Ok(None)
+            }
+            (Line::First(_), Place::One | Place::All { .. } | Place::End) => {
+                Err(self.at_line("another export begins before the end of this one"))
+            }
+            (_, Place::Start) => Err(self.at_line("the body does not begin as an export does")),
+            (Line::Section(_), Place::One | Place::End) => {
+                Err(self.at_line("the export of one namespace has another one"))
+            }
+            (Line::Record(_), Place::All { .. } | Place::End) => {
+                Err(self.at_line("a record of no namespace"))
+            }
+            // It was met before.
+            (Line::End { .. }, _) => Ok(None),
+        }
+    }
+
+    /// Notes a line that cannot be read, if it is clear what it stands for.
+    fn note(&mut self, text: &[u8], error: &Error, step: &mut Step) -> Result<Option<Then>> {
+        let is_record = match self.place {
+            Place::One => true,
+            // It may name the namespace of all that follows.
+            Place::All { .. } => text.starts_with(RECORD),
+            Place::Start | Place::End => false,
+        };
+        if !is_record {
+            return Err(json::of_field(error, &format!("line {}", self.number)));
+        }
+        self.records += 1;
+        step.errors.add(self.number, error);
+        Ok(None)
+    }
+
+    fn end(&mut self, count: u64, sha256: &str) -> Result<()> {
+        let damaged = |why: String| {
+            let text = format!("the export was cut off or damaged: {why}");
+            Err(invalid(&text))
+        };
+        match self.place {
+            Place::Start => return Err(self.at_line("the body does not begin as an export does")),
+            Place::All { namespaces, met } if namespaces != met => {
+                return damaged(format!("it has {met} namespaces of {namespaces}"));
+            }
+            Place::All { .. } | Place::One | Place::End => {}
+        }
+        if count != self.records {
+            return damaged(format!("it has {} records of {count}", self.records));
+        }
+        if self.checksum.hex() != sha256 {
+            return damaged("its sha256 is another one".to_owned());
+        }
+        self.place = Place::End;
+        Ok(())
+    }
+
+    fn too_long(&self) -> Error {
+        let text = format!(
+            "the line is longer than any with a value of {} bytes (limits.max_value_bytes)",
+            self.limits.max_bytes()
+        );
+        Error::new(Code::TooLarge, text)
+            .with("limit", self.limits.max_bytes())
+            .with("setting", "limits.max_value_bytes")
+    }
+
+    fn behind(&self) -> Error {
+        let text = format!(
+            "there is something behind the last line, which is {}",
+            self.number
+        );
+        invalid(&text)
+    }
+
+    fn at_line(&self, why: &str) -> Error {
+        invalid(&format!("line {}: {why}", self.number)).with("line", self.number)
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Line(text) | Piece::TooLong(text) | Piece::Rest(text) | Piece::RestEnd(text) => {
+                text
+            }
+        }
+    }
+}
+
+fn invalid(text: &str) -> Error {
+    Error::new(Code::InvalidRequest, text)
+}

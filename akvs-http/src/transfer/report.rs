@@ -1,0 +1,86 @@
+//! What became of an import, as the client is told. It owns the bound on how much is told.
+
+use akvs_core::{Error, Result};
+use serde_json::{Map, Value, json};
+
+/// So many errors are told; of those that follow only how many they are.
+const MOST_ERRORS: usize = 100;
+
+/// What became of an import so far.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(super) imported: u64,
+    pub(super) skipped: u64,
+    /// Only where what is not in the file is deleted.
+    pub(super) deleted: Option<u64>,
+    pub(super) errors: Errors,
+}
+
+/// Which lines were wrong, and why.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    told: Vec<(u64, String)>,
+    more: u64,
+}
+
+impl Errors {
+    /// Notes what is wrong with the line of this number.
+    pub(super) fn add(&mut self, line: u64, error: &Error) {
+        match self.told.len() < MOST_ERRORS {
+            true => self.told.push((line, error.message().to_owned())),
+            false => self.more += 1,
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        self.told.len() as u64 + self.more
+    }
+
+    /// Takes over those of another part of the import.
+    pub(super) fn extend(&mut self, other: Errors) {
+        let room = MOST_ERRORS - self.told.len();
+        self.more += other.more + other.told.len().saturating_sub(room) as u64;
+        self.told.extend(other.told.into_iter().take(room));
+    }
+}
+
+impl Report {
+    /// Takes over what became of another part of the import.
+    pub(super) fn extend(&mut self, other: Report) {
+        self.imported += other.imported;
+        self.skipped += other.skipped;
+        self.errors.extend(other.errors);
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut told: Vec<&(u64, String)> = self.errors.told.iter().collect();
+        // What the store refuses is known later than what cannot be read.
+        told.sort_by_key(|(line, _)| *line);
+        let told = told
+            .iter()
+            .map(|(line, detail)| json!({"line": line, "detail": detail}));
+        let mut members = Map::new();
+        members.insert("imported".into(), self.imported.into());
+        members.insert("skipped".into(), self.skipped.into());
+        if let Some(deleted) = self.deleted {
+            members.insert("deleted".into(), deleted.into());
+        }
+        members.insert("errors".into(), told.collect());
+        if self.errors.more > 0 {
+            members.insert("more_errors".into(), self.errors.more.into());
+        }
+        members
+    }
+
+    /// The document, of an import that came to its end.
+    pub(crate) fn document(&self) -> String {
+        Value::Object(self.members()).to_string()
+    }
+
+    /// An error that ended the import, with what had been done until then.
+    pub(crate) fn explain<T>(&self, error: Error) -> Result<T> {
+        let members = self.members().into_iter();
+        Err(members.fold(error, |error, (name, value)| error.with(&name, value)))
+    }
+}

@@ -1,0 +1,224 @@
+//! `akvs token`: makes tokens, lists them and takes them back, in the file that a server reads.
+//!
+//! It needs no server. A new token's text goes to stdout alone, so that a script can keep it; all else goes to stderr.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+
+use super::{SettingsFlags, output};
+use crate::access::{self, Line, Secret, TokenFile};
+use crate::clock::now;
+use crate::failure::Failure;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make a token and print it, this once; a running server takes it within a second or two
+    #[command(after_long_help = EXAMPLES)]
+    New(New),
+    /// List the tokens: names, rights, namespaces, key prefixes, end dates
+    Ls(SettingsFlags),
+    /// Take a token back; what it has open ends within the next 15 seconds
+    Rm(Remove),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  akvs token new ops --rights admin
+  akvs token new reports --rights read --namespace 'sales-*' --expires 90d
+  akvs token new cart --rights read,write --namespace shop --key-prefix cart/ --expires 2030-01-31
+  curl -H \"authorization: Bearer $TOKEN\" http://localhost:8080/kv/shop/cart%2F7
+
+admin has the rights of read and write too. From the first token on, a server lets nobody in without one.";
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// What people call it; in errors and in the log
+    name: String,
+    /// What it allows: read, write, admin; several with commas between
+    #[arg(long, required = true, value_delimiter = ',', value_parser = PossibleValuesParser::new(["read", "write", "admin"]))]
+    rights: Vec<String>,
+    /// Where: a pattern of names with *, ? and [...]; may be given several times
+    #[arg(long = "namespace", value_name = "PATTERN", default_value = "*")]
+    namespaces: Vec<String>,
+    /// What the keys that it reaches begin with
+    #[arg(long, value_name = "TEXT")]
+    key_prefix: Option<String>,
+    /// The same for what is no text, in base64url
+    #[arg(long, value_name = "BASE64URL", conflicts_with = "key_prefix")]
+    key_prefix64: Option<String>,
+    /// Until when it is good: a time from now on, such as 90d, or 2030-01-31, or 2030-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = expires)]
+    expires: Option<SystemTime>,
+    #[command(flatten)]
+    settings: SettingsFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Remove {
+    /// The token's name
+    name: String,
+    #[command(flatten)]
+    settings: SettingsFlags,
+}
+
+pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::New(new) => make(new),
+        Verb::Ls(flags) => list(flags),
+        Verb::Rm(remove) => take_back(remove),
+    }
+}
+
+fn make(new: &New) -> Result<(), Failure> {
+    let path = path(&new.settings)?;
+    let mut file = TokenFile::open(Path::new(&path))?;
+    if file.lines().iter().any(|line| line.name == new.name) {
+        let name = &new.name;
+        return Err(Failure::failed(format!(
+            "there is a token {name:?} already; take it back first: akvs token rm {name}"
+        )));
+    }
+    let is_first = file.lines().is_empty();
+    let secret = Secret::new()?;
+    let mut rights = new.rights.clone();
+    rights.dedup();
+    let expires = new.expires.map(|time| access::time_text(time).parse());
+    let expires = expires
+        .transpose()
+        .map_err(|error| Failure::failed(format!("the end date cannot be written: {error}")))?;
+    file.add(Line {
+        name: new.name.clone(),
+        sha256: hex::encode(secret.sha256()),
+        rights,
+        namespaces: new.namespaces.clone(),
+        key_prefix: new.key_prefix.clone(),
+        key_prefix64: new.key_prefix64.clone(),
+        expires,
+    });
+    file.save()?;
+    output::note(&format!(
+        "the token {:?} is in {path}; this is shown once:",
+        new.name
+    ));
+    output::print(&format!("{secret}\n"))?;
+    if is_first {
+        output::note("from now on the server lets nobody in without a token");
+    }
+    Ok(())
+}
+
+fn list(flags: &SettingsFlags) -> Result<(), Failure> {
+    let path = path(flags)?;
+    let lines = access::token_lines(Path::new(&path))?;
+    if lines.is_empty() && io::stdout().is_terminal() {
+        output::note(&format!("there are no tokens in {path}"));
+        return Ok(());
+    }
+    let head = ["NAME", "RIGHTS", "NAMESPACES", "KEYS", "EXPIRES"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(lines.iter().map(row)).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    };
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let text: String = rows
+        .iter()
+        .map(|row| {
+            let cells = row.iter().zip(widths);
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            format!("{}\n", cells.join("  ").trim_end())
+        })
+        .collect();
+    output::print(&text)
+}
+
+fn row(line: &Line) -> [String; 5] {
+    let bytes = line.key_prefix64.as_deref().map(|text| {
+        let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        format!("{}*", bytes.escape_ascii())
+    });
+    let text = line.key_prefix.as_deref();
+    let keys = text
+        .map(|text| format!("{}*", text.escape_debug()))
+        .or(bytes);
+    let expires = line.expires.map(|time| {
+        let text = time.to_string();
+        let is_past = access::parse_time(&text).is_ok_and(|time| time <= now());
+        if is_past {
+            format!("{text} (past)")
+        } else {
+            text
+        }
+    });
+    [
+        line.name.clone(),
+        line.rights.join(","),
+        line.namespaces.join(","),
+        keys.unwrap_or_else(|| "*".into()),
+        expires.unwrap_or_else(|| "never".into()),
+    ]
+}
+
+fn take_back(remove: &Remove) -> Result<(), Failure> {
+    let path = path(&remove.settings)?;
+    let mut file = TokenFile::open(Path::new(&path))?;
+    if !file.remove(&remove.name) {
+        return Err(Failure::failed(format!(
+            "there is no token {:?} in {path}",
+            remove.name
+        )));
+    }
+    let is_last = file.lines().is_empty();
+    file.save()?;
+    if is_last {
+        output::note(
+            "that was the last one: a running server lets nobody in until there is one, or it is started anew",
+        );
+    }
+    Ok(())
+}
+
+fn path(flags: &SettingsFlags) -> Result<String, Failure> {
+    Ok(flags.load()?.settings.auth.tokens)
+}
+
+fn expires(text: &str) -> Result<SystemTime, String> {
+    let time = match humantime::parse_duration(text) {
+        Ok(from_now) => now().checked_add(from_now).ok_or("it is too far away")?,
+        Err(_) => access::parse_time(text)?,
+    };
+    if time <= now() {
+        return Err("it is past".into());
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_date_is_a_time_to_come() {
+        for good in ["90d", "1h", "2999-01-31", "2999-01-31T12:00:00Z"] {
+            assert!(expires(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "0s",
+            "soon",
+            "2001-01-01",
+            "2999-13-01",
+            "2999-01-31T12:00:00+01:00",
+        ] {
+            assert!(expires(bad).is_err(), "{bad}");
+        }
+    }
+}
