@@ -8,7 +8,7 @@ mod figures;
 mod process;
 mod reads;
 mod redis;
-mod server;
+pub(crate) mod server;
 mod watch;
 mod writes;
 mod wrk;

@@ -5,7 +5,9 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod licences;
+mod openapi;
 mod shell;
 mod test;
 mod tidy;
@@ -16,9 +18,11 @@ const HELP: &str = "\
 usage: cargo xtask <verb>
 
   test [args]   set up what the tests need, then run them all; args go to `cargo test`
-  ci            the whole check: formatting, lints, docs, tidy, licences, tests
+  ci            the whole check: formatting, lints, docs, tidy, licences, fuzzing, tests
   tidy          what no compiler checks: layering, file sizes, module docs, stray paths
   licences      the licences and sources of all dependencies against .deny.toml
+  openapi       [--examples N]: the API's description of itself, and whether the server keeps to it (needs Python)
+  fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
   bench [part]  build for release and measure `writes` beside redis, and `reads` (needs wrk, redis-server)
 ";
 
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
         ("ci", []) => ci::ci(),
         ("tidy", []) => tidy::tidy(),
         ("licences", []) => licences::licences(),
+        ("openapi", _) => openapi::openapi(rest),
+        ("fuzz", _) => fuzz::fuzz(rest),
         ("bench", _) => bench::bench(),
         ("dist" | "release", _) => {
             Err(format!("`{verb}` is not there yet: nothing was built").into())

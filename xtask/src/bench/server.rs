@@ -16,15 +16,15 @@ use crate::shell::{Result, program};
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// A server of our own: ended with the value.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) process: Process,
     /// Where it listens: host and port.
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     /// Starts it on a free port, with these variables of the environment, and waits until it says which.
-    pub(super) fn start(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+    pub(crate) fn start(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         let mut command = program(binary, &["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(data).envs(settings.iter().copied());
         // Owned before anything can fail, so that the child is ended on every path.
