@@ -52,8 +52,8 @@ mod problem;
 mod routes;
 mod running;
 mod sse;
-mod transfer;
 mod tls;
+mod transfer;
 mod wire;
 
 pub use about::About;

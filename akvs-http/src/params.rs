@@ -10,8 +10,8 @@ use akvs_core::{Code, Error, Result, Ttl};
 use bytes::Bytes;
 
 pub(crate) use self::list::{
-    DEFAULT_LIMIT, MAX_BOUND_BYTES,
-    ListParams, MAX_LIMIT, NamespacesParams, Removal, of_list, of_namespaces, of_removal,
+    DEFAULT_LIMIT, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, Removal, of_list,
+    of_namespaces, of_removal,
 };
 pub(crate) use self::watch::of_watch;
 use crate::path;

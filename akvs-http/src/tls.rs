@@ -54,15 +54,13 @@ impl Tls {
                 )
             }
         };
-        let mut config = builder
-            .with_single_cert(chain, key)
-            .map_err(|error| {
-                if matches!(error, rustls::Error::InconsistentKeys(_)) {
-                    TlsError::Key("it is not the certificate's".into())
-                } else {
-                    TlsError::Certificate(error.to_string())
-                }
-            })?;
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                TlsError::Key("it is not the certificate's".into())
+            } else {
+                TlsError::Certificate(error.to_string())
+            }
+        })?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         Ok(Tls(Arc::new(config)))
     }

@@ -156,3 +156,68 @@ fn a_long_poll_ends_with_its_token() {
     assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "new").status, 201);
     assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
 }
+
+/// A server with this token that has more than all buffers on the way to a client hold.
+fn app_with_much(reader: Token) -> TestApp {
+    let writer = token("www", &[Right::Write], &["*"]);
+    let app = TestApp::with(options(vec![reader, writer]));
+    let value = "v".repeat(1 << 20);
+    for number in 0..64 {
+        assert_eq!(
+            ask(&app, "www", "POST", &format!("/kv/n/{number}"), &value).status,
+            201
+        );
+    }
+    app
+}
+
+#[test]
+fn an_export_and_a_list_end_with_their_token() {
+    for (path, accept) in [
+        ("/export", ""),
+        ("/export/n", ""),
+        ("/kv/n?values=true", "Accept: application/x-ndjson\r\n"),
+    ] {
+        let app = app_with_much(read("a"));
+        let headers = format!("Authorization: Bearer a\r\n{accept}");
+        let mut connection = app.connect();
+        connection.send(request("GET", path, &headers, b""));
+        assert_eq!(connection.head().expect("a head").status, 200, "{path}");
+        assert!(connection.chunk().is_some(), "{path}");
+        replace(&app, vec![token("www", &[Right::Write], &["*"])]);
+        let mut bytes = 0;
+        let is_whole = loop {
+            match connection.chunk() {
+                None => break false,
+                Some(chunk) if chunk.is_empty() => break true,
+                Some(chunk) => bytes += chunk.len(),
+            }
+        };
+        assert!(!is_whole, "{path}: cut off, not ended");
+        assert!(bytes < 64 << 20, "{path}: {bytes}");
+    }
+}
+
+#[test]
+fn an_import_ends_with_its_token() {
+    let app = TestApp::with(options(vec![token("ww", &[Right::Write], &["*"])]));
+    let mut connection = app.connect();
+    let send = |connection: &mut Connection, line: &str| {
+        connection.send(format!("{:x}\r\n{line}\n\r\n", line.len() + 1));
+    };
+    connection.send("POST /import/n HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ww\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send(
+        &mut connection,
+        r#"{"akvs":1,"namespace":"n","revision":1}"#,
+    );
+    send(&mut connection, r#"{"key":"before","value":"v"}"#);
+    // It is let in, and goes on.
+    while ask(&app, "ww", "DELETE", "/kv/n?prefix=none", "").status == 404 {
+        std::thread::yield_now();
+    }
+    replace(&app, vec![read("a")]);
+    send(&mut connection, r#"{"key":"after","value":"v"}"#);
+    let answer = connection.answer();
+    assert_eq!(answer.refusal(), (401, "unauthorized".into()));
+    assert_eq!(ask(&app, "a", "GET", "/kv/n/after", "").status, 404);
+}
