@@ -3,7 +3,8 @@
 //! actix times the head of the first request of a connection only, waits without an end for the rest of a body that
 //! was answered early, and does not end connections of HTTP/2 when the server stops. This stream does: whoever has
 //! begun to ask has to have asked in time, whoever says nothing goes once the time to keep a connection is over, and
-//! once the end has begun a connection without a request ends.
+//! once the end has begun a connection without a request ends. What actix says without a word is explained on its way
+//! out.
 
 use std::cell::Cell;
 use std::io;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::farewell;
 use crate::metrics::Open;
 
 /// The most requests of one connection that are under way at once; only HTTP/2 has more than one.
@@ -119,6 +121,10 @@ pub(crate) struct Connection<T> {
     late: u32,
     idle: u32,
     ending: Ending,
+    /// Whether bytes of an answer are still to go out.
+    has_unsent: bool,
+    /// What goes out in place of other bytes, and how many those are.
+    farewell: Option<(Vec<u8>, usize)>,
 }
 
 /// What the end of the server means to a connection.
@@ -150,6 +156,8 @@ impl<T> Connection<T> {
             late: 0,
             idle: 0,
             ending,
+            has_unsent: false,
+            farewell: None,
         }
     }
 
@@ -197,6 +205,16 @@ impl<T> Connection<T> {
         !was_active && self.progress.under_way.get() == 0
     }
 
+    /// Whether what is written next can only be of actix itself: all answers are sent, and what came since is no
+    /// request yet. Nothing that is stored is ever taken for such a word.
+    fn is_unasked(&self) -> bool {
+        let progress = &self.progress;
+        matches!(self.ending, Ending::Foreign)
+            && progress.under_way.get() == 0
+            && progress.has_heard.get()
+            && !self.has_unsent
+    }
+
     fn is_late(&mut self) -> bool {
         if !self.is_quiet() {
             (self.late, self.idle) = (0, 0);
@@ -235,20 +253,26 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.progress.is_active.set(true);
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.progress.is_active.set(true);
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        let this = &mut *self;
+        if this.farewell.is_none() && this.is_unasked() {
+            let explained = farewell::explained(bytes);
+            this.farewell = explained.map(|explained| (explained, bytes.len()));
+        }
+        let Some((rest, replaced)) = &mut this.farewell else {
+            let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+            this.has_unsent = !matches!(&written, Poll::Ready(Ok(some)) if *some == bytes.len());
+            return written;
+        };
+        while !rest.is_empty() {
+            let written = Pin::new(&mut this.stream).poll_write(context, rest);
+            match std::task::ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                some => drop(rest.drain(..some)),
+            }
+        }
+        let replaced = *replaced;
+        this.farewell = None;
+        Poll::Ready(Ok(replaced))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

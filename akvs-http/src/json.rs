@@ -52,10 +52,7 @@ pub(crate) async fn serve<T: DeserializeOwned>(
                 drop(body);
                 answer(name, read, &grant).await
             }
-            Method::OPTIONS => Ok(HttpResponse::NoContent()
-                .insert_header(("allow", ALLOW))
-                .finish()),
-            _ => Ok(problem::method_not_allowed(request, ALLOW)),
+            _ => Ok(problem::other_method(request, ALLOW)),
         }
     };
     let response = answered.await;

@@ -35,6 +35,7 @@ mod conditions;
 mod connection;
 mod cursor;
 mod expect;
+mod farewell;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,9 +1,9 @@
 //! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{Code, Error};
 use serde_json::{Value, json};
@@ -91,6 +91,11 @@ pub(crate) fn challenge(headers: &HeaderMap) -> &'static str {
 /// The problem document of an error (RFC 9457, section 3).
 pub(crate) fn document(error: &Error) -> String {
     let (status, title) = status(error.code());
+    document_with(error, status, title)
+}
+
+/// The same, of an answer whose status is not ours to choose.
+pub(crate) fn document_with(error: &Error, status: StatusCode, title: &str) -> String {
     let mut document = json!({
         "type": format!("urn:akvs:problem:{}", error.code()),
         "title": title,
@@ -108,8 +113,13 @@ pub(crate) fn document(error: &Error) -> String {
     document.to_string()
 }
 
-/// The response to a method that a path does not know.
-pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+/// The response to a method that a path has no answer of its own to: which ones it has, or that this is none of them.
+pub(crate) fn other_method(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+    if *request.method() == Method::OPTIONS {
+        return HttpResponse::NoContent()
+            .insert_header((ALLOW, allow))
+            .finish();
+    }
     let message = format!(
         "{} is not allowed here; allowed are {allow}",
         request.method()

@@ -64,10 +64,7 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let name = namespace(request, "/export")?;
     match *request.method() {
         Method::GET | Method::HEAD => export(request, state, &grant, name).await,
-        Method::OPTIONS => Ok(HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish()),
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => Ok(problem::other_method(request, ALLOW)),
     }
 }
 

@@ -40,10 +40,7 @@ async fn answer(
     let name = export::namespace(request, "/import")?;
     match *request.method() {
         Method::POST => import(request, payload, state, &grant, name).await,
-        Method::OPTIONS => Ok(HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish()),
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => Ok(problem::other_method(request, ALLOW)),
     }
 }
 

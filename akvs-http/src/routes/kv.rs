@@ -65,10 +65,7 @@ async fn answer(
             may(Right::Write)?;
             delete(request, state, path).await
         }
-        Method::OPTIONS => Ok(HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish()),
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => Ok(problem::other_method(request, ALLOW)),
     }
 }
 

@@ -50,10 +50,7 @@ async fn read_only(
     body::discard(request, &mut payload).await;
     match *request.method() {
         Method::GET | Method::HEAD => answer(),
-        Method::OPTIONS => HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish(),
-        _ => problem::method_not_allowed(request, ALLOW),
+        _ => problem::other_method(request, ALLOW),
     }
 }
 

@@ -29,12 +29,7 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
     let grant = state.admit(request)?;
     match *request.method() {
         Method::GET | Method::HEAD => {}
-        Method::OPTIONS => {
-            return Ok(HttpResponse::NoContent()
-                .insert_header(("allow", ALLOW))
-                .finish());
-        }
-        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => return Ok(problem::other_method(request, ALLOW)),
     }
     grant.has(Right::Read)?;
     let accept = request.headers().get(ACCEPT);

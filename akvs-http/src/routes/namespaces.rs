@@ -53,8 +53,7 @@ pub(super) async fn list(
             let body = list::blocking(move || document(&registry, &params, &grant)).await?;
             Ok(list::json(body.to_string()))
         }
-        Method::OPTIONS => Ok(options(ALLOW_LIST)),
-        _ => Ok(problem::method_not_allowed(request, ALLOW_LIST)),
+        _ => Ok(problem::other_method(request, ALLOW_LIST)),
     }
 }
 
@@ -84,15 +83,8 @@ pub(super) async fn answer(
                 delete_prefix(&state.registry, &name, prefix).await
             }
         },
-        Method::OPTIONS => Ok(options(ALLOW)),
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => Ok(problem::other_method(request, ALLOW)),
     }
-}
-
-fn options(allow: &'static str) -> HttpResponse {
-    HttpResponse::NoContent()
-        .insert_header(("allow", allow))
-        .finish()
 }
 
 fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Result<Value> {

@@ -28,10 +28,7 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     state.admit(request)?;
     Ok(match *request.method() {
         Method::GET | Method::HEAD => shown(request),
-        Method::OPTIONS => HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish(),
-        _ => problem::method_not_allowed(request, ALLOW),
+        _ => problem::other_method(request, ALLOW),
     })
 }
 

@@ -36,10 +36,7 @@ pub(crate) async fn serve(
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     match *request.method() {
         Method::GET | Method::HEAD => shown(request, state),
-        Method::OPTIONS => Ok(HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish()),
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        _ => Ok(problem::other_method(request, ALLOW)),
     }
 }
 

@@ -32,10 +32,7 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
             .content_type("application/json")
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .body(state.version.clone()),
-        Method::OPTIONS => HttpResponse::NoContent()
-            .insert_header(("allow", ALLOW))
-            .finish(),
-        _ => problem::method_not_allowed(request, ALLOW),
+        _ => problem::other_method(request, ALLOW),
     })
 }
 

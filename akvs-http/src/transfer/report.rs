@@ -4,7 +4,7 @@ use akvs_core::{Error, Result};
 use serde_json::{Map, Value, json};
 
 /// So many errors are told; of those that follow only how many they are.
-const MOST_ERRORS: usize = 100;
+const MOST_ERRORS: usize = 10_000;
 
 /// What became of an import so far.
 #[derive(Debug, Default)]

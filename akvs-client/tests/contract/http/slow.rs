@@ -38,7 +38,13 @@ fn a_head_has_to_be_whole_in_time() {
     for begin in ["G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut connection = app.connect();
         connection.send(begin);
-        assert_eq!(connection.answer().status, 408, "{begin:?}");
+        let answer = connection.answer();
+        assert_eq!(
+            answer.refusal(),
+            (408, "invalid_request".into()),
+            "{begin:?}"
+        );
+        assert_eq!(answer.problem()["setting"], "limits.header_timeout");
         assert!(connection.is_ended());
     }
     // A byte now and then does not help.

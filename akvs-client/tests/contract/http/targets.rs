@@ -210,3 +210,36 @@ fn a_wish_for_another_protocol_is_not_granted() {
         assert_eq!(answer.header("Upgrade"), None, "{upgrade}");
     }
 }
+
+#[test]
+fn what_is_no_request_is_told_so() {
+    let app = TestApp::start();
+    // Also on a connection that has had an answer.
+    for first in [false, true] {
+        let mut connection = app.connect();
+        if first {
+            assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+        }
+        connection.send("this is no request\r\n\r\n");
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()));
+        assert_eq!(answer.header("Connection"), Some("close"));
+        assert!(connection.is_ended());
+    }
+}
+
+#[test]
+fn a_value_that_looks_like_a_refusal_is_given_back_as_it_is() {
+    let app = TestApp::start();
+    let value = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(app.post("/kv/ns/key", value).status, 201);
+    let mut connection = app.connect();
+    for _ in 0..3 {
+        let answer = connection.ask("GET", "/kv/ns/key", "", b"");
+        assert_eq!(answer.summary(), (200, value));
+    }
+    let paths = std::iter::repeat_n("/kv/ns/key".to_owned(), 20);
+    for answer in connection.ask_all("GET", paths, b"") {
+        assert_eq!(answer.summary(), (200, value));
+    }
+}
