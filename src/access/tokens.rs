@@ -114,7 +114,10 @@ fn document(path: &Path) -> Result<Document, Failure> {
             return Err(refused(format!("it has more than {MAX_BYTES} bytes")));
         }
         Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Document::default()),
+        // What is wrong with the data folder, whoever opens that says.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Document::default());
+        }
         Err(error) => return Err(refused(error.to_string())),
     }
     let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;

@@ -136,7 +136,7 @@ fn a_hang_up_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     server.signal(Signal::HUP);
-    server.wait_for("nothing to reload");
+    server.wait_for("SIGHUP: reading");
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
     server.stop();
 }

@@ -70,6 +70,7 @@ impl Route {
             "/version" => return Route::Version,
             "/openapi.json" => return Route::Openapi,
             "/export" => return Route::Export,
+            "/import" => return Route::Import,
             _ => {}
         }
         let below = [
