@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
 use crate::Options;
+use crate::connection::Asker;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
@@ -183,7 +184,11 @@ pub(crate) async fn receive(
             Error::new(Code::InvalidRequest, text).with("setting", "limits.request_timeout")
         );
     };
-    body?.ok_or_else(|| limits.too_large(None))
+    let body = body?.ok_or_else(|| limits.too_large(None))?;
+    if let Some(asker) = request.conn_data::<Asker>() {
+        asker.has_body();
+    }
+    Ok(body)
 }
 
 /// Gathers the chunks of a body; none where there are more bytes than the limit.
@@ -243,6 +248,11 @@ pub(crate) async fn discard(request: &HttpRequest, payload: &mut web::Payload) {
     };
     // Whatever comes of it, the answer goes out.
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
+}
+
+/// Whether a request says that it has a body.
+pub(crate) fn is_announced(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) || announced(headers).is_some_and(|bytes| bytes > 0)
 }
 
 /// The length that a request says its body has.

@@ -8,15 +8,17 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -25,17 +27,26 @@ use crate::metrics::Open;
 
 /// The most requests of one connection that are under way at once; only HTTP/2 has more than one.
 const MAX_UNDER_WAY: usize = 1_000;
+/// The most bytes that are taken from a client behind a request that is under way, about.
+const HELD_BYTES: usize = 4 << 10;
+const HEAD: &[u8] = b"HEAD ";
+/// A body may hold the word as well. So often it is looked at what it is.
+const MOST_CUTS: u32 = 64;
 /// How long the last bytes of an answer may take to be sent when the server stops.
 const LINGER: Duration = Duration::from_millis(200);
 
 /// What is known of the requests of a connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Progress {
     under_way: Cell<usize>,
     /// Whether bytes came since a request began or ended.
     has_heard: Cell<bool>,
     /// Whether something was asked, or sent, since this was last looked at.
     is_active: Cell<bool>,
+    /// Whether the request that is under way may have a body that is not whole yet.
+    wants_body: Cell<bool>,
+    /// Who waits for the end of the request that is under way.
+    waiter: Cell<Option<Waker>>,
 }
 
 /// A connection, as its requests know it.
@@ -48,8 +59,8 @@ pub(crate) struct Asker {
 pub(crate) struct UnderWay(Rc<Progress>);
 
 impl Asker {
-    /// One more request; none where there are too many of this connection.
-    pub(crate) fn ask(&self) -> Option<UnderWay> {
+    /// One more request, which may have a body; none where there are too many of this connection.
+    pub(crate) fn ask(&self, has_body: bool) -> Option<UnderWay> {
         let progress = &self.progress;
         let under_way = progress.under_way.get();
         progress.has_heard.set(false);
@@ -58,7 +69,13 @@ impl Asker {
             return None;
         }
         progress.under_way.set(under_way + 1);
+        progress.wants_body.set(has_body);
         Some(UnderWay(Rc::clone(progress)))
+    }
+
+    /// Notes that the body of the request that is under way has come.
+    pub(crate) fn has_body(&self) {
+        self.progress.wants_body.set(false);
     }
 }
 
@@ -68,19 +85,36 @@ impl Drop for UnderWay {
         progress.under_way.set(progress.under_way.get() - 1);
         progress.has_heard.set(false);
         progress.is_active.set(true);
+        if let Some(waiter) = progress.waiter.take() {
+            waiter.wake();
+        }
     }
 }
 
 /// The body of an answer, which is under way for as long as this is there.
 pub(crate) struct Answer {
-    body: BoxBody,
+    body: Body,
     _under_way: Option<UnderWay>,
+}
+
+enum Body {
+    Some(BoxBody),
+    /// None, of an answer to HEAD over HTTP/1.1.
+    None,
 }
 
 impl Answer {
     pub(crate) fn new(body: BoxBody, under_way: Option<UnderWay>) -> Answer {
         Answer {
-            body,
+            body: Body::Some(body),
+            _under_way: under_way,
+        }
+    }
+
+    /// The body of an answer that has none, and whose head says by itself how long it would be.
+    pub(crate) fn to_head(under_way: Option<UnderWay>) -> Answer {
+        Answer {
+            body: Body::None,
             _under_way: under_way,
         }
     }
@@ -90,14 +124,21 @@ impl MessageBody for Answer {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
-        self.body.size()
+        match &self.body {
+            Body::Some(body) => body.size(),
+            // So that actix adds nothing to the head.
+            Body::None => BodySize::Stream,
+        }
     }
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
+        match &mut self.body {
+            Body::Some(body) => Pin::new(body).poll_next(context),
+            Body::None => Poll::Ready(None),
+        }
     }
 }
 
@@ -114,6 +155,7 @@ pub(crate) struct Patience {
 pub(crate) struct Connection<T> {
     stream: T,
     progress: Rc<Progress>,
+    held: Held,
     patience: Patience,
     /// When to look again. So it costs a request nothing, but comes up to twice as late.
     tick: Pin<Box<Sleep>>,
@@ -151,6 +193,7 @@ impl<T> Connection<T> {
         Connection {
             stream,
             progress: Rc::default(),
+            held: Held::default(),
             patience,
             tick: Box::pin(sleep(patience.head)),
             late: 0,
@@ -227,22 +270,114 @@ impl<T> Connection<T> {
     }
 }
 
+/// Bytes that actix is not to see yet. It writes an answer as if to the request that it has read last, so that a HEAD
+/// behind a request would take the body of that one's answer: a HEAD is given to it alone, and nothing else while it has
+/// something to answer.
+#[derive(Default)]
+struct Held {
+    bytes: BytesMut,
+    /// Whether nothing comes behind them.
+    is_end: bool,
+    /// Whether what was given out is still to be looked at.
+    is_paused: bool,
+    /// How often that was so in the body of a request.
+    cuts: u32,
+}
+
+impl Held {
+    fn poll_read<T: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut T,
+        progress: &Progress,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let is_under_way = progress.under_way.get() > 0;
+        if is_under_way && !progress.wants_body.get() {
+            return self.poll_behind(stream, progress, context);
+        }
+        if std::mem::take(&mut self.is_paused) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        if self.bytes.is_empty() && !self.is_end {
+            std::task::ready!(Pin::new(stream).poll_read(context, buffer))?;
+        } else {
+            let some = self.bytes.len().min(buffer.remaining());
+            buffer.put_slice(&self.bytes.split_to(some));
+        }
+        let came = &buffer.filled()[before..];
+        self.cuts = if is_under_way { self.cuts } else { 0 };
+        if self.cuts < MOST_CUTS
+            && let Some(start) = head_behind(came)
+        {
+            self.cuts += 1;
+            let mut rest = BytesMut::from(&came[start..]);
+            rest.unsplit(std::mem::take(&mut self.bytes));
+            self.bytes = rest;
+            self.is_paused = true;
+            buffer.set_filled(before + start);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Holds what comes while a request is under way, and sees whether its client is still there.
+    fn poll_behind<T: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut T,
+        progress: &Progress,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_end && self.bytes.len() < HELD_BYTES {
+            let mut space = [MaybeUninit::uninit(); HELD_BYTES];
+            let mut some = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut *stream).poll_read(context, &mut some) {
+                Poll::Pending => break,
+                Poll::Ready(read) => read?,
+            }
+            self.is_end = some.filled().is_empty();
+            self.bytes.extend_from_slice(some.filled());
+        }
+        if self.is_end && self.bytes.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if !self.bytes.is_empty() {
+            progress.waiter.set(Some(context.waker().clone()));
+        }
+        Poll::Pending
+    }
+}
+
+/// Where a HEAD begins that something stands before.
+fn head_behind(bytes: &[u8]) -> Option<usize> {
+    memmem::find(bytes.get(1..)?, HEAD).map(|at| at + 1)
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         let before = buffer.filled().len();
-        match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Pending => self.poll_end(context),
-            read => {
-                if buffer.filled().len() > before {
-                    self.progress.has_heard.set(true);
-                }
-                read
+        let read = match this.ending {
+            Ending::Foreign => {
+                this.held
+                    .poll_read(&mut this.stream, &this.progress, context, buffer)
             }
+            Ending::Waits(_) | Ending::Begun => {
+                Pin::new(&mut this.stream).poll_read(context, buffer)
+            }
+        };
+        if read.is_pending() {
+            return this.poll_end(context);
         }
+        if buffer.filled().len() > before {
+            this.progress.has_heard.set(true);
+        }
+        read
     }
 }
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
+use actix_web::http::{Method, StatusCode, Version};
 use akvs_core::Code;
 use akvs_registry::Registry;
 
@@ -85,7 +86,9 @@ where
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let under_way = request.conn_data().map(Asker::ask);
+        let has_body = body::is_announced(request.headers());
+        let under_way = request.conn_data::<Asker>();
+        let under_way = under_way.map(|asker| asker.ask(has_body));
         let is_refused = matches!(under_way, Some(None));
         Observed {
             flight: Some(Flight {
@@ -100,6 +103,28 @@ where
             },
         }
     }
+}
+
+/// The answer, of a request that is under way until it is sent.
+fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResponse<Answer> {
+    let request = response.request();
+    // In HTTP/2 actix knows which answer is whose.
+    let is_head = request.method() == Method::HEAD && request.version() <= Version::HTTP_11;
+    response.map_body(|head, body| {
+        let length = match body.size() {
+            BodySize::Sized(bytes) => Some(HeaderValue::from(bytes)),
+            BodySize::Stream => None,
+            BodySize::None => return Answer::new(body, under_way),
+        };
+        if !is_head {
+            return Answer::new(body, under_way);
+        }
+        if let Some(length) = length {
+            head.headers_mut().insert(CONTENT_LENGTH, length);
+        }
+        head.no_chunking(true);
+        Answer::to_head(under_way)
+    })
 }
 
 /// The answer to a client that has too many requests under way on one connection.
@@ -154,7 +179,7 @@ where
                     access::give_back_id(&mut response);
                 }
                 let under_way = flight.and_then(|flight| flight.under_way);
-                Ok(response.map_body(|_, body| Answer::new(body, under_way)))
+                Ok(answer(response, under_way))
             }
             Err(error) => {
                 if let Some(flight) = &flight {

@@ -5,6 +5,7 @@ mod expect;
 mod frames;
 mod oversize;
 mod persistence;
+mod pipelines;
 mod slow;
 mod smuggling;
 mod streams;
