@@ -11,6 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -29,7 +30,6 @@ use crate::metrics::Open;
 const MAX_UNDER_WAY: usize = 1_000;
 /// The most bytes that are taken from a client behind a request that is under way, about.
 const HELD_BYTES: usize = 4 << 10;
-const HEAD: &[u8] = b"HEAD ";
 /// A body may hold the word as well. So often it is looked at what it is.
 const MOST_CUTS: u32 = 64;
 /// How long the last bytes of an answer may take to be sent when the server stops.
@@ -351,7 +351,8 @@ impl Held {
 
 /// Where a HEAD begins that something stands before.
 fn head_behind(bytes: &[u8]) -> Option<usize> {
-    memmem::find(bytes.get(1..)?, HEAD).map(|at| at + 1)
+    static WORD: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"HEAD "));
+    WORD.find(bytes.get(1..)?).map(|at| at + 1)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {

@@ -111,15 +111,11 @@ fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResp
     // In HTTP/2 actix knows which answer is whose.
     let is_head = request.method() == Method::HEAD && request.version() <= Version::HTTP_11;
     response.map_body(|head, body| {
-        let length = match body.size() {
-            BodySize::Sized(bytes) => Some(HeaderValue::from(bytes)),
-            BodySize::Stream => None,
-            BodySize::None => return Answer::new(body, under_way),
-        };
-        if !is_head {
+        if !is_head || body.size() == BodySize::None {
             return Answer::new(body, under_way);
         }
-        if let Some(length) = length {
+        if let BodySize::Sized(bytes) = body.size() {
+            let length = HeaderValue::from(bytes);
             head.headers_mut().insert(CONTENT_LENGTH, length);
         }
         head.no_chunking(true);
