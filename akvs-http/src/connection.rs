@@ -6,32 +6,28 @@
 //! once the end has begun a connection without a request ends. What actix says without a word is explained on its way
 //! out.
 
+mod held;
+
 use std::cell::Cell;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use actix_http::Protocol;
 use actix_server::GracefulShutdownSignal;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use self::held::Held;
 use crate::farewell;
 use crate::metrics::Open;
 
 /// The most requests of one connection that are under way at once; only HTTP/2 has more than one.
 const MAX_UNDER_WAY: usize = 1_000;
-/// The most bytes that are taken from a client behind a request that is under way, about.
-const HELD_BYTES: usize = 4 << 10;
-/// A body may hold the word as well. So often it is looked at what it is.
-const MOST_CUTS: u32 = 64;
 /// How long the last bytes of an answer may take to be sent when the server stops.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -268,91 +264,6 @@ impl<T> Connection<T> {
         // The first time may have come right after the last byte.
         self.late > 1 || self.patience.head * (self.idle - 1) > self.patience.idle
     }
-}
-
-/// Bytes that actix is not to see yet. It writes an answer as if to the request that it has read last, so that a HEAD
-/// behind a request would take the body of that one's answer: a HEAD is given to it alone, and nothing else while it has
-/// something to answer.
-#[derive(Default)]
-struct Held {
-    bytes: BytesMut,
-    /// Whether nothing comes behind them.
-    is_end: bool,
-    /// Whether what was given out is still to be looked at.
-    is_paused: bool,
-    /// How often that was so in the body of a request.
-    cuts: u32,
-}
-
-impl Held {
-    fn poll_read<T: AsyncRead + Unpin>(
-        &mut self,
-        stream: &mut T,
-        progress: &Progress,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let is_under_way = progress.under_way.get() > 0;
-        if is_under_way && !progress.wants_body.get() {
-            return self.poll_behind(stream, progress, context);
-        }
-        if std::mem::take(&mut self.is_paused) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let before = buffer.filled().len();
-        if self.bytes.is_empty() && !self.is_end {
-            std::task::ready!(Pin::new(stream).poll_read(context, buffer))?;
-        } else {
-            let some = self.bytes.len().min(buffer.remaining());
-            buffer.put_slice(&self.bytes.split_to(some));
-        }
-        let came = &buffer.filled()[before..];
-        self.cuts = if is_under_way { self.cuts } else { 0 };
-        if self.cuts < MOST_CUTS
-            && let Some(start) = head_behind(came)
-        {
-            self.cuts += 1;
-            let mut rest = BytesMut::from(&came[start..]);
-            rest.unsplit(std::mem::take(&mut self.bytes));
-            self.bytes = rest;
-            self.is_paused = true;
-            buffer.set_filled(before + start);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Holds what comes while a request is under way, and sees whether its client is still there.
-    fn poll_behind<T: AsyncRead + Unpin>(
-        &mut self,
-        stream: &mut T,
-        progress: &Progress,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while !self.is_end && self.bytes.len() < HELD_BYTES {
-            let mut space = [MaybeUninit::uninit(); HELD_BYTES];
-            let mut some = ReadBuf::uninit(&mut space);
-            match Pin::new(&mut *stream).poll_read(context, &mut some) {
-                Poll::Pending => break,
-                Poll::Ready(read) => read?,
-            }
-            self.is_end = some.filled().is_empty();
-            self.bytes.extend_from_slice(some.filled());
-        }
-        if self.is_end && self.bytes.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        if !self.bytes.is_empty() {
-            progress.waiter.set(Some(context.waker().clone()));
-        }
-        Poll::Pending
-    }
-}
-
-/// Where a HEAD begins that something stands before.
-fn head_behind(bytes: &[u8]) -> Option<usize> {
-    static WORD: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new(b"HEAD "));
-    WORD.find(bytes.get(1..)?).map(|at| at + 1)
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
