@@ -37,11 +37,7 @@ pub(crate) async fn serve<T: DeserializeOwned>(
     let answered = async {
         let grant = state.admit(request)?;
         // Not `match_info`, which has decoded it.
-        let rest = request.uri().path().strip_prefix(prefix);
-        let Some(name) = rest.and_then(path::parse_namespace) else {
-            return Err(Error::new(Code::NotFound, "there is no such path"));
-        };
-        let name = Namespace::new(name?)?;
+        let name = path::namespace_behind(prefix, request.uri().path())?;
         match *request.method() {
             Method::POST => {
                 grant.may_reach(right, name.as_str())?;

@@ -15,6 +15,7 @@ pub(crate) use self::list::{
 };
 pub(crate) use self::watch::of_watch;
 use crate::path;
+use crate::transfer::Mode;
 
 /// What a `POST` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,28 @@ pub(crate) fn ttl_of(verb: Verb, ttl: Option<Ttl>) -> Result<Ttl> {
         Verb::Touch => Ttl::Forever,
         Verb::Add | Verb::Append => Ttl::Keep,
     }))
+}
+
+/// Reads the query of an import.
+pub(crate) fn of_import(query: &str) -> Result<Mode> {
+    let mut mode = None;
+    each(query, |name, value| match name {
+        "mode" => once("mode", mode.replace(parse_mode(value)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    Ok(mode.unwrap_or(Mode::Merge))
+}
+
+fn parse_mode(text: &str) -> Result<Mode> {
+    match text {
+        "merge" => Ok(Mode::Merge),
+        "create" => Ok(Mode::Create),
+        "replace" => Ok(Mode::Replace),
+        _ => {
+            let text = "mode is not known; there are merge, create and replace";
+            Err(invalid(text, "mode"))
+        }
+    }
 }
 
 /// Refuses any parameter.
@@ -157,6 +180,23 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_mode_that_is_known_is_taken() {
+        assert_eq!(of_import("").unwrap(), Mode::Merge);
+        assert_eq!(of_import("mode=merge").unwrap(), Mode::Merge);
+        assert_eq!(of_import("mode=create").unwrap(), Mode::Create);
+        assert_eq!(of_import("mode=replace").unwrap(), Mode::Replace);
+        for (query, parameter) in [
+            ("mode", "mode"),
+            ("mode=Merge", "mode"),
+            ("mode=merge&mode=create", "mode"),
+            ("mod=create", "mod"),
+        ] {
+            let error = of_import(query).unwrap_err();
+            assert_eq!(error.context()["parameter"], parameter, "{query}");
+        }
+    }
 
     #[test]
     fn a_ttl_has_units() {

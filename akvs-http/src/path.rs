@@ -120,6 +120,13 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
     })
 }
 
+/// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
+pub(crate) fn namespace_behind(prefix: &str, path: &str) -> Result<Namespace> {
+    let name = path.strip_prefix(prefix).and_then(parse_namespace);
+    let name = name.ok_or_else(|| Error::new(Code::NotFound, "there is no such path"))?;
+    Namespace::new(name?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

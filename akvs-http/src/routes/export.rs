@@ -44,24 +44,19 @@ pub(crate) async fn serve(
         .unwrap_or_else(|error| problem::respond(&request, &error))
 }
 
-/// The namespace that a path names; none where it is the prefix alone.
+/// The namespace that a path names; none where it is the prefix alone, without its slash.
 pub(super) fn namespace(request: &HttpRequest, prefix: &str) -> Result<Option<Namespace>> {
     // Not `match_info`, which has decoded it.
     let path = request.uri().path();
-    if path == prefix {
-        return Ok(None);
+    match path == prefix.trim_end_matches('/') {
+        true => Ok(None),
+        false => path::namespace_behind(prefix, path).map(Some),
     }
-    let rest = path.strip_prefix(prefix);
-    let rest = rest.and_then(|rest| rest.strip_prefix('/'));
-    let Some(name) = rest.and_then(path::parse_namespace) else {
-        return Err(Error::new(Code::NotFound, "there is no such path"));
-    };
-    Namespace::new(name?).map(Some)
 }
 
 async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let grant = state.admit(request)?;
-    let name = namespace(request, "/export")?;
+    let name = namespace(request, "/export/")?;
     match *request.method() {
         Method::GET | Method::HEAD => export(request, state, &grant, name).await,
         _ => Ok(problem::other_method(request, ALLOW)),

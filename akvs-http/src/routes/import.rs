@@ -15,8 +15,8 @@ use super::list::{self, blocking};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::body::Reserved;
-use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then};
-use crate::{body, problem};
+use crate::transfer::{Coding, Importer, Reader, Record, Then};
+use crate::{body, params, problem};
 
 const ALLOW: &str = "POST, OPTIONS";
 
@@ -37,7 +37,7 @@ async fn answer(
     state: &State,
 ) -> Result<HttpResponse> {
     let grant = state.admit(request)?;
-    let name = export::namespace(request, "/import")?;
+    let name = export::namespace(request, "/import/")?;
     match *request.method() {
         Method::POST => import(request, payload, state, &grant, name).await,
         _ => Ok(problem::other_method(request, ALLOW)),
@@ -51,7 +51,7 @@ async fn import(
     grant: &Grant,
     name: Option<Namespace>,
 ) -> Result<HttpResponse> {
-    let mode = mode(request.query_string())?;
+    let mode = params::of_import(request.query_string())?;
     let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
     let permit = grant.permit(&state.gate, Right::Write, demand.clone())?;
     let admin = grant.permit(&state.gate, Right::Admin, demand);
@@ -65,35 +65,6 @@ async fn import(
         memory: state.body_memory.reserve(),
     };
     import.run(payload).await
-}
-
-/// Reads the query. What is not known is refused: a misspelt mode must not change more than was meant.
-fn mode(query: &str) -> Result<Mode> {
-    let invalid = |text: String, name: &str| {
-        let name: String = name.chars().take(64).collect();
-        Err(Error::new(Code::InvalidRequest, text).with("parameter", name))
-    };
-    let mut mode = None;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let chosen = match (&*name, &*value) {
-            ("mode", "merge") => Mode::Merge,
-            ("mode", "create") => Mode::Create,
-            ("mode", "replace") => Mode::Replace,
-            ("mode", _) => {
-                let text = "mode is not known; there are merge, create and replace";
-                return invalid(text.to_owned(), "mode");
-            }
-            _ => {
-                let short: String = name.chars().take(64).collect();
-                let text = format!("the query parameter {short:?} is not known");
-                return invalid(text, &name);
-            }
-        };
-        if mode.replace(chosen).is_some() {
-            return invalid("mode stands there twice".to_owned(), "mode");
-        }
-    }
-    Ok(mode.unwrap_or(Mode::Merge))
 }
 
 /// An import that goes on.
@@ -172,28 +143,6 @@ impl Import<'_> {
                 Then::Section(section) => self.importer.enter(section).await?,
                 Then::Fail(error) => return Err(error),
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_mode_that_is_known_is_taken() {
-        assert_eq!(mode("").unwrap(), Mode::Merge);
-        assert_eq!(mode("mode=merge").unwrap(), Mode::Merge);
-        assert_eq!(mode("mode=create").unwrap(), Mode::Create);
-        assert_eq!(mode("mode=replace").unwrap(), Mode::Replace);
-        for (query, parameter) in [
-            ("mode", "mode"),
-            ("mode=Merge", "mode"),
-            ("mode=merge&mode=create", "mode"),
-            ("mod=create", "mod"),
-        ] {
-            let error = mode(query).unwrap_err();
-            assert_eq!(error.context()["parameter"], parameter, "{query}");
         }
     }
 }

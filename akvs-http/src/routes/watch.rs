@@ -37,11 +37,7 @@ pub(crate) async fn serve(
 async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let grant = state.admit(request)?;
     // Not `match_info`, which has decoded it.
-    let rest = request.uri().path().strip_prefix("/watch/");
-    let Some(name) = rest.and_then(path::parse_namespace) else {
-        return Err(Error::new(Code::NotFound, "there is no such path"));
-    };
-    let name = Namespace::new(name?)?;
+    let name = path::namespace_behind("/watch/", request.uri().path())?;
     match *request.method() {
         Method::GET | Method::HEAD => watch(request, state, &grant, name).await,
         _ => Ok(problem::other_method(request, ALLOW)),
