@@ -3,38 +3,46 @@
 //! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
 //! anywhere, does not bind sockets and does not heed signals.
 
-use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::Engine;
-use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, OpenError, Options};
-use akvs_http::About;
+use akvs_core::{
+    Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options,
+};
+use akvs_http::{About, Listener, Operator};
 use akvs_registry::Registry;
 use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
 
 use crate::access::Access;
 use crate::failure::Failure;
+use crate::logging::{LOG_FILE, OLD_FILES};
 use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
+use crate::socket::OWNER_SOCKET;
 
 /// An opened store: what is below HTTP.
 pub(crate) struct Storage {
     committer: Committer,
+    database: Database,
+    has_folder: bool,
+    _lock: Option<FolderLock>,
 }
 
 impl Storage {
     /// Opens the data.
     pub(crate) fn open(settings: &Settings) -> Result<Storage, Failure> {
+        let mut lock = None;
         let engine: Arc<dyn Engine> = match settings.engine.kind {
-            EngineKind::Disk => {
-                let options = DiskOptions {
-                    accept_lost_commits: settings.engine.accept_lost_commits,
-                    beside: vec![TOKENS_FILE.into(), format!("{TOKENS_FILE}.new")],
-                    ..DiskOptions::new(&settings.data_dir)
-                };
-                Arc::new(DiskEngine::open(&options).map_err(|error| cannot_open(&error, settings))?)
+            EngineKind::Disk => Arc::new(
+                DiskEngine::open(&disk_options(settings))
+                    .map_err(|error| cannot_open(&error, settings))?,
+            ),
+            EngineKind::Memory => {
+                lock = lock_of_memory(settings)?;
+                Arc::new(MemoryEngine::new())
             }
-            EngineKind::Memory => Arc::new(MemoryEngine::new()),
         };
+        let has_folder = settings.engine.kind == EngineKind::Disk || lock.is_some();
         let options = Options {
             cache_bytes: settings.engine.cache_bytes.bytes(),
             history_changes: settings.engine.history_changes.get(),
@@ -48,21 +56,37 @@ impl Storage {
             ))
         })?;
         let committer = Committer::start(
-            database,
+            database.clone(),
             committer_options(settings),
             Arc::new(SystemClock::new()),
         )
         .map_err(|error| Failure::failed(error.message()))?;
-        Ok(Storage { committer })
+        Ok(Storage {
+            committer,
+            database,
+            has_folder,
+            _lock: lock,
+        })
+    }
+
+    /// The data.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Whether the data folder is this process's own, so that it can be reached there.
+    pub(crate) fn has_folder(&self) -> bool {
+        self.has_folder
     }
 
     /// Serves it over HTTP; within the runtime.
     pub(crate) fn serve(
         &self,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         settings: &Settings,
         access: &Access,
         max_connections: u64,
+        operator: Arc<dyn Operator>,
     ) -> Result<akvs_http::Running, Failure> {
         let limits = &settings.limits;
         let defaults = akvs_http::Options::default();
@@ -79,6 +103,7 @@ impl Storage {
             drain_timeout: limits.drain_timeout.get(),
             tokens: access.tokens.clone(),
             tls: access.tls.clone(),
+            operator: Some(operator),
             about: About {
                 version: env!("CARGO_PKG_VERSION"),
                 commit: env!("AKVS_COMMIT"),
@@ -98,6 +123,32 @@ impl Storage {
                 error.message()
             ))
         })
+    }
+}
+
+/// How the data folder is opened.
+pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
+    let beside = [TOKENS_FILE, OWNER_SOCKET].map(|name| [name.to_owned(), format!("{name}.new")]);
+    let logs = (0..=OLD_FILES).map(|place| match place {
+        0 => LOG_FILE.to_owned(),
+        place => format!("{LOG_FILE}.{place}"),
+    });
+    DiskOptions {
+        accept_lost_commits: settings.engine.accept_lost_commits,
+        beside: beside.into_iter().flatten().chain(logs).collect(),
+        ..DiskOptions::new(&settings.data_dir)
+    }
+}
+
+/// The folder of a server that keeps nothing, by which its owner reaches it. One that cannot be used is done without.
+fn lock_of_memory(settings: &Settings) -> Result<Option<FolderLock>, Failure> {
+    match FolderLock::take(Path::new(&settings.data_dir)) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ OpenError::Locked(..)) => Err(Failure::in_use(error)),
+        Err(error) => {
+            log::warn!("no status, stop or attach for this server: {error}");
+            Ok(None)
+        }
     }
 }
 

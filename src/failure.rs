@@ -21,6 +21,16 @@ enum Kind {
     Config,
 }
 
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Kind::Failed => 1,
+            Kind::InUse => 75,
+            Kind::Config => 78,
+        }
+    }
+}
+
 impl Failure {
     /// It was asked for properly, and did not work.
     pub(crate) fn failed(text: impl fmt::Display) -> Failure {
@@ -37,6 +47,13 @@ impl Failure {
         Failure::new(Kind::Config, text)
     }
 
+    /// Another process of this program ended with this code, for this reason.
+    pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> Failure {
+        let kinds = [Kind::InUse, Kind::Config];
+        let kind = kinds.into_iter().find(|kind| Some(kind.code().into()) == code);
+        Failure::new(kind.unwrap_or(Kind::Failed), text)
+    }
+
     fn new(kind: Kind, text: impl fmt::Display) -> Failure {
         // Foreign texts may have several lines.
         let text = text.to_string();
@@ -51,11 +68,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody listens any more, the exit code has to do.
         _ = writeln!(std::io::stderr(), "akvs: {}", self.text);
-        ExitCode::from(match self.kind {
-            Kind::Failed => 1,
-            Kind::InUse => 75,
-            Kind::Config => 78,
-        })
+        ExitCode::from(self.kind.code())
     }
 }
 

@@ -1,12 +1,16 @@
-//! The sockets to listen on: names looked up, who may connect judged, and the sockets bound.
+//! The sockets to listen on: names looked up, who may connect judged, the sockets bound, and their files removed.
 //!
 //! It owns the sockets until they are handed on. Invariant: nothing is bound that other machines can reach unless that
 //! was asked for.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use akvs_http::Listener;
 
 use crate::failure::Failure;
+use crate::socket::{self, OWNER_MODE, SHARED_MODE};
 use crate::settings::{Address, Addresses};
 
 /// Connections that wait to be accepted; the system may allow fewer.
@@ -16,7 +20,19 @@ const BACKLOG: i32 = 1_024;
 #[derive(Debug)]
 pub(crate) struct Resolved {
     written: Address,
-    found: Vec<SocketAddr>,
+    found: Found,
+}
+
+#[derive(Debug)]
+enum Found {
+    Tcp(Vec<SocketAddr>),
+    Unix(PathBuf),
+}
+
+/// A socket that is bound, and the URL by which it is reached.
+pub(crate) struct Bound {
+    pub(crate) listener: Listener,
+    pub(crate) shown: String,
 }
 
 /// Looks up the names.
@@ -24,6 +40,15 @@ pub(crate) fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
     addresses
         .iter()
         .map(|written| {
+            if let Some(path) = written.unix_path() {
+                let path = std::path::absolute(path).map_err(|error| {
+                    Failure::config(format!("http.listen: {written} is nowhere: {error}"))
+                })?;
+                return Ok(Resolved {
+                    written: written.clone(),
+                    found: Found::Unix(path),
+                });
+            }
             let mut found: Vec<SocketAddr> = written
                 .as_str()
                 .to_socket_addrs()
@@ -42,7 +67,7 @@ pub(crate) fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
             }
             Ok(Resolved {
                 written: written.clone(),
-                found,
+                found: Found::Tcp(found),
             })
         })
         .collect()
@@ -66,16 +91,43 @@ pub(crate) fn are_loopback(addresses: &[Resolved]) -> bool {
 
 impl Resolved {
     fn is_loopback(&self) -> bool {
-        self.found
-            .iter()
-            .all(|found| found.ip().to_canonical().is_loopback())
+        match &self.found {
+            Found::Tcp(found) => found
+                .iter()
+                .all(|found| found.ip().to_canonical().is_loopback()),
+            Found::Unix(_) => true,
+        }
+    }
+
+    fn bind(&self, scheme: &str) -> Result<Vec<Bound>, Failure> {
+        let found = match &self.found {
+            Found::Tcp(found) => self.bind_tcp(found)?,
+            Found::Unix(path) => {
+                let listener = socket::listen(path, SHARED_MODE, BACKLOG)
+                    .map_err(|error| self.refused(&error))?;
+                return Ok(vec![Bound {
+                    listener: Listener::Unix(listener),
+                    shown: self.written.to_string(),
+                }]);
+            }
+        };
+        let bound = found.into_iter().map(|listener| {
+            let address = listener
+                .local_addr()
+                .map_err(|error| self.refused(&error))?;
+            Ok(Bound {
+                listener: Listener::Tcp(listener),
+                shown: format!("{scheme}://{address}"),
+            })
+        });
+        bound.collect()
     }
 
     /// All that it means, as far as this machine has it: `localhost` may be ::1 where there is no IPv6.
-    fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
+    fn bind_tcp(&self, found: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
         let mut bound: Vec<TcpListener> = Vec::new();
         let mut missing = None;
-        for address in &self.found {
+        for address in found {
             match listen(*address) {
                 // A second free port would be another one.
                 Ok(listener) if address.port() == 0 => return Ok(vec![listener]),
@@ -101,12 +153,35 @@ impl Resolved {
 }
 
 /// Binds all of them.
-pub(crate) fn bind(addresses: &[Resolved]) -> Result<Vec<TcpListener>, Failure> {
-    let mut listeners = Vec::new();
+pub(crate) fn bind(addresses: &[Resolved], scheme: &str) -> Result<Vec<Bound>, Failure> {
+    let mut bound = Vec::new();
     for address in addresses {
-        listeners.extend(address.bind()?);
+        bound.extend(address.bind(scheme)?);
     }
-    Ok(listeners)
+    Ok(bound)
+}
+
+/// Listens for the owner of the data, in its folder, which is ours.
+pub(crate) fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure> {
+    let path = socket::of_owner(data_dir);
+    // Whoever listens there has not got the folder, and is no server of ours.
+    let listener = socket::listen(&path, OWNER_MODE, BACKLOG)
+        .map_err(|error| Failure::failed(format!("cannot listen on {}: {error}", path.display())))?;
+    Ok((Listener::Owner(listener), path))
+}
+
+/// Takes the files of sockets away, on which nobody listens any more.
+pub(crate) fn remove(owner: Option<&Path>, addresses: &[Resolved]) {
+    let shared = addresses.iter().filter_map(|address| match &address.found {
+        Found::Unix(path) => Some(&**path),
+        Found::Tcp(_) => None,
+    });
+    for path in owner.into_iter().chain(shared) {
+        if !socket::is_heard(path) {
+            // One that stays is taken over by the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

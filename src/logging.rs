@@ -1,18 +1,33 @@
-//! The log: env_logger on stderr, as text for a terminal or as one JSON object a line for programs.
+//! The log: env_logger on stderr or in files of bounded size, as text for a terminal or as one JSON object a line for
+//! programs.
 //!
 //! It owns how a line looks. What is logged is said by the filter, and never includes a stored value or a secret: that
 //! is for whoever logs to see to. Invariant: a stderr that nobody reads any more does not stop the server.
 
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, OnceLock};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use env_logger::Logger;
 use env_logger::fmt::Formatter;
+use env_logger::{Target, WriteStyle};
+use file_rotate::compression::Compression;
+use file_rotate::suffix::AppendCount;
+use file_rotate::{ContentLimit, FileRotate};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 
+use crate::failure::Failure;
 use crate::settings::{LogFormat, Settings};
+
+/// How large a log file may become, and how many such files are kept beside it.
+const FILE_BYTES: usize = 16 << 20;
+pub(crate) const OLD_FILES: usize = 4;
+/// The file in the data folder of a server that runs in the background.
+pub(crate) const LOG_FILE: &str = "akvs.log";
 
 /// Libraries whose plain run is of no interest, unless the filter names them.
 const QUIET: [(&str, LevelFilter); 5] = [
@@ -23,6 +38,24 @@ const QUIET: [(&str, LevelFilter); 5] = [
     ("lsm_tree", LevelFilter::Warn),
     ("mio", LevelFilter::Warn),
 ];
+
+/// The file that is logged to, if there is one: all loggers of a process share it.
+static FILE: OnceLock<SharedFile> = OnceLock::new();
+
+#[derive(Clone)]
+struct SharedFile(Arc<Mutex<FileRotate<AppendCount>>>);
+
+impl Write for SharedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.flush()
+    }
+}
 
 /// The logger, whose filter can be replaced while others log.
 static LOGGER: OnceLock<Replaceable> = OnceLock::new();
@@ -44,7 +77,10 @@ impl Log for Replaceable {
 }
 
 /// Logs from here on, as the settings say; panics too.
-pub(crate) fn start(settings: &Settings) {
+pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
+    if !settings.log.file.is_empty() {
+        open(Path::new(&settings.log.file))?;
+    }
     filter(settings);
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -58,6 +94,27 @@ pub(crate) fn start(settings: &Settings) {
             thread.name().unwrap_or("?")
         );
     }));
+    Ok(())
+}
+
+/// Logs to this file from here on.
+fn open(path: &Path) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    options.read(true).create(true).append(true).mode(0o600);
+    // The library would go on without a file, and without a word.
+    options.open(path).map_err(|error| {
+        let path = path.display();
+        Failure::config(format!("log.file: {path} cannot be written: {error}"))
+    })?;
+    let file = FileRotate::new(
+        path,
+        AppendCount::new(OLD_FILES),
+        ContentLimit::BytesSurpassed(FILE_BYTES),
+        Compression::None,
+        Some(options),
+    );
+    let _ = FILE.set(SharedFile(Arc::new(Mutex::new(file))));
+    Ok(())
 }
 
 /// From here on what is logged, and how it looks, is as the settings say.
@@ -77,15 +134,19 @@ fn logger(settings: &Settings) -> Logger {
         builder.filter_module(library, level);
     }
     builder.parse_filters(settings.log.filter.as_str());
+    let file = FILE.get().cloned();
     let json = match settings.log.format {
-        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Auto => file.is_some() || !io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    if json {
+    if let Some(file) = file {
         builder
-            .write_style(env_logger::WriteStyle::Never)
-            .format(write_json);
+            .target(Target::Pipe(Box::new(file)))
+            .write_style(WriteStyle::Never);
+    }
+    if json {
+        builder.write_style(WriteStyle::Never).format(write_json);
     } else {
         builder.format_timestamp_millis();
     }

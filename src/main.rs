@@ -8,8 +8,11 @@ mod descriptors;
 mod failure;
 mod listeners;
 mod logging;
+mod operate;
+mod owner;
 mod settings;
 mod signals;
+mod socket;
 
 use std::process::ExitCode;
 

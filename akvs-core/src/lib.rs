@@ -64,3 +64,5 @@ pub use views::Views;
 
 #[cfg(feature = "disk")]
 pub use engine::disk::{DiskEngine, DiskOptions, OpenError};
+#[cfg(feature = "disk")]
+pub use engine::lock::{FolderLock, make_folder};

@@ -9,10 +9,11 @@ use actix_web::web::{self, ServiceConfig};
 use akvs_core::Result;
 use akvs_registry::Registry;
 
-use crate::Options;
+use crate::{Operator, Options};
 use crate::about::About;
-use crate::auth::{Gate, Grant, Permit};
+use crate::auth::{Asking, Gate, Grant, Permit};
 use crate::body::{BodyMemory, Limits};
+use crate::connection::Asker;
 use crate::metrics::Metrics;
 use crate::routes::{export, get, import, kv, meta, metrics, openapi, root, txn, version, watch};
 
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) heartbeat: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) about: About,
+    pub(crate) operator: Option<Arc<dyn Operator>>,
     /// What `/version` tells.
     pub(crate) version: String,
     draining: AtomicBool,
@@ -35,6 +37,7 @@ impl State {
         Arc::new(State {
             metrics: Metrics::default(),
             about: options.about,
+            operator: options.operator.clone(),
             version: version::document(&registry, options),
             registry,
             gate: Arc::new(Gate::new(options.tokens.clone())),
@@ -47,8 +50,12 @@ impl State {
 
     /// What who asks may, or the error `unauthorized`.
     pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Grant> {
-        let now = || self.registry.now();
-        self.gate.admit(request.method(), request.headers(), now)
+        let asker = Asking {
+            method: request.method(),
+            headers: request.headers(),
+            is_owner: || request.conn_data::<Asker>().is_some_and(Asker::is_owner),
+        };
+        self.gate.admit(asker, || self.registry.now())
     }
 
     /// Tells, whenever it is asked, whether a permit still holds.

@@ -41,6 +41,15 @@ impl Limits {
         }
     }
 
+    /// Limits that nobody sets.
+    pub(crate) const fn fixed(max_bytes: usize, timeout: Duration) -> Limits {
+        Limits {
+            max_bytes,
+            setting: None,
+            timeout,
+        }
+    }
+
     /// The limits of a request that asks for many things at once, which may take as long as a value.
     pub(crate) fn of_requests(&self) -> Limits {
         Limits {

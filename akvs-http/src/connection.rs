@@ -48,6 +48,7 @@ struct Progress {
 /// A connection, as its requests know it.
 pub(crate) struct Asker {
     progress: Rc<Progress>,
+    is_owner: bool,
     _open: Open,
 }
 
@@ -67,6 +68,11 @@ impl Asker {
         progress.under_way.set(under_way + 1);
         progress.wants_body.set(has_body);
         Some(UnderWay(Rc::clone(progress)))
+    }
+
+    /// Whether it came over the socket that only the owner of the data may open.
+    pub(crate) fn is_owner(&self) -> bool {
+        self.is_owner
     }
 
     /// Notes that the body of the request that is under way has come.
@@ -201,9 +207,10 @@ impl<T> Connection<T> {
     }
 
     /// What its requests are to know.
-    pub(crate) fn asker(&self, open: Open) -> Asker {
+    pub(crate) fn asker(&self, open: Open, is_owner: bool) -> Asker {
         Asker {
             progress: Rc::clone(&self.progress),
+            is_owner,
             _open: open,
         }
     }

@@ -9,6 +9,8 @@ use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use akvs_core::{Code, Error, Result};
 
 use crate::app::State;
+use crate::auth::Asking;
+use crate::connection::Asker;
 use crate::{body, problem};
 
 /// Asks for the body, unless it is refused.
@@ -32,8 +34,13 @@ fn judge(request: &Request, state: &State) -> Result<()> {
     let of_key = path.starts_with("/kv/");
     if of_import || of_key || path.starts_with("/txn/") || path.starts_with("/get/") {
         let registry = &state.registry;
+        let asking = Asking {
+            method: request.method(),
+            headers: request.headers(),
+            is_owner: || request.conn_data::<Asker>().is_some_and(Asker::is_owner),
+        };
         let now = || registry.now();
-        state.gate.admit(request.method(), request.headers(), now)?;
+        state.gate.admit(asking, now)?;
     }
     match (of_import, of_key) {
         // Of any size.

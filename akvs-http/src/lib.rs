@@ -46,6 +46,7 @@ mod metrics;
 mod observe;
 mod openapi;
 mod options;
+mod owner;
 mod page;
 mod params;
 mod path;
@@ -59,6 +60,8 @@ mod wire;
 
 pub use about::About;
 pub use auth::{Right, Token, TokenError, Tokens};
+pub use listener::Listener;
 pub use options::Options;
+pub use owner::{Operator, Parts};
 pub use running::{Handle, Running, start};
 pub use tls::{Tls, TlsError};

@@ -3,15 +3,18 @@
 //!
 //! actix's own detection waits for a client's first bytes without an end, also when the server stops; this one gives
 //! a silent client the time that it has for a request's head, and none once the end has begun.
+//!
+//! A Unix socket speaks the same, without TLS: what goes over it never leaves the machine.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, Protocol, Request};
-use actix_rt::net::TcpStream;
+use actix_rt::net::{TcpStream, UnixStream};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{
     IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
@@ -21,7 +24,8 @@ use actix_web::dev::{AppConfig, ServiceResponse};
 use akvs_core::{Code, Error};
 use futures_util::future::{Either, select};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -34,6 +38,24 @@ use crate::{Options, expect, problem};
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
 /// The first byte of a client that speaks TLS: a record of a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
+
+/// A socket to be listened on, bound by whoever starts the server.
+#[derive(Debug)]
+pub enum Listener {
+    /// For everybody who can connect; with TLS, where there is a certificate.
+    Tcp(TcpListener),
+    /// For everybody who may open the socket's file; tokens hold as on any other address.
+    Unix(UnixListener),
+    /// For whoever owns the data. Who may open the socket's file may do everything, without a token, and may ask what
+    /// is below `/owner/` (see [`Operator`](crate::Operator)), which no other listener has.
+    Owner(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Listener {
+        Listener::Tcp(listener)
+    }
+}
 
 /// How long a client may take.
 #[derive(Clone, Copy)]
@@ -62,7 +84,9 @@ impl Times {
 
 /// How connections are served, on each worker.
 struct Service {
-    address: SocketAddr,
+    /// None of a Unix socket.
+    address: Option<SocketAddr>,
+    is_owners: bool,
     times: Times,
     state: Arc<State>,
     ending: GracefulShutdownSignal,
@@ -71,14 +95,19 @@ struct Service {
 /// A connection, and what is spoken on it.
 type Begun<T> = (Connection<T>, Protocol, Option<SocketAddr>);
 
-/// Serves an application on a listening socket; with TLS, where there is a certificate.
+/// What all listeners of a server share.
+pub(crate) struct Shared<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) tls: Option<&'a Current>,
+    pub(crate) state: &'a Arc<State>,
+}
+
+/// Serves an application on a listening socket.
 pub(crate) fn serve<A, F, S, B>(
     builder: ServerBuilder,
-    listener: TcpListener,
+    listener: Listener,
     app: A,
-    options: &Options,
-    tls: Option<&Current>,
-    state: &Arc<State>,
+    shared: &Shared<'_>,
 ) -> io::Result<ServerBuilder>
 where
     A: Fn() -> F + Send + Clone + 'static,
@@ -92,29 +121,42 @@ where
         > + 'static,
     B: MessageBody + 'static,
 {
-    let address = listener.local_addr()?;
-    let times = Times::of(options);
+    let address = match &listener {
+        Listener::Tcp(listener) => Some(listener.local_addr()?),
+        Listener::Unix(_) | Listener::Owner(_) => None,
+    };
+    let times = Times::of(shared.options);
     let ending = builder.graceful_shutdown_signal();
-    let state = Arc::clone(state);
+    let state = Arc::clone(shared.state);
+    let is_owners = matches!(listener, Listener::Owner(_));
     let service = move || Service {
         address,
+        is_owners,
         times,
         state: Arc::clone(&state),
         ending: ending.clone(),
     };
-    match tls.cloned() {
-        None => builder.listen(format!("http {address}"), listener, move || {
+    match (listener, shared.tls.cloned()) {
+        (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
             let service = service();
             let ending = service.ending.clone();
             fn_service(move |stream| begin(stream, times, ending.clone()))
                 .and_then(service.http(app()))
         }),
-        Some(tls) => builder.listen(format!("https {address}"), listener, move || {
+        (Listener::Tcp(listener), Some(tls)) => builder.listen("https", listener, move || {
             let (service, tls) = (service(), tls.clone());
             let ending = service.ending.clone();
             fn_service(move |stream| begin_tls(stream, tls.config(), times, ending.clone()))
                 .and_then(service.http(app()))
         }),
+        (Listener::Unix(listener) | Listener::Owner(listener), _) => {
+            builder.listen_uds("unix", listener, move || {
+                let service = service();
+                let ending = service.ending.clone();
+                fn_service(move |stream| begin_unix(stream, times, ending.clone()))
+                    .and_then(service.http(app()))
+            })
+        }
     }
 }
 
@@ -136,10 +178,14 @@ impl Service {
             > + 'static,
         B: MessageBody + 'static,
     {
-        let (signal, state) = (self.ending, self.state);
+        let (signal, state, is_owners) = (self.ending, self.state, self.is_owners);
         let connections = state.metrics.connections();
         let app = app.into_factory().map_err(|error| error.error_response());
-        HttpService::build()
+        let mut service = HttpService::build();
+        if let Some(address) = self.address {
+            service = service.local_addr(address);
+        }
+        service
             .graceful_shutdown_signal(move || {
                 let signal = signal.clone();
                 async move { signal.notified().await }
@@ -148,10 +194,9 @@ impl Service {
             .client_request_timeout(self.times.header)
             // Also lets a client read the answer to a body that was refused before it is cut off.
             .client_disconnect_timeout(self.times.header)
-            .local_addr(self.address)
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                extensions.insert(connection.asker(connections.open()));
+                extensions.insert(connection.asker(connections.open(), is_owners));
             })
             .expect(fn_service(move |request| {
                 expect::invite(request, Arc::clone(&state))
@@ -169,14 +214,35 @@ async fn begin(
     prepare(&stream, times)?;
     let mut start = [0; PREFACE.len()];
     in_time(stream.peek(&mut start), times, &ending).await?;
-    let protocol = if start == *PREFACE {
-        Protocol::Http2
-    } else {
-        Protocol::Http1
-    };
+    let protocol = spoken(&start);
     let peer = stream.peer_addr().ok();
     let connection = Connection::new(stream, protocol, times.patience(), ending);
     Ok((connection, protocol, peer))
+}
+
+/// The same over a Unix socket.
+async fn begin_unix(
+    stream: UnixStream,
+    times: Times,
+    ending: GracefulShutdownSignal,
+) -> Result<Begun<UnixStream>, DispatchError> {
+    let mut start = [0; PREFACE.len()];
+    let peek = stream.async_io(Interest::READABLE, || {
+        Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
+    });
+    in_time(peek, times, &ending).await?;
+    let protocol = spoken(&start);
+    let connection = Connection::new(stream, protocol, times.patience(), ending);
+    Ok((connection, protocol, None))
+}
+
+/// What a client speaks that begins so.
+fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
+    if start == PREFACE {
+        Protocol::Http2
+    } else {
+        Protocol::Http1
+    }
 }
 
 /// Agrees on how to speak in secret, and on what.

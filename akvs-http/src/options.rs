@@ -1,8 +1,9 @@
 //! What can be chosen for the HTTP server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{About, Tls, Tokens};
+use crate::{About, Operator, Tls, Tokens};
 
 /// What can be chosen for the HTTP server.
 ///
@@ -39,6 +40,9 @@ pub struct Options {
     pub tokens: Tokens,
     /// The certificate to show; without one there is no TLS.
     pub tls: Option<Tls>,
+    /// What the owner of the data may have done, over a [`Listener::Owner`](crate::Listener::Owner); without one there
+    /// is nothing to ask there beyond the contract.
+    pub operator: Option<Arc<dyn Operator>>,
 }
 
 impl Default for Options {
@@ -58,6 +62,7 @@ impl Default for Options {
             about: About::default(),
             tokens: Tokens::default(),
             tls: None,
+            operator: None,
         }
     }
 }

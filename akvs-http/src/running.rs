@@ -1,7 +1,6 @@
 //! The server while it runs, and the way to end it. Listening sockets come in from outside, so that tests bind port 0.
 
 use std::io;
-use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,28 +14,33 @@ use akvs_server::Relay;
 use crate::app::{self, State};
 use crate::observe::Observe;
 use crate::tls::Current;
-use crate::{Options, Tls, Tokens, listener};
+use crate::listener::{self, Listener, Shared};
+use crate::{Options, Tls, Tokens, owner};
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
 /// while the result is polled, and ends when its [`Handle`] says so.
 pub fn start(
-    listeners: Vec<TcpListener>,
+    listeners: impl IntoIterator<Item: Into<Listener>>,
     registry: Registry,
     options: &Options,
 ) -> io::Result<Running> {
     let state = State::new(registry, options);
     let data = web::Data::from(Arc::clone(&state));
-    let app = move || {
+    let app = move |is_owners: bool| {
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = Relay::attach() {
             spawn(relay);
         }
         let cells = data.metrics.worker();
         let observe = Observe::new(cells, data.registry.clone());
-        App::new()
+        let app = App::new()
             .app_data(data.clone())
-            .configure(app::configure)
-            .wrap(observe)
+            .configure(app::configure);
+        match is_owners {
+            true => app.configure(owner::configure),
+            false => app,
+        }
+        .wrap(observe)
     };
     let tls = options.tls.clone().map(Current::new);
     let workers = options.workers.max(1);
@@ -45,15 +49,16 @@ pub fn start(
         .max_concurrent_connections(options.max_connections.div_ceil(workers))
         .shutdown_timeout(options.drain_timeout.as_secs().max(1))
         .disable_signals();
+    let shared = Shared {
+        options,
+        tls: tls.as_ref(),
+        state: &state,
+    };
     for listener in listeners {
-        builder = listener::serve(
-            builder,
-            listener,
-            app.clone(),
-            options,
-            tls.as_ref(),
-            &state,
-        )?;
+        let listener = listener.into();
+        let is_owners = matches!(listener, Listener::Owner(_));
+        let app = app.clone();
+        builder = listener::serve(builder, listener, move || app(is_owners), &shared)?;
     }
     let server = builder.run();
     let handle = Handle {

@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{SettingsFlags, config, serve, token};
+use super::{PlaceFlags, SettingsFlags, config, ping, serve, start, status, stop, token};
 use crate::failure::Failure;
 
 /// The key-value store that you can curl.
@@ -21,14 +21,28 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    serve: SettingsFlags,
+    serve: serve::ServeFlags,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the server in the foreground; logs go to stderr [alias: foreground]
     #[command(alias = "foreground", after_long_help = EXAMPLES)]
-    Serve(SettingsFlags),
+    Serve(serve::ServeFlags),
+    /// Run the server in the background; done once it is ready
+    Start(SettingsFlags),
+    /// Stop the server, and wait until its process is gone
+    Stop(stop::Flags),
+    /// Stop the server if one runs, and start it with these flags
+    Restart(stop::RestartFlags),
+    /// Say pong, if the server answers
+    Ping(PlaceFlags),
+    /// Print the server's process id
+    Pid(PlaceFlags),
+    /// Print how the server is
+    Status(status::Flags),
+    /// Succeed if the server takes writes
+    Healthcheck(PlaceFlags),
     /// See the settings that hold, and check them
     #[command(subcommand)]
     Config(config::Verb),
@@ -58,6 +72,13 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     match cli.verb {
         None => serve::run(&cli.serve),
         Some(Verb::Serve(flags)) => serve::run(&flags),
+        Some(Verb::Start(flags)) => start::run(&flags),
+        Some(Verb::Stop(flags)) => stop::run(&flags),
+        Some(Verb::Restart(flags)) => stop::restart(&flags),
+        Some(Verb::Ping(flags)) => ping::run(&flags),
+        Some(Verb::Pid(flags)) => ping::pid(&flags),
+        Some(Verb::Status(flags)) => status::run(&flags),
+        Some(Verb::Healthcheck(flags)) => ping::health(&flags),
         Some(Verb::Config(verb)) => config::run(&verb),
         Some(Verb::Token(verb)) => token::run(&verb),
     }

@@ -2,10 +2,12 @@
 //!
 //! It owns their names and help. What their values mean, and their bounds, is the settings' to say.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use config::ValueKind;
 
 use crate::failure::Failure;
 use crate::settings::{Durability, EngineKind, Flag, Loaded, LogFormat, Place, Sources, load};
@@ -34,6 +36,9 @@ pub(crate) struct SettingsFlags {
     /// How log lines look; auto is text on a terminal, else JSON [default: auto] [env: AKVS_LOG__FORMAT]
     #[arg(long, value_parser = PossibleValuesParser::new(LogFormat::WORDS))]
     log_format: Option<String>,
+    /// The file to log to [default: stderr; with `start`, akvs.log in the data folder] [env: AKVS_LOG__FILE]
+    #[arg(long, value_name = "FILE")]
+    log_file: Option<String>,
     /// Serve everybody who can connect, on addresses that other machines can reach too
     #[arg(long)]
     unauthenticated: bool,
@@ -48,6 +53,31 @@ impl SettingsFlags {
             flags: self.given(),
             place: Place::of_this_program(),
         })
+    }
+
+    /// What was given, as another process of this program is to be given it.
+    pub(crate) fn again(&self) -> Vec<OsString> {
+        let mut again: Vec<OsString> = Vec::new();
+        if let Some(config) = &self.config {
+            again.extend(["--config".into(), config.into()]);
+        }
+        for Flag { name, value, .. } in self.given() {
+            for value in words(value) {
+                again.extend([name.into(), value.into()]);
+            }
+        }
+        if self.unauthenticated {
+            again.push("--unauthenticated".into());
+        }
+        again
+    }
+
+    /// The same, for a server that logs to this file unless a setting says otherwise.
+    pub(crate) fn or_log_file(&self, file: &str) -> SettingsFlags {
+        SettingsFlags {
+            log_file: self.log_file.clone().or_else(|| Some(file.to_owned())),
+            ..self.clone()
+        }
     }
 
     /// Whether everybody may, whatever the address.
@@ -71,10 +101,19 @@ impl SettingsFlags {
             one("--durability", "engine.durability", &self.durability),
             one("--log", "log.filter", &self.log),
             one("--log-format", "log.format", &self.log_format),
+            one("--log-file", "log.file", &self.log_file),
         ];
         listen
             .into_iter()
             .chain(others.into_iter().flatten())
             .collect()
     }
+}
+
+/// A value as it is given on a command line; a list as several.
+fn words(value: ValueKind) -> Vec<String> {
+    if let ValueKind::Array(list) = value {
+        return list.into_iter().map(|one| one.to_string()).collect();
+    }
+    vec![value.to_string()]
 }

@@ -3,17 +3,22 @@
 //! It owns the order of start and stop. What a server consists of, `compose` knows.
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::io::Write;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use akvs_http::Listener;
+use clap::Args;
 use tokio::sync::Notify;
 
 use super::SettingsFlags;
 use crate::access::{Access, Renewal};
 use crate::compose::Storage;
 use crate::failure::Failure;
-use crate::listeners::{self, Resolved};
+use crate::listeners::{self, Bound, Resolved};
+use crate::operate::Operate;
 use crate::settings::{EngineKind, Loaded};
 use crate::signals::{Asked, Signals};
 use crate::{descriptors, logging};
@@ -23,6 +28,16 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How often the file of tokens is looked at.
 const LOOK_AT_TOKENS: Duration = Duration::from_secs(1);
 
+/// Flags of the verb that runs a server.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeFlags {
+    #[command(flatten)]
+    settings: SettingsFlags,
+    /// Leave the terminal, and say on stdout when the server is ready
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
 /// What a start has found.
 struct Start<'a> {
     flags: &'a SettingsFlags,
@@ -30,25 +45,57 @@ struct Start<'a> {
     addresses: &'a [Resolved],
     access: Access,
     max_connections: u64,
+    is_detached: bool,
 }
 
-pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
+/// What is listened on.
+struct Sockets {
+    bound: Vec<Bound>,
+    owner: Option<(Listener, PathBuf)>,
+}
+
+pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    if flags.detached {
+        // What is sent to the terminal's processes is not meant for it any more.
+        rustix::process::setsid().map_err(Failure::failed)?;
+    }
+    let ran = run_here(&flags.settings, flags.detached);
+    // Who started it hears it on stderr; who looks into the log later is told there.
+    ran.inspect_err(|failure| {
+        if flags.detached {
+            log::error!("{failure}");
+        }
+    })
+}
+
+fn run_here(flags: &SettingsFlags, is_detached: bool) -> Result<(), Failure> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
-    logging::start(settings);
+    logging::start(settings)?;
     let addresses = &*listeners::resolve(&settings.http.listen)?;
     let access = Access::read(settings)?;
     listeners::guard(addresses, !access.is_open() || flags.unauthenticated())?;
     let max_connections = descriptors::connections(settings.limits.max_connections.get());
     // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
     let storage = Storage::open(settings)?;
-    let sockets = listeners::bind(addresses)?;
+    let scheme = match access.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let sockets = Sockets {
+        bound: listeners::bind(addresses, scheme)?,
+        owner: match storage.has_folder() {
+            true => Some(listeners::bind_owner(&settings.data_dir)?),
+            false => None,
+        },
+    };
     let start = Start {
         flags,
         loaded,
         addresses,
         access,
         max_connections,
+        is_detached,
     };
     let runtime = actix_web::rt::System::new();
     runtime.block_on(serve(start, storage, sockets))
@@ -57,24 +104,36 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
 async fn serve(
     start: Start<'_>,
     storage: Storage,
-    sockets: Vec<TcpListener>,
+    sockets: Sockets,
 ) -> Result<(), Failure> {
     let settings = &start.loaded.settings;
     let mut signals =
         Signals::listen().map_err(|error| Failure::failed(format!("no signals: {error}")))?;
-    let bound: Vec<_> = sockets
-        .iter()
-        .filter_map(|socket| socket.local_addr().ok())
-        .collect();
-    let running = storage.serve(sockets, settings, &start.access, start.max_connections)?;
+    let (owner, socket) = sockets.owner.unzip();
+    let (listeners, shown): (Vec<_>, Vec<_>) = sockets
+        .bound
+        .into_iter()
+        .map(|bound| (bound.listener, bound.shown))
+        .unzip();
+    let listeners = listeners.into_iter().chain(owner).collect();
+    let stop = Arc::new(Notify::new());
+    let operator = Operate::new(storage.database().clone(), settings, Arc::clone(&stop));
+    let (access, connections) = (&start.access, start.max_connections);
+    let running = storage.serve(
+        listeners,
+        settings,
+        access,
+        connections,
+        Arc::new(operator),
+    )?;
     let handle = running.handle();
     announce(&start);
-    let scheme = match start.access.tls {
-        Some(_) => "https",
-        None => "http",
-    };
-    for address in bound {
-        log::info!("listening on {scheme}://{address}");
+    for address in &shown {
+        log::info!("listening on {address}");
+    }
+    if start.is_detached {
+        // Who waits for this reads a line; where nobody does, it is ready all the same.
+        let _ = writeln!(std::io::stdout(), "{}", shown.join(", "));
     }
     let asked = Rc::new(Notify::new());
     let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
@@ -86,6 +145,7 @@ async fn serve(
                 Asked::Stop(name) => break name,
                 Asked::Renew => asked.notify_one(),
             },
+            () = stop.notified() => break "its owner's word",
             ended = &mut running => {
                 let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
                 return Err(Failure::failed(format!("the server ended by itself{why}")));
@@ -108,7 +168,9 @@ async fn serve(
             Err(Failure::failed(format!("the data was not closed: {error}")))
         })
     };
-    or_at_once(stop, &mut signals).await?;
+    let stopped = or_at_once(stop, &mut signals).await;
+    listeners::remove(socket.as_deref(), start.addresses);
+    stopped?;
     log::info!("stopped");
     // All is on disk. Closing the engine's files in good order would wait for a compaction that may be under way.
     std::process::exit(0)
@@ -180,7 +242,7 @@ fn announce(start: &Start<'_>) {
         }
         EngineKind::Memory => {
             log::info!("engine memory, durability none: nothing is kept when the server ends");
-            log::info!("no data folder");
+            log::info!("folder {}, for its socket alone", settings.data_dir);
         }
     }
     match &loaded.file {

@@ -1,17 +1,20 @@
 //! Addresses to listen on, as they are written: one, or a list.
 //!
-//! It owns their spelling. It does not look names up, and does not say who may connect: `listeners` does.
+//! An address is of a host and a port, or of a Unix socket. It owns their spelling. It does not look names up, and does not say who may connect: `listeners` does.
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// What the address of a Unix socket begins with.
+const UNIX: &str = "unix:";
 /// More would be a mistake.
 const MOST: usize = 64;
 
-/// An address and port, or a name and port:
+/// An address and port, or a name and port, or `unix:` and a path that is not empty:
 ///
 /// - an IPv4 address, an IPv6 address in brackets, or a name, which is not empty and has no space or slash in it;
 /// - then a colon and a port from 0 to 65535.
@@ -21,8 +24,11 @@ pub(crate) struct Address(String);
 impl Address {
     pub(crate) fn new(text: &str) -> Result<Address, String> {
         let text = text.trim();
-        if text.starts_with("unix:") {
-            return Err("is a Unix socket, which this release does not listen on".into());
+        if let Some(path) = text.strip_prefix(UNIX) {
+            if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+                return Err("names no file; write it such as unix:/run/akvs/akvs.sock".into());
+            }
+            return Ok(Address(text.to_owned()));
         }
         if text.contains("://") {
             return Err(
@@ -52,6 +58,11 @@ impl Address {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path, where it is of a Unix socket.
+    pub(crate) fn unix_path(&self) -> Option<&Path> {
+        self.0.strip_prefix(UNIX).map(Path::new)
     }
 }
 
@@ -131,6 +142,8 @@ mod tests {
             "[::]:80",
             "localhost:8080",
             "kv.example:1",
+            "unix:/run/akvs.sock",
+            "unix:akvs.sock",
         ] {
             assert_eq!(Address::new(good).as_ref().map(Address::as_str), Ok(good));
         }
@@ -152,7 +165,8 @@ mod tests {
             ("a b:80", "localhost:8080"),
             ("a/b:80", "localhost:8080"),
             ("http://localhost:80", "scheme"),
-            ("unix:/run/akvs.sock", "Unix socket"),
+            ("unix:", "names no file"),
+            ("unix:/run/", "names no file"),
         ] {
             let why = Address::new(bad).unwrap_err();
             assert!(why.contains(part), "{bad:?}: {why}");

@@ -33,6 +33,7 @@ pub(super) fn place(
         ("tls.certificate", &mut settings.tls.certificate),
         ("tls.key", &mut settings.tls.key),
         ("tls.client_ca", &mut settings.tls.client_ca),
+        ("log.file", &mut settings.log.file),
     ] {
         if !path.is_empty() {
             *path = absolute(key, Path::new(path))?;

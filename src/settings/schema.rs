@@ -86,6 +86,8 @@ pub(crate) struct Limits {
 pub(crate) struct Log {
     pub(crate) filter: LogFilter,
     pub(crate) format: LogFormat,
+    /// Empty for stderr, else absolute once the layers have been joined.
+    pub(crate) file: String,
 }
 
 impl Default for Settings {
@@ -124,6 +126,7 @@ impl Default for Settings {
             log: Log {
                 filter: LogFilter("info".into()),
                 format: LogFormat::Auto,
+                file: String::new(),
             },
         }
     }
@@ -231,6 +234,15 @@ pub(crate) struct LogFilter(String);
 impl LogFilter {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl std::str::FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogFilter, String> {
+        let filter = LogFilter::try_from(text.to_owned());
+        filter.map_err(|why| format!("the log filter {text:?} {why}"))
     }
 }
 

@@ -11,16 +11,16 @@
 //! or in use is refused before anything in it is changed; a folder with a format has a whole store.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::lock::{FolderLock, LOCK_FILE};
 use crate::Revision;
 
 const FORMAT_FILE: &str = "akvs.format";
-const LOCK_FILE: &str = "akvs.lock";
 const WATERMARK_FILE: &str = "akvs.watermark";
 const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
@@ -111,8 +111,7 @@ pub(super) struct Folder {
     path: PathBuf,
     established: bool,
     watermark: Mutex<Watermark>,
-    /// The lock is the operating system's and lasts as long as the file is open.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 struct Watermark {
@@ -146,7 +145,7 @@ impl Folder {
             Err(error) => return Err(unusable(error)),
         }
         check_format(path, beside)?;
-        let lock = take_lock(path)?;
+        let lock = FolderLock::of(path)?;
         // Once more, because whoever had the lock before may just have made it.
         let established = check_format(path, beside)?;
         let watermark = path.join(WATERMARK_FILE);
@@ -229,7 +228,7 @@ impl Folder {
 }
 
 /// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
-fn make(path: &Path) -> io::Result<()> {
+pub(super) fn make(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let missing = path.ancestors().take_while(|above| !above.exists()).count();
     fs::DirBuilder::new()
@@ -292,34 +291,6 @@ fn write_format(path: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path.join(FORMAT_FILE))?;
     File::open(path)?.sync_all()
-}
-
-fn take_lock(path: &Path) -> Result<File, OpenError> {
-    let unusable = |error| OpenError::Unusable(path.to_owned(), error);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path.join(LOCK_FILE))
-        .map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => {
-            // One write of one length, so that a reader never sees half of it.
-            file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0)
-                .map_err(unusable)?;
-            Ok(file)
-        }
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let read = (&file).take(16).read_to_string(&mut text);
-            Err(OpenError::Locked(
-                path.to_owned(),
-                read.ok().and_then(|_| text.trim().parse().ok()),
-            ))
-        }
-        Err(TryLockError::Error(error)) => Err(unusable(error)),
-    }
 }
 
 fn encode(synced: Synced) -> [u8; SLOT_BYTES] {

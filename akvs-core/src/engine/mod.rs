@@ -8,6 +8,8 @@ pub(crate) mod cache;
 pub mod disk;
 #[cfg(feature = "disk")]
 mod folder;
+#[cfg(feature = "disk")]
+pub mod lock;
 pub mod memory;
 pub(crate) mod recover;
 pub(crate) mod rows;

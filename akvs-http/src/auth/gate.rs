@@ -13,6 +13,14 @@ use super::page;
 use super::token::{Rule, Token};
 use super::tokens::Tokens;
 
+/// Who asks, and for what, as far as it is judged by that.
+pub(crate) struct Asking<'a, F> {
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
+    /// Whether it came over a way that only the owner of the data has.
+    pub(crate) is_owner: F,
+}
+
 /// Judges who is let in. Open until there are tokens for the first time.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -57,10 +65,10 @@ impl Gate {
     /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
     pub(crate) fn admit(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        asking: Asking<'_, impl FnOnce() -> bool>,
         now: impl FnOnce() -> Timestamp,
     ) -> Result<Grant> {
+        let (method, headers) = (asking.method, asking.headers);
         // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
         let changes = self.changes();
         let rule = match &**self.tokens.load() {
@@ -69,6 +77,7 @@ impl Gate {
                 return Err(Error::new(Code::Forbidden, text));
             }
             Held::Open => None,
+            Held::Tokens(_) if (asking.is_owner)() => return Ok(Grant::of_owner()),
             Held::Tokens(tokens) => {
                 let sha256 = Token::hash(presented(headers)?);
                 Some(known(tokens, &sha256, now())?)
@@ -154,7 +163,27 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
-        gate.admit(&Method::GET, &headers, || now)
+        ask(gate, &headers, false, now)
+    }
+
+    fn ask(gate: &Gate, headers: &HeaderMap, is_owner: bool, now: Timestamp) -> Result<Grant> {
+        let asking = Asking {
+            method: &Method::GET,
+            headers,
+            is_owner: || is_owner,
+        };
+        gate.admit(asking, || now)
+    }
+
+    #[test]
+    fn the_owner_needs_no_token_and_keeps_what_goes_on() {
+        let gate = Arc::new(Gate::new(tokens(&["a"])));
+        let owner = ask(&gate, &HeaderMap::new(), true, NOW).unwrap();
+        let mut permit = owner
+            .permit(&gate, Right::Admin, super::super::Demand::Everywhere)
+            .unwrap();
+        gate.replace(tokens(&["b"]));
+        assert!(permit.check(|| NOW).is_ok());
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod page;
 mod token;
 mod tokens;
 
-pub(crate) use gate::Gate;
+pub(crate) use gate::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;

@@ -11,6 +11,7 @@ pub(crate) mod metrics;
 mod namespaces;
 pub(crate) mod ndjson;
 pub(crate) mod openapi;
+pub(crate) mod owner;
 pub(crate) mod root;
 pub(crate) mod txn;
 pub(crate) mod version;

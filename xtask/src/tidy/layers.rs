@@ -46,8 +46,14 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "akvs",
-        may_name: &["akvs-core", "akvs-server", "akvs-registry", "akvs-http"],
-        tests_may_name: &["akvs-client"],
+        may_name: &[
+            "akvs-core",
+            "akvs-server",
+            "akvs-registry",
+            "akvs-http",
+            "akvs-client",
+        ],
+        tests_may_name: &[],
     },
     Layer {
         name: "xtask",

@@ -1,0 +1,103 @@
+//! `akvs start`: a server in the background.
+//!
+//! It owns the new process until that is ready. Invariant: 0 means that a server runs and answers; everything else that
+//! none was started by this.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::{SettingsFlags, output};
+use crate::failure::Failure;
+use crate::logging::LOG_FILE;
+use crate::owner::{Owner, block_on};
+use crate::settings::Settings;
+
+/// The last that is kept of what a process says before it ends.
+const LAST_WORDS_BYTES: u64 = 64 << 10;
+
+pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
+    // What is wrong with the settings is told here, where it is read.
+    let settings = flags.load()?.settings;
+    if let Some(owner) = block_on(Owner::find(&settings.data_dir))? {
+        return Err(already(&owner, &settings));
+    }
+    let log = log_file(&settings)?;
+    let mut child = spawn(&flags.or_log_file(&log))?;
+    let Some(addresses) = ready(&mut child) else {
+        return Err(reason(child, &log));
+    };
+    output::print(&format!(
+        "akvs {} is running: process {}\n  listening on  {addresses}\n  data          {}\n  log           {log}\n",
+        env!("CARGO_PKG_VERSION"),
+        child.id(),
+        settings.data_dir,
+    ))
+}
+
+fn already(owner: &Owner, settings: &Settings) -> Failure {
+    let who = owner.pid().map_or_else(String::new, |pid| {
+        format!(" by process {}", pid.as_raw_nonzero())
+    });
+    Failure::in_use(format!(
+        "a server is running already: the data folder {} is in use{who}",
+        settings.data_dir
+    ))
+}
+
+/// Where it is to log, in a folder that there is.
+fn log_file(settings: &Settings) -> Result<String, Failure> {
+    if !settings.log.file.is_empty() {
+        return Ok(settings.log.file.clone());
+    }
+    let folder = Path::new(&settings.data_dir);
+    akvs_core::make_folder(folder).map_err(|error| {
+        let folder = folder.display();
+        Failure::config(format!("data_dir: {folder} cannot be made: {error}"))
+    })?;
+    Ok(format!("{}/{LOG_FILE}", settings.data_dir))
+}
+
+fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("this program is not found: {error}")))?;
+    Command::new(program)
+        .arg("serve")
+        .arg("--detached")
+        .args(flags.again())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| Failure::failed(format!("the server cannot be started: {error}")))
+}
+
+/// Waits until it says that it is ready, and on which addresses; none where it ends instead.
+fn ready(child: &mut Child) -> Option<String> {
+    let mut line = String::new();
+    let mut said = BufReader::new(child.stdout.take()?);
+    said.read_line(&mut line).ok()?;
+    let line = line.trim_end();
+    (!line.is_empty()).then(|| line.to_owned())
+}
+
+/// Why it ended: as it says itself, with its own exit code.
+fn reason(mut child: Child, log: &str) -> Failure {
+    let mut words = Vec::new();
+    if let Some(said) = child.stderr.take() {
+        // What cannot be read is not told; the exit code is.
+        let _ = said.take(LAST_WORDS_BYTES).read_to_end(&mut words);
+    }
+    let words = String::from_utf8_lossy(&words);
+    let last = words.lines().rev().find_map(|line| {
+        let line = line.trim();
+        (!line.is_empty()).then(|| line.strip_prefix("akvs: ").unwrap_or(line))
+    });
+    let status = child.wait();
+    let text = match (last, &status) {
+        (Some(last), _) => last.to_owned(),
+        (None, Ok(status)) => format!("the server ended ({status}) without a word; see {log}"),
+        (None, Err(error)) => format!("the server ended: {error}"),
+    };
+    Failure::of_process(status.ok().and_then(|status| status.code()), text)
+}

@@ -1,0 +1,97 @@
+//! `akvs status`: how a server is, as a short table.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde_json::json;
+
+use super::{PlaceFlags, output};
+use crate::failure::Failure;
+use crate::owner::{Owner, Status, block_on};
+
+/// Between the two looks by which requests a second are told.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    place: PlaceFlags,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let data_dir = flags.place.data_dir()?;
+    let (status, rate) = block_on(async { look(&Owner::expect(&data_dir).await?).await })?;
+    match flags.json {
+        true => output::print(&document(&status, rate)),
+        false => output::print(&table(&status, rate)),
+    }
+}
+
+/// How a server is, and how many requests it answers in a second.
+pub(crate) async fn look(owner: &Owner) -> Result<(Status, f64), Failure> {
+    let first = owner.status().await?;
+    tokio::time::sleep(BETWEEN).await;
+    let second = owner.status().await?;
+    // The first look is no request of anybody else's.
+    let answered = second.requests.saturating_sub(first.requests + 1) as f64;
+    let micros = second.elapsed_us.saturating_sub(first.elapsed_us).max(1) as f64;
+    Ok((second, answered * 1e6 / micros))
+}
+
+fn document(status: &Status, rate: f64) -> String {
+    let document = json!({
+        "version": status.version,
+        "commit": status.commit,
+        "pid": status.pid,
+        "uptime_ms": status.uptime_ms,
+        "engine": status.engine,
+        "ready": status.ready,
+        "namespaces": status.namespaces,
+        "keys": status.keys,
+        "bytes": status.bytes,
+        "stored_bytes": status.stored_bytes,
+        "connections": status.connections,
+        "watchers": status.watchers,
+        "requests": status.requests,
+        "requests_per_second": rate.round(),
+    });
+    format!("{document}\n")
+}
+
+/// The table.
+pub(crate) fn table(status: &Status, rate: f64) -> String {
+    let uptime = Duration::from_secs(status.uptime_ms / 1_000);
+    let stored = status.stored_bytes.map_or_else(
+        || "not known".to_owned(),
+        |bytes| format!("{} on disk", ByteSize::b(bytes)),
+    );
+    let state = match status.ready {
+        true => "ready",
+        false => "takes no writes",
+    };
+    let rows = [
+        ("version", format!("{} ({})", status.version, status.commit)),
+        ("process", status.pid.to_string()),
+        ("state", state.to_owned()),
+        ("uptime", humantime::format_duration(uptime).to_string()),
+        ("engine", status.engine.clone()),
+        ("namespaces", status.namespaces.to_string()),
+        ("keys", status.keys.to_string()),
+        (
+            "data",
+            format!("{} of keys and values, {stored}", ByteSize::b(status.bytes)),
+        ),
+        (
+            "connections",
+            format!("{}, {} watching", status.connections, status.watchers),
+        ),
+        ("requests/s", format!("{rate:.0}")),
+    ];
+    rows.iter()
+        .map(|(name, value)| format!("{name:<12} {value}\n"))
+        .collect()
+}

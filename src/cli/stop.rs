@@ -1,0 +1,63 @@
+//! `akvs stop` and `akvs restart`: the end of a server that runs in the background, or anywhere.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{PlaceFlags, SettingsFlags, output, start};
+use crate::failure::Failure;
+use crate::owner::{Owner, block_on};
+
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    place: PlaceFlags,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestartFlags {
+    #[command(flatten)]
+    settings: SettingsFlags,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+#[derive(Args, Debug)]
+struct Patience {
+    /// How long to wait for the end, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// `akvs stop`.
+pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+    let data_dir = flags.place.data_dir()?;
+    block_on(async {
+        let owner = Owner::expect(&data_dir).await?;
+        owner
+            .stop(Duration::from_secs(flags.patience.timeout))
+            .await
+    })?;
+    output::print("stopped\n")
+}
+
+/// `akvs restart`: what runs is stopped, and then started with these flags.
+pub(crate) fn restart(flags: &RestartFlags) -> Result<(), Failure> {
+    let data_dir = flags.settings.load()?.settings.data_dir;
+    block_on(async {
+        match Owner::find(&data_dir).await? {
+            Some(owner) => {
+                owner
+                    .stop(Duration::from_secs(flags.patience.timeout))
+                    .await
+            }
+            None => {
+                output::note("no server was running");
+                Ok(())
+            }
+        }
+    })?;
+    start::run(&flags.settings)
+}

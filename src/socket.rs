@@ -1,0 +1,146 @@
+//! Unix sockets: making one at a path, and reaching the one that is there.
+//!
+//! It owns the file of a socket. Invariants: a path at which somebody listens is never taken over, what is left of
+//! somebody who is gone always is, and nobody can connect before the file has its final rights.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+/// The socket in the data folder: who may open it owns the data.
+pub(crate) const OWNER_SOCKET: &str = "akvs.sock";
+/// Only the user whose data it is.
+pub(crate) const OWNER_MODE: u32 = 0o600;
+/// Likewise, and their group.
+pub(crate) const SHARED_MODE: u32 = 0o660;
+/// What an address of the system holds, its final zero left out.
+const MAX_PATH_BYTES: usize = 107;
+/// What the file is called until it has its rights.
+const NEW: &str = ".new";
+
+/// The owner's socket of a data folder.
+pub(crate) fn of_owner(data_dir: &str) -> PathBuf {
+    Path::new(data_dir).join(OWNER_SOCKET)
+}
+
+/// A path to a socket that fits into an address, for as long as this is kept.
+pub(crate) struct Reach {
+    path: PathBuf,
+    _folder: Option<OwnedFd>,
+}
+
+impl Reach {
+    /// A way to this path. A long one goes by the open folder.
+    pub(crate) fn to(path: &Path) -> io::Result<Reach> {
+        let length = path.as_os_str().len() + NEW.len();
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        if length <= MAX_PATH_BYTES {
+            return Ok(Reach {
+                path: path.to_owned(),
+                _folder: None,
+            });
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(folder, flags, Mode::empty())?;
+        let short = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        Ok(Reach {
+            path: Path::new(&short).join(name),
+            _folder: Some(opened),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether somebody listens at a path.
+pub(crate) fn is_heard(path: &Path) -> bool {
+    // A queue that is full is somebody's too.
+    let busy = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
+    let connected = Reach::to(path).and_then(|reach| UnixStream::connect(reach.path()));
+    connected.map_or_else(|error| busy(&error), |_| true)
+}
+
+/// Listens at a path, with these rights.
+pub(crate) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            let text = "something is there that is no socket";
+            return Err(io::Error::new(ErrorKind::AlreadyExists, text));
+        }
+        Ok(_) if is_heard(path) => return Err(ErrorKind::AddrInUse.into()),
+        _ => {}
+    }
+    let reach = Reach::to(path)?;
+    let new = with_new(reach.path());
+    if let Err(error) = fs::remove_file(&new)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    rustix::net::bind(&socket, &SocketAddrUnix::new(&new)?)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
+    rustix::net::listen(&socket, backlog)?;
+    // Replaces what somebody who is gone has left.
+    fs::rename(&new, reach.path())?;
+    Ok(socket.into())
+}
+
+fn with_new(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(NEW);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_taken_over_and_what_is_heard_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        assert!(!is_heard(&path));
+        let first = listen(&path, OWNER_MODE, 8).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, OWNER_MODE);
+        assert!(is_heard(&path));
+        let error = listen(&path, OWNER_MODE, 8).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        drop(first);
+        assert!(path.exists() && !is_heard(&path));
+        assert!(listen(&path, OWNER_MODE, 8).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        fs::write(&path, "precious").unwrap();
+        let error = listen(&path, SHARED_MODE, 8).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"precious");
+        assert!(!is_heard(&path));
+    }
+
+    #[test]
+    fn a_path_that_is_longer_than_an_address_is_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = folder.path().join("x".repeat(120));
+        fs::create_dir(&long).unwrap();
+        let path = long.join(OWNER_SOCKET);
+        let _listener = listen(&path, OWNER_MODE, 8).unwrap();
+        assert!(path.exists() && is_heard(&path));
+    }
+}
