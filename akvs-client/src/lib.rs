@@ -28,9 +28,12 @@
 //!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
+mod address;
+mod builder;
 mod client;
 mod del;
 mod entry;
+mod env;
 mod error;
 mod namespace;
 mod ops;
@@ -40,7 +43,8 @@ mod watch;
 mod wire;
 mod write;
 
-pub use client::{Client, ClientBuilder};
+pub use builder::ClientBuilder;
+pub use client::Client;
 pub use del::Del;
 pub use entry::{Entry, IfChanged, Part, Written};
 pub use error::{Error, Problem, Result};
