@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 
+use crate::RetryPolicy;
 use crate::address::{Address, invalid};
 use crate::client::{Client, Inner};
 use crate::error::Result;
+use crate::retry::Budget;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
 
 /// Chooses the parts of a [`Client`].
@@ -37,6 +40,8 @@ pub struct ClientBuilder {
     socket: Option<PathBuf>,
     token: Option<String>,
     timeout: Option<Duration>,
+    call_timeout: Option<Duration>,
+    retry: RetryPolicy,
     connect_timeout: Option<Duration>,
     http: Option<reqwest::Client>,
     max_value_bytes: Option<u64>,
@@ -94,6 +99,30 @@ impl ClientBuilder {
     /// ```
     pub fn timeout(mut self, timeout: Duration) -> ClientBuilder {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long a call may take with all its tries and the waits between them; 60 seconds by default. A
+    /// [`timeout`](Self::timeout) that is longer counts instead, so that it never cuts the first try short.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// use std::time::Duration;
+    /// assert!(Client::builder().call_timeout(Duration::from_secs(2)).build().is_ok());
+    /// ```
+    pub fn call_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.call_timeout = Some(timeout);
+        self
+    }
+
+    /// How calls that failed are tried again; [`RetryPolicy::default`] by default.
+    ///
+    /// ```
+    /// use akvs_client::{Client, RetryPolicy};
+    /// assert!(Client::builder().retry(RetryPolicy::none()).build().is_ok());
+    /// ```
+    pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
+        self.retry = policy;
         self
     }
 
@@ -158,6 +187,9 @@ impl ClientBuilder {
             base_url: address.base_url,
             authorization,
             timeout,
+            call_timeout: self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),
+            retry: self.retry,
+            budget: Budget::new(),
             max_value_bytes: self.max_value_bytes.unwrap_or(DEFAULT_MAX_VALUE_BYTES),
         }))
     }
@@ -203,6 +235,8 @@ impl fmt::Debug for ClientBuilder {
         // The URL may hold a password, and the token is one.
         f.debug_struct("ClientBuilder")
             .field("timeout", &self.timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("retry", &self.retry)
             .field("connect_timeout", &self.connect_timeout)
             .field("max_value_bytes", &self.max_value_bytes)
             .finish_non_exhaustive()

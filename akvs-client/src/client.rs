@@ -1,20 +1,20 @@
 //! The client: where the server is, and how requests get there.
 //!
-//! It owns the base URL, the HTTP connections and the bounds of an exchange. It does not know keys or values.
-//! Invariant: an answer counts as success only with the status that the contract names, so that neither a redirect
-//! nor another program at the address passes for a stored value.
+//! It owns the base URL, the HTTP connections and what goes with each request. It does not know keys or values, nor how
+//! often a request is sent. Invariant: all clones share everything.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder};
 use url::Url;
 
 use crate::address::bad_url;
-use crate::error::{Problem, Result};
-use crate::{ClientBuilder, Namespace, wire};
+use crate::error::Result;
+use crate::retry::Budget;
+use crate::{ClientBuilder, Namespace, RetryPolicy, wire};
 
 /// A client of one server. Cheap to clone; all clones share their connections.
 ///
@@ -40,6 +40,9 @@ pub(crate) struct Inner {
     /// The token, as the value of its field, which is marked as secret.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: Budget,
     pub(crate) max_value_bytes: u64,
 }
 
@@ -120,17 +123,18 @@ impl Client {
         })
     }
 
-    /// Sends a request and gives the answer if it has a status that means success, else the problem.
-    pub(crate) async fn send(
-        &self,
-        request: RequestBuilder,
-        success: &[StatusCode],
-    ) -> Result<Result<Response, Problem>> {
-        let response = request.send().await?;
-        if success.contains(&response.status()) {
-            return Ok(Ok(response));
-        }
-        Ok(Err(wire::problem(response).await?))
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    /// How calls are repeated, and what all of them together may still repeat.
+    pub(crate) fn retries(&self) -> (&RetryPolicy, &Budget) {
+        (&self.0.retry, &self.0.budget)
+    }
+
+    /// How long a call with all its tries may take, where none of them is allowed more.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.0.call_timeout
     }
 
     /// The most that is read of a value.

@@ -80,12 +80,8 @@ fn first_line(path: OsString) -> Result<String> {
 }
 
 fn named(name: &str, error: &Error) -> Error {
-    let text = match error {
-        Error::Invalid(error) => error.message().to_owned(),
-        Error::Api(_) | Error::Transport { .. } | Error::Decode { .. } | Error::Encode { .. } => {
-            error.to_string()
-        }
-    };
+    let text = error.to_string();
+    let text = text.strip_prefix("invalid_request: ").unwrap_or(&text);
     invalid(format!("{name}: {text}"))
 }
 

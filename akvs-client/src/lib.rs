@@ -37,7 +37,9 @@ mod env;
 mod error;
 mod namespace;
 mod ops;
+mod problem;
 mod read;
+mod retry;
 mod set;
 mod watch;
 mod wire;
@@ -50,6 +52,7 @@ pub use entry::{Entry, IfChanged, Part, Written};
 pub use error::{Error, Problem, Result};
 pub use namespace::Namespace;
 pub use ops::{Add, Append, Touch};
+pub use retry::RetryPolicy;
 pub use set::Set;
 pub use watch::{Change, Changes, Stored, Watch};
 
