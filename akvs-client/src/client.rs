@@ -132,6 +132,11 @@ impl Client {
         (&self.0.retry, &self.0.budget)
     }
 
+    /// How long an exchange may take, where that is said here.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
     /// How long a call with all its tries may take, where none of them is allowed more.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.0.call_timeout

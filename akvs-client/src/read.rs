@@ -207,7 +207,12 @@ impl Namespace {
 
     async fn read_if_changed(&self, key: &[u8], known: Revision) -> Result<IfChanged<Bytes>> {
         let request = self.reading(key)?;
-        let request = request.header(IF_NONE_MATCH, wire::tags(&[known]));
+        self.if_changed(request.header(IF_NONE_MATCH, wire::tags(&[known])))
+            .await
+    }
+
+    /// The answer to a read on the condition that something changed.
+    pub(crate) async fn if_changed(&self, request: RequestBuilder) -> Result<IfChanged<Bytes>> {
         let success = [StatusCode::OK, StatusCode::NOT_MODIFIED];
         Ok(match self.found(request, &success).await? {
             None => IfChanged::Missing,
@@ -236,11 +241,11 @@ impl Namespace {
     }
 }
 
-fn entry(answer: Answer) -> Entry<Bytes> {
+pub(crate) fn entry(answer: Answer) -> Entry<Bytes> {
     Entry::new(answer.body, &answer.headers)
 }
 
-fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
+pub(crate) fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
     entry
         .try_map(|bytes| serde_json::from_slice(&bytes))
         .map_err(|error| Error::decode(key, error))

@@ -30,7 +30,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(policy: &RetryPolicy) -> Backoff {
+    pub(crate) fn new(policy: &RetryPolicy) -> Backoff {
         Backoff {
             first: policy.first_wait,
             longest: policy.longest_wait,
