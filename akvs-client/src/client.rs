@@ -1,25 +1,20 @@
 //! The client: where the server is, and how requests get there.
 //!
-//! It owns the base URL, the HTTP connections and the bounds of an exchange. It does not know keys or values.
-//! Invariant: an answer counts as success only with the status that the contract names, so that neither a redirect
-//! nor another program at the address passes for a stored value.
+//! It owns the base URL, the HTTP connections and what goes with each request. It does not know keys or values, nor how
+//! often a request is sent. Invariant: all clones share everything.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use akvs_core::{Code, Error as CoreError};
-use reqwest::header::ACCEPT;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use url::Url;
 
-use crate::error::{Error, Problem, Result};
-use crate::{Namespace, wire};
-
-const DEFAULT_URL: &str = "http://localhost:8080";
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
+use crate::address::bad_url;
+use crate::error::Result;
+use crate::retry::Budget;
+use crate::{ClientBuilder, Namespace, RetryPolicy, wire};
 
 /// A client of one server. Cheap to clone; all clones share their connections.
 ///
@@ -37,12 +32,18 @@ const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-struct Inner {
-    http: reqwest::Client,
+/// What all clones share.
+pub(crate) struct Inner {
+    pub(crate) http: reqwest::Client,
     /// Without a trailing slash.
-    base_url: String,
-    timeout: Option<Duration>,
-    max_value_bytes: u64,
+    pub(crate) base_url: String,
+    /// The token, as the value of its field, which is marked as secret.
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) budget: Budget,
+    pub(crate) max_value_bytes: u64,
 }
 
 impl Client {
@@ -71,6 +72,23 @@ impl Client {
         ClientBuilder::default()
     }
 
+    /// A client as the environment says: `AKVS_URL` is where the server is (`http://localhost:8080` without it),
+    /// `AKVS_TOKEN` the token, or `AKVS_TOKEN_FILE` the file whose first line it is. A value that is not valid is an
+    /// error that names the variable, and never shows a token.
+    ///
+    /// ```
+    /// let client = akvs_client::Client::from_env()?;
+    /// # drop(client);
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.build()
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Client {
+        Client(Arc::new(inner))
+    }
+
     /// A namespace of the server. Nothing is sent: a namespace comes into being at its first write.
     ///
     /// The name has 1 to 128 bytes of UTF-8 without control characters. Over HTTP there is no way to name `.` and
@@ -91,28 +109,37 @@ impl Client {
     pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
         let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
         let url = Url::parse(&url).map_err(bad_url)?;
-        let request = self
+        let mut request = self
             .0
             .http
             .request(method, url)
             .header(ACCEPT, wire::ACCEPT);
+        if let Some(token) = &self.0.authorization {
+            request = request.header(AUTHORIZATION, token);
+        }
         Ok(match self.0.timeout {
             Some(timeout) => request.timeout(timeout),
             None => request,
         })
     }
 
-    /// Sends a request and gives the answer if it has a status that means success, else the problem.
-    pub(crate) async fn send(
-        &self,
-        request: RequestBuilder,
-        success: &[StatusCode],
-    ) -> Result<Result<Response, Problem>> {
-        let response = request.send().await?;
-        if success.contains(&response.status()) {
-            return Ok(Ok(response));
-        }
-        Ok(Err(wire::problem(response).await?))
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.0.http
+    }
+
+    /// How calls are repeated, and what all of them together may still repeat.
+    pub(crate) fn retries(&self) -> (&RetryPolicy, &Budget) {
+        (&self.0.retry, &self.0.budget)
+    }
+
+    /// How long an exchange may take, where that is said here.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
+    /// How long a call with all its tries may take, where none of them is allowed more.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.0.call_timeout
     }
 
     /// The most that is read of a value.
@@ -133,144 +160,12 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Chooses the parts of a [`Client`].
-///
-/// ```
-/// use akvs_client::{Client, reqwest};
-/// let http = reqwest::Client::builder().user_agent("billing/1.0").build()?;
-/// let client = Client::builder().base_url("http://localhost:8080").http_client(http).build()?;
-/// # drop(client);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Default)]
-#[must_use = "a builder does nothing until it builds"]
-pub struct ClientBuilder {
-    base_url: Option<String>,
-    timeout: Option<Duration>,
-    http: Option<reqwest::Client>,
-    max_value_bytes: Option<u64>,
-}
-
-impl ClientBuilder {
-    /// Where the server is; `http://localhost:8080` by default. It may have a path, below which a proxy serves AKVS.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// assert!(Client::builder().base_url("http://proxy.example/store/").build().is_ok());
-    /// assert!(Client::builder().base_url("ftp://proxy.example").build().is_err());
-    /// ```
-    pub fn base_url(mut self, url: impl Into<String>) -> ClientBuilder {
-        self.base_url = Some(url.into());
-        self
-    }
-
-    /// How long an exchange may take from the first byte sent to the last byte read; 30 seconds by default, or what
-    /// one's own [`http_client`](Self::http_client) says.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// use std::time::Duration;
-    /// assert!(Client::builder().timeout(Duration::from_millis(200)).build().is_ok());
-    /// ```
-    pub fn timeout(mut self, timeout: Duration) -> ClientBuilder {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Sends by one's own HTTP client. It must not decompress answers, or an encoded value would come back as another
-    /// one than was stored.
-    ///
-    /// ```
-    /// # use akvs_client::{Client, reqwest};
-    /// assert!(Client::builder().http_client(reqwest::Client::new()).build().is_ok());
-    /// ```
-    pub fn http_client(mut self, http: reqwest::Client) -> ClientBuilder {
-        self.http = Some(http);
-        self
-    }
-
-    /// The longest value that is read, in bytes; 1 GiB by default. It only bounds the memory that an answer may take;
-    /// what can be stored is the server's `limits.max_value_bytes`.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// assert!(Client::builder().max_value_bytes(16 << 20).build().is_ok());
-    /// ```
-    pub fn max_value_bytes(mut self, bytes: u64) -> ClientBuilder {
-        self.max_value_bytes = Some(bytes);
-        self
-    }
-
-    /// The client. Refuses a base URL that is not one of HTTP.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// let error = Client::builder().base_url("http://").build().unwrap_err();
-    /// assert_eq!(error.to_string(), "invalid_request: the base URL is not valid: empty host");
-    /// ```
-    pub fn build(self) -> Result<Client> {
-        let base_url = check_base_url(self.base_url.as_deref().unwrap_or(DEFAULT_URL))?;
-        let (http, timeout) = match self.http {
-            Some(http) => (http, self.timeout),
-            None => (default_http()?, self.timeout.or(Some(DEFAULT_TIMEOUT))),
-        };
-        Ok(Client(Arc::new(Inner {
-            http,
-            base_url,
-            timeout,
-            max_value_bytes: self.max_value_bytes.unwrap_or(DEFAULT_MAX_VALUE_BYTES),
-        })))
-    }
-}
-
-impl fmt::Debug for ClientBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may hold a password.
-        f.debug_struct("ClientBuilder")
-            .field("timeout", &self.timeout)
-            .field("max_value_bytes", &self.max_value_bytes)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The HTTP client of those who bring none. It never follows a redirect (a POST would become a GET), and never
-/// decompresses, whatever features of the library other crates turn on.
-fn default_http() -> Result<reqwest::Client> {
-    let http = reqwest::Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .tcp_nodelay(true)
-        .user_agent(concat!("akvs-client/", env!("CARGO_PKG_VERSION")));
-    Ok(http.build()?)
-}
-
-fn check_base_url(text: &str) -> Result<String> {
-    let url = Url::parse(text).map_err(bad_url)?;
-    let refuse = |what: &str| {
-        let text = format!("the base URL is not valid: {what}");
-        Err(CoreError::new(Code::InvalidRequest, text).into())
-    };
-    if !matches!(url.scheme(), "http" | "https") {
-        return refuse("it begins neither with http:// nor with https://");
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return refuse("it has a query or a fragment");
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn bad_url(error: url::ParseError) -> Error {
-    let text = format!("the base URL is not valid: {error}");
-    CoreError::new(Code::InvalidRequest, text).into()
-}
-
 #[cfg(test)]
 mod tests {
+    use akvs_core::Code;
+
     use super::*;
+    use crate::Error;
 
     fn built(client: &Client) -> String {
         let path = ["/kv/ns", "/key", ""];
@@ -298,8 +193,8 @@ mod tests {
     fn a_base_url_that_is_none_is_refused_with_the_reason() {
         for (base, reason) in [
             ("", "relative URL without a base"),
-            ("localhost:8080", "neither with http://"),
-            ("ftp://h", "neither with http://"),
+            ("localhost:8080", "none of http://"),
+            ("ftp://h", "none of http://"),
             ("http://h:99999", "invalid port number"),
             ("http://h/?a=b", "a query"),
             ("http://h/#a", "a fragment"),

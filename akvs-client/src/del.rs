@@ -9,6 +9,9 @@ use crate::write::{Write, conditions, sent};
 
 /// A removal that is sent when it is awaited, and then says whether the key was there.
 ///
+/// It is [repeated](crate::RetryPolicy) where it fails. If then an earlier try did remove the key, the last one finds none
+/// and says so: only of a removal on [`if_revision`](Self::if_revision) is it told that the outcome is unknown.
+///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
 /// # #[tokio::main]

@@ -7,10 +7,14 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use akvs_core::{Code, Revision};
-use serde_json::{Map, Value};
+use reqwest::StatusCode;
+
+use crate::retry::may_pass;
 
 /// A result with the one error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+pub use crate::problem::Problem;
 
 /// Why a call failed.
 ///
@@ -31,6 +35,15 @@ pub enum Error {
     Transport {
         /// What the HTTP library says, without the URL.
         source: Box<reqwest::Error>,
+        /// Whether it was a write that may have been applied: it was sent, or parts of it.
+        in_doubt: bool,
+    },
+    /// A write was repeated, and in the end failed. An earlier try may have been applied: a condition that does not hold
+    /// may be one that this very write made fail.
+    #[non_exhaustive]
+    UnknownOutcome {
+        /// How the last try failed.
+        source: Box<Error>,
     },
     /// The value is not what was asked for.
     #[non_exhaustive]
@@ -40,7 +53,7 @@ pub enum Error {
         /// Why it is not.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The value cannot be written as JSON; nothing was sent.
+    /// The value cannot be encoded; nothing was sent.
     #[non_exhaustive]
     Encode {
         /// The key it was for.
@@ -50,100 +63,6 @@ pub enum Error {
     },
     /// What the caller gave is not valid (a key, a namespace, a URL, a field); nothing was sent.
     Invalid(akvs_core::Error),
-}
-
-/// An answer of the server that is not a success.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// use akvs_client::{Client, Code, Error};
-/// let namespace = Client::new(url)?.namespace("big")?;
-/// let Err(Error::Api(problem)) = namespace.set_bytes("key", vec![0; 17 << 20]).await else {
-///     panic!("stored")
-/// };
-/// assert_eq!((problem.status(), problem.code()), (413, Some(Code::TooLarge)));
-/// assert_eq!(problem.context()["limit"], 16 << 20);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    status: u16,
-    code: Option<String>,
-    message: String,
-    context: Map<String, Value>,
-    revision: Option<Revision>,
-}
-
-impl Problem {
-    pub(crate) fn new(status: u16, message: impl Into<String>) -> Problem {
-        Problem {
-            status,
-            code: None,
-            message: message.into(),
-            context: Map::new(),
-            revision: None,
-        }
-    }
-
-    pub(crate) fn with_code(mut self, code: Option<String>) -> Problem {
-        self.code = code;
-        self
-    }
-
-    pub(crate) fn with_context(mut self, context: Map<String, Value>) -> Problem {
-        self.context = context;
-        self
-    }
-
-    /// Keeps the revision of the answer's `ETag`, or else the one in the document.
-    pub(crate) fn with_revision(mut self, tag: Option<Revision>) -> Problem {
-        let member = self.context.get("revision").and_then(Value::as_u64);
-        self.revision = tag.or(member.map(Revision::new));
-        self
-    }
-
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
-    pub fn code(&self) -> Option<Code> {
-        Code::parse(self.code.as_deref()?)
-    }
-
-    /// The code as the server wrote it, known or not.
-    pub fn code_text(&self) -> Option<&str> {
-        self.code.as_deref()
-    }
-
-    /// What went wrong, as a person reads it.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What the server says besides: limits, names, revisions.
-    pub fn context(&self) -> &Map<String, Value> {
-        &self.context
-    }
-
-    /// The current revision of the key that the answer is about; none if there is no such key.
-    pub fn current_revision(&self) -> Option<Revision> {
-        self.revision
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.code {
-            Some(code) => write!(f, "{code}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
 }
 
 impl Error {
@@ -165,6 +84,28 @@ impl Error {
         }
     }
 
+    /// It was a write that may have been applied.
+    pub(crate) fn in_doubt(self) -> Error {
+        match self {
+            Error::Transport { source, .. } => Error::Transport {
+                source,
+                in_doubt: true,
+            },
+            Error::Api(problem) => Error::api(problem.in_doubt()),
+            Error::UnknownOutcome { .. }
+            | Error::Decode { .. }
+            | Error::Encode { .. }
+            | Error::Invalid(_) => self,
+        }
+    }
+
+    /// It came after a try of the same write that may have been applied.
+    pub(crate) fn after_doubt(self) -> Error {
+        Error::UnknownOutcome {
+            source: Box::new(self),
+        }
+    }
+
     /// What went wrong, as the server's contract names it; none for what is not in the contract, such as a connection
     /// that broke.
     ///
@@ -181,6 +122,7 @@ impl Error {
         match self {
             Error::Api(problem) => problem.code(),
             Error::Invalid(error) => Some(error.code()),
+            Error::UnknownOutcome { .. } => Some(Code::OutcomeUnknown),
             Error::Transport { .. } | Error::Decode { .. } | Error::Encode { .. } => None,
         }
     }
@@ -222,6 +164,79 @@ impl Error {
         self.code() == Some(Code::PreconditionFailed)
     }
 
+    /// Whether the server knows no such token, or wants one.
+    ///
+    /// ```
+    /// use akvs_client::{Client, Error};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// async fn is_open(client: &Client) -> Result<bool, Error> {
+    ///     match client.namespace("foo")?.get_bytes("bar").await {
+    ///         Err(error) if error.is_unauthorized() => Ok(false),
+    ///         answer => answer.map(|_| true),
+    ///     }
+    /// }
+    /// # let _ = is_open;
+    /// # }
+    /// ```
+    pub fn is_unauthorized(&self) -> bool {
+        self.code() == Some(Code::Unauthorized)
+    }
+
+    /// Whether this was a write of which it is not known whether it was applied: its connection broke after it was
+    /// sent, a proxy lost the server, the server says so itself ([`Code::OutcomeUnknown`]), or it was repeated. Read
+    /// the key before anything else.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// let error = namespace.set("bar", &2).if_absent().await.unwrap_err();
+    /// assert!(!error.is_unknown_outcome(), "the server said what is");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_unknown_outcome(&self) -> bool {
+        match self {
+            Error::Api(problem) => {
+                problem.is_in_doubt() || problem.code() == Some(Code::OutcomeUnknown)
+            }
+            Error::Transport { in_doubt, .. } => *in_doubt,
+            Error::UnknownOutcome { .. } => true,
+            Error::Invalid(error) => error.code() == Code::OutcomeUnknown,
+            Error::Decode { .. } | Error::Encode { .. } => false,
+        }
+    }
+
+    /// Whether the same call may go well another time, and can be made again without being applied twice. The client
+    /// has then tried as often as it [may](crate::RetryPolicy).
+    ///
+    /// ```
+    /// use akvs_client::{Client, RetryPolicy};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), akvs_client::Error> {
+    /// // Nobody listens there.
+    /// let client = Client::builder().base_url("http://127.0.0.1:1").retry(RetryPolicy::none());
+    /// let error = client.build()?.namespace("foo")?.set("bar", &1).await.unwrap_err();
+    /// assert!(error.is_retryable() && !error.is_unknown_outcome());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            _ if self.is_unknown_outcome() => false,
+            Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(may_pass),
+            Error::Transport { source, .. } => !source.is_builder() && !source.is_redirect(),
+            Error::UnknownOutcome { .. }
+            | Error::Decode { .. }
+            | Error::Encode { .. }
+            | Error::Invalid(_) => false,
+        }
+    }
+
     /// The current revision of the key whose condition failed; none if there is no such key, or for another error.
     ///
     /// ```
@@ -238,6 +253,7 @@ impl Error {
     pub fn current_revision(&self) -> Option<Revision> {
         match self {
             Error::Api(problem) => problem.current_revision(),
+            Error::UnknownOutcome { source } => source.current_revision(),
             Error::Transport { .. }
             | Error::Decode { .. }
             | Error::Encode { .. }
@@ -250,10 +266,13 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Api(problem) => problem.fmt(f),
-            Error::Transport { source } if source.is_timeout() => {
+            Error::UnknownOutcome { source } => {
+                write!(f, "the write may have been applied before this: {source}")
+            }
+            Error::Transport { source, .. } if source.is_timeout() => {
                 f.write_str("the server did not answer in time")
             }
-            Error::Transport { source } if source.is_connect() => {
+            Error::Transport { source, .. } if source.is_connect() => {
                 f.write_str("the server cannot be reached")
             }
             Error::Transport { .. } => f.write_str("the exchange with the server failed"),
@@ -266,10 +285,7 @@ impl fmt::Display for Error {
             }
             Error::Encode { key, .. } => {
                 let key = key.escape_ascii();
-                write!(
-                    f,
-                    "the value for the key \"{key}\" cannot be written as JSON"
-                )
+                write!(f, "the value for the key \"{key}\" cannot be encoded")
             }
             Error::Invalid(error) => error.fmt(f),
         }
@@ -280,7 +296,9 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Error::Api(_) => None,
-            Error::Transport { source } => Some(&**source),
+            Error::Transport { source, .. } => Some(&**source),
+            // Its text is within this error's own.
+            Error::UnknownOutcome { source } => source.source(),
             Error::Decode { source, .. } | Error::Encode { source, .. } => Some(&**source),
             // Its text is this error's own, so that only what is below it is the cause.
             Error::Invalid(error) => error.source(),
@@ -298,6 +316,7 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Error {
         Error::Transport {
             source: Box::new(error.without_url()),
+            in_doubt: false,
         }
     }
 }
@@ -309,8 +328,8 @@ impl From<Error> for akvs_core::Error {
         let text = error.to_string();
         let code = match &error {
             Error::Api(problem) => problem.code().unwrap_or(Code::OutcomeUnknown),
-            Error::Transport { source } if source.is_connect() => Code::Unavailable,
-            Error::Transport { .. } => Code::OutcomeUnknown,
+            Error::Transport { source, .. } if source.is_connect() => Code::Unavailable,
+            Error::Transport { .. } | Error::UnknownOutcome { .. } => Code::OutcomeUnknown,
             Error::Decode { .. } => Code::Conflict,
             Error::Encode { .. } => Code::InvalidRequest,
             Error::Invalid(invalid) => return invalid.clone(),
@@ -318,9 +337,7 @@ impl From<Error> for akvs_core::Error {
         let Error::Api(problem) = error else {
             return akvs_core::Error::new(code, text).because(error);
         };
-        let Problem {
-            message, context, ..
-        } = *problem;
+        let (message, context) = problem.into_parts();
         let plain = akvs_core::Error::new(code, message);
         context
             .into_iter()
@@ -330,6 +347,8 @@ impl From<Error> for akvs_core::Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
 
     #[test]

@@ -28,25 +28,37 @@
 //!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
+mod address;
+mod builder;
 mod client;
+mod codec;
 mod del;
 mod entry;
+mod env;
 mod error;
 mod namespace;
 mod ops;
+mod peek;
+mod problem;
 mod read;
+mod retry;
 mod set;
+mod update;
 mod watch;
 mod wire;
 mod write;
 
-pub use client::{Client, ClientBuilder};
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use codec::{Codec, CodecError, Json, Raw, Text};
 pub use del::Del;
 pub use entry::{Entry, IfChanged, Part, Written};
 pub use error::{Error, Problem, Result};
 pub use namespace::Namespace;
 pub use ops::{Add, Append, Touch};
+pub use retry::RetryPolicy;
 pub use set::Set;
+pub use update::Update;
 pub use watch::{Change, Changes, Stored, Watch};
 
 pub use akvs_core::{Code, Revision};

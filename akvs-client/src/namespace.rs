@@ -10,11 +10,10 @@ use bytes::Bytes;
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
 
+use crate::codec::JSON;
 use crate::error::{Error, Result};
 use crate::write::Write;
 use crate::{Add, Append, Client, Del, Set, Touch, Watch, wire};
-
-const JSON: &str = "application/json";
 
 /// A namespace of the server. Cheap to clone.
 ///

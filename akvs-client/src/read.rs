@@ -8,10 +8,11 @@ use std::ops::{Bound, RangeBounds};
 use akvs_core::{Code, Error as CoreError, Revision};
 use bytes::Bytes;
 use reqwest::header::{IF_NONE_MATCH, RANGE};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Problem, Result};
+use crate::retry::Answer;
 use crate::{Entry, IfChanged, Namespace, Part, wire};
 
 impl Namespace {
@@ -181,12 +182,12 @@ impl Namespace {
             request = request.header(RANGE, format!("bytes={first}-{last}"));
         }
         let success = [StatusCode::PARTIAL_CONTENT, StatusCode::OK];
-        let Some(response) = self.found(request, &success).await? else {
+        let Some(answer) = self.found(request, &success).await? else {
             return Ok(None);
         };
-        let status = response.status();
-        let announced = wire::content_range(response.headers());
-        let entry = self.entry(response).await?;
+        let status = answer.status;
+        let announced = wire::content_range(&answer.headers);
+        let entry = entry(answer);
         entry
             .try_map(|bytes| match status {
                 StatusCode::PARTIAL_CONTENT => partial(bytes, first, announced),
@@ -199,19 +200,24 @@ impl Namespace {
     async fn read(&self, key: &[u8]) -> Result<Option<Entry<Bytes>>> {
         let request = self.reading(key)?;
         match self.found(request, &[StatusCode::OK]).await? {
-            Some(response) => self.entry(response).await.map(Some),
+            Some(answer) => Ok(Some(entry(answer))),
             None => Ok(None),
         }
     }
 
     async fn read_if_changed(&self, key: &[u8], known: Revision) -> Result<IfChanged<Bytes>> {
         let request = self.reading(key)?;
-        let request = request.header(IF_NONE_MATCH, wire::tags(&[known]));
+        self.if_changed(request.header(IF_NONE_MATCH, wire::tags(&[known])))
+            .await
+    }
+
+    /// The answer to a read on the condition that something changed.
+    pub(crate) async fn if_changed(&self, request: RequestBuilder) -> Result<IfChanged<Bytes>> {
         let success = [StatusCode::OK, StatusCode::NOT_MODIFIED];
         Ok(match self.found(request, &success).await? {
             None => IfChanged::Missing,
-            Some(response) if response.status() == StatusCode::NOT_MODIFIED => IfChanged::Unchanged,
-            Some(response) => IfChanged::Changed(self.entry(response).await?),
+            Some(answer) if answer.status == StatusCode::NOT_MODIFIED => IfChanged::Unchanged,
+            Some(answer) => IfChanged::Changed(entry(answer)),
         })
     }
 
@@ -220,27 +226,26 @@ impl Namespace {
     }
 
     /// The answer to a read if it has a status that means success, or none if there is no such key.
-    async fn found(
+    pub(crate) async fn found(
         &self,
         request: RequestBuilder,
         success: &[StatusCode],
-    ) -> Result<Option<Response>> {
-        match self.client().send(request, success).await? {
-            Ok(response) => Ok(Some(response)),
+    ) -> Result<Option<Answer>> {
+        let limit = self.client().max_value_bytes();
+        match self.client().read(request, success, limit).await? {
+            Ok(answer) => Ok(Some(answer)),
             // Only the server's own document counts: any other 404 may come from a proxy that lost the server.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
             Err(problem) => Err(Error::api(problem)),
         }
     }
-
-    async fn entry(&self, mut response: Response) -> Result<Entry<Bytes>> {
-        let headers = std::mem::take(response.headers_mut());
-        let value = wire::body(response, self.client().max_value_bytes()).await?;
-        Ok(Entry::new(value, &headers))
-    }
 }
 
-fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
+pub(crate) fn entry(answer: Answer) -> Entry<Bytes> {
+    Entry::new(answer.body, &answer.headers)
+}
+
+pub(crate) fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
     entry
         .try_map(|bytes| serde_json::from_slice(&bytes))
         .map_err(|error| Error::decode(key, error))

@@ -1,10 +1,8 @@
 //! Watching a namespace: what to watch, from where on, and then a stream of changes.
 //!
 //! It owns the choices of a watch and the request that they make. Its parts own the rest: `sse` the form of the
-//! stream, `event` and `change` what is told, `progress` what was told already, `changes` the connections, `backoff`
-//! the waits between them. Invariant: nothing is sent before the stream is polled.
+//! stream, `event` and `change` what is told, `progress` what was told already, `changes` the connections. Invariant: nothing is sent before the stream is polled.
 
-mod backoff;
 mod change;
 mod changes;
 mod event;

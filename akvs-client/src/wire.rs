@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use reqwest::Response;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
+use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem, Result};
@@ -178,6 +178,7 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
     let status = response.status();
     let media_type = text_field(response.headers(), CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    let is_ours = media_type.eq_ignore_ascii_case("application/problem+json");
     let is_document = ["application/problem+json", "application/json"]
         .iter()
         .any(|known| media_type.eq_ignore_ascii_case(known));
@@ -187,7 +188,21 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
         return Ok(problem.with_revision(tag));
     }
     let text = format!("the server answered {status} without a problem document");
-    Ok(Problem::new(status.as_u16(), text))
+    let code = (is_ours && body.is_empty()).then(|| headless(status));
+    let code = code.flatten().map(|code| code.to_string());
+    Ok(Problem::new(status.as_u16(), text)
+        .with_code(code)
+        .with_revision(tag))
+}
+
+/// The code of a problem of which only the head came, as of all answers to `HEAD`, where the status allows no other.
+fn headless(status: StatusCode) -> Option<Code> {
+    match status {
+        StatusCode::UNAUTHORIZED => Some(Code::Unauthorized),
+        StatusCode::FORBIDDEN => Some(Code::Forbidden),
+        StatusCode::NOT_FOUND => Some(Code::NotFound),
+        _ => None,
+    }
 }
 
 /// Reads a problem document (RFC 9457) as the server writes it.

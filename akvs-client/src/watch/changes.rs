@@ -12,17 +12,17 @@ use std::time::Duration;
 use akvs_core::{Code, Revision};
 use bytes::Bytes;
 use futures_util::Stream;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::time::{sleep, timeout};
 
 use super::Target;
-use super::backoff::Backoff;
 use super::change::Change;
 use super::event::broken;
 use super::progress::{Next, Progress};
 use super::sse::{Parser, TooLong};
 use crate::error::{Error, Result};
+use crate::retry::{Backoff, may_pass, retry_after};
 use crate::wire;
 
 const EVENT_STREAM: &str = "text/event-stream";
@@ -280,7 +280,9 @@ async fn ask(request: RequestBuilder) -> Outcome {
             false => Outcome::Refused(broken("the answer to a watch is no stream of events")),
         };
     }
-    if may_pass(status) {
+    // A watch is more patient than a call: it outlives whatever fails within the server too.
+    let failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    if failed || may_pass(status) {
         return Outcome::Failed(retry_after(response.headers()));
     }
     match wire::problem(response).await {
@@ -293,25 +295,4 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let media_type = wire::text_field(headers, CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case(EVENT_STREAM)
-}
-
-/// Whether the same request may be answered otherwise later.
-fn may_pass(status: StatusCode) -> bool {
-    status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        )
-}
-
-/// How long the server asks to wait (RFC 9110, section 10.2.3). A date counts from the answer's own, so that it does
-/// not matter what time it is here.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = wire::text_field(headers, RETRY_AFTER)?;
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(&text).ok()?;
-    let from = httpdate::parse_http_date(&wire::text_field(headers, DATE)?).ok()?;
-    until.duration_since(from).ok()
 }

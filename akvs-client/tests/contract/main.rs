@@ -13,13 +13,14 @@
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing` |
-//! | What the client adds | `typed`, `conformance`, `other_servers`, `watch_client` |
+//! | What the client adds | `typed`, `updates`, `conformance`, `retries`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
-//! a test, `raw` the socket.
+//! a test, `raw` the socket, `scripted` a server that does what no AKVS does.
 
 mod app;
 mod raw;
+mod scripted;
 
 mod conditions;
 mod conformance;
@@ -42,12 +43,14 @@ mod page;
 mod problems;
 mod quotas;
 mod ranges;
+mod retries;
 mod revisions;
 mod tls;
 mod tokens;
 mod transactions;
 mod transfer;
 mod typed;
+mod updates;
 mod values;
 mod version;
 mod watch;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use akvs_client::{Client, Code, Error, Namespace, reqwest};
+use akvs_client::{Client, Code, Error, Namespace, RetryPolicy, reqwest};
 
 use crate::app::block_on;
 
@@ -32,7 +32,8 @@ impl Canned {
     }
 
     fn builder(&self) -> akvs_client::ClientBuilder {
-        Client::builder().base_url(format!("http://{}", self.address))
+        let builder = Client::builder().retry(RetryPolicy::none());
+        builder.base_url(format!("http://{}", self.address))
     }
 
     fn namespace(&self) -> Namespace {

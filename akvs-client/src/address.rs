@@ -1,0 +1,108 @@
+//! Where a server is: a URL of HTTP, or a Unix socket.
+//!
+//! It owns which base URLs are taken. It does not own requests. Invariant: no text of a refusal shows the URL, which
+//! may hold a password.
+
+use std::path::PathBuf;
+
+use akvs_core::{Code, Error as CoreError};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+const DEFAULT_URL: &str = "http://localhost:8080";
+/// What a server is called that is reached by a path.
+const SOCKET_URL: &str = "http://localhost";
+const UNIX: &str = "unix:";
+
+/// A base URL that was looked at.
+#[derive(Debug)]
+pub(crate) struct Address {
+    /// Without a trailing slash.
+    pub(crate) base_url: String,
+    pub(crate) is_https: bool,
+    /// Whether a user or a password is in the URL, which then are what is sent as `Authorization`.
+    pub(crate) has_user: bool,
+    pub(crate) socket: Option<PathBuf>,
+}
+
+impl Address {
+    /// Reads `http://…`, `https://…` or `unix:/path`; the default where there is none.
+    pub(crate) fn parse(text: Option<&str>) -> Result<Address> {
+        let text = text.unwrap_or(DEFAULT_URL);
+        if let Some(path) = text.strip_prefix(UNIX) {
+            // `unix:///path` is how others write it.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if !path.starts_with('/') {
+                return refuse("after unix: comes the socket's path, which begins with a slash");
+            }
+            return Ok(Address::socket(path.into()));
+        }
+        let url = Url::parse(text).map_err(bad_url)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("it begins with none of http://, https:// and unix:/");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return refuse("it has a query or a fragment");
+        }
+        Ok(Address {
+            base_url: url.as_str().trim_end_matches('/').to_owned(),
+            is_https: url.scheme() == "https",
+            has_user: !url.username().is_empty() || url.password().is_some(),
+            socket: None,
+        })
+    }
+
+    /// A server at a Unix socket.
+    pub(crate) fn socket(path: PathBuf) -> Address {
+        Address {
+            base_url: SOCKET_URL.into(),
+            is_https: false,
+            has_user: false,
+            socket: Some(path),
+        }
+    }
+}
+
+pub(crate) fn bad_url(error: url::ParseError) -> Error {
+    invalid(format!("the base URL is not valid: {error}"))
+}
+
+/// What the caller chose does not go.
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
+    CoreError::new(Code::InvalidRequest, text.into()).into()
+}
+
+fn refuse(what: &str) -> Result<Address> {
+    Err(invalid(format!("the base URL is not valid: {what}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_told_from_a_url() {
+        for text in ["unix:/run/akvs.sock", "unix:///run/akvs.sock"] {
+            let address = Address::parse(Some(text)).unwrap();
+            assert_eq!(address.socket.as_deref(), Some("/run/akvs.sock".as_ref()));
+            assert_eq!(address.base_url, "http://localhost");
+        }
+        for text in ["unix:", "unix:akvs.sock", "unix://"] {
+            let error = Address::parse(Some(text)).unwrap_err().to_string();
+            assert!(error.contains("begins with a slash"), "{text}: {error}");
+        }
+        assert_eq!(Address::parse(Some("http://h")).unwrap().socket, None);
+    }
+
+    #[test]
+    fn a_user_is_seen() {
+        for (text, user) in [
+            ("http://h", false),
+            ("http://me@h", true),
+            ("http://:p@h", true),
+        ] {
+            assert_eq!(Address::parse(Some(text)).unwrap().has_user, user, "{text}");
+        }
+    }
+}

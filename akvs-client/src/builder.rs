@@ -1,0 +1,328 @@
+//! The choices of a client: where the server is, who asks, and how long it may take.
+//!
+//! It owns the defaults and which choices go together. It does not send anything. Invariant: what was chosen and is
+//! not valid is an error of [`ClientBuilder::build`], and no text shows what is secret in it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+
+use crate::RetryPolicy;
+use crate::address::{Address, invalid};
+use crate::client::{Client, Inner};
+use crate::error::Result;
+use crate::retry::Budget;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
+
+/// Chooses the parts of a [`Client`].
+///
+/// ```
+/// use std::time::Duration;
+/// use akvs_client::Client;
+/// let client = Client::builder()
+///     .base_url("http://localhost:8080")
+///     .token("a-token-of-the-server")
+///     .timeout(Duration::from_secs(5))
+///     .build()?;
+/// # drop(client);
+/// # Ok::<(), akvs_client::Error>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct ClientBuilder {
+    base_url: Option<String>,
+    socket: Option<PathBuf>,
+    token: Option<String>,
+    timeout: Option<Duration>,
+    call_timeout: Option<Duration>,
+    retry: RetryPolicy,
+    connect_timeout: Option<Duration>,
+    http: Option<reqwest::Client>,
+    max_value_bytes: Option<u64>,
+}
+
+impl ClientBuilder {
+    /// Where the server is: `http://…`, `https://…`, or `unix:/path/to/akvs.sock`; `http://localhost:8080` by default.
+    /// It may have a path, below which a proxy serves AKVS.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// assert!(Client::builder().base_url("http://proxy.example/store/").build().is_ok());
+    /// assert!(Client::builder().base_url("ftp://proxy.example").build().is_err());
+    /// ```
+    pub fn base_url(mut self, url: impl Into<String>) -> ClientBuilder {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The server listens on this Unix socket; the [`base_url`](Self::base_url) then says only what follows, such as a
+    /// path. `unix:` and the path as the base URL does the same.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// # #[cfg(unix)]
+    /// assert!(Client::builder().unix_socket("/run/akvs/akvs.sock").build().is_ok());
+    /// ```
+    pub fn unix_socket(mut self, path: impl Into<PathBuf>) -> ClientBuilder {
+        self.socket = Some(path.into());
+        self
+    }
+
+    /// The token that is sent with each request (`Authorization: Bearer`). No error and no debug text shows it. One
+    /// that no such field can hold is an error of [`build`](Self::build).
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// let client = Client::builder().token("s3cret").build()?;
+    /// assert!(!format!("{client:?}").contains("s3cret"));
+    /// assert!(Client::builder().token("two\nlines").build().is_err());
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn token(mut self, token: impl Into<String>) -> ClientBuilder {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// How long one exchange may take from the first byte sent to the last byte read; 30 seconds by default, or what
+    /// one's own [`http_client`](Self::http_client) says.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// use std::time::Duration;
+    /// assert!(Client::builder().timeout(Duration::from_millis(200)).build().is_ok());
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How long a call may take with all its tries and the waits between them; 60 seconds by default. A
+    /// [`timeout`](Self::timeout) that is longer counts instead, so that it never cuts the first try short.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// use std::time::Duration;
+    /// assert!(Client::builder().call_timeout(Duration::from_secs(2)).build().is_ok());
+    /// ```
+    pub fn call_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.call_timeout = Some(timeout);
+        self
+    }
+
+    /// How calls that failed are tried again; [`RetryPolicy::default`] by default.
+    ///
+    /// ```
+    /// use akvs_client::{Client, RetryPolicy};
+    /// assert!(Client::builder().retry(RetryPolicy::none()).build().is_ok());
+    /// ```
+    pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
+        self.retry = policy;
+        self
+    }
+
+    /// How long it may take to reach the server; 10 seconds by default. It counts as a part of the
+    /// [`timeout`](Self::timeout).
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// use std::time::Duration;
+    /// assert!(Client::builder().connect_timeout(Duration::from_secs(1)).build().is_ok());
+    /// ```
+    pub fn connect_timeout(mut self, timeout: Duration) -> ClientBuilder {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Sends by one's own HTTP client. It must not decompress answers, or an encoded value would come back as another
+    /// one than was stored; and what it says of connections cannot be chosen here too.
+    ///
+    /// ```
+    /// use akvs_client::{Client, reqwest};
+    /// let http = reqwest::Client::builder().user_agent("billing/1.0").build()?;
+    /// assert!(Client::builder().http_client(http).build().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn http_client(mut self, http: reqwest::Client) -> ClientBuilder {
+        self.http = Some(http);
+        self
+    }
+
+    /// The longest value that is read, in bytes; 1 GiB by default. It only bounds the memory that an answer may take;
+    /// what can be stored is the server's `limits.max_value_bytes`.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// assert!(Client::builder().max_value_bytes(16 << 20).build().is_ok());
+    /// ```
+    pub fn max_value_bytes(mut self, bytes: u64) -> ClientBuilder {
+        self.max_value_bytes = Some(bytes);
+        self
+    }
+
+    /// The client. Refuses what is not valid and what does not go together. Nothing is sent.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// let error = Client::builder().base_url("http://").build().unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid_request: the base URL is not valid: empty host");
+    /// ```
+    pub fn build(self) -> Result<Client> {
+        let address = self.address()?;
+        let authorization = self.token.as_deref().map(bearer).transpose()?;
+        if authorization.is_some() && address.has_user {
+            return Err(invalid("a token is chosen, and a user in the base URL too"));
+        }
+        let timeout = match &self.http {
+            Some(_) => self.timeout,
+            None => self.timeout.or(Some(DEFAULT_TIMEOUT)),
+        };
+        Ok(Client::from_inner(Inner {
+            http: self.http(&address)?,
+            base_url: address.base_url,
+            authorization,
+            timeout,
+            call_timeout: self.call_timeout.unwrap_or(DEFAULT_CALL_TIMEOUT),
+            retry: self.retry,
+            budget: Budget::new(),
+            max_value_bytes: self.max_value_bytes.unwrap_or(DEFAULT_MAX_VALUE_BYTES),
+        }))
+    }
+
+    fn address(&self) -> Result<Address> {
+        let Some(socket) = &self.socket else {
+            return Address::parse(self.base_url.as_deref());
+        };
+        let Some(url) = &self.base_url else {
+            return Ok(Address::socket(socket.clone()));
+        };
+        let mut address = Address::parse(Some(url))?;
+        if address.socket.is_some() || address.is_https {
+            return Err(invalid(
+                "a Unix socket is chosen, and a base URL that does not begin with http:// too",
+            ));
+        }
+        address.socket = Some(socket.clone());
+        Ok(address)
+    }
+
+    fn http(&self, address: &Address) -> Result<reqwest::Client> {
+        let Some(http) = &self.http else {
+            let connect_timeout = self.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
+            let http = default_http().connect_timeout(connect_timeout);
+            return Ok(reach(http, address)?.build()?);
+        };
+        let what = if address.socket.is_some() {
+            "a Unix socket"
+        } else if self.connect_timeout.is_some() {
+            "a connect timeout"
+        } else {
+            return Ok(http.clone());
+        };
+        Err(invalid(format!(
+            "{what} is chosen, and an HTTP client of one's own, which must say it itself"
+        )))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The URL may hold a password, and the token is one.
+        f.debug_struct("ClientBuilder")
+            .field("timeout", &self.timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("retry", &self.retry)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("max_value_bytes", &self.max_value_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token as a field (RFC 6750, section 2.1), which no debug text shows.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
+    let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    let field = good.then(|| HeaderValue::try_from(format!("Bearer {token}")));
+    let Some(Ok(mut field)) = field else {
+        return Err(invalid("the token is empty, or not of visible ASCII"));
+    };
+    field.set_sensitive(true);
+    Ok(field)
+}
+
+/// The HTTP client of those who bring none. It never follows a redirect (a POST would become a GET), and never
+/// decompresses, whatever features of the library other crates turn on.
+fn default_http() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .tcp_nodelay(true)
+        .user_agent(concat!("akvs-client/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Has all connections made to the socket, where there is one.
+#[cfg(unix)]
+fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+    Ok(match &address.socket {
+        Some(path) => http.unix_socket(path.as_path()),
+        None => http,
+    })
+}
+
+#[cfg(not(unix))]
+fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+    match &address.socket {
+        Some(_) => Err(invalid("there are no Unix sockets on this system")),
+        None => Ok(http),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_sensitive_field() {
+        let field = bearer("abc.DEF-7~+/==").unwrap();
+        assert_eq!(field, "Bearer abc.DEF-7~+/==");
+        assert!(field.is_sensitive());
+        for bad in ["", "a b", "a\n", "a\r\nX: y", "ü", "\0"] {
+            let error = bearer(bad).unwrap_err().to_string();
+            assert!(error.contains("the token is empty, or not"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_shown_nowhere() {
+        let builder = Client::builder().token("hidden-token");
+        assert!(!format!("{builder:?}").contains("hidden"));
+        let client = builder.build().unwrap();
+        let request = client.request(reqwest::Method::GET, ["/ping", "", ""]);
+        assert!(!format!("{client:?} {request:?}").contains("hidden"));
+        let bad = Client::builder().token("hidden token").build().unwrap_err();
+        assert!(!format!("{bad} {bad:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        let refused = |builder: ClientBuilder| builder.build().unwrap_err().to_string();
+        let two = Client::builder().base_url("http://me:p@h").token("t");
+        assert!(refused(two).contains("a user in the base URL"));
+        let own = || Client::builder().http_client(default_http().build().unwrap());
+        assert!(refused(own().unix_socket("/s")).contains("a Unix socket"));
+        assert!(refused(own().base_url("unix:/s")).contains("a Unix socket"));
+        let timeout = own().connect_timeout(DEFAULT_CONNECT_TIMEOUT);
+        assert!(refused(timeout).contains("a connect timeout"));
+        let twice = || Client::builder().unix_socket("/s");
+        assert!(refused(twice().base_url("unix:/t")).contains("does not begin with http://"));
+        assert!(refused(twice().base_url("https://h")).contains("does not begin with http://"));
+        assert!(twice().base_url("http://h/path").build().is_ok());
+    }
+}

@@ -1,0 +1,222 @@
+//! Values in other forms than JSON: what turns them into bytes and back.
+//!
+//! It owns the forms that are there, and the way to one's own. It does not send anything. Invariant: what a codec
+//! cannot write is not sent, and what it cannot read is an error that names the key.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+
+use bytes::Bytes;
+use reqwest::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::write::Write;
+use crate::{Entry, Namespace, Set};
+
+pub(crate) const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+
+/// Why a codec fails.
+pub type CodecError = Box<dyn StdError + Send + Sync>;
+
+/// Turns values into bytes and back, for [`Namespace::get_with`] and [`Namespace::set_with`].
+///
+/// There are [`Json`], [`Text`] and [`Raw`]; one's own is two functions:
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use std::borrow::Cow;
+/// use akvs_client::{Codec, CodecError};
+/// use bytes::Bytes;
+///
+/// /// Numbers separated by commas.
+/// struct Csv;
+///
+/// impl Codec<Vec<u32>> for Csv {
+///     fn encode(&self, value: &Vec<u32>) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+///         let fields: Vec<String> = value.iter().map(u32::to_string).collect();
+///         Ok((fields.join(",").into(), "text/csv".into()))
+///     }
+///
+///     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<Vec<u32>, CodecError> {
+///         if content_type != "text/csv" {
+///             return Err(format!("{content_type} is no CSV").into());
+///         }
+///         let text = std::str::from_utf8(&bytes)?;
+///         text.split(',').map(|field| Ok(field.parse()?)).collect()
+///     }
+/// }
+///
+/// namespace.set_with(&Csv, "primes", &vec![2, 3, 5]).await?;
+/// assert_eq!(namespace.get_bytes_or("primes", "").await?, "2,3,5");
+/// assert_eq!(namespace.get_with(&Csv, "primes").await?.unwrap().value, [2, 3, 5]);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Codec<T> {
+    /// The value's bytes, and their content type.
+    fn encode(&self, value: &T) -> Result<(Bytes, Cow<'static, str>), CodecError>;
+
+    /// The value that these bytes of this content type are.
+    fn decode(&self, bytes: Bytes, content_type: &str) -> Result<T, CodecError>;
+}
+
+/// JSON of whatever serde knows, as [`Namespace::set`] and [`Namespace::get`] have it. It reads any content type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json;
+
+/// Text in UTF-8. It reads any content type that does not name another character set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Text;
+
+/// Bytes as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raw;
+
+impl<T: Serialize + DeserializeOwned> Codec<T> for Json {
+    fn encode(&self, value: &T) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+        Ok((serde_json::to_vec(value)?.into(), JSON.into()))
+    }
+
+    fn decode(&self, bytes: Bytes, _: &str) -> Result<T, CodecError> {
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+}
+
+impl Codec<String> for Text {
+    fn encode(&self, value: &String) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+        Ok((value.clone().into(), TEXT.into()))
+    }
+
+    fn decode(&self, bytes: Bytes, content_type: &str) -> Result<String, CodecError> {
+        let content_type = content_type.to_ascii_lowercase();
+        let mut parameters = content_type.split(';').skip(1).map(str::trim);
+        if let Some(charset) = parameters.find_map(|text| text.strip_prefix("charset="))
+            && !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
+        {
+            return Err(format!("the text's character set is {charset}").into());
+        }
+        Ok(String::from_utf8(bytes.into())?)
+    }
+}
+
+impl Codec<Bytes> for Raw {
+    fn encode(&self, value: &Bytes) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+        Ok((value.clone(), BYTES.into()))
+    }
+
+    fn decode(&self, bytes: Bytes, _: &str) -> Result<Bytes, CodecError> {
+        Ok(bytes)
+    }
+}
+
+impl Codec<Vec<u8>> for Raw {
+    fn encode(&self, value: &Vec<u8>) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+        Ok((value.clone().into(), BYTES.into()))
+    }
+
+    fn decode(&self, bytes: Bytes, _: &str) -> Result<Vec<u8>, CodecError> {
+        Ok(bytes.into())
+    }
+}
+
+impl Namespace {
+    /// The value of a key, read by a codec, with what is known of it; none if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Text;
+    /// namespace.set_bytes("bar", "hello world").await?;
+    /// assert_eq!(namespace.get_with(&Text, "bar").await?.unwrap().value, "hello world");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_with<T>(
+        &self,
+        codec: &impl Codec<T>,
+        key: impl AsRef<[u8]>,
+    ) -> Result<Option<Entry<T>>> {
+        let key = key.as_ref();
+        let Some(entry) = self.get_bytes(key).await? else {
+            return Ok(None);
+        };
+        let content_type = entry.content_type.clone();
+        let decoded = entry.try_map(|bytes| codec.decode(bytes, &content_type));
+        decoded.map(Some).map_err(|source| Error::Decode {
+            key: key.into(),
+            source,
+        })
+    }
+
+    /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
+    /// behind it counts more.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Text;
+    /// namespace.set_with(&Text, "bar", &"hello world".to_owned()).if_absent().await?;
+    /// let entry = namespace.get_bytes("bar").await?.unwrap();
+    /// assert_eq!(entry.content_type, "text/plain; charset=utf-8");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_with<T>(&self, codec: &impl Codec<T>, key: impl AsRef<[u8]>, value: &T) -> Set {
+        let key = key.as_ref();
+        let write = |body| Set(Write::new(self, Method::POST, key, body));
+        match codec.encode(value) {
+            Ok((bytes, content_type)) => write(Ok(bytes)).content_type(&content_type),
+            Err(source) => write(Err(Error::Encode {
+                key: key.into(),
+                source,
+            })),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        fn there_and_back<T: PartialEq + std::fmt::Debug>(codec: &impl Codec<T>, value: &T) {
+            let (bytes, content_type) = codec.encode(value).unwrap();
+            assert_eq!(&codec.decode(bytes, &content_type).unwrap(), value);
+        }
+        there_and_back(&Json, &vec![Some(1), None]);
+        there_and_back(&Text, &"Grüße".to_owned());
+        there_and_back(&Raw, &vec![0, 255]);
+        there_and_back(&Raw, &Bytes::from_static(b"\xff"));
+    }
+
+    #[test]
+    fn text_is_utf_8_and_says_so() {
+        let read = |bytes: &'static [u8], content_type| Text.decode(bytes.into(), content_type);
+        for content_type in [
+            "",
+            "text/plain",
+            "a/b; x=y; Charset=\"UTF-8\"",
+            "a/b;charset=utf8",
+        ] {
+            assert_eq!(read(b"a", content_type).unwrap(), "a");
+        }
+        let error = read(b"a", "text/plain; charset=latin1").unwrap_err();
+        assert!(error.to_string().contains("latin1"));
+        assert!(read(b"\xff", "text/plain").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! An answer that is no success: a problem document (RFC 9457), or what takes its place where there is none.
+//!
+//! It owns what such an answer says. It does not read it off the wire. Invariant: a code that this release does not
+//! know is kept as it was written.
+
+use std::fmt;
+
+use akvs_core::{Code, Revision};
+use serde_json::{Map, Value};
+
+/// An answer of the server that is not a success.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// use akvs_client::{Client, Code, Error};
+/// let namespace = Client::new(url)?.namespace("big")?;
+/// let Err(Error::Api(problem)) = namespace.set_bytes("key", vec![0; 17 << 20]).await else {
+///     panic!("stored")
+/// };
+/// assert_eq!((problem.status(), problem.code()), (413, Some(Code::TooLarge)));
+/// assert_eq!(problem.context()["limit"], 16 << 20);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: u16,
+    code: Option<String>,
+    message: String,
+    context: Map<String, Value>,
+    revision: Option<Revision>,
+    in_doubt: bool,
+}
+
+impl Problem {
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Problem {
+        Problem {
+            status,
+            code: None,
+            message: message.into(),
+            context: Map::new(),
+            revision: None,
+            in_doubt: false,
+        }
+    }
+
+    /// It was a write, and whoever answered cannot know that it was not applied.
+    pub(crate) fn in_doubt(mut self) -> Problem {
+        self.in_doubt = true;
+        self
+    }
+
+    pub(crate) fn with_code(mut self, code: Option<String>) -> Problem {
+        self.code = code;
+        self
+    }
+
+    pub(crate) fn with_context(mut self, context: Map<String, Value>) -> Problem {
+        self.context = context;
+        self
+    }
+
+    /// Keeps the revision of the answer's `ETag`, or else the one in the document.
+    pub(crate) fn with_revision(mut self, tag: Option<Revision>) -> Problem {
+        let member = self.context.get("revision").and_then(Value::as_u64);
+        self.revision = tag.or(member.map(Revision::new));
+        self
+    }
+
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
+    /// What it says, and what it says besides.
+    pub(crate) fn into_parts(self) -> (String, Map<String, Value>) {
+        (self.message, self.context)
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
+    pub fn code(&self) -> Option<Code> {
+        Code::parse(self.code.as_deref()?)
+    }
+
+    /// The code as the server wrote it, known or not.
+    pub fn code_text(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What went wrong, as a person reads it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the server says besides: limits, names, revisions.
+    pub fn context(&self) -> &Map<String, Value> {
+        &self.context
+    }
+
+    /// The current revision of the key that the answer is about; none if there is no such key.
+    pub fn current_revision(&self) -> Option<Revision> {
+        self.revision
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.code {
+            Some(code) => write!(f, "{code}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}

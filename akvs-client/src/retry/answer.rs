@@ -1,0 +1,98 @@
+//! Which answers are worth asking again, and when.
+//!
+//! It owns the reading of a status and of `Retry-After` to that end. It does not decide whether a request may be
+//! repeated. Invariant: what is not clearly said to be not applied counts as perhaps applied.
+
+use std::time::Duration;
+
+use akvs_core::Code;
+use reqwest::StatusCode;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+
+use crate::error::Problem;
+use crate::wire;
+
+/// Whether the same request may be answered otherwise later.
+pub(crate) fn may_pass(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
+
+/// Whether whoever answered says that nothing was done: the server by its code, a proxy by a status that means that it
+/// passed nothing on (RFC 6585, section 4; RFC 8470, section 5.2).
+pub(crate) fn said_not_applied(problem: &Problem) -> bool {
+    match problem.code() {
+        Some(code) => code != Code::OutcomeUnknown,
+        None => matches!(
+            StatusCode::from_u16(problem.status()),
+            Ok(StatusCode::TOO_MANY_REQUESTS | StatusCode::TOO_EARLY)
+        ),
+    }
+}
+
+/// How long the server asks to wait (RFC 9110, section 10.2.3). A date counts from the answer's own, so that it does
+/// not matter what time it is here.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = wire::text_field(headers, RETRY_AFTER)?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(&text).ok()?;
+    let from = httpdate::parse_http_date(&wire::text_field(headers, DATE)?).ok()?;
+    until.duration_since(from).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_as_seconds_and_as_a_date() {
+        let asked = |after: &'static str, date: &'static str| {
+            retry_after(&HeaderMap::from_iter([
+                (RETRY_AFTER, HeaderValue::from_static(after)),
+                (DATE, HeaderValue::from_static(date)),
+            ]))
+        };
+        let (date, later) = (
+            "Sun, 09 Sep 2001 01:46:40 GMT",
+            "Sun, 09 Sep 2001 01:46:47 GMT",
+        );
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(asked("7", "none"), seconds(7));
+        assert_eq!(asked(later, date), seconds(7));
+        assert_eq!(asked(date, date), seconds(0));
+        for (after, date) in [(date, later), ("soon", date), (later, "now"), ("-1", date)] {
+            assert_eq!(asked(after, date), None, "{after}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_word_is_no_proof_that_nothing_was_done() {
+        for (status, code, not_applied) in [
+            (503, Some("unavailable"), true),
+            (503, Some("overloaded"), true),
+            (503, Some("closing"), true),
+            (412, Some("precondition_failed"), true),
+            (504, Some("outcome_unknown"), false),
+            (503, Some("of another contract"), false),
+            (503, None, false),
+            (502, None, false),
+            (500, None, false),
+            (408, None, false),
+            (429, None, true),
+        ] {
+            let problem = Problem::new(status, "").with_code(code.map(str::to_owned));
+            assert_eq!(said_not_applied(&problem), not_applied, "{status} {code:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How long to wait before the server is asked once more.
+//!
+//! It owns the length of the wait. It does not wait, and draws no numbers: chance comes in as an argument.
+
+use std::time::Duration;
+
+use super::{FIRST_WAIT, JITTER, LONGEST_WAIT, RetryPolicy};
+
+/// A server may ask for a longer wait than ours, but a slip of it must not silence anybody for a day.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+
+/// Doubles with each failure in a row.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    jitter: f64,
+    failures: u32,
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff {
+            first: FIRST_WAIT,
+            longest: LONGEST_WAIT,
+            jitter: JITTER,
+            failures: 0,
+        }
+    }
+}
+
+impl Backoff {
+    pub(crate) fn new(policy: &RetryPolicy) -> Backoff {
+        Backoff {
+            first: policy.first_wait,
+            longest: policy.longest_wait,
+            jitter: policy.jitter,
+            failures: 0,
+        }
+    }
+
+    /// The wait after one more failure: what the failures in a row make it, of which chance (from 0 to 1) leaves the
+    /// more the greater it is, so that the clients of a server that came back do not all come at once; or what the
+    /// server asked for, where that is longer.
+    pub(crate) fn wait(&mut self, chance: f64, asked: Option<Duration>) -> Duration {
+        let whole = self
+            .first
+            .saturating_mul(1 << self.failures.min(16))
+            .min(self.longest);
+        self.failures = self.failures.saturating_add(1);
+        let ours = whole.mul_f64(1.0 - self.jitter * (1.0 - chance.clamp(0.0, 1.0)));
+        asked.map_or(ours, |asked| ours.max(asked.min(LONGEST_ASKED)))
+    }
+
+    /// Something was received: the next failure is the first one.
+    pub(crate) fn reset(&mut self) {
+        self.failures = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_a_bound_and_starts_again() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..8)
+            .map(|_| backoff.wait(1.0, None).as_millis())
+            .collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        backoff.failures = u32::MAX;
+        assert_eq!(backoff.wait(1.0, None), LONGEST_WAIT);
+        backoff.reset();
+        assert_eq!(backoff.wait(0.0, None), FIRST_WAIT / 2);
+    }
+
+    #[test]
+    fn chance_takes_away_up_to_a_half() {
+        for (chance, millis) in [(0.0, 50), (0.5, 75), (1.0, 100), (-9.0, 50), (9.0, 100)] {
+            let wait = Backoff::default().wait(chance, None);
+            assert_eq!(wait.as_millis(), millis, "{chance}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_asks_for_counts_where_it_is_longer_but_not_for_ever() {
+        for (asked, waited) in [(0, 100), (2_000, 2_000), (u64::MAX, 300_000)] {
+            let asked = Some(Duration::from_millis(asked));
+            assert_eq!(Backoff::default().wait(1.0, asked).as_millis(), waited);
+        }
+    }
+
+    #[test]
+    fn the_choices_of_a_policy_count() {
+        let policy = RetryPolicy::default()
+            .first_wait(Duration::from_secs(1))
+            .longest_wait(Duration::from_secs(3));
+        for (jitter, millis) in [(0.0, [1_000, 2_000, 3_000]), (1.0, [0, 0, 0])] {
+            let mut backoff = Backoff::new(&policy.clone().jitter(jitter));
+            assert_eq!([0; 3].map(|_| backoff.wait(0.0, None).as_millis()), millis);
+        }
+        for odd in [f64::NAN, -1.0, f64::INFINITY] {
+            let policy = policy.clone().jitter(odd);
+            assert!((0.0..=1.0).contains(&policy.jitter), "{odd}");
+        }
+    }
+}

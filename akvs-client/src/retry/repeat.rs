@@ -1,0 +1,88 @@
+//! Which requests may be sent twice.
+//!
+//! It owns the reading of a request to that end. It does not know answers. Invariant: a request is taken for one that
+//! can be repeated only if doing it twice in a row is doing it once, or if it shows that it was done already.
+
+use reqwest::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use reqwest::{Method, Request};
+
+/// What repeating a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Nothing but to read once more.
+    Read,
+    /// It is a write, and a second time changes nothing, or is refused because its condition does not hold any more.
+    Write,
+    /// It might be applied twice: only if it was not applied at all.
+    Unapplied,
+}
+
+impl Repeat {
+    pub(super) fn of(request: &Request) -> Repeat {
+        let method = request.method();
+        if matches!(*method, Method::GET | Method::HEAD) {
+            return Repeat::Read;
+        }
+        // With a query it removes more than a key, and then may find what came into being in between.
+        let removes_key = *method == Method::DELETE && request.url().query().is_none();
+        let is_post = *method == Method::POST;
+        match removes_key || is_post && shows_itself(request.headers()) {
+            true => Repeat::Write,
+            false => Repeat::Unapplied,
+        }
+    }
+
+    pub(super) fn is_write(self) -> bool {
+        self != Repeat::Read
+    }
+}
+
+/// Whether a condition fails once the write was applied: a revision is never used again, and what was to be absent is
+/// there. That a key exists (`If-Match: *`) also holds afterwards.
+fn shows_itself(headers: &HeaderMap) -> bool {
+    let is = |name: HeaderName, any: bool| {
+        let value = headers.get(name);
+        value.is_some_and(|value| (value.as_bytes() == b"*") == any)
+    };
+    is(IF_NONE_MATCH, true) || is(IF_MATCH, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(method: Method, path: &str, header: Option<(HeaderName, &str)>) -> Repeat {
+        let http = reqwest::Client::new();
+        let mut request = http.request(method, format!("http://h{path}"));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        Repeat::of(&request.build().unwrap())
+    }
+
+    #[test]
+    fn only_what_is_safe_is_repeated() {
+        let key = "/kv/n/k";
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(of(method, key, None), Repeat::Read);
+        }
+        assert_eq!(of(Method::DELETE, key, None), Repeat::Write);
+        for query in ["?confirm=n", "?prefix=p"] {
+            let path = format!("/kv/n{query}");
+            assert_eq!(of(Method::DELETE, &path, None), Repeat::Unapplied);
+        }
+        for (header, repeat) in [
+            (None, Repeat::Unapplied),
+            (Some((IF_NONE_MATCH, "*")), Repeat::Write),
+            (Some((IF_MATCH, "\"7\"")), Repeat::Write),
+            (Some((IF_MATCH, "*")), Repeat::Unapplied),
+            (Some((IF_NONE_MATCH, "\"7\"")), Repeat::Unapplied),
+        ] {
+            assert_eq!(of(Method::POST, key, header.clone()), repeat, "{header:?}");
+            let add = "/kv/n/k?op=add";
+            assert_eq!(of(Method::POST, add, header.clone()), repeat, "{header:?}");
+        }
+        assert_eq!(of(Method::PUT, "/kv/n", None), Repeat::Unapplied);
+        assert_eq!(of(Method::POST, "/txn/n", None), Repeat::Unapplied);
+    }
+}

@@ -1,0 +1,244 @@
+//! Changing a value by what it is: read, compute, write if nobody else wrote, and again if somebody did.
+//!
+//! It owns that loop. It does not own reads and writes. Invariant: each write has the condition that the value is the
+//! one that was read, and what is not known to be written or not is told to the caller.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use akvs_core::Revision;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+
+use crate::codec::JSON;
+use crate::error::{Error, Problem, Result};
+use crate::retry::{Backoff, RetryPolicy};
+use crate::{Entry, Namespace};
+
+const MAX_TRIES: u32 = 100;
+const FIRST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
+
+/// An update that is made when it is awaited, and then gives what was written; none if the key was removed, or was
+/// missing and stays so.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use std::time::Duration;
+/// let push = |list: Option<Vec<u32>>| {
+///     let mut list = list.unwrap_or_default();
+///     list.push(7);
+///     Some(list)
+/// };
+/// let entry = namespace.update("list", push).ttl(Duration::from_secs(60)).await?.unwrap();
+/// assert_eq!(entry.value, [7]);
+/// assert!(entry.expires.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "an update is made only when it is awaited"]
+pub struct Update<T, F> {
+    namespace: Namespace,
+    key: Box<[u8]>,
+    change: F,
+    deadline: Deadline,
+    max_tries: u32,
+    value: PhantomData<fn() -> T>,
+}
+
+/// What becomes of the key's deadline.
+#[derive(Clone, Copy, Debug)]
+enum Deadline {
+    Keep,
+    Remove,
+    In(Duration),
+}
+
+impl Namespace {
+    /// Changes a value by what it is now, read as JSON; none if there is no such key. What the function gives is written
+    /// as JSON if the key is still as it was read, else all begins anew, so that no change of anybody is lost. Where it
+    /// gives none, the key is removed. It is called once a try, a hundred times at most.
+    ///
+    /// Where it stays unknown whether the write was applied, that is the error, and it is not tried again: see
+    /// [`is_unknown_outcome`](crate::Error::is_unknown_outcome).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let entry = namespace.update("count", |count| Some(count.unwrap_or(0) + 1)).await?;
+    /// assert_eq!(entry.unwrap().value, 1);
+    /// let gone = namespace.update("count", |_: Option<u32>| None).await?;
+    /// assert!(gone.is_none() && !namespace.exists("count").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Update<T, F>
+    where
+        F: FnMut(Option<T>) -> Option<T>,
+    {
+        Update {
+            namespace: self.clone(),
+            key: key.as_ref().into(),
+            change,
+            deadline: Deadline::Keep,
+            max_tries: MAX_TRIES,
+            value: PhantomData,
+        }
+    }
+}
+
+impl<T, F> Update<T, F> {
+    /// How long the key lives from the write on. Without it, and without [`no_ttl`](Self::no_ttl), a deadline that is
+    /// there stays.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use std::time::Duration;
+    /// let entry = namespace.update("bar", |_| Some(1)).ttl(Duration::from_secs(9)).await?;
+    /// let deadline = entry.unwrap().expires;
+    /// assert_eq!(namespace.update("bar", |_| Some(2)).await?.unwrap().expires, deadline);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ttl(mut self, ttl: Duration) -> Update<T, F> {
+        self.deadline = Deadline::In(ttl);
+        self
+    }
+
+    /// The key stays, whatever deadline it had.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).ttl(std::time::Duration::from_secs(9)).await?;
+    /// let entry = namespace.update("bar", |_| Some(2)).no_ttl().await?;
+    /// assert_eq!(entry.unwrap().expires, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn no_ttl(mut self) -> Update<T, F> {
+        self.deadline = Deadline::Remove;
+        self
+    }
+
+    /// How often it is tried at most; 100 times by default, and at least once. If somebody else was faster each time,
+    /// the error [`is_precondition_failed`](crate::Error::is_precondition_failed).
+    ///
+    /// ```
+    /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
+    /// let update = namespace.update("bar", |_| Some(2)).max_tries(3);
+    /// # drop(update);
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn max_tries(mut self, tries: u32) -> Update<T, F> {
+        self.max_tries = tries;
+        self
+    }
+}
+
+impl<T, F> Update<T, F>
+where
+    T: Serialize + DeserializeOwned,
+    F: FnMut(Option<T>) -> Option<T>,
+{
+    async fn run(mut self) -> Result<Option<Entry<T>>> {
+        let policy = RetryPolicy::default()
+            .first_wait(FIRST_WAIT)
+            .longest_wait(LONGEST_WAIT)
+            .jitter(1.0);
+        let mut backoff = Backoff::new(&policy);
+        let mut tries = 1;
+        loop {
+            let (current, revision) = match self.namespace.get::<T>(&self.key).await? {
+                Some(entry) => (Some(entry.value), Some(known(entry.revision)?)),
+                None => (None, None),
+            };
+            let wanted = (self.change)(current);
+            match self.write(wanted, revision).await {
+                Err(error) if error.is_precondition_failed() && tries < self.max_tries => {}
+                result => return result,
+            }
+            tries += 1;
+            sleep(backoff.wait(fastrand::f64(), None)).await;
+        }
+    }
+
+    /// Writes if the key is still of this revision, or still missing.
+    async fn write(
+        &self,
+        wanted: Option<T>,
+        revision: Option<Revision>,
+    ) -> Result<Option<Entry<T>>> {
+        let Some(value) = wanted else {
+            if let Some(revision) = revision {
+                self.namespace.del(&self.key).if_revision(revision).await?;
+            }
+            return Ok(None);
+        };
+        let set = self.namespace.set(&self.key, &value);
+        let set = match self.deadline {
+            Deadline::Keep => set.keep_ttl(),
+            Deadline::Remove => set,
+            Deadline::In(ttl) => set.ttl(ttl),
+        };
+        let set = match revision {
+            Some(revision) => set.if_revision(revision),
+            None => set.if_absent(),
+        };
+        let written = set.await?;
+        Ok(Some(Entry {
+            value,
+            revision: written.revision,
+            content_type: JSON.into(),
+            content_encoding: None,
+            modified: None,
+            expires: written.expires,
+        }))
+    }
+}
+
+/// Without a revision there is no condition, and then a change of somebody else could be lost.
+fn known(revision: Option<Revision>) -> Result<Revision> {
+    let text = "the answer has no revision, without which nothing can be updated safely";
+    revision.ok_or_else(|| Error::api(Problem::new(200, text)))
+}
+
+impl<T, F> IntoFuture for Update<T, F>
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: FnMut(Option<T>) -> Option<T> + Send + Sync + 'static,
+{
+    type Output = Result<Option<Entry<T>>>;
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<T, F> fmt::Debug for Update<T, F> {
+    /// Without the key, which is not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Update")
+            .field("namespace", &self.namespace)
+            .field("deadline", &self.deadline)
+            .field("max_tries", &self.max_tries)
+            .finish_non_exhaustive()
+    }
+}
