@@ -5,8 +5,8 @@
 
 use akvs_core::{Code, Error as CoreError, Key};
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -92,22 +92,19 @@ impl Namespace {
             .ask(Method::POST, "/get", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
-        let response = match self.client().send(request, &[StatusCode::OK]).await? {
-            Ok(response) => response,
-            // A namespace that does not exist has none of the keys.
-            Err(problem) if problem.code() == Some(Code::NotFound) => {
-                return Ok(vec![None; count]);
-            }
-            Err(problem) => return Err(Error::api(problem)),
-        };
-        told::answer(self.client(), response, "the values", |found: Found| {
+        let read = |found: Found| {
             let items = found.items.into_iter();
             let items: Vec<_> = items
                 .map(|told| told.map_or(Some(None), |told| told.item().map(Some)))
                 .collect::<Option<_>>()?;
             (items.len() == count).then_some(items)
-        })
-        .await
+        };
+        match told::ask(self.client(), request, "the values", read).await? {
+            Ok(items) => Ok(items),
+            // A namespace that does not exist has none of the keys.
+            Err(problem) if problem.code() == Some(Code::NotFound) => Ok(vec![None; count]),
+            Err(problem) => Err(Error::api(problem)),
+        }
     }
 }
 

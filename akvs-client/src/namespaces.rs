@@ -6,7 +6,7 @@
 use std::time::SystemTime;
 
 use akvs_core::Revision;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -258,9 +258,8 @@ impl Namespaces {
         }
         let path = ["/kv", "", query.as_str()];
         let request = self.client.request(Method::GET, path)?;
-        let answer = self.client.send(request, &[StatusCode::OK]).await?;
-        let response = answer.map_err(Error::api)?;
-        told::answer(&self.client, response, "the list of namespaces", page).await
+        let answer = told::ask(&self.client, request, "the list of namespaces", page).await?;
+        answer.map_err(Error::api)
     }
 }
 

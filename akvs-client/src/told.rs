@@ -9,7 +9,7 @@ use akvs_core::{Key, Revision};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +137,20 @@ pub(crate) fn max_bytes(client: &Client) -> u64 {
     values.saturating_add(ANSWER_ROOM_BYTES)
 }
 
-/// Reads an answer's JSON, and what it means.
+/// Sends a request that only reads, whatever its method, and gives what the answer's JSON means, or the problem.
+pub(crate) async fn ask<T: DeserializeOwned, R>(
+    client: &Client,
+    request: RequestBuilder,
+    what: &str,
+    read: impl FnOnce(T) -> Option<R>,
+) -> Result<Result<R, Problem>> {
+    match client.send(request, &[StatusCode::OK]).await? {
+        Ok(response) => answer(client, response, what, read).await.map(Ok),
+        Err(problem) => Ok(Err(problem)),
+    }
+}
+
+/// What an answer's JSON means.
 pub(crate) async fn answer<T: DeserializeOwned, R>(
     client: &Client,
     response: Response,

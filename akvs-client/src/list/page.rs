@@ -5,7 +5,6 @@
 
 use akvs_core::Revision;
 use bytes::Bytes;
-use reqwest::StatusCode;
 use serde::Deserialize;
 
 use super::List;
@@ -102,9 +101,8 @@ impl List {
     pub(super) async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<Page> {
         let request = self.request(limit, cursor)?;
         let client = self.namespace.client();
-        let answer = client.send(request, &[StatusCode::OK]).await?;
-        let response = answer.map_err(Error::api)?;
-        told::answer(client, response, "a page of the list", page).await
+        let answer = told::ask(client, request, "a page of the list", page).await?;
+        answer.map_err(Error::api)
     }
 }
 

@@ -21,7 +21,7 @@ async fn fill(namespace: &Namespace, numbers: impl IntoIterator<Item = u32>) {
         let txn = some.iter().fold(namespace.txn(), |txn, number| {
             txn.set_bytes(key(*number), number.to_string())
         });
-        txn.commit().await.unwrap();
+        txn.commit().await.expect("a commit");
     }
 }
 

@@ -10,7 +10,7 @@ async fn names(client: &Client, prefix: &str, limit: u16) -> Vec<String> {
     let mut stream = client.namespaces().prefix(prefix).limit(limit).stream();
     let mut names = Vec::new();
     while let Some(info) = stream.next().await {
-        names.push(info.unwrap().name);
+        names.push(info.expect("a namespace").name);
     }
     names
 }

@@ -20,28 +20,6 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
             .unwrap();
         let txn = namespace
             .txn()
-            .check_exists("gone")
-            .check_absent(b"\xfe")
-            .set("json", &["hello"])
-            .set_bytes(b"\0\xfe", vec![0, 255, 1])
-            .put(
-                "timed",
-                Put::bytes("x")
-                    .content_type("a/b")
-                    .ttl(Duration::from_millis(1_500)),
-            )
-            .put("kept", Put::json(&2).keep_ttl())
-            .delete("gone")
-            .delete("never")
-            .add(b"\xff", 2)
-            .touch("timeless", None);
-        // Not there: nothing of it is done.
-        let error = txn.commit().await.unwrap_err();
-        assert!(error.is_not_found(), "{error:?}");
-        assert!(namespace.get_bytes("json").await.unwrap().is_none());
-
-        let txn = namespace
-            .txn()
             .set("json", &["hello"])
             .set_bytes(b"\0\xfe", vec![0, 255, 1])
             .put(
@@ -78,6 +56,28 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
         );
         let kept = namespace.get_bytes("kept").await.unwrap().unwrap();
         assert_eq!(kept.expires, Some(clock.after(9_000)));
+    });
+}
+
+#[test]
+fn one_operation_that_cannot_be_done_undoes_all() {
+    let app = TestApp::start();
+    block_on(async {
+        let namespace = app.namespace("ns");
+        namespace.set_bytes("text", "no number").await.unwrap();
+        let txn = namespace.txn().set("a", &1).touch("missing", None);
+        let error = txn.commit().await.unwrap_err();
+        assert!(error.is_not_found() && error.failed_check().is_none());
+        let txn = namespace
+            .txn()
+            .delete("text")
+            .set("a", &1)
+            .add("b", i64::MAX);
+        txn.check_exists("text").commit().await.unwrap();
+        let txn = namespace.txn().set("a", &2).add("b", 1);
+        let error = txn.commit().await.unwrap_err();
+        assert_eq!(error.code(), Some(Code::Conflict));
+        assert_eq!(namespace.get_or("a", 0).await.unwrap(), 1);
     });
 }
 
