@@ -9,7 +9,7 @@ mod event;
 mod progress;
 mod sse;
 
-pub use change::{Change, Stored};
+pub use change::Change;
 pub use changes::Changes;
 
 use std::fmt;
@@ -186,7 +186,7 @@ impl Watch {
         self
     }
 
-    /// Tells the values too, in [`Stored::value`].
+    /// Tells the values too, in [`Item::value`](crate::Item::value).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));

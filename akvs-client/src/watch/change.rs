@@ -3,13 +3,10 @@
 //! It owns what users see of an event. It does not know how events are written. Fields may be added, so that none is
 //! to be taken for the last.
 
-use std::time::SystemTime;
-
 use akvs_core::Revision;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
+use crate::Item;
 
 /// A change of a namespace, or a word on the watch itself.
 ///
@@ -31,10 +28,10 @@ use crate::error::{Error, Result};
 /// let mut changes = namespace.watch().from_state().values().stream();
 /// while let Some(change) = changes.next().await {
 ///     match change? {
-///         Change::Set(stored) => {
+///         Change::Set(item) => {
 ///             // No value came with it if the key was written again already; then that is told next.
-///             if let Some(value) = stored.value {
-///                 copy.insert(stored.key, value);
+///             if let Some(value) = item.value {
+///                 copy.insert(item.key, value);
 ///             }
 ///         }
 ///         Change::Deleted { key, .. } | Change::Expired { key, .. } => {
@@ -56,7 +53,7 @@ use crate::error::{Error, Result};
 #[non_exhaustive]
 pub enum Change {
     /// A key was written, or its deadline was changed; or, up to [`Synced`](Self::Synced), it is there.
-    Set(Stored),
+    Set(Item),
     /// A key was deleted.
     #[non_exhaustive]
     Deleted {
@@ -100,7 +97,7 @@ impl Change {
     /// ```
     pub fn key(&self) -> Option<&Bytes> {
         match self {
-            Change::Set(stored) => Some(&stored.key),
+            Change::Set(item) => Some(&item.key),
             Change::Deleted { key, .. } | Change::Expired { key, .. } => Some(key),
             Change::Dropped { .. } | Change::Synced { .. } | Change::Reset => None,
         }
@@ -113,81 +110,12 @@ impl Change {
     /// ```
     pub fn revision(&self) -> Option<Revision> {
         match self {
-            Change::Set(stored) => Some(stored.revision),
+            Change::Set(item) => Some(item.revision),
             Change::Deleted { revision, .. }
             | Change::Expired { revision, .. }
             | Change::Dropped { revision }
             | Change::Synced { revision } => Some(*revision),
             Change::Reset => None,
         }
-    }
-}
-
-/// What was stored under a key.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-/// use akvs_client::Change;
-/// namespace.set_bytes("bar", "hello").content_type("text/plain").await?;
-/// let mut changes = namespace.watch().from_state().values().stream();
-/// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
-///     panic!("it was just stored")
-/// };
-/// assert_eq!((&stored.key[..], stored.value.as_deref()), (&b"bar"[..], Some(&b"hello"[..])));
-/// assert_eq!(stored.content_type.as_deref(), Some("text/plain"));
-/// assert_eq!((stored.size, stored.expires), (Some(5), None));
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stored {
-    /// The key.
-    pub key: Bytes,
-    /// The change that wrote it.
-    pub revision: Revision,
-    /// The value, if the watch is one with [`values`](crate::Watch::values). A large value that has been overwritten
-    /// before it was sent is left out; the newer one is told later.
-    pub value: Option<Bytes>,
-    /// How many bytes the value has.
-    pub size: Option<u64>,
-    /// What its writer said it is.
-    pub content_type: Option<String>,
-    /// How its writer said it is encoded. The client never decodes it.
-    pub content_encoding: Option<String>,
-    /// When it was written, by the server's clock.
-    pub modified: Option<SystemTime>,
-    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
-    pub expires: Option<SystemTime>,
-}
-
-impl Stored {
-    /// The value, read as JSON; none if no value came.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// # use akvs_client::Change;
-    /// namespace.set("primes", &[2, 3, 5]).await?;
-    /// let mut changes = namespace.watch().from_state().values().stream();
-    /// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
-    ///     panic!("it was just stored")
-    /// };
-    /// assert_eq!(stored.json::<Vec<u32>>()?, Some(vec![2, 3, 5]));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn json<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        let value = self.value.as_ref();
-        let read = value.map(|value| serde_json::from_slice(value));
-        read.transpose()
-            .map_err(|error| Error::decode(&self.key, error))
     }
 }

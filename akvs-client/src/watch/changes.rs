@@ -18,11 +18,11 @@ use tokio::time::{sleep, timeout};
 
 use super::Target;
 use super::change::Change;
-use super::event::broken;
 use super::progress::{Next, Progress};
 use super::sse::{Parser, TooLong};
 use crate::error::{Error, Result};
 use crate::retry::{Backoff, may_pass, retry_after};
+use crate::told::broken;
 use crate::wire;
 
 const EVENT_STREAM: &str = "text/event-stream";

@@ -4,15 +4,11 @@
 //! holds, it is a change, a word on the watch, unknown, or an error; and no error shows a value.
 
 use akvs_core::Revision;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use reqwest::StatusCode;
-use serde::Deserialize;
 
-use super::change::{Change, Stored};
+use super::change::Change;
 use super::sse::Event;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
+use crate::told::{self, broken};
 
 /// What an event says.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,21 +27,6 @@ pub(super) enum Told {
     Unknown(Option<Revision>),
 }
 
-/// The data of all events. None of its fields is in each of them.
-#[derive(Deserialize)]
-struct Data {
-    key: Option<String>,
-    key64: Option<String>,
-    revision: u64,
-    value: Option<String>,
-    value64: Option<String>,
-    size: Option<u64>,
-    content_type: Option<String>,
-    content_encoding: Option<String>,
-    modified: Option<String>,
-    expires: Option<String>,
-}
-
 /// What an event says, or an error if it is not written as the contract has it.
 pub(super) fn read(event: &Event) -> Result<Told> {
     let unreadable = || unreadable(&event.name);
@@ -53,8 +34,8 @@ pub(super) fn read(event: &Event) -> Result<Told> {
         Some(id) => decimal(id).map(Revision::new),
         None => None,
     };
-    let known: fn(Data, Revision) -> Option<Change> = match &event.name[..] {
-        b"set" => |data, revision| stored(data, revision).map(Change::Set),
+    let known: fn(told::Told, Revision) -> Option<Change> = match &event.name[..] {
+        b"set" => |data, _| data.item().map(Change::Set),
         b"delete" => |data, revision| {
             let key = data.key()?;
             Some(Change::Deleted { key, revision })
@@ -69,7 +50,7 @@ pub(super) fn read(event: &Event) -> Result<Told> {
         b"reset" => return Ok(Told::Reset),
         _ => return Ok(Told::Unknown(id)),
     };
-    let data: Data = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
+    let data: told::Told = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
     let revision = Revision::new(data.revision);
     if event.id.is_some() && id != Some(revision) {
         return Err(unreadable());
@@ -98,56 +79,16 @@ fn decimal(text: &[u8]) -> Option<u64> {
     text.parse().ok()
 }
 
-impl Data {
-    fn key(&self) -> Option<Bytes> {
-        match (&self.key, &self.key64) {
-            (Some(key), None) => Some(Bytes::copy_from_slice(key.as_bytes())),
-            (None, Some(key)) => bytes(key),
-            _ => None,
-        }
-    }
-}
-
-fn stored(data: Data, revision: Revision) -> Option<Stored> {
-    Some(Stored {
-        key: data.key()?,
-        revision,
-        value: match (data.value, data.value64) {
-            (Some(text), None) => Some(text.into()),
-            (None, Some(text)) => Some(bytes(&text)?),
-            (None, None) => None,
-            (Some(_), Some(_)) => return None,
-        },
-        size: data.size,
-        content_type: data.content_type,
-        content_encoding: data.content_encoding,
-        modified: time(data.modified),
-        expires: time(data.expires),
-    })
-}
-
-fn bytes(text: &str) -> Option<Bytes> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).ok().map(Bytes::from)
-}
-
-/// A time that is not readable is not known, as in an answer's head.
-fn time(text: Option<String>) -> Option<std::time::SystemTime> {
-    humantime::parse_rfc3339(&text?).ok()
-}
-
 fn unreadable(name: &[u8]) -> Error {
     let name = name.escape_ascii();
     broken(format!("a \"{name}\" event of the watch cannot be read"))
 }
 
-/// The error of a stream that is not as the contract has it.
-pub(super) fn broken(text: impl Into<String>) -> Error {
-    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Item;
+    use bytes::Bytes;
     use std::time::{Duration, SystemTime};
 
     fn told(name: &str, id: Option<&str>, data: &str) -> Result<Told> {
@@ -166,44 +107,45 @@ mod tests {
         change
     }
 
-    fn set(data: &str) -> Stored {
+    fn set(data: &str) -> Item {
         let change = change("set", data);
-        let Change::Set(stored) = change else {
+        let Change::Set(item) = change else {
             panic!("{change:?}")
         };
-        stored
+        item
     }
 
     #[test]
     fn all_that_is_known_of_a_value_is_read() {
-        let stored = set(
+        let item = set(
             r#"{"key":"a","revision":42,"size":5,"content_type":"text/plain","content_encoding":"gzip",
                 "modified":"2001-09-09T01:46:40.123Z","expires":null,"value":"hello","later":[]}"#,
         );
         let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000_000_123);
-        let expected = Stored {
+        let expected = Item {
             key: "a".into(),
             revision: Revision::new(42),
             value: Some("hello".into()),
-            size: Some(5),
-            content_type: Some("text/plain".into()),
+            size: 5,
+            content_type: "text/plain".into(),
             content_encoding: Some("gzip".into()),
             modified: Some(modified),
             expires: None,
         };
-        assert_eq!(stored, expected);
-        assert_eq!(stored.json::<u8>().unwrap_err().code(), None);
+        assert_eq!(item, expected);
+        assert_eq!(item.json::<u8>().unwrap_err().code(), None);
     }
 
     #[test]
-    fn only_a_key_and_a_revision_must_be_there() {
-        let stored = set(r#"{"key":"a","revision":1}"#);
-        assert_eq!((stored.value.as_ref(), stored.size), (None, None));
-        assert_eq!(stored.json::<u8>().unwrap(), None);
-        let stored = set(r#"{"key64":"_w","revision":1,"value64":"AP8","expires":"soon"}"#);
-        assert_eq!(stored.key, &b"\xff"[..]);
-        assert_eq!(stored.value.as_deref(), Some(&b"\0\xff"[..]));
-        assert_eq!(stored.expires, None);
+    fn only_a_key_a_revision_and_a_size_must_be_there() {
+        let item = set(r#"{"key":"a","revision":1,"size":5}"#);
+        assert_eq!((item.value.as_ref(), item.size), (None, 5));
+        assert_eq!(item.content_type, "application/octet-stream");
+        assert_eq!(item.json::<u8>().unwrap(), None);
+        let item = set(r#"{"key64":"_w","revision":1,"value64":"AP8","expires":"soon"}"#);
+        assert_eq!(item.key, &b"\xff"[..]);
+        assert_eq!(item.value.as_deref(), Some(&b"\0\xff"[..]));
+        assert_eq!((item.size, item.expires), (2, None));
     }
 
     #[test]
@@ -242,6 +184,8 @@ mod tests {
             ("set", None, "hidden"),
             ("set", None, r#""hidden""#),
             ("set", None, r#"{"key":"hidden"}"#),
+            ("set", None, r#"{"key":"hidden","revision":1}"#),
+            ("set", None, r#"{"key":"","revision":1,"size":1}"#),
             ("set", None, r#"{"revision":1,"value":"hidden"}"#),
             ("set", None, r#"{"key":"a","revision":"hidden"}"#),
             ("set", None, r#"{"key":"a","revision":-1}"#),

@@ -194,7 +194,7 @@ impl Progress {
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
         if self.pending_bytes > self.max_bytes {
             let text = "the watch sent a longer transaction than this client takes";
-            return Err(event::broken(text));
+            return Err(crate::told::broken(text));
         }
         self.pending.push((revision, change));
         if last {
@@ -342,7 +342,9 @@ mod tests {
         } else {
             String::new()
         };
-        format!("event: {name}\n{id}data: {{\"key\":\"{key}\",\"revision\":{revision}}}\n\n")
+        format!(
+            "event: {name}\n{id}data: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n"
+        )
     }
 
     fn heard(progress: &mut Progress, stream: &str) -> Vec<String> {

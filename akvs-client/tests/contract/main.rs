@@ -13,7 +13,7 @@
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing` |
-//! | What the client adds | `typed`, `updates`, `conformance`, `retries`, `other_servers`, `watch_client` |
+//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `conformance`, `retries`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
 //! a test, `raw` the socket, `scripted` a server that does what no AKVS does.
@@ -50,6 +50,9 @@ mod tokens;
 mod transactions;
 mod transfer;
 mod typed;
+mod typed_list;
+mod typed_namespaces;
+mod typed_txn;
 mod updates;
 mod values;
 mod version;

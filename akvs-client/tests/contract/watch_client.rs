@@ -139,13 +139,13 @@ fn first_line(stream: &mut TcpStream) -> String {
 
 fn event(name: &str, key: &str, revision: u64) -> String {
     format!(
-        "event: {name}\nid: {revision}\ndata: {{\"key\":\"{key}\",\"revision\":{revision}}}\n\n"
+        "event: {name}\nid: {revision}\ndata: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n"
     )
 }
 
 /// An event that is not the last of its transaction, or an entry of the state.
 fn part(name: &str, key: &str, revision: u64) -> String {
-    format!("event: {name}\ndata: {{\"key\":\"{key}\",\"revision\":{revision}}}\n\n")
+    format!("event: {name}\ndata: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n")
 }
 
 fn synced(revision: u64) -> String {
@@ -310,7 +310,7 @@ fn all_that_a_change_says_is_told() {
         let Some(Ok(Change::Set(stored))) = changes.next().await else {
             panic!("no value")
         };
-        assert_eq!((&stored.key[..], stored.size), (&b"\xff"[..], Some(7)));
+        assert_eq!((&stored.key[..], stored.size), (&b"\xff"[..], 7));
         assert_eq!(stored.json::<Vec<u8>>().unwrap(), Some(vec![2, 3, 5]));
         assert!(stored.json::<String>().is_err());
         assert!(stored.expires.is_some() && stored.modified.is_none());
@@ -791,7 +791,7 @@ fn a_real_server_is_understood() {
             };
             assert_eq!(stored.key, format!("k/{number:03}"));
             assert_eq!(stored.value.unwrap(), vec![0xff; number % 7]);
-            assert_eq!(stored.size, Some((number % 7) as u64));
+            assert_eq!(stored.size, (number % 7) as u64);
             assert!(stored.modified.is_some() && stored.expires.is_none());
         }
         let Some(Ok(Change::Synced { revision, .. })) = changes.next().await else {

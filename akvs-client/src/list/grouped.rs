@@ -1,0 +1,130 @@
+//! Lists with a delimiter: items and groups.
+//!
+//! It owns how the two are brought into one order. It does not own pages. Invariant: what is told goes up by its
+//! bytes, or down where the list is reversed.
+
+use bytes::Bytes;
+
+use super::{List, ListedItems, Page};
+use crate::Item;
+use crate::error::Result;
+
+/// A list whose keys are grouped, from [`List::delimiter`].
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use akvs_client::Listed;
+/// namespace.set("a/1", &1).await?;
+/// namespace.set("a/2", &2).await?;
+/// namespace.set("b", &3).await?;
+/// let mut listed = namespace.list().delimiter("/").stream();
+/// assert_eq!(listed.next().await.unwrap()?, Listed::Prefix("a/".into()));
+/// let Some(Listed::Item(item)) = listed.next().await.transpose()? else {
+///     panic!("there is one more")
+/// };
+/// assert_eq!(item.key, "b");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a list is asked for only when it is awaited or polled"]
+pub struct Grouped(pub(super) List);
+
+/// What a list with a delimiter has at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// A key without the delimiter.
+    Item(Item),
+    /// What the keys of a group begin with, up to and with the delimiter.
+    Prefix(Bytes),
+}
+
+impl Listed {
+    /// The key, or what the keys of the group begin with.
+    ///
+    /// ```
+    /// assert_eq!(akvs_client::Listed::Prefix("a/".into()).name(), "a/");
+    /// ```
+    pub fn name(&self) -> &Bytes {
+        match self {
+            Listed::Item(item) => &item.key,
+            Listed::Prefix(prefix) => prefix,
+        }
+    }
+}
+
+impl Grouped {
+    /// Items and groups, page by page, in the order of their bytes.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("a/1", &1).await?;
+    /// namespace.set("b", &2).await?;
+    /// let mut listed = namespace.list().reverse().delimiter("/").stream();
+    /// assert_eq!(listed.next().await.unwrap()?.name(), "b");
+    /// assert_eq!(listed.next().await.unwrap()?.name(), "a/");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(self) -> ListedItems {
+        ListedItems::new(self.0)
+    }
+
+    /// The first page.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set(b"\xff/1", &1).await?;
+    /// let page = namespace.list().delimiter("/").page().await?;
+    /// assert_eq!(page.prefixes[0], &b"\xff/"[..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page(&self) -> Result<Page> {
+        self.0.page().await
+    }
+
+    /// The page where a cursor points to, which was told with another page of the same list.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("a/1", &1).await?;
+    /// namespace.set("b/1", &2).await?;
+    /// let list = namespace.list().limit(1).delimiter("/");
+    /// let cursor = list.page().await?.cursor.unwrap();
+    /// assert_eq!(list.page_at(&cursor).await?.prefixes, ["b/"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page_at(&self, cursor: &str) -> Result<Page> {
+        self.0.page_at(cursor).await
+    }
+}
+
+/// Items and groups of a page in one order.
+pub(super) fn merged(page: Page, reverse: bool) -> Vec<Listed> {
+    let items = page.items.into_iter().map(Listed::Item);
+    let prefixes = page.prefixes.into_iter().map(Listed::Prefix);
+    let mut listed: Vec<Listed> = items.chain(prefixes).collect();
+    listed.sort_by(|one, other| match reverse {
+        false => one.name().cmp(other.name()),
+        true => other.name().cmp(one.name()),
+    });
+    listed
+}

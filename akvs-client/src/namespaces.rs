@@ -1,0 +1,278 @@
+//! Listing the namespaces of a server.
+//!
+//! It owns the choices of this list and its reading. It does not list keys. Invariant: nothing is sent before a page is
+//! asked for or a stream is polled.
+
+use std::time::SystemTime;
+
+use akvs_core::Revision;
+use reqwest::Method;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+use crate::query::Query;
+use crate::streams::{Boxed, paged, stream};
+use crate::{Client, told};
+
+/// What a stream asks for at once, unless it is said how much; the server takes no more.
+const STREAM_LIMIT: u16 = 1_000;
+
+/// What is known of a namespace.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let client = akvs_client::Client::new(url)?;
+/// let written = client.namespace("foo")?.set_bytes("bar", "hello").await?;
+/// let page = client.namespaces().page().await?;
+/// let foo = &page.namespaces[0];
+/// assert_eq!((&foo.name[..], foo.keys, foo.bytes), ("foo", 1, 8));
+/// assert_eq!(Some(foo.revision), written.revision);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamespaceInfo {
+    /// Its name.
+    pub name: String,
+    /// How many keys it holds.
+    pub keys: u64,
+    /// How many bytes these have, with their values.
+    pub bytes: u64,
+    /// Its last change.
+    pub revision: Revision,
+    /// When it was made, by the server's clock.
+    pub created: Option<SystemTime>,
+}
+
+/// A page of the list of namespaces.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// let page = akvs_client::Client::new(url)?.namespaces().page().await?;
+/// assert!(page.namespaces.is_empty() && page.cursor.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamespacesPage {
+    /// The namespaces.
+    pub namespaces: Vec<NamespaceInfo>,
+    /// Where the next page begins, for [`page_at`](Namespaces::page_at); none at the end.
+    pub cursor: Option<String>,
+}
+
+/// A list of the namespaces, by name, that is asked for when its [`stream`](Self::stream) is polled or a
+/// [`page`](Self::page) is awaited. It has those that the token may see.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let client = akvs_client::Client::new(url)?;
+/// for name in ["team-b", "team-a", "other"] {
+///     client.namespace(name)?.set("bar", &1).await?;
+/// }
+/// let mut teams = client.namespaces().prefix("team-").stream();
+/// assert_eq!(teams.next().await.unwrap()?.name, "team-a");
+/// assert_eq!(teams.next().await.unwrap()?.name, "team-b");
+/// assert!(teams.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a list is asked for only when it is awaited or polled"]
+pub struct Namespaces {
+    client: Client,
+    prefix: String,
+    limit: Option<u16>,
+}
+
+/// The namespaces of a server, from [`Namespaces::stream`].
+#[must_use = "a list is asked for only when it is polled"]
+pub struct NamespaceInfos(Boxed<NamespaceInfo>);
+
+stream!(NamespaceInfos => NamespaceInfo);
+
+#[derive(Deserialize)]
+struct Document {
+    namespaces: Vec<Told>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    name: String,
+    keys: u64,
+    bytes: u64,
+    revision: u64,
+    created: Option<String>,
+}
+
+impl Client {
+    /// A list of the namespaces.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// let mut namespaces = client.namespaces().stream();
+    /// while let Some(info) = namespaces.next().await.transpose()? {
+    ///     println!("{} has {} keys", info.name, info.keys);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn namespaces(&self) -> Namespaces {
+        Namespaces {
+            client: self.clone(),
+            prefix: String::new(),
+            limit: None,
+        }
+    }
+}
+
+impl Namespaces {
+    /// Only those whose names begin so.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// assert_eq!(client.namespaces().prefix("f").page().await?.namespaces.len(), 1);
+    /// assert_eq!(client.namespaces().prefix("g").page().await?.namespaces.len(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Namespaces {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The most namespaces of a page, 1 to 1,000; it does not bound the stream.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("a")?.set("bar", &1).await?;
+    /// client.namespace("b")?.set("bar", &1).await?;
+    /// assert_eq!(client.namespaces().limit(1).page().await?.namespaces.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn limit(mut self, namespaces: u16) -> Namespaces {
+        self.limit = Some(namespaces);
+        self
+    }
+
+    /// The first page.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// assert_eq!(client.namespaces().page().await?.namespaces[0].name, "foo");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page(&self) -> Result<NamespacesPage> {
+        self.read(self.limit, None).await
+    }
+
+    /// The page where a cursor points to, which was told with another page of the same list.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("a")?.set("bar", &1).await?;
+    /// client.namespace("b")?.set("bar", &1).await?;
+    /// let list = client.namespaces().limit(1);
+    /// let cursor = list.page().await?.cursor.unwrap();
+    /// assert_eq!(list.page_at(&cursor).await?.namespaces[0].name, "b");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page_at(&self, cursor: &str) -> Result<NamespacesPage> {
+        self.read(self.limit, Some(cursor)).await
+    }
+
+    /// The namespaces, page by page: each page is asked for when those before it were taken.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// let mut namespaces = client.namespaces().stream();
+    /// assert_eq!(namespaces.next().await.unwrap()?.name, "foo");
+    /// assert!(namespaces.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(self) -> NamespaceInfos {
+        NamespaceInfos(paged(move |cursor| {
+            let list = self.clone();
+            async move {
+                let limit = list.limit.unwrap_or(STREAM_LIMIT);
+                let page = list.read(Some(limit), cursor.as_deref()).await?;
+                Ok((page.namespaces, page.cursor))
+            }
+        }))
+    }
+
+    async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<NamespacesPage> {
+        let mut query = Query::default();
+        if !self.prefix.is_empty() {
+            query.text("prefix", &self.prefix);
+        }
+        if let Some(limit) = limit {
+            query.text("limit", &limit.to_string());
+        }
+        if let Some(cursor) = cursor {
+            query.text("cursor", cursor);
+        }
+        let path = ["/kv", "", query.as_str()];
+        let request = self.client.request(Method::GET, path)?;
+        let answer = told::ask(&self.client, request, "the list of namespaces", page).await?;
+        answer.map_err(Error::api)
+    }
+}
+
+fn page(document: Document) -> Option<NamespacesPage> {
+    let namespaces = document.namespaces.into_iter().map(|told| NamespaceInfo {
+        created: told::time(told.created.as_deref()),
+        name: told.name,
+        keys: told.keys,
+        bytes: told.bytes,
+        revision: Revision::new(told.revision),
+    });
+    Some(NamespacesPage {
+        namespaces: namespaces.collect(),
+        cursor: document.cursor,
+    })
+}

@@ -1,0 +1,206 @@
+//! How the server tells bytes, times and items in JSON, and how it is told keys and values.
+//!
+//! It owns the twins `…` and `…64`, and what an item may hold. It does not own requests. Invariant: bytes that are no
+//! UTF-8 are never bent, and no error that is made here shows a value.
+
+use std::time::SystemTime;
+
+use akvs_core::{Key, Revision};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Problem, Result};
+use crate::{Client, Item, wire};
+
+/// What is taken for said where the server says nothing.
+const DEFAULT_TYPE: &str = "application/octet-stream";
+/// A byte of a value is at most six in JSON, `\u0000`.
+const ESCAPED_BYTES: u64 = 6;
+/// What an answer may hold besides values: a page of the longest keys, say.
+const ANSWER_ROOM_BYTES: u64 = 16 << 20;
+
+/// An item as JSON. None of its members is in each of them.
+#[derive(Deserialize)]
+pub(crate) struct Told {
+    pub(crate) key: Option<String>,
+    pub(crate) key64: Option<String>,
+    pub(crate) revision: u64,
+    pub(crate) value: Option<String>,
+    pub(crate) value64: Option<String>,
+    pub(crate) size: Option<u64>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) modified: Option<String>,
+    pub(crate) expires: Option<String>,
+}
+
+impl Told {
+    /// The key, if it can be read.
+    pub(crate) fn key(&self) -> Option<Bytes> {
+        let key = one_of(self.key.as_deref(), self.key64.as_deref())?;
+        key.filter(|key| Key::check(key).is_ok())
+    }
+
+    /// All of it, if it can be read.
+    pub(crate) fn item(self) -> Option<Item> {
+        let value = one_of(self.value.as_deref(), self.value64.as_deref())?;
+        let length = value.as_ref().map(|value| value.len() as u64);
+        Some(Item {
+            key: self.key()?,
+            revision: Revision::new(self.revision),
+            size: self.size.or(length)?,
+            value,
+            content_type: self.content_type.unwrap_or_else(|| DEFAULT_TYPE.into()),
+            content_encoding: self.content_encoding,
+            modified: time(self.modified.as_deref()),
+            expires: time(self.expires.as_deref()),
+        })
+    }
+}
+
+/// The bytes of a text or of its twin in base64url, if there is one; none at all where that cannot be read.
+pub(crate) fn one_of(text: Option<&str>, base64: Option<&str>) -> Option<Option<Bytes>> {
+    match (text, base64) {
+        (Some(text), None) => Some(Some(Bytes::copy_from_slice(text.as_bytes()))),
+        (None, Some(text)) => decoded(text).map(Some),
+        (None, None) => Some(None),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+pub(crate) fn decoded(base64: &str) -> Option<Bytes> {
+    BASE64_URL_SAFE_NO_PAD.decode(base64).ok().map(Bytes::from)
+}
+
+pub(crate) fn encoded(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A time that is not readable is not known, as in an answer's head.
+pub(crate) fn time(text: Option<&str>) -> Option<SystemTime> {
+    // The library slices bytes of what it takes to be text of one byte a character.
+    let text = text.filter(|text| text.is_ascii())?;
+    humantime::parse_rfc3339(text).ok()
+}
+
+/// A key as a member of an object.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeyMember {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key64: Option<String>,
+}
+
+impl KeyMember {
+    pub(crate) fn new(key: &[u8]) -> KeyMember {
+        let (key, key64) = twins(key);
+        KeyMember { key, key64 }
+    }
+}
+
+/// A value as a member of an object.
+#[derive(Debug, Serialize)]
+pub(crate) struct ValueMember {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value64: Option<String>,
+}
+
+impl ValueMember {
+    pub(crate) fn new(value: &[u8]) -> ValueMember {
+        // Text with many control characters would be six times as long.
+        let escaped = value.iter().filter(|byte| byte.is_ascii_control()).count();
+        let (value, value64) = match escaped > value.len() / 16 {
+            true => (None, Some(encoded(value))),
+            false => twins(value),
+        };
+        ValueMember { value, value64 }
+    }
+}
+
+fn twins(bytes: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(encoded(bytes))),
+    }
+}
+
+/// The most bytes of an answer, or of a line of one, that has one value as long as the client takes.
+pub(crate) fn max_bytes(client: &Client) -> u64 {
+    let values = client.max_value_bytes().saturating_mul(ESCAPED_BYTES);
+    values.saturating_add(ANSWER_ROOM_BYTES)
+}
+
+/// Sends a request that only reads, whatever its method, and gives what the answer's JSON means, or the problem.
+pub(crate) async fn ask<T: DeserializeOwned, R>(
+    client: &Client,
+    request: RequestBuilder,
+    what: &str,
+    read: impl FnOnce(T) -> Option<R>,
+) -> Result<Result<R, Problem>> {
+    match client.send(request, &[StatusCode::OK]).await? {
+        Ok(response) => answer(client, response, what, read).await.map(Ok),
+        Err(problem) => Ok(Err(problem)),
+    }
+}
+
+/// What an answer's JSON means.
+pub(crate) async fn answer<T: DeserializeOwned, R>(
+    client: &Client,
+    response: Response,
+    what: &str,
+    read: impl FnOnce(T) -> Option<R>,
+) -> Result<R> {
+    let body = wire::body(response, max_bytes(client)).await?;
+    let document = serde_json::from_slice(&body).ok();
+    document
+        .and_then(read)
+        .ok_or_else(|| broken(format!("{what} cannot be read")))
+}
+
+/// The error of an answer that began as a success and is not as the contract has it.
+pub(crate) fn broken(text: impl Into<String>) -> Error {
+    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_as_text_or_in_base64() {
+        let json = |value: &[u8]| serde_json::to_string(&ValueMember::new(value)).unwrap();
+        assert_eq!(
+            json("grün\n, and some more text".as_bytes()),
+            r#"{"value":"grün\n, and some more text"}"#
+        );
+        assert_eq!(json(b"\xff"), r#"{"value64":"_w"}"#);
+        assert_eq!(json(b"\0\0"), r#"{"value64":"AAA"}"#);
+        assert_eq!(json(b""), r#"{"value":""}"#);
+        let key = serde_json::to_string(&KeyMember::new(b"\xfe")).unwrap();
+        assert_eq!(key, r#"{"key64":"_g"}"#);
+    }
+
+    #[test]
+    fn one_twin_at_the_most_may_stand_there() {
+        assert_eq!(one_of(None, None), Some(None));
+        assert_eq!(one_of(Some("a"), None), Some(Some("a".into())));
+        assert_eq!(one_of(None, Some("YQ")), Some(Some("a".into())));
+        assert_eq!(one_of(None, Some("YQ==")), None);
+        assert_eq!(one_of(Some("a"), Some("YQ")), None);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_is_not_known() {
+        assert!(time(Some("2001-09-09T01:46:40.123Z")).is_some());
+        for text in ["", "soon", "2001-09-09T01:46:4ü.123Z"] {
+            assert_eq!(time(Some(text)), None, "{text}");
+        }
+    }
+}
