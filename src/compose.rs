@@ -3,17 +3,21 @@
 //! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
 //! anywhere, does not bind sockets and does not heed signals.
 
+mod operate;
+
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::Engine;
-use akvs_core::{
-    Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options,
-};
-use akvs_http::{About, Listener, Operator};
+use akvs_core::{Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options};
+use akvs_http::{About, Listener};
 use akvs_registry::Registry;
 use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
 
+use tokio::sync::Notify;
+
+use self::operate::Operate;
 use crate::access::Access;
 use crate::failure::Failure;
 use crate::logging::{LOG_FILE, OLD_FILES};
@@ -69,26 +73,22 @@ impl Storage {
         })
     }
 
-    /// The data.
-    pub(crate) fn database(&self) -> &Database {
-        &self.database
-    }
-
     /// Whether the data folder is this process's own, so that it can be reached there.
     pub(crate) fn has_folder(&self) -> bool {
         self.has_folder
     }
 
-    /// Serves it over HTTP; within the runtime.
+    /// Serves it over HTTP; within the runtime. Its owner's word to stop is told to `stop`.
     pub(crate) fn serve(
         &self,
         listeners: Vec<Listener>,
         settings: &Settings,
         access: &Access,
         max_connections: u64,
-        operator: Arc<dyn Operator>,
+        stop: Arc<Notify>,
     ) -> Result<akvs_http::Running, Failure> {
         let limits = &settings.limits;
+        let operator = Operate::new(self.database.clone(), settings, stop);
         let defaults = akvs_http::Options::default();
         let options = akvs_http::Options {
             workers: match settings.http.workers.get() {
@@ -103,7 +103,7 @@ impl Storage {
             drain_timeout: limits.drain_timeout.get(),
             tokens: access.tokens.clone(),
             tls: access.tls.clone(),
-            operator: Some(operator),
+            operator: Some(Arc::new(operator)),
             about: About {
                 version: env!("CARGO_PKG_VERSION"),
                 commit: env!("AKVS_COMMIT"),
@@ -138,6 +138,11 @@ pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
         beside: beside.into_iter().flatten().chain(logs).collect(),
         ..DiskOptions::new(&settings.data_dir)
     }
+}
+
+/// Makes the data folder, where it is missing.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    akvs_core::make_folder(folder)
 }
 
 /// The folder of a server that keeps nothing, by which its owner reaches it. One that cannot be used is done without.

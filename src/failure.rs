@@ -1,6 +1,6 @@
 //! Why the program ends without success: one line for people and an exit code for scripts.
 //!
-//! It owns the exit codes but for clap's 2 (usage). It does not decide which failure is which: whoever fails says so.
+//! It owns the exit codes; clap has its own 2 for usage. It does not decide which failure is which: whoever fails says so.
 //! Invariant: one failure is one line on stderr.
 
 use std::fmt;
@@ -17,6 +17,7 @@ pub(crate) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Failed,
+    Usage,
     InUse,
     Config,
 }
@@ -25,6 +26,7 @@ impl Kind {
     fn code(self) -> u8 {
         match self {
             Kind::Failed => 1,
+            Kind::Usage => 2,
             Kind::InUse => 75,
             Kind::Config => 78,
         }
@@ -35,6 +37,11 @@ impl Failure {
     /// It was asked for properly, and did not work.
     pub(crate) fn failed(text: impl fmt::Display) -> Failure {
         Failure::new(Kind::Failed, text)
+    }
+
+    /// It was not asked for as it can be.
+    pub(crate) fn usage(text: impl fmt::Display) -> Failure {
+        Failure::new(Kind::Usage, text)
     }
 
     /// Another server has the data folder.
@@ -49,8 +56,10 @@ impl Failure {
 
     /// Another process of this program ended with this code, for this reason.
     pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> Failure {
-        let kinds = [Kind::InUse, Kind::Config];
-        let kind = kinds.into_iter().find(|kind| Some(kind.code().into()) == code);
+        let kinds = [Kind::Usage, Kind::InUse, Kind::Config];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| Some(kind.code().into()) == code);
         Failure::new(kind.unwrap_or(Kind::Failed), text)
     }
 
@@ -64,11 +73,16 @@ impl Failure {
         }
     }
 
+    /// The exit code that says it.
+    pub(crate) fn code(&self) -> u8 {
+        self.kind.code()
+    }
+
     /// Says it on stderr.
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody listens any more, the exit code has to do.
         _ = writeln!(std::io::stderr(), "akvs: {}", self.text);
-        ExitCode::from(self.kind.code())
+        ExitCode::from(self.code())
     }
 }
 

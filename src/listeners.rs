@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use akvs_http::Listener;
 
 use crate::failure::Failure;
-use crate::socket::{self, OWNER_MODE, SHARED_MODE};
 use crate::settings::{Address, Addresses};
+use crate::socket::{self, OWNER_MODE, SHARED_MODE};
 
 /// Connections that wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1_024;
@@ -165,8 +165,9 @@ pub(crate) fn bind(addresses: &[Resolved], scheme: &str) -> Result<Vec<Bound>, F
 pub(crate) fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure> {
     let path = socket::of_owner(data_dir);
     // Whoever listens there has not got the folder, and is no server of ours.
-    let listener = socket::listen(&path, OWNER_MODE, BACKLOG)
-        .map_err(|error| Failure::failed(format!("cannot listen on {}: {error}", path.display())))?;
+    let listener = socket::listen(&path, OWNER_MODE, BACKLOG).map_err(|error| {
+        Failure::failed(format!("cannot listen on {}: {error}", path.display()))
+    })?;
     Ok((Listener::Owner(listener), path))
 }
 

@@ -39,21 +39,34 @@ const QUIET: [(&str, LevelFilter); 5] = [
     ("mio", LevelFilter::Warn),
 ];
 
-/// The file that is logged to, if there is one: all loggers of a process share it.
-static FILE: OnceLock<SharedFile> = OnceLock::new();
+/// Where the lines go, if not to stderr: all loggers of a process share it.
+static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
 #[derive(Clone)]
-struct SharedFile(Arc<Mutex<FileRotate<AppendCount>>>);
+struct Sink {
+    writer: Arc<Mutex<dyn Write + Send>>,
+    is_terminal: bool,
+}
 
-impl Write for SharedFile {
+impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write(bytes)
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        file.flush()
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.flush()
+    }
+}
+
+impl Sink {
+    fn current() -> Option<Sink> {
+        SINK.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(self) {
+        *SINK.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 }
 
@@ -113,8 +126,25 @@ fn open(path: &Path) -> Result<(), Failure> {
         Compression::None,
         Some(options),
     );
-    let _ = FILE.set(SharedFile(Arc::new(Mutex::new(file))));
+    Sink {
+        writer: Arc::new(Mutex::new(file)),
+        is_terminal: false,
+    }
+    .put();
     Ok(())
+}
+
+/// Logs above a prompt from here on, unless there is a file to log to.
+pub(crate) fn above(settings: &Settings, prompt: Box<dyn Write + Send>) {
+    if Sink::current().is_none() {
+        let writer = Arc::new(Mutex::new(prompt));
+        Sink {
+            writer,
+            is_terminal: true,
+        }
+        .put();
+        filter(settings);
+    }
 }
 
 /// From here on what is logged, and how it looks, is as the settings say.
@@ -134,15 +164,18 @@ fn logger(settings: &Settings) -> Logger {
         builder.filter_module(library, level);
     }
     builder.parse_filters(settings.log.filter.as_str());
-    let file = FILE.get().cloned();
+    let sink = Sink::current();
     let json = match settings.log.format {
-        LogFormat::Auto => file.is_some() || !io::stderr().is_terminal(),
+        LogFormat::Auto => match &sink {
+            Some(sink) => !sink.is_terminal,
+            None => !io::stderr().is_terminal(),
+        },
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    if let Some(file) = file {
+    if let Some(sink) = sink {
         builder
-            .target(Target::Pipe(Box::new(file)))
+            .target(Target::Pipe(Box::new(sink)))
             .write_style(WriteStyle::Never);
     }
     if json {

@@ -8,18 +8,16 @@ mod descriptors;
 mod failure;
 mod listeners;
 mod logging;
-mod operate;
 mod owner;
+mod prompt;
 mod settings;
 mod signals;
 mod socket;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    match cli::run(cli::Cli::parse()) {
+    match cli::run(cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -178,6 +178,12 @@ impl Owner {
         Failure::failed(format!("{who} {how} on {}", self.socket.display()))
     }
 
+    /// Has it stop, and does not wait for that.
+    pub(crate) async fn ask_to_stop(&self) -> Result<(), Failure> {
+        let asked = self.text(Method::POST, "/owner/stop", String::new());
+        asked.await.map(drop)
+    }
+
     /// Has it stop, and waits until its process is gone.
     pub(crate) async fn stop(self, patience: Duration) -> Result<(), Failure> {
         let process = self.pid.and_then(|pid| {
@@ -186,8 +192,7 @@ impl Owner {
             socket::is_heard(&self.socket).then_some(process)
         });
         let Some(process) = process else {
-            self.text(Method::POST, "/owner/stop", String::new())
-                .await?;
+            self.ask_to_stop().await?;
             return self.until_silent(patience).await;
         };
         match rustix::process::pidfd_send_signal(&process, Signal::TERM) {

@@ -23,25 +23,36 @@ pub(crate) enum Asked {
 /// The signals that a server heeds.
 pub(crate) struct Signals {
     terminate: Signal,
-    interrupt: Signal,
+    /// None where Ctrl-C is meant for something else.
+    interrupt: Option<Signal>,
     hang_up: Signal,
 }
 
 impl Signals {
-    /// Takes them over; within the runtime.
-    pub(crate) fn listen() -> io::Result<Signals> {
+    /// Takes them over, that of Ctrl-C only where it is meant; within the runtime.
+    pub(crate) fn listen(interrupt: bool) -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            interrupt: match interrupt {
+                true => Some(signal(SignalKind::interrupt())?),
+                false => None,
+            },
             hang_up: signal(SignalKind::hangup())?,
         })
     }
 
     /// Waits until something is asked.
     pub(crate) async fn next(&mut self) -> Asked {
+        let interrupt = &mut self.interrupt;
+        let interrupted = async {
+            match interrupt {
+                Some(interrupt) => drop(interrupt.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            () = interrupted => Asked::Stop("SIGINT"),
             _ = self.hang_up.recv() => Asked::Renew,
         }
     }

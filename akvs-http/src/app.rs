@@ -9,13 +9,13 @@ use actix_web::web::{self, ServiceConfig};
 use akvs_core::Result;
 use akvs_registry::Registry;
 
-use crate::{Operator, Options};
 use crate::about::About;
 use crate::auth::{Asking, Gate, Grant, Permit};
 use crate::body::{BodyMemory, Limits};
 use crate::connection::Asker;
 use crate::metrics::Metrics;
 use crate::routes::{export, get, import, kv, meta, metrics, openapi, root, txn, version, watch};
+use crate::{Operator, Options};
 
 /// What every request may need.
 pub(crate) struct State {

@@ -12,9 +12,9 @@ use akvs_registry::Registry;
 use akvs_server::Relay;
 
 use crate::app::{self, State};
+use crate::listener::{self, Listener, Shared};
 use crate::observe::Observe;
 use crate::tls::Current;
-use crate::listener::{self, Listener, Shared};
 use crate::{Options, Tls, Tokens, owner};
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
@@ -33,9 +33,7 @@ pub fn start(
         }
         let cells = data.metrics.worker();
         let observe = Observe::new(cells, data.registry.clone());
-        let app = App::new()
-            .app_data(data.clone())
-            .configure(app::configure);
+        let app = App::new().app_data(data.clone()).configure(app::configure);
         match is_owners {
             true => app.configure(owner::configure),
             false => app,

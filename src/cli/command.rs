@@ -1,11 +1,17 @@
 //! What can be typed: the verbs and their help, and which file does which.
 //!
-//! It does nothing itself. `akvs` alone is `akvs serve`, so that verb's flags are taken without its name too.
+//! It does nothing itself. `akvs` alone is `akvs serve`, so that verb's flags are taken without its name too. A client's
+//! verb takes flags that say which server is meant, which the same verb has not at the prompt.
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{PlaceFlags, SettingsFlags, config, ping, serve, start, status, stop, token};
+use super::client::Target;
+use super::{
+    ClientVerb, PlaceFlags, SettingsFlags, attach, client, config, ping, serve, shell, start,
+    status, stop, token,
+};
 use crate::failure::Failure;
+use crate::owner::block_on;
 
 /// The key-value store that you can curl.
 #[derive(Debug, Parser)]
@@ -29,11 +35,16 @@ enum Verb {
     /// Run the server in the foreground; logs go to stderr [alias: foreground]
     #[command(alias = "foreground", after_long_help = EXAMPLES)]
     Serve(serve::ServeFlags),
+    /// Run the server in the foreground, with a prompt; leaving it stops the server
+    Console(SettingsFlags),
     /// Run the server in the background; done once it is ready
+    #[command(after_long_help = START)]
     Start(SettingsFlags),
     /// Stop the server, and wait until its process is gone
+    #[command(after_long_help = START)]
     Stop(stop::Flags),
     /// Stop the server if one runs, and start it with these flags
+    #[command(after_long_help = START)]
     Restart(stop::RestartFlags),
     /// Say pong, if the server answers
     Ping(PlaceFlags),
@@ -41,14 +52,29 @@ enum Verb {
     Pid(PlaceFlags),
     /// Print how the server is
     Status(status::Flags),
-    /// Succeed if the server takes writes
-    Healthcheck(PlaceFlags),
-    /// See the settings that hold, and check them
-    #[command(subcommand)]
-    Config(config::Verb),
+    /// A prompt on the running server; leaving it (Ctrl-D, quit) never stops the server
+    Attach(PlaceFlags),
+    /// Do one line of the prompt's language
+    #[command(
+        after_long_help = "Examples:\n  akvs eval \"set foo bar baz\"\n  akvs eval \"get foo bar\"\n  akvs eval \"log debug\""
+    )]
+    Eval(attach::EvalFlags),
+    #[command(flatten)]
+    Client(Box<ClientVerb>),
     /// Make tokens, list them, take them back
     #[command(subcommand)]
     Token(token::Verb),
+    /// See the settings that hold, and check them
+    #[command(subcommand)]
+    Config(config::Verb),
+    /// Succeed if the server takes writes
+    Healthcheck(PlaceFlags),
+    /// Print what completes these verbs in a shell
+    #[command(after_long_help = "Example:\n  akvs completions bash > /etc/bash_completion.d/akvs")]
+    Completions(shell::Flags),
+    /// Print the manual page
+    #[command(after_long_help = "Example:\n  akvs man | man -l -")]
+    Man,
 }
 
 const EXAMPLES: &str = "\
@@ -57,6 +83,7 @@ Examples:
   akvs serve --listen 127.0.0.1:9000 --data-dir /srv/kv
   akvs --engine memory --log debug
   AKVS_HTTP__LISTEN=127.0.0.1:9000,[::1]:9000 akvs
+  akvs start; akvs set foo bar baz; akvs get foo bar; akvs stop
   akvs config show
   akvs token new ops --rights admin
 
@@ -67,19 +94,104 @@ limits.max_value_bytes.
 
 Exit codes: 0; 1 it failed; 2 usage; 75 another server has the data folder; 78 a setting is wrong.";
 
+const START: &str = "\
+Examples:
+  akvs start --listen 127.0.0.1:9000 --data-dir /srv/kv
+  akvs status --data-dir /srv/kv
+  akvs restart --data-dir /srv/kv --log debug
+  akvs stop --data-dir /srv/kv
+
+A server is found by the socket akvs.sock in its data folder, whatever its address, tokens or TLS.";
+
+const CLIENT: &str = "\
+Examples:
+  akvs set foo bar baz
+  akvs set foo picture @cat.png --content-type image/png --ttl 7d
+  date | akvs set foo now -
+  akvs get foo bar
+  akvs ls foo --prefix b --json
+  akvs watch foo --state --values
+  AKVS_URL=https://kv.example AKVS_TOKEN_FILE=token akvs get foo bar
+
+Without --url and AKVS_URL it is the server of the data folder, by the socket in it, which needs no token.";
+
+/// What was typed.
+pub(crate) struct Typed {
+    cli: Cli,
+    /// Of a client's verb.
+    target: Option<Target>,
+}
+
+/// The whole of what can be typed.
+pub(crate) fn command() -> clap::Command {
+    let verbs = ClientVerb::augment_subcommands(clap::Command::new("client"));
+    let mut command = Cli::command();
+    for verb in verbs.get_subcommands() {
+        command = command.mut_subcommand(verb.get_name(), with_target);
+    }
+    command
+}
+
+/// A verb with the flags that say which server is meant, or all verbs below it.
+fn with_target(verb: clap::Command) -> clap::Command {
+    let below: Vec<String> = verb
+        .get_subcommands()
+        .map(|below| below.get_name().to_owned())
+        .collect();
+    if below.is_empty() {
+        let about = verb.get_about().cloned().unwrap_or_default();
+        let examples = verb.get_after_long_help().cloned();
+        let examples = examples.unwrap_or_else(|| CLIENT.into());
+        // What the flags say of themselves is not said of the verb.
+        let verb = Target::augment_args(verb);
+        return verb.about(about).long_about(None).after_long_help(examples);
+    }
+    below
+        .iter()
+        .fold(verb, |verb, name| verb.mut_subcommand(name, with_target))
+}
+
+/// Reads what was typed; ends the process where that is not understood, or help is all that was asked for.
+pub(crate) fn parse() -> Typed {
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches);
+    let cli = cli.unwrap_or_else(|error| error.format(&mut command()).exit());
+    let mut leaf = &matches;
+    while let Some((_, below)) = leaf.subcommand() {
+        leaf = below;
+    }
+    let is_client = matches!(cli.verb, Some(Verb::Client(_)));
+    let target = is_client.then(|| Target::from_arg_matches(leaf));
+    let target = target.transpose();
+    let target = target.unwrap_or_else(|error| error.format(&mut command()).exit());
+    Typed { cli, target }
+}
+
 /// Does what was typed.
-pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
-    match cli.verb {
-        None => serve::run(&cli.serve),
-        Some(Verb::Serve(flags)) => serve::run(&flags),
-        Some(Verb::Start(flags)) => start::run(&flags),
-        Some(Verb::Stop(flags)) => stop::run(&flags),
-        Some(Verb::Restart(flags)) => stop::restart(&flags),
-        Some(Verb::Ping(flags)) => ping::run(&flags),
-        Some(Verb::Pid(flags)) => ping::pid(&flags),
-        Some(Verb::Status(flags)) => status::run(&flags),
-        Some(Verb::Healthcheck(flags)) => ping::health(&flags),
-        Some(Verb::Config(verb)) => config::run(&verb),
-        Some(Verb::Token(verb)) => token::run(&verb),
+pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
+    let Typed { cli, target } = typed;
+    let Some(verb) = cli.verb else {
+        return serve::run(&cli.serve);
+    };
+    match verb {
+        Verb::Serve(flags) => serve::run(&flags),
+        Verb::Console(flags) => attach::console(&flags),
+        Verb::Start(flags) => start::run(&flags),
+        Verb::Stop(flags) => stop::run(&flags),
+        Verb::Restart(flags) => stop::restart(&flags),
+        Verb::Ping(flags) => ping::run(&flags),
+        Verb::Pid(flags) => ping::pid(&flags),
+        Verb::Status(flags) => status::run(&flags),
+        Verb::Attach(flags) => attach::run(&flags),
+        Verb::Eval(flags) => attach::eval(&flags),
+        Verb::Client(verb) => block_on(async {
+            let connected = target.unwrap_or_default().connect().await?;
+            client(*verb, &connected.client).await
+        }),
+        Verb::Token(verb) => token::run(&verb),
+        Verb::Config(verb) => config::run(&verb),
+        Verb::Healthcheck(flags) => ping::health(&flags),
+        Verb::Completions(flags) => shell::completions(&flags),
+        Verb::Man => shell::man(),
     }
 }

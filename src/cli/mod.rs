@@ -5,21 +5,27 @@
 //! | `command` | what can be typed, and who does it |
 //! | `flags` | the flags that say something about the settings |
 //! | `output` | how verbs print |
+//! | `client` | the verbs that a client does, which the prompt has too |
 //! | `place` | the flags that say which data folder is meant |
 //! | all others | a verb each, or a few that belong together |
 
+mod attach;
+mod client;
 mod command;
 mod config;
 mod flags;
-mod output;
+pub(crate) mod output;
 mod ping;
 mod place;
 mod serve;
+mod shell;
 mod start;
-mod status;
+pub(crate) mod status;
 mod stop;
 mod token;
 
-pub(crate) use command::{Cli, run};
+pub(crate) use client::{ClientVerb, run as client};
+pub(crate) use command::{parse, run};
 pub(crate) use flags::SettingsFlags;
 pub(crate) use place::PlaceFlags;
+pub(crate) use stop::PATIENCE as STOP_PATIENCE;

@@ -18,10 +18,9 @@ use crate::access::{Access, Renewal};
 use crate::compose::Storage;
 use crate::failure::Failure;
 use crate::listeners::{self, Bound, Resolved};
-use crate::operate::Operate;
 use crate::settings::{EngineKind, Loaded};
 use crate::signals::{Asked, Signals};
-use crate::{descriptors, logging};
+use crate::{descriptors, logging, prompt};
 
 /// What the server may take beyond the drain time-out.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,7 +44,7 @@ struct Start<'a> {
     addresses: &'a [Resolved],
     access: Access,
     max_connections: u64,
-    is_detached: bool,
+    mode: Mode,
 }
 
 /// What is listened on.
@@ -54,21 +53,48 @@ struct Sockets {
     owner: Option<(Listener, PathBuf)>,
 }
 
-pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
-    if flags.detached {
-        // What is sent to the terminal's processes is not meant for it any more.
-        rustix::process::setsid().map_err(Failure::failed)?;
-    }
-    let ran = run_here(&flags.settings, flags.detached);
-    // Who started it hears it on stderr; who looks into the log later is told there.
-    ran.inspect_err(|failure| {
-        if flags.detached {
-            log::error!("{failure}");
-        }
-    })
+/// How a server runs.
+pub(crate) enum Mode {
+    /// Until a signal ends it.
+    Foreground,
+    /// Likewise, in the background: who started it waits for a line on stdout.
+    Detached,
+    /// Beside a prompt, which is told the addresses: Ctrl-C is not meant for the server.
+    Console(Box<dyn Fn(&str)>),
 }
 
-fn run_here(flags: &SettingsFlags, is_detached: bool) -> Result<(), Failure> {
+impl Mode {
+    /// It listens on these addresses.
+    fn tell(&self, addresses: &str) {
+        match self {
+            Mode::Foreground => {}
+            Mode::Detached => {
+                // Where nobody reads it any more, it is ready all the same.
+                let _ = writeln!(std::io::stdout(), "{addresses}");
+            }
+            Mode::Console(ready) => ready(addresses),
+        }
+    }
+}
+
+pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+    if !flags.detached {
+        return run_as(&flags.settings, Mode::Foreground);
+    }
+    // What is sent to the terminal's processes is not meant for it any more.
+    rustix::process::setsid().map_err(Failure::failed)?;
+    // Who started it hears it on stderr; who looks into the log later is told there.
+    run_as(&flags.settings, Mode::Detached).inspect_err(|failure| log::error!("{failure}"))
+}
+
+/// Ends the process, and leaves the terminal as it was.
+pub(crate) fn exit(code: u8) -> ! {
+    prompt::restore();
+    std::process::exit(code.into())
+}
+
+/// Runs a server; comes back only where that fails.
+pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode) -> Result<(), Failure> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     logging::start(settings)?;
@@ -95,20 +121,16 @@ fn run_here(flags: &SettingsFlags, is_detached: bool) -> Result<(), Failure> {
         addresses,
         access,
         max_connections,
-        is_detached,
+        mode,
     };
     let runtime = actix_web::rt::System::new();
     runtime.block_on(serve(start, storage, sockets))
 }
 
-async fn serve(
-    start: Start<'_>,
-    storage: Storage,
-    sockets: Sockets,
-) -> Result<(), Failure> {
+async fn serve(start: Start<'_>, storage: Storage, sockets: Sockets) -> Result<(), Failure> {
     let settings = &start.loaded.settings;
-    let mut signals =
-        Signals::listen().map_err(|error| Failure::failed(format!("no signals: {error}")))?;
+    let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
+        .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
     let (owner, socket) = sockets.owner.unzip();
     let (listeners, shown): (Vec<_>, Vec<_>) = sockets
         .bound
@@ -117,24 +139,14 @@ async fn serve(
         .unzip();
     let listeners = listeners.into_iter().chain(owner).collect();
     let stop = Arc::new(Notify::new());
-    let operator = Operate::new(storage.database().clone(), settings, Arc::clone(&stop));
     let (access, connections) = (&start.access, start.max_connections);
-    let running = storage.serve(
-        listeners,
-        settings,
-        access,
-        connections,
-        Arc::new(operator),
-    )?;
+    let running = storage.serve(listeners, settings, access, connections, Arc::clone(&stop))?;
     let handle = running.handle();
     announce(&start);
     for address in &shown {
         log::info!("listening on {address}");
     }
-    if start.is_detached {
-        // Who waits for this reads a line; where nobody does, it is ready all the same.
-        let _ = writeln!(std::io::stdout(), "{}", shown.join(", "));
-    }
+    start.mode.tell(&shown.join(", "));
     let asked = Rc::new(Notify::new());
     let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
     actix_web::rt::spawn(renew(renewal, Rc::clone(&asked)));
@@ -173,7 +185,7 @@ async fn serve(
     stopped?;
     log::info!("stopped");
     // All is on disk. Closing the engine's files in good order would wait for a compaction that may be under way.
-    std::process::exit(0)
+    exit(0)
 }
 
 /// Has a server heed new tokens, and all that can be renewed when it is asked to. Ends with the runtime.
@@ -218,7 +230,7 @@ async fn or_at_once(
         signal = second => {
             // Like a crash: what was answered is as durable as ever. Destructors would wait for what hangs.
             log::warn!("ended at once on {signal}");
-            std::process::exit(1)
+            exit(1)
         }
     }
 }

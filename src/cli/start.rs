@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{SettingsFlags, output};
+use crate::compose;
 use crate::failure::Failure;
 use crate::logging::LOG_FILE;
 use crate::owner::{Owner, block_on};
@@ -51,7 +52,7 @@ fn log_file(settings: &Settings) -> Result<String, Failure> {
         return Ok(settings.log.file.clone());
     }
     let folder = Path::new(&settings.data_dir);
-    akvs_core::make_folder(folder).map_err(|error| {
+    compose::make_folder(folder).map_err(|error| {
         let folder = folder.display();
         Failure::config(format!("data_dir: {folder} cannot be made: {error}"))
     })?;

@@ -8,6 +8,9 @@ use super::{PlaceFlags, SettingsFlags, output, start};
 use crate::failure::Failure;
 use crate::owner::{Owner, block_on};
 
+/// How long a server may take to end, where nothing else is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
@@ -27,7 +30,7 @@ pub(crate) struct RestartFlags {
 #[derive(Args, Debug)]
 struct Patience {
     /// How long to wait for the end, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
 }
 

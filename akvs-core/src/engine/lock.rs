@@ -32,7 +32,9 @@ pub(super) const LOCK_FILE: &str = "akvs.lock";
 
 /// A data folder that this process has for itself, for as long as this is kept.
 #[derive(Debug)]
-pub struct FolderLock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+pub struct FolderLock(
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
+);
 
 impl FolderLock {
     /// Takes a folder, making it where it is missing, without a look at what is in it.

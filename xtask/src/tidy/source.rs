@@ -58,7 +58,11 @@ const CONFINED: &[Confined] = &[
     Confined {
         names: &["akvs_registry", "akvs_server", "akvs_core"],
         within: &["src/"],
-        except: &["src/compose.rs"],
+        except: &[
+            "src/compose.rs",
+            "src/compose/operate.rs",
+            "src/compose/offline.rs",
+        ],
         why: "the binary names inner layers only where it composes them",
     },
 ];

@@ -1,0 +1,239 @@
+//! `ls` and `watch`: what there is, and what changes.
+
+use std::ffi::OsString;
+
+use akvs_client::{Change, Client, Item, Listed, Revision};
+use bytes::Bytes;
+use clap::Args;
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use super::{namespaces, shown};
+use crate::cli::output;
+use crate::failure::Failure;
+
+#[derive(Args, Debug)]
+pub(crate) struct Ls {
+    /// The namespace; without one the namespaces are listed
+    #[arg(value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Only keys that begin so
+    #[arg(long, value_name = "PREFIX", requires = "namespace")]
+    prefix: Option<OsString>,
+    /// From this key on
+    #[arg(long, value_name = "KEY", requires = "namespace")]
+    start: Option<OsString>,
+    /// Up to this key, which is not listed
+    #[arg(long, value_name = "KEY", requires = "namespace")]
+    end: Option<OsString>,
+    /// The last one first
+    #[arg(long, requires = "namespace")]
+    reverse: bool,
+    /// Only what comes before this, once each, where a key goes on with it
+    #[arg(long, value_name = "DELIMITER", requires = "namespace")]
+    delimiter: Option<OsString>,
+    /// At most so many
+    #[arg(long, value_name = "NUMBER", requires = "namespace")]
+    limit: Option<usize>,
+    /// With size, revision and type
+    #[arg(long, short, conflicts_with = "json", requires = "namespace")]
+    long: bool,
+    /// Print each as a JSON document
+    #[arg(long)]
+    json: bool,
+    /// The values too, in the JSON documents
+    #[arg(long, requires = "json")]
+    values: bool,
+}
+
+impl Ls {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let Some(name) = &self.namespace else {
+            return namespaces::list(client, self.json).await;
+        };
+        let mut list = shown::namespace(client, name)?.list();
+        if let Some(prefix) = &self.prefix {
+            list = list.prefix(shown::key(prefix));
+        }
+        if let Some(start) = &self.start {
+            list = list.start(shown::key(start));
+        }
+        if let Some(end) = &self.end {
+            list = list.end(shown::key(end));
+        }
+        if self.reverse {
+            list = list.reverse();
+        }
+        if self.values {
+            list = list.values();
+        }
+        let most = self.limit.unwrap_or(usize::MAX);
+        list = list.limit(u16::try_from(most).unwrap_or(u16::MAX).clamp(1, 1_000));
+        let grouped = match &self.delimiter {
+            Some(delimiter) => list.delimiter(shown::key(delimiter)).stream().left_stream(),
+            None => {
+                let items = list.stream();
+                items.map(|item| item.map(Listed::Item)).right_stream()
+            }
+        };
+        let mut listed = grouped.take(most);
+        while let Some(one) = listed.next().await {
+            let one = one.map_err(|error| shown::failed(&error))?;
+            if !output::go_on(&self.line(&one))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&self, listed: &Listed) -> Vec<u8> {
+        match listed {
+            Listed::Item(item) if self.json => line(shown::item(item)),
+            Listed::Item(item) if self.long => long(item).into_bytes(),
+            Listed::Item(item) => raw(&item.key),
+            Listed::Prefix(prefix) if self.json => {
+                let mut document = Map::new();
+                shown::bytes(&mut document, "prefix", prefix);
+                line(document)
+            }
+            Listed::Prefix(prefix) => raw(prefix),
+        }
+    }
+}
+
+fn line(document: Map<String, Value>) -> Vec<u8> {
+    format!("{}\n", Value::from(document)).into_bytes()
+}
+
+fn raw(key: &Bytes) -> Vec<u8> {
+    let mut line = key.to_vec();
+    line.push(b'\n');
+    line
+}
+
+fn long(item: &Item) -> String {
+    let expires = match item.expires {
+        Some(expires) => format!("  until {}", humantime::format_rfc3339_millis(expires)),
+        None => String::new(),
+    };
+    format!(
+        "{:>10}  {:>10}  {}  {}{expires}\n",
+        item.size,
+        item.revision,
+        item.content_type,
+        shown::text(&item.key)
+    )
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    namespace: String,
+    /// Only keys that begin so
+    #[arg(long, value_name = "PREFIX", conflicts_with = "key")]
+    prefix: Option<OsString>,
+    /// Only this key
+    #[arg(long, value_name = "KEY")]
+    key: Option<OsString>,
+    /// Begin after this revision
+    #[arg(long, value_name = "REVISION", value_parser = shown::revision, conflicts_with = "state")]
+    since: Option<Revision>,
+    /// Tell what there is first
+    #[arg(long)]
+    state: bool,
+    /// Tell the values too
+    #[arg(long)]
+    values: bool,
+    /// Print each change as a JSON document
+    #[arg(long)]
+    json: bool,
+    /// End after so many changes
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
+}
+
+impl Watch {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let mut watch = shown::namespace(client, &self.namespace)?.watch();
+        if let Some(prefix) = &self.prefix {
+            watch = watch.prefix(shown::key(prefix));
+        }
+        if let Some(key) = &self.key {
+            watch = watch.key(shown::key(key));
+        }
+        if let Some(since) = self.since {
+            watch = watch.since(since);
+        }
+        if self.state {
+            watch = watch.from_state();
+        }
+        if self.values {
+            watch = watch.values();
+        }
+        let mut changes = watch.stream();
+        for _ in 0..self.limit.unwrap_or(usize::MAX) {
+            let Some(change) = changes.next().await else {
+                break;
+            };
+            let change = change.map_err(|error| shown::failed(&error))?;
+            let told = match self.json {
+                true => line(document(&change)),
+                false => plain(&change),
+            };
+            if !output::go_on(&told)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What happened, in the contract's word.
+fn event(change: &Change) -> &'static str {
+    match change {
+        Change::Set(_) => "set",
+        Change::Deleted { .. } => "delete",
+        Change::Expired { .. } => "expire",
+        Change::Dropped { .. } => "drop",
+        Change::Synced { .. } => "synced",
+        Change::Reset => "reset",
+        _ => "other",
+    }
+}
+
+fn document(change: &Change) -> Map<String, Value> {
+    let mut document = match change {
+        Change::Set(item) => shown::item(item),
+        other => {
+            let mut document = Map::new();
+            if let Some(key) = other.key() {
+                shown::bytes(&mut document, "key", key);
+            }
+            if let Some(revision) = other.revision() {
+                document.insert("revision".into(), revision.get().into());
+            }
+            document
+        }
+    };
+    document.insert("event".into(), event(change).into());
+    document
+}
+
+fn plain(change: &Change) -> Vec<u8> {
+    let revision = change.revision().map(|revision| revision.to_string());
+    let mut line = format!("{} {}", revision.unwrap_or_default(), event(change));
+    if let Some(key) = change.key() {
+        line = format!("{line} {}", shown::text(key));
+    }
+    let mut line = line.into_bytes();
+    if let Change::Set(Item {
+        value: Some(value), ..
+    }) = change
+    {
+        line.push(b' ');
+        line.extend_from_slice(value);
+    }
+    line.push(b'\n');
+    line
+}

@@ -1,0 +1,100 @@
+//! What is stored, as it is shown: bytes as they are, or a JSON document with the names of the contract.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, SystemTime};
+
+use akvs_client::{Client, Error, Item, Namespace, Revision};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// A key as it was typed.
+pub(super) fn key(typed: &std::ffi::OsStr) -> &[u8] {
+    typed.as_bytes()
+}
+
+/// A namespace that was typed.
+pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, Failure> {
+    client.namespace(name).map_err(|error| failed(&error))
+}
+
+/// A time to live that was typed.
+pub(super) fn ttl(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map(Duration::from_secs);
+    let ttl = seconds.or_else(|_| humantime::parse_duration(text));
+    match ttl {
+        Ok(ttl) if !ttl.is_zero() => Ok(ttl),
+        Ok(_) => Err("a time to live is longer than nothing".into()),
+        Err(error) => Err(format!("{error}; write it such as 90, 90s, 5m, 2h or 7d")),
+    }
+}
+
+/// A revision that was typed.
+pub(super) fn revision(text: &str) -> Result<Revision, String> {
+    let number = text.trim_matches('"').parse::<u64>();
+    let number = number.map_err(|_| "a revision is a number".to_owned())?;
+    Ok(Revision::new(number))
+}
+
+/// What went wrong, with what is behind it.
+pub(super) fn failed(error: &Error) -> Failure {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    Failure::failed(text)
+}
+
+/// A key for a line: as it is where it can be printed.
+pub(super) fn text(key: &[u8]) -> String {
+    match std::str::from_utf8(key) {
+        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => key.escape_ascii().to_string(),
+    }
+}
+
+/// `"name": text`, or `"name64"` where the bytes are none.
+pub(super) fn bytes(document: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => document.insert(name.into(), text.into()),
+        Err(_) => {
+            let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+            document.insert(format!("{name}64"), text.into())
+        }
+    };
+}
+
+/// An item as the contract lists it.
+pub(super) fn item(item: &Item) -> Map<String, Value> {
+    let mut document = Map::new();
+    bytes(&mut document, "key", &item.key);
+    let rest = json!({
+        "revision": item.revision.get(),
+        "size": item.size,
+        "content_type": item.content_type,
+        "content_encoding": item.content_encoding,
+        "modified": time(item.modified),
+        "expires": time(item.expires),
+    });
+    if let Value::Object(rest) = rest {
+        document.extend(rest.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    if let Some(value) = &item.value {
+        bytes(&mut document, "value", value);
+    }
+    document
+}
+
+/// RFC 3339 with milliseconds.
+pub(super) fn time(time: Option<SystemTime>) -> Value {
+    time.map_or(Value::Null, |time| {
+        humantime::format_rfc3339_millis(time).to_string().into()
+    })
+}

@@ -1,0 +1,82 @@
+//! Which server is meant: the one that is named, else the one of the data folder.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use akvs_client::{Client, ClientBuilder};
+use clap::Args;
+
+use crate::cli::PlaceFlags;
+use crate::failure::Failure;
+use crate::owner::Owner;
+use crate::socket;
+
+/// Which server is meant.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Target {
+    /// The server: http://, https:// or unix:PATH [default: the one of the data folder, by its socket] [env: AKVS_URL]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// A file with the token, which is on its first line [env: AKVS_TOKEN with the token itself, AKVS_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// How long an answer may take, in seconds [default: 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    place: PlaceFlags,
+}
+
+/// A client, and what keeps the way to its server open.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    _owner: Option<Owner>,
+}
+
+impl Target {
+    /// A client of it. Nothing is sent yet to a server that is named.
+    pub(crate) async fn connect(&self) -> Result<Connected, Failure> {
+        let mut builder = ClientBuilder::from_env().map_err(Failure::config)?;
+        if let Some(url) = &self.url {
+            builder = builder.base_url(url);
+        }
+        if let Some(file) = &self.token_file {
+            builder = builder.token(token(file)?);
+        }
+        if let Some(timeout) = self.timeout {
+            builder = builder.timeout(Duration::from_secs(timeout));
+        }
+        let is_named = std::env::var_os("AKVS_URL").is_some_and(|url| !url.is_empty());
+        let owner = match self.url.is_some() || is_named {
+            true => None,
+            false => Some(self.owner().await?),
+        };
+        if let Some(owner) = &owner {
+            builder = builder.unix_socket(owner.path());
+        }
+        Ok(Connected {
+            client: builder.build().map_err(Failure::config)?,
+            _owner: owner,
+        })
+    }
+
+    async fn owner(&self) -> Result<Owner, Failure> {
+        let data_dir = self.place.data_dir()?;
+        let found = Owner::find(&data_dir).await?;
+        found.ok_or_else(|| {
+            let socket = socket::of_owner(&data_dir);
+            Failure::failed(format!(
+                "no server is running: nothing listens on {}; start one with `akvs start`, or name one with --url",
+                socket.display()
+            ))
+        })
+    }
+}
+
+fn token(file: &PathBuf) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let file = file.display();
+        Failure::config(format!("--token-file: {file} cannot be read: {error}"))
+    })?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

@@ -1,0 +1,162 @@
+//! `txn`: several things at once, as the JSON document of the contract.
+
+use std::ffi::OsString;
+
+use akvs_client::{Client, Put, Revision};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{shown, value};
+use crate::cli::output;
+use crate::failure::Failure;
+
+const EXAMPLE: &str = r#"Example:
+  akvs txn shop '{"checks":[{"key":"stock","revision":7}],
+    "ops":[{"op":"add","key":"stock","by":-1},{"op":"set","key":"order/1","value":"tea","ttl":"7d"}]}'"#;
+
+#[derive(Args, Debug)]
+#[command(after_long_help = EXAMPLE)]
+pub(crate) struct Txn {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    namespace: String,
+    /// What must hold and what is to be done, in JSON: TEXT, @FILE, or - for stdin
+    #[arg(value_name = "JSON")]
+    document: OsString,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    checks: Vec<Check>,
+    ops: Vec<Op>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    key: Option<String>,
+    key64: Option<String>,
+    revision: Option<u64>,
+    #[serde(default)]
+    absent: bool,
+    #[serde(default)]
+    exists: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Op {
+    op: Kind,
+    key: Option<String>,
+    key64: Option<String>,
+    value: Option<String>,
+    value64: Option<String>,
+    ttl: Option<serde_json::Value>,
+    content_type: Option<String>,
+    by: Option<i64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Set,
+    Delete,
+    Add,
+    Touch,
+}
+
+impl Txn {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let text = value::read(self.document)?;
+        let document: Document = serde_json::from_slice(&text)
+            .map_err(|error| Failure::usage(format!("this is no transaction: {error}")))?;
+        let mut txn = shown::namespace(client, &self.namespace)?.txn();
+        for check in document.checks {
+            let key = bytes("key", check.key, check.key64)?;
+            txn = match (check.revision, check.absent, check.exists) {
+                (Some(revision), false, false) => txn.check_revision(key, Revision::new(revision)),
+                (None, true, false) => txn.check_absent(key),
+                (None, false, true) => txn.check_exists(key),
+                _ => {
+                    let text = "a check has one of revision, absent and exists";
+                    return Err(Failure::usage(text));
+                }
+            };
+        }
+        for op in document.ops {
+            txn = add(txn, op)?;
+        }
+        let done = txn.commit().await.map_err(|error| shown::failed(&error))?;
+        let results = done.results.iter().map(|result| {
+            json!({
+                "revision": result.revision.map(Revision::get),
+                "existed": result.existed,
+                "value": result.value,
+            })
+        });
+        let document = json!({
+            "revision": done.revision.map(Revision::get),
+            "results": results.collect::<Vec<_>>(),
+        });
+        output::print(&format!("{document}\n"))
+    }
+}
+
+fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
+    let key = bytes("key", op.key, op.key64)?;
+    let foreign = match op.op {
+        Kind::Set => op.by.is_some(),
+        Kind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
+        Kind::Add => op.ttl.is_some() || op.content_type.is_some(),
+        Kind::Touch => op.by.is_some() || op.content_type.is_some(),
+    };
+    let has_value = op.value.is_some() || op.value64.is_some();
+    if foreign || has_value && !matches!(op.op, Kind::Set) {
+        return Err(Failure::usage("an operation has a member of another one"));
+    }
+    let ttl = op.ttl.map(|ttl| match ttl {
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
+    });
+    let keeps = ttl.as_deref() == Some("keep");
+    let ttl = ttl
+        .filter(|_| !keeps)
+        .as_deref()
+        .map(shown::ttl)
+        .transpose();
+    let ttl = ttl.map_err(|why| Failure::usage(format!("ttl: {why}")))?;
+    Ok(match op.op {
+        Kind::Set => {
+            let mut put = Put::bytes(bytes("value", op.value, op.value64)?);
+            if let Some(ttl) = ttl {
+                put = put.ttl(ttl);
+            } else if keeps {
+                put = put.keep_ttl();
+            }
+            if let Some(content_type) = &op.content_type {
+                put = put.content_type(content_type);
+            }
+            txn.put(key, put)
+        }
+        Kind::Delete => txn.delete(key),
+        Kind::Add => txn.add(key, op.by.unwrap_or(1)),
+        Kind::Touch => txn.touch(key, ttl),
+    })
+}
+
+fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Failure> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into_bytes()),
+        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD
+            .decode(base64)
+            .map_err(|error| Failure::usage(format!("{name}64 is no base64url: {error}"))),
+        _ => Err(Failure::usage(format!(
+            "each has one of {name} and {name}64"
+        ))),
+    }
+}

@@ -1,0 +1,53 @@
+//! What can be typed, and which file does which.
+
+use akvs_client::Client;
+use clap::Subcommand;
+
+use super::{keys, listing, namespaces, txn};
+use crate::failure::Failure;
+
+/// A verb that a client does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientVerb {
+    /// Print the value of a key, to the byte
+    Get(keys::Get),
+    /// Store a value
+    Set(keys::Set),
+    /// Delete a key, or all keys that begin so
+    Del(keys::Del),
+    /// Add to a number, and print what it is then
+    Add(keys::Add),
+    /// Give a key a new time to live, or none
+    Touch(keys::Touch),
+    /// List the keys of a namespace, or the namespaces
+    Ls(listing::Ls),
+    /// Tell what changes, as it changes; Ctrl-C ends it
+    Watch(listing::Watch),
+    /// Do several things at once, all or nothing
+    Txn(txn::Txn),
+    /// List, make, set up and drop namespaces
+    #[command(subcommand)]
+    Ns(namespaces::Ns),
+}
+
+impl ClientVerb {
+    /// What lists the namespaces.
+    pub(crate) fn namespaces() -> ClientVerb {
+        ClientVerb::Ns(namespaces::Ns::Ls { json: false })
+    }
+}
+
+/// Does it.
+pub(crate) async fn run(verb: ClientVerb, client: &Client) -> Result<(), Failure> {
+    match verb {
+        ClientVerb::Get(get) => get.run(client).await,
+        ClientVerb::Set(set) => set.run(client).await,
+        ClientVerb::Del(del) => del.run(client).await,
+        ClientVerb::Add(add) => add.run(client).await,
+        ClientVerb::Touch(touch) => touch.run(client).await,
+        ClientVerb::Ls(ls) => ls.run(client).await,
+        ClientVerb::Watch(watch) => watch.run(client).await,
+        ClientVerb::Txn(txn) => txn.run(client).await,
+        ClientVerb::Ns(ns) => ns.run(client).await,
+    }
+}
