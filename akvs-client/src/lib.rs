@@ -26,6 +26,13 @@
 //! # }
 //! ```
 //!
+//! What failed is [tried again](RetryPolicy) where that is safe; of a write that may have been applied it is
+//! [said](Error::is_unknown_outcome).
+//!
+//! | feature | |
+//! | --- | --- |
+//! | `rustls` (default) | `https://`, without OpenSSL and C++ |
+//!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
 mod address;
@@ -43,6 +50,11 @@ mod problem;
 mod read;
 mod retry;
 mod set;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(not(feature = "rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod update;
 mod watch;
 mod wire;
