@@ -32,10 +32,13 @@
 //! | feature | |
 //! | --- | --- |
 //! | `rustls` (default) | `https://`, without OpenSSL and C++ |
+//! | `blocking` | the client for programs that are not asynchronous |
 //!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
 mod address;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod builder;
 mod client;
 mod codec;
