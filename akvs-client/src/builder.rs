@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -14,11 +15,14 @@ use crate::address::{Address, invalid};
 use crate::client::{Client, Inner};
 use crate::error::Result;
 use crate::retry::Budget;
+use crate::tls::Tls;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
+
+type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
 /// Chooses the parts of a [`Client`].
 ///
@@ -44,6 +48,8 @@ pub struct ClientBuilder {
     retry: RetryPolicy,
     connect_timeout: Option<Duration>,
     http: Option<reqwest::Client>,
+    configure: Option<Configure>,
+    pub(crate) tls: Tls,
     max_value_bytes: Option<u64>,
 }
 
@@ -139,11 +145,30 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends by one's own HTTP client. It must not decompress answers, or an encoded value would come back as another
-    /// one than was stored; and what it says of connections cannot be chosen here too.
+    /// Changes the HTTP client that is made, behind all that is chosen here: proxies, pools, fields of each request.
+    /// It must not make it decompress answers, or an encoded value would come back as another one than was stored.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// let builder = Client::builder().configure_http(|http| http.user_agent("billing/1.0"));
+    /// assert!(builder.build().is_ok());
+    /// ```
+    pub fn configure_http(
+        mut self,
+        configure: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> ClientBuilder {
+        self.configure = Some(Arc::new(configure));
+        self
+    }
+
+    /// Sends by one's own HTTP client. It must not decompress answers, and what it says of connections and TLS cannot
+    /// be chosen here too. [`configure_http`](Self::configure_http) is often enough.
     ///
     /// ```
     /// use akvs_client::{Client, reqwest};
+    /// // With the feature `rustls`, reqwest wants to know which cryptography is meant.
+    /// # #[cfg(feature = "rustls")]
+    /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// let http = reqwest::Client::builder().user_agent("billing/1.0").build()?;
     /// assert!(Client::builder().http_client(http).build().is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -215,12 +240,19 @@ impl ClientBuilder {
         let Some(http) = &self.http else {
             let connect_timeout = self.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let http = default_http().connect_timeout(connect_timeout);
-            return Ok(reach(http, address)?.build()?);
+            let http = self.tls.apply(reach(http, address)?, address.is_https)?;
+            let http = match &self.configure {
+                Some(configure) => configure(http),
+                None => http,
+            };
+            return Ok(http.build()?);
         };
         let what = if address.socket.is_some() {
             "a Unix socket"
         } else if self.connect_timeout.is_some() {
             "a connect timeout"
+        } else if self.configure.is_some() || self.tls.is_chosen() {
+            "something of the HTTP client"
         } else {
             return Ok(http.clone());
         };
@@ -315,7 +347,12 @@ mod tests {
         let refused = |builder: ClientBuilder| builder.build().unwrap_err().to_string();
         let two = Client::builder().base_url("http://me:p@h").token("t");
         assert!(refused(two).contains("a user in the base URL"));
-        let own = || Client::builder().http_client(default_http().build().unwrap());
+        let own = || {
+            let http = Tls::default().apply(default_http(), false).unwrap();
+            Client::builder().http_client(http.build().unwrap())
+        };
+        assert!(own().build().is_ok());
+        assert!(refused(own().configure_http(|http| http)).contains("something of the HTTP"));
         assert!(refused(own().unix_socket("/s")).contains("a Unix socket"));
         assert!(refused(own().base_url("unix:/s")).contains("a Unix socket"));
         let timeout = own().connect_timeout(DEFAULT_CONNECT_TIMEOUT);

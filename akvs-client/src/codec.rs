@@ -148,15 +148,7 @@ impl Namespace {
         key: impl AsRef<[u8]>,
     ) -> Result<Option<Entry<T>>> {
         let key = key.as_ref();
-        let Some(entry) = self.get_bytes(key).await? else {
-            return Ok(None);
-        };
-        let content_type = entry.content_type.clone();
-        let decoded = entry.try_map(|bytes| codec.decode(bytes, &content_type));
-        decoded.map(Some).map_err(|source| Error::Decode {
-            key: key.into(),
-            source,
-        })
+        decoded(codec, key, self.get_bytes(key).await?)
     }
 
     /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
@@ -186,6 +178,23 @@ impl Namespace {
             })),
         }
     }
+}
+
+/// What was read of a key, if there was anything, as a codec reads it.
+pub(crate) fn decoded<T>(
+    codec: &impl Codec<T>,
+    key: &[u8],
+    entry: Option<Entry<Bytes>>,
+) -> Result<Option<Entry<T>>> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    let content_type = entry.content_type.clone();
+    let decoded = entry.try_map(|bytes| codec.decode(bytes, &content_type));
+    decoded.map(Some).map_err(|source| Error::Decode {
+        key: key.into(),
+        source,
+    })
 }
 
 #[cfg(test)]

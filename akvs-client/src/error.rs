@@ -10,6 +10,7 @@ use akvs_core::{Code, Revision};
 use reqwest::StatusCode;
 
 use crate::retry::may_pass;
+use crate::tls;
 
 /// A result with the one error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -226,10 +227,16 @@ impl Error {
     /// # }
     /// ```
     pub fn is_retryable(&self) -> bool {
+        !self.is_unknown_outcome() && self.may_pass()
+    }
+
+    /// Whether the same request may have another outcome later.
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
-            _ if self.is_unknown_outcome() => false,
             Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(may_pass),
-            Error::Transport { source, .. } => !source.is_builder() && !source.is_redirect(),
+            Error::Transport { source, .. } => {
+                !source.is_builder() && !source.is_redirect() && !tls::is_refusal(&**source)
+            }
             Error::UnknownOutcome { .. }
             | Error::Decode { .. }
             | Error::Encode { .. }

@@ -26,9 +26,19 @@
 //! # }
 //! ```
 //!
+//! What failed is [tried again](RetryPolicy) where that is safe; of a write that may have been applied it is
+//! [said](Error::is_unknown_outcome).
+//!
+//! | feature | |
+//! | --- | --- |
+//! | `rustls` (default) | `https://`, without OpenSSL and C++ |
+//! | `blocking` | the client for programs that are not asynchronous |
+//!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
 mod address;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod builder;
 mod client;
 mod codec;
@@ -53,6 +63,11 @@ mod settings;
 mod streams;
 mod told;
 mod txn;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(not(feature = "rustls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod update;
 mod watch;
 mod wire;

@@ -158,7 +158,7 @@ impl Failure {
     fn other(error: Error) -> Failure {
         let (may_pass, perhaps_applied) = match &error {
             Error::Transport { source, .. } => (
-                !source.is_builder() && !source.is_redirect(),
+                error.may_pass(),
                 !source.is_builder() && !source.is_connect(),
             ),
             Error::Api(_)

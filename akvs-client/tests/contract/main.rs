@@ -13,7 +13,7 @@
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing` |
-//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `conformance`, `retries`, `other_servers`, `watch_client` |
+//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
 //! a test, `raw` the socket, `scripted` a server that does what no AKVS does.
@@ -22,6 +22,8 @@ mod app;
 mod raw;
 mod scripted;
 
+#[cfg(feature = "blocking")]
+mod blocking;
 mod conditions;
 mod conformance;
 mod connections;
@@ -43,6 +45,7 @@ mod page;
 mod problems;
 mod quotas;
 mod ranges;
+mod reach;
 mod retries;
 mod revisions;
 mod tls;

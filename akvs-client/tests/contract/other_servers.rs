@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use akvs_client::{Client, Code, Error, Namespace, RetryPolicy, reqwest};
+use akvs_client::{Client, Code, Error, Namespace, RetryPolicy};
 
 use crate::app::block_on;
 
@@ -335,7 +335,7 @@ fn an_error_whose_body_has_no_end_is_still_that_error() {
 #[test]
 fn a_client_of_ones_own_is_used() {
     let server = Canned::answering(answer("200 OK", "", "1"));
-    let http = reqwest::Client::builder()
+    let http = crate::scripted::http()
         .user_agent("mine/1")
         .build()
         .unwrap();

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use akvs_client::{Code, Error, Namespace, RetryPolicy, Revision, reqwest};
+use akvs_client::{Code, Error, Namespace, RetryPolicy, Revision};
 
 use crate::app::block_on;
 use crate::scripted::{Scripted, Step};
@@ -241,7 +241,7 @@ fn the_wait_that_the_server_asks_for_is_heeded() {
         let busy = Step::problem("503 Service Unavailable", "overloaded", field);
         let server = Scripted::new([busy, Step::created(8)]);
         // The clock would also jump to time-outs while a socket is waited for: so there are none.
-        let http = reqwest::Client::builder().pool_idle_timeout(None).build();
+        let http = crate::scripted::http().pool_idle_timeout(None).build();
         let client = server.builder().http_client(http.unwrap());
         let client = client.call_timeout(Duration::MAX).build().unwrap();
         let namespace = client.namespace("ns").unwrap();

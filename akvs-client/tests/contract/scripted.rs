@@ -89,7 +89,11 @@ impl Scripted {
     }
 
     pub(crate) fn builder(&self) -> ClientBuilder {
-        Client::builder().base_url(format!("http://{}", self.address))
+        Client::builder().base_url(self.url())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(crate) fn namespace(&self) -> Namespace {
@@ -113,6 +117,13 @@ impl Drop for Scripted {
             assert!(ended.is_ok() || std::thread::panicking());
         }
     }
+}
+
+/// An HTTP client of one's own, not built yet. It asks for cryptography, even where it needs none.
+pub(crate) fn http() -> akvs_client::reqwest::ClientBuilder {
+    // Whoever came first did the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    akvs_client::reqwest::Client::builder()
 }
 
 /// A request with its body; nothing where the connection ends before it.

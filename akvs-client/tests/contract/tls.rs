@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use akvs_client::{Client, ClientBuilder, Error, RetryPolicy};
 use akvs_http::{Options, Tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SerialNumber};
 use rustls::crypto::ring;
@@ -250,4 +251,76 @@ fn clients_show_certificates_where_there_is_an_authority_for_them() {
     assert_eq!(get(Some(&others.sign(1))).expect("an answer"), pong());
     app.handle().replace_tls(tls(&servers.sign(1), None));
     assert_eq!(get(None).expect("an answer"), pong());
+}
+
+/// The typed client of a server that has TLS.
+fn client(app: &TestApp) -> ClientBuilder {
+    let url = format!("https://localhost:{}", app.address.port());
+    Client::builder().base_url(url)
+}
+
+fn stored(builder: ClientBuilder) -> Result<Option<u8>, Error> {
+    let namespace = builder.build()?.namespace("ns")?;
+    block_on(async {
+        namespace.set("k", &7).await?;
+        Ok(namespace.get("k").await?.map(|entry| entry.value))
+    })
+}
+
+#[test]
+fn the_client_trusts_an_authority_that_it_is_given_and_no_other() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let app = app(tls(&authority.sign(1), None));
+    let trusting = |authority: &Authority| client(&app).ca_certificate(&authority.certificate);
+    assert_eq!(stored(trusting(&authority)).unwrap(), Some(7));
+    let both = trusting(&other).ca_certificate(&authority.certificate);
+    assert_eq!(stored(both).unwrap(), Some(7));
+    // Asked once more it would be no other one: so nothing is waited for.
+    let patient = RetryPolicy::default().first_wait(PATIENCE * 10);
+    let wrong = trusting(&other).retry(patient.longest_wait(PATIENCE * 10));
+    let error = stored(wrong.call_timeout(PATIENCE * 100)).unwrap_err();
+    assert_eq!(error.to_string(), "the server cannot be reached");
+    assert!(!error.is_retryable() && !error.is_unknown_outcome());
+    // A name that the certificate does not have.
+    let url = format!("https://127.0.0.1:{}", app.address.port());
+    assert!(stored(trusting(&authority).base_url(url)).is_err());
+    assert_eq!(app.namespaces(), ["ns"]);
+}
+
+#[test]
+fn the_client_shows_its_identity() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let app = app(tls(&servers.sign(1), Some(&clients)));
+    let showing = |own: Option<Pair>| {
+        let builder = client(&app).ca_certificate(&servers.certificate);
+        match own {
+            Some(own) => builder.identity([own.certificate, own.key].concat()),
+            None => builder,
+        }
+    };
+    assert_eq!(stored(showing(Some(clients.sign(1)))).unwrap(), Some(7));
+    assert!(stored(showing(None)).is_err());
+    assert!(stored(showing(Some(Authority::new().sign(1)))).is_err());
+}
+
+#[test]
+fn what_is_no_certificate_is_refused_and_not_shown() {
+    let hidden = "-----BEGIN PRIVATE KEY-----\nhidden\n-----END ";
+    for builder in [
+        Client::builder().ca_certificate(hidden),
+        Client::builder()
+            .ca_certificate(Authority::new().certificate)
+            .identity(hidden),
+    ] {
+        assert!(!format!("{builder:?}").contains("hidden"));
+        let error = builder.base_url("https://localhost").build().unwrap_err();
+        assert_eq!(error.code(), Some(akvs_client::Code::InvalidRequest));
+        assert!(
+            !format!("{error} {error:?}").contains("hidden"),
+            "{error:?}"
+        );
+    }
+    let own = crate::scripted::http().build().unwrap();
+    let builder = Client::builder().http_client(own).ca_certificate("x");
+    assert!(builder.build().is_err());
 }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
-use akvs_client::{Change, Changes, Client, Code, Namespace, Revision, reqwest};
+use akvs_client::{Change, Changes, Client, Code, Namespace, Revision};
 
 use crate::app::{TestApp, block_on};
 
@@ -582,7 +582,7 @@ fn a_connection_that_falls_silent_is_given_up() {
 #[test]
 fn the_time_that_an_exchange_may_take_does_not_end_a_watch() {
     let short = Duration::from_millis(100);
-    let http = reqwest::Client::builder().timeout(short).build().unwrap();
+    let http = crate::scripted::http().timeout(short).build().unwrap();
     for client in [
         Client::builder().timeout(short),
         Client::builder().http_client(http),

@@ -76,7 +76,24 @@ const TREES: &[(&[&str], &[&str])] = &[
         &["tokio", "actix", "reqwest", "fjall"],
     ),
     (&["akvs-core"], &["tokio", "actix", "reqwest"]),
-    (&["akvs-client"], &["actix", "fjall"]),
+    // Neither the store's own side, nor cryptography that needs more than a C compiler, with whichever features.
+    (&["akvs-client"], CLIENT),
+    (&["akvs-client", "--all-features"], CLIENT),
+    (&["akvs-client", "--no-default-features"], CLIENT),
+    (&["akvs-client", "--no-default-features"], &["rustls", "ring"]),
+];
+
+const CLIENT: &[&str] = &[
+    "akvs-http",
+    "akvs-registry",
+    "akvs-server",
+    "actix",
+    "fjall",
+    "lsm-tree",
+    "aws-lc",
+    "cmake",
+    "native-tls",
+    "openssl-sys",
 ];
 
 /// Judges the workspace's manifests and dependency trees.

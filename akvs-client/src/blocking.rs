@@ -1,0 +1,32 @@
+//! The same client for programs that are not asynchronous: each call returns when it is done. With the feature
+//! `blocking`.
+//!
+//! [`Client`] and [`Namespace`] have the methods of [`crate::Client`] and [`crate::Namespace`], where they do the same;
+//! what is awaited there is [sent](Call::send) here, and what is a stream there is an iterator here. They can be used on
+//! any thread, within an asynchronous runtime too, whose thread they then hold up.
+//!
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let url = &serve();
+//! use akvs_client::blocking::Client;
+//!
+//! let primes = Client::new(url)?.namespace("primes")?;
+//! primes.set("small", &[2, 3, 5]).if_absent().send()?;
+//! let entry = primes.get::<Vec<u32>>("small")?.expect("it was just stored");
+//! assert_eq!(entry.value, [2, 3, 5]);
+//! assert!(primes.del("small").send()?);
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod client;
+mod items;
+mod namespace;
+mod runtime;
+
+pub use call::Call;
+pub use client::Client;
+pub use items::Items;
+pub use namespace::Namespace;

@@ -1,0 +1,98 @@
+//! A call that was not made yet, with its choices.
+//!
+//! It owns the way from an asynchronous builder to a blocking one. It does not own what the choices mean. Invariant:
+//! nothing is sent before [`Call::send`].
+
+use std::time::Duration;
+
+use akvs_core::Revision;
+
+use super::runtime::Runtime;
+use crate::error::{Error, Result};
+use crate::{Add, Append, Del, Set, Touch, Update};
+
+/// A call that is made when it is sent; its choices are those of the asynchronous builder in it.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+/// use std::time::Duration;
+/// let written = namespace.set("lock", "mine").if_absent().ttl(Duration::from_secs(30)).send()?;
+/// assert!(written.expires.is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a call is made only when it is sent"]
+pub struct Call<B> {
+    builder: B,
+    runtime: Runtime,
+}
+
+impl<B> Call<B> {
+    pub(super) fn new(runtime: &Runtime, builder: B) -> Call<B> {
+        Call {
+            builder,
+            runtime: runtime.clone(),
+        }
+    }
+
+    /// Chooses something of the builder in it.
+    ///
+    /// ```
+    /// # let namespace = akvs_client::blocking::Client::new("http://h")?.namespace("foo")?;
+    /// let call = namespace.set("bar", &1).choose(|set| set.content_type("text/csv"));
+    /// # drop(call);
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn choose(mut self, choose: impl FnOnce(B) -> B) -> Call<B> {
+        self.builder = choose(self.builder);
+        self
+    }
+
+    /// Makes the call, and waits until it is done.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// assert_eq!(namespace.add("visits", 5).send()?, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send<T>(self) -> Result<T>
+    where
+        B: IntoFuture<Output = Result<T, Error>>,
+        B::IntoFuture: Send + 'static,
+        T: Send + 'static,
+    {
+        let future = self.builder.into_future();
+        self.runtime.run(future)?
+    }
+}
+
+/// Gives a call the choices of its builder, by their names and arguments.
+macro_rules! choices {
+    ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty)?)),+ $(,)?) => {
+        impl $(<$($of),+>)? Call<$builder $(<$($of),+>)?> {
+            $(
+                #[doc = concat!("As [`", stringify!($builder), "::", stringify!($name), "`](crate::",
+                    stringify!($builder), "::", stringify!($name), ").")]
+                pub fn $name(self $(, $argument: $type)?) -> Self {
+                    self.choose(|builder| builder.$name($($argument)?))
+                }
+            )+
+        }
+    };
+}
+
+choices!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
+    content_type(text: &str), content_encoding(text: &str));
+choices!(Del: if_exists(), if_revision(revision: Revision));
+choices!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+choices!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+choices!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+choices!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));

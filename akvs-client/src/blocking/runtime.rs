@@ -1,0 +1,71 @@
+//! The thread on which all calls of a client run.
+//!
+//! It owns the thread and its end. It does not know calls. Invariant: the thread ends with the last that holds it, and
+//! nobody waits on it for itself.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::{self, ThreadId};
+
+use akvs_core::{Code, Error as CoreError};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::address::invalid;
+use crate::error::Result;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Runtime(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    handle: Handle,
+    thread: ThreadId,
+    /// The thread runs as long as this is here.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Runtime {
+    pub(super) fn start() -> Result<Runtime> {
+        let failed = |error| {
+            let text = "the thread of the client cannot be started";
+            CoreError::new(Code::Unavailable, text).because(error)
+        };
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new()
+            .name("akvs-client".into())
+            .spawn(move || {
+                // The other end is dropped, never used.
+                let _ = runtime.block_on(stopped);
+            })
+            .map_err(failed)?;
+        Ok(Runtime(Arc::new(Inner {
+            handle,
+            thread: thread.thread().id(),
+            _stop: stop,
+        })))
+    }
+
+    /// Runs a future to its end and gives what it gives.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        if thread::current().id() == self.0.thread {
+            return Err(invalid(
+                "a blocking call within a function that a blocking call runs would wait for itself",
+            ));
+        }
+        let (tell, told) = mpsc::sync_channel(1);
+        self.0.handle.spawn(async move {
+            // Whoever asked waits below.
+            let _ = tell.send(future.await);
+        });
+        let lost = |_| invalid("a function that was given to a blocking call panicked");
+        told.recv().map_err(lost)
+    }
+}

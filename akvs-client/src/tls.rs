@@ -1,0 +1,145 @@
+//! TLS: whom to trust, and who one is.
+//!
+//! It owns the choice of cryptography (ring) and of certificates. It does not own connections. Invariant: a server is
+//! trusted only by the system's certificates and those that were given; a private key is in no text.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use akvs_core::{Code, Error as CoreError};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::Verifier;
+
+use crate::ClientBuilder;
+use crate::address::invalid;
+use crate::error::{Error, Result};
+
+/// What is chosen of TLS, as PEM.
+#[derive(Clone, Default)]
+pub(crate) struct Tls {
+    authorities: Vec<Vec<u8>>,
+    identity: Option<Vec<u8>>,
+}
+
+impl ClientBuilder {
+    /// Trusts servers whose certificates are signed by these too, besides those that the system trusts: one or more
+    /// certificates as PEM. Called again, it adds to them. With the feature `rustls`.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// let builder = Client::builder().base_url("https://localhost").ca_certificate("no PEM");
+    /// assert!(builder.build().unwrap_err().to_string().contains("authority's certificate"));
+    /// ```
+    pub fn ca_certificate(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
+        self.tls.authorities.push(pem.as_ref().to_vec());
+        self
+    }
+
+    /// Shows servers that ask for it a certificate of one's own: the certificate, those between it and its authority,
+    /// and the private key, in one PEM text. With the feature `rustls`.
+    ///
+    /// ```
+    /// # use akvs_client::Client;
+    /// let builder = Client::builder().base_url("https://localhost").identity("no PEM");
+    /// assert!(builder.build().is_err());
+    /// ```
+    pub fn identity(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
+        self.tls.identity = Some(pem.as_ref().to_vec());
+        self
+    }
+}
+
+impl Tls {
+    pub(crate) fn is_chosen(&self) -> bool {
+        !self.authorities.is_empty() || self.identity.is_some()
+    }
+
+    /// Has TLS spoken as chosen. A client that needs none trusts nobody, so that no certificates are read for it.
+    pub(crate) fn apply(
+        &self,
+        http: reqwest::ClientBuilder,
+        is_https: bool,
+    ) -> Result<reqwest::ClientBuilder> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone());
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?;
+        if !is_https {
+            let roots = RootCertStore::empty();
+            let config = builder.with_root_certificates(roots).with_no_client_auth();
+            return Ok(http.tls_backend_preconfigured(config));
+        }
+        let verifier = Arc::new(self.verifier(provider)?);
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match &self.identity {
+            Some(pem) => {
+                let (chain, key) = identity(pem)?;
+                builder.with_client_auth_cert(chain, key).map_err(refused)?
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(http.tls_backend_preconfigured(config))
+    }
+
+    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier> {
+        let mut extra = Vec::new();
+        for pem in &self.authorities {
+            extra.extend(certificates(
+                pem,
+                "the authority's certificate is not valid PEM",
+            )?);
+        }
+        let verifier = match extra.is_empty() {
+            true => Verifier::new(provider),
+            false => Verifier::new_with_extra_roots(extra, provider),
+        };
+        verifier.map_err(refused)
+    }
+}
+
+fn certificates(pem: &[u8], otherwise: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    // The library's own text may hold a line of what was given.
+    let read = read.ok().filter(|read| !read.is_empty());
+    read.ok_or_else(|| invalid(otherwise))
+}
+
+fn identity(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = certificates(pem, "the identity has no valid certificate as PEM")?;
+    let key = PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| invalid("the identity has no valid private key as PEM"))?;
+    Ok((chain, key))
+}
+
+fn refused(error: rustls::Error) -> Error {
+    let text = "TLS cannot be spoken with these certificates";
+    CoreError::new(Code::InvalidRequest, text)
+        .because(error)
+        .into()
+}
+
+/// Whether the two sides do not trust each other, which asking again does not mend.
+pub(crate) fn is_refusal(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
