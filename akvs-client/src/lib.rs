@@ -45,6 +45,7 @@ mod set;
 mod settings;
 mod streams;
 mod told;
+mod transfer;
 mod txn;
 mod watch;
 mod wire;
@@ -61,6 +62,10 @@ pub use namespaces::{NamespaceInfo, NamespaceInfos, Namespaces, NamespacesPage};
 pub use ops::{Add, Append, Touch};
 pub use set::Set;
 pub use settings::Settings;
+pub use transfer::{
+    Encoding, Export, ExportBytes, ExportParts, Exported, Import, ImportMode, Imported, LineError,
+    Record, Records, Section,
+};
 pub use txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
 pub use watch::{Change, Changes, Watch};
 
