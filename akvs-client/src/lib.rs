@@ -41,6 +41,7 @@ mod namespaces;
 mod ops;
 mod query;
 mod read;
+mod server;
 mod set;
 mod settings;
 mod streams;
@@ -60,6 +61,7 @@ pub use list::{Grouped, Items, List, Listed, ListedItems, Page, Snapshot};
 pub use namespace::Namespace;
 pub use namespaces::{NamespaceInfo, NamespaceInfos, Namespaces, NamespacesPage};
 pub use ops::{Add, Append, Touch};
+pub use server::{Limits, Version};
 pub use set::Set;
 pub use settings::Settings;
 pub use transfer::{

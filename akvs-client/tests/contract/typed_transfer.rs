@@ -18,7 +18,9 @@ async fn fill(namespace: &Namespace) {
     let long = Duration::from_millis(7_654_321);
     let writes = [
         namespace.set_bytes("plain", "v\n\"w\""),
-        namespace.set_bytes(b"\xff\0", vec![0xff, 0, 0xfe]).ttl(long),
+        namespace
+            .set_bytes(b"\xff\0", vec![0xff, 0, 0xfe])
+            .ttl(long),
         namespace.set_bytes("empty", "").content_type("text/plain"),
         namespace.set_bytes("grün", "ü").content_encoding("gzip"),
         namespace.set_bytes("control", vec![1; 100_000]),
@@ -60,10 +62,16 @@ fn what_was_exported_comes_back_with_its_types_and_deadlines() {
         assert_eq!(expected.len(), 7);
         let last = expected.last().unwrap();
         assert_eq!(last.expires, Some(clock.after(7_654_321)));
-        assert_eq!((&last.key[..], &last.value[..]), (&b"\xff\0"[..], &b"\xff\0\xfe"[..]));
+        assert_eq!(
+            (&last.key[..], &last.value[..]),
+            (&b"\xff\0"[..], &b"\xff\0\xfe"[..])
+        );
 
         let by_records = app.namespace("records");
-        let done = by_records.import().record_stream(from.export().records()).await;
+        let done = by_records
+            .import()
+            .record_stream(from.export().records())
+            .await;
         assert_eq!(done.unwrap().imported, 7);
         assert_eq!(told(by_records.export()).await, expected);
         for (name, encoding) in [
@@ -135,7 +143,8 @@ fn lying(bodies: Vec<(Vec<u8>, bool)>) -> Client {
             }
             let end: &[u8] = if is_whole { b"\r\n0\r\n\r\n" } else { b"\r\n" };
             let size = format!("{:x}\r\n", body.len());
-            let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let head =
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
             let chunk = match body.is_empty() {
                 true => b"0\r\n\r\n".to_vec(),
                 false => [size.as_bytes(), &body, end].concat(),
@@ -186,13 +195,23 @@ fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
     // What is changed within a value can still be read.
     let find = |text: &str| {
         let mut windows = whole.windows(text.len());
-        windows.position(|window| window == text.as_bytes()).expect("it")
+        windows
+            .position(|window| window == text.as_bytes())
+            .expect("it")
     };
     let mut changed = whole.clone();
     changed[find("hello")] = b'j';
     bodies.push((changed, true));
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
-    for order in [&[0, 2, 3][..], &[0, 2, 1, 3], &[0, 1, 1, 2, 3], &[1, 2, 3], &[3], &[0, 0, 1, 2, 3], &[0, 1, 2, 3, 1]] {
+    for order in [
+        &[0, 2, 3][..],
+        &[0, 2, 1, 3],
+        &[0, 1, 1, 2, 3],
+        &[1, 2, 3],
+        &[3],
+        &[0, 0, 1, 2, 3],
+        &[0, 1, 2, 3, 1],
+    ] {
         let shuffled: Vec<&[u8]> = order.iter().map(|line| lines[*line]).collect();
         bodies.push((shuffled.concat(), true));
     }
@@ -213,7 +232,8 @@ fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
 
 #[test]
 fn a_list_that_is_cut_off_is_an_error() {
-    let line = br#"{"key":"a","revision":1,"size":1,"content_type":"a/b","modified":null,"expires":null}"#;
+    let line =
+        br#"{"key":"a","revision":1,"size":1,"content_type":"a/b","modified":null,"expires":null}"#;
     let whole = [&line[..], b"\n"].concat();
     let bodies = vec![
         (whole.clone(), true),
@@ -248,10 +268,27 @@ fn modes_decide_on_what_is_there_already() {
             namespace.drop_all().await.unwrap();
             namespace.set_bytes("a", "old").await.unwrap();
             namespace.set_bytes("c", "old").await.unwrap();
-            let done = namespace.import().mode(mode).records(records()).await.unwrap();
-            assert_eq!((done.imported, done.skipped, done.deleted), told, "{mode:?}");
-            assert_eq!(namespace.get_bytes_or("a", "none").await.unwrap(), a, "{mode:?}");
-            assert_eq!(namespace.get_bytes_or("c", "none").await.unwrap(), c, "{mode:?}");
+            let done = namespace
+                .import()
+                .mode(mode)
+                .records(records())
+                .await
+                .unwrap();
+            assert_eq!(
+                (done.imported, done.skipped, done.deleted),
+                told,
+                "{mode:?}"
+            );
+            assert_eq!(
+                namespace.get_bytes_or("a", "none").await.unwrap(),
+                a,
+                "{mode:?}"
+            );
+            assert_eq!(
+                namespace.get_bytes_or("c", "none").await.unwrap(),
+                c,
+                "{mode:?}"
+            );
         }
     });
 }
@@ -263,7 +300,12 @@ fn lines_that_are_wrong_are_told_and_the_rest_is_taken() {
         let namespace = app.namespace("ns");
         let mut typed = Record::new("typed", "v");
         typed.content_type = Some("a\nb".into());
-        let records = [Record::new("a", "v"), Record::new("", "v"), typed, Record::new("b", "v")];
+        let records = [
+            Record::new("a", "v"),
+            Record::new("", "v"),
+            typed,
+            Record::new("b", "v"),
+        ];
         let done = namespace.import().records(records).await.unwrap();
         let lines: Vec<u64> = done.errors.iter().map(|error| error.line).collect();
         assert_eq!((done.imported, lines, done.more_errors), (2, vec![3, 4], 0));
@@ -279,7 +321,11 @@ fn an_import_that_ends_early_says_how_far_it_came() {
     block_on(async {
         let namespace = app.namespace("copy");
         let cut = whole.len() - 10;
-        let error = namespace.import().body(whole[..cut].to_vec()).await.unwrap_err();
+        let error = namespace
+            .import()
+            .body(whole[..cut].to_vec())
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), Some(Code::InvalidRequest));
         assert_eq!(error.imported().unwrap().imported, 2);
         assert!(namespace.drop_all().await.unwrap());
@@ -293,7 +339,13 @@ fn an_import_that_ends_early_says_how_far_it_came() {
             cause = source;
         }
         assert_eq!(cause.to_string(), "the disk is gone", "{error:?}");
-        let missing = app.namespace("none").export().records().next().await.unwrap();
+        let missing = app
+            .namespace("none")
+            .export()
+            .records()
+            .next()
+            .await
+            .unwrap();
         assert!(missing.unwrap_err().is_not_found());
         let everywhere = app.client().import().records([Record::new("a", "v")]).await;
         assert_eq!(everywhere.unwrap_err().code(), Some(Code::InvalidRequest));
@@ -310,8 +362,15 @@ fn forty_megabytes_of_records_go_out_and_in() {
             move |number| Record::new(number.to_be_bytes().to_vec(), value.clone())
         });
         let (from, to) = (app.namespace("from"), app.namespace("to"));
-        assert_eq!(from.import().records(records).await.unwrap().imported, 4_000);
-        let done = to.import().record_stream(from.export().records()).await.unwrap();
+        assert_eq!(
+            from.import().records(records).await.unwrap().imported,
+            4_000
+        );
+        let done = to
+            .import()
+            .record_stream(from.export().records())
+            .await
+            .unwrap();
         assert_eq!(done.imported, 4_000);
         let info = app.client().namespaces().page().await.unwrap().namespaces;
         assert_eq!((info[0].keys, info[0].bytes), (info[1].keys, info[1].bytes));
