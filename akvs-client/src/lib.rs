@@ -58,16 +58,18 @@ mod problem;
 mod query;
 mod read;
 mod retry;
+mod server;
 mod set;
 mod settings;
 mod streams;
-mod told;
-mod txn;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(not(feature = "rustls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod told;
+mod transfer;
+mod txn;
 mod update;
 mod watch;
 mod wire;
@@ -85,8 +87,13 @@ pub use namespace::Namespace;
 pub use namespaces::{NamespaceInfo, NamespaceInfos, Namespaces, NamespacesPage};
 pub use ops::{Add, Append, Touch};
 pub use retry::RetryPolicy;
+pub use server::{Limits, Version};
 pub use set::Set;
 pub use settings::Settings;
+pub use transfer::{
+    Encoding, Export, ExportBytes, ExportParts, Exported, Import, ImportMode, Imported, LineError,
+    Record, Records, Section,
+};
 pub use txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
 pub use update::Update;
 pub use watch::{Change, Changes, Watch};

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use reqwest::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use reqwest::{RequestBuilder, Response, StatusCode, Version};
 use tokio::time::timeout;
 
@@ -35,6 +35,11 @@ impl Body {
             true => Ok(Body { response }),
             false => Err(broken("the end of the answer could not be told from a cut")),
         }
+    }
+
+    /// The head of the answer.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
     }
 
     /// What comes next; none at the end.

@@ -144,6 +144,19 @@ pub(crate) struct Document {
     max_bytes: Option<u64>,
 }
 
+impl Document {
+    /// The settings, if they can be read.
+    pub(crate) fn settings(self) -> Option<Settings> {
+        let ttl = self.ttl.map(|text| humantime::parse_duration(&text));
+        Some(Settings {
+            ttl: ttl.transpose().ok()?,
+            max_value_bytes: self.max_value_bytes,
+            max_keys: self.max_keys,
+            max_bytes: self.max_bytes,
+        })
+    }
+}
+
 #[derive(Deserialize)]
 struct Deleted {
     deleted: u64,

@@ -13,7 +13,8 @@
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing` |
-//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client` |
+//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client`, `typed_transfer`, `typed_server` |
+//! | What it withstands | `conformance`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
 //! a test, `raw` the socket, `scripted` a server that does what no AKVS does.
@@ -55,6 +56,8 @@ mod transfer;
 mod typed;
 mod typed_list;
 mod typed_namespaces;
+mod typed_server;
+mod typed_transfer;
 mod typed_txn;
 mod updates;
 mod values;

@@ -1,0 +1,197 @@
+//! A short tour of the client, against the server that `AKVS_URL` names. It shows what it does and checks it, in
+//! namespaces of its own that it drops at the end.
+
+use std::error::Error;
+use std::time::Duration;
+
+use akvs_client::{Change, Client, Encoding, ImportMode, Listed, Namespace, Put, Record, Settings};
+use serde::{Deserialize, Serialize};
+
+type Done = Result<(), Box<dyn Error>>;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+    mails: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> Done {
+    let url = std::env::var("AKVS_URL").unwrap_or_else(|_| "http://localhost:8080".into());
+    let client = Client::new(&url)?;
+    let version = client.version().await?;
+    println!(
+        "AKVS {} at {client:?}, writes are {}",
+        version.version, version.durability
+    );
+
+    // The process id, so that two tours do not meet.
+    let name = format!("tour-{}", std::process::id());
+    let namespace = client.namespace(&name)?;
+    let toured = tour(&client, &namespace).await;
+    let is_dropped = namespace.drop_all().await;
+    toured?;
+    assert!(is_dropped?);
+    println!("{name} is dropped");
+    Ok(())
+}
+
+async fn tour(client: &Client, namespace: &Namespace) -> Done {
+    values(namespace).await?;
+    conditions(namespace).await?;
+    transactions(namespace).await?;
+    lists(client, namespace).await?;
+    watches(namespace).await?;
+    transfers(client, namespace).await
+}
+
+/// Typed values, plain bytes, times to live.
+async fn values(namespace: &Namespace) -> Done {
+    let ann = User {
+        name: "Ann".into(),
+        mails: vec!["ann@mail.example".into()],
+    };
+    namespace.set("user/ann", &ann).await?;
+    let entry = namespace.get::<User>("user/ann").await?.ok_or("no Ann")?;
+    assert_eq!(entry.value, ann);
+    println!("user/ann has revision {:?}", entry.revision);
+
+    namespace
+        .set_bytes(b"any \xff bytes", "hello world")
+        .content_type("text/plain")
+        .await?;
+    assert_eq!(
+        namespace.get_bytes_or(b"any \xff bytes", "").await?,
+        "hello world"
+    );
+
+    let written = namespace
+        .set("session", "data")
+        .ttl(Duration::from_secs(60))
+        .await?;
+    assert!(written.expires.is_some());
+    println!("the session ends by itself");
+    Ok(())
+}
+
+/// Of many writers at once exactly one wins.
+async fn conditions(namespace: &Namespace) -> Done {
+    namespace.set("lock", "mine").if_absent().await?;
+    let error = namespace.set("lock", "yours").if_absent().await;
+    assert!(error.is_err_and(|error| error.is_precondition_failed()));
+    assert_eq!(namespace.add("visits", 41).await?, 41);
+    assert_eq!(namespace.add("visits", 1).await?, 42);
+    println!("the lock is taken, and there were 42 visits");
+    Ok(())
+}
+
+/// All or nothing.
+async fn transactions(namespace: &Namespace) -> Done {
+    namespace
+        .txn()
+        .set("balance/ann", &30)
+        .set("balance/bob", &0)
+        .commit()
+        .await?;
+    let transfer = namespace
+        .txn()
+        .check_absent("transfer/1")
+        .add("balance/ann", -10)
+        .add("balance/bob", 10)
+        .put(
+            "transfer/1",
+            Put::json(&("ann", "bob", 10)).ttl(Duration::from_secs(3_600)),
+        );
+    let done = transfer.commit().await?;
+    println!(
+        "Ann has {:?}, Bob {:?}",
+        done.results[0].value, done.results[1].value
+    );
+
+    let again = namespace
+        .txn()
+        .check_absent("transfer/1")
+        .add("balance/ann", -10);
+    let failed = again
+        .commit()
+        .await
+        .err()
+        .and_then(|error| error.failed_check());
+    assert_eq!(failed.ok_or("paid twice")?.key, "transfer/1");
+    let balances = namespace
+        .get_many::<i64>(["balance/bob", "balance/eve"])
+        .await?;
+    let balances: Vec<_> = balances
+        .into_iter()
+        .map(|entry| Some(entry?.value))
+        .collect();
+    assert_eq!(balances, [Some(10), None]);
+    Ok(())
+}
+
+/// Streams that page by themselves.
+async fn lists(client: &Client, namespace: &Namespace) -> Done {
+    namespace
+        .configure(&Settings::default().max_keys(1_000))
+        .await?;
+    let (mut listed, mut groups) = (namespace.list().delimiter("/").stream(), 0);
+    while let Some(listed) = listed.next().await.transpose()? {
+        match listed {
+            Listed::Item(item) => println!("{}, {} bytes", item.key.escape_ascii(), item.size),
+            Listed::Prefix(prefix) => {
+                println!("{}…", prefix.escape_ascii());
+                groups += 1;
+            }
+        }
+    }
+    assert_eq!(groups, 3);
+    let mut users = namespace.list().prefix("user/").values().snapshot();
+    let ann = users.next().await.ok_or("no user")??;
+    assert_eq!(ann.json::<User>()?.ok_or("no value")?.name, "Ann");
+    let page = client.namespaces().prefix(namespace.name()).page().await?;
+    assert_eq!(page.namespaces[0].keys, 8);
+    Ok(())
+}
+
+/// The state, and then what changes.
+async fn watches(namespace: &Namespace) -> Done {
+    let mut changes = namespace
+        .watch()
+        .prefix("user/")
+        .from_state()
+        .values()
+        .stream();
+    assert!(matches!(
+        changes.next().await.transpose()?,
+        Some(Change::Set(_))
+    ));
+    assert!(matches!(
+        changes.next().await.transpose()?,
+        Some(Change::Synced { .. })
+    ));
+    namespace.del("user/ann").await?;
+    let change = changes.next().await.transpose()?;
+    assert!(matches!(change, Some(Change::Deleted { .. })));
+    println!("Ann is gone, as the watch says");
+    Ok(())
+}
+
+/// Everything, out and in again.
+async fn transfers(client: &Client, namespace: &Namespace) -> Done {
+    let copy = client.namespace(format!("{}-copy", namespace.name()))?;
+    let file = namespace.export().bytes(Encoding::Gzip);
+    let done = copy.import().encoding(Encoding::Gzip).stream(file).await?;
+    let more = [Record::new("lock", "theirs"), Record::new("more", "1")];
+    let added = copy.import().mode(ImportMode::Create).records(more).await?;
+    let deleted = copy.del_prefix("balance/").await?;
+    println!(
+        "{} keys were copied, {} added, {deleted} deleted",
+        done.imported, added.imported
+    );
+    assert!(copy.drop_all().await?);
+    assert_eq!(
+        (done.imported, added.imported, added.skipped, deleted),
+        (7, 1, 1, 2)
+    );
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! What an import sends: bytes as they come, or records that are written as they come.
+//!
+//! It owns no more than a piece of it. Invariant: a stream that fails ends the body before its end, so that nobody takes
+//! a part for the whole.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use http_body::Frame;
+
+use super::check::Sum;
+use super::line;
+use super::record::Record;
+
+/// So much is sent at once of many small records.
+const PIECE_BYTES: usize = 64 << 10;
+
+type Failure = Box<dyn StdError + Send + Sync>;
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
+
+/// A body that is a stream. Nobody ever waits for the lock: it only says that no two threads poll at once.
+struct Streamed(Mutex<Pieces>);
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let pieces = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let piece = pieces.as_mut().poll_next(context);
+        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+/// A body of these pieces.
+pub(super) fn of_pieces<E: Into<Failure>>(
+    pieces: impl Stream<Item = Result<impl Into<Bytes>, E>> + Send + 'static,
+) -> reqwest::Body {
+    let pieces = pieces.map(|piece| piece.map(Into::into).map_err(Into::into));
+    reqwest::Body::wrap(Streamed(Mutex::new(Box::pin(pieces))))
+}
+
+/// A file of this namespace with these records.
+pub(super) fn of_records<E: Into<Failure>>(
+    namespace: &str,
+    records: impl Stream<Item = Result<Record, E>> + Send + 'static,
+) -> reqwest::Body {
+    let mut text = Vec::new();
+    line::write_first(namespace, &mut text);
+    let state = Some(Writing {
+        records: Box::pin(records),
+        text,
+        sum: Sum::default(),
+        count: 0,
+    });
+    of_pieces(stream::try_unfold(state, async |state| match state {
+        Some(writing) => writing.piece().await.map(Some),
+        None => Ok(None),
+    }))
+}
+
+/// How far a file was written.
+struct Writing<S: ?Sized> {
+    text: Vec<u8>,
+    sum: Sum,
+    count: u64,
+    records: Pin<Box<S>>,
+}
+
+impl<S, E> Writing<S>
+where
+    S: Stream<Item = Result<Record, E>>,
+    E: Into<Failure>,
+{
+    /// The next piece, and what follows it.
+    async fn piece(mut self) -> Result<(Bytes, Option<Self>), Failure> {
+        while self.text.len() < PIECE_BYTES {
+            match self.records.next().await {
+                Some(record) => {
+                    line::write_record(&record.map_err(Into::into)?, &mut self.text);
+                    self.count += 1;
+                }
+                None => {
+                    self.sum.update(&self.text);
+                    line::write_end(self.count, &self.sum.hex(), &mut self.text);
+                    return Ok((self.text.into(), None));
+                }
+            }
+        }
+        let piece = Bytes::from(std::mem::take(&mut self.text));
+        self.sum.update(&piece);
+        Ok((piece, Some(self)))
+    }
+}

@@ -1,0 +1,324 @@
+//! Exports: all of a namespace, or of a server, as it stands at one moment.
+//!
+//! It owns the requests and the streams. It does not own the form of a file. Invariant: a stream that ends without an
+//! error gave all of it, and what was read is what was sent.
+
+use bytes::Bytes;
+use futures_util::stream::try_unfold;
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+
+use super::check::Check;
+use super::record::{Exported, Record};
+use crate::error::Result;
+use crate::lines::{Body, LineBuffer, Lines};
+use crate::query::Query;
+use crate::streams::{Boxed, stream};
+use crate::told::{self, broken};
+use crate::{Client, Namespace, wire};
+
+/// How a file is packed.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use akvs_client::Encoding;
+/// namespace.set("bar", &1).await?;
+/// let piece = namespace.export().bytes(Encoding::Gzip).next().await.unwrap()?;
+/// assert_eq!(piece[..2], [0x1f, 0x8b]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Not at all.
+    #[default]
+    Identity,
+    /// As gzip (RFC 1952).
+    Gzip,
+    /// As Zstandard (RFC 8878).
+    Zstd,
+}
+
+impl Encoding {
+    pub(super) fn name(self) -> Option<HeaderValue> {
+        match self {
+            Encoding::Identity => None,
+            Encoding::Gzip => Some(HeaderValue::from_static("gzip")),
+            Encoding::Zstd => Some(HeaderValue::from_static("zstd")),
+        }
+    }
+}
+
+/// An export, as a stream of [`records`](Self::records) or as a file's [`bytes`](Self::bytes).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let client = akvs_client::Client::new(url)?;
+/// use akvs_client::Encoding;
+/// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
+/// from.txn().set("a", &1).set_bytes(b"\xff", "2").commit().await?;
+///
+/// let done = to.import().stream(from.export().bytes(Encoding::Identity)).await?;
+/// assert_eq!((done.imported, done.errors.len()), (2, 0));
+/// assert_eq!(to.get_bytes_or(b"\xff", "").await?, "2");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an export is asked for only when a stream of it is polled"]
+pub struct Export(Place);
+
+/// What is exported, or where an import goes.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    One(Namespace),
+    All(Client),
+}
+
+impl Place {
+    pub(super) fn client(&self) -> &Client {
+        match self {
+            Place::One(namespace) => namespace.client(),
+            Place::All(client) => client,
+        }
+    }
+
+    pub(super) fn request(
+        &self,
+        method: Method,
+        area: &str,
+        query: &Query,
+    ) -> Result<RequestBuilder> {
+        match self {
+            Place::One(namespace) => namespace.ask(method, area, query),
+            Place::All(client) => client.request(method, [area, "", query.as_str()]),
+        }
+    }
+}
+
+/// The records of an export, from [`Export::records`].
+#[must_use = "an export is asked for only when it is polled"]
+pub struct Records(Boxed<Record>);
+
+stream!(Records => Record);
+
+/// The namespaces and records of an export, from [`Export::parts`].
+#[must_use = "an export is asked for only when it is polled"]
+pub struct ExportParts(Boxed<Exported>);
+
+stream!(ExportParts => Exported);
+
+/// An export as the bytes of a file, from [`Export::bytes`].
+#[must_use = "an export is asked for only when it is polled"]
+pub struct ExportBytes(Boxed<Bytes>);
+
+stream!(ExportBytes => Bytes);
+
+impl Namespace {
+    /// All of the namespace, as it stands when the export is first polled.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes("bar", "hello").content_type("text/plain").await?;
+    /// let record = namespace.export().records().next().await.unwrap()?;
+    /// assert_eq!((&record.key[..], &record.value[..]), (&b"bar"[..], &b"hello"[..]));
+    /// assert_eq!(record.content_type.as_deref(), Some("text/plain"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn export(&self) -> Export {
+        Export(Place::One(self.clone()))
+    }
+}
+
+impl Client {
+    /// All namespaces, as they stand when the export is first polled.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// client.namespace("more")?.set("bar", &2).await?;
+    /// let mut records = client.export().records();
+    /// assert_eq!(&*records.next().await.unwrap()?.namespace, "foo");
+    /// assert_eq!(&*records.next().await.unwrap()?.namespace, "more");
+    /// assert!(records.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn export(&self) -> Export {
+        Export(Place::All(self.clone()))
+    }
+}
+
+impl Export {
+    /// The records. The stream ends without an error only if all of them came as they were sent, which the last line of
+    /// the file says.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set("a", &1).set("b", &2).commit().await?;
+    /// let (mut records, mut bytes) = (namespace.export().records(), 0);
+    /// while let Some(record) = records.next().await.transpose()? {
+    ///     bytes += record.value.len();
+    /// }
+    /// assert_eq!(bytes, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn records(self) -> Records {
+        Records(Box::pin(try_unfold(self.parts(), async |mut parts| {
+            loop {
+                match parts.next().await.transpose()? {
+                    Some(Exported::Record(record)) => return Ok(Some((record, parts))),
+                    Some(Exported::Section(_)) => {}
+                    None => return Ok(None),
+                }
+            }
+        })))
+    }
+
+    /// The namespaces with their settings, each before its records. The stream ends without an error only if all of it
+    /// came as it was sent.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// use akvs_client::{Exported, Settings};
+    /// client.namespace("empty")?.configure(&Settings::default()).await?;
+    /// let part = client.export().parts().next().await.unwrap()?;
+    /// assert!(matches!(part, Exported::Section(section) if &*section.namespace == "empty"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn parts(self) -> ExportParts {
+        ExportParts(Box::pin(try_unfold(None, move |reading| {
+            let place = self.0.clone();
+            async move {
+                let (mut lines, mut check) = match reading {
+                    Some(reading) => reading,
+                    None => {
+                        let body = open(&place, Encoding::Identity).await?;
+                        (Lines::new(place.client(), body), Check::new())
+                    }
+                };
+                while let Some(line) = lines.next().await? {
+                    if let Some(part) = check.line(&line)? {
+                        return Ok(Some((part, Some((lines, check)))));
+                    }
+                }
+                check.finish()?;
+                Ok(None)
+            }
+        })))
+    }
+
+    /// The bytes of the file, as they come. What is not packed is looked through on the way: a file that was cut off or
+    /// changed ends with an error. Of what is packed only a cut is seen, so that whoever unpacks it has to look.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// let (mut pieces, mut file) = (namespace.export().bytes(Default::default()), Vec::new());
+    /// while let Some(piece) = pieces.next().await.transpose()? {
+    ///     file.extend_from_slice(&piece);
+    /// }
+    /// assert_eq!(file.split(|byte| *byte == b'\n').count(), 4);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bytes(self, encoding: Encoding) -> ExportBytes {
+        ExportBytes(Box::pin(try_unfold(None, move |reading| {
+            let place = self.0.clone();
+            async move {
+                let (mut body, mut seen) = match reading {
+                    Some(reading) => reading,
+                    None => (
+                        open(&place, encoding).await?,
+                        (encoding == Encoding::Identity).then(|| Seen::new(place.client())),
+                    ),
+                };
+                let Some(piece) = body.piece().await? else {
+                    seen.map_or(Ok(()), |seen| seen.finish())?;
+                    return Ok(None);
+                };
+                if let Some(seen) = &mut seen {
+                    seen.piece(&piece)?;
+                }
+                Ok(Some((piece, Some((body, seen)))))
+            }
+        })))
+    }
+}
+
+/// What was seen of a file that is passed on.
+struct Seen {
+    lines: LineBuffer,
+    check: Check,
+}
+
+impl Seen {
+    fn new(client: &Client) -> Seen {
+        let max_bytes = usize::try_from(told::max_bytes(client)).unwrap_or(usize::MAX);
+        Seen {
+            lines: LineBuffer::new(max_bytes),
+            check: Check::new(),
+        }
+    }
+
+    fn piece(&mut self, piece: &[u8]) -> Result<()> {
+        self.lines.push(piece);
+        while let Some(line) = self.lines.line()? {
+            self.check.line(&line)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<()> {
+        match self.lines.is_empty() {
+            true => self.check.finish(),
+            false => Err(broken("the export ends within a line: it was cut off")),
+        }
+    }
+}
+
+async fn open(place: &Place, encoding: Encoding) -> Result<Body> {
+    let mut request = place.request(Method::GET, "/export", &Query::default())?;
+    if let Some(name) = encoding.name() {
+        request = request.headers(HeaderMap::from_iter([(ACCEPT_ENCODING, name)]));
+    }
+    let body = Body::open(place.client(), request).await?;
+    let packed = wire::text_field(body.headers(), CONTENT_ENCODING);
+    let asked = encoding.name();
+    match packed.as_deref().map(str::as_bytes) == asked.as_ref().map(HeaderValue::as_bytes) {
+        true => Ok(body),
+        false => Err(broken(
+            "the export is packed in another way than was asked for",
+        )),
+    }
+}

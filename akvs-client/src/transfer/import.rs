@@ -1,0 +1,368 @@
+//! Imports: taking in a file that was exported, or records.
+//!
+//! It owns the request and what comes back. It does not own the form of a file. Invariant: what the server says of
+//! lines that were wrong is never dropped.
+
+use std::error::Error as StdError;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+
+use super::body;
+use super::export::{Encoding, Place};
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::lines::WHOLE_EXCHANGE;
+use crate::query::Query;
+use crate::{Client, Namespace, told};
+
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+
+/// What an import does with a key that is there already.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use akvs_client::{ImportMode, Record};
+/// namespace.set_bytes("a", "old").await?;
+/// let import = namespace.import().mode(ImportMode::Create);
+/// let done = import.records([Record::new("a", "new"), Record::new("b", "new")]).await?;
+/// assert_eq!((done.imported, done.skipped), (1, 1));
+/// assert_eq!(namespace.get_bytes_or("a", "").await?, "old");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImportMode {
+    /// It is set.
+    #[default]
+    Merge,
+    /// It stays.
+    Create,
+    /// It is set, and those that are not in the file go, once all of the file was found right.
+    Replace,
+}
+
+/// An import, which its body sends: [`body`](Self::body), [`stream`](Self::stream), [`records`](Self::records) or
+/// [`record_stream`](Self::record_stream).
+///
+/// It is not all or nothing: what was stored stays, also where the file turns out to be cut off. The error then has how
+/// much that was, in [`imported`](Error::imported). It takes as long as the body does, whatever the client's timeout.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let client = akvs_client::Client::new(url)?;
+/// use akvs_client::{Encoding, ImportMode};
+/// client.namespace("foo")?.set("bar", &1).await?;
+/// let file = client.export().bytes(Encoding::Zstd);
+/// let import = client.import().encoding(Encoding::Zstd).mode(ImportMode::Create);
+/// let done = import.stream(file).await?;
+/// assert_eq!((done.imported, done.skipped), (0, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an import is sent only with its body"]
+pub struct Import {
+    place: Place,
+    mode: ImportMode,
+    encoding: Encoding,
+}
+
+/// What an import did.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use akvs_client::Record;
+/// let mut bad = Record::new("b", "2");
+/// bad.content_type = Some("no\ntype".into());
+/// let done = namespace.import().records([Record::new("a", "1"), bad]).await?;
+/// assert_eq!((done.imported, done.errors.len(), done.errors[0].line), (1, 1, 3));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Imported {
+    /// How many records were stored.
+    pub imported: u64,
+    /// How many were there already, and stayed as they were.
+    pub skipped: u64,
+    /// How many keys went that are not in the file; only of [`ImportMode::Replace`].
+    pub deleted: Option<u64>,
+    /// Which lines were wrong; all others were taken.
+    pub errors: Vec<LineError>,
+    /// How many more lines were wrong than are told.
+    #[serde(default)]
+    pub more_errors: u64,
+}
+
+/// What is wrong with a line of an import.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let done = namespace.import().records([akvs_client::Record::new("", "1")]).await?;
+/// println!("line {}: {}", done.errors[0].line, done.errors[0].detail);
+/// # assert!(done.errors[0].detail.contains("key"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct LineError {
+    /// Its number, from 1 on; the first line of a file is no record.
+    pub line: u64,
+    /// What is wrong, as a person reads it.
+    pub detail: String,
+}
+
+impl Namespace {
+    /// An import into the namespace, wherever the file comes from; it is made if it is not there.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
+    /// from.set("bar", &1).await?;
+    /// to.import().stream(from.export().bytes(Default::default())).await?;
+    /// assert_eq!(to.get_or("bar", 0).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn import(&self) -> Import {
+        Import::new(Place::One(self.clone()))
+    }
+}
+
+impl Client {
+    /// An import into the namespaces that the file names.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let other_url = &serve();
+    /// use akvs_client::Client;
+    /// let (from, to) = (Client::new(url)?, Client::new(other_url)?);
+    /// from.namespace("foo")?.set("bar", &1).await?;
+    /// to.import().stream(from.export().bytes(Default::default())).await?;
+    /// assert_eq!(to.namespace("foo")?.get_or("bar", 0).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn import(&self) -> Import {
+        Import::new(Place::All(self.clone()))
+    }
+}
+
+impl Import {
+    fn new(place: Place) -> Import {
+        Import {
+            place,
+            mode: ImportMode::default(),
+            encoding: Encoding::default(),
+        }
+    }
+
+    /// What is done with a key that is there already; it is set by default.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::{ImportMode, Record};
+    /// namespace.set("old", &1).await?;
+    /// let import = namespace.import().mode(ImportMode::Replace);
+    /// let done = import.records([Record::new("new", "2")]).await?;
+    /// assert_eq!((done.imported, done.deleted), (1, Some(1)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mode(mut self, mode: ImportMode) -> Import {
+        self.mode = mode;
+        self
+    }
+
+    /// How the file is packed; it is sent as it is, and the server unpacks it. Records are never packed.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Encoding;
+    /// namespace.set("bar", &1).await?;
+    /// let file = namespace.export().bytes(Encoding::Gzip);
+    /// let done = namespace.import().encoding(Encoding::Gzip).stream(file).await?;
+    /// assert_eq!(done.imported, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn encoding(mut self, encoding: Encoding) -> Import {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Imports a file that is in memory, or any other body.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let error = namespace.import().body("no such file").await.unwrap_err();
+    /// assert_eq!(error.imported().unwrap().imported, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<Imported> {
+        let mut query = Query::default();
+        query.text(
+            "mode",
+            match self.mode {
+                ImportMode::Merge => "merge",
+                ImportMode::Create => "create",
+                ImportMode::Replace => "replace",
+            },
+        );
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, NDJSON)]);
+        headers.extend(self.encoding.name().map(|name| (CONTENT_ENCODING, name)));
+        let request = self.place.request(Method::POST, "/import", &query)?;
+        let request = request.headers(headers).timeout(WHOLE_EXCHANGE).body(body);
+        let client = self.place.client();
+        let answer = client.send(request, &[StatusCode::OK]).await?;
+        let response = answer.map_err(Error::api)?;
+        told::answer(client, response, "what became of the import", Some).await
+    }
+
+    /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's
+    /// error is among its sources.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// let file = namespace.export().bytes(Default::default());
+    /// assert_eq!(namespace.import().stream(file).await?.imported, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn stream<B, E>(
+        self,
+        pieces: impl Stream<Item = Result<B, E>> + Send + 'static,
+    ) -> Result<Imported>
+    where
+        B: Into<Bytes> + 'static,
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
+        self.body(body::of_pieces(pieces)).await
+    }
+
+    /// Imports these records.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Record;
+    /// let records = (0..3_000_u32).map(|number| Record::new(number.to_be_bytes().to_vec(), "v"));
+    /// assert_eq!(namespace.import().records(records).await?.imported, 3_000);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn records<I>(self, records: I) -> Result<Imported>
+    where
+        I: IntoIterator<Item = Record>,
+        I::IntoIter: Send + 'static,
+    {
+        let records = records.into_iter().map(Ok::<Record, Error>);
+        self.record_stream(stream::iter(records)).await
+    }
+
+    /// Imports records as they come.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let client = akvs_client::Client::new(url)?;
+    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
+    /// from.set("bar", &1).await?;
+    /// assert_eq!(to.import().record_stream(from.export().records()).await?.imported, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn record_stream<E>(
+        mut self,
+        records: impl Stream<Item = Result<Record, E>> + Send + 'static,
+    ) -> Result<Imported>
+    where
+        E: Into<Box<dyn StdError + Send + Sync>> + 'static,
+    {
+        let Place::One(namespace) = &self.place else {
+            let text = "records go into a namespace; what goes into all of them is a file";
+            return Err(akvs_core::Error::new(akvs_core::Code::InvalidRequest, text).into());
+        };
+        let body = body::of_records(namespace.name(), records);
+        self.encoding = Encoding::Identity;
+        self.body(body).await
+    }
+}
+
+impl Error {
+    /// What an import had done before it failed; none of another error.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let cut = r#"{"akvs":1,"namespace":"foo"}
+    /// {"key":"bar","value":"1"}
+    /// "#;
+    /// let error = namespace.import().body(cut).await.unwrap_err();
+    /// assert_eq!(error.imported().unwrap().imported, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn imported(&self) -> Option<Imported> {
+        let Error::Api(problem) = self else {
+            return None;
+        };
+        let context = serde_json::Value::Object(problem.context().clone());
+        serde_json::from_value(context).ok()
+    }
+}
