@@ -17,8 +17,7 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Done {
-    let url = std::env::var("AKVS_URL").unwrap_or_else(|_| "http://localhost:8080".into());
-    let client = Client::new(&url)?;
+    let client = Client::from_env()?;
     let version = client.version().await?;
     println!(
         "AKVS {} at {client:?}, writes are {}",
