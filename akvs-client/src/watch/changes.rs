@@ -265,13 +265,10 @@ impl fmt::Debug for Changes {
 
 /// Asks the server for the stream.
 async fn ask(request: RequestBuilder) -> Outcome {
-    let response = match request.send().await {
+    let response = match request.send().await.map_err(Error::from) {
         Ok(response) => response,
-        // It would be the same once more.
-        Err(error) if error.is_builder() || error.is_redirect() => {
-            return Outcome::Refused(error.into());
-        }
-        Err(_) => return Outcome::Failed(None),
+        Err(error) if error.may_pass() => return Outcome::Failed(None),
+        Err(error) => return Outcome::Refused(error),
     };
     let status = response.status();
     if status == StatusCode::OK {

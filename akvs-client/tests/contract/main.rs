@@ -49,6 +49,7 @@ mod ranges;
 mod reach;
 mod retries;
 mod revisions;
+#[cfg(feature = "rustls")]
 mod tls;
 mod tokens;
 mod transactions;

@@ -281,6 +281,9 @@ fn the_client_trusts_an_authority_that_it_is_given_and_no_other() {
     let error = stored(wrong.call_timeout(PATIENCE * 100)).unwrap_err();
     assert_eq!(error.to_string(), "the server cannot be reached");
     assert!(!error.is_retryable() && !error.is_unknown_outcome());
+    let watch = trusting(&other).build().unwrap().namespace("ns").unwrap();
+    let told = block_on(async { watch.watch().stream().next().await });
+    assert!(told.unwrap().is_err(), "a watch would wait for ever");
     // A name that the certificate does not have.
     let url = format!("https://127.0.0.1:{}", app.address.port());
     assert!(stored(trusting(&authority).base_url(url)).is_err());
