@@ -155,8 +155,9 @@ pub(crate) async fn ask<T: DeserializeOwned, R>(
     what: &str,
     read: impl FnOnce(T) -> Option<R>,
 ) -> Result<Result<R, Problem>> {
-    match client.send(request, &[StatusCode::OK]).await? {
-        Ok(response) => answer(client, response, what, read).await.map(Ok),
+    let success = [StatusCode::OK];
+    match client.read(request, &success, max_bytes(client)).await? {
+        Ok(answer) => meaning(&answer.body, what, read).map(Ok),
         Err(problem) => Ok(Err(problem)),
     }
 }
@@ -169,7 +170,15 @@ pub(crate) async fn answer<T: DeserializeOwned, R>(
     read: impl FnOnce(T) -> Option<R>,
 ) -> Result<R> {
     let body = wire::body(response, max_bytes(client)).await?;
-    let document = serde_json::from_slice(&body).ok();
+    meaning(&body, what, read)
+}
+
+fn meaning<T: DeserializeOwned, R>(
+    body: &[u8],
+    what: &str,
+    read: impl FnOnce(T) -> Option<R>,
+) -> Result<R> {
+    let document = serde_json::from_slice(body).ok();
     document
         .and_then(read)
         .ok_or_else(|| broken(format!("{what} cannot be read")))
