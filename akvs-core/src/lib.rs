@@ -21,6 +21,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "disk")]
+mod backup;
 mod census;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -34,6 +36,7 @@ mod group;
 mod key;
 mod namespace;
 mod op;
+mod progress;
 mod revision;
 mod settings;
 mod store;
@@ -54,6 +57,7 @@ pub use group::{Committed, Expiry, Group, Outcome};
 pub use key::Key;
 pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
+pub use progress::Progress;
 pub use revision::Revision;
 pub use settings::Settings;
 pub use store::Store;
@@ -62,5 +66,7 @@ pub use txn::Txn;
 pub use view::{Changes, Entries, View};
 pub use views::Views;
 
+#[cfg(feature = "disk")]
+pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
 pub use engine::disk::{DiskEngine, DiskOptions, OpenError};

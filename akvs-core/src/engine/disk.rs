@@ -17,6 +17,7 @@
 mod failure;
 mod journal;
 mod layout;
+mod make;
 mod marks;
 mod options;
 mod retired;
@@ -26,7 +27,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -65,7 +66,7 @@ pub struct DiskEngine {
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
     lost_commits: bool,
-    folder: Folder,
+    folder: Arc<Folder>,
 }
 
 /// fjall's handles, dropped in this order.
@@ -135,7 +136,7 @@ impl DiskEngine {
             // What was found was synced when it was opened.
             synced: AtomicU64::new(commit),
             lost_commits: lost.is_some(),
-            folder,
+            folder: Arc::new(folder),
         })
     }
 
@@ -199,7 +200,7 @@ impl DiskEngine {
         if !matches!(error, fjall::Error::Poisoned) {
             return translate(error);
         }
-        match rustix::fs::statvfs(self.folder.store()) {
+        match rustix::fs::statvfs(self.folder.path()) {
             Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES => {
                 let text = "no room for what is done in the background";
                 full(io::Error::new(io::ErrorKind::StorageFull, text))
