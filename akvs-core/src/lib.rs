@@ -42,6 +42,7 @@ mod settings;
 mod store;
 mod timestamp;
 mod txn;
+mod verify;
 mod view;
 mod views;
 
@@ -63,10 +64,11 @@ pub use settings::Settings;
 pub use store::Store;
 pub use timestamp::Timestamp;
 pub use txn::Txn;
+pub use verify::{Finding, Report, Unchecked, Verified};
 pub use view::{Changes, Entries, View};
 pub use views::Views;
 
 #[cfg(feature = "disk")]
 pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskOptions, OpenError};
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, verify_folder};

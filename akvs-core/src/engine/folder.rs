@@ -10,6 +10,7 @@
 //! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, newer,
 //! or in use is refused before anything in it is changed; a folder with a format has a whole store.
 
+mod check;
 mod traces;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(super) use self::check::Checked;
 pub(super) use self::traces::Traces;
 use crate::Revision;
 
@@ -27,7 +29,7 @@ const NEW_FORMAT_FILE: &str = "akvs.format.new";
 const LOCK_FILE: &str = "akvs.lock";
 const WATERMARK_FILE: &str = "akvs.watermark";
 const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
-const STORE_FOLDER: &str = "store";
+pub(super) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
 /// The version of this layout; that of the rows is in the engine.
 const FORMAT: u64 = 1;
@@ -59,6 +61,8 @@ pub enum OpenError {
     Foreign(PathBuf, String),
     /// It holds this, and so has a store already, where one was to be made.
     NotEmpty(PathBuf, String),
+    /// It has no store, where there should be one.
+    NoStore(PathBuf),
     /// A newer release wrote it.
     NewerFormat(PathBuf, u64),
     /// Another process has it; its id, where that could be read.
@@ -90,6 +94,9 @@ impl fmt::Display for OpenError {
                 "the data folder {} is not empty: it holds {name:?}, so there is a store already; name an empty or a new folder",
                 path.display()
             ),
+            OpenError::NoStore(path) => {
+                write!(f, "the data folder {} has no store", path.display())
+            }
             OpenError::NewerFormat(path, found) => write!(
                 f,
                 "the data folder {} has format {found}, this release reads format {FORMAT}; use a newer release",
