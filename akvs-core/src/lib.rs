@@ -21,6 +21,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "disk")]
+mod backup;
 mod census;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -34,11 +36,13 @@ mod group;
 mod key;
 mod namespace;
 mod op;
+mod progress;
 mod revision;
 mod settings;
 mod store;
 mod timestamp;
 mod txn;
+mod verify;
 mod view;
 mod views;
 
@@ -54,15 +58,19 @@ pub use group::{Committed, Expiry, Group, Outcome};
 pub use key::Key;
 pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
+pub use progress::Progress;
 pub use revision::Revision;
 pub use settings::Settings;
 pub use store::Store;
 pub use timestamp::Timestamp;
 pub use txn::Txn;
+pub use verify::{Finding, Report, Unchecked, Verified};
 pub use view::{Changes, Entries, View};
 pub use views::Views;
 
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskOptions, OpenError};
+pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
+#[cfg(feature = "disk")]
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, verify_folder};
 #[cfg(feature = "disk")]
 pub use engine::lock::{FolderLock, make_folder};

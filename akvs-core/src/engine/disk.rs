@@ -15,18 +15,21 @@
 //! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
 
 mod failure;
+mod files;
 mod journal;
 mod layout;
+mod lists;
+mod make;
 mod marks;
 mod options;
 mod retired;
 mod snapshot;
+mod verify;
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,16 +38,17 @@ use fjall::{
     PersistMode,
 };
 
-use self::failure::{damaged, full, guarded, open_error, translate};
+use self::failure::{damaged, guarded, open_error, translate};
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
 use self::retired::Retired;
 use self::snapshot::DiskSnapshot;
+pub use self::verify::verify_folder;
 use super::folder::Folder;
 pub use super::folder::OpenError;
 use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
-use crate::{Code, Error, Result, Revision};
+use crate::{Code, Error, Report, Result, Revision};
 
 /// Larger values lie in files of their own, so that compaction does not copy them again and again.
 const SEPARATED_BYTES: u32 = 4 << 10;
@@ -54,8 +58,6 @@ const SEALED_MEMTABLES: usize = 2;
 const UNCOMPACTED_RUNS: usize = 26;
 /// A row that is never there.
 const RECLAIMED: &[u8] = b"reclaimed";
-/// A disk with less room is full: fjall's next file may not fit.
-const ROOM_BYTES: u64 = 64 << 20;
 
 /// The engine that keeps its rows in a folder.
 pub struct DiskEngine {
@@ -65,7 +67,7 @@ pub struct DiskEngine {
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
     lost_commits: bool,
-    folder: Folder,
+    folder: Arc<Folder>,
 }
 
 /// fjall's handles, dropped in this order.
@@ -135,7 +137,7 @@ impl DiskEngine {
             // What was found was synced when it was opened.
             synced: AtomicU64::new(commit),
             lost_commits: lost.is_some(),
-            folder,
+            folder: Arc::new(folder),
         })
     }
 
@@ -192,20 +194,6 @@ impl DiskEngine {
             std::thread::sleep(Duration::from_millis(5));
         }
         keyspace.major_compact().map_err(translate)
-    }
-
-    /// Translates what a write met. fjall does not tell why it failed behind the writers' backs, but the disk does.
-    fn explain(&self, error: fjall::Error) -> Error {
-        if !matches!(error, fjall::Error::Poisoned) {
-            return translate(error);
-        }
-        match rustix::fs::statvfs(self.folder.store()) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES => {
-                let text = "no room for what is done in the background";
-                full(io::Error::new(io::ErrorKind::StorageFull, text))
-            }
-            _ => translate(error),
-        }
     }
 }
 
@@ -380,6 +368,10 @@ impl Engine for DiskEngine {
 
     fn lost_commits(&self) -> bool {
         self.lost_commits
+    }
+
+    fn check_files(&self, report: &mut Report<'_>) -> Result<()> {
+        self.check_live_files(report)
     }
 
     fn stored_bytes(&self) -> Result<u64> {

@@ -10,6 +10,9 @@
 //! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, newer,
 //! or in use is refused before anything in it is changed; a folder with a format has a whole store.
 
+mod check;
+mod traces;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,12 +20,16 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(super) use self::check::Checked;
+pub(super) use self::traces::Traces;
 use super::lock::{FolderLock, LOCK_FILE};
 use crate::Revision;
 
 const FORMAT_FILE: &str = "akvs.format";
+const NEW_FORMAT_FILE: &str = "akvs.format.new";
 const WATERMARK_FILE: &str = "akvs.watermark";
-const STORE_FOLDER: &str = "store";
+const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
+pub(super) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
 /// The version of this layout; that of the rows is in the engine.
 const FORMAT: u64 = 1;
@@ -30,8 +37,8 @@ const FORMAT: u64 = 1;
 const NOT_FOREIGN: [&str; 5] = [
     LOCK_FILE,
     WATERMARK_FILE,
-    "akvs.watermark.new",
-    "akvs.format.new",
+    NEW_WATERMARK_FILE,
+    NEW_FORMAT_FILE,
     "lost+found",
 ];
 /// What an interrupted start may have left besides, once it had made the watermark.
@@ -52,6 +59,10 @@ pub enum OpenError {
     Unusable(PathBuf, io::Error),
     /// It holds another program's files, such as this one.
     Foreign(PathBuf, String),
+    /// It holds this, and so has a store already, where one was to be made.
+    NotEmpty(PathBuf, String),
+    /// It has no store, where there should be one.
+    NoStore(PathBuf),
     /// A newer release wrote it.
     NewerFormat(PathBuf, u64),
     /// Another process has it; its id, where that could be read.
@@ -78,6 +89,14 @@ impl fmt::Display for OpenError {
                 "the data folder {} is not one of AKVS: it holds {name:?}; name an empty or a new folder",
                 path.display()
             ),
+            OpenError::NotEmpty(path, name) => write!(
+                f,
+                "the data folder {} is not empty: it holds {name:?}, so there is a store already; name an empty or a new folder",
+                path.display()
+            ),
+            OpenError::NoStore(path) => {
+                write!(f, "the data folder {} has no store", path.display())
+            }
             OpenError::NewerFormat(path, found) => write!(
                 f,
                 "the data folder {} has format {found}, this release reads format {FORMAT}; use a newer release",
@@ -180,6 +199,11 @@ impl Folder {
             fs::rename(self.new_store(), self.store())?;
         }
         write_format(&self.path)
+    }
+
+    /// The folder itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the engine's files are made.
@@ -285,7 +309,7 @@ fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
 }
 
 fn write_format(path: &Path) -> io::Result<()> {
-    let new = path.join("akvs.format.new");
+    let new = path.join(NEW_FORMAT_FILE);
     let mut file = File::create(&new)?;
     writeln!(file, "akvs {FORMAT}")?;
     file.sync_all()?;
@@ -313,7 +337,7 @@ fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Synced> {
 
 /// Makes the watermark in one step, so that it is whole if it is there.
 fn create_watermark(folder: &Path) -> io::Result<()> {
-    let new = folder.join("akvs.watermark.new");
+    let new = folder.join(NEW_WATERMARK_FILE);
     let file = File::create(&new)?;
     for offset in SLOT_OFFSETS {
         file.write_all_at(&encode(Synced::default()), offset)?;

@@ -55,7 +55,7 @@ impl FolderLock {
     }
 
     /// Takes a folder that there is.
-    pub(super) fn of(path: &Path) -> Result<FolderLock, OpenError> {
+    pub(in crate::engine) fn of(path: &Path) -> Result<FolderLock, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         let file = OpenOptions::new()
             .read(true)

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 pub use sweep::Sweep;
 
-use crate::{Result, Revision};
+use crate::{Report, Result, Revision};
 
 /// The tables of a database. Their rows are described in `rows`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -269,6 +269,11 @@ pub trait Engine: Send + Sync + 'static {
     /// numbers may have been given out that no row tells of any more.
     fn lost_commits(&self) -> bool {
         false
+    }
+
+    /// Reads all its files back as they are, while others go on writing, and reports what is wrong with them.
+    fn check_files(&self, _: &mut Report<'_>) -> Result<()> {
+        Ok(())
     }
 
     /// How much it stores, in bytes, about; to tell whether reads may have to wait for a disk.

@@ -37,7 +37,7 @@ pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{
     CatalogueRow, Dropped, FIRST_NAME, Live, Swept, Tally, catalogue_value, counts_key,
     counts_span, counts_value, dropped_key, dropped_span, parse_catalogue, parse_counts,
-    parse_counts_key, parse_id, parse_name, parse_swept, swept_key, swept_value,
+    parse_counts_key, parse_dropped_key, parse_id, parse_name, parse_swept, swept_key, swept_value,
 };
 use super::{Engine, Limit, Span, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};

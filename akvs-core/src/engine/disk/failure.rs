@@ -6,8 +6,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::super::folder::OpenError;
-use super::DiskOptions;
+use super::{DiskEngine, DiskOptions};
 use crate::{Code, Error, Result};
+
+/// A disk with less room is full: fjall's next file may not fit.
+const ROOM_BYTES: u64 = 64 << 20;
 
 /// Runs what may panic in fjall where stored data is damaged.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -52,7 +55,7 @@ pub(super) fn translate(error: fjall::Error) -> Error {
     }
 }
 
-pub(super) fn full(error: io::Error) -> Error {
+fn full(error: io::Error) -> Error {
     Error::new(Code::StorageFull, "the disk is full").because(error)
 }
 
@@ -61,5 +64,21 @@ fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> 
         Ok(error)
     } else {
         Err(error)
+    }
+}
+
+impl DiskEngine {
+    /// Translates what a write met. fjall does not tell why it failed behind the writers' backs, but the disk does.
+    pub(super) fn explain(&self, error: fjall::Error) -> Error {
+        if !matches!(error, fjall::Error::Poisoned) {
+            return translate(error);
+        }
+        match rustix::fs::statvfs(self.folder.path()) {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES => {
+                let text = "no room for what is done in the background";
+                full(io::Error::new(io::ErrorKind::StorageFull, text))
+            }
+            _ => translate(error),
+        }
     }
 }

@@ -12,12 +12,16 @@
 //!
 //! It does not know what rows mean, and cannot tell that a journal before the oldest is missing.
 
+mod rest;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use self::rest::{later_batch, read_rest};
 use super::marks::{self, Marks};
 
 const START: u8 = 1;
@@ -26,6 +30,8 @@ const END: u8 = 3;
 const TRAILER: &[u8; 4] = b"FJL\x03";
 /// Where the first item of a batch stands.
 const START_BYTES: usize = 13;
+/// Where its sequence number stands, which its checksum does not cover.
+const SEQUENCE: Range<u64> = 5..13;
 /// How far the engine may count on for itself between the beginning of a commit and its batch.
 const SEQUENCE_SLACK: u64 = 1 << 20;
 
@@ -40,11 +46,30 @@ pub(super) struct Journals {
     ends: Vec<(PathBuf, u64)>,
     /// The journal that ends in something unreadable, which is only right if no batch follows.
     torn: Option<(PathBuf, u64)>,
+    /// How long each file is.
+    files: Vec<u64>,
+    /// Where the last batch began.
+    last: Option<(PathBuf, u64)>,
+    /// The batches whose sequence number cannot be told from one that is a little higher.
+    unsure: Vec<(PathBuf, u64)>,
+}
+
+/// What must be known of an engine that goes on writing.
+pub(super) struct Live<'a> {
+    /// Waits until every batch is whole that was begun before.
+    pub(super) settle: &'a dyn Fn(),
+    /// What has been written by now; what follows need not be read.
+    pub(super) commit: u64,
 }
 
 impl Journals {
-    /// Reads all journals of a store.
+    /// Reads all journals of a store that nobody writes to.
     pub(super) fn read(store: &Path) -> io::Result<Journals> {
+        Journals::read_while(store, None)
+    }
+
+    /// Reads all journals of a store, as far as they had been written before where somebody writes to it.
+    pub(super) fn read_while(store: &Path, live: Option<&Live<'_>>) -> io::Result<Journals> {
         let mut found = Journals::default();
         let mut files = Vec::new();
         for entry in fs::read_dir(store)? {
@@ -61,11 +86,40 @@ impl Journals {
         if files.is_empty() {
             found.fault = Some("there is no journal".into());
         }
-        let mut before = None;
-        for (_, path) in &files {
-            found.read_one(path, &mut before)?;
+        let mut opened = Vec::new();
+        for (_, path) in files {
+            match File::open(&path) {
+                Ok(file) => opened.push((path, file)),
+                // The oldest go first, once they are of no more use.
+                Err(error) if error.kind() == ErrorKind::NotFound && live.is_some() => {
+                    opened.clear();
+                }
+                Err(error) => return Err(error),
+            }
         }
+        let mut before = None;
+        for (path, file) in opened {
+            found.files.push(file.metadata()?.len());
+            found.read_one(&path, file, live, &mut before)?;
+        }
+        found.unsure.extend(found.last.take());
         Ok(found)
+    }
+
+    /// How long each file is.
+    pub(super) fn files(&self) -> &[u64] {
+        &self.files
+    }
+
+    /// From where on journals hold what is no whole batch.
+    pub(super) fn ends(&self) -> &[(PathBuf, u64)] {
+        &self.ends
+    }
+
+    /// Where the sequence numbers stand that cannot be told from others.
+    pub(super) fn unsure(&self) -> impl Iterator<Item = (&Path, Range<u64>)> {
+        let places = self.unsure.iter();
+        places.map(|(path, start)| (&**path, start + SEQUENCE.start..start + SEQUENCE.end))
     }
 
     /// What was lost, if anything was, where that commit was known to be synced.
@@ -85,38 +139,46 @@ impl Journals {
         Ok(())
     }
 
-    fn read_one(&mut self, path: &Path, before: &mut Option<Batch>) -> io::Result<()> {
-        let mut input = Input::new(BufReader::with_capacity(256 << 10, File::open(path)?));
-        let mut end = 0;
+    fn read_one(
+        &mut self,
+        path: &Path,
+        file: File,
+        live: Option<&Live<'_>>,
+        before: &mut Option<Batch>,
+    ) -> io::Result<()> {
+        let mut input = Input::new(BufReader::with_capacity(256 << 10, file));
+        let (mut end, mut pending) = (0, Vec::new());
         loop {
+            if live.is_some_and(|live| self.commit >= Some(live.commit)) {
+                return Ok(());
+            }
             match input.batch() {
                 Ok(batch) => {
-                    if let Some((torn, end)) = self.torn.take() {
-                        self.blame(&torn, &format!("cannot be read from byte {end}"));
-                    }
-                    if !batch.follows(*before) {
-                        self.blame(path, &format!("has a commit out of order at byte {end}"));
-                    }
-                    if batch.mark.previous == 0 {
-                        // Whatever was lost before it has been accepted as lost.
-                        self.fault = None;
-                    }
+                    self.take(path, end, batch, before);
                     end = input.position;
-                    self.commit = Some(batch.mark.commit);
-                    *before = Some(batch);
+                    pending.clear();
+                    continue;
                 }
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Unreadable) => break,
+                Err(Stop::Unreadable) => {}
             }
+            if !pending.is_empty() {
+                break;
+            }
+            input.go_to(end)?;
+            pending = read_rest(&mut input.bytes)?;
+            let Some(live) = live.filter(|_| !pending.is_empty()) else {
+                break;
+            };
+            // It may be half of a batch: once that is whole, it can be read.
+            (live.settle)();
+            input.go_to(end)?;
         }
-        let mut file = input.bytes.into_inner();
-        file.seek(SeekFrom::Start(end))?;
-        let rest = read_rest(&mut file)?;
-        if rest.is_empty() {
+        if pending.is_empty() {
             return Ok(());
         }
         self.ends.push((path.to_owned(), end));
-        if let Some(later) = later_batch(&rest)
+        if let Some(later) = later_batch(&pending)
             && later.synced > self.commit.unwrap_or_default()
         {
             let text = format!("cannot be read from byte {end}, where commits had been synced");
@@ -126,54 +188,31 @@ impl Journals {
         Ok(())
     }
 
+    /// Notes a batch that begins there.
+    fn take(&mut self, path: &Path, start: u64, batch: Batch, before: &mut Option<Batch>) {
+        if let Some((torn, end)) = self.torn.take() {
+            self.blame(&torn, &format!("cannot be read from byte {end}"));
+        }
+        if !batch.follows(*before) {
+            self.blame(path, &format!("has a commit out of order at byte {start}"));
+        }
+        if batch.mark.previous == 0 {
+            // Whatever was lost before it has been accepted as lost.
+            self.fault = None;
+        }
+        let last = self.last.replace((path.to_owned(), start));
+        if before.is_some_and(|before| before.sequence + 1 < batch.mark.sequence) {
+            self.unsure.extend(last);
+        }
+        self.commit = Some(batch.mark.commit);
+        *before = Some(batch);
+    }
+
     fn blame(&mut self, path: &Path, how: &str) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         self.fault
             .get_or_insert_with(|| format!("the journal {name} {how}"));
     }
-}
-
-/// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
-fn read_rest(file: &mut File) -> io::Result<Vec<u8>> {
-    const CHUNK: usize = 1 << 20;
-    let zeros = vec![0; CHUNK];
-    let (mut rest, mut pending_zeros) = (Vec::new(), 0);
-    let mut chunk = vec![0; CHUNK];
-    loop {
-        let length = file.read(&mut chunk)?;
-        if length == 0 {
-            break;
-        }
-        if chunk[..length] == zeros[..length] {
-            pending_zeros += length;
-        } else {
-            rest.resize(rest.len() + std::mem::take(&mut pending_zeros), 0);
-            rest.extend_from_slice(&chunk[..length]);
-        }
-    }
-    let length = rest
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    rest.truncate(length);
-    Ok(rest)
-}
-
-/// The mark of the last whole batch in what follows an unreadable place.
-fn later_batch(rest: &[u8]) -> Option<Marks> {
-    let (mut at, mut last) = (0, None);
-    while at + START_BYTES < rest.len() {
-        if rest[at] == START && rest[at + START_BYTES] == ITEM {
-            let mut input = Input::new(&rest[at..]);
-            if let Ok(batch) = input.batch() {
-                last = Some(batch.mark);
-                at += usize::try_from(input.position).unwrap_or(usize::MAX);
-                continue;
-            }
-        }
-        at += 1;
-    }
-    last
 }
 
 /// Why no batch could be read.
@@ -219,6 +258,14 @@ impl Batch {
 struct Input<R> {
     bytes: R,
     position: u64,
+}
+
+impl<R: Read + Seek> Input<R> {
+    fn go_to(&mut self, position: u64) -> io::Result<()> {
+        self.bytes.seek(SeekFrom::Start(position))?;
+        self.position = position;
+        Ok(())
+    }
 }
 
 impl<R: Read> Input<R> {

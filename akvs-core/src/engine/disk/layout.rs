@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::super::Table;
 
 /// The engine's own table, and ours in the order in which they were made.
-const FOLDERS: usize = 1 + Table::ALL.len();
+pub(super) const FOLDERS: usize = 1 + Table::ALL.len();
 /// `current`: which list counts u64, its checksum u128, the checksum's kind u8.
 const CURRENT_BYTES: usize = 25;
 
@@ -50,11 +50,17 @@ fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
             return Ok(Some(format!("misses its folder {name}")));
         }
     }
+    Ok(list(folder)?.err())
+}
+
+/// The list of a table's files that counts, once it is seen to be what was written; else what is wrong with it.
+pub(super) fn list(folder: &Path) -> io::Result<std::result::Result<FileList, String>> {
+    let fault = |how: String| Ok(Err(how));
     let Some(current) = read(&folder.join("current"))? else {
-        return Ok(Some("misses its file current".into()));
+        return fault("misses its file current".into());
     };
     let Ok(current) = <[u8; CURRENT_BYTES]>::try_from(current) else {
-        return Ok(Some("has a damaged file current".into()));
+        return fault("has a damaged file current".into());
     };
     let (number, checksum) = current.split_at(8);
     let number = number
@@ -62,10 +68,21 @@ fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
         .rev()
         .fold(0, |number, byte| number << 8 | u64::from(*byte));
     let Some(list) = read(&folder.join(format!("v{number}")))? else {
-        return Ok(Some(format!("misses its file v{number}")));
+        return fault(format!("misses its file v{number}"));
     };
-    let damaged = checksum != [&xxh3_128(&list).to_le_bytes()[..], &[0]].concat();
-    Ok(damaged.then(|| format!("has a damaged file v{number}")))
+    if checksum != [&xxh3_128(&list).to_le_bytes()[..], &[0]].concat() {
+        return fault(format!("has a damaged file v{number}"));
+    }
+    Ok(Ok(FileList {
+        number,
+        bytes: list,
+    }))
+}
+
+/// The list of a table's files that counts.
+pub(super) struct FileList {
+    pub(super) number: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {

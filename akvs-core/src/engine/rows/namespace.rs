@@ -272,6 +272,12 @@ pub(crate) fn dropped_key(revision: Revision) -> Bytes {
     bytes.into()
 }
 
+/// When the namespace was dropped that a row names.
+pub(crate) fn parse_dropped_key(key: &[u8]) -> Result<Revision> {
+    let revision = parse_id(key.get(META_DROPPED.len()..).unwrap_or_default());
+    revision.map(Revision::new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

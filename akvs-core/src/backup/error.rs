@@ -1,0 +1,108 @@
+//! What can be wrong with a backup, and with the folder it is to be restored to: each one clear line.
+
+use std::{fmt, io};
+
+use super::format;
+use crate::engine::disk::OpenError;
+use crate::engine::rows;
+use crate::{Code, Error};
+
+/// Why a backup cannot be used. Places are bytes from the beginning of the file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// It could not be read from this byte on.
+    Unreadable(u64, io::Error),
+    /// It is something else than a backup.
+    Foreign,
+    /// A newer release wrote it, in this format.
+    NewerFormat(u32),
+    /// A newer release wrote it, with rows of this format.
+    NewerRows(u64),
+    /// It ends at this byte, but is not complete.
+    Cut(u64),
+    /// The part that begins at this byte is damaged, in this way.
+    Damaged(u64, String),
+}
+
+impl fmt::Display for BackupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BackupError::Unreadable(at, error) => {
+                write!(f, "the backup cannot be read from byte {at}: {error}")
+            }
+            BackupError::Foreign => f.write_str("this is not a backup of AKVS"),
+            BackupError::NewerFormat(found) => write!(
+                f,
+                "the backup has format {found}, this release reads format {}; use a newer release",
+                format::FORMAT
+            ),
+            BackupError::NewerRows(found) => write!(
+                f,
+                "the backup has rows of format {found}, this release reads formats {} to {}; use a newer release",
+                rows::OLDEST_FORMAT,
+                rows::FORMAT
+            ),
+            BackupError::Cut(at) => {
+                write!(f, "the backup is not complete: it ends at byte {at}")
+            }
+            BackupError::Damaged(at, how) => write!(f, "the backup is damaged at byte {at}: {how}"),
+        }
+    }
+}
+
+impl std::error::Error for BackupError {}
+
+/// Why a backup was not restored. The folder is then as it was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The backup cannot be used.
+    Backup(BackupError),
+    /// The folder cannot be used.
+    Folder(OpenError),
+    /// The store could not be written.
+    Store(Error),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RestoreError::Backup(error) => error.fmt(f),
+            RestoreError::Folder(error) => error.fmt(f),
+            RestoreError::Store(error) if error.code() == Code::StorageFull => {
+                f.write_str("the store could not be written: the disk is full")
+            }
+            RestoreError::Store(error) => {
+                write!(f, "the store could not be written: {}", error.message())
+            }
+        }
+    }
+}
+
+impl std::error::Error for RestoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RestoreError::Backup(_) | RestoreError::Folder(_) => None,
+            RestoreError::Store(error) => error.source(),
+        }
+    }
+}
+
+impl From<BackupError> for RestoreError {
+    fn from(error: BackupError) -> RestoreError {
+        RestoreError::Backup(error)
+    }
+}
+
+impl From<OpenError> for RestoreError {
+    fn from(error: OpenError) -> RestoreError {
+        RestoreError::Folder(error)
+    }
+}
+
+impl From<Error> for RestoreError {
+    fn from(error: Error) -> RestoreError {
+        RestoreError::Store(error)
+    }
+}

@@ -1,0 +1,136 @@
+//! The parts of a backup as bytes, as the module above describes them: what both writing and reading must agree on.
+
+use bytes::{Buf, BufMut};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::engine::Table;
+use crate::{Revision, Timestamp};
+
+/// The version of the file described in the module above.
+pub(super) const FORMAT: u32 = 1;
+
+pub(super) const MAGIC: [u8; 8] = *b"akvs-bak";
+/// Magic, format, length.
+pub(super) const HEADER_HEAD_BYTES: usize = 16;
+const HEADER_NUMBERS_BYTES: usize = 32;
+/// A version is a short text; a damaged length must not decide how much memory is taken.
+const VERSION_BYTES: usize = 256;
+pub(super) const MAX_HEADER_BYTES: usize = HEADER_NUMBERS_BYTES + VERSION_BYTES;
+
+pub(super) const CHECKSUM_BYTES: usize = 8;
+/// Kind, stored length, length of the rows.
+pub(super) const BLOCK_HEAD_BYTES: usize = 9;
+pub(super) const ROWS: u8 = 1;
+pub(super) const END: u8 = 2;
+
+/// A block is full once its rows have so many bytes.
+pub(super) const BLOCK_BYTES: usize = 160 << 10;
+/// The most bytes that the rows of a block have: all but full, and then a row's head with the longest key.
+pub(super) const MAX_BLOCK_BYTES: usize = BLOCK_BYTES + ROW_HEAD_BYTES + u16::MAX as usize;
+/// Table, length of the key, length of the value.
+pub(super) const ROW_HEAD_BYTES: usize = 7;
+
+const SHA256_BYTES: usize = 32;
+pub(super) const END_BYTES: usize = (Table::ALL.len() + 1) * 8 + SHA256_BYTES;
+
+/// What a backup says of itself before its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) rows_format: u64,
+    pub(super) created: Timestamp,
+    pub(super) revision: Revision,
+    pub(super) expected_rows: u64,
+    pub(super) version: String,
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let cut = self.version.floor_char_boundary(VERSION_BYTES);
+        let version = &self.version.as_bytes()[..cut];
+        let mut bytes = Vec::from(MAGIC);
+        bytes.put_u32_le(FORMAT);
+        bytes.put_u32_le((HEADER_NUMBERS_BYTES + version.len()) as u32);
+        bytes.put_u64_le(self.rows_format);
+        bytes.put_u64_le(self.created.as_millis());
+        bytes.put_u64_le(self.revision.get());
+        bytes.put_u64_le(self.expected_rows);
+        bytes.put_slice(version);
+        seal(&mut bytes, 0);
+        bytes
+    }
+
+    /// Reads what stands between the head and the checksum.
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Header> {
+        let header = Header {
+            rows_format: bytes.try_get_u64_le().ok()?,
+            created: Timestamp::from_millis(bytes.try_get_u64_le().ok()?),
+            revision: Revision::new(bytes.try_get_u64_le().ok()?),
+            expected_rows: bytes.try_get_u64_le().ok()?,
+            version: String::from_utf8(bytes.to_vec()).ok()?,
+        };
+        Some(header)
+    }
+}
+
+/// What a backup says of itself after its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// How many rows each table has.
+    pub(super) rows: [u64; Table::ALL.len()],
+    /// The length of the stream of rows.
+    pub(super) bytes: u64,
+    pub(super) sha256: [u8; SHA256_BYTES],
+}
+
+impl Ending {
+    pub(super) fn encode(&self) -> [u8; END_BYTES] {
+        let mut bytes = [0; END_BYTES];
+        let mut rest = &mut bytes[..];
+        for rows in self.rows {
+            rest.put_u64_le(rows);
+        }
+        rest.put_u64_le(self.bytes);
+        rest.put_slice(&self.sha256);
+        bytes
+    }
+
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Ending> {
+        let mut ending = Ending::default();
+        for rows in &mut ending.rows {
+            *rows = bytes.try_get_u64_le().ok()?;
+        }
+        ending.bytes = bytes.try_get_u64_le().ok()?;
+        bytes.try_copy_to_slice(&mut ending.sha256).ok()?;
+        bytes.is_empty().then_some(ending)
+    }
+}
+
+/// Appends a block of this kind, of whose rows so many bytes are stored in `payload`.
+pub(super) fn put_block(bytes: &mut Vec<u8>, kind: u8, payload: &[u8], row_bytes: usize) {
+    let start = bytes.len();
+    bytes.put_u8(kind);
+    bytes.put_u32_le(payload.len() as u32);
+    bytes.put_u32_le(row_bytes as u32);
+    bytes.put_slice(payload);
+    seal(bytes, start);
+}
+
+fn seal(bytes: &mut Vec<u8>, start: usize) {
+    let checksum = xxh3_64(&bytes[start..]);
+    bytes.put_u64_le(checksum);
+}
+
+/// What stands before the checksum of a part, if that is right.
+pub(super) fn unsealed(part: &[u8]) -> Option<&[u8]> {
+    let (bytes, checksum) = part.split_last_chunk::<CHECKSUM_BYTES>()?;
+    (xxh3_64(bytes) == u64::from_le_bytes(*checksum)).then_some(bytes)
+}
+
+/// Appends all of a row but its value.
+pub(super) fn put_row_head(bytes: &mut Vec<u8>, table: Table, key: &[u8], value_bytes: usize) {
+    bytes.put_u8(table as u8);
+    // Engines have no longer keys, and no values that do not fit into memory many times.
+    bytes.put_u16_le(key.len() as u16);
+    bytes.put_u32_le(value_bytes as u32);
+    bytes.put_slice(key);
+}

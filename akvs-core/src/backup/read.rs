@@ -1,0 +1,242 @@
+//! Reading a backup row by row, each block checked before any row of it is used.
+//!
+//! Whether the file is whole is only known at its end: until then what was read must not count. It does not know what
+//! rows mean, only that they are in order.
+
+use std::io::{BufReader, ErrorKind, Read};
+
+use bytes::{Buf, Bytes};
+use sha2::{Digest, Sha256};
+use zstd::bulk::Decompressor;
+
+use super::BackupError;
+use super::format::{self, Ending, Header};
+use crate::engine::{Table, rows};
+
+/// Far more than zstd adds to what it cannot compress.
+const MAX_STORED_BYTES: usize = format::MAX_BLOCK_BYTES + (4 << 10);
+/// The most that is taken for a value before any of it was read.
+const RESERVED_BYTES: usize = 1 << 20;
+
+type Result<T> = std::result::Result<T, BackupError>;
+
+/// The rows of a backup.
+pub(super) struct Rows<R> {
+    input: Input<R>,
+    header: Header,
+    decompressor: Decompressor<'static>,
+    /// The rows of the block that begins at `block_start`, and how many bytes of them are used.
+    block: Vec<u8>,
+    used: usize,
+    block_start: u64,
+    seen: Ending,
+    last: Option<(Table, Bytes)>,
+    is_over: bool,
+}
+
+/// Reads parts, and counts how far.
+struct Input<R> {
+    reader: BufReader<R>,
+    offset: u64,
+    sha256: Sha256,
+}
+
+/// A row of a backup.
+pub(super) struct BackupRow {
+    pub(super) table: Table,
+    pub(super) key: Bytes,
+    pub(super) value: Bytes,
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads the header.
+    pub(super) fn open(reader: R) -> Result<Rows<R>> {
+        let mut input = Input {
+            reader: BufReader::with_capacity(256 << 10, reader),
+            offset: 0,
+            sha256: Sha256::new(),
+        };
+        let header = read_header(&mut input)?;
+        if !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&header.rows_format) {
+            return Err(BackupError::NewerRows(header.rows_format));
+        }
+        Ok(Rows {
+            block_start: input.offset,
+            input,
+            header,
+            decompressor: Decompressor::new().map_err(|error| BackupError::Unreadable(0, error))?,
+            block: Vec::with_capacity(format::MAX_BLOCK_BYTES),
+            used: 0,
+            seen: Ending::default(),
+            last: None,
+            is_over: false,
+        })
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How much has been read: of the file, and what it comes to.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.input.offset
+    }
+
+    pub(super) fn seen(&self) -> &Ending {
+        &self.seen
+    }
+
+    /// The next row; none once the end has been read, and says that all of it was there.
+    pub(super) fn next(&mut self) -> Result<Option<BackupRow>> {
+        if self.used == self.block.len() && !self.next_block()? {
+            return Ok(None);
+        }
+        let mut head = Vec::with_capacity(format::ROW_HEAD_BYTES);
+        self.take(format::ROW_HEAD_BYTES, &mut head)?;
+        let mut head = &head[..];
+        let number = usize::from(head.get_u8());
+        let table = Table::ALL.get(number).copied();
+        let table = table.ok_or_else(|| self.damaged("a row is of an unknown table"))?;
+        let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
+        let mut key = Vec::with_capacity(key_bytes);
+        self.take(key_bytes, &mut key)?;
+        let mut value = Vec::with_capacity(value_bytes.min(RESERVED_BYTES));
+        self.take(value_bytes, &mut value)?;
+        let (key, value) = (Bytes::from(key), Bytes::from(value));
+        if key.is_empty() || key == [0][..] {
+            return Err(self.damaged("a row has no key"));
+        }
+        let before = self.last.as_ref();
+        if before.is_some_and(|(of, last)| (*of as usize, last) >= (number, &key)) {
+            return Err(self.damaged("a row is out of order"));
+        }
+        self.last = Some((table, key.clone()));
+        self.seen.rows[number] += 1;
+        Ok(Some(BackupRow { table, key, value }))
+    }
+
+    fn damaged(&self, how: &str) -> BackupError {
+        BackupError::Damaged(self.block_start, how.to_owned())
+    }
+
+    /// Takes the next bytes of the stream of rows.
+    fn take(&mut self, length: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        while bytes.len() < length {
+            if self.used == self.block.len() && !self.next_block()? {
+                return Err(self.damaged("it ends within a row"));
+            }
+            let here = (length - bytes.len()).min(self.block.len() - self.used);
+            bytes.extend_from_slice(&self.block[self.used..self.used + here]);
+            self.used += here;
+        }
+        Ok(())
+    }
+
+    /// Reads the next block of rows; false at the end, which is checked.
+    fn next_block(&mut self) -> Result<bool> {
+        if self.is_over {
+            return Ok(false);
+        }
+        self.block_start = self.input.offset;
+        let before = self.input.sha256.clone();
+        let mut part = vec![0; format::BLOCK_HEAD_BYTES];
+        self.input.read(&mut part)?;
+        let mut head = &part[..];
+        let kind = head.get_u8();
+        let (stored, row_bytes) = (head.get_u32_le() as usize, head.get_u32_le() as usize);
+        let is_sane = match kind {
+            format::ROWS => stored <= MAX_STORED_BYTES && row_bytes <= format::MAX_BLOCK_BYTES,
+            format::END => stored == format::END_BYTES && row_bytes == stored,
+            _ => false,
+        };
+        if !is_sane {
+            return Err(self.damaged("this is no block"));
+        }
+        part.resize(
+            format::BLOCK_HEAD_BYTES + stored + format::CHECKSUM_BYTES,
+            0,
+        );
+        self.input.read(&mut part[format::BLOCK_HEAD_BYTES..])?;
+        let Some(whole) = format::unsealed(&part) else {
+            return Err(self.damaged("the block does not have its checksum"));
+        };
+        let payload = &whole[format::BLOCK_HEAD_BYTES..];
+        if kind == format::END {
+            self.check_end(payload, before)?;
+            return Ok(false);
+        }
+        self.block.clear();
+        self.used = 0;
+        let unpacked = self
+            .decompressor
+            .decompress_to_buffer(payload, &mut self.block);
+        if !unpacked.is_ok_and(|length| length == row_bytes && length > 0) {
+            return Err(self.damaged("the block cannot be decompressed"));
+        }
+        self.seen.bytes += row_bytes as u64;
+        Ok(true)
+    }
+
+    fn check_end(&mut self, payload: &[u8], before: Sha256) -> Result<()> {
+        self.is_over = true;
+        self.seen.sha256 = before.finalize().into();
+        if Ending::decode(payload) != Some(self.seen) {
+            return Err(self.damaged("the end does not belong to what is before it"));
+        }
+        let end = self.input.offset;
+        match self.input.read(&mut [0]) {
+            Err(BackupError::Cut(_)) => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => {
+                let how = "something follows the end".to_owned();
+                Err(BackupError::Damaged(end, how))
+            }
+        }
+    }
+}
+
+fn read_header<R: Read>(input: &mut Input<R>) -> Result<Header> {
+    let damaged = |how: &str| BackupError::Damaged(0, how.to_owned());
+    let mut part = vec![0; format::HEADER_HEAD_BYTES];
+    input.read(&mut part[..format::MAGIC.len()])?;
+    if !part.starts_with(&format::MAGIC) {
+        return Err(BackupError::Foreign);
+    }
+    input.read(&mut part[format::MAGIC.len()..])?;
+    let mut numbers = &part[format::MAGIC.len()..];
+    let (found, length) = (numbers.get_u32_le(), numbers.get_u32_le() as usize);
+    if found > format::FORMAT {
+        return Err(BackupError::NewerFormat(found));
+    }
+    if found != format::FORMAT || length > format::MAX_HEADER_BYTES {
+        return Err(damaged("this is no header"));
+    }
+    part.resize(
+        format::HEADER_HEAD_BYTES + length + format::CHECKSUM_BYTES,
+        0,
+    );
+    input.read(&mut part[format::HEADER_HEAD_BYTES..])?;
+    let whole = format::unsealed(&part);
+    let whole = whole.ok_or_else(|| damaged("the header does not have its checksum"))?;
+    Header::decode(&whole[format::HEADER_HEAD_BYTES..])
+        .ok_or_else(|| damaged("the header cannot be read"))
+}
+
+impl<R: Read> Input<R> {
+    /// Reads so many bytes, no fewer.
+    fn read(&mut self, mut bytes: &mut [u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let length = match self.reader.read(bytes) {
+                Ok(0) => return Err(BackupError::Cut(self.offset)),
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(BackupError::Unreadable(self.offset, error)),
+            };
+            let (here, rest) = bytes.split_at_mut(length);
+            self.sha256.update(&here);
+            self.offset += length as u64;
+            bytes = rest;
+        }
+        Ok(())
+    }
+}

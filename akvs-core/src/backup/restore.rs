@@ -1,0 +1,72 @@
+//! Making a store of a backup, in a folder that has none.
+//!
+//! The store gets its name only once all of the file was read and found whole, and all of its rows are on disk: before
+//! that nothing that an interrupted restore leaves is taken for a store. It does not know how a folder is made.
+
+use std::io::Read;
+
+use super::read::Rows;
+use super::summary::how_far;
+use super::{BackupSummary, RestoreError};
+use crate::engine::disk::{DiskEngine, DiskOptions};
+use crate::engine::{Batch, Durability, Engine, Table, rows};
+use crate::{Progress, Revision};
+
+/// So much is committed at once.
+const BATCH_ROWS: usize = 1_000;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Makes a store of a backup: every row as it was, and the next revision behind the last one. The folder may be missing,
+/// or hold what `beside` names; anything else, and another store above all, is refused. After an error it is as it was.
+///
+/// ```
+/// use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Options, Timestamp, restore};
+/// use std::sync::Arc;
+/// let database = Database::open(Arc::new(MemoryEngine::new()), Options::default())?;
+/// let file: Vec<u8> = database.backup(Timestamp::from_millis(0), "1.2.3")?.collect::<Result<Vec<_>, _>>()?.concat();
+///
+/// # let temporary = tempfile::tempdir()?;
+/// let options = DiskOptions::new(temporary.path().join("restored"));
+/// let summary = restore(&file[..], &options, &mut |_| ())?;
+/// assert_eq!(summary.revision, database.revision());
+/// Database::open(Arc::new(DiskEngine::open(&options)?), Options::default())?;
+/// assert!(restore(&file[..], &options, &mut |_| ()).is_err(), "there is a store now");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn restore(
+    reader: impl Read,
+    options: &DiskOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<BackupSummary, RestoreError> {
+    // Before the folder is touched: most of what is not a backup is refused here.
+    let rows = Rows::open(reader)?;
+    DiskEngine::make(options, |engine| fill(engine, rows, progress))
+}
+
+/// Writes all rows; what they came to, and the highest revision that there is.
+fn fill<R: Read>(
+    engine: &dyn Engine,
+    mut rows: Rows<R>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(BackupSummary, Revision), RestoreError> {
+    let mut summary = BackupSummary::default();
+    let (mut batch, mut bytes) = (Batch::default(), 0);
+    while let Some(row) = rows.next()? {
+        summary.see(&row);
+        bytes += row.key.len() + row.value.len();
+        batch.put(row.table, row.key, row.value);
+        if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
+            engine.commit(std::mem::take(&mut batch), Durability::Buffered)?;
+            bytes = 0;
+            progress(how_far(&rows));
+        }
+    }
+    if !batch.is_empty() {
+        engine.commit(batch, Durability::Buffered)?;
+    }
+    progress(how_far(&rows));
+    let revision = engine.get(Table::Meta, rows::META_REVISION)?;
+    let revision = revision.map(|value| rows::parse_number(&value));
+    let revision = Revision::new(revision.transpose()?.unwrap_or_default());
+    Ok((summary.of(&rows), revision))
+}

@@ -1,0 +1,102 @@
+//! What a backup holds; and reading one through without restoring it.
+
+use std::io::Read;
+
+use super::BackupError;
+use super::read::{BackupRow, Rows};
+use crate::engine::rows::{self, CatalogueRow};
+use crate::engine::{Span, Table};
+use crate::{Progress, Revision, Timestamp};
+
+/// After so many rows it is said how far it has come.
+const PROGRESS_ROWS: u64 = 1_000;
+
+/// What a backup holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupSummary {
+    /// When it was made.
+    pub created: Timestamp,
+    /// The version of the program that made it.
+    pub version: String,
+    /// The newest revision in it.
+    pub revision: Revision,
+    /// How many namespaces.
+    pub namespaces: u64,
+    /// How many keys they have together.
+    pub keys: u64,
+    /// How many rows, those of histories and deadlines included.
+    pub rows: u64,
+    /// Their length, in bytes.
+    pub bytes: u64,
+    /// The length of the file, in bytes.
+    pub file_bytes: u64,
+}
+
+/// Reads a backup through and checks all of it, but restores nothing. Needs little memory, and no space.
+///
+/// ```
+/// use akvs_core::{BackupError, verify_backup};
+/// let refused = verify_backup(&b"something else"[..], &mut |_| ());
+/// assert!(matches!(refused, Err(BackupError::Foreign)));
+/// ```
+pub fn verify_backup(
+    reader: impl Read,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<BackupSummary, BackupError> {
+    let mut rows = Rows::open(reader)?;
+    let mut summary = BackupSummary::default();
+    while let Some(row) = rows.next()? {
+        summary.see(&row);
+        if summary.rows.is_multiple_of(PROGRESS_ROWS) {
+            progress(how_far(&rows));
+        }
+    }
+    progress(how_far(&rows));
+    Ok(summary.of(&rows))
+}
+
+/// How far reading has come.
+pub(super) fn how_far<R: Read>(rows: &Rows<R>) -> Progress {
+    Progress {
+        rows: rows.seen().rows.iter().sum(),
+        expected_rows: rows.header().expected_rows,
+        bytes: rows.file_bytes(),
+        expected_bytes: 0,
+    }
+}
+
+impl BackupSummary {
+    /// Counts a row.
+    pub(super) fn see(&mut self, row: &BackupRow) {
+        self.rows += 1;
+        let BackupRow { table, key, value } = row;
+        match table {
+            Table::Catalogue if &key[..] >= rows::FIRST_NAME => {
+                let row = rows::parse_catalogue(value).ok();
+                self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
+            }
+            Table::Meta if is_in(&rows::counts_span(), key) => {
+                let tally = rows::parse_counts(value, 0, Revision::ZERO);
+                self.keys += tally.map_or(0, |tally| tally.counts.keys);
+            }
+            Table::Catalogue | Table::Data | Table::History | Table::Deadlines | Table::Meta => {}
+        }
+    }
+
+    /// Adds what the file says of itself, once all of it was read.
+    pub(super) fn of<R: Read>(self, rows: &Rows<R>) -> BackupSummary {
+        BackupSummary {
+            created: rows.header().created,
+            version: rows.header().version.clone(),
+            revision: rows.header().revision,
+            bytes: rows.seen().bytes,
+            file_bytes: rows.file_bytes(),
+            ..self
+        }
+    }
+}
+
+fn is_in(span: &Span, key: &[u8]) -> bool {
+    key >= &span.start[..] && span.end.as_ref().is_none_or(|end| key < &end[..])
+}

@@ -1,0 +1,249 @@
+//! Writing a backup, a bounded chunk at a time, from one snapshot.
+//!
+//! It owns the snapshot and its place in it, and decides nothing about where the chunks go.
+
+use std::io;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
+
+use super::format::{self, Ending, Header};
+use crate::engine::{Limit, Snapshot, Span, Table, rows};
+use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
+
+/// A chunk has at least so many bytes, but for the last one, and at most a block more.
+const CHUNK_BYTES: usize = 64 << 10;
+const PAGE: Limit = Limit {
+    rows: 4_096,
+    bytes: 256 << 10,
+};
+/// Fast enough to keep up with the engine, and small enough for repeated heads of rows.
+const LEVEL: i32 = 1;
+
+/// A backup that is being written: its chunks, in order. What comes after an error, or is missing, is noticed when the
+/// backup is read.
+///
+/// ```
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp, verify_backup};
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let store = Store::new(&database, Namespace::new("ns")?)?;
+/// store.set(&Key::new("k")?, "value", Timestamp::from_millis(1))?;
+///
+/// let backup = database.backup(Timestamp::from_millis(2), "1.2.3")?;
+/// let file = backup.collect::<Result<Vec<_>, _>>()?.concat();
+/// let summary = verify_backup(&file[..], &mut |_| ())?;
+/// assert_eq!((summary.namespaces, summary.keys, &*summary.version), (1, 1, "1.2.3"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Backup {
+    // Dropped in this order: a snapshot needs its engine.
+    moment: Box<dyn Snapshot>,
+    _database: Database,
+    revision: Revision,
+    rows: Rows,
+    /// What is left of the value of the row that was begun last.
+    rest: Bytes,
+    /// Rows that no block has yet.
+    block: Vec<u8>,
+    compressor: Compressor<'static>,
+    /// What no chunk has yet.
+    chunk: Vec<u8>,
+    sha256: Sha256,
+    ending: Ending,
+    progress: Progress,
+    is_over: bool,
+}
+
+/// Where it stands in the tables.
+struct Rows {
+    tables: std::slice::Iter<'static, Table>,
+    table: Table,
+    page: std::vec::IntoIter<(Bytes, Bytes)>,
+    /// What comes behind the page; none at the end of the table.
+    next: Option<Span>,
+}
+
+impl Database {
+    /// Begins a backup of everything as it stands now. Writers go on meanwhile; what is replaced keeps its space until
+    /// the backup is dropped. The moment and the version of the program are only told to whoever reads it.
+    ///
+    /// ```
+    /// use akvs_core::{Database, MemoryEngine, Options, Timestamp};
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let backup = database.backup(Timestamp::from_millis(0), "1.2.3")?;
+    /// assert_eq!(backup.revision(), database.revision());
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn backup(&self, created: Timestamp, version: &str) -> Result<Backup> {
+        // Before the snapshot: an estimate, which need not be of the same moment.
+        let census = self.census(0)?;
+        let expected_rows = census.counts.keys + census.counts.history + 2 * census.namespaces;
+        let moment = self.engine().snapshot()?;
+        let number = |key| -> Result<Option<u64>> {
+            let value = moment.get(Table::Meta, key)?;
+            value.map(|value| rows::parse_number(&value)).transpose()
+        };
+        let header = Header {
+            rows_format: number(rows::META_FORMAT)?.unwrap_or(rows::FORMAT),
+            created,
+            revision: Revision::new(number(rows::META_REVISION)?.unwrap_or_default()),
+            expected_rows,
+            version: version.to_owned(),
+        };
+        let chunk = header.encode();
+        Ok(Backup {
+            moment,
+            _database: self.clone(),
+            revision: header.revision,
+            rows: Rows::new(),
+            rest: Bytes::new(),
+            block: Vec::with_capacity(format::BLOCK_BYTES),
+            compressor: Compressor::new(LEVEL).map_err(not_compressed)?,
+            sha256: Sha256::new_with_prefix(&chunk),
+            chunk,
+            ending: Ending::default(),
+            progress: Progress {
+                expected_rows,
+                ..Progress::default()
+            },
+            is_over: false,
+        })
+    }
+}
+
+impl Backup {
+    /// The newest revision that is in it.
+    ///
+    /// ```
+    /// # use akvs_core::{Database, MemoryEngine, Options, Revision, Timestamp};
+    /// # let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let backup = database.backup(Timestamp::from_millis(0), "1.2.3")?;
+    /// assert_eq!(backup.revision(), Revision::ZERO);
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// How far it has come: rows, and bytes before they are compressed. How many rows there will be is an estimate.
+    ///
+    /// ```
+    /// # use akvs_core::{Database, MemoryEngine, Options, Timestamp};
+    /// # let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let backup = database.backup(Timestamp::from_millis(0), "1.2.3")?;
+    /// assert_eq!(backup.progress().rows, 0);
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    fn next_chunk(&mut self) -> Result<Bytes> {
+        while self.chunk.len() < CHUNK_BYTES && !self.is_over {
+            self.fill_block()?;
+            if self.block.is_empty() {
+                self.end();
+            } else {
+                self.end_block()?;
+            }
+        }
+        Ok(Bytes::from(std::mem::take(&mut self.chunk)))
+    }
+
+    /// Takes rows, or parts of them, until the block is full or there are no more.
+    fn fill_block(&mut self) -> Result<()> {
+        while self.block.len() < format::BLOCK_BYTES {
+            if !self.rest.is_empty() {
+                let length = self.rest.len().min(format::BLOCK_BYTES - self.block.len());
+                self.block.extend_from_slice(&self.rest.split_to(length));
+                continue;
+            }
+            let Some((table, key, value)) = self.rows.next(&*self.moment)? else {
+                break;
+            };
+            format::put_row_head(&mut self.block, table, &key, value.len());
+            self.ending.rows[table as usize] += 1;
+            self.progress.rows += 1;
+            self.rest = value;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> Result<()> {
+        let start = self.chunk.len();
+        let packed = self.compressor.compress(&self.block);
+        let packed = packed.map_err(not_compressed)?;
+        format::put_block(&mut self.chunk, format::ROWS, &packed, self.block.len());
+        self.sha256.update(&self.chunk[start..]);
+        self.ending.bytes += self.block.len() as u64;
+        self.progress.bytes = self.ending.bytes;
+        self.block.clear();
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.ending.sha256 = self.sha256.clone().finalize().into();
+        let payload = self.ending.encode();
+        format::put_block(&mut self.chunk, format::END, &payload, payload.len());
+        self.is_over = true;
+    }
+}
+
+impl Iterator for Backup {
+    type Item = Result<Bytes>;
+
+    /// The next chunk of the file, of 64 to about 300 KiB but for the last one. An error ends it.
+    fn next(&mut self) -> Option<Result<Bytes>> {
+        if self.is_over {
+            return None;
+        }
+        let chunk = self.next_chunk();
+        self.is_over |= chunk.is_err();
+        Some(chunk)
+    }
+}
+
+impl Rows {
+    fn new() -> Rows {
+        let mut tables = Table::ALL.iter();
+        Rows {
+            table: *tables.next().unwrap_or(&Table::Meta),
+            tables,
+            page: Vec::new().into_iter(),
+            next: Some(all()),
+        }
+    }
+
+    fn next(&mut self, moment: &dyn Snapshot) -> Result<Option<(Table, Bytes, Bytes)>> {
+        loop {
+            if let Some((key, value)) = self.page.next() {
+                return Ok(Some((self.table, key, value)));
+            }
+            let Some(span) = &mut self.next else {
+                let Some(table) = self.tables.next() else {
+                    return Ok(None);
+                };
+                (self.table, self.next) = (*table, Some(all()));
+                continue;
+            };
+            let page = moment.page(self.table, span, PAGE)?;
+            match page.last() {
+                Some((last, _)) => span.start = [last, &[0][..]].concat().into(),
+                None => self.next = None,
+            }
+            self.page = page.into_iter();
+        }
+    }
+}
+
+fn all() -> Span {
+    Span {
+        start: Bytes::new(),
+        end: None,
+    }
+}
+
+fn not_compressed(error: io::Error) -> Error {
+    Error::new(Code::Storage, "the backup could not be compressed").because(error)
+}

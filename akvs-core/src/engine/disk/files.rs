@@ -1,0 +1,230 @@
+//! Reading the engine's files back from the disk, all of them and whole, and comparing them with their checksums.
+//!
+//! | file | how it is checked |
+//! | --- | --- |
+//! | `version` | byte by byte |
+//! | `keyspaces/N/current`, `keyspaces/N/vM` | the former has the checksum of the latter, the list that counts |
+//! | `keyspaces/N/tables/M`, `keyspaces/N/blobs/M` | the list has the checksum of the whole file |
+//! | `M.jnl` | each commit has a checksum, and they follow each other; see `journal` |
+//! | `lock` | has nothing in it |
+//!
+//! No block cache is asked, and the system is told to forget what it has of a file. While an engine goes on writing, a file
+//! that is gone is no finding where no list names it any more.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, fadvise};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::journal::{Journals, Live};
+use super::layout::{self, FOLDERS};
+use super::lists::{self, Listed};
+use crate::Report;
+
+const CHUNK_BYTES: usize = 1 << 20;
+/// The list that counts may be replaced while it is looked for, but not for ever.
+const TRIES: usize = 1_000;
+const VERSION: &[u8] = b"FJL\x03";
+
+/// A store's files, seen from the data folder.
+pub(super) struct Files<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) store: PathBuf,
+    /// What is known of whoever writes, if anybody does.
+    pub(super) live: Option<Live<'a>>,
+    /// The newest commit that is known to be synced.
+    pub(super) synced: u64,
+}
+
+impl Files<'_> {
+    /// Checks all of them.
+    pub(super) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
+        report.expect_bytes(size_of_all(&self.store)?);
+        report.read_file();
+        match fs::read(self.store.join("version")) {
+            Ok(bytes) if bytes == VERSION => {}
+            Ok(_) => report.file(self.name(&self.store.join("version")), "is damaged"),
+            Err(error) => report.file(self.name(&self.store.join("version")), error.to_string()),
+        }
+        for number in 0..FOLDERS {
+            self.check_table(number, report)?;
+        }
+        self.check_journals(report)?;
+        if self.live.is_none() {
+            self.name_others(&self.store, report, |name| {
+                name == "version" || name == "keyspaces" || name.ends_with(".jnl")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A file's path below the data folder.
+    fn name(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.folder).unwrap_or(path).to_owned()
+    }
+
+    fn check_table(&self, number: usize, report: &mut Report<'_>) -> io::Result<()> {
+        let folder = self.store.join("keyspaces").join(number.to_string());
+        let (list, listed) = match self.list(&folder)? {
+            Ok(found) => found,
+            Err(fault) => {
+                report.file(self.name(&folder), fault);
+                report.leave(self.name(&folder), 0, None, "its list of files is damaged");
+                return Ok(());
+            }
+        };
+        for file in &listed {
+            self.check_file(&folder, file, report)?;
+        }
+        if self.live.is_some() {
+            return Ok(());
+        }
+        let list = format!("v{list}");
+        self.name_others(&folder, report, |name| {
+            ["current", "tables", "blobs", &list].contains(&name)
+        })?;
+        for part in ["tables", "blobs"] {
+            let files = listed.iter().filter(|file| file.folder == part);
+            let names: HashSet<String> = files.map(|file| file.number.to_string()).collect();
+            self.name_others(&folder.join(part), report, |name| names.contains(name))?;
+        }
+        Ok(())
+    }
+
+    /// The list that counts, by its number, and what is in it; else what is wrong with it.
+    fn list(&self, folder: &Path) -> io::Result<Result<(u64, Vec<Listed>), String>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let current = fs::read(folder.join("current")).ok();
+            let fault = match layout::list(folder)? {
+                Ok(list) => match lists::parse(&list.bytes) {
+                    Some(listed) => return Ok(Ok((list.number, listed))),
+                    None => format!("has a file v{} that cannot be read", list.number),
+                },
+                Err(fault) => fault,
+            };
+            let is_same = current.is_none() || current == fs::read(folder.join("current")).ok();
+            if self.live.is_none() || is_same || tries == TRIES {
+                return Ok(Err(fault));
+            }
+        }
+    }
+
+    fn check_file(&self, folder: &Path, file: &Listed, report: &mut Report<'_>) -> io::Result<()> {
+        let path = folder.join(file.folder).join(file.number.to_string());
+        match checksum(&path, report) {
+            Ok(checksum) if checksum == file.checksum => {}
+            Ok(_) => report.file(self.name(&path), "does not have its checksum"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if self.live.is_none() || self.is_listed(folder, file)? {
+                    report.file(self.name(&path), "is missing");
+                }
+            }
+            Err(error) => report.file(self.name(&path), format!("cannot be read: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Whether a file is still in the list.
+    fn is_listed(&self, folder: &Path, file: &Listed) -> io::Result<bool> {
+        let listed = self.list(folder)?.map(|(_, listed)| listed);
+        Ok(listed
+            .unwrap_or_default()
+            .iter()
+            .any(|other| (other.folder, other.number) == (file.folder, file.number)))
+    }
+
+    fn check_journals(&self, report: &mut Report<'_>) -> io::Result<()> {
+        let journals = Journals::read_while(&self.store, self.live.as_ref())?;
+        journals.files().iter().for_each(|bytes| {
+            report.read_file();
+            report.read_bytes(*bytes);
+        });
+        let synced = self.live.as_ref().map_or(self.synced, |live| live.commit);
+        let loss = journals.loss(synced);
+        if let Some(fault) = &loss {
+            report.file(self.name(&self.store), fault.clone());
+        }
+        for (path, end) in journals.ends() {
+            match (&self.live, &loss) {
+                // Whatever was begun is whole by now.
+                (Some(_), None) => {
+                    let how = format!("cannot be read from byte {end}");
+                    report.file(self.name(path), how);
+                }
+                (None, None) => {
+                    let why = "is an interrupted write, which the next start cuts off, or damage to \
+                        commits that were not known to be synced";
+                    report.leave(self.name(path), *end, None, why);
+                }
+                (_, Some(_)) => {}
+            }
+        }
+        for (path, place) in journals.unsure() {
+            let why =
+                "is a sequence number, which has no checksum: one that is a little higher would do";
+            report.leave(self.name(path), place.start, Some(place.end), why);
+        }
+        Ok(())
+    }
+
+    /// Names what has none of the names that are checked; what is empty has nothing to check.
+    fn name_others(
+        &self,
+        folder: &Path,
+        report: &mut Report<'_>,
+        is_known: impl Fn(&str) -> bool,
+    ) -> io::Result<()> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let is_empty = entry.metadata()?.is_file() && entry.metadata()?.len() == 0;
+            if !is_empty && !is_known(&entry.file_name().to_string_lossy()) {
+                let why = "no list names it: the engine removes or ignores it";
+                report.leave(self.name(&entry.path()), 0, None, why);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The checksum of a whole file.
+fn checksum(path: &Path, report: &mut Report<'_>) -> io::Result<u128> {
+    let mut file = File::open(path)?;
+    // Only a wish: where it is not granted, the system's copy is read.
+    let _ = fadvise(&file, 0, None, Advice::DontNeed);
+    report.read_file();
+    let (mut checksum, mut chunk) = (Xxh3::new(), vec![0; CHUNK_BYTES]);
+    loop {
+        let length = file.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(checksum.digest128());
+        }
+        checksum.update(&chunk[..length]);
+        report.read_bytes(length as u64);
+    }
+}
+
+/// How long all files below a folder are, about: some may go meanwhile.
+fn size_of_all(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(0);
+    };
+    for entry in entries {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size_of_all(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        };
+    }
+    Ok(bytes)
+}

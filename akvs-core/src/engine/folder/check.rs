@@ -1,0 +1,123 @@
+//! Reading our own files of a data folder back, while nobody else has it.
+//!
+//! It changes nothing but who has the lock. The engine's files are not its business.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::{
+    FORMAT, FORMAT_FILE, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER,
+    Synced, WATERMARK_FILE, check_format, decode,
+};
+use crate::engine::lock::FolderLock;
+use crate::{Report, Revision};
+
+/// A folder whose own files were checked, locked as long as this is kept.
+pub(in crate::engine) struct Checked {
+    synced: Synced,
+    _lock: FolderLock,
+}
+
+impl Checked {
+    /// Takes a folder that has a store, and checks what is ours in it.
+    pub(in crate::engine) fn read(
+        path: &Path,
+        report: &mut Report<'_>,
+    ) -> Result<Checked, OpenError> {
+        let unusable = |error| OpenError::Unusable(path.to_owned(), error);
+        if !fs::metadata(path).map_err(unusable)?.is_dir() {
+            return Err(OpenError::NotAFolder(path.to_owned()));
+        }
+        if !path.join(FORMAT_FILE).exists() {
+            return Err(OpenError::NoStore(path.to_owned()));
+        }
+        let lock = FolderLock::of(path)?;
+        if let Err(error @ OpenError::NewerFormat(..)) = check_format(path, &[]) {
+            return Err(error);
+        }
+        Ok(Checked {
+            synced: check_ours(path, report).map_err(unusable)?,
+            _lock: lock,
+        })
+    }
+
+    /// The newest revision that was known to be synced.
+    pub(in crate::engine) fn watermark(&self) -> Revision {
+        self.synced.revision
+    }
+
+    /// The newest commit that was known to be synced.
+    pub(in crate::engine) fn synced_commit(&self) -> u64 {
+        self.synced.commit
+    }
+}
+
+impl Folder {
+    /// Checks what is ours in a folder while it is in use.
+    pub(in crate::engine) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
+        // Nobody writes it meanwhile.
+        let _watermark = self.lock_watermark();
+        check_ours(&self.path, report).map(drop)
+    }
+}
+
+/// Checks our files, and says what was known to be synced.
+fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Synced> {
+    report.read_file();
+    match fs::read(path.join(FORMAT_FILE)) {
+        Ok(text) if text == format!("akvs {FORMAT}\n").as_bytes() => {}
+        Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
+        Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
+    }
+    report.read_file();
+    let synced = check_watermark(path, report);
+    name_others(path, report)?;
+    Ok(synced)
+}
+
+/// Checks both slots, and that there is nothing beside them.
+fn check_watermark(path: &Path, report: &mut Report<'_>) -> Synced {
+    let bytes = match fs::read(path.join(WATERMARK_FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.file(WATERMARK_FILE, format!("cannot be read: {error}"));
+            return Synced::default();
+        }
+    };
+    let mut rest = bytes.clone();
+    let slots = SLOT_OFFSETS.map(|offset| {
+        let slot = offset as usize..offset as usize + SLOT_BYTES;
+        rest.get_mut(slot.clone())?.fill(0);
+        decode(bytes.get(slot)?.try_into().ok()?)
+    });
+    for (number, slot) in slots.iter().enumerate() {
+        if slot.is_none() {
+            report.file(WATERMARK_FILE, format!("slot {number} is damaged"));
+        }
+    }
+    if rest.iter().any(|byte| *byte != 0) {
+        report.file(WATERMARK_FILE, "has something beside its slots");
+    }
+    slots.into_iter().flatten().max().unwrap_or_default()
+}
+
+/// Names what is in the folder and not checked.
+fn name_others(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        names.push(entry?.file_name());
+    }
+    names.sort();
+    for name in names {
+        if name == LOCK_FILE {
+            report.leave(name, 0, None, "only says who has the folder");
+        } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
+            .iter()
+            .all(|ours| name != *ours)
+        {
+            report.leave(name, 0, None, "is no part of the store");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Whether the rows of a database belong together, at one moment.
+//!
+//! Every row is read once, in order, and none is kept: what is held is a few numbers a namespace. That keys and deadlines
+//! agree is seen by a sum over both that must come to nothing; only where it does not, they are looked up one by one.
+
+mod deadlines;
+mod histories;
+mod known;
+
+use bytes::Bytes;
+
+use self::deadlines::Deadlines;
+use self::known::{Known, Owner};
+use super::Report;
+use crate::engine::rows::{self, NamespaceId};
+use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::{Counts, Database, Finding, Key, Progress, Result, Revision, Verified};
+
+const PAGE: Limit = Limit {
+    rows: 4_096,
+    bytes: 1 << 20,
+};
+
+impl Database {
+    /// Reads everything back, while others go on writing: every file as it is on disk, then every row as they stand
+    /// together now. What is wrong is told to `sink` at once.
+    ///
+    /// ```
+    /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// let store = Store::new(&database, Namespace::new("ns")?)?;
+    /// store.set(&Key::new("k")?, "value", Timestamp::from_millis(1))?;
+    /// let verified = database.verify(&mut |finding| println!("{finding}"), &mut |_| ())?;
+    /// assert_eq!((verified.findings, verified.unchecked.len()), (0, 0));
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn verify(
+        &self,
+        sink: &mut dyn FnMut(Finding),
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Verified> {
+        let mut report = Report::new(sink, progress);
+        self.engine().check_files(&mut report)?;
+        check_rows(&*self.engine().snapshot()?, &mut report);
+        Ok(report.end())
+    }
+}
+
+/// Reads all rows, and says which do not belong to the others; the highest revision that they tell of.
+pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
+    let mut known = Known::read(moment, report);
+    report.expect_rows(known.expected_rows());
+    let mut deadlines = Deadlines::new();
+    let has_data = check_data(moment, &mut known, &mut deadlines, report);
+    if deadlines.check(moment, &known, report) && has_data {
+        deadlines.compare(moment, &known, report);
+    }
+    histories::check(moment, &mut known, report);
+    if has_data {
+        known.compare_counts(report);
+    }
+    known.revision
+}
+
+/// Reads the data; whether all of it could be read.
+fn check_data(
+    moment: &dyn Snapshot,
+    known: &mut Known,
+    deadlines: &mut Deadlines,
+    report: &mut Report<'_>,
+) -> bool {
+    let highest = known.revision;
+    let (mut of, mut counts) = (None, Counts::default());
+    let all = each_row(moment, Table::Data, report, |key, value, report| {
+        let id = rows::parse_id(key).unwrap_or_default();
+        if of != Some(id) {
+            known.add(of, counts);
+            (of, counts) = (Some(id), Counts::default());
+        }
+        let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
+        let Ok(()) = Key::check(name) else {
+            return report.row(Table::Data, key, "this is no key");
+        };
+        let entry = match rows::parse_data(value) {
+            Ok(entry) => entry,
+            Err(error) => return report.row(Table::Data, key, error.message()),
+        };
+        counts.add(name.len() + entry.value.len());
+        match known.owner(id) {
+            Owner::Swept => {}
+            Owner::Unknown => {
+                let how = format!("there is no namespace with the id {id}");
+                report.row(Table::Data, key, how);
+            }
+            Owner::Live(tally) => {
+                if entry.revision > tally.revision.min(highest) {
+                    let how = format!(
+                        "its revision {} was not given out yet",
+                        entry.revision.get()
+                    );
+                    report.row(Table::Data, key, how);
+                }
+                if let Some(deadline) = entry.deadline {
+                    deadlines.expect(deadline, key, entry.revision);
+                }
+            }
+        }
+    });
+    known.add(of, counts);
+    all
+}
+
+/// Reads a table; whether all of it could be read.
+fn each_row(
+    moment: &dyn Snapshot,
+    table: Table,
+    report: &mut Report<'_>,
+    mut visit: impl FnMut(&[u8], Bytes, &mut Report<'_>),
+) -> bool {
+    let mut span = Span {
+        start: Bytes::new(),
+        end: None,
+    };
+    loop {
+        let page = match moment.page(table, &span, PAGE) {
+            Ok(page) => page,
+            Err(error) => {
+                let how = format!("cannot be read from here on: {}", error.message());
+                report.row(table, &span.start, how);
+                return false;
+            }
+        };
+        let Some((last, _)) = page.last() else {
+            return true;
+        };
+        span.start = [last, &[0][..]].concat().into();
+        for (key, value) in page {
+            report.read_row();
+            visit(&key, value, report);
+        }
+    }
+}

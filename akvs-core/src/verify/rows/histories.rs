@@ -1,0 +1,57 @@
+//! Whether the histories are those of the namespaces there are, readable, and as long as they say.
+//!
+//! A history is complete above its floor. What is older may be left only where it is still to be swept, or where it is of
+//! format 1, which is never read again.
+
+use super::super::Report;
+use super::each_row;
+use super::known::Known;
+use crate::engine::rows;
+use crate::engine::{Snapshot, Table};
+
+/// Reads all histories.
+pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Report<'_>) {
+    let (highest, forgotten) = (known.revision, known.forgotten);
+    let histories = &mut known.histories;
+    let all = each_row(moment, Table::History, report, |key, value, report| {
+        let (id, revision) = match rows::parse_history_key(key) {
+            Ok(parsed) => parsed,
+            Err(error) => return report.row(Table::History, key, error.message()),
+        };
+        if revision > highest {
+            report.row(Table::History, key, "its revision was not given out yet");
+        }
+        let Some(history) = histories.get_mut(&id) else {
+            return report.row(Table::History, key, "it is of no history that is known");
+        };
+        history.rows += 1;
+        if revision < history.swept_below {
+            return;
+        }
+        if revision <= history.floor {
+            // Its count need not include what is below its floor.
+            history.expected_rows = None;
+        }
+        if revision < history.floor && revision > forgotten {
+            report.row(Table::History, key, "it is below the floor of its history");
+        }
+        if !history.is_kept {
+            report.row(Table::History, key, "its history is not kept any more");
+        }
+        if revision > history.floor
+            && let Err(error) = rows::parse_change(key, &value)
+        {
+            report.row(Table::History, key, error.message());
+        }
+    });
+    for (id, history) in histories.iter().filter(|_| all) {
+        if let Some(expected) = history.expected_rows
+            && expected != history.rows
+        {
+            let rows = history.rows;
+            report.rows(format!(
+                "the history {id} has {rows} rows, but its namespace says {expected}"
+            ));
+        }
+    }
+}
