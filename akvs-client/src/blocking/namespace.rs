@@ -17,18 +17,8 @@ use crate::codec::decoded;
 use crate::error::Result;
 use crate::{Add, Append, Changes, Codec, Del, Entry, IfChanged, Part, Set, Touch, Update, Watch};
 
-/// A namespace of the server, for programs that are not asynchronous. Cheap to clone.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-/// namespace.set("bar", &["hello", "world"]).send()?;
-/// assert_eq!(namespace.get_bytes("bar")?.unwrap().value, r#"["hello","world"]"#);
-/// # Ok(())
-/// # }
-/// ```
+/// A namespace of the server, for programs that are not asynchronous. Cheap to clone. The example of
+/// [its module](super) shows it.
 #[derive(Clone, Debug)]
 pub struct Namespace {
     runtime: Runtime,
