@@ -1,9 +1,28 @@
 //! The time of day, for verbs that run without a server.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// The time of day, in milliseconds since 1970.
+pub(crate) fn now_millis() -> u64 {
+    let since = now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}
+
+/// The time of day of so many milliseconds since 1970.
+pub(crate) fn time_of(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+/// How long something takes.
+#[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let done = work();
+    (done, start.elapsed())
 }

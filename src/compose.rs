@@ -3,6 +3,7 @@
 //! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
 //! anywhere, does not bind sockets and does not heed signals.
 
+pub(crate) mod offline;
 mod operate;
 
 use std::io;
@@ -18,6 +19,7 @@ use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::Notify;
 
 use self::operate::Operate;
+pub(crate) use self::operate::Told;
 use crate::access::Access;
 use crate::failure::Failure;
 use crate::logging::{LOG_FILE, OLD_FILES};

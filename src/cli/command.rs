@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::client::Target;
 use super::{
-    ClientVerb, PlaceFlags, SettingsFlags, attach, client, config, ping, serve, shell, start,
-    status, stop, token,
+    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, ping, serve,
+    shell, start, status, stop, token,
 };
 use crate::failure::Failure;
 use crate::owner::block_on;
@@ -61,12 +61,23 @@ enum Verb {
     Eval(attach::EvalFlags),
     #[command(flatten)]
     Client(Box<ClientVerb>),
+    /// Make a file of all data, while the server goes on
+    #[command(after_long_help = BACKUP)]
+    Backup(backup::BackupFlags),
+    /// Make the data of a backup: keys, types, deadlines, settings, history and revisions
+    #[command(after_long_help = BACKUP)]
+    Restore(backup::RestoreFlags),
+    /// Read all data back, or a backup, and say what is wrong
+    #[command(after_long_help = BACKUP)]
+    Verify(backup::VerifyFlags),
     /// Make tokens, list them, take them back
     #[command(subcommand)]
     Token(token::Verb),
     /// See the settings that hold, and check them
     #[command(subcommand)]
     Config(config::Verb),
+    /// Say whether machine and settings are fit: fsync, space, clock, descriptors, rights
+    Doctor(PlaceFlags),
     /// Succeed if the server takes writes
     Healthcheck(PlaceFlags),
     /// Print what completes these verbs in a shell
@@ -102,6 +113,15 @@ Examples:
   akvs stop --data-dir /srv/kv
 
 A server is found by the socket akvs.sock in its data folder, whatever its address, tokens or TLS.";
+
+const BACKUP: &str = "\
+Examples:
+  akvs backup monday.akvs
+  akvs verify monday.akvs
+  akvs restore monday.akvs --data-dir /srv/kv-again
+  akvs backup - | ssh elsewhere 'akvs restore - --data-dir /srv/kv'
+
+They find a running server by the socket in its data folder, and else read the folder themselves.";
 
 const CLIENT: &str = "\
 Examples:
@@ -188,8 +208,12 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
             let connected = target.unwrap_or_default().connect().await?;
             client(*verb, &connected.client).await
         }),
+        Verb::Backup(flags) => backup::backup(&flags),
+        Verb::Restore(flags) => backup::restore(&flags),
+        Verb::Verify(flags) => backup::verify(&flags),
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
+        Verb::Doctor(flags) => doctor::run(&flags),
         Verb::Healthcheck(flags) => ping::health(&flags),
         Verb::Completions(flags) => shell::completions(&flags),
         Verb::Man => shell::man(),

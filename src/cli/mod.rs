@@ -4,15 +4,19 @@
 //! | --- | --- |
 //! | `command` | what can be typed, and who does it |
 //! | `flags` | the flags that say something about the settings |
-//! | `output` | how verbs print |
+//! | `output`, `bar`, `file` | how verbs print, show how far they are, and make files |
 //! | `client` | the verbs that a client does, which the prompt has too |
 //! | `place` | the flags that say which data folder is meant |
 //! | all others | a verb each, or a few that belong together |
 
 mod attach;
+mod backup;
+mod bar;
 mod client;
 mod command;
 mod config;
+mod doctor;
+mod file;
 mod flags;
 pub(crate) mod output;
 mod ping;

@@ -1,29 +1,38 @@
 //! What the owner of the data has a running server do, beyond the contract.
 //!
-//! It knows the process: its end and its log. It answers no requests itself.
+//! It knows the process: its end, its log, its data. It answers no requests itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{Database, Result};
+use akvs_core::{Backup, Code, Database, Error, Result, Timestamp, Verified};
 use akvs_http::{Operator, Parts};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::logging;
 use crate::settings::Settings;
+use crate::{clock, logging};
+
+/// What a check may be ahead of who reads it.
+const TOLD_AHEAD: usize = 64;
 
 /// The operator of a server.
-pub(crate) struct Operate {
+pub(super) struct Operate {
     database: Database,
     settings: Mutex<Settings>,
     stop: Arc<Notify>,
+    is_verifying: Arc<AtomicBool>,
 }
 
 impl Operate {
-    pub(crate) fn new(database: Database, settings: &Settings, stop: Arc<Notify>) -> Operate {
+    pub(super) fn new(database: Database, settings: &Settings, stop: Arc<Notify>) -> Operate {
         Operate {
             database,
             settings: Mutex::new(settings.clone()),
             stop,
+            is_verifying: Arc::default(),
         }
     }
 }
@@ -46,17 +55,108 @@ impl Operator for Operate {
     }
 
     fn backup(&self) -> Result<Parts> {
-        let _ = &self.database;
-        Ok(Box::new(std::iter::empty()))
+        Ok(Box::new(backup(&self.database)?))
     }
 
     fn verify(&self) -> Result<Parts> {
-        Ok(Box::new(std::iter::empty()))
+        if self.is_verifying.swap(true, Ordering::AcqRel) {
+            let text = "a check is under way already";
+            return Err(Error::new(Code::Overloaded, text).with("retry_after_s", 5));
+        }
+        let (tell, told) = sync_channel(TOLD_AHEAD);
+        let (database, is_verifying) = (self.database.clone(), Arc::clone(&self.is_verifying));
+        let work = move || {
+            verify(&database, &tell);
+            is_verifying.store(false, Ordering::Release);
+        };
+        let thread = std::thread::Builder::new().name("verify".into());
+        if let Err(error) = thread.spawn(work) {
+            self.is_verifying.store(false, Ordering::Release);
+            return Err(Error::new(Code::Unavailable, "there is no thread for it").because(error));
+        }
+        Ok(Box::new(Lines(told)))
     }
 }
 
 impl std::fmt::Debug for Operate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operate").finish_non_exhaustive()
+    }
+}
+
+/// A backup as of now, by this release.
+pub(super) fn backup(database: &Database) -> Result<Backup> {
+    let now = Timestamp::from_millis(clock::now_millis());
+    database.backup(now, env!("CARGO_PKG_VERSION"))
+}
+
+/// What a check tells, a line each.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Told {
+    /// How much of it is done.
+    Progress(Option<f64>),
+    /// What is wrong.
+    Finding(String),
+    /// The end, and what was checked.
+    Verified {
+        files: u64,
+        bytes: u64,
+        rows: u64,
+        findings: u64,
+        unchecked: Vec<String>,
+    },
+    /// Why it came to no end.
+    Failed(String),
+}
+
+/// The end of a check.
+pub(super) fn verified(verified: &Verified) -> Told {
+    Told::Verified {
+        files: verified.files,
+        bytes: verified.bytes,
+        rows: verified.rows,
+        findings: verified.findings,
+        unchecked: verified.unchecked.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Checks everything; where nobody listens any more, it goes on, and is heard of in the log.
+fn verify(database: &Database, tell: &SyncSender<Told>) {
+    let mut percent = 0;
+    let checked = database.verify(
+        &mut |finding| {
+            log::error!("verify: {finding}");
+            let _ = tell.send(Told::Finding(finding.to_string()));
+        },
+        &mut |how_far| {
+            let fraction = how_far.fraction();
+            let now = fraction.map_or(0, |fraction| (fraction * 100.0) as u32);
+            if now > percent {
+                percent = now;
+                let _ = tell.send(Told::Progress(fraction));
+            }
+        },
+    );
+    let _ = tell.send(match checked {
+        Ok(all) => verified(&all),
+        Err(error) => Told::Failed(error.message().to_owned()),
+    });
+}
+
+/// What a check tells, as lines.
+struct Lines(Receiver<Told>);
+
+impl Iterator for Lines {
+    type Item = Result<Bytes>;
+
+    fn next(&mut self) -> Option<Result<Bytes>> {
+        let told = self.0.recv().ok()?;
+        let line = serde_json::to_vec(&told).map(|mut line| {
+            line.push(b'\n');
+            Bytes::from(line)
+        });
+        let unwritten = "a line of the check cannot be written";
+        Some(line.map_err(|error| Error::new(Code::Storage, unwritten).because(error)))
     }
 }

@@ -19,6 +19,7 @@ mod listing;
 mod namespaces;
 mod shown;
 mod target;
+mod transfer;
 mod txn;
 mod value;
 mod verb;

@@ -3,7 +3,7 @@
 use akvs_client::Client;
 use clap::Subcommand;
 
-use super::{keys, listing, namespaces, txn};
+use super::{keys, listing, namespaces, transfer, txn};
 use crate::failure::Failure;
 
 /// A verb that a client does.
@@ -28,6 +28,10 @@ pub(crate) enum ClientVerb {
     /// List, make, set up and drop namespaces
     #[command(subcommand)]
     Ns(namespaces::Ns),
+    /// Write a namespace, or all of them, as lines of JSON
+    Export(transfer::Export),
+    /// Read what `export` has written
+    Import(transfer::Import),
 }
 
 impl ClientVerb {
@@ -49,5 +53,7 @@ pub(crate) async fn run(verb: ClientVerb, client: &Client) -> Result<(), Failure
         ClientVerb::Watch(watch) => watch.run(client).await,
         ClientVerb::Txn(txn) => txn.run(client).await,
         ClientVerb::Ns(ns) => ns.run(client).await,
+        ClientVerb::Export(export) => export.run(client).await,
+        ClientVerb::Import(import) => import.run(client).await,
     }
 }

@@ -80,7 +80,10 @@ const TREES: &[(&[&str], &[&str])] = &[
     (&["akvs-client"], CLIENT),
     (&["akvs-client", "--all-features"], CLIENT),
     (&["akvs-client", "--no-default-features"], CLIENT),
-    (&["akvs-client", "--no-default-features"], &["rustls", "ring"]),
+    (
+        &["akvs-client", "--no-default-features"],
+        &["rustls", "ring"],
+    ),
 ];
 
 const CLIENT: &[&str] = &[

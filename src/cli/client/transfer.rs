@@ -1,0 +1,189 @@
+//! `export` and `import`: a namespace, or all of them, as a file.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use akvs_client::{Client, Encoding, ImportMode};
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+use futures_util::stream;
+
+use super::shown;
+use crate::cli::bar::Bar;
+use crate::cli::file::NewFile;
+use crate::cli::output;
+use crate::failure::Failure;
+
+/// What is read of a file at once.
+const PART_BYTES: usize = 128 << 10;
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// What is given, or what the file's name says.
+    fn of(given: Option<Compression>, file: Option<&Path>) -> Encoding {
+        let named = file.and_then(|file| match file.extension()?.to_str()? {
+            "gz" => Some(Compression::Gzip),
+            "zst" => Some(Compression::Zstd),
+            _ => None,
+        });
+        match given.or(named).unwrap_or(Compression::None) {
+            Compression::None => Encoding::Identity,
+            Compression::Gzip => Encoding::Gzip,
+            Compression::Zstd => Encoding::Zstd,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The namespace; without one all of them
+    #[arg(value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// The file to make [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// How to compress it [default: as the file's name says, .gz or .zst; else not]
+    #[arg(long, value_enum)]
+    compress: Option<Compression>,
+}
+
+impl Export {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let export = match &self.namespace {
+            Some(name) => shown::namespace(client, name)?.export(),
+            None => client.export(),
+        };
+        let encoding = Compression::of(self.compress, self.output.as_deref());
+        let mut parts = export.bytes(encoding);
+        let mut file = match &self.output {
+            Some(path) => Some(NewFile::create(path, self.force)?),
+            None => None,
+        };
+        let bar = Bar::of_bytes("exporting");
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|error| shown::failed(&error))?;
+            bar.more(part.len() as u64);
+            match &mut file {
+                Some(file) => file.write_all(&part).map_err(|error| {
+                    Failure::failed(format!("the export cannot be written: {error}"))
+                })?,
+                None => {
+                    if !output::go_on(&part)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        match file {
+            Some(file) => file.end(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What becomes of what is there.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Mode {
+    /// Keys of the file replace those that there are; others stay
+    #[default]
+    Merge,
+    /// Keys that there are stay as they are
+    Create,
+    /// Keys that are not in the file are deleted
+    Replace,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// The file; - for stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The namespace to fill; without one those that the file names
+    #[arg(long, value_name = "NAMESPACE")]
+    into: Option<String>,
+    /// What becomes of what is there
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// How it is compressed [default: as the file's name says, .gz or .zst; else not]
+    #[arg(long, value_enum)]
+    compress: Option<Compression>,
+}
+
+impl Import {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let import = match &self.into {
+            Some(name) => shown::namespace(client, name)?.import(),
+            None => client.import(),
+        };
+        let mode = match self.mode {
+            Mode::Merge => ImportMode::Merge,
+            Mode::Create => ImportMode::Create,
+            Mode::Replace => ImportMode::Replace,
+        };
+        let encoding = Compression::of(self.compress, Some(&self.file));
+        let (source, length) = self.open()?;
+        let bar = match length {
+            Some(_) => Bar::of("importing"),
+            None => Bar::of_bytes("importing"),
+        };
+        let parts = stream::unfold(
+            (source, bar, 0),
+            move |(mut source, bar, done)| async move {
+                let mut part = vec![0; PART_BYTES];
+                match source.read(&mut part) {
+                    Ok(0) => None,
+                    Ok(read) => {
+                        part.truncate(read);
+                        let done = done + read as u64;
+                        match length {
+                            Some(length) => bar.at(Some(done as f64 / length.max(1) as f64)),
+                            None => bar.more(read as u64),
+                        }
+                        Some((Ok(Bytes::from(part)), (source, bar, done)))
+                    }
+                    Err(error) => Some((Err(error), (source, bar, done))),
+                }
+            },
+        );
+        let done = import.mode(mode).encoding(encoding).stream(parts).await;
+        let done = done.map_err(|error| {
+            if let Some(done) = error.imported() {
+                for bad in &done.errors {
+                    output::note(&format!("line {}: {}", bad.line, bad.detail));
+                }
+            }
+            shown::failed(&error)
+        })?;
+        let deleted = done.deleted.map(|deleted| format!(", deleted {deleted}"));
+        output::print(&format!(
+            "imported {}, left out {}{}\n",
+            done.imported,
+            done.skipped,
+            deleted.unwrap_or_default()
+        ))
+    }
+
+    fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
+        if self.file == Path::new("-") {
+            return Ok((Box::new(io::stdin()), None));
+        }
+        let cannot = |error: io::Error| {
+            let file = self.file.display();
+            Failure::failed(format!("{file} cannot be read: {error}"))
+        };
+        let file = File::open(&self.file).map_err(cannot)?;
+        let length = file.metadata().map_err(cannot)?.len();
+        Ok((Box::new(file), Some(length)))
+    }
+}

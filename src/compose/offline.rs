@@ -1,0 +1,94 @@
+//! The data without a server: backed up, restored and checked where it lies.
+//!
+//! It takes the data folder for itself as a server does, so that none can run meanwhile. It reads no settings from
+//! anywhere, and prints nothing.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use akvs_core::{
+    BackupSummary, Database, DiskEngine, OpenError, Options, Progress, RestoreError, restore,
+    verify_backup, verify_folder,
+};
+
+use super::operate::{self, Told};
+use super::{cannot_open, disk_options};
+use crate::clock;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// What a backup holds, as a line.
+pub(crate) fn summary(backup: &BackupSummary) -> String {
+    format!(
+        "{} keys in {} namespaces, up to revision {}, made {} by akvs {}",
+        backup.keys,
+        backup.namespaces,
+        backup.revision,
+        humantime::format_rfc3339_seconds(clock::time_of(backup.created.as_millis())),
+        backup.version
+    )
+}
+
+/// Writes a backup of a folder that no server has.
+pub(crate) fn back_up(
+    settings: &Settings,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(Option<f64>),
+) -> Result<(), Failure> {
+    let folder = Path::new(&settings.data_dir);
+    if !folder.join("akvs.format").exists() {
+        return Err(Failure::failed(format!(
+            "there is no data in {}, and no server",
+            settings.data_dir
+        )));
+    }
+    let engine = DiskEngine::open(&disk_options(settings));
+    let engine = engine.map_err(|error| cannot_open(&error, settings))?;
+    let database = Database::open(Arc::new(engine), Options::default());
+    let database = database.map_err(|error| Failure::failed(error.message()))?;
+    let mut backup =
+        operate::backup(&database).map_err(|error| Failure::failed(error.message()))?;
+    while let Some(part) = backup.next() {
+        let part = part.map_err(|error| Failure::failed(error.message()))?;
+        out.write_all(&part)
+            .map_err(|error| Failure::failed(format!("the backup cannot be written: {error}")))?;
+        progress(backup.progress().fraction());
+    }
+    Ok(())
+}
+
+/// Makes a data folder of a backup.
+pub(crate) fn bring_back(
+    settings: &Settings,
+    backup: impl Read,
+    progress: &mut dyn FnMut(Option<f64>),
+) -> Result<BackupSummary, Failure> {
+    let mut told = |how_far: Progress| progress(how_far.fraction());
+    restore(backup, &disk_options(settings), &mut told).map_err(|error| match error {
+        RestoreError::Folder(OpenError::Locked(..)) => Failure::in_use(error),
+        error => Failure::failed(error),
+    })
+}
+
+/// Reads a backup through.
+pub(crate) fn check_backup(
+    backup: impl Read,
+    progress: &mut dyn FnMut(Option<f64>),
+) -> Result<BackupSummary, Failure> {
+    let mut told = |how_far: Progress| progress(how_far.fraction());
+    verify_backup(backup, &mut told).map_err(Failure::failed)
+}
+
+/// Checks a folder that no server has.
+pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(), Failure> {
+    let tell = std::cell::RefCell::new(tell);
+    let verified = verify_folder(
+        &disk_options(settings),
+        &mut |finding| (tell.borrow_mut())(Told::Finding(finding.to_string())),
+        &mut |how_far| (tell.borrow_mut())(Told::Progress(how_far.fraction())),
+    );
+    let verified = verified.map_err(|error| cannot_open(&error, settings))?;
+    (tell.borrow_mut())(operate::verified(&verified));
+    Ok(())
+}
