@@ -20,6 +20,8 @@ use std::process::Command;
 use common::Server;
 
 const README: &str = include_str!("../README.md");
+/// What stands for the program.
+const OURS: &str = "cargo run -q -- ";
 const ADDRESS: &str = "localhost:8080";
 
 #[test]
@@ -32,6 +34,7 @@ fn the_commands_do_what_the_readme_says() {
     let mut server = None;
     let mut answers = 0;
     let mut token = String::new();
+    let mut hand = Hand::on(data.path());
     for line in blocks("sh").iter().flat_map(|block| block.lines()) {
         let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
         match command.trim() {
@@ -43,6 +46,17 @@ fn the_commands_do_what_the_readme_says() {
                 token = print(verb.trim_end_matches(')'), data.path());
                 let running = server.as_mut().expect("a server that heeds it");
                 running.wait_for(" tokens from ");
+            }
+            verb if verb.starts_with(OURS) => {
+                let verb = verb.trim_start_matches(OURS);
+                hand.does(verb, comment);
+                match verb {
+                    "stop" => drop(server.take().map(Server::wait)),
+                    "restore monday.akvs --data-dir copy" => {
+                        server = Some(Server::start(data.path(), &[]));
+                    }
+                    _ => {}
+                }
             }
             curl => {
                 let running = server
@@ -61,6 +75,46 @@ fn the_commands_do_what_the_readme_says() {
         }
     }
     assert_eq!(answers, 8, "there are eight curl lines");
+}
+
+/// The program as the README has it typed, on the server of a data folder.
+struct Hand<'a> {
+    data: &'a Path,
+    folder: tempfile::TempDir,
+}
+
+impl Hand<'_> {
+    fn on(data: &Path) -> Hand<'_> {
+        Hand {
+            data,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Does a line, which prints what its comment promises.
+    #[track_caller]
+    fn does(&mut self, verb: &str, comment: &str) {
+        let promise = comment.trim().strip_prefix("prints: ").expect(comment);
+        let ran = common::run(self.command().args(shlex::split(verb).unwrap()));
+        assert_eq!(ran.code, Some(0), "{verb}: {ran:?}");
+        assert!(ran.stdout.contains(promise), "{verb}: {ran:?}");
+    }
+
+    fn command(&self) -> Command {
+        let mut command = common::akvs();
+        command
+            .current_dir(&self.folder)
+            .env("AKVS_DATA_DIR", self.data)
+            .env("AKVS_HTTP__LISTEN", "127.0.0.1:0");
+        command
+    }
+}
+
+impl Drop for Hand<'_> {
+    fn drop(&mut self) {
+        // Where a line failed, a server may be left in the background; where none did, there is none.
+        _ = common::run(self.command().arg("stop"));
+    }
 }
 
 /// What a verb prints, of a server that keeps its data in this folder.

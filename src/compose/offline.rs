@@ -20,10 +20,11 @@ use crate::settings::Settings;
 
 /// What a backup holds, as a line.
 pub(crate) fn summary(backup: &BackupSummary) -> String {
+    let many = |number, what| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     format!(
-        "{} keys in {} namespaces, up to revision {}, made {} by akvs {}",
-        backup.keys,
-        backup.namespaces,
+        "{} in {}, up to revision {}, made {} by akvs {}",
+        many(backup.keys, "key"),
+        many(backup.namespaces, "namespace"),
         backup.revision,
         humantime::format_rfc3339_seconds(clock::time_of(backup.created.as_millis())),
         backup.version

@@ -52,7 +52,7 @@ const CONFINED: &[Confined] = &[
             "akvs-client/",
             "src/",
         ],
-        except: &["src/compose.rs"],
+        except: &["src/compose.rs", "src/compose/offline.rs"],
         why: "only the composition knows which engine",
     },
     Confined {
