@@ -22,6 +22,7 @@ mod lists;
 mod make;
 mod marks;
 mod options;
+mod report;
 mod retired;
 mod snapshot;
 mod verify;

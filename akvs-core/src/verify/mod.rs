@@ -5,8 +5,7 @@
 
 mod found;
 mod report;
-mod rows;
+pub(crate) mod rows;
 
 pub use self::found::{Finding, Unchecked, Verified};
 pub use self::report::Report;
-pub(crate) use self::rows::check_rows;

@@ -166,7 +166,7 @@ impl Files<'_> {
         }
         for (path, place) in journals.unsure() {
             let why =
-                "is a sequence number, which has no checksum: one that is a little higher would do";
+                "is a sequence number, which has no checksum, and is higher than it had to be";
             report.leave(self.name(path), place.start, Some(place.end), why);
         }
         Ok(())

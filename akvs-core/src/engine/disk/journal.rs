@@ -48,9 +48,8 @@ pub(super) struct Journals {
     torn: Option<(PathBuf, u64)>,
     /// How long each file is.
     files: Vec<u64>,
-    /// Where the last batch began.
-    last: Option<(PathBuf, u64)>,
-    /// The batches whose sequence number cannot be told from one that is a little higher.
+    /// Where batches begin whose sequence number is higher than their mark says it was at least. That can be right: the
+    /// engine counts on for itself as well.
     unsure: Vec<(PathBuf, u64)>,
 }
 
@@ -102,7 +101,6 @@ impl Journals {
             found.files.push(file.metadata()?.len());
             found.read_one(&path, file, live, &mut before)?;
         }
-        found.unsure.extend(found.last.take());
         Ok(found)
     }
 
@@ -116,7 +114,7 @@ impl Journals {
         &self.ends
     }
 
-    /// Where the sequence numbers stand that cannot be told from others.
+    /// Where sequence numbers stand that may be right or damaged.
     pub(super) fn unsure(&self) -> impl Iterator<Item = (&Path, Range<u64>)> {
         let places = self.unsure.iter();
         places.map(|(path, start)| (&**path, start + SEQUENCE.start..start + SEQUENCE.end))
@@ -200,9 +198,8 @@ impl Journals {
             // Whatever was lost before it has been accepted as lost.
             self.fault = None;
         }
-        let last = self.last.replace((path.to_owned(), start));
-        if before.is_some_and(|before| before.sequence + 1 < batch.mark.sequence) {
-            self.unsure.extend(last);
+        if batch.sequence > batch.mark.sequence {
+            self.unsure.push((path.to_owned(), start));
         }
         self.commit = Some(batch.mark.commit);
         *before = Some(batch);

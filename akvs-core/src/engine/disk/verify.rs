@@ -7,7 +7,7 @@ use super::super::folder::{Checked, STORE_FOLDER};
 use super::files::Files;
 use super::journal::Live;
 use super::{DiskEngine, DiskOptions, Engine, OpenError, translate};
-use crate::verify::check_rows;
+use crate::verify::rows::check_rows;
 use crate::{Finding, Progress, Report, Result, Verified};
 
 /// Reads everything in a data folder back: every file as it is on disk and, where all of them are whole, every row. What is
