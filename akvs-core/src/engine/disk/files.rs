@@ -183,13 +183,19 @@ impl Files<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
+        let mut others = Vec::new();
         for entry in entries {
             let entry = entry?;
-            let is_empty = entry.metadata()?.is_file() && entry.metadata()?.len() == 0;
+            let metadata = entry.metadata()?;
+            let is_empty = metadata.is_file() && metadata.len() == 0;
             if !is_empty && !is_known(&entry.file_name().to_string_lossy()) {
-                let why = "no list names it: the engine removes or ignores it";
-                report.leave(self.name(&entry.path()), 0, None, why);
+                others.push(entry.path());
             }
+        }
+        others.sort();
+        for path in others {
+            let why = "is in no list that counts: the engine ignores or removes it";
+            report.leave(self.name(&path), 0, None, why);
         }
         Ok(())
     }
@@ -227,4 +233,46 @@ fn size_of_all(folder: &Path) -> io::Result<u64> {
         };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DiskEngine, DiskOptions, Finding};
+
+    #[test]
+    fn a_file_that_is_gone_is_missed_unless_it_was_replaced_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
+        let found = |is_live: bool| {
+            let settle = || ();
+            let live = Live {
+                settle: &settle,
+                commit: 0,
+            };
+            let files = Files {
+                folder: folder.path(),
+                store: folder.path().join("store"),
+                live: is_live.then_some(live),
+                synced: 0,
+            };
+            let gone = Listed {
+                folder: "tables",
+                number: 77,
+                checksum: 0,
+            };
+            let mut found = Vec::new();
+            let (mut sink, mut progress) = (|finding: Finding| found.push(finding), |_| ());
+            let mut report = Report::new(&mut sink, &mut progress);
+            let table = files.store.join("keyspaces/2");
+            files.check_file(&table, &gone, &mut report).unwrap();
+            found
+        };
+        assert_eq!(found(true), []);
+        let missed = found(false);
+        assert_eq!(
+            missed[0].to_string(),
+            "store/keyspaces/2/tables/77: is missing"
+        );
+    }
 }

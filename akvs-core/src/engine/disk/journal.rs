@@ -357,3 +357,46 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Batch as Rows, Durability, Engine, Table};
+    use crate::{DiskEngine, DiskOptions};
+
+    /// A journal of three commits, and the file.
+    fn written(folder: &Path) -> (PathBuf, Vec<u8>) {
+        let engine = DiskEngine::open(&DiskOptions::new(folder)).unwrap();
+        for number in 0..3 {
+            let mut rows = Rows::default();
+            rows.put(Table::Data, format!("key {number}"), vec![7; 500]);
+            engine.commit(rows, Durability::Synced).unwrap();
+        }
+        drop(engine);
+        let path = folder.join("store/0.jnl");
+        let mut bytes = fs::read(&path).unwrap();
+        let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes.truncate(last + 1);
+        (path, bytes)
+    }
+
+    #[test]
+    fn a_batch_that_is_being_written_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = written(folder.path());
+        for cut in 1..100 {
+            let half = || fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
+            let read = |settle: &dyn Fn()| {
+                half();
+                let live = Live { settle, commit: 3 };
+                Journals::read_while(&folder.path().join("store"), Some(&live)).unwrap()
+            };
+            let whole = read(&|| fs::write(&path, &bytes).unwrap());
+            assert_eq!((whole.commit, whole.ends().len()), (Some(3), 0));
+            assert_eq!(whole.loss(3), None);
+            let never = read(&|| ());
+            assert_eq!((never.commit, never.ends().len()), (Some(2), 1));
+            assert!(never.loss(3).is_some());
+        }
+    }
+}
