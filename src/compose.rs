@@ -177,9 +177,11 @@ fn amount(number: u64) -> usize {
 fn cannot_open(error: &OpenError, settings: &Settings) -> Failure {
     match error {
         OpenError::Locked(..) => Failure::in_use(error),
-        OpenError::NotAFolder(..) | OpenError::Unusable(..) | OpenError::Foreign(..) => {
-            Failure::config(format!("data_dir: {error}"))
-        }
+        OpenError::NotAFolder(..)
+        | OpenError::Unusable(..)
+        | OpenError::Foreign(..)
+        | OpenError::NoStore(..)
+        | OpenError::NotEmpty(..) => Failure::config(format!("data_dir: {error}")),
         OpenError::Damaged(..) => Failure::failed(format!("{error}{}", way_out(settings))),
         // Another setting would not help.
         OpenError::NewerFormat(..) | _ => Failure::failed(error),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{Backup, Code, Database, Error, Result, Timestamp, Verified};
+use akvs_core::{Backup, Code, Database, Error, Result, Timestamp, Unchecked, Verified};
 use akvs_http::{Operator, Parts};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ use crate::{clock, logging};
 
 /// What a check may be ahead of who reads it.
 const TOLD_AHEAD: usize = 64;
+/// How many parts that were left out for one reason are named.
+const NAMED_PARTS: usize = 3;
 
 /// The operator of a server.
 pub(super) struct Operate {
@@ -117,8 +119,35 @@ pub(super) fn verified(verified: &Verified) -> Told {
         bytes: verified.bytes,
         rows: verified.rows,
         findings: verified.findings,
-        unchecked: verified.unchecked.iter().map(ToString::to_string).collect(),
+        unchecked: unchecked(&verified.unchecked),
     }
+}
+
+/// What was left out, a line for each reason: there may be many files for one.
+fn unchecked(parts: &[Unchecked]) -> Vec<String> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+    for part in parts {
+        let what = match (part.start, part.end) {
+            (0, None) => part.path.display().to_string(),
+            (start, None) => format!("{} from byte {start}", part.path.display()),
+            (start, Some(end)) => {
+                format!("{} bytes {start} to {}", part.path.display(), end - 1)
+            }
+        };
+        match lines.iter_mut().find(|(why, _)| *why == part.why) {
+            Some((_, parts)) => parts.push(what),
+            None => lines.push((&part.why, vec![what])),
+        }
+    }
+    let line = |(why, parts): (&str, Vec<String>)| {
+        let shown = parts.len().min(NAMED_PARTS);
+        let more = match parts.len() - shown {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{}{more}: {why}", parts[..shown].join(", "))
+    };
+    lines.into_iter().map(line).collect()
 }
 
 /// Checks everything; where nobody listens any more, it goes on, and is heard of in the log.
