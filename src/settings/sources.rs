@@ -16,6 +16,8 @@ use crate::failure::Failure;
 const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";
 const PREFIX: &str = "AKVS_";
 const FILE_VARIABLE: &str = "AKVS_CONFIG";
+/// What the client reads, which says nothing about a server.
+const CLIENT_VARIABLES: [&str; 3] = ["AKVS_URL", "AKVS_TOKEN", "AKVS_TOKEN_FILE"];
 /// Variables with names of their own, the stronger one last.
 const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "AKVS_LOG"];
 
@@ -102,7 +104,8 @@ impl Sources {
             let Some(path) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            if name != FILE_VARIABLE && !LOG_VARIABLES.contains(&&*name) {
+            let others = LOG_VARIABLES.iter().chain(&CLIENT_VARIABLES);
+            if name != FILE_VARIABLE && !others.into_iter().any(|other| *other == name) {
                 let key = path.to_lowercase().replace("__", ".");
                 leaves.push(variable_leaf(&name, key, value)?);
             }
@@ -216,6 +219,12 @@ mod tests {
             leaves[0].origin.to_string(),
             "environment variable AKVS_ENGINE__CACHE_BYTES"
         );
+    }
+
+    #[test]
+    fn what_is_meant_for_a_client_says_nothing_of_a_server() {
+        let all = CLIENT_VARIABLES.map(|name| (name, "x"));
+        assert!(sources(&all).environment().unwrap().is_empty());
     }
 
     #[test]
