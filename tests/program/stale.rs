@@ -78,6 +78,8 @@ fn a_socket_of_another_kind_in_its_place_is_left_to_its_program() {
         run(verb(folder.path()).args(arguments)).assert_refused(1, &[&shown, "cannot be used"]);
     }
     run(&mut command(folder.path())).assert_refused(1, &[&shown]);
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "error"];
+    run(verb(folder.path()).args(serve)).assert_refused(1, &[&shown, "in use"]);
     let sender = UnixDatagram::unbound().unwrap();
     sender.send_to(b"still there", &socket).unwrap();
     let mut part = [0; 16];
