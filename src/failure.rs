@@ -78,6 +78,11 @@ impl Failure {
         self.kind.code()
     }
 
+    /// Whether a setting has to be changed first.
+    pub(crate) fn is_config(&self) -> bool {
+        self.kind == Kind::Config
+    }
+
     /// Says it on stderr.
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody listens any more, the exit code has to do.

@@ -61,24 +61,22 @@ impl Owner {
     /// The server of this data folder; none where none runs.
     pub(crate) async fn find(data_dir: &str) -> Result<Option<Owner>, Failure> {
         let socket = socket::of_owner(data_dir);
-        let cannot = |error: io::Error| match error.kind() {
-            ErrorKind::PermissionDenied => Failure::failed(format!(
-                "the socket {} is another user's: run this as the user of the server",
-                socket.display()
-            )),
-            _ => Failure::failed(format!(
-                "the socket {} cannot be used: {error}",
-                socket.display()
-            )),
+        let cannot = |error: io::Error| {
+            let socket = socket.display();
+            let why = match error.kind() == ErrorKind::PermissionDenied {
+                true => "is another user's: run this as the user of the server".to_owned(),
+                false => format!("cannot be used: {error}"),
+            };
+            Failure::failed(format!("the socket {socket} {why}"))
         };
         let reach = match Reach::to(&socket) {
             Ok(reach) => reach,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if socket::is_nobody(&error) => return Ok(None),
             Err(error) => return Err(cannot(error)),
         };
         let stream = match tokio::net::UnixStream::connect(reach.path()).await {
             Ok(stream) => stream,
-            Err(error) if is_nobody(&error) => return Ok(None),
+            Err(error) if socket::is_nobody(&error) => return Ok(None),
             Err(error) => return Err(cannot(error)),
         };
         // It is the process that began to listen. One of another container has no number here.
@@ -236,13 +234,6 @@ impl Owner {
 #[derive(Default, Deserialize)]
 struct Problem {
     detail: Option<String>,
-}
-
-fn is_nobody(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory
-    )
 }
 
 /// Waits until a process is gone.

@@ -64,10 +64,17 @@ impl Reach {
 
 /// Whether somebody listens at a path.
 pub(crate) fn is_heard(path: &Path) -> bool {
-    // A queue that is full is somebody's too.
-    let busy = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
     let connected = Reach::to(path).and_then(|reach| UnixStream::connect(reach.path()));
-    connected.map_or_else(|error| busy(&error), |_| true)
+    // A queue that is full, a socket of another kind and one that refuses us are somebody's too.
+    connected.map_or_else(|error| !is_nobody(&error), |_| true)
+}
+
+/// Whether an error of a connect says that nobody listens.
+pub(crate) fn is_nobody(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory
+    )
 }
 
 /// Listens at a path, with these rights.
@@ -131,6 +138,18 @@ mod tests {
         let error = listen(&path, SHARED_MODE, 8).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
+        assert!(!is_heard(&path));
+    }
+
+    #[test]
+    fn a_socket_of_another_kind_is_somebody_s() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        assert!(is_heard(&path));
+        let error = listen(&path, OWNER_MODE, 8).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        drop(datagrams);
         assert!(!is_heard(&path));
     }
 

@@ -24,9 +24,15 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
         return Err(already(&owner, &settings));
     }
     let log = log_file(&settings)?;
+    let is_new = !Path::new(&log).exists();
     let mut child = spawn(&flags.or_log_file(&log))?;
     let Some(addresses) = ready(&mut child) else {
-        return Err(reason(child, &log));
+        let reason = reason(child, &log);
+        if is_new && reason.is_config() {
+            // The folder may be another program's, which is left as it was.
+            let _ = std::fs::remove_file(&log);
+        }
+        return Err(reason);
     };
     output::print(&format!(
         "akvs {} is running: process {}\n  listening on  {addresses}\n  data          {}\n  log           {log}\n",

@@ -46,11 +46,12 @@ impl Editor {
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)
             .and_then(|config| config.history_ignore_dups(true))
-            .map_err(no_terminal)?
+            .map_err(|error| no_terminal(&error))?
             .history_ignore_space(true)
             .completion_type(CompletionType::List)
             .build();
-        let mut lines = rustyline::Editor::with_config(config).map_err(no_terminal)?;
+        let mut lines =
+            rustyline::Editor::with_config(config).map_err(|error| no_terminal(&error))?;
         lines.set_helper(Some(Words { runtime, client }));
         let history = history_file();
         if let Some(history) = &history {
@@ -73,18 +74,21 @@ impl Editor {
             }
             Err(ReadlineError::Interrupted) => Ok(Typed::Nothing),
             Err(ReadlineError::Eof) => Ok(Typed::End),
-            Err(error) => Err(no_terminal(error)),
+            Err(error) => Err(no_terminal(&error)),
         }
     }
 
     /// Prints above the line that is being typed.
     pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
-        let printer = self.lines.create_external_printer().map_err(no_terminal)?;
+        let printer = self
+            .lines
+            .create_external_printer()
+            .map_err(|error| no_terminal(&error))?;
         Ok(Box::new(Above(printer)))
     }
 }
 
-fn no_terminal(error: ReadlineError) -> Failure {
+fn no_terminal(error: &ReadlineError) -> Failure {
     Failure::failed(format!("the terminal cannot be used: {error}"))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A line is split as a shell does it, with quotes and backslashes, but nothing is expanded.
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::ClientVerb;
@@ -75,6 +76,9 @@ pub(super) fn read(text: &str) -> Read {
 
 /// What is wrong with a line, without how it would be right: `help` tells that.
 fn why(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a word is missing; `help VERB` tells how a verb is used".into();
+    }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(str::trim);
     let why = parts.next().unwrap_or_default();
@@ -140,6 +144,7 @@ mod tests {
             ("gte foo bar", "gte"),
             ("get foo", "<KEY>"),
             ("get --no foo bar", "--no"),
+            ("ns", "a word is missing"),
         ] {
             let Read::Refused(why) = read(text) else {
                 panic!("{text} was taken")

@@ -1,10 +1,11 @@
 //! Lines, done one after the other.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 
 use akvs_client::Client;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::editor::{Editor, Typed};
 use super::line::{self, LineVerb, Read};
@@ -72,6 +73,7 @@ impl Session {
         if !is_terminal() {
             return self.listen();
         }
+        self.heed_interrupts()?;
         let mut editor = Editor::new(Rc::clone(&self.runtime), self.client.clone())?;
         others(editor.printer()?);
         output::print(greeting)?;
@@ -87,11 +89,19 @@ impl Session {
         }
     }
 
+    /// From here on Ctrl-C ends what is being done, and nothing else: not the prompt, and not a server beside it.
+    fn heed_interrupts(&self) -> Result<(), Failure> {
+        let _within = self.runtime.enter();
+        let heeded = signal(SignalKind::interrupt());
+        heeded.map(drop).map_err(Failure::failed)
+    }
+
     /// The same for a program that writes the lines. The first that fails ends it, as in a shell that is told so.
     fn listen(&mut self) -> Result<(), Failure> {
-        for text in io::stdin().lock().lines() {
-            let text = text.map_err(Failure::failed)?;
-            match line::read(&text) {
+        let mut text = String::new();
+        // Stdin is not held meanwhile: a verb may take the rest as its value.
+        while io::stdin().read_line(&mut text).map_err(Failure::failed)? > 0 {
+            match line::read(&std::mem::take(&mut text)) {
                 Read::Nothing => {}
                 Read::Refused(why) => return Err(Failure::usage(why)),
                 Read::Verb(verb) => {
@@ -122,10 +132,16 @@ impl Session {
 
     /// After a failure: the server may have been started anew, or be gone.
     fn renew(&mut self) -> Result<Next, Failure> {
-        let found = self.runtime.block_on(Owner::find(&self.data_dir))?;
-        let Some(owner) = found else {
-            output::note("the server is gone");
-            return Ok(Next::GoOn);
+        let owner = match self.runtime.block_on(Owner::find(&self.data_dir)) {
+            Ok(Some(owner)) => owner,
+            Ok(None) => {
+                output::note("the server is gone");
+                return Ok(Next::GoOn);
+            }
+            Err(failure) => {
+                output::note(&failure.to_string());
+                return Ok(Next::GoOn);
+            }
         };
         if owner.pid() != self.owner.pid() {
             output::note("another server runs now");
@@ -136,7 +152,19 @@ impl Session {
         Ok(Next::GoOn)
     }
 
-    fn run(&mut self, verb: LineVerb) -> Result<Next, Failure> {
+    /// Does a verb, unless Ctrl-C ends that.
+    fn run(&self, verb: LineVerb) -> Result<Next, Failure> {
+        self.runtime.block_on(async {
+            // A Ctrl-C that came before was not meant for this: it is told now, while nobody heeds it.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                done = self.work(verb) => done,
+                _ = tokio::signal::ctrl_c() => output::print("\n").map(|()| Next::GoOn),
+            }
+        })
+    }
+
+    async fn work(&self, verb: LineVerb) -> Result<Next, Failure> {
         match verb {
             LineVerb::Quit => return Ok(Next::Leave),
             LineVerb::Help { verb } => {
@@ -144,45 +172,32 @@ impl Session {
                 output::print(&text)?;
             }
             LineVerb::Stop => {
-                let owner = self.runtime.block_on(Owner::expect(&self.data_dir))?;
-                self.runtime.block_on(owner.stop(cli::STOP_PATIENCE))?;
+                let owner = Owner::expect(&self.data_dir).await?;
+                owner.stop(cli::STOP_PATIENCE).await?;
                 output::print("stopped\n")?;
                 return Ok(Next::Leave);
             }
-            LineVerb::Client(verb) => self.interruptible(cli::client(*verb, &self.client))?,
+            LineVerb::Client(verb) => cli::client(*verb, &self.client).await?,
             LineVerb::Namespaces => {
-                self.interruptible(cli::client(cli::ClientVerb::namespaces(), &self.client))?;
+                cli::client(cli::ClientVerb::namespaces(), &self.client).await?;
             }
             LineVerb::Stats => {
-                let (status, rate) = self.runtime.block_on(status::look(&self.owner))?;
+                let (status, rate) = status::look(&self.owner).await?;
                 output::print(&status::table(&status, rate))?;
             }
             LineVerb::Log { level } => {
-                let log = self.runtime.block_on(self.owner.log(level.as_deref()))?;
+                let log = self.owner.log(level.as_deref()).await?;
                 output::print(&format!("{log}\n"))?;
             }
             LineVerb::Ping => {
-                let pong = self.runtime.block_on(self.owner.ping())?;
+                let pong = self.owner.ping().await?;
                 output::print(&format!("{pong}\n"))?;
             }
             LineVerb::Version => {
-                let status = self.runtime.block_on(self.owner.status())?;
+                let status = self.owner.status().await?;
                 output::print(&format!("{} ({})\n", status.version, status.commit))?;
             }
         }
         Ok(Next::GoOn)
-    }
-
-    /// Does something that Ctrl-C ends.
-    fn interruptible(
-        &self,
-        work: impl Future<Output = Result<(), Failure>>,
-    ) -> Result<(), Failure> {
-        self.runtime.block_on(async {
-            tokio::select! {
-                done = work => done,
-                _ = tokio::signal::ctrl_c() => output::print("\n"),
-            }
-        })
     }
 }

@@ -322,8 +322,8 @@ mod tests {
                 "http.listen: [[]] is not a string (",
             ),
             (
-                "[http]\nlisten = [\"unix:/a\"]",
-                "is a Unix socket, which this release does not listen on",
+                "[http]\nlisten = [\"unix:\"]",
+                "names no file; write it such as unix:/run/akvs/akvs.sock",
             ),
             (
                 "data_dir = {}",

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -35,20 +35,35 @@ pub(crate) fn program(path: &Path) -> Command {
 /// Runs it to its end.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Ran {
+    let output = output(command, b"");
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs it to its end with this on stdin; nothing at all leaves stdin as it is.
+#[track_caller]
+pub(crate) fn output(command: &mut Command, stdin: &[u8]) -> Output {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    if !stdin.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().unwrap();
     let pid = Pid::from_child(&child);
+    if let Some(mut pipe) = child.stdin.take() {
+        let stdin = stdin.to_vec();
+        // One that ends before it has read all of it has its reasons.
+        std::thread::spawn(move || _ = pipe.write_all(&stdin));
+    }
     let (tell, ended) = channel();
     std::thread::spawn(move || tell.send(child.wait_with_output().unwrap()));
     let Ok(output) = ended.recv_timeout(PATIENCE) else {
         _ = kill_process(pid, Signal::KILL);
         panic!("it does not end: {command:?}");
     };
-    Ran {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    output
 }
 
 /// A run that has ended.

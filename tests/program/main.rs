@@ -5,17 +5,29 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod background;
 mod common;
 mod config;
+mod console;
 mod crash;
+mod daemon;
 mod dropping;
+mod eval;
 mod folder;
 mod full_disk;
 mod history;
 mod linearizable;
 mod listen;
+mod listing;
 mod log;
+mod owner;
+mod prompt;
+mod shell;
 mod signals;
+mod stale;
+mod target;
+mod terminal;
 mod tls;
 mod tokens;
+mod verbs;
 mod watch;

@@ -166,6 +166,11 @@ impl Del {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let namespace = shown::namespace(client, &self.namespace)?;
         if let Some(prefix) = &self.prefix {
+            if prefix.is_empty() {
+                return Err(Failure::usage(
+                    "an empty prefix would be all keys: `ns drop` drops the namespace",
+                ));
+            }
             let deleted = namespace.del_prefix(shown::key(prefix)).await;
             let deleted = deleted.map_err(|error| shown::failed(&error))?;
             return output::print(&format!("{deleted}\n"));

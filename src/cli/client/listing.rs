@@ -203,19 +203,17 @@ fn event(change: &Change) -> &'static str {
 }
 
 fn document(change: &Change) -> Map<String, Value> {
-    let mut document = match change {
-        Change::Set(item) => shown::item(item),
-        other => {
-            let mut document = Map::new();
-            if let Some(key) = other.key() {
-                shown::bytes(&mut document, "key", key);
-            }
-            if let Some(revision) = other.revision() {
-                document.insert("revision".into(), revision.get().into());
-            }
-            document
+    let mut document = Map::new();
+    if let Change::Set(item) = change {
+        document = shown::item(item);
+    } else {
+        if let Some(key) = change.key() {
+            shown::bytes(&mut document, "key", key);
         }
-    };
+        if let Some(revision) = change.revision() {
+            document.insert("revision".into(), revision.get().into());
+        }
+    }
     document.insert("event".into(), event(change).into());
     document
 }

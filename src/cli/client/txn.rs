@@ -119,9 +119,9 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
     if foreign || has_value && !matches!(op.op, Kind::Set) {
         return Err(Failure::usage("an operation has a member of another one"));
     }
-    let ttl = op.ttl.map(|ttl| match ttl {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
+    let ttl = op.ttl.map(|ttl| match ttl.as_str() {
+        Some(text) => text.to_owned(),
+        None => ttl.to_string(),
     });
     let keeps = ttl.as_deref() == Some("keep");
     let ttl = ttl

@@ -1,0 +1,148 @@
+//! `akvs attach` in a real pseudo-terminal: typing, completion, history, and what ends what.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use crate::background::Background;
+use crate::terminal::Terminal;
+
+const UP: &str = "\u{1b}[A";
+const CTRL_C: &str = "\u{3}";
+const CTRL_D: &str = "\u{4}";
+
+/// A server, and a prompt on it.
+fn attached(folder: &Path) -> (Background, Terminal) {
+    let server = Background::start(&folder.join("data"), &["--engine", "memory"]);
+    let prompt = attach(folder);
+    (server, prompt)
+}
+
+fn attach(folder: &Path) -> Terminal {
+    Terminal::attach(&folder.join("data"), &folder.join("state"))
+}
+
+#[test]
+fn what_is_typed_is_done_and_leaving_leaves_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut prompt) = attached(folder.path());
+    assert_eq!(prompt.line("set foo bar baz"), "OK");
+    assert_eq!(prompt.line("get foo bar"), "baz");
+    assert_eq!(prompt.line("ls foo"), "bar");
+    let said = prompt.line("gett foo bar");
+    assert!(said.contains("'gett'") && said.contains("'get'"), "{said}");
+    let said = prompt.line("get foo none");
+    assert!(said.contains("no key \"none\" in \"foo\""), "{said}");
+    assert!(prompt.line("help").contains("namespaces"));
+    assert!(prompt.line("help set").contains("--if-absent"));
+    assert!(prompt.line("stats").contains("keys         1"));
+    assert_eq!(prompt.line("log debug"), "debug");
+    assert_eq!(prompt.line("log"), "debug");
+    prompt.keys(CTRL_D);
+    assert_eq!(prompt.wait().code(), Some(0));
+    assert!(server.log().contains("path=/owner/log"));
+    let mut prompt = attach(folder.path());
+    prompt.keys("quit\r");
+    assert_eq!(prompt.wait().code(), Some(0));
+    assert_eq!(server.answer(&["ping"]), "pong\n");
+    let mut prompt = attach(folder.path());
+    prompt.keys("stop\r");
+    prompt.wait_for("stopped");
+    assert_eq!(prompt.wait().code(), Some(0));
+    assert!(server.is_over());
+}
+
+#[test]
+fn tab_completes_verbs_namespaces_and_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut prompt) = attached(folder.path());
+    server.answer(&["set", "colours", "red", "rose"]);
+    server.answer(&["set", "colours", "it's blue", "sky"]);
+    prompt.keys("ge\tcol\tr\t");
+    prompt.wait_for("get colours red ");
+    assert_eq!(prompt.line(""), "rose");
+    // A word that has to be quoted is.
+    assert_eq!(prompt.line("get colours i\t"), "sky");
+    // Several are shown.
+    server.answer(&["set", "colours", "reed", "reeds"]);
+    prompt.keys("get colours r\t\t");
+    prompt.wait_for("reed");
+    prompt.wait_for("\nakvs> get colours re");
+    assert_eq!(prompt.line("ed"), "reeds");
+    assert!(prompt.line("help names\t").contains("List the namespaces"));
+}
+
+#[test]
+fn history_is_kept_from_line_to_line_and_from_session_to_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, mut prompt) = attached(folder.path());
+    assert_eq!(prompt.line("set a b first"), "OK");
+    assert_eq!(prompt.line("get a b"), "first");
+    assert_eq!(prompt.line(UP), "first");
+    // One that begins with a space is not remembered.
+    assert_eq!(prompt.line(" set a b secret"), "OK");
+    assert_eq!(prompt.line(UP), "secret");
+    prompt.keys(CTRL_D);
+    prompt.wait();
+    let file = folder.path().join("state/akvs/history");
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert!(!fs::read_to_string(&file).unwrap().contains("secret"));
+    let mut prompt = attach(folder.path());
+    assert_eq!(prompt.line(&format!("{UP}{UP}")), "OK");
+    assert_eq!(prompt.line("get a b"), "first");
+}
+
+#[test]
+fn ctrl_c_forgets_a_line_and_ends_a_watch_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut prompt) = attached(folder.path());
+    prompt.keys("set a b half");
+    prompt.wait_for("half");
+    prompt.keys(CTRL_C);
+    prompt.answer();
+    assert_eq!(prompt.line("namespaces"), "");
+    prompt.keys("watch a --state\r");
+    prompt.wait_for("synced");
+    server.answer(&["set", "a", "k", "v"]);
+    prompt.wait_for("1 set k");
+    prompt.keys(CTRL_C);
+    prompt.answer();
+    assert_eq!(prompt.line("get a k"), "v");
+    assert_eq!(server.answer(&["ping"]), "pong\n");
+}
+
+#[test]
+fn ctrl_c_before_any_watch_ends_a_verb_and_not_the_prompt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, mut prompt) = attached(folder.path());
+    // It looks twice, with a pause between.
+    prompt.keys("stats\r");
+    prompt.wait_until_cooked();
+    prompt.keys(CTRL_C);
+    prompt.wait_for("^C");
+    prompt.answer();
+    assert_eq!(prompt.line("ping"), "pong");
+}
+
+#[test]
+fn a_prompt_outlives_its_server_and_finds_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut prompt) = attached(folder.path());
+    assert_eq!(prompt.line("set a b c"), "OK");
+    server.signal(Signal::KILL);
+    server.wait();
+    let said = prompt.line("get a b");
+    assert!(said.contains("the server is gone"), "{said}");
+    let said = prompt.line("stats");
+    assert!(said.contains("the server is gone"), "{said}");
+    assert!(prompt.line("stop").contains("no server is running"));
+    let _next = Background::start(&folder.path().join("data"), &["--engine", "memory"]);
+    assert_eq!(prompt.line("set a b d"), "OK");
+    assert_eq!(prompt.line("get a b"), "d");
+    assert_eq!(prompt.line("ping"), "pong");
+}

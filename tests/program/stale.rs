@@ -1,0 +1,87 @@
+//! What others have left in a data folder, none of which is taken for a server.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+
+use rustix::process::Signal;
+
+use crate::background::{Background, command, verb};
+use crate::common::run;
+use crate::daemon::assert_none_runs;
+
+#[test]
+fn after_a_kill_none_runs_and_the_next_start_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = Background::start(folder.path(), &[]);
+    killed.answer(&["set", "a", "b", "c"]);
+    killed.signal(Signal::KILL);
+    killed.wait();
+    let socket = folder.path().join("akvs.sock");
+    assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
+    assert_none_runs(folder.path());
+    let server = Background::start(folder.path(), &[]);
+    assert_eq!(server.answer(&["get", "a", "b"]), "c");
+    server.answer(&["stop"]);
+    assert!(!socket.exists());
+}
+
+#[test]
+fn files_with_the_number_of_a_living_process_are_no_server() {
+    let folder = tempfile::tempdir().unwrap();
+    Background::start(folder.path(), &[]).answer(&["stop"]);
+    // It is ours, and lives.
+    let number = format!("{:<10}\n", std::process::id());
+    for name in ["akvs.lock", "akvs.pid"] {
+        fs::write(folder.path().join(name), &number).unwrap();
+    }
+    assert_none_runs(folder.path());
+    let server = Background::start(folder.path(), &[]);
+    assert_eq!(server.answer(&["pid"]), format!("{}\n", server.pid()));
+    server.answer(&["stop"]);
+    assert_none_runs(folder.path());
+}
+
+#[test]
+fn sockets_that_nobody_hears_are_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    Background::start(folder.path(), &[]).answer(&["stop"]);
+    for name in ["akvs.sock", "akvs.sock.new"] {
+        drop(UnixListener::bind(folder.path().join(name)).unwrap());
+    }
+    assert_none_runs(folder.path());
+    let server = Background::start(folder.path(), &[]);
+    assert_eq!(server.answer(&["ping"]), "pong\n");
+    assert!(!folder.path().join("akvs.sock.new").exists());
+}
+
+#[test]
+fn a_file_in_the_socket_s_place_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    Background::start(folder.path(), &[]).answer(&["stop"]);
+    let socket = folder.path().join("akvs.sock");
+    fs::write(&socket, "precious").unwrap();
+    assert_none_runs(folder.path());
+    run(&mut command(folder.path()))
+        .assert_refused(1, &[&socket.display().to_string(), "no socket"]);
+    assert_eq!(fs::read(&socket).unwrap(), b"precious");
+}
+
+#[test]
+fn a_socket_of_another_kind_in_its_place_is_left_to_its_program() {
+    let folder = tempfile::tempdir().unwrap();
+    Background::start(folder.path(), &[]).answer(&["stop"]);
+    let socket = folder.path().join("akvs.sock");
+    let datagrams = UnixDatagram::bind(&socket).unwrap();
+    let shown = socket.display().to_string();
+    for arguments in [["ping"], ["pid"], ["stop"]] {
+        run(verb(folder.path()).args(arguments)).assert_refused(1, &[&shown, "cannot be used"]);
+    }
+    run(&mut command(folder.path())).assert_refused(1, &[&shown]);
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "error"];
+    run(verb(folder.path()).args(serve)).assert_refused(1, &[&shown, "in use"]);
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.send_to(b"still there", &socket).unwrap();
+    let mut part = [0; 16];
+    assert_eq!(datagrams.recv(&mut part).unwrap(), 11);
+}

@@ -1,0 +1,130 @@
+//! Which server a client's verb means, and with which token, which is never shown.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::background::verb;
+use crate::common::{Server, akvs, run};
+
+/// A server that wants a token, which is given.
+fn guarded(folder: &Path) -> (Server, String) {
+    let data = folder.join("data");
+    let ran = run(verb(&data).args(["token", "new", "ops", "--rights", "read,write"]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    (Server::start(&data, &[]), ran.stdout.trim_end().to_owned())
+}
+
+/// It stores, and says nothing of the token.
+#[track_caller]
+fn stores(command: &mut Command, token: &str) {
+    let ran = run(command);
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), "OK\n"), "{ran:?}");
+    assert!(!ran.stderr.contains(token));
+}
+
+#[test]
+fn the_server_and_the_token_come_from_flags_or_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, token) = guarded(folder.path());
+    let url = format!("http://{}", server.address());
+    let file = folder.path().join("token");
+    fs::write(&file, format!("{token}\n# which is for these tests\n")).unwrap();
+    let set = || {
+        let mut command = akvs();
+        command.args(["set", "a", "b", "c"]);
+        command
+    };
+    stores(
+        set().env("AKVS_URL", &url).env("AKVS_TOKEN", &token),
+        &token,
+    );
+    stores(
+        set().env("AKVS_URL", &url).env("AKVS_TOKEN_FILE", &file),
+        &token,
+    );
+    stores(
+        set().args(["--url", &url, "--token-file"]).arg(&file),
+        &token,
+    );
+    // A flag is stronger.
+    let mut both = set();
+    both.env("AKVS_URL", "http://127.0.0.1:1")
+        .env("AKVS_TOKEN", "another");
+    stores(
+        both.args(["--url", &url, "--token-file"]).arg(&file),
+        &token,
+    );
+    // Without any, it is the data folder's server, which needs none.
+    let data = folder.path().join("data");
+    stores(set().arg("--data-dir").arg(&data), &token);
+    stores(
+        verb(&data)
+            .args(["set", "a", "b", "c"])
+            .env("AKVS_TOKEN_FILE", &file),
+        &token,
+    );
+}
+
+#[test]
+fn what_names_a_client_s_server_is_no_setting_of_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, token) = guarded(folder.path());
+    let data = folder.path().join("data");
+    for name in ["AKVS_URL", "AKVS_TOKEN", "AKVS_TOKEN_FILE"] {
+        for words in [
+            &["ping"][..],
+            &["pid"],
+            &["eval", "ping"],
+            &["config", "check"],
+        ] {
+            let ran = run(verb(&data).args(words).env(name, &token));
+            assert_eq!(ran.code, Some(0), "{name}: {ran:?}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn a_wrong_or_missing_token_is_said_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, token) = guarded(folder.path());
+    let url = format!("http://{}", server.address());
+    let get = |token: &str| {
+        let mut command = akvs();
+        run(command
+            .args(["get", "a", "b", "--url", &url])
+            .env("AKVS_TOKEN", token))
+    };
+    get("").assert_refused(1, &["unauthorized"]);
+    let wrong = format!("{token}x");
+    for token in [&*wrong, "secret"] {
+        let ran = get(token);
+        ran.assert_refused(1, &["unauthorized"]);
+        assert!(!ran.stderr.contains(token), "{ran:?}");
+    }
+    let ran = get("sec\u{7f}ret\n");
+    ran.assert_refused(78, &["AKVS_TOKEN"]);
+    assert!(!ran.stderr.contains("ret"), "{ran:?}");
+    let file = folder.path().join("none");
+    let ran = run(akvs()
+        .args(["get", "a", "b", "--url", &url, "--token-file"])
+        .arg(&file));
+    ran.assert_refused(78, &["--token-file", &file.display().to_string()]);
+    // It may not do what is an admin's.
+    let ran = run(akvs()
+        .args(["ns", "drop", "a", "--confirm", "a", "--url", &url])
+        .env("AKVS_TOKEN", &token));
+    ran.assert_refused(1, &["forbidden"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let get = |words: &[&str]| run(verb(folder.path()).args(["get", "a", "b"]).args(words));
+    get(&[]).assert_refused(1, &["no server is running", "akvs start", "--url"]);
+    get(&["--url", "http://127.0.0.1:1"]).assert_refused(1, &["cannot be reached"]);
+    get(&["--url", "unix:/nowhere/at/all"]).assert_refused(1, &["cannot be reached"]);
+    get(&["--url", "nonsense"]).assert_refused(78, &["URL"]);
+    get(&["--url", "ftp://localhost"]).assert_refused(78, &["URL"]);
+}
