@@ -1,10 +1,15 @@
 //! A short tour of the client, against the server that `AKVS_URL` names. It shows what it does and checks it, in
 //! namespaces of its own that it drops at the end.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
-use akvs_client::{Change, Client, Encoding, ImportMode, Listed, Namespace, Put, Record, Settings};
+use akvs_client::{
+    Change, Client, ClientBuilder, Codec, CodecError, Encoding, IfChanged, ImportMode, Listed,
+    Namespace, Put, Record, RetryPolicy, Settings, Text,
+};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 type Done = Result<(), Box<dyn Error>>;
@@ -17,7 +22,14 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Done {
-    let client = Client::from_env()?;
+    // What may be asked for twice is asked for again, here with more patience than by default.
+    let patient = RetryPolicy::default()
+        .max_retries(5)
+        .longest_wait(Duration::from_secs(2));
+    let client = ClientBuilder::from_env()?
+        .retry(patient)
+        .call_timeout(Duration::from_secs(20))
+        .build()?;
     let version = client.version().await?;
     println!(
         "AKVS {} at {client:?}, writes are {}",
@@ -37,7 +49,10 @@ async fn main() -> Done {
 
 async fn tour(client: &Client, namespace: &Namespace) -> Done {
     values(namespace).await?;
+    codecs(namespace).await?;
     conditions(namespace).await?;
+    updates(namespace).await?;
+    waits(namespace).await?;
     transactions(namespace).await?;
     lists(client, namespace).await?;
     watches(namespace).await?;
@@ -73,14 +88,90 @@ async fn values(namespace: &Namespace) -> Done {
     Ok(())
 }
 
+/// Numbers separated by commas: a form of one's own.
+struct Csv;
+
+impl Codec<Vec<u32>> for Csv {
+    fn encode(&self, value: &Vec<u32>) -> Result<(Bytes, Cow<'static, str>), CodecError> {
+        let fields: Vec<String> = value.iter().map(u32::to_string).collect();
+        Ok((fields.join(",").into(), "text/csv".into()))
+    }
+
+    fn decode(&self, bytes: Bytes, _: &str) -> Result<Vec<u32>, CodecError> {
+        let text = std::str::from_utf8(&bytes)?;
+        text.split(',').map(|field| Ok(field.parse()?)).collect()
+    }
+}
+
+/// Values in other forms than JSON, and what is known of a key without its value.
+async fn codecs(namespace: &Namespace) -> Done {
+    namespace.set_with(&Csv, "form", &vec![2, 3, 5]).await?;
+    let text = namespace.get_with(&Text, "form").await?.ok_or("no text")?;
+    assert_eq!(text.value, "2,3,5");
+    let read = namespace
+        .get_with(&Csv, "form")
+        .await?
+        .ok_or("no numbers")?;
+    assert_eq!(read.value, [2, 3, 5]);
+    let head = namespace.head("form").await?.ok_or("no head")?;
+    println!("form is {}", head.content_type);
+    assert!(namespace.del("form").if_exists().await?);
+    assert!(!namespace.exists("form").await?);
+    Ok(())
+}
+
 /// Of many writers at once exactly one wins.
 async fn conditions(namespace: &Namespace) -> Done {
-    namespace.set("lock", "mine").if_absent().await?;
-    let error = namespace.set("lock", "yours").if_absent().await;
-    assert!(error.is_err_and(|error| error.is_precondition_failed()));
+    let mine = namespace.set("lock", "mine").if_absent().await?;
+    let refused = namespace.set("lock", "yours").if_absent().await;
+    match refused {
+        Err(error) if error.is_precondition_failed() => {
+            println!("somebody was faster: {error}");
+            assert_eq!(error.current_revision(), mine.revision);
+        }
+        // Only of a write that was tried again, or whose answer was lost: the key is to be read.
+        Err(error) if error.is_unknown_outcome() => return Err(error.into()),
+        other => return Err(format!("the lock was taken twice: {other:?}").into()),
+    }
     assert_eq!(namespace.add("visits", 41).await?, 41);
     assert_eq!(namespace.add("visits", 1).await?, 42);
     println!("the lock is taken, and there were 42 visits");
+    Ok(())
+}
+
+/// Read, change, write if nobody else did, else again: no change of anybody is lost.
+async fn updates(namespace: &Namespace) -> Done {
+    let add_mail = |mail: &'static str| {
+        namespace.update("user/ann", move |user: Option<User>| {
+            let mut user = user?;
+            user.mails.push(mail.into());
+            Some(user)
+        })
+    };
+    let (one, other) = tokio::join!(
+        add_mail("a@mail.example").into_future(),
+        add_mail("b@mail.example").into_future(),
+    );
+    let (one, other) = (one?.ok_or("no Ann")?, other?.ok_or("no Ann")?);
+    let mails = one.value.mails.len().max(other.value.mails.len());
+    println!("Ann has {mails} mail addresses");
+    assert_eq!(mails, 3);
+    Ok(())
+}
+
+/// Waiting for a key, without asking again and again.
+async fn waits(namespace: &Namespace) -> Done {
+    let seen = namespace.head("visits").await?.ok_or("no visits")?;
+    let known = seen.revision.ok_or("no revision")?;
+    let (changed, sum) = tokio::join!(
+        namespace.wait_for_change::<i64>("visits", known, Duration::from_secs(30)),
+        namespace.add("visits", 1).into_future(),
+    );
+    let IfChanged::Changed(entry) = changed? else {
+        return Err("nobody came".into());
+    };
+    println!("somebody came: {} visits", entry.value);
+    assert_eq!(entry.value, sum?);
     Ok(())
 }
 

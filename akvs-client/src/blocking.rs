@@ -22,9 +22,14 @@
 
 mod call;
 mod client;
+mod feed;
 mod items;
+mod list;
 mod namespace;
 mod runtime;
+mod server;
+mod transfer;
+mod whole;
 
 pub use call::Call;
 pub use client::Client;

@@ -29,7 +29,7 @@ use crate::write::{Write, conditions, sent};
 #[must_use = "a removal is sent only when it is awaited"]
 pub struct Del(pub(crate) Write);
 
-conditions!(Del);
+conditions!(Del, "namespace.del(\"bar\")");
 sent!(Del => bool, |write: Write| async move {
     let (written, response) = write.send(StatusCode::OK).await?;
     wire::discard(response).await;

@@ -16,7 +16,7 @@ use crate::told::{self, KeyMember};
 use crate::{Entry, Item, Namespace};
 
 /// The most keys of a request.
-const MAX_KEYS: usize = 1_000;
+pub(crate) const MAX_KEYS: usize = 1_000;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 #[derive(Serialize)]

@@ -100,7 +100,7 @@ pub struct Namespaces {
 #[must_use = "a list is asked for only when it is polled"]
 pub struct NamespaceInfos(Boxed<NamespaceInfo>);
 
-stream!(NamespaceInfos => NamespaceInfo);
+stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");
 
 #[derive(Deserialize)]
 struct Document {

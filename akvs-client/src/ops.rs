@@ -35,8 +35,12 @@ const MAX_NUMBER_BYTES: u64 = 64;
 #[must_use = "a write is sent only when it is awaited"]
 pub struct Touch(pub(crate) Write);
 
-conditions!(Touch);
-ttl!(Touch, "Without it, the deadline is removed.");
+conditions!(Touch, "namespace.touch(\"bar\")");
+ttl!(
+    Touch,
+    "namespace.touch(\"bar\")",
+    "Without it, the deadline is removed."
+);
 sent!(Touch => Option<Written>, |write: Write| async move {
     match write.send(StatusCode::OK).await {
         Ok((written, response)) => {
@@ -66,9 +70,13 @@ sent!(Touch => Option<Written>, |write: Write| async move {
 #[must_use = "a write is sent only when it is awaited"]
 pub struct Add(pub(crate) Write);
 
-if_absent!(Add);
-conditions!(Add);
-ttl!(Add, "Without it, a deadline that is there stays.");
+if_absent!(Add, "namespace.add(\"bar\", 5)");
+conditions!(Add, "namespace.add(\"bar\", 5)");
+ttl!(
+    Add,
+    "namespace.add(\"bar\", 5)",
+    "Without it, a deadline that is there stays."
+);
 sent!(Add => i64, |write: Write| async move {
     let (_, response) = write.send(StatusCode::OK).await?;
     let status = response.status().as_u16();
@@ -96,9 +104,13 @@ sent!(Add => i64, |write: Write| async move {
 #[must_use = "a write is sent only when it is awaited"]
 pub struct Append(pub(crate) Write);
 
-if_absent!(Append);
-conditions!(Append);
-ttl!(Append, "Without it, a deadline that is there stays.");
+if_absent!(Append, "namespace.append(\"bar\", \"5\")");
+conditions!(Append, "namespace.append(\"bar\", \"5\")");
+ttl!(
+    Append,
+    "namespace.append(\"bar\", \"5\")",
+    "Without it, a deadline that is there stays."
+);
 sent!(Append => Written, |write: Write| async move {
     let (written, response) = write.send(StatusCode::OK).await?;
     wire::discard(response).await;

@@ -80,31 +80,121 @@ impl Problem {
     }
 
     /// The HTTP status.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// assert_eq!(problem.status(), 412);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn status(&self) -> u16 {
         self.status
     }
 
     /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// assert_eq!(problem.code(), Some(akvs_client::Code::PreconditionFailed));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn code(&self) -> Option<Code> {
         Code::parse(self.code.as_deref()?)
     }
 
     /// The code as the server wrote it, known or not.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// assert_eq!(problem.code_text(), Some("precondition_failed"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn code_text(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
     /// What went wrong, as a person reads it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// println!("{}", problem.message());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn message(&self) -> &str {
         &self.message
     }
 
     /// What the server says besides: limits, names, revisions.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// assert_eq!(problem.context()["revision"], written.revision.unwrap().get());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn context(&self) -> &Map<String, Value> {
         &self.context
     }
 
     /// The current revision of the key that the answer is about; none if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Error;
+    /// let written = namespace.set("bar", &1).await?;
+    /// let refused = namespace.set("bar", &2).if_absent().await;
+    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// assert_eq!(problem.current_revision(), written.revision);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn current_revision(&self) -> Option<Revision> {
         self.revision
     }

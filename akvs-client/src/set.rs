@@ -35,9 +35,13 @@ use crate::{Written, wire};
 #[must_use = "a write is sent only when it is awaited"]
 pub struct Set(pub(crate) Write);
 
-if_absent!(Set);
-conditions!(Set);
-ttl!(Set, "Without it, the key stays.");
+if_absent!(Set, "namespace.set(\"bar\", &5)");
+conditions!(Set, "namespace.set(\"bar\", &5)");
+ttl!(
+    Set,
+    "namespace.set(\"bar\", &5)",
+    "Without it, the key stays."
+);
 sent!(Set => Written, |write: Write| async move {
     let (written, response) = write.send(StatusCode::CREATED).await?;
     wire::discard(response).await;

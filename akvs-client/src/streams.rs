@@ -43,12 +43,29 @@ where
     }))
 }
 
-/// Makes a struct around a [`Boxed`] a stream, with a `next` for who has no extension trait at hand.
+/// Makes a struct around a [`Boxed`] a stream, with a `next` for who has no extension trait at hand. How one is
+/// made is for the example.
 macro_rules! stream {
-    ($stream:ident => $item:ty) => {
+    ($stream:ident => $item:ty, $make:literal) => {
         impl $stream {
             /// What comes next; none at the end, and after an error. It may be given up at any point (`select!`, a
             /// timeout) without anything being lost.
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let client = akvs_client::Client::new(url)?;
+            /// # let namespace = client.namespace("foo")?;
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!("let mut stream = ", $make, ";")]
+            /// while let Some(one) = stream.next().await.transpose()? {
+            ///     println!("{one:?}");
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
             pub async fn next(&mut self) -> Option<$crate::error::Result<$item>> {
                 std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await
             }

@@ -178,12 +178,26 @@ impl fmt::Debug for Write {
     }
 }
 
-/// Gives a builder around a [`Write`] the condition of what can make a key.
+/// Gives a builder around a [`Write`] the condition of what can make a key. The call is for the
+/// examples.
 macro_rules! if_absent {
-    ($builder:ident) => {
+    ($builder:ident, $call:literal) => {
         impl $builder {
             /// Only if there is no such key (`If-None-Match: *`). If there is one, the write does nothing and fails
             /// with an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            #[doc = concat!($call, ".if_absent().await?;")]
+            #[doc = concat!("let error = ", $call, ".if_absent().await.unwrap_err();")]
+            /// assert!(error.is_precondition_failed());
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn if_absent(self) -> $builder {
                 $builder(self.0.if_absent())
             }
@@ -191,12 +205,27 @@ macro_rules! if_absent {
     };
 }
 
-/// Gives a builder around a [`Write`] the conditions that all writes take.
+/// Gives a builder around a [`Write`] the conditions that all writes take. The call is for the
+/// examples.
 macro_rules! conditions {
-    ($builder:ident) => {
+    ($builder:ident, $call:literal) => {
         impl $builder {
             /// Only if there is such a key (`If-Match: *`). If there is none, the write does nothing and fails with
             /// an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            #[doc = concat!("let error = ", $call, ".if_exists().await.unwrap_err();")]
+            /// assert!(error.is_precondition_failed());
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!($call, ".if_exists().await?;")]
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn if_exists(self) -> $builder {
                 $builder(self.0.if_exists())
             }
@@ -205,6 +234,21 @@ macro_rules! conditions {
             /// write does nothing and fails with an error that
             /// [`is_precondition_failed`](crate::Error::is_precondition_failed) and has the
             /// [`current_revision`](crate::Error::current_revision).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
+            /// let second = namespace.set("bar", &2).await?.revision.expect("a revision");
+            #[doc = concat!("let error = ", $call, ".if_revision(first).await.unwrap_err();")]
+            /// assert_eq!(error.current_revision(), Some(second));
+            #[doc = concat!($call, ".if_revision(second).await?;")]
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn if_revision(self, revision: akvs_core::Revision) -> $builder {
                 $builder(self.0.if_revision(revision))
             }
@@ -212,12 +256,26 @@ macro_rules! conditions {
     };
 }
 
-/// Gives a builder around a [`Write`] its time to live.
+/// Gives a builder around a [`Write`] its time to live. The call is for the
+/// examples.
 macro_rules! ttl {
-    ($builder:ident, $otherwise:literal) => {
+    ($builder:ident, $call:literal, $otherwise:literal) => {
         impl $builder {
             /// How long the key lives from the write on, to the millisecond and at least one.
             #[doc = $otherwise]
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!($call, ".ttl(std::time::Duration::from_secs(60)).await?;")]
+            /// assert!(namespace.head("bar").await?.unwrap().expires.is_some());
+            /// # Ok(())
+            /// # }
+            /// ```
             pub fn ttl(self, ttl: std::time::Duration) -> $builder {
                 $builder(self.0.ttl(ttl))
             }

@@ -7,9 +7,15 @@ use std::time::Duration;
 
 use akvs_core::Revision;
 
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Items;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
-use crate::{Add, Append, Del, Set, Touch, Update};
+use crate::{
+    Add, Append, Del, Encoding, Import, ImportMode, List, Namespaces, Put, Set, Touch, Txn, Update,
+};
 
 /// A call that is made when it is sent; its choices are those of the asynchronous builder in it.
 ///
@@ -27,8 +33,8 @@ use crate::{Add, Append, Del, Set, Touch, Update};
 #[derive(Debug)]
 #[must_use = "a call is made only when it is sent"]
 pub struct Call<B> {
-    builder: B,
-    runtime: Runtime,
+    pub(super) builder: B,
+    pub(super) runtime: Runtime,
 }
 
 impl<B> Call<B> {
@@ -50,6 +56,26 @@ impl<B> Call<B> {
     pub fn choose(mut self, choose: impl FnOnce(B) -> B) -> Call<B> {
         self.builder = choose(self.builder);
         self
+    }
+
+    /// The call that a choice makes of this one.
+    pub(super) fn into_call<C>(self, choose: impl FnOnce(B) -> C) -> Call<C> {
+        Call::new(&self.runtime, choose(self.builder))
+    }
+
+    /// An iterator of what the builder gives as a stream.
+    pub(super) fn items<S>(self, stream: impl FnOnce(B) -> S) -> Items<S> {
+        Items::new(&self.runtime, stream(self.builder))
+    }
+
+    /// Runs what the builder is asked for without being used up.
+    pub(super) fn ask<T, F>(&self, ask: impl FnOnce(B) -> F) -> Result<T>
+    where
+        B: Clone,
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.runtime.run(ask(self.builder.clone()))?
     }
 
     /// Makes the call, and waits until it is done.
@@ -76,13 +102,13 @@ impl<B> Call<B> {
 
 /// Gives a call the choices of its builder, by their names and arguments.
 macro_rules! choices {
-    ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty)?)),+ $(,)?) => {
+    ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
         impl $(<$($of),+>)? Call<$builder $(<$($of),+>)?> {
             $(
                 #[doc = concat!("As [`", stringify!($builder), "::", stringify!($name), "`](crate::",
                     stringify!($builder), "::", stringify!($name), ").")]
-                pub fn $name(self $(, $argument: $type)?) -> Self {
-                    self.choose(|builder| builder.$name($($argument)?))
+                pub fn $name(self $(, $argument: $type)*) -> Self {
+                    self.choose(|builder| builder.$name($($argument),*))
                 }
             )+
         }
@@ -96,3 +122,12 @@ choices!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl
 choices!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
 choices!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
 choices!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));
+choices!(List: prefix(prefix: impl AsRef<[u8]>), start(start: impl AsRef<[u8]>), end(end: impl AsRef<[u8]>), reverse(),
+    limit(items: u16), values());
+choices!(Namespaces: prefix(prefix: impl Into<String>), limit(namespaces: u16));
+choices!(Txn: check_revision(key: impl AsRef<[u8]>, revision: Revision), check_absent(key: impl AsRef<[u8]>),
+    check_exists(key: impl AsRef<[u8]>), set(key: impl AsRef<[u8]>, value: &(impl Serialize + ?Sized)),
+    set_bytes(key: impl AsRef<[u8]>, value: impl Into<Bytes>), put(key: impl AsRef<[u8]>, put: Put),
+    delete(key: impl AsRef<[u8]>), add(key: impl AsRef<[u8]>, by: i64),
+    touch(key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>));
+choices!(Import: mode(mode: ImportMode), encoding(encoding: Encoding));

@@ -21,8 +21,8 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    client: crate::Client,
-    runtime: Runtime,
+    pub(super) client: crate::Client,
+    pub(super) runtime: Runtime,
 }
 
 impl Client {

@@ -21,8 +21,8 @@ use crate::{Add, Append, Changes, Codec, Del, Entry, IfChanged, Part, Set, Touch
 /// [its module](super) shows it.
 #[derive(Clone, Debug)]
 pub struct Namespace {
-    runtime: Runtime,
-    namespace: crate::Namespace,
+    pub(super) runtime: Runtime,
+    pub(super) namespace: crate::Namespace,
 }
 
 /// A call that is made at once: the asynchronous method of this name, with this key and these arguments.
@@ -43,7 +43,7 @@ impl Namespace {
     }
 
     /// A call that is made when it is sent: its builder is the asynchronous one's.
-    fn later<B>(&self, builder: B) -> Call<B> {
+    pub(super) fn later<B>(&self, builder: B) -> Call<B> {
         Call::new(&self.runtime, builder)
     }
 

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::address::invalid;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -55,17 +55,27 @@ impl Runtime {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
+        let (tell, told) = mpsc::sync_channel(1);
+        self.spawn(async move {
+            // Whoever asked waits below.
+            let _ = tell.send(future.await);
+        })?;
+        told.recv().map_err(lost)
+    }
+
+    /// Begins to run a future for which this thread is going to wait.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         if thread::current().id() == self.0.thread {
             return Err(invalid(
                 "a blocking call within a function that a blocking call runs would wait for itself",
             ));
         }
-        let (tell, told) = mpsc::sync_channel(1);
-        self.0.handle.spawn(async move {
-            // Whoever asked waits below.
-            let _ = tell.send(future.await);
-        });
-        let lost = |_| invalid("a function that was given to a blocking call panicked");
-        told.recv().map_err(lost)
+        drop(self.0.handle.spawn(future));
+        Ok(())
     }
+}
+
+/// The error of a call that ended without a word.
+pub(super) fn lost(_: mpsc::RecvError) -> Error {
+    invalid("a function that was given to a blocking call panicked")
 }

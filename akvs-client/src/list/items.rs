@@ -22,19 +22,19 @@ const NDJSON: HeaderValue =
 #[must_use = "a list is asked for only when it is polled"]
 pub struct Items(Boxed<Item>);
 
-stream!(Items => Item);
+stream!(Items => Item, "namespace.list().stream()");
 
 /// The items and groups of a list, from [`Grouped::stream`](super::Grouped::stream).
 #[must_use = "a list is asked for only when it is polled"]
 pub struct ListedItems(Boxed<Listed>);
 
-stream!(ListedItems => Listed);
+stream!(ListedItems => Listed, "namespace.list().delimiter(\"/\").stream()");
 
 /// The items of a list as they stood at one moment, from [`List::snapshot`].
 #[must_use = "a list is asked for only when it is polled"]
 pub struct Snapshot(Boxed<Item>);
 
-stream!(Snapshot => Item);
+stream!(Snapshot => Item, "namespace.list().snapshot()");
 
 impl List {
     /// The items, page by page: each page is asked for when those before it were taken. An error ends the stream; who

@@ -107,19 +107,19 @@ impl Place {
 #[must_use = "an export is asked for only when it is polled"]
 pub struct Records(Boxed<Record>);
 
-stream!(Records => Record);
+stream!(Records => Record, "namespace.export().records()");
 
 /// The namespaces and records of an export, from [`Export::parts`].
 #[must_use = "an export is asked for only when it is polled"]
 pub struct ExportParts(Boxed<Exported>);
 
-stream!(ExportParts => Exported);
+stream!(ExportParts => Exported, "client.export().parts()");
 
 /// An export as the bytes of a file, from [`Export::bytes`].
 #[must_use = "an export is asked for only when it is polled"]
 pub struct ExportBytes(Boxed<Bytes>);
 
-stream!(ExportBytes => Bytes);
+stream!(ExportBytes => Bytes, "client.export().bytes(Default::default())");
 
 impl Namespace {
     /// All of the namespace, as it stands when the export is first polled.

@@ -85,9 +85,13 @@ fn an_error_shows_neither_token_nor_password_nor_what_it_comes_from() {
     let url = format!("{:?}", server.builder().token("hidden"));
     assert!(!url.contains("hidden"), "{url}");
     let with_user = server.url().replace("http://", "http://me:hidden@");
+    // A path may be a secret of a proxy, and says what is asked for.
+    let with_path = format!("{}/hidden", server.url());
     for builder in [
         server.builder().token("hidden"),
         Client::builder().base_url(with_user),
+        Client::builder().base_url(with_path),
+        Client::builder().base_url("http://127.0.0.1:1/hidden"),
     ] {
         let namespace = builder.build().unwrap().namespace("ns").unwrap();
         for error in [

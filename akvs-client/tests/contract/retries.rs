@@ -56,6 +56,65 @@ fn a_value_that_is_cut_off_is_asked_for_again() {
     assert_eq!(block_on(server.namespace().get_or("k", 0)).unwrap(), 1);
 }
 
+/// The same answer, of which only the beginning comes.
+fn cut_within(body: &str) -> Step {
+    let length = body.len() + 1;
+    Step::Say(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+    ))
+}
+
+#[test]
+fn many_keys_are_asked_for_again_though_it_is_a_post() {
+    let body = r#"{"items":[{"key":"k","revision":7,"value":"1"},null]}"#;
+    let first = passing().into_iter().chain([cut_within(body)]);
+    for step in first {
+        let server = Scripted::new([step.clone(), Step::answer("200 OK", "", body)]);
+        let found = block_on(server.namespace().get_many::<u8>(["k", "none"]));
+        let found = found.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
+        assert_eq!(found[0].as_ref().map(|entry| entry.value), Some(1));
+        assert!(found[1].is_none());
+        let asked = server.asked();
+        assert!(asked[0].starts_with("POST /get/ns "), "{asked:?}");
+        assert_eq!((asked.len(), &asked[0]), (2, &asked[1]), "with its keys");
+    }
+    // Where it fails for good, nothing can have been done.
+    let server = Scripted::new([Step::Cut]);
+    let error = block_on(server.namespace().get_many::<u8>(["k"])).unwrap_err();
+    assert!(error.is_retryable() && !error.is_unknown_outcome());
+    assert_eq!(server.asked().len(), 4);
+}
+
+#[test]
+fn pages_that_are_cut_off_are_asked_for_again() {
+    let keys = r#"{"revision":7,"items":[{"key":"k","revision":7,"size":1}],"cursor":"#;
+    let (first, last) = (format!(r#"{keys}"more"}}"#), format!("{keys}null}}"));
+    let server = Scripted::new([
+        cut_within(&first),
+        Step::answer("200 OK", "", &first),
+        cut_within(&last),
+        Step::answer("200 OK", "", &last),
+    ]);
+    let namespace = server.namespace();
+    block_on(async {
+        let mut items = namespace.list().stream();
+        assert_eq!(items.next().await.unwrap().unwrap().key, "k");
+        assert_eq!(items.next().await.unwrap().unwrap().key, "k");
+        assert!(items.next().await.is_none());
+    });
+    let asked = server.asked();
+    assert_eq!(asked.len(), 4);
+    assert_eq!((&asked[0], &asked[2]), (&asked[1], &asked[3]));
+    assert!(asked[3].starts_with("GET /kv/ns?limit=1000&cursor=more "));
+
+    let page = r#"{"namespaces":[],"cursor":null}"#;
+    let server = Scripted::new([cut_within(page), Step::answer("200 OK", "", page)]);
+    let client = server.builder().build().unwrap();
+    let page = block_on(client.namespaces().page()).unwrap();
+    assert!(page.namespaces.is_empty());
+    assert_eq!(server.asked().len(), 2);
+}
+
 #[test]
 fn what_will_be_the_same_again_is_not_repeated() {
     for step in [
