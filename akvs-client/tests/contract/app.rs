@@ -1,6 +1,8 @@
 //! A server for one test: its own port, its own data, ended with the test.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use akvs_client::{Client, Namespace};
 use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
-use akvs_http::{Handle, Options};
+use akvs_http::{Handle, Listener, Options};
 use akvs_registry::Registry;
 use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::oneshot;
@@ -22,6 +24,8 @@ struct Setup {
     http: Options,
     database: akvs_core::Options,
     committer: CommitterOptions,
+    /// Where its Unix sockets are, if it has any.
+    sockets: Option<PathBuf>,
 }
 
 impl From<Options> for Setup {
@@ -30,6 +34,29 @@ impl From<Options> for Setup {
             http,
             ..Setup::default()
         }
+    }
+}
+
+/// What the sockets are called.
+const UNIX: &str = "unix";
+const OWNER: &str = "owner";
+
+/// The Unix sockets of a server.
+pub(crate) struct Sockets(tempfile::TempDir);
+
+impl Sockets {
+    /// The one for everybody.
+    pub(crate) fn unix(&self) -> PathBuf {
+        self.path().join(UNIX)
+    }
+
+    /// The one for the owner of the data.
+    pub(crate) fn owner(&self) -> PathBuf {
+        self.path().join(OWNER)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 
@@ -63,6 +90,16 @@ impl TestApp {
         setup.database.history_changes = history_changes;
         let clock = Arc::new(SystemClock::new());
         TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock)
+    }
+
+    /// The same, also on a Unix socket for everybody and one for the owner.
+    pub(crate) fn with_sockets(options: Options) -> (TestApp, Sockets) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut setup = Setup::from(options);
+        setup.sockets = Some(folder.path().to_owned());
+        let clock = Arc::new(SystemClock::new());
+        let app = TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock);
+        (app, Sockets(folder))
     }
 
     /// A server in memory whose time of day stands still until it is moved by hand.
@@ -111,6 +148,12 @@ impl TestApp {
         options.workers = 2;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
+        let mut listeners = vec![Listener::from(listener)];
+        if let Some(folder) = setup.sockets {
+            let bind = |name| UnixListener::bind(folder.join(name)).expect("a socket");
+            listeners.push(Listener::Unix(bind(UNIX)));
+            listeners.push(Listener::Owner(bind(OWNER)));
+        }
         let database = Database::open(engine, setup.database).expect("a database");
         let committer =
             Committer::start(database.clone(), setup.committer, clock).expect("a committer");
@@ -119,7 +162,7 @@ impl TestApp {
         let (tell, started) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let running = akvs_http::start(vec![listener], registry, &options);
+                let running = akvs_http::start(listeners, registry, &options);
                 let running = running.expect("a server");
                 let handle = running.handle();
                 tell.send(running.handle()).expect("somebody who waits");

@@ -12,7 +12,8 @@
 //! | 8. Who may | `tokens`, `tls` |
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
-//! | HTTP itself | `http`, `connections`, `framing` |
+//! | HTTP itself | `http`, `connections`, `framing`, `unix` |
+//! | The owner's own | `owner` |
 //! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client`, `typed_transfer`, `typed_server` |
 //! | What it withstands | `conformance`, `other_servers`, `watch_client` |
 //!
@@ -42,6 +43,7 @@ mod openapi;
 mod operations;
 mod original;
 mod other_servers;
+mod owner;
 mod page;
 mod problems;
 mod quotas;
@@ -60,6 +62,7 @@ mod typed_namespaces;
 mod typed_server;
 mod typed_transfer;
 mod typed_txn;
+mod unix;
 mod updates;
 mod values;
 mod version;

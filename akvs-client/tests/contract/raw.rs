@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long an answer may take before the test fails.
@@ -85,11 +88,22 @@ pub(crate) struct Connection(BufReader<TcpStream>);
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        Connection::over(stream)
+    }
+
+    /// A connection to a Unix socket.
+    pub(crate) fn open_unix(path: &Path) -> Connection {
+        let stream = UnixStream::connect(path).expect("a connection");
+        // It is read, written and shut down by the same calls as one over TCP.
+        Connection::over(TcpStream::from(OwnedFd::from(stream)))
+    }
+
+    fn over(stream: TcpStream) -> Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream
             .set_write_timeout(Some(PATIENCE))
             .expect("a time-out");
-        stream.set_nodelay(true).expect("no delay");
         Connection(BufReader::new(stream))
     }
 

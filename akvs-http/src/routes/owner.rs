@@ -99,7 +99,7 @@ pub(crate) async fn log(
             return problem::other_method(&request, GET_PUT);
         }
     };
-    match changed.and_then(|()| operator(&state)) {
+    match changed.and_then(|()| operator(&request, &state)) {
         Ok(operator) => HttpResponse::Ok()
             .content_type(problem::TEXT)
             .body(operator.log()),
@@ -112,11 +112,18 @@ async fn change_log(
     payload: &mut web::Payload,
     state: &State,
 ) -> Result<()> {
+    let operator = match operator(request, state) {
+        Ok(operator) => operator,
+        Err(error) => {
+            body::discard(request, payload).await;
+            return Err(error);
+        }
+    };
     let filter = body::receive(request, payload, &FILTER, &state.body_memory).await?;
     let refused = |why: String| Error::new(Code::InvalidRequest, why);
     let filter = std::str::from_utf8(&filter);
     let filter = filter.map_err(|_| refused("a log filter is UTF-8".into()))?;
-    operator(state)?.set_log(filter.trim()).map_err(refused)
+    operator.set_log(filter.trim()).map_err(refused)
 }
 
 /// `POST /owner/stop`: 202, and then the end begins.
@@ -129,7 +136,7 @@ pub(crate) async fn stop(
     if request.method() != Method::POST {
         return problem::other_method(&request, POST);
     }
-    match operator(&state) {
+    match operator(&request, &state) {
         Ok(operator) => {
             operator.stop();
             HttpResponse::build(StatusCode::ACCEPTED)
@@ -175,14 +182,14 @@ async fn parts(
     media_type: &'static str,
     make: impl FnOnce(&dyn Operator) -> Result<Parts> + Send + 'static,
 ) -> HttpResponse {
-    let made = match operator(state) {
+    let made = match operator(request, state) {
         Ok(operator) => blocking(move || make(&*operator)).await,
         Err(error) => Err(error),
     };
     match made {
         Ok(parts) => HttpResponse::Ok()
             .content_type(media_type)
-            .streaming(stream::unfold(Some(parts), |parts| next(parts))),
+            .streaming(stream::unfold(Some(parts), next)),
         Err(error) => problem::respond(request, &error),
     }
 }
@@ -216,6 +223,8 @@ fn is_read(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-fn operator(state: &State) -> Result<Arc<dyn Operator>> {
+/// Who does it; another site's page asks them for nothing, also where the socket is handed on to a port.
+fn operator(request: &HttpRequest, state: &State) -> Result<Arc<dyn Operator>> {
+    state.admit(request)?;
     state.operator.clone().ok_or_else(Error::not_found)
 }
