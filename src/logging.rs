@@ -30,13 +30,17 @@ pub(crate) const OLD_FILES: usize = 4;
 pub(crate) const LOG_FILE: &str = "akvs.log";
 
 /// Libraries whose plain run is of no interest, unless the filter names them.
-const QUIET: [(&str, LevelFilter); 5] = [
+const QUIET: [(&str, LevelFilter); 9] = [
     ("actix_server", LevelFilter::Warn),
     // What a client sends is no error of ours, and a client must not be able to fill the log.
     ("actix_http", LevelFilter::Off),
     ("fjall", LevelFilter::Warn),
+    ("hyper_util", LevelFilter::Warn),
     ("lsm_tree", LevelFilter::Warn),
     ("mio", LevelFilter::Warn),
+    ("reqwest", LevelFilter::Warn),
+    ("rustls_platform_verifier", LevelFilter::Warn),
+    ("rustyline", LevelFilter::Warn),
 ];
 
 /// Where the lines go, if not to stderr: all loggers of a process share it.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::thread::{self, ThreadId};
 
 use akvs_client::Client;
 use futures_util::StreamExt;
@@ -84,7 +85,10 @@ impl Editor {
             .lines
             .create_external_printer()
             .map_err(|error| no_terminal(&error))?;
-        Ok(Box::new(Above(printer)))
+        Ok(Box::new(Above {
+            printer,
+            typing: thread::current().id(),
+        }))
     }
 }
 
@@ -106,12 +110,20 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Prints above the line that is being typed.
-struct Above<P>(P);
+struct Above<P> {
+    printer: P,
+    /// The thread that reads what is typed.
+    typing: ThreadId,
+}
 
 impl<P: ExternalPrinter> Write for Above<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if thread::current().id() == self.typing {
+            // It would wait for itself. The line that is typed is drawn again with the next key.
+            return io::stderr().write(bytes);
+        }
         let text = String::from_utf8_lossy(bytes).into_owned();
-        self.0.print(text).map_err(io::Error::other)?;
+        self.printer.print(text).map_err(io::Error::other)?;
         Ok(bytes.len())
     }
 

@@ -149,3 +149,18 @@ fn lines_that_a_program_writes_are_done_and_then_it_stops() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "OK\nc");
     assert!(!folder.path().join("akvs.sock").exists());
 }
+
+#[test]
+fn a_log_of_what_the_prompt_itself_does_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut console, _) = console(folder.path(), &["--engine", "memory"]);
+    console.keys("log info,rustyline=trace\r");
+    // It tells of the keys that it heeds, and then asks for a line.
+    console.wait_for("VSUSP");
+    console.wait_for("akvs> ");
+    console.keys("set a b c\r");
+    console.wait_for("OK\n");
+    console.wait_for("akvs> ");
+    console.keys(CTRL_D);
+    assert_eq!(console.wait().code(), Some(0));
+}
