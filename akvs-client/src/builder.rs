@@ -352,7 +352,8 @@ mod tests {
         let two = Client::builder().base_url("http://me:p@h").token("t");
         assert!(refused(two).contains("a user in the base URL"));
         let own = || {
-            let http = Tls::default().apply(default_http(), false).unwrap();
+            let tls = ClientBuilder::default().tls;
+            let http = tls.apply(default_http(), false).unwrap();
             Client::builder().http_client(http.build().unwrap())
         };
         assert!(own().build().is_ok());
