@@ -2,8 +2,10 @@
 //! `blocking`.
 //!
 //! [`Client`] and [`Namespace`] have the methods of [`crate::Client`] and [`crate::Namespace`], where they do the same;
-//! what is awaited there is [sent](Call::send) here, and what is a stream there is an iterator here. They can be used on
-//! any thread, within an asynchronous runtime too, whose thread they then hold up.
+//! what is awaited there is [sent](Call::send) here, and what is a stream there is an iterator here: of a list by
+//! [`iter`](Call::<crate::List>::iter). What an import sends comes from a [reader](Call::<crate::Import>::read) or an
+//! iterator, which are asked on the caller's thread. They can be used on any thread, within an asynchronous runtime too,
+//! whose thread they then hold up.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));

@@ -164,9 +164,13 @@ impl ClientBuilder {
     /// Sends by one's own HTTP client. It must not decompress answers, and what it says of connections and TLS cannot
     /// be chosen here too. [`configure_http`](Self::configure_http) is often enough.
     ///
+    /// With the feature `rustls`, reqwest panics when one's own client is built before any cryptography is installed,
+    /// unless reqwest's own feature `rustls` is on too; the first line here installs it.
+    /// [`configure_http`](Self::configure_http) needs no such line.
+    ///
     /// ```
     /// use akvs_client::{Client, reqwest};
-    /// // With the feature `rustls`, reqwest wants to know which cryptography is meant.
+    /// // Whoever installed another one before keeps it.
     /// # #[cfg(feature = "rustls")]
     /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// let http = reqwest::Client::builder().user_agent("billing/1.0").build()?;
@@ -348,7 +352,8 @@ mod tests {
         let two = Client::builder().base_url("http://me:p@h").token("t");
         assert!(refused(two).contains("a user in the base URL"));
         let own = || {
-            let http = Tls::default().apply(default_http(), false).unwrap();
+            let tls = ClientBuilder::default().tls;
+            let http = tls.apply(default_http(), false).unwrap();
             Client::builder().http_client(http.build().unwrap())
         };
         assert!(own().build().is_ok());

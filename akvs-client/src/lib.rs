@@ -26,13 +26,50 @@
 //! # }
 //! ```
 //!
-//! What failed is [tried again](RetryPolicy) where that is safe; of a write that may have been applied it is
-//! [said](Error::is_unknown_outcome).
+//! # What there is
+//!
+//! | | |
+//! | --- | --- |
+//! | reach a server | [`Client::new`], [`from_env`](Client::from_env), [`builder`](Client::builder): URL or Unix socket, token, timeouts, TLS |
+//! | read | [`get`](Namespace::get), [`get_bytes`](Namespace::get_bytes), [`get_range`](Namespace::get_range), [`get_many`](Namespace::get_many), [`head`](Namespace::head), [`exists`](Namespace::exists), [`get_if_changed`](Namespace::get_if_changed) |
+//! | write | [`set`](Namespace::set), [`set_bytes`](Namespace::set_bytes), [`del`](Namespace::del), [`touch`](Namespace::touch), [`add`](Namespace::add), [`append`](Namespace::append), each with a time to live where it can have one |
+//! | on conditions | [`if_absent`](Set::if_absent), [`if_exists`](Set::if_exists), [`if_revision`](Set::if_revision) of all of these |
+//! | read, change, write | [`update`](Namespace::update): again until nobody was faster |
+//! | in other forms than JSON | [`get_with`](Namespace::get_with), [`set_with`](Namespace::set_with) and a [`Codec`] |
+//! | list | [`list`](Namespace::list), [`namespaces`](Client::namespaces): page by page, grouped, or of one moment |
+//! | all or nothing | [`txn`](Namespace::txn) |
+//! | what changes | [`watch`](Namespace::watch), over broken connections and restarts; of one key [`wait_for_change`](Namespace::wait_for_change) |
+//! | out and in | [`export`](Namespace::export), [`import`](Namespace::import), of a namespace or [all](Client::export) |
+//! | a namespace as a whole | [`configure`](Namespace::configure), [`del_prefix`](Namespace::del_prefix), [`drop_all`](Namespace::drop_all) |
+//! | the server | [`ping`](Client::ping), [`is_ready`](Client::is_ready), [`version`](Client::version), [`metrics`](Client::metrics) |
+//! | without `async` | all of it in `akvs_client::blocking` |
+//!
+//! # What is tried again
+//!
+//! - Reads, removals of a key, and writes on `if_absent` or `if_revision`: when the network or the server fails.
+//! - All other writes: only where the server was not reached, or says that it did nothing.
+//! - Where it is not known whether a write was applied, the error [says so](Error::is_unknown_outcome), also where its
+//!   condition failed only because of its own earlier try.
+//! - Waits double, with jitter; a `Retry-After` is heeded; the [`call_timeout`](ClientBuilder::call_timeout) ends it.
+//! - All clones share a budget, so that a server that is down is not kept down. [`RetryPolicy`] has the rest.
+//!
+//! # Errors
+//!
+//! There is one [`Error`]. Its [`code`](Error::code) is the server's, and most programs ask no more than
+//! [`is_precondition_failed`](Error::is_precondition_failed), [`is_not_found`](Error::is_not_found),
+//! [`is_unknown_outcome`](Error::is_unknown_outcome) and [`is_retryable`](Error::is_retryable). A missing key is none.
+//! No text of it shows a token or a URL; what caused it is its source.
+//!
+//! # Features
 //!
 //! | feature | |
 //! | --- | --- |
 //! | `rustls` (default) | `https://`, without OpenSSL and C++ |
 //! | `blocking` | the client for programs that are not asynchronous |
+//!
+//! With `rustls`, a `reqwest::Client::new()` of the program's own panics if nothing else in it gives reqwest its
+//! cryptography: [`configure_http`](ClientBuilder::configure_http) needs none, and
+//! [`http_client`](ClientBuilder::http_client) shows the line that helps.
 //!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 
