@@ -66,9 +66,11 @@ pub(crate) fn bring_back(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, Failure> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
-    restore(backup, &disk_options(settings), &mut told).map_err(|error| match error {
-        RestoreError::Folder(OpenError::Locked(..)) => Failure::in_use(error),
-        error => Failure::failed(error),
+    restore(backup, &disk_options(settings), &mut told).map_err(|error| {
+        if matches!(error, RestoreError::Folder(OpenError::Locked(..))) {
+            return Failure::in_use(error);
+        }
+        Failure::failed(error)
     })
 }
 
