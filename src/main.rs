@@ -17,7 +17,7 @@ mod socket;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(cli::parse()) {
+    match cli::parse().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

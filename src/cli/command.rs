@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::client::Target;
 use super::{
     ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, ping, serve,
-    shell, start, status, stop, token,
+    shell, start, status, stop, token, usage,
 };
 use crate::failure::Failure;
 use crate::owner::block_on;
@@ -171,20 +171,26 @@ fn with_target(verb: clap::Command) -> clap::Command {
         .fold(verb, |verb, name| verb.mut_subcommand(name, with_target))
 }
 
-/// Reads what was typed; ends the process where that is not understood, or help is all that was asked for.
-pub(crate) fn parse() -> Typed {
-    let matches = command().get_matches();
-    let cli = Cli::from_arg_matches(&matches);
-    let cli = cli.unwrap_or_else(|error| error.format(&mut command()).exit());
+/// Reads what was typed; ends the process where help is all that was asked for.
+pub(crate) fn parse() -> Result<Typed, Failure> {
+    let matches = command().try_get_matches().map_err(not_understood)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(not_understood)?;
     let mut leaf = &matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let is_client = matches!(cli.verb, Some(Verb::Client(_)));
     let target = is_client.then(|| Target::from_arg_matches(leaf));
-    let target = target.transpose();
-    let target = target.unwrap_or_else(|error| error.format(&mut command()).exit());
-    Typed { cli, target }
+    let target = target.transpose().map_err(not_understood)?;
+    Ok(Typed { cli, target })
+}
+
+fn not_understood(error: clap::Error) -> Failure {
+    if usage::is_answer(&error) {
+        error.exit();
+    }
+    let why = usage::line(&error);
+    Failure::usage(format!("{why}; --help says more"))
 }
 
 /// Does what was typed.

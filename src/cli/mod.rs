@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `command` | what can be typed, and who does it |
 //! | `flags` | the flags that say something about the settings |
+//! | `usage` | what was not understood, as a line |
 //! | `output`, `bar`, `file` | how verbs print, show how far they are, and make files |
 //! | `client` | the verbs that a client does, which the prompt has too |
 //! | `place` | the flags that say which data folder is meant |
@@ -27,6 +28,7 @@ mod start;
 pub(crate) mod status;
 mod stop;
 mod token;
+pub(crate) mod usage;
 
 pub(crate) use client::{ClientVerb, run as client};
 pub(crate) use command::{parse, run};

@@ -31,19 +31,24 @@ pub(crate) fn summary(backup: &BackupSummary) -> String {
     )
 }
 
+/// The failure that there is nothing, where nothing is.
+fn expect_data(settings: &Settings) -> Result<(), Failure> {
+    if Path::new(&settings.data_dir).join("akvs.format").exists() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "there is no data in {}, and no server",
+        settings.data_dir
+    )))
+}
+
 /// Writes a backup of a folder that no server has.
 pub(crate) fn back_up(
     settings: &Settings,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<(), Failure> {
-    let folder = Path::new(&settings.data_dir);
-    if !folder.join("akvs.format").exists() {
-        return Err(Failure::failed(format!(
-            "there is no data in {}, and no server",
-            settings.data_dir
-        )));
-    }
+    expect_data(settings)?;
     let engine = DiskEngine::open(&disk_options(settings));
     let engine = engine.map_err(|error| cannot_open(&error, settings))?;
     let database = Database::open(Arc::new(engine), Options::default());
@@ -85,6 +90,7 @@ pub(crate) fn check_backup(
 
 /// Checks a folder that no server has.
 pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(), Failure> {
+    expect_data(settings)?;
     let tell = std::cell::RefCell::new(tell);
     let verified = verify_folder(
         &disk_options(settings),

@@ -2,10 +2,9 @@
 //!
 //! A line is split as a shell does it, with quotes and backslashes, but nothing is expanded.
 
-use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::cli::ClientVerb;
+use crate::cli::{ClientVerb, usage};
 
 /// A line that was understood.
 #[derive(Debug, Parser)]
@@ -70,23 +69,11 @@ pub(super) fn read(text: &str) -> Read {
     };
     match Line::try_parse_from(words) {
         Ok(line) => Read::Verb(line.verb),
-        Err(error) => Read::Refused(why(&error)),
+        Err(error) => Read::Refused(format!(
+            "{}; `help` lists what can be typed",
+            usage::line(&error)
+        )),
     }
-}
-
-/// What is wrong with a line, without how it would be right: `help` tells that.
-fn why(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a word is missing; `help VERB` tells how a verb is used".into();
-    }
-    let text = error.render().to_string();
-    let mut parts = text.split("\n\n").map(str::trim);
-    let why = parts.next().unwrap_or_default();
-    let why = why.strip_prefix("error: ").unwrap_or(why);
-    let tip = parts.find(|part| part.starts_with("tip: "));
-    let lines = why.lines().map(str::trim).chain(tip);
-    let text: Vec<&str> = lines.collect();
-    format!("{}; `help` lists what can be typed", text.join(" "))
 }
 
 /// What can be typed, or how one verb is used.

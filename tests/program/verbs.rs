@@ -58,7 +58,10 @@ impl Verbs {
     pub(crate) fn refused_usage(&self, arguments: &[&str]) {
         let ran = run(&mut self.command(arguments));
         assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{ran:?}");
-        assert!(ran.stderr.starts_with("error: "), "{ran:?}");
+        assert!(
+            ran.stderr.starts_with("akvs: ") && ran.stderr.lines().count() == 1,
+            "{ran:?}"
+        );
     }
 }
 
