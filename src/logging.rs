@@ -162,6 +162,16 @@ pub(crate) fn filter(settings: &Settings) {
     log::set_max_level(level);
 }
 
+/// Logs to stderr again, where it was above a prompt.
+pub(crate) fn not_above(settings: &Settings) {
+    let mut sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
+    if sink.as_ref().is_some_and(|sink| sink.is_terminal) {
+        *sink = None;
+        drop(sink);
+        filter(settings);
+    }
+}
+
 fn logger(settings: &Settings) -> Logger {
     let mut builder = env_logger::Builder::new();
     for (library, level) in QUIET {

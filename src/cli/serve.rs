@@ -18,7 +18,7 @@ use crate::access::{Access, Renewal};
 use crate::compose::Storage;
 use crate::failure::Failure;
 use crate::listeners::{self, Bound, Resolved};
-use crate::settings::{EngineKind, Loaded};
+use crate::settings::{EngineKind, Loaded, Settings};
 use crate::signals::{Asked, Signals};
 use crate::{descriptors, logging, prompt};
 
@@ -73,6 +73,17 @@ impl Mode {
                 let _ = writeln!(std::io::stdout(), "{addresses}");
             }
             Mode::Console(ready) => ready(addresses),
+        }
+    }
+
+    /// The end has begun: what is said from here on is not to wait for who types.
+    fn end(&self, settings: &Settings) {
+        match self {
+            Mode::Foreground | Mode::Detached => {}
+            Mode::Console(_) => {
+                prompt::restore();
+                logging::not_above(settings);
+            }
         }
     }
 }
@@ -164,6 +175,7 @@ async fn serve(start: Start<'_>, storage: Storage, sockets: Sockets) -> Result<(
             }
         }
     };
+    start.mode.end(settings);
     log::info!("stopping on {signal}");
     let drain_timeout = settings.limits.drain_timeout.get();
     let stop = async {

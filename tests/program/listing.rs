@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::common::{json, run};
+use crate::common::{json, program, run};
 use crate::verbs::Verbs;
 
 #[test]
@@ -153,7 +154,7 @@ fn a_reader_that_has_enough_ends_it_without_noise() {
     }
     let akvs = env!("CARGO_BIN_EXE_akvs");
     for line in ["get a large", "get a large --json", "ls a --json"] {
-        let mut shell = Command::new("bash");
+        let mut shell = program(Path::new("bash"));
         let script = format!("set -o pipefail; {akvs} {line} | head -c 1");
         shell
             .args(["-c", &script])
