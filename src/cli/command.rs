@@ -173,23 +173,25 @@ fn with_target(verb: clap::Command) -> clap::Command {
 
 /// Reads what was typed; ends the process where help is all that was asked for.
 pub(crate) fn parse() -> Result<Typed, Failure> {
-    let matches = command().try_get_matches().map_err(not_understood)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(not_understood)?;
+    let matches = command()
+        .try_get_matches()
+        .map_err(|error| not_understood(&error))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| not_understood(&error))?;
     let mut leaf = &matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let is_client = matches!(cli.verb, Some(Verb::Client(_)));
     let target = is_client.then(|| Target::from_arg_matches(leaf));
-    let target = target.transpose().map_err(not_understood)?;
+    let target = target.transpose().map_err(|error| not_understood(&error))?;
     Ok(Typed { cli, target })
 }
 
-fn not_understood(error: clap::Error) -> Failure {
-    if usage::is_answer(&error) {
+fn not_understood(error: &clap::Error) -> Failure {
+    if usage::is_answer(error) {
         error.exit();
     }
-    let why = usage::line(&error);
+    let why = usage::line(error);
     Failure::usage(format!("{why}; --help says more"))
 }
 
