@@ -5,9 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod backup;
 mod common;
 mod config;
 mod crash;
+mod doctor;
 mod dropping;
 mod folder;
 mod full_disk;
@@ -18,4 +20,5 @@ mod log;
 mod signals;
 mod tls;
 mod tokens;
+mod transfer;
 mod watch;
