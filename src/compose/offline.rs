@@ -5,15 +5,14 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use akvs_core::{
-    BackupSummary, Database, DiskEngine, OpenError, Options, Progress, RestoreError, restore,
-    verify_backup, verify_folder,
+    BackupSummary, Database, OpenError, Options, Progress, RestoreError, restore, verify_backup,
+    verify_folder,
 };
 
 use super::operate::{self, Told};
-use super::{cannot_open, disk_options};
+use super::{cannot_open, disk_options, open_disk};
 use crate::clock;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -43,9 +42,7 @@ pub(crate) fn back_up(
             settings.data_dir
         )));
     }
-    let engine = DiskEngine::open(&disk_options(settings));
-    let engine = engine.map_err(|error| cannot_open(&error, settings))?;
-    let database = Database::open(Arc::new(engine), Options::default());
+    let database = Database::open(open_disk(settings)?, Options::default());
     let database = database.map_err(|error| Failure::failed(error.message()))?;
     let mut backup =
         operate::backup(&database).map_err(|error| Failure::failed(error.message()))?;
@@ -65,9 +62,11 @@ pub(crate) fn bring_back(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, Failure> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
-    restore(backup, &disk_options(settings), &mut told).map_err(|error| match error {
-        RestoreError::Folder(OpenError::Locked(..)) => Failure::in_use(error),
-        error => Failure::failed(error),
+    restore(backup, &disk_options(settings), &mut told).map_err(|error| {
+        if let RestoreError::Folder(OpenError::Locked(..)) = error {
+            return Failure::in_use(error);
+        }
+        Failure::failed(error)
     })
 }
 
