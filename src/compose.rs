@@ -39,10 +39,7 @@ impl Storage {
     pub(crate) fn open(settings: &Settings) -> Result<Storage, Failure> {
         let mut lock = None;
         let engine: Arc<dyn Engine> = match settings.engine.kind {
-            EngineKind::Disk => Arc::new(
-                DiskEngine::open(&disk_options(settings))
-                    .map_err(|error| cannot_open(&error, settings))?,
-            ),
+            EngineKind::Disk => open_disk(settings)?,
             EngineKind::Memory => {
                 lock = lock_of_memory(settings)?;
                 Arc::new(MemoryEngine::new())
@@ -126,6 +123,14 @@ impl Storage {
             ))
         })
     }
+}
+
+/// Opens what the data folder holds, as no other process can meanwhile.
+fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, Failure> {
+    let engine = DiskEngine::open(&disk_options(settings));
+    Ok(Arc::new(
+        engine.map_err(|error| cannot_open(&error, settings))?,
+    ))
 }
 
 /// How the data folder is opened.

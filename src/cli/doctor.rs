@@ -155,7 +155,10 @@ fn of_file_system(folder: &Path) -> Finding {
         reason = "the type differs between machines"
     )]
     match i64::from(found.f_type) {
-        TMPFS | RAMFS => Bad("it is in memory: a restart of the machine loses everything".into()),
+        TMPFS | RAMFS => Bad(
+            "it is in memory: a restart of the machine loses everything; name a data_dir on a disk"
+                .into(),
+        ),
         NFS | CIFS => Doubtful("it is on another machine: locks and syncs may not hold".into()),
         OVERLAYFS => Doubtful("it is a container's own layer, and goes with the container".into()),
         _ => Good("a local disk".into()),

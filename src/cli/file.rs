@@ -1,8 +1,8 @@
 //! A file that is there once it is whole: what is written goes beside it, and takes its name at the end.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
@@ -17,23 +17,23 @@ pub(super) struct NewFile {
 impl NewFile {
     /// A file at this path, for this user alone; nothing may be there yet, unless it may be replaced.
     pub(super) fn create(path: &Path, may_replace: bool) -> Result<NewFile, Failure> {
-        if !may_replace && path.exists() {
-            return Err(Failure::failed(format!(
-                "{} is there already; --force replaces it",
-                path.display()
-            )));
+        match fs::metadata(path) {
+            // A device or a folder is nothing to put a file in the place of.
+            Ok(found) if !found.is_file() => {
+                return Err(Failure::failed(format!("{} is no file", path.display())));
+            }
+            Ok(_) if !may_replace => {
+                return Err(Failure::failed(format!(
+                    "{} is there already; --force replaces it",
+                    path.display()
+                )));
+            }
+            _ => {}
         }
         let mut new = path.as_os_str().to_owned();
         new.push(".part");
         let new = PathBuf::from(new);
-        let mut options = OpenOptions::new();
-        let opened = options
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new);
-        let file = opened.map_err(|error| cannot(&new, &error))?;
+        let file = open_alone(&new)?;
         Ok(NewFile {
             path: path.to_owned(),
             new,
@@ -55,6 +55,7 @@ impl NewFile {
     fn finish(&mut self) -> io::Result<()> {
         if let Some(file) = self.file.take() {
             file.sync_all()?;
+            // While it is locked: from here on it is nobody's to write.
             fs::rename(&self.new, &self.path)?;
             let folder = self
                 .path
@@ -86,6 +87,35 @@ impl Drop for NewFile {
             let _ = fs::remove_file(&self.new);
         }
     }
+}
+
+/// An empty file that no other process writes meanwhile.
+fn open_alone(new: &Path) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(false).mode(0o600);
+    loop {
+        let file = options.open(new).map_err(|error| cannot(new, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("{} is being written by another process", new.display());
+                return Err(Failure::failed(text));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot(new, &error)),
+        }
+        // Whoever wrote it may have given it its name, or removed it, before it was locked here.
+        if is_still(&file, new) {
+            file.set_len(0).map_err(|error| cannot(new, &error))?;
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether this file is the one at this path.
+fn is_still(file: &File, path: &Path) -> bool {
+    let identity = |found: &fs::Metadata| (found.dev(), found.ino());
+    let (opened, there) = (file.metadata(), fs::metadata(path));
+    matches!((&opened, &there), (Ok(a), Ok(b)) if identity(a) == identity(b))
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {

@@ -5,15 +5,14 @@
 
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use akvs_core::{
-    BackupSummary, Database, DiskEngine, OpenError, Options, Progress, RestoreError, restore,
-    verify_backup, verify_folder,
+    BackupSummary, Database, OpenError, Options, Progress, RestoreError, restore, verify_backup,
+    verify_folder,
 };
 
 use super::operate::{self, Told};
-use super::{cannot_open, disk_options};
+use super::{cannot_open, disk_options, open_disk};
 use crate::clock;
 use crate::failure::Failure;
 use crate::settings::Settings;
@@ -49,9 +48,7 @@ pub(crate) fn back_up(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<(), Failure> {
     expect_data(settings)?;
-    let engine = DiskEngine::open(&disk_options(settings));
-    let engine = engine.map_err(|error| cannot_open(&error, settings))?;
-    let database = Database::open(Arc::new(engine), Options::default());
+    let database = Database::open(open_disk(settings)?, Options::default());
     let database = database.map_err(|error| Failure::failed(error.message()))?;
     let mut backup =
         operate::backup(&database).map_err(|error| Failure::failed(error.message()))?;

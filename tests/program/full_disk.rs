@@ -210,13 +210,17 @@ fn noise() -> Arc<[u8]> {
 }
 
 /// A file system of its own, which is unmounted in the end.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// None where mounting is not allowed.
     fn mount() -> Option<SmallDisk> {
+        SmallDisk::mount_mib(DISK_MIB)
+    }
+
+    /// One of this size; none where mounting is not allowed.
+    pub(crate) fn mount_mib(mib: u64) -> Option<SmallDisk> {
         let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={DISK_MIB}m,mode=700");
+        let options = format!("size={mib}m,mode=700");
         let mounted = call(
             "mount",
             ["-t", "tmpfs", "-o", &options, "tmpfs"],
@@ -236,7 +240,7 @@ impl SmallDisk {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 

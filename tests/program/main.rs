@@ -6,11 +6,13 @@
 
 mod access;
 mod background;
+mod backup;
 mod common;
 mod config;
 mod console;
 mod crash;
 mod daemon;
+mod doctor;
 mod dropping;
 mod eval;
 mod folder;
@@ -29,5 +31,6 @@ mod target;
 mod terminal;
 mod tls;
 mod tokens;
+mod transfer;
 mod verbs;
 mod watch;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use akvs_client::{Client, Encoding, ImportMode};
+use akvs_client::{Client, Encoding, ImportMode, Imported};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::stream;
@@ -47,7 +47,7 @@ pub(crate) struct Export {
     /// The namespace; without one all of them
     #[arg(value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// The file to make [default: stdout]
+    /// The file to make; - for stdout [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace the file if it is there
@@ -64,9 +64,10 @@ impl Export {
             Some(name) => shown::namespace(client, name)?.export(),
             None => client.export(),
         };
-        let encoding = Compression::of(self.compress, self.output.as_deref());
+        let output = self.output.filter(|path| path != Path::new("-"));
+        let encoding = Compression::of(self.compress, output.as_deref());
         let mut parts = export.bytes(encoding);
-        let mut file = match &self.output {
+        let mut file = match &output {
             Some(path) => Some(NewFile::create(path, self.force)?),
             None => None,
         };
@@ -159,19 +160,23 @@ impl Import {
         let done = import.mode(mode).encoding(encoding).stream(parts).await;
         let done = done.map_err(|error| {
             if let Some(done) = error.imported() {
-                for bad in &done.errors {
-                    output::note(&format!("line {}: {}", bad.line, bad.detail));
-                }
+                note_bad_lines(&done);
             }
             shown::failed(&error)
         })?;
+        note_bad_lines(&done);
         let deleted = done.deleted.map(|deleted| format!(", deleted {deleted}"));
         output::print(&format!(
             "imported {}, left out {}{}\n",
             done.imported,
             done.skipped,
             deleted.unwrap_or_default()
-        ))
+        ))?;
+        match done.errors.len() as u64 + done.more_errors {
+            0 => Ok(()),
+            1 => Err(Failure::failed("one line is wrong")),
+            many => Err(Failure::failed(format!("{many} lines are wrong"))),
+        }
     }
 
     fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
@@ -185,5 +190,12 @@ impl Import {
         let file = File::open(&self.file).map_err(cannot)?;
         let length = file.metadata().map_err(cannot)?.len();
         Ok((Box::new(file), Some(length)))
+    }
+}
+
+/// Says which lines were not imported, and why.
+fn note_bad_lines(done: &Imported) {
+    for bad in &done.errors {
+        output::note(&format!("line {}: {}", bad.line, bad.detail));
     }
 }

@@ -39,23 +39,20 @@ impl Recorder {
 
     /// What it was asked for so far.
     pub(super) fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("nobody panicked").clone()
+        self.asked.lock().expect("a lock").clone()
     }
 
     fn note(&self, what: impl Into<String>) {
-        self.asked
-            .lock()
-            .expect("nobody panicked")
-            .push(what.into());
+        self.asked.lock().expect("a lock").push(what.into());
     }
 
     fn parts(&self, what: &str) -> Result<Parts> {
         self.note(what);
-        let made = self.made.lock().expect("nobody panicked").take();
+        let made = self.made.lock().expect("a lock").take();
         let parts = made.unwrap_or_else(|| Ok(Vec::new()))?;
         Ok(Box::new(Noted {
             parts: parts.into_iter(),
-            let_go: self.let_go.lock().expect("nobody panicked").take(),
+            let_go: self.let_go.lock().expect("a lock").take(),
         }))
     }
 }

@@ -1,0 +1,176 @@
+//! No half of a backup ever gets its name: killed on either side, on a full disk, or in the way of another.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::live::names;
+use super::{back_up, fill, piped, restore, verb, well};
+use crate::common::{Ran, Server, akvs};
+use crate::full_disk::SmallDisk;
+
+/// Far more than all buffers on the way hold.
+const LARGE: u64 = 24;
+
+fn part_of(file: &Path) -> PathBuf {
+    file.with_extension("part")
+}
+
+/// A backup to a file that has begun to write it.
+fn begun(data: &Path, file: &Path) -> Child {
+    let mut command = akvs();
+    command.arg("backup").arg(file).arg("--data-dir").arg(data);
+    let backup = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let part = part_of(file);
+    while !fs::metadata(&part).is_ok_and(|found| found.len() > 0) {
+        thread::yield_now();
+    }
+    backup.unwrap()
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+fn end_of(child: Child) -> Ran {
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("file"));
+    let server = Server::start(&data, &[]);
+    assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
+    fs::write(&file, "mine").unwrap();
+    let backup = |more: &[&str]| verb(&data, [&["backup", file.to_str().unwrap()], more].concat());
+    backup(&[]).assert_refused(1, &[file.to_str().unwrap(), "--force"]);
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    let ran = backup(&["--force"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    well(&data, ["verify", file.to_str().unwrap()]);
+    // What is no file is not replaced by one, nor is there a backup of nothing.
+    for path in ["/dev/null", folder.path().to_str().unwrap()] {
+        let refused = verb(&data, ["backup", path, "--force"]);
+        refused.assert_refused(1, &[path, "is no file"]);
+    }
+    let none = folder.path().join("none");
+    verb(&none, ["backup", "x"]).assert_refused(1, &["there is no data", "none"]);
+    let nowhere = none.join("file");
+    let refused = verb(&data, ["backup", nowhere.to_str().unwrap()]);
+    refused.assert_refused(1, &["cannot be written"]);
+    server.stop();
+    assert_eq!(names(folder.path()), ["data", "file"]);
+}
+
+#[test]
+fn a_backup_that_is_killed_leaves_a_part_that_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("file"));
+    let server = Server::start(&data, &["--durability", "interval"]);
+    fill(server.address(), "large", LARGE);
+    let backup = begun(&data, &file);
+    signal(&backup, Signal::KILL);
+    assert_eq!(end_of(backup).code, None);
+    assert_eq!(names(folder.path()), ["data", "file.part"]);
+    let part = part_of(&file);
+    verb(&data, ["verify", part.to_str().unwrap()]).assert_refused(1, &["not complete"]);
+    let refused = verb(
+        &folder.path().join("again"),
+        ["restore", part.to_str().unwrap()],
+    );
+    refused.assert_refused(1, &["not complete"]);
+    assert_eq!(names(folder.path()), ["data", "file.part"]);
+
+    // The server goes on, and so does the next backup.
+    assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
+    assert!(back_up(&data, &file).contains("25 keys"));
+    assert_eq!(names(folder.path()), ["data", "file"]);
+    server.stop();
+}
+
+#[test]
+fn two_backups_to_one_file_do_not_mix() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("file"));
+    let server = Server::start(&data, &["--durability", "interval"]);
+    fill(server.address(), "large", LARGE);
+    let first = begun(&data, &file);
+    signal(&first, Signal::STOP);
+    let second = verb(&data, ["backup", file.to_str().unwrap()]);
+    second.assert_refused(1, &["file.part", "another process"]);
+    signal(&first, Signal::CONT);
+    let first = end_of(first);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    well(&data, ["verify", file.to_str().unwrap()]);
+    assert_eq!(names(folder.path()), ["data", "file"]);
+    server.stop();
+}
+
+#[test]
+fn a_server_that_is_killed_meanwhile_is_told_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("file"));
+    let flags = ["--durability", "interval"];
+    let server = Server::start(&data, &flags);
+    fill(server.address(), "large", LARGE);
+    let backup = begun(&data, &file);
+    server.kill();
+    end_of(backup).assert_refused(1, &["the backup was broken off", "log"]);
+    assert_eq!(names(folder.path()), ["data"]);
+
+    // Whoever reads a pipe is told by the end of the other side, and by its own.
+    let server = Server::start(&data, &flags);
+    let mut backup = piped(&data, &["backup", "-"]);
+    let mut from = backup.stdout.take().unwrap();
+    let mut half = vec![0; 1 << 20];
+    from.read_exact(&mut half).unwrap();
+    server.kill();
+    from.read_to_end(&mut half).unwrap();
+    end_of(backup).assert_refused(1, &["the backup was broken off"]);
+    fs::write(&file, &half).unwrap();
+    let refused = verb(
+        &folder.path().join("again"),
+        ["restore", file.to_str().unwrap()],
+    );
+    refused.assert_refused(1, &["not complete"]);
+}
+
+#[test]
+fn a_backup_to_a_full_disk_leaves_nothing() {
+    let Some(disk) = SmallDisk::mount_mib(8) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), disk.path().join("file"));
+    let server = Server::start(&data, &[]);
+    fill(server.address(), "large", 12);
+    for _ in 0..2 {
+        let refused = verb(&data, ["backup", file.to_str().unwrap()]);
+        refused.assert_refused(1, &["cannot be written", "No space left"]);
+        assert!(names(disk.path()).is_empty());
+    }
+    server.stop();
+    let refused = verb(&data, ["backup", file.to_str().unwrap()]);
+    refused.assert_refused(1, &["cannot be written", "No space left"]);
+    // Nor does a store that does not fit.
+    back_up(&data, &folder.path().join("file"));
+    let again = disk.path().join("again");
+    let from = folder.path().join("file");
+    let refused = verb(&again, ["restore", from.to_str().unwrap()]);
+    refused.assert_refused(1, &["the disk is full"]);
+    assert!(names(disk.path()).is_empty());
+    restore(&from, &folder.path().join("again"));
+}

@@ -1,0 +1,220 @@
+//! What `akvs doctor` says: a line for each thing, what to do about those that are bad, and by its exit code whether
+//! there are any. Each test changes one thing of a machine that is fit.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::backup::verb;
+use crate::common::{Ran, Server, akvs, run};
+use crate::full_disk::SmallDisk;
+
+/// All that is looked at where the data is kept.
+const THINGS: [&str; 9] = [
+    "settings",
+    "server",
+    "data folder",
+    "file system",
+    "space",
+    "fsync",
+    "clock",
+    "descriptors",
+    "rights",
+];
+
+fn doctor(data: &Path) -> Ran {
+    verb(data, ["doctor"])
+}
+
+/// The word and the text of a thing.
+#[track_caller]
+fn said<'a>(ran: &'a Ran, thing: &str) -> (&'a str, &'a str) {
+    let shown = format!(" {thing:<12} ");
+    let line = ran
+        .stdout
+        .lines()
+        .find(|line| line.get(5..).is_some_and(|rest| rest.starts_with(&shown)));
+    let line = line.unwrap_or_else(|| panic!("no {thing}: {ran:?}"));
+    (line[..5].trim_end(), &line[5 + shown.len()..])
+}
+
+/// Only these are bad, and the exit code says so. Where tests keep their files may be no disk.
+#[track_caller]
+fn assert_bad(ran: &Ran, bad: &[&str]) {
+    let found = THINGS
+        .into_iter()
+        .filter(|thing| said(ran, thing).0 == "BAD");
+    let found: Vec<_> = found
+        .filter(|thing| *thing != "file system" || bad.contains(thing))
+        .collect();
+    assert_eq!(found, bad, "{ran:?}");
+    assert_eq!(ran.stdout.lines().count(), THINGS.len(), "{ran:?}");
+    let is_disk = said(ran, "file system").0 != "BAD";
+    if is_disk || !bad.is_empty() {
+        assert_eq!(ran.code, Some(i32::from(!bad.is_empty())), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_fit_is_found_so_with_a_server_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let ran = doctor(&data);
+    assert_bad(&ran, &[]);
+    assert!(
+        said(&ran, "data folder")
+            .1
+            .ends_with("is made at the first start")
+    );
+    assert!(!data.exists());
+
+    let server = Server::start(&data, &[]);
+    let ran = doctor(&data);
+    assert_bad(&ran, &[]);
+    let expected = format!("process {} takes writes", server.pid());
+    assert!(said(&ran, "server").1.starts_with(&expected), "{ran:?}");
+    server.stop();
+    let before = fs::read_dir(&data).unwrap().count();
+    let ran = doctor(&data);
+    assert_bad(&ran, &[]);
+    assert_eq!(said(&ran, "server"), ("good", "none runs"));
+    assert_eq!(fs::read_dir(&data).unwrap().count(), before);
+
+    Server::start(&data, &[]).kill();
+    let ran = doctor(&data);
+    assert_bad(&ran, &[]);
+    assert!(
+        said(&ran, "data folder")
+            .1
+            .contains("its socket is replaced"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn memory_is_no_disk() {
+    let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let ran = doctor(folder.path());
+    assert_bad(&ran, &["file system"]);
+    let (_, text) = said(&ran, "file system");
+    assert!(
+        text.contains("in memory") && text.contains("data_dir"),
+        "{text}"
+    );
+    assert_eq!(ran.stderr, "akvs: one thing is bad\n");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_bad() {
+    // Nobody can, root neither.
+    let ran = doctor("/proc/akvs".as_ref());
+    assert_eq!(said(&ran, "fsync").0, "BAD", "{ran:?}");
+    assert!(
+        said(&ran, "fsync").1.contains("/proc cannot be written"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn what_is_no_folder_is_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let ran = doctor(&file);
+    assert_bad(&ran, &["data folder"]);
+    assert!(said(&ran, "data folder").1.ends_with("is no folder"));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+}
+
+#[test]
+fn what_others_can_read_is_told_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let tokens = folder.path().join("tokens.toml");
+    fs::write(&tokens, "").unwrap();
+    fs::set_permissions(&tokens, Permissions::from_mode(0o644)).unwrap();
+    let ran = doctor(folder.path());
+    assert_bad(&ran, &[]);
+    let (word, text) = said(&ran, "data folder");
+    assert_eq!(word, "LOOK");
+    assert!(text.contains("chmod 700"), "{text}");
+    let (word, text) = said(&ran, "rights");
+    assert_eq!(word, "LOOK");
+    assert!(
+        text.contains("tokens.toml") && text.contains("chmod 600"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    Server::start(folder.path(), &[]).stop();
+    let far = UNIX_EPOCH + Duration::from_secs(7_258_118_400);
+    let file = File::open(folder.path().join("store/version")).unwrap();
+    file.set_modified(far).unwrap();
+    let ran = doctor(folder.path());
+    assert_bad(&ran, &["clock"]);
+    let (_, text) = said(&ran, "clock");
+    assert!(
+        text.contains("2200-01-01") && text.contains("set back"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_address_for_everybody_without_tokens_is_bad() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = akvs();
+    command
+        .env("AKVS_HTTP__LISTEN", "0.0.0.0:0")
+        .args(["doctor", "--data-dir"]);
+    let ran = run(command.arg(folder.path()));
+    assert_bad(&ran, &["settings"]);
+    assert!(
+        said(&ran, "settings").1.contains("--unauthenticated"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_all_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("akvs.toml");
+    fs::write(&config, "[engine]\ncache_byte = 1\n").unwrap();
+    let ran = verb(
+        folder.path(),
+        ["doctor", "--config", config.to_str().unwrap()],
+    );
+    ran.assert_refused(78, &["engine.cache_byte", "engine.cache_bytes"]);
+}
+
+#[test]
+fn a_server_that_takes_no_writes_is_bad() {
+    let Some(disk) = SmallDisk::mount_mib(24) else {
+        return;
+    };
+    let data = disk.path().join("data");
+    let server = Server::start(&data, &[]);
+    let mut connection = server.connect();
+    let value = vec![b'x'; 1_000_000];
+    let mut numbers = 0..100;
+    let is_full = numbers.any(|number| {
+        let path = format!("/kv/large/{number}");
+        connection.ask("POST", &path, &value).unwrap().status == 507
+    });
+    assert!(is_full, "the disk is never full");
+    let ran = doctor(&data);
+    let (word, text) = said(&ran, "server");
+    assert_eq!(word, "BAD", "{ran:?}");
+    assert!(
+        text.starts_with(&format!("process {}: ", server.pid())),
+        "{text}"
+    );
+    assert_eq!(said(&ran, "space").0, "BAD", "{ran:?}");
+    assert_eq!(ran.code, Some(1));
+}

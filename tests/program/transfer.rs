@@ -1,0 +1,330 @@
+//! `akvs export` and `akvs import`: files, pipes, how they are compressed, and what is said of lines that are wrong.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::backup::verb;
+use crate::common::{Ran, Server, akvs, json};
+
+/// A server with the namespace `n`, and a folder for files beside its own.
+struct Place {
+    folder: tempfile::TempDir,
+    server: Server,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("data"), &[]);
+        for (path, value) in [
+            ("/kv/n/text", &b"some text"[..]),
+            ("/kv/n/%00%FF", &[0, 0xff, 7]),
+            ("/kv/n/soon?ttl=9d", b"x"),
+            ("/kv/other/k", b"other"),
+        ] {
+            assert_eq!(server.ask("POST", path, value).status, 201, "{path}");
+        }
+        Place { folder, server }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn verb<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Ran {
+        verb(&self.path("data"), args)
+    }
+
+    /// The same; it has to succeed, and says this.
+    #[track_caller]
+    fn well<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+        let ran = self.verb(args);
+        assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{ran:?}");
+        ran.stdout
+    }
+
+    /// A verb that is spoken to through pipes.
+    fn piped(&self, args: &[&str]) -> Child {
+        let mut command = akvs();
+        command.args(args).arg("--data-dir").arg(self.path("data"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// All that counts of a namespace.
+    fn records(&self, namespace: &str) -> Vec<Value> {
+        let export = self.well(["export", namespace]);
+        let records = export
+            .lines()
+            .map(json)
+            .filter(|line| line.get("value").or(line.get("value64")).is_some());
+        let records = records.map(|mut record| {
+            for name in ["revision", "created", "modified"] {
+                assert!(record.as_object_mut().unwrap().remove(name).is_some());
+            }
+            record
+        });
+        records.collect()
+    }
+
+    fn value(&self, path: &str) -> Option<String> {
+        let answer = self.server.ask("GET", path, b"");
+        (answer.status == 200).then(|| answer.plain().1.to_owned())
+    }
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A file of these lines, with the end that belongs to them.
+fn ended(lines: &[&str], count: usize) -> String {
+    let text = lines
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect::<String>();
+    let sha256 = hex::encode(Sha256::digest(text.as_bytes()));
+    format!("{text}{{\"end\":true,\"count\":{count},\"sha256\":\"{sha256}\"}}\n")
+}
+
+#[test]
+fn what_goes_out_comes_in_however_it_is_compressed() {
+    let place = Place::new();
+    let expected = place.records("n");
+    assert_eq!(expected.len(), 3);
+    for (name, begin) in [
+        ("plain", &b"{\"akvs\":1,"[..]),
+        ("file.gz", &[0x1f, 0x8b]),
+        ("file.zst", &[0x28, 0xb5, 0x2f, 0xfd]),
+    ] {
+        let file = place.path(name);
+        assert_eq!(place.well(["export", "n", "-o", shown(&file)]), "");
+        assert!(fs::read(&file).unwrap().starts_with(begin), "{name}");
+        let into = format!("of-{name}");
+        let said = place.well(["import", shown(&file), "--into", &into]);
+        assert_eq!(said, "imported 3, left out 0\n", "{name}");
+        assert_eq!(place.records(&into), expected, "{name}");
+    }
+    // What the name says gives way to what is said.
+    let file = place.path("named.gz");
+    place.well(["export", "n", "-o", shown(&file), "--compress", "none"]);
+    assert!(fs::read(&file).unwrap().starts_with(b"{\"akvs\""));
+    place
+        .verb(["import", shown(&file), "--into", "m"])
+        .assert_refused(1, &[]);
+    place.well(["import", shown(&file), "--into", "m", "--compress", "none"]);
+    assert_eq!(place.records("m"), expected);
+}
+
+#[test]
+fn without_a_file_it_goes_to_stdout_and_comes_from_stdin() {
+    let place = Place::new();
+    let text = place.well(["export", "n"]);
+    assert_eq!(place.well(["export", "n", "-o", "-"]), text);
+    let mut import = place.piped(&["import", "-", "--into", "m"]);
+    import
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let said = import.wait_with_output().unwrap();
+    assert_eq!(said.stdout, b"imported 3, left out 0\n", "{said:?}");
+    assert!(said.status.success());
+    assert_eq!(place.records("m"), place.records("n"));
+
+    let packed = place.piped(&["export", "n", "--compress", "gzip"]);
+    let packed = packed.wait_with_output().unwrap().stdout;
+    let mut import = place.piped(&["import", "-", "--into", "p", "--compress", "gzip"]);
+    import.stdin.take().unwrap().write_all(&packed).unwrap();
+    assert!(import.wait_with_output().unwrap().status.success());
+    assert_eq!(place.records("p"), place.records("n"));
+}
+
+#[test]
+fn all_namespaces_go_to_another_server() {
+    let place = Place::new();
+    assert_eq!(
+        place
+            .server
+            .ask("PUT", "/kv/n", br#"{"max_keys":3}"#)
+            .status,
+        200
+    );
+    let file = place.path("all.zst");
+    place.well(["export", "-o", shown(&file)]);
+    let other = Place::new();
+    for path in ["/kv/n?confirm=n", "/kv/other?confirm=other"] {
+        assert_eq!(other.server.ask("DELETE", path, b"").status, 200);
+    }
+    assert_eq!(
+        other.well(["import", shown(&file)]),
+        "imported 4, left out 0\n"
+    );
+    for name in ["n", "other"] {
+        assert_eq!(other.records(name), place.records(name));
+    }
+    assert_eq!(other.server.ask("POST", "/kv/n/one-more", b"").status, 507);
+}
+
+#[test]
+fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
+    let place = Place::new();
+    let file = place.path("file");
+    fs::write(&file, "mine").unwrap();
+    let export = ["export", "n", "-o", shown(&file)];
+    place
+        .verb(export)
+        .assert_refused(1, &[shown(&file), "--force"]);
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    place.well([&export[..], &["--force"]].concat());
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        place.well(["export", "n"])
+    );
+    // Nothing becomes of what there is not.
+    let none = place.path("none");
+    let refused = place.verb(["export", "missing", "-o", shown(&none)]);
+    assert_eq!(
+        (refused.code, refused.stderr.lines().count()),
+        (Some(1), 1),
+        "{refused:?}"
+    );
+    place
+        .verb(["export", "n", "-o", "/dev/null", "--force"])
+        .assert_refused(1, &["is no file"]);
+    let mut names: Vec<_> = fs::read_dir(place.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["data", "file"]);
+}
+
+#[test]
+fn a_mode_decides_on_what_is_there() {
+    let place = Place::new();
+    let file = place.path("file");
+    let records = [
+        r#"{"akvs":1,"namespace":"x","revision":9}"#,
+        r#"{"key":"a","value":"new"}"#,
+        r#"{"key":"b","value":"new"}"#,
+    ];
+    fs::write(&file, ended(&records, 2)).unwrap();
+    for (mode, said, values) in [
+        (None, "imported 2, left out 0\n", ["new", "new", "old"]),
+        (
+            Some("merge"),
+            "imported 2, left out 0\n",
+            ["new", "new", "old"],
+        ),
+        (
+            Some("create"),
+            "imported 1, left out 1\n",
+            ["old", "new", "old"],
+        ),
+        (
+            Some("replace"),
+            "imported 2, left out 0, deleted 1\n",
+            ["new", "new", ""],
+        ),
+    ] {
+        let into = mode.unwrap_or("default");
+        for key in ["a", "c"] {
+            let path = format!("/kv/{into}/{key}");
+            assert_eq!(place.server.ask("POST", &path, b"old").status, 201);
+        }
+        let mut args = vec!["import", shown(&file), "--into", into];
+        args.extend(mode.map(|_| "--mode").into_iter().chain(mode));
+        assert_eq!(place.well(args), said, "{into}");
+        let found = ["a", "b", "c"].map(|key| {
+            place
+                .value(&format!("/kv/{into}/{key}"))
+                .unwrap_or_default()
+        });
+        assert_eq!(found, values, "{into}");
+    }
+    assert_eq!(
+        place.verb(["import", shown(&file), "--mode", "other"]).code,
+        Some(2)
+    );
+}
+
+#[test]
+fn lines_that_are_wrong_are_told_by_number_and_the_rest_is_taken() {
+    let place = Place::new();
+    let file = place.path("file");
+    let lines = [
+        r#"{"akvs":1,"namespace":"x","revision":9}"#,
+        r#"{"key":"a","value":"1"}"#,
+        r#"{"key":"","value":"2"}"#,
+        r#"{"key":"b","value":"3"}"#,
+        r#"{"key":"c","value64":"!"}"#,
+    ];
+    fs::write(&file, ended(&lines, 4)).unwrap();
+    let ran = place.verb(["import", shown(&file), "--into", "x"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.stdout, "imported 2, left out 0\n");
+    let told: Vec<_> = ran.stderr.lines().collect();
+    assert_eq!(told.len(), 3, "{ran:?}");
+    assert!(
+        told[0].starts_with("akvs: line 3: ") && told[1].starts_with("akvs: line 5: "),
+        "{ran:?}"
+    );
+    assert_eq!(told[2], "akvs: 2 lines are wrong");
+    assert_eq!(place.value("/kv/x/b").as_deref(), Some("3"));
+}
+
+#[test]
+fn a_file_that_is_cut_off_or_none_is_told() {
+    let place = Place::new();
+    let (file, text) = (place.path("file"), place.well(["export", "n"]));
+    for bytes in [
+        &text[..text.len() - 10],
+        &text[..text.len() / 2],
+        "",
+        "no export",
+    ] {
+        fs::write(&file, bytes).unwrap();
+        let ran = place.verb(["import", shown(&file), "--into", "x"]);
+        assert_eq!((ran.code, &*ran.stdout), (Some(1), ""), "{ran:?}");
+        assert!(
+            !ran.stderr.is_empty() && ran.stderr.lines().all(|line| line.starts_with("akvs: ")),
+            "{ran:?}"
+        );
+    }
+    let none = place.path("none");
+    place
+        .verb(["import", shown(&none)])
+        .assert_refused(1, &["none cannot be read"]);
+}
+
+#[test]
+fn who_has_read_enough_hears_of_no_error() {
+    let place = Place::new();
+    let large = vec![b'x'; 3_000_000];
+    for key in ["a", "b", "c"] {
+        let path = format!("/kv/large/{key}");
+        assert_eq!(place.server.ask("POST", &path, &large).status, 201);
+    }
+    let mut export = place.piped(&["export", "large"]);
+    let mut line = String::new();
+    let mut reader = BufReader::new(export.stdout.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("{\"akvs\":1,\"namespace\":\"large\""),
+        "{line}"
+    );
+    drop(reader);
+    let ended = export.wait_with_output().unwrap();
+    assert!(
+        ended.status.success() && ended.stderr.is_empty(),
+        "{ended:?}"
+    );
+}
