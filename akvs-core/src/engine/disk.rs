@@ -16,6 +16,7 @@
 
 mod failure;
 mod files;
+mod flight;
 mod journal;
 mod layout;
 mod lists;
@@ -40,6 +41,7 @@ use fjall::{
 };
 
 use self::failure::{damaged, guarded, open_error, translate};
+use self::flight::Flight;
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
@@ -67,6 +69,7 @@ pub struct DiskEngine {
     writer: Mutex<Writer>,
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
+    flight: Flight,
     lost_commits: bool,
     folder: Arc<Folder>,
 }
@@ -137,6 +140,7 @@ impl DiskEngine {
             }),
             // What was found was synced when it was opened.
             synced: AtomicU64::new(commit),
+            flight: Flight::default(),
             lost_commits: lost.is_some(),
             folder: Arc::new(folder),
         })
@@ -171,7 +175,9 @@ impl DiskEngine {
                 rows.insert(self.store.keyspace(table), marks::KEY, marks.encode(table));
             }
         }
+        self.flight.begin(self.store.database.seqno());
         rows.commit().map_err(|error| self.explain(error))?;
+        self.flight.end();
         for table in Table::ALL {
             if marks.tables[table as usize] == marks.commit {
                 let memtable = self.store.keyspace(table).tree.active_memtable();
@@ -299,7 +305,14 @@ impl Engine for DiskEngine {
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        guarded(|| Ok(Box::new(DiskSnapshot::new(&self.store)) as Box<dyn Snapshot>))
+        guarded(|| {
+            let moment = DiskSnapshot::new(&self.store);
+            if !self.flight.is_clear_of(moment.sequence()) {
+                // It shows a part of a commit that is under way, and all of it once that has ended.
+                drop(self.writer.lock());
+            }
+            Ok(Box::new(moment) as Box<dyn Snapshot>)
+        })
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::super::folder::{Folder, Traces};
+use super::flight::Flight;
 use super::{
     DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, Writer, open_store,
 };
@@ -45,6 +46,7 @@ impl DiskEngine {
                 failed: false,
             }),
             synced: AtomicU64::new(0),
+            flight: Flight::default(),
             lost_commits: false,
             folder: Arc::clone(folder),
         }

@@ -24,6 +24,11 @@ impl DiskSnapshot {
         }
     }
 
+    /// It sees what has a lower number.
+    pub(super) fn sequence(&self) -> u64 {
+        self.snapshot.seqno()
+    }
+
     fn keyspace(&self, table: Table) -> &Keyspace {
         &self.keyspaces[table as usize]
     }
