@@ -1,10 +1,11 @@
 //! `akvs attach`, `akvs eval` and `akvs console`: the prompt, on a server that runs or with one.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
 
 use clap::Args;
 
-use super::serve::{self, Mode};
+use super::serve::{self, Beside, Mode};
 use super::{PlaceFlags, SettingsFlags, output};
 use crate::failure::Failure;
 use crate::logging;
@@ -49,12 +50,18 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
     let data_dir = &settings.data_dir;
     let (tell, told) = mpsc::channel();
     let flags = flags.clone();
+    let code = Arc::new(AtomicU8::new(0));
+    let with = Arc::clone(&code);
     let server = std::thread::Builder::new()
         .name("server".into())
         .spawn(move || {
             let failed = tell.clone();
             let ready = move |addresses: &str| drop(tell.send(Ok(addresses.to_owned())));
-            let ended = serve::run_as(&flags, Mode::Console(Box::new(ready)));
+            let beside = Beside {
+                ready: Box::new(ready),
+                code: with,
+            };
+            let ended = serve::run_as(&flags, Mode::Console(beside));
             // Only a server that could not start, or failed, comes here: one that stops ends the process.
             if let Err(failure) = ended
                 && let Err(mpsc::SendError(Err(failure))) = failed.send(Err(failure))
@@ -75,7 +82,11 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
     let greeting = format!(
         "Listening on {addresses}. `help` lists what can be typed; Ctrl-D leaves, and stops the server.\n"
     );
-    session.talk_beside(&greeting, |prompt| logging::above(&settings, prompt))?;
+    let talked = session.talk_beside(&greeting, |prompt| logging::above(&settings, prompt));
+    if let Err(failure) = &talked {
+        failure.report();
+        code.store(failure.code(), Ordering::Relaxed);
+    }
     block_on(async {
         match Owner::find(data_dir).await? {
             Some(owner) => owner.ask_to_stop().await,

@@ -36,6 +36,7 @@ enum Verb {
     #[command(alias = "foreground", after_long_help = EXAMPLES)]
     Serve(serve::ServeFlags),
     /// Run the server in the foreground, with a prompt; leaving it stops the server
+    #[command(after_long_help = START)]
     Console(SettingsFlags),
     /// Run the server in the background; done once it is ready
     #[command(after_long_help = START)]
@@ -47,12 +48,18 @@ enum Verb {
     #[command(after_long_help = START)]
     Restart(stop::RestartFlags),
     /// Say pong, if the server answers
+    #[command(after_long_help = START)]
     Ping(PlaceFlags),
     /// Print the server's process id
+    #[command(after_long_help = START)]
     Pid(PlaceFlags),
     /// Print how the server is
+    #[command(after_long_help = START)]
     Status(status::Flags),
     /// A prompt on the running server; leaving it (Ctrl-D, quit) never stops the server
+    #[command(
+        after_long_help = "Examples:\n  akvs attach\n  printf 'set foo bar baz\\nget foo bar\\n' | akvs attach"
+    )]
     Attach(PlaceFlags),
     /// Do one line of the prompt's language
     #[command(
@@ -71,14 +78,22 @@ enum Verb {
     #[command(after_long_help = BACKUP)]
     Verify(backup::VerifyFlags),
     /// Make tokens, list them, take them back
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  akvs token new ops --rights admin\n  akvs token ls\n  akvs token rm ops"
+    )]
     Token(token::Verb),
     /// See the settings that hold, and check them
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  akvs config show\n  akvs config check --config akvs.toml"
+    )]
     Config(config::Verb),
     /// Say whether machine and settings are fit: fsync, space, clock, descriptors, rights
+    #[command(after_long_help = "Example:\n  akvs doctor --data-dir /srv/kv")]
     Doctor(PlaceFlags),
     /// Succeed if the server takes writes
+    #[command(after_long_help = START)]
     Healthcheck(PlaceFlags),
     /// Print what completes these verbs in a shell
     #[command(after_long_help = "Example:\n  akvs completions bash > /etc/bash_completion.d/akvs")]

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use akvs_http::Listener;
@@ -60,7 +61,14 @@ pub(crate) enum Mode {
     /// Likewise, in the background: who started it waits for a line on stdout.
     Detached,
     /// Beside a prompt, which is told the addresses: Ctrl-C is not meant for the server.
-    Console(Box<dyn Fn(&str)>),
+    Console(Beside),
+}
+
+/// The prompt that a server runs beside.
+pub(crate) struct Beside {
+    pub(crate) ready: Box<dyn Fn(&str)>,
+    /// With what the process is to end.
+    pub(crate) code: Arc<AtomicU8>,
 }
 
 impl Mode {
@@ -72,7 +80,15 @@ impl Mode {
                 // Where nobody reads it any more, it is ready all the same.
                 let _ = writeln!(std::io::stdout(), "{addresses}");
             }
-            Mode::Console(ready) => ready(addresses),
+            Mode::Console(beside) => (beside.ready)(addresses),
+        }
+    }
+
+    /// With what the process is to end, once all went well.
+    fn code(&self) -> u8 {
+        match self {
+            Mode::Foreground | Mode::Detached => 0,
+            Mode::Console(beside) => beside.code.load(Ordering::Relaxed),
         }
     }
 
@@ -197,7 +213,7 @@ async fn serve(start: Start<'_>, storage: Storage, sockets: Sockets) -> Result<(
     stopped?;
     log::info!("stopped");
     // All is on disk. Closing the engine's files in good order would wait for a compaction that may be under way.
-    exit(0)
+    exit(start.mode.code())
 }
 
 /// Has a server heed new tokens, and all that can be renewed when it is asked to. Ends with the runtime.

@@ -164,3 +164,20 @@ fn a_log_of_what_the_prompt_itself_does_holds_nobody_up() {
     console.keys(CTRL_D);
     assert_eq!(console.wait().code(), Some(0));
 }
+
+#[test]
+fn a_line_that_fails_ends_the_server_well_and_is_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lines, code, said) in [
+        ("set a b c\nget a none\nset a b d\n", 1, "there is no key"),
+        ("gte a b\n", 2, "unrecognized"),
+    ] {
+        let mut command = verb(folder.path());
+        command.args(["console", "--listen", "127.0.0.1:0"]);
+        let output = output(&mut command, lines.as_bytes());
+        assert_eq!(output.status.code(), Some(code));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(said) && told.contains("stopped"), "{told}");
+        assert!(!folder.path().join("akvs.sock").exists());
+    }
+}

@@ -125,6 +125,10 @@ fn a_server_that_is_not_there_is_said() {
     get(&[]).assert_refused(1, &["no server is running", "akvs start", "--url"]);
     get(&["--url", "http://127.0.0.1:1"]).assert_refused(1, &["cannot be reached"]);
     get(&["--url", "unix:/nowhere/at/all"]).assert_refused(1, &["cannot be reached"]);
+    // Not even a watch waits for it, which waits for one that is gone.
+    let mut watch = verb(folder.path());
+    let ran = run(watch.args(["watch", "a", "--url", "http://127.0.0.1:1"]));
+    ran.assert_refused(1, &["cannot be reached"]);
     get(&["--url", "nonsense"]).assert_refused(78, &["URL"]);
     get(&["--url", "ftp://localhost"]).assert_refused(78, &["URL"]);
 }

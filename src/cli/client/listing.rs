@@ -156,6 +156,8 @@ pub(crate) struct Watch {
 impl Watch {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut watch = shown::namespace(client, &self.namespace)?.watch();
+        // A watch waits for a server that is gone; one that never was there is better told.
+        client.ping().await.map_err(|error| shown::failed(&error))?;
         if let Some(prefix) = &self.prefix {
             watch = watch.prefix(shown::key(prefix));
         }
