@@ -109,7 +109,7 @@ fn a_prefix_of_any_bytes_is_deleted_and_counted() {
     block_on(async {
         let namespace = app.namespace("ns");
         assert_eq!(namespace.del_prefix("a").await.unwrap(), 0);
-        let mut txn = namespace.txn().set("other", &1).set(b"\xfe", &1);
+        let mut txn = namespace.txn().set("other", &1).set(b"\xff0", &1);
         for number in 0..900_u32 {
             let key = [&b"\xff/"[..], &number.to_be_bytes()].concat();
             txn = txn.set_bytes(key, "v");
