@@ -14,6 +14,7 @@ use akvs_client::reqwest::{self, Method, Response, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::Deserialize;
+use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
 use crate::socket::{self, Reach};
@@ -23,11 +24,24 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs what waits for answers.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime()?.block_on(work)
+}
+
+/// What waits for answers, on this thread.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
-    runtime.block_on(work)
+    runtime.map_err(|error| Failure::failed(format!("no runtime: {error}")))
+}
+
+/// That no server of a data folder runs.
+pub(crate) fn nobody(data_dir: &str) -> String {
+    let socket = socket::of_owner(data_dir);
+    format!(
+        "no server is running: nothing listens on {}",
+        socket.display()
+    )
 }
 
 /// A server that runs.
@@ -95,13 +109,8 @@ impl Owner {
 
     /// The server of this data folder, or the failure that none runs.
     pub(crate) async fn expect(data_dir: &str) -> Result<Owner, Failure> {
-        Owner::find(data_dir).await?.ok_or_else(|| {
-            let socket = socket::of_owner(data_dir);
-            Failure::failed(format!(
-                "no server is running: nothing listens on {}",
-                socket.display()
-            ))
-        })
+        let found = Owner::find(data_dir).await?;
+        found.ok_or_else(|| Failure::failed(nobody(data_dir)))
     }
 
     /// Its process, where it has a number here.

@@ -50,12 +50,12 @@ impl State {
 
     /// What who asks may, or the error `unauthorized`.
     pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Grant> {
-        let asker = Asking {
+        let asking = Asking {
             method: request.method(),
             headers: request.headers(),
-            is_owner: || request.conn_data::<Asker>().is_some_and(Asker::is_owner),
+            is_owner: request.conn_data().is_some_and(Asker::is_owner),
         };
-        self.gate.admit(asker, || self.registry.now())
+        self.gate.admit(&asking, || self.registry.now())
     }
 
     /// Tells, whenever it is asked, whether a permit still holds.

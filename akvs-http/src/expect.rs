@@ -37,10 +37,10 @@ fn judge(request: &Request, state: &State) -> Result<()> {
         let asking = Asking {
             method: request.method(),
             headers: request.headers(),
-            is_owner: || request.conn_data::<Asker>().is_some_and(Asker::is_owner),
+            is_owner: request.conn_data().is_some_and(Asker::is_owner),
         };
         let now = || registry.now();
-        state.gate.admit(asking, now)?;
+        state.gate.admit(&asking, now)?;
     }
     match (of_import, of_key) {
         // Of any size.

@@ -11,7 +11,7 @@ use super::editor::{Editor, Typed};
 use super::line::{self, LineVerb, Read};
 use crate::cli::{self, output, status};
 use crate::failure::Failure;
-use crate::owner::Owner;
+use crate::owner::{self, Owner};
 
 /// Whether somebody types, and reads.
 pub(crate) fn is_terminal() -> bool {
@@ -23,6 +23,11 @@ pub(crate) fn is_terminal() -> bool {
 enum Next {
     GoOn,
     Leave,
+}
+
+fn client_of(owner: &Owner) -> Result<Client, Failure> {
+    let client = Client::builder().unix_socket(owner.path());
+    client.build().map_err(Failure::failed)
 }
 
 /// A prompt on a running server.
@@ -37,14 +42,10 @@ pub(crate) struct Session {
 impl Session {
     /// A prompt on the server of this data folder.
     pub(crate) fn open(data_dir: &str) -> Result<Session, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::failed)?;
+        let runtime = owner::runtime()?;
         let owner = runtime.block_on(Owner::expect(data_dir))?;
-        let client = Client::builder().unix_socket(owner.path());
         Ok(Session {
-            client: client.build().map_err(Failure::failed)?,
+            client: client_of(&owner)?,
             runtime: Rc::new(runtime),
             data_dir: data_dir.to_owned(),
             owner,
@@ -53,10 +54,14 @@ impl Session {
 
     /// Does one line.
     pub(crate) fn eval(&mut self, text: &str) -> Result<(), Failure> {
+        self.line(text).map(drop)
+    }
+
+    fn line(&self, text: &str) -> Result<Next, Failure> {
         match line::read(text) {
-            Read::Nothing => Ok(()),
+            Read::Nothing => Ok(Next::GoOn),
             Read::Refused(why) => Err(Failure::usage(why)),
-            Read::Verb(verb) => self.run(verb).map(drop),
+            Read::Verb(verb) => self.run(verb),
         }
     }
 
@@ -97,18 +102,12 @@ impl Session {
     }
 
     /// The same for a program that writes the lines. The first that fails ends it, as in a shell that is told so.
-    fn listen(&mut self) -> Result<(), Failure> {
+    fn listen(&self) -> Result<(), Failure> {
         let mut text = String::new();
         // Stdin is not held meanwhile: a verb may take the rest as its value.
         while io::stdin().read_line(&mut text).map_err(Failure::failed)? > 0 {
-            match line::read(&std::mem::take(&mut text)) {
-                Read::Nothing => {}
-                Read::Refused(why) => return Err(Failure::usage(why)),
-                Read::Verb(verb) => {
-                    if self.run(verb)? == Next::Leave {
-                        return Ok(());
-                    }
-                }
+            if self.line(&std::mem::take(&mut text))? == Next::Leave {
+                return Ok(());
             }
         }
         Ok(())
@@ -116,18 +115,10 @@ impl Session {
 
     /// Does a line for somebody who types: what goes wrong is told, and does not end it.
     fn answer(&mut self, text: &str) -> Result<Next, Failure> {
-        let done = match line::read(text) {
-            Read::Nothing => Ok(Next::GoOn),
-            Read::Refused(why) => Err(Failure::usage(why)),
-            Read::Verb(verb) => self.run(verb),
-        };
-        match done {
-            Ok(next) => Ok(next),
-            Err(failure) => {
-                output::note(&failure.to_string());
-                self.renew()
-            }
-        }
+        self.line(text).or_else(|failure| {
+            output::note(&failure.to_string());
+            self.renew()
+        })
     }
 
     /// After a failure: the server may have been started anew, or be gone.
@@ -145,8 +136,7 @@ impl Session {
         };
         if owner.pid() != self.owner.pid() {
             output::note("another server runs now");
-            let client = Client::builder().unix_socket(owner.path());
-            self.client = client.build().map_err(Failure::failed)?;
+            self.client = client_of(&owner)?;
             self.owner = owner;
         }
         Ok(Next::GoOn)

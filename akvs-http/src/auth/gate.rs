@@ -14,11 +14,11 @@ use super::token::{Rule, Token};
 use super::tokens::Tokens;
 
 /// Who asks, and for what, as far as it is judged by that.
-pub(crate) struct Asking<'a, F> {
+pub(crate) struct Asking<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     /// Whether it came over a way that only the owner of the data has.
-    pub(crate) is_owner: F,
+    pub(crate) is_owner: bool,
 }
 
 /// Judges who is let in. Open until there are tokens for the first time.
@@ -65,14 +65,17 @@ impl Gate {
     /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
     pub(crate) fn admit(
         &self,
-        asking: Asking<'_, impl FnOnce() -> bool>,
+        asking: &Asking<'_>,
         now: impl FnOnce() -> Timestamp,
     ) -> Result<Grant> {
-        let (method, headers) = (asking.method, asking.headers);
+        let Asking {
+            method,
+            headers,
+            is_owner,
+        } = *asking;
         // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
         let changes = self.changes();
         let held = self.tokens.load();
-        let is_owner = (asking.is_owner)();
         let needs_no_token = is_owner || matches!(**held, Held::Open);
         if needs_no_token && page::is_foreign_change(method, headers) {
             let text = "another site's page may change nothing here: origin and host differ";
@@ -175,9 +178,9 @@ mod tests {
         let asking = Asking {
             method: &Method::GET,
             headers,
-            is_owner: || is_owner,
+            is_owner,
         };
-        gate.admit(asking, || now)
+        gate.admit(&asking, || now)
     }
 
     #[test]

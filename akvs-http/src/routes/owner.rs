@@ -7,7 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use serde::Serialize;
 
 use super::list::{blocking, json};
@@ -189,35 +189,18 @@ async fn parts(
     match made {
         Ok(parts) => HttpResponse::Ok()
             .content_type(media_type)
-            .streaming(stream::unfold(Some(parts), next)),
+            .streaming(stream_of(parts)),
         Err(error) => problem::respond(request, &error),
     }
 }
 
-async fn next(parts: Option<Parts>) -> Option<(Result<Bytes, Broken>, Option<Parts>)> {
-    let mut parts = parts?;
-    let read = blocking(move || Ok((parts.next(), parts))).await;
-    match read {
-        Ok((Some(Ok(part)), parts)) => Some((Ok(part), Some(parts))),
-        Ok((None, _)) => None,
-        Ok((Some(Err(error)), _)) | Err(error) => {
-            log::error!("an answer to the owner was broken off: {error}");
-            Some((Err(Broken), None))
-        }
-    }
+fn stream_of(parts: Parts) -> impl Stream<Item = Result<Bytes>> {
+    stream::try_unfold(parts, |mut parts| async {
+        let part = blocking(move || Ok(parts.next().transpose()?.map(|part| (part, parts))));
+        part.await
+            .inspect_err(|error| log::error!("an answer to the owner was broken off: {error}"))
+    })
 }
-
-/// Cuts a stream off; the log says why.
-#[derive(Debug)]
-struct Broken;
-
-impl std::fmt::Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it was broken off")
-    }
-}
-
-impl std::error::Error for Broken {}
 
 fn is_read(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)

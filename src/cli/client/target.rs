@@ -8,8 +8,7 @@ use clap::Args;
 
 use crate::cli::PlaceFlags;
 use crate::failure::Failure;
-use crate::owner::Owner;
-use crate::socket;
+use crate::owner::{self, Owner};
 
 /// Which server is meant.
 #[derive(Args, Debug, Default)]
@@ -64,10 +63,9 @@ impl Target {
         let data_dir = self.place.data_dir()?;
         let found = Owner::find(&data_dir).await?;
         found.ok_or_else(|| {
-            let socket = socket::of_owner(&data_dir);
+            let nobody = owner::nobody(&data_dir);
             Failure::failed(format!(
-                "no server is running: nothing listens on {}; start one with `akvs start`, or name one with --url",
-                socket.display()
+                "{nobody}; start one with `akvs start`, or name one with --url"
             ))
         })
     }
