@@ -331,14 +331,20 @@ fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
     let (answer, mut stream) = runtime.block_on(async {
         let mut requests = busy.requests.clone().ready().await.expect("a stream");
         let post = request("POST", "/kv/ns/key");
-        let asked = requests.send_request(post, false).expect("a stream");
-        // It has begun once its body may come.
-        asked
+        requests.send_request(post, false).expect("a stream")
     });
     stream.reserve_capacity(5);
     runtime.block_on(std::future::poll_fn(|context| {
         stream.poll_capacity(context)
     }));
+    // That room was there from the beginning; that the request is under way, only the server knows.
+    let in_flight = || {
+        let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
+        metrics.contains("\nakvs_http_requests_in_flight 2\n")
+    };
+    while !in_flight() {
+        std::thread::yield_now();
+    }
     let (handle, (tell, stopped)) = (app.handle().clone(), std::sync::mpsc::channel());
     let system = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(handle.stop(true));
