@@ -3,10 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use akvs_client::{Client, Entry, Revision};
-use bytes::Bytes;
+use akvs_client::{Client, Revision};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{shown, value};
 use crate::cli::output;
@@ -51,28 +50,10 @@ impl Get {
         let entry = entry.map_err(|error| shown::failed(&error))?;
         let entry = entry.ok_or_else(|| self.place.missing())?;
         match self.json {
-            true => output::print(&format!("{}\n", Value::from(document(key, &entry)))),
+            true => output::print(&format!("{}\n", Value::from(shown::entry(key, &entry)))),
             false => output::value(&entry.value),
         }
     }
-}
-
-fn document(key: &[u8], entry: &Entry<Bytes>) -> Map<String, Value> {
-    let mut document = Map::new();
-    shown::bytes(&mut document, "key", key);
-    let known = json!({
-        "revision": entry.revision.map(Revision::get),
-        "size": entry.value.len(),
-        "content_type": entry.content_type,
-        "content_encoding": entry.content_encoding,
-        "modified": shown::time(entry.modified),
-        "expires": shown::time(entry.expires),
-    });
-    if let Value::Object(known) = known {
-        document.extend(known.into_iter().filter(|(_, value)| !value.is_null()));
-    }
-    shown::bytes(&mut document, "value", &entry.value);
-    document
 }
 
 #[derive(Args, Debug)]

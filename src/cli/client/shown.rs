@@ -3,9 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
 
-use akvs_client::{Client, Error, Item, Namespace, Revision};
+use akvs_client::{Client, Entry, Error, Item, Namespace, Revision};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -73,9 +74,7 @@ pub(super) fn bytes(document: &mut Map<String, Value>, name: &str, bytes: &[u8])
 
 /// An item as the contract lists it.
 pub(super) fn item(item: &Item) -> Map<String, Value> {
-    let mut document = Map::new();
-    bytes(&mut document, "key", &item.key);
-    let rest = json!({
+    let known = json!({
         "revision": item.revision.get(),
         "size": item.size,
         "content_type": item.content_type,
@@ -83,10 +82,30 @@ pub(super) fn item(item: &Item) -> Map<String, Value> {
         "modified": time(item.modified),
         "expires": time(item.expires),
     });
-    if let Value::Object(rest) = rest {
-        document.extend(rest.into_iter().filter(|(_, value)| !value.is_null()));
+    document(&item.key, known, item.value.as_deref())
+}
+
+/// A value that was read, likewise.
+pub(super) fn entry(key: &[u8], entry: &Entry<Bytes>) -> Map<String, Value> {
+    let known = json!({
+        "revision": entry.revision.map(Revision::get),
+        "size": entry.value.len(),
+        "content_type": entry.content_type,
+        "content_encoding": entry.content_encoding,
+        "modified": time(entry.modified),
+        "expires": time(entry.expires),
+    });
+    document(key, known, Some(&entry.value))
+}
+
+/// A key, what is known of it, and its value where that is told.
+fn document(key: &[u8], known: Value, value: Option<&[u8]>) -> Map<String, Value> {
+    let mut document = Map::new();
+    bytes(&mut document, "key", key);
+    if let Value::Object(known) = known {
+        document.extend(known.into_iter().filter(|(_, value)| !value.is_null()));
     }
-    if let Some(value) = &item.value {
+    if let Some(value) = value {
         bytes(&mut document, "value", value);
     }
     document
