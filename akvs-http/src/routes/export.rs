@@ -4,19 +4,18 @@
 //! for it. What fails on the way cuts the stream off, so that the last line is missing.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_ENCODING, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::Limit;
-use akvs_core::{Code, Error, Namespace, Result, View, Views};
+use akvs_core::{Namespace, Result, View, Views};
 use akvs_registry::Registry;
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use tokio::time::Instant;
+use futures_util::stream;
 
 use super::list::{self, blocking};
+use super::pieces::{SNAPSHOT_TIME, pieces};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
@@ -29,8 +28,6 @@ const PAGE: Limit = Limit {
     rows: 512,
     bytes: 128 << 10,
 };
-/// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
-const MAX_TIME: Duration = Duration::from_secs(3_600);
 
 /// `GET /export` and `GET /export/{namespace}`.
 pub(crate) async fn serve(
@@ -87,23 +84,10 @@ async fn export(
     Ok(match is_head {
         // Of no known length, as a GET is.
         true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
-        false => response.streaming(chunks(writer)),
-    })
-}
-
-fn chunks(writer: Writer) -> impl Stream<Item = Result<Bytes>> {
-    let until = Instant::now() + MAX_TIME;
-    stream::try_unfold(Some(writer), move |writer| async move {
-        let Some(writer) = writer else {
-            return Ok(None);
-        };
-        let chunk = match Instant::now() < until {
-            true => blocking(move || writer.chunk()).await,
-            false => Err(Error::new(Code::Overloaded, "it was read too slowly")),
-        };
-        chunk
-            .map(Some)
-            .inspect_err(|error| log::error!("an export ends early: {error}"))
+        false => {
+            let text = pieces("an export", Some(SNAPSHOT_TIME), writer, Writer::chunk);
+            response.streaming(text)
+        }
     })
 }
 
@@ -161,7 +145,7 @@ impl Writer {
     }
 
     /// What comes next, and where to go on.
-    fn chunk(mut self) -> Result<(Bytes, Option<Writer>)> {
+    fn chunk(mut self) -> Result<Option<(Bytes, Option<Writer>)>> {
         self.permit.check(|| self.registry.now())?;
         // An empty chunk would be none; and some pages have only what is expired, or are kept by the coding.
         let mut chunk = Vec::new();
@@ -175,10 +159,10 @@ impl Writer {
             self.text.clear();
             if is_end {
                 chunk.extend(self.encoder.finish()?);
-                return Ok((chunk.into(), None));
+                return Ok(Some((chunk.into(), None)));
             }
         }
-        Ok((chunk.into(), Some(self)))
+        Ok(Some((chunk.into(), Some(self))))
     }
 
     /// Writes a page of records; whether it was the last one.

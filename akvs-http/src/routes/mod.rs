@@ -12,6 +12,7 @@ mod namespaces;
 pub(crate) mod ndjson;
 pub(crate) mod openapi;
 pub(crate) mod owner;
+mod pieces;
 pub(crate) mod root;
 pub(crate) mod txn;
 pub(crate) mod version;

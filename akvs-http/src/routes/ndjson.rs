@@ -5,19 +5,18 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::engine::Limit;
-use akvs_core::{Code, Error, Namespace, Result, View};
+use akvs_core::{Namespace, Result, View};
 use akvs_registry::Registry;
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use tokio::time::Instant;
+use futures_util::stream;
 
 use super::list::{self, Range};
+use super::pieces::{SNAPSHOT_TIME, pieces};
 use crate::app::State;
 use crate::auth::Permit;
 use crate::item::Item;
@@ -30,8 +29,6 @@ const PAGE: Limit = Limit {
     rows: 512,
     bytes: 128 << 10,
 };
-/// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
-const MAX_TIME: Duration = Duration::from_secs(3_600);
 
 /// Whether the client asks for lines, and does not like a document better.
 pub(super) fn is_wanted(request: &HttpRequest) -> bool {
@@ -77,13 +74,16 @@ pub(super) async fn answer(
         Method::HEAD => {
             response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
         }
-        _ => response.streaming(lines(Reader {
-            registry,
-            permit,
-            view: Arc::new(view),
-            range,
-            values: params.values,
-        })),
+        _ => {
+            let reader = Reader {
+                registry,
+                permit,
+                view: Arc::new(view),
+                range,
+                values: params.values,
+            };
+            response.streaming(pieces("a list", Some(SNAPSHOT_TIME), reader, Reader::page))
+        }
     })
 }
 
@@ -96,24 +96,9 @@ struct Reader {
     values: bool,
 }
 
-fn lines(reader: Reader) -> impl Stream<Item = Result<Bytes>> {
-    let until = Instant::now() + MAX_TIME;
-    stream::try_unfold(Some(reader), move |reader| async move {
-        let Some(reader) = reader else {
-            return Ok(None);
-        };
-        let page = match Instant::now() < until {
-            true => list::blocking(move || reader.page()).await,
-            false => Err(Error::new(Code::Overloaded, "the list was read too slowly")),
-        };
-        page.map(Some)
-            .inspect_err(|error| log::error!("a list ends early: {error}"))
-    })
-}
-
 impl Reader {
     /// The next lines, and where to go on.
-    fn page(mut self) -> Result<(Bytes, Option<Reader>)> {
+    fn page(mut self) -> Result<Option<(Bytes, Option<Reader>)>> {
         // An empty chunk would be none; and some pages have only what is expired.
         let mut text = Vec::new();
         self.permit.check(|| self.registry.now())?;
@@ -128,9 +113,9 @@ impl Reader {
             }
             match page.next {
                 Some(next) => self.range.go_on(next),
-                None => return Ok((text.into(), None)),
+                None => return Ok(Some((text.into(), None))),
             }
         }
-        Ok((text.into(), Some(self)))
+        Ok(Some((text.into(), Some(self))))
     }
 }

@@ -7,10 +7,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
 use serde::Serialize;
 
 use super::list::{blocking, json};
+use super::pieces::pieces;
 use crate::app::State;
 use crate::body::{self, Limits};
 use crate::owner::{Operator, Parts};
@@ -189,17 +189,14 @@ async fn parts(
     match made {
         Ok(parts) => HttpResponse::Ok()
             .content_type(media_type)
-            .streaming(stream_of(parts)),
+            .streaming(pieces("an answer to the owner", None, parts, part)),
         Err(error) => problem::respond(request, &error),
     }
 }
 
-fn stream_of(parts: Parts) -> impl Stream<Item = Result<Bytes>> {
-    stream::try_unfold(parts, |mut parts| async {
-        let part = blocking(move || Ok(parts.next().transpose()?.map(|part| (part, parts))));
-        part.await
-            .inspect_err(|error| log::error!("an answer to the owner was broken off: {error}"))
-    })
+/// The next part, and the others.
+fn part(mut parts: Parts) -> Result<Option<(Bytes, Option<Parts>)>> {
+    Ok(parts.next().transpose()?.map(|part| (part, Some(parts))))
 }
 
 fn is_read(request: &HttpRequest) -> bool {
