@@ -4,7 +4,7 @@
 //! package registry.
 
 use crate::shell::{Result, cargo, run, timed};
-use crate::{fuzz, licences, test, tidy};
+use crate::{dist, fuzz, licences, test, tidy};
 
 /// Runs every check.
 pub(crate) fn ci() -> Result {
@@ -26,7 +26,8 @@ pub(crate) fn ci() -> Result {
         timed("cargo xtask tidy", tidy::tidy)?;
         timed("cargo xtask licences", licences::licences)?;
         fuzz::fuzz_if_possible()?;
-        timed("cargo xtask test", || test::test(&["--locked".to_owned()]))
+        timed("cargo xtask test", || test::test(&["--locked".to_owned()]))?;
+        timed("cargo xtask dist", dist::dist_if_possible)
     })
 }
 

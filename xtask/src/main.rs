@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod dist;
 mod fuzz;
 mod licences;
 mod openapi;
@@ -24,6 +25,7 @@ usage: cargo xtask <verb>
   openapi       [--examples N]: the API's description of itself, and whether the server keeps to it (needs Python)
   fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
   bench [part]  build for release and measure `writes` beside redis, and `reads` (needs wrk, redis-server)
+  dist          [--profile P] [--check [--once]]: a release below target/dist; checked, and built twice to compare
 ";
 
 fn main() -> ExitCode {
@@ -40,9 +42,8 @@ fn main() -> ExitCode {
         ("openapi", _) => openapi::openapi(rest),
         ("fuzz", _) => fuzz::fuzz(rest),
         ("bench", _) => bench::bench(),
-        ("dist" | "release", _) => {
-            Err(format!("`{verb}` is not there yet: nothing was built").into())
-        }
+        ("dist", _) => dist::dist(rest),
+        ("release", _) => Err(format!("`{verb}` is not there yet: nothing was built").into()),
         ("help" | "-h" | "--help", _) => {
             print!("{HELP}");
             Ok(())

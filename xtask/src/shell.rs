@@ -56,7 +56,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// Announces and runs it; its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result {
     let line = describe(command);
-    timed(&line, || {
+    run_as(&line, command)
+}
+
+/// The same, of a command that is too long to be read.
+pub(crate) fn run_as(line: &str, command: &mut Command) -> Result {
+    timed(line, || {
         let status = command
             .status()
             .map_err(|error| format!("cannot start `{line}`: {error}"))?;

@@ -1,0 +1,21 @@
+//! What must be true of a release.
+//!
+//! Owns the list of checks and their order; each is a file beside. A check changes nothing of the release, ends what it
+//! starts, and says in one line what it could not try here.
+
+mod tarball;
+
+use super::Release;
+use crate::shell::{Result, timed};
+
+type Check = fn(&Release) -> Result;
+
+const CHECKS: &[(&str, Check)] = &[("what is in the tarball", tarball::check)];
+
+/// All checks, one after the other.
+pub(super) fn check(release: &Release) -> Result {
+    for (what, check) in CHECKS {
+        timed(what, || check(release))?;
+    }
+    Ok(())
+}
