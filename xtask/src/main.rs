@@ -11,6 +11,7 @@ mod openapi;
 mod shell;
 mod test;
 mod tidy;
+mod unit;
 
 use std::process::ExitCode;
 
