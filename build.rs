@@ -1,21 +1,58 @@
-//! Tells the program which commit it is built from: what `AKVS_COMMIT` says, else what git says, else nothing.
+//! Tells the program what it is built from, and for what: the commit that `AKVS_COMMIT` names, else git, with the date
+//! that `SOURCE_DATE_EPOCH` says, else git; the target; and the engine's version. What nobody knows is `unknown`.
 
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=AKVS_COMMIT");
-    let given = std::env::var("AKVS_COMMIT").ok();
-    let commit = given
-        .filter(|commit| !commit.is_empty())
-        .or_else(checked_out)
-        .unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo::rustc-env=AKVS_COMMIT={commit}");
+    let commit = given("AKVS_COMMIT").or_else(checked_out);
+    tell("AKVS_COMMIT", commit);
+    // Seconds since 1970.
+    let date = given("SOURCE_DATE_EPOCH").or_else(committed);
+    tell("AKVS_DATE", date);
+    tell("AKVS_TARGET", std::env::var("TARGET").ok());
+    tell("AKVS_ENGINE", engine());
 }
 
-/// The commit that is checked out, if these files are git's at all: an unpacked archive may lie in another's checkout.
+fn tell(name: &str, value: Option<String>) {
+    let value = value.unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo::rustc-env={name}={value}");
+}
+
+/// What the environment says, if it says something.
+fn given(name: &str) -> Option<String> {
+    println!("cargo::rerun-if-env-changed={name}");
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The disk engine's library and its version, as they are locked.
+fn engine() -> Option<String> {
+    const LOCK: &str = "Cargo.lock";
+    if Path::new(LOCK).exists() {
+        println!("cargo::rerun-if-changed={LOCK}");
+    }
+    let lock = std::fs::read_to_string(LOCK).ok()?;
+    let mut lines = lock.lines().skip_while(|line| *line != "name = \"fjall\"");
+    let version = lines.nth(1)?.strip_prefix("version = \"")?;
+    Some(format!("fjall {}", version.trim_end_matches('"')))
+}
+
+/// The commit that is checked out.
 fn checked_out() -> Option<String> {
+    in_checkout()?;
+    git(&["rev-parse", "HEAD"])
+}
+
+/// When it was committed.
+fn committed() -> Option<String> {
+    in_checkout()?;
+    git(&["log", "--max-count=1", "--format=%ct"])
+}
+
+/// Whether these files are git's at all, since an unpacked archive may lie in another's checkout; another commit then
+/// has the build be done again.
+fn in_checkout() -> Option<()> {
     git(&["ls-files", "--error-unmatch", "Cargo.toml"])?;
     // What changes with the commit, and nothing that changes without it. A file that is not there would always count
     // as changed.
@@ -30,7 +67,7 @@ fn checked_out() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    git(&["rev-parse", "HEAD"])
+    Some(())
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -1,6 +1,8 @@
-//! The time of day, for verbs that run without a server.
+//! The time of day, for verbs that run without a server, and how long the system and this process have been running.
 
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
@@ -25,4 +27,19 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let done = work();
     (done, start.elapsed())
+}
+
+/// How long the system has been running, as its service manager counts.
+pub(crate) fn since_boot() -> Duration {
+    of(ClockId::Monotonic)
+}
+
+/// How long this process has been at work, on all processors together.
+pub(crate) fn used() -> Duration {
+    of(ClockId::ProcessCPUTime)
+}
+
+fn of(clock: ClockId) -> Duration {
+    // Neither is ever negative.
+    clock_gettime(clock).try_into().unwrap_or_default()
 }

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::Engine;
-use akvs_core::{Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options};
+use akvs_core::{
+    Database, DiskEngine, DiskFormat, DiskOptions, FolderLock, MemoryEngine, OpenError, Options,
+};
 use akvs_http::{About, Listener};
 use akvs_registry::Registry;
 use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
@@ -144,6 +146,24 @@ pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
         accept_lost_commits: settings.engine.accept_lost_commits,
         beside: beside.into_iter().flatten().chain(logs).collect(),
         ..DiskOptions::new(&settings.data_dir)
+    }
+}
+
+/// Which engines there are.
+pub(crate) fn engines() -> String {
+    format!("disk ({}), memory", env!("AKVS_ENGINE"))
+}
+
+/// Which data this release writes, and which it reads.
+pub(crate) fn format() -> String {
+    let DiskFormat {
+        folder,
+        rows,
+        oldest_rows,
+    } = DiskEngine::FORMAT;
+    match oldest_rows == rows {
+        true => format!("folder {folder}, rows {rows}"),
+        false => format!("folder {folder}, rows {rows} (read from {oldest_rows} on)"),
     }
 }
 

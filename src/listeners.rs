@@ -1,15 +1,16 @@
 //! The sockets to listen on: names looked up, who may connect judged, the sockets bound, and their files removed.
 //!
-//! It owns the sockets until they are handed on. Invariant: nothing is bound that other machines can reach unless that
-//! was asked for.
+//! It owns the sockets until they are handed on. Invariants: nothing is listened on that other machines can reach unless
+//! that was asked for, and of a socket that was passed only the connections are ours.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use akvs_http::Listener;
 
 use crate::failure::Failure;
+use crate::manager::{Kind, Passed};
 use crate::settings::{Address, Addresses};
 use crate::socket::{self, OWNER_MODE, SHARED_MODE};
 
@@ -30,13 +31,13 @@ enum Found {
 }
 
 /// A socket that is bound, and the URL by which it is reached.
-pub(crate) struct Bound {
-    pub(crate) listener: Listener,
-    pub(crate) shown: String,
+struct Bound {
+    listener: Listener,
+    shown: String,
 }
 
 /// Looks up the names.
-pub(crate) fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
+fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
     addresses
         .iter()
         .map(|written| {
@@ -73,29 +74,164 @@ pub(crate) fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
         .collect()
 }
 
-/// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
-pub(crate) fn guard(addresses: &[Resolved], is_meant: bool) -> Result<(), Failure> {
-    match addresses.iter().find(|address| !address.is_loopback()) {
-        Some(Resolved { written, .. }) if !is_meant => Err(Failure::config(format!(
-            "http.listen: other machines can reach {written}, and everybody who can connect could read and change \
-             everything; listen on 127.0.0.1, make a token (akvs token new), or start with --unauthenticated if that is meant"
-        ))),
-        _ => Ok(()),
+/// What is to be listened on.
+pub(crate) enum Places {
+    /// What the settings say.
+    Chosen(Vec<Resolved>),
+    /// What a service manager passes, in place of that.
+    Passed(Vec<Passed>),
+}
+
+/// What is listened on.
+pub(crate) struct Sockets {
+    pub(crate) listeners: Vec<Listener>,
+    /// The URLs of those that are not the owner's.
+    pub(crate) shown: Vec<String>,
+    /// Whether this machine alone can reach all of them.
+    pub(crate) are_loopback: bool,
+    /// Whether they were passed.
+    pub(crate) are_passed: bool,
+    pub(crate) files: Files,
+}
+
+/// The files of Unix sockets that are ours.
+pub(crate) struct Files(Vec<PathBuf>);
+
+impl Places {
+    /// What the settings say, names looked up.
+    pub(crate) fn chosen(addresses: &Addresses) -> Result<Places, Failure> {
+        resolve(addresses).map(Places::Chosen)
+    }
+
+    /// What was passed, if something was; else what the settings say.
+    pub(crate) fn of(addresses: &Addresses, passed: Vec<Passed>) -> Result<Places, Failure> {
+        match passed.is_empty() {
+            true => Places::chosen(addresses),
+            false => Ok(Places::Passed(passed)),
+        }
+    }
+
+    /// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
+    pub(crate) fn guard(&self, is_meant: bool) -> Result<(), Failure> {
+        if is_meant {
+            return Ok(());
+        }
+        let (what, loopback) = match self {
+            Places::Chosen(addresses) => {
+                let Some(reached) = addresses.iter().find(|address| !address.is_loopback()) else {
+                    return Ok(());
+                };
+                let what = format!("http.listen: other machines can reach {}", reached.written);
+                (what, "listen on 127.0.0.1")
+            }
+            Places::Passed(passed) => {
+                let Some((reached, name)) = passed.iter().find_map(Passed::reached) else {
+                    return Ok(());
+                };
+                let what = format!(
+                    "the service manager passes {reached} ({name}), which other machines can reach"
+                );
+                (what, "let ListenStream= be 127.0.0.1 and its port")
+            }
+        };
+        Err(Failure::config(format!(
+            "{what}, and everybody who can connect could read and change everything; {loopback}, make a token \
+             (akvs token new), or start with --unauthenticated if that is meant"
+        )))
+    }
+
+    fn are_loopback(&self) -> bool {
+        match self {
+            Places::Chosen(addresses) => addresses.iter().all(Resolved::is_loopback),
+            Places::Passed(passed) => passed.iter().all(|passed| passed.reached().is_none()),
+        }
+    }
+
+    /// Binds all that was not passed, and a socket for the owner of the data where the folder is ours.
+    pub(crate) fn bind(self, scheme: &str, data_dir: Option<&str>) -> Result<Sockets, Failure> {
+        let are_loopback = self.are_loopback();
+        let mut files = Vec::new();
+        let (bound, are_passed) = match self {
+            Places::Chosen(addresses) => {
+                let mut bound = Vec::new();
+                for address in addresses {
+                    bound.extend(address.bind(scheme)?);
+                    files.extend(address.into_path());
+                }
+                (bound, false)
+            }
+            Places::Passed(passed) => {
+                let bound = passed.into_iter().map(|passed| passed.bound(scheme));
+                (bound.collect(), true)
+            }
+        };
+        let (mut listeners, shown): (Vec<_>, Vec<_>) = bound
+            .into_iter()
+            .map(|bound| (bound.listener, bound.shown))
+            .unzip();
+        if let Some(data_dir) = data_dir {
+            let (listener, path) = bind_owner(data_dir)?;
+            listeners.push(listener);
+            files.insert(0, path);
+        }
+        Ok(Sockets {
+            listeners,
+            shown,
+            are_loopback,
+            are_passed,
+            files: Files(files),
+        })
     }
 }
 
-/// Whether this machine alone can reach all of them.
-pub(crate) fn are_loopback(addresses: &[Resolved]) -> bool {
-    addresses.iter().all(Resolved::is_loopback)
+impl Files {
+    /// Takes them away, where nobody listens any more.
+    pub(crate) fn remove(&self) {
+        for path in &self.0 {
+            if !socket::is_heard(path) {
+                // One that stays is taken over by the next start.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+impl Passed {
+    /// Its address and name, where other machines can reach it.
+    fn reached(&self) -> Option<(SocketAddr, &str)> {
+        match &self.kind {
+            Kind::Tcp(_, address) if !is_loopback(address) => Some((*address, &self.name)),
+            Kind::Tcp(..) | Kind::Unix(..) => None,
+        }
+    }
+
+    fn bound(self, scheme: &str) -> Bound {
+        match self.kind {
+            Kind::Tcp(listener, address) => Bound {
+                listener: Listener::Tcp(listener),
+                shown: format!("{scheme}://{address}"),
+            },
+            Kind::Unix(listener, path) => Bound {
+                listener: Listener::Unix(listener),
+                shown: format!("unix:{path}"),
+            },
+        }
+    }
 }
 
 impl Resolved {
     fn is_loopback(&self) -> bool {
         match &self.found {
-            Found::Tcp(found) => found
-                .iter()
-                .all(|found| found.ip().to_canonical().is_loopback()),
+            Found::Tcp(found) => found.iter().all(is_loopback),
             Found::Unix(_) => true,
+        }
+    }
+
+    /// The file of its socket.
+    fn into_path(self) -> Option<PathBuf> {
+        match self.found {
+            Found::Unix(path) => Some(path),
+            Found::Tcp(_) => None,
         }
     }
 
@@ -152,17 +288,8 @@ impl Resolved {
     }
 }
 
-/// Binds all of them.
-pub(crate) fn bind(addresses: &[Resolved], scheme: &str) -> Result<Vec<Bound>, Failure> {
-    let mut bound = Vec::new();
-    for address in addresses {
-        bound.extend(address.bind(scheme)?);
-    }
-    Ok(bound)
-}
-
 /// Listens for the owner of the data, in its folder, which is ours.
-pub(crate) fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure> {
+fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure> {
     let path = socket::of_owner(data_dir);
     // Whoever listens there has not got the folder, and is no server of ours.
     let listener = socket::listen(&path, OWNER_MODE, BACKLOG).map_err(|error| {
@@ -171,18 +298,8 @@ pub(crate) fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure>
     Ok((Listener::Owner(listener), path))
 }
 
-/// Takes the files of sockets away, on which nobody listens any more.
-pub(crate) fn remove(owner: Option<&Path>, addresses: &[Resolved]) {
-    let shared = addresses.iter().filter_map(|address| match &address.found {
-        Found::Unix(path) => Some(&**path),
-        Found::Tcp(_) => None,
-    });
-    for path in owner.into_iter().chain(shared) {
-        if !socket::is_heard(path) {
-            // One that stays is taken over by the next start.
-            let _ = std::fs::remove_file(path);
-        }
-    }
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

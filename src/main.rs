@@ -8,6 +8,7 @@ mod descriptors;
 mod failure;
 mod listeners;
 mod logging;
+mod manager;
 mod owner;
 mod prompt;
 mod settings;

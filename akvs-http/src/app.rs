@@ -14,6 +14,7 @@ use crate::auth::{Asking, Gate, Grant, Permit};
 use crate::body::{BodyMemory, Limits};
 use crate::connection::Asker;
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::routes::{export, get, import, kv, meta, metrics, openapi, root, txn, version, watch};
 use crate::{Operator, Options};
 
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) body_memory: BodyMemory,
     pub(crate) heartbeat: Duration,
     pub(crate) metrics: Metrics,
+    pub(crate) pulse: Pulse,
     pub(crate) about: About,
     pub(crate) operator: Option<Arc<dyn Operator>>,
     /// What `/version` tells.
@@ -36,6 +38,7 @@ impl State {
     pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
         Arc::new(State {
             metrics: Metrics::default(),
+            pulse: Pulse::default(),
             about: options.about,
             operator: options.operator.clone(),
             version: version::document(&registry, options),

@@ -51,6 +51,7 @@ mod page;
 mod params;
 mod path;
 mod problem;
+mod pulse;
 mod routes;
 mod running;
 mod sse;

@@ -30,6 +30,7 @@ pub fn start(
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = Relay::attach() {
             spawn(relay);
+            spawn(data.pulse.join(data.registry.clone()));
         }
         let cells = data.metrics.worker();
         let observe = Observe::new(cells, data.registry.clone());
@@ -110,6 +111,36 @@ impl Handle {
         if let Some(current) = &self.tls {
             current.replace(tls);
         }
+    }
+
+    /// Whether the server works: done once each worker and the thread that commits have answered, as they answer
+    /// writes, and never where one of them hangs. False where nobody is left to commit. That no write is taken because
+    /// the disk is full, or that all connections are taken, is no failure of theirs.
+    ///
+    /// ```
+    /// # use akvs_core::{Database, MemoryEngine};
+    /// # use akvs_server::{Committer, SystemClock};
+    /// # use std::sync::Arc;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = Database::open(Arc::new(MemoryEngine::new()), Default::default())?;
+    /// # let committer = Committer::start(database, Default::default(), Arc::new(SystemClock::new()))?;
+    /// # let registry = akvs_registry::Registry::new(committer.clone());
+    /// # actix_web::rt::System::new().block_on(async {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let running = akvs_http::start(vec![listener], registry, &akvs_http::Options::default())?;
+    /// let handle = running.handle();
+    /// let served = actix_web::rt::spawn(running);
+    /// assert!(handle.works().await);
+    /// committer.stop()?;
+    /// assert!(!handle.works().await, "nobody is left to commit");
+    /// # handle.stop(true).await;
+    /// # served.await??;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub async fn works(&self) -> bool {
+        self.state.pulse.check().await
     }
 
     /// Says that the end has begun: `/readyz` answers 503, all else goes on.

@@ -217,6 +217,11 @@ impl Registry {
         self.0.committer.is_writable()
     }
 
+    /// Whether the thread that commits works; done once it has come to the question. See [`Committer::answers`].
+    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
+        self.0.committer.answers()
+    }
+
     fn opened(&self, name: &str) -> Option<Server> {
         self.0
             .servers

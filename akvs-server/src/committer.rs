@@ -4,6 +4,8 @@
 //! It owns its thread, the queue of ready writers and the bounds of what may wait. It does not judge (`writer` and
 //! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
 
+mod end;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,11 +14,12 @@ use std::thread::JoinHandle;
 use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
-use crate::relay::Bundle;
+use self::end::{End, Unwinding};
+use crate::relay::{Answer, Bundle, Reply};
 use crate::stats::{Stats, Tally};
 use crate::upkeep::Upkeep;
 use crate::watch::{Feeds, Publisher};
-use crate::writer::{Budget, Ready, Request, Round, Writer};
+use crate::writer::{Budget, Ready, Request, Round};
 use crate::{Clock, CommitterOptions};
 
 /// The most that one commit takes, so that its batch and its answers stay small.
@@ -50,6 +53,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     ready: VecDeque<Ready>,
+    /// Those who want to know whether the thread works; all of them are answered at once.
+    asked: Vec<Reply>,
     /// Whether the thread waits to be woken.
     parked: bool,
     stopping: bool,
@@ -124,6 +129,16 @@ impl Committer {
     pub fn is_writable(&self) -> bool {
         let state = self.0.shared.state();
         !state.stopping && !state.ended && self.database().failure().is_none()
+    }
+
+    /// Whether the thread works: done once it has come to the question, after the commit that is under way, and
+    /// answered by the way of any write. False where the thread has ended. A commit that failed is an answer too.
+    ///
+    /// It takes no place among the writes, so that many of them do not make it look hung.
+    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
+        let (reply, receiver) = Reply::channel();
+        self.0.shared.ask(reply);
+        async move { matches!(receiver.await, Ok(Ok(_))) }
     }
 
     /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
@@ -205,6 +220,20 @@ impl Shared {
         }
     }
 
+    fn ask(&self, reply: Reply) {
+        let mut state = self.state();
+        if state.ended {
+            // Dropped, which says so.
+            return;
+        }
+        state.asked.push(reply);
+        let parked = std::mem::take(&mut state.parked);
+        drop(state);
+        if parked {
+            self.wake.notify_one();
+        }
+    }
+
     /// Counts a request in, unless there are too many.
     fn admit(&self, bytes: usize) -> Result<()> {
         let overloaded = |what: &str, limit: usize| {
@@ -233,17 +262,6 @@ impl Shared {
         Ok(())
     }
 
-    fn discharge(&self, requests: usize, bytes: usize) {
-        self.queued.fetch_sub(requests, Ordering::Relaxed);
-        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    fn refuse(&self, writer: &Writer) {
-        let refused = writer
-            .refuse(&Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1));
-        self.discharge(refused.len(), refused.iter().sum());
-    }
-
     fn run(shared: &Arc<Shared>) -> Result<()> {
         // However the thread ends, nobody is to wait for it any longer.
         let _end = End(shared);
@@ -265,6 +283,12 @@ impl Shared {
         loop {
             let pause = upkeep.run(self, publisher);
             let mut state = self.state();
+            let asked = std::mem::take(&mut state.asked);
+            if !asked.is_empty() {
+                drop(state);
+                Bundle::of(asked, || Ok(Answer::Existed(true))).send();
+                continue;
+            }
             if state.ready.is_empty() && !state.stopping {
                 state.parked = true;
                 state = match pause {
@@ -360,36 +384,5 @@ impl Shared {
     fn answer(&self, round: Round) {
         self.discharge(round.bundle.len(), round.budget.spent_bytes());
         round.bundle.send();
-    }
-}
-
-/// The writers of the commit that is under way, which nobody would come back to if it panicked.
-struct Unwinding<'a> {
-    shared: &'a Shared,
-    writers: Vec<Ready>,
-}
-
-impl Drop for Unwinding<'_> {
-    fn drop(&mut self) {
-        for writer in &self.writers {
-            self.shared.refuse(writer);
-        }
-    }
-}
-
-/// The end of the thread.
-struct End<'a>(&'a Shared);
-
-impl Drop for End<'_> {
-    fn drop(&mut self) {
-        let ready = {
-            let mut state = self.0.state();
-            state.ended = true;
-            std::mem::take(&mut state.ready)
-        };
-        for writer in ready {
-            self.0.refuse(&writer);
-        }
-        self.0.feeds.close();
     }
 }

@@ -84,6 +84,14 @@ pub(crate) fn mailbox() -> Weak<Mailbox> {
 }
 
 impl Bundle {
+    /// The same answer for all of these.
+    pub(crate) fn of(replies: Vec<Reply>, answer: impl Fn() -> Result<Answer>) -> Bundle {
+        let letters = replies.into_iter().map(|reply| (reply, answer()));
+        Bundle {
+            letters: letters.collect(),
+        }
+    }
+
     pub(crate) fn push(&mut self, reply: Reply, result: Result<Answer>) {
         self.letters.push((reply, result));
     }

@@ -4,6 +4,7 @@ mod common;
 
 use akvs_core::{Code, Op};
 use common::{GatedEngine, Verdict, key, server};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 #[test]
@@ -36,6 +37,29 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
         assert_eq!(server.get(b"key").await.unwrap().value, "stored");
     });
     assert!(!committer.is_writable());
+    assert!(pollster::block_on(committer.answers()), "that is no hang");
+}
+
+#[test]
+fn while_a_commit_hangs_there_is_no_answer() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = common::committer(engine, Default::default());
+    let server = server(&committer, "ns");
+    assert!(pollster::block_on(committer.answers()), "nothing to do");
+
+    let hanging = server.submit(key("key"), Op::set("v"));
+    gate.waiting.recv().expect("the commit");
+    let mut questions = [committer.answers(), committer.answers()].map(Box::pin);
+    for question in &mut questions {
+        assert!(question.as_mut().now_or_never().is_none());
+    }
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    pollster::block_on(async {
+        hanging.await.unwrap();
+        for question in questions {
+            assert!(question.await);
+        }
+    });
 }
 
 #[test]
@@ -50,9 +74,11 @@ fn a_panic_while_committing_leaves_nobody_waiting() {
         one.submit(key("key"), Op::set("v")),
         two.submit(key("key"), Op::set("v")),
     ];
+    let question = committer.answers();
     gate.verdicts.send(Verdict::Panic).unwrap();
 
     pollster::block_on(async {
+        assert!(!question.await && !committer.answers().await);
         assert_eq!(committing.await.unwrap_err().code(), Code::OutcomeUnknown);
         for result in join_all(queued).await {
             assert_eq!(result.unwrap_err().code(), Code::Closing);

@@ -10,6 +10,7 @@ use akvs_http::Handle;
 
 use super::{certificates, tokens};
 use crate::cli::SettingsFlags;
+use crate::failure::Failure;
 use crate::logging;
 use crate::settings::Settings;
 
@@ -57,17 +58,18 @@ impl Renewal {
         let look = Look::at(&self.tokens);
         if look != self.seen {
             self.seen = look;
-            self.read_tokens();
+            // What is wrong is in the log.
+            let _ = self.read_tokens();
         }
     }
 
-    fn read_tokens(&self) {
+    fn read_tokens(&self) -> Result<(), String> {
         let path = self.tokens.display();
         if self.seen.0.is_none() {
             log::warn!(
                 "{path} is not there; tokens that were read from it hold until the server is started anew"
             );
-            return;
+            return Ok(());
         }
         match tokens(&self.tokens) {
             Ok(found) => {
@@ -80,36 +82,49 @@ impl Renewal {
                     );
                 }
             }
-            Err(error) => log::error!("the tokens stay as they are: {error}"),
+            Err(error) => return Err(failed("tokens", &error)),
+        }
+        Ok(())
+    }
+
+    /// Reads again all that can be changed without a restart; an error says what stays as it was.
+    pub(crate) fn all(&mut self) -> Result<(), String> {
+        log::info!("SIGHUP: reading tokens, certificates and the log's filter again");
+        self.seen = Look::at(&self.tokens);
+        let tokens = match self.seen.0 {
+            Some(_) => self.read_tokens(),
+            None => Ok(()),
+        };
+        let others = self.read_others();
+        let failed: Vec<String> = [tokens, others]
+            .into_iter()
+            .filter_map(Result::err)
+            .collect();
+        match failed.is_empty() {
+            true => Ok(()),
+            false => Err(failed.join("; ")),
         }
     }
 
-    /// Reads again all that can be changed without a restart.
-    pub(crate) fn all(&mut self) {
-        log::info!("SIGHUP: reading tokens, certificates and the log's filter again");
-        self.seen = Look::at(&self.tokens);
-        if self.seen.0.is_some() {
-            self.read_tokens();
-        }
+    fn read_others(&self) -> Result<(), String> {
         let settings = match self.flags.load() {
             Ok(loaded) => loaded.settings,
-            Err(error) => {
-                log::error!("the settings stay as they are: {error}");
-                return;
-            }
+            Err(error) => return Err(failed("settings", &error)),
         };
         logging::filter(&settings);
-        match certificates(&settings) {
+        let renewed = match certificates(&settings) {
             Ok(Some(tls)) => {
                 self.handle.replace_tls(tls);
                 log::info!("certificates renewed");
+                Ok(())
             }
-            Ok(None) => {}
-            Err(error) => log::error!("the certificates stay as they are: {error}"),
-        }
+            Ok(None) => Ok(()),
+            Err(error) => Err(failed("certificates", &error)),
+        };
         if !self.differs_only_live(&settings) {
             log::warn!("some settings have changed that hold from the next start on only");
         }
+        renewed
     }
 
     /// Whether no setting has changed that needs a restart.
@@ -122,4 +137,11 @@ impl Renewal {
         }
         old == *new
     }
+}
+
+/// What is to be said of what cannot be read; it is in the log then.
+fn failed(what: &str, error: &Failure) -> String {
+    let text = format!("the {what} stay as they are: {error}");
+    log::error!("{text}");
+    text
 }

@@ -9,6 +9,7 @@ use super::serve::{self, Beside, Mode};
 use super::{PlaceFlags, SettingsFlags, output};
 use crate::failure::Failure;
 use crate::logging;
+use crate::manager::Manager;
 use crate::owner::{Owner, block_on};
 use crate::prompt::{self, Session};
 
@@ -61,7 +62,7 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
                 ready: Box::new(ready),
                 code: with,
             };
-            let ended = serve::run_as(&flags, Mode::Console(beside));
+            let ended = serve::run_as(&flags, Mode::Console(beside), Manager::default());
             // Only a server that could not start, or failed, comes here: one that stops ends the process.
             if let Err(failure) = ended
                 && let Err(mpsc::SendError(Err(failure))) = failed.send(Err(failure))

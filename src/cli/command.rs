@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::client::Target;
 use super::{
     ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, ping, serve,
-    shell, start, status, stop, token, usage,
+    shell, start, status, stop, token, usage, version,
 };
 use crate::failure::Failure;
 use crate::owner::block_on;
@@ -18,6 +18,7 @@ use crate::owner::block_on;
 #[command(
     name = "akvs",
     version,
+    disable_version_flag = true,
     about,
     long_about = "The key-value store that you can curl.\n\nWithout a command it is `akvs serve`.",
     args_conflicts_with_subcommands = true,
@@ -28,6 +29,12 @@ pub(crate) struct Cli {
     verb: Option<Verb>,
     #[command(flatten)]
     serve: serve::ServeFlags,
+    /// Print the version
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// With --version: commit, date, target, engines and on-disk format too
+    #[arg(long, requires = "version")]
+    long: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -213,6 +220,9 @@ fn not_understood(error: &clap::Error) -> Failure {
 /// Does what was typed.
 pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
     let Typed { cli, target } = typed;
+    if cli.version {
+        return version::print(cli.long);
+    }
     let Some(verb) = cli.verb else {
         return serve::run(&cli.serve);
     };

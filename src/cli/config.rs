@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{SettingsFlags, output};
 use crate::access::Access;
 use crate::failure::Failure;
-use crate::listeners;
+use crate::listeners::Places;
 use crate::settings::{Loaded, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -24,9 +24,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         Verb::Show(flags) => show(&flags.load()?)?,
         Verb::Check(flags) => {
             let loaded = flags.load()?;
-            let addresses = listeners::resolve(&loaded.settings.http.listen)?;
+            let addresses = Places::chosen(&loaded.settings.http.listen)?;
             let access = Access::read(&loaded.settings)?;
-            listeners::guard(&addresses, !access.is_open() || flags.unauthenticated())?;
+            addresses.guard(!access.is_open() || flags.unauthenticated())?;
             match &loaded.file {
                 Some(file) => format!("the settings are good; config file {}\n", file.display()),
                 None => "the settings are good; no config file\n".into(),

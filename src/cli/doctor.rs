@@ -14,9 +14,10 @@ use bytesize::ByteSize;
 use super::{PlaceFlags, output};
 use crate::access::Access;
 use crate::failure::Failure;
+use crate::listeners::Places;
 use crate::owner::{Owner, block_on};
 use crate::settings::{EngineKind, Loaded, Settings};
-use crate::{clock, descriptors, listeners, socket};
+use crate::{clock, descriptors, socket};
 
 /// How often a sync is measured, and with what.
 const SYNCS: usize = 50;
@@ -87,9 +88,9 @@ fn of_settings(loaded: &Loaded) -> Finding {
         Some(file) => format!("config file {}", file.display()),
         None => "no config file".into(),
     };
-    let checked = listeners::resolve(&loaded.settings.http.listen).and_then(|addresses| {
+    let checked = Places::chosen(&loaded.settings.http.listen).and_then(|addresses| {
         let access = Access::read(&loaded.settings)?;
-        listeners::guard(&addresses, !access.is_open())
+        addresses.guard(!access.is_open())
     });
     match checked {
         Ok(()) => Good(file),

@@ -7,6 +7,7 @@
 //! | `usage` | what was not understood, as a line |
 //! | `output`, `bar`, `file` | how verbs print, show how far they are, and make files |
 //! | `client` | the verbs that a client does, which the prompt has too |
+//! | `version` | what the program says of its build |
 //! | `place` | the flags that say which data folder is meant |
 //! | all others | a verb each, or a few that belong together |
 
@@ -29,6 +30,7 @@ pub(crate) mod status;
 mod stop;
 mod token;
 pub(crate) mod usage;
+mod version;
 
 pub(crate) use client::{ClientVerb, run as client};
 pub(crate) use command::{parse, run};

@@ -2,31 +2,34 @@
 //!
 //! It owns the order of start and stop. What a server consists of, `compose` knows.
 
+mod announce;
+mod renew;
+
 use std::future::Future;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use akvs_http::Listener;
+use akvs_http::Handle;
 use clap::Args;
 use tokio::sync::Notify;
 
+use self::announce::announce;
+use self::renew::renew;
 use super::SettingsFlags;
 use crate::access::{Access, Renewal};
 use crate::compose::Storage;
 use crate::failure::Failure;
-use crate::listeners::{self, Bound, Resolved};
-use crate::settings::{EngineKind, Loaded, Settings};
+use crate::listeners::{Places, Sockets};
+use crate::manager::{self, Manager, Notice, Notifier, while_it_goes_on};
+use crate::settings::{Loaded, Settings};
 use crate::signals::{Asked, Signals};
 use crate::{descriptors, logging, prompt};
 
 /// What the server may take beyond the drain time-out.
 const GRACE: Duration = Duration::from_secs(5);
-/// How often the file of tokens is looked at.
-const LOOK_AT_TOKENS: Duration = Duration::from_secs(1);
 
 /// Flags of the verb that runs a server.
 #[derive(Args, Clone, Debug)]
@@ -42,16 +45,11 @@ pub(crate) struct ServeFlags {
 struct Start<'a> {
     flags: &'a SettingsFlags,
     loaded: &'a Loaded,
-    addresses: &'a [Resolved],
     access: Access,
     max_connections: u64,
     mode: Mode,
-}
-
-/// What is listened on.
-struct Sockets {
-    bound: Vec<Bound>,
-    owner: Option<(Listener, PathBuf)>,
+    notifier: Notifier,
+    watchdog: Option<Duration>,
 }
 
 /// How a server runs.
@@ -106,12 +104,14 @@ impl Mode {
 
 pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
     if !flags.detached {
-        return run_as(&flags.settings, Mode::Foreground);
+        let manager = Manager::of_this_process()?;
+        return run_as(&flags.settings, Mode::Foreground, manager);
     }
     // What is sent to the terminal's processes is not meant for it any more.
     rustix::process::setsid().map_err(Failure::failed)?;
     // Who started it hears it on stderr; who looks into the log later is told there.
-    run_as(&flags.settings, Mode::Detached).inspect_err(|failure| log::error!("{failure}"))
+    run_as(&flags.settings, Mode::Detached, Manager::default())
+        .inspect_err(|failure| log::error!("{failure}"))
 }
 
 /// Ends the process, and leaves the terminal as it was.
@@ -121,62 +121,94 @@ pub(crate) fn exit(code: u8) -> ! {
 }
 
 /// Runs a server; comes back only where that fails.
-pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode) -> Result<(), Failure> {
+pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
+    let notifier = manager.notifier.clone();
+    start(flags, mode, manager)
+        .inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
+}
+
+fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     logging::start(settings)?;
-    let addresses = &*listeners::resolve(&settings.http.listen)?;
+    let places = Places::of(&settings.http.listen, manager.passed)?;
     let access = Access::read(settings)?;
-    listeners::guard(addresses, !access.is_open() || flags.unauthenticated())?;
+    places.guard(!access.is_open() || flags.unauthenticated())?;
     let max_connections = descriptors::connections(settings.limits.max_connections.get());
-    // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
-    let storage = Storage::open(settings)?;
-    let scheme = match access.tls {
-        Some(_) => "https",
-        None => "http",
-    };
-    let sockets = Sockets {
-        bound: listeners::bind(addresses, scheme)?,
-        owner: match storage.has_folder() {
-            true => Some(listeners::bind_owner(&settings.data_dir)?),
-            false => None,
-        },
-    };
     let start = Start {
         flags,
         loaded,
-        addresses,
         access,
         max_connections,
         mode,
+        notifier: manager.notifier,
+        watchdog: manager.watchdog,
     };
     let runtime = actix_web::rt::System::new();
-    runtime.block_on(serve(start, storage, sockets))
+    runtime.block_on(async {
+        let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
+            .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
+        if manager::is_first() {
+            actix_web::rt::spawn(manager::reap());
+        }
+        // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
+        let storage = open(&start, &mut signals).await?;
+        let scheme = match start.access.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        let data_dir = storage.has_folder().then_some(&*settings.data_dir);
+        let sockets = places.bind(scheme, data_dir)?;
+        serve(start, storage, sockets, signals).await
+    })
 }
 
-async fn serve(start: Start<'_>, storage: Storage, sockets: Sockets) -> Result<(), Failure> {
-    let settings = &start.loaded.settings;
-    let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
-        .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
-    let (owner, socket) = sockets.owner.unzip();
-    let (listeners, shown): (Vec<_>, Vec<_>) = sockets
-        .bound
-        .into_iter()
-        .map(|bound| (bound.listener, bound.shown))
-        .unzip();
-    let listeners = listeners.into_iter().chain(owner).collect();
-    let stop = Arc::new(Notify::new());
-    let (access, connections) = (&start.access, start.max_connections);
-    let running = storage.serve(listeners, settings, access, connections, Arc::clone(&stop))?;
-    let handle = running.handle();
-    announce(&start);
-    for address in &shown {
-        log::info!("listening on {address}");
+/// Opens the data, which may take long. A signal ends the process at once: nothing was answered yet.
+async fn open(start: &Start<'_>, signals: &mut Signals) -> Result<Storage, Failure> {
+    let settings = start.loaded.settings.clone();
+    let status = format!("opening the data in {}", settings.data_dir);
+    start.notifier.tell(&[Notice::Status(&status)]);
+    let opening = tokio::task::spawn_blocking(move || Storage::open(&settings));
+    tokio::select! {
+        opened = while_it_goes_on(&start.notifier, opening) => opened.unwrap_or_else(|error| {
+            Err(Failure::failed(format!("the data was not opened: {error}")))
+        }),
+        signal = signals.stop() => {
+            log::info!("ended on {signal}, before the data was open");
+            start.notifier.tell(&[Notice::Stopping]);
+            exit(0)
+        }
     }
-    start.mode.tell(&shown.join(", "));
+}
+
+async fn serve(
+    start: Start<'_>,
+    storage: Storage,
+    sockets: Sockets,
+    mut signals: Signals,
+) -> Result<(), Failure> {
+    let (settings, notifier) = (&start.loaded.settings, &start.notifier);
+    announce(&start, &sockets);
+    let stop = Arc::new(Notify::new());
+    let running = storage.serve(
+        sockets.listeners,
+        settings,
+        &start.access,
+        start.max_connections,
+        Arc::clone(&stop),
+    )?;
+    let handle = running.handle();
+    let addresses = sockets.shown.join(", ");
+    start.mode.tell(&addresses);
+    let status = format!("listening on {addresses}");
+    notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
+    let watchdog = start
+        .watchdog
+        .map(|time| actix_web::rt::spawn(manager::watch(notifier.clone(), handle.clone(), time)));
     let asked = Rc::new(Notify::new());
     let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
-    actix_web::rt::spawn(renew(renewal, Rc::clone(&asked)));
+    let renewal = renew(renewal, Rc::clone(&asked), notifier.clone(), status);
+    let renewal = actix_web::rt::spawn(renewal);
     let mut running = std::pin::pin!(running);
     let signal = loop {
         tokio::select! {
@@ -191,56 +223,48 @@ async fn serve(start: Start<'_>, storage: Storage, sockets: Sockets) -> Result<(
             }
         }
     };
+    // From here on neither is true any more: that all is well, and that it is ready.
+    renewal.abort();
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
     start.mode.end(settings);
-    log::info!("stopping on {signal}");
-    let drain_timeout = settings.limits.drain_timeout.get();
-    let stop = async {
-        handle.drain();
-        // The server stops only while it is polled, and bounds itself by limits.drain_timeout.
-        let stopped = async { tokio::join!(handle.stop(true), running) };
-        match tokio::time::timeout(drain_timeout + GRACE, stopped).await {
-            Ok(((), Ok(()))) => {}
-            Ok(((), Err(error))) => log::warn!("the server did not end well: {error}"),
-            Err(_) => log::warn!("the server does not end; its connections are cut off"),
-        }
-        let closed = tokio::task::spawn_blocking(move || storage.close()).await;
-        closed.unwrap_or_else(|error| {
-            Err(Failure::failed(format!("the data was not closed: {error}")))
-        })
-    };
+    let stop = end(&start, storage, &handle, running, signal);
     let stopped = or_at_once(stop, &mut signals).await;
-    listeners::remove(socket.as_deref(), start.addresses);
+    sockets.files.remove();
     stopped?;
     log::info!("stopped");
     // All is on disk. Closing the engine's files in good order would wait for a compaction that may be under way.
     exit(start.mode.code())
 }
 
-/// Has a server heed new tokens, and all that can be renewed when it is asked to. Ends with the runtime.
-async fn renew(mut renewal: Renewal, asked: Rc<Notify>) {
-    let mut ticks = tokio::time::interval(LOOK_AT_TOKENS);
-    loop {
-        let all = tokio::select! {
-            _ = ticks.tick() => false,
-            () = asked.notified() => true,
-        };
-        // It may have to wait for a disk.
-        let renewed = tokio::task::spawn_blocking(move || {
-            if all {
-                renewal.all();
-            } else {
-                renewal.tokens();
-            }
-            renewal
-        });
-        renewal = match renewed.await {
-            Ok(renewal) => renewal,
-            Err(error) => {
-                log::error!("tokens and certificates are not renewed any more: {error}");
-                return;
-            }
-        };
+/// Ends the server, requests in flight first, then the data.
+async fn end(
+    start: &Start<'_>,
+    storage: Storage,
+    handle: &Handle,
+    running: impl Future<Output = io::Result<()>>,
+    signal: &str,
+) -> Result<(), Failure> {
+    log::info!("stopping on {signal}");
+    let drain_timeout = start.loaded.settings.limits.drain_timeout.get();
+    start.notifier.tell(&[
+        Notice::Stopping,
+        Notice::Status(&format!("stopping on {signal}")),
+        // The server bounds that itself.
+        Notice::Longer(drain_timeout + 2 * GRACE),
+    ]);
+    handle.drain();
+    // The server stops only while it is polled, and bounds itself by limits.drain_timeout.
+    let stopped = async { tokio::join!(handle.stop(true), running) };
+    match tokio::time::timeout(drain_timeout + GRACE, stopped).await {
+        Ok(((), Ok(()))) => {}
+        Ok(((), Err(error))) => log::warn!("the server did not end well: {error}"),
+        Err(_) => log::warn!("the server does not end; its connections are cut off"),
     }
+    let closing = tokio::task::spawn_blocking(move || storage.close());
+    let closed = while_it_goes_on(&start.notifier, closing).await;
+    closed.unwrap_or_else(|error| Err(Failure::failed(format!("the data was not closed: {error}"))))
 }
 
 /// Waits for the stop to be done, unless a second signal asks for the end at once.
@@ -260,49 +284,5 @@ async fn or_at_once(
             log::warn!("ended at once on {signal}");
             exit(1)
         }
-    }
-}
-
-/// The first lines: what serves what, and to whom.
-fn announce(start: &Start<'_>) {
-    let (loaded, settings) = (start.loaded, &start.loaded.settings);
-    log::info!("akvs {}", env!("CARGO_PKG_VERSION"));
-    match settings.engine.kind {
-        EngineKind::Disk => {
-            log::info!(
-                "engine disk, durability {}",
-                settings.engine.durability.as_str()
-            );
-            let origin = loaded.origins.get("data_dir").map(ToString::to_string);
-            log::info!(
-                "data folder {} ({})",
-                settings.data_dir,
-                origin.unwrap_or_default()
-            );
-        }
-        EngineKind::Memory => {
-            log::info!("engine memory, durability none: nothing is kept when the server ends");
-            log::info!("folder {}, for its socket alone", settings.data_dir);
-        }
-    }
-    match &loaded.file {
-        Some(file) => log::info!("config file {}", file.display()),
-        None => log::info!("no config file"),
-    }
-    match start.access.tokens.len() {
-        0 if listeners::are_loopback(start.addresses) => {
-            log::info!("open to everyone on this machine: there are no tokens");
-        }
-        0 => log::info!("open to everyone who can connect: there are no tokens"),
-        many => log::info!(
-            "only for those with a token: {many} of them from {}",
-            settings.auth.tokens
-        ),
-    }
-    if !settings.tls.client_ca.is_empty() {
-        log::info!(
-            "only for those with a certificate: {}",
-            settings.tls.client_ca
-        );
     }
 }

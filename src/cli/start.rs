@@ -11,6 +11,7 @@ use super::{SettingsFlags, output};
 use crate::compose;
 use crate::failure::Failure;
 use crate::logging::LOG_FILE;
+use crate::manager::VARIABLES;
 use crate::owner::{Owner, block_on};
 use crate::settings::Settings;
 
@@ -68,7 +69,12 @@ fn log_file(settings: &Settings) -> Result<String, Failure> {
 fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::failed(format!("this program is not found: {error}")))?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    for variable in VARIABLES {
+        // What a service manager has said to this process is not meant for another.
+        command.env_remove(variable);
+    }
+    command
         .arg("serve")
         .arg("--detached")
         .args(flags.again())

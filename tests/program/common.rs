@@ -28,6 +28,10 @@ pub(crate) fn program(path: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    // Of whoever runs the tests as a service.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(name);
+    }
     command.stdin(Stdio::null());
     command
 }

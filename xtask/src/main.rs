@@ -12,6 +12,7 @@ mod openapi;
 mod shell;
 mod test;
 mod tidy;
+mod unit;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@
 mod failure;
 mod files;
 mod flight;
+mod format;
 mod journal;
 mod layout;
 mod lists;
@@ -42,6 +43,7 @@ use fjall::{
 
 use self::failure::{damaged, guarded, open_error, translate};
 use self::flight::Flight;
+pub use self::format::DiskFormat;
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;

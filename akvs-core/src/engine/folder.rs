@@ -33,7 +33,7 @@ const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
 pub(super) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
 /// The version of this layout; that of the rows is in the engine.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 /// What a fresh file system or an earlier, interrupted start may have left.
 const NOT_FOREIGN: [&str; 5] = [
     LOCK_FILE,

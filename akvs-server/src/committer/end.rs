@@ -1,0 +1,58 @@
+//! How the committer's thread ends, planned or not: nobody is left waiting.
+
+use std::sync::atomic::Ordering;
+
+use akvs_core::{Code, Error};
+
+use super::Shared;
+use crate::writer::{Ready, Writer};
+
+/// The writers of the commit that is under way, which nobody would come back to if it panicked.
+pub(super) struct Unwinding<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) writers: Vec<Ready>,
+}
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        for writer in &self.writers {
+            self.shared.refuse(writer);
+        }
+    }
+}
+
+/// The end of the thread.
+pub(super) struct End<'a>(pub(super) &'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let (ready, asked) = {
+            let mut state = self.0.state();
+            state.ended = true;
+            (
+                std::mem::take(&mut state.ready),
+                std::mem::take(&mut state.asked),
+            )
+        };
+        for writer in ready {
+            self.0.refuse(&writer);
+        }
+        // Who asked whether it works hears that it does not.
+        drop(asked);
+        self.0.feeds.close();
+    }
+}
+
+impl Shared {
+    /// Answers all that a writer has queued, because nobody will judge it any more.
+    pub(super) fn refuse(&self, writer: &Writer) {
+        let refused = writer
+            .refuse(&Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1));
+        self.discharge(refused.len(), refused.iter().sum());
+    }
+
+    pub(super) fn discharge(&self, requests: usize, bytes: usize) {
+        self.queued.fetch_sub(requests, Ordering::Relaxed);
+        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

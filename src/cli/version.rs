@@ -1,0 +1,47 @@
+//! `akvs --version`: one line; with `--long`, all that tells two builds apart, and which data each can read.
+
+use std::time::{Duration, SystemTime};
+
+use super::output;
+use crate::compose;
+use crate::failure::Failure;
+
+/// Prints it.
+pub(super) fn print(long: bool) -> Result<(), Failure> {
+    let version = concat!("akvs ", env!("CARGO_PKG_VERSION"));
+    if !long {
+        return output::print(&format!("{version}\n"));
+    }
+    output::print(&format!(
+        "{version}\ncommit   {}\ndate     {}\ntarget   {}\nengines  {}\nformat   {}\n",
+        env!("AKVS_COMMIT"),
+        date(env!("AKVS_DATE")),
+        env!("AKVS_TARGET"),
+        compose::engines(),
+        compose::format(),
+    ))
+}
+
+/// The commit's date, from the seconds that the build was told.
+fn date(seconds: &str) -> String {
+    let seconds = seconds.parse().ok().map(Duration::from_secs);
+    let date = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));
+    date.map_or_else(
+        || "unknown".into(),
+        |date| humantime::format_rfc3339_seconds(date).to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_of_seconds_or_unknown() {
+        assert_eq!(date("0"), "1970-01-01T00:00:00Z");
+        assert_eq!(date("1700000000"), "2023-11-14T22:13:20Z");
+        for none in ["unknown", "", "-1"] {
+            assert_eq!(date(none), "unknown");
+        }
+    }
+}
