@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use akvs_core::engine::Engine;
-use akvs_core::{Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options};
+use akvs_core::{
+    Code, Database, DiskEngine, DiskOptions, FolderLock, MemoryEngine, OpenError, Options,
+};
 use akvs_http::{About, Listener};
 use akvs_registry::Registry;
 use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
@@ -52,12 +54,21 @@ impl Storage {
             accept_lost_commits: settings.engine.accept_lost_commits,
         };
         let database = Database::open(engine, options).map_err(|error| {
-            let (folder, way_out) = (&settings.data_dir, way_out(settings));
-            let text = error.message();
+            let way_out = match error.code() == Code::Corrupted {
+                true => way_out(settings),
+                false => "",
+            };
+            let (folder, text) = (&settings.data_dir, error.message());
             Failure::failed(format!(
                 "the data folder {folder} cannot be opened: {text}{way_out}"
             ))
         })?;
+        if let Some(older) = database.older_format() {
+            log::info!(
+                "the data has format {older}; from its first change on it has format {}, which older releases refuse",
+                akvs_core::FORMAT
+            );
+        }
         let committer = Committer::start(
             database.clone(),
             committer_options(settings),

@@ -73,6 +73,7 @@ struct Inner {
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
     forgotten: AtomicU64,
+    older_format: Option<u64>,
     failure: OnceLock<Error>,
 }
 
@@ -95,7 +96,8 @@ pub(crate) struct Counters {
 impl Database {
     /// Opens the database that an engine holds, or begins one in an empty engine.
     ///
-    /// Refuses with `corrupted` rows that a newer release wrote, and an engine that ends before what it had synced.
+    /// Refuses with `storage` rows that a newer release wrote, and with `corrupted` an engine that ends before what it
+    /// had synced.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options};
@@ -136,6 +138,7 @@ impl Database {
             options,
             revision: AtomicU64::new(counters.revision.get()),
             forgotten: AtomicU64::new(forgotten.get()),
+            older_format: format.filter(|found| !begins_anew && *found < rows::FORMAT),
             writer: Mutex::new(Writer {
                 counters,
                 format_is_written: begins_anew || format == Some(rows::FORMAT),
@@ -153,6 +156,18 @@ impl Database {
             self,
             self.0.writer.lock().unwrap_or_else(PoisonError::into_inner),
         )
+    }
+
+    /// The format of the data as it was found, where it is older than the newest, which the first change makes it.
+    ///
+    /// ```
+    /// use akvs_core::{Database, MemoryEngine, Options};
+    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+    /// assert_eq!(database.older_format(), None);
+    /// # Ok::<(), akvs_core::Error>(())
+    /// ```
+    pub fn older_format(&self) -> Option<u64> {
+        self.0.older_format
     }
 
     /// The revision of the newest committed change. Never waits.
@@ -415,8 +430,9 @@ mod tests {
         };
         assert_eq!(
             error.message(),
-            "the data has format 3, this release reads formats 1 to 2"
+            "the data has format 3, this release reads formats 1 to 2; use a newer release"
         );
+        assert_eq!(error.code(), Code::Storage);
     }
 
     /// An engine that was told of more than it has.

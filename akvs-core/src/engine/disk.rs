@@ -40,7 +40,7 @@ use fjall::{
     PersistMode,
 };
 
-use self::failure::{damaged, guarded, open_error, translate};
+use self::failure::{damaged, guarded, open_error, translate, translate_io};
 use self::flight::Flight;
 use self::journal::Journals;
 use self::marks::Marks;
@@ -324,6 +324,7 @@ impl Engine for DiskEngine {
         if writer.failed {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
+        self.folder.raise_format().map_err(translate_io)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
@@ -375,9 +376,9 @@ impl Engine for DiskEngine {
     }
 
     fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.folder
-            .raise_watermark(revision, self.synced.load(Ordering::Acquire))
-            .map_err(|error| translate(error.into()))
+        let commit = self.synced.load(Ordering::Acquire);
+        let raised = self.folder.raise_watermark(revision, commit);
+        raised.map_err(translate_io)
     }
 
     fn lost_commits(&self) -> bool {
