@@ -4,6 +4,8 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
+mod format;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -96,8 +98,7 @@ pub(crate) struct Counters {
 impl Database {
     /// Opens the database that an engine holds, or begins one in an empty engine.
     ///
-    /// Refuses with `storage` rows that a newer release wrote, and with `corrupted` an engine that ends before what it
-    /// had synced.
+    /// Refuses with `storage` rows of a newer release, and with `corrupted` an engine that misses what it had synced.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options};
@@ -156,18 +157,6 @@ impl Database {
             self,
             self.0.writer.lock().unwrap_or_else(PoisonError::into_inner),
         )
-    }
-
-    /// The format of the data as it was found, where it is older than the newest, which the first change makes it.
-    ///
-    /// ```
-    /// use akvs_core::{Database, MemoryEngine, Options};
-    /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
-    /// assert_eq!(database.older_format(), None);
-    /// # Ok::<(), akvs_core::Error>(())
-    /// ```
-    pub fn older_format(&self) -> Option<u64> {
-        self.0.older_format
     }
 
     /// The revision of the newest committed change. Never waits.
