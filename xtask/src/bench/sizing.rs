@@ -24,6 +24,7 @@ const CONNECTIONS: usize = 10_000;
 const WATCHERS: usize = 1_000;
 const NAMESPACES: usize = 10_000;
 const SETTING: (&str, &str) = ("AKVS_LIMITS__MAX_CONNECTIONS", "12000");
+const INTERVAL: (&str, &str) = ("AKVS_ENGINE__DURABILITY", "interval");
 const CACHE: &str = "AKVS_ENGINE__CACHE_BYTES";
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -125,8 +126,7 @@ impl Bench<'_> {
         }
         self.starts(&data)?;
         fs::remove_dir_all(&data)?;
-        let interval = [("AKVS_ENGINE__DURABILITY", "interval")];
-        let server = Server::start(self.binary, &data, &interval)?;
+        let server = Server::start(self.binary, &data, &[INTERVAL])?;
         let took = self.timed(|| self.send(&server, KEYS, values("k", 100, true)))?;
         let rate = KEYS as f64 / took.as_secs_f64();
         row("written with interval", format!("{rate:.0} a second"));
@@ -158,7 +158,8 @@ impl Bench<'_> {
     fn values(&self, title: &str, count: usize, length: usize, noise: bool) -> Result {
         let kind = if noise { "random" } else { "compressible" };
         let data = self.folder.join("values");
-        let server = Server::start(self.binary, &data, &[])?;
+        // Sooner done, and no other on disk.
+        let server = Server::start(self.binary, &data, &[INTERVAL])?;
         let took = self.timed(|| self.send(&server, count, values("k", length, noise)))?;
         row(&format!("{title}, {kind}"), disk(&data)?);
         row("  written in", seconds(took));
