@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use akvs_core::engine::Engine;
 use akvs_core::{
-    Database, DiskEngine, DiskFormat, DiskOptions, FolderLock, MemoryEngine, OpenError, Options,
+    Code, Database, DiskEngine, DiskOptions, FORMAT, FolderLock, MemoryEngine, OLDEST_FORMAT,
+    OpenError, Options,
 };
 use akvs_http::{About, Listener};
 use akvs_registry::Registry;
@@ -54,12 +55,21 @@ impl Storage {
             accept_lost_commits: settings.engine.accept_lost_commits,
         };
         let database = Database::open(engine, options).map_err(|error| {
-            let (folder, way_out) = (&settings.data_dir, way_out(settings));
-            let text = error.message();
+            let way_out = match error.code() == Code::Corrupted {
+                true => way_out(settings),
+                false => "",
+            };
+            let (folder, text) = (&settings.data_dir, error.message());
             Failure::failed(format!(
                 "the data folder {folder} cannot be opened: {text}{way_out}"
             ))
         })?;
+        if let Some(older) = database.older_format() {
+            log::info!(
+                "the data has format {older}; from its first change on it has format {}, which older releases refuse",
+                FORMAT
+            );
+        }
         let committer = Committer::start(
             database.clone(),
             committer_options(settings),
@@ -156,14 +166,9 @@ pub(crate) fn engines() -> String {
 
 /// Which data this release writes, and which it reads.
 pub(crate) fn format() -> String {
-    let DiskFormat {
-        folder,
-        rows,
-        oldest_rows,
-    } = DiskEngine::FORMAT;
-    match oldest_rows == rows {
-        true => format!("folder {folder}, rows {rows}"),
-        false => format!("folder {folder}, rows {rows} (read from {oldest_rows} on)"),
+    match OLDEST_FORMAT == FORMAT {
+        true => FORMAT.to_string(),
+        false => format!("{FORMAT} (reads {OLDEST_FORMAT} to {FORMAT})"),
     }
 }
 

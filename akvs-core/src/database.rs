@@ -4,6 +4,8 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
+mod format;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -73,6 +75,7 @@ struct Inner {
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
     forgotten: AtomicU64,
+    older_format: Option<u64>,
     failure: OnceLock<Error>,
 }
 
@@ -95,7 +98,7 @@ pub(crate) struct Counters {
 impl Database {
     /// Opens the database that an engine holds, or begins one in an empty engine.
     ///
-    /// Refuses with `corrupted` rows that a newer release wrote, and an engine that ends before what it had synced.
+    /// Refuses with `storage` rows of a newer release, and with `corrupted` an engine that misses what it had synced.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options};
@@ -136,6 +139,7 @@ impl Database {
             options,
             revision: AtomicU64::new(counters.revision.get()),
             forgotten: AtomicU64::new(forgotten.get()),
+            older_format: format.filter(|found| !begins_anew && *found < rows::FORMAT),
             writer: Mutex::new(Writer {
                 counters,
                 format_is_written: begins_anew || format == Some(rows::FORMAT),
@@ -415,8 +419,9 @@ mod tests {
         };
         assert_eq!(
             error.message(),
-            "the data has format 3, this release reads formats 1 to 2"
+            "the data has format 3, this release reads formats 1 to 2; use a newer release"
         );
+        assert_eq!(error.code(), Code::Storage);
     }
 
     /// An engine that was told of more than it has.

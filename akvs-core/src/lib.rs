@@ -50,7 +50,7 @@ pub use census::{CacheStats, Census};
 pub use counts::Counts;
 pub use database::{Database, NamespaceInfo, Options};
 pub use engine::memory::MemoryEngine;
-pub use engine::rows::HistoryId;
+pub use engine::rows::{FORMAT, HistoryId, OLDEST_FORMAT};
 pub use entry::{Entry, FieldValue, Representation};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
@@ -71,6 +71,6 @@ pub use views::Views;
 #[cfg(feature = "disk")]
 pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskFormat, DiskOptions, OpenError, verify_folder};
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, verify_folder};
 #[cfg(feature = "disk")]
 pub use engine::lock::{FolderLock, make_folder};

@@ -12,11 +12,12 @@ use std::thread;
 
 use akvs_core::engine::{Durability, Engine, Limit};
 use akvs_core::{
-    BackupError, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Progress,
-    Revision, restore, verify_backup,
+    BackupError, Database, DiskEngine, DiskOptions, FORMAT, MemoryEngine, Namespace, Op, Options,
+    Progress, Revision, restore, verify_backup,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
+use xxhash_rust::xxh3::xxh3_64;
 
 use common::{Home, at, disk_engine, key, store_of};
 use filled::{Chance, all_rows, backup, write};
@@ -155,6 +156,22 @@ fn what_is_no_backup_is_named() {
         check(&file),
         "the backup has format 9, this release reads format 1; use a newer release"
     );
+    let mut newer = backup(&common::memory());
+    // The format of the rows, and the checksum of the header that it is in.
+    newer[16] = 9;
+    let end = 16 + usize::from(newer[12]);
+    let checksum = xxh3_64(&newer[..end]).to_le_bytes();
+    newer[end..end + 8].copy_from_slice(&checksum);
+    assert_eq!(
+        check(&newer),
+        format!(
+            "the backup has rows of format 9, this release reads formats 1 to {FORMAT}; use a newer release"
+        )
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let refused = restore(&newer[..], &options(folder.path()), &mut |_| ()).unwrap_err();
+    assert!(refused.to_string().contains("format 9"), "{refused}");
+    assert!(common::listing(folder.path()).is_empty());
     struct Failing;
     impl Read for Failing {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

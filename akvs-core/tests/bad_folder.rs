@@ -1,26 +1,59 @@
-//! A data folder that cannot be used is refused with one clear text, and left as it was to the byte.
+//! A data folder that cannot be used is refused with one clear text, and left as it was: bytes, names, times and rights.
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
 
-use akvs_core::{DiskEngine, DiskOptions, OpenError};
+use akvs_core::{DiskEngine, DiskOptions, FORMAT, OpenError, verify_folder};
 
-use common::{at, key, listing, store};
+use common::{at, key, store};
 
 const HELD_FOLDER: &str = "AKVS_TEST_HELD_FOLDER";
 
+/// A file or a folder, as it is told apart from what it was before.
+#[derive(Debug, PartialEq, Eq)]
+struct Listed {
+    /// What is in a file.
+    bytes: Option<Vec<u8>>,
+    modified: SystemTime,
+    mode: u32,
+    inode: u64,
+}
+
+/// Everything below a folder, and the folder itself.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
+    let mut found = BTreeMap::new();
+    let mut paths = vec![folder.to_owned()];
+    while let Some(path) = paths.pop() {
+        let metadata = fs::metadata(&path).expect("an entry");
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).expect("a folder");
+            paths.extend(entries.map(|entry| entry.expect("an entry").path()));
+        }
+        let listed = Listed {
+            bytes: metadata.is_file().then(|| fs::read(&path).expect("a file")),
+            modified: metadata.modified().expect("a time"),
+            mode: metadata.mode(),
+            inode: metadata.ino(),
+        };
+        found.insert(path, listed);
+    }
+    found
+}
+
 /// The refusal, after it was seen that it names the folder, is one line, and changed nothing beside or in it.
 fn refusal(around: &Path, folder: &Path) -> OpenError {
-    let before = listing(around);
+    let before = tree(around);
     let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
         panic!("{} was opened", folder.display())
     };
-    assert_eq!(listing(around), before);
+    assert_eq!(tree(around), before);
     let text = error.to_string();
     assert!(text.contains(folder.to_str().expect("a name")), "{text}");
     assert!(!text.contains('\n'), "{text}");
@@ -100,11 +133,24 @@ fn another_programs() {
 #[test]
 fn a_newer_format() {
     let around = tempfile::tempdir().expect("a folder");
-    filled(around.path());
-    fs::write(around.path().join("akvs.format"), "akvs 2\n").expect("a file");
-    let error = refusal(around.path(), around.path());
-    assert!(matches!(error, OpenError::NewerFormat(_, 2)), "{error}");
-    assert!(error.to_string().contains("format 2"), "{error}");
+    let folder = around.path().join("data");
+    filled(&folder);
+    let newer = FORMAT + 1;
+    fs::write(folder.join("akvs.format"), format!("akvs {newer}\n")).expect("a file");
+    let error = refusal(around.path(), &folder);
+    assert!(
+        matches!(error, OpenError::NewerFormat(_, found) if found == newer),
+        "{error}"
+    );
+    let said = format!(
+        " has format {newer}, this release reads formats 1 to {FORMAT}; use a newer release"
+    );
+    assert!(error.to_string().ends_with(&said), "{error}");
+    let before = tree(around.path());
+    let verified = verify_folder(&DiskOptions::new(&folder), &mut |_| (), &mut |_| ());
+    let error = verified.expect_err("it was checked");
+    assert!(error.to_string().ends_with(&said), "{error}");
+    assert_eq!(tree(around.path()), before);
 }
 
 #[test]

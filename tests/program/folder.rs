@@ -49,17 +49,6 @@ fn what_is_no_data_folder_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn a_newer_format_fails_and_says_so() {
-    let folder = tempfile::tempdir().unwrap();
-    Server::start(folder.path(), &[]).stop();
-    fs::write(folder.path().join("akvs.format"), "akvs 999\n").unwrap();
-    let ran = run(akvs()
-        .args(["--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(folder.path()));
-    ran.assert_refused(1, &[&folder.path().display().to_string(), "format 999"]);
-}
-
-#[test]
 fn damaged_data_fails_and_names_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);

@@ -15,6 +15,8 @@ mod daemon;
 mod doctor;
 mod dropping;
 mod eval;
+#[path = "../../akvs-core/tests/common/fixture.rs"]
+mod fixture;
 mod folder;
 mod full_disk;
 mod history;
@@ -33,6 +35,7 @@ mod terminal;
 mod tls;
 mod tokens;
 mod transfer;
+mod upgrade;
 mod verbs;
 mod version;
 mod watch;

@@ -1,4 +1,5 @@
-//! `cargo xtask bench [writes] [reads] [watch]`: a release build under load, beside something to compare it with.
+//! `cargo xtask bench [writes] [reads] [watch] [sizing] [--with PROGRAM]`: a release build under load, beside something
+//! to compare it with; or another program that was built before.
 //!
 //! Owns what all parts share: the build, the words about the machine, the list of parts. Owns no threshold. Servers and
 //! load generators share the machine's cores, so each pair is measured in turn, several times, and medians are printed;
@@ -9,13 +10,14 @@ mod process;
 mod reads;
 mod redis;
 pub(crate) mod server;
+mod sizing;
 mod watch;
 mod writes;
 mod wrk;
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use cargo_metadata::MetadataCommand;
@@ -57,17 +59,41 @@ const PARTS: &[Part] = &[
         tools: &[],
         measure: watch::watch,
     },
+    Part {
+        name: "sizing",
+        tools: &[],
+        measure: sizing::sizing,
+    },
 ];
 
 /// Builds, starts, loads, measures, prints: the parts named after the verb, or all.
 pub(crate) fn bench() -> Result {
-    let names: Vec<String> = env::args().skip(2).collect();
+    let mut names: Vec<String> = env::args().skip(2).collect();
+    let built = match names.iter().position(|name| name == "--with") {
+        Some(at) if at + 1 < names.len() => names.drain(at..at + 2).next_back(),
+        _ => None,
+    };
     let parts = select(&names)?;
     for tool in parts.iter().flat_map(|part| part.tools) {
         if !shell::provide(tool) {
             return Err(format!("{} is missing", tool.name).into());
         }
     }
+    let binary = match built {
+        Some(program) => fs::canonicalize(program)?,
+        None => build()?,
+    };
+    for part in parts {
+        let folder = tempfile::tempdir()?;
+        println!("\n{}: {}", part.name, machine(folder.path())?);
+        (part.measure)(&binary, folder.path())?;
+    }
+    println!("\nafterwards: load {}", load_average()?);
+    Ok(())
+}
+
+/// Builds the program for release; where it is.
+fn build() -> Result<PathBuf> {
     run(&mut cargo(&[
         "build",
         "--release",
@@ -79,14 +105,7 @@ pub(crate) fn bench() -> Result {
         .current_dir(root())
         .no_deps()
         .exec()?;
-    let binary = metadata.target_directory.join("release/akvs");
-    for part in parts {
-        let folder = tempfile::tempdir()?;
-        println!("\n{}: {}", part.name, machine(folder.path())?);
-        (part.measure)(binary.as_std_path(), folder.path())?;
-    }
-    println!("\nafterwards: load {}", load_average()?);
-    Ok(())
+    Ok(metadata.target_directory.join("release/akvs").into())
 }
 
 /// The parts of these names, in their own order; all where none is named.
@@ -130,7 +149,7 @@ mod tests {
 
     #[test]
     fn all_is_measured_unless_parts_are_named() {
-        assert_eq!(names(&[]).unwrap(), ["writes", "reads", "watch"]);
+        assert_eq!(names(&[]).unwrap(), ["writes", "reads", "watch", "sizing"]);
         assert_eq!(names(&["reads"]).unwrap(), ["reads"]);
         assert_eq!(names(&["reads", "writes"]).unwrap(), ["writes", "reads"]);
     }
@@ -138,6 +157,9 @@ mod tests {
     #[test]
     fn an_unknown_part_is_refused_beside_a_known_one() {
         let error = names(&["reads", "rites"]).unwrap_err().to_string();
-        assert_eq!(error, "cannot measure `rites`, only writes, reads, watch");
+        assert_eq!(
+            error,
+            "cannot measure `rites`, only writes, reads, watch, sizing"
+        );
     }
 }

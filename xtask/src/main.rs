@@ -25,7 +25,7 @@ usage: cargo xtask <verb>
   licences      the licences and sources of all dependencies against .deny.toml
   openapi       [--examples N]: the API's description of itself, and whether the server keeps to it (needs Python)
   fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
-  bench [part]  build for release and measure `writes` beside redis, and `reads` (needs wrk, redis-server)
+  bench [part]  build for release and measure `writes` beside redis, `reads`, `watch` and `sizing` (needs wrk, redis-server)
   dist          [--profile P] [--check [--once]]: a release below target/dist; checked, and built twice to compare
 ";
 

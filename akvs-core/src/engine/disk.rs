@@ -17,7 +17,6 @@
 mod failure;
 mod files;
 mod flight;
-mod format;
 mod journal;
 mod layout;
 mod lists;
@@ -41,9 +40,8 @@ use fjall::{
     PersistMode,
 };
 
-use self::failure::{damaged, guarded, open_error, translate};
+use self::failure::{damaged, guarded, open_error, translate, translate_io};
 use self::flight::Flight;
-pub use self::format::DiskFormat;
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
@@ -326,6 +324,7 @@ impl Engine for DiskEngine {
         if writer.failed {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
+        self.folder.raise_format().map_err(translate_io)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
@@ -377,9 +376,9 @@ impl Engine for DiskEngine {
     }
 
     fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.folder
-            .raise_watermark(revision, self.synced.load(Ordering::Acquire))
-            .map_err(|error| translate(error.into()))
+        let commit = self.synced.load(Ordering::Acquire);
+        let raised = self.folder.raise_watermark(revision, commit);
+        raised.map_err(translate_io)
     }
 
     fn lost_commits(&self) -> bool {

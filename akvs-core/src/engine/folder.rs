@@ -8,7 +8,8 @@
 //! | `store/` | the engine's files; `store.new/` until they are all made |
 //!
 //! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, newer,
-//! or in use is refused before anything in it is changed; a folder with a format has a whole store.
+//! or in use is refused before anything in it is changed; a folder with a format has a whole store; no row is of a newer
+//! format than the folder says.
 
 mod check;
 mod error;
@@ -16,14 +17,17 @@ mod traces;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::check::Checked;
 pub use self::error::OpenError;
 pub(super) use self::traces::Traces;
 use super::lock::{FolderLock, LOCK_FILE};
+use super::rows;
 use crate::Revision;
 
 const FORMAT_FILE: &str = "akvs.format";
@@ -32,8 +36,11 @@ const WATERMARK_FILE: &str = "akvs.watermark";
 const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
 pub(super) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
-/// The version of this layout; that of the rows is in the engine.
-pub(super) const FORMAT: u64 = 1;
+/// The version of all that is in a folder. It is that of the rows, so that an older release, which could only read those
+/// once its engine has opened them, refuses them by the folder; a new layout of the folder raises it too.
+const FORMAT: u64 = rows::FORMAT;
+/// The formats that can be read. Their folders are laid out alike.
+const FORMATS: RangeInclusive<u64> = rows::OLDEST_FORMAT..=FORMAT;
 /// What a fresh file system or an earlier, interrupted start may have left.
 const NOT_FOREIGN: [&str; 5] = [
     LOCK_FILE,
@@ -54,6 +61,8 @@ const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
 pub(super) struct Folder {
     path: PathBuf,
     established: bool,
+    /// Whether there is no older format that the folder says.
+    is_newest: AtomicBool,
     watermark: Mutex<Watermark>,
     _lock: FolderLock,
 }
@@ -91,14 +100,15 @@ impl Folder {
         check_format(path, beside)?;
         let lock = FolderLock::of(path)?;
         // Once more, because whoever had the lock before may just have made it.
-        let established = check_format(path, beside)?;
+        let format = check_format(path, beside)?;
         let watermark = path.join(WATERMARK_FILE);
-        if !established && !watermark.exists() {
+        if format.is_none() && !watermark.exists() {
             create_watermark(path).map_err(unusable)?;
         }
         Ok(Folder {
             path: path.to_owned(),
-            established,
+            established: format.is_some(),
+            is_newest: AtomicBool::new(format.is_none_or(|format| format == FORMAT)),
             watermark: Mutex::new(Watermark::open(path)?),
             _lock: lock,
         })
@@ -124,6 +134,16 @@ impl Folder {
             fs::rename(self.new_store(), self.store())?;
         }
         write_format(&self.path)
+    }
+
+    /// To be called before rows are written, while nobody else does: releases that cannot read them refuse the folder from
+    /// now on. Until then an older release that wrote it can still have it back.
+    pub(super) fn raise_format(&self) -> io::Result<()> {
+        if !self.is_newest.load(Ordering::Relaxed) {
+            write_format(&self.path)?;
+            self.is_newest.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// The folder itself.
@@ -190,8 +210,8 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the folder says that it is ours; an empty one does not yet.
-fn check_format(path: &Path, beside: &[String]) -> Result<bool, OpenError> {
+/// The format by which the folder says that it is ours; an empty one does not yet.
+fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError> {
     let unusable = |error| OpenError::Unusable(path.to_owned(), error);
     let mut text = Vec::new();
     match File::open(path.join(FORMAT_FILE)) {
@@ -199,7 +219,7 @@ fn check_format(path: &Path, beside: &[String]) -> Result<bool, OpenError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return match foreign_name(path, beside).map_err(unusable)? {
                 Some(name) => Err(OpenError::Foreign(path.to_owned(), name)),
-                None => Ok(false),
+                None => Ok(None),
             };
         }
         Err(error) => return Err(unusable(error)),
@@ -208,7 +228,7 @@ fn check_format(path: &Path, beside: &[String]) -> Result<bool, OpenError> {
         .ok()
         .and_then(|text| text.strip_prefix("akvs ")?.trim_end().parse::<u64>().ok());
     match number {
-        Some(FORMAT) => Ok(true),
+        Some(known) if FORMATS.contains(&known) => Ok(Some(known)),
         Some(newer) if newer > FORMAT => Err(OpenError::NewerFormat(path.to_owned(), newer)),
         _ => Err(OpenError::Damaged(
             path.to_owned(),
@@ -233,10 +253,15 @@ fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
     }))
 }
 
+/// The only text that says this format.
+fn format_text(format: u64) -> String {
+    format!("akvs {format}\n")
+}
+
 fn write_format(path: &Path) -> io::Result<()> {
     let new = path.join(NEW_FORMAT_FILE);
     let mut file = File::create(&new)?;
-    writeln!(file, "akvs {FORMAT}")?;
+    file.write_all(format_text(FORMAT).as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path.join(FORMAT_FILE))?;
     File::open(path)?.sync_all()

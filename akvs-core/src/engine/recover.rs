@@ -25,7 +25,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Refuses with `corrupted` what another release wrote that this one cannot read.
+    /// Refuses with `storage` what another release wrote that this one cannot read.
     pub(crate) fn read(engine: &dyn Engine) -> Result<Found> {
         let number = |key| -> Result<Option<u64>> {
             let value = engine.get(Table::Meta, key)?;
@@ -36,11 +36,11 @@ impl Found {
             && !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&found)
         {
             let text = format!(
-                "the data has format {found}, this release reads formats {} to {}",
+                "the data has format {found}, this release reads formats {} to {}; use a newer release",
                 rows::OLDEST_FORMAT,
                 rows::FORMAT
             );
-            return Err(Error::new(Code::Corrupted, text).with("format", found));
+            return Err(Error::new(Code::Storage, text).with("format", found));
         }
         let revision = number(rows::META_REVISION)?.unwrap_or_default();
         let forgotten = match number(rows::META_FORGOTTEN)? {

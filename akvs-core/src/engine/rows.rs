@@ -42,11 +42,11 @@ pub(crate) use self::namespace::{
 use super::{Engine, Limit, Span, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 
-/// The version of the rows described here. Those of [`OLDEST_FORMAT`] are read as well.
-pub(crate) const FORMAT: u64 = 2;
+/// The version of the data that this release writes, on disk and in backups. Older data becomes it with its first change.
+pub const FORMAT: u64 = 2;
 
-/// The oldest format that can be read.
-pub(crate) const OLDEST_FORMAT: u64 = 1;
+/// The oldest version of the data that this release reads.
+pub const OLDEST_FORMAT: u64 = 1;
 
 /// Which namespace a row belongs to; never given twice, not even to a namespace of the same name.
 pub(crate) type NamespaceId = u64;

@@ -20,10 +20,26 @@ pub(super) struct Process(pub(super) Child);
 impl Process {
     /// Memory that it holds at this moment, in MB of 2^20 bytes.
     pub(super) fn resident_mb(&self) -> Result<u64> {
+        Ok(self.resident_kb()? / 1024)
+    }
+
+    /// The same, in KB of 2^10 bytes.
+    pub(super) fn resident_kb(&self) -> Result<u64> {
+        self.status_kb("VmRSS:")
+    }
+
+    /// The most memory that it held at any moment.
+    pub(super) fn most_kb(&self) -> Result<u64> {
+        self.status_kb("VmHWM:")
+    }
+
+    fn status_kb(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kb = line.and_then(|line| line.split_whitespace().next());
-        Ok(kb.ok_or("/proc shows no VmRSS")?.parse::<u64>()? / 1024)
+        Ok(kb
+            .ok_or_else(|| format!("/proc shows no {name}"))?
+            .parse()?)
     }
 
     /// CPU time used so far, in µs.

@@ -23,12 +23,7 @@ const CONNECTIONS: (&str, &str) = ("AKVS_LIMITS__MAX_CONNECTIONS", "12000");
 
 /// Measures and prints.
 pub(super) fn watch(binary: &Path, folder: &Path) -> Result {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let raised = rustix::process::Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
+    allow_many_files()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -38,6 +33,17 @@ pub(super) fn watch(binary: &Path, folder: &Path) -> Result {
         println!("\n{WATCHERS} watchers of {title}");
         runtime.block_on(measure(&server, keyed))?;
     }
+    Ok(())
+}
+
+/// Each connection is a file, of this process and of those that it starts.
+pub(super) fn allow_many_files() -> Result {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, raised)?;
     Ok(())
 }
 
@@ -147,7 +153,7 @@ async fn post(stream: &mut TcpStream, key: &str) -> Result {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 

@@ -55,6 +55,11 @@ pub(super) fn translate(error: fjall::Error) -> Error {
     }
 }
 
+/// Translates an error of our own files.
+pub(super) fn translate_io(error: io::Error) -> Error {
+    translate(error.into())
+}
+
 fn full(error: io::Error) -> Error {
     Error::new(Code::StorageFull, "the disk is full").because(error)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::super::folder::{Checked, STORE_FOLDER};
 use super::files::Files;
 use super::journal::Live;
-use super::{DiskEngine, DiskOptions, Engine, OpenError, translate};
+use super::{DiskEngine, DiskOptions, Engine, OpenError, translate_io};
 use crate::verify::rows::check_rows;
 use crate::{Finding, Progress, Report, Result, Verified};
 
@@ -97,6 +97,6 @@ impl DiskEngine {
         let checked = self.folder.check(report);
         checked
             .and_then(|()| files.check(report))
-            .map_err(|error| translate(error.into()))
+            .map_err(translate_io)
     }
 }

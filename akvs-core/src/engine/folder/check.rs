@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use super::{
-    FORMAT, FORMAT_FILE, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER,
-    Synced, WATERMARK_FILE, check_format, decode,
+    FORMAT_FILE, FORMATS, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER,
+    Synced, WATERMARK_FILE, check_format, decode, format_text,
 };
 use crate::engine::lock::FolderLock;
 use crate::{Report, Revision};
@@ -32,10 +32,11 @@ impl Checked {
         if !path.join(FORMAT_FILE).exists() {
             return Err(OpenError::NoStore(path.to_owned()));
         }
+        // The file of the lock is as little to be changed as any other.
+        refuse_newer(path)?;
         let lock = FolderLock::of(path)?;
-        if let Err(error @ OpenError::NewerFormat(..)) = check_format(path, &[]) {
-            return Err(error);
-        }
+        // Once more, because whoever had the lock before may just have raised it.
+        refuse_newer(path)?;
         Ok(Checked {
             synced: check_ours(path, report).map_err(unusable)?,
             _lock: lock,
@@ -62,11 +63,23 @@ impl Folder {
     }
 }
 
+/// A newer format is nothing that is wrong with a folder: a newer release can check it.
+fn refuse_newer(path: &Path) -> Result<(), OpenError> {
+    match check_format(path, &[]) {
+        Err(error @ OpenError::NewerFormat(..)) => Err(error),
+        // What else is wrong is told with all that is.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Checks our files, and says what was known to be synced.
 fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Synced> {
     report.read_file();
     match fs::read(path.join(FORMAT_FILE)) {
-        Ok(text) if text == format!("akvs {FORMAT}\n").as_bytes() => {}
+        Ok(text)
+            if FORMATS
+                .map(format_text)
+                .any(|known| text == known.as_bytes()) => {}
         Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
         Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
     }

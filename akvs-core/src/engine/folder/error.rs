@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::FORMAT;
+use super::{FORMAT, FORMATS};
 
 /// Why a data folder cannot be used.
 #[derive(Debug)]
@@ -55,8 +55,9 @@ impl fmt::Display for OpenError {
             }
             OpenError::NewerFormat(path, found) => write!(
                 f,
-                "the data folder {} has format {found}, this release reads format {FORMAT}; use a newer release",
-                path.display()
+                "the data folder {} has format {found}, this release reads formats {} to {FORMAT}; use a newer release",
+                path.display(),
+                FORMATS.start()
             ),
             OpenError::Locked(path, Some(pid)) => {
                 write!(
