@@ -10,6 +10,7 @@ mod listeners;
 mod logging;
 mod manager;
 mod owner;
+mod program;
 mod prompt;
 mod settings;
 mod signals;

@@ -9,6 +9,7 @@ mod dist;
 mod fuzz;
 mod licences;
 mod openapi;
+mod release;
 mod shell;
 mod test;
 mod tidy;
@@ -27,6 +28,7 @@ usage: cargo xtask <verb>
   fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
   bench [part]  build for release and measure `writes` beside redis, `reads`, `watch` and `sizing` (needs wrk, redis-server)
   dist          [--profile P] [--check [--once]]: a release below target/dist; checked, and built twice to compare
+  release <version>  [--dry-run | --plan]: check the tree, set the version, date the changelog, check all, build, tag
 ";
 
 fn main() -> ExitCode {
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
         ("fuzz", _) => fuzz::fuzz(rest),
         ("bench", _) => bench::bench(),
         ("dist", _) => dist::dist(rest),
-        ("release", _) => Err(format!("`{verb}` is not there yet: nothing was built").into()),
+        ("release", _) => release::release(rest),
         ("help" | "-h" | "--help", _) => {
             print!("{HELP}");
             Ok(())

@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// The cargo that started us, at work in this place.
-    pub(super) fn cargo(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = cargo(arguments);
         command
             .current_dir(&self.checkout)

@@ -1,0 +1,139 @@
+//! `cargo xtask release`: from a checked tree to a commit and a tag, with the tarball that was built of them.
+//!
+//! Owns the order of the steps. Everything happens in a clone; only when all of it went well do the commit and the tag
+//! come over. Pushes and publishes nothing. Invariant: a release that fails leaves the checkout as it was, and no tag is
+//! on a commit whose check failed.
+
+mod changelog;
+mod manifest;
+mod scratch;
+mod version;
+
+use std::time::SystemTime;
+
+use self::scratch::Scratch;
+use crate::dist::Place;
+use crate::shell::{Result, read, run};
+
+const USAGE: &str = "usage: cargo xtask release <version> [--dry-run | --plan]";
+const CHANGELOG: &str = "CHANGELOG.md";
+
+/// How far to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Judge, and show the commit: without the check and without a build.
+    Plan,
+    /// All but the last step.
+    DryRun,
+    All,
+}
+
+/// What is to be released, judged.
+struct Release {
+    version: String,
+    tag: String,
+    /// What the changelog says of it.
+    notes: String,
+    /// What the changelog is afterwards.
+    changelog: String,
+    branch: String,
+    /// The commit that the branch is at.
+    head: String,
+}
+
+/// Releases a version.
+pub(crate) fn release(arguments: &[String]) -> Result {
+    let (version, extent) = read_wish(arguments)?;
+    let place = Place::here()?;
+    release_in(&place, &version, extent, &today())
+}
+
+fn read_wish(arguments: &[String]) -> Result<(String, Extent)> {
+    let (flags, versions): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|text| text.starts_with('-'));
+    let extent = match flags.as_slice() {
+        [] => Extent::All,
+        [flag] if *flag == "--dry-run" => Extent::DryRun,
+        [flag] if *flag == "--plan" => Extent::Plan,
+        _ => return Err(USAGE.into()),
+    };
+    match versions.as_slice() {
+        [version] => Ok(((*version).clone(), extent)),
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// As a changelog has it: 2026-01-31.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the day of a release is the system's to say; the server's clock is not involved"
+)]
+fn today() -> String {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    now.split('T').next().unwrap_or_default().to_owned()
+}
+
+fn release_in(place: &Place, version: &str, extent: Extent, today: &str) -> Result {
+    let release = judge(place, version, today)?;
+    let scratch = Scratch::clone(place, &release)?;
+    scratch.commit(&release)?;
+    println!(
+        "{}",
+        read(&mut scratch.place.git(&["show", "--stat", "HEAD"]))?
+    );
+    if extent == Extent::Plan {
+        println!(
+            "planned: {} with these notes\n\n{}",
+            release.tag, release.notes
+        );
+        return Ok(());
+    }
+    // Of that very commit; what was checked before had another version.
+    run(&mut scratch.place.cargo(&["xtask", "ci"]))?;
+    run(&mut scratch.place.cargo(&["xtask", "dist", "--check"]))?;
+    scratch.tag(&release)?;
+    let (tag, branch) = (&release.tag, &release.branch);
+    if extent == Extent::DryRun {
+        println!("tried: {tag} on {branch} would be there now; nothing was changed");
+        return Ok(());
+    }
+    scratch.bring_over(place, &release)?;
+    println!("released: {tag} is on {branch}; to publish it: git push origin {branch} {tag}");
+    Ok(())
+}
+
+/// Whether this can be released at all: what can be known before anything is done.
+fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
+    let manifest = std::fs::read_to_string(place.checkout.join(manifest::PATH))?;
+    let version = version::next(manifest::version(&manifest)?, version)?;
+    let tag = format!("v{version}");
+    let git = |arguments: &[&str]| -> Result<String> {
+        Ok(read(&mut place.git(arguments))?.trim().to_owned())
+    };
+    let branch = git(&["branch", "--show-current"])?;
+    if branch.is_empty() {
+        return Err("no branch is checked out, to which the release could be added".into());
+    }
+    let changes = git(&["status", "--porcelain"])?;
+    if !changes.is_empty() {
+        return Err(format!("the checkout has changes that no commit has:\n{changes}").into());
+    }
+    if !git(&["tag", "--list", &tag])?.is_empty() {
+        return Err(format!("{tag} is there already").into());
+    }
+    let changelog = std::fs::read_to_string(place.checkout.join(CHANGELOG))
+        .map_err(|error| format!("{CHANGELOG}: {error}"))?;
+    let dated = changelog::dated(&changelog, &version, today)
+        .map_err(|error| format!("{CHANGELOG}: {error}"))?;
+    Ok(Release {
+        version,
+        tag,
+        notes: dated.notes,
+        changelog: dated.whole,
+        branch,
+        head: git(&["rev-parse", "HEAD"])?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
