@@ -71,6 +71,6 @@ pub use views::Views;
 #[cfg(feature = "disk")]
 pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskOptions, OpenError, verify_folder};
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, folder_format, verify_folder};
 #[cfg(feature = "disk")]
 pub use engine::lock::{FolderLock, make_folder};

@@ -13,6 +13,7 @@ use bytesize::ByteSize;
 
 use super::{PlaceFlags, output};
 use crate::access::Access;
+use crate::compose::offline;
 use crate::failure::Failure;
 use crate::listeners::Places;
 use crate::owner::{Owner, block_on};
@@ -132,6 +133,11 @@ fn of_folder(folder: &Path, settings: &Settings) -> Finding {
     let stale = socket::of_owner(&settings.data_dir);
     if found.uid() != me && me != 0 {
         return Bad(format!("{shown} is another user's ({})", found.uid()));
+    }
+    if settings.engine.kind == EngineKind::Disk
+        && let Err(why) = offline::check_format(settings)
+    {
+        return Bad(why);
     }
     if found.permissions().mode() & 0o077 != 0 {
         return Doubtful(format!(

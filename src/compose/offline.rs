@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use akvs_core::{
-    BackupSummary, Database, OpenError, Options, Progress, RestoreError, restore, verify_backup,
-    verify_folder,
+    BackupSummary, Database, OpenError, Options, Progress, RestoreError, folder_format, restore,
+    verify_backup, verify_folder,
 };
 
 use super::operate::{self, Told};
@@ -83,6 +83,12 @@ pub(crate) fn check_backup(
 ) -> Result<BackupSummary, Failure> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
     verify_backup(backup, &mut told).map_err(Failure::failed)
+}
+
+/// Whether what is in the data folder is data of ours, or nothing yet.
+pub(crate) fn check_format(settings: &Settings) -> Result<(), String> {
+    let format = folder_format(&disk_options(settings));
+    format.map(drop).map_err(|error| error.to_string())
 }
 
 /// Checks a folder that no server has.

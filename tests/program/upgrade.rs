@@ -297,6 +297,9 @@ fn a_newer_format_is_refused_by_every_verb_and_nothing_is_touched() {
         assert!(tree(&data) == before, "{arguments:?}");
     }
     assert!(!file.exists());
+    let ran = verb(&data, ["doctor"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains(&text), "{ran:?}");
     // Who runs it in the background looks for the reason in its log, which is beside the data and no part of it.
     verb(&data, ["start", "--listen", "127.0.0.1:0"]).assert_refused(1, &[&text]);
     let mut after = tree(&data);

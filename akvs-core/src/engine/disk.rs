@@ -49,7 +49,7 @@ use self::retired::Retired;
 use self::snapshot::DiskSnapshot;
 pub use self::verify::verify_folder;
 use super::folder::Folder;
-pub use super::folder::OpenError;
+pub use super::folder::{OpenError, folder_format};
 use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use crate::{Code, Error, Report, Result, Revision};
 

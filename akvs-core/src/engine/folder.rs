@@ -26,6 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) use self::check::Checked;
 pub use self::error::OpenError;
 pub(super) use self::traces::Traces;
+use super::disk::DiskOptions;
 use super::lock::{FolderLock, LOCK_FILE};
 use super::rows;
 use crate::Revision;
@@ -194,6 +195,22 @@ impl Folder {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The format that a data folder says it has; none where there is no data in it yet. Refuses what cannot become one, and
+/// changes nothing.
+///
+/// ```
+/// use akvs_core::{DiskEngine, DiskOptions, folder_format};
+/// # let temporary = tempfile::tempdir()?;
+/// let options = DiskOptions::new(temporary.path());
+/// assert_eq!(folder_format(&options)?, None);
+/// drop(DiskEngine::open(&options)?);
+/// assert_eq!(folder_format(&options)?, Some(akvs_core::FORMAT));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
+    check_format(&options.folder, &options.beside)
 }
 
 /// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
