@@ -4,7 +4,7 @@
 //! package registry.
 
 use crate::shell::{Result, cargo, run, timed};
-use crate::{dist, fuzz, licences, test, tidy, unit};
+use crate::{dist, fuzz, licences, test, tidy};
 
 /// Runs every check.
 pub(crate) fn ci() -> Result {
@@ -25,7 +25,6 @@ pub(crate) fn ci() -> Result {
         run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
         timed("cargo xtask tidy", tidy::tidy)?;
         timed("cargo xtask licences", licences::licences)?;
-        timed("the units for systemd", unit::units)?;
         fuzz::fuzz_if_possible()?;
         timed("cargo xtask test", || test::test(&["--locked".to_owned()]))?;
         timed("cargo xtask dist", dist::dist_if_possible)

@@ -13,7 +13,6 @@ mod release;
 mod shell;
 mod test;
 mod tidy;
-mod unit;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@ mod empty_root;
 mod session;
 mod tarball;
 mod texts;
+mod unit;
 mod unpacked;
 
 use super::Release;
@@ -17,6 +18,7 @@ type Check = fn(&Release) -> Result;
 const CHECKS: &[(&str, Check)] = &[
     ("what is in the tarball", tarball::check),
     ("completions, manual and bill", texts::check),
+    ("the units for systemd", unit::check),
     ("unpacked anywhere", unpacked::check),
     ("in an empty root", empty_root::check),
 ];

@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::shell::{Result, Tool, on_path, program, provide, root};
+use crate::dist::Release;
+use crate::shell::{Result, Tool, on_path, program, provide};
 
 const ANALYZE: &str = "systemd-analyze";
 const SYSTEMD: Tool = Tool {
@@ -19,17 +20,14 @@ const UNITS: [&str; 2] = [SERVICE, "akvs.socket"];
 /// What the service says of itself, in a comment.
 const EXPOSURE: &str = "# Exposure: ";
 
-/// Checks the units of this checkout; what they start is not looked at.
-pub(crate) fn units() -> Result {
-    check(&root().join("packaging/systemd"), Path::new("/bin/true"))
-}
-
-/// Checks the units in a folder, which are to start this program.
-pub(crate) fn check(folder: &Path, akvs: &Path) -> Result {
+/// Checks the units of a release, which are to start its program.
+pub(super) fn check(release: &Release) -> Result {
     if !on_path(ANALYZE) && !provide(&SYSTEMD) {
         return Ok(());
     }
     let copies = tempfile::tempdir()?;
+    let folder = release.folder.join("share/systemd");
+    let akvs = release.folder.join("bin/akvs");
     let akvs = akvs.to_str().ok_or("a path that is not UTF-8")?;
     for unit in UNITS {
         let text = fs::read_to_string(folder.join(unit))?;
