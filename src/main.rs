@@ -18,6 +18,11 @@ mod socket;
 
 use std::process::ExitCode;
 
+/// That of musl has one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::parse().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
