@@ -38,7 +38,7 @@ impl State {
     pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
         Arc::new(State {
             metrics: Metrics::default(),
-            pulse: Pulse::default(),
+            pulse: Pulse::new(options.workers.max(1)),
             about: options.about,
             operator: options.operator.clone(),
             version: version::document(&registry, options),

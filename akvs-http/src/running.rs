@@ -114,7 +114,7 @@ impl Handle {
     }
 
     /// Whether the server works: done once each worker and the thread that commits have answered, as they answer
-    /// writes, and never where one of them hangs. False where nobody is left to commit. That no write is taken because
+    /// writes, and never where one of them hangs or is missing. False where nobody is left to commit. That no write is taken because
     /// the disk is full, or that all connections are taken, is no failure of theirs.
     ///
     /// ```

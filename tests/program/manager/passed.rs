@@ -68,11 +68,10 @@ fn the_file_of_a_unix_socket_is_the_manager_s() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("passed.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    for _ in 0..2 {
-        let mut server = {
-            let passed = listener.try_clone().unwrap();
-            Server::spawn(&mut with(passed, &folder.path().join("data")))
-        };
+    let again = listener.try_clone().unwrap();
+    // The last one has the socket alone, so that nobody listens there after it.
+    for passed in [again, listener] {
+        let mut server = Server::spawn(&mut with(passed, &folder.path().join("data")));
         server.wait_for(&format!("listening on unix:{}", path.display()));
         assert!(ask(&path, "GET", "/readyz").starts_with("HTTP/1.1 200 OK\r\n"));
         server.stop();
