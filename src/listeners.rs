@@ -78,7 +78,7 @@ pub(crate) fn guard(addresses: &[Resolved], is_meant: bool) -> Result<(), Failur
     match addresses.iter().find(|address| !address.is_loopback()) {
         Some(Resolved { written, .. }) if !is_meant => Err(Failure::config(format!(
             "http.listen: other machines can reach {written}, and everybody who can connect could read and change \
-             everything; listen on 127.0.0.1, make a token (akvs token new), or start with --unauthenticated if that is meant"
+             everything; listen on 127.0.0.1, make a token (akvs token new ops --rights admin), or start with --unauthenticated if that is meant"
         ))),
         _ => Ok(()),
     }
