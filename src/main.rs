@@ -9,6 +9,7 @@ mod failure;
 mod listeners;
 mod logging;
 mod owner;
+mod program;
 mod prompt;
 mod settings;
 mod signals;

@@ -8,11 +8,13 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use akvs_client::reqwest::{self, Method, Response, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
+use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
@@ -33,6 +35,17 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
         .enable_all()
         .build();
     runtime.map_err(|error| Failure::failed(format!("no runtime: {error}")))
+}
+
+/// TLS that trusts nobody, as none is spoken on the socket. Left to itself, the library would read the certificates of
+/// the system, and fail where there are none.
+fn nobody_trusted() -> Result<ClientConfig, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Failure::failed)?;
+    let builder = builder.with_root_certificates(RootCertStore::empty());
+    Ok(builder.with_no_client_auth())
 }
 
 /// That no server of a data folder runs.
@@ -95,9 +108,9 @@ impl Owner {
         };
         // It is the process that began to listen. One of another container has no number here.
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-        // The library wants to know how to speak in secret, also where it never does; the first who says it is right.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().unix_socket(reach.path());
+        let http = reqwest::Client::builder()
+            .unix_socket(reach.path())
+            .tls_backend_preconfigured(nobody_trusted()?);
         let http = http.build().map_err(Failure::failed)?;
         Ok(Some(Owner {
             pid: pid.and_then(Pid::from_raw),

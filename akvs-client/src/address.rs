@@ -24,6 +24,8 @@ pub(crate) struct Address {
     /// Whether a user or a password is in the URL, which then are what is sent as `Authorization`.
     pub(crate) has_user: bool,
     pub(crate) socket: Option<PathBuf>,
+    /// The host, where its name alone says that it is this machine (RFC 6761, section 6.3).
+    pub(crate) this_machine: Option<String>,
 }
 
 impl Address {
@@ -50,6 +52,7 @@ impl Address {
             is_https: url.scheme() == "https",
             has_user: !url.username().is_empty() || url.password().is_some(),
             socket: None,
+            this_machine: url.host_str().filter(is_localhost).map(str::to_owned),
         })
     }
 
@@ -60,8 +63,15 @@ impl Address {
             is_https: false,
             has_user: false,
             socket: Some(path),
+            this_machine: None,
         }
     }
+}
+
+/// Whether the name needs nobody to be asked; a URL's host is in small letters.
+fn is_localhost(host: &&str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 pub(crate) fn bad_url(error: url::ParseError) -> Error {
@@ -93,6 +103,18 @@ mod tests {
             assert!(error.contains("begins with a slash"), "{text}: {error}");
         }
         assert_eq!(Address::parse(Some("http://h")).unwrap().socket, None);
+    }
+
+    #[test]
+    fn a_name_of_this_machine_is_known() {
+        let host = |text: &str| Address::parse(Some(text)).unwrap().this_machine;
+        for name in ["localhost", "localhost.", "a.localhost"] {
+            assert_eq!(host(&format!("https://{name}:1/x")).unwrap(), name);
+        }
+        assert_eq!(host("http://LocalHost").unwrap(), "localhost");
+        for other in ["127.0.0.1", "[::1]", "localhost.example", "notlocalhost"] {
+            assert_eq!(host(&format!("http://{other}")), None, "{other}");
+        }
     }
 
     #[test]

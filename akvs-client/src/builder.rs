@@ -4,6 +4,7 @@
 //! not valid is an error of [`ClientBuilder::build`], and no text shows what is secret in it.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -244,7 +245,8 @@ impl ClientBuilder {
         let Some(http) = &self.http else {
             let connect_timeout = self.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let http = default_http().connect_timeout(connect_timeout);
-            let http = self.tls.apply(reach(http, address)?, address.is_https)?;
+            let http = resolve(reach(http, address)?, address);
+            let http = self.tls.apply(http, address.is_https)?;
             let http = match &self.configure {
                 Some(configure) => configure(http),
                 None => http,
@@ -301,6 +303,19 @@ fn default_http() -> reqwest::ClientBuilder {
         .no_deflate()
         .tcp_nodelay(true)
         .user_agent(concat!("akvs-client/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Asks nobody for the address of this machine: where there is no file of hosts, nobody knows.
+fn resolve(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBuilder {
+    // The port is the URL's. A server listens on the first of them, unless it was told otherwise.
+    let loopback: [SocketAddr; 2] = [
+        (Ipv4Addr::LOCALHOST, 0).into(),
+        (Ipv6Addr::LOCALHOST, 0).into(),
+    ];
+    match &address.this_machine {
+        Some(host) => http.resolve_to_addrs(host, &loopback),
+        None => http,
+    }
 }
 
 /// Has all connections made to the socket, where there is one.

@@ -101,7 +101,15 @@ impl Tls {
             true => Verifier::new(provider),
             false => Verifier::new_with_extra_roots(extra, provider),
         };
-        verifier.map_err(refused)
+        verifier.map_err(|error| {
+            let text = format!(
+                "no server can be trusted: the system's certificates of authorities cannot be used, and none was \
+                 given ({error})"
+            );
+            CoreError::new(Code::InvalidRequest, text)
+                .because(error)
+                .into()
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::compose;
 use crate::failure::Failure;
 use crate::logging::LOG_FILE;
 use crate::owner::{Owner, block_on};
+use crate::program;
 use crate::settings::Settings;
 
 /// The last that is kept of what a process says before it ends.
@@ -66,17 +67,20 @@ fn log_file(settings: &Settings) -> Result<String, Failure> {
 }
 
 fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
-    let program = std::env::current_exe()
+    let program = program::path()
         .map_err(|error| Failure::failed(format!("this program is not found: {error}")))?;
-    Command::new(program)
+    let mut child = Command::new(program)
         .arg("serve")
         .arg("--detached")
         .args(flags.again())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| Failure::failed(format!("the server cannot be started: {error}")))
+        .map_err(|error| Failure::failed(format!("the server cannot be started: {error}")))?;
+    // Nothing to read, as from /dev/null, which is not there in an empty root.
+    drop(child.stdin.take());
+    Ok(child)
 }
 
 /// Waits until it says that it is ready, and on which addresses; none where it ends instead.

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::program;
+
 /// The release that a program belongs to, if any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
@@ -14,7 +16,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place of the running program.
     pub(crate) fn of_this_program() -> Place {
-        std::env::current_exe().map_or_else(|_| Place::default(), |program| Place::of(&program))
+        program::path().map_or_else(|_| Place::default(), |program| Place::of(&program))
     }
 
     fn of(program: &Path) -> Place {

@@ -118,9 +118,13 @@ pub(crate) fn provide(tool: &Tool) -> bool {
     false
 }
 
+/// Whether we may do everything on this machine.
+pub(crate) fn is_root() -> bool {
+    read(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
+}
+
 fn install(package: &str) -> bool {
-    let root_user = || read(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
-    if !on_path("apt-get") || !root_user() {
+    if !on_path("apt-get") || !is_root() {
         return false;
     }
     let apt = |arguments: &[&str]| {

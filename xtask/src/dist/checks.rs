@@ -3,14 +3,23 @@
 //! Owns the list of checks and their order; each is a file beside. A check changes nothing of the release, ends what it
 //! starts, and says in one line what it could not try here.
 
+mod empty_root;
+mod session;
 mod tarball;
+mod texts;
+mod unpacked;
 
 use super::Release;
 use crate::shell::{Result, timed};
 
 type Check = fn(&Release) -> Result;
 
-const CHECKS: &[(&str, Check)] = &[("what is in the tarball", tarball::check)];
+const CHECKS: &[(&str, Check)] = &[
+    ("what is in the tarball", tarball::check),
+    ("completions, manual and bill", texts::check),
+    ("unpacked anywhere", unpacked::check),
+    ("in an empty root", empty_root::check),
+];
 
 /// All checks, one after the other.
 pub(super) fn check(release: &Release) -> Result {
