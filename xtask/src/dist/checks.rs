@@ -5,6 +5,7 @@
 
 mod deb;
 mod empty_root;
+mod image;
 mod page;
 mod session;
 mod tarball;
@@ -22,6 +23,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("unpacked anywhere", unpacked::check),
     ("in an empty root", empty_root::check),
     ("the Debian package", deb::check),
+    ("the container's image", image::check),
 ];
 
 /// All checks, one after the other.
