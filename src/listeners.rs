@@ -136,7 +136,7 @@ impl Places {
         };
         Err(Failure::config(format!(
             "{what}, and everybody who can connect could read and change everything; {loopback}, make a token \
-             (akvs token new), or start with --unauthenticated if that is meant"
+             (akvs token new ops --rights admin), or start with --unauthenticated if that is meant"
         )))
     }
 

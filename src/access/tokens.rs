@@ -3,7 +3,8 @@
 //! It owns the format, and that a change is whole: a new file takes the old one's place. Only hashes stand in it.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -207,12 +208,22 @@ impl TokenFile {
             })
             .map_err(|error| failed(&error))?;
         let file = new.as_file_mut();
+        self.give_away(file).map_err(|error| failed(&error))?;
         file.write_all(HEAD.as_bytes())
             .and_then(|()| file.write_all(body.as_bytes()))
             .and_then(|()| file.sync_all())
             .map_err(|error| failed(&error))?;
         new.persist(&self.path).map_err(|error| failed(&error))?;
         self._folder.sync_all().map_err(|error| failed(&error))
+    }
+
+    /// What root writes belongs to whom the old file or else the folder does: the server is to read it, and is not root.
+    fn give_away(&self, new: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let owner = fs::metadata(&self.path).or_else(|_| self._folder.metadata())?;
+        std::os::unix::fs::fchown(new, Some(owner.uid()), Some(owner.gid()))
     }
 }
 
@@ -268,6 +279,26 @@ mod tests {
         let mode =
             std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_root_writes_belongs_to_whom_the_folder_does() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give files away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let owner = || {
+            let found = fs::metadata(&path).unwrap();
+            (found.uid(), found.gid())
+        };
+        std::os::unix::fs::chown(folder.path(), Some(7), Some(8)).unwrap();
+        TokenFile::open(&path).unwrap().save().unwrap();
+        assert_eq!(owner(), (7, 8));
+        std::os::unix::fs::chown(&path, Some(9), Some(10)).unwrap();
+        TokenFile::open(&path).unwrap().save().unwrap();
+        assert_eq!(owner(), (9, 10));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod build;
 mod bundled;
 mod checks;
 mod crates;
+mod deb;
 mod notices;
 mod origin;
 mod pack;
@@ -42,6 +43,8 @@ pub(crate) struct Release {
     pub(crate) tarball: PathBuf,
     /// The checkout that it was built from.
     pub(crate) place: Place,
+    /// The date of all its files, in seconds since 1970.
+    pub(crate) epoch: u64,
 }
 
 impl Release {
@@ -104,11 +107,13 @@ pub(crate) fn release(place: &Place, profile: &str) -> Result<Release> {
         version: origin.version.clone(),
         target: TARGET.to_owned(),
         place: place.clone(),
+        epoch: origin.epoch,
     };
     stage::write(&release.folder, &parts)?;
     pack::write(&release.tarball, &name, &parts, origin.epoch)?;
     let bill = dist.join(format!("{name}.cdx.json"));
     fs::copy(release.folder.join(stage::BILL), bill)?;
+    deb::write(&release)?;
     Ok(release)
 }
 

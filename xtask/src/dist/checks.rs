@@ -3,7 +3,10 @@
 //! Owns the list of checks and their order; each is a file beside. A check changes nothing of the release, ends what it
 //! starts, and says in one line what it could not try here.
 
+mod deb;
 mod empty_root;
+mod image;
+mod page;
 mod session;
 mod tarball;
 mod texts;
@@ -21,6 +24,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("the units for systemd", unit::check),
     ("unpacked anywhere", unpacked::check),
     ("in an empty root", empty_root::check),
+    ("the Debian package", deb::check),
+    ("the container's image", image::check),
 ];
 
 /// All checks, one after the other.
@@ -29,4 +34,12 @@ pub(super) fn check(release: &Release) -> Result {
         timed(what, || check(release))?;
     }
     Ok(())
+}
+
+/// That something is as it should be; else an error that shows it.
+fn expect(what: &str, found: &str, is_good: impl Fn(&str) -> bool) -> Result {
+    match is_good(found) {
+        true => Ok(()),
+        false => Err(format!("{what}: this is not what it should be: {found}").into()),
+    }
 }

@@ -44,12 +44,10 @@ fn pack(folder: &str, parts: &[Part], epoch: u64) -> Result<Vec<u8>> {
         for above in folders(&part.path).filter(|above| !last.starts_with(*above)) {
             append(&mut tar, &format!("{folder}/{above}"), None, epoch)?;
         }
-        append(
-            &mut tar,
-            &format!("{folder}/{}", part.path),
-            Some(part),
-            epoch,
-        )?;
+        if !part.is_folder() {
+            let path = format!("{folder}/{}", part.path);
+            append(&mut tar, &path, Some(part), epoch)?;
+        }
         last = &part.path;
     }
     Ok(tar.into_inner()?.finish()?)
@@ -114,6 +112,7 @@ mod tests {
             part("b/c/d", 0o755, "2"),
             part("b/c/e", 0o600, "3"),
             part("b/f", 0o644, ""),
+            part("b/g/", 0o644, ""),
         ];
         let packed = pack("top", &parts, 7).unwrap();
         let entry = |path: &str, mode, text: &str| (path.to_owned(), mode, 0, 7, text.to_owned());
@@ -127,6 +126,7 @@ mod tests {
                 entry("top/b/c/d", 0o755, "2"),
                 entry("top/b/c/e", 0o600, "3"),
                 entry("top/b/f", 0o644, ""),
+                entry("top/b/g/", 0o755, ""),
             ]
         );
         assert_eq!(packed, pack("top", &parts, 7).unwrap());

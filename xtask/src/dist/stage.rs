@@ -41,7 +41,10 @@ const LICENCES: &[(&str, &str)] = &[
     ("Apache License, Version 2.0", "LICENSE-APACHE"),
 ];
 
-/// A file of a release.
+/// What becomes the folder of the data in a container, where nothing can make one.
+const EMPTY: &str = "share/container/data/";
+
+/// A file of a release, or a folder with nothing in it, whose path ends with `/`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Part {
     /// Below the release's folder, with `/` between its parts.
@@ -51,12 +54,17 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn text(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Part {
+    /// A file that all may read and none may run.
+    pub(super) fn text(path: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Part {
         Part {
             path: path.into(),
             mode: 0o644,
             bytes: bytes.into(),
         }
+    }
+
+    pub(super) fn is_folder(&self) -> bool {
+        self.path.ends_with('/')
     }
 }
 
@@ -75,6 +83,7 @@ pub(super) fn parts(place: &Place, origin: &Origin, akvs: &Path) -> Result<Vec<P
         Part::text("share/doc/THIRD-PARTY.txt", notices::notices(&crates)?),
         Part::text("share/doc/THIRD-PARTY-RUST.html", notices::of_rust()?),
         Part::text(BILL, bill),
+        Part::text(EMPTY, ""),
     ];
     for (from, to) in FROM_CHECKOUT {
         parts.extend(from_checkout(&place.checkout, from, to)?);
@@ -126,6 +135,10 @@ pub(super) fn write(folder: &Path, parts: &[Part]) -> Result {
     }
     for part in parts {
         let path = folder.join(&part.path);
+        if part.is_folder() {
+            fs::create_dir_all(&path)?;
+            continue;
+        }
         fs::create_dir_all(path.parent().ok_or("a part without a folder")?)?;
         fs::write(&path, &part.bytes)?;
         // Whoever builds may have chosen another mask.
@@ -170,7 +183,8 @@ mod tests {
         let mut part = Part::text("a/b", "1");
         part.mode = 0o755;
         write(&folder, &[Part::text("old", "0")]).unwrap();
-        write(&folder, &[part]).unwrap();
+        write(&folder, &[part, Part::text("c/d/", "")]).unwrap();
+        assert!(folder.join("c/d").is_dir());
         assert!(!folder.join("old").exists());
         let found = fs::metadata(folder.join("a/b")).unwrap();
         assert_eq!(found.permissions().mode() & 0o7777, 0o755);

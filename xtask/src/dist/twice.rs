@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 use super::origin::Origin;
-use super::{Place, Release, release};
+use super::{Place, Release, deb, release};
 use crate::shell::{Result, program, run};
 
 /// What of Cargo's home the packages are. The sources are unpacked anew.
@@ -30,6 +30,10 @@ pub(super) fn check(first: &Release, profile: &str) -> Result {
     let place = second(&first.place, folder.path())?;
     let second = release(&place, profile)?;
     if fs::read(&first.tarball)? == fs::read(&second.tarball)? {
+        let (one, other) = (deb::path(first), deb::path(&second));
+        if one.is_file() && fs::read(one)? != fs::read(other)? {
+            return Err("the second build gave another Debian package".into());
+        }
         println!(
             "both builds gave the same {} bytes",
             fs::metadata(&first.tarball)?.len()
