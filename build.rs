@@ -11,7 +11,8 @@ fn main() {
         .filter(|commit| !commit.is_empty())
         .or_else(checked_out)
         .unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo::rustc-env=AKVS_COMMIT={commit}");
+    // Not with the prefix of settings: `cargo run` hands it to the program as well, which would take it for one.
+    println!("cargo::rustc-env=BUILT_COMMIT={commit}");
 }
 
 /// The commit that is checked out, if these files are git's at all: an unpacked archive may lie in another's checkout.

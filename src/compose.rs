@@ -116,7 +116,7 @@ impl Storage {
             operator: Some(Arc::new(operator)),
             about: About {
                 version: env!("CARGO_PKG_VERSION"),
-                commit: env!("AKVS_COMMIT"),
+                commit: env!("BUILT_COMMIT"),
                 engine: settings.engine.kind.as_str(),
             },
             ..defaults
