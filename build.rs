@@ -6,13 +6,14 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    // Not with the prefix of settings: `cargo run` hands them to the program as well, which would take them for some.
     let commit = given("AKVS_COMMIT").or_else(checked_out);
-    tell("AKVS_COMMIT", commit);
+    tell("BUILT_COMMIT", commit);
     // Seconds since 1970.
     let date = given("SOURCE_DATE_EPOCH").or_else(committed);
-    tell("AKVS_DATE", date);
-    tell("AKVS_TARGET", std::env::var("TARGET").ok());
-    tell("AKVS_ENGINE", engine());
+    tell("BUILT_DATE", date);
+    tell("BUILT_TARGET", std::env::var("TARGET").ok());
+    tell("BUILT_ENGINE", engine());
 }
 
 fn tell(name: &str, value: Option<String>) {

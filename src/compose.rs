@@ -117,7 +117,7 @@ impl Storage {
             operator: Some(Arc::new(operator)),
             about: About {
                 version: env!("CARGO_PKG_VERSION"),
-                commit: env!("AKVS_COMMIT"),
+                commit: env!("BUILT_COMMIT"),
                 engine: settings.engine.kind.as_str(),
             },
             ..defaults
@@ -161,7 +161,7 @@ pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
 
 /// Which engines there are.
 pub(crate) fn engines() -> String {
-    format!("disk ({}), memory", env!("AKVS_ENGINE"))
+    format!("disk ({}), memory", env!("BUILT_ENGINE"))
 }
 
 /// Which data this release writes, and which it reads.

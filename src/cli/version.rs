@@ -14,9 +14,9 @@ pub(super) fn print(long: bool) -> Result<(), Failure> {
     }
     output::print(&format!(
         "{version}\ncommit   {}\ndate     {}\ntarget   {}\nengines  {}\nformat   {}\n",
-        env!("AKVS_COMMIT"),
-        date(env!("AKVS_DATE")),
-        env!("AKVS_TARGET"),
+        env!("BUILT_COMMIT"),
+        date(env!("BUILT_DATE")),
+        env!("BUILT_TARGET"),
         compose::engines(),
         compose::format(),
     ))

@@ -91,7 +91,7 @@ fn the_version_names_the_engine_and_the_commit() {
         assert_eq!(document["engine"], engine);
         assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
         // As the build found it: told, checked out, or neither.
-        assert_eq!(document["commit"], env!("AKVS_COMMIT"));
+        assert_eq!(document["commit"], env!("BUILT_COMMIT"));
         server.stop();
     }
 }

@@ -232,3 +232,13 @@ fn a_release_has_its_config_and_data_beside_its_bin() {
         "{ran:?}"
     );
 }
+
+/// What the build script tells the compiler, cargo hands to what it runs as well: to the program by `cargo run`, and to
+/// this test.
+#[test]
+fn what_the_build_says_is_no_setting() {
+    let build = include_str!("../../build.rs");
+    let told = std::env::vars().filter(|(name, _)| build.contains(name.as_str()));
+    let ran = run(akvs().args(["config", "check"]).envs(told));
+    assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
+}

@@ -32,8 +32,8 @@ fn the_long_version_tells_builds_apart() {
     };
     assert_eq!(version[..], ["akvs", env!("CARGO_PKG_VERSION")]);
     // As the build found it: told, checked out, or neither.
-    assert_eq!(commit[..], ["commit", env!("AKVS_COMMIT")]);
-    let is_known = env!("AKVS_DATE").parse::<u64>().is_ok();
+    assert_eq!(commit[..], ["commit", env!("BUILT_COMMIT")]);
+    let is_known = env!("BUILT_DATE").parse::<u64>().is_ok();
     assert_eq!(date[0], "date");
     assert_eq!(
         humantime::parse_rfc3339(date[1]).is_ok(),
