@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::shell::{self, Result, Tool, on_path, program};
@@ -38,6 +39,9 @@ const RUN: &[&str] = &[
     "--ulimit",
     "nproc=1024:1024",
 ];
+
+/// In seconds: one that should have ended and serves is not waited for.
+const PATIENCE: &str = "120";
 
 /// podman, in the folder of a release.
 pub(super) struct Podman {
@@ -89,7 +93,7 @@ impl Podman {
 
     /// A line as one would type it, which has no quotes.
     pub(super) fn command(&self, line: &str) -> Result<Command> {
-        let mut command = program("podman", &["--storage-driver", "vfs"]);
+        let mut command = program("timeout", &[PATIENCE, "podman", "--storage-driver", "vfs"]);
         command.args(["--cgroup-manager", "cgroupfs", "--runtime", self.runtime]);
         for (flag, folder) in [
             ("--root", "root"),
@@ -155,7 +159,8 @@ impl Podman {
             .spawn()?;
         let told = follow.stderr.take().ok_or("a log that is not read")?;
         let is_there = has_line(told, part);
-        follow.kill()?;
+        // Which tells podman, too.
+        kill_process(Pid::from_child(&follow), Signal::TERM)?;
         follow.wait()?;
         match is_there {
             true => Ok(()),
