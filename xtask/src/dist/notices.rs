@@ -25,19 +25,21 @@ The Rust standard library's own notices are in THIRD-PARTY-RUST.html.
 
 /// The notices of all crates but our own, and of musl.
 pub(super) fn notices(crates: &Crates) -> Result<String> {
-    // By text, because many crates have the same.
-    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // By words, because many crates have the same text, and break its lines elsewhere.
+    let mut texts: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for one in crates.0.iter().filter(|one| one.checksum.is_some()) {
         for text in texts_of(one)? {
-            let names = texts.entry(text).or_default();
-            names.push(title(one));
+            let group = texts.entry(words(&text));
+            let (names, _) = group.or_insert_with(|| (Vec::new(), text));
+            if names.last() != Some(&title(one)) {
+                names.push(title(one));
+            }
         }
     }
-    texts.insert(tidied(MUSL), vec!["musl libc (MIT)".to_owned()]);
-    let mut groups: Vec<(Vec<String>, String)> = texts
-        .into_iter()
-        .map(|(text, names)| (names, text))
-        .collect();
+    let of_musl = (vec!["musl libc (MIT)".to_owned()], tidied(MUSL));
+    let mut groups: Vec<(Vec<String>, String)> = texts.into_values().collect();
+    groups.push(of_musl);
     groups.sort();
     let mut all = HEAD.to_owned();
     for (names, text) in groups {
@@ -152,9 +154,9 @@ mod tests {
     #[test]
     fn a_text_that_two_have_is_told_once_with_both_names() {
         let (a, _a) = a_crate("a", "MIT", &[("LICENSE", "the same\r\n")]);
-        let (b, _b) = a_crate("b", "MIT", &[("License.md", "\nthe same\n\n")]);
+        let (b, _b) = a_crate("b", "MIT", &[("License.md", "\n the\nsame\n\n")]);
         let text = notices(&Crates(vec![a, b])).unwrap();
-        assert_eq!(text.matches("the same").count(), 1, "{text}");
+        assert_eq!(text.matches("same").count(), 1, "{text}");
         assert!(
             text.contains("a 1.0.0 (MIT)\nb 1.0.0 (MIT)\n\nthe same\n"),
             "{text}"

@@ -132,3 +132,89 @@ fn no_trace(release: &Release) -> Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dist::stage::Part;
+    use crate::dist::{Place, pack, stage};
+
+    /// A release of which each file says its own name.
+    fn release(folder: &Path, change: impl FnOnce(&mut Vec<Part>)) -> Release {
+        let mut parts: Vec<Part> = PROMISED
+            .iter()
+            .map(|path| Part {
+                path: (*path).to_owned(),
+                mode: if path.starts_with("bin/") {
+                    0o755
+                } else {
+                    0o644
+                },
+                bytes: path.as_bytes().to_vec(),
+            })
+            .collect();
+        change(&mut parts);
+        let release = Release {
+            version: "1.2.3".to_owned(),
+            target: "somewhere".to_owned(),
+            folder: folder.join("akvs-1.2.3-somewhere"),
+            tarball: folder.join("akvs-1.2.3-somewhere.tar.gz"),
+            place: Place {
+                checkout: folder.join("checkout"),
+                target: folder.join("target"),
+                cargo_home: folder.join("cargo"),
+            },
+        };
+        stage::write(&release.folder, &parts).unwrap();
+        pack::write(&release.tarball, &release.name(), &parts, 7).unwrap();
+        release
+    }
+
+    /// What is said of a release that was changed so.
+    fn refusal(change: impl FnOnce(&mut Vec<Part>)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let error = check(&release(folder.path(), change)).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn a_release_as_promised_is_good_until_a_byte_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let release = release(folder.path(), |_| {});
+        check(&release).unwrap();
+        let mut bytes = fs::read(&release.tarball).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&release.tarball, bytes).unwrap();
+        assert!(
+            check(&release)
+                .unwrap_err()
+                .to_string()
+                .contains("sha256sum")
+        );
+    }
+
+    #[test]
+    fn neither_more_nor_less_than_promised_is_in_it() {
+        let less = refusal(|parts| drop(parts.remove(0)));
+        assert!(less.contains("lacks [\"LICENSE\"]"), "{less}");
+        let more = refusal(|parts| parts[0].path.insert_str(0, "x/"));
+        assert!(more.contains("nobody promised [\"x/LICENSE\"]"), "{more}");
+        let mode = refusal(|parts| parts[0].mode = 0o600);
+        assert!(mode.contains("LICENSE: has mode 600, not 644"), "{mode}");
+    }
+
+    #[test]
+    fn a_trace_of_the_building_machine_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let traced = release(folder.path(), |parts| {
+            let path = folder.path().join("cargo/registry/a.rs");
+            parts[2].bytes = format!("\0\0{}\0", path.display()).into_bytes();
+        });
+        let error = check(&traced).unwrap_err().to_string();
+        assert!(
+            error.starts_with("bin/akvs names a folder of this machine"),
+            "{error}"
+        );
+        assert!(error.contains("cargo/registry/a.rs"), "{error}");
+    }
+}
