@@ -141,7 +141,8 @@ fn watch_tells_each_change_and_ends_where_it_is_told_to() {
     verbs.text(&["set", "a", "new", "x"]);
     assert_eq!(lines.next().unwrap().unwrap(), "5 set new");
     let pid = Pid::from_child(&child);
-    kill_process(pid, Signal::INT).unwrap();
+    // Ctrl-C does the same, unless whoever runs the tests has it ignored, as a shell does in the background.
+    kill_process(pid, Signal::TERM).unwrap();
     child.wait().unwrap();
 }
 
