@@ -4,7 +4,7 @@
 //! that was asked for, and of a socket that was passed only the connections are ours.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 
 use akvs_http::Listener;
@@ -50,15 +50,11 @@ fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
                     found: Found::Unix(path),
                 });
             }
-            let mut found: Vec<SocketAddr> = written
-                .as_str()
-                .to_socket_addrs()
-                .map_err(|error| {
-                    Failure::config(format!(
-                        "http.listen: the address {written} is not found: {error}"
-                    ))
-                })?
-                .collect();
+            let mut found = look_up(written.as_str()).map_err(|error| {
+                Failure::config(format!(
+                    "http.listen: the address {written} is not found: {error}"
+                ))
+            })?;
             found.sort_unstable();
             found.dedup();
             if found.is_empty() {
@@ -72,6 +68,21 @@ fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
             })
         })
         .collect()
+}
+
+/// The addresses of a name and port. One name is this machine's without asking: an empty root has nobody to ask.
+fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let port = address.rsplit_once(':').and_then(|(host, port)| {
+        let is_ours = host.eq_ignore_ascii_case("localhost");
+        is_ours.then(|| port.parse::<u16>().ok()).flatten()
+    });
+    Ok(match port {
+        Some(port) => vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ],
+        None => address.to_socket_addrs()?.collect(),
+    })
 }
 
 /// What is to be listened on.

@@ -1,6 +1,6 @@
 //! Where the server listens, and who may.
 
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::TcpListener;
 
 use crate::common::{Connection, Server, akvs, run};
 
@@ -52,16 +52,6 @@ fn a_name_that_is_not_found_is_named() {
 
 #[test]
 fn it_listens_on_each_address_and_says_the_real_ports() {
-    // A bare root has no /etc/hosts, and a machine without IPv6 one address only.
-    let addresses = ("localhost", 0).to_socket_addrs().into_iter().flatten();
-    if addresses
-        .filter(|address| TcpListener::bind(address).is_ok())
-        .count()
-        < 2
-    {
-        eprintln!("not tested: localhost does not have two addresses here");
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &["--listen", "localhost:0"]);
     let line = server.wait_for("listening on http://");

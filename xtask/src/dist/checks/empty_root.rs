@@ -62,7 +62,7 @@ fn live(release: &Release, user: User) -> Result {
         akvs.args(arguments);
         akvs
     });
-    session.prints(&["start", "--listen", "127.0.0.1:0"], "is running: process")?;
+    session.prints(&["start", "--listen", "localhost:0"], "is running: process")?;
     session.prints(&["ping"], "pong")?;
     session.prints(&["set", "foo", "bar", "baz"], "OK")?;
     session.prints(&["get", "foo", "bar"], "baz")?;

@@ -159,6 +159,7 @@ mod tests {
             target: "somewhere".to_owned(),
             folder: folder.join("akvs-1.2.3-somewhere"),
             tarball: folder.join("akvs-1.2.3-somewhere.tar.gz"),
+            epoch: 7,
             place: Place {
                 checkout: folder.join("checkout"),
                 target: folder.join("target"),
@@ -166,7 +167,7 @@ mod tests {
             },
         };
         stage::write(&release.folder, &parts).unwrap();
-        pack::write(&release.tarball, &release.name(), &parts, 7).unwrap();
+        pack::write(&release.tarball, &release.name(), &parts, release.epoch).unwrap();
         release
     }
 
