@@ -137,7 +137,7 @@ fn of_folder(folder: &Path, settings: &Settings) -> Finding {
     if settings.engine.kind == EngineKind::Disk
         && let Err(why) = offline::check_format(settings)
     {
-        return Bad(why);
+        return Bad(why.to_string());
     }
     if found.permissions().mode() & 0o077 != 0 {
         return Doubtful(format!(

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{SettingsFlags, output};
-use crate::compose;
+use crate::compose::{self, offline};
 use crate::failure::Failure;
 use crate::logging::LOG_FILE;
 use crate::manager::VARIABLES;
 use crate::owner::{Owner, block_on};
 use crate::program;
-use crate::settings::Settings;
+use crate::settings::{EngineKind, Settings};
 
 /// The last that is kept of what a process says before it ends.
 const LAST_WORDS_BYTES: u64 = 64 << 10;
@@ -24,6 +24,10 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
     let settings = flags.load()?.settings;
     if let Some(owner) = block_on(Owner::find(&settings.data_dir))? {
         return Err(already(&owner, &settings));
+    }
+    if settings.engine.kind == EngineKind::Disk {
+        // Neither a log is to be in a folder that the server will refuse.
+        offline::check_format(&settings)?;
     }
     let log = log_file(&settings)?;
     let is_new = !Path::new(&log).exists();

@@ -86,9 +86,10 @@ pub(crate) fn check_backup(
 }
 
 /// Whether what is in the data folder is data of ours, or nothing yet.
-pub(crate) fn check_format(settings: &Settings) -> Result<(), String> {
+pub(crate) fn check_format(settings: &Settings) -> Result<(), Failure> {
     let format = folder_format(&disk_options(settings));
-    format.map(drop).map_err(|error| error.to_string())
+    let checked = format.map(drop);
+    checked.map_err(|error| cannot_open(&error, settings))
 }
 
 /// Checks a folder that no server has.

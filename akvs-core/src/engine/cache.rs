@@ -28,7 +28,7 @@ use crate::census::CacheStats;
 use crate::{Entry, Key, Representation};
 
 /// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.
-const OVERHEAD_BYTES: usize = 192;
+const OVERHEAD_BYTES: usize = 304;
 /// What an entry is assumed to cost when the cache plans its index.
 const TYPICAL_BYTES: u64 = 512;
 const STRIPES: usize = 256;

@@ -197,7 +197,7 @@ impl Folder {
     }
 }
 
-/// The format that a data folder says it has; none where there is no data in it yet. Refuses what cannot become one, and
+/// The format that a data folder says it has; none where there is no data in it yet, or no folder. Refuses what cannot become one, and
 /// changes nothing.
 ///
 /// ```
@@ -210,6 +210,9 @@ impl Folder {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
+    if !options.folder.exists() {
+        return Ok(None);
+    }
     check_format(&options.folder, &options.beside)
 }
 
