@@ -82,7 +82,7 @@ impl Renewal {
                     );
                 }
             }
-            Err(error) => return Err(failed("tokens", &error)),
+            Err(error) => return Err(failed("the tokens stay as they are", &error)),
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Renewal {
     fn read_others(&self) -> Result<(), String> {
         let settings = match self.flags.load() {
             Ok(loaded) => loaded.settings,
-            Err(error) => return Err(failed("settings", &error)),
+            Err(error) => return Err(failed("the settings stay as they are", &error)),
         };
         logging::filter(&settings);
         let renewed = match certificates(&settings) {
@@ -119,7 +119,7 @@ impl Renewal {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => Err(failed("certificates", &error)),
+            Err(error) => Err(failed("the certificates stay as they are", &error)),
         };
         if !self.differs_only_live(&settings) {
             log::warn!("some settings have changed that hold from the next start on only");
@@ -141,7 +141,7 @@ impl Renewal {
 
 /// What is to be said of what cannot be read; it is in the log then.
 fn failed(what: &str, error: &Failure) -> String {
-    let text = format!("the {what} stay as they are: {error}");
+    let text = format!("{what}: {error}");
     log::error!("{text}");
     text
 }
