@@ -11,9 +11,15 @@ const CURL: Tool = Tool {
     without: "the test that runs the README's commands (tests/readme.rs) will be skipped",
 };
 
+const GIT: Tool = Tool {
+    name: "git",
+    without: "the tests of `cargo xtask release` will be skipped",
+};
+
 /// Runs all tests; extra arguments go to `cargo test`.
 pub(crate) fn test(arguments: &[String]) -> Result {
     shell::provide(&CURL);
+    shell::provide(&GIT);
     // Who names tests wants those alone.
     if arguments.iter().all(|argument| argument == "--locked") {
         timed("cargo xtask openapi", openapi::openapi_if_possible)?;
