@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod blocks;
 #[path = "program/common.rs"]
 #[expect(
     dead_code,
@@ -18,6 +19,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use blocks::blocks;
 use common::{Server, program, run};
 
 const PAGE: &str = include_str!("../docs/operations.md");
@@ -31,7 +33,7 @@ fn the_commands_do_what_the_page_says() {
     };
     let has_curl = Command::new("curl").arg("--version").output().is_ok();
     let mut address: Option<String> = None;
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+    for line in blocks(PAGE, "sh").iter().flat_map(|block| block.lines()) {
         let (command, comment) = line.split_once(" # ").unwrap_or((line, ""));
         if command.starts_with("curl") && !has_curl {
             eprintln!("skipped: curl is not installed");
@@ -92,7 +94,7 @@ fn the_rules_are_about_metrics_that_there_are() {
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
     let answer = server.ask("GET", "/metrics", b"");
     let metrics = answer.plain().1;
-    let words = blocks("yaml")
+    let words = blocks(PAGE, "yaml")
         .into_iter()
         .flat_map(|block| block.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')));
     let named: Vec<&str> = words
@@ -164,18 +166,6 @@ fn what_it_quotes_of_the_log_is_what_the_program_says() {
         checked += 1;
     }
     assert!(checked > 6);
-}
-
-/// The page's code blocks in one language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    let fence = format!("```{language}\n");
-    let blocks: Vec<&str> = PAGE
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split_once("```").expect("an open block").0)
-        .collect();
-    assert!(!blocks.is_empty(), "the page has no {language} block");
-    blocks
 }
 
 /// What stands in backquotes within a line of text.

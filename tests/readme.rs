@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod blocks;
 #[path = "program/common.rs"]
 #[expect(
     dead_code,
@@ -17,6 +18,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use blocks::blocks;
 use common::Server;
 
 const README: &str = include_str!("../README.md");
@@ -35,7 +37,7 @@ fn the_commands_do_what_the_readme_says() {
     let mut answers = 0;
     let mut token = String::new();
     let mut hand = Hand::on(data.path());
-    for line in blocks("sh").iter().flat_map(|block| block.lines()) {
+    for line in blocks(README, "sh").iter().flat_map(|block| block.lines()) {
         let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
         match command.trim() {
             "cargo run" => server = Some(Server::start(data.path(), &[])),
@@ -158,7 +160,7 @@ fn the_rust_lines_are_those_of_the_readme() {
     let source = include_str!("readme.rs");
     let after = source.split_once("// README: begin\n").unwrap().1;
     let ours = after.split_once("// README: end\n").unwrap().0;
-    let readme = blocks("rust")
+    let readme = blocks(README, "rust")
         .concat()
         .replace(&format!("\"http://{ADDRESS}\""), "url");
     // The width of a line is rustfmt's to choose, and the README's is not indented: only the words must agree.
@@ -177,18 +179,6 @@ fn the_map_names_every_crate() {
             assert!(README.contains(&row), "no row {row}");
         }
     }
-}
-
-/// The README's code blocks in one language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    let fence = format!("```{language}\n");
-    let blocks: Vec<&str> = README
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split_once("```").expect("an open block").0)
-        .collect();
-    assert!(!blocks.is_empty(), "the README has no {language} block");
-    blocks
 }
 
 /// The verbs that `cargo xtask` lists.

@@ -124,16 +124,7 @@ fn files(release: &Path) -> Result<Vec<Part>> {
     let settings = fs::read_to_string(release.join("config/akvs.toml"))?;
     let mut parts = vec![Part::text(CONFIG, with_data_dir(&settings)?)];
     for (from, to) in FILES {
-        if !from.ends_with('/') {
-            let bytes = fs::read(release.join(from)).map_err(|error| format!("{from}: {error}"))?;
-            parts.push(Part::text(*to, bytes));
-            continue;
-        }
-        for entry in fs::read_dir(release.join(from)).map_err(|error| format!("{from}: {error}"))? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            parts.push(Part::text(format!("{to}{name}"), fs::read(entry.path())?));
-        }
+        parts.extend(stage::taken(release, from, to)?);
     }
     for part in &mut parts {
         if part.path == PROGRAM {

@@ -96,16 +96,21 @@ pub(super) fn parts(place: &Place, origin: &Origin, akvs: &Path) -> Result<Vec<P
 }
 
 fn from_checkout(checkout: &Path, from: &str, to: &str) -> Result<Vec<Part>> {
-    let path = checkout.join(from);
-    if !from.ends_with('/') {
-        let bytes = fs::read(&path).map_err(|error| format!("{from}: {error}"))?;
-        return Ok(vec![Part::text(to, bytes)]);
+    match from.ends_with('/') && !checkout.join(from).is_dir() {
+        true => Ok(Vec::new()),
+        false => taken(checkout, from, to),
     }
-    if !path.is_dir() {
-        return Ok(Vec::new());
+}
+
+/// What a folder has at a path, for another: a file, or all files of a folder, whose path ends with a slash.
+pub(super) fn taken(folder: &Path, from: &str, to: &str) -> Result<Vec<Part>> {
+    let path = folder.join(from);
+    let named = |error| format!("{from}: {error}");
+    if !from.ends_with('/') {
+        return Ok(vec![Part::text(to, fs::read(&path).map_err(named)?)]);
     }
     let mut parts = Vec::new();
-    for entry in fs::read_dir(path)? {
+    for entry in fs::read_dir(path).map_err(named)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.file_type()?.is_file() {

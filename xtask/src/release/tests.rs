@@ -67,6 +67,15 @@ impl Repository {
         release_in(&self.place, version, Extent::Plan, "2026-01-02")
     }
 
+    /// A release in its clone, before the commit and the tag come over.
+    fn tagged(&self) -> (Release, Scratch) {
+        let release = judge(&self.place, "0.2.0", "2026-01-02").unwrap();
+        let scratch = Scratch::clone(&self.place, &release).unwrap();
+        scratch.commit(&release).unwrap();
+        scratch.tag(&release).unwrap();
+        (release, scratch)
+    }
+
     /// What must be said of a release that does not go, which must leave all as it was.
     #[track_caller]
     fn refuses(&self, version: &str, why: &str) {
@@ -117,10 +126,7 @@ fn the_commit_and_the_tag_come_over_together() {
         return;
     };
     let place = &repository.place;
-    let release = judge(place, "0.2.0", "2026-01-02").unwrap();
-    let scratch = Scratch::clone(place, &release).unwrap();
-    scratch.commit(&release).unwrap();
-    scratch.tag(&release).unwrap();
+    let (release, scratch) = repository.tagged();
     scratch.bring_over(place, &release).unwrap();
 
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
@@ -145,10 +151,7 @@ fn a_checkout_that_went_on_gets_no_release() {
         return;
     };
     let place = &repository.place;
-    let release = judge(place, "0.2.0", "2026-01-02").unwrap();
-    let scratch = Scratch::clone(place, &release).unwrap();
-    scratch.commit(&release).unwrap();
-    scratch.tag(&release).unwrap();
+    let (release, scratch) = repository.tagged();
     repository.git(&["commit", "--quiet", "--allow-empty", "--message", "more"]);
     let before = repository.state();
     let error = scratch.bring_over(place, &release).unwrap_err().to_string();
@@ -162,10 +165,7 @@ fn a_tag_that_came_meanwhile_keeps_the_commit_away() {
         return;
     };
     let place = &repository.place;
-    let release = judge(place, "0.2.0", "2026-01-02").unwrap();
-    let scratch = Scratch::clone(place, &release).unwrap();
-    scratch.commit(&release).unwrap();
-    scratch.tag(&release).unwrap();
+    let (release, scratch) = repository.tagged();
     repository.git(&["tag", "v0.2.0"]);
     let before = repository.state();
     assert!(scratch.bring_over(place, &release).is_err());
