@@ -194,6 +194,11 @@ pub(crate) fn parse_deadline_key(mut row: Bytes) -> Result<(Timestamp, Namespace
     Ok((deadline, id, key))
 }
 
+/// The beginning of the rows of all keys with this deadline.
+pub(crate) fn deadline_prefix(deadline: Timestamp) -> Bytes {
+    Bytes::copy_from_slice(&deadline.as_millis().to_be_bytes())
+}
+
 /// All deadlines up to this moment.
 pub(crate) fn deadlines_until(now: Timestamp) -> Span {
     let end = now.as_millis().saturating_add(1).to_be_bytes();
