@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
 use crate::engine::rows::{self, CatalogueRow, NamespaceId, Tally};
-use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::engine::{Batch, Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
     Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Settings, Timestamp, View,
@@ -299,9 +299,28 @@ impl Database {
         &self.0.options
     }
 
-    /// Notes that a commit failed, for good, and gives the error that every later one will get.
+    /// Records that a commit failed, for good, and returns the error that every later one gets.
     pub(crate) fn fail(&self, error: Error) -> Error {
         self.0.failure.get_or_init(|| error).clone()
+    }
+
+    /// Records that a commit failed that may have been applied, and returns the error of all that shared it.
+    pub(crate) fn fail_unknown(&self, error: Error) -> Error {
+        let failure = self.fail(error);
+        let text = format!(
+            "the commit failed and may have been applied: {}",
+            failure.message()
+        );
+        Error::new(Code::OutcomeUnknown, text).because(failure)
+    }
+
+    /// Asks the engine whether it takes a batch now. Where it takes none any more, that is recorded for good.
+    pub(crate) fn admit(&self, batch: &Batch) -> Result<()> {
+        let engine = &self.0.engine;
+        engine.admit(batch).map_err(|error| match engine.check() {
+            Ok(()) => error,
+            Err(failure) => self.fail(failure),
+        })
     }
 
     pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<CatalogueRow>> {
@@ -402,7 +421,7 @@ impl Database {
 mod tests {
     use super::*;
     use crate::MemoryEngine;
-    use crate::engine::{Batch, Durability};
+    use crate::engine::Durability;
 
     #[test]
     fn a_newer_format_is_refused() {

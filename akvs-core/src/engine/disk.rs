@@ -147,9 +147,6 @@ impl DiskEngine {
     }
 
     fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
-        self.store
-            .wait_for_room()
-            .map_err(|error| self.explain(error))?;
         let mut touched = [writer.begins_anew; Table::ALL.len()];
         let mut rows = fjall::OwnedWriteBatch::with_capacity(
             self.store.database.clone(),
@@ -315,6 +312,19 @@ impl Engine for DiskEngine {
         })
     }
 
+    fn admit(&self, _: &Batch) -> Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.failed {
+            return Err(Error::new(Code::Storage, "an earlier commit failed"));
+        }
+        drop(writer);
+        guarded(|| {
+            let waited = self.store.wait_for_room();
+            waited.map_err(|error| self.explain(error))
+        })?;
+        self.folder.raise_format().map_err(translate_io)
+    }
+
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let mode = match durability {
             Durability::Synced => PersistMode::SyncData,
@@ -324,7 +334,6 @@ impl Engine for DiskEngine {
         if writer.failed {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
-        self.folder.raise_format().map_err(translate_io)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
@@ -366,6 +375,7 @@ impl Engine for DiskEngine {
         // fjall deletes the files that are of no more use when it next has something to flush.
         let mut batch = Batch::default();
         batch.remove(Table::Meta, RECLAIMED);
+        self.admit(&batch)?;
         self.commit(batch, Durability::Buffered)?;
         let meta = self.store.keyspace(Table::Meta);
         guarded(|| meta.rotate_memtable().map(drop).map_err(translate))
