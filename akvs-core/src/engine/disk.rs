@@ -26,6 +26,7 @@ mod options;
 mod report;
 mod retired;
 mod snapshot;
+mod store_id;
 mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +48,7 @@ use self::marks::Marks;
 pub use self::options::DiskOptions;
 use self::retired::Retired;
 use self::snapshot::DiskSnapshot;
+use self::store_id::StoreId;
 pub use self::verify::verify_folder;
 use super::folder::Folder;
 pub use super::folder::{OpenError, folder_format};
@@ -109,23 +111,26 @@ impl DiskEngine {
         if !folder.is_established() {
             if folder.needs_store().map_err(unusable)? {
                 drop(open_store(&folder.new_store(), options)?);
+                store_id::create(&folder.new_store()).map_err(unusable)?;
             }
             folder.establish().map_err(unusable)?;
         }
         if let Some(fault) = layout::fault(&folder.store()).map_err(unusable)? {
             return Err(damaged(fault));
         }
+        let id = store_id::read(&folder.store()).map_err(unusable)?;
+        let id = id.map_err(damaged)?;
         let refused = |lost: &Option<String>| match lost {
             Some(how) if !options.accept_lost_commits => Err(damaged(how.clone())),
             _ => Ok(()),
         };
         let synced = folder.synced_commit();
-        let journals = Journals::read(&folder.store()).map_err(unusable)?;
+        let journals = Journals::read(&folder.store(), id).map_err(unusable)?;
         let mut lost = journals.loss(synced);
         refused(&lost)?;
         journals.cut().map_err(unusable)?;
         let store = open_store(&folder.store(), options)?;
-        let read = guarded(|| read_marks(&store));
+        let read = guarded(|| read_marks(&store, id));
         let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
         lost = lost.or(marks.loss(own, synced));
         refused(&lost)?;
@@ -270,14 +275,19 @@ fn try_open_store(path: &Path, options: &DiskOptions) -> fjall::Result<Store> {
 }
 
 /// The newest mark, and the numbers that the tables themselves have.
-fn read_marks(store: &Store) -> Result<(Marks, [u64; Table::ALL.len()])> {
-    let (mut marks, mut own) = (Marks::default(), [0; Table::ALL.len()]);
+fn read_marks(store: &Store, id: StoreId) -> Result<(Marks, [u64; Table::ALL.len()])> {
+    let none = Marks {
+        store: id,
+        ..Marks::default()
+    };
+    let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
     for table in Table::ALL {
         let Some(row) = store.keyspace(table).get(marks::KEY).map_err(translate)? else {
             continue;
         };
         let number = if table == Table::Meta {
-            Marks::decode(&row).map(|found| {
+            let found = Marks::decode(&row).filter(|found| found.store == id);
+            found.map(|found| {
                 marks = found;
                 found.commit
             })
@@ -321,8 +331,7 @@ impl Engine for DiskEngine {
         guarded(|| {
             let waited = self.store.wait_for_room();
             waited.map_err(|error| self.explain(error))
-        })?;
-        self.folder.raise_format().map_err(translate_io)
+        })
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
