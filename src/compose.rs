@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use akvs_core::engine::Engine;
 use akvs_core::{
-    Code, Database, DiskEngine, DiskOptions, FORMAT, FolderLock, MemoryEngine, OLDEST_FORMAT,
-    OpenError, Options,
+    Code, Database, DiskEngine, DiskOptions, FORMAT, FolderLock, MemoryEngine, OpenError, Options,
 };
 use akvs_http::{About, Listener};
 use akvs_registry::Registry;
@@ -52,7 +51,6 @@ impl Storage {
         let options = Options {
             cache_bytes: settings.engine.cache_bytes.bytes(),
             history_changes: settings.engine.history_changes.get(),
-            accept_lost_commits: settings.engine.accept_lost_commits,
         };
         let database = Database::open(engine, options).map_err(|error| {
             let way_out = match error.code() == Code::Corrupted {
@@ -64,12 +62,6 @@ impl Storage {
                 "the data folder {folder} cannot be opened: {text}{way_out}"
             ))
         })?;
-        if let Some(older) = database.older_format() {
-            log::info!(
-                "the data has format {older}; from its first change on it has format {}, which older releases refuse",
-                FORMAT
-            );
-        }
         let committer = Committer::start(
             database.clone(),
             committer_options(settings),
@@ -164,12 +156,9 @@ pub(crate) fn engines() -> String {
     format!("disk ({}), memory", env!("BUILT_ENGINE"))
 }
 
-/// Which data this release writes, and which it reads.
+/// Which data this release writes and reads.
 pub(crate) fn format() -> String {
-    match OLDEST_FORMAT == FORMAT {
-        true => FORMAT.to_string(),
-        false => format!("{FORMAT} (reads {OLDEST_FORMAT} to {FORMAT})"),
-    }
+    FORMAT.to_string()
 }
 
 /// Makes the data folder, where it is missing.
@@ -214,7 +203,7 @@ fn cannot_open(error: &OpenError, settings: &Settings) -> Failure {
         | OpenError::NotEmpty(..) => Failure::config(format!("data_dir: {error}")),
         OpenError::Damaged(..) => Failure::failed(format!("{error}{}", way_out(settings))),
         // Another setting would not help.
-        OpenError::NewerFormat(..) | _ => Failure::failed(error),
+        OpenError::OtherFormat(..) | _ => Failure::failed(error),
     }
 }
 

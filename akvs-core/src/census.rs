@@ -61,7 +61,7 @@ impl Database {
         let mut largest = BinaryHeap::with_capacity(most + 1);
         each_row(&*moment, Table::Meta, rows::counts_span(), |key, value| {
             let id = rows::parse_counts_key(key)?;
-            let counts = self.parse_tally(id, Some(value))?.counts;
+            let counts = self.parse_tally(Some(value))?.counts;
             census.namespaces += 1;
             census.counts.keys += counts.keys;
             census.counts.bytes += counts.bytes;

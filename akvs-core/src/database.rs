@@ -4,8 +4,6 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
-mod format;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -15,7 +13,7 @@ use bytes::Bytes;
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
 use crate::engine::rows::{self, CatalogueRow, NamespaceId, Tally};
-use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::engine::{Batch, Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
     Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Settings, Timestamp, View,
@@ -31,8 +29,6 @@ pub struct Options {
     pub cache_bytes: u64,
     /// How many changes of a namespace are remembered at least.
     pub history_changes: u64,
-    /// Open even where the engine ends before what it had once synced: what is missing is lost for good.
-    pub accept_lost_commits: bool,
 }
 
 impl Default for Options {
@@ -40,7 +36,6 @@ impl Default for Options {
         Options {
             cache_bytes: 256 << 20,
             history_changes: 100_000,
-            accept_lost_commits: false,
         }
     }
 }
@@ -75,14 +70,13 @@ struct Inner {
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
     forgotten: AtomicU64,
-    older_format: Option<u64>,
     failure: OnceLock<Error>,
 }
 
 /// What only whoever commits may see.
 pub(crate) struct Writer {
     pub(crate) counters: Counters,
-    /// Whether the engine says that its rows are of the newest format.
+    /// Whether the engine says of which format its rows are.
     pub(crate) format_is_written: bool,
     /// The namespaces whose counts are in memory. Those of others are read from the engine before they change.
     pub(crate) loaded: HashMap<NamespaceId, Weak<StoreState>>,
@@ -98,7 +92,7 @@ pub(crate) struct Counters {
 impl Database {
     /// Opens the database that an engine holds, or begins one in an empty engine.
     ///
-    /// Refuses with `storage` rows of a newer release, and with `corrupted` an engine that misses what it had synced.
+    /// Refuses with `storage` rows of another format, and with `corrupted` an engine that misses what it had synced.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options};
@@ -110,15 +104,11 @@ impl Database {
         let recover::Found {
             mut counters,
             mut forgotten,
-            format,
+            has_format,
         } = recover::Found::read(&*engine)?;
         let revision = counters.revision;
         let watermark = engine.watermark()?;
-        if engine.lost_commits() && !options.accept_lost_commits {
-            let text = "the data misses commits that had been synced";
-            return Err(Error::new(Code::Corrupted, text));
-        }
-        if revision < watermark && !options.accept_lost_commits {
+        if revision < watermark && !engine.lost_commits() {
             let text = format!(
                 "the data ends at revision {revision}, but revision {watermark} had been synced"
             );
@@ -126,7 +116,7 @@ impl Database {
                 .with("revision", revision.get())
                 .with("synced_revision", watermark.get()));
         }
-        let begins_anew = revision < watermark || engine.lost_commits();
+        let begins_anew = engine.lost_commits();
         if begins_anew {
             counters.revision = revision.max(watermark);
             counters = recover::begin_anew(&*engine, counters)?;
@@ -139,10 +129,9 @@ impl Database {
             options,
             revision: AtomicU64::new(counters.revision.get()),
             forgotten: AtomicU64::new(forgotten.get()),
-            older_format: format.filter(|found| !begins_anew && *found < rows::FORMAT),
             writer: Mutex::new(Writer {
                 counters,
-                format_is_written: begins_anew || format == Some(rows::FORMAT),
+                format_is_written: begins_anew || has_format,
                 loaded: HashMap::new(),
             }),
             next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
@@ -299,9 +288,28 @@ impl Database {
         &self.0.options
     }
 
-    /// Notes that a commit failed, for good, and gives the error that every later one will get.
+    /// Records that a commit failed, for good, and returns the error that every later one gets.
     pub(crate) fn fail(&self, error: Error) -> Error {
         self.0.failure.get_or_init(|| error).clone()
+    }
+
+    /// Records that a commit failed that may have been applied, and returns the error of all that shared it.
+    pub(crate) fn fail_unknown(&self, error: Error) -> Error {
+        let failure = self.fail(error);
+        let text = format!(
+            "the commit failed and may have been applied: {}",
+            failure.message()
+        );
+        Error::new(Code::OutcomeUnknown, text).because(failure)
+    }
+
+    /// Asks the engine whether it takes a batch now. Where it takes none any more, that is recorded for good.
+    pub(crate) fn admit(&self, batch: &Batch) -> Result<()> {
+        let engine = &self.0.engine;
+        engine.admit(batch).map_err(|error| match engine.check() {
+            Ok(()) => error,
+            Err(failure) => self.fail(failure),
+        })
     }
 
     pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<CatalogueRow>> {
@@ -313,12 +321,12 @@ impl Database {
     }
 
     pub(crate) fn tally(&self, id: NamespaceId) -> Result<Tally> {
-        self.parse_tally(id, self.0.engine.get(Table::Meta, &rows::counts_key(id))?)
+        self.parse_tally(self.0.engine.get(Table::Meta, &rows::counts_key(id))?)
     }
 
-    pub(crate) fn parse_tally(&self, id: NamespaceId, value: Option<Bytes>) -> Result<Tally> {
+    pub(crate) fn parse_tally(&self, value: Option<Bytes>) -> Result<Tally> {
         match value {
-            Some(value) => rows::parse_counts(&value, id, self.forgotten()),
+            Some(value) => rows::parse_counts(&value),
             // It was dropped a moment ago.
             None => Ok(Tally {
                 floor: Revision::new(u64::MAX),
@@ -402,47 +410,53 @@ impl Database {
 mod tests {
     use super::*;
     use crate::MemoryEngine;
-    use crate::engine::{Batch, Durability};
+    use crate::engine::Durability;
 
     #[test]
-    fn a_newer_format_is_refused() {
-        let engine = MemoryEngine::new();
-        let mut batch = Batch::default();
-        batch.put(
-            Table::Meta,
-            rows::META_FORMAT,
-            rows::number_value(rows::FORMAT + 1),
-        );
-        engine.commit(batch, Durability::Synced).unwrap();
-        let Err(error) = Database::open(Arc::new(engine), Options::default()) else {
-            panic!("opened")
-        };
-        assert_eq!(
-            error.message(),
-            "the data has format 3, this release reads formats 1 to 2; use a newer release"
-        );
-        assert_eq!(error.code(), Code::Storage);
+    fn another_format_is_refused() {
+        for (found, way_out) in [
+            (rows::FORMAT - 1, "export it with the release that wrote it"),
+            (rows::FORMAT + 1, "use a newer release"),
+        ] {
+            let engine = MemoryEngine::new();
+            let mut batch = Batch::default();
+            let value = rows::number_value(found);
+            batch.put(Table::Meta, rows::META_FORMAT, value);
+            engine.commit(batch, Durability::Synced).unwrap();
+            let opened = Database::open(Arc::new(engine), Options::default());
+            let error = opened.map(drop).unwrap_err();
+            let text = format!(
+                "the data has format {found}, this release reads format {}; ",
+                rows::FORMAT
+            );
+            assert!(error.message().starts_with(&text), "{error}");
+            assert!(error.message().contains(way_out), "{error}");
+            assert_eq!(error.code(), Code::Storage);
+        }
     }
 
     /// An engine that was told of more than it has.
-    struct Short(MemoryEngine);
+    struct Short {
+        inner: MemoryEngine,
+        accepts: bool,
+    }
 
     impl Engine for Short {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-            self.0.get(table, key)
+            self.inner.get(table, key)
         }
         fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-            self.0.page(table, span, limit)
+            self.inner.page(table, span, limit)
         }
         fn snapshot(&self) -> Result<Box<dyn crate::engine::Snapshot>> {
-            self.0.snapshot()
+            self.inner.snapshot()
         }
 
         fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
-            self.0.commit(batch, durability)
+            self.inner.commit(batch, durability)
         }
         fn sync(&self) -> Result<()> {
-            self.0.sync()
+            self.inner.sync()
         }
         fn watermark(&self) -> Result<Revision> {
             Ok(Revision::new(7))
@@ -451,22 +465,21 @@ mod tests {
             Ok(())
         }
         fn stored_bytes(&self) -> Result<u64> {
-            self.0.stored_bytes()
+            self.inner.stored_bytes()
         }
         fn capabilities(&self) -> Capabilities {
-            self.0.capabilities()
+            self.inner.capabilities()
+        }
+        fn lost_commits(&self) -> bool {
+            self.accepts
         }
     }
 
     #[test]
     fn data_that_ends_before_the_watermark_is_refused_until_the_loss_is_accepted() {
-        let engine = Arc::new(Short(MemoryEngine::new()));
-        let open = |accept_lost_commits| {
-            let options = Options {
-                accept_lost_commits,
-                ..Options::default()
-            };
-            Database::open(Arc::clone(&engine) as Arc<dyn Engine>, options)
+        let open = |accepts| {
+            let inner = MemoryEngine::new();
+            Database::open(Arc::new(Short { inner, accepts }), Options::default())
         };
         let refused = open(false).map(drop).unwrap_err();
         assert_eq!(
@@ -478,6 +491,5 @@ mod tests {
         );
         let accepted = open(true).unwrap().revision();
         assert!(accepted > Revision::new(1 << 30), "{accepted}");
-        assert_eq!(open(false).unwrap().revision(), accepted);
     }
 }

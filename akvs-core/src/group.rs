@@ -135,14 +135,16 @@ impl<'a> Group<'a> {
         self.batch.remove(table, key);
     }
 
-    /// Commits everything at once and shows it to readers. After an error nothing is committed ever again, because
-    /// nobody knows whether it was.
+    /// Commits everything at once and shows it to readers.
+    ///
+    /// `outcome_unknown` where it may have been applied: then nothing is committed any more. After any other error it
+    /// was not applied.
     pub fn commit(self, durability: Durability) -> Result<Committed> {
         self.commit_by(|engine, batch| engine.commit(batch, durability))
     }
 
     /// The same, where the caller hands the batch to the engine: to see how long that takes. It is not asked where
-    /// there is nothing to write.
+    /// there is nothing to write, or the engine does not admit the batch.
     pub fn commit_by(
         mut self,
         write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
@@ -165,10 +167,11 @@ impl<'a> Group<'a> {
         }
         let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
+        self.database.admit(&batch)?;
         for (id, key, _) in &published {
             self.database.withdraw(*id, key);
         }
-        write(self.database.engine(), batch).map_err(|error| self.database.fail(error))?;
+        write(self.database.engine(), batch).map_err(|error| self.database.fail_unknown(error))?;
         self.writer.counters = self.next;
         // Written with the revision; sweeping, for one, has none.
         self.writer.format_is_written |= self.next.revision > self.committed.revision;

@@ -50,7 +50,7 @@ pub use census::{CacheStats, Census};
 pub use counts::Counts;
 pub use database::{Database, NamespaceInfo, Options};
 pub use engine::memory::MemoryEngine;
-pub use engine::rows::{FORMAT, HistoryId, OLDEST_FORMAT};
+pub use engine::rows::{FORMAT, HistoryId};
 pub use entry::{Entry, FieldValue, Representation};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};

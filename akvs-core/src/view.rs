@@ -86,7 +86,7 @@ impl View {
         let (id, history, floor) = match row {
             Some(CatalogueRow::Live(row)) => {
                 let counts = snapshot.get(Table::Meta, &rows::counts_key(row.id))?;
-                let tally = database.parse_tally(row.id, counts)?;
+                let tally = database.parse_tally(counts)?;
                 info = Some(NamespaceInfo {
                     name: name.clone(),
                     created: row.created,

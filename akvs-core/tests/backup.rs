@@ -154,7 +154,7 @@ fn what_is_no_backup_is_named() {
     file[8] = 9;
     assert_eq!(
         check(&file),
-        "the backup has format 9, this release reads format 1; use a newer release"
+        "the backup has format 9, this release reads format 1; restore it with the release that wrote it"
     );
     let mut newer = backup(&common::memory());
     // The format of the rows, and the checksum of the header that it is in.
@@ -165,7 +165,7 @@ fn what_is_no_backup_is_named() {
     assert_eq!(
         check(&newer),
         format!(
-            "the backup has rows of format 9, this release reads formats 1 to {FORMAT}; use a newer release"
+            "the backup has rows of format 9, this release reads format {FORMAT}; restore it with the release that wrote it"
         )
     );
     let folder = tempfile::tempdir().unwrap();

@@ -131,20 +131,29 @@ fn another_programs() {
 }
 
 #[test]
-fn a_newer_format() {
+fn another_format() {
+    for (found, way_out) in [
+        (FORMAT + 1, "use a newer release"),
+        (
+            FORMAT - 1,
+            "export it with the release that wrote it, and import that",
+        ),
+    ] {
+        refuses_format(found, way_out);
+    }
+}
+
+fn refuses_format(other: u64, way_out: &str) {
     let around = tempfile::tempdir().expect("a folder");
     let folder = around.path().join("data");
     filled(&folder);
-    let newer = FORMAT + 1;
-    fs::write(folder.join("akvs.format"), format!("akvs {newer}\n")).expect("a file");
+    fs::write(folder.join("akvs.format"), format!("akvs {other}\n")).expect("a file");
     let error = refusal(around.path(), &folder);
     assert!(
-        matches!(error, OpenError::NewerFormat(_, found) if found == newer),
+        matches!(error, OpenError::OtherFormat(_, found) if found == other),
         "{error}"
     );
-    let said = format!(
-        " has format {newer}, this release reads formats 1 to {FORMAT}; use a newer release"
-    );
+    let said = format!(" has format {other}, this release reads format {FORMAT}; {way_out}");
     assert!(error.to_string().ends_with(&said), "{error}");
     let before = tree(around.path());
     let verified = verify_folder(&DiskOptions::new(&folder), &mut |_| (), &mut |_| ());

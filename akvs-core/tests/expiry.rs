@@ -66,6 +66,38 @@ fn what_is_due_is_taken_out_in_steps_and_nothing_else() {
     assert_eq!((store.counts().keys, database.next_deadline()), (1, None));
 }
 
+/// As of an import, whose keys may wait for their commit longer than they last.
+#[test]
+fn a_key_whose_deadline_had_passed_when_it_was_committed_is_taken_out() {
+    let (engine, database) = open();
+    let store = store_of(&database, "ns");
+    let mut expiry = Expiry::default();
+    for number in 0..5 {
+        put(&store, &format!("due{number}"), Ttl::Millis(100), 0);
+    }
+    put(&store, "forever", Ttl::Forever, 0);
+    expire(&mut expiry, &database, 200, 100);
+    assert_eq!((store.counts().keys, database.next_deadline()), (1, None));
+    // Before, at and after the deadline of what was taken out last, with the last key and with others.
+    for late in [1, 99, 100, 101, 200] {
+        for name in ["due4", "a", "z"] {
+            put(&store, name, Ttl::Until(at(late)), 200);
+        }
+        assert_eq!(store.counts().keys, 4, "{late}");
+        assert!(store.find(b"a", at(200)).expect("a read").is_none());
+        for _ in 0..3 {
+            expire(&mut expiry, &database, 200, 1);
+        }
+        assert_eq!(store.counts().keys, 1, "{late}");
+    }
+    expire(&mut expiry, &database, 200, 1);
+    assert_eq!(database.next_deadline(), None);
+    assert!(rows(&*engine, Table::Deadlines).is_empty());
+    let expired = rows(&*engine, Table::History);
+    let expired = expired.iter().filter(|(_, value)| value[0] == 6);
+    assert_eq!(expired.count(), 5 + 15);
+}
+
 #[test]
 fn an_entry_that_was_replaced_stays() {
     let (_, database) = open();

@@ -1,9 +1,7 @@
 //! What is left of a namespace that was dropped: the newest of its changes, for as long as it is one of the newest
-//! drops; then nothing but that something may be missing. And what format 1 left is taken as gone.
+//! drops; then nothing but that something may be missing.
 
 mod common;
-#[path = "forgotten_drops/format_1.rs"]
-mod format_1;
 #[path = "forgotten_drops/sweeping.rs"]
 mod sweeping;
 #[path = "history/wrapped.rs"]

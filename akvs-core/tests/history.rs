@@ -52,7 +52,6 @@ impl Pair {
         }
         let options = Options {
             history_changes: self.keep,
-            accept_lost_commits: loses,
             ..Options::default()
         };
         let database = Database::open(engine, options).expect("a database");

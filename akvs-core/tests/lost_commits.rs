@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use akvs_core::engine::{Durability, Sweep, Table};
-use akvs_core::{Code, Database, DiskEngine, DiskOptions, Op, OpenError, Options, Revision};
+use akvs_core::{Database, DiskEngine, DiskOptions, Op, OpenError, Options, Revision};
 
 use common::{at, key, listing, rows, store_of};
 
@@ -28,12 +28,8 @@ fn open(folder: &Path, accept: bool) -> Result<Database, OpenError> {
 }
 
 fn open_with(disk: &DiskOptions) -> Result<Database, OpenError> {
-    let (engine, accept) = (DiskEngine::open(disk)?, disk.accept_lost_commits);
-    let options = Options {
-        accept_lost_commits: accept,
-        ..Options::default()
-    };
-    Ok(Database::open(Arc::new(engine), options).expect("a database"))
+    let engine = DiskEngine::open(disk)?;
+    Ok(Database::open(Arc::new(engine), Options::default()).expect("a database"))
 }
 
 /// Writes a folder and ends without a word, as a process that is killed.
@@ -230,11 +226,7 @@ fn what_belongs_to_no_namespace_any_more_is_swept() {
     fs::write(journal(folder.path()), "").expect("a journal");
     let engine = DiskEngine::open(&disk_options(folder.path(), true)).expect("it is accepted");
     assert!(rows(&engine, Table::Catalogue).is_empty() && !rows(&engine, Table::Data).is_empty());
-    let options = Options {
-        accept_lost_commits: true,
-        ..Options::default()
-    };
-    let database = Database::open(Arc::new(engine), options).expect("it is accepted");
+    let database = Database::open(Arc::new(engine), Options::default()).expect("it is accepted");
     let store = store_of(&database, "new");
     store.set(&key("k"), "v", at(1)).expect("a set");
     assert!(store.find(b"1", at(1)).expect("a read").is_none());
@@ -245,18 +237,6 @@ fn what_belongs_to_no_namespace_any_more_is_swept() {
     let left =
         [Table::Data, Table::History, Table::Catalogue].map(|table| rows(&engine, table).len());
     assert_eq!(left, [1, 1, 1]);
-}
-
-#[test]
-fn the_database_must_be_told_too() {
-    let folder = tempfile::tempdir().expect("a folder");
-    write(folder.path());
-    fs::write(journal(folder.path()), "").expect("a journal");
-    let engine = DiskEngine::open(&disk_options(folder.path(), true)).expect("it is accepted");
-    let Err(error) = Database::open(Arc::new(engine), Options::default()) else {
-        panic!("it was opened")
-    };
-    assert_eq!(error.code(), Code::Corrupted);
 }
 
 #[test]

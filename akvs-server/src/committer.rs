@@ -350,7 +350,7 @@ impl Shared {
         });
         match result {
             Ok(committed) => {
-                upkeep.committed(committed.revision, round.dropped);
+                upkeep.committed(committed.revision, written, round.dropped);
                 // Before anybody hears of it, so that who was answered is counted.
                 self.tally.changed(&committed);
                 if written {
@@ -363,7 +363,10 @@ impl Shared {
             }
             Err(error) => {
                 self.tally.failed(written);
-                upkeep.failed(&error);
+                // Without one the engine only refused this commit: a later one may be taken.
+                if let Some(failure) = self.database.failure() {
+                    upkeep.failed(failure);
+                }
                 round.bundle.fail(&error);
                 self.answer(round);
             }

@@ -28,12 +28,21 @@ const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How often to look how large the store has become, and whether it is well.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How far something has come. A commit need not have a revision: settings have none.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Reached {
+    /// How many commits.
+    commits: u64,
+    /// The newest revision.
+    revision: Revision,
+}
+
 /// The committer's other duties, and when each is due.
 pub(crate) struct Upkeep {
     sync_interval: Option<Duration>,
-    committed: Revision,
-    synced: Revision,
-    marked: Revision,
+    committed: Reached,
+    synced: Reached,
+    marked: Reached,
     next_sync: Duration,
     next_mark: Duration,
     next_sweep: Option<Duration>,
@@ -53,9 +62,9 @@ impl Upkeep {
         };
         Upkeep {
             sync_interval,
-            committed: Revision::ZERO,
-            synced: Revision::ZERO,
-            marked: Revision::ZERO,
+            committed: Reached::default(),
+            synced: Reached::default(),
+            marked: Reached::default(),
             next_sync: Duration::ZERO,
             next_mark: Duration::ZERO,
             // A process before this one may have left something.
@@ -69,14 +78,15 @@ impl Upkeep {
         }
     }
 
-    /// Notes a commit, and whether a namespace was dropped by it.
-    pub(crate) fn committed(&mut self, revision: Revision, dropped: bool) {
+    /// Records a commit: whether it had anything to write, and whether a namespace was dropped by it.
+    pub(crate) fn committed(&mut self, revision: Revision, written: bool, dropped: bool) {
         if dropped {
             self.next_sweep.get_or_insert(Duration::ZERO);
         }
-        self.committed = revision;
+        self.committed.revision = revision;
+        self.committed.commits += u64::from(written);
         if self.sync_interval.is_none() {
-            self.synced = revision;
+            self.synced = self.committed;
         }
     }
 
@@ -115,7 +125,7 @@ impl Upkeep {
         }
         at(self.next_size);
         if let Some(interval) = self.sync_interval
-            && self.synced < self.committed
+            && self.synced != self.committed
         {
             if now >= self.next_sync {
                 self.next_sync = now + interval;
@@ -124,7 +134,7 @@ impl Upkeep {
                 at(self.next_sync);
             }
         }
-        if self.marked < self.synced {
+        if self.marked != self.synced {
             if now >= self.next_mark {
                 self.next_mark = now + WATERMARK_INTERVAL;
                 self.mark(database);
@@ -163,7 +173,7 @@ impl Upkeep {
     }
 
     fn mark(&mut self, database: &Database) {
-        match database.raise_watermark(self.synced) {
+        match database.raise_watermark(self.synced.revision) {
             Ok(()) => self.marked = self.synced,
             // It only says how far the store must reach: an old one says less, but nothing wrong.
             Err(error) => log::warn!("the watermark could not be raised: {error}"),
@@ -189,12 +199,13 @@ impl Upkeep {
                 .step(database, today, EXPIRY_ROWS, durability, recording)
             {
                 Ok(committed) => {
-                    self.committed(committed.revision, false);
+                    let written = committed.revision > self.committed.revision;
+                    self.committed(committed.revision, written, false);
                     shared.tally.changed(&committed);
                     publisher.publish(committed);
                     publisher.listen(&shared.feeds, database);
                 }
-                Err(error) if database.failure().is_some() => self.failed(&error),
+                Err(_) if let Some(failure) = database.failure() => self.failed(failure),
                 Err(error) => {
                     self.next_expiry = now + EXPIRY_LONGEST_WAIT;
                     log::warn!("what has expired is not taken out: {error}");

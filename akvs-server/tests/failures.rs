@@ -27,9 +27,12 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
 
     pollster::block_on(async {
         stored.await.unwrap();
+        // Each of them may be there after a restart.
         for result in join_all(failing).await {
-            assert_eq!(result.unwrap_err().code(), Code::StorageFull);
+            let error = result.unwrap_err();
+            assert_eq!(error.code(), Code::OutcomeUnknown, "{error}");
         }
+        // This one was not even tried.
         assert_eq!(
             server.set(key("other"), "v").await.unwrap_err().code(),
             Code::StorageFull
@@ -38,6 +41,31 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
     });
     assert!(!committer.is_writable());
     assert!(pollster::block_on(committer.answers()), "that is no hang");
+}
+
+#[test]
+fn a_commit_that_the_engine_refuses_was_not_applied_and_a_later_one_is_taken() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = common::committer(engine.clone(), Default::default());
+    let server = server(&committer, "ns");
+    drop(gate);
+    pollster::block_on(async {
+        server.set(key("key"), "stored").await.unwrap();
+        let stored = server.get(b"key").await.unwrap();
+        engine.refuse(Some(Code::StorageFull));
+        let refused = server.set(key("key"), "refused").await.unwrap_err();
+        assert_eq!(refused.code(), Code::StorageFull);
+        assert_eq!(server.get(b"key").await.unwrap(), stored);
+        assert!(committer.is_writable());
+        engine.refuse(None);
+        let taken = server.set(key("key"), "taken").await.unwrap();
+        assert_eq!(
+            taken.revision,
+            Some(stored.revision.next()),
+            "none is skipped"
+        );
+    });
+    assert_eq!((engine.commits(), committer.stats().failed_commits), (2, 0));
 }
 
 #[test]

@@ -15,8 +15,6 @@ mod daemon;
 mod doctor;
 mod dropping;
 mod eval;
-#[path = "../../akvs-core/tests/common/fixture.rs"]
-mod fixture;
 mod folder;
 mod full_disk;
 mod history;

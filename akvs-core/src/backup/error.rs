@@ -15,10 +15,10 @@ pub enum BackupError {
     Unreadable(u64, io::Error),
     /// It is something else than a backup.
     Foreign,
-    /// A newer release wrote it, in this format.
-    NewerFormat(u32),
-    /// A newer release wrote it, with rows of this format.
-    NewerRows(u64),
+    /// Another release wrote it, in this format.
+    OtherFormat(u32),
+    /// Another release wrote it, with rows of this format.
+    OtherRows(u64),
     /// It ends at this byte, but is not complete.
     Cut(u64),
     /// The part that begins at this byte is damaged, in this way.
@@ -32,15 +32,14 @@ impl fmt::Display for BackupError {
                 write!(f, "the backup cannot be read from byte {at}: {error}")
             }
             BackupError::Foreign => f.write_str("this is not a backup of AKVS"),
-            BackupError::NewerFormat(found) => write!(
+            BackupError::OtherFormat(found) => write!(
                 f,
-                "the backup has format {found}, this release reads format {}; use a newer release",
+                "the backup has format {found}, this release reads format {}; restore it with the release that wrote it",
                 format::FORMAT
             ),
-            BackupError::NewerRows(found) => write!(
+            BackupError::OtherRows(found) => write!(
                 f,
-                "the backup has rows of format {found}, this release reads formats {} to {}; use a newer release",
-                rows::OLDEST_FORMAT,
+                "the backup has rows of format {found}, this release reads format {}; restore it with the release that wrote it",
                 rows::FORMAT
             ),
             BackupError::Cut(at) => {

@@ -57,8 +57,8 @@ impl<R: Read> Rows<R> {
             sha256: Sha256::new(),
         };
         let header = read_header(&mut input)?;
-        if !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&header.rows_format) {
-            return Err(BackupError::NewerRows(header.rows_format));
+        if header.rows_format != rows::FORMAT {
+            return Err(BackupError::OtherRows(header.rows_format));
         }
         Ok(Rows {
             block_start: input.offset,
@@ -205,10 +205,10 @@ fn read_header<R: Read>(input: &mut Input<R>) -> Result<Header> {
     input.read(&mut part[format::MAGIC.len()..])?;
     let mut numbers = &part[format::MAGIC.len()..];
     let (found, length) = (numbers.get_u32_le(), numbers.get_u32_le() as usize);
-    if found > format::FORMAT {
-        return Err(BackupError::NewerFormat(found));
+    if found != format::FORMAT {
+        return Err(BackupError::OtherFormat(found));
     }
-    if found != format::FORMAT || length > format::MAX_HEADER_BYTES {
+    if length > format::MAX_HEADER_BYTES {
         return Err(damaged("this is no header"));
     }
     part.resize(

@@ -77,7 +77,7 @@ impl BackupSummary {
                 self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
             }
             Table::Meta if is_in(&rows::counts_span(), key) => {
-                let tally = rows::parse_counts(value, 0, Revision::ZERO);
+                let tally = rows::parse_counts(value);
                 self.keys += tally.map_or(0, |tally| tally.counts.keys);
             }
             Table::Catalogue | Table::Data | Table::History | Table::Deadlines | Table::Meta => {}

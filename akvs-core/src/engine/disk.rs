@@ -26,6 +26,7 @@ mod options;
 mod report;
 mod retired;
 mod snapshot;
+mod store_id;
 mod verify;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +48,7 @@ use self::marks::Marks;
 pub use self::options::DiskOptions;
 use self::retired::Retired;
 use self::snapshot::DiskSnapshot;
+use self::store_id::StoreId;
 pub use self::verify::verify_folder;
 use super::folder::Folder;
 pub use super::folder::{OpenError, folder_format};
@@ -109,23 +111,26 @@ impl DiskEngine {
         if !folder.is_established() {
             if folder.needs_store().map_err(unusable)? {
                 drop(open_store(&folder.new_store(), options)?);
+                store_id::create(&folder.new_store()).map_err(unusable)?;
             }
             folder.establish().map_err(unusable)?;
         }
         if let Some(fault) = layout::fault(&folder.store()).map_err(unusable)? {
             return Err(damaged(fault));
         }
+        let id = store_id::read(&folder.store()).map_err(unusable)?;
+        let id = id.map_err(damaged)?;
         let refused = |lost: &Option<String>| match lost {
             Some(how) if !options.accept_lost_commits => Err(damaged(how.clone())),
             _ => Ok(()),
         };
         let synced = folder.synced_commit();
-        let journals = Journals::read(&folder.store()).map_err(unusable)?;
+        let journals = Journals::read(&folder.store(), id).map_err(unusable)?;
         let mut lost = journals.loss(synced);
         refused(&lost)?;
         journals.cut().map_err(unusable)?;
         let store = open_store(&folder.store(), options)?;
-        let read = guarded(|| read_marks(&store));
+        let read = guarded(|| read_marks(&store, id));
         let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
         lost = lost.or(marks.loss(own, synced));
         refused(&lost)?;
@@ -147,9 +152,6 @@ impl DiskEngine {
     }
 
     fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
-        self.store
-            .wait_for_room()
-            .map_err(|error| self.explain(error))?;
         let mut touched = [writer.begins_anew; Table::ALL.len()];
         let mut rows = fjall::OwnedWriteBatch::with_capacity(
             self.store.database.clone(),
@@ -273,14 +275,19 @@ fn try_open_store(path: &Path, options: &DiskOptions) -> fjall::Result<Store> {
 }
 
 /// The newest mark, and the numbers that the tables themselves have.
-fn read_marks(store: &Store) -> Result<(Marks, [u64; Table::ALL.len()])> {
-    let (mut marks, mut own) = (Marks::default(), [0; Table::ALL.len()]);
+fn read_marks(store: &Store, id: StoreId) -> Result<(Marks, [u64; Table::ALL.len()])> {
+    let none = Marks {
+        store: id,
+        ..Marks::default()
+    };
+    let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
     for table in Table::ALL {
         let Some(row) = store.keyspace(table).get(marks::KEY).map_err(translate)? else {
             continue;
         };
         let number = if table == Table::Meta {
-            Marks::decode(&row).map(|found| {
+            let found = Marks::decode(&row).filter(|found| found.store == id);
+            found.map(|found| {
                 marks = found;
                 found.commit
             })
@@ -315,6 +322,18 @@ impl Engine for DiskEngine {
         })
     }
 
+    fn admit(&self, _: &Batch) -> Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.failed {
+            return Err(Error::new(Code::Storage, "an earlier commit failed"));
+        }
+        drop(writer);
+        guarded(|| {
+            let waited = self.store.wait_for_room();
+            waited.map_err(|error| self.explain(error))
+        })
+    }
+
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let mode = match durability {
             Durability::Synced => PersistMode::SyncData,
@@ -324,7 +343,6 @@ impl Engine for DiskEngine {
         if writer.failed {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
-        self.folder.raise_format().map_err(translate_io)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
@@ -366,6 +384,7 @@ impl Engine for DiskEngine {
         // fjall deletes the files that are of no more use when it next has something to flush.
         let mut batch = Batch::default();
         batch.remove(Table::Meta, RECLAIMED);
+        self.admit(&batch)?;
         self.commit(batch, Durability::Buffered)?;
         let meta = self.store.keyspace(Table::Meta);
         guarded(|| meta.rotate_memtable().map(drop).map_err(translate))

@@ -7,9 +7,8 @@
 //! | `akvs.watermark` | the highest revision and commit known to be synced, in two slots that are written in turn |
 //! | `store/` | the engine's files; `store.new/` until they are all made |
 //!
-//! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, newer,
-//! or in use is refused before anything in it is changed; a folder with a format has a whole store; no row is of a newer
-//! format than the folder says.
+//! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, of
+//! another format, or in use is refused before anything in it is changed; a folder with a format has a whole store.
 
 mod check;
 mod error;
@@ -17,10 +16,8 @@ mod traces;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::ops::RangeInclusive;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::check::Checked;
@@ -37,11 +34,9 @@ const WATERMARK_FILE: &str = "akvs.watermark";
 const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
 pub(super) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
-/// The version of all that is in a folder. It is that of the rows, so that an older release, which could only read those
-/// once its engine has opened them, refuses them by the folder; a new layout of the folder raises it too.
+/// The version of all that is in a folder. It is that of the rows, so that a release that does not know it refuses the
+/// folder before its engine opens it; a new layout of the folder raises it too.
 const FORMAT: u64 = rows::FORMAT;
-/// The formats that can be read. Their folders are laid out alike.
-const FORMATS: RangeInclusive<u64> = rows::OLDEST_FORMAT..=FORMAT;
 /// What a fresh file system or an earlier, interrupted start may have left.
 const NOT_FOREIGN: [&str; 5] = [
     LOCK_FILE,
@@ -62,8 +57,6 @@ const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
 pub(super) struct Folder {
     path: PathBuf,
     established: bool,
-    /// Whether there is no older format that the folder says.
-    is_newest: AtomicBool,
     watermark: Mutex<Watermark>,
     _lock: FolderLock,
 }
@@ -109,7 +102,6 @@ impl Folder {
         Ok(Folder {
             path: path.to_owned(),
             established: format.is_some(),
-            is_newest: AtomicBool::new(format.is_none_or(|format| format == FORMAT)),
             watermark: Mutex::new(Watermark::open(path)?),
             _lock: lock,
         })
@@ -135,16 +127,6 @@ impl Folder {
             fs::rename(self.new_store(), self.store())?;
         }
         write_format(&self.path)
-    }
-
-    /// To be called before rows are written, while nobody else does: releases that cannot read them refuse the folder from
-    /// now on. Until then an older release that wrote it can still have it back.
-    pub(super) fn raise_format(&self) -> io::Result<()> {
-        if !self.is_newest.load(Ordering::Relaxed) {
-            write_format(&self.path)?;
-            self.is_newest.store(true, Ordering::Relaxed);
-        }
-        Ok(())
     }
 
     /// The folder itself.
@@ -248,9 +230,9 @@ fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError
         .ok()
         .and_then(|text| text.strip_prefix("akvs ")?.trim_end().parse::<u64>().ok());
     match number {
-        Some(known) if FORMATS.contains(&known) => Ok(Some(known)),
-        Some(newer) if newer > FORMAT => Err(OpenError::NewerFormat(path.to_owned(), newer)),
-        _ => Err(OpenError::Damaged(
+        Some(FORMAT) => Ok(Some(FORMAT)),
+        Some(other @ 1..) => Err(OpenError::OtherFormat(path.to_owned(), other)),
+        Some(0) | None => Err(OpenError::Damaged(
             path.to_owned(),
             format!("{FORMAT_FILE} does not say a format"),
         )),
@@ -273,15 +255,15 @@ fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
     }))
 }
 
-/// The only text that says this format.
-fn format_text(format: u64) -> String {
-    format!("akvs {format}\n")
+/// The only text that says the format.
+fn format_text() -> String {
+    format!("akvs {FORMAT}\n")
 }
 
 fn write_format(path: &Path) -> io::Result<()> {
     let new = path.join(NEW_FORMAT_FILE);
     let mut file = File::create(&new)?;
-    file.write_all(format_text(FORMAT).as_bytes())?;
+    file.write_all(format_text().as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path.join(FORMAT_FILE))?;
     File::open(path)?.sync_all()

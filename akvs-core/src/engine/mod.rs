@@ -231,7 +231,7 @@ pub trait Snapshot: Send + Sync {
 ///
 /// Keys are ordered by their unsigned bytes. A batch is durable as its [`Durability`] says when `commit` returns,
 /// and no reader sees it before that. A commit that failed may have been written or not; after it the engine
-/// refuses every further one.
+/// refuses every further one. What can be refused without a doubt, [`admit`](Engine::admit) refuses.
 pub trait Engine: Send + Sync + 'static {
     /// The value of a row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
@@ -242,6 +242,12 @@ pub trait Engine: Send + Sync + 'static {
     /// The rows as they stand together now. It costs little to make; to keep it may cost the space of what is replaced
     /// meanwhile.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
+
+    /// Refuses a batch that cannot be written now, before anything of it is written: it is certain that it was not
+    /// applied, and a later batch may be admitted. Waits until there is room for it. Called before each `commit`.
+    fn admit(&self, _: &Batch) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes a batch whole.
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()>;

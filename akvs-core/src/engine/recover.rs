@@ -21,7 +21,7 @@ const PAGE_ROWS: usize = 1_000;
 pub(crate) struct Found {
     pub(crate) counters: Counters,
     pub(crate) forgotten: Revision,
-    pub(crate) format: Option<u64>,
+    pub(crate) has_format: bool,
 }
 
 impl Found {
@@ -32,30 +32,19 @@ impl Found {
             value.map(|value| rows::parse_number(&value)).transpose()
         };
         let format = number(rows::META_FORMAT)?;
-        if let Some(found) = format
-            && !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&found)
-        {
-            let text = format!(
-                "the data has format {found}, this release reads formats {} to {}; use a newer release",
-                rows::OLDEST_FORMAT,
-                rows::FORMAT
-            );
+        if let Some(found) = format.filter(|found| *found != rows::FORMAT) {
+            let text = format!("the data {}", rows::other_format(found));
             return Err(Error::new(Code::Storage, text).with("format", found));
         }
         let revision = number(rows::META_REVISION)?.unwrap_or_default();
-        let forgotten = match number(rows::META_FORGOTTEN)? {
-            Some(forgotten) => forgotten,
-            // What format 1 has of history is not read.
-            None if format == Some(rows::OLDEST_FORMAT) => revision,
-            None => 0,
-        };
+        let forgotten = number(rows::META_FORGOTTEN)?.unwrap_or_default();
         Ok(Found {
             counters: Counters {
                 revision: Revision::new(revision),
                 namespace: number(rows::META_NAMESPACE)?.unwrap_or_default(),
             },
             forgotten: Revision::new(forgotten),
-            format,
+            has_format: format.is_some(),
         })
     }
 }

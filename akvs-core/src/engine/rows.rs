@@ -18,10 +18,6 @@
 //!
 //! A history has an id of its own, because it outlives its namespace: one that is made anew goes on with it. Its floor
 //! is the revision up to which it is not complete any more.
-//!
-//! Format 1 had nothing in the rows of what is to be swept, other rows of history, which nobody read, and neither
-//! history ids, which were those of the namespaces, nor floors. What it remembers is not read here either, because a
-//! floor that is not there is `forgotten`, which the first commit sets to the revision that it found.
 
 mod change;
 mod namespace;
@@ -42,11 +38,17 @@ pub(crate) use self::namespace::{
 use super::{Engine, Limit, Span, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 
-/// The version of the data that this release writes, on disk and in backups. Older data becomes it with its first change.
-pub const FORMAT: u64 = 2;
+/// The version of the data, on disk and in backups, that this release writes and reads.
+pub const FORMAT: u64 = 3;
 
-/// The oldest version of the data that this release reads.
-pub const OLDEST_FORMAT: u64 = 1;
+/// Says that something has another format, and what to do.
+pub(crate) fn other_format(found: u64) -> String {
+    let way_out = match found > FORMAT {
+        true => "use a newer release",
+        false => "export it with the release that wrote it, and import that",
+    };
+    format!("has format {found}, this release reads format {FORMAT}; {way_out}")
+}
 
 /// Which namespace a row belongs to; never given twice, not even to a namespace of the same name.
 pub(crate) type NamespaceId = u64;
@@ -192,6 +194,11 @@ pub(crate) fn parse_deadline_key(mut row: Bytes) -> Result<(Timestamp, Namespace
     // A copy, because the row may be a slice of a whole block.
     let key = Key::new(Bytes::copy_from_slice(&row)).map_err(|_| corrupted("deadline"))?;
     Ok((deadline, id, key))
+}
+
+/// The beginning of the rows of all keys with this deadline.
+pub(crate) fn deadline_prefix(deadline: Timestamp) -> Bytes {
+    Bytes::copy_from_slice(&deadline.as_millis().to_be_bytes())
 }
 
 /// All deadlines up to this moment.

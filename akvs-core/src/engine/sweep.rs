@@ -92,7 +92,7 @@ impl Sweep {
                 let row = database
                     .engine()
                     .get(Table::Catalogue, &rows::swept_key(at.id))?;
-                if row.is_none_or(|row| row.is_empty() || row == rows::swept_value(at.swept)) {
+                if row.is_none_or(|row| row == rows::swept_value(at.swept)) {
                     group.remove_row(Table::Catalogue, rows::swept_key(at.id));
                 }
                 None

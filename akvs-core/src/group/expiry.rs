@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::Group;
 use crate::database::Database;
 use crate::engine::rows::{self, NamespaceId};
-use crate::engine::{Durability, Limit, Table};
+use crate::engine::{Durability, Limit, Span, Table};
 use crate::store::{Known, StoreState};
 use crate::{Committed, EventKind, Key, Result, Settings, Timestamp};
 
@@ -47,13 +47,11 @@ impl Expiry {
         durability: Durability,
         record: bool,
     ) -> Result<Committed> {
-        let mut span = rows::deadlines_until(now);
-        match &self.reached {
-            Some((then, start)) if *then <= now => span.start = start.clone(),
-            // The clock stepped back: what was stored since may be due before what was reached.
-            _ => self.reached = None,
-        }
         let mut group = database.group();
+        let span = Span {
+            start: self.start(database, now),
+            ..rows::deadlines_until(now)
+        };
         if record {
             group.record();
         }
@@ -78,6 +76,25 @@ impl Expiry {
         };
         group.database.set_next_deadline(next);
         group.commit(durability)
+    }
+}
+
+impl Expiry {
+    /// Where to begin. To be called while a group is open, so that no commit comes in between.
+    fn start(&mut self, database: &Database, now: Timestamp) -> Bytes {
+        match self.reached.take_if(|(then, _)| *then > now) {
+            // The clock stepped back: what was stored since may be due before what was reached.
+            Some(_) => Bytes::new(),
+            None => {
+                let reached = self.reached.as_ref().map(|(_, start)| start.clone());
+                // A deadline that had passed when its key was stored, as of an import, lies before what was reached.
+                let due = database.next_deadline().map(rows::deadline_prefix);
+                reached.map_or_else(Bytes::new, |start| match due {
+                    Some(due) => due.min(start),
+                    None => start,
+                })
+            }
+        }
     }
 }
 

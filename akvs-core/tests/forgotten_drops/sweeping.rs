@@ -111,12 +111,8 @@ fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
 
 /// Opens as one that lost commits.
 fn begin_anew(engine: &Arc<MemoryEngine>) {
-    let options = Options {
-        accept_lost_commits: true,
-        ..Options::default()
-    };
     let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
-    Database::open(Arc::new(lossy), options).expect("a database");
+    Database::open(Arc::new(lossy), Options::default()).expect("a database");
 }
 
 #[test]

@@ -51,6 +51,7 @@ pub(crate) struct GatedEngine {
     verdicts: Mutex<Receiver<Verdict>>,
     commits: AtomicUsize,
     ill: AtomicBool,
+    refused: Mutex<Option<Code>>,
 }
 
 /// The test's side of the gate.
@@ -70,6 +71,7 @@ impl GatedEngine {
             verdicts: Mutex::new(received),
             commits: AtomicUsize::new(0),
             ill: AtomicBool::new(false),
+            refused: Mutex::new(None),
         };
         (Arc::new(engine), Gate { waiting, verdicts })
     }
@@ -77,6 +79,11 @@ impl GatedEngine {
     /// From now on what is done in the background fails.
     pub(crate) fn fall_ill(&self) {
         self.ill.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on commits are refused, or taken again.
+    pub(crate) fn refuse(&self, code: Option<Code>) {
+        *self.refused.lock().expect("the gate") = code;
     }
 
     pub(crate) fn commits(&self) -> usize {
@@ -95,6 +102,13 @@ impl Engine for GatedEngine {
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         self.inner.snapshot()
+    }
+
+    fn admit(&self, _: &Batch) -> Result<()> {
+        match *self.refused.lock().expect("the gate") {
+            Some(code) => Err(Error::new(code, "the gate is closed")),
+            None => Ok(()),
+        }
     }
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {

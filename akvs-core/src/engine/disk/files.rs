@@ -3,6 +3,7 @@
 //! | file | how it is checked |
 //! | --- | --- |
 //! | `version` | byte by byte |
+//! | `store.id` | has a checksum |
 //! | `keyspaces/N/current`, `keyspaces/N/vM` | the former has the checksum of the latter, the list that counts |
 //! | `keyspaces/N/tables/M`, `keyspaces/N/blobs/M` | the list has the checksum of the whole file |
 //! | `M.jnl` | each commit has a checksum, and they follow each other; see `journal` |
@@ -22,6 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::journal::{Journals, Live};
 use super::layout::{self, FOLDERS};
 use super::lists::{self, Listed};
+use super::store_id::{self, StoreId};
 use crate::Report;
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -52,10 +54,18 @@ impl Files<'_> {
         for number in 0..FOLDERS {
             self.check_table(number, report)?;
         }
-        self.check_journals(report)?;
+        report.read_file();
+        match store_id::read(&self.store)? {
+            Ok(id) => self.check_journals(id, report)?,
+            Err(fault) => {
+                report.file(self.name(&self.store), fault);
+                let why = "its journals cannot be read without the store's identity";
+                report.leave(self.name(&self.store), 0, None, why);
+            }
+        }
         if self.live.is_none() {
             self.name_others(&self.store, report, |name| {
-                name == "version" || name == "keyspaces" || name.ends_with(".jnl")
+                ["version", store_id::FILE, "keyspaces"].contains(&name) || name.ends_with(".jnl")
             })?;
         }
         Ok(())
@@ -138,8 +148,8 @@ impl Files<'_> {
             .any(|other| (other.folder, other.number) == (file.folder, file.number)))
     }
 
-    fn check_journals(&self, report: &mut Report<'_>) -> io::Result<()> {
-        let journals = Journals::read_while(&self.store, self.live.as_ref())?;
+    fn check_journals(&self, id: StoreId, report: &mut Report<'_>) -> io::Result<()> {
+        let journals = Journals::read_while(&self.store, id, self.live.as_ref())?;
         journals.files().iter().for_each(|bytes| {
             report.read_file();
             report.read_bytes(*bytes);

@@ -5,8 +5,8 @@
 //! reads them first, changes nothing, and tells one from the other:
 //!
 //! - A journal that others with batches follow was synced when it was sealed: nothing may follow its last whole batch.
-//! - What follows the last whole batch of all may be a torn write, unless a later whole batch is among it whose mark
-//!   (`marks`) says that what is missing had been synced. A full disk can tear a write, and an empty journal follow.
+//! - What follows the last whole batch of all may be a torn write, unless a later mark of this store (`marks`) is among
+//!   it, which says that what is missing had been synced. A full disk can tear a write, and an empty journal follow.
 //! - Every batch follows the one before, by their marks. Its sequence number, which its checksum does not cover, is
 //!   at least what its own mark says and less than what the next one says.
 //!
@@ -21,15 +21,14 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use self::rest::{later_batch, read_rest};
+use self::rest::read_rest;
 use super::marks::{self, Marks};
+use super::store_id::StoreId;
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const TRAILER: &[u8; 4] = b"FJL\x03";
-/// Where the first item of a batch stands.
-const START_BYTES: usize = 13;
 /// Where its sequence number stands, which its checksum does not cover.
 const SEQUENCE: Range<u64> = 5..13;
 /// How far the engine may count on for itself between the beginning of a commit and its batch.
@@ -38,6 +37,7 @@ const SEQUENCE_SLACK: u64 = 1 << 20;
 /// What the journals hold.
 #[derive(Debug, Default)]
 pub(super) struct Journals {
+    store: StoreId,
     /// The newest commit, if there is any.
     commit: Option<u64>,
     /// What is wrong with them, if anything is.
@@ -63,13 +63,20 @@ pub(super) struct Live<'a> {
 
 impl Journals {
     /// Reads all journals of a store that nobody writes to.
-    pub(super) fn read(store: &Path) -> io::Result<Journals> {
-        Journals::read_while(store, None)
+    pub(super) fn read(store: &Path, id: StoreId) -> io::Result<Journals> {
+        Journals::read_while(store, id, None)
     }
 
     /// Reads all journals of a store, as far as they had been written before where somebody writes to it.
-    pub(super) fn read_while(store: &Path, live: Option<&Live<'_>>) -> io::Result<Journals> {
-        let mut found = Journals::default();
+    pub(super) fn read_while(
+        store: &Path,
+        id: StoreId,
+        live: Option<&Live<'_>>,
+    ) -> io::Result<Journals> {
+        let mut found = Journals {
+            store: id,
+            ..Journals::default()
+        };
         let mut files = Vec::new();
         for entry in fs::read_dir(store)? {
             let path = entry?.path();
@@ -144,7 +151,7 @@ impl Journals {
         live: Option<&Live<'_>>,
         before: &mut Option<Batch>,
     ) -> io::Result<()> {
-        let mut input = Input::new(BufReader::with_capacity(256 << 10, file));
+        let mut input = Input::new(BufReader::with_capacity(256 << 10, file), self.store);
         let (mut end, mut pending) = (0, Vec::new());
         loop {
             if live.is_some_and(|live| self.commit >= Some(live.commit)) {
@@ -176,9 +183,8 @@ impl Journals {
             return Ok(());
         }
         self.ends.push((path.to_owned(), end));
-        if let Some(later) = later_batch(&pending)
-            && later.synced > self.commit.unwrap_or_default()
-        {
+        let synced = rest::synced(&pending, &self.store);
+        if synced.is_some_and(|synced| synced > self.commit.unwrap_or_default()) {
             let text = format!("cannot be read from byte {end}, where commits had been synced");
             self.blame(path, &text);
         }
@@ -255,6 +261,7 @@ impl Batch {
 struct Input<R> {
     bytes: R,
     position: u64,
+    store: StoreId,
 }
 
 impl<R: Read + Seek> Input<R> {
@@ -266,8 +273,12 @@ impl<R: Read + Seek> Input<R> {
 }
 
 impl<R: Read> Input<R> {
-    fn new(bytes: R) -> Input<R> {
-        Input { bytes, position: 0 }
+    fn new(bytes: R, store: StoreId) -> Input<R> {
+        Input {
+            bytes,
+            position: 0,
+            store,
+        }
     }
 
     fn batch(&mut self) -> Result<Batch, Stop> {
@@ -288,6 +299,7 @@ impl<R: Read> Input<R> {
             return Err(Stop::Unreadable);
         }
         // Every batch of ours has a mark.
+        let mark = mark.filter(|mark| mark.store == self.store);
         let mark = mark.ok_or(Stop::Unreadable)?;
         Ok(Batch { sequence, mark })
     }
@@ -389,7 +401,9 @@ mod tests {
             let read = |settle: &dyn Fn()| {
                 half();
                 let live = Live { settle, commit: 3 };
-                Journals::read_while(&folder.path().join("store"), Some(&live)).unwrap()
+                let store = folder.path().join("store");
+                let id = super::super::store_id::read(&store).unwrap().unwrap();
+                Journals::read_while(&store, id, Some(&live)).unwrap()
             };
             let whole = read(&|| fs::write(&path, &bytes).unwrap());
             assert_eq!((whole.commit, whole.ends().len()), (Some(3), 0));

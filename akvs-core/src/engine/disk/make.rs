@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use super::super::folder::{Folder, Traces};
 use super::flight::Flight;
 use super::{
-    DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, Writer, open_store,
+    DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, StoreId, Writer, open_store,
+    store_id,
 };
 use crate::{Error, Revision};
 
@@ -36,11 +37,15 @@ impl DiskEngine {
     }
 
     /// An engine that has nothing yet.
-    fn empty(store: Store, folder: &Arc<Folder>) -> DiskEngine {
+    fn empty(store: Store, id: StoreId, folder: &Arc<Folder>) -> DiskEngine {
+        let marks = Marks {
+            store: id,
+            ..Marks::default()
+        };
         DiskEngine {
             store,
             writer: Mutex::new(Writer {
-                marks: Marks::default(),
+                marks,
                 retired: Retired::new(),
                 begins_anew: false,
                 failed: false,
@@ -61,7 +66,9 @@ fn make_in<T, E: From<OpenError> + From<Error>>(
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
     // There is none: this removes what was left of one that was not finished.
     folder.needs_store().map_err(unusable)?;
-    let engine = DiskEngine::empty(open_store(&folder.new_store(), options)?, folder);
+    let store = open_store(&folder.new_store(), options)?;
+    let id = store_id::create(&folder.new_store()).map_err(unusable)?;
+    let engine = DiskEngine::empty(store, id, folder);
     let (made, revision) = fill(&engine)?;
     engine.sync()?;
     let commit = engine.synced.load(Ordering::Acquire);

@@ -5,8 +5,14 @@
 //! gone, and the highest revision there. Therefore every commit has a number, and leaves it in each table that it
 //! touches, in the row [`KEY`]; in the table `meta`, which every commit touches, it also leaves the number of the
 //! last commit that touched each other table. Invariant: over a whole store both agree for every table.
+//!
+//! The mark in `meta` begins with the identity of the store and ends with a checksum, so that it can be told from
+//! anything else wherever it stands.
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::Table;
+use super::store_id::StoreId;
 
 /// The row of the mark. No other row's key is a single zero byte, and it sorts before all of them.
 pub(super) const KEY: [u8; 1] = [0];
@@ -14,12 +20,16 @@ pub(super) const KEY: [u8; 1] = [0];
 pub(super) const FIRST_ROW: [u8; 2] = [0, 0];
 
 const NUMBERS: usize = 4 + Table::ALL.len();
+/// Where the checksum of the mark in `meta` stands.
+const CHECKSUM: usize = size_of::<StoreId>() + NUMBERS * 8;
 /// How long the mark in `meta` is; those in other tables have the first number only.
-pub(super) const META_BYTES: usize = NUMBERS * 8;
+pub(super) const META_BYTES: usize = CHECKSUM + 8;
 
 /// The mark of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks {
+    /// The store that the commit is of.
+    pub(super) store: StoreId,
     /// The number of the commit.
     pub(super) commit: u64,
     /// The number of the one before; 0 where what was before it does not count.
@@ -48,24 +58,34 @@ impl Marks {
 
     /// The row that goes to a table.
     pub(super) fn encode(&self, table: Table) -> Vec<u8> {
+        if table != Table::Meta {
+            return self.commit.to_le_bytes().into();
+        }
         let head = [self.commit, self.previous, self.sequence, self.synced];
-        let numbers = match table {
-            Table::Meta => head.iter().chain(&self.tables),
-            Table::Catalogue | Table::Data | Table::History | Table::Deadlines => {
-                head[..1].iter().chain(&[])
-            }
-        };
-        numbers.flat_map(|number| number.to_le_bytes()).collect()
+        let mut row = Vec::with_capacity(META_BYTES);
+        row.extend(self.store);
+        for number in head.iter().chain(&self.tables) {
+            row.extend(number.to_le_bytes());
+        }
+        row.extend(xxh3_64(&row).to_le_bytes());
+        row
     }
 
     /// The mark that is in `meta`.
     pub(super) fn decode(row: &[u8]) -> Option<Marks> {
+        let row: &[u8; META_BYTES] = row.try_into().ok()?;
+        let (bytes, checksum) = row.split_at(CHECKSUM);
+        if checksum != xxh3_64(bytes).to_le_bytes() {
+            return None;
+        }
+        let (store, bytes) = bytes.split_first_chunk()?;
         let mut numbers = [0; NUMBERS];
-        for (number, bytes) in numbers.iter_mut().zip(row.chunks(8)) {
+        for (number, bytes) in numbers.iter_mut().zip(bytes.chunks(8)) {
             *number = u64::from_le_bytes(bytes.try_into().ok()?);
         }
         let [commit, previous, sequence, synced, tables @ ..] = numbers;
-        (row.len() == META_BYTES).then_some(Marks {
+        Some(Marks {
+            store: *store,
             commit,
             previous,
             sequence,
@@ -99,6 +119,7 @@ mod tests {
     #[test]
     fn a_mark_comes_back_as_it_was_written() {
         let marks = Marks {
+            store: [3; 16],
             commit: 7,
             previous: 6,
             sequence: 9,
@@ -108,8 +129,14 @@ mod tests {
         assert_eq!(Marks::decode(&marks.encode(Table::Meta)), Some(marks));
         assert_eq!(Marks::decode_commit(&marks.encode(Table::Data)), Some(7));
         assert_eq!(Marks::decode(&marks.encode(Table::Data)), None);
-        assert_eq!(Marks::decode(&[0; META_BYTES + 8]), None);
-        assert_eq!(Marks::decode(&[0; META_BYTES - 1]), None);
+        let row = marks.encode(Table::Meta);
+        for place in 0..row.len() {
+            let mut damaged = row.clone();
+            damaged[place] ^= 1;
+            assert_eq!(Marks::decode(&damaged), None, "{place}");
+            assert_eq!(Marks::decode(&row[..place]), None, "{place}");
+        }
+        assert_eq!(Marks::decode(&[0; META_BYTES]), None);
     }
 
     #[test]

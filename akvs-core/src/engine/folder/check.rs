@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use super::{
-    FORMAT_FILE, FORMATS, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER,
-    Synced, WATERMARK_FILE, check_format, decode, format_text,
+    FORMAT_FILE, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER, Synced,
+    WATERMARK_FILE, check_format, decode, format_text,
 };
 use crate::engine::lock::FolderLock;
 use crate::{Report, Revision};
@@ -33,10 +33,10 @@ impl Checked {
             return Err(OpenError::NoStore(path.to_owned()));
         }
         // The file of the lock is as little to be changed as any other.
-        refuse_newer(path)?;
+        refuse_other(path)?;
         let lock = FolderLock::of(path)?;
-        // Once more, because whoever had the lock before may just have raised it.
-        refuse_newer(path)?;
+        // Once more, because whoever had the lock before may just have made it.
+        refuse_other(path)?;
         Ok(Checked {
             synced: check_ours(path, report).map_err(unusable)?,
             _lock: lock,
@@ -63,10 +63,10 @@ impl Folder {
     }
 }
 
-/// A newer format is nothing that is wrong with a folder: a newer release can check it.
-fn refuse_newer(path: &Path) -> Result<(), OpenError> {
+/// Another format is nothing that is wrong with a folder: the release that wrote it can check it.
+fn refuse_other(path: &Path) -> Result<(), OpenError> {
     match check_format(path, &[]) {
-        Err(error @ OpenError::NewerFormat(..)) => Err(error),
+        Err(error @ OpenError::OtherFormat(..)) => Err(error),
         // What else is wrong is told with all that is.
         Ok(_) | Err(_) => Ok(()),
     }
@@ -76,10 +76,7 @@ fn refuse_newer(path: &Path) -> Result<(), OpenError> {
 fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Synced> {
     report.read_file();
     match fs::read(path.join(FORMAT_FILE)) {
-        Ok(text)
-            if FORMATS
-                .map(format_text)
-                .any(|known| text == known.as_bytes()) => {}
+        Ok(text) if text == format_text().as_bytes() => {}
         Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
         Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
     }

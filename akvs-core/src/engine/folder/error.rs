@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use super::{FORMAT, FORMATS};
+use crate::engine::rows;
 
 /// Why a data folder cannot be used.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub enum OpenError {
     NotEmpty(PathBuf, String),
     /// It has no store, where there should be one.
     NoStore(PathBuf),
-    /// A newer release wrote it.
-    NewerFormat(PathBuf, u64),
+    /// Another release wrote it, in this format.
+    OtherFormat(PathBuf, u64),
     /// Another process has it; its id, where that could be read.
     Locked(PathBuf, Option<u32>),
     /// It is damaged, in this way.
@@ -53,12 +53,10 @@ impl fmt::Display for OpenError {
             OpenError::NoStore(path) => {
                 write!(f, "the data folder {} has no store", path.display())
             }
-            OpenError::NewerFormat(path, found) => write!(
-                f,
-                "the data folder {} has format {found}, this release reads formats {} to {FORMAT}; use a newer release",
-                path.display(),
-                FORMATS.start()
-            ),
+            OpenError::OtherFormat(path, found) => {
+                let how = rows::other_format(*found);
+                write!(f, "the data folder {} {how}", path.display())
+            }
             OpenError::Locked(path, Some(pid)) => {
                 write!(
                     f,

@@ -165,23 +165,13 @@ pub(crate) fn swept_value(swept: Swept) -> Bytes {
 pub(crate) fn parse_swept(key: &[u8], mut value: &[u8]) -> Result<(NamespaceId, Swept)> {
     let damaged = |_| corrupted("dropped namespace");
     let id = parse_id(key.get(1..).unwrap_or_default()).map_err(damaged)?;
-    let swept = if value.is_empty() {
-        // Of format 1: the history had the namespace's id, and goes with it.
-        Swept {
-            history: id,
-            below: Revision::new(u64::MAX),
-        }
-    } else {
-        Swept {
-            history: value
-                .try_get_u64_le()
-                .map_err(|_| corrupted("dropped namespace"))?,
-            below: Revision::new(
-                value
-                    .try_get_u64_le()
-                    .map_err(|_| corrupted("dropped namespace"))?,
-            ),
-        }
+    let mut number = || {
+        let number = value.try_get_u64_le();
+        number.map_err(|_| corrupted("dropped namespace"))
+    };
+    let swept = Swept {
+        history: number()?,
+        below: Revision::new(number()?),
     };
     Ok((id, swept))
 }
@@ -221,32 +211,19 @@ pub(crate) fn counts_value(tally: &Tally) -> Bytes {
     bytes.into()
 }
 
-/// Reads the counts of a namespace; `forgotten` is the floor of those of format 1.
-pub(crate) fn parse_counts(
-    mut value: &[u8],
-    id: NamespaceId,
-    forgotten: Revision,
-) -> Result<Tally> {
-    let is_format_1 = value.len() == 24;
+/// Reads the counts of a namespace.
+pub(crate) fn parse_counts(mut value: &[u8]) -> Result<Tally> {
     let mut number = || value.try_get_u64_le().map_err(|_| corrupted("count"));
     let counts = Counts {
         keys: number()?,
         bytes: number()?,
         history: number()?,
     };
-    let (history, floor, revision) = match is_format_1 {
-        true => (id, forgotten, forgotten),
-        false => (
-            number()?,
-            Revision::new(number()?),
-            Revision::new(number()?),
-        ),
-    };
     Ok(Tally {
         counts,
-        history,
-        floor,
-        revision,
+        history: number()?,
+        floor: Revision::new(number()?),
+        revision: Revision::new(number()?),
     })
 }
 
@@ -287,7 +264,7 @@ mod tests {
         #[test]
         fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = parse_catalogue(&row);
-            let _ = parse_counts(&row, 1, Revision::ZERO);
+            let _ = parse_counts(&row);
             let _ = parse_swept(&row, &row);
             let _ = parse_name(&row);
         }
@@ -346,21 +323,6 @@ mod tests {
         assert_eq!(
             parse_swept(&swept_key(7), &swept_value(swept)).unwrap(),
             (7, swept)
-        );
-    }
-
-    #[test]
-    fn rows_of_format_1_are_read() {
-        let (id, swept) = parse_swept(&swept_key(7), b"").unwrap();
-        assert_eq!(
-            (id, swept.history, swept.below),
-            (7, 7, Revision::new(u64::MAX))
-        );
-        let counts = [1_u64, 2, 3].map(u64::to_le_bytes).concat();
-        let tally = parse_counts(&counts, 7, Revision::new(9)).unwrap();
-        assert_eq!(
-            (tally.counts.history, tally.history, tally.floor),
-            (3, 7, Revision::new(9))
         );
     }
 }

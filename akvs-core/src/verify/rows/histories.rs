@@ -1,7 +1,6 @@
 //! Whether the histories are those of the namespaces there are, readable, and as long as they say.
 //!
-//! A history is complete above its floor. What is older may be left only where it is still to be swept, or where it is of
-//! format 1, which is never read again.
+//! A history is complete above its floor. What is older may be left only where it is still to be swept.
 
 use super::super::Report;
 use super::each_row;
@@ -11,7 +10,7 @@ use crate::engine::{Snapshot, Table};
 
 /// Reads all histories.
 pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Report<'_>) {
-    let (highest, forgotten) = (known.revision, known.forgotten);
+    let highest = known.revision;
     let histories = &mut known.histories;
     let all = each_row(moment, Table::History, report, |key, value, report| {
         let (id, revision) = match rows::parse_history_key(key) {
@@ -32,7 +31,7 @@ pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Repor
             // Its count need not include what is below its floor.
             history.expected_rows = None;
         }
-        if revision < history.floor && revision > forgotten {
+        if revision < history.floor {
             report.row(Table::History, key, "it is below the floor of its history");
         }
         if !history.is_kept {

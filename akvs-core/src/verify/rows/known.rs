@@ -14,7 +14,6 @@ use crate::{Counts, Revision};
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) revision: Revision,
-    pub(super) forgotten: Revision,
     namespace: NamespaceId,
     live: HashMap<NamespaceId, Live>,
     swept: HashSet<NamespaceId>,
@@ -88,16 +87,9 @@ impl Known {
                 None
             })
         };
-        let format = number(rows::META_FORMAT);
         self.revision = Revision::new(number(rows::META_REVISION).unwrap_or_default());
         self.namespace = number(rows::META_NAMESPACE).unwrap_or_default();
-        self.forgotten = match number(rows::META_FORGOTTEN) {
-            Some(forgotten) => Revision::new(forgotten),
-            // What format 1 has of history is not read.
-            None if format == Some(rows::OLDEST_FORMAT) => self.revision,
-            None => Revision::ZERO,
-        };
-        if format.is_some_and(|found| !(rows::OLDEST_FORMAT..=rows::FORMAT).contains(&found)) {
+        if number(rows::META_FORMAT).is_some_and(|found| found != rows::FORMAT) {
             report.row(Table::Meta, rows::META_FORMAT, "this format is not known");
         }
     }
@@ -149,7 +141,7 @@ impl Known {
         let text = |error: crate::Error| error.message().to_owned();
         if is_in(&rows::counts_span(), key) {
             let id = rows::parse_counts_key(key).map_err(text)?;
-            let tally = rows::parse_counts(value, id, self.forgotten).map_err(text)?;
+            let tally = rows::parse_counts(value).map_err(text)?;
             return self.see_tally(id, tally);
         }
         if is_in(&rows::dropped_span(), key) {

@@ -2,8 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::{ITEM, Input, START, START_BYTES};
-use crate::engine::disk::marks::Marks;
+use crate::engine::disk::marks::{META_BYTES, Marks};
+use crate::engine::disk::store_id::StoreId;
 
 /// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
 pub(super) fn read_rest(file: &mut impl Read) -> io::Result<Vec<u8>> {
@@ -31,19 +31,12 @@ pub(super) fn read_rest(file: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// The mark of the last whole batch in what follows an unreadable place.
-pub(super) fn later_batch(rest: &[u8]) -> Option<Marks> {
-    let (mut at, mut last) = (0, None);
-    while at + START_BYTES < rest.len() {
-        if rest[at] == START && rest[at + START_BYTES] == ITEM {
-            let mut input = Input::new(&rest[at..]);
-            if let Ok(batch) = input.batch() {
-                last = Some(batch.mark);
-                at += usize::try_from(input.position).unwrap_or(usize::MAX);
-                continue;
-            }
-        }
-        at += 1;
-    }
-    last
+/// The newest commit that is known to have been synced by the marks in what follows an unreadable place.
+///
+/// A mark counts wherever it stands: only the store itself can have written its identity. So this reads each byte once,
+/// whatever clients have stored there.
+pub(super) fn synced(rest: &[u8], store: &StoreId) -> Option<u64> {
+    let places = memchr::memmem::find_iter(rest, store);
+    let marks = places.filter_map(|place| Marks::decode(rest.get(place..place + META_BYTES)?));
+    marks.map(|mark| mark.synced).max()
 }

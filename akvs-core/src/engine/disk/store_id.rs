@@ -1,0 +1,76 @@
+//! The identity of a store: random bytes, made with it and never changed.
+//!
+//! Every commit carries it, so that nothing else is ever taken for one: neither a piece of another store's journal nor
+//! what a client stored as a value, which cannot know it. It is told to nobody.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The identity of a store.
+pub(super) type StoreId = [u8; 16];
+
+/// The file that has it, and its checksum (XXH3-64, little-endian) after it.
+pub(super) const FILE: &str = "store.id";
+const FILE_BYTES: usize = size_of::<StoreId>() + size_of::<u64>();
+
+/// Makes the identity of a new store.
+pub(super) fn create(store: &Path) -> io::Result<StoreId> {
+    let mut id = StoreId::default();
+    getrandom::fill(&mut id).map_err(io::Error::other)?;
+    let mut file = File::create(store.join(FILE))?;
+    file.write_all(&id)?;
+    file.write_all(&xxh3_64(&id).to_le_bytes())?;
+    file.sync_all()?;
+    File::open(store)?.sync_all()?;
+    Ok(id)
+}
+
+/// The identity of a store; else what is wrong with its file.
+pub(super) fn read(store: &Path) -> io::Result<Result<StoreId, String>> {
+    let bytes = match fs::read(store.join(FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Err(format!("the file {FILE} is missing")));
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(parse(&bytes).ok_or_else(|| format!("the file {FILE} is damaged")))
+}
+
+fn parse(bytes: &[u8]) -> Option<StoreId> {
+    let bytes: &[u8; FILE_BYTES] = bytes.try_into().ok()?;
+    let (id, checksum) = bytes.split_first_chunk::<{ size_of::<StoreId>() }>()?;
+    (checksum == xxh3_64(id).to_le_bytes()).then_some(*id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_it_was_made_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(
+            read(folder.path())
+                .unwrap()
+                .unwrap_err()
+                .contains("missing")
+        );
+        let id = create(folder.path()).unwrap();
+        assert_eq!(read(folder.path()).unwrap(), Ok(id));
+        assert_ne!(id, create(folder.path()).unwrap());
+        let path = folder.path().join(FILE);
+        let whole = fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            assert!(read(folder.path()).unwrap().is_err(), "{place}");
+            fs::write(&path, &whole[..place]).unwrap();
+            assert!(read(folder.path()).unwrap().is_err(), "{place}");
+        }
+    }
+}
