@@ -123,7 +123,7 @@ Examples:
 Settings come from built-in defaults, then the config file, then the environment, then flags; later ones win.
 The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml beside the program's bin, and
 /etc/akvs/akvs.toml. Every key can be set in the environment: AKVS_LIMITS__MAX_VALUE_BYTES for
-limits.max_value_bytes.
+limits.max_value_bytes. Variables that Kubernetes or docker inject (AKVS_PORT=tcp://...) are ignored.
 
 Exit codes: 0; 1 it failed; 2 usage; 75 another server has the data folder; 78 a setting is wrong.";
 

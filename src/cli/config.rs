@@ -20,10 +20,14 @@ pub(crate) enum Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+    let (Verb::Show(flags) | Verb::Check(flags)) = verb;
+    let loaded = flags.load()?;
+    for warning in loaded.warnings() {
+        output::note(&warning);
+    }
     let text = match verb {
-        Verb::Show(flags) => show(&flags.load()?)?,
-        Verb::Check(flags) => {
-            let loaded = flags.load()?;
+        Verb::Show(_) => show(&loaded)?,
+        Verb::Check(_) => {
             let addresses = Places::chosen(&loaded.settings.http.listen)?;
             let access = Access::read(&loaded.settings)?;
             addresses.guard(!access.is_open() || flags.unauthenticated())?;

@@ -94,7 +94,10 @@ fn of_settings(loaded: &Loaded) -> Finding {
         addresses.guard(!access.is_open())
     });
     match checked {
-        Ok(()) => Good(file),
+        Ok(()) => match loaded.warnings().next() {
+            Some(warning) => Doubtful(format!("{file}; {warning}")),
+            None => Good(file),
+        },
         Err(failure) => Bad(failure.to_string()),
     }
 }

@@ -131,6 +131,9 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     logging::start(settings)?;
+    for warning in loaded.warnings() {
+        log::warn!("{warning}");
+    }
     let places = Places::of(&settings.http.listen, manager.passed)?;
     let access = Access::read(settings)?;
     places.guard(!access.is_open() || flags.unauthenticated())?;

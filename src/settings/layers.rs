@@ -11,6 +11,7 @@ use config::{Config, ConfigError, Source, Value, ValueKind};
 use super::paths;
 use super::schema::Settings;
 use super::sources::{self, Leaf, Origin, Sources};
+use super::variables::{self, PREFIX};
 use crate::failure::Failure;
 
 /// The settings that hold, and where each came from.
@@ -22,6 +23,16 @@ pub(crate) struct Loaded {
     pub(crate) origins: BTreeMap<String, Origin>,
     /// The config file that was read.
     pub(crate) file: Option<PathBuf>,
+    /// The variables that begin with `AKVS_` and are not known.
+    pub(crate) unknown_variables: Vec<String>,
+}
+
+impl Loaded {
+    /// What is to be said of the variables that are not known, a line each.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
+        let line = |name: &String| format!("unknown environment variable {name}: ignored");
+        self.unknown_variables.iter().map(line)
+    }
 }
 
 /// Joins all that is said into the settings that hold.
@@ -40,7 +51,11 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         Some(path) => sources::file(path)?,
         None => Vec::new(),
     };
-    leaves.extend(sources.environment()?);
+    let (variables, unknown_variables) = sources.environment(|key| said.contains_key(key))?;
+    for name in &unknown_variables {
+        check_spelling(name, &said)?;
+    }
+    leaves.extend(variables);
     leaves.extend(sources.flags());
     for leaf in leaves {
         if empty_group(&leaf, &said) {
@@ -65,6 +80,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         settings,
         origins,
         file,
+        unknown_variables,
     })
 }
 
@@ -154,16 +170,30 @@ fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> Failure {
     let Some(nearest) = known.keys().min_by_key(distance) else {
         return Failure::config(format!("unknown setting {key} ({origin})"));
     };
-    let spelt = match origin {
-        Origin::Variable(_) => format!(
-            "{nearest}, AKVS_{}",
-            nearest.to_uppercase().replace('.', "__")
-        ),
-        Origin::Default(_) | Origin::File(_) | Origin::Flag(_) => nearest.clone(),
-    };
     Failure::config(format!(
-        "unknown setting {key} ({origin}); the nearest known one is {spelt}"
+        "unknown setting {key} ({origin}); the nearest known one is {nearest}"
     ))
+}
+
+/// Refuses a variable that is likely to be a misspelt one.
+fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), Failure> {
+    let Some(meant) = variables::meant(name, known.keys().map(String::as_str)) else {
+        return Ok(());
+    };
+    let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
+    let origin = Origin::Variable(name.to_owned());
+    if is_group(&key, known) {
+        return Err(Failure::config(format!(
+            "{key} is a group of settings, not a setting ({origin}); did you mean {meant}?"
+        )));
+    }
+    let nearest = known.keys().find(|key| variables::name_of(key) == meant);
+    Err(Failure::config(match nearest {
+        Some(nearest) => {
+            format!("unknown setting {key} ({origin}); the nearest known one is {nearest}, {meant}")
+        }
+        None => format!("unknown {origin}; the nearest known one is {meant}"),
+    }))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | `units` | numbers, sizes and times as they are written, with their bounds |
 //! | `address` | addresses to listen on as they are written |
 //! | `sources` | what a file, the environment and the flags say, each with where it said it |
+//! | `variables` | which variables begin with `AKVS_` and are not settings: injected, misspelt, unknown |
 //! | `place` | where this program was unpacked: the files that are beside it |
 //! | `paths` | the paths among them: their defaults, and from where on they count |
 //! | `layers` | one over the other, down to typed settings or one clear failure |
@@ -17,6 +18,7 @@ mod place;
 mod schema;
 mod sources;
 mod units;
+mod variables;
 
 pub(crate) use address::{Address, Addresses};
 pub(crate) use layers::{Loaded, load};

@@ -10,16 +10,11 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, Map, Source, Value, ValueKind};
 
 use super::place::Place;
+use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
 use crate::failure::Failure;
 
 /// The config file for all programs of this machine.
 const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";
-const PREFIX: &str = "AKVS_";
-const FILE_VARIABLE: &str = "AKVS_CONFIG";
-/// What the client reads, which says nothing about a server.
-const CLIENT_VARIABLES: [&str; 3] = ["AKVS_URL", "AKVS_TOKEN", "AKVS_TOKEN_FILE"];
-/// Variables with names of their own, the stronger one last.
-const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "AKVS_LOG"];
 
 /// All that may say something about the settings.
 #[derive(Clone, Debug, Default)]
@@ -89,9 +84,13 @@ impl Sources {
             .or_else(|| Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file()))
     }
 
-    /// What the environment says. Whatever begins with our prefix is meant for us, so nothing of it is ignored.
-    pub(super) fn environment(&self) -> Result<Vec<Leaf>, Failure> {
-        let mut leaves = Vec::new();
+    /// What the environment says of the keys that are known, and the names of the variables that begin with our
+    /// prefix and mean none of them. Those that a platform injects are neither.
+    pub(super) fn environment(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<Leaf>, Vec<String>), Failure> {
+        let (mut leaves, mut others) = (Vec::new(), Vec::new());
         for name in LOG_VARIABLES {
             let value = self.environment.get(OsStr::new(name));
             // Unset and empty are the same to everyone who reads these.
@@ -104,13 +103,17 @@ impl Sources {
             let Some(path) = name.strip_prefix(PREFIX) else {
                 continue;
             };
-            let others = LOG_VARIABLES.iter().chain(&CLIENT_VARIABLES);
-            if name != FILE_VARIABLE && !others.into_iter().any(|other| *other == name) {
-                let key = path.to_lowercase().replace("__", ".");
+            if variables::is_named_elsewhere(&name) {
+                continue;
+            }
+            let key = path.to_lowercase().replace("__", ".");
+            if is_known(&key) {
                 leaves.push(variable_leaf(&name, key, value)?);
+            } else if !variables::is_injected(&name, value) {
+                others.push(name.into_owned());
             }
         }
-        Ok(leaves)
+        Ok((leaves, others))
     }
 
     /// What the flags say.
@@ -210,9 +213,8 @@ mod tests {
 
     #[test]
     fn two_underscores_nest_and_one_does_not() {
-        let leaves = sources(&[("AKVS_ENGINE__CACHE_BYTES", "1"), ("PATH", "x")])
-            .environment()
-            .unwrap();
+        let sources = sources(&[("AKVS_ENGINE__CACHE_BYTES", "1"), ("PATH", "x")]);
+        let (leaves, _) = sources.environment(|_| true).unwrap();
         assert_eq!(leaves.len(), 1);
         assert_eq!(leaves[0].key, "engine.cache_bytes");
         assert_eq!(
@@ -223,8 +225,9 @@ mod tests {
 
     #[test]
     fn what_is_meant_for_a_client_says_nothing_of_a_server() {
-        let all = CLIENT_VARIABLES.map(|name| (name, "x"));
-        assert!(sources(&all).environment().unwrap().is_empty());
+        let all = variables::CLIENT_VARIABLES.map(|name| (name, "x"));
+        let (leaves, others) = sources(&all).environment(|_| true).unwrap();
+        assert!(leaves.is_empty() && others.is_empty(), "{others:?}");
     }
 
     #[test]
@@ -235,19 +238,15 @@ mod tests {
             ("AKVS_LOG__FILTER", "error"),
             ("RUST_LOG", "debug"),
         ];
-        let leaves = sources(&all).environment().unwrap();
+        let (leaves, _) = sources(&all).environment(|_| true).unwrap();
         let said: Vec<_> = leaves
             .iter()
             .map(|leaf| (&*leaf.key, leaf.value.to_string()))
             .collect();
         let filter = |level: &str| ("log.filter", level.to_owned());
         assert_eq!(said, [filter("debug"), filter("warn"), filter("error")]);
-        assert!(
-            sources(&[("RUST_LOG", "")])
-                .environment()
-                .unwrap()
-                .is_empty()
-        );
+        let (leaves, _) = sources(&[("RUST_LOG", "")]).environment(|_| true).unwrap();
+        assert!(leaves.is_empty());
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod tls;
 mod tokens;
 mod transfer;
 mod upgrade;
+mod variables;
 mod verbs;
 mod version;
 mod watch;
