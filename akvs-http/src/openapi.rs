@@ -9,7 +9,9 @@ mod meta;
 mod namespaces;
 mod operation;
 mod parameters;
+mod problems;
 mod schemas;
+mod transactions;
 mod values;
 
 use std::sync::OnceLock;
@@ -76,8 +78,9 @@ fn describe() -> OpenApi {
 fn info() -> Info {
     let text = "Namespaces of keys over plain HTTP. Keys and values are any bytes; a change takes the next revision, \
         which is its `ETag`. Errors are problem documents (RFC 9457); `404` and `405` are short texts for clients that \
-        do not list `application/problem+json` or `application/json` in `Accept`. Any other method is answered with \
-        `405`, any other path with `404`. An id in `X-Request-Id` is given back.";
+        do not list `application/problem+json` or `application/json` in `Accept`. `HEAD` is answered wherever `GET` is, \
+        with the same head; `OPTIONS` everywhere, with `204` and the methods in `Allow`. Any other method is answered \
+        with `405`, any other path with `404`. An id in `X-Request-Id` is given back.";
     let licence = env!("CARGO_PKG_LICENSE");
     InfoBuilder::new()
         .title("AKVS")
@@ -95,7 +98,7 @@ fn info() -> Info {
 fn components() -> Components {
     let mut components = schemas::components();
     components.responses.extend(
-        answers::problems()
+        problems::responses()
             .into_iter()
             .map(|(name, response)| (name, response.into())),
     );
@@ -117,14 +120,9 @@ mod tests {
     use crate::problem::status;
 
     #[test]
-    fn it_is_read_back_as_it_was_made() {
-        let text = &document().text;
-        let read: OpenApi = serde_json::from_slice(text).unwrap();
-        let again = serde_json::to_vec(&read).unwrap();
-        assert_eq!(
-            serde_json::from_slice::<Value>(&again).unwrap(),
-            serde_json::from_slice::<Value>(text).unwrap()
-        );
+    fn it_is_of_the_form_that_the_library_knows() {
+        let read: Result<OpenApi, _> = serde_json::from_slice(&document().text);
+        assert!(read.is_ok(), "{:?}", read.err());
     }
 
     #[test]
@@ -132,19 +130,17 @@ mod tests {
         let document: Value = serde_json::from_slice(&document().text).unwrap();
         let responses = document["components"]["responses"].as_object().unwrap();
         let mut told = Vec::new();
-        for (name, response) in responses
-            .iter()
-            .filter(|(name, _)| !name.ends_with("-head"))
-        {
-            let schema = &response["content"]["application/problem+json"]["schema"];
-            let members = &schema["properties"];
-            for code in members["code"]["enum"].as_array().unwrap() {
-                let code = Code::parse(code.as_str().unwrap()).unwrap();
+        for (name, response) in responses {
+            let content = &response["content"]["application/problem+json"];
+            assert_eq!(content["schema"]["$ref"], "#/components/schemas/Problem");
+            for (text, example) in content["examples"].as_object().unwrap() {
+                let code = Code::parse(text).unwrap();
                 let (status, title) = status(code);
                 assert_eq!(*name, format!("problem-{}", status.as_u16()));
-                assert_eq!(members["status"]["enum"][0], status.as_u16());
-                let titles = members["title"]["enum"].as_array().unwrap();
-                assert!(titles.iter().any(|one| one == title), "{title}");
+                let example = &example["value"];
+                assert_eq!(example["code"], code.as_str());
+                assert_eq!(example["status"], status.as_u16());
+                assert_eq!(example["title"], title);
                 told.push(code);
             }
         }

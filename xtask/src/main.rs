@@ -23,7 +23,8 @@ usage: cargo xtask <verb>
   ci            the whole check: formatting, lints, docs, tidy, licences, fuzzing, tests
   tidy          what no compiler checks: layering, file sizes, module docs, stray paths
   licences      the licences and sources of all dependencies against .deny.toml
-  openapi       [--examples N]: the API's description of itself, and whether the server keeps to it (needs Python)
+  openapi       [--examples N]: the API's description of itself, whether the server keeps to it, and clients generated
+                from it (needs Python and npm)
   fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
   bench [part]  build for release and measure `writes` beside redis, `reads`, `watch` and `sizing` (needs wrk, redis-server)
   dist          [--profile P] [--check [--once]]: a release below target/dist; checked, and built twice to compare

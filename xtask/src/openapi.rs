@@ -1,9 +1,12 @@
-//! `cargo xtask openapi`: is the server's description of itself valid, and does the server do what it says?
+//! `cargo xtask openapi`: is the server's description of itself valid, does the server do what it says, and are clients
+//! that are generated from it of use?
 //!
-//! Owns how the two tools are installed and run, not what they check: the one judges the document, the other makes
-//! requests of it, right and wrong ones, and judges the answers. Both are Python programs of pinned versions, kept below
-//! `target/openapi`. The server is a debug build in memory, once open and once with tokens, on a free port.
+//! Owns how the tools are installed and run, not what they check: one judges the document, one makes requests of it,
+//! right and wrong ones, and judges the answers, and two generate clients. They are programs of pinned versions, kept
+//! below `target/openapi`. The server is a debug build in memory, once open and once with tokens, on a free port.
 
+mod clients;
+mod node;
 mod python;
 
 use std::fs;
@@ -15,6 +18,7 @@ use std::time::Duration;
 
 use cargo_metadata::MetadataCommand;
 
+use self::node::Node;
 use self::python::Python;
 use crate::bench::server::Server;
 use crate::shell::{Result, cargo, program, read, root, run};
@@ -47,18 +51,16 @@ const BRIEF: Effort = Effort {
 /// Checks the document and the server: briefly, or with so many requests an operation, other ones each time.
 pub(crate) fn openapi(arguments: &[String]) -> Result {
     let effort = read_effort(arguments)?;
-    match Python::provide()? {
-        Some(python) => check(&python, effort),
-        None => {
-            Err("the tools that check the document are missing, the lines above say why".into())
-        }
+    match (Python::provide()?, Node::provide()?) {
+        (Some(python), Some(node)) => check(&python, Some(&node), effort),
+        _ => Err("the tools that check the document are missing, the lines above say why".into()),
     }
 }
 
 /// The same as a step of the tests: where the tools cannot be had, that is told, and no failure.
 pub(crate) fn openapi_if_possible() -> Result {
     match Python::provide()? {
-        Some(python) => check(&python, BRIEF),
+        Some(python) => check(&python, Node::provide()?.as_ref(), BRIEF),
         None => Ok(()),
     }
 }
@@ -77,20 +79,27 @@ fn read_effort(arguments: &[String]) -> Result<Effort> {
     }
 }
 
-fn check(python: &Python, effort: Effort) -> Result {
+fn check(python: &Python, node: Option<&Node>, effort: Effort) -> Result {
     let binary = build()?;
     let folder = tempfile::tempdir()?;
-    let document = check_open(python, &binary, folder.path(), effort)?;
+    let document = check_open((python, node), &binary, folder.path(), effort)?;
     check_closed(python, &binary, folder.path(), &document, effort)
 }
 
-/// The document, and a server that lets everybody in.
-fn check_open(python: &Python, binary: &Path, folder: &Path, effort: Effort) -> Result<String> {
+/// The document, a server that lets everybody in, and clients of it.
+fn check_open(
+    (python, node): (&Python, Option<&Node>),
+    binary: &Path,
+    folder: &Path,
+    effort: Effort,
+) -> Result<String> {
     let server = Server::start(binary, folder, &[MEMORY])?;
     let document = fetch(&server.address)?;
     let path = folder.join("openapi.json");
     fs::write(&path, &document)?;
     run(python.tool("openapi-spec-validator").arg(&path))?;
+    let url = format!("http://{}", server.address);
+    clients::check(python, node, &path, &url)?;
     run(&mut schemathesis(
         python,
         &path,

@@ -1,113 +1,30 @@
-//! What is answered: bodies, header fields, and one reusable response for each status of a problem.
+//! What is answered: bodies and header fields.
 
-use std::collections::BTreeMap;
-
-use akvs_core::Code;
 use serde_json::Value;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{
+    KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{Header, Ref, RefOr};
 
 use super::parameters::{self, DATE_TIME};
 use super::schemas;
-use crate::problem::{self, PROBLEM_JSON, TEXT};
+use crate::problem::TEXT;
+use crate::wire::DEFAULT_TYPE;
 
 /// `ETag: "<revision>"`.
 const TAG: &str = "^\"[0-9]+\"$";
-
-/// The name of the reusable response of a status.
-pub(super) fn name(status: u16) -> String {
-    format!("problem-{status}")
-}
-
-/// The same, to HEAD.
-pub(super) fn head_name(status: u16) -> String {
-    format!("problem-{status}-head")
-}
-
-/// The reusable responses: one for each status of the table of problems, with all codes that have it.
-pub(super) fn problems() -> Vec<(String, Response)> {
-    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in Code::ALL {
-        let status = problem::status(code).0.as_u16();
-        by_status.entry(status).or_default().push(code);
-    }
-    let all = by_status.iter().flat_map(|(&status, codes)| {
-        let response = of_problem(status, codes);
-        let head = without_body(&response);
-        [(name(status), response), (head_name(status), head)]
-    });
-    all.collect()
-}
-
-fn of_problem(status: u16, codes: &[Code]) -> Response {
-    let titles: Vec<&str> = codes.iter().map(|code| problem::status(*code).1).collect();
-    let codes_text: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-    let mut response = ResponseBuilder::new()
-        .description(format!("{} ({})", titles.join(", "), codes_text.join(", ")))
-        .content(PROBLEM_JSON, json(schemas::problem(status, codes)));
-    // The original's two texts, which have no newline.
-    if let [code @ (Code::NotFound | Code::MethodNotAllowed)] = codes {
-        response = response.content(TEXT, fixed(problem::status(*code).1));
-    }
-    for code in codes {
-        response = match code {
-            Code::Unauthorized => response.header(
-                "WWW-Authenticate",
-                text_header("The scheme, and whether a token was there (RFC 6750, section 3)."),
-            ),
-            Code::MethodNotAllowed => {
-                response.header("Allow", text_header("Which methods there are."))
-            }
-            Code::Overloaded => response.header(
-                "Retry-After",
-                header(
-                    parameters::integer(Some(0), None),
-                    "After so many seconds it may work.",
-                ),
-            ),
-            Code::PreconditionFailed => response.header("ETag", tag()),
-            Code::RangeNotSatisfiable => response
-                .header("ETag", tag())
-                .header("Content-Range", text_header("`bytes */<length>`.")),
-            Code::InvalidKey
-            | Code::InvalidNamespace
-            | Code::InvalidRequest
-            | Code::ConfirmationRequired
-            | Code::Forbidden
-            | Code::NotFound
-            | Code::Conflict
-            | Code::HistoryGone
-            | Code::TooLarge
-            | Code::Closing
-            | Code::Unavailable
-            | Code::OutcomeUnknown
-            | Code::QuotaExceeded
-            | Code::StorageFull
-            | Code::Storage
-            | Code::Corrupted => response,
-        };
-    }
-    response.build()
-}
 
 /// A response without anything of its own.
 pub(super) fn plain(description: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(description)
 }
 
-/// The response to HEAD of what GET answers with.
-pub(super) fn without_body(response: &Response) -> Response {
-    let mut response = response.clone();
-    response.content.clear();
-    response
-}
-
-/// A response with one of these texts, to the byte.
+/// A response with this text, to the byte.
 pub(super) fn text(description: &str, body: &str) -> ResponseBuilder {
-    plain(description).content(TEXT, fixed(body))
+    plain(description).content(TEXT, Content::new(Some(schemas::exactly(body))))
 }
 
 /// A response with a JSON document of the schema of this name.
@@ -118,24 +35,17 @@ pub(super) fn document(description: &str, schema: &str) -> ResponseBuilder {
         .header("X-Content-Type-Options", only("nosniff"))
 }
 
-/// A body of which nothing is said but its type.
-pub(super) fn anything() -> Content {
-    Content::new(None::<RefOr<Schema>>)
+/// A body that is any bytes. Generators know them by this format, which OpenAPI 3.1 keeps of 3.0.
+pub(super) fn bytes() -> Content {
+    let bytes = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    Content::new(Some(bytes))
 }
 
-fn json(schema: impl Into<RefOr<Schema>>) -> Content {
-    Content::new(Some(schema))
-}
-
-fn fixed(body: &str) -> Content {
-    json(schemas::one_of_texts([body]))
-}
-
-/// The answer to OPTIONS.
-pub(super) fn allow(methods: &str) -> Response {
-    plain("The methods that there are, in the header field.")
-        .header("Allow", only(methods))
-        .build()
+/// A body that is text.
+pub(super) fn any_text() -> Content {
+    Content::new(Some(Object::with_type(Type::String)))
 }
 
 /// A header field of this schema.
@@ -193,7 +103,9 @@ pub(super) fn of_value(response: ResponseBuilder) -> ResponseBuilder {
             "Content-Encoding",
             text_header("As the writer said; the server neither encodes nor decodes."),
         )
-        .content("*/*", anything())
+        // Generated clients read it as the first type says; which one it is, the writer chose.
+        .content(DEFAULT_TYPE, bytes())
+        .content("*/*", bytes())
 }
 
 /// What every change tells.

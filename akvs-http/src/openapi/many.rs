@@ -14,6 +14,7 @@ use super::parameters::{self, field, flag, query, twins};
 use super::schemas::one_of_texts;
 use crate::routes::ndjson::NDJSON;
 use crate::routes::watch::EVENT_STREAM;
+use crate::wire::DEFAULT_TYPE;
 
 /// The paths.
 pub(super) fn routes() -> [Route; 7] {
@@ -86,7 +87,7 @@ fn plain_document(description: &str, schema: &str) -> Response {
 
 fn watch() -> Asked {
     let events = answers::plain("The changes, one event each, for as long as the client listens.")
-        .content(EVENT_STREAM, answers::anything())
+        .content(EVENT_STREAM, answers::any_text())
         .header("Cache-Control", answers::only("no-store"))
         .header("X-Content-Type-Options", answers::only("nosniff"))
         .header("X-Accel-Buffering", answers::only("no"));
@@ -115,7 +116,7 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
     let lines = answers::plain(
         "A first line, a line for each key, and a last one, without which it was cut off.",
     )
-    .content(NDJSON, answers::anything())
+    .content(NDJSON, answers::bytes())
     .header("X-Content-Type-Options", answers::only("nosniff"))
     .header(
         "Content-Encoding",
@@ -134,7 +135,9 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
 fn import(id: &'static str, summary: &'static str) -> Asked {
     let body = RequestBodyBuilder::new()
         .description(Some("What an export answered with, of any length."))
-        .content(NDJSON, answers::anything())
+        .content(NDJSON, answers::bytes())
+        // The server reads it as lines whatever it is said to be, and most generators know no lines.
+        .content(DEFAULT_TYPE, answers::bytes())
         .required(Some(Required::True));
     Asked::new(HttpMethod::Post, id, summary)
         .told(
@@ -144,7 +147,7 @@ fn import(id: &'static str, summary: &'static str) -> Asked {
         .takes([
             query(
                 "mode",
-                one_of_texts(["merge", "create", "replace"]),
+                Ref::from_schema_name("ImportMode"),
                 "What is done with a key that is there already: it is set (the default), it stays, or it is set and \
                  those that are not in the file are deleted.",
             ),

@@ -48,7 +48,7 @@ pub(super) fn routes() -> [Route; 7] {
                     tagged(answers::plain("The client has it already.")).build(),
                 ),
         ),
-        guarded("/").asked_freely().with(root()),
+        guarded("/").with(root()),
     ]
 }
 

@@ -10,7 +10,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use super::answers;
 use super::operation::{Asked, OF_CHANGES, Route};
 use super::parameters::{self, bounds, flag, paging, query, string, twins};
-use crate::routes::ndjson::NDJSON;
+use crate::problem::TEXT;
 
 const TAG: &str = "namespaces";
 
@@ -31,13 +31,12 @@ fn list() -> Asked {
 }
 
 fn list_keys() -> Asked {
-    let page = answers::document("A page, or all of it as lines.", "KeyList")
-        .content(NDJSON, answers::anything());
-    let page = vary(page, "accept");
+    // Lines are told of in words: with two types of answer, generated clients would know neither.
+    let page = vary(answers::document("A page.", "KeyList"), "accept");
     Asked::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
         .told(
             "By unsigned bytes, page by page; each is one consistent view. `cursor: null` is the end; an empty page is \
-             not. With `Accept: application/x-ndjson` the whole range comes from one snapshot, an item a line, without \
+             not. With `Accept: application/x-ndjson` the answer is of that type: the whole range comes from one snapshot, an item a line, without \
              `limit`, `cursor` and `delimiter`.",
         )
         .takes(keys())
@@ -95,10 +94,11 @@ fn settings() -> RequestBody {
 }
 
 fn remove() -> Asked {
-    let dropped = answers::text(
-        "It is dropped, or all keys with the prefix are deleted.",
-        "OK",
+    // The text is first, as either answer can be read as one.
+    let dropped = answers::plain(
+        "`OK`: the namespace is dropped; or a document: the keys with the prefix are deleted.",
     )
+    .content(TEXT, answers::any_text())
     .content(
         "application/json",
         Content::new(Some(Ref::from_schema_name("Deleted"))),

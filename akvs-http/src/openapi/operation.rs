@@ -1,16 +1,16 @@
-//! One path with all that can be asked of it. It owns what goes without saying: HEAD wherever there is GET, OPTIONS
-//! everywhere, and the problems that any request may meet.
+//! One path with all that can be asked of it. It owns what goes without saying: the problems that any request may meet.
+//! HEAD and OPTIONS are described in words for all paths at once: as operations they would double what is generated.
 
 use std::collections::BTreeMap;
 
 use akvs_core::Code;
+use utoipa::openapi::PathItem;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, PathItemBuilder};
 use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{PathItem, Ref, RefOr};
 
-use super::answers;
+use super::problems;
 use crate::problem;
 
 /// What any request may meet, but those that say how the server is.
@@ -33,10 +33,6 @@ pub(super) const OF_CHANGES: [Code; 4] = [
     Code::QuotaExceeded,
     Code::StorageFull,
 ];
-/// What is said of GET only (RFC 9110, section 14.2).
-const OF_GET: [&str; 2] = ["Range", "If-Range"];
-const OF_GET_STATUS: [u16; 2] = [206, 416];
-
 /// Something that can be asked of a path.
 pub(super) struct Asked {
     method: HttpMethod,
@@ -89,53 +85,29 @@ impl Asked {
         self
     }
 
-    fn describe(&self, route: &Route, is_head: bool) -> Operation {
-        let name = format!("{}{}", self.id, route.suffix);
+    fn describe(&self, route: &Route) -> Operation {
         let mut operation = OperationBuilder::new()
             .tag(route.tag)
-            .operation_id(Some(match is_head {
-                true => format!("{name}Head"),
-                false => name,
-            }))
-            .summary(Some(match is_head {
-                true => format!("{}: the head alone", self.summary),
-                false => self.summary.to_owned(),
-            }));
-        if let Some(text) = self.text.as_ref().filter(|_| !is_head) {
-            operation = operation.description(Some(text));
-        }
+            .operation_id(Some(format!("{}{}", self.id, route.suffix)))
+            .summary(Some(self.summary))
+            .description(self.text.as_ref());
         for parameter in &self.parameters {
-            if !is_head || !OF_GET.contains(&parameter.name.as_str()) {
-                operation = operation.parameter(parameter.clone());
-            }
+            operation = operation.parameter(parameter.clone());
         }
         for (&status, response) in &self.answers {
-            let response = match is_head {
-                true if OF_GET_STATUS.contains(&status) => continue,
-                true => answers::without_body(response),
-                false => response.clone(),
-            };
-            operation = operation.response(status.to_string(), response);
+            operation = operation.response(status.to_string(), response.clone());
         }
         for code in self.refusals.iter().copied().chain(route.refusals()) {
             let status = problem::status(code).0.as_u16();
-            let is_foreign = is_head && OF_GET_STATUS.contains(&status);
             // One that has a response of its own says itself what it means.
-            if !is_foreign && !self.answers.contains_key(&status) {
-                operation = operation.response(status.to_string(), refusal(status, is_head));
+            if !self.answers.contains_key(&status) {
+                operation = operation.response(status.to_string(), problems::reference(status));
             }
         }
         route
             .guard(operation.request_body(self.body.clone()))
             .build()
     }
-}
-
-fn refusal(status: u16, is_head: bool) -> RefOr<Response> {
-    RefOr::Ref(Ref::from_response_name(match is_head {
-        true => answers::head_name(status),
-        false => answers::name(status),
-    }))
 }
 
 /// A path with all that can be asked of it.
@@ -146,8 +118,6 @@ pub(super) struct Route {
     suffix: &'static str,
     place: Vec<Parameter>,
     is_open: bool,
-    /// Whether OPTIONS is answered without a look at the token.
-    is_asked_freely: bool,
     asked: Vec<Asked>,
 }
 
@@ -159,7 +129,6 @@ impl Route {
             suffix: "",
             place: Vec::new(),
             is_open: false,
-            is_asked_freely: false,
             asked: Vec::new(),
         }
     }
@@ -178,12 +147,6 @@ impl Route {
     /// Nobody needs a token here.
     pub(super) fn open(mut self) -> Route {
         self.is_open = true;
-        self.asked_freely()
-    }
-
-    /// Nobody needs a token to ask which methods there are.
-    pub(super) fn asked_freely(mut self) -> Route {
-        self.is_asked_freely = true;
         self
     }
 
@@ -199,42 +162,9 @@ impl Route {
             item = item.parameters(Some(self.place.clone()));
         }
         for asked in &self.asked {
-            item = item.operation(asked.method.clone(), asked.describe(&self, false));
-            if matches!(asked.method, HttpMethod::Get) {
-                item = item.operation(HttpMethod::Head, asked.describe(&self, true));
-            }
+            item = item.operation(asked.method.clone(), asked.describe(&self));
         }
-        (
-            self.path,
-            item.operation(HttpMethod::Options, self.options()).build(),
-        )
-    }
-
-    fn options(&self) -> Operation {
-        let methods = self.asked.iter().map(|asked| match asked.method {
-            HttpMethod::Get => "GET, HEAD",
-            HttpMethod::Post => "POST",
-            HttpMethod::Put => "PUT",
-            HttpMethod::Delete => "DELETE",
-            HttpMethod::Patch => "PATCH",
-            HttpMethod::Trace => "TRACE",
-            HttpMethod::Head | HttpMethod::Options => "",
-        });
-        let allow: Vec<&str> = methods.chain(["OPTIONS"]).collect();
-        let name = self.asked.first().map_or("", |asked| asked.id);
-        let mut operation = OperationBuilder::new()
-            .tag(self.tag)
-            .operation_id(Some(format!("{name}{}Options", self.suffix)))
-            .summary(Some("Which methods there are"))
-            .response("204", answers::allow(&allow.join(", ")));
-        if self.is_asked_freely {
-            return unguarded(operation).build();
-        }
-        for code in self.refusals() {
-            let status = problem::status(code).0.as_u16();
-            operation = operation.response(status.to_string(), refusal(status, false));
-        }
-        operation.build()
+        (self.path, item.build())
     }
 
     /// What any request here may meet.
@@ -256,12 +186,8 @@ impl Route {
 
     fn guard(&self, operation: OperationBuilder) -> OperationBuilder {
         match self.is_open {
-            true => unguarded(operation),
+            true => operation.securities(Some(Vec::<SecurityRequirement>::new())),
             false => operation,
         }
     }
-}
-
-fn unguarded(operation: OperationBuilder) -> OperationBuilder {
-    operation.securities(Some(Vec::<SecurityRequirement>::new()))
 }

@@ -3,22 +3,23 @@
 //!
 //! Objects that are read refuse members that they do not know, and say so here. Those that are answered may get more.
 
-use akvs_core::{Code, Key, Namespace, Txn};
+use akvs_core::{Key, Namespace};
 use serde_json::Value;
 use utoipa::openapi::schema::{
-    AdditionalProperties, AllOfBuilder, AnyOfBuilder, Array, ArrayBuilder, Components,
-    ComponentsBuilder, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type,
+    AdditionalProperties, AnyOfBuilder, Array, ArrayBuilder, Components, ComponentsBuilder, Object,
+    ObjectBuilder, Schema, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 
-use super::parameters::{self, DATE_TIME, TIME, base64, integer, pattern, string};
+use super::parameters::{self, DATE_TIME, TIME, integer, pattern, string};
+use super::problems::{self, PROBLEM};
+use super::transactions;
 use crate::item::{Item, Prefix};
-use crate::problem;
 use crate::routes::{get, list, txn};
 
 /// The schemas that others refer to.
 pub(super) fn components() -> Components {
-    ComponentsBuilder::new()
+    let own = ComponentsBuilder::new()
         .schema_from::<Item<'_>>()
         .schema_from::<Prefix<'_>>()
         .schema_from::<list::Document<'_>>()
@@ -29,16 +30,15 @@ pub(super) fn components() -> Components {
         .schema("Settings", settings())
         .schema("Configured", configured())
         .schema("Deleted", object(&[("deleted", count(), true)]))
-        .schema("Transaction", transaction())
-        .schema("Check", check())
-        .schema("Operation", one_of(operations()))
-        .schema("Keys", keys())
+        .schema("WriteOperation", one_of_texts(["add", "append", "touch"]))
+        .schema("ImportMode", one_of_texts(["merge", "create", "replace"]))
         .schema("Report", report())
         .schema("Version", version())
-        .build()
+        .schema(PROBLEM, problems::schema());
+    transactions::add(own).build()
 }
 
-type Member = (&'static str, RefOr<Schema>, bool);
+pub(super) type Member = (&'static str, RefOr<Schema>, bool);
 
 /// An object that is answered.
 fn object(members: &[Member]) -> Object {
@@ -46,13 +46,13 @@ fn object(members: &[Member]) -> Object {
 }
 
 /// An object that is read.
-fn strict(members: &[Member]) -> Object {
+pub(super) fn strict(members: &[Member]) -> Object {
     described(members)
         .additional_properties(Some(AdditionalProperties::FreeForm(false)))
         .build()
 }
 
-fn described(members: &[Member]) -> ObjectBuilder {
+pub(super) fn described(members: &[Member]) -> ObjectBuilder {
     let start = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object));
     members
         .iter()
@@ -73,32 +73,22 @@ pub(super) fn one_of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Obje
         .build()
 }
 
-fn one_of(schemas: Vec<RefOr<Schema>>) -> RefOr<Schema> {
-    schemas
-        .into_iter()
-        .fold(OneOfBuilder::new(), OneOfBuilder::item)
-        .into()
+/// This text, and no other.
+pub(super) fn exactly(text: &str) -> Object {
+    // The builder has no member for the keyword, and lets anything through that is named as an extension.
+    let keyword = [("const", Value::from(text))].into_iter().collect();
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .extensions(Some(keyword))
+        .build()
 }
 
-/// An object that has exactly one of each of these lists of members, and no others.
-fn alternatives(members: &[Member], lists: &[&[&str]]) -> RefOr<Schema> {
-    let all = AllOfBuilder::new().item(strict(members));
-    let all = lists.iter().fold(all, |all, names| {
-        let required = names.iter().map(|name| {
-            let object = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object));
-            object.required(*name).into()
-        });
-        all.item(one_of(required.collect()))
-    });
-    all.into()
-}
-
-fn array(items: RefOr<Schema>, most: Option<usize>) -> RefOr<Schema> {
+pub(super) fn array(items: RefOr<Schema>, most: Option<usize>) -> RefOr<Schema> {
     let array: Array = ArrayBuilder::new().items(items).max_items(most).build();
     Schema::Array(array).into()
 }
 
-fn reference(name: &str) -> RefOr<Schema> {
+pub(super) fn reference(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
@@ -110,7 +100,7 @@ fn text() -> RefOr<Schema> {
     string(0, None).into()
 }
 
-fn yes() -> RefOr<Schema> {
+pub(super) fn yes() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::Boolean))
         .enum_values(Some([true]))
@@ -124,40 +114,6 @@ fn or_null(kind: Type) -> ObjectBuilder {
 
 fn namespace() -> RefOr<Schema> {
     string(1, Some(Namespace::MAX_BYTES)).into()
-}
-
-fn key_members() -> [Member; 2] {
-    [
-        ("key", string(1, Some(Key::MAX_BYTES)).into(), false),
-        ("key64", base64(1, Some(Key::MAX_BYTES)).into(), false),
-    ]
-}
-
-/// The problem document of a status (RFC 9457): what it is about may add members.
-pub(super) fn problem(status: u16, codes: &[Code]) -> Object {
-    let kinds: Vec<String> = codes
-        .iter()
-        .map(|code| format!("urn:akvs:problem:{code}"))
-        .collect();
-    let titles = codes.iter().map(|code| problem::status(*code).1);
-    let status = ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::Integer))
-        .enum_values(Some([status]));
-    object(&[
-        (
-            "type",
-            one_of_texts(kinds.iter().map(String::as_str)).into(),
-            true,
-        ),
-        ("title", one_of_texts(titles).into(), true),
-        ("status", status.into(), true),
-        ("detail", text(), true),
-        (
-            "code",
-            one_of_texts(codes.iter().map(|code| code.as_str())).into(),
-            true,
-        ),
-    ])
 }
 
 fn namespaces() -> Object {
@@ -213,68 +169,6 @@ fn configured() -> Object {
         ("name", namespace(), true),
         ("settings", settings.into(), true),
     ])
-}
-
-fn transaction() -> Object {
-    let most = Some(Txn::MAX_OPS);
-    strict(&[
-        ("checks", array(reference("Check"), most), false),
-        ("ops", array(reference("Operation"), most), true),
-    ])
-}
-
-fn check() -> RefOr<Schema> {
-    let mut members = key_members().to_vec();
-    members.extend([
-        ("revision", count(), false),
-        ("absent", yes(), false),
-        ("exists", yes(), false),
-    ]);
-    let lists: [&[&str]; 2] = [&["key", "key64"], &["revision", "absent", "exists"]];
-    alternatives(&members, &lists)
-}
-
-/// What can be done, each with its own members.
-fn operations() -> Vec<RefOr<Schema>> {
-    let time = |with_keep: bool| -> RefOr<Schema> {
-        let text = match with_keep {
-            true => parameters::pattern(parameters::TIME_OR_KEEP),
-            false => pattern(TIME),
-        };
-        let seconds = integer(Some(1), None);
-        AnyOfBuilder::new().item(text).item(seconds).into()
-    };
-    let named = |name: &'static str, more: &[Member], lists: &[&[&str]]| {
-        let mut members = vec![("op", RefOr::from(one_of_texts([name])), true)];
-        members.extend(key_members());
-        members.extend_from_slice(more);
-        let lists = [&[&["key", "key64"][..]], lists].concat();
-        alternatives(&members, &lists)
-    };
-    let content_type = parameters::kept();
-    let by = ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::Integer))
-        .minimum(Some(i64::MIN as isize))
-        .maximum(Some(i64::MAX as isize));
-    let value: [Member; 4] = [
-        ("value", text(), false),
-        ("value64", base64(0, None).into(), false),
-        ("ttl", time(true), false),
-        ("content_type", content_type.into(), false),
-    ];
-    vec![
-        named("set", &value, &[&["value", "value64"]]),
-        named("delete", &[], &[]),
-        named("add", &[("by", by.into(), true)], &[]),
-        named("touch", &[("ttl", time(false), false)], &[]),
-    ]
-}
-
-/// The body that asks for many keys.
-fn keys() -> Object {
-    let named = alternatives(&key_members(), &[&["key", "key64"]]);
-    let key = one_of(vec![string(1, Some(Key::MAX_BYTES)).into(), named]);
-    strict(&[("keys", array(key, Some(Txn::MAX_OPS)), true)])
 }
 
 /// What became of an import.

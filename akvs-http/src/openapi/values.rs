@@ -1,6 +1,7 @@
 //! `/kv/{namespace}/{key}` and its twin for any bytes.
 
 use akvs_core::Code;
+use utoipa::openapi::Ref;
 use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, Type};
@@ -8,7 +9,6 @@ use utoipa::openapi::schema::{Object, Type};
 use super::answers;
 use super::operation::{Asked, OF_CHANGES, Route};
 use super::parameters::{self, field, query};
-use super::schemas::one_of_texts;
 use crate::problem::TEXT;
 use crate::wire::DEFAULT_TYPE;
 
@@ -75,14 +75,14 @@ fn post() -> Asked {
         .takes([
             query(
                 "op",
-                one_of_texts(["add", "append", "touch"]),
+                Ref::from_schema_name("WriteOperation"),
                 "What is done instead of replacing the value.",
             ),
             parameters::ttl(),
             parameters::if_match(),
             field(
                 "If-None-Match",
-                one_of_texts(["*"]),
+                parameters::pattern("^\\*$"),
                 "Only create (RFC 9110, section 13.1.2); not with `op=touch`.",
             ),
             field(
@@ -105,11 +105,11 @@ fn post() -> Asked {
 fn value() -> RequestBody {
     RequestBodyBuilder::new()
         .description(Some(
-            "The value, of any media type. None, or curl's `application/x-www-form-urlencoded`, counts as \
-             `application/octet-stream`.",
+            "The value, of any media type: `Content-Type` is kept and given back. Without one, and with curl's \
+             `application/x-www-form-urlencoded`, it is `application/octet-stream`.",
         ))
-        .content(DEFAULT_TYPE, answers::anything())
-        .content("*/*", answers::anything())
+        // Others are left out: clients are generated from the first, or not at all.
+        .content(DEFAULT_TYPE, answers::bytes())
         .build()
 }
 

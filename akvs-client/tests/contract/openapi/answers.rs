@@ -111,6 +111,9 @@ const EXPORT_ALL: &str = concat!(
     "{\"end\":true,\"count\":0,\"sha256\":\"b76dfdd2371f66286037d1497677d95dca2838c4ac31052ffc695b738ec6b7da\"}\n"
 );
 
+/// The statuses that only a request for the body can have (RFC 9110, section 14.2).
+const OF_GET: [u16; 2] = [206, 416];
+
 /// Whether a path is of this template.
 fn fits(template: &str, path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
@@ -142,12 +145,15 @@ fn check(app: &TestApp, said: &serde_json::Value, operation: &Operation<'_>, ask
         .flatten()
         .map(|(name, _)| name.as_str())
         .collect();
-    let has_body = method != "HEAD" && !matches!(status, 204 | 304);
+    let is_head = method == "HEAD";
+    assert!(!is_head || !OF_GET.contains(&status), "{shown}");
+    let has_body = status != 304;
     assert_eq!(has_body, !types.is_empty(), "{shown}");
-    if has_body {
+    if has_body && !is_head {
         let found = answer.header("Content-Type").expect("a type");
+        let text = operation.said["description"].as_str().unwrap_or_default();
         assert!(
-            types.contains(&found) || types.contains(&"*/*"),
+            types.contains(&found) || types.contains(&"*/*") || text.contains(found),
             "{types:?}: {shown}"
         );
     }
@@ -169,6 +175,8 @@ fn every_operation_answers_as_it_says() {
     let all = operations(&document);
     let mut seen = BTreeSet::new();
     let find = |method: &str, path: &str| {
+        // HEAD is described by what GET is.
+        let method = if method == "HEAD" { "GET" } else { method };
         let mut fitting: Vec<&Operation<'_>> = all
             .iter()
             .filter(|one| one.method == method && fits(one.path, path))
@@ -191,13 +199,10 @@ fn every_operation_answers_as_it_says() {
         if seen.contains(&(operation.method.clone(), operation.path)) {
             continue;
         }
-        let status = match method {
-            "OPTIONS" => 204,
-            "GET" | "HEAD" => 200,
-            other => panic!("{other} {} has no recorded answer", operation.path),
-        };
+        assert_eq!(method, "GET", "{} has no recorded answer", operation.path);
         let path: &'static str = operation.example().leak();
-        let method: &'static str = method.to_owned().leak();
-        check(&app, &document, operation, (method, path, "", "", status));
+        for method in ["GET", "HEAD"] {
+            check(&app, &document, operation, (method, path, "", "", 200));
+        }
     }
 }

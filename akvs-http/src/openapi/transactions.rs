@@ -1,0 +1,134 @@
+//! The bodies of `/txn` and `/get`, written for programs that generate types from them.
+//!
+//! Each operation and each check is a schema of its own, told apart by a member that has one value. That of a pair such
+//! as `key` and `key64` exactly one must be there is said in words: no generator makes a usable type of a schema that
+//! says so.
+
+use akvs_core::{Key, Txn};
+use utoipa::openapi::Ref;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AnyOfBuilder, ComponentsBuilder, Discriminator, ObjectBuilder, OneOfBuilder, Schema,
+    SchemaType, Type,
+};
+
+use super::parameters::{self, TIME, TIME_OR_KEEP, base64, integer, pattern, string};
+use super::schemas::{self, Member, array, exactly, reference, yes};
+
+const ONE_KEY: &str = "Exactly one of `key` and `key64` must be there.";
+const ONE_KEY_AND_VALUE: &str =
+    "Exactly one of `key` and `key64`, and exactly one of `value` and `value64` must be there.";
+
+/// A schema's name and itself.
+type Named = (&'static str, RefOr<Schema>);
+
+/// Adds the schemas.
+pub(super) fn add(components: ComponentsBuilder) -> ComponentsBuilder {
+    let operations = operations();
+    let mapping = operations.each_ref().map(|(op, (name, _))| {
+        let place = Ref::from_schema_name(*name).ref_location;
+        (*op, place)
+    });
+    let names = operations.each_ref().map(|(_, (name, _))| *name);
+    let operation = one_of(&names).discriminator(Some(Discriminator::with_mapping("op", mapping)));
+    let checks = checks();
+    let check = one_of(&checks.each_ref().map(|(name, _)| *name));
+    let named = operations.map(|(_, named)| named).into_iter().chain(checks);
+    let components = named.fold(components, |components, (name, schema)| {
+        components.schema(name, schema)
+    });
+    components
+        .schema("Operation", operation)
+        .schema("Check", check)
+        .schema("Transaction", transaction())
+        .schema("KeyName", strict(&key_members(), ONE_KEY))
+        .schema("Keys", keys())
+}
+
+/// An object that is read.
+fn strict(members: &[Member], text: &str) -> RefOr<Schema> {
+    let mut object = schemas::strict(members);
+    object.description = Some(text.to_owned());
+    object.into()
+}
+
+fn one_of(names: &[&str]) -> OneOfBuilder {
+    let references = names.iter().map(|name| reference(name));
+    references.fold(OneOfBuilder::new(), OneOfBuilder::item)
+}
+
+fn transaction() -> RefOr<Schema> {
+    let most = Some(Txn::MAX_OPS);
+    let members = [
+        ("checks", array(reference("Check"), most), false),
+        ("ops", array(reference("Operation"), most), true),
+    ];
+    strict(&members, "All operations, or none where a check fails.")
+}
+
+fn key_members() -> [Member; 2] {
+    [
+        ("key", string(1, Some(Key::MAX_BYTES)).into(), false),
+        ("key64", base64(1, Some(Key::MAX_BYTES)).into(), false),
+    ]
+}
+
+/// An object about a key, with these members too.
+fn about_key(members: &[Member], text: &str) -> RefOr<Schema> {
+    strict(&[&key_members(), members].concat(), text)
+}
+
+/// What can be asked of a key.
+fn checks() -> [Named; 3] {
+    let check = |name, member, schema| (name, about_key(&[(member, schema, true)], ONE_KEY));
+    [
+        ("RevisionCheck", "revision", parameters::number().into()),
+        ("AbsentCheck", "absent", yes()),
+        ("ExistsCheck", "exists", yes()),
+    ]
+    .map(|(name, member, schema)| check(name, member, schema))
+}
+
+/// What can be done with a key: the value of `op`, and the schema.
+fn operations() -> [(&'static str, Named); 4] {
+    let operation = |op, name, more: &[Member], text| {
+        let members = [&[("op", exactly(op).into(), true)], more].concat();
+        (op, (name, about_key(&members, text)))
+    };
+    let by = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .minimum(Some(i64::MIN as isize))
+        .maximum(Some(i64::MAX as isize));
+    let value: [Member; 4] = [
+        ("value", string(0, None).into(), false),
+        ("value64", base64(0, None).into(), false),
+        ("ttl", time(TIME_OR_KEEP), false),
+        ("content_type", parameters::kept().into(), false),
+    ];
+    let by: [Member; 1] = [("by", by.into(), true)];
+    let ttl: [Member; 1] = [("ttl", time(TIME), false)];
+    [
+        operation("set", "SetOperation", &value, ONE_KEY_AND_VALUE),
+        operation("delete", "DeleteOperation", &[], ONE_KEY),
+        operation("add", "AddOperation", &by, ONE_KEY),
+        operation("touch", "TouchOperation", &ttl, ONE_KEY),
+    ]
+}
+
+/// A text such as `90s`, or a number of seconds.
+fn time(text: &str) -> RefOr<Schema> {
+    let seconds = integer(Some(1), None);
+    AnyOfBuilder::new().item(pattern(text)).item(seconds).into()
+}
+
+/// The body that asks for many keys.
+fn keys() -> RefOr<Schema> {
+    let key = OneOfBuilder::new()
+        .item(string(1, Some(Key::MAX_BYTES)))
+        .item(Ref::from_schema_name("KeyName"));
+    let keys = array(key.into(), Some(Txn::MAX_OPS));
+    strict(
+        &[("keys", keys, true)],
+        "The keys, each of which may be there again.",
+    )
+}
