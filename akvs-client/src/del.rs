@@ -4,10 +4,12 @@
 
 use reqwest::StatusCode;
 
-use crate::wire;
+use crate::error::Result;
 use crate::write::{Write, conditions, sent};
+use crate::{Written, wire};
 
-/// A removal that is sent when it is awaited, and then says whether the key was there.
+/// A removal that is sent when it is awaited, and then says whether the key was there: no also where the token may write
+/// but not read, which [`written`](Self::written) tells apart.
 ///
 /// It is [repeated](crate::RetryPolicy) where it fails. If then an earlier try did remove the key, the last one finds none
 /// and says so: only of a removal on [`if_revision`](Self::if_revision) is it told that the outcome is unknown.
@@ -35,3 +37,25 @@ sent!(Del => bool, |write: Write| async move {
     wire::discard(response).await;
     Ok(written.existed)
 });
+
+impl Del {
+    /// Removes the key, and says all that is told of that.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// let removed = namespace.del("bar").written().await?;
+    /// assert!(removed.existed && !removed.write_only && removed.revision.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn written(self) -> Result<Written> {
+        let (written, response) = self.0.send(StatusCode::OK).await?;
+        wire::discard(response).await;
+        Ok(written)
+    }
+}

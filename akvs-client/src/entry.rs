@@ -111,8 +111,10 @@ impl<T> Entry<T> {
 pub struct Written {
     /// The change that the write became, from the `ETag`; none if a proxy took it away.
     pub revision: Option<Revision>,
-    /// Whether the key was there before.
+    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
     pub existed: bool,
+    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    pub write_only: bool,
     /// From when on the key is gone, to the millisecond, by the server's clock; none if it stays.
     pub expires: Option<SystemTime>,
 }

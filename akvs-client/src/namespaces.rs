@@ -28,8 +28,8 @@ const STREAM_LIMIT: u16 = 1_000;
 /// let written = client.namespace("foo")?.set_bytes("bar", "hello").await?;
 /// let page = client.namespaces().page().await?;
 /// let foo = &page.namespaces[0];
-/// assert_eq!((&foo.name[..], foo.keys, foo.bytes), ("foo", 1, 8));
-/// assert_eq!(Some(foo.revision), written.revision);
+/// assert_eq!((&foo.name[..], foo.keys, foo.bytes), ("foo", Some(1), Some(8)));
+/// assert_eq!(foo.revision, written.revision);
 /// # Ok(())
 /// # }
 /// ```
@@ -38,12 +38,12 @@ const STREAM_LIMIT: u16 = 1_000;
 pub struct NamespaceInfo {
     /// Its name.
     pub name: String,
-    /// How many keys it holds.
-    pub keys: u64,
+    /// How many keys it holds. This and what follows is none where the token may not read all of the namespace.
+    pub keys: Option<u64>,
     /// How many bytes these have, with their values.
-    pub bytes: u64,
+    pub bytes: Option<u64>,
     /// Its last change.
-    pub revision: Revision,
+    pub revision: Option<Revision>,
     /// When it was made, by the server's clock.
     pub created: Option<SystemTime>,
 }
@@ -111,9 +111,9 @@ struct Document {
 #[derive(Deserialize)]
 struct Told {
     name: String,
-    keys: u64,
-    bytes: u64,
-    revision: u64,
+    keys: Option<u64>,
+    bytes: Option<u64>,
+    revision: Option<u64>,
     created: Option<String>,
 }
 
@@ -129,7 +129,7 @@ impl Client {
     /// client.namespace("foo")?.set("bar", &1).await?;
     /// let mut namespaces = client.namespaces().stream();
     /// while let Some(info) = namespaces.next().await.transpose()? {
-    ///     println!("{} has {} keys", info.name, info.keys);
+    ///     println!("{} has {:?} keys", info.name, info.keys);
     /// }
     /// # Ok(())
     /// # }
@@ -269,7 +269,7 @@ fn page(document: Document) -> Option<NamespacesPage> {
         name: told.name,
         keys: told.keys,
         bytes: told.bytes,
-        revision: Revision::new(told.revision),
+        revision: told.revision.map(Revision::new),
     });
     Some(NamespacesPage {
         namespaces: namespaces.collect(),

@@ -22,6 +22,7 @@ use crate::error::{Error, Problem, Result};
 pub(crate) const ACCEPT: &str = "application/problem+json, */*";
 /// Says whether the key was there before a write.
 const EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+const WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
 /// When the key is gone.
 const EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 /// The segment after which the key is in base64url.
@@ -78,6 +79,11 @@ pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
     let digits = tag.strip_prefix("W/").unwrap_or(tag);
     let digits = digits.strip_prefix('"')?.strip_suffix('"')?;
     digits.parse().ok().map(Revision::new)
+}
+
+/// Whether a write was answered to a token that may not read.
+pub(crate) fn is_write_only(headers: &HeaderMap) -> bool {
+    headers.get(WRITE_ONLY).is_some_and(|value| value == "?1")
 }
 
 /// Whether the key was there before the write, if the answer says so.

@@ -155,13 +155,16 @@ impl Write {
 /// What the head of a success says of a write.
 fn written(response: &Response) -> Result<Written> {
     let headers = response.headers();
-    let existed = wire::existed(headers).ok_or_else(|| {
+    let write_only = wire::is_write_only(headers);
+    let existed = wire::existed(headers).or(write_only.then_some(false));
+    let existed = existed.ok_or_else(|| {
         let text = "the answer does not say whether the key existed: this is no AKVS server";
         Error::api(Problem::new(response.status().as_u16(), text))
     })?;
     Ok(Written {
         revision: wire::revision(headers),
         existed,
+        write_only,
         expires: wire::expires(headers),
     })
 }

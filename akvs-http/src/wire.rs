@@ -28,6 +28,8 @@ const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
 const YES: HeaderValue = HeaderValue::from_static("?1");
 const NO: HeaderValue = HeaderValue::from_static("?0");
 const AKVS_EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+/// In place of `AKVS-Existed`, to a token that may not read.
+const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
 
 /// What curl says of any body when it is not told what it is.
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
@@ -136,6 +138,22 @@ pub(crate) fn outcome(
         headers,
         outcome.entry.as_ref().and_then(|entry| entry.deadline),
     );
+    response
+}
+
+/// The same for a token that may not read: nothing of what was there before, and the deadline only where the write
+/// itself said it.
+pub(crate) fn unseen(
+    response: HttpResponseBuilder,
+    text: &'static str,
+    mut done: Outcome,
+    has_own_deadline: bool,
+) -> HttpResponse {
+    done.entry = done.entry.filter(|_| has_own_deadline);
+    let mut response = outcome(response, text, &done);
+    let headers = response.headers_mut();
+    headers.remove(AKVS_EXISTED);
+    headers.insert(AKVS_WRITE_ONLY, YES);
     response
 }
 

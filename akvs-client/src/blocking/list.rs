@@ -222,7 +222,7 @@ impl Call<Namespaces> {
     /// # let url = &serve();
     /// # let client = akvs_client::blocking::Client::new(url)?;
     /// client.namespace("foo")?.set("bar", &1).send()?;
-    /// assert_eq!(client.namespaces().page()?.namespaces[0].keys, 1);
+    /// assert_eq!(client.namespaces().page()?.namespaces[0].keys, Some(1));
     /// # Ok(())
     /// # }
     /// ```

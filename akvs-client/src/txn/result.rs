@@ -52,8 +52,10 @@ pub struct TxnResult {
 pub struct OpResult {
     /// The revision, if it changed something.
     pub revision: Option<Revision>,
-    /// Whether the key was there before.
+    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
     pub existed: bool,
+    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    pub write_only: bool,
     /// The sum, of an addition.
     pub value: Option<i64>,
 }
@@ -126,7 +128,7 @@ pub(super) struct Document {
 #[derive(Deserialize)]
 struct OpDone {
     revision: Option<u64>,
-    existed: bool,
+    existed: Option<bool>,
     value: Option<String>,
 }
 
@@ -135,7 +137,8 @@ pub(super) fn read(document: Document, count: usize) -> Option<TxnResult> {
     let results = document.results.into_iter().map(|done| {
         Some(OpResult {
             revision: done.revision.map(Revision::new),
-            existed: done.existed,
+            existed: done.existed.unwrap_or(false),
+            write_only: done.existed.is_none(),
             value: done
                 .value
                 .map(|text| text.parse().ok())

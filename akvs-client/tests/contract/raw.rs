@@ -37,6 +37,11 @@ impl Answer {
             .unwrap_or_else(|| panic!("a revision: {self:?}"))
     }
 
+    /// All fields, in their order.
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+        self.headers.clone()
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("text")
@@ -171,6 +176,25 @@ impl Connection {
             answer.body = body;
         }
         Some(answer)
+    }
+
+    /// Reads an answer whose body may come in chunks.
+    pub(crate) fn whole_answer_to(&mut self, method: &str) -> Answer {
+        let mut answer = self.head().expect("an answer");
+        let has_body = method != "HEAD" && !matches!(answer.status, 204 | 304);
+        match answer.header("Content-Length").map(str::parse) {
+            Some(length) if has_body => {
+                answer.body = vec![0; length.expect("a length")];
+                self.0.read_exact(&mut answer.body).expect("the whole body");
+            }
+            None if has_body => {
+                while let Some(chunk) = self.chunk().filter(|chunk| !chunk.is_empty()) {
+                    answer.body.extend(chunk);
+                }
+            }
+            _ => {}
+        }
+        answer
     }
 
     /// Reads an answer up to its body, or none where the connection has ended.

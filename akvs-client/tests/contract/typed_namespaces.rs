@@ -52,9 +52,9 @@ fn all_namespaces_are_told_by_name_over_pages() {
             created,
             ..
         } = &page.namespaces[0];
-        assert_eq!((&name[..], *keys, *bytes), ("z", 2, 4 + 6));
+        assert_eq!((&name[..], *keys, *bytes), ("z", Some(2), Some(4 + 6)));
         assert_eq!(
-            (Some(*revision), *created),
+            (*revision, *created),
             (written.revision, Some(clock.after(0)))
         );
         let error = client.namespaces().limit(0).stream().next().await.unwrap();

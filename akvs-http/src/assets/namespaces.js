@@ -20,10 +20,11 @@ const namespaces = (() => {
     const number = (label, text) => make("td", { className: "number", dataset: { label } }, text);
     return make("tr", {},
       make("td", { className: "key" }, name),
-      number("keys", format.count(info.keys)),
-      number("bytes", format.size(info.bytes)),
-      number("revision", format.count(info.revision)),
-      make("td", { dataset: { label: "created" } }, frame.time(info.created)),
+      // A token that may not read all of it is told the name alone.
+      number("keys", info.keys === undefined ? "" : format.count(info.keys)),
+      number("bytes", info.bytes === undefined ? "" : format.size(info.bytes)),
+      number("revision", info.revision === undefined ? "" : format.count(info.revision)),
+      make("td", { dataset: { label: "created" } }, info.created === undefined ? "" : frame.time(info.created)),
       make("td", { className: "number" }, drop));
   }
 

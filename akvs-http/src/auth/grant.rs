@@ -24,7 +24,7 @@ pub(crate) enum Scope<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     /// None where everybody may do everything, and for the owner.
-    rule: Option<Arc<Rule>>,
+    pub(super) rule: Option<Arc<Rule>>,
     is_owner: bool,
     /// How often the tokens had changed before this was judged.
     changes: u64,
@@ -119,10 +119,9 @@ impl Grant {
         self.rule.as_ref().is_none_or(|rule| rule.reaches_all())
     }
 
-    /// Whether a namespace may be told of.
+    /// Whether it may be told that there is a namespace.
     pub(crate) fn sees(&self, namespace: &str) -> bool {
-        let rule = self.rule.as_ref();
-        rule.is_none_or(|rule| rule.reaches(namespace))
+        self.may_reach(Right::Read, namespace).is_ok()
     }
 
     /// A right that is looked at again while an answer goes on; it must hold now.

@@ -9,8 +9,10 @@
 //! | `tokens` | all of them, found by what is presented |
 //! | `gate` | those that hold now, and who is let in by them |
 //! | `grant` | what somebody who was let in may do |
+//! | `disclosure` | what an answer may tell to a token |
 //! | `page` | which requests other sites' pages make |
 
+mod disclosure;
 mod gate;
 mod grant;
 mod page;

@@ -19,9 +19,10 @@ const MAX_PATTERN_BYTES: usize = 256;
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Right {
-    /// To read values, lists, watches and exports.
+    /// To read values, lists, watches, exports and counts.
     Read,
-    /// To set and delete keys, and to import them.
+    /// To set and delete keys, and to import them, without being told what is there. Conditions, and operations on the
+    /// stored value, need the right to read as well.
     Write,
     /// All that the others allow, and to create, configure and drop namespaces.
     Admin,

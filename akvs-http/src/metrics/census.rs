@@ -8,7 +8,7 @@ use akvs_core::{Census, Result};
 use akvs_registry::Registry;
 
 /// The most namespaces that are named.
-const NAMED: usize = 100;
+pub(crate) const NAMED: usize = 100;
 /// A census is good for so many times as long as it took.
 const WORTH: u32 = 50;
 

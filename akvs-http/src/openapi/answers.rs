@@ -122,7 +122,14 @@ pub(super) fn of_change(response: ResponseBuilder) -> ResponseBuilder {
             "AKVS-Existed",
             header(
                 schemas::one_of_texts(["?0", "?1"]),
-                "Whether the key was there before.",
+                "Whether the key was there before; not there for a token that may not read.",
+            ),
+        )
+        .header(
+            "AKVS-Write-Only",
+            header(
+                schemas::one_of_texts(["?1"]),
+                "In place of AKVS-Existed, for a token that may not read.",
             ),
         )
         .header("AKVS-Expires", expires())

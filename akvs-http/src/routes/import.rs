@@ -15,7 +15,7 @@ use super::list::{self, blocking};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::body::Reserved;
-use crate::transfer::{Coding, Importer, Reader, Record, Then};
+use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then};
 use crate::{body, params, problem};
 
 const ALLOW: &str = "POST, OPTIONS";
@@ -54,6 +54,10 @@ async fn import(
     let mode = params::of_import(request.query_string())?;
     let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
     let permit = grant.permit(&state.gate, Right::Write, demand.clone())?;
+    if mode != Mode::Merge {
+        // Which keys are there decides what is done, and is told.
+        grant.may_depend_on_what_is_there("a mode other than merge")?;
+    }
     let admin = grant.permit(&state.gate, Right::Admin, demand);
     let coding = Coding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
@@ -61,7 +65,12 @@ async fn import(
         state,
         permit,
         reader: Some(Reader::new(coding, state.value_limits)?),
-        importer: Importer::new(state.registry.clone(), (mode, name), admin, patience),
+        importer: Importer::new(
+            state.registry.clone(),
+            (mode, name),
+            (grant.clone(), admin),
+            patience,
+        ),
         memory: state.body_memory.reserve(),
     };
     import.run(payload).await

@@ -1,10 +1,13 @@
 //! `/kv/{namespace}/{key}`: the original surface, and the way every value takes. Shorter paths are handed on.
 
+use std::borrow::Cow;
+
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{
-    Action, Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp, apply,
+    Action, Code, Condition, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp, Ttl,
+    apply,
 };
 use bytes::Bytes;
 
@@ -59,11 +62,11 @@ async fn answer(
         }
         Method::POST => {
             may(Right::Write)?;
-            post(request, payload, state, path).await
+            post(request, payload, state, &grant, path).await
         }
         Method::DELETE => {
             may(Right::Write)?;
-            delete(request, state, path).await
+            delete(request, state, &grant, path).await
         }
         _ => Ok(problem::other_method(request, ALLOW)),
     }
@@ -117,10 +120,12 @@ async fn post(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
+    grant: &Grant,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
     let Params { verb, ttl } = params::of_post(request.query_string())?;
     let condition = conditions::of_write(request.headers(), verb != Verb::Touch)?;
+    may_depend(grant, verb, &condition)?;
     let representation = wire::representation(request)?;
     let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
     let action = match verb {
@@ -141,8 +146,19 @@ async fn post(
         Verb::Touch if value.is_empty() => Action::Touch { ttl },
         Verb::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
     };
-    let outcome = submit(state, path, Op::from(action).on(condition)).await;
-    let outcome = outcome.map_err(|error| state.value_limits.explain(error))?;
+    let KeyPath { namespace, key } = path;
+    let outcome = submit(state, &namespace, key, Op::from(action).on(condition)).await;
+    let outcome =
+        outcome.map_err(|error| grant.withhold(state.value_limits.explain(error), &namespace))?;
+    if !grant.reads() {
+        let has_own_deadline = ttl != Ttl::Keep;
+        return Ok(wire::unseen(
+            HttpResponse::Created(),
+            "Created",
+            outcome,
+            has_own_deadline,
+        ));
+    }
     let sum = |outcome: &Outcome| {
         outcome
             .entry
@@ -157,6 +173,20 @@ async fn post(
     })
 }
 
+/// Refuses what is done by what is there to a token that may not read it.
+fn may_depend(grant: &Grant, verb: Verb, condition: &Condition) -> Result<()> {
+    if *condition != Condition::None {
+        grant.may_depend_on_what_is_there("a condition")?;
+    }
+    let op = match verb {
+        Verb::Set => return Ok(()),
+        Verb::Add => "op=add",
+        Verb::Append => "op=append",
+        Verb::Touch => "op=touch",
+    };
+    grant.may_depend_on_what_is_there(op)
+}
+
 /// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
 fn operand(body: &[u8]) -> Result<i64> {
     let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
@@ -166,22 +196,32 @@ fn operand(body: &[u8]) -> Result<i64> {
     })
 }
 
-async fn delete(request: &HttpRequest, state: &State, path: KeyPath<'_>) -> Result<HttpResponse> {
+async fn delete(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    path: KeyPath<'_>,
+) -> Result<HttpResponse> {
     params::none(request.query_string())?;
     let op = Op::delete().on(conditions::of_write(request.headers(), false)?);
+    may_depend(grant, Verb::Set, &op.condition)?;
     // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
     let outcome = match state.registry.existing(&path.namespace)? {
-        Some(_) => submit(state, path, op).await?,
+        Some(_) => submit(state, &path.namespace, path.key, op).await?,
         None => {
             apply(op, None, Timestamp::default())?;
             Outcome::default()
         }
     };
+    if !grant.reads() {
+        let untold = Outcome::default();
+        return Ok(wire::unseen(HttpResponse::Ok(), "OK", untold, false));
+    }
     Ok(wire::outcome(HttpResponse::Ok(), "OK", &outcome))
 }
 
-async fn submit(state: &State, path: KeyPath<'_>, op: Op) -> Result<Outcome> {
-    let namespace = Namespace::new(&path.namespace)?;
-    let key = Key::new(Bytes::from(path.key.into_owned()))?;
+async fn submit(state: &State, namespace: &str, key: Cow<'_, [u8]>, op: Op) -> Result<Outcome> {
+    let namespace = Namespace::new(namespace)?;
+    let key = Key::new(Bytes::from(key.into_owned()))?;
     state.registry.submit(&namespace, key, op).await
 }

@@ -1,17 +1,22 @@
 //! `GET /metrics`: what is counted, as text for Prometheus.
 
+use std::cmp::Reverse;
+
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Code, Error, Result};
+use akvs_core::{Code, Counts, Error, Namespace, Result};
+use akvs_registry::Registry;
 use akvs_server::Stats;
 
 use crate::app::State;
 use crate::auth::{Grant, Right};
-use crate::metrics::{Family, Format, Kind, Page, Value};
+use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
 use crate::{body, problem};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
+/// So many namespaces are looked at at once.
+const PAGE: usize = 1_000;
 
 /// `GET /metrics`, for who may read something.
 pub(crate) async fn serve(
@@ -46,7 +51,8 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
         .body(text))
 }
 
-/// All that there is to tell to who was let in.
+/// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
+/// a whole.
 fn families(state: &State, grant: &Grant) -> Vec<Family> {
     let about = state.about;
     let labels = [
@@ -56,10 +62,17 @@ fn families(state: &State, grant: &Grant) -> Vec<Family> {
     let help = "1, with what was built.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
+    if grant.may_everywhere(Right::Read).is_err() {
+        match readable(&state.registry, grant) {
+            Ok(told) => families.extend(largest(&told)),
+            Err(error) => log::warn!("the namespaces were not counted: {error}"),
+        }
+        return families;
+    }
     families.extend(requests(state));
     families.extend(writer(&state.registry.stats()));
     families.extend(store(state));
-    families.extend(namespaces(state, grant));
+    families.extend(namespaces(state));
     families.extend(state.metrics.process.families());
     families
 }
@@ -218,7 +231,42 @@ fn store(state: &State) -> Vec<Family> {
     families
 }
 
-fn namespaces(state: &State, grant: &Grant) -> Vec<Family> {
+/// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
+/// all would tell of the others.
+fn readable(registry: &Registry, grant: &Grant) -> Result<Vec<(Namespace, Counts)>> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = registry.list(after.as_ref(), PAGE)?;
+        let is_end = page.len() < PAGE;
+        after = page.last().map(|info| info.name.clone());
+        let told = page
+            .into_iter()
+            .filter(|info| grant.reads_all_of(info.name.as_str()));
+        found.extend(told.map(|info| (info.name, info.counts)));
+        found.sort_by_key(|(_, counts)| Reverse(counts.bytes));
+        found.truncate(NAMED);
+        if is_end {
+            return Ok(found);
+        }
+    }
+}
+
+/// The keys and bytes of these namespaces.
+fn largest(told: &[(Namespace, Counts)]) -> Vec<Family> {
+    let keys = "Keys of a namespace, one of the 100 with the most bytes; those past their deadline until they are \
+                taken out.";
+    let bytes = "Bytes of keys and values of a namespace, one of the 100 with the most.";
+    let mut keys = Family::new("akvs_namespace_keys", keys, Kind::Gauge);
+    let mut bytes = Family::new("akvs_namespace_bytes", bytes, Kind::Gauge);
+    for (name, counts) in told {
+        let label = || [("namespace", name.as_str().to_owned().into())];
+        keys = keys.with(label(), Value::Whole(counts.keys));
+        bytes = bytes.with(label(), Value::Whole(counts.bytes));
+    }
+    vec![keys, bytes]
+}
+
+fn namespaces(state: &State) -> Vec<Family> {
     let census = match state.metrics.census.get(&state.registry) {
         Ok(census) => census,
         Err(error) => {
@@ -226,19 +274,8 @@ fn namespaces(state: &State, grant: &Grant) -> Vec<Family> {
             return Vec::new();
         }
     };
-    let keys = "Keys of a namespace, one of the 100 with the most bytes; those past their deadline until they are \
-                taken out.";
-    let bytes = "Bytes of keys and values of a namespace, one of the 100 with the most.";
-    let mut keys = Family::new("akvs_namespace_keys", keys, Kind::Gauge);
-    let mut bytes = Family::new("akvs_namespace_bytes", bytes, Kind::Gauge);
-    let told = census.largest.iter();
-    for (name, counts) in told.filter(|(name, _)| grant.sees(name.as_str())) {
-        let label = || [("namespace", name.as_str().to_owned().into())];
-        keys = keys.with(label(), Value::Whole(counts.keys));
-        bytes = bytes.with(label(), Value::Whole(counts.bytes));
-    }
     let counts = census.counts;
-    vec![
+    let mut families = vec![
         gauge(
             "akvs_namespaces",
             "Namespaces that there are.",
@@ -255,9 +292,9 @@ fn namespaces(state: &State, grant: &Grant) -> Vec<Family> {
             "Changes in the histories of all namespaces.",
             counts.history,
         ),
-        keys,
-        bytes,
-    ]
+    ];
+    families.extend(largest(&census.largest));
+    families
 }
 
 fn gauge(name: &'static str, help: &'static str, number: u64) -> Family {

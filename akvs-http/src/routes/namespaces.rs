@@ -48,6 +48,7 @@ pub(super) async fn list(
 ) -> Result<HttpResponse> {
     match *request.method() {
         Method::GET | Method::HEAD => {
+            grant.has(Right::Read)?;
             let params = params::of_namespaces(request.query_string())?;
             let registry = state.registry.clone();
             let body = list::blocking(move || document(&registry, &params, &grant)).await?;
@@ -80,6 +81,8 @@ pub(super) async fn answer(
             }
             Removal::Prefix(prefix) => {
                 may(Right::Write, Scope::Prefix(&prefix))?;
+                // The answer counts them.
+                grant.may_depend_on_what_is_there("deleting a prefix")?;
                 delete_prefix(&state.registry, &name, prefix).await
             }
         },
@@ -129,7 +132,13 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Re
     found.truncate(params.limit);
     let last = found.last().filter(|_| !is_end);
     let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
-    let told: Vec<Value> = found.iter().map(tell).collect();
+    let told = found
+        .iter()
+        .map(|info| match grant.reads_all_of(info.name.as_str()) {
+            true => tell(info),
+            false => json!({"name": info.name.as_str()}),
+        });
+    let told: Vec<Value> = told.collect();
     Ok(json!({"namespaces": told, "cursor": cursor}))
 }
 

@@ -101,7 +101,10 @@ pub(crate) struct Done<'a> {
 pub(crate) struct OpDone<'a> {
     #[schema(required)]
     revision: Option<u64>,
-    existed: bool,
+    /// Not there for a token that may not read.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existed: Option<bool>,
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
@@ -141,14 +144,31 @@ async fn transact(
     for key in checked.iter().chain(changed.iter().map(|(key, _)| key)) {
         grant.may(Right::Write, name.as_str(), &Scope::Key(key.as_bytes()))?;
     }
+    may_depend(grant, &checked, &ops)?;
     let done = match Txn::new(checks, ops) {
         Ok(txn) => state.registry.transact(name, txn).await,
         Err(error) => Err(error),
     };
     match done {
+        Ok(outcomes) if !grant.reads() => Ok(unseen(&outcomes)),
         Ok(outcomes) => Ok(answer(&changed, &outcomes)),
-        Err(error) => refusal(place(&error, &checked, &changed)),
+        Err(error) => {
+            let error = grant.withhold(error, name.as_str());
+            refusal(place(&error, &checked, &changed))
+        }
     }
+}
+
+/// Refuses what is done by what is there to a token that may not read it.
+fn may_depend(grant: &Grant, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
+    if !checked.is_empty() {
+        grant.may_depend_on_what_is_there("a check")?;
+    }
+    let on_stored = |action: &Action| !matches!(action, Action::Set { .. } | Action::Delete);
+    if ops.iter().any(|(_, op)| on_stored(&op.action)) {
+        grant.may_depend_on_what_is_there("an op other than set and delete")?;
+    }
+    Ok(())
 }
 
 /// Reads each element of a list; an error says which one it is of.
@@ -283,12 +303,30 @@ fn answer(changed: &[(Key, bool)], outcomes: &[Outcome]) -> HttpResponse {
         let entry = outcome.entry.as_ref().filter(|_| *is_sum);
         OpDone {
             revision: number(outcome),
-            existed: outcome.existed,
+            existed: Some(outcome.existed),
             value: entry.and_then(|entry| std::str::from_utf8(&entry.value).ok()),
         }
     });
     HttpResponse::Ok().json(Done {
         revision: outcomes.iter().find_map(number),
+        results: results.collect(),
+    })
+}
+
+/// What a token is told that may not read: the revision of what it has set. Whether there was something to be deleted
+/// would be told by a revision too.
+fn unseen(outcomes: &[Outcome]) -> HttpResponse {
+    let set = |outcome: &Outcome| {
+        let revision = outcome.revision.filter(|_| outcome.entry.is_some());
+        revision.map(Revision::get)
+    };
+    let results = outcomes.iter().map(|outcome| OpDone {
+        revision: set(outcome),
+        existed: None,
+        value: None,
+    });
+    HttpResponse::Ok().json(Done {
+        revision: outcomes.iter().find_map(set),
         results: results.collect(),
     })
 }

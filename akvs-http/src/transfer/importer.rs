@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 
 use super::report::{Errors, Report};
 use super::{First, Record, Section};
-use crate::auth::Permit;
+use crate::auth::{Grant, Permit};
 use crate::routes::blocking;
 
 /// So many writes are asked for at once, where they do not go together.
@@ -66,6 +66,8 @@ pub(crate) struct Importer {
 struct Store {
     registry: Registry,
     mode: Mode,
+    /// What may be told of that which is there.
+    grant: Grant,
     /// How long to try again where too much is waiting.
     patience: Duration,
 }
@@ -81,13 +83,14 @@ impl Importer {
     pub(crate) fn new(
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
-        admin: Result<Permit>,
+        (grant, admin): (Grant, Result<Permit>),
         patience: Duration,
     ) -> Importer {
         Importer {
             store: Store {
                 registry,
                 mode,
+                grant,
                 patience,
             },
             into,
@@ -133,11 +136,13 @@ impl Importer {
         let name = self.into.clone().unwrap_or(name);
         let (registry, wanted) = (self.store.registry.clone(), name.clone());
         let exists = blocking(move || Ok(registry.view(&wanted)?.exists())).await?;
+        let chooses = settings != Settings::default();
+        // Whether there is such a namespace is not for every token to know.
+        if chooses && (!exists || !self.store.grant.reads()) {
+            let admin = self.admin.as_mut().map_err(|error| error.clone())?;
+            admin.check(|| self.store.registry.now())?;
+        }
         if !exists {
-            if settings != Settings::default() {
-                let admin = self.admin.as_mut().map_err(|error| error.clone())?;
-                admin.check(|| self.store.registry.now())?;
-            }
             self.store.registry.configure(&name, settings).await?;
         }
         if self.store.mode == Mode::Replace {
@@ -276,7 +281,10 @@ impl Store {
             match done {
                 Ok(_) => report.imported += 1,
                 Err(error) if error.code() == Code::PreconditionFailed => report.skipped += 1,
-                Err(error) if is_of_a_record(error.code()) => report.errors.add(line, &error),
+                Err(error) if is_of_a_record(error.code()) => {
+                    let error = self.grant.withhold(error, name.as_str());
+                    report.errors.add(line, &error);
+                }
                 Err(error) => failure = failure.and(Err(error)),
             }
         }

@@ -120,7 +120,7 @@ impl Set {
         }
         let document = json!({
             "revision": written.revision.map(Revision::get),
-            "existed": written.existed,
+            "existed": (!written.write_only).then_some(written.existed),
             "expires": shown::time(written.expires),
         });
         output::print(&format!("{document}\n"))
@@ -161,9 +161,9 @@ impl Del {
         if let Some(revision) = self.if_revision {
             del = del.if_revision(revision);
         }
-        let existed = del.await.map_err(|error| shown::failed(&error))?;
+        let written = del.written().await.map_err(|error| shown::failed(&error))?;
         // As over HTTP: that there was none is no failure.
-        output::print(if existed {
+        output::print(if written.existed || written.write_only {
             "OK\n"
         } else {
             "OK, there was none\n"

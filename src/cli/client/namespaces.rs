@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akvs_client::{Client, Settings};
+use akvs_client::{Client, NamespaceInfo, Revision, Settings};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -87,6 +87,14 @@ impl Set {
     }
 }
 
+/// A namespace as a line; its name alone where no more is told.
+fn shown_line(namespace: &NamespaceInfo) -> String {
+    match (namespace.keys, namespace.bytes) {
+        (Some(keys), Some(bytes)) => format!("{}  {keys} keys, {bytes} bytes", namespace.name),
+        _ => namespace.name.clone(),
+    }
+}
+
 /// Lists them.
 pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> {
     let mut listed = client.namespaces().stream();
@@ -97,14 +105,11 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> 
                 "name": namespace.name,
                 "keys": namespace.keys,
                 "bytes": namespace.bytes,
-                "revision": namespace.revision.get(),
+                "revision": namespace.revision.map(Revision::get),
                 "created": shown::time(namespace.created),
             })
             .to_string(),
-            false => format!(
-                "{}  {} keys, {} bytes",
-                namespace.name, namespace.keys, namespace.bytes
-            ),
+            false => shown_line(&namespace),
         };
         if !output::go_on(format!("{line}\n").as_bytes())? {
             break;

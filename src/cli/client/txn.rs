@@ -95,7 +95,7 @@ impl Txn {
         let results = done.results.iter().map(|result| {
             json!({
                 "revision": result.revision.map(Revision::get),
-                "existed": result.existed,
+                "existed": (!result.write_only).then_some(result.existed),
                 "value": result.value,
             })
         });
