@@ -16,7 +16,7 @@ use akvs_core::{
 };
 use akvs_http::{About, Listener};
 use akvs_registry::Registry;
-use akvs_server::{CommitDurability, Committer, CommitterOptions, SystemClock};
+use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 
 use tokio::sync::Notify;
 
@@ -48,9 +48,11 @@ impl Storage {
             }
         };
         let has_folder = settings.engine.kind == EngineKind::Disk || lock.is_some();
+        let clock = Arc::new(SystemClock::new());
         let options = Options {
             cache_bytes: settings.engine.cache_bytes.bytes(),
             history_changes: settings.engine.history_changes.get(),
+            now: Some(clock.now()),
         };
         let database = Database::open(engine, options).map_err(|error| {
             let way_out = match error.code() == Code::Corrupted {
@@ -62,12 +64,8 @@ impl Storage {
                 "the data folder {folder} cannot be opened: {text}{way_out}"
             ))
         })?;
-        let committer = Committer::start(
-            database.clone(),
-            committer_options(settings),
-            Arc::new(SystemClock::new()),
-        )
-        .map_err(|error| Failure::failed(error.message()))?;
+        let committer = Committer::start(database.clone(), committer_options(settings), clock)
+            .map_err(|error| Failure::failed(error.message()))?;
         Ok(Storage {
             committer,
             database,

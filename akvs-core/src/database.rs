@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
-use crate::engine::rows::{self, CatalogueRow, NamespaceId, Tally};
+use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Tally};
 use crate::engine::{Batch, Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
@@ -29,6 +29,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// How many changes of a namespace are remembered at least.
     pub history_changes: u64,
+    /// The time of day, where that is known. Where revisions may have been given out that the engine does not know any
+    /// more, they go on from there, so that none is given out twice. An engine that keeps nothing begins there, too.
+    pub now: Option<Timestamp>,
 }
 
 impl Default for Options {
@@ -36,6 +39,7 @@ impl Default for Options {
         Options {
             cache_bytes: 256 << 20,
             history_changes: 100_000,
+            now: None,
         }
     }
 }
@@ -70,6 +74,7 @@ struct Inner {
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
     forgotten: AtomicU64,
+    gaps: Gaps,
     failure: OnceLock<Error>,
 }
 
@@ -105,6 +110,7 @@ impl Database {
             mut counters,
             mut forgotten,
             has_format,
+            mut gaps,
         } = recover::Found::read(&*engine)?;
         let revision = counters.revision;
         let watermark = engine.watermark()?;
@@ -117,10 +123,19 @@ impl Database {
                 .with("synced_revision", watermark.get()));
         }
         let begins_anew = engine.lost_commits();
+        let reserved = engine.reserved()?;
+        let is_volatile = !engine.capabilities().durable;
         if begins_anew {
-            counters.revision = revision.max(watermark);
-            counters = recover::begin_anew(&*engine, counters)?;
+            counters.revision = revision.max(watermark).max(reserved);
+            counters = recover::begin_anew(&*engine, counters, options.now)?;
             forgotten = counters.revision;
+        } else if is_volatile && options.now.is_some() {
+            counters.revision = recover::leap(revision, options.now)?;
+        } else {
+            counters.revision = revision.max(reserved);
+        }
+        if counters.revision > revision && !begins_anew {
+            gaps = recover::skip(&*engine, revision, counters.revision)?;
         }
         let first_deadline = rows::first_deadline(&*engine, Bytes::new())?;
         Ok(Database(Arc::new(Inner {
@@ -129,9 +144,10 @@ impl Database {
             options,
             revision: AtomicU64::new(counters.revision.get()),
             forgotten: AtomicU64::new(forgotten.get()),
+            gaps,
             writer: Mutex::new(Writer {
                 counters,
-                format_is_written: begins_anew || has_format,
+                format_is_written: begins_anew || has_format || counters.revision > revision,
                 loaded: HashMap::new(),
             }),
             next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
@@ -185,7 +201,7 @@ impl Database {
     pub fn close(&self) -> Result<()> {
         let revision = self.revision();
         self.sync()?;
-        self.raise_watermark(revision)
+        self.0.engine.finish(revision)
     }
 
     /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
@@ -348,6 +364,11 @@ impl Database {
             .engine
             .page(Table::History, &span, Limit::rows(1_000));
         page.map_or(0, |page| page.len() as u64)
+    }
+
+    /// The last revision before the gap in which this one lies, if it lies in one.
+    pub(crate) fn before_gap(&self, revision: Revision) -> Option<Revision> {
+        self.0.gaps.before(revision)
     }
 
     pub(crate) fn forget(&self, revision: Revision) {

@@ -21,7 +21,7 @@ use self::lifetime::Drops;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
-use crate::engine::{Batch, Durability, Engine, Table};
+use crate::engine::{Batch, Durability, Engine, Table, recover};
 use crate::store::{Known, Store, StoreState};
 use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
 
@@ -140,13 +140,14 @@ impl<'a> Group<'a> {
     /// `outcome_unknown` where it may have been applied: then nothing is committed any more. After any other error it
     /// was not applied.
     pub fn commit(self, durability: Durability) -> Result<Committed> {
-        self.commit_by(|engine, batch| engine.commit(batch, durability))
+        self.commit_by(durability, |engine, batch| engine.commit(batch, durability))
     }
 
     /// The same, where the caller hands the batch to the engine: to see how long that takes. It is not asked where
     /// there is nothing to write, or the engine does not admit the batch.
     pub fn commit_by(
         mut self,
+        durability: Durability,
         write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
     ) -> Result<Committed> {
         if let Some(failure) = self.database.failure() {
@@ -167,6 +168,12 @@ impl<'a> Group<'a> {
         }
         let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
+        if self.next.revision > Revision::MAX {
+            return Err(recover::exhausted());
+        }
+        if durability == Durability::Buffered && self.next.revision > self.committed.revision {
+            self.database.engine().reserve(self.next.revision)?;
+        }
         self.database.admit(&batch)?;
         for (id, key, _) in &published {
             self.database.withdraw(*id, key);

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The number of a change.
 ///
-/// Within a namespace it strictly increases, and it is never used again, not even after the namespace was dropped
-/// and made anew. Revisions of one namespace need not be dense.
+/// Within a namespace it strictly increases, and it is never used again: not after the namespace was dropped and made
+/// again, nor after the store was restored from a backup or lost commits. Revisions of one namespace need not be dense.
 ///
 /// ```
 /// use akvs_core::Revision;
@@ -18,6 +18,9 @@ pub struct Revision(u64);
 impl Revision {
     /// Before any change.
     pub const ZERO: Revision = Revision(0);
+
+    /// The last one: 2^53 - 1, the greatest whole number that every reader of JSON reads as it is.
+    pub const MAX: Revision = Revision((1 << 53) - 1);
 
     /// The revision of this number.
     pub fn new(number: u64) -> Revision {
@@ -32,7 +35,7 @@ impl Revision {
     /// The one that follows.
     #[must_use]
     pub fn next(self) -> Revision {
-        Revision(self.0 + 1)
+        Revision(self.0.saturating_add(1))
     }
 }
 

@@ -187,9 +187,11 @@ impl View {
     /// The changes after a revision, as many as the limit allows but not less than a whole revision. Where `values` are
     /// wanted, those that the history does not keep are looked up as long as they have not been replaced.
     ///
-    /// `history_gone` where they are not all known any more, or the revision is still to come.
+    /// `history_gone` where they are not all known any more, or the revision is not one of this history: it is still to
+    /// come, or was given out before the store went back in time.
     pub fn changes(&self, after: Revision, limit: Limit, values: bool) -> Result<Changes> {
-        if after < self.floor || after > self.revision {
+        let is_gap = || self.database.before_gap(after).is_some();
+        if after < self.floor || after > self.revision || is_gap() {
             return Err(self.gone(after));
         }
         // A limit of nothing would stay one.
@@ -256,6 +258,10 @@ impl View {
             format!(
                 "the changes since revision {after} are not all kept any more, only those since {}",
                 self.floor
+            )
+        } else if let Some(last) = self.database.before_gap(after) {
+            format!(
+                "revision {after} is of another history: this one has none between {last} and those since a restore or a loss of data"
             )
         } else {
             format!(

@@ -19,8 +19,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use common::{Home, at, disk_engine, key, store_of};
-use filled::{Chance, all_rows, backup, write};
+use common::{Home, NOW, at, disk_engine, key, store_of};
+use filled::{Chance, all_rows, backup, kept_rows, write};
 
 fn options(folder: &std::path::Path) -> DiskOptions {
     DiskOptions {
@@ -31,7 +31,7 @@ fn options(folder: &std::path::Path) -> DiskOptions {
 
 fn restored(file: &[u8]) -> (tempfile::TempDir, Arc<dyn Engine>) {
     let folder = tempfile::tempdir().expect("a folder");
-    restore(file, &options(folder.path()), &mut |_| ()).expect("a restore");
+    restore(file, &options(folder.path()), at(NOW), &mut |_| ()).expect("a restore");
     let engine = disk_engine(folder.path());
     (folder, engine)
 }
@@ -51,7 +51,7 @@ proptest! {
             let file = backup(&open(&engine));
             let (_folder, copy) = restored(&file);
             let rows = all_rows(&*engine);
-            prop_assert_eq!(all_rows(&*copy), rows.clone());
+            prop_assert_eq!(kept_rows(&*copy), kept_rows(&*engine));
             let summary = verify_backup(&file[..], &mut |_| ()).unwrap();
             let database = open(&engine);
             prop_assert_eq!(summary.rows, rows.len() as u64);
@@ -72,7 +72,7 @@ fn a_restored_store_goes_on_behind_the_backup() {
     let (folder, engine) = restored(&backup(&database));
     let written = {
         let database = open(&engine);
-        assert_eq!(database.revision(), before);
+        assert!(database.revision() > before);
         // The last change may be a drop, and what was dropped is not forgotten.
         let store = store_of(&database, "new");
         let outcome = store.set(&key("k"), "v", at(2_000)).unwrap();
@@ -100,9 +100,13 @@ fn who_watches_goes_on_where_they_were() {
             let view = database.view(&Namespace::new(name).unwrap()).unwrap();
             let since = Revision::new(view.floor().get().max(20));
             let changes = view.changes(since, Limit::rows(10_000), true).unwrap();
-            (view.history(), format!("{changes:?}"), view.floor())
+            (
+                view.history(),
+                format!("{:?}", changes.events),
+                view.floor(),
+            )
         };
-        assert_eq!(changes(&copy), changes(&database));
+        assert!(changes(&copy) == changes(&database), "{name}");
         told += changes(&database).1.len();
     }
     assert!(told > 1_000, "there was nothing to tell");
@@ -169,7 +173,7 @@ fn what_is_no_backup_is_named() {
         )
     );
     let folder = tempfile::tempdir().unwrap();
-    let refused = restore(&newer[..], &options(folder.path()), &mut |_| ()).unwrap_err();
+    let refused = restore(&newer[..], &options(folder.path()), at(NOW), &mut |_| ()).unwrap_err();
     assert!(refused.to_string().contains("format 9"), "{refused}");
     assert!(common::listing(folder.path()).is_empty());
     struct Failing;
@@ -228,7 +232,7 @@ fn a_backup_is_of_one_moment_and_stops_no_writer() {
         assert!(revision < meanwhile);
         let (_folder, copy) = restored(&file);
         let copy = open(&copy);
-        assert_eq!(copy.revision(), revision);
+        assert!(copy.revision() > meanwhile, "{revision}");
         let copy = store_of(&copy, "ns");
         let value = |name: u64| copy.get(&key(name.to_string()), at(1)).unwrap().value;
         assert!(
@@ -269,7 +273,7 @@ fn the_largest_values_are_backed_up_in_small_chunks() {
     assert!(file.len() > LARGE && file.len() < LARGE + (1 << 20));
     assert_eq!(progress.last().and_then(Progress::fraction), Some(1.0));
     let (_folder, copy) = restored(&file);
-    assert_eq!(all_rows(&*copy), all_rows(&*engine));
+    assert_eq!(kept_rows(&*copy), kept_rows(&*engine));
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn only_the_newest_drops_are_remembered() {
         let forgotten: Vec<_> = drops.flat_map(|drop| drop.forgotten).collect();
         assert_eq!(forgotten, histories[..300 - KEPT_DROPS]);
         assert_newest_known(&database, &names, &histories);
+        database.close().unwrap();
         drop(database);
 
         let database = home.open(Options::default());

@@ -45,7 +45,10 @@ struct Pair {
 
 impl Pair {
     fn open(&mut self, loses: bool) {
-        drop(self.opened.take());
+        if let Some(opened) = self.opened.take() {
+            // In order: after an end without a word, revisions that were not synced would be skipped.
+            opened.database.close().expect("a close");
+        }
         let mut engine = self.home.engine();
         if loses {
             engine = Arc::new(Wrapped::lossy(engine));

@@ -14,7 +14,7 @@ use akvs_core::{
     BackupError, Database, DiskEngine, DiskOptions, OpenError, Options, RestoreError, restore,
 };
 
-use common::{disk, disk_engine, listing, memory};
+use common::{NOW, at, disk, disk_engine, listing, memory};
 use filled::{Chance, all_rows, backup, copy, write};
 
 fn file() -> Vec<u8> {
@@ -24,7 +24,7 @@ fn file() -> Vec<u8> {
 }
 
 fn refused(file: impl Read, folder: &Path) -> RestoreError {
-    restore(file, &DiskOptions::new(folder), &mut |_| ()).expect_err("a restore")
+    restore(file, &DiskOptions::new(folder), at(NOW), &mut |_| ()).expect_err("a restore")
 }
 
 #[test]
@@ -71,9 +71,9 @@ fn what_others_keep_beside_may_be_there() {
     fs::write(folder.path().join("tokens.toml"), "theirs").unwrap();
     let mut options = DiskOptions::new(folder.path());
     let file = file();
-    restore(&file[..], &options, &mut |_| ()).expect_err("a restore");
+    restore(&file[..], &options, at(NOW), &mut |_| ()).expect_err("a restore");
     options.beside.push("tokens.toml".into());
-    restore(&file[..], &options, &mut |_| ()).unwrap();
+    restore(&file[..], &options, at(NOW), &mut |_| ()).unwrap();
     let tokens = fs::read(folder.path().join("tokens.toml")).unwrap();
     assert_eq!(tokens, b"theirs");
 }
@@ -101,7 +101,13 @@ fn a_file_that_is_not_whole_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         refused(broken, folder.path());
         assert!(listing(folder.path()).is_empty(), "files were left");
-        restore(&file[..], &DiskOptions::new(folder.path()), &mut |_| ()).unwrap();
+        restore(
+            &file[..],
+            &DiskOptions::new(folder.path()),
+            at(NOW),
+            &mut |_| (),
+        )
+        .unwrap();
     }
 }
 
@@ -135,10 +141,22 @@ fn what_a_killed_restore_leaves_is_no_store_and_in_nobodys_way() {
             folder: folder.path(),
             copy: again.path(),
         };
-        restore(witness, &DiskOptions::new(folder.path()), &mut |_| ()).unwrap();
+        restore(
+            witness,
+            &DiskOptions::new(folder.path()),
+            at(NOW),
+            &mut |_| (),
+        )
+        .unwrap();
         assert!(again.path().join("store.new").exists(), "copied too early");
         copy(again.path(), started.path());
-        restore(&file[..], &DiskOptions::new(again.path()), &mut |_| ()).unwrap();
+        restore(
+            &file[..],
+            &DiskOptions::new(again.path()),
+            at(NOW),
+            &mut |_| (),
+        )
+        .unwrap();
         let restored = disk_engine(folder.path());
         assert_eq!(all_rows(&*disk_engine(again.path())), all_rows(&*restored));
         let engine = Arc::new(DiskEngine::open(&DiskOptions::new(started.path())).unwrap());
@@ -151,9 +169,9 @@ fn what_a_killed_restore_leaves_is_no_store_and_in_nobodys_way() {
 fn a_restored_store_knows_how_far_it_goes() {
     let folder = tempfile::tempdir().unwrap();
     let options = DiskOptions::new(folder.path());
-    let summary = restore(&file()[..], &options, &mut |_| ()).unwrap();
+    let summary = restore(&file()[..], &options, at(NOW), &mut |_| ()).unwrap();
     let engine = disk_engine(folder.path());
-    assert_eq!(engine.watermark().unwrap(), summary.revision);
+    assert!(engine.watermark().unwrap() > summary.revision);
     assert!(!engine.lost_commits());
 }
 

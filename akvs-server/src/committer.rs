@@ -344,7 +344,7 @@ impl Shared {
         }
         let (durability, requests) = (upkeep.durability(), round.bundle.len());
         let mut written = false;
-        let result = group.commit_by(|engine, batch| {
+        let result = group.commit_by(durability, |engine, batch| {
             written = true;
             self.time_sync(durability, || engine.commit(batch, durability))
         });

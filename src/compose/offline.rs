@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use akvs_core::{
-    BackupSummary, Database, OpenError, Options, Progress, RestoreError, folder_format, restore,
-    verify_backup, verify_folder,
+    BackupSummary, Database, OpenError, Options, Progress, RestoreError, Timestamp, folder_format,
+    restore, verify_backup, verify_folder,
 };
 
 use super::operate::{self, Told};
@@ -48,7 +48,11 @@ pub(crate) fn back_up(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<(), Failure> {
     expect_data(settings)?;
-    let database = Database::open(open_disk(settings)?, Options::default());
+    let options = Options {
+        now: Some(Timestamp::from_millis(clock::now_millis())),
+        ..Options::default()
+    };
+    let database = Database::open(open_disk(settings)?, options);
     let database = database.map_err(|error| Failure::failed(error.message()))?;
     let mut backup =
         operate::backup(&database).map_err(|error| Failure::failed(error.message()))?;
@@ -68,7 +72,8 @@ pub(crate) fn bring_back(
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, Failure> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
-    restore(backup, &disk_options(settings), &mut told).map_err(|error| {
+    let now = Timestamp::from_millis(clock::now_millis());
+    restore(backup, &disk_options(settings), now, &mut told).map_err(|error| {
         if matches!(error, RestoreError::Folder(OpenError::Locked(..))) {
             return Failure::in_use(error);
         }

@@ -2,11 +2,13 @@
 //!
 //! | module | sees |
 //! | --- | --- |
+//! | `again` | that a restored store uses no revision twice |
 //! | `live` | that a backup is one moment of a server that is written to, and all of it |
 //! | `broken` | that no half of a backup gets its name |
 //! | `restored` | that a restore makes a whole store or none, and touches no other |
 //! | `verified` | that a check finds what is damaged, and nothing else |
 
+mod again;
 mod broken;
 mod live;
 mod restored;
@@ -18,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::{Connection, Ran, Server, akvs, run};
+use crate::common::{Connection, Ran, Server, akvs, json, run};
 
 /// Runs a verb on a data folder.
 #[track_caller]
@@ -72,6 +74,28 @@ fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         }
     }
     all
+}
+
+/// What an export holds, without what a restore sets: up to which revision it goes, and so its checksum.
+fn exported(server: &Server) -> String {
+    let text = text_of(server, "/export");
+    let lines = text.lines().map(|line| {
+        let mut line = json(line);
+        match line.get("key").or(line.get("key64")) {
+            Some(_) => line.to_string(),
+            None => without_revision(&mut line),
+        }
+    });
+    let mut lines: Vec<String> = lines.collect();
+    let end = lines.pop().unwrap();
+    assert!(end.contains("sha256"), "{end}");
+    lines.join("\n")
+}
+
+/// The revision up to which something goes is taken out of it.
+fn without_revision(value: &mut serde_json::Value) -> String {
+    value.as_object_mut().unwrap().remove("revision");
+    value.to_string()
 }
 
 /// An answer that comes in chunks, whole.

@@ -83,7 +83,7 @@ fn ctrl_c_ends_a_watch_and_not_the_server() {
     console.wait_for("synced");
     let mut connection = Connection::to(&address).unwrap();
     assert_eq!(connection.ask("POST", "/kv/a/k", b"v").unwrap().status, 201);
-    console.wait_for("1 set k");
+    console.wait_for(" set k");
     console.keys(CTRL_C);
     console.answer();
     assert_eq!(console.line("get a k"), "v");

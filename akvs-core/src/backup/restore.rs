@@ -9,15 +9,18 @@ use super::read::Rows;
 use super::summary::how_far;
 use super::{BackupSummary, RestoreError};
 use crate::engine::disk::{DiskEngine, DiskOptions};
-use crate::engine::{Batch, Durability, Engine, Table, rows};
-use crate::{Progress, Revision};
+use crate::engine::{Batch, Durability, Engine, Table, recover, rows};
+use crate::{Progress, Revision, Timestamp};
 
 /// So much is committed at once.
 const BATCH_ROWS: usize = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Makes a store of a backup: every row as it was, and the next revision behind the last one. The folder may be missing,
-/// or hold what `beside` names; anything else, and another store above all, is refused. After an error it is as it was.
+/// Makes a store from a backup: every row as it was. The folder may be missing, or hold what `beside` names; anything
+/// else, and another store above all, is refused. After an error it is as it was.
+///
+/// The next revision is the one that the time of day stands for, far after the backup's last, so that none is used
+/// again that was given out after the backup was made: changes since one of those are `history_gone`.
 ///
 /// ```
 /// use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Options, Timestamp, restore};
@@ -27,20 +30,28 @@ const BATCH_BYTES: usize = 1 << 20;
 ///
 /// # let temporary = tempfile::tempdir()?;
 /// let options = DiskOptions::new(temporary.path().join("restored"));
-/// let summary = restore(&file[..], &options, &mut |_| ())?;
+/// let now = Timestamp::from_millis(1_800_000_000_000);
+/// let summary = restore(&file[..], &options, now, &mut |_| ())?;
 /// assert_eq!(summary.revision, database.revision());
-/// Database::open(Arc::new(DiskEngine::open(&options)?), Options::default())?;
-/// assert!(restore(&file[..], &options, &mut |_| ()).is_err(), "there is a store now");
+/// let restored = Database::open(Arc::new(DiskEngine::open(&options)?), Options::default())?;
+/// assert!(restored.revision() > summary.revision);
+/// assert!(restore(&file[..], &options, now, &mut |_| ()).is_err(), "there is a store now");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn restore(
     reader: impl Read,
     options: &DiskOptions,
+    now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<BackupSummary, RestoreError> {
     // Before the folder is touched: most of what is not a backup is refused here.
     let rows = Rows::open(reader)?;
-    DiskEngine::make(options, |engine| fill(engine, rows, progress))
+    DiskEngine::make(options, |engine| {
+        let (summary, found) = fill(engine, rows, progress)?;
+        let next = recover::leap(found, Some(now))?;
+        recover::skip(engine, found, next)?;
+        Ok((summary, next))
+    })
 }
 
 /// Writes all rows; what they came to, and the highest revision that there is.

@@ -400,6 +400,19 @@ impl Engine for DiskEngine {
         raised.map_err(translate_io)
     }
 
+    fn reserve(&self, revision: Revision) -> Result<()> {
+        self.folder.reserve(revision).map_err(translate_io)
+    }
+
+    fn reserved(&self) -> Result<Revision> {
+        Ok(self.folder.reserved())
+    }
+
+    fn finish(&self, revision: Revision) -> Result<()> {
+        let commit = self.synced.load(Ordering::Acquire);
+        self.folder.finish(revision, commit).map_err(translate_io)
+    }
+
     fn lost_commits(&self) -> bool {
         self.lost_commits
     }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `akvs.format` | one line that says that the folder is ours, and of which format |
 //! | `akvs.lock` | the process id of whoever has the folder; locked by the operating system as long as it lives |
-//! | `akvs.watermark` | the highest revision and commit known to be synced, in two slots that are written in turn |
+//! | `akvs.watermark` | how far the data is known to be synced; see `watermark` |
 //! | `store/` | the engine's files; `store.new/` until they are all made |
 //!
 //! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, of
@@ -13,16 +13,18 @@
 mod check;
 mod error;
 mod traces;
+mod watermark;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::check::Checked;
 pub use self::error::OpenError;
 pub(super) use self::traces::Traces;
+use self::watermark::Watermark;
 use super::disk::DiskOptions;
 use super::lock::{FolderLock, LOCK_FILE};
 use super::rows;
@@ -48,31 +50,12 @@ const NOT_FOREIGN: [&str; 5] = [
 /// What an interrupted start may have left besides, once it had made the watermark.
 const STORE_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
 
-/// Revision u64, commit u64, checksum of both u32.
-const SLOT_BYTES: usize = 20;
-/// Far enough apart that one torn write cannot hit both.
-const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
-
 /// A data folder that this process has for itself.
 pub(super) struct Folder {
     path: PathBuf,
     established: bool,
     watermark: Mutex<Watermark>,
     _lock: FolderLock,
-}
-
-struct Watermark {
-    file: File,
-    synced: Synced,
-    next_slot: usize,
-}
-
-/// What is known to be synced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Synced {
-    revision: Revision,
-    /// The engine's own count of commits.
-    commit: u64,
 }
 
 impl Folder {
@@ -97,12 +80,12 @@ impl Folder {
         let format = check_format(path, beside)?;
         let watermark = path.join(WATERMARK_FILE);
         if format.is_none() && !watermark.exists() {
-            create_watermark(path).map_err(unusable)?;
+            watermark::create(path).map_err(unusable)?;
         }
         Ok(Folder {
             path: path.to_owned(),
             established: format.is_some(),
-            watermark: Mutex::new(Watermark::open(path)?),
+            watermark: Mutex::new(watermark::open(path)?),
             _lock: lock,
         })
     }
@@ -145,31 +128,31 @@ impl Folder {
     }
 
     pub(super) fn watermark(&self) -> Revision {
-        self.lock_watermark().synced.revision
+        self.lock_watermark().known().revision
     }
 
     pub(super) fn synced_commit(&self) -> u64 {
-        self.lock_watermark().synced.commit
+        self.lock_watermark().known().commit
     }
 
-    /// Writes the watermark where it is higher than before, and syncs it.
+    /// Raises the watermark where it is lower.
     pub(super) fn raise_watermark(&self, revision: Revision, commit: u64) -> io::Result<()> {
-        let mut watermark = self.lock_watermark();
-        let before = watermark.synced;
-        let synced = Synced {
-            revision: revision.max(before.revision),
-            commit: commit.max(before.commit),
-        };
-        if synced == before {
-            return Ok(());
-        }
-        watermark
-            .file
-            .write_all_at(&encode(synced), SLOT_OFFSETS[watermark.next_slot])?;
-        watermark.file.sync_data()?;
-        watermark.synced = synced;
-        watermark.next_slot = 1 - watermark.next_slot;
-        Ok(())
+        self.lock_watermark().raise(revision, commit)
+    }
+
+    /// The revision up to which all may have been given out.
+    pub(super) fn reserved(&self) -> Revision {
+        self.lock_watermark().known().reserved
+    }
+
+    /// Reserves a revision that is to be given out, with more than a few after it.
+    pub(super) fn reserve(&self, revision: Revision) -> io::Result<()> {
+        self.lock_watermark().reserve(revision)
+    }
+
+    /// Raises the watermark for the last time: all that was given out has been synced.
+    pub(super) fn finish(&self, revision: Revision, commit: u64) -> io::Result<()> {
+        self.lock_watermark().finish(revision, commit)
     }
 
     fn lock_watermark(&self) -> MutexGuard<'_, Watermark> {
@@ -267,93 +250,4 @@ fn write_format(path: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path.join(FORMAT_FILE))?;
     File::open(path)?.sync_all()
-}
-
-fn encode(synced: Synced) -> [u8; SLOT_BYTES] {
-    let mut slot = [0; SLOT_BYTES];
-    slot[..8].copy_from_slice(&synced.revision.get().to_le_bytes());
-    slot[8..16].copy_from_slice(&synced.commit.to_le_bytes());
-    let checksum = crc32fast::hash(&slot[..16]);
-    slot[16..].copy_from_slice(&checksum.to_le_bytes());
-    slot
-}
-
-fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Synced> {
-    let number = |at: usize| slot[at..at + 8].try_into().ok().map(u64::from_le_bytes);
-    let synced = Synced {
-        revision: Revision::new(number(0)?),
-        commit: number(8)?,
-    };
-    (encode(synced) == *slot).then_some(synced)
-}
-
-/// Makes the watermark in one step, so that it is whole if it is there.
-fn create_watermark(folder: &Path) -> io::Result<()> {
-    let new = folder.join(NEW_WATERMARK_FILE);
-    let file = File::create(&new)?;
-    for offset in SLOT_OFFSETS {
-        file.write_all_at(&encode(Synced::default()), offset)?;
-    }
-    file.sync_all()?;
-    fs::rename(&new, folder.join(WATERMARK_FILE))
-}
-
-impl Watermark {
-    fn open(folder: &Path) -> Result<Watermark, OpenError> {
-        let damaged =
-            |how: String| OpenError::Damaged(folder.to_owned(), format!("{WATERMARK_FILE} {how}"));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(folder.join(WATERMARK_FILE))
-            .map_err(|error| damaged(format!("cannot be read: {error}")))?;
-        let slots = SLOT_OFFSETS.map(|offset| {
-            let mut slot = [0; SLOT_BYTES];
-            file.read_exact_at(&mut slot, offset)
-                .ok()
-                .and_then(|()| decode(&slot))
-        });
-        let newest = slots.iter().flatten().max().copied();
-        let synced = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
-        // The other slot is overwritten next, so that this one survives a torn write.
-        let next_slot = if slots[0] == newest { 1 } else { 0 };
-        Ok(Watermark {
-            file,
-            synced,
-            next_slot,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_watermark_survives_a_torn_write_of_its_newest_slot() {
-        let folder = tempfile::tempdir().unwrap();
-        let opened = Folder::open(folder.path(), &[]).unwrap();
-        for revision in [5, 9, 7] {
-            opened.raise_watermark(Revision::new(revision), 0).unwrap();
-        }
-        assert_eq!(opened.watermark(), Revision::new(9));
-        drop(opened);
-        let file = OpenOptions::new()
-            .write(true)
-            .open(folder.path().join(WATERMARK_FILE))
-            .unwrap();
-        let newest = SLOT_OFFSETS.into_iter().find(|offset| {
-            let mut slot = [0; SLOT_BYTES];
-            File::open(folder.path().join(WATERMARK_FILE))
-                .unwrap()
-                .read_exact_at(&mut slot, *offset)
-                .unwrap();
-            decode(&slot).map(|synced| synced.revision) == Some(Revision::new(9))
-        });
-        file.write_all_at(b"torn", newest.unwrap()).unwrap();
-        assert_eq!(
-            Folder::open(folder.path(), &[]).unwrap().watermark(),
-            Revision::new(5)
-        );
-    }
 }

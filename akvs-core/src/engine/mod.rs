@@ -271,6 +271,23 @@ pub trait Engine: Send + Sync + 'static {
     /// Notes that everything up to this revision has been synced.
     fn raise_watermark(&self, revision: Revision) -> Result<()>;
 
+    /// Sees to it that, after a loss of power, [`reserved`](Engine::reserved) is at least this revision. Called before
+    /// it is given out by a commit that may be lost.
+    fn reserve(&self, _: Revision) -> Result<()> {
+        Ok(())
+    }
+
+    /// A revision up to which all may have been given out by commits that were lost.
+    fn reserved(&self) -> Result<Revision> {
+        Ok(Revision::ZERO)
+    }
+
+    /// Notes, as the last thing before the end, that everything up to this revision has been synced and none after it
+    /// was given out.
+    fn finish(&self, revision: Revision) -> Result<()> {
+        self.raise_watermark(revision)
+    }
+
     /// Whether it was opened although commits were lost, as its options allowed: the rows may not belong together, and
     /// numbers may have been given out that no row tells of any more.
     fn lost_commits(&self) -> bool {

@@ -1,20 +1,28 @@
-//! What an engine says of its rows when it is opened; and making a database usable again whose engine lost commits, once
-//! its operator has accepted that.
+//! What an engine says of its rows when it is opened; how the revisions go on after the store went back in time; and
+//! making a database usable again whose engine lost commits, once its operator has accepted that.
 //!
-//! That reads every row once. It brings nothing back: it sees to it that what is left fits together again, and that no
-//! number is given out a second time. Invariant: it ends with one synced commit, or changes nothing.
+//! That reads every row once. It brings nothing back: it sees to it that what is left fits together again. Invariants: no
+//! revision is given out a second time; either way ends with one synced commit, or changes nothing.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 
-use super::rows::{self, CatalogueRow, Dropped, HistoryId, NamespaceId, Swept, Tally};
+use super::rows::{self, CatalogueRow, Dropped, Gaps, HistoryId, NamespaceId, Swept, Tally};
 use super::{Batch, Durability, Engine, Limit, Span, Table};
 use crate::database::Counters;
-use crate::{Code, Counts, Error, Result, Revision};
+use crate::{Code, Counts, Error, Result, Revision, Timestamp};
 
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.
 const LEAP: u64 = 1 << 32;
+/// How many times as many are skipped at most, by chance, where no clock tells one leap from another.
+const MOST_LEAPS: u64 = 1 << 8;
+/// So many revisions there are for each millisecond since 1970: more than a store gives out in one, so that what the
+/// clock says is always ahead of what was given out before. They last until the year 2248.
+const REVISIONS_PER_MS: u64 = 1 << 10;
+/// The year 2020. A clock that says less was never set.
+const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 const PAGE_ROWS: usize = 1_000;
 
 /// What an engine says of itself.
@@ -22,6 +30,7 @@ pub(crate) struct Found {
     pub(crate) counters: Counters,
     pub(crate) forgotten: Revision,
     pub(crate) has_format: bool,
+    pub(crate) gaps: Gaps,
 }
 
 impl Found {
@@ -45,16 +54,67 @@ impl Found {
             },
             forgotten: Revision::new(forgotten),
             has_format: format.is_some(),
+            gaps: gaps(engine)?,
         })
     }
 }
 
+fn gaps(engine: &dyn Engine) -> Result<Gaps> {
+    let row = engine.get(Table::Meta, rows::META_GAPS)?;
+    row.map_or(Ok(Gaps::default()), |row| Gaps::parse(&row))
+}
+
+/// The revision after which to go on where those after `found` may have been given out already: as the clock says, or
+/// where that is behind, or not known, far beyond.
+pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> {
+    let now = now.filter(|now| *now >= EARLIEST);
+    let by_clock = now.map_or(0, |now| now.as_millis().saturating_mul(REVISIONS_PER_MS));
+    let next = match by_clock.saturating_sub(1) {
+        next if next > found.get() && next < Revision::MAX.get() => next,
+        _ => {
+            let chance = RandomState::new().hash_one(found.get()) % (LEAP * MOST_LEAPS);
+            found.get().saturating_add(LEAP).saturating_add(chance)
+        }
+    };
+    match next < Revision::MAX.get() {
+        true => Ok(Revision::new(next)),
+        false => Err(exhausted()),
+    }
+}
+
+/// The error that no revisions are left.
+pub(crate) fn exhausted() -> Error {
+    let text = format!(
+        "no revision is left: the last one is {}; export the data and import it into a new store",
+        Revision::MAX
+    );
+    Error::new(Code::Storage, text)
+}
+
+/// Goes on after this revision, where those before it may have been given out and are not there any more.
+pub(crate) fn skip(engine: &dyn Engine, last: Revision, next: Revision) -> Result<Gaps> {
+    let mut gaps = gaps(engine)?;
+    gaps.add(last, next);
+    let mut batch = Batch::default();
+    let number = rows::number_value;
+    batch.put(Table::Meta, rows::META_FORMAT, number(rows::FORMAT));
+    batch.put(Table::Meta, rows::META_GAPS, gaps.encode());
+    batch.put(Table::Meta, rows::META_REVISION, number(next.get()));
+    engine.admit(&batch)?;
+    engine.commit(batch, Durability::Synced)?;
+    Ok(gaps)
+}
+
 /// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on. The histories
 /// may miss changes anywhere: each namespace begins another one, and those that were dropped are forgotten.
-pub(crate) fn begin_anew(engine: &dyn Engine, known: Counters) -> Result<Counters> {
+pub(crate) fn begin_anew(
+    engine: &dyn Engine,
+    known: Counters,
+    now: Option<Timestamp>,
+) -> Result<Counters> {
     let found = Rows::read(engine, known)?;
     let mut next = Counters {
-        revision: Revision::new(found.revision.get() + LEAP),
+        revision: leap(found.revision, now)?,
         namespace: found.namespace + LEAP,
     };
     let mut fresh = || {
@@ -96,6 +156,7 @@ pub(crate) fn begin_anew(engine: &dyn Engine, known: Counters) -> Result<Counter
     batch.put(Table::Meta, rows::META_REVISION, number(revision));
     batch.put(Table::Meta, rows::META_FORGOTTEN, number(revision));
     batch.put(Table::Meta, rows::META_NAMESPACE, number(next.namespace));
+    engine.admit(&batch)?;
     engine.commit(batch, Durability::Synced)?;
     Ok(next)
 }

@@ -12,6 +12,7 @@
 //! | history | history id u64, revision u64, index u16 | see `changes` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
+//! | meta | `gaps` | see `gaps` |
 //! | meta | `forgotten` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
 //! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64, revision u64 |
 //! | meta | `dropped`, revision u64 | name: the namespace that was dropped at this revision and has not been made anew |
@@ -20,6 +21,7 @@
 //! is the revision up to which it is not complete any more.
 
 mod change;
+mod gaps;
 mod namespace;
 
 use std::ops::Range;
@@ -29,6 +31,7 @@ use bytes::{Buf, BufMut, Bytes};
 pub(crate) use self::change::{
     change_value, history_key, history_prefix, history_span, parse_change, parse_history_key,
 };
+pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{
     CatalogueRow, Dropped, FIRST_NAME, Live, Swept, Tally, catalogue_value, counts_key,

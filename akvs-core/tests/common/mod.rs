@@ -37,6 +37,9 @@ pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
     Key::new(text.as_ref().to_vec()).expect("a key")
 }
 
+/// The time of day of restores, in ms.
+pub(crate) const NOW: u64 = 1_800_000_000_000;
+
 pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }

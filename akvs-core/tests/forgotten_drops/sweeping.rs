@@ -99,6 +99,7 @@ fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
         drop_namespace(&database, "gone");
         drop_others(&database, "n", KEPT_DROPS);
         assert_eq!(database.history_of(&name("gone")).unwrap(), None);
+        database.close().unwrap();
         drop(database);
         let database = home.open(Options::default());
         sweep_all(&database, 3);

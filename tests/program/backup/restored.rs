@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{back_up, fill, listing, piped, restore, text_of, verb};
+use super::{back_up, exported, fill, listing, piped, restore, verb};
 use crate::common::{Ran, Server};
 
 /// A backup, and what a server exports of it.
@@ -24,7 +24,7 @@ impl Made {
         let server = Server::start(&data, &[]);
         assert_eq!(server.ask("POST", "/kv/a/b?ttl=9d", b"c").status, 201);
         fill(server.address(), "large", large);
-        let export = text_of(&server, "/export");
+        let export = exported(&server);
         let made = Made { folder, export };
         back_up(&data, &made.file());
         server.stop();
@@ -47,7 +47,7 @@ impl Made {
     /// A folder is served, and has it all.
     fn assert_there(&self, data: &Path) {
         let server = Server::start(data, &[]);
-        assert!(text_of(&server, "/export") == self.export);
+        assert!(exported(&server) == self.export);
         server.stop();
     }
 }
@@ -96,7 +96,7 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
         bytes
     };
     let mut newer = whole.clone();
-    newer[8] = 2;
+    newer[8] = 9;
     let empty = made.path("empty");
     fs::create_dir(&empty).unwrap();
     let middle = whole.len() / 2;
@@ -113,7 +113,7 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
             b"{\"akvs\":1,\"namespace\":\"a\"}\n".to_vec(),
             "not a backup",
         ),
-        (newer, "use a newer release"),
+        (newer, "restore it with the release that wrote it"),
     ] {
         let file = made.path("bad");
         fs::write(&file, &bytes).unwrap();

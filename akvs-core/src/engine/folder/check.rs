@@ -6,16 +6,17 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::watermark::{Known, SLOT_BYTES, SLOT_OFFSETS, decode};
 use super::{
-    FORMAT_FILE, Folder, LOCK_FILE, OpenError, SLOT_BYTES, SLOT_OFFSETS, STORE_FOLDER, Synced,
-    WATERMARK_FILE, check_format, decode, format_text,
+    FORMAT_FILE, Folder, LOCK_FILE, OpenError, STORE_FOLDER, WATERMARK_FILE, check_format,
+    format_text,
 };
 use crate::engine::lock::FolderLock;
 use crate::{Report, Revision};
 
 /// A folder whose own files were checked, locked as long as this is kept.
 pub(in crate::engine) struct Checked {
-    synced: Synced,
+    synced: Known,
     _lock: FolderLock,
 }
 
@@ -73,7 +74,7 @@ fn refuse_other(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks our files, and says what was known to be synced.
-fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Synced> {
+fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
     report.read_file();
     match fs::read(path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
@@ -87,12 +88,12 @@ fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Synced> {
 }
 
 /// Checks both slots, and that there is nothing beside them.
-fn check_watermark(path: &Path, report: &mut Report<'_>) -> Synced {
+fn check_watermark(path: &Path, report: &mut Report<'_>) -> Known {
     let bytes = match fs::read(path.join(WATERMARK_FILE)) {
         Ok(bytes) => bytes,
         Err(error) => {
             report.file(WATERMARK_FILE, format!("cannot be read: {error}"));
-            return Synced::default();
+            return Known::default();
         }
     };
     let mut rest = bytes.clone();

@@ -151,6 +151,13 @@ impl Known {
                 _ => Err("no namespace was dropped at this revision".into()),
             };
         }
+        if key == rows::META_GAPS {
+            let gaps = rows::Gaps::parse(value).map_err(text)?;
+            return match gaps.newest() > self.revision {
+                true => Err("a revision in it was not given out yet".into()),
+                false => Ok(()),
+            };
+        }
         let numbers = [
             rows::META_FORMAT,
             rows::META_REVISION,

@@ -1,0 +1,225 @@
+//! The watermark: how far the data is known to be synced, and up to where revisions may have been given out.
+//!
+//! The file has two slots that are written in turn, each synced before it counts, so that a torn write leaves the other.
+//!
+//! A commit that is not synced gives out revisions that a loss of power takes back. So they are reserved first, many at
+//! once: while a store is written so, each write of the watermark also reserves those that follow, and a commit hardly
+//! ever waits for one of its own. Invariant: no revision above both numbers was ever given out.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::{NEW_WATERMARK_FILE, OpenError, WATERMARK_FILE};
+use crate::Revision;
+
+/// Four numbers, and their checksum u32.
+pub(super) const SLOT_BYTES: usize = 36;
+const CHECKSUM: usize = SLOT_BYTES - 4;
+/// Far enough apart that one torn write cannot hit both.
+pub(super) const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
+/// So many revisions are reserved at once: far more than are given out between two writes of the watermark.
+const RESERVED: u64 = 1 << 20;
+
+/// What the file says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Known {
+    /// How often it was written.
+    pub(super) number: u64,
+    /// The newest revision that was synced.
+    pub(super) revision: Revision,
+    /// The newest commit that was synced, as the engine counts them.
+    pub(super) commit: u64,
+    /// The revision up to which all may have been given out, synced or not.
+    pub(super) reserved: Revision,
+}
+
+pub(super) struct Watermark {
+    file: File,
+    known: Known,
+    next_slot: usize,
+    /// Whether revisions are given out before they are synced.
+    reserves: bool,
+}
+
+impl Watermark {
+    pub(super) fn known(&self) -> Known {
+        self.known
+    }
+
+    /// Writes it where it is higher than before.
+    pub(super) fn raise(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
+        let raised = self.raised(revision, commit);
+        self.write(Known {
+            reserved: match self.reserves && raised != self.known {
+                true => raised.reserved.max(ahead(revision)),
+                false => raised.reserved,
+            },
+            ..raised
+        })
+    }
+
+    /// Reserves a revision, unless it is.
+    pub(super) fn reserve(&mut self, revision: Revision) -> io::Result<()> {
+        self.reserves = true;
+        if revision <= self.known.reserved {
+            return Ok(());
+        }
+        self.write(Known {
+            reserved: ahead(revision),
+            ..self.known
+        })
+    }
+
+    /// Writes it as the last thing: what was reserved and not given out may be given out later.
+    pub(super) fn finish(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
+        let raised = self.raised(revision, commit);
+        self.write(Known {
+            reserved: raised.reserved.min(raised.revision),
+            ..raised
+        })
+    }
+
+    fn raised(&self, revision: Revision, commit: u64) -> Known {
+        Known {
+            revision: revision.max(self.known.revision),
+            commit: commit.max(self.known.commit),
+            ..self.known
+        }
+    }
+
+    fn write(&mut self, known: Known) -> io::Result<()> {
+        if known == self.known {
+            return Ok(());
+        }
+        let known = Known {
+            number: self.known.number + 1,
+            ..known
+        };
+        self.file
+            .write_all_at(&encode(known), SLOT_OFFSETS[self.next_slot])?;
+        self.file.sync_data()?;
+        self.known = known;
+        self.next_slot = 1 - self.next_slot;
+        Ok(())
+    }
+}
+
+fn ahead(revision: Revision) -> Revision {
+    Revision::new(revision.get().saturating_add(RESERVED)).min(Revision::MAX)
+}
+
+/// Makes the file in one step, so that it is whole if it is there.
+pub(super) fn create(folder: &Path) -> io::Result<()> {
+    let new = folder.join(NEW_WATERMARK_FILE);
+    let file = File::create(&new)?;
+    for offset in SLOT_OFFSETS {
+        file.write_all_at(&encode(Known::default()), offset)?;
+    }
+    file.sync_all()?;
+    fs::rename(&new, folder.join(WATERMARK_FILE))
+}
+
+pub(super) fn open(folder: &Path) -> Result<Watermark, OpenError> {
+    let damaged =
+        |how: String| OpenError::Damaged(folder.to_owned(), format!("{WATERMARK_FILE} {how}"));
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(folder.join(WATERMARK_FILE))
+        .map_err(|error| damaged(format!("cannot be read: {error}")))?;
+    let slots = SLOT_OFFSETS.map(|offset| {
+        let mut slot = [0; SLOT_BYTES];
+        let read = file.read_exact_at(&mut slot, offset).ok();
+        read.and_then(|()| decode(&slot))
+    });
+    let newest = slots.iter().flatten().max().copied();
+    let known = newest.ok_or_else(|| damaged("has no valid slot".into()))?;
+    Ok(Watermark {
+        file,
+        known,
+        // The other slot is overwritten next, so that this one survives a torn write.
+        next_slot: if slots[0] == newest { 1 } else { 0 },
+        reserves: false,
+    })
+}
+
+fn encode(known: Known) -> [u8; SLOT_BYTES] {
+    let Known {
+        number,
+        revision,
+        commit,
+        reserved,
+    } = known;
+    let numbers = [number, revision.get(), commit, reserved.get()];
+    let mut slot = [0; SLOT_BYTES];
+    for (place, number) in slot.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
+    }
+    let checksum = crc32fast::hash(&slot[..CHECKSUM]);
+    slot[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
+    slot
+}
+
+pub(super) fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Known> {
+    let number = |at: usize| slot[at..at + 8].try_into().ok().map(u64::from_le_bytes);
+    let known = Known {
+        number: number(0)?,
+        revision: Revision::new(number(8)?),
+        commit: number(16)?,
+        reserved: Revision::new(number(24)?),
+    };
+    (encode(known) == *slot).then_some(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: u64) -> Revision {
+        Revision::new(number)
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path()).unwrap();
+        folder
+    }
+
+    #[test]
+    fn it_survives_a_torn_write_of_its_newest_slot() {
+        let folder = folder();
+        let mut opened = open(folder.path()).unwrap();
+        for revision in [5, 9, 7] {
+            opened.raise(number(revision), 0).unwrap();
+        }
+        assert_eq!(opened.known().revision, number(9));
+        let newest = SLOT_OFFSETS[1 - opened.next_slot];
+        opened.file.write_all_at(b"torn", newest).unwrap();
+        drop(opened);
+        let known = open(folder.path()).unwrap().known();
+        assert_eq!((known.number, known.revision), (1, number(5)));
+    }
+
+    #[test]
+    fn what_is_reserved_is_known_after_an_end_without_a_word() {
+        let folder = folder();
+        let known = || open(folder.path()).unwrap().known();
+        let mut opened = open(folder.path()).unwrap();
+        opened.raise(number(5), 1).unwrap();
+        assert_eq!(known().reserved, Revision::ZERO, "all is synced");
+        opened.reserve(number(6)).unwrap();
+        assert_eq!(known().reserved, number(6 + RESERVED));
+        let written = known().number;
+        for revision in 7..1_000 {
+            opened.reserve(number(revision)).unwrap();
+        }
+        assert_eq!(known().number, written, "it is written seldom");
+        opened.raise(number(999), 2).unwrap();
+        assert_eq!(known().reserved, number(999 + RESERVED));
+        opened.finish(number(1_000), 3).unwrap();
+        assert_eq!(known().reserved, number(1_000));
+        assert_eq!((known().revision, known().commit), (number(1_000), 3));
+    }
+}

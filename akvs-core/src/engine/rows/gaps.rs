@@ -1,0 +1,149 @@
+//! The gaps in the sequence of revisions: where a store went back in time, or may have, its counter skips all that may
+//! have been given out and is not there any more.
+//!
+//! | meta | value |
+//! | --- | --- |
+//! | `gaps` | for each gap, in order: the last revision before it u64, the one after which the store went on u64 |
+//!
+//! Invariant: none of what lies between the two is ever given out, and whoever has seen one has seen another history.
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::corrupted;
+use crate::{Result, Revision};
+
+pub(crate) const META_GAPS: &[u8] = b"gaps";
+
+/// The most gaps that are kept. Beyond them the two oldest become one.
+const MAX_GAPS: usize = 256;
+
+/// The gaps of a store, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gaps(Vec<Gap>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Gap {
+    /// The last revision before it.
+    last: Revision,
+    /// The store went on after this revision, which was not given out either.
+    next: Revision,
+}
+
+impl Gaps {
+    /// Adds the newest.
+    pub(crate) fn add(&mut self, last: Revision, next: Revision) {
+        self.0.push(Gap { last, next });
+        while self.0.len() > MAX_GAPS {
+            let oldest = self.0.remove(0);
+            self.0[0].last = oldest.last;
+        }
+    }
+
+    /// The last revision before the gap in which this one lies, if it lies in one.
+    pub(crate) fn before(&self, revision: Revision) -> Option<Revision> {
+        let after = self.0.partition_point(|gap| gap.next <= revision);
+        let gap = self.0.get(after)?;
+        (revision > gap.last).then_some(gap.last)
+    }
+
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(self.0.len() * 16);
+        for gap in &self.0 {
+            bytes.put_u64_le(gap.last.get());
+            bytes.put_u64_le(gap.next.get());
+        }
+        bytes.into()
+    }
+
+    pub(crate) fn parse(mut value: &[u8]) -> Result<Gaps> {
+        let mut gaps = Gaps::default();
+        let mut before = Revision::ZERO;
+        while value.has_remaining() {
+            let mut number = || value.try_get_u64_le().map_err(|_| corrupted("gap"));
+            let (last, next) = (Revision::new(number()?), Revision::new(number()?));
+            let is_in_order = before <= last && last < next && next <= Revision::MAX;
+            if !is_in_order || gaps.0.len() == MAX_GAPS {
+                return Err(corrupted("gap"));
+            }
+            gaps.0.push(Gap { last, next });
+            before = next;
+        }
+        Ok(gaps)
+    }
+
+    /// After which revision the store went on last.
+    pub(crate) fn newest(&self) -> Revision {
+        self.0.last().map_or(Revision::ZERO, |gap| gap.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(number: u64) -> Revision {
+        Revision::new(number)
+    }
+
+    #[test]
+    fn only_what_lies_between_is_in_a_gap() {
+        let mut gaps = Gaps::default();
+        assert_eq!(gaps.before(number(5)), None);
+        gaps.add(number(5), number(100));
+        gaps.add(number(107), number(200));
+        for (revision, last) in [
+            (5, None),
+            (6, Some(5)),
+            (99, Some(5)),
+            (100, None),
+            (107, None),
+            (108, Some(107)),
+            (199, Some(107)),
+            (200, None),
+            (u64::MAX, None),
+        ] {
+            assert_eq!(
+                gaps.before(number(revision)),
+                last.map(number),
+                "{revision}"
+            );
+        }
+        assert_eq!(Gaps::parse(&gaps.encode()).unwrap(), gaps);
+    }
+
+    #[test]
+    fn too_many_become_fewer_and_none_is_forgotten() {
+        let mut gaps = Gaps::default();
+        for step in 0..1_000 {
+            gaps.add(number(step * 10 + 3), number(step * 10 + 10));
+        }
+        assert_eq!(gaps.0.len(), MAX_GAPS);
+        for step in 0..1_000 {
+            assert!(gaps.before(number(step * 10 + 5)).is_some(), "{step}");
+        }
+        assert_eq!(gaps.before(number(9_992)), None);
+        assert_eq!(gaps.before(number(3)), None);
+        assert_eq!(Gaps::parse(&gaps.encode()).unwrap(), gaps);
+    }
+
+    #[test]
+    fn what_is_no_list_of_gaps_is_an_error() {
+        let row = |numbers: &[u64]| -> Vec<u8> {
+            numbers
+                .iter()
+                .flat_map(|number| number.to_le_bytes())
+                .collect()
+        };
+        assert!(Gaps::parse(&row(&[1, 2, 2, 3])).is_ok());
+        for wrong in [
+            row(&[1]),
+            row(&[2, 2]),
+            row(&[3, 2]),
+            row(&[1, 5, 4, 6]),
+            row(&[1, u64::MAX]),
+            row(&[1, 2])[..15].to_vec(),
+        ] {
+            assert!(Gaps::parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
