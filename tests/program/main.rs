@@ -14,6 +14,7 @@ mod crash;
 mod daemon;
 mod doctor;
 mod dropping;
+mod escape;
 mod eval;
 #[path = "../../akvs-core/tests/common/fixture.rs"]
 mod fixture;
@@ -36,6 +37,7 @@ mod tls;
 mod tokens;
 mod transfer;
 mod upgrade;
+mod usage;
 mod variables;
 mod verbs;
 mod version;

@@ -103,7 +103,9 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> 
             .to_string(),
             false => format!(
                 "{}  {} keys, {} bytes",
-                namespace.name, namespace.keys, namespace.bytes
+                shown::text(namespace.name.as_bytes()),
+                namespace.keys,
+                namespace.bytes
             ),
         };
         if !output::go_on(format!("{line}\n").as_bytes())? {
