@@ -4,8 +4,9 @@
 //! Invariant: one failure is one line on stderr.
 
 use std::fmt;
-use std::io::Write;
 use std::process::ExitCode;
+
+use crate::cli::output;
 
 /// The end of a run that did not do what it was asked.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Failure {
 enum Kind {
     Failed,
     Usage,
+    Unreachable,
     InUse,
     Config,
 }
@@ -27,6 +29,7 @@ impl Kind {
         match self {
             Kind::Failed => 1,
             Kind::Usage => 2,
+            Kind::Unreachable => 69,
             Kind::InUse => 75,
             Kind::Config => 78,
         }
@@ -42,6 +45,22 @@ impl Failure {
     /// It was not asked for as it can be.
     pub(crate) fn usage(text: impl fmt::Display) -> Failure {
         Failure::new(Kind::Usage, text)
+    }
+
+    /// The server that was to do it is not there, cannot be reached or does not answer.
+    pub(crate) fn unreachable(text: impl fmt::Display) -> Failure {
+        Failure::new(Kind::Unreachable, text)
+    }
+
+    /// The same for a verb that asks whether a server is there, and so has its answer.
+    pub(crate) fn into_answer(self) -> Failure {
+        match self.kind {
+            Kind::Unreachable => Failure {
+                kind: Kind::Failed,
+                ..self
+            },
+            Kind::Failed | Kind::Usage | Kind::InUse | Kind::Config => self,
+        }
     }
 
     /// Another server has the data folder.
@@ -86,7 +105,7 @@ impl Failure {
     /// Says it on stderr.
     pub(crate) fn report(&self) -> ExitCode {
         // Where nobody listens any more, the exit code has to do.
-        _ = writeln!(std::io::stderr(), "akvs: {}", self.text);
+        output::note(&self.text);
         ExitCode::from(self.code())
     }
 }

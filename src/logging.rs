@@ -20,7 +20,9 @@ use file_rotate::{ContentLimit, FileRotate};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 
+use crate::escape;
 use crate::failure::Failure;
+use crate::files;
 use crate::settings::{LogFormat, Settings};
 
 /// How large a log file may become, and how many such files are kept beside it.
@@ -77,19 +79,37 @@ impl Sink {
 /// The logger, whose filter can be replaced while others log.
 static LOGGER: OnceLock<Replaceable> = OnceLock::new();
 
-struct Replaceable(ArcSwap<Logger>);
+struct Replaceable(ArcSwap<Lines>);
+
+/// A logger, and how its lines look.
+struct Lines {
+    logger: Logger,
+    is_json: bool,
+}
 
 impl Log for Replaceable {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.load().enabled(metadata)
+        self.0.load().logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        self.0.load().log(record);
+        let lines = self.0.load();
+        if lines.is_json || !lines.logger.enabled(record.metadata()) {
+            return lines.logger.log(record);
+        }
+        // A line stays one, and a terminal as it was, whatever text of others it quotes.
+        let text = record.args().to_string();
+        let text = escape::text(&text);
+        let mut line = Record::builder();
+        line.metadata(record.metadata().clone())
+            .module_path(record.module_path())
+            .file(record.file())
+            .line(record.line());
+        lines.logger.log(&line.args(format_args!("{text}")).build());
     }
 
     fn flush(&self) {
-        self.0.load().flush();
+        self.0.load().logger.flush();
     }
 }
 
@@ -116,8 +136,11 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
 
 /// Logs to this file from here on.
 fn open(path: &Path) -> Result<(), Failure> {
+    let path = &files::to_append(path)
+        .map_err(|why| Failure::config(format!("log.file: {} {why}", path.display())))?;
     let mut options = OpenOptions::new();
     options.read(true).create(true).append(true).mode(0o600);
+    options.custom_flags(files::NO_LINK);
     // The library would go on without a file, and without a word.
     options.open(path).map_err(|error| {
         let path = path.display();
@@ -153,10 +176,10 @@ pub(crate) fn above(settings: &Settings, prompt: Box<dyn Write + Send>) {
 
 /// From here on what is logged, and how it looks, is as the settings say.
 pub(crate) fn filter(settings: &Settings) {
-    let logger = Arc::new(logger(settings));
-    let level = logger.filter();
-    let current = LOGGER.get_or_init(|| Replaceable(ArcSwap::new(Arc::clone(&logger))));
-    current.0.store(logger);
+    let lines = Arc::new(lines(settings));
+    let level = lines.logger.filter();
+    let current = LOGGER.get_or_init(|| Replaceable(ArcSwap::new(Arc::clone(&lines))));
+    current.0.store(lines);
     // Refused where it is the logger already.
     let _ = log::set_logger(current);
     log::set_max_level(level);
@@ -172,7 +195,7 @@ pub(crate) fn not_above(settings: &Settings) {
     }
 }
 
-fn logger(settings: &Settings) -> Logger {
+fn lines(settings: &Settings) -> Lines {
     let mut builder = env_logger::Builder::new();
     for (library, level) in QUIET {
         builder.filter_module(library, level);
@@ -197,7 +220,10 @@ fn logger(settings: &Settings) -> Logger {
     } else {
         builder.format_timestamp_millis();
     }
-    builder.build()
+    Lines {
+        logger: builder.build(),
+        is_json: json,
+    }
 }
 
 /// A log line as programs read it.
@@ -217,6 +243,7 @@ fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         target: record.target(),
         msg: record.args().to_string(),
     };
-    serde_json::to_writer(&mut *out, &line)?;
-    out.write_all(b"\n")
+    // JSON escapes of control characters only those that it must.
+    let line = serde_json::to_string(&line)?;
+    writeln!(out, "{}", escape::json(&line))
 }

@@ -123,7 +123,7 @@ impl Owner {
     /// The server of this data folder, or the failure that none runs.
     pub(crate) async fn expect(data_dir: &str) -> Result<Owner, Failure> {
         let found = Owner::find(data_dir).await?;
-        found.ok_or_else(|| Failure::failed(nobody(data_dir)))
+        found.ok_or_else(|| Failure::unreachable(nobody(data_dir)))
     }
 
     /// Its process, where it has a number here.
@@ -197,7 +197,7 @@ impl Owner {
             true => "does not answer",
             false => "broke the connection off",
         };
-        Failure::failed(format!("{who} {how} on {}", self.socket.display()))
+        Failure::unreachable(format!("{who} {how} on {}", self.socket.display()))
     }
 
     /// Has it stop, and does not wait for that.

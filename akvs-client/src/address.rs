@@ -29,18 +29,28 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Reads `http://…`, `https://…` or `unix:/path`; the default where there is none.
+    /// Reads `http://…`, `https://…`, `unix:/path` or `HOST:PORT`, which is of HTTP; the default where there is none.
     pub(crate) fn parse(text: Option<&str>) -> Result<Address> {
         let text = text.unwrap_or(DEFAULT_URL);
         if let Some(path) = text.strip_prefix(UNIX) {
             // `unix:///path` is how others write it.
             let path = path.strip_prefix("//").unwrap_or(path);
+            if let Some(rest) = path.strip_prefix("~/") {
+                let home = home().ok_or_else(|| {
+                    invalid("the base URL is not valid: there is no home folder for ~; set HOME")
+                })?;
+                return Ok(Address::socket(home.join(rest)));
+            }
             if !path.starts_with('/') {
                 return refuse("after unix: comes the socket's path, which begins with a slash");
             }
             return Ok(Address::socket(path.into()));
         }
-        let url = Url::parse(text).map_err(bad_url)?;
+        let url = match without_scheme(text) {
+            true => Url::parse(&format!("http://{}", text.trim())),
+            false => Url::parse(text),
+        };
+        let url = url.map_err(bad_url)?;
         if !matches!(url.scheme(), "http" | "https") {
             return refuse("it begins with none of http://, https:// and unix:/");
         }
@@ -68,6 +78,28 @@ impl Address {
     }
 }
 
+/// Whether it is a host that says itself, or by its port, that it is one: `127.0.0.1:8080`, `localhost`, `kv.example`.
+fn without_scheme(text: &str) -> bool {
+    let text = text.trim();
+    if text.contains("://") || text.starts_with(['/', '.']) {
+        return false;
+    }
+    let authority = text.split('/').next().unwrap_or_default();
+    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+    match host_and_port.rsplit_once(':') {
+        // `mailto:me` has a scheme.
+        Some((host, port)) => {
+            !host.is_empty() && port.parse::<u16>().is_ok() || host_and_port.ends_with(']')
+        }
+        None => is_localhost(&host_and_port) || host_and_port.contains('.'),
+    }
+}
+
+/// The user's home folder.
+pub(crate) fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| home.is_absolute())
+}
+
 /// Whether the name needs nobody to be asked; a URL's host is in small letters.
 fn is_localhost(host: &&str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -75,6 +107,10 @@ fn is_localhost(host: &&str) -> bool {
 }
 
 pub(crate) fn bad_url(error: url::ParseError) -> Error {
+    if error == url::ParseError::RelativeUrlWithoutBase {
+        let text = "expected HOST:PORT, http://, https:// or unix:/PATH";
+        return invalid(format!("the base URL is not valid: {text}"));
+    }
     invalid(format!("the base URL is not valid: {error}"))
 }
 
@@ -103,6 +139,50 @@ mod tests {
             assert!(error.contains("begins with a slash"), "{text}: {error}");
         }
         assert_eq!(Address::parse(Some("http://h")).unwrap().socket, None);
+    }
+
+    #[test]
+    fn a_host_without_a_scheme_is_of_http() {
+        for (text, base) in [
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("127.0.0.1", "http://127.0.0.1"),
+            ("localhost:8080", "http://localhost:8080"),
+            ("localhost", "http://localhost"),
+            ("[::1]:8080", "http://[::1]:8080"),
+            ("[::1]", "http://[::1]"),
+            ("kv.example", "http://kv.example"),
+            ("kv.example:1/store/", "http://kv.example:1/store"),
+            ("akvs:8080", "http://akvs:8080"),
+            ("me:secret@kv.example:1", "http://me:secret@kv.example:1"),
+            (" 127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("HTTPS://kv.example", "https://kv.example"),
+        ] {
+            let address = Address::parse(Some(text)).unwrap();
+            assert_eq!(address.base_url, base, "{text}");
+        }
+        for text in [
+            "",
+            "nonsense",
+            "mailto:me",
+            "/run/akvs.sock",
+            "./a.sock",
+            ":8080",
+            "h:99999",
+            "::1",
+        ] {
+            let error = Address::parse(Some(text)).unwrap_err().to_string();
+            assert!(
+                error.contains("the base URL is not valid"),
+                "{text}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_socket_in_the_home_folder_is_found() {
+        let Some(home) = home() else { return };
+        let address = Address::parse(Some("unix:~/akvs.sock")).unwrap();
+        assert_eq!(address.socket, Some(home.join("akvs.sock")));
     }
 
     #[test]

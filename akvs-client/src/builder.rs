@@ -55,8 +55,8 @@ pub struct ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Where the server is: `http://…`, `https://…`, or `unix:/path/to/akvs.sock`; `http://localhost:8080` by default.
-    /// It may have a path, below which a proxy serves AKVS.
+    /// Where the server is: `http://…`, `https://…`, `unix:/path/to/akvs.sock`, or `HOST:PORT`, which is of HTTP;
+    /// `http://localhost:8080` by default. It may have a path, below which a proxy serves AKVS.
     ///
     /// ```
     /// # use akvs_client::Client;

@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 
 use akvs_core::{Code, Error as CoreError};
 
-use crate::address::{Address, invalid};
+use crate::address::{Address, home, invalid};
 use crate::builder::{ClientBuilder, bearer};
 use crate::error::{Error, Result};
 
@@ -66,6 +67,11 @@ fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<ClientBuilde
 }
 
 fn first_line(path: OsString) -> Result<String> {
+    // No shell has looked at it.
+    let path = match Path::new(&path).strip_prefix("~").ok().zip(home()) {
+        Some((rest, home)) => home.join(rest),
+        None => path.into(),
+    };
     let read = || {
         let file = File::open(path)?.take(MAX_TOKEN_BYTES);
         let mut line = String::new();

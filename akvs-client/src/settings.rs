@@ -147,9 +147,12 @@ pub(crate) struct Document {
 impl Document {
     /// The settings, if they can be read.
     pub(crate) fn settings(self) -> Option<Settings> {
-        let ttl = self.ttl.map(|text| humantime::parse_duration(&text));
+        let ttl = match self.ttl {
+            Some(text) => Some(akvs_core::parse_duration(&text)?),
+            None => None,
+        };
         Some(Settings {
-            ttl: ttl.transpose().ok()?,
+            ttl,
             max_value_bytes: self.max_value_bytes,
             max_keys: self.max_keys,
             max_bytes: self.max_bytes,

@@ -6,7 +6,7 @@ mod watch;
 
 use std::borrow::Cow;
 
-use akvs_core::{Code, Error, Result, Ttl};
+use akvs_core::{Code, Error, Result, Ttl, parse_duration};
 use bytes::Bytes;
 
 pub(crate) use self::list::{
@@ -124,32 +124,16 @@ fn parse_verb(text: &str) -> Result<Verb> {
     }
 }
 
-/// `90` and `90s` are seconds; `1500ms`, `5m`, `2h`, `7d` say their unit; `keep` keeps what there was.
+/// A length of time in the grammar of [`parse_duration`], but not zero; `keep` keeps what there was.
 pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
     if text == "keep" {
         return Ok(Ttl::Keep);
     }
-    let digits = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
-    let millis = match &text[digits..] {
-        "ms" => Some(1),
-        "" | "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    let number = text[..digits]
-        .parse::<u64>()
-        .ok()
-        .filter(|number| *number > 0);
-    let product = millis
-        .zip(number)
-        .and_then(|(millis, number)| number.checked_mul(millis));
-    product.map(Ttl::Millis).ok_or_else(|| {
+    let millis = parse_duration(text).and_then(|ttl| u64::try_from(ttl.as_millis()).ok());
+    let millis = millis.filter(|millis| *millis > 0);
+    millis.map(Ttl::Millis).ok_or_else(|| {
         let text = format!(
-            "ttl={:?} is no time, such as 90, 90s, 1500ms, 5m, 2h, 7d, or keep",
+            "invalid ttl {:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d, or keep",
             short(text)
         );
         invalid(&text, "ttl")
@@ -207,6 +191,8 @@ mod tests {
             ("5m", 300_000),
             ("2h", 7_200_000),
             ("7d", 604_800_000),
+            ("1h30m", 5_400_000),
+            ("1m%2030s", 90_000),
         ] {
             assert_eq!(
                 of_post(&format!("ttl={text}")).unwrap().ttl,

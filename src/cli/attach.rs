@@ -17,7 +17,7 @@ use crate::prompt::{self, Session};
 pub(crate) struct EvalFlags {
     #[command(flatten)]
     place: PlaceFlags,
-    /// The line; several words are one line too
+    /// The line; several words are one line too. --data-dir and --config may follow it; -- ends the flags
     #[arg(value_name = "LINE", required = true, num_args = 1.., trailing_var_arg = true)]
     line: Vec<String>,
 }
@@ -39,6 +39,11 @@ pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
 pub(crate) fn eval(flags: &EvalFlags) -> Result<(), Failure> {
     let line = match &flags.line[..] {
         [line] => line.clone(),
+        [line, more, ..] if line.contains(char::is_whitespace) => {
+            return Err(Failure::usage(format!(
+                "unexpected argument {more:?} after the line {line:?}"
+            )));
+        }
         words => shlex::try_join(words.iter().map(String::as_str))
             .map_err(|error| Failure::usage(format!("the line cannot be read: {error}")))?,
     };

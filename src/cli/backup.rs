@@ -48,6 +48,10 @@ pub(crate) struct VerifyFlags {
 pub(crate) fn backup(flags: &BackupFlags) -> Result<(), Failure> {
     let settings = flags.place.load()?.settings;
     if flags.file == Path::new("-") {
+        if output::is_terminal() {
+            let text = "a backup is not text: name a file for it, or send it on by a pipe";
+            return Err(Failure::usage(text));
+        }
         return write(&settings, &mut io::stdout().lock());
     }
     let mut file = NewFile::create(&flags.file, flags.force)?;

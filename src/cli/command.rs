@@ -3,12 +3,14 @@
 //! It does nothing itself. `akvs` alone is `akvs serve`, so that verb's flags are taken without its name too. A client's
 //! verb takes flags that say which server is meant, which the same verb has not at the prompt.
 
+use std::ffi::OsString;
+
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::client::Target;
 use super::{
-    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, ping, serve,
-    shell, start, status, stop, token, usage, version,
+    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, order, ping,
+    serve, shell, start, status, stop, token, usage, version,
 };
 use crate::failure::Failure;
 use crate::owner::block_on;
@@ -123,9 +125,10 @@ Examples:
 Settings come from built-in defaults, then the config file, then the environment, then flags; later ones win.
 The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml beside the program's bin, and
 /etc/akvs/akvs.toml. Every key can be set in the environment: AKVS_LIMITS__MAX_VALUE_BYTES for
-limits.max_value_bytes. Variables that Kubernetes or docker inject (AKVS_PORT=tcp://...) are ignored.
+limits.max_value_bytes. Flags may stand before the verb too. Variables that Kubernetes or docker inject (AKVS_PORT=tcp://...) are ignored.
 
-Exit codes: 0; 1 it failed; 2 usage; 75 another server has the data folder; 78 a setting is wrong.";
+Exit codes: 0; 1 it failed, or there is no such key; 2 usage; 69 the server cannot be reached; 75 another server has
+the data folder; 78 a setting is wrong. ping, pid, status, stop and healthcheck say 1 where no server answers.";
 
 const START: &str = "\
 Examples:
@@ -155,7 +158,9 @@ Examples:
   akvs watch foo --state --values
   AKVS_URL=https://kv.example AKVS_TOKEN_FILE=token akvs get foo bar
 
-Without --url and AKVS_URL it is the server of the data folder, by the socket in it, which needs no token.";
+Without --url and AKVS_URL it is the server of the data folder, by the socket in it, which needs no token.
+
+Exit codes: 0; 1 it failed, or there is no such key; 2 usage; 69 the server cannot be reached; 78 a setting is wrong.";
 
 /// What was typed.
 pub(crate) struct Typed {
@@ -195,25 +200,27 @@ fn with_target(verb: clap::Command) -> clap::Command {
 
 /// Reads what was typed; ends the process where help is all that was asked for.
 pub(crate) fn parse() -> Result<Typed, Failure> {
-    let matches = command()
-        .try_get_matches()
-        .map_err(|error| not_understood(&error))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| not_understood(&error))?;
+    let command = command();
+    let words = order::arrange(&command, std::env::args_os().collect());
+    let not_understood = |error: clap::Error| not_understood(&error, &command, &words);
+    let matches = command.clone().try_get_matches_from(&words);
+    let matches = matches.map_err(not_understood)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(not_understood)?;
     let mut leaf = &matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let is_client = matches!(cli.verb, Some(Verb::Client(_)));
     let target = is_client.then(|| Target::from_arg_matches(leaf));
-    let target = target.transpose().map_err(|error| not_understood(&error))?;
+    let target = target.transpose().map_err(not_understood)?;
     Ok(Typed { cli, target })
 }
 
-fn not_understood(error: &clap::Error) -> Failure {
+fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> Failure {
     if usage::is_answer(error) {
         error.exit();
     }
-    let why = usage::line(error);
+    let why = usage::line(error, command, words.get(1..).unwrap_or_default());
     Failure::usage(format!("{why}; --help says more"))
 }
 
@@ -230,11 +237,11 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
         Verb::Serve(flags) => serve::run(&flags),
         Verb::Console(flags) => attach::console(&flags),
         Verb::Start(flags) => start::run(&flags),
-        Verb::Stop(flags) => stop::run(&flags),
+        Verb::Stop(flags) => stop::run(&flags).map_err(Failure::into_answer),
         Verb::Restart(flags) => stop::restart(&flags),
-        Verb::Ping(flags) => ping::run(&flags),
-        Verb::Pid(flags) => ping::pid(&flags),
-        Verb::Status(flags) => status::run(&flags),
+        Verb::Ping(flags) => ping::run(&flags).map_err(Failure::into_answer),
+        Verb::Pid(flags) => ping::pid(&flags).map_err(Failure::into_answer),
+        Verb::Status(flags) => status::run(&flags).map_err(Failure::into_answer),
         Verb::Attach(flags) => attach::run(&flags),
         Verb::Eval(flags) => attach::eval(&flags),
         Verb::Client(verb) => block_on(async {
@@ -247,7 +254,7 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
-        Verb::Healthcheck(flags) => ping::health(&flags),
+        Verb::Healthcheck(flags) => ping::health(&flags).map_err(Failure::into_answer),
         Verb::Completions(flags) => shell::completions(&flags),
         Verb::Man => shell::man(),
     }

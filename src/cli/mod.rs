@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `command` | what can be typed, and who does it |
 //! | `flags` | the flags that say something about the settings |
-//! | `usage` | what was not understood, as a line |
+//! | `order` | flags before their verb, and after the line of `eval` |
+//! | `usage`, `suggest` | what was not understood, as a line, and what is likely meant |
 //! | `output`, `bar`, `file` | how verbs print, show how far they are, and make files |
+//! | `time` | times as they are typed |
 //! | `client` | the verbs that a client does, which the prompt has too |
 //! | `version` | what the program says of its build |
 //! | `place` | the flags that say which data folder is meant |
@@ -20,6 +22,7 @@ mod config;
 mod doctor;
 mod file;
 mod flags;
+mod order;
 pub(crate) mod output;
 mod ping;
 mod place;
@@ -28,6 +31,8 @@ mod shell;
 mod start;
 pub(crate) mod status;
 mod stop;
+mod suggest;
+mod time;
 mod token;
 pub(crate) mod usage;
 mod version;

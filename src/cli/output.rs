@@ -1,7 +1,13 @@
 //! What the verbs print: answers on stdout, all that is said about them on stderr.
+//!
+//! Invariant: a terminal gets no control character of what is stored or of what a server says; a file or a pipe gets the
+//! bytes as they are.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use serde_json::Value;
+
+use crate::escape;
 use crate::failure::Failure;
 
 /// Prints an answer.
@@ -10,9 +16,9 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     go_on(text.as_bytes()).map(drop)
 }
 
-/// Prints bytes as they are; on a terminal the line is ended where they do not end it.
+/// Prints bytes as they are, and on a terminal escaped, with the last line ended where they do not end it.
 pub(crate) fn value(value: &[u8]) -> Result<(), Failure> {
-    let is_ended = value.ends_with(b"\n") || !io::stdout().is_terminal();
+    let is_ended = value.ends_with(b"\n") || !is_terminal();
     go_on(value)?;
     if !is_ended {
         go_on(b"\n")?;
@@ -22,6 +28,35 @@ pub(crate) fn value(value: &[u8]) -> Result<(), Failure> {
 
 /// Prints a part of a long answer; false where nobody reads any more.
 pub(crate) fn go_on(part: &[u8]) -> Result<bool, Failure> {
+    match is_terminal() {
+        true => write(escape::lines(part).as_bytes()),
+        false => write(part),
+    }
+}
+
+/// Prints a JSON document on a line of its own; false where nobody reads any more.
+pub(crate) fn document(document: &Value) -> Result<bool, Failure> {
+    let line = format!("{document}\n");
+    match is_terminal() {
+        true => write(escape::json(&line).as_bytes()),
+        false => write(line.as_bytes()),
+    }
+}
+
+/// Bytes as they stand in a line: as they are, but on a terminal without what would end or change the line.
+pub(crate) fn in_line(bytes: &[u8]) -> Vec<u8> {
+    match is_terminal() {
+        true => escape::line(bytes).into_bytes(),
+        false => bytes.to_vec(),
+    }
+}
+
+/// Whether answers go to a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+fn write(part: &[u8]) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(part).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
@@ -32,5 +67,9 @@ pub(crate) fn go_on(part: &[u8]) -> Result<bool, Failure> {
 
 /// Says something about it; whether anybody hears that does not matter.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "akvs: {text}");
+    let mut out = io::stderr().lock();
+    let _ = match out.is_terminal() {
+        true => writeln!(out, "akvs: {}", escape::text(text)),
+        false => writeln!(out, "akvs: {text}"),
+    };
 }

@@ -34,7 +34,7 @@ pub(crate) fn man() -> Result<(), Failure> {
     output::go_on(&page).map(drop)
 }
 
-/// A verb's own section.
+/// A verb's own section, and then those of the verbs below it.
 fn verb_of(verb: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     use std::io::Write;
     let name = verb.get_bin_name().unwrap_or_else(|| verb.get_name());
@@ -42,5 +42,11 @@ fn verb_of(verb: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     let man = clap_mangen::Man::new(verb.clone());
     man.render_synopsis_section(page)?;
     man.render_description_section(page)?;
-    man.render_options_section(page)
+    man.render_options_section(page)?;
+    // What `akvs help` can be asked for is in the page already.
+    let below = verb.get_subcommands().filter(|_| verb.get_name() != "help");
+    for verb in below.filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
+        verb_of(verb, page)?;
+    }
+    Ok(())
 }

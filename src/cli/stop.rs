@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{PlaceFlags, SettingsFlags, output, start};
+use super::{PlaceFlags, SettingsFlags, output, start, time};
 use crate::failure::Failure;
 use crate::owner::{Owner, block_on};
 
@@ -29,9 +29,9 @@ pub(crate) struct RestartFlags {
 
 #[derive(Args, Debug)]
 struct Patience {
-    /// How long to wait for the end, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: u64,
+    /// How long to wait for the end: 90, 90s, 5m [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = time::timeout)]
+    timeout: Option<Duration>,
 }
 
 /// `akvs stop`.
@@ -39,9 +39,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
     let data_dir = flags.place.data_dir()?;
     block_on(async {
         let owner = Owner::expect(&data_dir).await?;
-        owner
-            .stop(Duration::from_secs(flags.patience.timeout))
-            .await
+        owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await
     })?;
     output::print("stopped\n")
 }
@@ -51,11 +49,7 @@ pub(crate) fn restart(flags: &RestartFlags) -> Result<(), Failure> {
     let data_dir = flags.settings.load()?.settings.data_dir;
     block_on(async {
         match Owner::find(&data_dir).await? {
-            Some(owner) => {
-                owner
-                    .stop(Duration::from_secs(flags.patience.timeout))
-                    .await
-            }
+            Some(owner) => owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await,
             None => {
                 output::note("no server was running");
                 Ok(())

@@ -11,9 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::{SettingsFlags, output};
+use super::{SettingsFlags, output, time};
 use crate::access::{self, Line, Secret, TokenFile};
 use crate::clock::now;
+use crate::escape;
 use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
@@ -22,8 +23,10 @@ pub(crate) enum Verb {
     #[command(after_long_help = EXAMPLES)]
     New(New),
     /// List the tokens: names, rights, namespaces, key prefixes, end dates
+    #[command(visible_alias = "list")]
     Ls(SettingsFlags),
     /// Take a token back; what it has open ends within the next 15 seconds
+    #[command(visible_alias = "delete")]
     Rm(Remove),
 }
 
@@ -147,7 +150,7 @@ fn row(line: &Line) -> [String; 5] {
     });
     let text = line.key_prefix.as_deref();
     let keys = text
-        .map(|text| format!("{}*", text.escape_debug()))
+        .map(|text| format!("{}*", escape::text(text)))
         .or(bytes);
     let expires = line.expires.map(|time| {
         let text = time.to_string();
@@ -159,9 +162,9 @@ fn row(line: &Line) -> [String; 5] {
         }
     });
     [
-        line.name.clone(),
+        escape::text(&line.name).into_owned(),
         line.rights.join(","),
-        line.namespaces.join(","),
+        escape::text(&line.namespaces.join(",")).into_owned(),
         keys.unwrap_or_else(|| "*".into()),
         expires.unwrap_or_else(|| "never".into()),
     ]
@@ -191,7 +194,7 @@ fn path(flags: &SettingsFlags) -> Result<String, Failure> {
 }
 
 fn expires(text: &str) -> Result<SystemTime, String> {
-    let time = match humantime::parse_duration(text) {
+    let time = match time::length(text) {
         Ok(from_now) => now().checked_add(from_now).ok_or("it is too far away")?,
         Err(_) => access::parse_time(text)?,
     };

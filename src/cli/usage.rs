@@ -1,7 +1,11 @@
 //! What was typed and not understood, as one line.
 
-use clap::Error;
-use clap::error::ErrorKind;
+use std::ffi::OsStr;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Error};
+
+use super::suggest;
 
 /// Whether nothing is wrong: help or the version was asked for.
 pub(super) fn is_answer(error: &Error) -> bool {
@@ -11,10 +15,15 @@ pub(super) fn is_answer(error: &Error) -> bool {
     )
 }
 
-/// What is wrong, without how it would be right: help tells that.
-pub(crate) fn line(error: &Error) -> String {
+/// What is wrong with the words that were typed for a command, without how it would be right: help tells that.
+pub(crate) fn line<W: AsRef<OsStr>>(error: &Error, command: &Command, words: &[W]) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return "a word is missing".into();
+    }
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
+    {
+        return no_verb(word, command, words);
     }
     let text = error.render().to_string();
     let mut parts = text.split("\n\n").map(str::trim);
@@ -28,10 +37,31 @@ pub(crate) fn line(error: &Error) -> String {
     }
 }
 
+/// That there is no such verb, and which one is likely meant.
+fn no_verb<W: AsRef<OsStr>>(word: &str, command: &Command, words: &[W]) -> String {
+    // Below a verb that has others, those are meant.
+    let mut above = command;
+    for typed in words.iter().map(AsRef::as_ref) {
+        match above.find_subcommand(typed) {
+            Some(below) => above = below,
+            None if typed == word => break,
+            None => {}
+        }
+    }
+    let verbs = above.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let names: Vec<&str> = verbs
+        .flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_visible_aliases()))
+        .collect();
+    match suggest::verb(word, &names) {
+        Some(meant) => format!("unrecognized subcommand '{word}' (did you mean '{meant}'?)"),
+        None => format!("unrecognized subcommand '{word}'"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::{Arg, Command};
+    use clap::Arg;
 
     #[test]
     fn what_is_wrong_fits_on_a_line() {
@@ -42,9 +72,29 @@ mod tests {
             (&["akvs", "a", "b"], "unexpected argument 'b' found"),
         ] {
             let error = command.clone().try_get_matches_from(words).unwrap_err();
-            let line = line(&error);
+            let line = line(&error, &command, &words[1..]);
             assert!(line.contains(part) && !line.contains('\n'), "{line}");
             assert!(!is_answer(&error));
+        }
+        let command = command
+            .subcommand(Command::new("get"))
+            .subcommand(Command::new("token").subcommand(Command::new("new")));
+        for (words, wanted) in [
+            (
+                &["akvs", "gte"][..],
+                "unrecognized subcommand 'gte' (did you mean 'get'?)",
+            ),
+            (
+                &["akvs", "token", "nwe"],
+                "unrecognized subcommand 'nwe' (did you mean 'new'?)",
+            ),
+            (&["akvs", "token", "gte"], "unrecognized subcommand 'gte'"),
+        ] {
+            let command = command.clone().subcommand_negates_reqs(true);
+            let command = command.mut_arg("key", |key| key.long("key"));
+            let command = command.mut_subcommand("token", |it| it.subcommand_required(true));
+            let error = command.clone().try_get_matches_from(words).unwrap_err();
+            assert_eq!(line(&error, &command, &words[1..]), wanted);
         }
         let help = command.try_get_matches_from(["akvs", "--help"]);
         assert!(is_answer(&help.unwrap_err()));

@@ -1,6 +1,5 @@
 //! Typing at the prompt: a line with its history, and completion of verbs, namespaces and keys.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -19,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use super::{line, terminal};
 use crate::failure::Failure;
+use crate::{escape, files};
 
 /// Lines that are remembered.
 const HISTORY_LINES: usize = 1_000;
@@ -105,7 +105,7 @@ fn history_file() -> Option<PathBuf> {
             .join(".local/state"),
     };
     let folder = state.join("akvs");
-    fs::create_dir_all(&folder).ok()?;
+    files::private_folder(&folder).ok()?;
     Some(folder.join("history"))
 }
 
@@ -192,6 +192,8 @@ impl Completer for Words {
         let offered = self.offer(&before, begun).into_iter();
         let offered = offered
             .filter(|word| word.starts_with(begun))
+            // They are shown as they are, and could not be typed.
+            .filter(|word| escape::is_harmless(word))
             .filter_map(|word| Some(shlex::try_quote(&word).ok()?.into_owned()))
             .map(|word| format!("{word} "));
         Ok((start, offered.collect()))

@@ -67,13 +67,32 @@ pub(super) fn read(text: &str) -> Read {
     let Some(words) = shlex::split(text) else {
         return Read::Refused("a quote is not closed".into());
     };
-    match Line::try_parse_from(words) {
+    match Line::try_parse_from(&words) {
         Ok(line) => Read::Verb(line.verb),
         Err(error) => Read::Refused(format!(
             "{}; `help` lists what can be typed",
-            usage::line(&error)
+            usage::line(&error, &Line::command(), &words)
         )),
     }
+}
+
+/// The lines of a text that was pasted: a quote that is open, or a backslash at the end, takes the next one along.
+pub(super) fn lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        match lines.last_mut().filter(|_| is_open) {
+            Some(begun) => {
+                begun.push('\n');
+                begun.push_str(line);
+            }
+            None => lines.push(line.to_owned()),
+        }
+        is_open = lines
+            .last()
+            .is_some_and(|line| shlex::split(line).is_none());
+    }
+    lines
 }
 
 /// What can be typed, or how one verb is used.
@@ -85,8 +104,13 @@ pub(super) fn help(verb: Option<&str>) -> Result<String, String> {
         let width = width.max().unwrap_or_default();
         let verbs = all.get_subcommands().map(|verb| {
             let about = verb.get_about().map(ToString::to_string);
+            let others: Vec<&str> = verb.get_visible_aliases().collect();
+            let others = match others.is_empty() {
+                true => String::new(),
+                false => format!(" [also: {}]", others.join(", ")),
+            };
             format!(
-                "  {:width$}  {}\n",
+                "  {:width$}  {}{others}\n",
                 verb.get_name(),
                 about.unwrap_or_default()
             )
@@ -137,6 +161,21 @@ mod tests {
                 panic!("{text} was taken")
             };
             assert!(why.contains(part), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_several_lines() {
+        for (text, wanted) in [
+            ("", &[][..]),
+            ("get a b", &["get a b"]),
+            ("set a b 1\nset a c 2\n", &["set a b 1", "set a c 2"]),
+            ("\n# it's\nping", &["", "# it's", "ping"]),
+            ("set a b 'one\ntwo'\nping", &["set a b 'one\ntwo'", "ping"]),
+            ("set a \\\n b c\nping", &["set a \\\n b c", "ping"]),
+            ("get 'a\nping", &["get 'a\nping"]),
+        ] {
+            assert_eq!(lines(text), wanted, "{text:?}");
         }
     }
 

@@ -88,8 +88,10 @@ impl Session {
                 Typed::Nothing => continue,
                 Typed::End => return Ok(()),
             };
-            if self.answer(&text)? == Next::Leave {
-                return Ok(());
+            for text in line::lines(&text) {
+                if self.answer(&text)? == Next::Leave {
+                    return Ok(());
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ use std::path::Path;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::home;
+
 /// What the address of a Unix socket begins with.
 const UNIX: &str = "unix:";
 /// More would be a mistake.
@@ -88,6 +90,18 @@ impl Addresses {
             1..=MOST => Ok(Addresses(list)),
             _ => Err(format!("names more than {MOST} addresses")),
         }
+    }
+
+    /// Puts the home folder in place of a leading `~` of sockets' paths.
+    pub(crate) fn expand_home(&mut self) -> Result<(), String> {
+        for address in &mut self.0 {
+            if let Some(path) = address.unix_path() {
+                let path = home::expand(path)?;
+                let path = path.to_str().ok_or("the home folder's path is not UTF-8")?;
+                address.0 = format!("{UNIX}{path}");
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Address> {

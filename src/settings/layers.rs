@@ -46,7 +46,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         .map(|leaf| (leaf.key.clone(), leaf))
         .collect();
 
-    let file = sources.config_file();
+    let file = sources.config_file()?;
     let mut leaves = match &file {
         Some(path) => sources::file(path)?,
         None => Vec::new(),

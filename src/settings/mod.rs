@@ -7,11 +7,13 @@
 //! | `address` | addresses to listen on as they are written |
 //! | `sources` | what a file, the environment and the flags say, each with where it said it |
 //! | `variables` | which variables begin with `AKVS_` and are not settings: injected, misspelt, unknown |
+//! | `home` | paths that begin with `~` |
 //! | `place` | where this program was unpacked: the files that are beside it |
 //! | `paths` | the paths among them: their defaults, and from where on they count |
 //! | `layers` | one over the other, down to typed settings or one clear failure |
 
 mod address;
+mod home;
 mod layers;
 mod paths;
 mod place;
@@ -21,6 +23,7 @@ mod units;
 mod variables;
 
 pub(crate) use address::{Address, Addresses};
+pub(crate) use home::expand as expand_home;
 pub(crate) use layers::{Loaded, load};
 pub(crate) use paths::TOKENS_FILE;
 pub(crate) use place::Place;

@@ -1,8 +1,10 @@
-//! The paths among the settings: where they are where nothing is chosen, and all of them absolute.
+//! The paths among the settings: where they are where nothing is chosen, and all of them absolute; `~` is the home
+//! folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::home;
 use super::schema::Settings;
 use super::sources::{Origin, Sources};
 use crate::failure::Failure;
@@ -16,11 +18,14 @@ pub(super) fn place(
     origins: &mut BTreeMap<String, Origin>,
     sources: &Sources,
 ) -> Result<(), Failure> {
+    let listen = settings.http.listen.expand_home();
+    listen.map_err(|why| Failure::config(format!("http.listen: unix:{why}")))?;
     if settings.data_dir.is_empty() {
         let (path, why) = sources.place.data_dir();
         origins.insert("data_dir".into(), Origin::Default(why));
         settings.data_dir = absolute("data_dir", &path)?;
     }
+    settings.data_dir = absolute("data_dir", Path::new(&settings.data_dir))?;
     if settings.auth.tokens.is_empty() {
         let path = Path::new(&settings.data_dir).join(TOKENS_FILE);
         settings.auth.tokens = absolute("auth.tokens", &path)?;
@@ -28,7 +33,6 @@ pub(super) fn place(
         origins.insert("auth.tokens".into(), why);
     }
     for (key, path) in [
-        ("data_dir", &mut settings.data_dir),
         ("auth.tokens", &mut settings.auth.tokens),
         ("tls.certificate", &mut settings.tls.certificate),
         ("tls.key", &mut settings.tls.key),
@@ -43,6 +47,7 @@ pub(super) fn place(
 }
 
 fn absolute(key: &str, path: &Path) -> Result<String, Failure> {
+    let path = &home::expand(path).map_err(|why| Failure::config(format!("{key}: {why}")))?;
     let absolute = std::path::absolute(path).map_err(|error| {
         let path = path.display();
         Failure::config(format!("{key}: {path} is nowhere: {error}"))

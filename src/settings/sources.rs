@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use config::{FileFormat, Map, Source, Value, ValueKind};
 
+use super::home;
 use super::place::Place;
 use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
 use crate::failure::Failure;
@@ -74,14 +75,18 @@ pub(super) struct Leaf {
 
 impl Sources {
     /// The config file: the first that is named, or that is where one may be.
-    pub(super) fn config_file(&self) -> Option<PathBuf> {
+    pub(super) fn config_file(&self) -> Result<Option<PathBuf>, Failure> {
         let named = self.config.clone().or_else(|| {
             let variable = self.environment.get(OsStr::new(FILE_VARIABLE))?;
             (!variable.is_empty()).then(|| variable.into())
         });
-        named
-            .or_else(|| self.place.config_file())
-            .or_else(|| Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file()))
+        if let Some(named) = named {
+            let named = home::expand(&named);
+            let named = named.map_err(|why| Failure::config(format!("the config file {why}")));
+            return named.map(Some);
+        }
+        let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file());
+        Ok(self.place.config_file().or_else(system))
     }
 
     /// What the environment says of the keys that are known, and the names of the variables that begin with our
@@ -252,9 +257,10 @@ mod tests {
     #[test]
     fn a_named_file_comes_before_all_others_and_a_variable_before_the_release() {
         let mut sources = sources(&[("AKVS_CONFIG", "variable.toml")]);
-        assert_eq!(sources.config_file(), Some("variable.toml".into()));
+        let file = |sources: &Sources| sources.config_file().unwrap();
+        assert_eq!(file(&sources), Some("variable.toml".into()));
         sources.config = Some("flag.toml".into());
-        assert_eq!(sources.config_file(), Some("flag.toml".into()));
+        assert_eq!(file(&sources), Some("flag.toml".into()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use akvs_core::{format_duration, parse_duration};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A whole number between two bounds, both included.
@@ -125,14 +126,14 @@ impl<const MIN_MS: u64, const MAX_MS: u64> TryFrom<String> for Time<MIN_MS, MAX_
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let Ok(time) = humantime::parse_duration(text.trim()) else {
-            return Err("is not a time with its unit, such as \"100ms\", \"30s\" or \"5m\"".into());
+        let Some(time) = parse_duration(text.trim()) else {
+            return Err("is not a time, such as 30, \"100ms\", \"30s\" or \"1h30m\"".into());
         };
         let [min, max] = [MIN_MS, MAX_MS].map(Duration::from_millis);
         if (min..=max).contains(&time) {
             Ok(Time(time))
         } else {
-            let [min, max] = [min, max].map(humantime::format_duration);
+            let [min, max] = [min, max].map(format_duration);
             Err(format!("is not between {min} and {max}"))
         }
     }
@@ -140,7 +141,7 @@ impl<const MIN_MS: u64, const MAX_MS: u64> TryFrom<String> for Time<MIN_MS, MAX_
 
 impl<const MIN_MS: u64, const MAX_MS: u64> From<Time<MIN_MS, MAX_MS>> for String {
     fn from(time: Time<MIN_MS, MAX_MS>) -> String {
-        humantime::format_duration(time.0).to_string()
+        format_duration(time.0)
     }
 }
 
@@ -186,11 +187,22 @@ mod tests {
     }
 
     #[test]
-    fn a_time_has_its_unit() {
+    fn a_time_is_seconds_or_has_its_units() {
         assert_eq!(time("100ms"), Ok(Duration::from_millis(100)));
         assert_eq!(time("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(time("1s 500ms"), Ok(Duration::from_millis(1_500)));
-        for bad in ["", "5", "-1s", "1 fortnight", "0s", "61s", "999us"] {
+        assert_eq!(time("1s500ms"), Ok(Duration::from_millis(1_500)));
+        assert_eq!(time("30"), Ok(Duration::from_secs(30)));
+        for bad in [
+            "",
+            "5 s",
+            "0.5s",
+            "-1s",
+            "1 fortnight",
+            "0s",
+            "61s",
+            "999us",
+        ] {
             assert!(time(bad).is_err(), "{bad:?} was taken");
         }
         assert_eq!(time("2h").unwrap_err(), "is not between 1ms and 1m");

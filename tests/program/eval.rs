@@ -65,7 +65,7 @@ fn eval_does_each_verb_of_the_prompt() {
     refused(&server, "help nope", 2, "nope");
     assert_eq!(server.answer(&["eval", "stop"]), "stopped\n");
     assert!(server.is_over());
-    refused(&server, "ping", 1, "no server is running");
+    refused(&server, "ping", 69, "no server is running");
 }
 
 #[test]

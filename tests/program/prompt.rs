@@ -146,3 +146,25 @@ fn a_prompt_outlives_its_server_and_finds_the_next() {
     assert_eq!(prompt.line("get a b"), "d");
     assert_eq!(prompt.line("ping"), "pong");
 }
+
+#[test]
+fn lines_that_are_pasted_are_all_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut prompt) = attached(folder.path());
+    // As a terminal pastes it that marks what is pasted, and one that does not.
+    let marked = "\u{1b}[200~set a one 1\nset a two 'first\nsecond'\rset a three 3\u{1b}[201~\r";
+    let plain = "set b one 1\rset b two 2\rset b three 3\r";
+    for (pasted, namespace) in [(marked, "a"), (plain, "b")] {
+        prompt.keys(pasted);
+        for _ in 0..3 {
+            prompt.wait_for("OK\n");
+        }
+        prompt.wait_for("akvs> ");
+        assert_eq!(server.answer(&["ls", namespace]), "one\nthree\ntwo\n");
+    }
+    assert_eq!(server.answer(&["get", "a", "two"]), "first\nsecond");
+    // What goes wrong in one line does not keep the next from being done.
+    prompt.keys("\u{1b}[200~gte a b\nget b three\u{1b}[201~\r");
+    prompt.wait_for("'gte'");
+    prompt.wait_for("\n3\n");
+}

@@ -75,6 +75,19 @@ fn the_manual_page_has_each_verb_and_renders() {
         let heading = format!(".SH \"AKVS {}\"\n", verb.to_uppercase());
         assert!(page.stdout.contains(&heading), "{verb}");
     }
+    // Those below others too, with their flags.
+    for (verb, flag) in [
+        ("token new", "\\-\\-expires"),
+        ("token rm", "\\-\\-config"),
+        ("ns set", "\\-\\-max\\-keys"),
+        ("ns drop", "\\-\\-confirm"),
+        ("config check", "\\-\\-listen"),
+    ] {
+        let heading = format!(".SH \"AKVS {}\"\n", verb.to_uppercase());
+        let (_, section) = page.stdout.split_once(&heading).expect(verb);
+        let section = section.split(".SH \"AKVS").next().unwrap();
+        assert!(section.contains(flag), "{verb}: {section}");
+    }
     let mut groff = Command::new("groff");
     groff
         .args(["-man", "-Tutf8", "-ww", "-K", "utf8"])

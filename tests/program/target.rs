@@ -122,13 +122,14 @@ fn a_wrong_or_missing_token_is_said_and_not_shown() {
 fn a_server_that_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let get = |words: &[&str]| run(verb(folder.path()).args(["get", "a", "b"]).args(words));
-    get(&[]).assert_refused(1, &["no server is running", "akvs start", "--url"]);
-    get(&["--url", "http://127.0.0.1:1"]).assert_refused(1, &["cannot be reached"]);
-    get(&["--url", "unix:/nowhere/at/all"]).assert_refused(1, &["cannot be reached"]);
+    get(&[]).assert_refused(69, &["no server is running", "akvs start", "--url"]);
+    get(&["--url", "http://127.0.0.1:1"]).assert_refused(69, &["cannot be reached"]);
+    get(&["--url", "127.0.0.1:1"]).assert_refused(69, &["cannot be reached"]);
+    get(&["--url", "unix:/nowhere/at/all"]).assert_refused(69, &["cannot be reached"]);
     // Not even a watch waits for it, which waits for one that is gone.
     let mut watch = verb(folder.path());
     let ran = run(watch.args(["watch", "a", "--url", "http://127.0.0.1:1"]));
-    ran.assert_refused(1, &["cannot be reached"]);
+    ran.assert_refused(69, &["cannot be reached"]);
     get(&["--url", "nonsense"]).assert_refused(78, &["URL"]);
     get(&["--url", "ftp://localhost"]).assert_refused(78, &["URL"]);
 }

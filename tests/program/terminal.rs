@@ -106,6 +106,11 @@ impl Terminal {
         }
     }
 
+    /// What was shown so far, to the byte.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
     /// Types a line; gives what is shown until the next can be typed.
     #[track_caller]
     pub(crate) fn line(&mut self, line: &str) -> String {

@@ -37,11 +37,53 @@ fn a_ttl_is_in_seconds_or_says_its_unit() {
         ("2h", 7_200_000),
         ("7d", 604_800_000),
         ("1500ms", 1_500),
+        ("1h30m", 5_400_000),
     ] {
         let path = format!("/kv/ns/{ttl}?ttl={ttl}");
         assert_eq!(connection.ask("POST", &path, "", b"1").status, 201, "{ttl}");
         let entry = block_on(app.namespace("ns").get_bytes(ttl)).unwrap();
         assert_eq!(entry.unwrap().expires, Some(clock.after(millis)), "{ttl}");
+    }
+}
+
+#[test]
+fn a_ttl_means_the_same_wherever_it_is_said() {
+    let (app, clock) = TestApp::with_clock();
+    let mut connection = app.connect();
+    let mut post = |path: &str, body: &str| connection.ask("POST", path, "", body.as_bytes());
+    for (ttl, millis) in [
+        ("90", Some(90_000)),
+        ("1500ms", Some(1_500)),
+        ("1h30m", Some(5_400_000)),
+        ("1h 30m", Some(5_400_000)),
+        ("1d1h1m1s1ms", Some(90_061_001)),
+        ("7d", Some(604_800_000)),
+        ("0", None),
+        ("0s0ms", None),
+        ("1h30", None),
+        ("1.5h", None),
+        ("30 m", None),
+    ] {
+        let encoded = ttl.replace(' ', "%20");
+        let set = |key: &str| format!(r#"{{"op":"set","key":"{key}","value":"","ttl":"{ttl}"}}"#);
+        let answers = [
+            post(&format!("/kv/ns/query?ttl={encoded}"), ""),
+            post("/txn/ns", &format!(r#"{{"ops":[{}]}}"#, set("member"))),
+        ];
+        let refused = millis.is_none();
+        for answer in answers {
+            assert_eq!(answer.status == 400, refused, "{ttl}: {answer:?}");
+        }
+        let settings = format!(r#"{{"ttl":"{ttl}"}}"#);
+        let answer = app.connect().ask("PUT", "/kv/set", "", settings.as_bytes());
+        assert_eq!(answer.status == 400, refused, "{ttl}: {answer:?}");
+        let Some(millis) = millis else { continue };
+        post("/kv/set/key", "");
+        for (namespace, key) in [("ns", "query"), ("ns", "member"), ("set", "key")] {
+            let entry = block_on(app.namespace(namespace).get_bytes(key)).unwrap();
+            let expires = entry.unwrap().expires;
+            assert_eq!(expires, Some(clock.after(millis)), "{ttl}: {key}");
+        }
     }
 }
 

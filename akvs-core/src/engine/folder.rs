@@ -15,9 +15,9 @@ mod error;
 mod traces;
 mod watermark;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -243,11 +243,41 @@ fn format_text() -> String {
     format!("akvs {FORMAT}\n")
 }
 
+/// An empty file, in place of what is left of an earlier try; a link is not followed.
+fn create_new(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
+}
+
 fn write_format(path: &Path) -> io::Result<()> {
     let new = path.join(NEW_FORMAT_FILE);
-    let mut file = File::create(&new)?;
+    let mut file = create_new(&new)?;
     file.write_all(format_text().as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path.join(FORMAT_FILE))?;
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_in_the_folder_is_written_through() {
+        let outside = tempfile::tempdir().unwrap();
+        let target = outside.path().join("precious");
+        for name in [NEW_FORMAT_FILE, NEW_WATERMARK_FILE, LOCK_FILE] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(&target, "precious").unwrap();
+            std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
+            // A lock that is a link is refused; what is left of an earlier try is replaced.
+            let opened = Folder::open(folder.path(), &[]);
+            assert_eq!(opened.is_ok(), name != LOCK_FILE, "{name}");
+            assert_eq!(fs::read(&target).unwrap(), b"precious", "{name}");
+        }
+    }
 }

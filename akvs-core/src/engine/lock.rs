@@ -5,8 +5,10 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 use super::folder::{OpenError, make};
 
@@ -62,6 +64,9 @@ impl FolderLock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(0o600)
+            // What is written into it must not go anywhere else.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path.join(LOCK_FILE))
             .map_err(unusable)?;
         match file.try_lock() {

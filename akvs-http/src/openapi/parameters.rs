@@ -16,9 +16,10 @@ const BASE64: &str =
 /// RFC 3339, in UTC and milliseconds.
 pub(super) const DATE_TIME: &str =
     "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z$";
-/// A time with or without its unit.
-pub(super) const TIME: &str = "^0*[1-9][0-9]*(ms|s|m|h|d)?$";
-pub(super) const TIME_OR_KEEP: &str = "^(0*[1-9][0-9]*(ms|s|m|h|d)?|keep)$";
+/// A time in seconds, or of numbers with their units, one of which is not zero.
+pub(super) const TIME: &str =
+    "^(0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
+pub(super) const TIME_OR_KEEP: &str = "^(keep|0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
 /// `*`, or a list of entity tags (RFC 9110, section 8.8.3), which have no comma here.
 const TAGS: &str = "^(\\*|(W/)?\"[!#-+\\x2d-~]*\"([ \\t]*,[ \\t]*(W/)?\"[!#-+\\x2d-~]*\")*)$";
 
@@ -173,7 +174,7 @@ pub(super) fn flag(name: &str, text: &str) -> Parameter {
 
 /// How long a value lasts.
 pub(super) fn ttl() -> Parameter {
-    let text = "Seconds, or a number with `ms`, `s`, `m`, `h` or `d`; `keep` keeps the deadline that there is. \
+    let text = "Seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, such as `1h30m`; `keep` keeps the deadline that there is. \
         Without it a plain write clears the deadline, unless the namespace has one for all; `add` and `append` keep \
         it; `touch` removes it.";
     query("ttl", pattern(TIME_OR_KEEP), text)

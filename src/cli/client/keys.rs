@@ -50,7 +50,7 @@ impl Get {
         let entry = entry.map_err(|error| shown::failed(&error))?;
         let entry = entry.ok_or_else(|| self.place.missing())?;
         match self.json {
-            true => output::print(&format!("{}\n", Value::from(shown::entry(key, &entry)))),
+            true => output::document(&Value::from(shown::entry(key, &entry))).map(drop),
             false => output::value(&entry.value),
         }
     }
@@ -123,7 +123,7 @@ impl Set {
             "existed": (!written.write_only).then_some(written.existed),
             "expires": shown::time(written.expires),
         });
-        output::print(&format!("{document}\n"))
+        output::document(&document).map(drop)
     }
 }
 

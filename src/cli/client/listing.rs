@@ -79,34 +79,30 @@ impl Ls {
         let mut listed = grouped.take(most);
         while let Some(one) = listed.next().await {
             let one = one.map_err(|error| shown::failed(&error))?;
-            if !output::go_on(&self.line(&one))? {
+            if !self.print(&one)? {
                 break;
             }
         }
         Ok(())
     }
 
-    fn line(&self, listed: &Listed) -> Vec<u8> {
+    fn print(&self, listed: &Listed) -> Result<bool, Failure> {
         match listed {
-            Listed::Item(item) if self.json => line(shown::item(item)),
-            Listed::Item(item) if self.long => long(item).into_bytes(),
-            Listed::Item(item) => raw(&item.key),
+            Listed::Item(item) if self.json => output::document(&shown::item(item).into()),
+            Listed::Item(item) if self.long => output::go_on(long(item).as_bytes()),
+            Listed::Item(item) => output::go_on(&raw(&item.key)),
             Listed::Prefix(prefix) if self.json => {
                 let mut document = Map::new();
                 shown::bytes(&mut document, "prefix", prefix);
-                line(document)
+                output::document(&document.into())
             }
-            Listed::Prefix(prefix) => raw(prefix),
+            Listed::Prefix(prefix) => output::go_on(&raw(prefix)),
         }
     }
 }
 
-fn line(document: Map<String, Value>) -> Vec<u8> {
-    format!("{}\n", Value::from(document)).into_bytes()
-}
-
 fn raw(key: &Bytes) -> Vec<u8> {
-    let mut line = key.to_vec();
+    let mut line = output::in_line(key);
     line.push(b'\n');
     line
 }
@@ -120,7 +116,7 @@ fn long(item: &Item) -> String {
         "{:>10}  {:>10}  {}  {}{expires}\n",
         item.size,
         item.revision,
-        item.content_type,
+        shown::text(item.content_type.as_bytes()),
         shown::text(&item.key)
     )
 }
@@ -158,6 +154,12 @@ impl Watch {
         let mut watch = shown::namespace(client, &self.namespace)?.watch();
         // A watch waits for a server that is gone; one that never was there is better told.
         client.ping().await.map_err(|error| shown::failed(&error))?;
+        if !is_there(client, &self.namespace).await {
+            let name = &self.namespace;
+            output::note(&format!(
+                "there is no namespace {name:?} yet: waiting for its first key"
+            ));
+        }
         if let Some(prefix) = &self.prefix {
             watch = watch.prefix(shown::key(prefix));
         }
@@ -179,16 +181,27 @@ impl Watch {
                 break;
             };
             let change = change.map_err(|error| shown::failed(&error))?;
-            let told = match self.json {
-                true => line(document(&change)),
-                false => plain(&change),
+            let goes_on = match self.json {
+                true => output::document(&document(&change).into()),
+                false => output::go_on(&plain(&change)),
             };
-            if !output::go_on(&told)? {
+            if !goes_on? {
                 break;
             }
         }
         Ok(())
     }
+}
+
+/// Whether there is a namespace of this name; true also where that cannot be asked, as it may not be with a token.
+async fn is_there(client: &Client, name: &str) -> bool {
+    let page = client.namespaces().prefix(name).limit(1).page().await;
+    // The name itself comes before all that go on with it.
+    page.map_or(true, |page| {
+        page.namespaces
+            .first()
+            .is_some_and(|first| first.name == name)
+    })
 }
 
 /// What happened, in the contract's word.
@@ -232,7 +245,7 @@ fn plain(change: &Change) -> Vec<u8> {
     }) = change
     {
         line.push(b' ');
-        line.extend_from_slice(value);
+        line.extend_from_slice(&output::in_line(value));
     }
     line.push(b'\n');
     line

@@ -89,9 +89,10 @@ impl Set {
 
 /// A namespace as a line; its name alone where no more is told.
 fn shown_line(namespace: &NamespaceInfo) -> String {
+    let name = shown::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
-        (Some(keys), Some(bytes)) => format!("{}  {keys} keys, {bytes} bytes", namespace.name),
-        _ => namespace.name.clone(),
+        (Some(keys), Some(bytes)) => format!("{name}  {keys} keys, {bytes} bytes"),
+        _ => name.into_owned(),
     }
 }
 

@@ -9,6 +9,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::cli::time;
+use crate::escape;
 use crate::failure::Failure;
 
 /// A key as it was typed.
@@ -23,13 +25,7 @@ pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, Failur
 
 /// A time to live that was typed.
 pub(super) fn ttl(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse().map(Duration::from_secs);
-    let ttl = seconds.or_else(|_| humantime::parse_duration(text));
-    match ttl {
-        Ok(ttl) if !ttl.is_zero() => Ok(ttl),
-        Ok(_) => Err("a time to live is longer than nothing".into()),
-        Err(error) => Err(format!("{error}; write it such as 90, 90s, 5m, 2h or 7d")),
-    }
+    time::length(text)
 }
 
 /// A revision that was typed.
@@ -50,15 +46,24 @@ pub(super) fn failed(error: &Error) -> Failure {
         }
         source = error.source();
     }
-    Failure::failed(text)
+    match is_unreachable(error) {
+        true => Failure::unreachable(text),
+        false => Failure::failed(text),
+    }
+}
+
+/// Whether the server was not reached, gave no whole answer, or takes no requests.
+fn is_unreachable(error: &Error) -> bool {
+    if let Error::UnknownOutcome { source, .. } = error {
+        return is_unreachable(source);
+    }
+    matches!(error, Error::Transport { .. })
+        || matches!(error, Error::Api(problem) if problem.status() == 503)
 }
 
 /// A key for a line: as it is where it can be printed.
 pub(super) fn text(key: &[u8]) -> String {
-    match std::str::from_utf8(key) {
-        Ok(text) if !text.contains(char::is_control) => text.to_owned(),
-        _ => key.escape_ascii().to_string(),
-    }
+    escape::line(key)
 }
 
 /// `"name": text`, or `"name64"` where the bytes are none.

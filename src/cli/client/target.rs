@@ -1,27 +1,28 @@
 //! Which server is meant: the one that is named, else the one of the data folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use akvs_client::{Client, ClientBuilder};
 use clap::Args;
 
-use crate::cli::PlaceFlags;
+use crate::cli::{PlaceFlags, time};
 use crate::failure::Failure;
 use crate::owner::{self, Owner};
+use crate::settings::expand_home;
 
 /// Which server is meant.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Target {
-    /// The server: http://, https:// or unix:PATH [default: the one of the data folder, by its socket] [env: AKVS_URL]
+    /// The server: HOST:PORT, http://, https:// or unix:PATH [default: the one of the data folder, by its socket] [env: AKVS_URL]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// A file with the token, which is on its first line [env: AKVS_TOKEN with the token itself, AKVS_TOKEN_FILE]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// How long an answer may take, in seconds [default: 30]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    timeout: Option<u64>,
+    /// How long an answer may take: 90, 1500ms, 5m [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = time::timeout)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     place: PlaceFlags,
 }
@@ -43,7 +44,7 @@ impl Target {
             builder = builder.token(token(file)?);
         }
         if let Some(timeout) = self.timeout {
-            builder = builder.timeout(Duration::from_secs(timeout));
+            builder = builder.timeout(timeout);
         }
         let is_named = std::env::var_os("AKVS_URL").is_some_and(|url| !url.is_empty());
         let owner = match self.url.is_some() || is_named {
@@ -64,14 +65,17 @@ impl Target {
         let found = Owner::find(&data_dir).await?;
         found.ok_or_else(|| {
             let nobody = owner::nobody(&data_dir);
-            Failure::failed(format!(
+            Failure::unreachable(format!(
                 "{nobody}; start one with `akvs start`, or name one with --url"
             ))
         })
     }
 }
 
-fn token(file: &PathBuf) -> Result<String, Failure> {
+fn token(file: &Path) -> Result<String, Failure> {
+    let file = &expand_home(file);
+    let file = file.as_ref();
+    let file = file.map_err(|why| Failure::config(format!("--token-file: {why}")))?;
     let text = std::fs::read_to_string(file).map_err(|error| {
         let file = file.display();
         Failure::config(format!("--token-file: {file} cannot be read: {error}"))

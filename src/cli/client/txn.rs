@@ -103,7 +103,7 @@ impl Txn {
             "revision": done.revision.map(Revision::get),
             "results": results.collect::<Vec<_>>(),
         });
-        output::print(&format!("{document}\n"))
+        output::document(&document).map(drop)
     }
 }
 

@@ -12,14 +12,18 @@ pub(crate) enum ClientVerb {
     /// Print the value of a key, to the byte
     Get(keys::Get),
     /// Store a value
+    #[command(visible_alias = "put")]
     Set(keys::Set),
     /// Delete a key, or all keys that begin so
+    #[command(visible_aliases = ["rm", "delete"])]
     Del(keys::Del),
     /// Add to a number, and print what it is then
+    #[command(visible_alias = "incr")]
     Add(keys::Add),
     /// Give a key a new time to live, or none
     Touch(keys::Touch),
     /// List the keys of a namespace, or the namespaces
+    #[command(visible_aliases = ["keys", "list"])]
     Ls(listing::Ls),
     /// Tell what changes, as it changes; Ctrl-C ends it
     Watch(listing::Watch),

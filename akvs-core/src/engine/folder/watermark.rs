@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{NEW_WATERMARK_FILE, OpenError, WATERMARK_FILE};
+use super::{NEW_WATERMARK_FILE, OpenError, WATERMARK_FILE, create_new};
 use crate::Revision;
 
 /// Four numbers, and their checksum u32.
@@ -113,7 +113,7 @@ fn ahead(revision: Revision) -> Revision {
 /// Makes the file in one step, so that it is whole if it is there.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
     let new = folder.join(NEW_WATERMARK_FILE);
-    let file = File::create(&new)?;
+    let file = create_new(&new)?;
     for offset in SLOT_OFFSETS {
         file.write_all_at(&encode(Known::default()), offset)?;
     }

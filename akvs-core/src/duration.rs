@@ -1,0 +1,165 @@
+//! Lengths of time as people write them: one grammar for the command line, the settings, HTTP and JSON.
+//!
+//! It owns the grammar alone: what a length of zero, or one that is too long, means is for its reader to say.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// The units in milliseconds, the largest first.
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// Reads a length of time: seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, whose sum it is. None where the text is
+/// something else, or is more milliseconds than 64 bits hold.
+///
+/// ```
+/// use akvs_core::parse_duration;
+/// use std::time::Duration;
+/// assert_eq!(parse_duration("90"), Some(Duration::from_secs(90)));
+/// assert_eq!(parse_duration("1500ms"), Some(Duration::from_millis(1_500)));
+/// assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5_400)));
+/// assert_eq!(parse_duration("1h 30m"), parse_duration("1h30m"));
+/// assert_eq!(parse_duration("1h30"), None);
+/// ```
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    // A number alone is seconds.
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let millis = match is_number {
+        true => text.parse::<u64>().ok()?.checked_mul(1_000)?,
+        false => sum(text)?,
+    };
+    Some(Duration::from_millis(millis))
+}
+
+/// The milliseconds of numbers with their units, at least one; a space may part one from the next.
+fn sum(text: &str) -> Option<u64> {
+    let (mut rest, mut millis) = (text, 0_u64);
+    loop {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, behind) = rest.split_at(digits);
+        let letters = behind.bytes().take_while(u8::is_ascii_lowercase).count();
+        let (unit, behind) = behind.split_at(letters);
+        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        let part = number.parse::<u64>().ok()?.checked_mul(*scale)?;
+        millis = millis.checked_add(part)?;
+        if behind.is_empty() {
+            return Some(millis);
+        }
+        rest = behind.strip_prefix(' ').unwrap_or(behind);
+    }
+}
+
+/// Writes a length of time as [`parse_duration`] reads it, in the largest units; what is below a millisecond is left
+/// out.
+///
+/// ```
+/// use akvs_core::{format_duration, parse_duration};
+/// use std::time::Duration;
+/// assert_eq!(format_duration(Duration::from_secs(5_400)), "1h30m");
+/// assert_eq!(format_duration(Duration::from_millis(1_500)), "1s500ms");
+/// assert_eq!(format_duration(Duration::ZERO), "0s");
+/// ```
+pub fn format_duration(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, scale) in UNITS {
+        let number = rest / u128::from(scale);
+        rest %= u128::from(scale);
+        if number > 0 {
+            // Nothing is ever refused by a string.
+            let _ = write!(text, "{number}{unit}");
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_alone_is_seconds_and_others_have_their_units() {
+        for (text, millis) in [
+            ("0", 0),
+            ("0s", 0),
+            ("90", 90_000),
+            ("090", 90_000),
+            ("90s", 90_000),
+            ("1500ms", 1_500),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+            ("1h30m", 5_400_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            ("30m1h", 5_400_000),
+            ("1m 30s", 90_000),
+            ("18446744073709551615ms", u64::MAX),
+        ] {
+            let read = parse_duration(text).map(|time| time.as_millis());
+            assert_eq!(read, Some(u128::from(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_something_else_is_not_read() {
+        for text in [
+            "",
+            " ",
+            " 5",
+            "5 ",
+            "5 m",
+            "1h  30m",
+            "+1",
+            "-1",
+            "-1s",
+            "1.5",
+            "1.5h",
+            "1h30",
+            "30 1h",
+            "s",
+            "ms",
+            "5w",
+            "5M",
+            "5S",
+            "5 apples",
+            "1e3",
+            "1_000",
+            "5µs",
+            "٣s",
+            "keep",
+            "18446744073709551615",
+            "18446744073709551615d",
+            "18446744073709551615ms1ms",
+            "99999999999999999999",
+        ] {
+            assert_eq!(parse_duration(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for millis in [
+            0,
+            1,
+            999,
+            1_000,
+            1_001,
+            60_000,
+            90_000,
+            86_400_000,
+            u64::MAX,
+        ] {
+            let time = Duration::from_millis(millis);
+            let text = format_duration(time);
+            assert_eq!(parse_duration(&text), Some(time), "{text}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What an unknown verb is likely to mean: the word for it in another program, or one that differs in a letter or two.
+
+/// Words of other programs, and the verb that does the same here; the first that there is.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("append", &["set"]),
+    ("cas", &["set"]),
+    ("cat", &["get"]),
+    ("check", &["doctor"]),
+    ("cli", &["attach"]),
+    ("connect", &["attach"]),
+    ("count", &["ns"]),
+    ("create", &["set"]),
+    ("databases", &["ns"]),
+    ("dbs", &["ns"]),
+    ("decr", &["add"]),
+    ("dir", &["ls"]),
+    ("drop", &["ns"]),
+    ("dump", &["export"]),
+    ("exists", &["get"]),
+    ("expire", &["touch"]),
+    ("fetch", &["get"]),
+    ("find", &["ls"]),
+    ("flushall", &["ns"]),
+    ("inc", &["add"]),
+    ("increment", &["add"]),
+    ("info", &["status", "stats"]),
+    ("init", &["start"]),
+    ("insert", &["set"]),
+    ("kill", &["stop"]),
+    ("listen", &["serve", "watch"]),
+    ("load", &["import"]),
+    ("login", &["token"]),
+    ("monitor", &["watch"]),
+    ("multi", &["txn"]),
+    ("namespace", &["ns"]),
+    ("namespaces", &["ns"]),
+    ("persist", &["touch"]),
+    ("post", &["set"]),
+    ("read", &["get"]),
+    ("remove", &["del"]),
+    ("repl", &["attach"]),
+    ("run", &["serve"]),
+    ("save", &["backup", "set"]),
+    ("scan", &["ls"]),
+    ("search", &["ls"]),
+    ("server", &["serve"]),
+    ("shell", &["attach"]),
+    ("show", &["get"]),
+    ("shutdown", &["stop"]),
+    ("store", &["set"]),
+    ("subscribe", &["watch"]),
+    ("tail", &["watch"]),
+    ("transaction", &["txn"]),
+    ("ttl", &["touch"]),
+    ("tx", &["txn"]),
+    ("unlink", &["del"]),
+    ("unset", &["del"]),
+    ("up", &["start"]),
+    ("update", &["set"]),
+    ("users", &["token"]),
+    ("write", &["set"]),
+];
+
+/// The verb among these that a word is likely to mean; none where nothing is near enough to help.
+pub(super) fn verb<'a>(word: &str, verbs: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let known = |name: &str| verbs.iter().find(|verb| **verb == name).copied();
+    let synonyms = SYNONYMS.iter().find(|(foreign, _)| *foreign == word);
+    if let Some(verb) = synonyms.and_then(|(_, own)| own.iter().find_map(|own| known(own))) {
+        return Some(verb);
+    }
+    // In a short word two other letters make any other word of it.
+    let most = if word.len() <= 4 { 1 } else { 2 };
+    let near = verbs
+        .iter()
+        .map(|verb| (strsim::osa_distance(verb, &word), *verb))
+        .filter(|(distance, verb)| *distance <= most && *distance < verb.len());
+    near.min_by_key(|(distance, _)| *distance)
+        .map(|(_, verb)| verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggestion_does_the_same_or_is_a_letter_away() {
+        let verbs = [
+            "get", "set", "del", "ls", "man", "ns", "stop", "status", "watch", "verify",
+        ];
+        for (word, wanted) in [
+            ("scan", Some("ls")),
+            ("SCAN", Some("ls")),
+            ("gett", Some("get")),
+            ("gte", Some("get")),
+            ("stpo", Some("stop")),
+            ("verfiy", Some("verify")),
+            ("remove", Some("del")),
+            ("info", Some("status")),
+            // What it means is not among these.
+            ("dump", None),
+            ("xyz", None),
+            ("nonsense", None),
+            ("q", None),
+        ] {
+            assert_eq!(verb(word, &verbs), wanted, "{word}");
+        }
+    }
+}

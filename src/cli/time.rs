@@ -1,0 +1,42 @@
+//! Times that are typed, all in one grammar: that of the settings, of HTTP and of JSON.
+
+use std::time::Duration;
+
+use akvs_core::parse_duration;
+
+/// The longest that a verb can be told to wait.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// A length of time that is not zero.
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
+    let read = parse_duration(text).filter(|time| !time.is_zero());
+    read.ok_or_else(|| {
+        format!(
+            "invalid time {text:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d"
+        )
+    })
+}
+
+/// How long to wait for something.
+pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
+    let time = length(text)?;
+    if time > LONGEST {
+        return Err(format!("invalid time {text:?}: expected at most 1d"));
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_has_a_bound_and_no_time_is_zero() {
+        assert_eq!(timeout("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(timeout("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(length("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "0", "0s", "-1", "1d1ms", "soon"] {
+            assert!(timeout(bad).is_err(), "{bad}");
+        }
+    }
+}

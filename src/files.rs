@@ -1,0 +1,103 @@
+//! Files of this program in folders that others may write to as well: what another user has put there is not used.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+/// The flag by which no symbolic link is followed at the end of a path.
+pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+
+/// Where a file is that is appended to, links followed that this user or root has made; `Err` says why it is not used.
+pub(crate) fn to_append(path: &Path) -> Result<PathBuf, String> {
+    let cannot = |error: io::Error| format!("cannot be written: {error}");
+    let Ok(found) = fs::symlink_metadata(path) else {
+        // It is made; what is wrong with its folder is said then.
+        return Ok(path.to_owned());
+    };
+    if !found.is_symlink() {
+        // Root may append to what is a service's.
+        let is_mine = is_trusted(&found) || rustix::process::geteuid().is_root();
+        return match is_mine {
+            true => Ok(path.to_owned()),
+            false => Err(format!("belongs to another user ({})", found.uid())),
+        };
+    }
+    if !is_trusted(&found) {
+        return Err(format!(
+            "is a symbolic link of another user ({})",
+            found.uid()
+        ));
+    }
+    let target = path.canonicalize().map_err(cannot)?;
+    let target_is_mine = is_trusted(&fs::metadata(&target).map_err(cannot)?);
+    match target_is_mine || rustix::process::geteuid().is_root() {
+        true => Ok(target),
+        false => Err("is a symbolic link to a file of another user".into()),
+    }
+}
+
+/// A folder that is made where it is missing, and which nobody else can write to.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)?;
+    let found = fs::metadata(path)?;
+    let me = rustix::process::geteuid().as_raw();
+    if found.uid() != me || found.permissions().mode() & 0o022 != 0 {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    Ok(())
+}
+
+/// Whether this user or root owns it.
+fn is_trusted(found: &fs::Metadata) -> bool {
+    let me = rustix::process::geteuid().as_raw();
+    found.uid() == me || found.uid() == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{lchown, symlink};
+
+    use super::*;
+
+    #[test]
+    fn the_own_links_are_followed_and_those_of_others_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (path, target) = (folder.join("a.log"), folder.join("target"));
+        assert_eq!(to_append(&path), Ok(path.clone()));
+        fs::write(&target, "").unwrap();
+        symlink(&target, &path).unwrap();
+        assert_eq!(to_append(&path), Ok(target.clone()));
+        if rustix::process::geteuid().is_root() {
+            lchown(&path, Some(7), Some(7)).unwrap();
+            let why = to_append(&path).unwrap_err();
+            assert!(why.contains("symbolic link of another user (7)"), "{why}");
+        }
+        fs::remove_file(&target).unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&target, &path).unwrap();
+        assert!(to_append(&path).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_not_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        private_folder(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        for (mode, is_private) in [
+            (0o755, true),
+            (0o777, false),
+            (0o1777, false),
+            (0o720, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(private_folder(&path).is_ok(), is_private, "{mode:o}");
+        }
+    }
+}
