@@ -306,6 +306,67 @@ fn a_file_that_is_cut_off_or_none_is_told() {
 }
 
 #[test]
+fn a_file_that_is_not_what_it_is_taken_for_is_told_with_the_flag() {
+    let place = Place::new();
+    let (plain, backup) = (place.path("plain.gz"), place.path("backup"));
+    place.well(["export", "n", "-o", shown(&plain), "--compress", "none"]);
+    assert_eq!(place.verb(["backup", shown(&backup)]).code, Some(0));
+    let mut cases = vec![
+        (
+            plain,
+            "plain.gz is not compressed: expected --compress none",
+        ),
+        (backup.clone(), "`akvs restore`"),
+    ];
+    for (compression, name) in [
+        ("gzip", "packed"),
+        ("zstd", "packed.gz"),
+        ("gzip", "packed.zst"),
+    ] {
+        let file = place.path(&format!("{compression}-{name}"));
+        place.well(["export", "n", "-o", shown(&file), "--compress", compression]);
+        let expected = match compression {
+            "gzip" => "is compressed with gzip: expected --compress gzip",
+            _ => "is compressed with zstd: expected --compress zstd",
+        };
+        cases.push((file, expected));
+    }
+    for (file, expected) in &cases {
+        place
+            .verb(["import", shown(file), "--into", "x"])
+            .assert_refused(1, &[expected]);
+    }
+    let mut import = place.piped(&["import", "-", "--into", "x"]);
+    let sent = import
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&fs::read(backup).unwrap());
+    // It may be refused before all of it was taken.
+    drop(sent);
+    let said = import.wait_with_output().unwrap();
+    let text = String::from_utf8(said.stderr).unwrap();
+    assert!(text.starts_with("akvs: stdin is a backup"), "{text}");
+    assert_eq!(said.status.code(), Some(1));
+}
+
+#[test]
+fn a_file_with_other_line_ends_is_taken() {
+    let place = Place::new();
+    let (file, text) = (place.path("file"), place.well(["export", "n"]));
+    for (name, text) in [
+        ("cut", text.trim_end().to_owned()),
+        ("more", format!("{text}\n")),
+        ("windows", format!("\u{feff}{}", text.replace('\n', "\r\n"))),
+    ] {
+        fs::write(&file, text).unwrap();
+        let said = place.well(["import", shown(&file), "--into", name]);
+        assert_eq!(said, "imported 3, left out 0\n", "{name}");
+        assert_eq!(place.records(name), place.records("n"), "{name}");
+    }
+}
+
+#[test]
 fn who_has_read_enough_hears_of_no_error() {
     let place = Place::new();
     let large = vec![b'x'; 3_000_000];

@@ -2,8 +2,10 @@
 
 mod damage;
 mod lines;
+mod mistaken;
 mod replace;
 mod streams;
+mod text;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -2,13 +2,14 @@
 //!
 //! `sha256` is the SHA-256 (FIPS 180-4) of all bytes from the first one of the file up to the first one of the last
 //! line, which is each line with the newline that ends it, in lower-case hexadecimal. It is of the text: a
-//! `Content-Encoding` is undone before. `count` is how many of the lines are records.
+//! `Content-Encoding` is undone before. `count` is how many of the lines are records. A reader takes the sum of the text
+//! with other line ends for right too, see [`sums`](super::sums).
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The sum of what was written or read so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Checksum(Sha256);
 
 /// The last line.

@@ -244,7 +244,8 @@ impl Decoder {
 }
 
 fn corrupt(error: io::Error) -> Error {
-    let text = "the body ended early, is damaged, or is not encoded as content-encoding says";
+    let text = "the body ended early, is damaged, or is not encoded as content-encoding says; with curl send the file by \
+                --data-binary @FILE";
     Error::new(Code::InvalidRequest, text).because(error)
 }
 

@@ -67,6 +67,22 @@ impl Lines {
         self.is_skipping || self.taken < self.text.len()
     }
 
+    /// The part of a line that came so far; nothing of one that is too long.
+    pub(super) fn part(&self) -> &[u8] {
+        match self.is_skipping {
+            true => &[],
+            false => &self.text[self.taken..],
+        }
+    }
+
+    /// Takes out the part of a line that came so far.
+    pub(super) fn take_part(&mut self) -> Vec<u8> {
+        match self.is_skipping {
+            true => Vec::new(),
+            false => self.take(self.text.len()),
+        }
+    }
+
     /// The memory that it holds, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.text.capacity() + self.input.len()

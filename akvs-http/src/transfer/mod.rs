@@ -5,9 +5,11 @@
 //! | `format` | the lines of the file, and how each is read |
 //! | `written` | how each is written |
 //! | `checksum` | what the last line says of all those before it |
+//! | `sums` | the same, where line ends were changed on the way |
 //! | `coding` | gzip and zstd, in bounded memory |
 //! | `lines` | bytes as they come, cut into lines that are not too long |
 //! | `reader` | what the lines mean, one after the other |
+//! | `mistaken` | what a file is that is no export |
 //! | `report` | what became of an import |
 //! | `importer` | what an import does to the store |
 
@@ -16,8 +18,10 @@ mod coding;
 mod format;
 mod importer;
 mod lines;
+mod mistaken;
 mod reader;
 mod report;
+mod sums;
 mod written;
 
 pub(crate) use checksum::Checksum;

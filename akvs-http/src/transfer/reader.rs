@@ -2,14 +2,19 @@
 //! file is whole. It knows no store.
 //!
 //! Invariant: it gives out no record before the first line was found right, and none whose namespace is in doubt.
+//!
+//! A text editor or a transfer in text mode may have changed line ends, have added empty lines or a byte order mark, or
+//! have removed the last newline: that does no harm.
 
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 
+use super::Coding;
 use super::format::{First, Line, Record, Section};
 use super::lines::{Lines, Piece};
+use super::mistaken::{self, MARK};
 use super::report::Errors;
-use super::{Checksum, Coding};
+use super::sums::Sums;
 use crate::body::Limits;
 use crate::json;
 
@@ -25,11 +30,14 @@ const RECORD: &[u8] = b"{\"key";
 /// Reads a file.
 pub(crate) struct Reader {
     lines: Lines,
+    coding: Coding,
     limits: Limits,
-    checksum: Checksum,
+    sums: Sums,
     number: u64,
     records: u64,
     place: Place,
+    /// Whether nothing more comes in.
+    is_finished: bool,
 }
 
 /// Where in the file it is.
@@ -77,11 +85,13 @@ impl Reader {
     pub(crate) fn new(coding: Coding, limits: Limits) -> Result<Reader> {
         Ok(Reader {
             lines: Lines::new(coding, limits.max_bytes())?,
+            coding,
             limits,
-            checksum: Checksum::default(),
+            sums: Sums::default(),
             number: 0,
             records: 0,
             place: Place::Start,
+            is_finished: false,
         })
     }
 
@@ -112,7 +122,7 @@ impl Reader {
                     read_bytes += piece.bytes().len();
                     self.take(&piece, &mut step)
                 }
-                Ok(None) => Some(Then::More),
+                Ok(None) => self.part(),
                 Err(error) => Some(Then::Fail(error)),
             };
             if let Some(then) = then {
@@ -138,6 +148,7 @@ impl Reader {
                 then,
             };
         }
+        self.is_finished = true;
         self.step()
     }
 
@@ -146,28 +157,34 @@ impl Reader {
         match self.place {
             Place::End if !self.lines.is_within_a_line() => Ok(()),
             Place::End => Err(self.behind()),
-            Place::Start => Err(invalid("the body has no first line of an export")),
-            Place::One | Place::All { .. } => {
-                let text = format!(
-                    "the export was cut off: there is no last line; {} lines came",
-                    self.number
-                );
-                Err(invalid(&text))
-            }
+            Place::Start => Err(mistaken::no_first_line(&[])),
+            Place::One | Place::All { .. } => Err(self.cut_off()),
         }
     }
 
     /// Takes in a part of the text; what follows, if that is not the next part.
     fn take(&mut self, piece: &Piece, step: &mut Step) -> Option<Then> {
+        let mut text = piece.bytes();
+        if let Some(mistake) = self.mistake(text) {
+            return Some(Then::Fail(mistake));
+        }
+        if self.number == 0 {
+            text = self.without_mark(text);
+        }
+        if matches!(piece, Piece::Line(_)) && is_blank(text) {
+            self.number += 1;
+            self.sums.leave_out(text);
+            return None;
+        }
         if matches!(self.place, Place::End) {
             return Some(Then::Fail(self.behind()));
         }
         let read = match piece {
             Piece::Rest(text) | Piece::RestEnd(text) => {
-                self.checksum.update(text);
+                self.sums.update(text);
                 return None;
             }
-            Piece::Line(text) => {
+            Piece::Line(_) => {
                 self.number += 1;
                 Line::read(text.trim_ascii_end(), self.number, &self.limits)
             }
@@ -176,21 +193,73 @@ impl Reader {
                 Err(self.too_long())
             }
         };
-        let text = piece.bytes();
         match read {
             Ok(Line::End { count, sha256 }) => {
                 return self.end(count, &sha256).err().map(Then::Fail);
             }
             Ok(line) => {
-                self.checksum.update(text);
+                self.sums.update(text);
                 self.meet(line, step)
             }
             Err(error) => {
-                self.checksum.update(text);
+                self.sums.update(text);
                 self.note(text, &error, step)
             }
         }
         .unwrap_or_else(|error| Some(Then::Fail(error)))
+    }
+
+    /// Looks at a line that has not ended; what follows, if that is no line.
+    fn part(&mut self) -> Option<Then> {
+        if let Some(mistake) = self.mistake(self.lines.part()) {
+            return Some(Then::Fail(mistake));
+        }
+        match self.is_finished && !self.lines.part().is_empty() {
+            true => {
+                let text = self.lines.take_part();
+                self.take_last(&text).err().map(Then::Fail)
+            }
+            false => Some(Then::More),
+        }
+    }
+
+    /// Takes in a line that ends without a newline: only the last one may, as any other may be cut off.
+    fn take_last(&mut self, text: &[u8]) -> Result<()> {
+        if is_blank(text) {
+            return Ok(());
+        }
+        match self.place {
+            Place::Start => Err(mistaken::no_first_line(text)),
+            Place::End => Err(self.behind()),
+            Place::One | Place::All { .. } => {
+                match Line::read(text.trim_ascii_end(), self.number + 1, &self.limits) {
+                    Ok(Line::End { count, sha256 }) => {
+                        self.number += 1;
+                        self.end(count, &sha256)
+                    }
+                    Ok(_) | Err(_) => Err(self.cut_off()),
+                }
+            }
+        }
+    }
+
+    /// What the file is instead of an export, as far as its first line says so.
+    fn mistake(&self, text: &[u8]) -> Option<Error> {
+        match self.place {
+            Place::Start => mistaken::recognize(text, self.coding),
+            Place::One | Place::All { .. } | Place::End => None,
+        }
+    }
+
+    /// The text of the first line without its byte order mark.
+    fn without_mark<'t>(&mut self, text: &'t [u8]) -> &'t [u8] {
+        match text.strip_prefix(MARK) {
+            Some(rest) => {
+                self.sums.leave_out(MARK);
+                rest
+            }
+            None => text,
+        }
     }
 
     fn meet(&mut self, line: Line, step: &mut Step) -> Result<Option<Then>> {
@@ -257,11 +326,19 @@ impl Reader {
         if count != self.records {
             return damaged(format!("it has {} records of {count}", self.records));
         }
-        if self.checksum.hex() != sha256 {
+        if !self.sums.are(sha256) {
             return damaged("its sha256 is another one".to_owned());
         }
         self.place = Place::End;
         Ok(())
+    }
+
+    fn cut_off(&self) -> Error {
+        let text = format!(
+            "the export was cut off: there is no last line; {} lines came",
+            self.number
+        );
+        invalid(&text)
     }
 
     fn too_long(&self) -> Error {
@@ -285,6 +362,11 @@ impl Reader {
     fn at_line(&self, why: &str) -> Error {
         invalid(&format!("line {}: {why}", self.number)).with("line", self.number)
     }
+}
+
+/// Whether a line holds nothing.
+fn is_blank(text: &[u8]) -> bool {
+    text.trim_ascii().is_empty()
 }
 
 impl Piece {

@@ -1,7 +1,7 @@
 //! `export` and `import`: a namespace, or all of them, as a file.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use akvs_client::{Client, Encoding, ImportMode, Imported};
@@ -17,6 +17,11 @@ use crate::failure::Failure;
 
 /// What is read of a file at once.
 const PART_BYTES: usize = 128 << 10;
+
+/// How a backup and compressed files begin.
+const BACKUP: &[u8] = b"akvs-bak";
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -133,13 +138,15 @@ impl Import {
             Mode::Replace => ImportMode::Replace,
         };
         let encoding = Compression::of(self.compress, Some(&self.file));
-        let (source, length) = self.open()?;
+        let (mut source, length) = self.open()?;
+        let start = self.start(&mut source)?;
+        check(self.name(), &start, encoding)?;
         let bar = match length {
             Some(_) => Bar::of("importing"),
             None => Bar::of_bytes("importing"),
         };
         let parts = stream::unfold(
-            (source, bar, 0),
+            (Cursor::new(start).chain(source), bar, 0),
             move |(mut source, bar, done)| async move {
                 let mut part = vec![0; PART_BYTES];
                 match source.read(&mut part) {
@@ -183,13 +190,50 @@ impl Import {
         if self.file == Path::new("-") {
             return Ok((Box::new(io::stdin()), None));
         }
-        let cannot = |error: io::Error| {
-            let file = self.file.display();
-            Failure::failed(format!("{file} cannot be read: {error}"))
-        };
-        let file = File::open(&self.file).map_err(cannot)?;
-        let length = file.metadata().map_err(cannot)?.len();
+        let file = File::open(&self.file).map_err(|error| self.cannot(&error))?;
+        let length = file.metadata().map_err(|error| self.cannot(&error))?.len();
         Ok((Box::new(file), Some(length)))
+    }
+
+    /// As much of the file as says what it is.
+    fn start(&self, source: &mut impl Read) -> Result<Vec<u8>, Failure> {
+        let mut start = Vec::with_capacity(BACKUP.len());
+        let read = source.take(BACKUP.len() as u64).read_to_end(&mut start);
+        read.map_err(|error| self.cannot(&error))?;
+        Ok(start)
+    }
+
+    fn name(&self) -> String {
+        match self.file == Path::new("-") {
+            true => "stdin".to_owned(),
+            false => self.file.display().to_string(),
+        }
+    }
+
+    fn cannot(&self, error: &io::Error) -> Failure {
+        Failure::failed(format!("{} cannot be read: {error}", self.name()))
+    }
+}
+
+/// Refuses a file that begins otherwise than it is said to be: the server could not name the flag. What it may be is
+/// left to the server.
+fn check(file: String, start: &[u8], encoding: Encoding) -> Result<(), Failure> {
+    let begins = |mark: &[u8]| start.starts_with(mark);
+    if begins(BACKUP) {
+        let text = format!("{file} is a backup: expected an export; `akvs restore` takes backups");
+        return Err(Failure::failed(text));
+    }
+    let kinds = [
+        (Encoding::Gzip, GZIP, "compressed with gzip", "gzip"),
+        (Encoding::Zstd, ZSTD, "compressed with zstd", "zstd"),
+        (Encoding::Identity, b"{", "not compressed", "none"),
+    ];
+    match kinds.into_iter().find(|(_, mark, _, _)| begins(mark)) {
+        Some((found, _, text, flag)) if found != encoding => {
+            let text = format!("{file} is {text}: expected --compress {flag}");
+            Err(Failure::failed(text))
+        }
+        _ => Ok(()),
     }
 }
 

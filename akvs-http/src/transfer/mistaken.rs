@@ -1,0 +1,124 @@
+//! Files that are sent for an export by mistake: each is told by how it begins, with the way out.
+//!
+//! It does not judge what begins as an export does.
+
+use akvs_core::{Code, Error};
+use serde::de::IgnoredAny;
+
+use super::Coding;
+
+/// How a file begins that another program compressed.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const OTHERS: [(&[u8], &str); 3] = [
+    (b"PK\x03\x04", "zip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+];
+/// How a backup begins.
+const BACKUP: &[u8] = b"akvs-bak";
+/// The byte order mark, which UTF-8 does not need.
+pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
+/// How a text in UTF-16 begins, with a byte order mark and without.
+const UTF16: [&[u8]; 4] = [&[0xff, 0xfe], &[0xfe, 0xff], b"{\0\"\0", b"\0{\0\""];
+/// How an export begins, and how it does once a form's encoding was put upon it.
+const EXPORT: &[u8] = b"{\"akvs\"";
+const ENCODED: &[u8] = b"%7B%22akvs";
+/// So much is looked at of what should be a first line.
+const LINE_BYTES: usize = 4 << 10;
+/// So much is shown of a body that is no export.
+const SHOWN_CHARACTERS: usize = 60;
+
+/// What such a body is known to be, as an error; none where it may be an export. What is to come of it can make that
+/// known later.
+pub(super) fn recognize(start: &[u8], coding: Coding) -> Option<Error> {
+    let start = start.strip_prefix(MARK).unwrap_or(start);
+    let begins = |mark: &&[u8]| start.starts_with(mark);
+    let text = if begins(&BACKUP) {
+        "the body is a backup: expected an export; restore it with `akvs restore`".to_owned()
+    } else if begins(&GZIP) {
+        compressed("gzip", coding)
+    } else if begins(&ZSTD) {
+        compressed("zstd", coding)
+    } else if let Some((_, name)) = OTHERS.iter().find(|(mark, _)| begins(mark)) {
+        format!(
+            "the body is a {name} file: expected an export, as it is or compressed with gzip or zstd"
+        )
+    } else if UTF16.iter().any(begins) {
+        "the body is UTF-16, as PowerShell's > writes it: expected UTF-8; write exports with `curl -o FILE`"
+            .to_owned()
+    } else if begins(&ENCODED) || begins(&&b"--"[..]) {
+        "the body is a form: expected the file as it is; with curl send it by --data-binary @FILE"
+            .to_owned()
+    } else if is_without_newlines(start) {
+        "the lines of the export have no newlines between them: expected the file as it is; with curl send it by \
+         --data-binary @FILE, as -d removes them"
+            .to_owned()
+    } else {
+        return None;
+    };
+    Some(Error::new(Code::InvalidRequest, text))
+}
+
+/// What is wrong with a body that has no first line.
+pub(super) fn no_first_line(start: &[u8]) -> Error {
+    let mut text = "the body has no first line of an export".to_owned();
+    if !start.is_empty() {
+        let start = String::from_utf8_lossy(start);
+        let start: String = start.chars().take(SHOWN_CHARACTERS).collect();
+        text += &format!(
+            ": it begins with {start:?}; expected an export as it is, which curl sends by --data-binary @FILE"
+        );
+    }
+    Error::new(Code::InvalidRequest, text)
+}
+
+fn compressed(name: &str, coding: Coding) -> String {
+    match coding {
+        Coding::Identity => format!(
+            "the body is compressed with {name}: expected an export, or the header \"Content-Encoding: {name}\" beside it"
+        ),
+        Coding::Gzip | Coding::Zstd => format!(
+            "the body is compressed twice: with {name}, and as content-encoding says; expected once"
+        ),
+    }
+}
+
+/// Whether the first line goes on with the next one: what curl's `-d @FILE` makes of a file.
+fn is_without_newlines(start: &[u8]) -> bool {
+    if !start.starts_with(EXPORT) {
+        return false;
+    }
+    let start = &start[..start.len().min(LINE_BYTES)];
+    let mut lines = serde_json::Deserializer::from_slice(start).into_iter::<IgnoredAny>();
+    let is_whole = matches!(lines.next(), Some(Ok(_)));
+    is_whole && start[lines.byte_offset()..].starts_with(b"{")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(start: &[u8]) -> Option<String> {
+        recognize(start, Coding::Identity).map(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn an_export_is_no_mistake_however_little_of_it_came() {
+        let whole = b"{\"akvs\":1,\"namespace\":\"n\",\"settings\":{}}\n{\"key\":\"k\"}\n";
+        for end in 0..whole.len() {
+            assert_eq!(text(&whole[..end]), None, "{end}");
+        }
+    }
+
+    #[test]
+    fn lines_without_newlines_are_known_from_the_next_one_on() {
+        let joined = b"{\"akvs\":1,\"namespace\":\"n\",\"settings\":{}}{\"key\":\"k\"}";
+        assert_eq!(text(&joined[..joined.len() - 11]), None);
+        assert!(
+            text(&joined[..joined.len() - 10])
+                .unwrap()
+                .contains("--data-binary")
+        );
+    }
+}
