@@ -40,7 +40,7 @@
 //! | all or nothing | [`txn`](Namespace::txn) |
 //! | what changes | [`watch`](Namespace::watch), over broken connections and restarts; of one key [`wait_for_change`](Namespace::wait_for_change) |
 //! | out and in | [`export`](Namespace::export), [`import`](Namespace::import), of a namespace or [all](Client::export) |
-//! | a namespace as a whole | [`configure`](Namespace::configure), [`del_prefix`](Namespace::del_prefix), [`drop_all`](Namespace::drop_all) |
+//! | a namespace as a whole | [`configure`](Namespace::configure), [`change_settings`](Namespace::change_settings), [`settings`](Namespace::settings), [`del_prefix`](Namespace::del_prefix), [`drop_all`](Namespace::drop_all) |
 //! | the server | [`ping`](Client::ping), [`is_ready`](Client::is_ready), [`version`](Client::version), [`metrics`](Client::metrics) |
 //! | without `async` | all of it in `akvs_client::blocking` |
 //!
@@ -77,6 +77,7 @@ mod address;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
+mod change;
 mod client;
 mod codec;
 mod del;
@@ -113,6 +114,7 @@ mod wire;
 mod write;
 
 pub use builder::ClientBuilder;
+pub use change::{Configured, SettingsPatch};
 pub use client::Client;
 pub use codec::{Codec, CodecError, Json, Raw, Text};
 pub use del::Del;

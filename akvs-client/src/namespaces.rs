@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::query::Query;
 use crate::streams::{Boxed, paged, stream};
-use crate::{Client, told};
+use crate::{Client, Settings, told};
 
 /// What a stream asks for at once, unless it is said how much; the server takes no more.
 const STREAM_LIMIT: u16 = 1_000;
@@ -46,6 +46,8 @@ pub struct NamespaceInfo {
     pub revision: Option<Revision>,
     /// When it was made, by the server's clock.
     pub created: Option<SystemTime>,
+    /// What is chosen for it.
+    pub settings: Option<Settings>,
 }
 
 /// A page of the list of namespaces.
@@ -115,6 +117,7 @@ struct Told {
     bytes: Option<u64>,
     revision: Option<u64>,
     created: Option<String>,
+    settings: Option<crate::settings::Document>,
 }
 
 impl Client {
@@ -264,15 +267,21 @@ impl Namespaces {
 }
 
 fn page(document: Document) -> Option<NamespacesPage> {
-    let namespaces = document.namespaces.into_iter().map(|told| NamespaceInfo {
-        created: told::time(told.created.as_deref()),
-        name: told.name,
-        keys: told.keys,
-        bytes: told.bytes,
-        revision: told.revision.map(Revision::new),
+    let namespaces = document.namespaces.into_iter().map(|told| {
+        Some(NamespaceInfo {
+            created: told::time(told.created.as_deref()),
+            name: told.name,
+            keys: told.keys,
+            bytes: told.bytes,
+            revision: told.revision.map(Revision::new),
+            settings: match told.settings {
+                Some(settings) => Some(settings.settings()?),
+                None => None,
+            },
+        })
     });
     Some(NamespacesPage {
-        namespaces: namespaces.collect(),
+        namespaces: namespaces.collect::<Option<_>>()?,
         cursor: document.cursor,
     })
 }

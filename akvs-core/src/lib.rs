@@ -62,7 +62,7 @@ pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
 pub use progress::Progress;
 pub use revision::Revision;
-pub use settings::Settings;
+pub use settings::{Settings, SettingsPatch};
 pub use store::Store;
 pub use timestamp::Timestamp;
 pub use txn::Txn;

@@ -123,16 +123,19 @@ impl Op {
 }
 
 impl Action {
-    /// Gives what says nothing of its time the one that the namespace says.
-    pub(crate) fn default_ttl(&mut self, ttl_ms: Option<u64>, existed: bool) {
+    /// Gives what says nothing of its time the one that the namespace says; where that ends after the last time that can
+    /// be written, that time, so that no write fails for a setting.
+    pub(crate) fn default_ttl(&mut self, ttl_ms: Option<u64>, existed: bool, now: Timestamp) {
         let Some(millis) = ttl_ms else { return };
+        let end = Timestamp::from_millis(now.as_millis().saturating_add(millis));
+        let until = Ttl::Until(end.min(Timestamp::LAST));
         match self {
-            Action::Set { ttl, .. } if *ttl == Ttl::Default => *ttl = Ttl::Millis(millis),
+            Action::Set { ttl, .. } if *ttl == Ttl::Default => *ttl = until,
             // There is nothing to keep.
             Action::Set { ttl, .. } | Action::Add { ttl, .. } | Action::Append { ttl, .. }
                 if *ttl == Ttl::Keep && !existed =>
             {
-                *ttl = Ttl::Millis(millis);
+                *ttl = until;
             }
             Action::Set { .. }
             | Action::Add { .. }

@@ -1,6 +1,6 @@
 //! What can be chosen for a namespace: a deadline for what is stored without one, and how much it may hold.
 
-use crate::{Code, Counts, Error, Result};
+use crate::{Code, Counts, Error, Result, Timestamp};
 
 /// What can be chosen for a namespace; nothing is by default.
 ///
@@ -32,7 +32,9 @@ impl Settings {
             limit.filter(|limit| after > *limit && after > before)
         };
         let refuse = |what: &str, setting: &str, limit: u64| {
-            let text = format!("the namespace may hold {limit} {what} at the most");
+            let text = format!(
+                "the namespace may hold {limit} {what} at the most (its setting {setting})"
+            );
             let error = Error::new(Code::QuotaExceeded, text).with("limit", limit);
             Err(error.with("setting", setting))
         };
@@ -49,12 +51,73 @@ impl Settings {
     pub fn check_value(&self, bytes: usize) -> Result<()> {
         match self.max_value_bytes {
             Some(limit) if bytes as u64 > limit => {
-                let text =
-                    format!("the value has {bytes} bytes, the namespace takes {limit} at the most");
+                let text = format!(
+                    "the value has {bytes} bytes, the namespace takes {limit} at the most (its setting max_value_bytes)"
+                );
                 let error = Error::new(Code::TooLarge, text).with("limit", limit);
                 Err(error.with("setting", "max_value_bytes"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// A change of some settings of a namespace; what it does not name stays as it is.
+///
+/// ```
+/// use akvs_core::{Settings, SettingsPatch};
+/// let before = Settings { ttl_ms: Some(1_000), max_keys: Some(2), ..Settings::default() };
+/// let patch = SettingsPatch { ttl_ms: Some(None), max_bytes: Some(Some(9)), ..SettingsPatch::default() };
+/// let after = Settings { max_keys: Some(2), max_bytes: Some(9), ..Settings::default() };
+/// assert_eq!(patch.apply(before), after);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingsPatch {
+    /// See [`Settings::ttl_ms`]; `Some(None)` removes it, and so with all others.
+    pub ttl_ms: Option<Option<u64>>,
+    /// See [`Settings::max_value_bytes`].
+    pub max_value_bytes: Option<Option<u64>>,
+    /// See [`Settings::max_keys`].
+    pub max_keys: Option<Option<u64>>,
+    /// See [`Settings::max_bytes`].
+    pub max_bytes: Option<Option<u64>>,
+}
+
+impl SettingsPatch {
+    /// Returns the settings as they are after the change.
+    pub fn apply(&self, before: Settings) -> Settings {
+        Settings {
+            ttl_ms: self.ttl_ms.unwrap_or(before.ttl_ms),
+            max_value_bytes: self.max_value_bytes.unwrap_or(before.max_value_bytes),
+            max_keys: self.max_keys.unwrap_or(before.max_keys),
+            max_bytes: self.max_bytes.unwrap_or(before.max_bytes),
+        }
+    }
+
+    /// Refuses with `invalid_request` what no write could follow: a ttl of nothing, or one that ends after the year 9999.
+    pub fn check(&self, now: Timestamp) -> Result<()> {
+        let Some(Some(millis)) = self.ttl_ms else {
+            return Ok(());
+        };
+        let end = now.as_millis().checked_add(millis);
+        if millis > 0 && end.is_some_and(|end| end <= Timestamp::LAST.as_millis()) {
+            return Ok(());
+        }
+        let text = format!(
+            "invalid ttl \"{millis}ms\": expected at least 1ms, ending before the year 10000"
+        );
+        Err(Error::new(Code::InvalidRequest, text).with("field", "ttl"))
+    }
+}
+
+impl From<Settings> for SettingsPatch {
+    /// Returns the change that replaces all settings.
+    fn from(settings: Settings) -> SettingsPatch {
+        SettingsPatch {
+            ttl_ms: Some(settings.ttl_ms),
+            max_value_bytes: Some(settings.max_value_bytes),
+            max_keys: Some(settings.max_keys),
+            max_bytes: Some(settings.max_bytes),
         }
     }
 }
@@ -69,6 +132,29 @@ mod tests {
             bytes,
             history: 0,
         }
+    }
+
+    #[test]
+    fn a_ttl_that_no_write_could_follow_is_refused() {
+        let now = Timestamp::from_millis(1_000);
+        let check = |millis| {
+            let ttl_ms = Some(millis);
+            SettingsPatch {
+                ttl_ms,
+                ..SettingsPatch::default()
+            }
+            .check(now)
+        };
+        let longest = Timestamp::LAST.as_millis() - now.as_millis();
+        for good in [None, Some(1), Some(longest)] {
+            assert!(check(good).is_ok(), "{good:?}");
+        }
+        for bad in [0, longest + 1, u64::MAX] {
+            let error = check(Some(bad)).unwrap_err();
+            assert_eq!(error.code(), Code::InvalidRequest, "{bad}");
+            assert_eq!(error.context()["field"], "ttl");
+        }
+        assert!(SettingsPatch::default().check(now).is_ok());
     }
 
     #[test]

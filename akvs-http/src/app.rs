@@ -15,7 +15,9 @@ use crate::body::{BodyMemory, Limits};
 use crate::connection::Asker;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
-use crate::routes::{export, get, import, kv, meta, metrics, openapi, root, txn, version, watch};
+use crate::routes::{
+    export, get, import, kv, meta, metrics, openapi, root, settings, txn, version, watch,
+};
 use crate::{Operator, Options};
 
 /// What every request may need.
@@ -90,6 +92,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/version").to(version::serve))
         .service(web::resource("/openapi.json").to(openapi::serve))
         .service(web::resource("/").to(root::serve))
+        .service(web::resource("/settings/{namespace:.*}").to(settings::serve))
         .service(web::resource("/watch/{namespace:.*}").to(watch::serve))
         .service(web::resource("/txn/{namespace:.*}").to(txn::serve))
         .service(web::resource("/get/{namespace:.*}").to(get::serve))

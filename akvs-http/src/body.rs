@@ -69,11 +69,15 @@ impl Limits {
         self.max_bytes
     }
 
-    /// Says which setting a value would exceed that only becomes too large together with what is there.
+    /// Says which setting a value would exceed that only becomes too large together with what is there, unless the error
+    /// names one itself: that of the namespace.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let (Code::TooLarge, Some(setting)) = (error.code(), self.setting) else {
             return error;
         };
+        if error.context().contains_key("setting") {
+            return error;
+        }
         let text = format!("{} ({setting})", error.message());
         let explained = Error::new(Code::TooLarge, text).with("setting", setting);
         let context = error.context().iter();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use akvs_core::engine::Capabilities;
 use akvs_core::{
     CacheStats, Census, Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings,
-    Timestamp, Txn, View, Views,
+    SettingsPatch, Timestamp, Txn, View, Views,
 };
 use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
 
@@ -71,6 +71,16 @@ impl Registry {
     /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
     pub async fn configure(&self, name: &Namespace, settings: Settings) -> Result<bool> {
         self.ask(name, |server| server.configure(settings)).await
+    }
+
+    /// Changes some settings of a namespace, which is created where there is none; whether there was one, and all of its
+    /// settings after the change. `invalid_request` for what no write could follow.
+    pub async fn change_settings(
+        &self,
+        name: &Namespace,
+        patch: SettingsPatch,
+    ) -> Result<(bool, Settings)> {
+        self.ask(name, |server| server.change_settings(patch)).await
     }
 
     /// A namespace as it stands now.

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use akvs_core::{Outcome, Result};
+use akvs_core::{Outcome, Result, Settings};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
@@ -36,6 +36,8 @@ pub(crate) enum Answer {
     Many(Vec<Outcome>),
     /// Whether there was such a namespace.
     Existed(bool),
+    /// Whether there was such a namespace, and its settings now.
+    Configured(bool, Settings),
 }
 
 /// Whom to answer, and by which thread's mailbox.

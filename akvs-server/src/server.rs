@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use akvs_core::{Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, Store, Txn};
+use akvs_core::{
+    Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, SettingsPatch, Store, Txn,
+};
 use bytes::Bytes;
 
 use crate::relay::{Answer, Reply};
@@ -63,7 +65,9 @@ impl Server {
         async move {
             match answer.await? {
                 Answer::One(outcome) => Ok(outcome),
-                other @ (Answer::Many(_) | Answer::Existed(_)) => Err(mistaken(&other)),
+                other @ (Answer::Many(_) | Answer::Existed(_) | Answer::Configured(..)) => {
+                    Err(mistaken(&other))
+                }
             }
         }
     }
@@ -74,15 +78,34 @@ impl Server {
         async move {
             match answer.await? {
                 Answer::Many(outcomes) => Ok(outcomes),
-                other @ (Answer::One(_) | Answer::Existed(_)) => Err(mistaken(&other)),
+                other @ (Answer::One(_) | Answer::Existed(_) | Answer::Configured(..)) => {
+                    Err(mistaken(&other))
+                }
             }
         }
     }
 
     /// Chooses the settings of the namespace, which comes into being where there is none; whether there was one.
     pub fn configure(&self, settings: Settings) -> impl Future<Output = Result<bool>> + use<> {
-        let answer = self.ask(Work::Configure(settings));
-        async move { existed(&answer.await?) }
+        let changed = self.change_settings(settings.into());
+        async move { changed.await.map(|(existed, _)| existed) }
+    }
+
+    /// Changes some settings of the namespace, which is created where there is none; whether there was one, and all of
+    /// its settings after the change. `invalid_request` for what no write could follow.
+    pub fn change_settings(
+        &self,
+        patch: SettingsPatch,
+    ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
+        let answer = self.ask(Work::Configure(patch));
+        async move {
+            match answer.await? {
+                Answer::Configured(existed, settings) => Ok((existed, settings)),
+                other @ (Answer::One(_) | Answer::Many(_) | Answer::Existed(_)) => {
+                    Err(mistaken(&other))
+                }
+            }
+        }
     }
 
     /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
@@ -165,7 +188,7 @@ impl Server {
 fn existed(answer: &Answer) -> Result<bool> {
     match answer {
         Answer::Existed(existed) => Ok(*existed),
-        Answer::One(_) | Answer::Many(_) => Err(mistaken(answer)),
+        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(mistaken(answer)),
     }
 }
 

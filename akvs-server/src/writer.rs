@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{Error, Group, Key, Op, Result, Settings, Store, Timestamp, Txn};
+use akvs_core::{Error, Group, Key, Op, Result, SettingsPatch, Store, Timestamp, Txn};
 
 use crate::relay::{Answer, Bundle, Reply};
 
@@ -16,8 +16,8 @@ pub(crate) enum Work {
     Apply(Key, Op),
     /// Apply these together.
     Transact(Txn),
-    /// Choose the settings of the namespace.
-    Configure(Settings),
+    /// Change the settings of the namespace.
+    Configure(SettingsPatch),
     /// Drop the namespace with all it holds.
     Drop,
     /// Nothing: the answer says that all before it has been committed.
@@ -132,9 +132,9 @@ impl Writer {
             Work::Transact(txn) => group
                 .transact(&self.store, txn, round.now)
                 .map(Answer::Many),
-            Work::Configure(settings) => group
-                .configure(&self.store, settings, round.now)
-                .map(Answer::Existed),
+            Work::Configure(patch) => group
+                .change_settings(&self.store, &patch, round.now)
+                .map(|(existed, settings)| Answer::Configured(existed, settings)),
             Work::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
                 round.dropped |= existed;

@@ -29,3 +29,4 @@ pub(crate) use paths::TOKENS_FILE;
 pub(crate) use place::Place;
 pub(crate) use schema::{Durability, EngineKind, LogFormat, Settings};
 pub(crate) use sources::{Flag, Sources};
+pub(crate) use units::Size;

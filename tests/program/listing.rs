@@ -98,7 +98,7 @@ fn namespaces_are_made_set_up_and_dropped() {
     );
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "2"]),
-        "OK, settings replaced\n"
+        "OK, settings changed\n"
     );
     for key in ["1", "2"] {
         verbs.text(&["set", "a", key, "v"]);

@@ -26,6 +26,7 @@ mod log;
 mod manager;
 mod owner;
 mod prompt;
+mod settings;
 mod shell;
 mod signals;
 mod stale;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{Call, Namespace};
 use crate::error::Result;
 use crate::many::MAX_KEYS;
-use crate::{Entry, IfChanged, Settings, Txn, TxnResult};
+use crate::{Configured, Entry, IfChanged, Settings, SettingsPatch, Txn, TxnResult};
 
 impl Namespace {
     /// As [`crate::Namespace::get_many`].
@@ -110,6 +110,38 @@ impl Namespace {
     pub fn configure(&self, settings: &Settings) -> Result<bool> {
         let settings = *settings;
         self.ask(|namespace| async move { namespace.configure(&settings).await })
+    }
+
+    /// As [`crate::Namespace::settings`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// assert_eq!(namespace.settings()?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn settings(&self) -> Result<Option<Settings>> {
+        self.ask(|namespace| async move { namespace.settings().await })
+    }
+
+    /// As [`crate::Namespace::change_settings`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::SettingsPatch;
+    /// assert!(namespace.change_settings(&SettingsPatch::default().max_keys(10))?.created);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
+        let patch = *patch;
+        self.ask(|namespace| async move { namespace.change_settings(&patch).await })
     }
 
     /// As [`crate::Namespace::drop_all`].

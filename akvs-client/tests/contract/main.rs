@@ -6,7 +6,7 @@
 //! | 2. Names, keys, values | `keys`, `values` |
 //! | 3. Revisions and conditions | `revisions`, `conditions`, `ranges`, `long_poll` |
 //! | 4. Expiry, arithmetic | `expiry`, `operations` |
-//! | 5. Namespaces and keys | `namespaces`, `listing`, `ndjson`, `quotas` |
+//! | 5. Namespaces and keys | `namespaces`, `settings`, `listing`, `ndjson`, `quotas` |
 //! | 6. Many at once | `transactions`, `multi_get`, `transfer` |
 //! | 7. Watching | `watch` |
 //! | 8. Who may | `tokens`, `tls` |
@@ -51,6 +51,7 @@ mod ranges;
 mod reach;
 mod retries;
 mod revisions;
+mod settings;
 #[cfg(feature = "rustls")]
 mod tls;
 mod tokens;

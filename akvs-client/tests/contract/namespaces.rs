@@ -126,7 +126,9 @@ fn namespaces_are_listed_by_name_with_what_they_hold() {
     app.post("/kv/%C3%A4/k", "v");
     app.post("/kv/a/k", "v");
     app.post("/kv/b/k", "v");
-    let told = |name: &str, (keys, bytes, revision): (u64, u64, u64), created: &str| json!({"name": name, "keys": keys, "bytes": bytes, "revision": revision, "created": created});
+    let none =
+        || json!({"ttl": null, "max_value_bytes": null, "max_keys": null, "max_bytes": null});
+    let told = |name: &str, (keys, bytes, revision): (u64, u64, u64), created: &str| json!({"name": name, "keys": keys, "bytes": bytes, "revision": revision, "created": created, "settings": none()});
     let (early, late) = ("2023-11-14T22:13:20.789Z", "2023-11-14T22:13:21.789Z");
     let expected = [
         told("a", (1, 2, 3), late),
@@ -291,8 +293,8 @@ fn every_other_method_is_405_with_the_allowed_ones() {
         ),
         (
             "/kv/ns",
-            "GET, HEAD, PUT, DELETE, OPTIONS",
-            &["POST", "PATCH"],
+            "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            &["POST", "TRACE"],
         ),
     ] {
         for method in others {

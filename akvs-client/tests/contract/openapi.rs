@@ -346,5 +346,5 @@ fn another_site_s_page_is_refused_as_the_document_says() {
             "{method} {path}"
         );
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }

@@ -27,7 +27,7 @@ impl Group<'_> {
             .and_then(|pending| pending.entry.as_ref());
         let existed = current.is_some_and(|entry| entry.is_live(now));
         let settings = &pending.known.settings;
-        op.action.default_ttl(settings.ttl_ms, existed);
+        op.action.default_ttl(settings.ttl_ms, existed, now);
         let is_touch = matches!(op.action, Action::Touch { .. });
         let change = match apply(op, current, now)? {
             Change::Nothing => None,

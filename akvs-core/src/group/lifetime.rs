@@ -10,7 +10,9 @@ use super::{Group, opened_twice};
 use crate::engine::rows::{self, CatalogueRow, Dropped, Live, NamespaceId, Swept};
 use crate::engine::{Batch, Limit, Table};
 use crate::store::Store;
-use crate::{Code, Error, EventKind, Namespace, Result, Revision, Settings, Timestamp};
+use crate::{
+    Code, Error, EventKind, Namespace, Result, Revision, Settings, SettingsPatch, Timestamp,
+};
 
 /// The changes that are remembered beyond a drop are those of so many revisions before it.
 const KEPT_REVISIONS: u64 = 1_000;
@@ -71,6 +73,19 @@ impl Group<'_> {
 
     /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
     pub fn configure(&mut self, store: &Store, settings: Settings, now: Timestamp) -> Result<bool> {
+        let (existed, _) = self.change_settings(store, &settings.into(), now)?;
+        Ok(existed)
+    }
+
+    /// Changes some settings of a namespace, which is created where there is none; whether there was one, and all of its
+    /// settings after the change. `invalid_request` for what no write could follow.
+    pub fn change_settings(
+        &mut self,
+        store: &Store,
+        patch: &SettingsPatch,
+        now: Timestamp,
+    ) -> Result<(bool, Settings)> {
+        patch.check(now)?;
         let at = self.pending(store)?;
         let existed = self.stores[at].id.is_some();
         self.birth(at, store, now)?;
@@ -82,9 +97,10 @@ impl Group<'_> {
             },
         };
         let pending = &mut self.stores[at];
+        let settings = patch.apply(row.settings);
         pending.known.settings = settings;
         pending.written = Some(Live { settings, ..row });
-        Ok(existed)
+        Ok((existed, settings))
     }
 
     /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with

@@ -19,13 +19,20 @@ const namespaces = (() => {
     const name = make("a", { href: address(info.name) }, make("bdi", {}, format.name(info.name)));
     const number = (label, text) => make("td", { className: "number", dataset: { label } }, text);
     return make("tr", {},
-      make("td", { className: "key" }, name),
+      make("td", { className: "key" }, name, chosen(info.settings)),
       // A token that may not read all of it is told the name alone.
       number("keys", info.keys === undefined ? "" : format.count(info.keys)),
       number("bytes", info.bytes === undefined ? "" : format.size(info.bytes)),
       number("revision", info.revision === undefined ? "" : format.count(info.revision)),
       make("td", { dataset: { label: "created" } }, info.created === undefined ? "" : frame.time(info.created)),
       make("td", { className: "number" }, drop));
+  }
+
+  // The settings that are chosen, below the name.
+  function chosen(settings = {}) {
+    const told = Object.entries(settings).filter(([, value]) => value !== null);
+    if (told.length === 0) return "";
+    return make("small", { className: "settings" }, told.map(([member, value]) => `${member} ${value}`).join(", "));
   }
 
   async function load() {

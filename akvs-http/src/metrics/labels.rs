@@ -13,6 +13,7 @@ pub(crate) enum Route {
     LongPoll,
     Namespace,
     Namespaces,
+    Settings,
     Watch,
     Txn,
     Get,
@@ -31,11 +32,12 @@ pub(crate) enum Route {
 
 impl Route {
     /// Every route, in the order of their places.
-    pub(crate) const ALL: [Route; 17] = [
+    pub(crate) const ALL: [Route; 18] = [
         Route::Key,
         Route::LongPoll,
         Route::Namespace,
         Route::Namespaces,
+        Route::Settings,
         Route::Watch,
         Route::Txn,
         Route::Get,
@@ -74,6 +76,7 @@ impl Route {
             _ => {}
         }
         let below = [
+            ("/settings/", Route::Settings),
             ("/watch/", Route::Watch),
             ("/txn/", Route::Txn),
             ("/get/", Route::Get),
@@ -91,6 +94,7 @@ impl Route {
             Route::LongPoll => "long_poll",
             Route::Namespace => "namespace",
             Route::Namespaces => "namespaces",
+            Route::Settings => "settings",
             Route::Watch => "watch",
             Route::Txn => "txn",
             Route::Get => "get",

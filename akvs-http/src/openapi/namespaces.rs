@@ -15,10 +15,18 @@ use crate::problem::TEXT;
 const TAG: &str = "namespaces";
 
 /// The paths of namespaces.
-pub(super) fn routes() -> [Route; 2] {
+pub(super) fn routes() -> [Route; 3] {
     let all = Route::new("/kv", TAG).with(list());
     let one = Route::new("/kv/{namespace}", TAG).at([parameters::namespace()]);
-    [all, one.with(list_keys()).with(configure()).with(remove())]
+    let settings = Route::new("/settings/{namespace}", TAG).at([parameters::namespace()]);
+    [
+        all,
+        one.with(list_keys())
+            .with(configure())
+            .with(change())
+            .with(remove()),
+        settings.with(read_settings()),
+    ]
 }
 
 fn list() -> Asked {
@@ -81,6 +89,49 @@ fn configure() -> Asked {
     )
     .refuses([Code::InvalidRequest])
     .refuses(OF_CHANGES)
+}
+
+fn change() -> Asked {
+    let body = RequestBodyBuilder::new()
+        .description(Some(
+            "What is to change; null removes a setting, and one that is missing stays.",
+        ))
+        .content(
+            "application/merge-patch+json",
+            Content::new(Some(Ref::from_schema_name("Settings"))),
+        )
+        .build();
+    Asked::new(
+        HttpMethod::Patch,
+        "changeSettings",
+        "Change some settings of a namespace, or create it",
+    )
+    .told("A JSON merge patch (RFC 7396). The content type is not looked at.")
+    .body(body)
+    .answers(
+        201,
+        answers::document("It was created.", "Configured").build(),
+    )
+    .answers(
+        200,
+        answers::document("It is there, and has these settings now.", "Configured").build(),
+    )
+    .refuses([Code::InvalidRequest])
+    .refuses(OF_CHANGES)
+}
+
+fn read_settings() -> Asked {
+    let told = answers::document(
+        "What is chosen for it; null where nothing is.",
+        "Configured",
+    );
+    Asked::new(
+        HttpMethod::Get,
+        "readSettings",
+        "Read the settings of a namespace",
+    )
+    .answers(200, told.build())
+    .refuses([Code::InvalidRequest])
 }
 
 fn settings() -> RequestBody {

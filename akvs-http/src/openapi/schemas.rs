@@ -124,6 +124,7 @@ fn namespaces() -> Object {
         ("bytes", count(), false),
         ("revision", count(), false),
         ("created", pattern(DATE_TIME).into(), false),
+        ("settings", told_settings().into(), false),
     ]);
     object(&[
         ("namespaces", array(namespace.into(), None), true),
@@ -151,12 +152,12 @@ fn settings() -> Object {
 }
 
 /// The settings as they are told.
-fn configured() -> Object {
+fn told_settings() -> Object {
     let limit: RefOr<Schema> = or_null(Type::Integer)
         .minimum(Some(0_usize))
         .maximum(Some(u64::MAX as usize))
         .into();
-    let settings = object(&[
+    object(&[
         (
             "ttl",
             or_null(Type::String).pattern(Some(TIME)).into(),
@@ -165,10 +166,14 @@ fn configured() -> Object {
         ("max_value_bytes", limit.clone(), true),
         ("max_keys", limit.clone(), true),
         ("max_bytes", limit, true),
-    ]);
+    ])
+}
+
+/// A namespace with its settings.
+fn configured() -> Object {
     object(&[
         ("name", namespace(), true),
-        ("settings", settings.into(), true),
+        ("settings", told_settings().into(), true),
     ])
 }
 

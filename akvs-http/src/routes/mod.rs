@@ -14,6 +14,7 @@ pub(crate) mod openapi;
 pub(crate) mod owner;
 mod pieces;
 pub(crate) mod root;
+pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod version;
 pub(crate) mod watch;

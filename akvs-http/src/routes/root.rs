@@ -11,7 +11,8 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 const PATHS: &str = "\
 GET POST DELETE   /kv/{namespace}/{key}   a value
 GET               /kv                     namespaces
-GET PUT DELETE    /kv/{namespace}         keys of a namespace, its settings, its end
+GET PUT PATCH DELETE  /kv/{namespace}     keys of a namespace; replace or change its settings; drop it
+GET               /settings/{namespace}   its settings
 POST              /get/{namespace}        many keys at once
 POST              /txn/{namespace}        many changes at once, all or nothing
 GET               /watch/{namespace}      what changes

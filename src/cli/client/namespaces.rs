@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use akvs_client::{Client, NamespaceInfo, Revision, Settings};
+use akvs_client::{Client, NamespaceInfo, Revision, Settings, SettingsPatch};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::shown;
 use crate::cli::output;
@@ -12,13 +12,13 @@ use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
-    /// List the namespaces, each with its keys and bytes
+    /// List the namespaces, each with its keys, bytes and settings
     Ls {
         /// Print each as a JSON document
         #[arg(long)]
         json: bool,
     },
-    /// Make a namespace, or replace the settings of the one that there is
+    /// Create a namespace, or change the settings that are named of the one that there is
     Set(Set),
     /// Drop a namespace with all that it holds
     Drop {
@@ -36,19 +36,49 @@ pub(crate) struct Set {
     /// The namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// How long keys live that say nothing else: 90, 90s, 5m, 2h, 7d
-    #[arg(long, value_name = "TIME", value_parser = shown::ttl)]
-    ttl: Option<Duration>,
-    /// The longest value
-    #[arg(long, value_name = "BYTES")]
-    max_value_bytes: Option<u64>,
-    /// The most keys
-    #[arg(long, value_name = "NUMBER")]
-    max_keys: Option<u64>,
-    /// The most bytes of keys and values
-    #[arg(long, value_name = "BYTES")]
-    max_bytes: Option<u64>,
+    /// How long keys live that say nothing else: 90, 90s, 5m, 1h30m, 7d; none removes that
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    ttl: Option<Chosen<Duration>>,
+    /// The longest value: 1048576, 64KiB, 10MiB; none removes the limit
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_value_bytes: Option<Chosen<u64>>,
+    /// The most keys; none removes the limit
+    #[arg(long, value_name = "NUMBER", value_parser = number)]
+    max_keys: Option<Chosen<u64>>,
+    /// The most bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_bytes: Option<Chosen<u64>>,
 }
+
+/// What was typed of a setting: a value, or none to remove it.
+#[derive(Clone, Copy, Debug)]
+struct Chosen<T>(Option<T>);
+
+impl<T> Chosen<T> {
+    fn read(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Chosen<T>, String> {
+        match text {
+            "none" => Ok(Chosen(None)),
+            _ => read(text).map(|value| Chosen(Some(value))),
+        }
+    }
+}
+
+fn time(text: &str) -> Result<Chosen<Duration>, String> {
+    Chosen::read(text, shown::ttl)
+}
+
+fn size(text: &str) -> Result<Chosen<u64>, String> {
+    let read = |text: &str| Size::try_from(text.to_owned()).map(Size::bytes);
+    Chosen::read(text, read)
+}
+
+fn number(text: &str) -> Result<Chosen<u64>, String> {
+    let refused = |_| "expected a whole number, or none".to_owned();
+    Chosen::read(text, |text| text.parse().map_err(refused))
+}
+
+/// Any number of bytes.
+type Size = crate::settings::Size<0, { u64::MAX }>;
 
 impl Ns {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
@@ -73,26 +103,67 @@ impl Ns {
 
 impl Set {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut settings = Settings::default();
-        settings.ttl = self.ttl;
-        settings.max_value_bytes = self.max_value_bytes;
-        settings.max_keys = self.max_keys;
-        settings.max_bytes = self.max_bytes;
+        let mut patch = SettingsPatch::default();
+        patch.ttl = self.ttl.map(|Chosen(ttl)| ttl);
+        patch.max_value_bytes = self.max_value_bytes.map(|Chosen(bytes)| bytes);
+        patch.max_keys = self.max_keys.map(|Chosen(keys)| keys);
+        patch.max_bytes = self.max_bytes.map(|Chosen(bytes)| bytes);
         let namespace = shown::namespace(client, &self.namespace)?;
-        let is_new = namespace.configure(&settings).await;
-        match is_new.map_err(|error| shown::failed(&error))? {
-            true => output::print("OK, made\n"),
-            false => output::print("OK, settings replaced\n"),
-        }
+        let changed = namespace.change_settings(&patch).await;
+        let changed = changed.map_err(|error| shown::failed(&error))?;
+        output::print(match (changed.created, patch == SettingsPatch::default()) {
+            (true, _) => "OK, made\n",
+            (false, false) => "OK, settings changed\n",
+            (false, true) => "OK, it is there\n",
+        })
     }
+}
+
+/// The settings that are chosen, behind two spaces.
+fn settings_text(settings: &Settings) -> String {
+    let bytes = |bytes: u64| Size::try_from(bytes.to_string()).map(|size| size.to_string());
+    let chosen = [
+        ("ttl", settings.ttl.map(shown::ttl_text)),
+        (
+            "max_value_bytes",
+            settings.max_value_bytes.and_then(|limit| bytes(limit).ok()),
+        ),
+        ("max_keys", settings.max_keys.map(|limit| limit.to_string())),
+        (
+            "max_bytes",
+            settings.max_bytes.and_then(|limit| bytes(limit).ok()),
+        ),
+    ];
+    let chosen = chosen
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+    let chosen: Vec<String> = chosen.collect();
+    match chosen.is_empty() {
+        true => String::new(),
+        false => format!("  {}", chosen.join(" ")),
+    }
+}
+
+/// The settings as the contract tells them.
+fn settings_json(settings: &Settings) -> Value {
+    json!({
+        "ttl": settings.ttl.map(shown::ttl_text),
+        "max_value_bytes": settings.max_value_bytes,
+        "max_keys": settings.max_keys,
+        "max_bytes": settings.max_bytes,
+    })
 }
 
 /// A namespace as a line; its name alone where no more is told.
 fn shown_line(namespace: &NamespaceInfo) -> String {
     let name = shown::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
-        (Some(keys), Some(bytes)) => format!("{name}  {keys} keys, {bytes} bytes"),
-        _ => name.into_owned(),
+        (Some(keys), Some(bytes)) => {
+            let settings = namespace.settings.as_ref().map(settings_text);
+            let settings = settings.unwrap_or_default();
+            format!("{name}  {keys} keys, {bytes} bytes{settings}")
+        }
+        _ => name,
     }
 }
 
@@ -108,6 +179,7 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> 
                 "bytes": namespace.bytes,
                 "revision": namespace.revision.map(Revision::get),
                 "created": shown::time(namespace.created),
+                "settings": namespace.settings.as_ref().map(settings_json),
             })
             .to_string(),
             false => shown_line(&namespace),

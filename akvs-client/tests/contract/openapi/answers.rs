@@ -15,7 +15,7 @@ const HTML_AGAIN: &str = "Accept: text/html\r\nIf-None-Match: *\r\n";
 const NEWER: &str = "If-Match: \"99\"\r\n";
 
 /// In this order, on an empty server.
-const REQUESTS: [Asked; 65] = [
+const REQUESTS: [Asked; 72] = [
     ("GET", "/kv/n/k", "", "", 404),
     ("GET", "/kv/n/k", PROBLEM, "", 404),
     ("HEAD", "/kv/n/k", "", "", 404),
@@ -54,6 +54,13 @@ const REQUESTS: [Asked; 65] = [
     ("PUT", "/kv/new", "", "", 201),
     ("PUT", "/kv/new", "", r#"{"ttl":"1h"}"#, 200),
     ("PUT", "/kv/new", "", r#"{"tll":"1h"}"#, 400),
+    ("PATCH", "/kv/new", "", r#"{"ttl":null}"#, 200),
+    ("PATCH", "/kv/new", "", r#"{"ttl":0}"#, 400),
+    ("PATCH", "/kv/newer", "", r#"{"max_keys":1}"#, 201),
+    ("GET", "/settings/new", "", "", 200),
+    ("GET", "/settings/new?x", "", "", 400),
+    ("GET", "/settings/none", "", "", 404),
+    ("HEAD", "/settings/new", "", "", 200),
     ("PUT", "/kv/full", "", r#"{"max_keys":0}"#, 201),
     ("POST", "/kv/full/k", "", "v", 507),
     ("DELETE", "/kv/new", "", "", 400),

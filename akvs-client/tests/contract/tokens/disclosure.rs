@@ -35,6 +35,7 @@ fn same_answers(
     is_asked: impl Fn(&str) -> bool,
 ) {
     let mut count = 0;
+    let mut servers = (stored(one), stored(other));
     for &(method, template, path, fields, body, ..) in ROWS {
         if !is_asked(template) {
             continue;
@@ -47,12 +48,12 @@ fn same_answers(
             found.retain(|(name, _)| !(path.ends_with("ttl=90") && name == "akvs-expires"));
             (status, found, text)
         };
-        let (one, other) = (stored(one), stored(other));
-        assert_eq!(
-            ask(&one),
-            ask(&other),
-            "{method} {path} {fields}{body} by {secret}"
-        );
+        let (answer, same) = (ask(&servers.0), ask(&servers.1));
+        assert_eq!(answer, same, "{method} {path} {fields}{body} by {secret}");
+        // What was changed is not to be taken for what was there.
+        if answer.0 < 300 && !matches!(method, "GET" | "HEAD") {
+            servers = (stored(one), stored(other));
+        }
     }
     assert!(count > 1, "{count}");
 }

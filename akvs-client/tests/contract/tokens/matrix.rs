@@ -45,6 +45,7 @@ pub(super) type Row = (
 const KEY: &str = "/kv/{namespace}/{key}";
 const KEY64: &str = "/kv/{namespace}/~64/{key64}";
 const NAMESPACE: &str = "/kv/{namespace}";
+const SETTINGS: &str = "/settings/{namespace}";
 const TXN: &str = "/txn/{namespace}";
 const GET: &str = "/get/{namespace}";
 const IMPORT: &str = "/import/{namespace}";
@@ -176,6 +177,9 @@ pub(super) const ROWS: &[Row] = &[
         Inside,
     ),
     ("PUT", NAMESPACE, "/kv/n", "", "{}", &[Admin], Whole),
+    ("PATCH", NAMESPACE, "/kv/n", "", "{}", &[Admin], Whole),
+    ("GET", SETTINGS, "/settings/n", "", "", &[Read], Whole),
+    ("HEAD", SETTINGS, "/settings/n", "", "", &[Read], Whole),
     (
         "DELETE",
         NAMESPACE,
