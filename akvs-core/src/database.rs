@@ -356,16 +356,6 @@ impl Database {
         Revision::new(self.0.forgotten.load(Ordering::Acquire))
     }
 
-    /// How many changes a history has after a revision, up to about a thousand; 0 where that cannot be read.
-    pub(crate) fn count_changes(&self, history: rows::HistoryId, after: Revision) -> u64 {
-        let span = rows::history_span(history, after, Revision::new(u64::MAX));
-        let page = self
-            .0
-            .engine
-            .page(Table::History, &span, Limit::rows(1_000));
-        page.map_or(0, |page| page.len() as u64)
-    }
-
     /// The last revision before the gap in which this one lies, if it lies in one.
     pub(crate) fn before_gap(&self, revision: Revision) -> Option<Revision> {
         self.0.gaps.before(revision)

@@ -208,7 +208,11 @@ fn table_bytes(home: &Home) -> usize {
 #[test]
 fn the_space_comes_back() {
     let home = Home::disk();
-    let database = home.open(Options::default());
+    // Its history stays.
+    let database = home.open(Options {
+        history_changes: 1_000,
+        ..Options::default()
+    });
     let (store, other) = (store_of(&database, "large"), store_of(&database, "other"));
     fill(&other, "untouched");
     let mut noise = 1_u64;

@@ -1,5 +1,5 @@
-//! What is left of a namespace that was dropped: the newest of its changes, for as long as it is one of the newest
-//! drops; then nothing but that something may be missing.
+//! What is left of a namespace that was dropped: its history, for as long as it is one of the newest drops; then nothing
+//! but that something may be missing.
 
 mod common;
 #[path = "forgotten_drops/sweeping.rs"]
@@ -18,8 +18,7 @@ use akvs_core::{
 use common::{Home, at, key, rows, store_of};
 use wrapped::Wrapped;
 
-/// What `group::dropping` promises.
-const KEPT_REVISIONS: u64 = 1_000;
+/// What `group::lifetime` promises.
 const KEPT_DROPS: usize = 256;
 
 fn name(text: &str) -> Namespace {
@@ -104,10 +103,9 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
         assert_eq!(history_of(database, text), Some(histories[index]));
         let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
         let view = view_of(database, text);
-        let floor = dropped.saturating_sub(KEPT_REVISIONS + 1);
-        assert_eq!(view.floor().get(), floor, "{text}");
+        assert_eq!(view.floor().get(), 0, "{text}");
         let changes = vec![first, first + 1, first + 2, dropped];
-        assert_eq!(told(&view, floor), Ok(changes));
+        assert_eq!(told(&view, 0), Ok(changes));
     }
 }
 
@@ -280,7 +278,10 @@ fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
 #[test]
 fn to_drop_and_make_anew_again_and_again_leaves_little() {
     for home in Home::each() {
-        let database = home.open(Options::default());
+        let database = home.open(Options {
+            history_changes: 1_000,
+            ..Options::default()
+        });
         for round in 0..1_000 {
             fill(&database, "again", 1);
             drop_namespace(&database, "again");
@@ -290,49 +291,72 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
         }
         assert!(!view_of(&database, "again").exists());
         let view = view_of(&database, "again");
-        let all: Vec<u64> = (1_000..=2_000).collect();
-        assert_eq!((view.floor().get(), told(&view, 999)), (999, Ok(all)));
+        let floor = view.floor().get();
+        // As many as are to be remembered, and the slack of one group.
+        assert!((860..=1_000).contains(&floor), "{floor}");
+        assert_eq!(told(&view, floor), Ok((floor + 1..=2_000).collect()));
         assert_eq!(database.history_of(&name("again")).unwrap(), Some(1));
         sweep_all(&database, 100);
         drop((database, view));
         let left = Table::ALL.map(|table| count(&home, table, b""));
         // The catalogue has the drop; meta has four numbers and the drop.
-        assert_eq!(left, [1, 0, 1_001, 0, 5]);
+        assert_eq!(left, [1, 0, (2_000 - floor) as usize, 0, 5]);
     }
 }
 
 #[test]
-fn a_long_history_keeps_the_newest_of_a_drop_and_frees_the_rest() {
+fn a_drop_ends_no_history() {
     for home in Home::each() {
         let database = home.open(Options::default());
         fill(&database, "long", 1_500);
         fill(&database, "other", 10);
         assert_eq!(drop_namespace(&database, "long").revision.get(), 1_511);
         let view = view_of(&database, "long");
-        let newest: Vec<u64> = (511..=1_500).chain([1_511]).collect();
+        let changes: Vec<u64> = (1..=1_500).chain([1_511]).collect();
         for _ in 0..2 {
-            assert_eq!(view.floor().get(), 1_511 - KEPT_REVISIONS - 1);
-            assert_eq!(told(&view, 510), Ok(newest.clone()));
-            assert_eq!(told(&view, 509), Err(Code::HistoryGone));
+            assert_eq!(view.floor().get(), 0);
+            assert_eq!(told(&view, 0), Ok(changes.clone()));
             sweep_all(&database, 64);
             let view = view_of(&database, "long");
-            assert_eq!(told(&view, 510), Ok(newest.clone()));
+            assert_eq!(told(&view, 0), Ok(changes.clone()));
         }
         fill(&database, "long", 2);
         let view_anew = view_of(&database, "long");
-        let all: Vec<u64> = newest.iter().copied().chain([1_512, 1_513]).collect();
-        assert_eq!(
-            (view_anew.floor().get(), told(&view_anew, 510)),
-            (510, Ok(all))
-        );
+        let all: Vec<u64> = changes.iter().copied().chain([1_512, 1_513]).collect();
+        assert_eq!((view_anew.floor().get(), told(&view_anew, 0)), (0, Ok(all)));
         assert_eq!(
             told(&view_of(&database, "other"), 0),
             Ok((1_501..=1_510).collect())
         );
         drop((database, view, view_anew));
-        assert_eq!(count(&home, Table::History, b""), newest.len() + 2 + 10);
+        assert_eq!(count(&home, Table::History, b""), changes.len() + 2 + 10);
         assert_eq!(count(&home, Table::Catalogue, b"\0"), 0);
     }
+}
+
+/// Dropped histories together hold four of full length, or 100,000 changes.
+#[test]
+fn long_histories_of_dropped_names_are_forgotten_sooner() {
+    let database = Home::memory().open(Options {
+        history_changes: 30_000,
+        ..Options::default()
+    });
+    for number in 0..6 {
+        let text = format!("n{number}");
+        fill(&database, &text, 28_000);
+        drop_namespace(&database, &text);
+    }
+    let is_known = |number| history_of(&database, &format!("n{number}")).is_some();
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(is_known),
+        [false, false, true, true, true, true]
+    );
+    sweep_all(&database, 1_000);
+    let view = view_of(&database, "n2");
+    let (first, dropped) = (2 * 28_001 + 1, 3 * 28_001);
+    let found = view.changes(Revision::new(first - 1), Limit::rows(10_000), false);
+    assert_eq!(found.unwrap().events[0].revision.get(), first);
+    assert_eq!(told(&view, dropped - 1), Ok(vec![dropped]));
 }
 
 #[test]

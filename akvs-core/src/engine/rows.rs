@@ -15,7 +15,7 @@
 //! | meta | `gaps` | see `gaps` |
 //! | meta | `forgotten` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
 //! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64, revision u64 |
-//! | meta | `dropped`, revision u64 | name: the namespace that was dropped at this revision and has not been made anew |
+//! | meta | `dropped`, revision u64 | rows of its history u64, name: the namespace that was dropped at this revision and has not been made anew |
 //!
 //! A history has an id of its own, because it outlives its namespace: one that is made anew goes on with it. Its floor
 //! is the revision up to which it is not complete any more.
@@ -35,8 +35,9 @@ pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{
     CatalogueRow, Dropped, FIRST_NAME, Live, Swept, Tally, catalogue_value, counts_key,
-    counts_span, counts_value, dropped_key, dropped_span, parse_catalogue, parse_counts,
-    parse_counts_key, parse_dropped_key, parse_id, parse_name, parse_swept, swept_key, swept_value,
+    counts_span, counts_value, dropped_key, dropped_span, dropped_value, parse_catalogue,
+    parse_counts, parse_counts_key, parse_dropped, parse_dropped_key, parse_id, parse_name,
+    parse_swept, swept_key, swept_value,
 };
 use super::{Engine, Limit, Span, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};

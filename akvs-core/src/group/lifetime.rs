@@ -1,7 +1,7 @@
 //! How a namespace comes into being, and how it is dropped: at once for everybody, while its rows go by and by.
 //!
-//! What was changed last before a drop is remembered with the drop itself, for those who watch and were not there: a
-//! name keeps its history. Names that were dropped long ago are forgotten, so that they do not add up.
+//! A name keeps its history over a drop, as long as any, for those who watch and were not there. Names that were dropped
+//! long ago are forgotten with their histories, so that they do not add up.
 
 use bytes::Bytes;
 
@@ -14,15 +14,19 @@ use crate::{
     Code, Error, EventKind, Namespace, Result, Revision, Settings, SettingsPatch, Timestamp,
 };
 
-/// The changes that are remembered beyond a drop are those of so many revisions before it.
-const KEPT_REVISIONS: u64 = 1_000;
 /// So many dropped namespaces are remembered, the newest.
 const KEPT_DROPS: usize = 256;
+/// So many histories of full length the dropped namespaces have together at most, or so many changes; but the newest is
+/// kept whole.
+const KEPT_HISTORIES: u64 = 4;
+const KEPT_CHANGES: u64 = 100_000;
 
 /// What a group drops.
 #[derive(Debug, Default)]
 pub(super) struct Drops {
     dropped: usize,
+    /// How many changes those have.
+    changes: u64,
     newest_forgotten: Revision,
 }
 
@@ -124,23 +128,21 @@ impl Group<'_> {
         pending.entries.clear();
         pending.written = None;
         pending.dropped = Some(revision);
-        let tally = &mut pending.known.tally;
-        let below = revision.get().saturating_sub(KEPT_REVISIONS);
-        tally.floor = tally.floor.max(Revision::new(below.saturating_sub(1)));
-        let here = tally.counts.history - pending.committed.counts.history;
-        tally.counts.history = here + self.database.count_changes(tally.history, tally.floor);
+        let tally = &pending.known.tally;
+        let changes = tally.counts.history;
+        self.drops.changes = self.drops.changes.saturating_add(changes);
         let swept = Swept {
             history: tally.history,
-            below: Revision::new(below),
+            below: Revision::ZERO,
         };
         self.batch.put(
             Table::Catalogue,
             rows::swept_key(id),
             rows::swept_value(swept),
         );
-        let name = Bytes::copy_from_slice(store.name().as_str().as_bytes());
+        let row = rows::dropped_value(changes, store.name());
         self.batch
-            .put(Table::Meta, rows::dropped_key(revision), name);
+            .put(Table::Meta, rows::dropped_key(revision), row);
         Ok(true)
     }
 
@@ -163,18 +165,25 @@ impl Group<'_> {
         let all = Limit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
         let engine = self.database.engine();
         let mut known = Vec::new();
-        for (key, name) in engine.page(Table::Meta, &rows::dropped_span(), all)? {
-            let name = rows::parse_name(&name)?;
+        for (key, row) in engine.page(Table::Meta, &rows::dropped_span(), all)? {
+            let (changes, name) = rows::parse_dropped(&row)?;
             // One that is made anew in this very group is not to be forgotten.
             if !self.names.contains(&name) {
-                known.push((key, name));
+                known.push((key, name, changes));
             }
         }
+        let (mut names, mut changes) = (self.drops.dropped, self.drops.changes);
+        let history_changes = self.database.options().history_changes;
+        let most = KEPT_CHANGES.max(history_changes.saturating_mul(KEPT_HISTORIES));
+        let newest = known.iter().rev().take_while(|(_, _, more)| {
+            (names, changes) = (names + 1, changes.saturating_add(*more));
+            names <= KEPT_DROPS && changes <= most
+        });
         // Not many more than are dropped, so that the group stays small.
-        let excess = (known.len() + self.drops.dropped).saturating_sub(KEPT_DROPS);
+        let excess = known.len() - newest.count();
         let oldest = known.into_iter().take(excess.min(2 * self.drops.dropped));
         oldest
-            .map(|(key, name)| match self.database.catalogue_row(&name)? {
+            .map(|(key, name, _)| match self.database.catalogue_row(&name)? {
                 Some(CatalogueRow::Dropped(row)) => Ok((key, name, Some(row))),
                 Some(CatalogueRow::Live(_)) | None => Ok((key, name, None)),
             })

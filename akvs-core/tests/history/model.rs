@@ -7,8 +7,6 @@ use bytes::Bytes;
 
 /// The longest value that the history keeps.
 const KEPT_VALUE_BYTES: u64 = 1_024;
-/// How far the history reaches back beyond a drop.
-const KEPT_REVISIONS: u64 = 1_000;
 
 /// All that ever happened to a name.
 #[derive(Clone, Default)]
@@ -32,12 +30,7 @@ impl Past {
                 let entries = self.entries.as_mut().expect("a namespace");
                 assert!(entries.remove(key).is_some(), "{key:?}");
             }
-            EventKind::Drop => {
-                self.entries = None;
-                let below = Revision::new(revision.get().saturating_sub(KEPT_REVISIONS));
-                let oldest = Revision::new(below.get().saturating_sub(1));
-                self.justified = self.justified.max(oldest);
-            }
+            EventKind::Drop => self.entries = None,
         }
         let is_last = true;
         self.events.push(Event {

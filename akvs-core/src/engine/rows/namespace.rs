@@ -39,7 +39,7 @@ pub(crate) struct Live {
 pub(crate) struct Dropped {
     pub(crate) history: HistoryId,
     pub(crate) floor: Revision,
-    /// About how many rows of its history are kept.
+    /// How many rows of its history are kept.
     pub(crate) rows: u64,
     pub(crate) revision: Revision,
 }
@@ -249,6 +249,19 @@ pub(crate) fn dropped_key(revision: Revision) -> Bytes {
     bytes.into()
 }
 
+/// The namespace that was dropped, and how many changes its history has.
+pub(crate) fn dropped_value(changes: u64, name: &Namespace) -> Bytes {
+    [&changes.to_le_bytes()[..], name.as_str().as_bytes()]
+        .concat()
+        .into()
+}
+
+pub(crate) fn parse_dropped(mut value: &[u8]) -> Result<(u64, Namespace)> {
+    let changes = value.try_get_u64_le();
+    let changes = changes.map_err(|_| corrupted("dropped namespace"))?;
+    Ok((changes, parse_name(value)?))
+}
+
 /// When the namespace was dropped that a row names.
 pub(crate) fn parse_dropped_key(key: &[u8]) -> Result<Revision> {
     let revision = parse_id(key.get(META_DROPPED.len()..).unwrap_or_default());
@@ -267,6 +280,7 @@ mod tests {
             let _ = parse_counts(&row);
             let _ = parse_swept(&row, &row);
             let _ = parse_name(&row);
+            let _ = parse_dropped(&row);
         }
     }
 
@@ -312,6 +326,10 @@ mod tests {
             &dropped_key(Revision::new(1))[..],
             b"dropped\0\0\0\0\0\0\0\x01"
         );
+        let name = Namespace::new("ns").unwrap();
+        let row = dropped_value(3, &name);
+        assert_eq!(&row[..], b"\x03\0\0\0\0\0\0\0ns");
+        assert_eq!(parse_dropped(&row).unwrap(), (3, name));
         let swept = Swept {
             history: 1,
             below: Revision::new(2),

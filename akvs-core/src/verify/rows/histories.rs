@@ -27,10 +27,6 @@ pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Repor
         if revision < history.swept_below {
             return;
         }
-        if revision <= history.floor {
-            // Its count need not include what is below its floor.
-            history.expected_rows = None;
-        }
         if revision < history.floor {
             report.row(Table::History, key, "it is below the floor of its history");
         }

@@ -35,7 +35,7 @@ pub(super) struct History {
     pub(super) floor: Revision,
     /// What is older is to be swept.
     pub(super) swept_below: Revision,
-    /// How many rows its namespace says that it has, where that is exact.
+    /// How many rows its namespace says that it has, if it is kept.
     pub(super) expected_rows: Option<u64>,
     pub(super) rows: u64,
 }
@@ -120,6 +120,7 @@ impl Known {
                 dropped.insert(row.revision, Bytes::copy_from_slice(key));
                 let history = self.histories.entry(row.history).or_default();
                 (history.is_kept, history.floor) = (true, row.floor);
+                history.expected_rows = Some(row.rows);
                 self.check_id(row.history)
             }
         }
@@ -147,7 +148,7 @@ impl Known {
         if is_in(&rows::dropped_span(), key) {
             let revision = rows::parse_dropped_key(key).map_err(text)?;
             return match dropped.remove(&revision) {
-                Some(name) if name == value => Ok(()),
+                Some(name) if value.get(8..) == Some(&name[..]) => Ok(()),
                 _ => Err("no namespace was dropped at this revision".into()),
             };
         }
@@ -177,8 +178,7 @@ impl Known {
         live.tally = Some(tally);
         let history = self.histories.entry(tally.history).or_default();
         (history.is_kept, history.floor) = (true, tally.floor);
-        // One that outlived an earlier namespace is only counted about.
-        history.expected_rows = (tally.history == id).then_some(tally.counts.history);
+        history.expected_rows = Some(tally.counts.history);
         self.check_id(tally.history)?;
         match tally.revision.max(tally.floor) > self.revision {
             true => Err("its revision was not given out yet".into()),
