@@ -185,9 +185,15 @@ impl Database {
         }
     }
 
-    /// Gives back the space of what was removed. May take as long as to write all that is left, but holds up no commit.
-    pub fn reclaim(&self) -> Result<()> {
+    /// Gives back the space of what was removed, in the background and at leisure. False as long as it is under way: it
+    /// is to be asked again.
+    pub fn reclaim(&self) -> Result<bool> {
         self.0.engine.reclaim()
+    }
+
+    /// Refuses where there is too little disk space to add data: with `storage_full`.
+    pub fn check_growth(&self) -> Result<()> {
+        self.0.engine.check_growth()
     }
 
     /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is

@@ -48,7 +48,7 @@ pub enum Code {
     OutcomeUnknown,
     /// The namespace's quota would be exceeded.
     QuotaExceeded,
-    /// The disk is full; no write is taken until the server is restarted with room.
+    /// The disk has too little space; later it may have more.
     StorageFull,
     /// The storage failed.
     Storage,

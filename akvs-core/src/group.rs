@@ -82,6 +82,8 @@ pub struct Group<'a> {
     /// The namespaces of the group's stores, to find two stores of one.
     names: HashSet<Namespace>,
     drops: Drops,
+    /// Whether data may be added, once that was asked.
+    growth: Option<Result<()>>,
     recording: bool,
     done: Committed,
 }
@@ -99,6 +101,7 @@ impl<'a> Group<'a> {
             earliest_deadline: None,
             names: HashSet::new(),
             drops: Drops::default(),
+            growth: None,
             recording: false,
             done: Committed::default(),
         }
@@ -128,6 +131,11 @@ impl<'a> Group<'a> {
         outcome.revision = Some(self.tell(at, [kind]));
         outcome.entry = entry;
         Ok(outcome)
+    }
+
+    /// Whether something was refused because there is too little disk space.
+    pub fn lacks_space(&self) -> bool {
+        self.growth.as_ref().is_some_and(Result::is_err)
     }
 
     /// Removes a row that no store speaks of any more.
@@ -162,10 +170,6 @@ impl<'a> Group<'a> {
         if self.batch.is_empty() {
             return Ok(self.done);
         }
-        if let Some(deadline) = self.earliest_deadline {
-            // Before it can be read: who expires must not look too late.
-            self.database.note_deadline(deadline);
-        }
         let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
         if self.next.revision > Revision::MAX {
@@ -175,6 +179,10 @@ impl<'a> Group<'a> {
             self.database.engine().reserve(self.next.revision)?;
         }
         self.database.admit(&batch)?;
+        if let Some(deadline) = self.earliest_deadline {
+            // Before it can be read: who expires must not look too late.
+            self.database.note_deadline(deadline);
+        }
         for (id, key, _) in &published {
             self.database.withdraw(*id, key);
         }
@@ -198,6 +206,14 @@ impl<'a> Group<'a> {
         Ok(self.done)
     }
 
+    /// Refuses what adds data where there is too little disk space.
+    fn check_growth(&mut self) -> Result<()> {
+        let engine = self.database.engine();
+        self.growth
+            .get_or_insert_with(|| engine.check_growth())
+            .clone()
+    }
+
     /// Where the namespace stands in the group.
     fn pending(&mut self, store: &Store) -> Result<usize> {
         let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
@@ -213,10 +229,12 @@ impl<'a> Group<'a> {
         if state.is_dropped() {
             return Err(gone());
         }
-        if !self.names.insert(store.name().clone()) {
+        if self.names.contains(store.name()) {
             return Err(opened_twice());
         }
+        // Where this fails, nothing of it is left.
         let known = self.known(state)?;
+        self.names.insert(store.name().clone());
         Ok(self.push(state, Some(store.name().clone()), known))
     }
 

@@ -2,8 +2,12 @@
 
 mod common;
 
-use akvs_core::engine::Durability;
-use akvs_core::{Code, Op, Options, Revision};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use akvs_core::{Code, Database, Error, MemoryEngine, Op, Options, Result, Revision};
+use bytes::Bytes;
 
 use common::{Home, at, key, store_of};
 
@@ -78,4 +82,86 @@ fn a_watermark_is_not_raised_above_what_there_is() {
         .expect("a watermark");
     drop(database);
     assert_eq!(home.open(Options::default()).revision(), Revision::new(1));
+}
+
+/// An engine whose reads of counts fail so many times.
+struct Failing {
+    inner: MemoryEngine,
+    times: AtomicUsize,
+}
+
+impl Engine for Failing {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let fails = || {
+            let times = &self.times;
+            times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+        };
+        if table == Table::Meta && key.starts_with(b"counts") && fails().is_ok() {
+            return Err(Error::new(Code::Storage, "the read failed"));
+        }
+        self.inner.get(table, key)
+    }
+
+    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        self.inner.page(table, span, limit)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
+        self.inner.snapshot()
+    }
+
+    fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
+        self.inner.commit(batch, durability)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.inner.sync()
+    }
+
+    fn watermark(&self) -> Result<Revision> {
+        self.inner.watermark()
+    }
+
+    fn raise_watermark(&self, revision: Revision) -> Result<()> {
+        self.inner.raise_watermark(revision)
+    }
+
+    fn stored_bytes(&self) -> Result<u64> {
+        self.inner.stored_bytes()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+}
+
+#[test]
+fn a_read_that_failed_once_refuses_that_operation_alone() {
+    let engine = Arc::new(Failing {
+        inner: MemoryEngine::new(),
+        times: AtomicUsize::new(0),
+    });
+    let open = || {
+        let engine: Arc<dyn Engine> = Arc::clone(&engine) as _;
+        Database::open(engine, Options::default()).expect("a database")
+    };
+    let (k, value) = (key("k"), || Op::set("v"));
+    store_of(&open(), "ns")
+        .set(&k, "old", at(1))
+        .expect("a set");
+
+    // Its counts are read again when it changes first.
+    let database = open();
+    let store = store_of(&database, "ns");
+    engine.times.store(1, Ordering::SeqCst);
+    let mut group = database.group();
+    let refused = group.apply(&store, &k, value(), at(1));
+    assert_eq!(refused.unwrap_err().code(), Code::Storage);
+    group
+        .apply(&store, &k, value(), at(1))
+        .expect("the next one");
+    group.commit(Durability::Synced).expect("a commit");
+    assert_eq!(store.get(&k, at(1)).expect("a value").value, "v");
 }

@@ -25,5 +25,6 @@
 //! ```
 
 mod registry;
+mod slot;
 
 pub use registry::Registry;

@@ -1,12 +1,12 @@
 //! The registry: namespace → server.
 //!
 //! It owns which servers are open. It does not own what a namespace holds, nor any order of changes. Invariant: at
-//! any moment there is at most one server of a namespace that can still commit. Servers are made under the map's
-//! lock, and one is taken out only when nobody else has a handle to it, or after its namespace was dropped, when it
-//! refuses everything.
+//! any moment there is at most one server of a namespace that can still commit. Each is made in the one slot that the
+//! map has for its namespace, and a slot is taken out only when nobody else has it or a handle to its server, or after
+//! the namespace was dropped, when the server refuses everything. Nothing is read under the map's lock.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use akvs_core::engine::Capabilities;
@@ -15,6 +15,8 @@ use akvs_core::{
     SettingsPatch, Timestamp, Txn, View, Views,
 };
 use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
+
+use crate::slot::Slot;
 
 /// The most servers that are kept open while nobody uses them.
 const IDLE_SERVERS: usize = 1_024;
@@ -30,7 +32,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Servers {
-    open: HashMap<Namespace, Server>,
+    open: HashMap<Namespace, Arc<Slot>>,
     /// At how many open servers the unused ones are looked for.
     sweep_at: usize,
 }
@@ -119,19 +121,12 @@ impl Registry {
         if let Some(server) = self.opened(name.as_str()) {
             return Ok(server);
         }
-        let mut servers = self
-            .0
-            .servers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = servers.open.get(name) {
-            return Ok(server.clone());
+        let slot = self.slot(name);
+        let opened = slot.get_or_open(|| Server::start(&self.0.committer, name.clone()));
+        if opened.is_err() {
+            self.forget_empty(name, &slot);
         }
-        // Within the lock, so that of many first callers one opens it. A failure leaves nothing behind.
-        let server = Server::start(&self.0.committer, name.clone())?;
-        servers.make_room();
-        servers.open.insert(name.clone(), server.clone());
-        Ok(server)
+        opened
     }
 
     /// The server of a namespace, if there is such a namespace.
@@ -178,12 +173,7 @@ impl Registry {
 
     /// How many servers are open.
     pub fn open_servers(&self) -> usize {
-        self.0
-            .servers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open
-            .len()
+        self.servers().open.len()
     }
 
     /// What the writers have done so far, and what waits for them.
@@ -233,30 +223,52 @@ impl Registry {
     }
 
     fn opened(&self, name: &str) -> Option<Server> {
-        self.0
-            .servers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .open
-            .get(name)
-            .cloned()
+        let servers = self.servers();
+        let slot = servers.open.get(name)?;
+        slot.get().cloned()
+    }
+
+    /// The slot of a namespace, which is made where there is none.
+    fn slot(&self, name: &Namespace) -> Arc<Slot> {
+        let mut servers = self.servers_mut();
+        if let Some(slot) = servers.open.get(name) {
+            return Arc::clone(slot);
+        }
+        servers.make_room();
+        let slot = Arc::<Slot>::default();
+        servers.open.insert(name.clone(), Arc::clone(&slot));
+        slot
     }
 
     /// Takes a dropped namespace's server out, unless somebody has put a new one in its place.
     fn forget(&self, server: &Server) {
-        let mut servers = self
-            .0
-            .servers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut servers = self.servers_mut();
         let name = server.store().name();
-        if servers
-            .open
-            .get(name)
-            .is_some_and(|current| current.is_same(server))
-        {
+        let current = servers.open.get(name).and_then(|slot| slot.get());
+        if current.is_some_and(|current| current.is_same(server)) {
             servers.open.remove(name);
         }
+    }
+
+    /// Takes out a slot that was not filled, unless somebody else is about to fill it.
+    fn forget_empty(&self, name: &Namespace, slot: &Arc<Slot>) {
+        let mut servers = self.servers_mut();
+        let current = servers.open.get(name);
+        let is_it = current.is_some_and(|current| Arc::ptr_eq(current, slot));
+        // The map's, and the caller's.
+        if is_it && slot.get().is_none() && Arc::strong_count(slot) == 2 {
+            servers.open.remove(name);
+        }
+    }
+
+    fn servers(&self) -> RwLockReadGuard<'_, Servers> {
+        let servers = self.0.servers.read();
+        servers.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn servers_mut(&self) -> RwLockWriteGuard<'_, Servers> {
+        let servers = self.0.servers.write();
+        servers.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -267,8 +279,11 @@ impl Servers {
         if self.open.len() < self.sweep_at.max(IDLE_SERVERS) {
             return;
         }
-        // Handles are only given out under the lock that is held here: who has none now gets a new server.
-        self.open.retain(|_, server| !server.is_idle());
+        // Slots are only given out under the lock that is held here, and handles only by those who have the slot: who has
+        // neither now gets a new server.
+        self.open.retain(|_, slot| {
+            Arc::strong_count(slot) > 1 || slot.get().is_some_and(|server| !server.is_idle())
+        });
         self.sweep_at = 2 * self.open.len();
     }
 }

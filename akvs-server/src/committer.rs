@@ -342,6 +342,9 @@ impl Shared {
             ready.extend(again);
             state.ready = ready;
         }
+        if group.lacks_space() {
+            upkeep.lacks_space();
+        }
         let (durability, requests) = (upkeep.durability(), round.bundle.len());
         let mut written = false;
         let result = group.commit_by(durability, |engine, batch| {

@@ -2,7 +2,6 @@
 //! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
 
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use akvs_core::engine::{Durability, Sweep};
@@ -14,9 +13,10 @@ use crate::watch::Publisher;
 
 /// The watermark costs a sync of its own, so it follows the commits only so often.
 const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
-/// How often to sweep, and how many rows, while there is something to sweep.
+/// How often to sweep, and how many rows, while there is something to sweep; and when again after an error.
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
-const SWEEP_ROWS: usize = 500;
+const SWEEP_ROWS: usize = 1_000;
+const SWEEP_RETRY: Duration = Duration::from_secs(10);
 /// The space of what was swept is given back if it is so much, in bytes, and such a part of what is stored.
 const RECLAIM_BYTES: u64 = 16 << 20;
 const RECLAIM_PART: u64 = 8;
@@ -25,8 +25,9 @@ const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
 /// The clock that deadlines are judged by may be set: do not trust a long wait for one.
 const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How often to look how large the store has become, and whether it is well.
+/// How often to look how large the store has become, and whether it is well. More often where the disk is nearly full.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
+const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far something has come. A commit need not have a revision: settings have none.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -48,7 +49,10 @@ pub(crate) struct Upkeep {
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: Sweep,
-    reclaim: Option<JoinHandle<()>>,
+    /// The space of what was swept is being given back.
+    reclaims: bool,
+    /// The disk has too little space to add data.
+    is_short: bool,
     next_expiry: Duration,
     expiry: Expiry,
     failed: bool,
@@ -71,7 +75,8 @@ impl Upkeep {
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: Sweep::default(),
-            reclaim: None,
+            reclaims: false,
+            is_short: false,
             next_expiry: Duration::ZERO,
             expiry: Expiry::default(),
             failed: false,
@@ -110,11 +115,18 @@ impl Upkeep {
         let mut due: Option<Duration> = None;
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
-            self.next_size = now + SIZE_INTERVAL;
+            self.next_size = now
+                + if self.is_short {
+                    SPACE_INTERVAL
+                } else {
+                    SIZE_INTERVAL
+                };
             if let Err(error) = database.check() {
                 self.failed(&error);
                 return None;
             }
+            self.see_space(database);
+            self.reclaim(database);
             match database.stored_bytes() {
                 Ok(bytes) => {
                     let is_resident = bytes <= shared.options.resident_bytes;
@@ -147,7 +159,7 @@ impl Upkeep {
         }
         if let Some(next) = self.next_sweep {
             if now >= next {
-                self.next_sweep = self.sweep(database).then_some(now + SWEEP_PAUSE);
+                self.next_sweep = self.sweep(database).map(|pause| now + pause);
             }
             if let Some(next) = self.next_sweep {
                 at(next);
@@ -158,10 +170,6 @@ impl Upkeep {
 
     /// The last things before the end.
     pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
-        if let Some(reclaim) = self.reclaim.take() {
-            // It has the files open.
-            let _ = reclaim.join();
-        }
         database.close().inspect_err(|error| self.failed(error))
     }
 
@@ -228,40 +236,54 @@ impl Upkeep {
         }
     }
 
-    /// Gives back the space of what was swept: in a thread of its own, one at a time, which ends with its work.
-    fn reclaim(&mut self, database: &Database) {
-        if self
-            .reclaim
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
-        {
-            return;
-        }
-        let database = database.clone();
-        let thread = std::thread::Builder::new().name("akvs-reclaim".into());
-        let thread = thread.spawn(move || {
-            if let Err(error) = database.reclaim() {
-                log::warn!("the space of dropped namespaces is not given back: {error}");
-            }
-        });
-        self.reclaim = thread.ok();
-    }
-
-    fn sweep(&mut self, database: &Database) -> bool {
+    /// Sweeps a step; how long until the next one, if there is something left.
+    fn sweep(&mut self, database: &Database) -> Option<Duration> {
         match self.sweep.step(database, SWEEP_ROWS) {
-            Ok(true) => true,
+            Ok(true) => Some(SWEEP_PAUSE),
             Ok(false) => {
                 let removed = self.sweep.take_removed_bytes();
                 let stored = database.stored_bytes().unwrap_or(u64::MAX);
-                if removed >= RECLAIM_BYTES.max(stored / RECLAIM_PART) {
-                    self.reclaim(database);
-                }
-                false
+                self.reclaims |= removed >= RECLAIM_BYTES.max(stored / RECLAIM_PART);
+                self.reclaim(database);
+                None
             }
             Err(error) => {
                 log::warn!("dropped namespaces are not swept: {error}");
-                false
+                Some(SWEEP_RETRY)
             }
+        }
+    }
+
+    /// Has the space of what was swept given back, or sees whether it was.
+    fn reclaim(&mut self, database: &Database) {
+        if !self.reclaims {
+            return;
+        }
+        match database.reclaim() {
+            Ok(is_done) => self.reclaims = !is_done,
+            Err(error) => {
+                self.reclaims = false;
+                log::warn!("the space of dropped namespaces is not given back: {error}");
+            }
+        }
+    }
+
+    /// Notes that writes were refused because the disk has too little space.
+    pub(crate) fn lacks_space(&mut self) {
+        if !std::mem::replace(&mut self.is_short, true) {
+            self.next_size = Duration::ZERO;
+            log::warn!("too little disk space is free: writes that add data are refused");
+        }
+    }
+
+    /// Sees whether the disk has enough space.
+    fn see_space(&mut self, database: &Database) {
+        match database.check_growth() {
+            Err(_) => self.lacks_space(),
+            Ok(()) if std::mem::take(&mut self.is_short) => {
+                log::info!("enough disk space is free again: all writes are taken");
+            }
+            Ok(()) => {}
         }
     }
 }

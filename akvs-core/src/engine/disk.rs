@@ -14,18 +14,23 @@
 //!
 //! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
 
+mod background;
+mod compaction;
 mod failure;
 mod files;
 mod flight;
 mod journal;
 mod layout;
+mod leftovers;
 mod lists;
 mod make;
 mod marks;
 mod options;
 mod report;
 mod retired;
+mod room;
 mod snapshot;
+mod space;
 mod store_id;
 mod verify;
 
@@ -41,13 +46,17 @@ use fjall::{
     PersistMode,
 };
 
-use self::failure::{damaged, guarded, open_error, translate, translate_io};
+use self::background::Background;
+use self::compaction::{Filters, Interrupt};
+use self::failure::{below_floor, damaged, guarded, no_space, open_error, translate, translate_io};
 use self::flight::Flight;
 use self::journal::Journals;
 use self::marks::Marks;
 pub use self::options::DiskOptions;
 use self::retired::Retired;
+use self::room::Room;
 use self::snapshot::DiskSnapshot;
+use self::space::FreeSpace;
 use self::store_id::StoreId;
 pub use self::verify::verify_folder;
 use super::folder::Folder;
@@ -57,26 +66,30 @@ use crate::{Code, Error, Report, Result, Revision};
 
 /// Larger values lie in files of their own, so that compaction does not copy them again and again.
 const SEPARATED_BYTES: u32 = 4 << 10;
-const JOURNAL_BYTES: u64 = 128 << 20;
-/// Below the 4 and the 30 at which fjall stops within a commit.
-const SEALED_MEMTABLES: usize = 2;
-const UNCOMPACTED_RUNS: usize = 26;
+/// Memtables of fewer bytes need hardly any space.
+const SMALL_BYTES: u64 = 1 << 20;
 /// A row that is never there.
 const RECLAIMED: &[u8] = b"reclaimed";
+/// So much more than a commit has must be free for it: for the journal's own blocks.
+const COMMIT_RESERVE_BYTES: u64 = 1 << 20;
 
 /// The engine that keeps its rows in a folder.
 pub struct DiskEngine {
     // Dropped in this order: the folder is free for others once the files are closed.
+    background: Background,
     store: Store,
     writer: Mutex<Writer>,
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
     flight: Flight,
     lost_commits: bool,
+    /// How long a commit waits for what was committed before it.
+    patience: Duration,
     folder: Arc<Folder>,
 }
 
 /// fjall's handles, dropped in this order.
+#[derive(Clone)]
 struct Store {
     keyspaces: [Keyspace; Table::ALL.len()],
     database: fjall::Database,
@@ -110,7 +123,7 @@ impl DiskEngine {
         let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {
             if folder.needs_store().map_err(unusable)? {
-                drop(open_store(&folder.new_store(), options)?);
+                drop(open_store(&folder.new_store(), options, None)?);
                 store_id::create(&folder.new_store()).map_err(unusable)?;
             }
             folder.establish().map_err(unusable)?;
@@ -129,13 +142,16 @@ impl DiskEngine {
         let mut lost = journals.loss(synced);
         refused(&lost)?;
         journals.cut().map_err(unusable)?;
-        let store = open_store(&folder.store(), options)?;
+        let interrupt = interrupt(&folder, options);
+        let store = open_store(&folder.store(), options, Some(&interrupt))?;
         let read = guarded(|| read_marks(&store, id));
         let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
         lost = lost.or(marks.loss(own, synced));
         refused(&lost)?;
         let commit = own.into_iter().fold(marks.commit.max(synced), u64::max);
+        let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
         Ok(DiskEngine {
+            background: background.map_err(unusable)?,
             store,
             writer: Mutex::new(Writer {
                 marks: Marks { commit, ..marks },
@@ -147,11 +163,13 @@ impl DiskEngine {
             synced: AtomicU64::new(commit),
             flight: Flight::default(),
             lost_commits: lost.is_some(),
+            patience: options.patience,
             folder: Arc::new(folder),
         })
     }
 
     fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
+        let bytes = batch.bytes();
         let mut touched = [writer.begins_anew; Table::ALL.len()];
         let mut rows = fjall::OwnedWriteBatch::with_capacity(
             self.store.database.clone(),
@@ -180,29 +198,61 @@ impl DiskEngine {
         self.flight.begin(self.store.database.seqno());
         rows.commit().map_err(|error| self.explain(error))?;
         self.flight.end();
+        let background = self.background.shared();
         for table in Table::ALL {
             if marks.tables[table as usize] == marks.commit {
                 let memtable = self.store.keyspace(table).tree.active_memtable();
+                if background.room.committed(table, memtable.size()) {
+                    background.flush(table);
+                }
                 writer.retired.note(table, memtable);
             }
+        }
+        if background.room.wrote(bytes) {
+            let journals = self.store.database.journal_disk_space();
+            if background.room.measured(journals.map_err(translate)?) {
+                background.checkpoint();
+            }
+        }
+        if background.room.wakes() {
+            background.tick();
         }
         writer.marks = marks;
         writer.begins_anew = false;
         Ok(())
     }
 
-    /// Writes a table anew, without what was removed from it.
-    fn compact(&self, table: Table) -> Result<()> {
-        let keyspace = self.store.keyspace(table);
-        // That it was removed may only be known in memory yet.
-        keyspace.rotate_memtable().map_err(translate)?;
-        while keyspace.tree.sealed_memtable_count() > 0 {
-            // Writes nothing; an error where fjall has failed.
-            let persisted = self.store.database.persist(PersistMode::Buffer);
-            persisted.map_err(|error| self.explain(error))?;
-            std::thread::sleep(Duration::from_millis(5));
+    /// Has fjall delete the files that are of no more use: it does when a memtable is sealed.
+    fn release_files(&self) -> Result<()> {
+        let mut batch = Batch::default();
+        batch.remove(Table::Meta, RECLAIMED);
+        self.admit(&batch)?;
+        self.commit(batch, Durability::Buffered)?;
+        self.background.shared().flush(Table::Meta);
+        Ok(())
+    }
+
+    /// Waits until there is room for a commit; `overloaded` where there is none in time.
+    fn wait_for_room(&self, patience: Duration) -> Result<()> {
+        let background = self.background.shared();
+        let mut looks = Room::looks(patience);
+        while !background.room.is_there() {
+            background.failure()?;
+            if background.room.is_short.load(Ordering::Relaxed) {
+                return Err(no_space());
+            }
+            if guarded(|| background.room.look(&self.store).map_err(translate))? {
+                break;
+            }
+            if looks == 0 {
+                return Err(overloaded());
+            }
+            looks -= 1;
+            background.flush(background.room.fullest());
+            background.checkpoint();
+            background.room.wait();
         }
-        keyspace.major_compact().map_err(translate)
+        Ok(())
     }
 }
 
@@ -210,26 +260,27 @@ impl Store {
     fn keyspace(&self, table: Table) -> &Keyspace {
         &self.keyspaces[table as usize]
     }
-
-    /// Waits until what fjall does behind the writers' backs has caught up. In a commit it would wait itself, and for
-    /// ever where that work has failed, say because the disk is full.
-    fn wait_for_room(&self) -> fjall::Result<()> {
-        let behind = |keyspace: &Keyspace| {
-            keyspace.tree.sealed_memtable_count() > SEALED_MEMTABLES
-                || keyspace.tree.l0_run_count() > UNCOMPACTED_RUNS
-        };
-        while self.keyspaces.iter().any(behind) {
-            // Writes nothing; an error where fjall has failed.
-            self.database.persist(PersistMode::Buffer)?;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
 }
 
-fn open_store(path: &Path, options: &DiskOptions) -> std::result::Result<Store, OpenError> {
+fn overloaded() -> Error {
+    let text = "writes come faster than the disk takes them; try again later";
+    Error::new(Code::Overloaded, text).with("retry_after_s", 1)
+}
+
+fn interrupt(folder: &Folder, options: &DiskOptions) -> Arc<Interrupt> {
+    let space = FreeSpace::new(folder.path(), options.floor_bytes);
+    Arc::new(Interrupt::new(space))
+}
+
+fn open_store(
+    path: &Path,
+    options: &DiskOptions,
+    interrupt: Option<&Arc<Interrupt>>,
+) -> std::result::Result<Store, OpenError> {
     // fjall's recovery asserts what a damaged file may not hold.
-    match catch_unwind(AssertUnwindSafe(|| try_open_store(path, options))) {
+    match catch_unwind(AssertUnwindSafe(|| {
+        try_open_store(path, options, interrupt)
+    })) {
         Ok(Ok(store)) => Ok(store),
         Ok(Err(error)) => Err(open_error(options, error)),
         Err(_) => Err(OpenError::Damaged(
@@ -239,21 +290,34 @@ fn open_store(path: &Path, options: &DiskOptions) -> std::result::Result<Store, 
     }
 }
 
-fn try_open_store(path: &Path, options: &DiskOptions) -> fjall::Result<Store> {
-    let database = fjall::Database::builder(path)
+fn try_open_store(
+    path: &Path,
+    options: &DiskOptions,
+    interrupt: Option<&Arc<Interrupt>>,
+) -> fjall::Result<Store> {
+    let mut builder = fjall::Database::builder(path)
         .cache_size(options.block_cache_bytes)
-        .max_journaling_size(JOURNAL_BYTES)
-        .manual_journal_persist(true)
-        .open()?;
-    let memtable_bytes = options.memtable_bytes;
+        .max_journaling_size(u64::MAX)
+        .worker_threads(1)
+        .manual_journal_persist(true);
+    if let Some(interrupt) = interrupt.cloned() {
+        builder = builder.with_compaction_filter_factories(Arc::new(move |_| {
+            Some(Arc::new(Filters(Arc::clone(&interrupt))))
+        }));
+    }
+    let database = builder.open()?;
     let open = |table: Table| {
         database.keyspace(table.name(), || {
-            let options = KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+            let options = KeyspaceCreateOptions::default()
+                .max_memtable_size(u64::MAX)
+                .compaction_strategy(compaction::of_fjall());
             match table {
                 // Not compressed: fjall does not check what length a compressed value says it has.
                 Table::Data => options.with_kv_separation(Some(
                     KvSeparationOptions::default()
                         .separation_threshold(SEPARATED_BYTES)
+                        .staleness_threshold(0.5)
+                        .age_cutoff(1.0)
                         .compression(CompressionType::None),
                 )),
                 Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => options,
@@ -322,18 +386,6 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn admit(&self, _: &Batch) -> Result<()> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if writer.failed {
-            return Err(Error::new(Code::Storage, "an earlier commit failed"));
-        }
-        drop(writer);
-        guarded(|| {
-            let waited = self.store.wait_for_room();
-            waited.map_err(|error| self.explain(error))
-        })
-    }
-
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let mode = match durability {
             Durability::Synced => PersistMode::SyncData,
@@ -343,6 +395,8 @@ impl Engine for DiskEngine {
         if writer.failed {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
+        self.background.shared().failure()?;
+        self.wait_for_room(Duration::MAX)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
@@ -370,7 +424,46 @@ impl Engine for DiskEngine {
         Ok(())
     }
 
+    fn check_growth(&self) -> Result<()> {
+        let background = self.background.shared();
+        let room = &background.room;
+        let floor = room.space().floor();
+        // What is in memory will need as much space again, before its journals are deleted.
+        let has_enough = || room.space().has(floor.saturating_add(room.bytes()));
+        let mut looks = Room::looks(self.patience);
+        while !has_enough() {
+            let is_over = looks == 0 || room.is_short.load(Ordering::Relaxed);
+            if is_over || room.bytes() < SMALL_BYTES || background.failure().is_err() {
+                return Err(below_floor(floor));
+            }
+            looks -= 1;
+            background.flush_all_tables();
+            room.wait();
+            guarded(|| room.look(&self.store).map_err(translate))?;
+        }
+        Ok(())
+    }
+
+    fn admit(&self, batch: &Batch) -> Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.failed {
+            return Err(Error::new(Code::Storage, "an earlier commit failed"));
+        }
+        drop(writer);
+        let background = self.background.shared();
+        background.failure()?;
+        if !background
+            .room
+            .space()
+            .has(batch.bytes() + COMMIT_RESERVE_BYTES)
+        {
+            return Err(no_space());
+        }
+        self.wait_for_room(self.patience)
+    }
+
     fn check(&self) -> Result<()> {
+        self.background.shared().failure()?;
         // Writes nothing; an error where fjall has failed.
         guarded(|| {
             let persisted = self.store.database.persist(PersistMode::Buffer);
@@ -378,16 +471,20 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn reclaim(&self) -> Result<()> {
-        let tables = [Table::Data, Table::History, Table::Deadlines];
-        guarded(|| tables.into_iter().try_for_each(|table| self.compact(table)))?;
-        // fjall deletes the files that are of no more use when it next has something to flush.
-        let mut batch = Batch::default();
-        batch.remove(Table::Meta, RECLAIMED);
-        self.admit(&batch)?;
-        self.commit(batch, Durability::Buffered)?;
-        let meta = self.store.keyspace(Table::Meta);
-        guarded(|| meta.rotate_memtable().map(drop).map_err(translate))
+    fn discard(&self, table: Table, span: &Span) -> Result<bool> {
+        let is_done = self.background.shared().discard(table, span);
+        if is_done {
+            self.release_files()?;
+        }
+        Ok(is_done)
+    }
+
+    fn reclaim(&self) -> Result<bool> {
+        let is_done = self.background.shared().reclaim();
+        if is_done {
+            self.release_files()?;
+        }
+        Ok(is_done)
     }
 
     fn watermark(&self) -> Result<Revision> {

@@ -63,6 +63,7 @@ impl Table {
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
+    bytes: u64,
 }
 
 /// A row to write.
@@ -79,20 +80,29 @@ pub struct Row {
 impl Batch {
     /// Writes a row.
     pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        let (key, value) = (key.into(), value.into());
+        self.bytes += (key.len() + value.len()) as u64;
         self.rows.push(Row {
             table,
-            key: key.into(),
-            value: Some(value.into()),
+            key,
+            value: Some(value),
         });
     }
 
     /// Removes a row, if it is there.
     pub fn remove(&mut self, table: Table, key: impl Into<Bytes>) {
+        let key = key.into();
+        self.bytes += key.len() as u64;
         self.rows.push(Row {
             table,
-            key: key.into(),
+            key,
             value: None,
         });
+    }
+
+    /// How many bytes its keys and values have.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// How many rows it has.
@@ -131,7 +141,7 @@ pub enum Durability {
 }
 
 /// A run of rows to read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The first key that may be read.
     pub start: Bytes,
@@ -243,8 +253,17 @@ pub trait Engine: Send + Sync + 'static {
     /// meanwhile.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
 
+    /// Refuses to add data where there is too little disk space for it: with `storage_full`. What gives space back may be
+    /// written all the same.
+    fn check_growth(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Refuses a batch that cannot be written now, before anything of it is written: it is certain that it was not
-    /// applied, and a later batch may be admitted. Waits until there is room for it. Called before each `commit`.
+    /// applied, and a later batch may be admitted. Waits, for a time, until there is room for it. Called before each
+    /// `commit`.
+    ///
+    /// `overloaded` where what was committed before is still to be written to files, `storage_full` where the disk is.
     fn admit(&self, _: &Batch) -> Result<()> {
         Ok(())
     }
@@ -260,9 +279,17 @@ pub trait Engine: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Gives back the space of what was removed. May take as long as to write all that is left, but holds up no commit.
-    fn reclaim(&self) -> Result<()> {
-        Ok(())
+    /// Gives up rows that nobody will read any more, all of a span or none or any of them, where that is quicker than to
+    /// remove them one by one. That they are not needed must be synced. False as long as it is under way: it is to be
+    /// asked again.
+    fn discard(&self, _: Table, _: &Span) -> Result<bool> {
+        Ok(true)
+    }
+
+    /// Gives back the space of what was removed, in the background. False as long as it is under way: it is to be asked
+    /// again.
+    fn reclaim(&self) -> Result<bool> {
+        Ok(true)
     }
 
     /// The highest revision that the engine was ever told to be synced; the rows may not end before it.

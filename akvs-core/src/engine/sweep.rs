@@ -1,13 +1,23 @@
 //! Taking back the space of dropped namespaces, in bounded steps, so that writers never wait long behind one.
 //!
-//! It owns where it stands, and nothing that would have to outlive it: what is to be swept is in the catalogue.
-//! Invariant: a namespace's row there goes with or after the last of its other rows.
+//! It owns where it stands, and nothing that would have to outlive it: what is to be swept is in the catalogue. Small
+//! namespaces share a step; of a large one the engine first gives up whole files, and only what is left is removed row by
+//! row. Invariant: a namespace's row in the catalogue goes with or after the last of its other rows.
+
+use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 
 use super::rows::{self, NamespaceId, Swept};
 use super::{Durability, Limit, Span, Table};
-use crate::{Database, Result, Revision};
+use crate::{Database, Group, Result, Revision};
+
+/// So many namespaces are looked up at once.
+const PAGE_NAMESPACES: usize = 256;
+/// What it costs to look at a namespace, in rows.
+const NAMESPACE_ROWS: usize = 4;
+/// From so many rows on the engine is asked to give up whole files.
+const DISCARDED_ROWS: usize = 500;
 
 /// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
 ///
@@ -20,9 +30,13 @@ use crate::{Database, Result, Revision};
 #[derive(Debug, Default)]
 pub struct Sweep {
     at: Option<Position>,
+    next: VecDeque<(NamespaceId, Swept)>,
+    /// Where the catalogue was read up to, behind the tombstones of the steps before.
+    reached: Bytes,
     removed_bytes: u64,
 }
 
+/// What is swept now.
 #[derive(Clone, Debug)]
 struct Position {
     id: NamespaceId,
@@ -30,6 +44,24 @@ struct Position {
     table: Table,
     /// What is left to remove, behind the tombstones of the steps before.
     span: Span,
+    files: Files,
+}
+
+/// The files that hold nothing but what is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Kept,
+    /// The engine was asked to give them up.
+    Asked,
+    Gone,
+}
+
+/// How a step goes on.
+enum Next {
+    Same(Position),
+    /// The engine has to be waited for.
+    Later(Position),
+    Done,
 }
 
 impl Position {
@@ -39,80 +71,186 @@ impl Position {
             swept,
             table: Table::Data,
             span: Span::prefix(rows::data_key(id, b"")),
+            files: Files::Kept,
         }
     }
 
-    fn of_history(self) -> Position {
-        Position {
-            table: Table::History,
-            span: rows::history_span(self.swept.history, Revision::ZERO, self.swept.below),
+    /// Where to go on once a table has nothing more.
+    fn after(self) -> Option<Position> {
+        let (table, span) = match self.table {
+            // Their rows told the deadlines, and were given up unread.
+            Table::Data if self.files == Files::Gone => {
+                (Table::Deadlines, Span::prefix(Bytes::new()))
+            }
+            Table::Data | Table::Deadlines => {
+                let Swept { history, below } = self.swept;
+                let span = rows::history_span(history, Revision::ZERO, below);
+                (Table::History, span)
+            }
+            Table::Catalogue | Table::History | Table::Meta => return None,
+        };
+        let files = Files::Kept;
+        Some(Position {
+            table,
+            span,
+            files,
             ..self
-        }
+        })
     }
 }
 
 impl Sweep {
-    /// How many bytes it has removed since this was asked last.
+    /// How many bytes it has removed row by row since this was asked last.
     pub fn take_removed_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.removed_bytes)
     }
 
-    /// Removes up to so many rows; whether there may be more to remove.
+    /// Removes up to so many rows; whether there may be more to remove, now or later.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
-        let mut at = match self.at.take() {
-            Some(position) => position,
-            None => match next_swept(database)? {
-                Some((id, swept)) => Position::of_data(id, swept),
-                None => return Ok(false),
-            },
-        };
-        let page = database
-            .engine()
-            .page(at.table, &at.span, Limit::rows(rows))?;
         let mut group = database.group();
-        let is_done = page.is_empty();
-        for (key, value) in page {
+        let mut left = rows.max(1);
+        let (mut histories, mut of) = (HashSet::new(), None);
+        let mut goes_on = true;
+        while left > 0 {
+            let Some(at) = self.position(database, of.is_none())? else {
+                goes_on = of.is_some();
+                break;
+            };
+            // A row stands in a batch once, and a history may be swept for more than one reason.
+            let is_new = histories.insert(at.swept.history);
+            if !is_new && of != Some(at.id) {
+                self.at = Some(at);
+                break;
+            }
+            of = Some(at.id);
+            match self.remove(database, &mut group, at, &mut left)? {
+                Next::Same(at) => self.at = Some(at),
+                Next::Later(at) => {
+                    self.at = Some(at);
+                    break;
+                }
+                Next::Done => {}
+            }
+        }
+        let committed = group.commit(Durability::Buffered);
+        if committed.is_err() {
+            // What was removed may not be.
+            let removed_bytes = self.removed_bytes;
+            *self = Sweep {
+                removed_bytes,
+                ..Sweep::default()
+            };
+        }
+        committed.map(|_| goes_on)
+    }
+
+    /// What is to be swept now; none where there is nothing further, or nothing at all at the beginning of a step.
+    fn position(&mut self, database: &Database, is_first: bool) -> Result<Option<Position>> {
+        if let Some(at) = self.at.take() {
+            return Ok(Some(at));
+        }
+        if self.next.is_empty() {
+            self.next = self.page(database)?.into();
+        }
+        if self.next.is_empty() && is_first && !self.reached.is_empty() {
+            // One with a lower number may have been dropped since.
+            self.reached = Bytes::new();
+            self.next = self.page(database)?.into();
+        }
+        let next = self.next.pop_front();
+        Ok(next.map(|(id, swept)| Position::of_data(id, swept)))
+    }
+
+    fn page(&mut self, database: &Database) -> Result<Vec<(NamespaceId, Swept)>> {
+        let span = Span {
+            start: self.reached.clone(),
+            end: Some(Bytes::from_static(rows::FIRST_NAME)),
+        };
+        let limit = Limit::rows(PAGE_NAMESPACES);
+        let page = database.engine().page(Table::Catalogue, &span, limit)?;
+        if let Some((last, _)) = page.last() {
+            self.reached = behind(last);
+        }
+        let swept = page.iter();
+        swept
+            .map(|(key, value)| rows::parse_swept(key, value))
+            .collect()
+    }
+
+    /// Removes a page of rows.
+    fn remove(
+        &mut self,
+        database: &Database,
+        group: &mut Group<'_>,
+        mut at: Position,
+        left: &mut usize,
+    ) -> Result<Next> {
+        if at.files == Files::Asked {
+            return give_up(database, at);
+        }
+        let limit = Limit::rows((*left).max(DISCARDED_ROWS));
+        let page = database.engine().page(at.table, &at.span, limit)?;
+        if page.len() >= DISCARDED_ROWS
+            && at.files == Files::Kept
+            && matches!(at.table, Table::Data | Table::History)
+        {
+            // That they were dropped must not be lost after them.
+            database.sync()?;
+            return give_up(database, at);
+        }
+        let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
+        let is_last = page.len() < limit.rows && page.len() <= *left && bytes < limit.bytes;
+        for (key, value) in page.into_iter().take(*left) {
+            at.span.start = behind(&key);
+            *left -= 1;
+            if at.table == Table::Deadlines && rows::parse_deadline_key(key.clone())?.1 != at.id {
+                continue;
+            }
             self.removed_bytes += (key.len() + value.len()) as u64;
             if at.table == Table::Data
                 && let Some(deadline) = rows::parse_data(value)?.deadline
             {
-                group.remove_row(
-                    Table::Deadlines,
-                    rows::deadline_key(deadline, at.id, &key[8..]),
-                );
+                let row = rows::deadline_key(deadline, at.id, &key[8..]);
+                group.remove_row(Table::Deadlines, row);
             }
-            at.span.start = key.clone();
             group.remove_row(at.table, key);
         }
-        let next = match at.table {
-            _ if !is_done => Some(at),
-            Table::Data => Some(at.of_history()),
-            Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => {
-                // More of the history may be wanted away by now: then it begins anew.
-                let row = database
-                    .engine()
-                    .get(Table::Catalogue, &rows::swept_key(at.id))?;
-                if row.is_none_or(|row| row == rows::swept_value(at.swept)) {
-                    group.remove_row(Table::Catalogue, rows::swept_key(at.id));
-                }
-                None
-            }
-        };
-        group.commit(Durability::Buffered)?;
-        self.at = next;
-        Ok(true)
+        if !is_last {
+            return Ok(Next::Same(at));
+        }
+        let (id, swept) = (at.id, at.swept);
+        if let Some(next) = at.after() {
+            return Ok(Next::Same(next));
+        }
+        end(database, group, id, swept)?;
+        *left = left.saturating_sub(NAMESPACE_ROWS);
+        Ok(Next::Done)
     }
 }
 
-fn next_swept(database: &Database) -> Result<Option<(NamespaceId, Swept)>> {
-    let span = Span {
-        start: Bytes::new(),
-        end: Some(Bytes::from_static(rows::FIRST_NAME)),
-    };
-    let rows = database
+/// Has the engine give up the files that hold nothing else.
+fn give_up(database: &Database, at: Position) -> Result<Next> {
+    if database.engine().discard(at.table, &at.span)? {
+        let files = Files::Gone;
+        return Ok(Next::Same(Position { files, ..at }));
+    }
+    let files = Files::Asked;
+    Ok(Next::Later(Position { files, ..at }))
+}
+
+/// Takes a namespace out of what is to be swept.
+fn end(database: &Database, group: &mut Group<'_>, id: NamespaceId, swept: Swept) -> Result<()> {
+    // More of the history may be wanted away by now: then it begins anew.
+    let row = database
         .engine()
-        .page(Table::Catalogue, &span, Limit::rows(1))?;
-    rows.first()
-        .map(|(key, value)| rows::parse_swept(key, value))
-        .transpose()
+        .get(Table::Catalogue, &rows::swept_key(id))?;
+    if row.is_none_or(|row| row == rows::swept_value(swept)) {
+        group.remove_row(Table::Catalogue, rows::swept_key(id));
+    }
+    Ok(())
+}
+
+/// The least key that is greater.
+fn behind(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
 }

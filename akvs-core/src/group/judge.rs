@@ -32,6 +32,8 @@ impl Group<'_> {
         let change = match apply(op, current, now)? {
             Change::Nothing => None,
             Change::Put(draft) => {
+                self.check_growth()?;
+                let settings = &self.stores[at].known.settings;
                 let entry = draft.into_entry(self.next.revision.next());
                 if !is_touch {
                     settings.check_value(entry.value.len())?;

@@ -90,6 +90,7 @@ impl Group<'_> {
         now: Timestamp,
     ) -> Result<(bool, Settings)> {
         patch.check(now)?;
+        self.check_growth()?;
         let at = self.pending(store)?;
         let existed = self.stores[at].id.is_some();
         self.birth(at, store, now)?;

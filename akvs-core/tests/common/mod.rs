@@ -44,6 +44,13 @@ pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
+/// Gives back the space of what was removed.
+pub(crate) fn reclaim(database: &Database) {
+    while !database.reclaim().expect("a compaction") {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// An engine that can be opened again and again over the same rows.
 pub(crate) enum Home {
     Memory(Arc<MemoryEngine>),

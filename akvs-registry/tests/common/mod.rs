@@ -13,7 +13,7 @@ use akvs_registry::Registry;
 use akvs_server::{Committer, SystemClock};
 use bytes::Bytes;
 
-fn registry(engine: Arc<dyn Engine>) -> Registry {
+pub(crate) fn registry(engine: Arc<dyn Engine>) -> Registry {
     let database = Database::open(engine, Default::default()).expect("a database");
     let clock = Arc::new(SystemClock::new());
     Registry::new(Committer::start(database, Default::default(), clock).expect("a committer"))

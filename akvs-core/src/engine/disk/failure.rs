@@ -64,6 +64,20 @@ fn full(error: io::Error) -> Error {
     Error::new(Code::StorageFull, "the disk is full").because(error)
 }
 
+/// The disk has no space for a commit.
+pub(super) fn no_space() -> Error {
+    Error::new(Code::StorageFull, "the disk is full; nothing was written")
+}
+
+/// The disk has less space than data may be added to.
+pub(super) fn below_floor(floor: u64) -> Error {
+    let mib = floor >> 20;
+    let text = format!(
+        "less than {mib} MiB of disk space is free; until there is more, only deletes and drops are taken"
+    );
+    Error::new(Code::StorageFull, text).with("limit", floor)
+}
+
 fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
     if let fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) = error {
         Ok(error)

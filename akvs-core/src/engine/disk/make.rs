@@ -5,12 +5,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::super::folder::{Folder, Traces};
 use super::flight::Flight;
 use super::{
-    DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, StoreId, Writer, open_store,
-    store_id,
+    Background, DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, StoreId, Writer,
+    interrupt, open_store, store_id,
 };
 use crate::{Error, Revision};
 
@@ -37,12 +38,18 @@ impl DiskEngine {
     }
 
     /// An engine that has nothing yet.
-    fn empty(store: Store, id: StoreId, folder: &Arc<Folder>) -> DiskEngine {
+    fn empty(
+        store: Store,
+        background: Background,
+        id: StoreId,
+        folder: &Arc<Folder>,
+    ) -> DiskEngine {
         let marks = Marks {
             store: id,
             ..Marks::default()
         };
         DiskEngine {
+            background,
             store,
             writer: Mutex::new(Writer {
                 marks,
@@ -53,6 +60,7 @@ impl DiskEngine {
             synced: AtomicU64::new(0),
             flight: Flight::default(),
             lost_commits: false,
+            patience: Duration::ZERO,
             folder: Arc::clone(folder),
         }
     }
@@ -66,9 +74,11 @@ fn make_in<T, E: From<OpenError> + From<Error>>(
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
     // There is none: this removes what was left of one that was not finished.
     folder.needs_store().map_err(unusable)?;
-    let store = open_store(&folder.new_store(), options)?;
+    let interrupt = interrupt(folder, options);
+    let store = open_store(&folder.new_store(), options, Some(&interrupt))?;
     let id = store_id::create(&folder.new_store()).map_err(unusable)?;
-    let engine = DiskEngine::empty(store, id, folder);
+    let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
+    let engine = DiskEngine::empty(store, background.map_err(unusable)?, id, folder);
     let (made, revision) = fill(&engine)?;
     engine.sync()?;
     let commit = engine.synced.load(Ordering::Acquire);

@@ -1,6 +1,7 @@
 //! What can be chosen for the durable engine.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the durable engine keeps its data, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,9 +10,13 @@ pub struct DiskOptions {
     pub folder: PathBuf,
     /// The most memory for blocks read from disk, in bytes. Entries have a cache of their own.
     pub block_cache_bytes: u64,
-    /// How much of a table is held in memory before it is written to a file of its own, in bytes; as it was when the
-    /// folder was made. Small, so that a start after a crash has little to replay and memory stays low.
+    /// How much of a table is held in memory before it is written to a file of its own, in bytes. Small, so that a start
+    /// after a crash has little to replay and memory stays low.
     pub memtable_bytes: u64,
+    /// With less disk space than this, in bytes, only what gives space back is written.
+    pub floor_bytes: u64,
+    /// How long a commit waits until what was committed before it is written to files.
+    pub patience: Duration,
     /// Open even where commits are lost that had been synced: what is missing is lost for good.
     pub accept_lost_commits: bool,
     /// Names of files that others keep in the folder, and may have made before it became ours.
@@ -25,6 +30,8 @@ impl DiskOptions {
             folder: folder.into(),
             block_cache_bytes: 32 << 20,
             memtable_bytes: 16 << 20,
+            floor_bytes: 64 << 20,
+            patience: Duration::from_secs(5),
             accept_lost_commits: false,
             beside: Vec::new(),
         }

@@ -1,0 +1,274 @@
+//! The engine's own threads: one writes memtables to files, one compacts the files.
+//!
+//! fjall would do both on its workers. There a flood of commits fills the workers' queue, which they themselves wait on,
+//! so that nothing is written to files any more; a full disk ends all writes until the next start; and a compaction holds
+//! up the stop. So fjall is told that a memtable is never full and a file never to be joined. A memtable is sealed only
+//! under the lock of its table's flushes, and written to a file before that is given up: by the time fjall's worker gets
+//! the lock, to delete the journals that are of no more use, there is nothing left to flush. What waits is bounded by `room`.
+
+mod compact;
+mod flush;
+
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::compaction::{self, Interrupt};
+use super::failure::{damaged, translate};
+use super::room::Room;
+use super::{Store, Table};
+use crate::engine::Span;
+use crate::{Error, Result};
+
+/// How often to look again where something else must happen first.
+const TICK: Duration = Duration::from_secs(1);
+/// So much must be left once a memtable is written to a file.
+const FLUSH_RESERVE_BYTES: u64 = 4 << 20;
+/// How often giving space back is tried, and with how many files in the first level it makes way for others.
+const RECLAIM_TRIES: u32 = 5;
+const RECLAIM_RUNS: usize = 12;
+
+/// The threads; they end when this is dropped.
+pub(super) struct Background {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) room: Room,
+    interrupt: Arc<Interrupt>,
+    work: Mutex<Work>,
+    wake: Condvar,
+    stop: Condvar,
+    /// Held while files of a table are written, by either thread, in this order.
+    flushing: Mutex<()>,
+    compacting: Mutex<()>,
+    failure: OnceLock<Error>,
+}
+
+/// What is to be done.
+#[derive(Default)]
+struct Work {
+    flush: [bool; Table::ALL.len()],
+    checkpoint: bool,
+    compact: [bool; Table::ALL.len()],
+    discard: Vec<Discard>,
+    reclaim: Reclaim,
+    stopping: bool,
+}
+
+/// Giving back the space of removed rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Reclaim {
+    #[default]
+    Unwanted,
+    /// How often it is still to be tried.
+    Wanted(u32),
+    Done,
+}
+
+/// A span whose files are to be given up.
+struct Discard {
+    table: Table,
+    span: Span,
+    is_done: bool,
+}
+
+impl Background {
+    /// Starts the threads.
+    pub(super) fn start(
+        store: Store,
+        interrupt: Arc<Interrupt>,
+        memtable_bytes: u64,
+    ) -> std::io::Result<Background> {
+        let room = Room::new(Arc::clone(&interrupt.space), memtable_bytes);
+        let work = Work {
+            // Whatever a process before this one has left to do.
+            compact: [true; Table::ALL.len()],
+            ..Work::default()
+        };
+        let shared = Arc::new(Shared {
+            store,
+            room,
+            interrupt,
+            work: Mutex::new(work),
+            wake: Condvar::new(),
+            stop: Condvar::new(),
+            flushing: Mutex::default(),
+            compacting: Mutex::default(),
+            failure: OnceLock::new(),
+        });
+        let mut background = Background {
+            shared,
+            threads: Vec::new(),
+        };
+        background.spawn("akvs-flush", Shared::run_flushes)?;
+        background.spawn(compaction::THREAD, Shared::run_compactions)?;
+        Ok(background)
+    }
+
+    fn spawn(&mut self, name: &str, run: fn(&Shared) -> fjall::Result<()>) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let thread = std::thread::Builder::new().name(name.into());
+        self.threads.push(thread.spawn(move || shared.watch(run))?);
+        Ok(())
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.shared.work().stopping = true;
+        self.shared
+            .interrupt
+            .is_raised
+            .store(true, Ordering::Relaxed);
+        self.shared.wake.notify_all();
+        self.shared.stop.notify_all();
+        for thread in self.threads.drain(..) {
+            // A panic of it was caught.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Runs a thread, and keeps what it failed by.
+    fn watch(&self, run: fn(&Shared) -> fjall::Result<()>) {
+        let error = match catch_unwind(AssertUnwindSafe(|| run(self))) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => translate(error),
+            Err(_) => damaged(None),
+        };
+        let _ = self.failure.set(error);
+        self.room.changed();
+    }
+
+    /// Why nothing is done in the background any more, if that is so.
+    pub(super) fn failure(&self) -> Result<()> {
+        self.failure
+            .get()
+            .map_or(Ok(()), |error| Err(error.clone()))
+    }
+
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for something, unless it was asked for already.
+    fn ask(&self, what: impl FnOnce(&mut Work) -> &mut bool) {
+        if !std::mem::replace(what(&mut self.work()), true) {
+            self.wake.notify_all();
+        }
+    }
+
+    /// Has a memtable written to a file.
+    pub(super) fn flush(&self, table: Table) {
+        self.ask(|work| &mut work.flush[table as usize]);
+    }
+
+    /// Has all memtables written to files, so that the journals before them are deleted.
+    pub(super) fn checkpoint(&self) {
+        self.ask(|work| &mut work.checkpoint);
+    }
+
+    /// Has all memtables written to files, whatever the journals have.
+    pub(super) fn flush_all_tables(&self) {
+        Table::ALL.into_iter().for_each(|table| self.flush(table));
+        self.checkpoint();
+    }
+
+    /// Has the free space looked at from time to time.
+    pub(super) fn tick(&self) {
+        drop(self.work());
+        self.wake.notify_all();
+    }
+
+    /// Gives up the files that hold nothing but rows of this span: to be asked again as long as it says that it is not done.
+    pub(super) fn discard(&self, table: Table, span: &Span) -> bool {
+        if self.failure.get().is_some() {
+            return true;
+        }
+        let mut work = self.work();
+        let is_it = |asked: &Discard| asked.table == table && asked.span == *span;
+        if let Some(at) = work.discard.iter().position(is_it) {
+            return work.discard[at].is_done && {
+                work.discard.remove(at);
+                true
+            };
+        }
+        work.discard.push(Discard {
+            table,
+            span: span.clone(),
+            is_done: false,
+        });
+        drop(work);
+        self.wake.notify_all();
+        false
+    }
+
+    /// Gives back the space of removed rows: to be asked again as long as it says that it is not done.
+    pub(super) fn reclaim(&self) -> bool {
+        let mut work = self.work();
+        if work.reclaim == Reclaim::Done || self.failure.get().is_some() {
+            work.reclaim = Reclaim::Unwanted;
+            return true;
+        }
+        if work.reclaim == Reclaim::Unwanted {
+            work.reclaim = Reclaim::Wanted(RECLAIM_TRIES);
+            drop(work);
+            self.wake.notify_all();
+        }
+        false
+    }
+
+    /// Waits for something to do.
+    fn wait(&self, work: MutexGuard<'_, Work>, pause: Option<Duration>) {
+        match pause {
+            Some(pause) => drop(self.wake.wait_timeout(work, pause)),
+            None => drop(self.wake.wait(work)),
+        }
+    }
+
+    /// Waits so long; whether the thread has to end.
+    fn pause(&self, pause: Duration) -> bool {
+        let is_on = |work: &mut Work| !work.stopping;
+        let waited = self.stop.wait_timeout_while(self.work(), pause, is_on);
+        let (work, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        work.stopping
+    }
+
+    fn watermark(&self) -> fjall::SeqNo {
+        let supervisor = &self.store.database.supervisor;
+        supervisor.snapshot_tracker.get_seqno_safe_to_gc()
+    }
+}
+
+fn guard(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn kind(error: &fjall::LsmError) -> Option<ErrorKind> {
+    match error {
+        fjall::LsmError::Io(error) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+fn is_full(error: &fjall::LsmError) -> bool {
+    matches!(
+        kind(error),
+        Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    )
+}
+
+fn is_ended(error: &fjall::LsmError) -> bool {
+    kind(error) == Some(ErrorKind::Interrupted)
+}

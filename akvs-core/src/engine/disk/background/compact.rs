@@ -1,0 +1,182 @@
+//! Compacting files, and giving space back.
+
+use std::sync::Arc;
+
+use fjall::AbstractTree;
+
+use super::super::compaction;
+use super::super::leftovers::FilesBefore;
+use super::{
+    Discard, FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Reclaim, Shared, Span, TICK, Table, guard,
+    is_ended, is_full,
+};
+
+/// Values that are not needed any more are given up where they have so many bytes.
+const STALE_BYTES: u64 = 4 << 20;
+
+/// What to compact.
+enum Step {
+    Usual,
+    /// All files of the first level.
+    Eager,
+    /// A whole level into another one.
+    Down(u8, u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Nothing,
+    Something,
+    /// It was ended, for want of space or for the stop.
+    Ended,
+}
+
+impl Shared {
+    pub(super) fn run_compactions(&self) -> fjall::Result<()> {
+        let mut pause = TICK;
+        loop {
+            let mut work = self.work();
+            if work.stopping {
+                return Ok(());
+            }
+            if let Some(asked) = work.discard.iter().find(|asked| !asked.is_done) {
+                let (table, span) = (asked.table, asked.span.clone());
+                drop(work);
+                self.discard_files(table, span)?;
+                continue;
+            }
+            let wanted = (0..Table::ALL.len()).filter(|at| work.compact[*at]);
+            let done = if let Some(at) = wanted.max_by_key(|at| self.room.runs(Table::ALL[*at])) {
+                work.compact[at] = false;
+                drop(work);
+                let done = self.compact(Table::ALL[at], Step::Usual)?;
+                self.work().compact[at] |= done != Done::Nothing;
+                done
+            } else if let Reclaim::Wanted(tries) = work.reclaim {
+                drop(work);
+                let done = self.reclaim_all()?;
+                self.work().reclaim = match tries {
+                    2.. if done == Done::Ended => Reclaim::Wanted(tries - 1),
+                    _ => Reclaim::Done,
+                };
+                done
+            } else {
+                self.wait(work, None);
+                continue;
+            };
+            if done == Done::Ended {
+                // Where the disk is full, there may be more space later.
+                self.pause(pause);
+                pause = (2 * pause).min(60 * TICK);
+            } else {
+                pause = TICK;
+            }
+        }
+    }
+
+    /// One compaction of a table.
+    fn compact(&self, table: Table, step: Step) -> fjall::Result<Done> {
+        let keyspace = self.store.keyspace(table);
+        let (tree, files) = (&keyspace.tree, guard(&self.compacting));
+        let before = FilesBefore::list(keyspace.path());
+        let version = tree.current_version().id();
+        let is_reclaim = !matches!(step, Step::Usual);
+        self.interrupt.begin(is_reclaim);
+        let watermark = self.watermark();
+        let compacted = match step {
+            Step::Usual => tree.compact(compaction::usual(), watermark),
+            Step::Eager => tree.compact(compaction::eager(), watermark),
+            Step::Down(from, to) => tree.compact(
+                Arc::new(lsm_tree::compaction::PullDown(from, to)),
+                watermark,
+            ),
+        };
+        drop(files);
+        let done = match compacted {
+            Ok(()) if tree.current_version().id() == version => Done::Nothing,
+            Ok(()) => Done::Something,
+            Err(error) if is_full(&error) || is_ended(&error) => {
+                let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
+                before.remove_others();
+                Done::Ended
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.room.compacted(table, tree.l0_run_count());
+        Ok(done)
+    }
+
+    /// Gives up the files that hold nothing but rows of a span. No row comes back with the next start: fjall skips the
+    /// commits in its journals up to the newest in any file, and that is in the file with the mark, which is outside.
+    fn discard_files(&self, table: Table, span: Span) -> fjall::Result<()> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let files = guard(&self.compacting);
+        let start = Included(&span.start[..]);
+        let end = span.end.as_deref().map_or(Unbounded, Excluded);
+        let tree = &self.store.keyspace(table).tree;
+        match tree.drop_range::<&[u8], _>((start, end)) {
+            Ok(()) => {}
+            // What is not given up is removed row by row.
+            Err(error) if is_full(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        drop(files);
+        let is_it = |asked: &&mut Discard| asked.table == table && asked.span == span;
+        if let Some(asked) = self.work().discard.iter_mut().find(is_it) {
+            asked.is_done = true;
+        }
+        Ok(())
+    }
+
+    /// Joins all files of the tables that rows were removed from.
+    fn reclaim_all(&self) -> fjall::Result<Done> {
+        for table in [Table::Data, Table::History, Table::Deadlines] {
+            let bytes = self.store.keyspace(table).tree.active_memtable().size();
+            if self.room.space().look() > bytes + FLUSH_RESERVE_BYTES {
+                // That a row was removed may only be known in memory yet.
+                self.flush_table(table)?;
+            }
+            if !self.reclaim_table(table)? {
+                return Ok(Done::Ended);
+            }
+        }
+        Ok(Done::Something)
+    }
+
+    /// Joins all files of a table; whether it came to the end.
+    fn reclaim_table(&self, table: Table) -> fjall::Result<bool> {
+        let tree = &self.store.keyspace(table).tree;
+        let mut rewrites = true;
+        loop {
+            if self.is_wanted_elsewhere() {
+                return Ok(false);
+            }
+            let version = tree.current_version();
+            let mut levels = (0_u8..7).filter(|at| {
+                let level = version.level(usize::from(*at));
+                level.is_some_and(|level| !level.is_empty())
+            });
+            let step = match (levels.next(), levels.next()) {
+                (Some(0), _) => Step::Eager,
+                (Some(from), Some(to)) => Step::Down(from, to),
+                // Values are given up with the compaction after the one that found that they are not needed.
+                (Some(last), None) if rewrites && tree.stale_blob_bytes() > STALE_BYTES => {
+                    rewrites = false;
+                    Step::Down(last, last)
+                }
+                _ => return Ok(true),
+            };
+            match self.compact(table, step)? {
+                Done::Something => {}
+                Done::Nothing => return Ok(true),
+                Done::Ended => return Ok(false),
+            }
+        }
+    }
+
+    /// Whether compactions that are needed more wait, or the end has come.
+    fn is_wanted_elsewhere(&self) -> bool {
+        let runs = Table::ALL.into_iter().map(|table| self.room.runs(table));
+        self.work().stopping || runs.max() > Some(RECLAIM_RUNS)
+    }
+}

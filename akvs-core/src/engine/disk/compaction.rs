@@ -1,0 +1,117 @@
+//! How tables are compacted, by whom, and how a compaction is ended early.
+//!
+//! fjall compacts on its own workers, where an error, a full disk for one, ends all writes until the next start, and
+//! nothing ends one that is under way. So the strategy that fjall keeps for a table never joins files, and the engine's
+//! own thread (`background`) compacts by another one. The filter that each compaction asks for each row keeps every row;
+//! it is there to end a compaction on the engine's thread: at the stop, where the disk runs out, and where one that only
+//! gives space back is in the way of others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fjall::compaction::Leveled;
+use fjall::compaction::filter::{
+    CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
+};
+
+use super::space::FreeSpace;
+
+/// The name of the thread that compacts, by which the filter knows it.
+pub(super) const THREAD: &str = "akvs-compact";
+/// So many rows are joined between two looks at the disk.
+const ROWS_BETWEEN_LOOKS: u32 = 4_096;
+/// A compaction ends where less is free, so that commits still have some.
+const RESERVED_BYTES: u64 = 16 << 20;
+
+/// The strategy that fjall's workers go by: files are moved between levels, but none are joined.
+pub(super) fn of_fjall() -> Arc<Leveled> {
+    let strategy = Leveled::default().with_l0_threshold(u8::MAX);
+    Arc::new(strategy.with_table_target_size(1 << 50))
+}
+
+/// The strategy that the engine goes by.
+pub(super) fn usual() -> Arc<Leveled> {
+    Arc::new(Leveled::default())
+}
+
+/// The same, where every file in the first level is too much.
+pub(super) fn eager() -> Arc<Leveled> {
+    Arc::new(Leveled::default().with_l0_threshold(1))
+}
+
+/// Ends compactions.
+pub(super) struct Interrupt {
+    /// All of them, because the engine is closed.
+    pub(super) is_raised: AtomicBool,
+    /// One that only gives space back, because others have become more urgent.
+    pub(super) ends_reclaim: AtomicBool,
+    is_reclaim: AtomicBool,
+    pub(super) space: Arc<FreeSpace>,
+}
+
+impl Interrupt {
+    pub(super) fn new(space: FreeSpace) -> Interrupt {
+        Interrupt {
+            is_raised: AtomicBool::new(false),
+            ends_reclaim: AtomicBool::new(false),
+            is_reclaim: AtomicBool::new(false),
+            space: Arc::new(space),
+        }
+    }
+
+    /// Notes that a compaction begins, and whether it only gives space back.
+    pub(super) fn begin(&self, is_reclaim: bool) {
+        self.ends_reclaim.store(false, Ordering::Relaxed);
+        self.is_reclaim.store(is_reclaim, Ordering::Relaxed);
+    }
+
+    fn is_due(&self) -> bool {
+        self.is_raised.load(Ordering::Relaxed)
+            || self.ends_reclaim.load(Ordering::Relaxed) && self.is_reclaim.load(Ordering::Relaxed)
+    }
+}
+
+/// Makes the filter of each compaction.
+pub(super) struct Filters(pub(super) Arc<Interrupt>);
+
+impl Factory for Filters {
+    fn name(&self) -> &str {
+        "akvs"
+    }
+
+    fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
+        let is_ours = std::thread::current().name() == Some(THREAD);
+        Box::new(Filter {
+            interrupt: is_ours.then(|| Arc::clone(&self.0)),
+            rows: 0,
+        })
+    }
+}
+
+struct Filter {
+    /// None on a worker of fjall, which must not fail.
+    interrupt: Option<Arc<Interrupt>>,
+    rows: u32,
+}
+
+impl CompactionFilter for Filter {
+    fn filter_item(&mut self, item: ItemAccessor<'_>, _: &Context) -> CompactionFilterResult {
+        let Some(interrupt) = &self.interrupt else {
+            return Ok(Verdict::Keep);
+        };
+        if interrupt.is_due() {
+            return Err(ended(std::io::ErrorKind::Interrupted));
+        }
+        // A value of its own file may be long.
+        let looks = item.is_indirection() || self.rows.is_multiple_of(ROWS_BETWEEN_LOOKS);
+        self.rows = self.rows.wrapping_add(1);
+        if looks && interrupt.space.look() < RESERVED_BYTES {
+            return Err(ended(std::io::ErrorKind::StorageFull));
+        }
+        Ok(Verdict::Keep)
+    }
+}
+
+fn ended(kind: std::io::ErrorKind) -> fjall::LsmError {
+    std::io::Error::new(kind, "the compaction was ended").into()
+}

@@ -1,0 +1,221 @@
+//! The bounds of what waits to be written to files: memtables, journals, and files to be joined. A commit that would go
+//! over one of them waits for the background, and only so long.
+//!
+//! The numbers are counted as commits and files are written, so that a commit only loads them; where they say that there
+//! is no room, the tables are asked.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use fjall::AbstractTree;
+
+use super::Store;
+use super::space::FreeSpace;
+use crate::engine::Table;
+
+/// Beyond this all memtables are written to files, so that journals can be deleted. A journal that was just begun has
+/// 64 MiB, most of them not on disk.
+pub(super) const CHECKPOINT_BYTES: u64 = 72 << 20;
+/// The most that the journals have, in bytes, but for the commit that goes over it.
+const JOURNAL_BYTES: u64 = 192 << 20;
+/// The most that all memtables have, in memtables of one table.
+const MEMTABLES: u64 = 6;
+/// Below the 30 at which fjall stops within a commit.
+const UNCOMPACTED_RUNS: usize = 26;
+/// How often the journals are measured, in bytes that were written.
+const MEASURED_BYTES: u64 = 4 << 20;
+/// How long one look lasts while a commit waits.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What waits to be written to files, and its bounds.
+pub(super) struct Room {
+    space: Arc<FreeSpace>,
+    memtable_bytes: u64,
+    tables: [Waiting; Table::ALL.len()],
+    journal_bytes: AtomicU64,
+    /// What was written since the journals were measured.
+    unmeasured_bytes: AtomicU64,
+    /// Memtables cannot be written to files, because the disk is full.
+    pub(super) is_short: AtomicBool,
+    is_idle: AtomicBool,
+    lock: Mutex<()>,
+    change: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    active_bytes: AtomicU64,
+    sealed_bytes: AtomicU64,
+    runs: AtomicUsize,
+}
+
+impl Room {
+    pub(super) fn new(space: Arc<FreeSpace>, memtable_bytes: u64) -> Room {
+        Room {
+            space,
+            memtable_bytes,
+            tables: Default::default(),
+            journal_bytes: AtomicU64::new(0),
+            unmeasured_bytes: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
+            is_idle: AtomicBool::new(true),
+            lock: Mutex::default(),
+            change: Condvar::new(),
+        }
+    }
+
+    pub(super) fn space(&self) -> &FreeSpace {
+        &self.space
+    }
+
+    fn waiting(&self, table: Table) -> &Waiting {
+        &self.tables[table as usize]
+    }
+
+    /// Notes how much a table's memtable has after a commit; whether it is full.
+    pub(super) fn committed(&self, table: Table, bytes: u64) -> bool {
+        let active = &self.waiting(table).active_bytes;
+        active.store(bytes, Ordering::Relaxed);
+        bytes > self.memtable_bytes
+    }
+
+    /// Notes that so much was written to the journal; whether it has to be measured.
+    pub(super) fn wrote(&self, bytes: u64) -> bool {
+        self.space.wrote(bytes);
+        let unmeasured = self.unmeasured_bytes.load(Ordering::Relaxed) + bytes;
+        let is_due = unmeasured >= MEASURED_BYTES.min(self.memtable_bytes);
+        let left = if is_due { 0 } else { unmeasured };
+        self.unmeasured_bytes.store(left, Ordering::Relaxed);
+        is_due
+    }
+
+    /// Notes how much the journals have; whether that is much.
+    pub(super) fn measured(&self, journal_bytes: u64) -> bool {
+        self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
+        journal_bytes > CHECKPOINT_BYTES
+    }
+
+    pub(super) fn sealing(&self, table: Table, bytes: u64) {
+        let sealed = &self.waiting(table).sealed_bytes;
+        sealed.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn sealed(&self, table: Table, active_bytes: u64) {
+        let active = &self.waiting(table).active_bytes;
+        active.store(active_bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn flushed(&self, table: Table, runs: usize) {
+        let sealed = &self.waiting(table).sealed_bytes;
+        sealed.store(0, Ordering::Relaxed);
+        self.compacted(table, runs);
+    }
+
+    pub(super) fn compacted(&self, table: Table, runs: usize) {
+        self.waiting(table).runs.store(runs, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// Has those who wait look again.
+    pub(super) fn changed(&self) {
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.change.notify_all();
+    }
+
+    pub(super) fn runs(&self, table: Table) -> usize {
+        self.waiting(table).runs.load(Ordering::Relaxed)
+    }
+
+    /// Whether the space was asked for since this was called last; if not, nothing happens until [`Room::wakes`].
+    pub(super) fn was_used(&self) -> bool {
+        let was_used = self.space.expire();
+        self.is_idle.store(!was_used, Ordering::Relaxed);
+        was_used
+    }
+
+    /// Whether the threads wait for a first use.
+    pub(super) fn wakes(&self) -> bool {
+        self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::Relaxed)
+    }
+
+    /// What all memtables have, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = |waiting: &Waiting| {
+            waiting.active_bytes.load(Ordering::Relaxed)
+                + waiting.sealed_bytes.load(Ordering::Relaxed)
+        };
+        self.tables.iter().map(bytes).sum()
+    }
+
+    /// Whether a commit may be begun.
+    pub(super) fn is_there(&self) -> bool {
+        let runs = |waiting: &Waiting| waiting.runs.load(Ordering::Relaxed);
+        self.bytes() <= MEMTABLES * self.memtable_bytes
+            && self
+                .tables
+                .iter()
+                .all(|table| runs(table) <= UNCOMPACTED_RUNS)
+            && self.journal_bytes.load(Ordering::Relaxed) <= JOURNAL_BYTES
+    }
+
+    /// Asks the tables and the journals how much waits; whether there is room then.
+    pub(super) fn look(&self, store: &Store) -> fjall::Result<bool> {
+        for table in Table::ALL {
+            let (tree, waiting) = (&store.keyspace(table).tree, self.waiting(table));
+            let active = tree.active_memtable().size();
+            waiting.active_bytes.store(active, Ordering::Relaxed);
+            let runs = tree.l0_run_count();
+            waiting.runs.store(runs, Ordering::Relaxed);
+        }
+        let journal = store.database.journal_disk_space()?;
+        self.journal_bytes.store(journal, Ordering::Relaxed);
+        Ok(self.is_there())
+    }
+
+    /// The table with the largest memtable.
+    pub(super) fn fullest(&self) -> Table {
+        let bytes = |table: &Table| self.waiting(*table).active_bytes.load(Ordering::Relaxed);
+        Table::ALL
+            .into_iter()
+            .max_by_key(bytes)
+            .unwrap_or(Table::Data)
+    }
+
+    /// Waits for a change, not for long.
+    pub(super) fn wait(&self) {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.change.wait_timeout(lock, LOOK);
+    }
+
+    /// How many times to wait within this time.
+    pub(super) fn looks(patience: Duration) -> u128 {
+        patience.as_millis() / LOOK.as_millis()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memtables_journals_and_files_are_bounded() {
+        let space = FreeSpace::new(std::path::Path::new("/"), 0);
+        let room = Room::new(Arc::new(space), 100);
+        assert!(room.is_there());
+        assert!(!room.committed(Table::Data, 100) && room.committed(Table::Data, 101));
+        room.sealing(Table::History, 499);
+        assert!(room.is_there());
+        room.sealing(Table::History, 500);
+        assert!(!room.is_there(), "101 and 500 bytes");
+        room.flushed(Table::History, UNCOMPACTED_RUNS);
+        assert!(room.is_there());
+        room.compacted(Table::Meta, UNCOMPACTED_RUNS + 1);
+        assert!(!room.is_there());
+        room.compacted(Table::Meta, 0);
+        assert!(!room.measured(CHECKPOINT_BYTES) && room.measured(CHECKPOINT_BYTES + 1));
+        assert!(room.is_there());
+        room.measured(JOURNAL_BYTES + 1);
+        assert!(!room.is_there());
+    }
+}
