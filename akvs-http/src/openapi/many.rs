@@ -134,7 +134,9 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
 
 fn import(id: &'static str, summary: &'static str) -> Asked {
     let body = RequestBodyBuilder::new()
-        .description(Some("What an export answered with, of any length; its line ends may be CRLF."))
+        .description(Some(
+            "What an export answered with, of any length; its line ends may be CRLF.",
+        ))
         .content(NDJSON, answers::bytes())
         // The server reads it as lines whatever it is said to be, and most generators know no lines.
         .content(DEFAULT_TYPE, answers::bytes())
@@ -142,7 +144,7 @@ fn import(id: &'static str, summary: &'static str) -> Asked {
     Asked::new(HttpMethod::Post, id, summary)
         .told(
             "What an error ended is told with what had been imported until then. A line that cannot be read is told, and \
-             the others are imported.",
+             the others are imported; where 10,000 are wrong, it ends. It also ends soon after its client has gone.",
         )
         .takes([
             query(
