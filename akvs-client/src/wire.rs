@@ -27,8 +27,10 @@ const WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
 const EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 /// The segment after which the key is in base64url.
 const KEY64: &str = "~64";
-/// What a problem document may have at most; what is longer is not one of ours.
-const MAX_PROBLEM_BYTES: u64 = 64 << 10;
+/// What a problem document may have at most, which is that of an import with as many wrong lines as there may be.
+const MAX_PROBLEM_BYTES: u64 = 8 << 20;
+/// What is read of a body that nobody wants.
+const MAX_UNWANTED_BYTES: u64 = 64 << 10;
 /// What is reserved at most for a body of which only the announced length is known.
 const MAX_RESERVED_BYTES: u64 = 16 << 20;
 /// All but the unreserved characters of RFC 3986, section 2.3.
@@ -176,7 +178,7 @@ async fn read(mut response: Response, limit: u64) -> Result<Option<Bytes>> {
 /// Reads a body of which nothing is wanted, so that its connection can be used again. The head said all that counts,
 /// so that a body that does not come changes nothing.
 pub(crate) async fn discard(response: Response) {
-    let _ = read(response, MAX_PROBLEM_BYTES).await;
+    let _ = read(response, MAX_UNWANTED_BYTES).await;
 }
 
 /// The problem that an answer carries, or one that says that it carries none.

@@ -6,6 +6,7 @@
 //! once the end has begun a connection without a request ends. What actix says without a word is explained on its way
 //! out.
 
+mod closed;
 mod held;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+pub(crate) use self::closed::{Closes, Presence};
 use self::held::Held;
 use crate::farewell;
 use crate::metrics::Open;
@@ -157,6 +159,7 @@ pub(crate) struct Patience {
 pub(crate) struct Connection<T> {
     stream: T,
     progress: Rc<Progress>,
+    presence: Presence,
     held: Held,
     patience: Patience,
     /// When to look again. So it costs a request nothing, but comes up to twice as late.
@@ -195,6 +198,7 @@ impl<T> Connection<T> {
         Connection {
             stream,
             progress: Rc::default(),
+            presence: Presence::default(),
             held: Held::default(),
             patience,
             tick: Box::pin(sleep(patience.head)),
@@ -213,6 +217,11 @@ impl<T> Connection<T> {
             is_owner,
             _open: open,
         }
+    }
+
+    /// Whether its client has closed its side.
+    pub(crate) fn presence(&self) -> Presence {
+        self.presence.clone()
     }
 
     /// Done when it is to end: well, where the server does, and else with an error.
@@ -300,7 +309,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
+impl<T: AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -330,6 +339,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Connection<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Also while nothing is read, because a body that came is still being taken in.
+        self.presence.look(&self.stream);
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -30,7 +30,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::app::State;
-use crate::connection::{Connection, Patience};
+use crate::connection::{Closes, Connection, Patience};
 use crate::tls::{Current, HTTP_2};
 use crate::{Options, expect, problem};
 
@@ -167,7 +167,7 @@ impl Service {
         app: F,
     ) -> impl ServiceFactory<Begun<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
     where
-        T: AsyncRead + AsyncWrite + Unpin + 'static,
+        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
         F: IntoServiceFactory<S, Request>,
         S: ServiceFactory<
                 Request,
@@ -197,6 +197,7 @@ impl Service {
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
                 extensions.insert(connection.asker(connections.open(), is_owners));
+                extensions.insert(connection.presence());
             })
             .expect(fn_service(move |request| {
                 expect::invite(request, Arc::clone(&state))

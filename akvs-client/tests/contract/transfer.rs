@@ -4,6 +4,7 @@ mod damage;
 mod lines;
 mod mistaken;
 mod replace;
+mod stopped;
 mod streams;
 mod text;
 

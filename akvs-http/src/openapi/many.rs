@@ -144,7 +144,7 @@ fn import(id: &'static str, summary: &'static str) -> Asked {
     Asked::new(HttpMethod::Post, id, summary)
         .told(
             "What an error ended is told with what had been imported until then. A line that cannot be read is told, and \
-             the others are imported.",
+             the others are imported; where 10,000 are wrong, it ends. It also ends soon after its client has gone.",
         )
         .takes([
             query(

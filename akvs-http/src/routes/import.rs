@@ -1,7 +1,7 @@
 //! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: takes in a file that was exported.
 //!
 //! The body is read, checked and stored a little at a time. What was stored stays, also where the file turns out to be
-//! cut off or damaged, or the client goes away; a problem says then how much that was. A client may take as long as it
+//! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it
 //! likes for the whole body, but not for a part of it.
 
 use actix_web::http::Method;
@@ -15,7 +15,8 @@ use super::list::{self, blocking};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::body::Reserved;
-use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then};
+use crate::connection::Presence;
+use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then, Wanted};
 use crate::{body, params, problem};
 
 const ALLOW: &str = "POST, OPTIONS";
@@ -61,6 +62,8 @@ async fn import(
     let admin = grant.permit(&state.gate, Right::Admin, demand);
     let coding = Coding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
+    let presence = request.conn_data::<Presence>().cloned();
+    let wanted = Wanted::new(state.registry.clone(), presence);
     let import = Import {
         state,
         permit,
@@ -69,8 +72,9 @@ async fn import(
             state.registry.clone(),
             (mode, name),
             (grant.clone(), admin),
-            patience,
+            (wanted.clone(), patience),
         ),
+        wanted,
         memory: state.body_memory.reserve(),
     };
     import.run(payload).await
@@ -83,6 +87,7 @@ struct Import<'a> {
     /// Elsewhere while it reads.
     reader: Option<Reader>,
     importer: Importer,
+    wanted: Wanted,
     memory: Reserved<'a>,
 }
 
@@ -126,6 +131,7 @@ impl Import<'_> {
         let mut came = Some(chunk);
         loop {
             self.permit.check(|| self.state.registry.now())?;
+            self.wanted.check()?;
             let (reader, chunk) = (self.reader.take(), came.take());
             let mut reader =
                 reader.ok_or_else(|| Error::new(Code::Storage, "it was broken off"))?;
@@ -141,9 +147,10 @@ impl Import<'_> {
             .await?;
             let records: usize = step.records.iter().map(Record::bytes).sum();
             self.memory.resize(reader.bytes() + records)?;
-            let whole = reader.check();
+            let (whole, lines) = (reader.check(), reader.lines());
             self.reader = Some(reader);
             self.importer.set(step.records, step.errors).await?;
+            self.importer.report().errors.check(lines)?;
             match step.then {
                 Then::More if is_end => return whole,
                 Then::More => return Ok(()),

@@ -18,7 +18,7 @@ use akvs_registry::Registry;
 use futures_util::future::join_all;
 
 use super::report::{Errors, Report};
-use super::{First, Record, Section};
+use super::{First, Record, Section, Wanted};
 use crate::auth::{Grant, Permit};
 use crate::routes::blocking;
 
@@ -57,7 +57,7 @@ pub(crate) struct Importer {
     /// Those whose contents are to be replaced.
     names: Vec<Namespace>,
     current: Option<Namespace>,
-    pending: Option<JoinHandle<Done>>,
+    pending: Option<Pending>,
     report: Report,
 }
 
@@ -68,8 +68,19 @@ struct Store {
     mode: Mode,
     /// What may be told of that which is there.
     grant: Grant,
+    /// Whether somebody waits for it.
+    wanted: Wanted,
     /// How long to try again where too much is waiting.
     patience: Duration,
+}
+
+/// Records that are being set. Where nobody waits for that any more, it ends.
+struct Pending(JoinHandle<Done>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What became of some records.
@@ -84,13 +95,14 @@ impl Importer {
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
         (grant, admin): (Grant, Result<Permit>),
-        patience: Duration,
+        (wanted, patience): (Wanted, Duration),
     ) -> Importer {
         Importer {
             store: Store {
                 registry,
                 mode,
                 grant,
+                wanted,
                 patience,
             },
             into,
@@ -160,7 +172,7 @@ impl Importer {
         };
         self.settle().await?;
         let store = self.store.clone();
-        self.pending = Some(rt::spawn(async move {
+        self.pending = Some(Pending(rt::spawn(async move {
             let mut done = Done {
                 report: Report::default(),
                 failure: None,
@@ -168,17 +180,17 @@ impl Importer {
             let set = store.set(&name, records, &mut done.report).await;
             done.failure = set.err();
             done
-        }));
+        })));
         Ok(())
     }
 
     /// Waits until all records are set that were given.
     pub(crate) async fn settle(&mut self) -> Result<()> {
-        let Some(pending) = self.pending.take() else {
+        let Some(mut pending) = self.pending.take() else {
             return Ok(());
         };
         let broken = |error| Error::new(Code::OutcomeUnknown, "it was broken off").because(error);
-        let done = pending.await.map_err(broken)?;
+        let done = (&mut pending.0).await.map_err(broken)?;
         self.report.extend(done.report);
         done.failure.map_or(Ok(()), Err)
     }
@@ -297,6 +309,7 @@ impl Store {
         let mut view = blocking(move || registry.view(&wanted)).await?;
         let mut start = bytes::Bytes::new();
         loop {
+            self.wanted.check()?;
             let now = self.registry.now();
             let page;
             (view, page) = blocking(move || {
@@ -327,6 +340,10 @@ impl Store {
     async fn singly(&self, name: &Namespace, mut ops: Vec<(Key, Op)>) -> Vec<Result<Outcome>> {
         let mut done = Vec::with_capacity(ops.len());
         while !ops.is_empty() {
+            if let Err(error) = self.wanted.check() {
+                done.extend(ops.drain(..).map(|_| Err(error.clone())));
+                break;
+            }
             let rest = ops.split_off(ops.len().min(SINGLES));
             let some = std::mem::replace(&mut ops, rest);
             let asked = some.iter().map(|(key, op)| {
@@ -343,6 +360,7 @@ impl Store {
         loop {
             match ask().await {
                 Err(error) if error.code() == Code::Overloaded && waited < self.patience => {
+                    self.wanted.check()?;
                     tokio::time::sleep(pause).await;
                     waited += pause;
                     pause *= 2;

@@ -12,6 +12,7 @@
 //! | `mistaken` | what a file is that is no export |
 //! | `report` | what became of an import |
 //! | `importer` | what an import does to the store |
+//! | `wanted` | whether an import's client is still there |
 
 mod checksum;
 mod coding;
@@ -22,6 +23,7 @@ mod mistaken;
 mod reader;
 mod report;
 mod sums;
+mod wanted;
 mod written;
 
 pub(crate) use checksum::Checksum;
@@ -29,3 +31,4 @@ pub(crate) use coding::{Coding, Encoder};
 pub(crate) use format::{First, Record, Section};
 pub(crate) use importer::{Importer, Mode};
 pub(crate) use reader::{Reader, Then};
+pub(crate) use wanted::Wanted;

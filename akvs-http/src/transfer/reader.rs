@@ -13,7 +13,7 @@ use super::Coding;
 use super::format::{First, Line, Record, Section};
 use super::lines::{Lines, Piece};
 use super::mistaken::{self, MARK};
-use super::report::Errors;
+use super::report::{Errors, MOST_ERRORS};
 use super::sums::Sums;
 use crate::body::Limits;
 use crate::json;
@@ -35,6 +35,8 @@ pub(crate) struct Reader {
     sums: Sums,
     number: u64,
     records: u64,
+    /// How many lines were noted as wrong.
+    errors: usize,
     place: Place,
     /// Whether nothing more comes in.
     is_finished: bool,
@@ -90,6 +92,7 @@ impl Reader {
             sums: Sums::default(),
             number: 0,
             records: 0,
+            errors: 0,
             place: Place::Start,
             is_finished: false,
         })
@@ -98,6 +101,11 @@ impl Reader {
     /// Takes in what came; all before it has been read.
     pub(crate) fn push(&mut self, input: Bytes) {
         self.lines.push(input);
+    }
+
+    /// How many lines were read.
+    pub(crate) fn lines(&self) -> u64 {
+        self.number
     }
 
     /// The memory that it holds, in bytes.
@@ -114,6 +122,7 @@ impl Reader {
         };
         let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
         while step.records.len() < STEP_RECORDS
+            && self.errors < MOST_ERRORS
             && bytes < STEP_BYTES
             && read_bytes < STEP_READ_BYTES
         {
@@ -307,6 +316,7 @@ impl Reader {
             return Err(json::of_field(error, &format!("line {}", self.number)));
         }
         self.records += 1;
+        self.errors += 1;
         step.errors.add(self.number, error);
         Ok(None)
     }

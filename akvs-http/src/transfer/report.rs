@@ -1,10 +1,11 @@
-//! What became of an import, as the client is told. It owns the bound on how much is told.
+//! What became of an import, as the client is told. It owns the bound on how many lines may be wrong.
 
-use akvs_core::{Error, Result};
+use akvs_core::{Code, Error, Result};
 use serde_json::{Map, Value, json};
 
-/// So many errors are told; of those that follow only how many they are.
-const MOST_ERRORS: usize = 10_000;
+/// So many lines may be wrong: then an import is stopped. Of those that were read by then and are not told it is said how
+/// many they are.
+pub(super) const MOST_ERRORS: usize = 10_000;
 
 /// What became of an import so far.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) struct Report {
     pub(super) skipped: u64,
     /// Only where what is not in the file is deleted.
     pub(super) deleted: Option<u64>,
-    pub(super) errors: Errors,
+    pub(crate) errors: Errors,
 }
 
 /// Which lines were wrong, and why.
@@ -30,6 +31,18 @@ impl Errors {
             true => self.told.push((line, error.message().to_owned())),
             false => self.more += 1,
         }
+    }
+
+    /// The error that ends an import, where there are as many as may be.
+    pub(crate) fn check(&self, line: u64) -> Result<()> {
+        if self.count() < MOST_ERRORS as u64 {
+            return Ok(());
+        }
+        let text = format!(
+            "{MOST_ERRORS} lines are wrong, which is the most: the import was stopped at line {line}; what was imported before stays"
+        );
+        let error = Error::new(Code::InvalidRequest, text).with("limit", MOST_ERRORS);
+        Err(error.with("line", line))
     }
 
     /// How many there are.

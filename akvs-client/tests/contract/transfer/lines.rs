@@ -89,20 +89,6 @@ fn each_bad_line_is_named_and_the_others_are_imported() {
 }
 
 #[test]
-fn only_the_first_ten_thousand_are_told_and_the_others_counted() {
-    let app = TestApp::start();
-    let records: Vec<Value> = (0..12_345).map(|_| json!({"key": "k"})).collect();
-    let report = import(&app, "/import/ns", &file(&records));
-    assert_eq!(
-        (&report["imported"], &report["more_errors"]),
-        (&json!(0), &json!(2_345))
-    );
-    let found = details(&report);
-    assert_eq!((found.len(), found[0].0), (10_000, 2));
-    assert_eq!(found[9_999].0, 10_001);
-}
-
-#[test]
 fn quotas_and_limits_hold_as_for_any_write() {
     for mode in ["merge", "create"] {
         let app = TestApp::start();

@@ -1,0 +1,58 @@
+//! Whether an import is still wanted: not for long once its client has closed its side of the connection.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use akvs_core::{Code, Error, Result};
+use akvs_registry::Registry;
+
+use crate::connection::Presence;
+
+/// So much longer an import goes on: its client may have ended what it sends, and still read.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Whether an import is still wanted; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Wanted(Rc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    /// None where there is no connection.
+    presence: Option<Presence>,
+    /// When it was first seen that the client has closed its side.
+    closed: Cell<Option<Duration>>,
+}
+
+impl Wanted {
+    /// Wanted for as long as the client is there.
+    pub(crate) fn new(registry: Registry, presence: Option<Presence>) -> Wanted {
+        Wanted(Rc::new(Inner {
+            registry,
+            presence,
+            closed: Cell::new(None),
+        }))
+    }
+
+    /// The error that ends the import once its client has been gone for a while.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Inner {
+            registry,
+            presence,
+            closed,
+        } = &*self.0;
+        if !presence.as_ref().is_some_and(Presence::is_closed) {
+            return Ok(());
+        }
+        let now = registry.elapsed();
+        let since = closed.get().unwrap_or(now);
+        closed.set(Some(since));
+        if now.saturating_sub(since) < GRACE {
+            return Ok(());
+        }
+        let text = format!(
+            "the client closed its side of the connection, and {GRACE:?} later the import was stopped"
+        );
+        Err(Error::new(Code::InvalidRequest, text))
+    }
+}
