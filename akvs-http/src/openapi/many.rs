@@ -134,7 +134,9 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
 
 fn import(id: &'static str, summary: &'static str) -> Asked {
     let body = RequestBodyBuilder::new()
-        .description(Some("What an export answered with, of any length; its line ends may be CRLF."))
+        .description(Some(
+            "What an export answered with, of any length; its line ends may be CRLF.",
+        ))
         .content(NDJSON, answers::bytes())
         // The server reads it as lines whatever it is said to be, and most generators know no lines.
         .content(DEFAULT_TYPE, answers::bytes())
