@@ -16,7 +16,7 @@ use crate::connection::Asker;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::routes::{
-    export, get, import, kv, meta, metrics, openapi, root, settings, txn, version, watch,
+    export, get, import, kv, meta, metrics, openapi, root, settings, txn, version, watch, whoami,
 };
 use crate::{Operator, Options};
 
@@ -90,6 +90,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(web::resource("/readyz").to(meta::readyz))
         .service(web::resource("/metrics").to(metrics::serve))
         .service(web::resource("/version").to(version::serve))
+        .service(web::resource("/whoami").to(whoami::serve))
         .service(web::resource("/openapi.json").to(openapi::serve))
         .service(web::resource("/").to(root::serve))
         .service(web::resource("/settings/{namespace:.*}").to(settings::serve))

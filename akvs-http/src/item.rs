@@ -46,6 +46,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The text, or else the base64url.
+    pub(crate) fn parts(self) -> (Option<&'a str>, Option<String>) {
+        (self.plain, self.base64)
+    }
+
     fn none() -> Text<'a> {
         Text {
             plain: None,

@@ -20,9 +20,10 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const DOCUMENT: &str = include_str!("assets/index.html");
 const STYLE: (&str, &str) = ("/* style.css */", include_str!("assets/style.css"));
 /// The scripts, each behind those that it builds on, and where in the document they go.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
     ("/* format.js */", include_str!("assets/format.js")),
     ("/* api.js */", include_str!("assets/api.js")),
+    ("/* rights.js */", include_str!("assets/rights.js")),
     ("/* frame.js */", include_str!("assets/frame.js")),
     ("/* namespaces.js */", include_str!("assets/namespaces.js")),
     ("/* keys.js */", include_str!("assets/keys.js")),

@@ -11,6 +11,11 @@ const CURL: Tool = Tool {
     without: "the test that runs the README's commands (tests/readme.rs) will be skipped",
 };
 
+const CHROMIUM: Tool = Tool {
+    name: "chromium",
+    without: "the tests of the admin page in a browser (page::browser) will be skipped",
+};
+
 const GIT: Tool = Tool {
     name: "git",
     without: "the tests of `cargo xtask release` will be skipped",
@@ -20,6 +25,7 @@ const GIT: Tool = Tool {
 pub(crate) fn test(arguments: &[String]) -> Result {
     shell::provide(&CURL);
     shell::provide(&GIT);
+    shell::provide(&CHROMIUM);
     // Who names tests wants those alone.
     if arguments.iter().all(|argument| argument == "--locked") {
         timed("cargo xtask openapi", openapi::openapi_if_possible)?;

@@ -126,6 +126,7 @@ fn requests_are_counted_exactly_by_route_method_and_status() {
         ("GET", "/livez", "livez", "200", 1),
         ("GET", "/readyz", "readyz", "200", 1),
         ("GET", "/version", "version", "200", 1),
+        ("GET", "/whoami", "whoami", "200", 1),
         ("GET", "/", "root", "200", 1),
         ("PUT", "/nope", "other", "404", 6),
     ];

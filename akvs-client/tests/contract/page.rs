@@ -1,6 +1,7 @@
 //! Section 10, `/` for a browser: the admin page, which is open, whole in itself, and lets nothing else in.
 
 mod browser;
+mod driver;
 
 use std::collections::BTreeSet;
 

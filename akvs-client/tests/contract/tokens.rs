@@ -4,6 +4,7 @@ mod disclosure;
 mod live;
 mod matrix;
 mod reach;
+mod whoami;
 
 use akvs_http::{Options, Right, Token, Tokens};
 
@@ -55,7 +56,7 @@ pub(crate) fn ask(app: &TestApp, secret: &str, method: &str, path: &str, body: &
 type Needs = (&'static str, &'static str, &'static str, Option<Right>);
 
 /// All kinds of requests on a server that has the namespace `n` with the key `k`.
-const REQUESTS: [Needs; 27] = [
+const REQUESTS: [Needs; 28] = [
     ("GET", "/kv/n/k", "", Some(Right::Read)),
     ("HEAD", "/kv/n/k", "", Some(Right::Read)),
     ("GET", "/kv/n/missing", "", Some(Right::Read)),
@@ -82,6 +83,7 @@ const REQUESTS: [Needs; 27] = [
     ("GET", "/kv", "", Some(Right::Read)),
     ("HEAD", "/kv", "", Some(Right::Read)),
     ("GET", "/version", "", None),
+    ("GET", "/whoami", "", None),
     ("GET", "/metrics", "", Some(Right::Read)),
     ("HEAD", "/export/n", "", Some(Right::Read)),
     ("HEAD", "/export", "", Some(Right::Read)),
@@ -141,6 +143,7 @@ fn nobody_is_told_which_methods_there_are_without_a_token() {
         "/import",
         "/metrics",
         "/version",
+        "/whoami",
         "/openapi.json",
     ]) {
         let said = ask(&app, "s", "OPTIONS", path, "");

@@ -90,6 +90,7 @@ fn the_root_names_the_server_and_the_paths() {
             "/import/",
             "/metrics",
             "/version",
+            "/whoami",
             "/openapi.json",
             "/ping",
         ] {

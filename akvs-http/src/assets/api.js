@@ -67,11 +67,15 @@ const api = (() => {
   // The item of a key, or null where there is none.
   async function item(namespace, key64, values) {
     // No key that begins with this one comes before it.
-    const { items } = await keys(namespace, { prefix64: key64, limit: 1, values });
-    const found = items[0];
+    const page = await keys(namespace, { prefix64: key64, limit: 1, values }).catch((error) => {
+      if (error.status !== 404) throw error;
+      return { items: [] };
+    });
+    const found = page.items[0];
     return found && bytes.compare(keyOf(found), bytes.ofBase64(key64)) === 0 ? found : null;
   }
 
+  const prefixOf = (told) => (told.key_prefix64 === undefined ? bytes.ofText(told.key_prefix) : bytes.ofBase64(told.key_prefix64));
   const keyOf = (told) => (told.key64 === undefined ? bytes.ofText(told.key) : bytes.ofBase64(told.key64));
 
   // Creates a namespace, or replaces the settings of one that there is.
@@ -151,6 +155,7 @@ const api = (() => {
 
   return {
     version: () => get("/version"),
-    namespaces, configure, dropNamespace, keys, keyOf, item, store, touch, remove, download, follow,
+    whoami: () => get("/whoami"),
+    prefixOf, namespaces, configure, dropNamespace, keys, keyOf, item, store, touch, remove, download, follow,
   };
 })();

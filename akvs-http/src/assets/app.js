@@ -6,28 +6,30 @@
   const KEPT = "The token stays in this tab only, until that is closed.";
   let isAsking = false;
 
-  // `#/namespace/key64`; the fragment is never sent.
+  // `#/namespace/key64?prefix=…`; the fragment is never sent.
   function parse(hash) {
-    const [namespace = "", key64 = ""] = hash.replace(/^#\/?/, "").split("/");
+    const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+    const [namespace = "", key64 = ""] = path.split("/");
+    const prefix = new URLSearchParams(query).get("prefix") ?? "";
     try {
-      return { namespace: decodeURIComponent(namespace), key64: bytes.toBase64(bytes.ofBase64(key64)) };
+      return { namespace: decodeURIComponent(namespace), key64: bytes.toBase64(bytes.ofBase64(key64)), prefix };
     } catch {
-      return { namespace: "", key64: "" };
+      return { namespace: "", key64: "", prefix: "" };
     }
   }
 
   async function show() {
-    const { namespace, key64 } = parse(location.hash);
+    const { namespace, key64, prefix } = parse(location.hash);
     document.title = namespace ? `${format.name(namespace)} – AKVS` : "AKVS";
     if (!namespace) {
       entry.close();
       keys.hide();
-      await namespaces.show();
+      await namespaces.show(prefix);
       return;
     }
     namespaces.hide();
     if (!key64) entry.close();
-    await Promise.all([keys.show(namespace), key64 ? entry.show(namespace, key64) : null]);
+    await Promise.all([keys.show(namespace, prefix), key64 ? entry.show(namespace, key64) : null]);
   }
 
   async function go({ oldURL }) {
@@ -41,7 +43,8 @@
   async function tellServer() {
     const { version, commit, engine, durability } = await api.version();
     const built = commit === "unknown" ? "" : ` (${commit.slice(0, 12)})`;
-    $("server").textContent = `${version}${built} · engine ${engine} · durability ${durability}`;
+    const parts = [`${version}${built}`, `engine ${engine}`, `durability ${durability}`, rights.tell()];
+    $("server").textContent = parts.filter(Boolean).join(" · ");
   }
 
   // All anew, as who has the token now.
@@ -50,6 +53,7 @@
     keys.hide();
     namespaces.hide();
     await frame.run(async () => {
+      await rights.load();
       await tellServer();
       await show();
     });

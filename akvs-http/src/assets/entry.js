@@ -66,12 +66,22 @@ const entry = (() => {
   }
 
   function look() {
+    const hadFocus = $("entry").contains(document.activeElement);
+    fill();
+    // A button that is not offered any more cannot keep it.
+    if (hadFocus) frame.refocus($("entry-title"));
+  }
+
+  function fill() {
+    const mayChange = rights.mayChangeKey(now.namespace, bytes.ofBase64(now.key64));
     begun = null;
     open(format.key(bytes.ofBase64(now.key64)));
     form.hidden = true;
     $("entry-view").hidden = false;
     const { item, value, text } = now;
-    for (const id of ["entry-value", "entry-download", "entry-delete", "entry-expiry"]) $(id).hidden = !item;
+    for (const id of ["entry-value", "entry-download"]) $(id).hidden = !item;
+    for (const id of ["entry-delete", "entry-expiry"]) $(id).hidden = !item || !mayChange;
+    $("entry-edit").hidden = !mayChange;
     $("entry-edit").textContent = item ? "Edit" : "Create";
     $("entry-about").replaceChildren(...(item ? about(item) : []));
     note(item ? hint() : "There is no such key.");
@@ -145,7 +155,7 @@ const entry = (() => {
   async function begin(namespace) {
     if (!(await leave())) return;
     close();
-    history.replaceState(null, "", namespaces.address(namespace));
+    history.replaceState(null, "", keys.home());
     now = { namespace, key64: null, item: null, value: null, text: null };
     open("New key");
     edit();
@@ -211,6 +221,16 @@ const entry = (() => {
     $("entry-stale").textContent = kind === "set" ? "Somebody else has changed it meanwhile." : "It is gone meanwhile.";
   }
 
+  // Is told that the namespace was dropped; what is being typed stays.
+  function dropped() {
+    if (begun === null) {
+      leaveKey();
+      return;
+    }
+    $("entry-stale").hidden = false;
+    $("entry-stale").textContent = "It is gone meanwhile.";
+  }
+
   // Whether nothing is lost by going elsewhere.
   async function leave() {
     if (!isDirty()) return true;
@@ -250,14 +270,22 @@ const entry = (() => {
 
   async function cancel() {
     if (!(await leave())) return;
-    if (now.item) await read();
-    else goBack();
+    if (now.item) {
+      await read();
+      $("entry-edit").focus();
+    } else {
+      leaveKey();
+    }
   }
 
-  function goBack() {
-    const { namespace } = now;
+  // Closes it, and shows the list alone.
+  function leaveKey() {
+    if (!now) return;
+    const { key64 } = now;
+    const hadFocus = $("entry").contains(document.activeElement);
     close();
-    history.replaceState(null, "", namespaces.address(namespace));
+    history.replaceState(null, "", keys.home());
+    if (hadFocus) keys.focus(key64);
   }
 
   frame.onSubmit(form, () => save(now.item?.revision ?? null));
@@ -269,12 +297,12 @@ const entry = (() => {
   frame.onClick("entry-edit", edit);
   frame.onClick("entry-delete", remove);
   frame.onClick("entry-download", download);
-  frame.onClick("entry-close", async () => { if (await leave()) goBack(); });
+  frame.onClick("entry-close", async () => { if (await leave()) leaveKey(); });
   frame.onClick("entry-indent", () => {
     const shown = format.json(fields.text.value);
     if (shown === null) throw new Problem({ title: "This is no JSON" });
     fields.text.value = shown;
   });
   form.querySelector("[data-cancel]").addEventListener("click", () => frame.run(cancel));
-  return { show, close, begin, changed, leave, isDirty };
+  return { show, close, begin, changed, dropped, leave, isDirty };
 })();

@@ -24,6 +24,8 @@ const bytes = {
     return Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
   },
 
+  begins: (array, prefix) => prefix.every((byte, at) => array[at] === byte),
+
   // The server's order: by unsigned bytes.
   compare(a, b) {
     const length = Math.min(a.length, b.length);

@@ -47,13 +47,25 @@ const frame = (() => {
     }
   }
 
-  // Does what a person asked for, once at a time where a button started it.
+  const isThere = (element) => element !== document.body && element?.isConnected && element.getClientRects().length > 0;
+
+  // Gives the focus back to where it was, or else to the nearest heading, where what had it is gone.
+  function refocus(before) {
+    if (isThere(document.activeElement) || !before || before === document.body) return;
+    const places = [before, $("entry-title"), ...document.querySelectorAll("main h2")];
+    places.find(isThere)?.focus({ preventScroll: true });
+  }
+
+  // Does what a person asked for, once at a time where a button started it. The button is never disabled: it could not
+  // have the focus back from a dialog.
   async function run(work, button = null) {
-    if (button?.disabled) return;
-    if (button) button.disabled = true;
+    if (button?.ariaBusy) return;
+    const before = button ?? document.activeElement;
+    if (button) button.ariaBusy = "true";
     hush();
     await attempt(work);
-    if (button) button.disabled = false;
+    if (button) button.ariaBusy = null;
+    refocus(before);
   }
 
   const onClick = (id, work) => $(id).addEventListener("click", () => run(work, $(id)));
@@ -103,6 +115,9 @@ const frame = (() => {
     });
   }
 
-  $("notice-close").addEventListener("click", hush);
-  return { $, make, time, say, hush, tell, attempt, run, onClick, onSubmit, ask, hooks };
+  $("notice-close").addEventListener("click", () => {
+    hush();
+    refocus($("notice-close"));
+  });
+  return { $, make, time, say, tell, attempt, run, refocus, onClick, onSubmit, ask, hooks };
 })();

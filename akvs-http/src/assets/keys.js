@@ -9,7 +9,13 @@ const keys = (() => {
   const MOST_ROWS = 2_000;
   const STATES = { live: "live", lost: "connection lost, trying again", ended: "not live" };
 
+  const NONE = "There are none.";
+  const NO_NAMESPACE = "There is no such namespace yet: its first key creates it.";
+
   let namespace = null;
+  // Whether there is one of this name.
+  let exists = true;
+  let filter = "";
   let prefix64 = "";
   let cursor = null;
   let watching = null;
@@ -18,7 +24,9 @@ const keys = (() => {
   // Sorted by key: `array` its bytes, `key64`, and the row.
   let rows = [];
 
-  const address = (key64) => `${namespaces.address(namespace)}/${key64}`;
+  // Where the list is shown, and a key beside it.
+  const home = () => namespaces.address(namespace, filter);
+  const address = (key64) => home().replace(/\?|$/, `/${key64}$&`);
 
   function cells(item, array, key64, mark) {
     const key = make("a", { href: address(key64) }, make("bdi", {}, format.key(array)));
@@ -72,6 +80,9 @@ const keys = (() => {
 
   function tally() {
     $("keys-none").hidden = rows.length > 0 || cursor !== null;
+    $("keys-none").textContent = exists ? NONE : NO_NAMESPACE;
+    $("keys-new").hidden = !rights.mayChange(namespace);
+    $("keys-drop").hidden = !exists || !rights.mayDrop(namespace);
     $("keys-more").hidden = cursor === null;
     $("keys-beyond").hidden = beyond === 0;
     $("keys-beyond").textContent = `${format.count(beyond)} changes of keys that are not in this list`;
@@ -79,9 +90,18 @@ const keys = (() => {
 
   async function load() {
     const mine = watching;
-    const page = await api.keys(namespace, { prefix64, limit: PAGE, cursor });
+    const page = await api.keys(namespace, { prefix64, limit: PAGE, cursor }).catch((error) => {
+      if (error.status !== 404) throw error;
+      return null;
+    });
     if (mine !== watching) return null;
-    cursor = page.cursor;
+    exists = page !== null;
+    cursor = page?.cursor ?? null;
+    if (!exists) {
+      tally();
+      // All that it has once it is there: its first keys may come before the watch begins.
+      return 0;
+    }
     page.items.forEach((item) => put(item));
     tally();
     return page.revision;
@@ -112,12 +132,13 @@ const keys = (() => {
         return;
       }
       if (kind === "drop") {
-        clear();
-        if (!entry.isDirty()) entry.close();
+        exists = false;
+        empty();
+        entry.dropped();
         frame.say("The namespace was dropped.");
-        break;
       }
       if (words[kind]) {
+        exists = true;
         put(item, words[kind]);
         entry.changed(bytes.toBase64(api.keyOf(item)), kind, item);
       }
@@ -129,10 +150,14 @@ const keys = (() => {
   function clear() {
     watching?.abort();
     watching = new AbortController();
-    [cursor, beyond, rows] = [null, 0, []];
-    $("keys-rows").replaceChildren();
+    empty();
     $("keys-live").textContent = "";
     delete $("keys-live").dataset.state;
+  }
+
+  function empty() {
+    [cursor, beyond, rows] = [null, 0, []];
+    $("keys-rows").replaceChildren();
   }
 
   async function reload() {
@@ -141,13 +166,13 @@ const keys = (() => {
     if (revision !== null) follow(revision);
   }
 
-  // Shows a namespace, which is read anew only if it is another one.
-  async function show(name) {
+  // Shows the keys of a namespace that begin so, which are read anew only if they are others.
+  async function show(name, prefix) {
     $("keys").hidden = false;
-    if (name === namespace) return;
-    namespace = name;
-    prefix64 = "";
-    $("keys-filter").reset();
+    if (name === namespace && prefix === filter) return;
+    [namespace, filter] = [name, prefix];
+    prefix64 = bytes.toBase64(prefix ? bytes.ofText(prefix) : rights.prefix());
+    $("keys-filter").elements.prefix.value = prefix;
     $("keys-namespace").textContent = format.name(name);
     await reload();
   }
@@ -165,14 +190,24 @@ const keys = (() => {
     for (const row of rows) row.element.classList.toggle("open", row.key64 === key64);
   }
 
-  frame.onSubmit($("keys-filter"), (fields) => {
-    prefix64 = bytes.toBase64(bytes.ofText(fields.prefix.value));
-    return reload();
+  // Gives the focus to a key of the list, if it is there.
+  function focus(key64) {
+    rows.find((row) => row.key64 === key64)?.element.querySelector("a").focus();
+  }
+
+  frame.onSubmit($("keys-filter"), async (fields) => {
+    const prefix = fields.prefix.value;
+    if (prefix === filter) {
+      await reload();
+      return;
+    }
+    const path = (opened ? address(opened) : home()).split("?")[0];
+    location.hash = prefix ? `${path}?${new URLSearchParams({ prefix })}` : path;
   });
   frame.onClick("keys-more", load);
   frame.onClick("keys-new", () => entry.begin(namespace));
   frame.onClick("keys-drop", async () => {
     if (await namespaces.remove(namespace)) location.hash = "#/";
   });
-  return { show, hide, select, address };
+  return { show, hide, select, focus, home, address };
 })();

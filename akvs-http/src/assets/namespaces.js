@@ -8,14 +8,15 @@ const namespaces = (() => {
   // A page that comes after its list was left is not shown.
   let turn = 0;
 
-  const address = (name) => `#/${encodeURIComponent(name)}`;
+  let filter = "";
+
+  // Where a namespace is shown, or all of them; the filter is a part of it, so that it stays.
+  function address(name, prefix = "") {
+    const query = prefix ? `?${new URLSearchParams({ prefix })}` : "";
+    return `#/${encodeURIComponent(name)}${query}`;
+  }
 
   function row(info) {
-    const drop = make("button", { type: "button", className: "danger" }, "Drop");
-    drop.setAttribute("aria-label", `Drop ${format.name(info.name)}`);
-    drop.addEventListener("click", () => frame.run(async () => {
-      if (await remove(info.name)) await show();
-    }, drop));
     const name = make("a", { href: address(info.name) }, make("bdi", {}, format.name(info.name)));
     const number = (label, text) => make("td", { className: "number", dataset: { label } }, text);
     return make("tr", {},
@@ -25,7 +26,16 @@ const namespaces = (() => {
       number("bytes", info.bytes === undefined ? "" : format.size(info.bytes)),
       number("revision", info.revision === undefined ? "" : format.count(info.revision)),
       make("td", { dataset: { label: "created" } }, info.created === undefined ? "" : frame.time(info.created)),
-      make("td", { className: "number" }, drop));
+      make("td", { className: "number" }, rights.mayDrop(info.name) ? dropButton(info.name) : null));
+  }
+
+  function dropButton(name) {
+    const drop = make("button", { type: "button", className: "danger" }, "Drop");
+    drop.setAttribute("aria-label", `Drop ${format.name(name)}`);
+    drop.addEventListener("click", () => frame.run(async () => {
+      if (await remove(name)) await reload();
+    }, drop));
+    return drop;
   }
 
   // The settings that are chosen, below the name.
@@ -37,8 +47,7 @@ const namespaces = (() => {
 
   async function load() {
     const mine = turn;
-    const prefix = $("namespaces-filter").elements.prefix.value;
-    const page = await api.namespaces({ prefix, cursor });
+    const page = await api.namespaces({ prefix: filter, cursor });
     if (mine !== turn) return;
     if (!cursor) $("namespaces-rows").replaceChildren();
     $("namespaces-rows").append(...page.namespaces.map(row));
@@ -47,11 +56,18 @@ const namespaces = (() => {
     $("namespaces-none").hidden = $("namespaces-rows").rows.length > 0 || Boolean(cursor);
   }
 
-  async function show() {
+  async function reload() {
     turn += 1;
     cursor = null;
-    $("namespaces").hidden = false;
     await load();
+  }
+
+  async function show(prefix) {
+    filter = prefix;
+    $("namespaces-filter").elements.prefix.value = prefix;
+    $("namespaces-new").hidden = !rights.mayCreate();
+    $("namespaces").hidden = false;
+    await reload();
   }
 
   function hide() {
@@ -106,9 +122,15 @@ const namespaces = (() => {
     form.hidden = false;
     form.elements.name.focus();
   });
-  form.querySelector("[data-cancel]").addEventListener("click", () => { form.hidden = true; });
+  form.querySelector("[data-cancel]").addEventListener("click", () => {
+    form.hidden = true;
+    $("namespaces-new").focus();
+  });
   frame.onSubmit(form, create);
-  frame.onSubmit($("namespaces-filter"), show);
+  frame.onSubmit($("namespaces-filter"), async (fields) => {
+    if (fields.prefix.value === filter) await reload();
+    else location.hash = address("", fields.prefix.value);
+  });
   frame.onClick("namespaces-more", load);
   return { show, hide, remove, address };
 })();

@@ -9,17 +9,20 @@
 //! | `tokens` | all of them, found by what is presented |
 //! | `gate` | those that hold now, and who is let in by them |
 //! | `grant` | what somebody who was let in may do |
+//! | `identity` | what a caller is told of itself |
 //! | `disclosure` | what an answer may tell to a token |
 //! | `page` | which requests other sites' pages make |
 
 mod disclosure;
 mod gate;
 mod grant;
+mod identity;
 mod page;
 mod token;
 mod tokens;
 
 pub(crate) use gate::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
+pub(crate) use identity::Identity;
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;

@@ -204,6 +204,11 @@ impl Rule {
         }
     }
 
+    /// The patterns of namespaces, as they were written.
+    pub(super) fn patterns(&self) -> Vec<&str> {
+        self.namespaces.iter().map(Pattern::as_str).collect()
+    }
+
     pub(super) fn key_prefix(&self) -> &[u8] {
         &self.key_prefix
     }

@@ -17,7 +17,7 @@ use crate::problem::TEXT;
 const TAG: &str = "server";
 
 /// The paths.
-pub(super) fn routes() -> [Route; 7] {
+pub(super) fn routes() -> [Route; 8] {
     let open = |path| Route::new(path, TAG).open();
     let guarded = |path| Route::new(path, TAG);
     let get = |id, summary| Asked::new(HttpMethod::Get, id, summary);
@@ -38,6 +38,16 @@ pub(super) fn routes() -> [Route; 7] {
                 200,
                 answers::document("The same as long as the server runs.", "Version").build(),
             ),
+        ),
+        guarded("/whoami").with(
+            get("whoami", "The caller's token and its rights")
+                .answers(
+                    200,
+                    answers::document("What the caller may do.", "Identity")
+                        .header("Cache-Control", answers::only("no-store"))
+                        .build(),
+                )
+                .refuses([Code::InvalidRequest]),
         ),
         guarded("/openapi.json").with(
             get("openapi", "This document")

@@ -14,6 +14,7 @@ use utoipa::openapi::{Ref, RefOr};
 use super::parameters::{self, DATE_TIME, TIME, integer, pattern, string};
 use super::problems::{self, PROBLEM};
 use super::transactions;
+use crate::auth::Identity;
 use crate::item::{Item, Prefix};
 use crate::routes::{get, list, txn};
 
@@ -22,6 +23,7 @@ pub(super) fn components() -> Components {
     let own = ComponentsBuilder::new()
         .schema_from::<Item<'_>>()
         .schema_from::<Prefix<'_>>()
+        .schema_from::<Identity<'_>>()
         .schema_from::<list::Document<'_>>()
         .schema_from::<get::Answer<'_>>()
         .schema_from::<txn::Done<'_>>()

@@ -18,5 +18,6 @@ pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod version;
 pub(crate) mod watch;
+pub(crate) mod whoami;
 
 pub(crate) use list::blocking;

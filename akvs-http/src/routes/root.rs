@@ -20,6 +20,7 @@ GET               /export/{namespace}     all of it, as NDJSON
 POST              /import/{namespace}     the same, back
 GET               /metrics                for Prometheus
 GET               /version                what serves, and its limits
+GET               /whoami                 what the caller may do
 GET               /openapi.json           all of this, for programs
 GET               /ping /livez /readyz    how it is
 ";

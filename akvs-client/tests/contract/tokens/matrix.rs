@@ -339,6 +339,7 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "/import", "/import", "", "", &[Write], Everything),
     ("GET", "/metrics", "/metrics", "", "", &[Read], Reached),
     ("GET", "/version", "/version", "", "", &[], Server),
+    ("GET", "/whoami", "/whoami", "", "", &[], Server),
     ("GET", "/openapi.json", "/openapi.json", "", "", &[], Server),
     ("GET", "/", "/", "", "", &[], Server),
     ("GET", "/ping", "/ping", "", "", &[], Nothing),

@@ -1,0 +1,54 @@
+//! What a caller is told of itself: who it is, and what it may.
+
+use akvs_core::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::grant::Grant;
+use super::token::{Right, Rule};
+use crate::item::Text;
+use crate::wire;
+
+/// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Identity)]
+pub(crate) struct Identity<'a> {
+    /// The token's name.
+    #[schema(required)]
+    token: Option<&'a str>,
+    /// `read`, `write` and `admin`, as far as they are held; who has `admin` has all.
+    rights: Vec<&'static str>,
+    /// Patterns of the namespaces that the rights are for.
+    namespaces: Vec<&'a str>,
+    /// What the keys begin with that the rights are for; empty for all keys.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_prefix: Option<&'a str>,
+    /// The same in base64url, where it is no UTF-8.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_prefix64: Option<String>,
+    /// When the token ends.
+    #[schema(required)]
+    expires: Option<String>,
+}
+
+impl Grant {
+    /// What the caller is told of it.
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        let rule = self.rule.as_deref();
+        let rights = Right::ALL.into_iter();
+        let held = rights.filter(|right| rule.is_none_or(|rule| rule.has(*right)));
+        let (key_prefix, key_prefix64) = Text::of(rule.map_or(&[], Rule::key_prefix)).parts();
+        Identity {
+            token: rule.map(|rule| &*rule.name),
+            rights: held.map(Right::as_str).collect(),
+            namespaces: rule.map_or_else(|| vec!["*"], Rule::patterns),
+            key_prefix,
+            key_prefix64,
+            expires: rule
+                .and_then(|rule| rule.expires)
+                .map(|time: Timestamp| wire::date_time(time)),
+        }
+    }
+}
