@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | 1. The original surface | `original` |
 //! | 2. Names, keys, values | `keys`, `values` |
-//! | 3. Revisions and conditions | `revisions`, `conditions`, `ranges`, `long_poll` |
+//! | 3. Revisions and conditions | `revisions`, `conditions`, `preconditions`, `ranges`, `long_poll` |
 //! | 4. Expiry, arithmetic | `expiry`, `operations` |
 //! | 5. Namespaces and keys | `namespaces`, `settings`, `listing`, `ndjson`, `quotas` |
 //! | 6. Many at once | `transactions`, `multi_get`, `transfer` |
@@ -45,6 +45,7 @@ mod original;
 mod other_servers;
 mod owner;
 mod page;
+mod preconditions;
 mod problems;
 mod quotas;
 mod ranges;

@@ -154,6 +154,10 @@ impl Labels {
         }
     }
 
+    pub(crate) fn route(self) -> Route {
+        self.route
+    }
+
     /// Whether the answer has no body, whatever its head says.
     pub(crate) fn is_head(self) -> bool {
         METHODS[self.method] == "HEAD"
