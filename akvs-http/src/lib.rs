@@ -37,6 +37,7 @@ mod cursor;
 mod date;
 mod expect;
 mod farewell;
+mod fields;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

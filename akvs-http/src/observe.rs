@@ -23,7 +23,7 @@ use futures_util::future::LocalBoxFuture;
 use crate::app::State;
 use crate::connection::{Answer, Asker, UnderWay};
 use crate::metrics::{Cells, Labels};
-use crate::{access, body, guard, problem};
+use crate::{access, body, fields, guard, problem};
 
 /// The way of all requests of one worker.
 pub(crate) struct Observe(Rc<Worker>);
@@ -181,6 +181,7 @@ where
         let flight = self.flight.take();
         Poll::Ready(match answered {
             Ok(mut response) => {
+                fields::complete(&mut response);
                 if let Some(flight) = &flight {
                     let size = response.response().body().size();
                     let took = flight.end(response.status(), size);

@@ -1,7 +1,7 @@
 //! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
 
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
@@ -72,10 +72,11 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
         response.insert_header((ETAG, format!("\"{revision}\"")));
     }
     // The original's two texts; a client that asks for JSON gets the document.
-    if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed)
-        && !accept::lists_json(request)
-    {
-        return response.content_type(TEXT).body(title);
+    if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed) {
+        response.insert_header((VARY, "accept"));
+        if !accept::lists_json(request) {
+            return response.content_type(TEXT).body(title);
+        }
     }
     response.content_type(PROBLEM_JSON).body(document(error))
 }

@@ -12,7 +12,7 @@
 //! | 8. Who may | `tokens`, `tls` |
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
-//! | HTTP itself | `http`, `connections`, `framing`, `unix` |
+//! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches` |
 //! | The owner's own | `owner` |
 //! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client`, `typed_transfer`, `typed_server` |
 //! | What it withstands | `conformance`, `other_servers`, `watch_client` |
@@ -26,6 +26,7 @@ mod scripted;
 
 #[cfg(feature = "blocking")]
 mod blocking;
+mod caches;
 mod conditions;
 mod conformance;
 mod connections;

@@ -76,7 +76,7 @@ fn metrics() -> Response {
         .fold(answers::plain("The metrics."), |response, format| {
             response.content(format.media_type(), Content::new(Some(string())))
         });
-    response
+    vary(response, "accept")
         .header("Cache-Control", answers::only("no-store"))
         .build()
 }

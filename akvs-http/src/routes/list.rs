@@ -3,6 +3,7 @@
 //! It owns how a page is gathered. A page is of one view, and ends after so many items or bytes, or so much reading.
 //! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
 
+use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::{Limit, Span};
 use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
@@ -72,7 +73,10 @@ pub(super) async fn answer(
     }
     let registry = state.registry.clone();
     let body = blocking(move || document(&registry, &name, &params)).await?;
-    Ok(json(body))
+    let mut response = json(body);
+    let vary = HeaderValue::from_static("accept");
+    response.headers_mut().insert(VARY, vary);
+    Ok(response)
 }
 
 /// The view of a namespace that there is.
