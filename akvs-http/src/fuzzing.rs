@@ -250,6 +250,7 @@ fn is_refused(error: &Error) {
         | Code::PreconditionFailed
         | Code::HistoryGone
         | Code::RangeNotSatisfiable
+        | Code::MisdirectedRequest
         | Code::Overloaded
         | Code::Closing
         | Code::Unavailable

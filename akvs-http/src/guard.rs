@@ -1,5 +1,5 @@
-//! What is judged of every request before its route sees it, in one place so that no route can forget it: header fields
-//! that the route has no answer to and that must not be ignored.
+//! What is judged of every request before its route sees it, in one place so that no route can forget it: the host that
+//! it names, and header fields that the route has no answer to and that must not be ignored.
 //!
 //! | request | what is refused |
 //! | --- | --- |
@@ -8,6 +8,7 @@
 //! | every other one | preconditions (RFC 9110, section 13.1) |
 //! | every one that writes or asks by a body | `Content-Range`: the body is a part only (RFC 9110, section 14.5) |
 //!
+//! | every one to a server without tokens, over TCP | a host that a page of another site may have as its own |
 //!
 //! A field of a request that is refused for another reason anyway is not judged (RFC 9110, section 13.2.1).
 
@@ -39,6 +40,9 @@ pub(crate) fn judge(
     asker: Option<&Asker>,
     state: &State,
 ) -> Result<()> {
+    if !asker.is_some_and(Asker::is_local) && state.gate.is_open() {
+        state.hosts.check(head)?;
+    }
     let is_owner = asker.is_some_and(Asker::is_owner);
     let Some(refused) = foreign_field(head, route, is_owner) else {
         return Ok(());

@@ -31,6 +31,7 @@ pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {
         Code::HistoryGone => (StatusCode::GONE, "History gone"),
         Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
         Code::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable"),
+        Code::MisdirectedRequest => (StatusCode::MISDIRECTED_REQUEST, "Misdirected request"),
         Code::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
         Code::Closing => (StatusCode::SERVICE_UNAVAILABLE, "Closing"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),

@@ -9,7 +9,7 @@
 //! | 5. Namespaces and keys | `namespaces`, `settings`, `listing`, `ndjson`, `quotas` |
 //! | 6. Many at once | `transactions`, `multi_get`, `transfer` |
 //! | 7. Watching | `watch` |
-//! | 8. Who may | `tokens`, `tls` |
+//! | 8. Who may | `tokens`, `tls`, `hosts` |
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches` |
@@ -32,6 +32,7 @@ mod conformance;
 mod connections;
 mod expiry;
 mod framing;
+mod hosts;
 mod http;
 mod keys;
 mod listing;

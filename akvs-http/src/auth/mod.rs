@@ -11,15 +11,18 @@
 //! | `grant` | what somebody who was let in may do |
 //! | `disclosure` | what an answer may tell to a token |
 //! | `page` | which requests other sites' pages make |
+//! | `host` | the names under which a server without tokens may be asked |
 
 mod disclosure;
 mod gate;
 mod grant;
+mod host;
 mod page;
 mod token;
 mod tokens;
 
 pub(crate) use gate::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
+pub(crate) use host::Hosts;
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;
