@@ -8,6 +8,7 @@
 //! | every other one | preconditions (RFC 9110, section 13.1) |
 //! | every one that writes or asks by a body | `Content-Range`: the body is a part only (RFC 9110, section 14.5) |
 //!
+//! | every one with `AKVS-Route` | a path of another route: the client's base URL is wrong |
 //! | every one to a server without tokens, over TCP | a host that a page of another site may have as its own |
 //!
 //! A field of a request that is refused for another reason anyway is not judged (RFC 9110, section 13.2.1).
@@ -24,7 +25,11 @@ use crate::app::State;
 use crate::auth::Asking;
 use crate::connection::Asker;
 use crate::metrics::Route;
+use crate::path;
 
+/// By this field a client may say which route it means: the name that it has in the metrics; `key64` for a key in
+/// base64url; `export_all` and `import_all` where it names no namespace.
+const AKVS_ROUTE: HeaderName = HeaderName::from_static("akvs-route");
 static PRECONDITIONS: [HeaderName; 5] = [
     IF_MATCH,
     IF_NONE_MATCH,
@@ -43,6 +48,7 @@ pub(crate) fn judge(
     if !asker.is_some_and(Asker::is_local) && state.gate.is_open() {
         state.hosts.check(head)?;
     }
+    check_route(head, route)?;
     let is_owner = asker.is_some_and(Asker::is_owner);
     let Some(refused) = foreign_field(head, route, is_owner) else {
         return Ok(());
@@ -57,6 +63,44 @@ pub(crate) fn judge(
         // The route says so.
         Err(_) => Ok(()),
     }
+}
+
+/// Refuses a request whose client means another route than the one that its path has here: its base URL is wrong, such
+/// as `http://host/kv`, under which a transaction would be stored as the value of a key.
+fn check_route(head: &RequestHead, route: Route) -> Result<()> {
+    let Some(meant) = head.headers.get(AKVS_ROUTE) else {
+        return Ok(());
+    };
+    let path = head.uri.path();
+    let found = match route {
+        Route::Key | Route::LongPoll if path::has_base64_key(path) => "key64",
+        Route::Key | Route::LongPoll => Route::Key.as_str(),
+        Route::Export if path == "/export" => "export_all",
+        Route::Import if path == "/import" => "import_all",
+        Route::Namespace
+        | Route::Namespaces
+        | Route::Watch
+        | Route::Txn
+        | Route::Get
+        | Route::Export
+        | Route::Import
+        | Route::Ping
+        | Route::Livez
+        | Route::Readyz
+        | Route::Metrics
+        | Route::Version
+        | Route::Openapi
+        | Route::Root
+        | Route::Other => route.as_str(),
+    };
+    if meant == found {
+        return Ok(());
+    }
+    let meant = meant.as_bytes().escape_ascii();
+    let text = format!(
+        "no such path: the client means the route \"{meant}\", but this is a path of \"{found}\"; check its base URL"
+    );
+    Err(path::no_such_path(text))
 }
 
 /// The error of a field that has no meaning here, and whose sender would be deceived were it ignored.

@@ -14,7 +14,7 @@
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches` |
 //! | The owner's own | `owner` |
-//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `watch_client`, `typed_transfer`, `typed_server` |
+//! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `base_urls`, `watch_client`, `typed_transfer`, `typed_server` |
 //! | What it withstands | `conformance`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
@@ -24,6 +24,7 @@ mod app;
 mod raw;
 mod scripted;
 
+mod base_urls;
 #[cfg(feature = "blocking")]
 mod blocking;
 mod caches;

@@ -48,7 +48,7 @@ async fn answer(
         if path == "/kv" {
             return namespaces::list(request, state, grant).await;
         }
-        return Err(Error::new(Code::NotFound, "there is no such path"));
+        return Err(path::no_such_path("there is no such path"));
     };
     if let Some(name) = path::parse_namespace(rest) {
         return namespaces::answer(request, payload, state, &grant, &name?).await;

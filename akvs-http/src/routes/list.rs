@@ -18,6 +18,7 @@ use crate::auth::{Demand, Grant, Right};
 use crate::cursor::{self, Kind, Listing};
 use crate::item::{Item, Prefix};
 use crate::params::{self, ListParams};
+use crate::path;
 
 /// A page ends once its keys and values have so many bytes.
 const PAGE_BYTES: usize = 1 << 20;
@@ -83,7 +84,7 @@ pub(super) async fn answer(
 pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<View> {
     let view = registry.view(name)?;
     if !view.exists() {
-        return Err(Error::new(Code::NotFound, "there is no such namespace"));
+        return Err(path::no_such_namespace());
     }
     Ok(view)
 }
