@@ -96,6 +96,7 @@ impl Storage {
                 0 => defaults.workers,
                 workers => amount(workers),
             },
+            hosts: settings.http.hosts.to_vec(),
             max_value_bytes: amount(limits.max_value_bytes.bytes()),
             max_connections: amount(max_connections),
             max_body_memory_bytes: amount(limits.max_body_memory_bytes.bytes()),

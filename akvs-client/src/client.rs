@@ -109,11 +109,15 @@ impl Client {
     pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
         let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
         let url = Url::parse(&url).map_err(bad_url)?;
+        let route = wire::route(&[path[0], path[1]].concat());
         let mut request = self
             .0
             .http
             .request(method, url)
             .header(ACCEPT, wire::ACCEPT);
+        if let Some(route) = route {
+            request = request.header(wire::ROUTE, HeaderValue::from_static(route));
+        }
         if let Some(token) = &self.0.authorization {
             request = request.header(AUTHORIZATION, token);
         }

@@ -128,8 +128,8 @@ impl Error {
         }
     }
 
-    /// Whether the server says that there is no such thing. A missing key is no error to `get`; a path that the
-    /// server does not know is.
+    /// Whether the server says that there is no such thing. A missing key is no error to `get`. A wrong base URL, below
+    /// which the server has no such path, is another error: it says nothing of keys.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -137,8 +137,10 @@ impl Error {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let url = &serve();
     /// use akvs_client::Client;
-    /// let wrong = Client::new(&format!("{url}/some/path"))?.namespace("foo")?;
-    /// assert!(wrong.set("key", &1).await.unwrap_err().is_not_found());
+    /// let missing = Client::new(url)?.namespace("foo")?.list().page().await;
+    /// assert!(missing.unwrap_err().is_not_found());
+    /// let wrong = Client::new(&format!("{url}/kv"))?.namespace("foo")?;
+    /// assert!(!wrong.get::<u8>("key").await.unwrap_err().is_not_found());
     /// # Ok(())
     /// # }
     /// ```

@@ -23,6 +23,12 @@ pub(crate) const ACCEPT: &str = "application/problem+json, */*";
 /// Says whether the key was there before a write.
 const EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
 const WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
+/// Says which route a request means, so that a server refuses one that a wrong base URL leads to another route.
+pub(crate) const ROUTE: HeaderName = HeaderName::from_static("akvs-route");
+/// Says of a 404 what is missing: a key, a namespace, or the path itself.
+const MISSING: HeaderName = HeaderName::from_static("akvs-missing");
+/// What the types of the server's problems begin with.
+const PROBLEM_TYPE: &str = "urn:akvs:problem:";
 /// When the key is gone.
 const EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
 /// The segment after which the key is in base64url.
@@ -63,6 +69,26 @@ pub(crate) fn key_path(key: &[u8]) -> Result<String> {
         BASE64_URL_SAFE_NO_PAD.encode_string(key, &mut path);
     }
     Ok(path)
+}
+
+/// The route of a path below the base URL, as the server names it, if it has one.
+pub(crate) fn route(path: &str) -> Option<&'static str> {
+    const NAMES: [&str; 10] = [
+        "txn", "get", "watch", "export", "import", "ping", "livez", "readyz", "metrics", "version",
+    ];
+    let path = path.split('?').next().unwrap_or_default();
+    let mut segments = path.split('/').skip(1);
+    let first = segments.next()?;
+    let behind = (segments.next(), segments.next(), segments.next());
+    match (first, behind) {
+        ("kv", (None, ..)) => Some("namespaces"),
+        ("kv", (Some(_), None, _)) => Some("namespace"),
+        ("kv", (Some(_), Some(KEY64), Some(_))) => Some("key64"),
+        ("kv", (Some(_), Some(_), _)) => Some("key"),
+        ("export", (None, ..)) => Some("export_all"),
+        ("import", (None, ..)) => Some("import_all"),
+        _ => NAMES.into_iter().find(|name| *name == first),
+    }
 }
 
 /// Whether percent-encoding is enough. Dots are path steps to URL libraries; slashes and backslashes to proxies,
@@ -191,16 +217,36 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
         .iter()
         .any(|known| media_type.eq_ignore_ascii_case(known));
     let tag = revision(response.headers());
+    let missing = text_field(response.headers(), MISSING);
     let body = read(response, MAX_PROBLEM_BYTES).await?.unwrap_or_default();
-    if is_document && let Some(problem) = parse_problem(status.as_u16(), &body) {
+    if missing.as_deref() == Some("path") {
+        return Ok(wrong_base_url(status));
+    }
+    if is_document && let Some((problem, kind)) = parse_problem(status.as_u16(), &body) {
+        let is_named = kind.map_or(is_ours, |kind| kind.starts_with(PROBLEM_TYPE));
+        let is_missing = problem.code() == Some(Code::NotFound);
+        // Other programs have such documents too: theirs say nothing of our keys.
+        let is_foreign = is_missing && missing.is_none() && !is_named;
+        let problem = match is_foreign {
+            true => problem.with_code(None),
+            false => problem,
+        };
         return Ok(problem.with_revision(tag));
     }
     let text = format!("the server answered {status} without a problem document");
-    let code = (is_ours && body.is_empty()).then(|| headless(status));
+    let is_known = status != StatusCode::NOT_FOUND || missing.is_some();
+    let code = (is_ours && is_known && body.is_empty()).then(|| headless(status));
     let code = code.flatten().map(|code| code.to_string());
     Ok(Problem::new(status.as_u16(), text)
         .with_code(code)
         .with_revision(tag))
+}
+
+/// The problem of a server that has no such path: what was asked for is neither there nor missing.
+fn wrong_base_url(status: StatusCode) -> Problem {
+    let text = "wrong base URL: the server has no such path below it; expected one such as http://localhost:8080, \
+                without /kv and without a namespace";
+    Problem::new(status.as_u16(), text).with_code(Some(Code::InvalidRequest.to_string()))
 }
 
 /// The code of a problem of which only the head came, as of all answers to `HEAD`, where the status allows no other.
@@ -213,26 +259,23 @@ fn headless(status: StatusCode) -> Option<Code> {
     }
 }
 
-/// Reads a problem document (RFC 9457) as the server writes it.
-fn parse_problem(status: u16, body: &[u8]) -> Option<Problem> {
+/// Reads a problem document (RFC 9457) as the server writes it, and its type.
+fn parse_problem(status: u16, body: &[u8]) -> Option<(Problem, Option<String>)> {
     let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let mut text = |name| match members.remove(name) {
         Some(Value::String(text)) => Some(text),
         _ => None,
     };
     let (code, title, detail) = (text("code"), text("title"), text("detail"));
-    text("type");
+    let kind = text("type");
     let mut message = detail.or(title).unwrap_or_default();
     if message.is_empty() {
         // A `String` takes any text, so that writing cannot fail.
         let _ = write!(message, "the server answered {status}");
     }
     members.remove("status");
-    Some(
-        Problem::new(status, message)
-            .with_code(code)
-            .with_context(members),
-    )
+    let problem = Problem::new(status, message);
+    Some((problem.with_code(code).with_context(members), kind))
 }
 
 #[cfg(test)]
@@ -329,6 +372,26 @@ mod tests {
     }
 
     #[test]
+    fn a_path_has_a_route() {
+        for (path, name) in [
+            ("/kv", Some("namespaces")),
+            ("/kv/ns", Some("namespace")),
+            ("/kv/ns?confirm=a/b", Some("namespace")),
+            ("/kv/~64/key", Some("key")),
+            ("/kv/ns/~64/aw", Some("key64")),
+            ("/export", Some("export_all")),
+            ("/export/ns", Some("export")),
+            ("/import?mode=merge", Some("import_all")),
+            ("/txn/ns", Some("txn")),
+            ("/owner/status", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(route(path), name, "{path}");
+        }
+    }
+
+    #[test]
     fn a_key_out_of_bounds_has_no_path() {
         for key in [&b""[..], &[b'k'; Key::MAX_BYTES + 1]] {
             assert_eq!(key_path(key).unwrap_err().code(), Some(Code::InvalidKey));
@@ -402,7 +465,7 @@ mod tests {
     fn a_problem_document_is_taken_apart() {
         let body = br#"{"type":"urn:akvs:problem:too_large","title":"Too large","status":413,
             "detail":"the value has 9 bytes","code":"too_large","limit":8}"#;
-        let problem = parse_problem(413, body).unwrap();
+        let (problem, _) = parse_problem(413, body).unwrap();
         assert_eq!(problem.code(), Some(Code::TooLarge));
         assert_eq!(problem.message(), "the value has 9 bytes");
         assert_eq!(
@@ -413,7 +476,7 @@ mod tests {
 
     #[test]
     fn an_unknown_code_is_kept_as_text() {
-        let problem = parse_problem(418, br#"{"code":"teapot","title":"I am one"}"#).unwrap();
+        let (problem, _) = parse_problem(418, br#"{"code":"teapot","title":"I am one"}"#).unwrap();
         assert_eq!(
             (problem.code(), problem.code_text()),
             (None, Some("teapot"))

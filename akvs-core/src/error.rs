@@ -38,6 +38,8 @@ pub enum Code {
     TooLarge,
     /// The range lies outside of the value.
     RangeNotSatisfiable,
+    /// The request names a host that is not this server.
+    MisdirectedRequest,
     /// Too much is queued; later it may work.
     Overloaded,
     /// The server is stopping.
@@ -58,7 +60,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the contract.
-    pub const ALL: [Code; 21] = [
+    pub const ALL: [Code; 22] = [
         Code::InvalidKey,
         Code::InvalidNamespace,
         Code::InvalidRequest,
@@ -72,6 +74,7 @@ impl Code {
         Code::HistoryGone,
         Code::TooLarge,
         Code::RangeNotSatisfiable,
+        Code::MisdirectedRequest,
         Code::Overloaded,
         Code::Closing,
         Code::Unavailable,
@@ -102,6 +105,7 @@ impl Code {
             Code::HistoryGone => "history_gone",
             Code::TooLarge => "too_large",
             Code::RangeNotSatisfiable => "range_not_satisfiable",
+            Code::MisdirectedRequest => "misdirected_request",
             Code::Overloaded => "overloaded",
             Code::Closing => "closing",
             Code::Unavailable => "unavailable",

@@ -90,6 +90,13 @@ pub enum Condition {
     Exists,
     /// The key is there, and at one of these revisions.
     Revisions(Vec<Revision>),
+    /// The key is not there, or at none of these revisions.
+    NoneOf(Vec<Revision>),
+    /// The key was written in this second or before it. Holds where the key is not there: what has no date cannot have
+    /// changed since one (RFC 9110, section 13.1.4). Of two writes within this second it tells nothing.
+    UnmodifiedSince(Timestamp),
+    /// All of these.
+    All(Vec<Condition>),
 }
 
 impl Op {
@@ -113,7 +120,7 @@ impl Op {
         Op { condition, ..self }
     }
 
-    /// The memory that it holds, in bytes.
+    /// The memory that its action holds, in bytes.
     pub fn bytes(&self) -> usize {
         match &self.action {
             Action::Set { value, .. } | Action::Append { value, .. } => value.len(),
@@ -164,25 +171,67 @@ impl Condition {
     /// assert!(!Condition::Exists.holds(None));
     /// ```
     pub fn holds(&self, current: Option<&Entry>) -> bool {
-        match (self, current) {
-            (Condition::None, _) | (Condition::Absent, None) | (Condition::Exists, Some(_)) => true,
-            (Condition::Revisions(revisions), Some(entry)) => revisions.contains(&entry.revision),
-            (Condition::Absent, Some(_)) | (Condition::Exists | Condition::Revisions(_), None) => {
-                false
-            }
-        }
+        self.first_failure(current).is_none()
     }
 
     pub(crate) fn check(&self, current: Option<&Entry>) -> Result<()> {
-        if self.holds(current) {
+        let Some(failed) = self.first_failure(current) else {
             return Ok(());
-        }
-        let text = match (self, current) {
+        };
+        let text = match (failed, current) {
             (_, None) => "the key is not there".to_owned(),
             (Condition::Absent, Some(_)) => "the key is there already".to_owned(),
+            (Condition::UnmodifiedSince(_), Some(entry)) => {
+                format!(
+                    "the key was modified after that date: it is at revision {}",
+                    entry.revision
+                )
+            }
             (_, Some(entry)) => format!("the key is at revision {}", entry.revision),
         };
         Err(Error::new(Code::PreconditionFailed, text).at(current))
+    }
+
+    /// The first part that does not hold, if there is one.
+    fn first_failure(&self, current: Option<&Entry>) -> Option<&Condition> {
+        let holds = match (self, current) {
+            (Condition::All(parts), _) => {
+                let mut failures = parts.iter().filter_map(|part| part.first_failure(current));
+                return failures.next();
+            }
+            (Condition::None, _) => true,
+            (Condition::Absent | Condition::NoneOf(_) | Condition::UnmodifiedSince(_), None) => {
+                true
+            }
+            (Condition::Exists | Condition::Revisions(_), None) => false,
+            (Condition::Exists, Some(_)) => true,
+            (Condition::Absent, Some(_)) => false,
+            (Condition::Revisions(revisions), Some(entry)) => revisions.contains(&entry.revision),
+            (Condition::NoneOf(revisions), Some(entry)) => !revisions.contains(&entry.revision),
+            (Condition::UnmodifiedSince(date), Some(entry)) => {
+                entry.modified.as_secs() <= date.as_secs()
+            }
+        };
+        (!holds).then_some(self)
+    }
+
+    /// The memory that it holds, in bytes.
+    ///
+    /// ```
+    /// use akvs_core::{Condition, Revision};
+    /// assert_eq!(Condition::Revisions(vec![Revision::new(7)]).bytes(), 8);
+    /// ```
+    pub fn bytes(&self) -> usize {
+        match self {
+            Condition::None
+            | Condition::Absent
+            | Condition::Exists
+            | Condition::UnmodifiedSince(_) => 0,
+            Condition::Revisions(revisions) | Condition::NoneOf(revisions) => {
+                size_of_val(revisions.as_slice())
+            }
+            Condition::All(parts) => parts.iter().map(Condition::bytes).sum(),
+        }
     }
 }
 
@@ -524,6 +573,20 @@ mod tests {
             (revisions(&[1, 3]), true, false),
             (revisions(&[1, 2]), false, false),
             (revisions(&[]), false, false),
+            (Condition::NoneOf(vec![Revision::new(3)]), false, true),
+            (Condition::NoneOf(vec![Revision::new(2)]), true, true),
+            (Condition::UnmodifiedSince(at(999)), true, true),
+            (Condition::All(vec![]), true, true),
+            (
+                Condition::All(vec![Condition::Exists, revisions(&[3])]),
+                true,
+                false,
+            ),
+            (
+                Condition::All(vec![Condition::Exists, Condition::Absent]),
+                false,
+                false,
+            ),
         ] {
             assert_eq!(condition.holds(Some(&there)), with, "{condition:?}");
             assert_eq!(condition.holds(None), without, "{condition:?}");
@@ -533,5 +596,15 @@ mod tests {
             (refused.code(), &refused.context()["revision"]),
             (Code::PreconditionFailed, &3.into())
         );
+    }
+
+    #[test]
+    fn a_date_is_compared_in_whole_seconds() {
+        let mut there = entry("old", None);
+        there.modified = at(7_900);
+        for (date, expected) in [(6_999, false), (7_000, true), (7_999, true), (8_000, true)] {
+            let condition = Condition::UnmodifiedSince(at(date));
+            assert_eq!(condition.holds(Some(&there)), expected, "{date}");
+        }
     }
 }

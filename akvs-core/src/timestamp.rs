@@ -23,4 +23,9 @@ impl Timestamp {
     pub const fn as_millis(self) -> u64 {
         self.0
     }
+
+    /// The whole seconds since the epoch: what HTTP dates tell.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000
+    }
 }

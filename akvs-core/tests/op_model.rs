@@ -116,6 +116,13 @@ fn holds(condition: &Condition, there: Option<&Known>) -> bool {
         Condition::Revisions(list) => {
             there.is_some_and(|known| list.iter().any(|one| one.get() == known.revision))
         }
+        Condition::NoneOf(list) => {
+            there.is_none_or(|known| list.iter().all(|one| one.get() != known.revision))
+        }
+        Condition::UnmodifiedSince(date) => {
+            there.is_none_or(|known| known.modified / 1_000 <= date.as_millis() / 1_000)
+        }
+        Condition::All(parts) => parts.iter().all(|part| holds(part, there)),
     }
 }
 
@@ -173,13 +180,28 @@ fn aim(mut op: Op, stored: Option<&Known>, now: u64) -> Op {
     if let Action::Append { max_bytes, .. } = &mut op.action {
         *max_bytes = (bytes + *max_bytes).saturating_sub(EXACT as usize);
     }
-    if let Condition::Revisions(list) = &mut op.condition {
-        let current = stored.map_or(EXACT, |known| known.revision);
-        for one in list {
-            *one = Revision::new((current + one.get()).saturating_sub(EXACT));
-        }
-    }
+    aim_condition(&mut op.condition, stored);
     op
+}
+
+fn aim_condition(condition: &mut Condition, stored: Option<&Known>) {
+    match condition {
+        Condition::Revisions(list) | Condition::NoneOf(list) => {
+            let current = stored.map_or(EXACT, |known| known.revision);
+            for one in list {
+                *one = Revision::new((current + one.get()).saturating_sub(EXACT));
+            }
+        }
+        Condition::UnmodifiedSince(date) => {
+            let current = stored.map_or(EXACT, |known| known.modified);
+            let date_ms = current.saturating_add(date.as_millis()) / EXACT * EXACT;
+            *date = Timestamp::from_millis(date_ms.saturating_sub(EXACT));
+        }
+        Condition::All(parts) => parts
+            .iter_mut()
+            .for_each(|part| aim_condition(part, stored)),
+        Condition::None | Condition::Absent | Condition::Exists => {}
+    }
 }
 
 fn number() -> impl Strategy<Value = i64> {
@@ -221,7 +243,12 @@ fn ttl(now: u64) -> BoxedStrategy<Ttl> {
 fn condition() -> BoxedStrategy<Condition> {
     let revisions = vec(around(EXACT).prop_map(Revision::new), 0..4);
     let plain = prop_oneof![2 => Just(Condition::None), 1 => Just(Condition::Absent), 1 => Just(Condition::Exists)];
-    prop_oneof![2 => plain, 1 => revisions.prop_map(Condition::Revisions)].boxed()
+    let none_of = vec(around(EXACT).prop_map(Revision::new), 0..4).prop_map(Condition::NoneOf);
+    let date =
+        around(EXACT).prop_map(|date| Condition::UnmodifiedSince(Timestamp::from_millis(date)));
+    let one = prop_oneof![4 => plain, 2 => revisions.prop_map(Condition::Revisions), 1 => none_of, 1 => date].boxed();
+    let all = vec(one.clone(), 0..3).prop_map(Condition::All);
+    prop_oneof![8 => one, 1 => all].boxed()
 }
 
 prop_compose! {

@@ -10,7 +10,7 @@ use akvs_core::Result;
 use akvs_registry::Registry;
 
 use crate::about::About;
-use crate::auth::{Asking, Gate, Grant, Permit};
+use crate::auth::{Asking, Gate, Grant, Hosts, Permit};
 use crate::body::{BodyMemory, Limits};
 use crate::connection::Asker;
 use crate::metrics::Metrics;
@@ -24,6 +24,7 @@ use crate::{Operator, Options};
 pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) hosts: Hosts,
     pub(crate) value_limits: Limits,
     pub(crate) body_memory: BodyMemory,
     pub(crate) heartbeat: Duration,
@@ -46,6 +47,7 @@ impl State {
             version: version::document(&registry, options),
             registry,
             gate: Arc::new(Gate::new(options.tokens.clone())),
+            hosts: Hosts::new(&options.hosts),
             value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
             heartbeat: options.heartbeat,

@@ -8,7 +8,7 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 
 use crate::Options;
 use crate::connection::Asker;
@@ -241,7 +241,10 @@ async fn collect(
 
 /// Reads what is left of a body that nobody wants, if it is small and comes soon: else the connection could not be
 /// used any more.
-pub(crate) async fn discard(request: &HttpRequest, payload: &mut web::Payload) {
+pub(crate) async fn discard(
+    request: &HttpRequest,
+    payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
+) {
     let headers = request.headers();
     let worth_it = match announced(headers) {
         Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),

@@ -1,38 +1,153 @@
-//! Conditions and ranges as headers (RFC 9110, sections 13 and 14): read here, judged elsewhere for writes (in the
-//! writer, with the write), and here for reads.
+//! Preconditions as header fields (RFC 9110, section 13), in the order of its section 13.2.2. Those of a write are read
+//! here and judged by the namespace's writer, together with the write; those of a read are judged here.
+//!
+//! Which requests have preconditions at all, [`crate::guard`] says.
+
+mod range;
+mod tags;
 
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
-use akvs_core::{Code, Condition, Entry, Error, Result, Revision};
+use actix_web::http::Method;
+use actix_web::http::header::{
+    HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
+};
+use akvs_core::{Code, Condition, Entry, Error, Result, Revision, Timestamp};
 
-const PREFER: &str = "prefer";
+pub(crate) use self::range::{Part, part};
+use self::tags::{Tag, Tags, read};
+use crate::date;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The condition of a write; `may_create` where `If-None-Match: *` makes sense.
-pub(crate) fn of_write(headers: &HeaderMap, may_create: bool) -> Result<Condition> {
-    let matching = read(headers, &IF_MATCH)?;
-    let none = read(headers, &IF_NONE_MATCH)?;
-    match (matching, none) {
-        (None, None) => Ok(Condition::None),
-        (Some(Tags::Any), None) => Ok(Condition::Exists),
-        (Some(Tags::These(tags)), None) => Ok(Condition::Revisions(strong(&tags))),
-        (None, Some(Tags::Any)) if may_create => Ok(Condition::Absent),
-        (None, Some(_)) => Err(invalid(if may_create {
-            "if-none-match on a write takes * only"
-        } else {
-            "if-none-match makes no sense here; if-match does"
-        })),
-        (Some(_), Some(_)) => Err(invalid("if-match and if-none-match cannot stand together")),
+/// The condition of a write of a key. `If-Modified-Since` has a meaning for reads only (section 13.1.3).
+pub(crate) fn of_write(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Result<Condition> {
+    let first = match read(headers, &IF_MATCH)? {
+        Some(Tags::Any) => Condition::Exists,
+        Some(Tags::These(tags)) => Condition::Revisions(strong(&tags)),
+        None => match date(headers, &IF_UNMODIFIED_SINCE, now) {
+            Some(date) => Condition::UnmodifiedSince(date),
+            None => Condition::None,
+        },
+    };
+    let second = match read(headers, &IF_NONE_MATCH)? {
+        None => return Ok(first),
+        Some(Tags::Any) => Condition::Absent,
+        // Compared weakly (section 13.1.2).
+        Some(Tags::These(tags)) => {
+            Condition::NoneOf(tags.iter().filter_map(Tag::revision).collect())
+        }
+    };
+    Ok(if first == Condition::None {
+        second
+    } else {
+        Condition::All(vec![first, second])
+    })
+}
+
+/// What a reader gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The value, or this part of it.
+    Value(Part),
+    /// That the reader has it already.
+    Unchanged,
+}
+
+/// Judges the preconditions of a read; `precondition_failed` where the reader wants another revision.
+pub(crate) fn of_read(
+    method: &Method,
+    headers: &HeaderMap,
+    entry: &Entry,
+    now: impl Fn() -> Timestamp,
+) -> Result<Reading> {
+    let failed = |text: &str| {
+        let error = Error::new(Code::PreconditionFailed, text);
+        Err(error.with("revision", entry.revision.get()))
+    };
+    match read(headers, &IF_MATCH)? {
+        Some(Tags::These(tags)) => {
+            if !strong(&tags).contains(&entry.revision) {
+                let error = failed("the key is at another revision than if-match wants");
+                return error.map_err(|error| explain(error, headers));
+            }
+        }
+        Some(Tags::Any) => {}
+        None => {
+            let date = date(headers, &IF_UNMODIFIED_SINCE, &now);
+            if date.is_some_and(|date| entry.modified.as_secs() > date.as_secs()) {
+                return failed("the key was modified after the date of if-unmodified-since");
+            }
+        }
     }
+    let is_unchanged = match is_known(headers, entry.revision)? {
+        Some(is_known) => is_known,
+        None => {
+            let date = date(headers, &IF_MODIFIED_SINCE, &now);
+            date.is_some_and(|date| entry.modified.as_secs() <= date.as_secs())
+        }
+    };
+    Ok(match *method {
+        _ if is_unchanged => Reading::Unchanged,
+        // A range has a meaning for GET only (section 14.2).
+        Method::HEAD => Reading::Value(Part::Whole),
+        _ => Reading::Value(part(headers, entry)),
+    })
 }
 
 /// Whether a reader has this revision already (`If-None-Match`, compared weakly).
 pub(crate) fn is_unchanged(headers: &HeaderMap, revision: Revision) -> Result<bool> {
-    Ok(match read(headers, &IF_NONE_MATCH)? {
-        None => false,
-        Some(Tags::Any) => true,
-        Some(Tags::These(tags)) => tags.iter().any(|tag| tag.revision == Some(revision)),
+    Ok(is_known(headers, revision)?.unwrap_or(false))
+}
+
+/// The same; none where the reader does not say what it has.
+fn is_known(headers: &HeaderMap, revision: Revision) -> Result<Option<bool>> {
+    Ok(read(headers, &IF_NONE_MATCH)?.map(|known| match known {
+        Tags::Any => true,
+        Tags::These(tags) => tags.iter().any(|tag| tag.revision() == Some(revision)),
+    }))
+}
+
+/// Judges the preconditions of a read of a document that has this strong tag, and no date: whether the reader has it
+/// already. `precondition_failed` where the reader wants another one.
+pub(crate) fn of_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
+    if let Some(Tags::These(tags)) = read(headers, &IF_MATCH)? {
+        let is_wanted = |tag: &Tag<'_>| !tag.is_weak && tag.opaque == etag.as_bytes();
+        if !tags.iter().any(is_wanted) {
+            let text = format!("the document has another tag than if-match wants: {etag}");
+            let error = Error::new(Code::PreconditionFailed, text);
+            return Err(explain(error, headers));
+        }
+    }
+    // What cannot be read matches nothing: the document is sent.
+    Ok(match read(headers, &IF_NONE_MATCH) {
+        Ok(Some(Tags::Any)) => true,
+        Ok(Some(Tags::These(tags))) => tags.iter().any(|tag| tag.opaque == etag.as_bytes()),
+        Ok(None) | Err(_) => false,
+    })
+}
+
+/// Says of a condition that failed that a weak tag in `If-Match` could not have matched: proxies that compress answers
+/// make tags weak.
+pub(crate) fn explain(error: Error, headers: &HeaderMap) -> Error {
+    let weak = match (error.code(), read(headers, &IF_MATCH)) {
+        (Code::PreconditionFailed, Ok(Some(Tags::These(tags)))) => {
+            tags.iter().find(|tag| tag.is_weak).copied()
+        }
+        _ => None,
+    };
+    let Some(weak) = weak else { return error };
+    let opaque: String = weak.opaque.escape_ascii().to_string();
+    let opaque = opaque.replace("\\\"", "\"");
+    let text = format!(
+        "{}; a weak tag never matches in if-match: W/{opaque}; expected a strong one, {opaque}",
+        error.message()
+    );
+    let context = error.context().iter();
+    let explained = Error::new(error.code(), text);
+    context.fold(explained, |error, (name, value)| {
+        error.with(name, value.clone())
     })
 }
 
@@ -55,138 +170,38 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
-/// Whether a reader wants this entry (`If-Match`).
-pub(crate) fn is_wanted(headers: &HeaderMap, entry: &Entry) -> Result<bool> {
-    Ok(match read(headers, &IF_MATCH)? {
-        None | Some(Tags::Any) => true,
-        Some(Tags::These(tags)) => Condition::Revisions(strong(&tags)).holds(Some(entry)),
-    })
-}
-
-/// The part of a value that a reader wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Whole,
-    /// From the first byte to before the second.
-    Bytes(usize, usize),
-    /// None of the bytes that there are.
-    Outside,
-}
-
-/// What `Range` and `If-Range` say. One range is heeded; several, or one that cannot be read, give the whole.
-pub(crate) fn part(headers: &HeaderMap, entry: &Entry) -> Part {
-    let Some(range) = headers.get(RANGE).and_then(|range| range.to_str().ok()) else {
-        return Part::Whole;
-    };
-    if let Some(tag) = headers.get(IF_RANGE) {
-        // A date is too coarse to say that nothing has changed (section 13.1.5).
-        let tag = tag.to_str().ok().and_then(|tag| parse_tag(tag.trim()));
-        let current = tag.is_some_and(|tag| !tag.weak && tag.revision == Some(entry.revision));
-        if !current {
-            return Part::Whole;
-        }
-    }
-    parse_range(range, entry.value.len()).unwrap_or(Part::Whole)
-}
-
-fn parse_range(range: &str, length: usize) -> Option<Part> {
-    let (unit, range) = range.split_once('=')?;
-    let (first, last) = range.trim().split_once('-')?;
-    let number = |digits: &str| -> Option<usize> {
-        let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        // What is too large for a number is larger than any value.
-        all_digits.then(|| digits.parse().unwrap_or(usize::MAX))
-    };
-    if !unit.trim().eq_ignore_ascii_case("bytes") {
+/// The date of a field. One that is no date, or more than one, is ignored (sections 13.1.3 and 13.1.4).
+fn date(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    now: impl FnOnce() -> Timestamp,
+) -> Option<Timestamp> {
+    let mut lines = headers.get_all(name);
+    let line = lines.next()?;
+    if lines.next().is_some() {
         return None;
     }
-    let (start, end) = match (first, last) {
-        ("", suffix) => (length.saturating_sub(number(suffix)?), length),
-        (first, "") => (number(first)?, length),
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            if last < first {
-                return None;
-            }
-            (first, last.saturating_add(1).min(length))
-        }
-    };
-    Some(if start < end {
-        Part::Bytes(start, end)
-    } else {
-        Part::Outside
-    })
+    date::parse(line.to_str().ok()?, now())
 }
 
-enum Tags {
-    Any,
-    These(Vec<Tag>),
-}
-
-/// An entity tag; one that is no revision of ours matches nothing.
-struct Tag {
-    weak: bool,
-    revision: Option<Revision>,
-}
-
-fn strong(tags: &[Tag]) -> Vec<Revision> {
+fn strong(tags: &[Tag<'_>]) -> Vec<Revision> {
     tags.iter()
-        .filter(|tag| !tag.weak)
-        .filter_map(|tag| tag.revision)
+        .filter(|tag| !tag.is_weak)
+        .filter_map(Tag::revision)
         .collect()
-}
-
-fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>> {
-    let mut found = None;
-    for value in headers.get_all(name) {
-        let malformed = || {
-            invalid(&format!(
-                "{name} is neither * nor a list of quoted revisions"
-            ))
-        };
-        let text = value.to_str().map_err(|_| malformed())?.trim();
-        if text == "*" && found.is_none() {
-            found = Some(Tags::Any);
-            continue;
-        }
-        let tags: Option<Vec<Tag>> = text.split(',').map(|tag| parse_tag(tag.trim())).collect();
-        match (&mut found, tags) {
-            (None, Some(tags)) => found = Some(Tags::These(tags)),
-            (Some(Tags::These(all)), Some(tags)) => all.extend(tags),
-            (Some(Tags::Any), _) | (_, None) => return Err(malformed()),
-        }
-    }
-    Ok(found)
-}
-
-fn parse_tag(text: &str) -> Option<Tag> {
-    let (weak, opaque) = match text.strip_prefix("W/") {
-        Some(opaque) => (true, opaque),
-        None => (false, text),
-    };
-    let opaque = opaque.strip_prefix('"')?.strip_suffix('"')?;
-    if opaque.contains('"') {
-        return None;
-    }
-    // Only as we write it: "07" is another tag than "7".
-    let number = opaque
-        .parse::<u64>()
-        .ok()
-        .filter(|number| number.to_string() == opaque);
-    Some(Tag {
-        weak,
-        revision: number.map(Revision::new),
-    })
-}
-
-fn invalid(text: &str) -> Error {
-    Error::new(Code::InvalidRequest, text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
+    use akvs_core::Representation;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_796_000_000_000);
+    /// 784111777 s.
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
     fn headers(lines: &[(&HeaderName, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -196,44 +211,152 @@ mod tests {
         headers
     }
 
-    #[test]
-    fn a_writes_condition_is_one_of_three_or_none() {
-        let of = |lines: &[(&HeaderName, &str)]| of_write(&headers(lines), true);
-        let these = |numbers: &[u64]| {
-            Condition::Revisions(numbers.iter().copied().map(Revision::new).collect())
-        };
-        assert_eq!(of(&[]).unwrap(), Condition::None);
-        assert_eq!(of(&[(&IF_NONE_MATCH, "*")]).unwrap(), Condition::Absent);
-        assert_eq!(of(&[(&IF_MATCH, "*")]).unwrap(), Condition::Exists);
-        assert_eq!(of(&[(&IF_MATCH, "\"7\"")]).unwrap(), these(&[7]));
-        assert_eq!(of(&[(&IF_MATCH, "\"7\" , \"8\"")]).unwrap(), these(&[7, 8]));
-        assert_eq!(
-            of(&[(&IF_MATCH, "\"7\""), (&IF_MATCH, "\"8\"")]).unwrap(),
-            these(&[7, 8])
-        );
-        assert_eq!(
-            of(&[(&IF_MATCH, "W/\"7\", \"x\", \"07\"")]).unwrap(),
-            these(&[])
-        );
+    fn these(numbers: &[u64]) -> Vec<Revision> {
+        numbers.iter().copied().map(Revision::new).collect()
     }
 
     #[test]
-    fn what_is_no_condition_is_an_error() {
-        for value in ["", "7", "\"7", "\"7\" \"8\"", "*, \"7\"", "\"a\"b\""] {
-            assert!(
-                of_write(&headers(&[(&IF_MATCH, value)]), true).is_err(),
-                "{value}"
-            );
+    fn a_writes_condition_is_all_that_the_fields_say() {
+        let of = |lines: &[(&HeaderName, &str)]| of_write(&headers(lines), || NOW).unwrap();
+        let date = Condition::UnmodifiedSince(Timestamp::from_millis(784_111_777_000));
+        let revisions = |numbers| Condition::Revisions(these(numbers));
+        let none_of = |numbers| Condition::NoneOf(these(numbers));
+        let matches = (&IF_MATCH, "\"7\"");
+        let since = (&IF_UNMODIFIED_SINCE, DATE);
+        for (lines, expected) in [
+            (&[][..], Condition::None),
+            (&[(&IF_NONE_MATCH, "*")], Condition::Absent),
+            (&[(&IF_MATCH, "*")], Condition::Exists),
+            (&[(&IF_MATCH, "\"7\" , \"8\"")], revisions(&[7, 8])),
+            (&[matches, (&IF_MATCH, "\"8\"")], revisions(&[7, 8])),
+            (&[(&IF_MATCH, "W/\"7\", \"x\", \"07\"")], revisions(&[])),
+            (&[(&IF_NONE_MATCH, "W/\"7\", \"x\"")], none_of(&[7])),
+            (&[since], date.clone()),
+            (&[(&IF_MODIFIED_SINCE, DATE)], Condition::None),
+            // If-Match goes before a date.
+            (&[matches, since], revisions(&[7])),
+            (&[(&IF_UNMODIFIED_SINCE, "yesterday")], Condition::None),
+            (&[since, since], Condition::None),
+            (
+                &[matches, (&IF_NONE_MATCH, "*")],
+                Condition::All(vec![revisions(&[7]), Condition::Absent]),
+            ),
+            (
+                &[since, (&IF_NONE_MATCH, "\"8\"")],
+                Condition::All(vec![date.clone(), none_of(&[8])]),
+            ),
+        ] {
+            assert_eq!(of(lines), expected, "{lines:?}");
         }
-        assert!(of_write(&headers(&[(&IF_NONE_MATCH, "\"7\"")]), true).is_err());
-        assert!(of_write(&headers(&[(&IF_NONE_MATCH, "*")]), false).is_err());
-        assert!(of_write(&headers(&[(&IF_NONE_MATCH, "*"), (&IF_MATCH, "*")]), true).is_err());
+    }
+
+    #[test]
+    fn a_tag_that_cannot_be_read_is_an_error_and_no_condition() {
+        for name in [&IF_MATCH, &IF_NONE_MATCH] {
+            for value in ["", "7", "\"7", "*, \"7\""] {
+                let headers = headers(&[(name, value)]);
+                assert!(of_write(&headers, || NOW).is_err(), "{name}: {value}");
+                let read = of_read(&Method::GET, &headers, &entry(), || NOW);
+                assert!(read.is_err(), "{name}: {value}");
+            }
+        }
+    }
+
+    /// At revision 7, in the middle of the second of `DATE`.
+    fn entry() -> Entry {
+        Entry {
+            value: "value".into(),
+            representation: Representation::default(),
+            revision: Revision::new(7),
+            created: Timestamp::default(),
+            modified: Timestamp::from_millis(784_111_777_500),
+            deadline: None,
+        }
+    }
+
+    #[test]
+    fn a_read_is_judged_in_the_order_of_the_rfc() {
+        let (matches, none) = (&IF_MATCH, &IF_NONE_MATCH);
+        let (unmodified, modified) = (&IF_UNMODIFIED_SINCE, &IF_MODIFIED_SINCE);
+        for (lines, status) in [
+            (&[][..], 200),
+            (&[(matches, "\"7\"")], 200),
+            (&[(matches, "\"6\"")], 412),
+            (&[(matches, "W/\"7\"")], 412),
+            (&[(unmodified, BEFORE)], 412),
+            (&[(unmodified, DATE)], 200),
+            (&[(unmodified, AFTER)], 200),
+            (&[(unmodified, "Thu, 01 Jan 1960 00:00:00 GMT")], 412),
+            (&[(matches, "\"7\""), (unmodified, BEFORE)], 200),
+            (&[(matches, "\"6\""), (none, "\"7\"")], 412),
+            (&[(matches, "\"7\""), (none, "\"7\"")], 304),
+            (&[(unmodified, BEFORE), (none, "\"7\"")], 412),
+            (&[(unmodified, DATE), (none, "W/\"7\"")], 304),
+            (&[(modified, BEFORE)], 200),
+            (&[(modified, DATE)], 304),
+            (&[(modified, AFTER)], 304),
+            (&[(modified, "soon")], 200),
+            (&[(modified, AFTER), (modified, AFTER)], 200),
+            (&[(none, "\"6\""), (modified, AFTER)], 200),
+            (&[(none, "\"7\""), (modified, BEFORE)], 304),
+            (&[(unmodified, DATE), (modified, DATE)], 304),
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                let read = of_read(&method, &headers(lines), &entry(), || NOW);
+                let found = match read {
+                    Ok(Reading::Value(part)) => {
+                        assert_eq!(part, Part::Whole);
+                        200
+                    }
+                    Ok(Reading::Unchanged) => 304,
+                    Err(error) => {
+                        assert_eq!(error.code(), Code::PreconditionFailed);
+                        412
+                    }
+                };
+                assert_eq!(found, status, "{method} {lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_weak_tag_is_named_where_it_could_not_match() {
+        let told = |tags| {
+            let headers = headers(&[(&IF_MATCH, tags)]);
+            let error = of_read(&Method::GET, &headers, &entry(), || NOW).unwrap_err();
+            assert_eq!(error.context()["revision"], 7);
+            error.message().to_owned()
+        };
+        let text = told("\"6\", W/\"7\"");
+        assert!(text.contains("weak") && text.contains("W/\"7\""), "{text}");
+        assert!(!told("\"6\"").contains("weak"));
+    }
+
+    #[test]
+    fn a_document_is_judged_by_its_tag_alone() {
+        let (matches, none) = (&IF_MATCH, &IF_NONE_MATCH);
+        for (lines, expected) in [
+            (&[][..], Some(false)),
+            (&[(matches, "*")], Some(false)),
+            (&[(matches, "\"t\"")], Some(false)),
+            (&[(matches, "W/\"t\"")], None),
+            (&[(matches, "\"7\"")], None),
+            (&[(none, "\"t\"")], Some(true)),
+            (&[(none, "\"7\", W/\"t\"")], Some(true)),
+            (&[(none, "*")], Some(true)),
+            (&[(none, "\"7\"")], Some(false)),
+            (&[(none, "t")], Some(false)),
+            (&[(&IF_MODIFIED_SINCE, AFTER)], Some(false)),
+            (&[(&IF_UNMODIFIED_SINCE, BEFORE)], Some(false)),
+        ] {
+            let found = of_document(&headers(lines), "\"t\"").ok();
+            assert_eq!(found, expected, "{lines:?}");
+        }
     }
 
     #[test]
     fn a_wait_is_in_seconds_and_not_too_long() {
-        let prefer = HeaderName::from_static(PREFER);
-        let of = |value| wait(&headers(&[(&IF_NONE_MATCH, "\"7\""), (&prefer, value)]));
+        let of = |value| wait(&headers(&[(&IF_NONE_MATCH, "\"7\""), (&PREFER, value)]));
         for (value, seconds) in [
             ("wait=5", Some(5)),
             ("Wait = \"5\"", Some(5)),
@@ -247,40 +370,6 @@ mod tests {
         ] {
             assert_eq!(of(value).map(|wait| wait.as_secs()), seconds, "{value}");
         }
-        assert_eq!(wait(&headers(&[(&prefer, "wait=5")])), None);
-    }
-
-    #[test]
-    fn ranges_are_within_the_value_or_outside_or_the_whole() {
-        for (range, length, part) in [
-            ("bytes=0-0", 10, Part::Bytes(0, 1)),
-            ("bytes=2-4", 10, Part::Bytes(2, 5)),
-            ("bytes=2-", 10, Part::Bytes(2, 10)),
-            ("bytes=-3", 10, Part::Bytes(7, 10)),
-            ("bytes=-30", 10, Part::Bytes(0, 10)),
-            ("bytes=9-99999999999999999999999", 10, Part::Bytes(9, 10)),
-            ("BYTES=0-", 10, Part::Bytes(0, 10)),
-            ("bytes=10-", 10, Part::Outside),
-            ("bytes=-0", 10, Part::Outside),
-            ("bytes=0-", 0, Part::Outside),
-        ] {
-            assert_eq!(
-                parse_range(range, length),
-                Some(part),
-                "{range} of {length}"
-            );
-        }
-        for range in [
-            "bytes=4-2",
-            "bytes=0-1,3-4",
-            "bytes=",
-            "bytes=-",
-            "bytes=a-b",
-            "bytes=+1-2",
-            "lines=0-1",
-            "0-1",
-        ] {
-            assert_eq!(parse_range(range, 10), None, "{range}");
-        }
+        assert_eq!(wait(&headers(&[(&PREFER, "wait=5")])), None);
     }
 }

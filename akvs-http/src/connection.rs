@@ -51,6 +51,7 @@ struct Progress {
 pub(crate) struct Asker {
     progress: Rc<Progress>,
     is_owner: bool,
+    is_local: bool,
     _open: Open,
 }
 
@@ -75,6 +76,16 @@ impl Asker {
     /// Whether it came over the socket that only the owner of the data may open.
     pub(crate) fn is_owner(&self) -> bool {
         self.is_owner
+    }
+
+    /// The same, of a connection over a Unix socket or not, which no browser has.
+    pub(crate) fn with_local(self, is_local: bool) -> Asker {
+        Asker { is_local, ..self }
+    }
+
+    /// Whether it came over a Unix socket.
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// Notes that the body of the request that is under way has come.
@@ -215,6 +226,7 @@ impl<T> Connection<T> {
         Asker {
             progress: Rc::clone(&self.progress),
             is_owner,
+            is_local: false,
             _open: open,
         }
     }

@@ -11,7 +11,8 @@ use akvs_core::{Code, Error, Result};
 use crate::app::State;
 use crate::auth::Asking;
 use crate::connection::Asker;
-use crate::{body, problem};
+use crate::metrics::Labels;
+use crate::{body, guard, problem};
 
 /// Asks for the body, unless it is refused.
 pub(crate) async fn invite(
@@ -28,6 +29,8 @@ pub(crate) async fn invite(
 }
 
 fn judge(request: &Request, state: &State) -> Result<()> {
+    let route = Labels::of(request.head()).route();
+    guard::judge(request.head(), route, request.conn_data::<Asker>(), state)?;
     let path = request.path();
     let announced = body::announced(request.headers());
     let of_import = path == "/import" || path.starts_with("/import/");

@@ -3,8 +3,10 @@
 //!
 //! A function here panics where a promise is broken. That none of the readers panics themselves goes without saying.
 
+use actix_web::http::Method;
 use actix_web::http::header::{
-    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE,
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
 };
 use akvs_core::{
     Code, Condition, Entry, Error, Key, Namespace, Representation, Revision, Timestamp,
@@ -13,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::conditions::{self, Part};
+use crate::conditions::{self, Part, Reading};
 use crate::cursor::{Kind, Listing};
 use crate::json::{self, List, object};
 use crate::path::{self, KeyPath};
@@ -148,6 +150,8 @@ pub fn fields(input: &[u8]) {
         RANGE,
         IF_RANGE,
         HeaderName::from_static("prefer"),
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
     ];
     let mut headers = HeaderMap::new();
     for line in input.split(|byte| *byte == b'\n') {
@@ -178,24 +182,30 @@ pub fn fields(input: &[u8]) {
 }
 
 fn judged(headers: &HeaderMap, entry: &Entry) {
-    for may_create in [true, false] {
-        match conditions::of_write(headers, may_create) {
-            Ok(condition) => {
-                let asked = headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH);
-                // A condition that was asked for is never forgotten.
-                assert_eq!(condition != Condition::None, asked);
-                assert!(may_create || condition != Condition::Absent);
-            }
-            Err(error) => is_refused(&error),
+    // A moment of 2026.
+    let now = || Timestamp::from_millis(1_796_000_000_000);
+    match conditions::of_write(headers, now) {
+        Ok(condition) => {
+            let has_tags = headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH);
+            // A condition that was asked for is never forgotten; a date may be none.
+            assert!(condition != Condition::None || !has_tags);
+            let has_date = headers.contains_key(IF_UNMODIFIED_SINCE);
+            assert!(condition == Condition::None || has_tags || has_date);
         }
+        Err(error) => is_refused(&error),
     }
-    for read in [
-        conditions::is_unchanged(headers, entry.revision),
-        conditions::is_wanted(headers, entry),
-    ] {
-        if let Err(error) = read {
-            is_refused(&error);
+    if let Err(error) = conditions::is_unchanged(headers, entry.revision) {
+        is_refused(&error);
+    }
+    match conditions::of_read(&Method::GET, headers, entry, now) {
+        Ok(Reading::Unchanged) => {
+            assert!(headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE));
         }
+        Ok(Reading::Value(_)) => {}
+        Err(error) if error.code() == Code::PreconditionFailed => {
+            assert!(headers.contains_key(IF_MATCH) || headers.contains_key(IF_UNMODIFIED_SINCE));
+        }
+        Err(error) => is_refused(&error),
     }
 }
 
@@ -240,6 +250,7 @@ fn is_refused(error: &Error) {
         | Code::PreconditionFailed
         | Code::HistoryGone
         | Code::RangeNotSatisfiable
+        | Code::MisdirectedRequest
         | Code::Overloaded
         | Code::Closing
         | Code::Unavailable

@@ -34,11 +34,14 @@ mod body;
 mod conditions;
 mod connection;
 mod cursor;
+mod date;
 mod expect;
 mod farewell;
+mod fields;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod item;
 mod json;
 mod listener;

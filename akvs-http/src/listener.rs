@@ -179,6 +179,7 @@ impl Service {
         B: MessageBody + 'static,
     {
         let (signal, state, is_owners) = (self.ending, self.state, self.is_owners);
+        let is_local = self.address.is_none();
         let connections = state.metrics.connections();
         let app = app.into_factory().map_err(|error| error.error_response());
         let mut service = HttpService::build();
@@ -196,7 +197,8 @@ impl Service {
             .client_disconnect_timeout(self.times.header)
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                extensions.insert(connection.asker(connections.open(), is_owners));
+                let asker = connection.asker(connections.open(), is_owners);
+                extensions.insert(asker.with_local(is_local));
                 extensions.insert(connection.presence());
             })
             .expect(fn_service(move |request| {

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use self::cells::{Cells, Requests};
 pub(crate) use self::census::{CensusCache, NAMED};
-pub(crate) use self::labels::Labels;
+pub(crate) use self::labels::{Labels, Route};
 pub(crate) use self::page::{Family, Format, Kind, Page, Value};
 pub(crate) use self::process::Process;
 

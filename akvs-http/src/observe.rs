@@ -12,17 +12,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
+use actix_web::{Error, HttpMessage};
 use akvs_core::Code;
-use akvs_registry::Registry;
+use futures_util::future::LocalBoxFuture;
 
+use crate::app::State;
 use crate::connection::{Answer, Asker, UnderWay};
 use crate::metrics::{Cells, Labels};
-use crate::{access, body, problem};
+use crate::{access, body, fields, guard, problem};
 
 /// The way of all requests of one worker.
 pub(crate) struct Observe(Rc<Worker>);
@@ -30,13 +31,13 @@ pub(crate) struct Observe(Rc<Worker>);
 /// What a worker counts with. It never leaves its thread, so that a request can keep it at no cost.
 struct Worker {
     cells: Arc<Cells>,
-    registry: Registry,
+    state: Arc<State>,
 }
 
 impl Observe {
-    /// Counts with these cells, and goes by the registry's clock.
-    pub(crate) fn new(cells: Arc<Cells>, registry: Registry) -> Observe {
-        Observe(Rc::new(Worker { cells, registry }))
+    /// Counts with these cells, and goes by the clock of the state's registry.
+    pub(crate) fn new(cells: Arc<Cells>, state: Arc<State>) -> Observe {
+        Observe(Rc::new(Worker { cells, state }))
     }
 }
 
@@ -79,7 +80,7 @@ where
     }
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let start = self.worker.registry.elapsed();
+        let start = self.worker.state.registry.elapsed();
         let labels = Labels::of(request.head());
         let body_bytes = match labels.has_body() {
             true => body::announced(request.headers()).unwrap_or(0),
@@ -87,9 +88,10 @@ where
         };
         self.worker.cells.begin(body_bytes);
         let has_body = body::is_announced(request.headers());
-        let under_way = request.conn_data::<Asker>();
-        let under_way = under_way.map(|asker| asker.ask(has_body));
+        let asker = request.conn_data::<Asker>();
+        let under_way = asker.map(|asker| asker.ask(has_body));
         let is_refused = matches!(under_way, Some(None));
+        let judged = guard::judge(request.head(), labels.route(), asker, &self.worker.state);
         Observed {
             flight: Some(Flight {
                 worker: Rc::clone(&self.worker),
@@ -97,9 +99,10 @@ where
                 start,
                 under_way: under_way.flatten(),
             }),
-            answer: match is_refused {
-                true => Answered::Refused(Some(too_many(request))),
-                false => Answered::Served(self.service.call(request)),
+            answer: match (is_refused, judged) {
+                (true, _) => Answered::Refused(Some(too_many(request))),
+                (false, Ok(())) => Answered::Served(self.service.call(request)),
+                (false, Err(error)) => Answered::Refusing(Box::pin(refuse(request, error))),
             },
         }
     }
@@ -131,6 +134,14 @@ fn too_many(request: ServiceRequest) -> ServiceResponse {
     request.into_response(response)
 }
 
+/// The answer to a request that no route sees; its body is read first, so that the connection can be used again.
+async fn refuse(mut request: ServiceRequest, error: akvs_core::Error) -> ServiceResponse {
+    let mut payload = request.take_payload();
+    body::discard(request.request(), &mut payload).await;
+    let response = problem::respond(request.request(), &error);
+    request.into_response(response)
+}
+
 /// A request that is being answered.
 pub(crate) struct Observed<F> {
     flight: Option<Flight>,
@@ -139,6 +150,7 @@ pub(crate) struct Observed<F> {
 
 enum Answered<F> {
     Served(F),
+    Refusing(LocalBoxFuture<'static, ServiceResponse>),
     /// None once it was given out.
     Refused(Option<ServiceResponse>),
 }
@@ -160,6 +172,7 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answered = match &mut self.answer {
             Answered::Served(answer) => std::task::ready!(Pin::new(answer).poll(context)),
+            Answered::Refusing(answer) => Ok(std::task::ready!(answer.as_mut().poll(context))),
             Answered::Refused(response) => match response.take() {
                 Some(response) => Ok(response),
                 None => return Poll::Pending,
@@ -168,6 +181,7 @@ where
         let flight = self.flight.take();
         Poll::Ready(match answered {
             Ok(mut response) => {
+                fields::complete(&mut response);
                 if let Some(flight) = &flight {
                     let size = response.response().body().size();
                     let took = flight.end(response.status(), size);
@@ -190,8 +204,8 @@ where
 impl Flight {
     /// Counts the answer; how long it took.
     fn end(&self, status: StatusCode, size: BodySize) -> Duration {
-        let Worker { cells, registry } = &*self.worker;
-        let took = registry.elapsed().saturating_sub(self.start);
+        let Worker { cells, state } = &*self.worker;
+        let took = state.registry.elapsed().saturating_sub(self.start);
         let bytes = match size {
             BodySize::Sized(bytes) if !self.labels.is_head() => bytes,
             BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,

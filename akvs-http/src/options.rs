@@ -13,6 +13,10 @@ use crate::{About, Operator, Tls, Tokens};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The names under which the server may be asked where there are no tokens, besides IP addresses, `localhost` and
+    /// names without dots. Over a TCP socket a request to any other name is refused with 421: a page of another site
+    /// could come in by it.
+    pub hosts: Vec<String>,
     /// The longest value, in bytes; a longer one is refused with 413.
     pub max_value_bytes: usize,
     /// The most connections at once; one more waits until another is closed.
@@ -48,6 +52,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            hosts: Vec::new(),
             max_value_bytes: 16 << 20,
             max_connections: 25_000,
             max_body_memory_bytes: 512 << 20,

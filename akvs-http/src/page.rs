@@ -6,14 +6,16 @@
 use std::sync::LazyLock;
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header, IfNoneMatch, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use akvs_core::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+
+use crate::conditions;
 
 /// The media type.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
@@ -36,7 +38,7 @@ static PAGE: LazyLock<Page> = LazyLock::new(Page::new);
 struct Page {
     document: Bytes,
     policy: String,
-    tag: EntityTag,
+    tag: String,
 }
 
 impl Page {
@@ -57,7 +59,7 @@ impl Page {
         Page {
             document: document.into(),
             policy,
-            tag: EntityTag::new_strong(tag),
+            tag: format!("\"{tag}\""),
         }
     }
 }
@@ -68,18 +70,20 @@ fn source(text: &str) -> String {
 }
 
 /// The page, or that the reader has it already.
-pub(crate) fn answer(request: &HttpRequest) -> HttpResponse {
-    match is_unchanged(request) {
-        true => with_headers(HttpResponse::NotModified()).finish(),
-        false => with_headers(HttpResponse::Ok())
-            .content_type(HTML)
-            .body(PAGE.document.clone()),
-    }
+pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse> {
+    Ok(
+        match conditions::of_document(request.headers(), &PAGE.tag)? {
+            true => with_headers(HttpResponse::NotModified()).finish(),
+            false => with_headers(HttpResponse::Ok())
+                .content_type(HTML)
+                .body(PAGE.document.clone()),
+        },
+    )
 }
 
 fn with_headers(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
     response
-        .insert_header((ETAG, PAGE.tag.to_string()))
+        .insert_header((ETAG, PAGE.tag.as_str()))
         // Kept, but asked for again each time: a newer server brings a newer page.
         .insert_header((CACHE_CONTROL, "no-cache"))
         .insert_header(("vary", "accept"))
@@ -87,14 +91,6 @@ fn with_headers(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((REFERRER_POLICY, "no-referrer"));
     response
-}
-
-fn is_unchanged(request: &HttpRequest) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&PAGE.tag)),
-        Err(_) => false,
-    }
 }
 
 #[cfg(test)]

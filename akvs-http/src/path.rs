@@ -10,6 +10,8 @@ use akvs_core::{Code, Error, Key, Namespace, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::problem;
+
 /// The segment before a key in base64url.
 const BASE64: &[u8] = b"~64";
 
@@ -71,8 +73,23 @@ fn namespace(segment: &str) -> Result<Cow<'_, str>> {
     })
 }
 
-fn no_such_path(why: &str) -> Error {
-    Error::new(Code::NotFound, why)
+/// The error of a path that there is not, which clients tell from a missing key: a wrong base URL leads here.
+pub(crate) fn no_such_path(why: impl Into<String>) -> Error {
+    Error::new(Code::NotFound, why).with(problem::MISSING, "path")
+}
+
+/// The error of a namespace that there is not.
+pub(crate) fn no_such_namespace() -> Error {
+    Error::new(Code::NotFound, "there is no such namespace").with(problem::MISSING, "namespace")
+}
+
+/// Whether a raw path has the shape of a key in base64url.
+pub(crate) fn has_base64_key(path: &str) -> bool {
+    let mut segments = path.split('/').skip(3);
+    segments
+        .next()
+        .is_some_and(|segment| segment.as_bytes() == BASE64)
+        && segments.next().is_some()
 }
 
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
@@ -123,7 +140,7 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
 /// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
 pub(crate) fn namespace_behind(prefix: &str, path: &str) -> Result<Namespace> {
     let name = path.strip_prefix(prefix).and_then(parse_namespace);
-    let name = name.ok_or_else(|| Error::new(Code::NotFound, "there is no such path"))?;
+    let name = name.ok_or_else(|| no_such_path("there is no such path"))?;
     Namespace::new(name?)
 }
 

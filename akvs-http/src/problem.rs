@@ -1,7 +1,8 @@
 //! Errors as HTTP: the one table from code to status, and the problem documents (RFC 9457).
 
 use actix_web::http::header::{
-    ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, AUTHORIZATION, ETAG, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
@@ -12,6 +13,10 @@ use crate::accept;
 use crate::access::request_id;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+/// What a 404 says is missing: `key`, `namespace`, or the `path` itself.
+const AKVS_MISSING: HeaderName = HeaderName::from_static("akvs-missing");
+/// The member that says so, where it is no key.
+pub(crate) const MISSING: &str = "missing";
 /// What the bodies are that have no type of their own.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -31,6 +36,7 @@ pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {
         Code::HistoryGone => (StatusCode::GONE, "History gone"),
         Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
         Code::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable"),
+        Code::MisdirectedRequest => (StatusCode::MISDIRECTED_REQUEST, "Misdirected request"),
         Code::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "Overloaded"),
         Code::Closing => (StatusCode::SERVICE_UNAVAILABLE, "Closing"),
         Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
@@ -71,11 +77,16 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
     if let Some(revision) = error.context().get("revision").and_then(Value::as_u64) {
         response.insert_header((ETAG, format!("\"{revision}\"")));
     }
+    if error.code() == Code::NotFound {
+        let missing = error.context().get(MISSING).and_then(Value::as_str);
+        response.insert_header((AKVS_MISSING, missing.unwrap_or("key")));
+    }
     // The original's two texts; a client that asks for JSON gets the document.
-    if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed)
-        && !accept::lists_json(request)
-    {
-        return response.content_type(TEXT).body(title);
+    if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed) {
+        response.insert_header((VARY, "accept"));
+        if !accept::lists_json(request) {
+            return response.content_type(TEXT).body(title);
+        }
     }
     response.content_type(PROBLEM_JSON).body(document(error))
 }

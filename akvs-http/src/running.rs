@@ -33,7 +33,7 @@ pub fn start(
             spawn(data.pulse.join(data.registry.clone()));
         }
         let cells = data.metrics.worker();
-        let observe = Observe::new(cells, data.registry.clone());
+        let observe = Observe::new(cells, Arc::clone(&data));
         let app = App::new().app_data(data.clone()).configure(app::configure);
         match is_owners {
             true => app.configure(owner::configure),

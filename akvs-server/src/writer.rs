@@ -28,7 +28,7 @@ impl Work {
     /// The memory that it holds while it waits, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Work::Apply(key, op) => key.as_bytes().len() + op.bytes(),
+            Work::Apply(key, op) => key.as_bytes().len() + op.bytes() + op.condition.bytes(),
             Work::Transact(txn) => txn.bytes(),
             Work::Configure(_) | Work::Drop | Work::Flush => 0,
         }

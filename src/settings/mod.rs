@@ -5,6 +5,7 @@
 //! | `schema` | every key, its type, bounds and default |
 //! | `units` | numbers, sizes and times as they are written, with their bounds |
 //! | `address` | addresses to listen on as they are written |
+//! | `hosts` | names under which the server may be asked as they are written |
 //! | `sources` | what a file, the environment and the flags say, each with where it said it |
 //! | `variables` | which variables begin with `AKVS_` and are not settings: injected, misspelt, unknown |
 //! | `home` | paths that begin with `~` |
@@ -14,6 +15,7 @@
 
 mod address;
 mod home;
+mod hosts;
 mod layers;
 mod paths;
 mod place;

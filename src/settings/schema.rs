@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Addresses;
+use super::hosts::HostNames;
 use super::units::{Count, Size, Time};
 
 const KIB: u64 = 1 << 10;
@@ -33,6 +34,7 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) listen: Addresses,
+    pub(crate) hosts: HostNames,
     /// 0 for one fewer than there are cores.
     pub(crate) workers: Count<0, 1_024>,
 }
@@ -95,6 +97,7 @@ impl Default for Settings {
         Settings {
             http: Http {
                 listen: Addresses::default(),
+                hosts: HostNames::default(),
                 workers: const { Count::new(0) },
             },
             auth: Auth {

@@ -133,3 +133,34 @@ fn a_server_that_is_not_there_is_said() {
     get(&["--url", "nonsense"]).assert_refused(78, &["URL"]);
     get(&["--url", "ftp://localhost"]).assert_refused(78, &["URL"]);
 }
+
+#[test]
+fn a_wrong_base_url_is_no_missing_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--engine", "memory"]);
+    for path in ["/kv", "/kv/a", "/prefix"] {
+        let url = format!("http://{}{path}", server.address());
+        for words in [
+            &["get", "a", "b"][..],
+            &["set", "a", "b", "c"],
+            &["del", "a", "b"],
+            &["ls", "a"],
+            &["ns", "ls"],
+            &["ns", "drop", "a", "--confirm", "a"],
+            &[
+                "txn",
+                "a",
+                r#"{"ops":[{"op":"set","key":"b","value":"c"}]}"#,
+            ],
+            &["export", "a"],
+        ] {
+            let ran = run(akvs().args(words).args(["--url", &url]));
+            ran.assert_refused(1, &["wrong base URL"]);
+        }
+    }
+    assert_eq!(
+        server.ask("GET", "/kv", b"").body,
+        br#"{"namespaces":[],"cursor":null}"#
+    );
+    server.stop();
+}

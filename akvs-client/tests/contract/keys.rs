@@ -224,9 +224,6 @@ fn the_whole_url_may_be_in_the_request_line() {
     let url = format!("{}/kv/ns/a%2Fb", app.url());
     assert_eq!(app.post(&url, "absolute").status, 201);
     assert_eq!(app.value("/kv/ns/a%2Fb"), b"absolute");
-    assert_eq!(
-        app.value("http://elsewhere.example/kv/ns/a%2Fb/"),
-        b"absolute"
-    );
-    assert_eq!(app.ask("GET", "http://elsewhere.example/nope").status, 404);
+    assert_eq!(app.value("http://elsewhere/kv/ns/a%2Fb/"), b"absolute");
+    assert_eq!(app.ask("GET", "http://elsewhere/nope").status, 404);
 }

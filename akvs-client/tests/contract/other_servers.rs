@@ -104,6 +104,33 @@ fn a_404_that_is_not_ours_is_no_missing_key() {
 }
 
 #[test]
+fn a_problem_document_of_another_program_is_no_missing_key() {
+    let (json, problem) = ("application/json", "application/problem+json");
+    let about_blank = r#"{"type":"about:blank","title":"Not Found","status":404}"#;
+    for (media_type, body) in [
+        (json, r#"{"detail":"Not Found"}"#),
+        (json, r#"{"code":"not_found","message":"no such route"}"#),
+        (problem, about_blank),
+        (
+            problem,
+            r#"{"type":"https://example.com/not-found","code":"not_found"}"#,
+        ),
+        (problem, ""),
+        (problem, "{}"),
+    ] {
+        let field = format!("Content-Type: {media_type}\r\n");
+        let server = Canned::answering(answer("404 Not Found", &field, body));
+        let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+        assert!(!error.is_not_found(), "{media_type} {body}: {error:?}");
+        // Where only the head comes too.
+        let head = format!("HTTP/1.1 404 Not Found\r\n{field}Content-Length: 7\r\n\r\n");
+        let server = Canned::answering(head);
+        let error = block_on(server.namespace().head("key")).unwrap_err();
+        assert!(!error.is_not_found(), "{media_type}: {error:?}");
+    }
+}
+
+#[test]
 fn a_problem_document_of_ours_is_a_missing_key() {
     let problem =
         r#"{"type":"urn:akvs:problem:not_found","code":"not_found","detail":"no such key"}"#;

@@ -57,6 +57,11 @@ impl Gate {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
+    /// Whether everybody is let in.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(**self.tokens.load(), Held::Open)
+    }
+
     /// How often other tokens came to hold.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)

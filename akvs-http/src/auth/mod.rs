@@ -12,10 +12,12 @@
 //! | `identity` | what a caller is told of itself |
 //! | `disclosure` | what an answer may tell to a token |
 //! | `page` | which requests other sites' pages make |
+//! | `host` | the names under which a server without tokens may be asked |
 
 mod disclosure;
 mod gate;
 mod grant;
+mod host;
 mod identity;
 mod page;
 mod token;
@@ -24,5 +26,6 @@ mod tokens;
 pub(crate) use gate::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
 pub(crate) use identity::Identity;
+pub(crate) use host::Hosts;
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;

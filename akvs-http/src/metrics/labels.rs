@@ -122,14 +122,14 @@ pub(super) const METHODS: [&str; 8] = [
 ];
 
 /// The statuses that are told apart, the usual ones first; any other is the one behind them.
-pub(super) const STATUSES: [&str; 31] = [
+pub(super) const STATUSES: [&str; 32] = [
     "200", "201", "404", "304", "204", "206", "412", "400", "401", "403", "405", "406", "408",
-    "409", "410", "411", "413", "414", "415", "416", "422", "426", "429", "431", "500", "501",
-    "502", "503", "504", "507", "other",
+    "409", "410", "411", "413", "414", "415", "416", "421", "422", "426", "429", "431", "500",
+    "501", "502", "503", "504", "507", "other",
 ];
 const CODES: [u16; STATUSES.len() - 1] = [
     200, 201, 404, 304, 204, 206, 412, 400, 401, 403, 405, 406, 408, 409, 410, 411, 413, 414, 415,
-    416, 422, 426, 429, 431, 500, 501, 502, 503, 504, 507,
+    416, 421, 422, 426, 429, 431, 500, 501, 502, 503, 504, 507,
 ];
 
 /// What a request is counted under, apart from its status.
@@ -156,6 +156,10 @@ impl Labels {
             route: Route::of(head),
             method,
         }
+    }
+
+    pub(crate) fn route(self) -> Route {
+        self.route
     }
 
     /// Whether the answer has no body, whatever its head says.

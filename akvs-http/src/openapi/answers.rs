@@ -79,6 +79,7 @@ pub(super) fn tag() -> Header {
 pub(super) fn of_entry(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header("ETag", tag())
+        .header("Cache-Control", only("no-cache"))
         .header(
             "Last-Modified",
             text_header("When this revision was written."),

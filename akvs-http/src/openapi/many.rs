@@ -117,6 +117,7 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
         "A first line, a line for each key, and a last one, without which it was cut off.",
     )
     .content(NDJSON, answers::bytes())
+    .header("Cache-Control", answers::only("no-store"))
     .header("X-Content-Type-Options", answers::only("nosniff"))
     .header(
         "Content-Encoding",

@@ -51,15 +51,24 @@ pub(super) fn routes() -> [Route; 8] {
         ),
         guarded("/openapi.json").with(
             get("openapi", "This document")
-                .takes([if_none_match("Only if it has none of these tags.")])
+                .takes([
+                    if_match(),
+                    if_none_match("Only if it has none of these tags."),
+                ])
                 .answers(200, this())
                 .answers(
                     304,
                     tagged(answers::plain("The client has it already.")).build(),
-                ),
+                )
+                .refuses([Code::InvalidRequest, Code::PreconditionFailed]),
         ),
         guarded("/").with(root()),
     ]
+}
+
+fn if_match() -> Parameter {
+    let text = "Only if it has one of these tags.";
+    parameters::field("If-Match", parameters::tags(), text)
 }
 
 fn if_none_match(text: &str) -> Parameter {
@@ -77,7 +86,7 @@ fn metrics() -> Response {
         .fold(answers::plain("The metrics."), |response, format| {
             response.content(format.media_type(), Content::new(Some(string())))
         });
-    response
+    vary(response, "accept")
         .header("Cache-Control", answers::only("no-store"))
         .build()
 }
@@ -108,7 +117,11 @@ fn root() -> Asked {
             "A text that names the server and the paths; to browsers, which list `text/html` in `Accept`, the admin \
              page. The page needs no token: it holds no data.",
         )
-        .takes([if_none_match("The page only if it has none of these tags.")])
+        .takes([
+            if_match(),
+            if_none_match("Only if it has none of these tags."),
+        ])
+        .refuses([Code::InvalidRequest, Code::PreconditionFailed])
         .answers(200, of_page(both))
         .answers(304, of_page(answers::plain("The client has the page already.")))
 }

@@ -14,7 +14,8 @@ use super::problems;
 use crate::problem;
 
 /// What any request may meet, but those that say how the server is.
-const OF_ALL: [Code; 5] = [
+const OF_ALL: [Code; 6] = [
+    Code::MisdirectedRequest,
     Code::Overloaded,
     Code::Closing,
     Code::Unavailable,
@@ -170,7 +171,7 @@ impl Route {
     /// What any request here may meet.
     fn refusals(&self) -> impl Iterator<Item = Code> + use<> {
         let all: &'static [Code] = match self.is_open {
-            true => &[],
+            true => &[Code::MisdirectedRequest],
             false => &OF_ALL,
         };
         let tokens: &'static [Code] = match self.is_open {

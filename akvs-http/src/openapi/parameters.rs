@@ -20,8 +20,9 @@ pub(super) const DATE_TIME: &str =
 pub(super) const TIME: &str =
     "^(0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
 pub(super) const TIME_OR_KEEP: &str = "^(keep|0*[1-9][0-9]*|([0-9]+(ms|s|m|h|d) ?)*0*[1-9][0-9]*(ms|s|m|h|d)( ?[0-9]+(ms|s|m|h|d))*)$";
-/// `*`, or a list of entity tags (RFC 9110, section 8.8.3), which have no comma here.
-const TAGS: &str = "^(\\*|(W/)?\"[!#-+\\x2d-~]*\"([ \\t]*,[ \\t]*(W/)?\"[!#-+\\x2d-~]*\")*)$";
+/// `*`, or a list of entity tags (RFC 9110, sections 5.6.1 and 8.8.3), whose elements may be empty.
+const TAGS: &str =
+    "^([ \\t]*\\*[ \\t]*|[ \\t,]*(W/)?\"[ !#-~]*\"([ \\t]*,[ \\t,]*(W/)?\"[ !#-~]*\")*[ \\t,]*)$";
 
 /// A string that the pattern fits.
 pub(super) fn pattern(pattern: &str) -> Object {
@@ -180,6 +181,11 @@ pub(super) fn ttl() -> Parameter {
     query("ttl", pattern(TIME_OR_KEEP), text)
 }
 
+/// Entity tags.
+pub(super) fn tags() -> Object {
+    pattern(TAGS)
+}
+
 pub(super) fn if_match() -> Parameter {
     let text = "Only if the key is at one of these revisions, or with `*` if it exists (RFC 9110, section 13.1.1).";
     field("If-Match", pattern(TAGS), text)
@@ -188,6 +194,17 @@ pub(super) fn if_match() -> Parameter {
 pub(super) fn if_none_match() -> Parameter {
     let text = "Only if the key is at none of these revisions (RFC 9110, section 13.1.2).";
     field("If-None-Match", pattern(TAGS), text)
+}
+
+pub(super) fn if_modified_since() -> Parameter {
+    let text = "Only if it was modified after this date; not heeded beside `If-None-Match` (RFC 9110, section 13.1.3).";
+    field("If-Modified-Since", Object::with_type(Type::String), text)
+}
+
+pub(super) fn if_unmodified_since() -> Parameter {
+    let text = "Only if the key was not modified after this date, which has whole seconds: `If-Match` tells more; not \
+        heeded beside it (RFC 9110, section 13.1.4).";
+    field("If-Unmodified-Since", Object::with_type(Type::String), text)
 }
 
 /// What a header field can be that is kept and given back.

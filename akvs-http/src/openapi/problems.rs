@@ -140,6 +140,7 @@ fn with_fields_of(code: Code, response: ResponseBuilder) -> ResponseBuilder {
         | Code::NotFound
         | Code::Conflict
         | Code::HistoryGone
+        | Code::MisdirectedRequest
         | Code::TooLarge
         | Code::Closing
         | Code::Unavailable

@@ -33,6 +33,8 @@ fn get() -> Asked {
         .takes([
             parameters::if_match(),
             parameters::if_none_match(),
+            parameters::if_modified_since(),
+            parameters::if_unmodified_since(),
             text_field("Range", "One range of bytes; several give the whole value."),
             text_field("If-Range", "The range only of this revision, else the whole value."),
             text_field("Prefer", "`wait=N` with `If-None-Match` (RFC 7240, section 4.3)."),
@@ -82,9 +84,10 @@ fn post() -> Asked {
             parameters::if_match(),
             field(
                 "If-None-Match",
-                parameters::pattern("^\\*$"),
-                "Only create (RFC 9110, section 13.1.2); not with `op=touch`.",
+                parameters::tags(),
+                "With `*` only create; else only if the key is at none of these revisions (RFC 9110, section 13.1.2).",
             ),
+            parameters::if_unmodified_since(),
             field(
                 "Content-Encoding",
                 parameters::kept(),
@@ -116,7 +119,11 @@ fn value() -> RequestBody {
 fn delete() -> Asked {
     let done = answers::text("It is gone; also where it was not there.", "OK");
     Asked::new(HttpMethod::Delete, "deleteValue", "Delete a key")
-        .takes([parameters::if_match()])
+        .takes([
+            parameters::if_match(),
+            parameters::if_none_match(),
+            parameters::if_unmodified_since(),
+        ])
         .answers(200, answers::of_change(done).build())
         .refuses([Code::InvalidRequest, Code::PreconditionFailed])
         .refuses(OF_CHANGES)

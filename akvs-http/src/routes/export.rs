@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_ENCODING, VARY};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::Limit;
 use akvs_core::{Namespace, Result, View, Views};
@@ -18,6 +18,7 @@ use super::list::{self, blocking};
 use super::pieces::{SNAPSHOT_TIME, pieces};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
+use crate::fields::NO_STORE;
 use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
 use crate::{body, params, path, problem};
 
@@ -77,6 +78,7 @@ async fn export(
     response
         .content_type(NDJSON)
         .insert_header((VARY, "accept-encoding"))
+        .insert_header((CACHE_CONTROL, NO_STORE))
         .insert_header(("x-content-type-options", "nosniff"));
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));

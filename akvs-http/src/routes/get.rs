@@ -15,6 +15,7 @@ use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
 use crate::item::Item;
 use crate::json::{self, List, object};
+use crate::path;
 
 /// The most bytes of the values in one answer.
 const MAX_VALUE_BYTES: usize = 64 << 20;
@@ -94,7 +95,7 @@ async fn get(state: &State, grant: &Grant, name: &Namespace, asked: Asked) -> Re
     let found = web::block(move || {
         let view = registry.view(&name)?;
         if !view.exists() {
-            return Err(Error::new(Code::NotFound, "there is no such namespace"));
+            return Err(path::no_such_namespace());
         }
         render(&view, &keys, registry.now())
     });

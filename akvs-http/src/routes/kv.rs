@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{long_poll, namespaces};
 use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
-use crate::conditions::Part;
+use crate::conditions::Reading;
 use crate::params::{self, Params, Verb};
 use crate::path::{self, KeyPath};
 use crate::{body, conditions, problem, wire};
@@ -48,7 +48,7 @@ async fn answer(
         if path == "/kv" {
             return namespaces::list(request, state, grant).await;
         }
-        return Err(Error::new(Code::NotFound, "there is no such path"));
+        return Err(path::no_such_path("there is no such path"));
     };
     if let Some(name) = path::parse_namespace(rest) {
         return namespaces::answer(request, payload, state, &grant, &name?).await;
@@ -82,11 +82,11 @@ async fn get(
     let headers = request.headers();
     let wait = conditions::wait(headers);
     if let Some(wait) = wait
-        && conditions::is_unchanged(headers, entry.revision)?
+        && reading(request, state, &entry)? == Reading::Unchanged
     {
         entry = long_poll::until_changed(headers, state, grant, &path, wait).await?;
     }
-    let mut response = read(request, entry)?;
+    let mut response = read(request, state, entry)?;
     if let Some(wait) = wait {
         let applied = format!("wait={}", wait.as_secs());
         if let Ok(applied) = HeaderValue::try_from(applied) {
@@ -97,23 +97,16 @@ async fn get(
 }
 
 /// The answer to a reader of an entry: all of it, a part, or that nothing has changed.
-fn read(request: &HttpRequest, entry: Entry) -> Result<HttpResponse> {
-    let headers = request.headers();
-    if !conditions::is_wanted(headers, &entry)? {
-        let text = "the key is at another revision than if-match wants";
-        return Err(
-            Error::new(Code::PreconditionFailed, text).with("revision", entry.revision.get())
-        );
-    }
-    if conditions::is_unchanged(headers, entry.revision)? {
-        return Ok(wire::unchanged(&entry));
-    }
-    let part = match *request.method() {
-        // A range has a meaning for GET only (RFC 9110, section 14.2).
-        Method::HEAD => Part::Whole,
-        _ => conditions::part(headers, &entry),
-    };
-    Ok(wire::entry(entry, part))
+fn read(request: &HttpRequest, state: &State, entry: Entry) -> Result<HttpResponse> {
+    Ok(match reading(request, state, &entry)? {
+        Reading::Unchanged => wire::unchanged(&entry),
+        Reading::Value(part) => wire::entry(entry, part),
+    })
+}
+
+fn reading(request: &HttpRequest, state: &State, entry: &Entry) -> Result<Reading> {
+    let now = || state.registry.now();
+    conditions::of_read(request.method(), request.headers(), entry, now)
 }
 
 async fn post(
@@ -124,7 +117,8 @@ async fn post(
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
     let Params { verb, ttl } = params::of_post(request.query_string())?;
-    let condition = conditions::of_write(request.headers(), verb != Verb::Touch)?;
+    let headers = request.headers();
+    let condition = conditions::of_write(headers, || state.registry.now())?;
     may_depend(grant, verb, &condition)?;
     let representation = wire::representation(request)?;
     let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
@@ -148,8 +142,10 @@ async fn post(
     };
     let KeyPath { namespace, key } = path;
     let outcome = submit(state, &namespace, key, Op::from(action).on(condition)).await;
-    let outcome =
-        outcome.map_err(|error| grant.withhold(state.value_limits.explain(error), &namespace))?;
+    let outcome = outcome.map_err(|error| {
+        let error = state.value_limits.explain(error);
+        grant.withhold(conditions::explain(error, headers), &namespace)
+    })?;
     if !grant.reads() {
         let has_own_deadline = ttl != Ttl::Keep;
         return Ok(wire::unseen(
@@ -203,16 +199,16 @@ async fn delete(
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
     params::none(request.query_string())?;
-    let op = Op::delete().on(conditions::of_write(request.headers(), false)?);
-    may_depend(grant, Verb::Set, &op.condition)?;
+    let headers = request.headers();
+    let condition = conditions::of_write(headers, || state.registry.now())?;
+    may_depend(grant, Verb::Set, &condition)?;
+    let op = Op::delete().on(condition);
     // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
     let outcome = match state.registry.existing(&path.namespace)? {
-        Some(_) => submit(state, &path.namespace, path.key, op).await?,
-        None => {
-            apply(op, None, Timestamp::default())?;
-            Outcome::default()
-        }
+        Some(_) => submit(state, &path.namespace, path.key, op).await,
+        None => apply(op, None, Timestamp::default()).map(|_| Outcome::default()),
     };
+    let outcome = outcome.map_err(|error| conditions::explain(error, headers))?;
     if !grant.reads() {
         let untold = Outcome::default();
         return Ok(wire::unseen(HttpResponse::Ok(), "OK", untold, false));

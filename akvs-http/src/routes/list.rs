@@ -3,6 +3,7 @@
 //! It owns how a page is gathered. A page is of one view, and ends after so many items or bytes, or so much reading.
 //! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
 
+use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::{Limit, Span};
 use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
@@ -17,6 +18,7 @@ use crate::auth::{Demand, Grant, Right};
 use crate::cursor::{self, Kind, Listing};
 use crate::item::{Item, Prefix};
 use crate::params::{self, ListParams};
+use crate::path;
 
 /// A page ends once its keys and values have so many bytes.
 const PAGE_BYTES: usize = 1 << 20;
@@ -72,14 +74,17 @@ pub(super) async fn answer(
     }
     let registry = state.registry.clone();
     let body = blocking(move || document(&registry, &name, &params)).await?;
-    Ok(json(body))
+    let mut response = json(body);
+    let vary = HeaderValue::from_static("accept");
+    response.headers_mut().insert(VARY, vary);
+    Ok(response)
 }
 
 /// The view of a namespace that there is.
 pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<View> {
     let view = registry.view(name)?;
     if !view.exists() {
-        return Err(Error::new(Code::NotFound, "there is no such namespace"));
+        return Err(path::no_such_namespace());
     }
     Ok(view)
 }

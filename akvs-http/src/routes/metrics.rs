@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, CACHE_CONTROL};
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Counts, Error, Namespace, Result};
 use akvs_registry::Registry;
@@ -48,6 +48,7 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
         .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((VARY, "accept"))
         .body(text))
 }
 

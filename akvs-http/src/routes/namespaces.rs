@@ -13,7 +13,7 @@ use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
 use crate::cursor::{self, Kind, Listing};
 use crate::params::{self, NamespacesParams, Removal};
-use crate::{problem, wire};
+use crate::{path, problem, wire};
 
 const ALLOW_LIST: &str = "GET, HEAD, OPTIONS";
 const ALLOW: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
@@ -141,7 +141,7 @@ fn tell(info: &NamespaceInfo) -> Value {
 /// `DELETE /kv/{namespace}?confirm={namespace}`.
 async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse> {
     if !state.registry.drop_namespace(name.as_str()).await? {
-        return Err(Error::new(Code::NotFound, "there is no such namespace"));
+        return Err(path::no_such_namespace());
     }
     Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
 }

@@ -1,16 +1,14 @@
 //! `GET /openapi.json`: all that can be asked of the server, for programs.
 
 use actix_web::body;
-use actix_web::http::header::{
-    CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::Result;
 
 use crate::app::State;
 use crate::openapi::document;
-use crate::problem;
+use crate::{conditions, problem};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
@@ -26,15 +24,15 @@ pub(crate) async fn serve(
 
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     state.admit(request)?;
-    Ok(match *request.method() {
+    match *request.method() {
         Method::GET | Method::HEAD => shown(request),
-        _ => problem::other_method(request, ALLOW),
-    })
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
 }
 
-fn shown(request: &HttpRequest) -> HttpResponse {
+fn shown(request: &HttpRequest) -> Result<HttpResponse> {
     let document = document();
-    let mut response = match is_known(request.headers(), &document.etag) {
+    let mut response = match conditions::of_document(request.headers(), &document.etag)? {
         true => HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new())
             .map_into_boxed_body(),
         false => HttpResponse::Ok()
@@ -48,15 +46,5 @@ fn shown(request: &HttpRequest) -> HttpResponse {
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {
         headers.insert(ETAG, etag);
     }
-    response
-}
-
-/// Whether the client has this document already (`If-None-Match`, compared weakly).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH);
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    Ok(response)
 }

@@ -14,7 +14,7 @@ use super::pieces::pieces;
 use crate::app::State;
 use crate::body::{self, Limits};
 use crate::owner::{Operator, Parts};
-use crate::problem;
+use crate::{path, problem};
 
 const GET: &str = "GET, HEAD, OPTIONS";
 const GET_PUT: &str = "GET, HEAD, PUT, OPTIONS";
@@ -206,5 +206,6 @@ fn is_read(request: &HttpRequest) -> bool {
 /// Who does it; another site's page asks them for nothing, also where the socket is handed on to a port.
 fn operator(request: &HttpRequest, state: &State) -> Result<Arc<dyn Operator>> {
     state.admit(request)?;
-    state.operator.clone().ok_or_else(Error::not_found)
+    let operator = state.operator.clone();
+    operator.ok_or_else(|| path::no_such_path("there is no such path"))
 }

@@ -1,13 +1,15 @@
 //! `GET /`: what this is, and what can be asked of it: the admin page for browsers, a text for others.
 
 use actix_web::http::Method;
+use actix_web::http::header::{ETAG, HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::Result;
 
 use crate::app::State;
-use crate::{accept, body, page, problem};
+use crate::{accept, body, conditions, page, problem};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
+const VARY_ACCEPT: HeaderValue = HeaderValue::from_static("accept");
 const PATHS: &str = "\
 GET POST DELETE   /kv/{namespace}/{key}   a value
 GET               /kv                     namespaces
@@ -32,7 +34,12 @@ pub(crate) async fn serve(
     state: web::Data<State>,
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
-    answer(&request, &state).unwrap_or_else(|error| problem::respond(&request, &error))
+    answer(&request, &state).unwrap_or_else(|error| {
+        let mut response = problem::respond(&request, &error);
+        // Who accepts HTML may get the page.
+        response.headers_mut().insert(VARY, VARY_ACCEPT);
+        response
+    })
 }
 
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
@@ -46,12 +53,21 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
 /// shows comes from elsewhere. The text needs one, as all else does.
 fn shown(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     if accept::prefers_html(request) {
-        return Ok(page::answer(request));
+        return page::answer(request);
     }
     state.admit(request)?;
     let version = state.about.version;
-    Ok(HttpResponse::Ok()
-        .content_type(problem::TEXT)
-        .insert_header(("vary", "accept"))
-        .body(format!("akvs {version}\n\n{PATHS}")))
+    let etag = format!("\"{version}\"");
+    let mut response = match conditions::of_document(request.headers(), &etag)? {
+        true => HttpResponse::NotModified().finish(),
+        false => HttpResponse::Ok()
+            .content_type(problem::TEXT)
+            .body(format!("akvs {version}\n\n{PATHS}")),
+    };
+    let headers = response.headers_mut();
+    headers.insert(VARY, VARY_ACCEPT);
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(ETAG, etag);
+    }
+    Ok(response)
 }

@@ -388,6 +388,7 @@ fn is_of_a_record(code: Code) -> bool {
         | Code::MethodNotAllowed
         | Code::HistoryGone
         | Code::RangeNotSatisfiable
+        | Code::MisdirectedRequest
         | Code::Overloaded
         | Code::Closing
         | Code::Unavailable

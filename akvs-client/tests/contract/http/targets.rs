@@ -22,7 +22,7 @@ fn a_target_in_absolute_form_names_the_same_key() {
     app.post("/kv/ns/a%2Fb", "value");
     for target in [
         "http://localhost/kv/ns/a%2Fb",
-        "HTTP://other.example:81/kv/ns/a%2Fb/",
+        "HTTP://other:81/kv/ns/a%2Fb/",
         "https://localhost/kv/ns/~64/YS9i",
     ] {
         assert_eq!(app.value(target), b"value", "{target}");

@@ -1,0 +1,194 @@
+//! Dates in header fields (RFC 9110, section 5.6.7), in the three forms that a recipient must take.
+//!
+//! It is less strict than the sender's rules in one point: the name of the day need not be that of the date. A condition
+//! whose date is ignored is as good as none, so a date is ignored only where it says no moment.
+
+use akvs_core::Timestamp;
+
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+const DAY_SECS: i64 = 86_400;
+
+/// Parses a date; a moment before 1970 counts as the first one of 1970. `now` tells the century of a year of two digits.
+pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let (name, rest) = text.trim_matches([' ', '\t']).split_once(' ')?;
+    let is_short = |name: &str| DAYS.iter().any(|day| day[..3] == *name);
+    let secs = match name.strip_suffix(',') {
+        Some(name) if is_short(name) => imf_fixdate(rest),
+        Some(name) if DAYS.contains(&name) => rfc850_date(rest, now),
+        None if is_short(name) => asctime_date(rest),
+        Some(_) | None => None,
+    }?;
+    let secs = u64::try_from(secs).unwrap_or_default();
+    Some(Timestamp::from_millis(secs * 1_000))
+}
+
+/// `06 Nov 1994 08:49:37 GMT`
+fn imf_fixdate(text: &str) -> Option<i64> {
+    let mut parts = text.strip_suffix(" GMT")?.split(' ');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let time = parts.next().filter(|_| parts.next().is_none())?;
+    moment([digits(year, 4)?, month_of(month)?, digits(day, 2)?], time)
+}
+
+/// `06-Nov-94 08:49:37 GMT`
+fn rfc850_date(text: &str, now: Timestamp) -> Option<i64> {
+    let (date, time) = text.strip_suffix(" GMT")?.split_once(' ')?;
+    let mut parts = date.split('-');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let year = digits(year, 2).filter(|_| parts.next().is_none())?;
+    // The latest year with these digits that is not more than 50 years ahead.
+    let latest = 1970 + (now.as_secs() as i64) / (365 * DAY_SECS + DAY_SECS / 4) + 50;
+    let year = latest - (latest - year).rem_euclid(100);
+    moment([year, month_of(month)?, digits(day, 2)?], time)
+}
+
+/// `Nov  6 08:49:37 1994`
+fn asctime_date(text: &str) -> Option<i64> {
+    let (month, rest) = text.split_once(' ')?;
+    let (day, rest) = rest.split_at_checked(2)?;
+    let day = match day.strip_prefix(' ') {
+        Some(digit) => digits(digit, 1)?,
+        None => digits(day, 2)?,
+    };
+    let (time, year) = rest.strip_prefix(' ')?.split_once(' ')?;
+    moment([digits(year, 4)?, month_of(month)?, day], time)
+}
+
+fn month_of(name: &str) -> Option<i64> {
+    let place = MONTHS.iter().position(|month| *month == name)?;
+    Some(place as i64 + 1)
+}
+
+fn digits(text: &str, count: usize) -> Option<i64> {
+    let is_number = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok())?
+}
+
+/// The seconds since 1970 of a year, a month and a day at a time of day.
+fn moment([year, month, day]: [i64; 3], time: &str) -> Option<i64> {
+    let mut parts = time.split(':').map(|part| digits(part, 2));
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    // 60 is a leap second.
+    let is_time = hour < 24 && minute < 60 && second <= 60 && parts.next().is_none();
+    let is_day = (1..=month_length(year, month)).contains(&day);
+    if !is_time || !is_day {
+        return None;
+    }
+    Some(days(year, month, day) * DAY_SECS + hour * 3_600 + minute * 60 + second)
+}
+
+fn month_length(year: i64, month: i64) -> i64 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// The days since 1970-01-01 in the Gregorian calendar, counted in years that begin in March.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// In 2026.
+    const NOW: Timestamp = Timestamp::from_millis(1_796_000_000_000);
+
+    fn secs(text: &str) -> Option<u64> {
+        parse(text, NOW).map(Timestamp::as_secs)
+    }
+
+    #[test]
+    fn a_date_has_three_forms() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "\tSun, 06 Nov 1994 08:49:37 GMT ",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(secs(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(secs("Thu, 31 Dec 1998 23:59:60 GMT"), Some(915_148_800));
+        assert_eq!(secs("Sun Nov 16 08:49:37 1994"), Some(784_975_777));
+    }
+
+    #[test]
+    fn every_day_is_the_one_that_is_written() {
+        for day in (0..400 * 366).step_by(17) {
+            let time = UNIX_EPOCH + Duration::from_secs(day * 86_400 + 1);
+            let text = httpdate::fmt_http_date(time);
+            assert_eq!(secs(&text), Some(day * 86_400 + 1), "{text}");
+        }
+        assert_eq!(secs("Fri, 31 Dec 9999 23:59:59 GMT"), Some(253_402_300_799));
+    }
+
+    #[test]
+    fn what_is_before_1970_is_the_earliest_moment() {
+        for text in [
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+            "Mon, 01 Jan 0001 00:00:00 GMT",
+            "Sat Jan  1 00:00:00 0000",
+        ] {
+            assert_eq!(secs(text), Some(0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_of_two_digits_is_at_most_50_years_ahead() {
+        let year = |text: &str| secs(text).map(|secs| 1970 + secs / 31_557_000);
+        assert_eq!(year("Sunday, 06-Nov-76 08:49:37 GMT"), Some(2076));
+        assert_eq!(year("Sunday, 06-Nov-77 08:49:37 GMT"), Some(1977));
+        assert_eq!(year("Sunday, 06-Nov-00 08:49:37 GMT"), Some(2000));
+    }
+
+    #[test]
+    fn what_says_no_moment_is_no_date() {
+        for text in [
+            "",
+            "0",
+            "784111777",
+            "1994-11-06T08:49:37Z",
+            "06 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "sun, 06 nov 1994 08:49:37 gmt",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 94 08:49:37 GMT",
+            "Sun, 31 Nov 1994 08:49:37 GMT",
+            "Wed, 29 Feb 1995 08:49:37 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 06 Nov 1994 08:60:00 GMT",
+            "Sun, 06 Nov 1994 08:49:61 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 +8:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT, Mon, 07 Nov 1994 08:49:37 GMT",
+            "\"Sun, 06 Nov 1994 08:49:37 GMT\"",
+            "Sun Nov 6 08:49:37 1994",
+            "Sun Nov  6 08:49:37 94",
+            "Sün, 06 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(secs(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Names under which the server may be asked, as they are written: one, or a list, which may be empty.
+//!
+//! It owns their spelling. Which requests are judged by them, `akvs-http` says.
+
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// More would be a mistake.
+const MOST: usize = 64;
+/// The longest name of the domain name system, in bytes.
+const NAME_BYTES: usize = 253;
+
+/// Host names. Read from a list, or from a text in which commas part them. Each of them:
+///
+/// - has 1 to 253 letters of ASCII, digits, hyphens, underscores and dots, no two dots together and none in front;
+/// - stands alone: without a scheme, a port and a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct HostNames(Vec<String>);
+
+impl HostNames {
+    fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<HostNames, String> {
+        let list = texts
+            .into_iter()
+            .map(|text| match check(text.trim()) {
+                Ok(()) => Ok(text.trim().to_owned()),
+                Err(why) => Err(format!("has {text:?}, which {why}")),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        match list.len() {
+            0..=MOST => Ok(HostNames(list)),
+            _ => Err(format!("names more than {MOST} hosts")),
+        }
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+fn check(name: &str) -> Result<(), &'static str> {
+    const SUCH_AS: &str = "is no host name; write it such as db.example.com";
+    if name.contains("://") {
+        return Err("has a scheme; write the name alone, such as db.example.com");
+    }
+    if name.contains(':') {
+        return Err("has a port; write the name alone, such as db.example.com");
+    }
+    if !name.is_ascii() {
+        return Err(
+            "is not ASCII; write it as the domain name system does, such as xn--bcher-kva.example",
+        );
+    }
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    let has_labels = labels.split('.').all(|label| !label.is_empty());
+    match name.len() <= NAME_BYTES && has_labels && name.bytes().all(is_taken) {
+        true => Ok(()),
+        false => Err(SUCH_AS),
+    }
+}
+
+impl<'de> Deserialize<'de> for HostNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<HostNames, D::Error> {
+        deserializer.deserialize_any(HostNamesVisitor)
+    }
+}
+
+struct HostNamesVisitor;
+
+impl<'de> Visitor<'de> for HostNamesVisitor {
+    type Value = HostNames;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a host name, or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<HostNames, E> {
+        let names = match text.trim().is_empty() {
+            true => Vec::new(),
+            false => text.split(',').collect(),
+        };
+        HostNames::parse(names).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<HostNames, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = list.next_element::<String>()? {
+            texts.push(text);
+        }
+        HostNames::parse(texts.iter().map(String::as_str)).map_err(A::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_alone() {
+        for good in [
+            "db.example.com",
+            "DB.example.",
+            "akvs",
+            "a_b-c.d",
+            "10.0.0.1",
+        ] {
+            assert!(HostNames::parse([good]).is_ok(), "{good}");
+        }
+        for (bad, word) in [
+            ("", "host name"),
+            (".", "host name"),
+            ("a..b", "host name"),
+            (".a", "host name"),
+            ("a b", "host name"),
+            ("a/b", "host name"),
+            ("*.example.com", "host name"),
+            ("http://a.b", "scheme"),
+            ("a.b:80", "port"),
+            ("[::1]", "port"),
+            ("bücher.example", "ASCII"),
+        ] {
+            let why = HostNames::parse([bad]).expect_err(bad);
+            assert!(why.contains(word), "{bad}: {why}");
+        }
+        assert!(HostNames::parse(["a".repeat(254).as_str()]).is_err());
+        assert!(HostNames::parse(vec!["a"; MOST + 1]).is_err());
+    }
+}
