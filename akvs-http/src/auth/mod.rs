@@ -25,7 +25,7 @@ mod tokens;
 
 pub(crate) use gate::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
-pub(crate) use identity::Identity;
 pub(crate) use host::Hosts;
+pub(crate) use identity::Identity;
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;
