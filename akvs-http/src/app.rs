@@ -60,7 +60,7 @@ impl State {
         let asking = Asking {
             method: request.method(),
             headers: request.headers(),
-            is_owner: request.conn_data().is_some_and(Asker::is_owner),
+            is_owner: Asker::with(request, Asker::is_owner).unwrap_or(false),
         };
         self.gate.admit(&asking, || self.registry.now())
     }

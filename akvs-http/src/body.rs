@@ -190,7 +190,7 @@ pub(crate) async fn receive(
     limits.check(announced)?;
     let mut reserved = memory.reserve();
     let announced = announced.unwrap_or(0) as usize;
-    let whole = collect(payload, announced, limits.max_bytes, &mut reserved);
+    let whole = collect(request, payload, announced, limits.max_bytes, &mut reserved);
     let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
         let text = format!("the body did not arrive within {:?}", limits.timeout);
         return Err(
@@ -198,14 +198,12 @@ pub(crate) async fn receive(
         );
     };
     let body = body?.ok_or_else(|| limits.too_large(None))?;
-    if let Some(asker) = request.conn_data::<Asker>() {
-        asker.has_body();
-    }
     Ok(body)
 }
 
 /// Gathers the chunks of a body; none where there are more bytes than the limit.
 async fn collect(
+    request: &HttpRequest,
     payload: &mut web::Payload,
     announced: usize,
     max_bytes: usize,
@@ -214,7 +212,7 @@ async fn collect(
     let Some(first) = payload.next().await else {
         return Ok(Some(Bytes::new()));
     };
-    let first = first.map_err(|error| broken(&error))?;
+    let first = first.map_err(|error| broken(request, &error))?;
     if announced > 0 && first.len() == announced {
         // A copy of its own length, because the chunk is a slice of the connection's read buffer.
         return Ok(Some(Bytes::copy_from_slice(&first)));
@@ -222,7 +220,7 @@ async fn collect(
     let mut body = BytesMut::with_capacity(announced.max(first.len()));
     let mut next = Some(Ok(first));
     while let Some(chunk) = next {
-        let chunk = chunk.map_err(|error| broken(&error))?;
+        let chunk = chunk.map_err(|error| broken(request, &error))?;
         if body.len() + chunk.len() > max_bytes {
             return Ok(None);
         }
@@ -266,11 +264,6 @@ pub(crate) async fn discard(
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, rest).await;
 }
 
-/// Whether a request says that it has a body.
-pub(crate) fn is_announced(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING) || announced(headers).is_some_and(|bytes| bytes > 0)
-}
-
 /// The length that a request says its body has.
 pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers
@@ -282,15 +275,18 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-pub(crate) fn broken(error: &PayloadError) -> Error {
+/// That a body did not come whole, and why.
+pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
+    if let Some(fault) = Asker::with(request, Asker::fault).flatten() {
+        let text = format!("malformed chunked body: {fault}");
+        return Error::new(Code::InvalidRequest, text);
+    }
     let text = match error {
         PayloadError::Incomplete(_) => "the body ended early",
         PayloadError::EncodingCorrupted => "the body is not encoded as the head says",
-        PayloadError::Overflow
-        | PayloadError::UnknownLength
-        | PayloadError::Http2Payload(_)
-        | PayloadError::Io(_)
-        | _ => "the body could not be read",
+        PayloadError::Overflow | PayloadError::UnknownLength | PayloadError::Io(_) | _ => {
+            "the body could not be read"
+        }
     };
     Error::new(Code::InvalidRequest, text).because(std::io::Error::other(error.to_string()))
 }

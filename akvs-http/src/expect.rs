@@ -30,7 +30,9 @@ pub(crate) async fn invite(
 
 fn judge(request: &Request, state: &State) -> Result<()> {
     let route = Labels::of(request.head()).route();
-    guard::judge(request.head(), route, request.conn_data::<Asker>(), state)?;
+    let of_stream = Asker::of_stream(request);
+    let asker = request.conn_data::<Asker>().or(of_stream.as_deref());
+    guard::judge(request.head(), route, asker, state)?;
     let path = request.path();
     let announced = body::announced(request.headers());
     let of_import = path == "/import" || path.starts_with("/import/");
@@ -40,7 +42,7 @@ fn judge(request: &Request, state: &State) -> Result<()> {
         let asking = Asking {
             method: request.method(),
             headers: request.headers(),
-            is_owner: request.conn_data().is_some_and(Asker::is_owner),
+            is_owner: asker.is_some_and(Asker::is_owner),
         };
         let now = || registry.now();
         state.gate.admit(&asking, now)?;

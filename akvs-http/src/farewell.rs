@@ -33,24 +33,14 @@ pub(crate) fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([before, close, &fields, after, &document].concat().into())
 }
 
-/// Why actix refuses; none of a status that it does not use.
+/// Why actix refuses; none of a status that it does not use. All that it is known to refuse was refused before.
 fn reason(status: StatusCode) -> Option<Error> {
-    let refused = |text: &str| Error::new(Code::InvalidRequest, text);
-    match status {
-        StatusCode::BAD_REQUEST => Some(refused(
-            "this is no request of HTTP/1.1 that is understood, or its path is longer than 65535 bytes",
-        )),
-        StatusCode::REQUEST_TIMEOUT => Some(
-            refused("the head of the request did not arrive in time (limits.header_timeout)")
-                .with("setting", "limits.header_timeout"),
-        ),
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Some(
-            refused("the head of the request has more than 96 fields, or more than 131072 bytes")
-                .with("limit", 131_072),
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => Some(refused("the request is too large")),
-        _ => None,
-    }
+    let text = match status {
+        StatusCode::BAD_REQUEST => "this is no request of HTTP/1.1 that is understood",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the head of the request is too large",
+        _ => return None,
+    };
+    Some(Error::new(Code::InvalidRequest, text))
 }
 
 #[cfg(test)]

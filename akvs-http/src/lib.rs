@@ -42,6 +42,7 @@ mod fields;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod http2;
 mod item;
 mod json;
 mod listener;

@@ -6,19 +6,23 @@
 //!
 //! A Unix socket speaks the same, without TLS: what goes over it never leaves the machine.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, Protocol, Request};
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
 use actix_rt::net::{TcpStream, UnixStream};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
 use actix_service::{
-    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
+    IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
+    map_config,
 };
+use actix_web::HttpResponse;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use akvs_core::{Code, Error};
@@ -26,13 +30,15 @@ use futures_util::future::{Either, select};
 use rustix::net::RecvFlags;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::app::State;
-use crate::connection::{Closes, Connection, Patience};
+use crate::connection::{Asker, Closes, Connection, Patience};
+use crate::http2::Served;
 use crate::tls::{Current, HTTP_2};
-use crate::{Options, expect, problem};
+use crate::{Options, expect, http2, problem};
 
 /// The first bytes of a client that speaks HTTP/2.
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
@@ -80,6 +86,14 @@ impl Times {
             idle: self.keep_alive,
         }
     }
+
+    fn of_streams(self) -> http2::Times {
+        http2::Times {
+            head: self.header,
+            idle: self.keep_alive,
+            stall: self.stall,
+        }
+    }
 }
 
 /// How connections are served, on each worker.
@@ -92,8 +106,15 @@ struct Service {
     ending: GracefulShutdownSignal,
 }
 
-/// A connection, and what is spoken on it.
-type Begun<T> = (Connection<T>, Protocol, Option<SocketAddr>);
+/// A connection that has begun.
+struct Begun<T> {
+    stream: T,
+    /// What is spoken on it.
+    protocol: Protocol,
+    peer: Option<SocketAddr>,
+    /// Since when its first request is waited for.
+    since: Instant,
+}
 
 /// What all listeners of a server share.
 pub(crate) struct Shared<'a> {
@@ -178,10 +199,58 @@ impl Service {
             > + 'static,
         B: MessageBody + 'static,
     {
-        let (signal, state, is_owners) = (self.ending, self.state, self.is_owners);
-        let is_local = self.address.is_none();
-        let connections = state.metrics.connections();
         let app = app.into_factory().map_err(|error| error.error_response());
+        let app = Rc::new(map_config(app, |()| AppConfig::default()));
+        let service = Rc::new(self);
+        fn_factory(move || {
+            let (app, service) = (Rc::clone(&app), Rc::clone(&service));
+            async move {
+                let app = Rc::new(app.new_service(()).await?);
+                let http_1 = Rc::new(service.http_1(Rc::clone(&app)).new_service(()).await?);
+                Ok(fn_service(move |begun: Begun<T>| {
+                    let Begun {
+                        stream,
+                        protocol,
+                        peer,
+                        since,
+                    } = begun;
+                    if protocol == Protocol::Http2 {
+                        let served = service.http_2(Rc::clone(&app), peer);
+                        return Either::Left(http2::serve(stream, served));
+                    }
+                    let connection = Connection::new(stream, service.times.patience(), since);
+                    let http_1 = Rc::clone(&http_1);
+                    Either::Right(async move { http_1.call((connection, peer)).await })
+                }))
+            }
+        })
+    }
+
+    /// HTTP/1.1 over this application.
+    fn http_1<T, S, B>(
+        &self,
+        app: Rc<S>,
+    ) -> impl ServiceFactory<
+        (Connection<T>, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    > + use<T, S, B>
+    where
+        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
+        S: actix_service::Service<
+                Request,
+                Response = ServiceResponse<B>,
+                Error = HttpResponse,
+                Future: 'static,
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let (signal, is_owners) = (self.ending.clone(), self.is_owners);
+        let is_local = self.address.is_none();
+        let state = Arc::clone(&self.state);
+        let connections = state.metrics.connections();
         let mut service = HttpService::build();
         if let Some(address) = self.address {
             service = service.local_addr(address);
@@ -191,8 +260,12 @@ impl Service {
                 let signal = signal.clone();
                 async move { signal.notified().await }
             })
-            .keep_alive(self.times.keep_alive)
-            .client_request_timeout(self.times.header)
+            // The connection itself ends these waits.
+            .keep_alive(match self.times.keep_alive {
+                Duration::ZERO => KeepAlive::Disabled,
+                _ => KeepAlive::Os,
+            })
+            .client_request_timeout(Duration::ZERO)
             // Also lets a client read the answer to a body that was refused before it is cut off.
             .client_disconnect_timeout(self.times.header)
             // What a connection has with it goes when it is closed.
@@ -204,7 +277,21 @@ impl Service {
             .expect(fn_service(move |request| {
                 expect::invite(request, Arc::clone(&state))
             }))
-            .finish(map_config(app, |()| AppConfig::default()))
+            .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
+    }
+
+    /// What a connection of HTTP/2 over this application is served with.
+    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
+        let open = self.state.metrics.connections().open();
+        let asker = Asker::of_streams(self.is_owners, open);
+        Served {
+            app,
+            asker: Rc::new(asker.with_local(self.address.is_none())),
+            state: Arc::clone(&self.state),
+            peer,
+            times: self.times.of_streams(),
+            ending: self.ending.clone(),
+        }
     }
 }
 
@@ -214,13 +301,16 @@ async fn begin(
     times: Times,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<TcpStream>, DispatchError> {
+    let since = Instant::now();
     prepare(&stream, times)?;
     let mut start = [0; PREFACE.len()];
     in_time(stream.peek(&mut start), times, &ending).await?;
-    let protocol = spoken(&start);
-    let peer = stream.peer_addr().ok();
-    let connection = Connection::new(stream, protocol, times.patience(), ending);
-    Ok((connection, protocol, peer))
+    Ok(Begun {
+        protocol: spoken(&start),
+        peer: stream.peer_addr().ok(),
+        stream,
+        since,
+    })
 }
 
 /// The same over a Unix socket.
@@ -229,14 +319,18 @@ async fn begin_unix(
     times: Times,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<UnixStream>, DispatchError> {
+    let since = Instant::now();
     let mut start = [0; PREFACE.len()];
     let peek = stream.async_io(Interest::READABLE, || {
         Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
     });
     in_time(peek, times, &ending).await?;
-    let protocol = spoken(&start);
-    let connection = Connection::new(stream, protocol, times.patience(), ending);
-    Ok((connection, protocol, None))
+    Ok(Begun {
+        protocol: spoken(&start),
+        peer: None,
+        stream,
+        since,
+    })
 }
 
 /// What a client speaks that begins so.
@@ -255,6 +349,7 @@ async fn begin_tls(
     times: Times,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<TlsStream<TcpStream>>, DispatchError> {
+    let since = Instant::now();
     prepare(&stream, times)?;
     let peer = stream.peer_addr().ok();
     let accept = async {
@@ -272,8 +367,12 @@ async fn begin_tls(
         Some(HTTP_2) => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    let connection = Connection::new(stream, protocol, times.patience(), ending);
-    Ok((connection, protocol, peer))
+    Ok(Begun {
+        stream,
+        protocol,
+        peer,
+        since,
+    })
 }
 
 /// Tells a client that came without TLS.

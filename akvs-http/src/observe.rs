@@ -2,8 +2,8 @@
 //! wants that, written to the log.
 //!
 //! It changes nothing but to give back a request's id. An answer counts when its head is ready: what is streamed
-//! behind it is not waited for. A request whose client goes away before that counts as abandoned. One connection
-//! cannot have any number of requests under way.
+//! behind it is not waited for. A request whose client goes away before that counts as abandoned. What is no request at
+//! all is answered here, too.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_http::ConnectionType;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{Error, HttpMessage};
-use akvs_core::Code;
 use futures_util::future::LocalBoxFuture;
 
 use crate::app::State;
@@ -87,22 +87,28 @@ where
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let has_body = body::is_announced(request.headers());
         let asker = request.conn_data::<Asker>();
-        let under_way = asker.map(|asker| asker.ask(has_body));
-        let is_refused = matches!(under_way, Some(None));
+        let of_stream = match asker {
+            Some(_) => None,
+            None => Asker::of_stream(&request),
+        };
+        let asker = asker.or(of_stream.as_deref());
+        let (under_way, refusal) = asker.map(Asker::ask).unzip();
         let judged = guard::judge(request.head(), labels.route(), asker, &self.worker.state);
         Observed {
             flight: Some(Flight {
                 worker: Rc::clone(&self.worker),
                 labels,
                 start,
-                under_way: under_way.flatten(),
+                under_way,
             }),
-            answer: match (is_refused, judged) {
-                (true, _) => Answered::Refused(Some(too_many(request))),
-                (false, Ok(())) => Answered::Served(self.service.call(request)),
-                (false, Err(error)) => Answered::Refusing(Box::pin(refuse(request, error))),
+            answer: match (refusal.flatten(), judged) {
+                (Some(refusal), _) => {
+                    let response = refusal.response();
+                    Answered::Refused(Some(request.into_response(response)))
+                }
+                (None, Ok(())) => Answered::Served(self.service.call(request)),
+                (None, Err(error)) => Answered::Refusing(Box::pin(refuse(request, error))),
             },
         }
     }
@@ -111,9 +117,18 @@ where
 /// The answer, of a request that is under way until it is sent.
 fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResponse<Answer> {
     let request = response.request();
-    // In HTTP/2 actix knows which answer is whose.
-    let is_head = request.method() == Method::HEAD && request.version() <= Version::HTTP_11;
+    let version = request.version();
+    // In HTTP/2 an answer to HEAD is known as one where it is sent.
+    let is_head = request.method() == Method::HEAD && version <= Version::HTTP_11;
     response.map_body(|head, body| {
+        if version < Version::HTTP_11 && body.size() == BodySize::Stream {
+            // It knows no chunks (RFC 9112, section 6.1): the end of the connection is the end of the body.
+            head.no_chunking(true);
+            head.set_connection_type(ConnectionType::Close);
+        }
+        if let Some(under_way) = &under_way {
+            under_way.settle(head);
+        }
         if !is_head || body.size() == BodySize::None {
             return Answer::new(body, under_way);
         }
@@ -124,14 +139,6 @@ fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResp
         head.no_chunking(true);
         Answer::to_head(under_way)
     })
-}
-
-/// The answer to a client that has too many requests under way on one connection.
-fn too_many(request: ServiceRequest) -> ServiceResponse {
-    let text = "too many requests of this connection are under way";
-    let error = akvs_core::Error::new(Code::Overloaded, text).with("retry_after_s", 1);
-    let response = problem::respond(request.request(), &error);
-    request.into_response(response)
 }
 
 /// The answer to a request that no route sees; its body is read first, so that the connection can be used again.

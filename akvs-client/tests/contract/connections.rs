@@ -101,7 +101,7 @@ fn many_requests_in_one_packet_are_answered_in_order() {
 }
 
 #[test]
-fn pipelined_bodies_larger_than_any_read_buffer_are_answered_or_the_connection_ends() {
+fn pipelined_bodies_larger_than_any_read_buffer_are_answered() {
     let app = TestApp::start();
     let mut connection = app.connect();
     let body = vec![b'x'; 100_000];
@@ -110,18 +110,9 @@ fn pipelined_bodies_larger_than_any_read_buffer_are_answered_or_the_connection_e
         packet.extend(request("POST", &format!("/kv/ns/{round}"), "", &body));
     }
     connection.send(packet);
-    let mut answered = 0;
-    while answered < 3
-        && let Some(answer) = connection.try_answer("POST")
-    {
-        assert_eq!(answer.status, 201);
-        assert!(app.value(&format!("/kv/ns/{answered}")) == body);
-        answered += 1;
-    }
-    assert!(answered >= 1);
-    for round in answered..3 {
-        let status = app.ask("GET", &format!("/kv/ns/{round}")).status;
-        assert!([200, 404].contains(&status));
+    for round in 0..3 {
+        assert_eq!(connection.answer().status, 201);
+        assert!(app.value(&format!("/kv/ns/{round}")) == body);
     }
 }
 

@@ -3,6 +3,7 @@
 mod chunks;
 mod expect;
 mod frames;
+mod limits;
 mod oversize;
 mod persistence;
 mod pipelines;

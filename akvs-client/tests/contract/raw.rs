@@ -255,6 +255,13 @@ impl Connection {
         }
     }
 
+    /// What comes until the server ends the connection.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).expect("the end");
+        rest
+    }
+
     /// Whether something comes within this time: bytes, or the end.
     pub(crate) fn has_something(&mut self, within: Duration) -> bool {
         let stream = self.0.get_ref();

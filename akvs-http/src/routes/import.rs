@@ -65,6 +65,7 @@ async fn import(
     let presence = request.conn_data::<Presence>().cloned();
     let wanted = Wanted::new(state.registry.clone(), presence);
     let import = Import {
+        request,
         state,
         permit,
         reader: Some(Reader::new(coding, state.value_limits)?),
@@ -82,6 +83,7 @@ async fn import(
 
 /// An import that goes on.
 struct Import<'a> {
+    request: &'a HttpRequest,
     state: &'a State,
     permit: Permit,
     /// Elsewhere while it reads.
@@ -122,7 +124,9 @@ impl Import<'_> {
             let error = Error::new(Code::InvalidRequest, text);
             return Err(error.with("setting", "limits.request_timeout"));
         };
-        chunk.transpose().map_err(|error| body::broken(&error))
+        chunk
+            .transpose()
+            .map_err(|error| body::broken(self.request, &error))
     }
 
     /// Reads and stores what came, or checks that it was all.

@@ -65,13 +65,22 @@ fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
         let mut connection = app.connect();
         assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
         connection.send(begin);
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (408, "invalid_request".into()));
+        assert_eq!(answer.problem()["setting"], "limits.header_timeout");
         assert!(connection.is_ended(), "{begin:?}");
     }
     // A byte now and then does not help.
     let mut connection = app.connect();
     assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
     trickle(&mut connection, "G");
+    assert_eq!(connection.answer().status, 408);
     assert!(connection.is_ended());
+    // Nor does it when another request is answered meanwhile.
+    let mut connection = app.connect();
+    connection.send([&request("GET", "/ping", "", b"")[..], b"G"].concat());
+    assert_eq!(connection.answer().text(), "pong");
+    assert_eq!(connection.answer().status, 408);
     // Who has asked may wait as long as it takes.
     let mut watcher = app.connect();
     watcher.send(request("GET", "/watch/ns", "", b""));

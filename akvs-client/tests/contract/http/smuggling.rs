@@ -258,9 +258,32 @@ fn what_looks_like_a_request_among_the_trailers_is_not_run() {
 }
 
 #[test]
-fn what_follows_a_wish_for_another_protocol_is_not_run() {
+fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
     let app = TestApp::start();
-    let fields = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
-    let sent = request("GET", "/ping", fields, HIDDEN);
-    assert_eq!(statuses(&app, sent), [200]);
+    for upgrade in [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+        "connection: keep-alive\r\nconnection: upgrade\r\nupgrade: h2c, websocket\r\n",
+    ] {
+        let length = format!("{upgrade}Content-Length: {}\r\n", HIDDEN.len());
+        let chunks = format!("{upgrade}Transfer-Encoding: chunked\r\n");
+        for (method, status) in [("POST", 201), ("GET", 200), ("PUT", 405)] {
+            for (fields, body) in [(&length, HIDDEN.to_owned()), (&chunks, chunked(HIDDEN))] {
+                // The connection stays, for the next request as for the offer.
+                let first = request(method, "/kv/ns/key", fields, &body);
+                let next = request("GET", "/ping", upgrade, "");
+                assert_eq!(
+                    statuses(&app, first + &next + &request("GET", "/ping", "", "")),
+                    [status, 200, 200],
+                    "{method} {fields:?}"
+                );
+            }
+        }
+        assert_eq!(app.value("/kv/ns/key"), HIDDEN.as_bytes());
+    }
+    // Both at once are refused all the same.
+    let fields = "Upgrade: websocket\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    let sent = request("POST", "/kv/ns/other", fields, "5\r\nhello\r\n0\r\n\r\n");
+    assert_eq!(statuses(&app, sent + HIDDEN), [400]);
 }

@@ -279,41 +279,86 @@ fn a_server_that_stops_ends_its_connections() {
 }
 
 #[test]
-fn requests_of_one_connection_that_are_never_finished_do_not_pile_up() {
+fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
     let app = TestApp::start();
     block_on(async {
         let client = Client::connect(&app).await;
+        assert_eq!(client.ask("GET", "/ping", "").await.status, 200);
+        let most = client.requests.current_max_send_streams();
+        assert_eq!(most, 128);
         let (mut streams, mut answers) = (Vec::new(), Vec::new());
-        for number in 0..1_001 {
+        for number in 0..most {
             let mut requests = client.requests.clone().ready().await.expect("a stream");
             let post = request("POST", &format!("/kv/ns/{number}"));
             let (answer, stream) = requests.send_request(post, false).expect("a stream");
             streams.push(stream);
             answers.push(answer);
         }
-        let last = answers.pop().expect("an answer");
-        let (head, body) = last.await.expect("an answer").into_parts();
-        assert_eq!(
-            (head.status.as_u16(), head.headers["retry-after"].as_bytes()),
-            (503, b"1".as_slice())
-        );
-        let problem: serde_json::Value =
-            serde_json::from_slice(&whole(body).await.expect("a body")).expect("JSON");
-        assert_eq!(problem["code"], "overloaded");
-        // One that ends makes room for another.
-        streams[0]
-            .send_data("value".into(), true)
-            .expect("a stream");
-        let first = answers.remove(0).await.expect("an answer");
-        assert_eq!(first.status(), 201);
-        drop(first);
-        assert_eq!(
-            client.ask("GET", "/kv/ns/0", "").await.summary(),
-            (200, "value")
-        );
+        // One more is not sent before one of them ends.
+        let more = async { client.ask("GET", "/ping", "").await };
+        let end = async {
+            streams[0]
+                .send_data("value".into(), true)
+                .expect("a stream");
+            answers.remove(0).await.expect("an answer").status()
+        };
+        let (pong, created) = futures_util::future::join(more, end).await;
+        assert_eq!((pong.status, created.as_u16()), (200, 201));
     });
     // Others are served all the while.
     assert_eq!(app.value("/kv/ns/0"), b"value");
+}
+
+#[test]
+fn the_page_of_the_server_itself_may_write_and_others_may_not() {
+    let app = TestApp::start();
+    block_on(async {
+        let client = Client::connect(&app).await;
+        for (origin, status) in [
+            ("http://localhost", 201),
+            ("http://other.example", 403),
+            ("http://localhost:81", 403),
+            ("null", 403),
+        ] {
+            let mut post = request("POST", "/kv/ns/key");
+            let origin = origin.parse().expect("a value");
+            post.headers_mut().insert("origin", origin);
+            let answer = client.send(post, "value".into()).await.expect("an answer");
+            assert_eq!(answer.status, status);
+        }
+        // A host that is another one than the authority is no host.
+        for (host, status) in [("LOCALHOST", 200), ("other.example", 400)] {
+            let mut get = request("GET", "/ping");
+            get.headers_mut()
+                .insert("host", host.parse().expect("a value"));
+            let answer = client.send(get, Bytes::new()).await.expect("an answer");
+            assert_eq!(answer.status, status, "{host}");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_waits_to_be_asked_for_a_body_is_asked_or_refused() {
+    let app = TestApp::start();
+    block_on(async {
+        let client = Client::connect(&app).await;
+        for (length, status) in [("5", 201), ("99999999", 413)] {
+            let mut post = request("POST", "/kv/ns/key");
+            for (name, value) in [("expect", "100-continue"), ("content-length", length)] {
+                post.headers_mut()
+                    .insert(name, value.parse().expect("a value"));
+            }
+            let mut requests = client.requests.clone().ready().await.expect("a turn");
+            let (mut answer, mut stream) = requests.send_request(post, false).expect("a stream");
+            if status == 201 {
+                let asked = std::future::poll_fn(|context| answer.poll_informational(context));
+                let asked = asked.await.expect("an answer").expect("an answer");
+                assert_eq!(asked.status(), StatusCode::CONTINUE);
+                stream.send_data("hello".into(), true).expect("a window");
+            }
+            assert_eq!(answer.await.expect("an answer").status().as_u16(), status);
+        }
+    });
 }
 
 #[test]

@@ -102,6 +102,37 @@ fn a_target_with_bytes_that_no_address_has_is_no_request() {
 }
 
 #[test]
+fn a_target_that_is_refused_is_told_why() {
+    let app = TestApp::start();
+    for (target, why) in [
+        (
+            &b"/kv/ns/<b>"[..],
+            "'<' in the request target: write it as %3C",
+        ),
+        (
+            b"/kv/ns/a?prefix=\"",
+            "'\"' in the request target: write it as %22",
+        ),
+        (b"/kv/ns/a`", "'`' in the request target: write it as %60"),
+        (
+            b"/kv/ns/\xc3\xbc",
+            "0xc3 in the request target: write it as %C3",
+        ),
+        (b"/kv/ns/a b", "space in the target as %20"),
+        (b"kv/ns/key", "\"kv/ns/key\": expected a path"),
+    ] {
+        let mut connection = app.connect();
+        connection.send(get(target));
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()));
+        let problem = answer.problem();
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(why), "{detail}");
+        assert!(connection.is_ended());
+    }
+}
+
+#[test]
 fn a_request_names_one_host() {
     let app = TestApp::start();
     for (hosts, status) in [
@@ -110,6 +141,16 @@ fn a_request_names_one_host() {
         ("Host: a\r\nHost: b\r\n", 400),
         ("host: a\r\n", 200),
         ("Host:\r\n", 200),
+        ("Host: [::1]:8080\r\n", 200),
+        ("Host: a.example:80\r\n", 200),
+        ("Host: a b/c\r\n", 400),
+        ("Host: a/c\r\n", 400),
+        ("Host: a@b\r\n", 400),
+        ("Host: a:b\r\n", 400),
+        ("Host: a, b\r\n", 400),
+        ("Host: <a>\r\n", 400),
+        ("Host: [::1\r\n", 400),
+        ("Host: a\r\nhost: b\r\n", 400),
     ] {
         let request = format!("GET /ping HTTP/1.1\r\n{hosts}\r\n");
         assert_eq!(statuses(&app, request), [status], "{hosts:?}");

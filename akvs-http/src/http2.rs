@@ -1,0 +1,248 @@
+//! HTTP/2 (RFC 9113), with the limits that HTTP/1.1 has.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `request` | a request as the application takes it |
+//! | `response` | an answer as frames, within the client's windows |
+//! | `stream` | one request from its head to the end of its answer |
+//! | `watched` | how far the frames on the wire are |
+//!
+//! The protocol is the `h2` crate's; the framework's own service of it sets none of its limits. All requests of a
+//! connection are polled with it and end with it. Invariants: a connection holds a bounded number of requests, of bytes
+//! that nobody has read, and of heads; whoever keeps the server waiting is cut off.
+
+mod request;
+mod response;
+mod stream;
+mod watched;
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{Request, Response};
+use actix_server::GracefulShutdownSignal;
+use actix_service::Service;
+use actix_web::body::{BoxBody, MessageBody};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use h2::Reason;
+use h2::server::{Builder, Connection, SendResponse};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::watched::{Watch, Watched};
+use crate::app::State;
+use crate::connection::{Asker, MAX_HEAD_BYTES};
+
+/// The most requests of a connection that are under way at once.
+const MAX_STREAMS: u32 = 128;
+/// How much of a body, and of all bodies of a connection, may wait to be read.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// How much of an answer may wait to be sent.
+const SEND_BUFFER: usize = 64 << 10;
+/// The most requests that a client may take back before they are answered, beyond those that are answered.
+const MAX_TAKEN_BACK: u32 = 256;
+/// The most streams that are kept only because their end was not heard yet.
+const MAX_RESET_STREAMS: usize = 32;
+/// The most streams that a client may have end by errors.
+const MAX_ERRORS: usize = 256;
+/// How long a client may take to notice that the connection ends.
+const LINGER: Duration = Duration::from_secs(1);
+/// The largest frame.
+const FRAME: u32 = 16 << 10;
+
+/// How long a client may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// For the head of a request.
+    pub(crate) head: Duration,
+    /// Without a request.
+    pub(crate) idle: Duration,
+    /// Without taking anything of an answer.
+    pub(crate) stall: Duration,
+}
+
+/// What a connection is served with.
+pub(crate) struct Served<S> {
+    pub(crate) app: Rc<S>,
+    pub(crate) state: Arc<State>,
+    pub(crate) asker: Rc<Asker>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) times: Times,
+    /// When the server stops.
+    pub(crate) ending: GracefulShutdownSignal,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<T, S, B>(stream: T, served: Served<S>) -> Result<(), DispatchError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody,
+{
+    let watch = Rc::new(Watch::default());
+    let watched = Watched::new(stream, Rc::clone(&watch));
+    let handshake = builder().handshake(watched);
+    let connection = tokio::time::timeout(served.times.head, handshake)
+        .await
+        .map_err(|_| DispatchError::SlowRequestTimeout)?
+        .map_err(failed)?;
+    let idle_end = Instant::now() + served.times.idle;
+    let served = Rc::new(served);
+    let ending = served.ending.clone();
+    let mut driver = Driver {
+        connection,
+        requests: FuturesUnordered::new(),
+        begin: |request, respond| stream::serve(Rc::clone(&served), request, respond),
+        taken_back: 0,
+        times: served.times,
+        watch,
+        idle_end,
+        ending: Some(Box::pin(async move { ending.notified().await })),
+        last: None,
+        tick: Box::pin(sleep_until(idle_end)),
+    };
+    std::future::poll_fn(|context| driver.poll(context)).await
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .max_frame_size(FRAME)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(Some(MAX_ERRORS));
+    builder
+}
+
+fn failed(error: h2::Error) -> DispatchError {
+    DispatchError::Io(std::io::Error::other(error))
+}
+
+/// How a request ended.
+pub(crate) enum Outcome {
+    /// With an answer, as far as the client took it.
+    Answered,
+    /// The client did not wait for the answer.
+    TakenBack,
+}
+
+/// What moves a connection and its requests.
+struct Driver<T, F, R> {
+    connection: Connection<Watched<T>, Bytes>,
+    requests: FuturesUnordered<R>,
+    begin: F,
+    taken_back: u32,
+    times: Times,
+    watch: Rc<Watch>,
+    /// When it has been without a request for too long.
+    idle_end: Instant,
+    ending: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// When it is cut off, once it has been told to end.
+    last: Option<Instant>,
+    tick: Pin<Box<Sleep>>,
+}
+
+impl<T, F, R> Driver<T, F, R>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(http::Request<h2::RecvStream>, SendResponse<Bytes>) -> R,
+    R: Future<Output = Outcome>,
+{
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        if let Some(ending) = &mut self.ending
+            && ending.as_mut().poll(context).is_ready()
+        {
+            self.ending = None;
+            self.end();
+        }
+        loop {
+            self.poll_requests(context);
+            match self.connection.poll_accept(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.requests.push((self.begin)(request, respond));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(failed(error))),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => break,
+            }
+        }
+        self.poll_late(context)
+    }
+
+    fn poll_requests(&mut self, context: &mut Context<'_>) {
+        let was_busy = !self.requests.is_empty();
+        while let Poll::Ready(Some(outcome)) = self.requests.poll_next_unpin(context) {
+            self.taken_back = match outcome {
+                Outcome::Answered => self.taken_back.saturating_sub(1),
+                Outcome::TakenBack => self.taken_back + 1,
+            };
+            if self.taken_back == MAX_TAKEN_BACK {
+                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+        }
+        if was_busy && self.requests.is_empty() {
+            let now = Instant::now();
+            self.idle_end = now + self.times.idle;
+            self.last = self.last.map(|last| last.max(now + LINGER));
+        }
+    }
+
+    /// Says that no further request is taken.
+    fn end(&mut self) {
+        if self.last.is_none() {
+            self.last = Some(Instant::now() + LINGER);
+            self.connection.graceful_shutdown();
+        }
+    }
+
+    /// Done when the client was waited for too long.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        loop {
+            let is_idle = self.requests.is_empty();
+            let head = self.watch.head_since().map(|since| since + self.times.head);
+            let write = self
+                .watch
+                .full_since()
+                .map(|since| since + self.times.stall);
+            let idle = Some(self.idle_end).filter(|_| is_idle && self.last.is_none());
+            let last = self.last.filter(|_| is_idle);
+            let now = Instant::now();
+            if [head, write, last]
+                .into_iter()
+                .flatten()
+                .any(|end| end <= now)
+            {
+                return Poll::Ready(Err(DispatchError::SlowRequestTimeout));
+            }
+            if idle.is_some_and(|end| end <= now) {
+                self.end();
+                // It has something to say.
+                context.waker().wake_by_ref();
+                continue;
+            }
+            let next = [head, write, idle, last].into_iter().flatten().min();
+            let Some(next) = next else {
+                return Poll::Pending;
+            };
+            if self.tick.deadline() > next || self.tick.is_elapsed() {
+                self.tick.as_mut().reset(next);
+            }
+            std::task::ready!(self.tick.as_mut().poll(context));
+        }
+    }
+}
