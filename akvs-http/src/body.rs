@@ -7,7 +7,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use crate::Options;
@@ -217,24 +217,68 @@ async fn collect(
         // A copy of its own length, because the chunk is a slice of the connection's read buffer.
         return Ok(Some(Bytes::copy_from_slice(&first)));
     }
-    let mut body = BytesMut::with_capacity(announced.max(first.len()));
+    let mut body = Gathered::new(announced, max_bytes, reserved);
     let mut next = Some(Ok(first));
     while let Some(chunk) = next {
         let chunk = chunk.map_err(|error| broken(request, &error))?;
-        if body.len() + chunk.len() > max_bytes {
+        if !body.push(&chunk)? {
             return Ok(None);
         }
-        reserved.grow(body.len() + chunk.len())?;
-        body.extend_from_slice(&chunk);
         next = payload.next().await;
     }
-    // What grew without an announcement may have twice the capacity that it needs.
-    let roomy = body.capacity() > body.len() + body.len() / 8;
-    Ok(Some(if roomy {
-        Bytes::copy_from_slice(&body)
-    } else {
-        body.freeze()
-    }))
+    Ok(Some(body.into_bytes()))
+}
+
+/// What has come of a body, in memory that follows what came, not what was announced.
+struct Gathered<'a, 'b> {
+    bytes: Vec<u8>,
+    announced: usize,
+    max_bytes: usize,
+    reserved: &'a mut Reserved<'b>,
+}
+
+impl<'a, 'b> Gathered<'a, 'b> {
+    fn new(announced: usize, max_bytes: usize, reserved: &'a mut Reserved<'b>) -> Gathered<'a, 'b> {
+        Gathered {
+            bytes: Vec::new(),
+            announced,
+            max_bytes,
+            reserved,
+        }
+    }
+
+    /// Takes a chunk; false where there are more bytes than the most.
+    fn push(&mut self, chunk: &[u8]) -> Result<bool> {
+        let length = self.bytes.len() + chunk.len();
+        if length > self.max_bytes {
+            return Ok(false);
+        }
+        if length > self.bytes.capacity() {
+            let capacity = self.capacity_for(length);
+            self.reserved.grow(capacity)?;
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(true)
+    }
+
+    /// Room for twice as much, but for no more than is announced, or may come.
+    fn capacity_for(&self, length: usize) -> usize {
+        let double = length.saturating_mul(2).max(SMALL_BYTES);
+        let most = match self.announced {
+            0 => self.max_bytes,
+            announced => announced,
+        };
+        double.min(most).max(length)
+    }
+
+    fn into_bytes(mut self) -> Bytes {
+        // What grew without an announcement may have twice the capacity that it needs.
+        if self.bytes.capacity() > self.bytes.len() + self.bytes.len() / 8 {
+            self.bytes.shrink_to_fit();
+        }
+        Bytes::from(self.bytes)
+    }
 }
 
 /// Reads what is left of a body that nobody wants, if it is small and comes soon: else the connection could not be
@@ -289,4 +333,46 @@ pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
         }
     };
     Error::new(Code::InvalidRequest, text).because(std::io::Error::other(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_takes_memory_as_it_comes_and_all_of_it_is_counted() {
+        let memory = BodyMemory::new(usize::MAX);
+        for (announced, chunk) in [(16 << 20, 1), (16 << 20, 8_000), (0, 8_000), (100_000, 7)] {
+            let mut reserved = memory.reserve();
+            let mut body = Gathered::new(announced, 16 << 20, &mut reserved);
+            let mut came = 0;
+            while came < 100_000 {
+                let some = chunk.min(100_000 - came);
+                assert!(body.push(&vec![b'x'; some]).unwrap());
+                came += some;
+                let capacity = body.bytes.capacity();
+                assert!(capacity <= 2 * came.max(SMALL_BYTES), "{came}: {capacity}");
+                let counted = memory.used.load(Ordering::Relaxed);
+                assert!(counted == capacity || capacity <= SMALL_BYTES, "{counted}");
+            }
+            assert_eq!(body.into_bytes().len(), 100_000);
+            drop(reserved);
+            assert_eq!(memory.used.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn more_than_the_most_is_refused_before_it_is_taken() {
+        let memory = BodyMemory::new(64 << 10);
+        let mut reserved = memory.reserve();
+        let mut body = Gathered::new(0, 10, &mut reserved);
+        assert!(body.push(b"0123456789").unwrap());
+        assert!(!body.push(b"x").unwrap());
+        let mut reserved = memory.reserve();
+        let mut body = Gathered::new(16 << 20, 16 << 20, &mut reserved);
+        assert!(body.push(&[0; 30_000]).unwrap());
+        let error = body.push(&[0; 40_000]).unwrap_err();
+        assert_eq!(error.code(), Code::Overloaded);
+        assert!(body.bytes.capacity() <= 60_000);
+    }
 }

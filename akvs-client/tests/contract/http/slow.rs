@@ -186,3 +186,35 @@ fn one_connection_too_many_waits_until_another_is_closed() {
     drop(served.pop());
     assert_eq!(waiting.answer().text(), "pong");
 }
+
+#[test]
+fn bodies_that_are_announced_take_no_memory_before_they_come() {
+    let app = TestApp::with(Options {
+        max_body_memory_bytes: 1 << 20,
+        ..Options::default()
+    });
+    let begin = |bytes: usize| {
+        let mut connection = app.connect();
+        let head =
+            "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16777216\r\n\r\n";
+        connection.send([head.as_bytes(), &vec![b'x'; bytes]].concat());
+        connection
+    };
+    // A byte of each: there is room for all, and for a whole body beside them.
+    let small: Vec<_> = (0..100).map(|_| begin(1)).collect();
+    assert_eq!(app.post("/kv/ns/whole", vec![b'x'; 200_000]).status, 201);
+    // What comes counts, and what is kept free for more.
+    let mut large: Vec<_> = (0..16).map(|_| begin(100_000)).collect();
+    let mut refused = 0;
+    while refused < 6 {
+        large.retain_mut(|connection| {
+            if !connection.has_something(Duration::from_millis(10)) {
+                return true;
+            }
+            assert_eq!(connection.answer().refusal(), (503, "overloaded".into()));
+            refused += 1;
+            false
+        });
+    }
+    drop(small);
+}
