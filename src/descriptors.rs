@@ -5,8 +5,8 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the data files, the listeners and the threads take.
-const OWN: u64 = 1_024;
+/// What the data files, the listeners, the threads and the owner's own connections take.
+const OWN: u64 = 1_024 + 256;
 
 /// Raises the limit, and gives how many connections of these fit below it.
 pub(crate) fn connections(wanted: u64) -> u64 {
@@ -55,6 +55,7 @@ mod tests {
         assert_eq!(fitting(Some(30_000), 25_000), 25_000);
         assert_eq!(fitting(Some(25_000), 25_000), 25_000 - OWN);
         assert_eq!(fitting(Some(1_024), 25_000), 512);
+        assert_eq!(fitting(Some(2_000), 25_000), 1_000);
         assert_eq!(fitting(Some(0), 25_000), 1);
     }
 }

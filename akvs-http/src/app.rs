@@ -38,10 +38,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(registry: Registry, options: &Options) -> Arc<State> {
+    /// What so many workers share.
+    pub(crate) fn new(registry: Registry, options: &Options, workers: usize) -> Arc<State> {
         Arc::new(State {
             metrics: Metrics::default(),
-            pulse: Pulse::new(options.workers.max(1)),
+            pulse: Pulse::new(workers),
             about: options.about,
             operator: options.operator.clone(),
             version: version::document(&registry, options),

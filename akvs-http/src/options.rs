@@ -19,7 +19,7 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// The longest value, in bytes; a longer one is refused with 413.
     pub max_value_bytes: usize,
-    /// The most connections at once; one more waits until another is closed.
+    /// The most connections at once; one more waits until another is closed. The owner's listener has 256 of its own.
     pub max_connections: usize,
     /// The most memory for bodies that are being received, in bytes; what would need more is refused with 503.
     pub max_body_memory_bytes: usize,

@@ -6,16 +6,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_rt::spawn;
-use actix_server::{Server, ServerHandle};
+use actix_server::{Server, ServerBuilder, ServerHandle};
 use actix_web::{App, web};
 use akvs_registry::Registry;
 use akvs_server::Relay;
+use futures_util::future::join_all;
 
 use crate::app::{self, State};
 use crate::listener::{self, Listener, Shared};
 use crate::observe::Observe;
 use crate::tls::Current;
 use crate::{Options, Tls, Tokens, owner};
+
+/// The most connections of the owner's socket at once. They are beside those of all others, so that the owner gets in
+/// when these are all taken, and have a worker of their own.
+const OWNER_CONNECTIONS: usize = 256;
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
 /// while the result is polled, and ends when its [`Handle`] says so.
@@ -24,9 +29,54 @@ pub fn start(
     registry: Registry,
     options: &Options,
 ) -> io::Result<Running> {
-    let state = State::new(registry, options);
-    let data = web::Data::from(Arc::clone(&state));
-    let app = move |is_owners: bool| {
+    let listeners = listeners.into_iter().map(Into::into);
+    let (owners, others): (Vec<_>, Vec<_>) =
+        listeners.partition(|listener| matches!(listener, Listener::Owner(_)));
+    let workers = options.workers.max(1);
+    let connections = options.max_connections.div_ceil(workers);
+    let groups = [
+        (others, workers, connections),
+        (owners, 1, OWNER_CONNECTIONS),
+    ];
+    let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
+    let groups: Vec<_> = groups.collect();
+    let all_workers = groups.iter().map(|(_, workers, _)| workers).sum();
+    let state = State::new(registry, options, all_workers);
+    let tls = options.tls.clone().map(Current::new);
+    let shared = Shared {
+        options,
+        tls: tls.as_ref(),
+        state: &state,
+    };
+    let servers = groups
+        .into_iter()
+        .map(|(listeners, workers, connections)| {
+            let builder = Server::build()
+                .workers(workers)
+                .max_concurrent_connections(connections)
+                .shutdown_timeout(options.drain_timeout.as_secs().max(1))
+                .disable_signals();
+            let listen = |builder, listener| listen(builder, listener, &shared);
+            Ok(listeners.into_iter().try_fold(builder, listen)?.run())
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    let handle = Handle {
+        servers: servers.iter().map(Server::handle).collect(),
+        tls,
+        state,
+    };
+    Ok(Running { handle, servers })
+}
+
+/// Serves the application on one more listener.
+fn listen(
+    builder: ServerBuilder,
+    listener: Listener,
+    shared: &Shared<'_>,
+) -> io::Result<ServerBuilder> {
+    let is_owners = matches!(listener, Listener::Owner(_));
+    let data = web::Data::from(Arc::clone(shared.state));
+    let app = move || {
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = Relay::attach() {
             spawn(relay);
@@ -41,38 +91,15 @@ pub fn start(
         }
         .wrap(observe)
     };
-    let tls = options.tls.clone().map(Current::new);
-    let workers = options.workers.max(1);
-    let mut builder = Server::build()
-        .workers(workers)
-        .max_concurrent_connections(options.max_connections.div_ceil(workers))
-        .shutdown_timeout(options.drain_timeout.as_secs().max(1))
-        .disable_signals();
-    let shared = Shared {
-        options,
-        tls: tls.as_ref(),
-        state: &state,
-    };
-    for listener in listeners {
-        let listener = listener.into();
-        let is_owners = matches!(listener, Listener::Owner(_));
-        let app = app.clone();
-        builder = listener::serve(builder, listener, move || app(is_owners), &shared)?;
-    }
-    let server = builder.run();
-    let handle = Handle {
-        tls,
-        server: server.handle(),
-        state,
-    };
-    Ok(Running { handle, server })
+    listener::serve(builder, listener, app, shared)
 }
 
 /// A server that serves while it is polled, and is done once it has stopped.
 #[must_use = "a server serves only while it is polled"]
 pub struct Running {
     handle: Handle,
-    server: Server,
+    /// Those that have not stopped.
+    servers: Vec<Server>,
 }
 
 impl Running {
@@ -86,14 +113,27 @@ impl Future for Running {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.server).poll(context)
+        let mut failed = None;
+        self.servers
+            .retain_mut(|server| match Pin::new(server).poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(ended) => {
+                    failed = failed.take().or(ended.err());
+                    false
+                }
+            });
+        match failed {
+            Some(error) => Poll::Ready(Err(error)),
+            None if self.servers.is_empty() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
     }
 }
 
 /// The way to end a server; cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    server: ServerHandle,
+    servers: Vec<ServerHandle>,
     tls: Option<Current>,
     state: Arc<State>,
 }
@@ -154,6 +194,6 @@ impl Handle {
         self.state.drain();
         // They would never end by themselves.
         self.state.registry.end_watches();
-        self.server.stop(graceful).await;
+        join_all(self.servers.iter().map(|server| server.stop(graceful))).await;
     }
 }

@@ -188,6 +188,36 @@ fn one_connection_too_many_waits_until_another_is_closed() {
 }
 
 #[test]
+fn the_owner_gets_in_when_all_connections_are_taken() {
+    let (app, sockets) = TestApp::with_sockets(Options {
+        max_connections: 2,
+        ..Options::default()
+    });
+    let mut served: Vec<_> = (0..2).map(|_| app.connect()).collect();
+    for connection in &mut served {
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    }
+    let mut waiting = Connection::open_unix(&sockets.unix());
+    waiting.send(request("GET", "/ping", "", b""));
+    let mut owners: Vec<_> = (0..20)
+        .map(|_| Connection::open_unix(&sockets.owner()))
+        .collect();
+    for owner in &mut owners {
+        for path in ["/ping", "/readyz", "/owner/status"] {
+            assert_eq!(owner.ask("GET", path, "", b"").status, 200, "{path}");
+        }
+        let written = owner.ask("POST", "/kv/ns/key", "", b"value");
+        assert_eq!(written.status, 201);
+    }
+    assert!(!waiting.has_something(Duration::from_millis(50)));
+    drop(served);
+    assert_eq!(waiting.answer().text(), "pong");
+    // Each worker answers, the owner's too.
+    let works = async { app.handle().works().await };
+    assert!(actix_web::rt::System::new().block_on(works));
+}
+
+#[test]
 fn bodies_that_are_announced_take_no_memory_before_they_come() {
     let app = TestApp::with(Options {
         max_body_memory_bytes: 1 << 20,
