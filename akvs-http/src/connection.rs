@@ -52,6 +52,8 @@ pub(crate) struct Patience {
     pub(crate) head: Duration,
     /// Between two requests.
     pub(crate) idle: Duration,
+    /// Without taking anything of an answer.
+    pub(crate) stall: Duration,
 }
 
 /// A stream of bytes that ends when its client never asks.
@@ -71,6 +73,8 @@ pub(crate) struct Connection<T> {
     has_written: bool,
     /// Whether bytes of an answer are still to go out.
     has_unsent: bool,
+    /// Since when the client takes nothing of them. The system sees to that only over TCP.
+    full_since: Option<Instant>,
     /// What goes out in place of other bytes, and how many those are.
     farewell: Option<(Vec<u8>, usize)>,
     /// Whether the server has ended its side.
@@ -93,6 +97,7 @@ impl<T> Connection<T> {
             idle_since: since,
             has_written: false,
             has_unsent: false,
+            full_since: None,
             farewell: None,
             is_shut: false,
         }
@@ -109,7 +114,7 @@ impl<T> Connection<T> {
     }
 
     /// Done when the client was waited for too long; for what.
-    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Wait> {
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Wait>> {
         let wait = self.input.wait(&self.progress);
         if wait != std::mem::replace(&mut self.wait, wait)
             && matches!(wait, Wait::Head | Wait::Rest)
@@ -126,11 +131,16 @@ impl<T> Connection<T> {
                 Wait::Request => self.idle_since + self.patience.idle,
                 Wait::Head | Wait::Rest => self.deadline,
             };
-            if deadline <= now {
-                return Poll::Ready(wait);
+            let stalled = self.full_since.map(|since| since + self.patience.stall);
+            if stalled.is_some_and(|end| end <= now) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            if deadline <= now && stalled.is_none() {
+                return Poll::Ready(Ok(wait));
             }
             let look = self.look_after(now);
-            self.tick.as_mut().reset(deadline.min(look));
+            let next = stalled.unwrap_or(deadline);
+            self.tick.as_mut().reset(next.min(look));
         }
         Poll::Pending
     }
@@ -138,6 +148,18 @@ impl<T> Connection<T> {
     /// When to look again at the latest: no wait for a request that begins after now is over before.
     fn look_after(&self, now: Instant) -> Instant {
         now + self.patience.idle.max(SHORTEST_LOOK)
+    }
+
+    /// Notes that the client takes nothing now; whether that has gone on for too long.
+    fn is_stalled(&mut self, context: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        let end = *self.full_since.get_or_insert(now) + self.patience.stall;
+        if self.tick.deadline() > end || self.tick.is_elapsed() {
+            self.tick.as_mut().reset(end);
+            // Else it would wake nobody.
+            let _ = self.tick.as_mut().poll(context);
+        }
+        end <= now
     }
 
     /// Whether what is written next can only be of the framework itself, which takes for no request what was passed on.
@@ -161,7 +183,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             if read.is_ready() {
                 return read;
             }
-            match std::task::ready!(this.poll_late(context)) {
+            match std::task::ready!(this.poll_late(context))? {
                 Wait::Head => this.input.refuse(Refusal::late(), &this.progress),
                 Wait::Answer | Wait::Request | Wait::Rest => this.input.cut(),
             }
@@ -184,6 +206,11 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
         let Some((rest, replaced)) = &mut this.farewell else {
             let written = Pin::new(&mut this.stream).poll_write(context, bytes);
             this.has_unsent = !matches!(&written, Poll::Ready(Ok(some)) if *some == bytes.len());
+            if written.is_ready() {
+                this.full_since = None;
+            } else if this.is_stalled(context) {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
             return written;
         };
         while !rest.is_empty() {

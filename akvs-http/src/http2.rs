@@ -38,7 +38,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::watched::{Watch, Watched};
 use crate::app::State;
-use crate::connection::{Asker, MAX_HEAD_BYTES};
+use crate::connection::{Asker, MAX_HEAD_BYTES, Patience};
 
 /// The most requests of a connection that are under way at once.
 const MAX_STREAMS: u32 = 128;
@@ -58,24 +58,13 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The largest frame.
 const FRAME: u32 = 16 << 10;
 
-/// How long a client may take.
-#[derive(Clone, Copy)]
-pub(crate) struct Times {
-    /// For the head of a request.
-    pub(crate) head: Duration,
-    /// Without a request.
-    pub(crate) idle: Duration,
-    /// Without taking anything of an answer.
-    pub(crate) stall: Duration,
-}
-
 /// What a connection is served with.
 pub(crate) struct Served<S> {
     pub(crate) app: Rc<S>,
     pub(crate) state: Arc<State>,
     pub(crate) asker: Rc<Asker>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) times: Times,
+    pub(crate) patience: Patience,
     /// When the server stops.
     pub(crate) ending: GracefulShutdownSignal,
 }
@@ -92,11 +81,11 @@ where
     let watch = Rc::new(Watch::default());
     let watched = Watched::new(stream, Rc::clone(&watch));
     let handshake = builder().handshake(watched);
-    let connection = tokio::time::timeout(served.times.head, handshake)
+    let connection = tokio::time::timeout(served.patience.head, handshake)
         .await
         .map_err(|_| DispatchError::SlowRequestTimeout)?
         .map_err(failed)?;
-    let idle_end = Instant::now() + served.times.idle;
+    let idle_end = Instant::now() + served.patience.idle;
     let served = Rc::new(served);
     let ending = served.ending.clone();
     let mut driver = Driver {
@@ -104,7 +93,7 @@ where
         requests: FuturesUnordered::new(),
         begin: |request, respond| stream::serve(Rc::clone(&served), request, respond),
         taken_back: 0,
-        times: served.times,
+        patience: served.patience,
         watch,
         idle_end,
         ending: Some(Box::pin(async move { ending.notified().await })),
@@ -147,7 +136,7 @@ struct Driver<T, F, R> {
     requests: FuturesUnordered<R>,
     begin: F,
     taken_back: u32,
-    times: Times,
+    patience: Patience,
     watch: Rc<Watch>,
     /// When it has been without a request for too long.
     idle_end: Instant,
@@ -197,7 +186,7 @@ where
         }
         if was_busy && self.requests.is_empty() {
             let now = Instant::now();
-            self.idle_end = now + self.times.idle;
+            self.idle_end = now + self.patience.idle;
             self.last = self.last.map(|last| last.max(now + LINGER));
         }
     }
@@ -214,11 +203,14 @@ where
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
         loop {
             let is_idle = self.requests.is_empty();
-            let head = self.watch.head_since().map(|since| since + self.times.head);
+            let head = self
+                .watch
+                .head_since()
+                .map(|since| since + self.patience.head);
             let write = self
                 .watch
                 .full_since()
-                .map(|since| since + self.times.stall);
+                .map(|since| since + self.patience.stall);
             let idle = Some(self.idle_end).filter(|_| is_idle && self.last.is_none());
             let last = self.last.filter(|_| is_idle);
             let now = Instant::now();

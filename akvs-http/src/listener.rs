@@ -6,39 +6,35 @@
 //!
 //! A Unix socket speaks the same, without TLS: what goes over it never leaves the machine.
 
-use std::future::ready;
+mod service;
+
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::error::DispatchError;
-use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_http::{Protocol, Request};
 use actix_rt::net::{TcpStream, UnixStream};
 use actix_server::{GracefulShutdownSignal, ServerBuilder};
-use actix_service::{
-    IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
-    map_config,
-};
-use actix_web::HttpResponse;
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service};
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, ServiceResponse};
 use akvs_core::{Code, Error};
 use futures_util::future::{Either, select};
 use rustix::net::RecvFlags;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::service::{Begun, Service};
 use crate::app::State;
-use crate::connection::{Asker, Closes, Connection, Patience};
-use crate::http2::Served;
+use crate::connection::Patience;
 use crate::tls::{Current, HTTP_2};
-use crate::{Options, expect, http2, problem};
+use crate::{Options, problem};
 
 /// The first bytes of a client that speaks HTTP/2.
 const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
@@ -84,36 +80,9 @@ impl Times {
         Patience {
             head: self.header,
             idle: self.keep_alive,
-        }
-    }
-
-    fn of_streams(self) -> http2::Times {
-        http2::Times {
-            head: self.header,
-            idle: self.keep_alive,
             stall: self.stall,
         }
     }
-}
-
-/// How connections are served, on each worker.
-struct Service {
-    /// None of a Unix socket.
-    address: Option<SocketAddr>,
-    is_owners: bool,
-    times: Times,
-    state: Arc<State>,
-    ending: GracefulShutdownSignal,
-}
-
-/// A connection that has begun.
-struct Begun<T> {
-    stream: T,
-    /// What is spoken on it.
-    protocol: Protocol,
-    peer: Option<SocketAddr>,
-    /// Since when its first request is waited for.
-    since: Instant,
 }
 
 /// What all listeners of a server share.
@@ -177,120 +146,6 @@ where
                 fn_service(move |stream| begin_unix(stream, times, ending.clone()))
                     .and_then(service.http(app()))
             })
-        }
-    }
-}
-
-impl Service {
-    /// What answers the requests of connections that have begun.
-    fn http<T, F, S, B>(
-        self,
-        app: F,
-    ) -> impl ServiceFactory<Begun<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
-    where
-        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
-        F: IntoServiceFactory<S, Request>,
-        S: ServiceFactory<
-                Request,
-                Config = AppConfig,
-                Response = ServiceResponse<B>,
-                Error = actix_web::Error,
-                InitError = (),
-            > + 'static,
-        B: MessageBody + 'static,
-    {
-        let app = app.into_factory().map_err(|error| error.error_response());
-        let app = Rc::new(map_config(app, |()| AppConfig::default()));
-        let service = Rc::new(self);
-        fn_factory(move || {
-            let (app, service) = (Rc::clone(&app), Rc::clone(&service));
-            async move {
-                let app = Rc::new(app.new_service(()).await?);
-                let http_1 = Rc::new(service.http_1(Rc::clone(&app)).new_service(()).await?);
-                Ok(fn_service(move |begun: Begun<T>| {
-                    let Begun {
-                        stream,
-                        protocol,
-                        peer,
-                        since,
-                    } = begun;
-                    if protocol == Protocol::Http2 {
-                        let served = service.http_2(Rc::clone(&app), peer);
-                        return Either::Left(http2::serve(stream, served));
-                    }
-                    let connection = Connection::new(stream, service.times.patience(), since);
-                    let http_1 = Rc::clone(&http_1);
-                    Either::Right(async move { http_1.call((connection, peer)).await })
-                }))
-            }
-        })
-    }
-
-    /// HTTP/1.1 over this application.
-    fn http_1<T, S, B>(
-        &self,
-        app: Rc<S>,
-    ) -> impl ServiceFactory<
-        (Connection<T>, Option<SocketAddr>),
-        Config = (),
-        Response = (),
-        Error = DispatchError,
-        InitError = (),
-    > + use<T, S, B>
-    where
-        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
-        S: actix_service::Service<
-                Request,
-                Response = ServiceResponse<B>,
-                Error = HttpResponse,
-                Future: 'static,
-            > + 'static,
-        B: MessageBody + 'static,
-    {
-        let (signal, is_owners) = (self.ending.clone(), self.is_owners);
-        let is_local = self.address.is_none();
-        let state = Arc::clone(&self.state);
-        let connections = state.metrics.connections();
-        let mut service = HttpService::build();
-        if let Some(address) = self.address {
-            service = service.local_addr(address);
-        }
-        service
-            .graceful_shutdown_signal(move || {
-                let signal = signal.clone();
-                async move { signal.notified().await }
-            })
-            // The connection itself ends these waits.
-            .keep_alive(match self.times.keep_alive {
-                Duration::ZERO => KeepAlive::Disabled,
-                _ => KeepAlive::Os,
-            })
-            .client_request_timeout(Duration::ZERO)
-            // Also lets a client read the answer to a body that was refused before it is cut off.
-            .client_disconnect_timeout(self.times.header)
-            // What a connection has with it goes when it is closed.
-            .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                let asker = connection.asker(connections.open(), is_owners);
-                extensions.insert(asker.with_local(is_local));
-                extensions.insert(connection.presence());
-            })
-            .expect(fn_service(move |request| {
-                expect::invite(request, Arc::clone(&state))
-            }))
-            .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
-    }
-
-    /// What a connection of HTTP/2 over this application is served with.
-    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
-        let open = self.state.metrics.connections().open();
-        let asker = Asker::of_streams(self.is_owners, open);
-        Served {
-            app,
-            asker: Rc::new(asker.with_local(self.address.is_none())),
-            state: Arc::clone(&self.state),
-            peer,
-            times: self.times.of_streams(),
-            ending: self.ending.clone(),
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn send<S, B: MessageBody>(
     let Ok(mut stream) = respond.send_response(head, is_whole) else {
         return Outcome::TakenBack;
     };
-    if !is_whole && let Err(reason) = send_body(&mut stream, body, served.times.stall).await {
+    if !is_whole && let Err(reason) = send_body(&mut stream, body, served.patience.stall).await {
         stream.send_reset(reason);
     }
     Outcome::Answered

@@ -248,3 +248,27 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
     }
     drop(small);
 }
+
+#[test]
+fn an_answer_that_nobody_takes_is_given_up_on_a_unix_socket_too() {
+    let (app, sockets) = TestApp::with_sockets(Options {
+        stall_timeout: SOON,
+        ..Options::default()
+    });
+    assert_eq!(app.post("/kv/ns/key", vec![b'x'; 16 << 20]).status, 201);
+    for path in [sockets.unix(), sockets.owner()] {
+        let mut connection = Connection::open_unix(&path);
+        connection.send(request("GET", "/kv/ns/key", "", b""));
+        assert!(connection.has_something(Duration::from_secs(20)));
+        let open = || {
+            let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
+            !metrics.contains("\nakvs_http_connections 1\n")
+        };
+        let is_closed = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !open()
+        });
+        assert!(is_closed);
+        drop(connection);
+    }
+}
