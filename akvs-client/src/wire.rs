@@ -73,8 +73,9 @@ pub(crate) fn key_path(key: &[u8]) -> Result<String> {
 
 /// The route of a path below the base URL, as the server names it, if it has one.
 pub(crate) fn route(path: &str) -> Option<&'static str> {
-    const NAMES: [&str; 10] = [
-        "txn", "get", "watch", "export", "import", "ping", "livez", "readyz", "metrics", "version",
+    const NAMES: [&str; 12] = [
+        "settings", "txn", "get", "watch", "export", "import", "ping", "livez", "readyz",
+        "metrics", "version", "whoami",
     ];
     let path = path.split('?').next().unwrap_or_default();
     let mut segments = path.split('/').skip(1);

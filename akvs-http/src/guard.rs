@@ -79,6 +79,7 @@ fn check_route(head: &RequestHead, route: Route) -> Result<()> {
         Route::Import if path == "/import" => "import_all",
         Route::Namespace
         | Route::Namespaces
+        | Route::Settings
         | Route::Watch
         | Route::Txn
         | Route::Get
@@ -89,6 +90,7 @@ fn check_route(head: &RequestHead, route: Route) -> Result<()> {
         | Route::Readyz
         | Route::Metrics
         | Route::Version
+        | Route::Whoami
         | Route::Openapi
         | Route::Root
         | Route::Other => route.as_str(),
@@ -139,6 +141,7 @@ fn does_something(route: Route, is_owner: bool, path: &str, method: &Method) -> 
             is_read || matches!(*method, Method::PUT | Method::PATCH | Method::DELETE)
         }
         Route::Namespaces
+        | Route::Settings
         | Route::Watch
         | Route::Export
         | Route::Ping
@@ -146,6 +149,7 @@ fn does_something(route: Route, is_owner: bool, path: &str, method: &Method) -> 
         | Route::Readyz
         | Route::Metrics
         | Route::Version
+        | Route::Whoami
         | Route::Openapi
         | Route::Root => is_read,
         Route::Txn | Route::Get | Route::Import => *method == Method::POST,

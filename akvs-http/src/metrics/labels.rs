@@ -33,7 +33,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Every route, in the order of their places.
-    pub(crate) const ALL: [Route; 18] = [
+    pub(crate) const ALL: [Route; 19] = [
         Route::Key,
         Route::LongPoll,
         Route::Namespace,

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::{Limit, Span};
-use akvs_core::{Code, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
+use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde_json::{Value, json};
