@@ -125,6 +125,7 @@ fn what_is_missing_is_said_in_every_404() {
         ("GET", "/kv/none", "namespace"),
         ("DELETE", "/kv/none?confirm=none", "namespace"),
         ("DELETE", "/kv/none?prefix=a", "namespace"),
+        ("GET", "/settings/none", "namespace"),
         ("GET", "/export/none", "namespace"),
         ("GET", "/nowhere", "path"),
         ("HEAD", "/nowhere", "path"),

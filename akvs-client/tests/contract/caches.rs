@@ -16,7 +16,7 @@ const JSON: &str = "Accept: application/json\r\n";
 const LINES: &str = "Accept: application/x-ndjson\r\n";
 const HTML: &str = "Accept: text/html\r\n";
 /// A request, the status of its answer, what caches may do with it, and what it depends on.
-const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 36] = [
+const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 39] = [
     ("/kv/n/k", "", 200, "no-cache", None),
     ("/kv/n/~64/aw", "", 200, "no-cache", None),
     ("/kv/n/k", "If-None-Match: *\r\n", 304, "no-cache", None),
@@ -40,7 +40,10 @@ const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 36] = [
     ("/kv/none", "", 404, "no-cache", Some("accept")),
     ("/kv/n?limit=0", "", 400, "no-cache", None),
     ("/kv", "", 200, "no-cache", None),
+    ("/settings/n", "", 200, "no-cache", None),
+    ("/settings/none", "", 404, "no-cache", Some("accept")),
     ("/version", "", 200, "no-cache", None),
+    ("/whoami", "", 200, "no-store", None),
     ("/openapi.json", "", 200, "no-cache", None),
     (
         "/openapi.json",

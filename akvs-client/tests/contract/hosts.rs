@@ -33,6 +33,8 @@ fn nothing_is_answered_to_the_name_of_another_site() {
         ("GET", "/kv", ""),
         ("GET", "/kv/n", ""),
         ("PUT", "/kv/new", ""),
+        ("PATCH", "/kv/n", "{\"max_keys\":1}"),
+        ("GET", "/settings/n", ""),
         ("DELETE", "/kv/n?confirm=n", ""),
         (
             "POST",
@@ -46,6 +48,7 @@ fn nothing_is_answered_to_the_name_of_another_site() {
         ("GET", "/watch/n?since=0", ""),
         ("GET", "/metrics", ""),
         ("GET", "/version", ""),
+        ("GET", "/whoami", ""),
         ("GET", "/openapi.json", ""),
         ("GET", "/", ""),
         ("GET", "/ping", ""),

@@ -22,12 +22,14 @@ const PRECONDITIONS: [&str; 8] = [
 ];
 const END: &str = "{\"end\":true,\"count\":0,\"sha256\":\"c46a45615b6d76f67cd0a7ac59c0413524d0b213f578e4df6fb1851a1ba2c479\"}\n";
 /// What would change something, and what would tell something.
-const REQUESTS: [(&str, &str, &str); 16] = [
+const REQUESTS: [(&str, &str, &str); 18] = [
     ("DELETE", "/kv/n?confirm=n", ""),
     ("DELETE", "/kv/n?prefix=k", ""),
     ("DELETE", "/kv/n?prefix64=aw", ""),
     ("PUT", "/kv/n", "{\"max_keys\":1}"),
     ("PUT", "/kv/new", ""),
+    ("PATCH", "/kv/n", "{\"max_keys\":1}"),
+    ("GET", "/settings/n", ""),
     (
         "POST",
         "/txn/n",

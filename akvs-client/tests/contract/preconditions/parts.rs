@@ -17,6 +17,7 @@ fn a_part_is_never_stored_as_the_whole() {
         ("POST", "/kv/n/k?op=append", "part"),
         ("POST", "/kv/n/sum?op=add", "1"),
         ("PUT", "/kv/n", "{\"max_keys\":1}"),
+        ("PATCH", "/kv/n", "{\"max_keys\":1}"),
         (
             "POST",
             "/txn/n",
