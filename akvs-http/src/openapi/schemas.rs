@@ -29,6 +29,8 @@ pub(super) fn components() -> Components {
         .schema_from::<txn::Done<'_>>()
         .schema_from::<txn::OpDone<'_>>()
         .schema("Namespaces", namespaces())
+        .schema("NamespaceInfo", namespace_info())
+        .schema("StoredSettings", told_settings())
         .schema("Settings", settings())
         .schema("Configured", configured())
         .schema("Deleted", object(&[("deleted", count(), true)]))
@@ -119,18 +121,21 @@ fn namespace() -> RefOr<Schema> {
 }
 
 fn namespaces() -> Object {
-    // A token that may not read all keys of a namespace is told its name alone.
-    let namespace = object(&[
+    object(&[
+        ("namespaces", array(reference("NamespaceInfo"), None), true),
+        ("cursor", or_null(Type::String).into(), true),
+    ])
+}
+
+/// A namespace in a list. A token that may not read all of its keys is told its name alone.
+fn namespace_info() -> Object {
+    object(&[
         ("name", namespace(), true),
         ("keys", count(), false),
         ("bytes", count(), false),
         ("revision", count(), false),
         ("created", pattern(DATE_TIME).into(), false),
-        ("settings", told_settings().into(), false),
-    ]);
-    object(&[
-        ("namespaces", array(namespace.into(), None), true),
-        ("cursor", or_null(Type::String).into(), true),
+        ("settings", reference("StoredSettings"), false),
     ])
 }
 
@@ -175,7 +180,7 @@ fn told_settings() -> Object {
 fn configured() -> Object {
     object(&[
         ("name", namespace(), true),
-        ("settings", told_settings().into(), true),
+        ("settings", reference("StoredSettings"), true),
     ])
 }
 

@@ -140,7 +140,7 @@ impl Import {
         let encoding = Compression::of(self.compress, Some(&self.file));
         let (mut source, length) = self.open()?;
         let start = self.start(&mut source)?;
-        check(self.name(), &start, encoding)?;
+        check(&self.name(), &start, encoding)?;
         let bar = match length {
             Some(_) => Bar::of("importing"),
             None => Bar::of_bytes("importing"),
@@ -217,7 +217,7 @@ impl Import {
 
 /// Refuses a file that begins otherwise than it is said to be: the server could not name the flag. What it may be is
 /// left to the server.
-fn check(file: String, start: &[u8], encoding: Encoding) -> Result<(), Failure> {
+fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), Failure> {
     let begins = |mark: &[u8]| start.starts_with(mark);
     if begins(BACKUP) {
         let text = format!("{file} is a backup: expected an export; `akvs restore` takes backups");
