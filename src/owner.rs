@@ -110,7 +110,7 @@ impl Owner {
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let http = reqwest::Client::builder()
             .unix_socket(reach.path())
-            .tls_backend_preconfigured(nobody_trusted()?);
+            .use_preconfigured_tls(nobody_trusted()?);
         let http = http.build().map_err(Failure::failed)?;
         Ok(Some(Owner {
             pid: pid.and_then(Pid::from_raw),

@@ -165,15 +165,8 @@ impl ClientBuilder {
     /// Sends by one's own HTTP client. It must not decompress answers, and what it says of connections and TLS cannot
     /// be chosen here too. [`configure_http`](Self::configure_http) is often enough.
     ///
-    /// With the feature `rustls`, reqwest panics when one's own client is built before any cryptography is installed,
-    /// unless reqwest's own feature `rustls` is on too; the first line here installs it.
-    /// [`configure_http`](Self::configure_http) needs no such line.
-    ///
     /// ```
     /// use akvs_client::{Client, reqwest};
-    /// // Whoever installed another one before keeps it.
-    /// # #[cfg(feature = "rustls")]
-    /// let _ = rustls::crypto::ring::default_provider().install_default();
     /// let http = reqwest::Client::builder().user_agent("billing/1.0").build()?;
     /// assert!(Client::builder().http_client(http).build().is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

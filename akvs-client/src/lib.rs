@@ -67,9 +67,9 @@
 //! | `rustls` (default) | `https://`, without OpenSSL and C++ |
 //! | `blocking` | the client for programs that are not asynchronous |
 //!
-//! With `rustls`, a `reqwest::Client::new()` of the program's own panics if nothing else in it gives reqwest its
-//! cryptography: [`configure_http`](ClientBuilder::configure_http) needs none, and
-//! [`http_client`](ClientBuilder::http_client) shows the line that helps.
+//! Neither changes what else a program does with reqwest: a `reqwest::Client::new()` of its own is made as before. TLS is
+//! rustls with ring; a program that has rustls choose its cryptography by itself (`ClientConfig::builder()`), and has
+//! aws-lc by another dependency, must install one of the two first, as with any two providers.
 //!
 //! There is no storage engine in here: of the store itself only the words are shared ([`Code`], [`Revision`]).
 

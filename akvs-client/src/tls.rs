@@ -72,7 +72,7 @@ impl Tls {
         if !is_https {
             let roots = RootCertStore::empty();
             let config = builder.with_root_certificates(roots).with_no_client_auth();
-            return Ok(http.tls_backend_preconfigured(config));
+            return Ok(http.use_preconfigured_tls(config));
         }
         let verifier = Arc::new(self.verifier(provider)?);
         let builder = builder
@@ -86,7 +86,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(http.tls_backend_preconfigured(config))
+        Ok(http.use_preconfigured_tls(config))
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier> {
