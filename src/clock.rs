@@ -4,10 +4,22 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::failure::Failure;
+
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Checks that the clock can be used: HTTP has no dates before 1970, and what is stored neither.
+pub(crate) fn check(now: SystemTime) -> Result<(), Failure> {
+    match now < SystemTime::UNIX_EPOCH {
+        true => Err(Failure::failed(
+            "the system's clock says a time before 1970: set it, then start again",
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The time of day, in milliseconds since 1970.
@@ -42,4 +54,18 @@ pub(crate) fn used() -> Duration {
 fn of(clock: ClockId) -> Duration {
     // Neither is ever negative.
     clock_gettime(clock).try_into().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_refused_in_one_line() {
+        let second = Duration::from_secs(1);
+        let refused = check(SystemTime::UNIX_EPOCH - second).unwrap_err();
+        assert_eq!(refused.code(), 1);
+        assert!(refused.to_string().contains("before 1970"), "{refused}");
+        assert!(check(SystemTime::UNIX_EPOCH).is_ok() && check(now()).is_ok());
+    }
 }

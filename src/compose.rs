@@ -92,14 +92,12 @@ impl Storage {
         let operator = Operate::new(self.database.clone(), settings, stop);
         let defaults = akvs_http::Options::default();
         let options = akvs_http::Options {
-            workers: match settings.http.workers.get() {
-                0 => defaults.workers,
-                workers => amount(workers),
-            },
+            workers: workers(settings),
             hosts: settings.http.hosts.to_vec(),
             max_value_bytes: amount(limits.max_value_bytes.bytes()),
             max_connections: amount(max_connections),
             max_body_memory_bytes: amount(limits.max_body_memory_bytes.bytes()),
+            max_response_memory_bytes: amount(limits.max_response_memory_bytes.bytes()),
             header_timeout: limits.header_timeout.get(),
             request_timeout: limits.request_timeout.get(),
             drain_timeout: limits.drain_timeout.get(),
@@ -125,6 +123,14 @@ impl Storage {
                 error.message()
             ))
         })
+    }
+}
+
+/// How many threads serve connections.
+pub(crate) fn workers(settings: &Settings) -> usize {
+    match settings.http.workers.get() {
+        0 => akvs_http::Options::default().workers,
+        workers => amount(workers),
     }
 }
 

@@ -17,6 +17,7 @@ mod prompt;
 mod settings;
 mod signals;
 mod socket;
+mod threads;
 
 use std::process::ExitCode;
 

@@ -221,11 +221,10 @@ impl Owner {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => return Err(Failure::failed(format!("it cannot be stopped: {error}"))),
         }
-        let ended = tokio::task::spawn_blocking(move || is_over(&process, patience)).await;
-        match ended {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(self.still_there(patience)),
-            Ok(Err(error)) => Err(Failure::failed(error)),
+        // Here, as nothing else is waited for: a thread might be refused.
+        match is_over(&process, patience) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.still_there(patience)),
             Err(error) => Err(Failure::failed(error)),
         }
     }

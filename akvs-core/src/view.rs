@@ -185,7 +185,8 @@ impl View {
     }
 
     /// The changes after a revision, as many as the limit allows but not less than a whole revision. Where `values` are
-    /// wanted, those that the history does not keep are looked up as long as they have not been replaced.
+    /// wanted, those that the history does not keep are looked up as long as they have not been replaced, and count
+    /// against the limit: of one revision with more bytes than that, [`complete`](Self::complete) gives the others.
     ///
     /// `history_gone` where they are not all known any more, or the revision is not one of this history: it is still to
     /// come, or was given out before the store went back in time.
@@ -194,6 +195,7 @@ impl View {
         if after < self.floor || after > self.revision || is_gap() {
             return Err(self.gone(after));
         }
+        let most_attached = limit.bytes.max(1);
         // A limit of nothing would stay one.
         let mut limit = Limit {
             rows: limit.rows.max(1),
@@ -208,7 +210,7 @@ impl View {
         loop {
             let rows = self.snapshot.page(Table::History, &span, limit)?;
             let bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
-            let is_end = rows.len() < limit.rows && bytes < limit.bytes;
+            let mut is_end = rows.len() < limit.rows && bytes < limit.bytes;
             let events = rows.iter().map(|(key, row)| rows::parse_change(key, row));
             let mut events = events.collect::<Result<Vec<Event>>>()?;
             if !is_end {
@@ -221,10 +223,9 @@ impl View {
                 };
                 events.truncate(whole + 1);
             }
-            if values {
-                events
-                    .iter_mut()
-                    .try_for_each(|event| self.complete(event))?;
+            if values && let Some(enough) = self.attach(&mut events, most_attached)? {
+                events.truncate(enough);
+                is_end = false;
             }
             let last = events.last().map(|event| event.revision);
             return Ok(Changes {
@@ -234,21 +235,43 @@ impl View {
         }
     }
 
-    /// Gives a change the value that the history does not keep, if it is still there.
-    fn complete(&self, event: &mut Event) -> Result<()> {
+    /// Completes changes until their values have so many bytes; how many changes those are, where others follow.
+    fn attach(&self, events: &mut [Event], most: usize) -> Result<Option<usize>> {
+        let (mut attached, count) = (0, events.len());
+        for (index, event) in events.iter_mut().enumerate() {
+            if attached < most && !event.has_value() {
+                self.complete(event)?;
+                attached += event.bytes();
+            }
+            // Not a part of a revision.
+            if attached >= most && event.is_last && index + 1 < count {
+                return Ok(Some(index + 1));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a change the value that the history does not keep, if it has not been replaced.
+    pub fn complete(&self, event: &mut Event) -> Result<()> {
         let (Some(id), false) = (self.id, event.has_value()) else {
             return Ok(());
         };
         let revision = event.revision;
-        if let EventKind::Set { key, entry, .. } = &mut event.kind
-            && let Some(row) = self
-                .snapshot
-                .get(Table::Data, &rows::data_key(id, key.as_bytes()))?
-        {
-            let current = rows::parse_data(row)?;
-            if current.revision == revision {
-                *entry = current;
-            }
+        let EventKind::Set { key, entry, .. } = &mut event.kind else {
+            return Ok(());
+        };
+        // The same revision is the same value, of whatever moment. Shared with all others who read it.
+        let cached = self.database.cached(id, key.as_bytes());
+        if let Some(cached) = cached.filter(|cached| cached.revision == revision) {
+            *entry = cached;
+            return Ok(());
+        }
+        let row = self
+            .snapshot
+            .get(Table::Data, &rows::data_key(id, key.as_bytes()))?;
+        let current = row.map(rows::parse_data).transpose()?;
+        if let Some(current) = current.filter(|current| current.revision == revision) {
+            *entry = current;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use akvs_core::Result;
 use akvs_registry::Registry;
 
 use crate::about::About;
+use crate::answers::AnswerMemory;
 use crate::auth::{Asking, Gate, Grant, Hosts, Permit};
 use crate::body::{BodyMemory, Limits};
 use crate::connection::Asker;
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) hosts: Hosts,
     pub(crate) value_limits: Limits,
     pub(crate) body_memory: BodyMemory,
+    pub(crate) answer_memory: AnswerMemory,
     pub(crate) heartbeat: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) pulse: Pulse,
@@ -51,6 +53,7 @@ impl State {
             hosts: Hosts::new(&options.hosts),
             value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
+            answer_memory: AnswerMemory::new(options.max_response_memory_bytes),
             heartbeat: options.heartbeat,
             draining: AtomicBool::new(false),
         })

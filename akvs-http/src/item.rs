@@ -28,6 +28,16 @@ impl<'a> Text<'a> {
         }
     }
 
+    fn of_value(value: &'a [u8]) -> Text<'a> {
+        match Form::of(value) {
+            Form::Text(_) => Text::of(value),
+            Form::Base64(_) => Text {
+                plain: None,
+                base64: Some(URL_SAFE_NO_PAD.encode(value)),
+            },
+        }
+    }
+
     /// Names a key in an error's context.
     pub(crate) fn name_key(self, error: Error) -> Error {
         match (self.plain, self.base64) {
@@ -55,6 +65,44 @@ impl<'a> Text<'a> {
         Text {
             plain: None,
             base64: None,
+        }
+    }
+}
+
+/// How a value is told: as text where it is UTF-8, unless JSON's escapes make that longer than base64url is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As the inside of a string, of so many bytes.
+    Text(u64),
+    /// In base64url, of so many bytes.
+    Base64(u64),
+}
+
+/// Escapes of this length are taken for the sake of a text that can be read.
+const SHORT_BYTES: usize = 64;
+
+impl Form {
+    pub(crate) fn of(value: &[u8]) -> Form {
+        let base64 = Form::Base64((value.len() as u64 * 4).div_ceil(3));
+        if std::str::from_utf8(value).is_err() {
+            return base64;
+        }
+        let escapes = value.iter().map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+            0..0x20 => 5,
+            _ => 0_usize,
+        });
+        let escapes = escapes.sum::<usize>();
+        match escapes <= value.len() / 3 + SHORT_BYTES {
+            true => Form::Text((value.len() + escapes) as u64),
+            false => base64,
+        }
+    }
+
+    /// How long it is, in bytes.
+    pub(crate) fn length(self) -> u64 {
+        match self {
+            Form::Text(bytes) | Form::Base64(bytes) => bytes,
         }
     }
 }
@@ -109,7 +157,7 @@ impl<'a> Item<'a> {
     pub(crate) fn new(key: &'a Key, entry: &'a Entry, size: u64, with_value: bool) -> Item<'a> {
         let Text { plain, base64 } = Text::of(key.as_bytes());
         let value = match with_value && entry.value.len() as u64 == size {
-            true => Text::of(&entry.value),
+            true => Text::of_value(&entry.value),
             false => Text::none(),
         };
         let representation = &entry.representation;
@@ -192,6 +240,20 @@ mod tests {
         assert_eq!(item, expected);
         let gone = serde_json::to_value(Gone::new(&key, Revision::new(8))).unwrap();
         assert_eq!(gone, json!({"key64": "_w", "revision": 8}));
+    }
+
+    #[test]
+    fn a_text_whose_escapes_are_longer_than_base64_is_told_in_base64() {
+        let text = |value: &[u8]| matches!(Form::of(value), Form::Text(_));
+        assert!(text(&[1; 10]) && text(b"\n\n\n\"\"") && text(&[b'"'; 90]));
+        assert!(!text(&[1; 1_000]) && !text(&[b'"'; 1_000]) && !text(b"\xff"));
+        let lines = "a line with \"quotes\"\n".repeat(1_000);
+        assert!(text(lines.as_bytes()));
+        for value in [&b""[..], b"a", b"ab", b"abc", &[0xff; 7]] {
+            let encoded = URL_SAFE_NO_PAD.encode(value);
+            let form = Form::of(value);
+            assert!(form == Form::Base64(encoded.len() as u64) || text(value));
+        }
     }
 
     #[test]

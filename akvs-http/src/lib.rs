@@ -28,6 +28,7 @@
 mod about;
 mod accept;
 mod access;
+mod answers;
 mod app;
 mod auth;
 mod body;
@@ -56,6 +57,7 @@ mod params;
 mod path;
 mod problem;
 mod pulse;
+mod rendering;
 mod routes;
 mod running;
 mod sse;

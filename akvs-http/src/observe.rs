@@ -13,13 +13,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::ConnectionType;
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::LocalBoxFuture;
 
+use crate::answers::{AnswerMemory, SMALL_BYTES, Shared};
 use crate::app::State;
 use crate::connection::{Answer, Asker, UnderWay};
 use crate::metrics::{Cells, Labels};
@@ -115,7 +116,11 @@ where
 }
 
 /// The answer, of a request that is under way until it is sent.
-fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResponse<Answer> {
+fn answer(
+    response: ServiceResponse,
+    held: Option<Box<Shared>>,
+    under_way: Option<UnderWay>,
+) -> ServiceResponse<Answer> {
     let request = response.request();
     let version = request.version();
     // In HTTP/2 an answer to HEAD is known as one where it is sent.
@@ -130,7 +135,7 @@ fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResp
             under_way.settle(head);
         }
         if !is_head || body.size() == BodySize::None {
-            return Answer::new(body, under_way);
+            return Answer::new(body, held, under_way);
         }
         if let BodySize::Sized(bytes) = body.size() {
             let length = HeaderValue::from(bytes);
@@ -139,6 +144,45 @@ fn answer(response: ServiceResponse, under_way: Option<UnderWay>) -> ServiceResp
         head.no_chunking(true);
         Answer::to_head(under_way)
     })
+}
+
+/// Counts what a large answer holds that is ready as a whole. Where there is no memory for it, a reader gets an error in
+/// its place; what was done is told whatever it takes.
+fn hold(
+    response: ServiceResponse,
+    memory: &AnswerMemory,
+) -> (ServiceResponse, Option<Box<Shared>>) {
+    match response.response().body().size() {
+        BodySize::Sized(bytes) if bytes > SMALL_BYTES as u64 => {}
+        BodySize::Sized(_) | BodySize::None | BodySize::Stream => return (response, None),
+    }
+    let method = response.request().method();
+    let (is_head, is_read) = (method == Method::HEAD, method == Method::GET);
+    let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
+    let bytes = match body.try_into_bytes() {
+        Ok(bytes) if !is_head => bytes,
+        Ok(bytes) => {
+            let response = response.set_body(BoxBody::new(bytes));
+            return (ServiceResponse::new(request, response), None);
+        }
+        // It is made as it is sent, and counts for itself.
+        Err(body) => {
+            let response = response.set_body(body);
+            return (ServiceResponse::new(request, response), None);
+        }
+    };
+    match memory.share(&bytes) {
+        Err(error) if is_read => {
+            let response = problem::respond(&request, &error);
+            (ServiceResponse::new(request, response), None)
+        }
+        held => {
+            let response = response.set_body(BoxBody::new(bytes));
+            let held = held.ok().map(Box::new);
+            (ServiceResponse::new(request, response), held)
+        }
+    }
 }
 
 /// The answer to a request that no route sees; its body is read first, so that the connection can be used again.
@@ -187,7 +231,11 @@ where
         };
         let flight = self.flight.take();
         Poll::Ready(match answered {
-            Ok(mut response) => {
+            Ok(response) => {
+                let (mut response, held) = match &flight {
+                    Some(flight) => hold(response, &flight.worker.state.answer_memory),
+                    None => (response, None),
+                };
                 fields::complete(&mut response);
                 if let Some(flight) = &flight {
                     let size = response.response().body().size();
@@ -196,7 +244,7 @@ where
                     access::give_back_id(&mut response);
                 }
                 let under_way = flight.and_then(|flight| flight.under_way);
-                Ok(answer(response, under_way))
+                Ok(answer(response, held, under_way))
             }
             Err(error) => {
                 if let Some(flight) = &flight {

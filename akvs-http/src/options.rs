@@ -23,6 +23,8 @@ pub struct Options {
     pub max_connections: usize,
     /// The most memory for bodies that are being received, in bytes; what would need more is refused with 503.
     pub max_body_memory_bytes: usize,
+    /// The most memory for answers that are under way, in bytes; what would need more is refused with 503.
+    pub max_response_memory_bytes: usize,
     /// How long a client may take to send the head of a request.
     pub header_timeout: Duration,
     /// How long a client may take to send a body.
@@ -56,6 +58,7 @@ impl Default for Options {
             max_value_bytes: 16 << 20,
             max_connections: 25_000,
             max_body_memory_bytes: 512 << 20,
+            max_response_memory_bytes: 512 << 20,
             header_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             keep_alive: Duration::from_secs(75),

@@ -3,24 +3,35 @@
 //! Only the last change of a revision carries its id, and no entry of the state does: a client that was cut off comes
 //! back with the id that it saw last, and nothing may lie behind that which it has not seen.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use akvs_core::{Event, EventKind, Revision};
-use akvs_server::{Start, Step, Watch};
+use akvs_core::{Event, EventKind, Result, Revision};
+use akvs_registry::Registry;
+use akvs_server::{Large, Loader, Notice, Rendered, Start, Step, Watch};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::item::{Gone, Item};
+use crate::answers::AnswerMemory;
+use crate::app::State;
+use crate::item::{Form, Gone};
+use crate::rendering::Rendering;
 
 /// Small events go out together up to this size, and large ones in parts of it, in bytes.
 const CHUNK_BYTES: usize = 32 << 10;
+/// Events up to this size are copied to go out together.
+const SMALL_BYTES: usize = 4 << 10;
+
+/// A text that is being made.
+type Loading = Pin<Box<dyn Future<Output = Result<(Bytes, Arc<Large>)>>>>;
 
 /// The body of a response that tells what changes.
 pub(crate) struct Events<H> {
@@ -29,8 +40,14 @@ pub(crate) struct Events<H> {
     heartbeat: Duration,
     next_heartbeat: Pin<Box<Sleep>>,
     holds: H,
+    registry: Registry,
+    memory: AnswerMemory,
     /// What goes out before anything else.
-    rest: Bytes,
+    rest: VecDeque<Bytes>,
+    /// A large event that goes out after it.
+    loading: Option<Loading>,
+    /// Kept while it goes out, so that others share it.
+    large: Option<Arc<Large>>,
     /// Whether the state was told; before that there is no revision to say.
     is_synced: bool,
     ended: bool,
@@ -42,7 +59,7 @@ impl<H: FnMut() -> bool> Events<H> {
         watch: Watch,
         start: Start,
         values: bool,
-        heartbeat: Duration,
+        state: &State,
         holds: H,
     ) -> Events<H> {
         let hello = match start {
@@ -53,22 +70,32 @@ impl<H: FnMut() -> bool> Events<H> {
         Events {
             watch,
             values,
-            heartbeat,
-            next_heartbeat: Box::pin(sleep(heartbeat)),
+            heartbeat: state.heartbeat,
+            next_heartbeat: Box::pin(sleep(state.heartbeat)),
             holds,
-            rest: hello,
+            registry: state.registry.clone(),
+            memory: state.answer_memory.clone(),
+            rest: VecDeque::from([hello]),
+            loading: None,
+            large: None,
             is_synced: start != Start::State,
             ended: false,
         }
     }
 
-    /// What there is to say, a chunk of it.
-    fn gather(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut first = Bytes::new();
-        let mut more = BytesMut::new();
-        while first.len() + more.len() < CHUNK_BYTES {
+    /// Gathers what there is to say, about a chunk of it; whether there is anything.
+    fn gather(&mut self, context: &mut Context<'_>) -> bool {
+        let mut bytes = 0;
+        let mut small = BytesMut::new();
+        while bytes < CHUNK_BYTES && self.loading.is_none() {
             let said = match Pin::new(&mut self.watch).poll_next(context) {
-                Poll::Ready(Some(Ok(step))) => self.say(step),
+                Poll::Ready(Some(Ok(step))) => match self.load(&step) {
+                    Some(loading) => {
+                        self.loading = Some(loading);
+                        break;
+                    }
+                    None => self.say(step),
+                },
                 Poll::Ready(Some(Err(error))) => {
                     log::error!("a watch ends: {error}");
                     self.say(Step::Reset(self.watch.position()))
@@ -79,26 +106,90 @@ impl<H: FnMut() -> bool> Events<H> {
                 }
                 Poll::Pending => break,
             };
-            // A single one is shared with all others who watch, and not copied.
-            if first.is_empty() {
-                first = said;
-            } else {
-                more.extend_from_slice(&said);
+            bytes += said.len();
+            // What is not small is shared with all others who watch, and not copied.
+            match said.len() {
+                0..=SMALL_BYTES => small.extend_from_slice(&said),
+                _ => {
+                    self.push(small.split().freeze());
+                    self.push(said);
+                }
             }
         }
-        if first.is_empty() {
-            return match self.ended {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
-            };
+        self.push(small.freeze());
+        !self.rest.is_empty() || self.loading.is_some()
+    }
+
+    fn push(&mut self, text: Bytes) {
+        if !text.is_empty() {
+            self.rest.push_back(text);
         }
-        if more.is_empty() {
-            return Poll::Ready(Some(first));
+    }
+
+    /// Has the text made of an event whose value is too large to be held ready; none where it is not such a one.
+    fn load(&self, step: &Step) -> Option<Loading> {
+        let (notice, with_id): (&Arc<Notice>, bool) = match step {
+            Step::Entry(notice) => (notice, false),
+            Step::Changed { notice, is_last } => (notice, *is_last),
+            Step::Synced(_) | Step::Reset(_) => return None,
+        };
+        if !self.values || !notice.lacks_value() {
+            return None;
         }
-        let mut all = BytesMut::with_capacity(first.len() + more.len());
-        all.extend_from_slice(&first);
-        all.extend_from_slice(&more);
-        Poll::Ready(Some(all.freeze()))
+        // Where it is the last one only for this reader, who does not want the others, it is not shared.
+        let is_shared = matches!(step, Step::Changed { .. }) && with_id == notice.event().is_last;
+        let large = match is_shared {
+            true => notice.large(),
+            false => Arc::default(),
+        };
+        let loader = self.watch.loader(notice);
+        let (registry, memory) = (self.registry.clone(), self.memory.clone());
+        let size = match &notice.event().kind {
+            EventKind::Set { size, .. } => usize::try_from(*size).unwrap_or(usize::MAX),
+            EventKind::Delete { .. } | EventKind::Expire { .. } | EventKind::Drop => 0,
+        };
+        Some(Box::pin(async move {
+            let text = large.text(|| rendered(loader, with_id, size, registry, memory));
+            let text = text.await?;
+            Ok((text, large))
+        }))
+    }
+
+    /// What goes out next.
+    fn next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(first) = self.rest.front_mut() {
+                let slice = first.split_to(first.len().min(CHUNK_BYTES));
+                if first.is_empty() {
+                    self.rest.pop_front();
+                }
+                return Poll::Ready(Some(slice));
+            }
+            self.large = None;
+            if let Some(loading) = &mut self.loading {
+                match loading.as_mut().poll(context) {
+                    Poll::Ready(Ok((text, large))) => {
+                        self.push(text);
+                        self.large = Some(large);
+                    }
+                    Poll::Ready(Err(error)) => {
+                        log::error!("a watch ends: {error}");
+                        let reset = self.say(Step::Reset(self.watch.position()));
+                        self.push(reset);
+                        self.ended = true;
+                    }
+                    Poll::Pending => return self.beat(context).map(Some),
+                }
+                self.loading = None;
+                continue;
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            if !self.gather(context) && !self.ended {
+                return self.beat(context).map(Some);
+            }
+        }
     }
 
     fn say(&mut self, step: Step) -> Bytes {
@@ -146,20 +237,30 @@ impl<H: FnMut() -> bool + Unpin> Stream for Events<H> {
             // Cut off: who comes back is told why.
             return Poll::Ready(None);
         }
-        if self.rest.is_empty() {
-            let next = match self.gather(context) {
-                Poll::Pending => self.beat(context).map(Some),
-                said => said,
-            };
-            match next {
-                Poll::Ready(Some(next)) => self.rest = next,
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        let most = self.rest.len().min(CHUNK_BYTES);
-        Poll::Ready(Some(Ok(self.rest.split_to(most))))
+        self.next(context).map(|text| text.map(Ok))
     }
+}
+
+/// Looks up and renders an event on a thread that may wait for the disk, once there is memory for it.
+async fn rendered(
+    loader: Loader,
+    with_id: bool,
+    size: usize,
+    registry: Registry,
+    memory: AnswerMemory,
+) -> Result<Rendered> {
+    // The value, and its text.
+    let mut held = memory.wait(size.saturating_mul(7) / 3).await;
+    let work = move || {
+        let event = loader.load()?;
+        let text = change(&event, true, with_id);
+        held.shrink(text.len());
+        Ok(Rendered {
+            text,
+            held: Box::new(held),
+        })
+    };
+    registry.blocking(work).await
 }
 
 /// Says that everything up to this revision was told.
@@ -171,7 +272,12 @@ fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
     let id = with_id.then_some(change.revision);
     match &change.kind {
         EventKind::Set { key, entry, size } => {
-            event("set", id, &Item::new(key, entry, *size, values))
+            let form = (values && change.has_value()).then(|| Form::of(&entry.value));
+            let mut item = Rendering::default();
+            item.push(&head("set", id));
+            item.item(key, entry, *size, form);
+            item.push(b"\n\n");
+            item.whole().into()
         }
         EventKind::Delete { key } => event("delete", id, &Gone::new(key, change.revision)),
         EventKind::Expire { key } => event("expire", id, &Gone::new(key, change.revision)),
@@ -180,6 +286,15 @@ fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
 }
 
 fn event(name: &str, id: Option<Revision>, data: &impl Serialize) -> Bytes {
+    let mut text = head(name, id);
+    // Neither can a vector refuse bytes, nor do these types refuse to be told. JSON has no line ends of its own.
+    let _ = serde_json::to_writer(&mut text, data);
+    text.extend_from_slice(b"\n\n");
+    text.into()
+}
+
+/// An event up to its data.
+fn head(name: &str, id: Option<Revision>) -> Vec<u8> {
     let mut text = Vec::with_capacity(192);
     text.extend_from_slice(b"event: ");
     text.extend_from_slice(name.as_bytes());
@@ -188,10 +303,7 @@ fn event(name: &str, id: Option<Revision>, data: &impl Serialize) -> Bytes {
         text.extend_from_slice(id.get().to_string().as_bytes());
     }
     text.extend_from_slice(b"\ndata: ");
-    // Neither can a vector refuse bytes, nor do these types refuse to be told. JSON has no line ends of its own.
-    let _ = serde_json::to_writer(&mut text, data);
-    text.extend_from_slice(b"\n\n");
-    text.into()
+    text
 }
 
 #[cfg(test)]

@@ -69,7 +69,12 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
     let (mut response, range) = match part {
         Part::Whole => (HttpResponse::Ok().body(entry.value), None),
         Part::Bytes(start, end) => {
-            let part = HttpResponse::PartialContent().body(entry.value.slice(start..end));
+            let mut part = entry.value.slice(start..end);
+            if part.len() < length / 2 {
+                // Else a small part would keep all of a large value for as long as it is sent.
+                part = Bytes::copy_from_slice(&part);
+            }
+            let part = HttpResponse::PartialContent().body(part);
             (part, Some(format!("bytes {start}-{}/{length}", end - 1)))
         }
         Part::Outside => return outside(&entry, length),

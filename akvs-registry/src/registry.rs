@@ -100,6 +100,24 @@ impl Registry {
         self.0.committer.clock().now()
     }
 
+    /// Does work that may wait for a disk or take long where it holds up no connection. See [`Committer::blocking`].
+    pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T> + Send + 'static,
+    {
+        self.0.committer.blocking(work)
+    }
+
+    /// Does work that mostly waits and computes little. See [`Committer::waiting`].
+    pub fn waiting<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T> + Send + 'static,
+    {
+        self.0.committer.waiting(work)
+    }
+
     async fn ask<T, F: Future<Output = Result<T>>>(
         &self,
         name: &Namespace,

@@ -25,6 +25,7 @@
 mod clock;
 mod committer;
 mod options;
+mod pool;
 mod relay;
 mod server;
 mod stats;
@@ -38,4 +39,4 @@ pub use options::{CommitDurability, CommitterOptions};
 pub use relay::Relay;
 pub use server::Server;
 pub use stats::{Buckets, Histogram, NANOS, Stats};
-pub use watch::{Filter, Notice, Start, Step, Watch, WatchOptions};
+pub use watch::{Filter, Large, Loader, Notice, Rendered, Start, Step, Watch, WatchOptions};

@@ -127,18 +127,14 @@ impl Server {
         if !store.exists() {
             return Ok(None);
         }
-        let entry = match tokio::runtime::Handle::try_current() {
-            // The disk may have to be waited for, which must not hold up the thread's other callers.
-            Ok(runtime) if !self.committer.is_resident() => {
-                let (store, key, now) = (store.clone(), key.to_vec(), self.committer.clock().now());
-                let read = runtime.spawn_blocking(move || store.find_stored(&key, now));
-                read.await.map_err(|error| {
-                    Error::new(Code::Storage, "the read failed").because(error)
-                })??
-            }
-            _ => store.find_stored(key, self.committer.clock().now())?,
-        };
-        Ok(entry)
+        let now = self.committer.clock().now();
+        if self.committer.is_resident() {
+            return store.find_stored(key, now);
+        }
+        // The disk may have to be waited for, which must not hold up the thread's other callers.
+        let (store, key) = (store.clone(), key.to_vec());
+        let reads = self.committer.reads();
+        reads.run(move || store.find_stored(&key, now)).await
     }
 
     /// Follows the changes of the namespace, also beyond a drop of it, and of one that does not exist yet. It does not

@@ -224,6 +224,9 @@ fn sync(mut file: &File) -> io::Result<()> {
 
 fn of_clock(folder: &Path) -> Finding {
     let now = clock::now();
+    if let Err(failure) = clock::check(now) {
+        return Bad(failure.to_string());
+    }
     let shown = humantime::format_rfc3339_seconds(now);
     if now < clock::time_of(BUILT_MS) {
         return Bad(format!(

@@ -7,6 +7,7 @@ mod renew;
 
 use std::future::Future;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,13 +21,13 @@ use self::announce::announce;
 use self::renew::renew;
 use super::SettingsFlags;
 use crate::access::{Access, Renewal};
-use crate::compose::Storage;
+use crate::compose::{self, Storage};
 use crate::failure::Failure;
 use crate::listeners::{Places, Sockets};
 use crate::manager::{self, Manager, Notice, Notifier, while_it_goes_on};
 use crate::settings::{Loaded, Settings};
 use crate::signals::{Asked, Signals};
-use crate::{descriptors, logging, prompt};
+use crate::{clock, descriptors, logging, prompt, threads};
 
 /// What the server may take beyond the drain time-out.
 const GRACE: Duration = Duration::from_secs(5);
@@ -123,13 +124,21 @@ pub(crate) fn exit(code: u8) -> ! {
 /// Runs a server; comes back only where that fails.
 pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
     let notifier = manager.notifier.clone();
-    start(flags, mode, manager)
-        .inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
+    // Where the system refuses them something, the libraries beneath panic.
+    let ended = catch_unwind(AssertUnwindSafe(|| start(flags, mode, manager)));
+    let ended = ended.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or(panic.downcast_ref::<&str>().copied());
+        let text = text.unwrap_or("a panic without a text");
+        Err(Failure::failed(format!("the server ended: {text}")))
+    });
+    ended.inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
 }
 
 fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
+    clock::check(clock::now())?;
     logging::start(settings)?;
     for warning in loaded.warnings() {
         log::warn!("{warning}");
@@ -147,8 +156,10 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
         notifier: manager.notifier,
         watchdog: manager.watchdog,
     };
-    let runtime = actix_web::rt::System::new();
+    threads::check(compose::workers(settings))?;
+    let runtime = threads::system();
     runtime.block_on(async {
+        threads::begin_to_wait().await;
         let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
             .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
         if manager::is_first() {

@@ -76,6 +76,7 @@ pub(crate) struct Limits {
     pub(crate) max_connections: Count<1, 1_000_000>,
     pub(crate) max_queued_writes: Count<1, 1_000_000>,
     pub(crate) max_body_memory_bytes: Size<{ 64 * KIB }, { 1_024 * GIB }>,
+    pub(crate) max_response_memory_bytes: Size<{ MIB }, { 1_024 * GIB }>,
     pub(crate) request_timeout: Time<100, HOUR>,
     /// Not less: timers that are due before they are set never fire.
     pub(crate) header_timeout: Time<SECOND, HOUR>,
@@ -122,6 +123,7 @@ impl Default for Settings {
                 max_connections: const { Count::new(10_000) },
                 max_queued_writes: const { Count::new(10_000) },
                 max_body_memory_bytes: const { Size::new(512 * MIB) },
+                max_response_memory_bytes: const { Size::new(512 * MIB) },
                 request_timeout: const { Time::from_millis(30 * SECOND) },
                 header_timeout: const { Time::from_millis(5 * SECOND) },
                 drain_timeout: const { Time::from_millis(10 * SECOND) },

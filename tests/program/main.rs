@@ -32,6 +32,7 @@ mod signals;
 mod stale;
 mod target;
 mod terminal;
+mod threads;
 mod tls;
 mod tokens;
 mod transfer;

@@ -12,7 +12,7 @@
 //! | 8. Who may | `tokens`, `tls`, `hosts` |
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
-//! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches` |
+//! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches`, `answers` |
 //! | The owner's own | `owner` |
 //! | What the client adds | `typed`, `typed_list`, `typed_namespaces`, `typed_txn`, `updates`, `reach`, `blocking`, `conformance`, `retries`, `other_servers`, `base_urls`, `watch_client`, `typed_transfer`, `typed_server` |
 //! | What it withstands | `conformance`, `other_servers`, `watch_client` |
@@ -24,6 +24,7 @@ mod app;
 mod raw;
 mod scripted;
 
+mod answers;
 mod base_urls;
 #[cfg(feature = "blocking")]
 mod blocking;

@@ -236,6 +236,28 @@ impl Connection {
         Some(chunk)
     }
 
+    /// Reads so many bytes of a body.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).expect("the whole body");
+        bytes
+    }
+
+    /// Asks for what is sent in chunks, and reads all of it.
+    pub(crate) fn ask_streamed(&mut self, path: &str) -> Vec<u8> {
+        self.send(request("GET", path, "", b""));
+        let head = self.head().expect("a head");
+        assert_eq!(head.status, 200, "{path}");
+        let mut all = Vec::new();
+        loop {
+            let chunk = self.chunk().expect("the whole body");
+            if chunk.is_empty() {
+                return all;
+            }
+            all.extend_from_slice(&chunk);
+        }
+    }
+
     /// Both ends' ports, this one's first.
     pub(crate) fn ports(&self) -> (u16, u16) {
         let stream = self.0.get_ref();

@@ -39,6 +39,7 @@ fn the_version_tells_what_serves_and_its_limits() {
             "max_txn_ops": 1_000,
             "max_connections": 765,
             "max_body_memory_bytes": 512 << 20,
+            "max_response_memory_bytes": 512 << 20,
             "max_queued_writes": 10_000,
             "max_queued_bytes": 256 << 20,
             "header_timeout_ms": 5_000,

@@ -15,7 +15,11 @@ use actix_web::http::Version;
 use bytes::Bytes;
 
 use super::Refusal;
+use crate::answers::{SLICE_BYTES, Shared};
 use crate::metrics::Open;
+
+/// So many slices of an answer go out before the worker's other tasks get their turn.
+const SLICES_IN_A_ROW: usize = 8;
 
 /// What is known of the requests of a connection.
 #[derive(Default)]
@@ -173,9 +177,15 @@ impl Drop for UnderWay {
     }
 }
 
-/// The body of an answer, which is under way for as long as this is there.
+/// The body of an answer, which is under way for as long as this is there. It goes out in slices, because whoever sends
+/// it copies what it gets: not more of it is ever copied than is on its way to the socket.
 pub(crate) struct Answer {
     body: Body,
+    /// What is left of a part of the body that is longer than a slice.
+    rest: Bytes,
+    slices: usize,
+    /// The memory that is counted for it.
+    _held: Option<Box<Shared>>,
     _under_way: Option<UnderWay>,
 }
 
@@ -186,9 +196,16 @@ enum Body {
 }
 
 impl Answer {
-    pub(crate) fn new(body: BoxBody, under_way: Option<UnderWay>) -> Answer {
+    pub(crate) fn new(
+        body: BoxBody,
+        held: Option<Box<Shared>>,
+        under_way: Option<UnderWay>,
+    ) -> Answer {
         Answer {
             body: Body::Some(body),
+            rest: Bytes::new(),
+            slices: 0,
+            _held: held,
             _under_way: under_way,
         }
     }
@@ -197,6 +214,9 @@ impl Answer {
     pub(crate) fn to_head(under_way: Option<UnderWay>) -> Answer {
         Answer {
             body: Body::None,
+            rest: Bytes::new(),
+            slices: 0,
+            _held: None,
             _under_way: under_way,
         }
     }
@@ -217,9 +237,23 @@ impl MessageBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        match &mut self.body {
-            Body::Some(body) => Pin::new(body).poll_next(context),
-            Body::None => Poll::Ready(None),
+        if self.slices >= SLICES_IN_A_ROW {
+            self.slices = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        if self.rest.is_empty() {
+            let part = match &mut self.body {
+                Body::Some(body) => std::task::ready!(Pin::new(body).poll_next(context)),
+                Body::None => None,
+            };
+            match part {
+                Some(Ok(part)) if part.len() >= SLICE_BYTES => self.rest = part,
+                part => return Poll::Ready(part),
+            }
+        }
+        self.slices += 1;
+        let most = self.rest.len().min(SLICE_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(most))))
     }
 }

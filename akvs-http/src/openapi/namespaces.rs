@@ -68,7 +68,10 @@ fn keys() -> Vec<Parameter> {
     ));
     all.extend(paging());
     all.push(flag("reverse", "From the greatest key to the least."));
-    all.push(flag("values", "With the values, as far as they are small."));
+    all.push(flag(
+        "values",
+        "With the values, as far as they are small. Text that JSON's escapes make longer than base64url comes as `value64`.",
+    ));
     all
 }
 

@@ -14,11 +14,13 @@ use akvs_registry::Registry;
 use bytes::Bytes;
 use futures_util::stream;
 
-use super::list::{self, blocking};
-use super::pieces::{SNAPSHOT_TIME, pieces};
+use super::list;
+use super::pieces::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::answers::Held;
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::fields::NO_STORE;
+use crate::rendering::Rendering;
 use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
 use crate::{body, params, path, problem};
 
@@ -73,7 +75,10 @@ async fn export(
     let coding = Coding::accepted(request.headers());
     let registry = state.registry.clone();
     let (encoder, is_head) = (Encoder::new(coding)?, request.method() == Method::HEAD);
-    let writer = blocking(move || Writer::begin(registry, permit, encoder, name.as_ref())).await?;
+    // Before any work is done.
+    let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let begin = move || Writer::begin(registry, permit, encoder, name.as_ref());
+    let writer = state.registry.blocking(begin).await?;
     let mut response = HttpResponse::Ok();
     response
         .content_type(NDJSON)
@@ -87,7 +92,8 @@ async fn export(
         // Of no known length, as a GET is.
         true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
         false => {
-            let text = pieces("an export", Some(SNAPSHOT_TIME), writer, Writer::chunk);
+            let how = ("an export", Threads::Long);
+            let text = pieces(state, how, Some(SNAPSHOT_TIME), (writer, held));
             response.streaming(text)
         }
     })
@@ -97,7 +103,8 @@ async fn export(
 struct Writer {
     registry: Registry,
     permit: Permit,
-    encoder: Encoder,
+    /// None once it has ended.
+    encoder: Option<Encoder>,
     checksum: Checksum,
     records: u64,
     /// Where the next namespaces are; none where only one is asked for.
@@ -136,7 +143,7 @@ impl Writer {
         Ok(Writer {
             registry,
             permit,
-            encoder,
+            encoder: Some(encoder),
             checksum: Checksum::default(),
             records: 0,
             views,
@@ -146,40 +153,24 @@ impl Writer {
         })
     }
 
-    /// What comes next, and where to go on.
-    fn chunk(mut self) -> Result<Option<(Bytes, Option<Writer>)>> {
-        self.permit.check(|| self.registry.now())?;
-        // An empty chunk would be none; and some pages have only what is expired, or are kept by the coding.
-        let mut chunk = Vec::new();
-        while chunk.is_empty() {
-            let is_end = self.page()?;
-            self.checksum.update(&self.text);
-            if is_end {
-                self.checksum.write_end(self.records, &mut self.text);
-            }
-            chunk = self.encoder.code(&self.text)?;
-            self.text.clear();
-            if is_end {
-                chunk.extend(self.encoder.finish()?);
-                return Ok(Some((chunk.into(), None)));
-            }
-        }
-        Ok(Some((chunk.into(), Some(self))))
-    }
-
-    /// Writes a page of records; whether it was the last one.
-    fn page(&mut self) -> Result<bool> {
+    /// Writes a page of records; whether it was the last one, or how much memory it needs.
+    fn page(&mut self, held: &mut Held) -> Result<std::result::Result<bool, usize>> {
         let Some(view) = &self.view else {
-            return Ok(true);
+            return Ok(Ok(true));
         };
         let page = view.entries(&self.start, None, PAGE, self.registry.now())?;
+        // What was read, its text, and what that is coded to.
+        let needed = PIECE_BYTES + 4 * page.read_bytes;
+        if held.grow(needed).is_err() {
+            return Ok(Err(needed));
+        }
         for (key, entry) in &page.entries {
             Record::write(key, entry, &mut self.text);
         }
         self.records += page.entries.len() as u64;
         if let Some(next) = page.next {
             self.start = next;
-            return Ok(false);
+            return Ok(Ok(false));
         }
         self.start = Bytes::new();
         let name = view.info().map(|info| info.name.clone());
@@ -190,7 +181,36 @@ impl Writer {
         if let Some(view) = &self.view {
             write_section(view, false, &mut self.text);
         }
-        Ok(self.view.is_none())
+        Ok(Ok(self.view.is_none()))
+    }
+}
+
+impl Source for Writer {
+    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
+        self.permit.check(|| self.registry.now())?;
+        let is_end = match self.page(held)? {
+            Ok(is_end) => is_end,
+            Err(needed) => return Ok(Piece::Needs(needed)),
+        };
+        self.checksum.update(&self.text);
+        if is_end {
+            self.checksum.write_end(self.records, &mut self.text);
+        }
+        let mut chunk = match &mut self.encoder {
+            Some(encoder) => encoder.code(&self.text)?,
+            None => Vec::new(),
+        };
+        // One large record is not to be kept for by all that follow.
+        self.text = Vec::new();
+        if is_end && let Some(encoder) = self.encoder.take() {
+            chunk.extend(encoder.finish()?);
+        }
+        held.shrink(PIECE_BYTES.max(chunk.capacity()));
+        let chunk = Rendering::from(Bytes::from(chunk));
+        Ok(match is_end {
+            true => Piece::Last(chunk),
+            false => Piece::More(chunk),
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! `POST /get/{namespace}`: many keys at once, as they stood at one moment.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use actix_web::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::Limit;
 use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
@@ -11,14 +11,18 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 use utoipa::ToSchema;
 
+use super::list;
+use crate::answers::Held;
 use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
-use crate::item::Item;
+use crate::item::{Form, Item};
 use crate::json::{self, List, object};
-use crate::path;
+use crate::rendering::{Rendering, around_items};
 
-/// The most bytes of the values in one answer.
+/// The most bytes of the values in one answer, as often as they stand there.
 const MAX_VALUE_BYTES: usize = 64 << 20;
+/// The memory that an answer is expected to take, until it is known.
+const HELD_BYTES: usize = 64 << 10;
 
 object! {
     /// The body.
@@ -91,21 +95,18 @@ async fn get(state: &State, grant: &Grant, name: &Namespace, asked: Asked) -> Re
         grant.may(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
     }
     let (registry, name) = (state.registry.clone(), name.clone());
+    // Before any work is done.
+    let mut held = state.answer_memory.hold(HELD_BYTES)?;
     // It may have to wait for a disk.
-    let found = web::block(move || {
-        let view = registry.view(&name)?;
-        if !view.exists() {
-            return Err(path::no_such_namespace());
-        }
-        render(&view, &keys, registry.now())
+    let found = state.registry.blocking(move || {
+        let view = list::view(&registry, &name)?;
+        let found = render(&view, &keys, registry.now(), &mut held)?;
+        held.grow(found.held_bytes())?;
+        held.shrink(found.held_bytes());
+        Ok((found, held))
     });
-    let body = found.await.map_err(|error| {
-        Error::new(Code::Unavailable, "the server had no thread to read with").because(error)
-    })??;
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(body))
+    let (found, held) = found.await?;
+    Ok(list::rendered(found, held))
 }
 
 fn keys(asked: Asked) -> Result<Vec<Key>> {
@@ -121,32 +122,58 @@ fn keys(asked: Asked) -> Result<Vec<Key>> {
     .collect()
 }
 
-/// What a view has of these keys, as JSON.
-fn render(view: &View, keys: &[Key], now: Timestamp) -> Result<Vec<u8>> {
-    let mut found = Vec::with_capacity(keys.len());
-    let mut bytes = 0;
-    for key in keys {
-        let entry = find(view, key, now)?;
-        bytes += entry.as_ref().map_or(0, |entry| entry.value.len());
-        if bytes > MAX_VALUE_BYTES {
-            let text = format!(
-                "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
-            );
-            return Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES));
-        }
-        found.push(entry);
-    }
-    let items = keys.iter().zip(&found).map(|(key, entry)| {
-        let entry = entry.as_ref()?;
-        Some(Item::new(key, entry, entry.value.len() as u64, true))
-    });
-    let answer = Answer {
+/// What a view has of these keys, as JSON. A key that is asked for several times is read and held once.
+fn render(view: &View, keys: &[Key], now: Timestamp, held: &mut Held) -> Result<Rendering> {
+    let (head, tail) = around_items(&Answer {
         revision: view.revision().get(),
-        items: items.collect(),
-    };
-    serde_json::to_vec(&answer).map_err(|error| {
-        Error::new(Code::Unavailable, "the answer could not be written").because(error)
-    })
+        items: Vec::new(),
+    });
+    let mut found: HashMap<&Key, (usize, Rendering)> = HashMap::new();
+    let (mut value_bytes, mut held_bytes) = (0, 0);
+    for key in keys {
+        if let Some((size, _)) = found.get(key) {
+            value_bytes += size;
+            check(value_bytes)?;
+            continue;
+        }
+        let mut size = 0;
+        let mut item = Rendering::default();
+        match find(view, key, now)? {
+            Some(entry) => {
+                size = entry.value.len();
+                value_bytes += size;
+                check(value_bytes)?;
+                item.item(key, &entry, size as u64, Some(Form::of(&entry.value)));
+            }
+            None => item.push(b"null"),
+        }
+        held_bytes += item.held_bytes();
+        held.grow(held_bytes)?;
+        found.insert(key, (size, item));
+    }
+    let mut answer = Rendering::default();
+    answer.push(&head);
+    for (index, key) in keys.iter().enumerate() {
+        if index > 0 {
+            answer.push(b",");
+        }
+        if let Some((_, item)) = found.get(key) {
+            answer.append(item);
+        }
+    }
+    answer.push(&tail);
+    Ok(answer)
+}
+
+/// Refuses values that have too many bytes together.
+fn check(value_bytes: usize) -> Result<()> {
+    if value_bytes <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    let text = format!(
+        "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
+    );
+    Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES))
 }
 
 fn find(view: &View, key: &Key, now: Timestamp) -> Result<Option<Entry>> {

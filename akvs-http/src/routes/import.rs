@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::export;
-use super::list::{self, blocking};
+use super::list;
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::body::Reserved;
@@ -139,16 +139,19 @@ impl Import<'_> {
             let (reader, chunk) = (self.reader.take(), came.take());
             let mut reader =
                 reader.ok_or_else(|| Error::new(Code::Storage, "it was broken off"))?;
-            let (reader, step) = blocking(move || {
-                match chunk {
-                    Some(Some(chunk)) => reader.push(chunk),
-                    Some(None) => return Ok(reader.finish()).map(|step| (reader, step)),
-                    None => {}
-                }
-                let step = reader.step();
-                Ok((reader, step))
-            })
-            .await?;
+            let (reader, step) = self
+                .state
+                .registry
+                .blocking(move || {
+                    match chunk {
+                        Some(Some(chunk)) => reader.push(chunk),
+                        Some(None) => return Ok(reader.finish()).map(|step| (reader, step)),
+                        None => {}
+                    }
+                    let step = reader.step();
+                    Ok((reader, step))
+                })
+                .await?;
             let records: usize = step.records.iter().map(Record::bytes).sum();
             self.memory.resize(reader.bytes() + records)?;
             let (whole, lines) = (reader.check(), reader.lines());

@@ -4,24 +4,28 @@
 //! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
 
 use actix_web::http::header::{HeaderValue, VARY};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::engine::{Limit, Span};
-use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
+use akvs_core::{Entry, Key, Namespace, Result, Timestamp, View};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ndjson;
+use crate::answers::{Held, SMALL_BYTES};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Right};
 use crate::cursor::{self, Kind, Listing};
-use crate::item::{Item, Prefix};
+use crate::item::{Form, Item, Prefix};
 use crate::params::{self, ListParams};
 use crate::path;
+use crate::rendering::{RenderedBody, Rendering, around_items};
 
-/// A page ends once its keys and values have so many bytes.
+/// A page ends once its keys and values have so many bytes, as they are told.
 const PAGE_BYTES: usize = 1 << 20;
+/// The memory that a page is expected to take, until it is known.
+const HELD_BYTES: usize = 256 << 10;
 /// So much is read for a page: what is expired, or not told, costs time too.
 const READ_BYTES: usize = 16 << 20;
 /// So many rows are looked at before a group is skipped whose end is not in sight, and of a small page.
@@ -42,10 +46,10 @@ pub(crate) struct Document<'a> {
 /// A page of a list.
 #[derive(Default)]
 struct Page {
-    /// The entries, with the length of their values, which are there only if wanted.
-    items: Vec<(Key, Entry, u64)>,
+    items: Rendering,
+    count: usize,
     prefixes: Vec<Bytes>,
-    bytes: usize,
+    bytes: u64,
 }
 
 /// What is still to be listed.
@@ -73,8 +77,16 @@ pub(super) async fn answer(
         return ndjson::answer(request, state, permit, name, &params).await;
     }
     let registry = state.registry.clone();
-    let body = blocking(move || document(&registry, &name, &params)).await?;
-    let mut response = json(body);
+    // Before any work is done.
+    let mut held = state.answer_memory.hold(HELD_BYTES)?;
+    let work = move || {
+        let document = document(&registry, &name, &params)?;
+        held.grow(document.held_bytes())?;
+        held.shrink(document.held_bytes());
+        Ok((document, held))
+    };
+    let (document, held) = state.registry.blocking(work).await?;
+    let mut response = rendered(document, held);
     let vary = HeaderValue::from_static("accept");
     response.headers_mut().insert(VARY, vary);
     Ok(response)
@@ -89,16 +101,6 @@ pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<View> {
     Ok(view)
 }
 
-/// Does what may wait for a disk where nobody else waits for it.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = web::block(work).await;
-    done.unwrap_or_else(|error| {
-        Err(Error::new(Code::Storage, "a read was broken off").because(error))
-    })
-}
-
 /// The response with a JSON document.
 pub(super) fn json(body: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
@@ -107,7 +109,19 @@ pub(super) fn json(body: impl Into<Bytes>) -> HttpResponse {
         .body(body.into())
 }
 
-fn document(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Vec<u8>> {
+/// The response with a JSON document that is rendered as it is sent.
+pub(super) fn rendered(document: Rendering, held: Held) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("application/json")
+        .insert_header(("x-content-type-options", "nosniff"));
+    match document.length() <= SMALL_BYTES as u64 {
+        true => response.body(document.whole()),
+        false => response.body(RenderedBody::new(document, held)),
+    }
+}
+
+fn document(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Rendering> {
     let mut range = Range::new(params);
     let listing = listing(name, params);
     if let Some(cursor) = &params.cursor {
@@ -116,25 +130,22 @@ fn document(registry: &Registry, name: &Namespace, params: &ListParams) -> Resul
     let view = view(registry, name)?;
     let mut page = Page::default();
     let is_end = page.gather(&view, &mut range, params, registry.now())?;
-    let items = page.items.iter();
-    let document = Document {
+    let prefixes = page.prefixes.iter();
+    let (head, tail) = around_items(&Document {
         namespace: name.as_str(),
         revision: view.revision().get(),
-        items: items
-            .map(|(key, entry, size)| Item::new(key, entry, *size, params.values))
-            .collect(),
-        prefixes: page
-            .prefixes
-            .iter()
-            .map(|bytes| Prefix::of(bytes))
-            .collect(),
+        items: Vec::new(),
+        prefixes: prefixes.map(|bytes| Prefix::of(bytes)).collect(),
         cursor: match is_end {
             true => None,
             false => range.position().map(|position| listing.cursor(position)),
         },
-    };
-    serde_json::to_vec(&document)
-        .map_err(|error| Error::new(Code::Storage, "the list cannot be told").because(error))
+    });
+    let mut document = Rendering::default();
+    document.push(&head);
+    document.append(&page.items);
+    document.push(&tail);
+    Ok(document)
 }
 
 /// What a cursor of this list is bound to.
@@ -179,7 +190,7 @@ impl Page {
                 if !range.contains(key.as_bytes()) {
                     continue;
                 }
-                if !self.take(key, entry, range, params) {
+                if !self.take(&key, &entry, range, params) {
                     return Ok(false);
                 }
             }
@@ -196,15 +207,14 @@ impl Page {
     }
 
     /// Takes an entry, or the group that it is in, if there is room for it.
-    fn take(&mut self, key: Key, mut entry: Entry, range: &mut Range, params: &ListParams) -> bool {
+    fn take(&mut self, key: &Key, entry: &Entry, range: &mut Range, params: &ListParams) -> bool {
         let group = group(key.as_bytes(), params);
-        let size = entry.value.len();
-        let bytes = match (group, params.values) {
-            (Some(group), _) => group.len(),
-            (None, false) => key.as_bytes().len(),
-            (None, true) => key.as_bytes().len() + size,
+        let form = params.values.then(|| Form::of(&entry.value));
+        let bytes = match group {
+            Some(group) => group.len() as u64,
+            None => key.as_bytes().len() as u64 + form.map_or(0, Form::length),
         };
-        let is_full = self.len() >= params.limit() || self.bytes + bytes > PAGE_BYTES;
+        let is_full = self.len() >= params.limit() || self.bytes + bytes > PAGE_BYTES as u64;
         if is_full && self.len() > 0 {
             return false;
         }
@@ -216,15 +226,16 @@ impl Page {
             return true;
         }
         range.pass(key.as_bytes());
-        if !params.values {
-            entry.value = Bytes::new();
+        if self.count > 0 {
+            self.items.push(b",");
         }
-        self.items.push((key, entry, size as u64));
+        self.items.item(key, entry, entry.value.len() as u64, form);
+        self.count += 1;
         true
     }
 
     fn len(&self) -> usize {
-        self.items.len() + self.prefixes.len()
+        self.count + self.prefixes.len()
     }
 }
 

@@ -39,12 +39,16 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
     grant.has(Right::Read)?;
     let accept = request.headers().get(ACCEPT);
     let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
-    let failed = "the metrics could not be gathered";
     // Counting the namespaces may have to wait for a disk.
-    let text = web::block(move || Page::new(families(&state, &grant), format).text()).await;
-    let text = text
-        .map_err(|error| Error::new(Code::Unavailable, failed).because(error))?
-        .map_err(|error| Error::new(Code::Unavailable, failed).because(error))?;
+    let registry = state.registry.clone();
+    let text = registry.blocking(move || {
+        let text = Page::new(families(&state, &grant), format).text();
+        text.map_err(|error| {
+            let failed = "the metrics could not be gathered";
+            Error::new(Code::Unavailable, failed).because(error)
+        })
+    });
+    let text = text.await?;
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
         .insert_header((CACHE_CONTROL, "no-store"))

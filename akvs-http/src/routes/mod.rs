@@ -19,5 +19,3 @@ pub(crate) mod txn;
 pub(crate) mod version;
 pub(crate) mod watch;
 pub(crate) mod whoami;
-
-pub(crate) use list::blocking;

@@ -36,7 +36,10 @@ pub(super) async fn list(
             grant.has(Right::Read)?;
             let params = params::of_namespaces(request.query_string())?;
             let registry = state.registry.clone();
-            let body = list::blocking(move || document(&registry, &params, &grant)).await?;
+            let body = state
+                .registry
+                .blocking(move || document(&registry, &params, &grant))
+                .await?;
             Ok(list::json(body.to_string()))
         }
         _ => Ok(problem::other_method(request, ALLOW_LIST)),
@@ -168,7 +171,7 @@ async fn delete_prefix(
             let keys = page.entries.into_iter().map(|(key, _)| key);
             Ok((keys.collect::<Vec<Key>>(), page.next))
         };
-        let (keys, next) = list::blocking(page).await?;
+        let (keys, next) = registry.blocking(page).await?;
         if !keys.is_empty() {
             let ops = keys.into_iter().map(|key| (key, Op::delete())).collect();
             let outcomes = registry.transact(name, Txn::new(Vec::new(), ops)?).await?;

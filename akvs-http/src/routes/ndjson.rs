@@ -16,11 +16,13 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::list::{self, Range};
-use super::pieces::{SNAPSHOT_TIME, pieces};
+use super::pieces::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::answers::Held;
 use crate::app::State;
 use crate::auth::Permit;
-use crate::item::Item;
+use crate::item::Form;
 use crate::params::ListParams;
+use crate::rendering::Rendering;
 
 /// The media type.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
@@ -59,11 +61,12 @@ pub(super) async fn answer(
     params.check_stream()?;
     let registry = state.registry.clone();
     let range = Range::new(params);
-    let (view, registry) = list::blocking(move || {
-        let view = list::view(&registry, &name)?;
-        Ok((view, registry))
-    })
-    .await?;
+    // Before any work is done.
+    let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let view = state
+        .registry
+        .blocking(move || Ok((list::view(&registry, &name)?, registry)));
+    let (view, registry) = view.await?;
     let mut response = HttpResponse::Ok();
     response
         .content_type(NDJSON)
@@ -82,7 +85,9 @@ pub(super) async fn answer(
                 range,
                 values: params.values,
             };
-            response.streaming(pieces("a list", Some(SNAPSHOT_TIME), reader, Reader::page))
+            let how = ("a list", Threads::Long);
+            let lines = pieces(state, how, Some(SNAPSHOT_TIME), (reader, held));
+            response.streaming(lines)
         }
     })
 }
@@ -96,26 +101,29 @@ struct Reader {
     values: bool,
 }
 
-impl Reader {
-    /// The next lines, and where to go on.
-    fn page(mut self) -> Result<Option<(Bytes, Option<Reader>)>> {
-        // An empty chunk would be none; and some pages have only what is expired.
-        let mut text = Vec::new();
+impl Source for Reader {
+    /// The next lines.
+    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
         self.permit.check(|| self.registry.now())?;
-        while text.is_empty() {
-            let page = self.range.read(&self.view, PAGE, self.registry.now())?;
-            for (key, entry) in &page.entries {
-                let size = entry.value.len() as u64;
-                let item = Item::new(key, entry, size, self.values);
-                // Neither can a vector refuse bytes, nor does an item refuse to be told.
-                let _ = serde_json::to_writer(&mut text, &item);
-                text.push(b'\n');
-            }
-            match page.next {
-                Some(next) => self.range.go_on(next),
-                None => return Ok(Some((text.into(), None))),
-            }
+        let page = self.range.read(&self.view, PAGE, self.registry.now())?;
+        let needed = PIECE_BYTES + page.read_bytes;
+        if held.grow(needed).is_err() {
+            return Ok(Piece::Needs(needed));
         }
-        Ok(Some((text.into(), Some(self))))
+        let mut lines = Rendering::default();
+        for (key, entry) in &page.entries {
+            let size = entry.value.len() as u64;
+            let form = self.values.then(|| Form::of(&entry.value));
+            lines.item(key, entry, size, form);
+            lines.push(b"\n");
+        }
+        held.shrink(PIECE_BYTES.max(lines.held_bytes()));
+        Ok(match page.next {
+            Some(next) => {
+                self.range.go_on(next);
+                Piece::More(lines)
+            }
+            None => Piece::Last(lines),
+        })
     }
 }

@@ -6,14 +6,15 @@ use std::time::Duration;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Result};
-use bytes::Bytes;
 use serde::Serialize;
 
-use super::list::{blocking, json};
-use super::pieces::pieces;
+use super::list::json;
+use super::pieces::{PIECE_BYTES, Piece, Source, Threads, pieces};
+use crate::answers::Held;
 use crate::app::State;
 use crate::body::{self, Limits};
 use crate::owner::{Operator, Parts};
+use crate::rendering::Rendering;
 use crate::{path, problem};
 
 const GET: &str = "GET, HEAD, OPTIONS";
@@ -53,7 +54,8 @@ pub(crate) async fn status(
     if !is_read(&request) {
         return problem::other_method(&request, GET);
     }
-    let answer = blocking(move || now(&state)).await.map(json);
+    let registry = state.registry.clone();
+    let answer = registry.blocking(move || now(&state)).await.map(json);
     answer.unwrap_or_else(|error| problem::respond(&request, &error))
 }
 
@@ -182,21 +184,31 @@ async fn parts(
     media_type: &'static str,
     make: impl FnOnce(&dyn Operator) -> Result<Parts> + Send + 'static,
 ) -> HttpResponse {
-    let made = match operator(request, state) {
-        Ok(operator) => blocking(move || make(&*operator)).await,
-        Err(error) => Err(error),
+    let made = async {
+        let operator = operator(request, state)?;
+        let held = state.answer_memory.wait(PIECE_BYTES).await;
+        let parts = state.registry.waiting(move || make(&*operator)).await?;
+        Ok((Told(parts), held))
     };
-    match made {
-        Ok(parts) => HttpResponse::Ok()
+    let how = ("an answer to the owner", Threads::Waiting);
+    match made.await {
+        Ok(told) => HttpResponse::Ok()
             .content_type(media_type)
-            .streaming(pieces("an answer to the owner", None, parts, part)),
+            .streaming(pieces(state, how, None, told)),
         Err(error) => problem::respond(request, &error),
     }
 }
 
-/// The next part, and the others.
-fn part(mut parts: Parts) -> Result<Option<(Bytes, Option<Parts>)>> {
-    Ok(parts.next().transpose()?.map(|part| (part, Some(parts))))
+/// Parts of an answer, told one by one.
+struct Told(Parts);
+
+impl Source for Told {
+    fn piece(&mut self, _: &mut Held) -> Result<Piece> {
+        Ok(match self.0.next().transpose()? {
+            Some(part) => Piece::More(Rendering::from(part)),
+            None => Piece::Last(Rendering::default()),
+        })
+    }
 }
 
 fn is_read(request: &HttpRequest) -> bool {

@@ -1,38 +1,126 @@
 //! An answer of unknown length, made a piece at a time on the threads that may wait for the disk.
 //!
+//! A piece is made once the client has taken the one before it: an answer that waits for its reader holds no thread,
+//! and no more memory than one piece, which is counted. Where there is no memory for a large piece, the answer waits.
+//!
 //! What fails on the way cuts the stream off, so that nobody takes a part for the whole.
 
 use std::time::Duration;
 
 use akvs_core::{Code, Error, Result};
+use akvs_registry::Registry;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::time::Instant;
 
-use super::blocking;
+use crate::answers::{AnswerMemory, Held};
+use crate::app::State;
+use crate::rendering::Rendering;
 
 /// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
 pub(super) const SNAPSHOT_TIME: Duration = Duration::from_secs(3_600);
+/// The memory that an answer of this kind holds from its beginning to its end, for its next piece, in bytes.
+pub(super) const PIECE_BYTES: usize = 256 << 10;
 
-/// A piece, and where to go on; none where the piece before was the last.
-type Piece<S> = Result<Option<(Bytes, Option<S>)>>;
+/// What came next.
+pub(super) enum Piece {
+    /// This, and more behind it.
+    More(Rendering),
+    /// This was the last.
+    Last(Rendering),
+    /// Nothing yet: the next piece needs so much memory.
+    Needs(usize),
+}
 
-/// What `next` gives until it says that there is no more. `what` names it in the log, should it end early.
-pub(super) fn pieces<S: Send + 'static>(
+/// What such an answer is made of.
+pub(super) trait Source: Send + 'static {
+    /// The next piece, for which so much memory is held; to be grown to what it needs. May wait for a disk.
+    fn piece(&mut self, held: &mut Held) -> Result<Piece>;
+}
+
+/// Where pieces are made.
+pub(super) enum Threads {
+    /// On those for work that takes long.
+    Long,
+    /// On those for work that mostly waits.
+    Waiting,
+}
+
+/// How far an answer is.
+struct Flow<S> {
     what: &'static str,
+    until: Option<Instant>,
+    registry: Registry,
+    memory: AnswerMemory,
+    threads: Threads,
+    /// None once the last piece was made.
+    source: Option<S>,
+    rest: Rendering,
+    held: Option<Held>,
+}
+
+/// What a source gives until it says that there is no more. `what` names it in the log, should it end early.
+pub(super) fn pieces<S: Source>(
+    state: &State,
+    (what, threads): (&'static str, Threads),
     max_time: Option<Duration>,
-    first: S,
-    next: fn(S) -> Piece<S>,
-) -> impl Stream<Item = Result<Bytes>> {
-    let until = max_time.map(|time| Instant::now() + time);
-    stream::try_unfold(Some(first), move |at| async move {
-        let Some(at) = at else {
-            return Ok(None);
-        };
-        let piece = match until.is_none_or(|until| Instant::now() < until) {
-            true => blocking(move || next(at)).await,
-            false => Err(Error::new(Code::Overloaded, "it was read too slowly")),
-        };
-        piece.inspect_err(|error| log::error!("{what} ends early: {error}"))
+    (source, held): (S, Held),
+) -> impl Stream<Item = Result<Bytes>> + use<S> {
+    let flow = Flow {
+        what,
+        until: max_time.map(|time| Instant::now() + time),
+        registry: state.registry.clone(),
+        memory: state.answer_memory.clone(),
+        threads,
+        source: Some(source),
+        rest: Rendering::default(),
+        held: Some(held),
+    };
+    stream::try_unfold(flow, |mut flow| async move {
+        let what = flow.what;
+        let slice = flow.next().await;
+        let slice = slice.inspect_err(|error| log::error!("{what} ends early: {error}"))?;
+        Ok(slice.map(|slice| (slice, flow)))
     })
+}
+
+impl<S: Source> Flow<S> {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            if let Some(slice) = self.rest.next() {
+                return Ok(Some(slice));
+            }
+            let Some(mut source) = self.source.take() else {
+                return Ok(None);
+            };
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                return Err(Error::new(Code::Overloaded, "it was read too slowly"));
+            }
+            let mut held = match self.held.take() {
+                Some(held) => held,
+                None => self.memory.wait(PIECE_BYTES).await,
+            };
+            held.shrink(PIECE_BYTES);
+            let work = move || {
+                let piece = source.piece(&mut held)?;
+                Ok((source, held, piece))
+            };
+            let (source, held, piece) = match self.threads {
+                Threads::Long => self.registry.blocking(work).await?,
+                Threads::Waiting => self.registry.waiting(work).await?,
+            };
+            match piece {
+                Piece::Last(rest) => (self.rest, self.held) = (rest, Some(held)),
+                Piece::More(rest) => {
+                    (self.rest, self.held, self.source) = (rest, Some(held), Some(source));
+                }
+                Piece::Needs(bytes) => {
+                    // Nothing is held while it waits, so that those that wait never wait for each other.
+                    drop(held);
+                    self.held = Some(self.memory.wait(bytes).await);
+                    self.source = Some(source);
+                }
+            }
+        }
+    }
 }

@@ -62,7 +62,7 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     grant.may(Right::Read, name.as_str(), &Scope::All)?;
     params::none(request.query_string())?;
     let registry = state.registry.clone();
-    let body = list::blocking(move || {
+    let body = state.registry.blocking(move || {
         let view = list::view(&registry, &name)?;
         let settings = view.info().map(|info| info.settings).unwrap_or_default();
         Ok(document(&name, &settings))

@@ -61,6 +61,7 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
             "max_txn_ops": Txn::MAX_OPS,
             "max_connections": options.max_connections,
             "max_body_memory_bytes": options.max_body_memory_bytes,
+            "max_response_memory_bytes": options.max_response_memory_bytes,
             "max_queued_writes": writers.max_queued_writes,
             "max_queued_bytes": writers.max_queued_bytes,
             "header_timeout_ms": millis(options.header_timeout),

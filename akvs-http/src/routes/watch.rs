@@ -79,7 +79,7 @@ async fn watch(
         }
         _ => {
             let holds = state.holds(permit);
-            response.streaming(Events::new(watch, start, values, state.heartbeat, holds))
+            response.streaming(Events::new(watch, start, values, state, holds))
         }
     })
 }

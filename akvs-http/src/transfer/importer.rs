@@ -20,7 +20,6 @@ use futures_util::future::join_all;
 use super::report::{Errors, Report};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Grant, Permit};
-use crate::routes::blocking;
 
 /// So many writes are asked for at once, where they do not go together.
 const SINGLES: usize = 500;
@@ -123,7 +122,8 @@ impl Importer {
     /// Begins with the first line of a file.
     pub(crate) async fn begin(&mut self, first: First) -> Result<()> {
         let registry = self.store.registry.clone();
-        self.since = blocking(move || Ok(registry.views()?.revision())).await?;
+        let since = move || Ok(registry.views()?.revision());
+        self.since = self.store.registry.blocking(since).await?;
         match first {
             First::One(section) => self.enter(section).await,
             First::All(count) if self.into.is_some() && count != 1 => {
@@ -147,7 +147,8 @@ impl Importer {
         let Section { name, settings } = section;
         let name = self.into.clone().unwrap_or(name);
         let (registry, wanted) = (self.store.registry.clone(), name.clone());
-        let exists = blocking(move || Ok(registry.view(&wanted)?.exists())).await?;
+        let exists = move || Ok(registry.view(&wanted)?.exists());
+        let exists = self.store.registry.blocking(exists).await?;
         let chooses = settings != Settings::default();
         // Whether there is such a namespace is not for every token to know.
         if chooses && (!exists || !self.store.grant.reads()) {
@@ -306,17 +307,20 @@ impl Store {
     /// Deletes what was not changed since then.
     async fn delete(&self, name: &Namespace, since: Revision, deleted: &mut u64) -> Result<()> {
         let (registry, wanted) = (self.registry.clone(), name.clone());
-        let mut view = blocking(move || registry.view(&wanted)).await?;
+        let view = move || registry.view(&wanted);
+        let mut view = self.registry.blocking(view).await?;
         let mut start = bytes::Bytes::new();
         loop {
             self.wanted.check()?;
             let now = self.registry.now();
             let page;
-            (view, page) = blocking(move || {
-                let page = view.entries(&start, None, DELETE_PAGE, now)?;
-                Ok((view, page))
-            })
-            .await?;
+            (view, page) = self
+                .registry
+                .blocking(move || {
+                    let page = view.entries(&start, None, DELETE_PAGE, now)?;
+                    Ok((view, page))
+                })
+                .await?;
             let old = page.entries.into_iter().filter_map(|(key, entry)| {
                 let is_seen = Condition::Revisions(vec![entry.revision]);
                 (entry.revision <= since).then(|| (key, Op::delete().on(is_seen)))

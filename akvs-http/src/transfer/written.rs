@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::format::{First, Record, Section, VERSION};
+use crate::item::Form;
 use crate::wire;
 
 #[derive(Serialize)]
@@ -106,7 +107,10 @@ impl Record {
     /// Writes a record.
     pub(crate) fn write(key: &Key, entry: &Entry, text: &mut Vec<u8>) {
         let (key, key64) = told(key.as_bytes(), true);
-        let (value, value64) = told(&entry.value, is_shorter_as_text(&entry.value));
+        let (value, value64) = told(
+            &entry.value,
+            matches!(Form::of(&entry.value), Form::Text(_)),
+        );
         let representation = &entry.representation;
         let line = RecordLine {
             key,
@@ -139,16 +143,3 @@ fn told(bytes: &[u8], as_text: bool) -> (Option<&str>, Option<String>) {
         Ok(_) | Err(_) => (None, Some(URL_SAFE_NO_PAD.encode(bytes))),
     }
 }
-
-/// Whether a value's text with JSON's escapes is at most as long as it is in base64.
-fn is_shorter_as_text(value: &[u8]) -> bool {
-    let escapes = value.iter().map(|byte| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
-        0..0x20 => 5,
-        _ => 0,
-    });
-    escapes.sum::<usize>() <= value.len() / 3 + SHORT_BYTES
-}
-
-/// Escapes of this length are taken for the sake of a text that can be read.
-const SHORT_BYTES: usize = 64;

@@ -2,18 +2,23 @@
 //!
 //! Invariant: a watcher that looks, finds nothing and waits is woken by the next change that it wants. It takes its
 //! seat before it looks, and whoever comes by with a change marks the seat before it wakes.
+//!
+//! Where more has changed than the ring holds, what was missed is read once for all of them: those that want nothing
+//! of it never notice.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use akvs_core::{Event, Key, Revision};
-use slab::Slab;
+use akvs_core::Revision;
 
-use super::feed::Feed;
+use super::feed::{Feed, Since};
 use super::notice::Filter;
-use crate::relay::Mailbox;
+use super::seats::Seats;
+use crate::relay::{Letter, Mailbox};
+
+/// So many pages of what was missed are read before other reads get their turn.
+const PAGES_IN_A_ROW: usize = 16;
 
 pub(crate) struct Audience {
     feed: Weak<Feed>,
@@ -21,22 +26,6 @@ pub(crate) struct Audience {
     /// Whether it was called and has not looked yet.
     called: AtomicBool,
     seats: Mutex<Seats>,
-}
-
-struct Seats {
-    /// Up to this revision everybody was told of what they want.
-    seen: Revision,
-    /// Those who want the changes of many keys.
-    broad: Slab<Seat>,
-    /// Those who want the changes of one: others cost them nothing.
-    keyed: HashMap<Key, Slab<Seat>>,
-}
-
-struct Seat {
-    filter: Filter,
-    waker: Option<Waker>,
-    /// The revision after which there is something that it was not told of; none where there is nothing.
-    called: Option<Revision>,
 }
 
 /// Which seat.
@@ -57,11 +46,7 @@ impl Audience {
             feed,
             mailbox,
             called: AtomicBool::new(false),
-            seats: Mutex::new(Seats {
-                seen,
-                broad: Slab::new(),
-                keyed: HashMap::new(),
-            }),
+            seats: Mutex::new(Seats::new(seen)),
         }
     }
 
@@ -74,41 +59,31 @@ impl Audience {
         self.mailbox.strong_count() == 0 && !self.is_of(&Weak::new())
     }
 
-    pub(super) fn mailbox(&self) -> Option<Arc<Mailbox>> {
-        self.mailbox.upgrade()
-    }
-
-    /// Notes that there is something to look at; whether it has to be told.
-    pub(super) fn call(&self) -> bool {
-        !self.called.swap(true, Ordering::AcqRel)
+    /// Lets its thread look; where it has no relay, looks here.
+    pub(super) fn summon(self: &Arc<Audience>) {
+        // Once is enough until it has looked.
+        if self.called.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        match self.mailbox.upgrade() {
+            Some(mailbox) => mailbox.post(vec![Letter::Look(Arc::clone(self))]),
+            None => self.look().into_iter().for_each(Waker::wake),
+        }
     }
 
     pub(super) fn take_seat(&self, filter: &Filter) -> Place {
-        let seat = Seat {
-            filter: filter.clone(),
-            waker: None,
-            called: Some(Revision::ZERO),
-        };
-        Place(self.seats().row(filter).insert(seat))
+        Place(self.seats().take(filter))
     }
 
     pub(super) fn leave(&self, filter: &Filter, place: Place) {
-        let mut seats = self.seats();
-        let row = seats.row(filter);
-        row.try_remove(place.0);
-        if let (Filter::Key(key), true) = (filter, row.is_empty()) {
-            seats.keyed.remove(key);
-        }
-        if seats.broad.is_empty() {
-            seats.broad.shrink_to_fit();
-        }
+        self.seats().leave(filter, place.0);
     }
 
     /// Says how to wake a watcher, and whether there is something for it already.
     pub(super) fn wait(&self, filter: &Filter, place: Place, waker: &Waker) -> Heard {
         let mut seats = self.seats();
         let seen = seats.seen;
-        let Some(seat) = seats.row(filter).get_mut(place.0) else {
+        let Some(seat) = seats.seat(filter, place.0) else {
             return Heard::Something(Revision::ZERO);
         };
         match &mut seat.waker {
@@ -122,27 +97,53 @@ impl Audience {
     }
 
     /// Finds out what has changed; those whom it concerns, to be woken.
-    pub(crate) fn look(&self) -> Vec<Waker> {
+    pub(crate) fn look(self: &Arc<Audience>) -> Vec<Waker> {
         // Before it looks: what comes later calls it again.
         self.called.store(false, Ordering::Release);
-        let mut wakers = Vec::new();
-        if let Some(feed) = self.feed.upgrade() {
-            let mut seats = self.seats();
-            let (notices, tip) = feed.since(seats.seen);
-            match notices {
-                Some(notices) => {
-                    for notice in notices {
-                        seats.tell(notice.event(), &mut wakers);
-                    }
-                }
-                None => {
-                    let seen = seats.seen;
-                    seats.tell_all(seen, &mut wakers);
-                }
+        let mut seats = self.seats();
+        if let Some(feed) = self.feed.upgrade()
+            && !seats.is_catching_up
+            && !seats.look(&feed)
+        {
+            seats.is_catching_up = true;
+            let audience = Arc::clone(self);
+            let work = Arc::clone(&feed);
+            if feed.spawn(move || audience.catch_up(work)).is_err() {
+                seats.give_up(&feed);
             }
-            seats.seen = seats.seen.max(tip);
         }
-        wakers
+        std::mem::take(&mut seats.woken)
+    }
+
+    /// Reads what was missed, page by page, until the ring has what follows.
+    fn catch_up(self: Arc<Audience>, feed: Arc<Feed>) {
+        for _ in 0..PAGES_IN_A_ROW {
+            let seen = self.seats().seen;
+            let page = feed.read_history(seen);
+            let mut seats = self.seats();
+            match page {
+                Ok(page) => {
+                    for notice in page.after(seats.seen) {
+                        seats.tell(notice.event());
+                    }
+                    seats.seen = seats.seen.max(page.until);
+                    seats.is_catching_up = !seats.look(&feed);
+                }
+                // Each of them finds out by itself what that means.
+                Err(_) => seats.give_up(&feed),
+            }
+            let is_done = !seats.is_catching_up;
+            drop(seats);
+            self.summon();
+            if is_done {
+                return;
+            }
+        }
+        let (audience, work) = (Arc::clone(&self), Arc::clone(&feed));
+        if feed.spawn(move || audience.catch_up(work)).is_err() {
+            self.seats().give_up(&feed);
+            self.summon();
+        }
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -151,42 +152,29 @@ impl Audience {
 }
 
 impl Seats {
-    /// The row where one who wants this sits.
-    fn row(&mut self, filter: &Filter) -> &mut Slab<Seat> {
-        match filter {
-            Filter::All | Filter::Prefix(_) => &mut self.broad,
-            Filter::Key(key) => self.keyed.entry(key.clone()).or_default(),
-        }
-    }
-
-    fn tell(&mut self, event: &Event, wakers: &mut Vec<Waker>) {
-        let before = Revision::new(event.revision.get().saturating_sub(1));
-        let Some(key) = event.key() else {
-            return self.tell_all(before, wakers);
-        };
-        for (_, seat) in &mut self.broad {
-            if seat.filter.wants(event) {
-                seat.tell(before, wakers);
+    /// Tells of what the ring has that was not told yet; whether that was all there was.
+    fn look(&mut self, feed: &Feed) -> bool {
+        match feed.since(self.seen) {
+            Since::Changes(notices, tip) => {
+                for notice in notices {
+                    self.tell(notice.event());
+                }
+                self.seen = self.seen.max(tip);
+            }
+            // Before the first look there is nothing to go on from.
+            Since::Behind(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
+            Since::Behind(tip) | Since::Ended(tip) => {
+                self.tell_all(self.seen);
+                self.seen = self.seen.max(tip);
             }
         }
-        for (_, seat) in self.keyed.get_mut(key).into_iter().flatten() {
-            seat.tell(before, wakers);
-        }
+        true
     }
 
-    fn tell_all(&mut self, after: Revision, wakers: &mut Vec<Waker>) {
-        let keyed = self.keyed.values_mut().flatten();
-        for (_, seat) in self.broad.iter_mut().chain(keyed) {
-            seat.tell(after, wakers);
-        }
-    }
-}
-
-impl Seat {
-    /// Notes that there is something for it after this revision.
-    fn tell(&mut self, after: Revision, wakers: &mut Vec<Waker>) {
-        // Who knows already of something earlier reads on from there.
-        self.called.get_or_insert(after);
-        wakers.extend(self.waker.take());
+    /// Lets everybody look for themselves.
+    fn give_up(&mut self, feed: &Feed) {
+        self.is_catching_up = false;
+        self.tell_all(self.seen);
+        self.seen = self.seen.max(feed.tip());
     }
 }

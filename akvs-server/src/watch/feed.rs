@@ -10,13 +10,15 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Waker;
 
-use akvs_core::{Event, Namespace, Revision};
+use akvs_core::engine::Limit;
+use akvs_core::{Database, Event, Namespace, Result, Revision};
 
 use super::audience::Audience;
-use super::notice::{Filter, Notice};
-use crate::relay::{Letter, Mailbox};
+use super::history::{Histories, History};
+use super::notice::{Filter, Notice, READY_BYTES, without_longer_value};
+use crate::pool::Pool;
+use crate::relay::Mailbox;
 
 /// The most that one ring holds, in bytes; less once all rings together hold a lot.
 const RING_BYTES: usize = 256 << 10;
@@ -26,9 +28,12 @@ const SMALL_RING_BYTES: usize = 4 << 10;
 /// The newest changes of one watched namespace.
 pub(super) struct Feed {
     name: Namespace,
+    database: Database,
+    reads: Pool,
     ring: Mutex<Ring>,
+    histories: Mutex<Histories>,
     audiences: Mutex<Vec<Arc<Audience>>>,
-    /// What all rings hold, in bytes.
+    /// What all rings and pages of history hold, in bytes.
     held: Arc<AtomicUsize>,
 }
 
@@ -41,6 +46,16 @@ struct Ring {
     notices: VecDeque<Arc<Notice>>,
     bytes: usize,
     ended: bool,
+}
+
+/// What has changed after a revision, and up to which.
+pub(super) enum Since {
+    /// These.
+    Changes(Vec<Arc<Notice>>, Revision),
+    /// The ring does not reach back so far.
+    Behind(Revision),
+    /// Nothing will ever be published any more.
+    Ended(Revision),
 }
 
 /// What a watcher finds.
@@ -58,10 +73,18 @@ pub(super) enum Found {
 }
 
 impl Feed {
-    pub(super) fn new(name: Namespace, held: Arc<AtomicUsize>) -> Feed {
+    pub(super) fn new(
+        name: Namespace,
+        database: Database,
+        reads: Pool,
+        held: Arc<AtomicUsize>,
+    ) -> Feed {
         Feed {
             name,
+            database,
+            reads,
             ring: Mutex::default(),
+            histories: Mutex::default(),
             audiences: Mutex::default(),
             held,
         }
@@ -88,7 +111,8 @@ impl Feed {
         let mut ring = self.ring();
         ring.tip = last.revision;
         let before = ring.bytes;
-        for event in events {
+        for mut event in events {
+            without_longer_value(&mut event, READY_BYTES);
             ring.bytes += event.bytes();
             ring.notices.push_back(Arc::new(Notice::new(event)));
         }
@@ -111,8 +135,8 @@ impl Feed {
         self.call();
     }
 
-    /// The changes after a revision that a watcher wants, at most so many.
-    pub(super) fn read(&self, after: Revision, filter: &Filter, most: usize) -> Found {
+    /// The changes after a revision that a watcher wants, about as many as the limit allows.
+    pub(super) fn read(&self, after: Revision, filter: &Filter, limit: Limit) -> Found {
         let ring = self.ring();
         if ring.ended {
             return Found::Ended;
@@ -120,11 +144,12 @@ impl Feed {
         if ring.floor.is_none_or(|floor| after < floor) {
             return Found::Behind;
         }
-        let mut notices = Vec::new();
+        let (mut notices, mut bytes) = (Vec::new(), 0);
         let mut until = after;
         for notice in ring.after(after) {
             let event = notice.event();
-            if notices.len() >= most && event.revision > until {
+            let is_full = notices.len() >= limit.rows || bytes >= limit.bytes;
+            if is_full && event.revision > until {
                 return Found::Changes {
                     notices,
                     until,
@@ -132,6 +157,7 @@ impl Feed {
                 };
             }
             if filter.wants(event) {
+                bytes += event.bytes();
                 notices.push(Arc::clone(notice));
             }
             until = event.revision;
@@ -143,14 +169,72 @@ impl Feed {
         }
     }
 
-    /// All changes after a revision, and up to which; none where the ring does not reach back so far.
-    pub(super) fn since(&self, after: Revision) -> (Option<Vec<Arc<Notice>>>, Revision) {
+    /// All changes after a revision.
+    pub(super) fn since(&self, after: Revision) -> Since {
         let ring = self.ring();
-        if ring.ended || ring.floor.is_none_or(|floor| after < floor) {
-            return (None, ring.tip);
+        if ring.ended {
+            return Since::Ended(ring.tip);
+        }
+        if ring.floor.is_none_or(|floor| after < floor) {
+            return Since::Behind(ring.tip);
         }
         let notices = ring.after(after).map(Arc::clone).collect();
-        (Some(notices), ring.tip)
+        Since::Changes(notices, ring.tip)
+    }
+
+    /// Up to this revision everything was published.
+    pub(super) fn tip(&self) -> Revision {
+        self.ring().tip
+    }
+
+    /// Does work on a thread that may wait for a disk.
+    pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.reads.spawn(work)
+    }
+
+    /// A page of the stored history with what follows a revision, read here if nobody has it.
+    pub(super) fn read_history(&self, after: Revision) -> Result<Arc<History>> {
+        let known = self.histories().known(after);
+        if let Some(page) = known {
+            return Ok(page);
+        }
+        let page = Arc::new(History::read(&self.database, &self.name, after, false)?);
+        self.histories().keep(Arc::clone(&page));
+        self.trim_histories();
+        Ok(page)
+    }
+
+    /// The same, with values if they are wanted, read on a thread that may wait for a disk.
+    pub(super) async fn history(
+        self: Arc<Feed>,
+        after: Revision,
+        values: bool,
+    ) -> Result<Arc<History>> {
+        let slot = self.histories().slot(after, values);
+        let read = || async {
+            let (database, name) = (self.database.clone(), self.name.clone());
+            let page = self
+                .reads
+                .run(move || History::read(&database, &name, after, values));
+            page.await.map(Arc::new)
+        };
+        let page = slot.page.get_or_try_init(read).await?;
+        self.trim_histories();
+        Ok(Arc::clone(page))
+    }
+
+    fn trim_histories(&self) {
+        let is_short = self.held.load(Ordering::Relaxed) > ALL_RINGS_BYTES;
+        let mut histories = self.histories();
+        let (before, after) = histories.trim(is_short);
+        self.held.fetch_add(after, Ordering::Relaxed);
+        self.held.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    fn histories(&self) -> MutexGuard<'_, Histories> {
+        self.histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether everything after a revision can be read here.
@@ -179,15 +263,7 @@ impl Feed {
     /// Lets every thread that has watchers look here.
     fn call(&self) {
         let audiences = self.audiences().clone();
-        for audience in audiences {
-            if !audience.call() {
-                continue;
-            }
-            match audience.mailbox() {
-                Some(mailbox) => mailbox.post(vec![Letter::Look(audience)]),
-                None => audience.look().into_iter().for_each(Waker::wake),
-            }
-        }
+        audiences.iter().for_each(Audience::summon);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -203,7 +279,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        let bytes = self.ring().bytes;
+        let bytes = self.ring().bytes + self.histories().bytes();
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

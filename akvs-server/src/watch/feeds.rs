@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use akvs_core::{Code, Committed, Database, Error, Event, HistoryId, Namespace, Result};
 
 use super::feed::Feed;
+use crate::Committer;
 
 /// From so many feeds on, those that nobody watches any more are looked for.
 const SWEEP_AT: usize = 64;
@@ -34,7 +35,7 @@ struct Known {
 
 impl Feeds {
     /// The feed of a namespace; `closing` once no more are given out.
-    pub(super) fn of(&self, name: &Namespace) -> Result<Arc<Feed>> {
+    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<Feed>> {
         let mut known = self.known();
         if known.closed {
             return Err(
@@ -48,7 +49,12 @@ impl Feeds {
             known.by_name.retain(|_, feed| feed.strong_count() > 0);
             known.sweep_at = 2 * known.by_name.len();
         }
-        let feed = Arc::new(Feed::new(name.clone(), Arc::clone(&self.held)));
+        let feed = Arc::new(Feed::new(
+            name.clone(),
+            committer.database().clone(),
+            committer.reads().clone(),
+            Arc::clone(&self.held),
+        ));
         known.by_name.insert(name.clone(), Arc::downgrade(&feed));
         known.fresh.push(Arc::downgrade(&feed));
         self.fresh.store(true, Ordering::Release);

@@ -1,9 +1,14 @@
 //! A change on its way to those who watch.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use akvs_core::{Event, Key};
+use akvs_core::{Event, EventKind, FieldValue, Key, Representation, View};
 use bytes::Bytes;
+
+use super::large::Large;
+
+/// Longer values are not held ready for those who watch, but looked up when one of them comes to it.
+pub(super) const READY_BYTES: usize = 64 << 10;
 
 /// A change, shared by all who are told of it, and what was made of it to tell them.
 ///
@@ -18,8 +23,11 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct Notice {
     event: Event,
+    /// Where its value is looked up if it is missing; none for the namespace as it is then.
+    view: Option<Arc<View>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
+    large: Mutex<Weak<Large>>,
 }
 
 impl Notice {
@@ -27,9 +35,39 @@ impl Notice {
     pub fn new(event: Event) -> Notice {
         Notice {
             event,
+            view: None,
             plain: OnceLock::new(),
             with_value: OnceLock::new(),
+            large: Mutex::default(),
         }
+    }
+
+    /// An entry of a state, which has its value in that state.
+    pub(super) fn of_state(event: Event, view: &Arc<View>) -> Notice {
+        Notice {
+            view: Some(Arc::clone(view)),
+            ..Notice::new(event)
+        }
+    }
+
+    pub(super) fn view(&self) -> Option<&View> {
+        self.view.as_deref()
+    }
+
+    /// Whether it tells of a value that it does not have, so that it may be looked up: see
+    /// [`Watch::loader`](crate::Watch::loader).
+    pub fn lacks_value(&self) -> bool {
+        matches!(self.event.kind, EventKind::Set { .. }) && !self.event.has_value()
+    }
+
+    /// The place of the text that tells of it with its value, shared for as long as anybody keeps it.
+    pub fn large(&self) -> Arc<Large> {
+        let mut shared = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let large = Arc::new(Large::default());
+            *shared = Arc::downgrade(&large);
+            large
+        })
     }
 
     /// The change.
@@ -46,6 +84,25 @@ impl Notice {
         };
         slot.get_or_init(|| render(&self.event)).clone()
     }
+}
+
+/// Takes a value out of a change that has more bytes than that, and lets go of all memory that it shares with it.
+pub(super) fn without_longer_value(event: &mut Event, most: usize) {
+    let EventKind::Set { entry, .. } = &mut event.kind else {
+        return;
+    };
+    if entry.value.len() <= most {
+        return;
+    }
+    let own = |field: &Option<FieldValue>| {
+        let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
+        FieldValue::new(bytes).ok()
+    };
+    entry.value = Bytes::new();
+    entry.representation = Representation {
+        content_type: own(&entry.representation.content_type),
+        content_encoding: own(&entry.representation.content_encoding),
+    };
 }
 
 /// Which changes are wanted. The drop of the namespace always is.

@@ -9,7 +9,8 @@ use akvs_core::engine::{Limit, Span};
 use akvs_core::{Code, Error, Event, EventKind, Namespace, Result, Revision, View};
 use bytes::Bytes;
 
-use super::notice::{Filter, Notice};
+use super::history::History;
+use super::notice::{Filter, Notice, READY_BYTES, without_longer_value};
 use super::watcher::{Step, WatchOptions};
 use crate::Committer;
 
@@ -74,7 +75,7 @@ impl StateReader {
     }
 
     /// The next page.
-    pub(super) fn page(mut self, committer: &Committer) -> Result<Page> {
+    pub(super) fn page(mut self, committer: &Committer, values: bool) -> Result<Page> {
         let clock = committer.clock();
         if clock.elapsed().saturating_sub(self.since) > STATE_TIME {
             return Err(Error::new(
@@ -86,7 +87,7 @@ impl StateReader {
         let page = self.view.entries(&self.start, end, PAGE, clock.now())?;
         let mut steps: Vec<Step> = Vec::with_capacity(page.entries.len() + 1);
         for (key, entry) in page.entries {
-            let event = Event {
+            let mut event = Event {
                 revision: entry.revision,
                 is_last: true,
                 kind: EventKind::Set {
@@ -95,7 +96,9 @@ impl StateReader {
                     entry,
                 },
             };
-            steps.push(Step::Entry(Arc::new(Notice::new(event))));
+            without_longer_value(&mut event, if values { READY_BYTES } else { 0 });
+            let notice = Notice::of_state(event, &self.view);
+            steps.push(Step::Entry(Arc::new(notice)));
         }
         Ok(match page.next {
             Some(next) => {
@@ -119,28 +122,25 @@ impl StateReader {
     }
 }
 
-/// What changed after a position, from the stored history.
+/// What a watcher is told of a page of the stored history: what changed after its position. Where the page was read
+/// when everything up to `looked` was there, all that came later its seat is told of.
 pub(super) fn history_page(
-    committer: &Committer,
-    name: &Namespace,
+    history: &History,
     options: &WatchOptions,
     position: Revision,
-) -> Result<Page> {
-    let view = committer.database().view(name)?;
-    let changes = view.changes(position, PAGE, options.values)?;
-    let wanted = changes
-        .events
-        .into_iter()
-        .filter(|event| options.filter.wants(event));
-    let next = match changes.until < view.revision() {
-        true => Next::History,
-        false => Next::Feed,
+    looked: Revision,
+) -> Page {
+    let notices = history.after(position).iter();
+    let wanted = notices.filter(|notice| options.filter.wants(notice.event()));
+    let next = match history.is_end() && history.newest >= looked {
+        true => Next::Feed,
+        false => Next::History,
     };
-    Ok(Page {
-        steps: changed(wanted.map(|event| Arc::new(Notice::new(event))).collect()),
-        until: Some(changes.until),
+    Page {
+        steps: changed(wanted.cloned().collect()),
+        until: Some(history.until),
         next,
-    })
+    }
 }
 
 /// What is told of whole revisions, of each what is wanted.

@@ -10,15 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use akvs_core::{Code, Error, Namespace, Result, Revision};
-use futures_util::Stream;
-use tokio::task::JoinHandle;
-
 use super::audience::{Audience, Heard, Place};
 use super::feed::{Feed, Found};
+use super::large::Loader;
 use super::notice::{Filter, Notice};
 use super::pages::{Next, PAGE, Page, StateReader, changed, history_page};
 use crate::{Committer, relay};
+use akvs_core::{Code, Namespace, Result, Revision};
+use futures_util::Stream;
 
 /// After so many pages of which nothing was wanted, other tasks get their turn.
 const PAGES_IN_A_ROW: usize = 4;
@@ -71,6 +70,8 @@ pub struct Watch {
     place: Place,
     options: WatchOptions,
     position: Revision,
+    /// The newest revision when it last looked: of all that came later its seat is told.
+    looked: Revision,
     /// Whether there may be something in the feed after the position.
     behind: bool,
     page: VecDeque<Step>,
@@ -81,7 +82,7 @@ enum Source {
     State(StateReader),
     History,
     /// A page that a thread reads which may wait for the disk.
-    Reading(JoinHandle<Result<Page>>),
+    Reading(Pin<Box<dyn Future<Output = Result<Page>> + Send>>),
     Feed,
     Nothing,
 }
@@ -93,18 +94,20 @@ impl Watch {
         name: Namespace,
         options: WatchOptions,
     ) -> Result<Watch> {
-        let feed = committer.feeds().of(&name)?;
+        let feed = committer.feeds().of(committer, &name)?;
         let audience = feed.audience(&relay::mailbox());
         let place = audience.take_seat(&options.filter);
         committer.tally().watching(1);
         // It has its seat before anybody asks what the newest revision is.
+        let newest = committer.database().revision();
         let mut watch = Watch {
             committer: committer.clone(),
             feed,
             audience,
             place,
             options,
-            position: committer.database().revision(),
+            position: newest,
+            looked: newest,
             behind: true,
             page: VecDeque::new(),
             source: Source::Feed,
@@ -117,14 +120,13 @@ impl Watch {
                 watch.source = Source::State(state);
             }
             Start::After(revision) => {
-                let newest = watch.position;
                 watch.position = revision;
                 if revision > newest || !watch.feed.reaches(revision) {
                     watch.source = Source::History;
                     // Here and not later, so that whoever asks for too much is refused.
-                    watch.turn_page()?;
+                    watch.turn_page();
                     if let Source::Reading(read) = &mut watch.source {
-                        let page = joined(read.await)?;
+                        let page = read.await?;
                         watch.take(page);
                     }
                 }
@@ -138,33 +140,41 @@ impl Watch {
         self.position
     }
 
-    /// Reads the next page of the state or the history: here, or where that might wait for the disk, elsewhere.
-    fn turn_page(&mut self) -> Result<()> {
-        let source = std::mem::replace(&mut self.source, Source::Nothing);
-        let (committer, feed) = (self.committer.clone(), Arc::clone(&self.feed));
-        let (options, position) = (self.options.clone(), self.position);
-        let read = move || match source {
-            Source::State(state) => state.page(&committer),
-            Source::History | Source::Reading(_) | Source::Feed | Source::Nothing => {
-                history_page(&committer, feed.name(), &options, position)
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if !self.committer.is_resident() => {
-                self.source = Source::Reading(runtime.spawn_blocking(read));
-            }
-            _ => {
-                let page = read()?;
-                self.take(page);
-            }
+    /// What looks up the value that a change lacks, as of this watch.
+    pub fn loader(&self, notice: &Arc<Notice>) -> Loader {
+        Loader {
+            database: self.committer.database().clone(),
+            name: self.feed.name().clone(),
+            notice: Arc::clone(notice),
         }
-        Ok(())
+    }
+
+    /// Begins to read the next page of the state or the history, where that may wait for a disk.
+    fn turn_page(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Nothing);
+        self.source = Source::Reading(match source {
+            Source::State(state) => {
+                let (committer, values) = (self.committer.clone(), self.options.values);
+                let reads = self.committer.reads();
+                Box::pin(reads.run(move || state.page(&committer, values)))
+            }
+            Source::History | Source::Reading(_) | Source::Feed | Source::Nothing => {
+                let values = self.options.values;
+                let history = Arc::clone(&self.feed).history(self.position, values);
+                let (options, position) = (self.options.clone(), self.position);
+                let looked = self.looked;
+                Box::pin(async move {
+                    let history = history.await?;
+                    Ok(history_page(&history, &options, position, looked))
+                })
+            }
+        });
     }
 
     fn take(&mut self, page: Page) {
         self.page.extend(page.steps);
         if let Some(until) = page.until {
-            self.position = until;
+            self.position = self.position.max(until);
         }
         self.source = match page.next {
             Next::State(state) => Source::State(state),
@@ -194,10 +204,7 @@ impl Watch {
         if !self.behind {
             return false;
         }
-        match self
-            .feed
-            .read(self.position, &self.options.filter, PAGE.rows)
-        {
+        match self.feed.read(self.position, &self.options.filter, PAGE) {
             Found::Changes {
                 notices,
                 until,
@@ -209,8 +216,13 @@ impl Watch {
                 more || !self.page.is_empty()
             }
             Found::Behind => {
-                self.source = Source::History;
-                true
+                // After its seat was heard: of what comes later it is told anew.
+                self.looked = self.committer.database().revision();
+                self.behind = self.position < self.looked;
+                if self.behind {
+                    self.source = Source::History;
+                }
+                self.behind
             }
             Found::Ended => {
                 self.source = Source::Nothing;
@@ -247,7 +259,7 @@ impl Stream for Watch {
                     continue;
                 }
                 Source::Reading(read) => {
-                    let page = joined(ready!(Pin::new(read).poll(context)));
+                    let page = ready!(read.as_mut().poll(context));
                     page.map(|page| self.take(page))
                 }
                 Source::State(_) | Source::History if pages >= PAGES_IN_A_ROW => {
@@ -256,7 +268,8 @@ impl Stream for Watch {
                 }
                 Source::State(_) | Source::History => {
                     pages += 1;
-                    self.turn_page()
+                    self.turn_page();
+                    continue;
                 }
             };
             match turned {
@@ -279,8 +292,4 @@ impl Drop for Watch {
         self.audience.leave(&self.options.filter, self.place);
         self.committer.tally().watching(-1);
     }
-}
-
-fn joined(read: std::result::Result<Result<Page>, tokio::task::JoinError>) -> Result<Page> {
-    read.map_err(|error| Error::new(Code::Storage, "the read failed").because(error))?
 }

@@ -1,0 +1,250 @@
+//! The memory of all answers that are under way.
+//!
+//! It counts what an answer holds until its client has taken it: the text that was made for it, the values that it
+//! refers to, and what is on its way to the socket. A value that several answers share counts once. Small answers are
+//! bounded well enough by the number of connections, and cost nothing here.
+//!
+//! Invariant: what is held is at most the limit, or is one answer that is larger than that and alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use akvs_core::{Code, Error, Result};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Answers go out in slices of this size, so that none is ever copied as a whole, in bytes.
+pub(crate) const SLICE_BYTES: usize = 32 << 10;
+/// Answers up to this size are not counted, in bytes.
+pub(crate) const SMALL_BYTES: usize = SLICE_BYTES;
+
+/// What is counted, in bytes.
+const UNIT_BYTES: usize = 1 << 10;
+
+/// The memory of all answers; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AnswerMemory(Arc<Inner>);
+
+struct Inner {
+    room: Arc<Semaphore>,
+    /// All of it, in units.
+    units: u32,
+    limit: usize,
+    values: Mutex<HashMap<Place, Weak<Value>>>,
+}
+
+/// Where bytes are, and how many: the same place is the same value for as long as it is held.
+type Place = (usize, usize);
+
+/// A part of the memory, given back when dropped.
+pub(crate) struct Held {
+    memory: AnswerMemory,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A value that answers share.
+struct Value {
+    // It keeps its place as long as it is counted.
+    bytes: Bytes,
+    memory: AnswerMemory,
+    _held: Held,
+}
+
+/// What an answer holds that gives a value.
+pub(crate) struct Shared {
+    _value: Arc<Value>,
+    /// What is on its way to the socket; counted with the value for the first.
+    _slice: Option<Held>,
+}
+
+impl AnswerMemory {
+    pub(crate) fn new(limit: usize) -> AnswerMemory {
+        let units = u32::try_from(limit / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
+        AnswerMemory(Arc::new(Inner {
+            room: Arc::new(Semaphore::new(units as usize)),
+            units,
+            limit,
+            values: Mutex::default(),
+        }))
+    }
+
+    /// A part of it, if there is so much left; else the error `overloaded`.
+    pub(crate) fn hold(&self, bytes: usize) -> Result<Held> {
+        let mut held = self.nothing();
+        held.grow(bytes)?;
+        Ok(held)
+    }
+
+    /// A part of it, once there is so much left. Those that wait are served in order.
+    pub(crate) async fn wait(&self, bytes: usize) -> Held {
+        let room = Arc::clone(&self.0.room);
+        let permit = room.acquire_many_owned(self.units(bytes)).await;
+        Held {
+            memory: self.clone(),
+            // It is never closed.
+            permit: permit.ok(),
+        }
+    }
+
+    /// What an answer holds that gives these bytes, which others may give too.
+    pub(crate) fn share(&self, bytes: &Bytes) -> Result<Shared> {
+        let place = (bytes.as_ptr() as usize, bytes.len());
+        let known = self.values().get(&place).and_then(Weak::upgrade);
+        if let Some(value) = known {
+            return Ok(Shared {
+                _value: value,
+                _slice: Some(self.hold(SLICE_BYTES)?),
+            });
+        }
+        let value = Arc::new(Value {
+            bytes: bytes.clone(),
+            memory: self.clone(),
+            _held: self.hold(bytes.len() + SLICE_BYTES)?,
+        });
+        self.values().insert(place, Arc::downgrade(&value));
+        Ok(Shared {
+            _value: value,
+            _slice: None,
+        })
+    }
+
+    fn nothing(&self) -> Held {
+        Held {
+            memory: self.clone(),
+            permit: None,
+        }
+    }
+
+    /// What is more than all of it counts as all of it, so that it can be sent alone.
+    fn units(&self, bytes: usize) -> u32 {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        units.min(self.0.units)
+    }
+
+    fn overloaded(&self) -> Error {
+        let limit = self.0.limit;
+        let text = format!(
+            "too many large answers are being sent at once: they hold at most {limit} bytes \
+            (limits.max_response_memory_bytes); try again later"
+        );
+        Error::new(Code::Overloaded, text)
+            .with("limit", limit)
+            .with("setting", "limits.max_response_memory_bytes")
+            .with("retry_after_s", 1)
+    }
+
+    fn values(&self) -> MutexGuard<'_, HashMap<Place, Weak<Value>>> {
+        self.0.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Grows to so many bytes, if there are so many left; else it stays as it is, with the error `overloaded`.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
+        let has = self.permit.as_ref().map_or(0, units_of);
+        let Some(more) = self
+            .memory
+            .units(bytes)
+            .checked_sub(has)
+            .filter(|more| *more > 0)
+        else {
+            return Ok(());
+        };
+        let room = Arc::clone(&self.memory.0.room);
+        let more = room.try_acquire_many_owned(more);
+        let more = more.map_err(|_| self.memory.overloaded())?;
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Shrinks to so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let units = self.memory.units(bytes);
+        if let Some(permit) = &mut self.permit
+            && let Some(less) = units_of(permit).checked_sub(units)
+        {
+            drop(permit.split(less as usize));
+        }
+    }
+}
+
+fn units_of(permit: &OwnedSemaphorePermit) -> u32 {
+    u32::try_from(permit.num_permits()).unwrap_or(u32::MAX)
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        let place = (self.bytes.as_ptr() as usize, self.bytes.len());
+        let mut values = self.memory.values();
+        // Another may have taken its place in the table meanwhile.
+        if values
+            .get(&place)
+            .is_some_and(|value| value.strong_count() == 0)
+        {
+            values.remove(&place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(memory: &AnswerMemory) -> usize {
+        memory.0.room.available_permits() * UNIT_BYTES
+    }
+
+    #[test]
+    fn no_more_is_held_than_the_limit() {
+        let memory = AnswerMemory::new(1 << 20);
+        let mut first = memory.hold(600 << 10).unwrap();
+        let refused = memory.hold(600 << 10).map(drop).unwrap_err();
+        assert_eq!(refused.code(), Code::Overloaded);
+        // Alone it may take all of it, and more.
+        first.grow(2 << 20).unwrap();
+        assert_eq!(left(&memory), 0);
+        first.shrink(100 << 10);
+        assert_eq!(left(&memory), 924 << 10);
+        let second = memory.hold(900 << 10).unwrap();
+        assert!(first.grow(200 << 10).is_err());
+        drop((first, second));
+        assert_eq!(left(&memory), 1 << 20);
+    }
+
+    #[test]
+    fn a_value_counts_once_however_many_share_it() {
+        let memory = AnswerMemory::new(1 << 20);
+        let value = Bytes::from(vec![0; 512 << 10]);
+        let readers: Vec<Shared> = (0..16).map(|_| memory.share(&value).unwrap()).collect();
+        assert_eq!(left(&memory), 0);
+        assert!(memory.share(&value).is_err());
+        drop(readers);
+        assert_eq!(left(&memory), 1 << 20);
+        assert!(memory.values().is_empty());
+        let copies = (0..3).map(|_| memory.share(&Bytes::from(vec![0; 512 << 10])));
+        assert_eq!(copies.filter(Result::is_ok).count(), 3, "each was let go");
+    }
+
+    #[test]
+    fn those_that_wait_are_served_in_order() {
+        use std::future::Future;
+        use std::pin::pin;
+        use std::task::{Context, Waker};
+
+        let memory = AnswerMemory::new(1 << 20);
+        let all = memory.hold(1 << 20).unwrap();
+        let (mut large, mut small) = (pin!(memory.wait(4 << 20)), pin!(memory.wait(1)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(large.as_mut().poll(&mut context).is_pending());
+        assert!(small.as_mut().poll(&mut context).is_pending());
+        drop(all);
+        assert!(
+            small.as_mut().poll(&mut context).is_pending(),
+            "it came later"
+        );
+        assert!(large.as_mut().poll(&mut context).is_ready());
+    }
+}

@@ -1,0 +1,175 @@
+//! Pages of the stored history, each read once for all watchers of a namespace that need it.
+//!
+//! A burst of changes pushes many watchers out of the ring at the same moment. What one of them reads serves all
+//! others: those that ask while it is read wait for it, and the newest pages are kept for those that come later.
+//!
+//! Invariant: a page tells all changes after its first revision and up to its last, of all keys; and it says how new
+//! the state was that it was read from, so that a watcher knows whether anything can lie behind it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use akvs_core::{Database, Event, EventKind, Namespace, Result, Revision, View};
+use tokio::sync::OnceCell;
+
+use super::notice::{Notice, READY_BYTES};
+use super::pages::PAGE;
+
+/// The most pages that are kept or read at once, and their bytes.
+const MAX_PAGES: usize = 64;
+const MAX_BYTES: usize = 2 << 20;
+/// A page ends once the values that were looked up for it have so many bytes.
+const VALUE_BYTES: usize = 256 << 10;
+
+/// The changes after one revision and up to another.
+pub(super) struct History {
+    after: Revision,
+    pub(super) until: Revision,
+    /// The newest revision when it was read.
+    pub(super) newest: Revision,
+    notices: Vec<Arc<Notice>>,
+    /// Whether the values were looked up that the history does not keep.
+    has_values: bool,
+    bytes: usize,
+}
+
+impl History {
+    /// Reads the changes after a revision; if wanted, with the values that are to be held ready.
+    pub(super) fn read(
+        database: &Database,
+        name: &Namespace,
+        after: Revision,
+        values: bool,
+    ) -> Result<History> {
+        let view = database.view(name)?;
+        let mut changes = view.changes(after, PAGE, false)?;
+        if values && let Some(enough) = complete(&view, &mut changes.events)? {
+            changes.events.truncate(enough);
+            let last = changes.events.last().map(|event| event.revision);
+            changes.until = last.unwrap_or(changes.until);
+        }
+        let bytes = changes.events.iter().map(Event::bytes).sum();
+        let notices = changes.events.into_iter().map(Notice::new);
+        Ok(History {
+            after,
+            has_values: values,
+            until: changes.until,
+            newest: view.revision(),
+            notices: notices.map(Arc::new).collect(),
+            bytes,
+        })
+    }
+
+    /// Those of them that come after a revision.
+    pub(super) fn after(&self, revision: Revision) -> &[Arc<Notice>] {
+        let first = self
+            .notices
+            .partition_point(|notice| notice.event().revision <= revision);
+        &self.notices[first..]
+    }
+
+    /// Whether these are all changes up to the newest revision of that moment.
+    pub(super) fn is_end(&self) -> bool {
+        self.until >= self.newest
+    }
+}
+
+/// Looks up the values that are to be held ready, until there are enough of them; how many changes the page then has,
+/// where that is not all of them.
+fn complete(view: &View, events: &mut [Event]) -> Result<Option<usize>> {
+    let (mut bytes, count) = (0, events.len());
+    for (index, event) in events.iter_mut().enumerate() {
+        if let EventKind::Set { size, .. } = event.kind
+            && size <= READY_BYTES as u64
+            && bytes < VALUE_BYTES
+            && !event.has_value()
+        {
+            view.complete(event)?;
+            bytes += event.bytes();
+        }
+        // Not a part of a revision.
+        if bytes >= VALUE_BYTES && event.is_last && index + 1 < count {
+            return Ok(Some(index + 1));
+        }
+    }
+    Ok(None)
+}
+
+/// A page that is there or being read.
+pub(super) struct Slot {
+    after: Revision,
+    has_values: bool,
+    pub(super) page: OnceCell<Arc<History>>,
+}
+
+/// The pages of one namespace.
+#[derive(Default)]
+pub(super) struct Histories {
+    slots: VecDeque<Arc<Slot>>,
+    bytes: usize,
+}
+
+impl Histories {
+    /// The page with what follows this revision, with values if they are wanted. It may still have to be read.
+    pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<Slot> {
+        let covers = |slot: &&Arc<Slot>| {
+            let is_there = match slot.page.get() {
+                Some(page) => page.after <= after && after < page.until,
+                None => slot.after == after,
+            };
+            is_there && (slot.has_values || !values)
+        };
+        if let Some(slot) = self.slots.iter().rev().find(covers) {
+            return Arc::clone(slot);
+        }
+        let slot = Arc::new(Slot {
+            after,
+            has_values: values,
+            page: OnceCell::new(),
+        });
+        self.slots.push_back(Arc::clone(&slot));
+        if self.slots.len() > MAX_PAGES {
+            self.slots.pop_front();
+        }
+        slot
+    }
+
+    /// The page with what follows this revision, if it is there.
+    pub(super) fn known(&self, after: Revision) -> Option<Arc<History>> {
+        let pages = self.slots.iter().rev().filter_map(|slot| slot.page.get());
+        let mut covering = pages.filter(|page| page.after <= after && after < page.until);
+        covering.next().cloned()
+    }
+
+    /// Keeps a page that was read.
+    pub(super) fn keep(&mut self, page: Arc<History>) {
+        self.slots.push_back(Arc::new(Slot {
+            after: page.after,
+            has_values: page.has_values,
+            page: OnceCell::new_with(Some(page)),
+        }));
+    }
+
+    /// Lets the oldest pages go until there are not too many; the bytes of all before and after. None is kept where
+    /// memory is short.
+    pub(super) fn trim(&mut self, is_short: bool) -> (usize, usize) {
+        let before = self.bytes;
+        let bytes = |slot: &Arc<Slot>| slot.page.get().map_or(0, |page| page.bytes);
+        if is_short {
+            self.slots.retain(|slot| !slot.page.initialized());
+        }
+        self.bytes = self.slots.iter().map(bytes).sum();
+        while self.bytes > MAX_BYTES || self.slots.len() > MAX_PAGES {
+            let Some(oldest) = self.slots.pop_front() else {
+                break;
+            };
+            self.bytes -= bytes(&oldest);
+        }
+        (before, self.bytes)
+    }
+
+    /// What the pages hold, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

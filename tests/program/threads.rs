@@ -1,0 +1,145 @@
+//! A system that refuses threads: a start says so in one line, and a server that runs goes on with those that it has.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::getuid;
+
+use crate::common::{self, Server, akvs};
+
+/// A user of one test alone: the system counts a user's threads, and refuses `root` nothing.
+fn user(test: u32) -> u32 {
+    50_000 + std::process::id() % 5_000 * 2 + test
+}
+
+/// A process that does nothing but to count as one of the user.
+struct Idle(Child);
+
+impl Idle {
+    fn start(user: u32) -> Idle {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "read nothing"]).uid(user).gid(user);
+        Idle(command.stdin(Stdio::piped()).spawn().unwrap())
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// The program as a user who may have so many threads, with its data in this folder.
+fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
+    let program = folder.join("akvs");
+    if !program.exists() {
+        std::fs::copy(akvs().get_program(), &program).unwrap();
+    }
+    // In one shell -p is the number of processes, in another -u.
+    let limit = format!("{{ ulimit -p {threads} || ulimit -u {threads}; }} 2>/dev/null");
+    let script = format!("{limit}; exec \"$0\" \"$@\"");
+    let mut command = common::program(Path::new("/bin/sh"));
+    command.arg("-c").arg(script).arg(program);
+    if getuid().is_root() {
+        let data = folder.join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        for path in [folder, &data] {
+            chown(path, Some(user), Some(user)).unwrap();
+            std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        }
+        command.uid(user).gid(user);
+    }
+    command
+}
+
+#[test]
+fn a_start_without_threads_is_refused_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = of_a_user(folder.path(), user(0), 1);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+    let ran = common::run(command.arg(folder.path().join("data")));
+    ran.assert_refused(1, &["threads", "ulimit -u"]);
+}
+
+#[test]
+fn a_server_that_is_refused_further_threads_answers_all_the_same() {
+    if !getuid().is_root() {
+        // What else this user has running would count too.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // The first one, a worker, and 11 others.
+    let mut command = of_a_user(folder.path(), user(1), 13);
+    command.env("AKVS_HTTP__WORKERS", "1");
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
+    let server = Server::of(command.arg(folder.path().join("data")));
+    // From here on there is no room for another.
+    let _idle: Vec<Idle> = (0..8).map(|_| Idle::start(user(1))).collect();
+    assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
+    // Many at once, so that one thread is not enough for all.
+    let asked: Vec<_> = (0..200)
+        .map(|number| {
+            let mut connection = server.connect();
+            let (method, path) = [
+                ("GET", "/kv/ns"),
+                ("GET", "/kv"),
+                ("GET", "/metrics"),
+                ("POST", "/get/ns"),
+                ("GET", "/export"),
+                ("POST", "/import/ns"),
+            ][number % 6];
+            let body = if path == "/get/ns" {
+                r#"{"keys":["k"]}"#
+            } else {
+                ""
+            };
+            let length = body.len();
+            let head = format!(
+                "{method} {path} HTTP/1.1\r\nHost: akvs\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+            connection.send(head).unwrap();
+            (path, connection)
+        })
+        .collect();
+    for (path, mut connection) in asked {
+        let answer = connection.head().unwrap();
+        // That an import has no first line is said by whoever reads it.
+        let expected = if path == "/import/ns" { 400 } else { 200 };
+        assert_eq!(answer.status, expected, "{path}");
+    }
+    assert_eq!(server.ask("POST", "/kv/ns/k", b"w").status, 201);
+    assert_eq!(server.ask("GET", "/kv/ns/k", b"").plain(), (200, "w"));
+    server.stop();
+}
+
+#[test]
+fn a_thousand_exports_that_are_not_read_make_few_threads_and_hold_up_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let value = vec![b'x'; 64 << 10];
+    for key in 0..64 {
+        let answer = server.ask("POST", &format!("/kv/ns/{key}"), &value);
+        assert_eq!(answer.status, 201);
+    }
+    let unread: Vec<_> = (0..400)
+        .map(|_| {
+            let mut connection = server.connect();
+            let head = "GET /export/ns HTTP/1.1\r\nHost: akvs\r\n\r\n";
+            connection.send(head).unwrap();
+            connection
+        })
+        .collect();
+    let mut connection = server.connect();
+    for _ in 0..100 {
+        assert_eq!(connection.ask("GET", "/ping", b"").unwrap().status, 200);
+    }
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+    let threads = tasks.count();
+    assert!(threads < 60, "{threads} threads");
+    drop(unread);
+    server.stop();
+}
