@@ -2,6 +2,8 @@
 //! fits together, and no number is given out a second time.
 
 mod common;
+#[path = "common/filled.rs"]
+mod filled;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,9 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use akvs_core::engine::{Durability, Sweep, Table};
-use akvs_core::{Database, DiskEngine, DiskOptions, Op, OpenError, Options, Revision};
+use akvs_core::{
+    Action, Database, DiskEngine, DiskOptions, Op, OpenError, Options, Representation, Revision,
+    Ttl, verify_backup,
+};
 
 use common::{at, key, listing, rows, store_of};
+use filled::backup;
 
 const GROUPS: u64 = 120;
 
@@ -47,9 +53,16 @@ fn write_with(disk: &DiskOptions) -> Revision {
             for index in 0..5_u64 {
                 let name = key(((group * 5 + index) % 97).to_string());
                 let value = group.to_string().repeat(20);
-                changes
-                    .apply(&store, &name, Op::set(value), at(1))
-                    .expect("a change");
+                let op = Op::from(Action::Set {
+                    value: value.into(),
+                    representation: Representation::default(),
+                    // Some with deadlines, which lie in a table of their own.
+                    ttl: match index {
+                        0 => Ttl::Millis(1_000_000 + group),
+                        _ => Ttl::Forever,
+                    },
+                });
+                changes.apply(&store, &name, op, at(1)).expect("a change");
             }
             changes.commit(Durability::Synced).expect("a commit");
         }
@@ -98,6 +111,15 @@ fn accepted(folder: &Path, newest: Revision) {
 /// The counts are those of the rows, and every row has its namespace.
 fn fits_together(database: &Database, folder: &Path) {
     assert!(folder.exists());
+    let mut found = Vec::new();
+    let verified = database.verify(&mut |finding| found.push(finding.to_string()), &mut |_| ());
+    assert_eq!(
+        (verified.expect("a check").findings, found),
+        (0, Vec::new())
+    );
+    // So that a backup of it is one, too.
+    let file = backup(database);
+    verify_backup(&file[..], &mut |_| ()).expect("a good backup");
     let mut sweep = Sweep::default();
     while sweep.step(database, 1_000).expect("a step") {}
     let all = database.namespaces(None, 100).expect("the namespaces");

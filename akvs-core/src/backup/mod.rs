@@ -20,6 +20,7 @@
 //!
 //! [`Table::ALL`]: crate::engine::Table::ALL
 
+mod check;
 mod error;
 mod format;
 mod read;

@@ -1,7 +1,7 @@
 //! Reading a backup row by row, each block checked before any row of it is used.
 //!
-//! Whether the file is whole is only known at its end: until then what was read must not count. It does not know what
-//! rows mean, only that they are in order.
+//! Whether the file is whole, and its rows belong together (`check`), is only known at its end: until then what was read
+//! must not count. What is said of a length never decides how much memory is taken.
 
 use std::io::{BufReader, ErrorKind, Read};
 
@@ -10,13 +10,14 @@ use sha2::{Digest, Sha256};
 use zstd::bulk::Decompressor;
 
 use super::BackupError;
+use super::check::Check;
 use super::format::{self, Ending, Header};
 use crate::engine::{Table, rows};
 
 /// Far more than zstd adds to what it cannot compress.
 const MAX_STORED_BYTES: usize = format::MAX_BLOCK_BYTES + (4 << 10);
-/// The most that is taken for a value before any of it was read.
-const RESERVED_BYTES: usize = 1 << 20;
+/// The most that is taken for a value before any of it was read, and kept of one where its head is enough.
+const RESERVED_BYTES: usize = 64 << 10;
 
 type Result<T> = std::result::Result<T, BackupError>;
 
@@ -31,6 +32,7 @@ pub(super) struct Rows<R> {
     block_start: u64,
     seen: Ending,
     last: Option<(Table, Bytes)>,
+    check: Check,
     is_over: bool,
 }
 
@@ -45,7 +47,18 @@ struct Input<R> {
 pub(super) struct BackupRow {
     pub(super) table: Table,
     pub(super) key: Bytes,
+    /// The value, or what was to be kept of it.
     pub(super) value: Bytes,
+    /// How long the value is.
+    pub(super) value_bytes: usize,
+}
+
+/// How much of a value is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    All,
+    /// Enough to know all of an entry but its value.
+    Head,
 }
 
 impl<R: Read> Rows<R> {
@@ -69,6 +82,7 @@ impl<R: Read> Rows<R> {
             used: 0,
             seen: Ending::default(),
             last: None,
+            check: Check::default(),
             is_over: false,
         })
     }
@@ -87,10 +101,23 @@ impl<R: Read> Rows<R> {
     }
 
     /// The next row; none once the end has been read, and says that all of it was there.
-    pub(super) fn next(&mut self) -> Result<Option<BackupRow>> {
+    pub(super) fn next(&mut self, keep: Keep) -> Result<Option<BackupRow>> {
         if self.used == self.block.len() && !self.next_block()? {
-            return Ok(None);
+            let is_empty = self.seen.rows.iter().all(|rows| *rows == 0);
+            let checked = self.check.end(is_empty);
+            return checked.map(|()| None).map_err(|how| self.damaged(&how));
         }
+        let row = self.row(keep)?;
+        let seen = self.check.see(&row);
+        seen.map_err(|how| {
+            let (table, key) = (row.table.name(), row.key.escape_ascii());
+            self.damaged(&format!("{table} row {key}: {how}"))
+        })?;
+        Ok(Some(row))
+    }
+
+    /// The row that begins here.
+    fn row(&mut self, keep: Keep) -> Result<BackupRow> {
         let mut head = Vec::with_capacity(format::ROW_HEAD_BYTES);
         self.take(format::ROW_HEAD_BYTES, &mut head)?;
         let mut head = &head[..];
@@ -100,8 +127,20 @@ impl<R: Read> Rows<R> {
         let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
         let mut key = Vec::with_capacity(key_bytes);
         self.take(key_bytes, &mut key)?;
-        let mut value = Vec::with_capacity(value_bytes.min(RESERVED_BYTES));
-        self.take(value_bytes, &mut value)?;
+        let most = rows::max_bytes(table);
+        if value_bytes > most {
+            let (what, name) = (table.name(), key.escape_ascii());
+            return Err(self.damaged(&format!(
+                "{what} row {name}: it has {value_bytes} bytes, the most is {most}"
+            )));
+        }
+        let kept = match keep {
+            Keep::All => value_bytes,
+            Keep::Head => value_bytes.min(RESERVED_BYTES),
+        };
+        let mut value = Vec::with_capacity(kept.min(RESERVED_BYTES));
+        self.take(kept, &mut value)?;
+        self.skip(value_bytes - kept)?;
         let (key, value) = (Bytes::from(key), Bytes::from(value));
         if key.is_empty() || key == [0][..] {
             return Err(self.damaged("a row has no key"));
@@ -112,7 +151,12 @@ impl<R: Read> Rows<R> {
         }
         self.last = Some((table, key.clone()));
         self.seen.rows[number] += 1;
-        Ok(Some(BackupRow { table, key, value }))
+        Ok(BackupRow {
+            table,
+            key,
+            value,
+            value_bytes,
+        })
     }
 
     fn damaged(&self, how: &str) -> BackupError {
@@ -128,6 +172,19 @@ impl<R: Read> Rows<R> {
             let here = (length - bytes.len()).min(self.block.len() - self.used);
             bytes.extend_from_slice(&self.block[self.used..self.used + here]);
             self.used += here;
+        }
+        Ok(())
+    }
+
+    /// Leaves out the next bytes of the stream of rows.
+    fn skip(&mut self, mut length: usize) -> Result<()> {
+        while length > 0 {
+            if self.used == self.block.len() && !self.next_block()? {
+                return Err(self.damaged("it ends within a row"));
+            }
+            let here = length.min(self.block.len() - self.used);
+            self.used += here;
+            length -= here;
         }
         Ok(())
     }

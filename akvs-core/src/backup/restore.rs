@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use super::read::Rows;
+use super::read::{Keep, Rows};
 use super::summary::how_far;
 use super::{BackupSummary, RestoreError};
 use crate::engine::disk::{DiskEngine, DiskOptions};
@@ -62,7 +62,7 @@ fn fill<R: Read>(
 ) -> Result<(BackupSummary, Revision), RestoreError> {
     let mut summary = BackupSummary::default();
     let (mut batch, mut bytes) = (Batch::default(), 0);
-    while let Some(row) = rows.next()? {
+    while let Some(row) = rows.next(Keep::All)? {
         summary.see(&row);
         bytes += row.key.len() + row.value.len();
         batch.put(row.table, row.key, row.value);

@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use super::BackupError;
-use super::read::{BackupRow, Rows};
+use super::read::{BackupRow, Keep, Rows};
+use crate::engine::Table;
 use crate::engine::rows::{self, CatalogueRow};
-use crate::engine::{Span, Table};
 use crate::{Progress, Revision, Timestamp};
 
 /// After so many rows it is said how far it has come.
@@ -33,7 +33,8 @@ pub struct BackupSummary {
     pub file_bytes: u64,
 }
 
-/// Reads a backup through and checks all of it, but restores nothing. Needs little memory, and no space.
+/// Reads a backup through and checks all of it, and that it could be restored, but restores nothing. Needs little memory,
+/// whatever is in it, and no space.
 ///
 /// ```
 /// use akvs_core::{BackupError, verify_backup};
@@ -46,7 +47,7 @@ pub fn verify_backup(
 ) -> Result<BackupSummary, BackupError> {
     let mut rows = Rows::open(reader)?;
     let mut summary = BackupSummary::default();
-    while let Some(row) = rows.next()? {
+    while let Some(row) = rows.next(Keep::Head)? {
         summary.see(&row);
         if summary.rows.is_multiple_of(PROGRESS_ROWS) {
             progress(how_far(&rows));
@@ -70,13 +71,15 @@ impl BackupSummary {
     /// Counts a row.
     pub(super) fn see(&mut self, row: &BackupRow) {
         self.rows += 1;
-        let BackupRow { table, key, value } = row;
+        let BackupRow {
+            table, key, value, ..
+        } = row;
         match table {
             Table::Catalogue if &key[..] >= rows::FIRST_NAME => {
                 let row = rows::parse_catalogue(value).ok();
                 self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
             }
-            Table::Meta if is_in(&rows::counts_span(), key) => {
+            Table::Meta if rows::counts_span().contains(key) => {
                 let tally = rows::parse_counts(value);
                 self.keys += tally.map_or(0, |tally| tally.counts.keys);
             }
@@ -95,8 +98,4 @@ impl BackupSummary {
             ..self
         }
     }
-}
-
-fn is_in(span: &Span, key: &[u8]) -> bool {
-    key >= &span.start[..] && span.end.as_ref().is_none_or(|end| key < &end[..])
 }

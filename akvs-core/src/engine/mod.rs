@@ -169,6 +169,13 @@ impl Span {
     }
 }
 
+impl Span {
+    /// Whether a row with this key is in it.
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        key >= &self.start[..] && self.end.as_ref().is_none_or(|end| key < &end[..])
+    }
+}
+
 /// Where a page ends at the latest. A page that has a next row has at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {

@@ -9,10 +9,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 
-use super::rows::{self, CatalogueRow, Dropped, Gaps, HistoryId, NamespaceId, Swept, Tally};
+use super::rows::{self, CatalogueRow, Gaps, HistoryId, NamespaceId, Swept, Tally};
 use super::{Batch, Durability, Engine, Limit, Span, Table};
 use crate::database::Counters;
-use crate::{Code, Counts, Error, Result, Revision, Timestamp};
+use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.
 const LEAP: u64 = 1 << 32;
@@ -82,6 +82,12 @@ pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> 
     }
 }
 
+/// Whether a store that is at this revision can go on far beyond it.
+#[cfg(feature = "disk")]
+pub(crate) fn has_room(revision: Revision) -> bool {
+    revision.get() < Revision::MAX.get() - LEAP * (MOST_LEAPS + 1)
+}
+
 /// The error that no revisions are left.
 pub(crate) fn exhausted() -> Error {
     let text = format!(
@@ -132,10 +138,11 @@ pub(crate) fn begin_anew(
         let key = rows::counts_key(*id);
         batch.put(Table::Meta, key, rows::counts_value(&tally));
     }
-    for (name, row) in &found.dropped {
+    for name in &found.dropped {
         batch.remove(Table::Catalogue, name.clone());
-        batch.remove(Table::Meta, rows::dropped_key(row.revision));
     }
+    forget(engine, &found, &mut batch)?;
+    mend_deadlines(engine, &mut batch)?;
     let ids: HashSet<NamespaceId> = found.data.keys().chain(&found.histories).copied().collect();
     for id in ids {
         let is_live = found.live.contains(&id);
@@ -161,6 +168,54 @@ pub(crate) fn begin_anew(
     Ok(next)
 }
 
+/// Removes what is told of dropped namespaces, and of those that the catalogue does not know.
+fn forget(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
+    each_row(engine, Table::Meta, |key, _| {
+        let is_lost = rows::counts_span().contains(key)
+            && !found.live.contains(&rows::parse_counts_key(key)?);
+        if is_lost || rows::dropped_span().contains(key) {
+            batch.remove(Table::Meta, Bytes::copy_from_slice(key));
+        }
+        Ok(())
+    })
+}
+
+/// Makes the deadlines those that the entries have.
+fn mend_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
+    let mut mended = HashMap::new();
+    each_row(engine, Table::Deadlines, |key, value| {
+        let (deadline, id, name) = rows::parse_deadline_key(Bytes::copy_from_slice(key))?;
+        let row = engine.get(Table::Data, &rows::data_key(id, name.as_bytes()))?;
+        let entry = row.map(rows::parse_data).transpose()?;
+        let is_so = |entry: Entry| {
+            entry.deadline == Some(deadline) && value == rows::number_value(entry.revision.get())
+        };
+        if !entry.is_some_and(is_so) {
+            mended.insert(Bytes::copy_from_slice(key), None);
+        }
+        Ok(())
+    })?;
+    each_row(engine, Table::Data, |key, value| {
+        let (id, entry) = (rows::parse_id(key)?, rows::parse_data(value)?);
+        let Some(deadline) = entry.deadline else {
+            return Ok(());
+        };
+        let row = rows::deadline_key(deadline, id, &key[size_of::<NamespaceId>()..]);
+        let value = rows::number_value(entry.revision.get());
+        if engine.get(Table::Deadlines, &row)?.as_ref() != Some(&value) {
+            mended.insert(row, Some(value));
+        }
+        Ok(())
+    })?;
+    for (row, value) in mended {
+        match value {
+            Some(value) => batch.put(Table::Deadlines, row, value),
+            None => batch.remove(Table::Deadlines, row),
+        }
+    }
+    Ok(())
+}
+
 /// What the rows tell.
 struct Rows {
     revision: Revision,
@@ -169,7 +224,7 @@ struct Rows {
     data: HashMap<NamespaceId, Counts>,
     histories: HashSet<HistoryId>,
     live: HashSet<NamespaceId>,
-    dropped: Vec<(Bytes, Dropped)>,
+    dropped: Vec<Bytes>,
     swept: HashSet<NamespaceId>,
 }
 
@@ -212,7 +267,7 @@ impl Rows {
                 }
                 CatalogueRow::Dropped(row) => {
                     found.see(row.history, row.revision);
-                    found.dropped.push((Bytes::copy_from_slice(key), row));
+                    found.dropped.push(Bytes::copy_from_slice(key));
                 }
             }
             Ok(())

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::super::Report;
 use super::each_row;
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId, Tally};
-use crate::engine::{Snapshot, Span, Table};
+use crate::engine::{Snapshot, Table};
 use crate::{Counts, Revision};
 
 /// What is known before data and histories are read.
@@ -140,12 +140,12 @@ impl Known {
         dropped: &mut HashMap<Revision, Bytes>,
     ) -> Result<(), String> {
         let text = |error: crate::Error| error.message().to_owned();
-        if is_in(&rows::counts_span(), key) {
+        if rows::counts_span().contains(key) {
             let id = rows::parse_counts_key(key).map_err(text)?;
             let tally = rows::parse_counts(value).map_err(text)?;
             return self.see_tally(id, tally);
         }
-        if is_in(&rows::dropped_span(), key) {
+        if rows::dropped_span().contains(key) {
             let revision = rows::parse_dropped_key(key).map_err(text)?;
             return match dropped.remove(&revision) {
                 Some(name) if value.get(8..) == Some(&name[..]) => Ok(()),
@@ -222,8 +222,4 @@ impl Known {
             }
         }
     }
-}
-
-fn is_in(span: &Span, key: &[u8]) -> bool {
-    key >= &span.start[..] && span.end.as_ref().is_none_or(|end| key < &end[..])
 }

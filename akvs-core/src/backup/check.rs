@@ -1,0 +1,295 @@
+//! Whether the rows of a backup belong together, found out while they are read once, in the order of the tables.
+//!
+//! Who made the file is not known, so nothing in it is believed that would be counted on later: each row is one that a
+//! store writes, no number in it is above the counters, and what the counters say is what there is. What is held is a
+//! few numbers for each namespace.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::Bytes;
+
+use super::read::BackupRow;
+use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId, Tally};
+use crate::engine::{Table, recover};
+use crate::{Counts, Revision};
+
+type Checked = Result<(), String>;
+
+/// What was seen so far.
+#[derive(Default)]
+pub(super) struct Check {
+    live: HashMap<NamespaceId, Live>,
+    swept: HashSet<NamespaceId>,
+    /// The histories of which older changes are to be swept, and below which revision.
+    swept_below: HashMap<HistoryId, Revision>,
+    dropped: HashMap<Revision, (Bytes, u64)>,
+    histories: HashMap<HistoryId, History>,
+    /// How keys and deadlines differ: they are summed up as keyed hashes, which comes to nothing where they agree.
+    hasher: RandomState,
+    difference: u64,
+    newest: Revision,
+    newest_id: NamespaceId,
+    revision: Revision,
+    namespace: NamespaceId,
+    format: bool,
+}
+
+#[derive(Default)]
+struct Live {
+    found: Counts,
+    newest: Revision,
+    has_counts: bool,
+}
+
+#[derive(Default)]
+struct History {
+    rows: u64,
+    oldest: Option<Revision>,
+    newest: Revision,
+    /// How many rows there are to be, and above which revision, where that is known.
+    expected: Option<(u64, Revision)>,
+}
+
+impl Check {
+    /// Takes a row; what is wrong with it.
+    pub(super) fn see(&mut self, row: &BackupRow) -> Checked {
+        let (key, value) = (&row.key[..], &row.value);
+        rows::check_row(row.table, key, value)?;
+        let text = |error: crate::Error| error.message().to_owned();
+        match row.table {
+            Table::Catalogue if key < rows::FIRST_NAME => {
+                let (id, swept) = rows::parse_swept(key, value).map_err(text)?;
+                self.swept.insert(id);
+                let below = self.swept_below.entry(swept.history).or_default();
+                *below = (*below).max(swept.below);
+                self.see_numbers(id.max(swept.history), Revision::ZERO);
+                Ok(())
+            }
+            Table::Catalogue => {
+                let row = rows::parse_catalogue(value).map_err(text)?;
+                self.see_name(key, &row)
+            }
+            Table::Data => self.see_data(row).map_err(text)?,
+            Table::History => {
+                let (id, revision) = rows::parse_history_key(key).map_err(text)?;
+                let history = self.histories.entry(id).or_default();
+                history.rows += 1;
+                history.oldest.get_or_insert(revision);
+                history.newest = revision;
+                self.see_numbers(id, revision);
+                Ok(())
+            }
+            Table::Deadlines => {
+                let revision = rows::parse_number(value).map_err(text)?;
+                let id = rows::parse_id(&key[8..]).map_err(text)?;
+                match self.live.contains_key(&id) {
+                    true => self.add_deadline(key, revision, u64::wrapping_sub),
+                    false if self.swept.contains(&id) => {}
+                    false => return Err(no_namespace(id)),
+                }
+                Ok(())
+            }
+            Table::Meta => self.see_meta(key, value),
+        }
+    }
+
+    fn see_numbers(&mut self, id: NamespaceId, revision: Revision) {
+        self.newest = self.newest.max(revision);
+        self.newest_id = self.newest_id.max(id);
+    }
+
+    fn see_name(&mut self, name: &[u8], row: &CatalogueRow) -> Checked {
+        match row {
+            CatalogueRow::Live(row) => {
+                self.see_numbers(row.id, Revision::ZERO);
+                match self.live.insert(row.id, Live::default()) {
+                    Some(_) => Err("another namespace has the same id".into()),
+                    None => Ok(()),
+                }
+            }
+            CatalogueRow::Dropped(row) => {
+                self.see_numbers(row.history, row.revision);
+                let name = Bytes::copy_from_slice(name);
+                self.dropped.insert(row.revision, (name, row.rows));
+                self.expect_history(row.history, row.rows, row.floor)
+            }
+        }
+    }
+
+    fn expect_history(&mut self, id: HistoryId, rows: u64, floor: Revision) -> Checked {
+        let history = self.histories.entry(id).or_default();
+        match history.expected.replace((rows, floor)) {
+            Some(_) => Err(format!("the history {id} is of two namespaces")),
+            None => Ok(()),
+        }
+    }
+
+    fn see_data(&mut self, row: &BackupRow) -> crate::Result<Checked> {
+        let key = &row.key;
+        let id = rows::parse_id(key)?;
+        let entry = rows::parse_data(row.value.clone())?;
+        self.see_numbers(id, entry.revision);
+        let Some(live) = self.live.get_mut(&id) else {
+            return Ok(match self.swept.contains(&id) {
+                true => Ok(()),
+                false => Err(no_namespace(id)),
+            });
+        };
+        let missing = row.value_bytes - row.value.len();
+        let name_bytes = key.len() - size_of::<NamespaceId>();
+        live.found.add(name_bytes + entry.value.len() + missing);
+        live.newest = live.newest.max(entry.revision);
+        if let Some(deadline) = entry.deadline {
+            let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
+            self.add_deadline(&row, entry.revision.get(), u64::wrapping_add);
+        }
+        Ok(Ok(()))
+    }
+
+    fn add_deadline(&mut self, row: &[u8], revision: u64, add: fn(u64, u64) -> u64) {
+        let hash = self.hasher.hash_one((row, revision));
+        self.difference = add(self.difference, hash);
+    }
+
+    fn see_meta(&mut self, key: &[u8], value: &[u8]) -> Checked {
+        let text = |error: crate::Error| error.message().to_owned();
+        if rows::counts_span().contains(key) {
+            let id = rows::parse_counts_key(key).map_err(text)?;
+            return self.see_counts(id, &rows::parse_counts(value).map_err(text)?);
+        }
+        if rows::dropped_span().contains(key) {
+            let revision = rows::parse_dropped_key(key).map_err(text)?;
+            let (changes, name) = rows::parse_dropped(value).map_err(text)?;
+            let is_so = |(of, rows): (Bytes, u64)| of == name.as_str() && rows == changes;
+            return match self.dropped.remove(&revision).is_some_and(is_so) {
+                true => Ok(()),
+                false => Err("no such namespace was dropped at this revision".into()),
+            };
+        }
+        if key == rows::META_GAPS {
+            let gaps = rows::Gaps::parse(value).map_err(text)?;
+            self.see_numbers(0, gaps.newest());
+            return Ok(());
+        }
+        let number = rows::parse_number(value).map_err(text)?;
+        match key {
+            rows::META_REVISION => self.revision = Revision::new(number),
+            rows::META_FORGOTTEN => self.see_numbers(0, Revision::new(number)),
+            rows::META_NAMESPACE => self.namespace = number,
+            _ => self.format = true,
+        }
+        Ok(())
+    }
+
+    fn see_counts(&mut self, id: NamespaceId, tally: &Tally) -> Checked {
+        self.see_numbers(id.max(tally.history), tally.revision.max(tally.floor));
+        let live = self.live.get_mut(&id).ok_or_else(|| no_namespace(id))?;
+        live.has_counts = true;
+        let (found, said) = (live.found, tally.counts);
+        if (found.keys, found.bytes) != (said.keys, said.bytes) {
+            return Err(format!(
+                "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",
+                found.keys, found.bytes, said.keys, said.bytes
+            ));
+        }
+        if live.newest > tally.revision {
+            return Err(format!(
+                "a value of the namespace with the id {id} is newer than it"
+            ));
+        }
+        self.expect_history(tally.history, said.history, tally.floor)
+    }
+
+    /// What is wrong with all of it.
+    pub(super) fn end(&self, is_empty: bool) -> Checked {
+        if let Some((id, _)) = self.live.iter().find(|(_, live)| !live.has_counts) {
+            return Err(format!("the namespace with the id {id} has no counts"));
+        }
+        if let Some(revision) = self.dropped.keys().next() {
+            return Err(format!(
+                "a namespace dropped at revision {revision} is not among the dropped"
+            ));
+        }
+        if self.difference != 0 {
+            return Err("keys and deadlines do not agree".into());
+        }
+        self.histories
+            .iter()
+            .try_for_each(|(id, history)| self.check_history(*id, history))?;
+        if self.newest > self.revision || self.newest_id > self.namespace {
+            return Err("it has numbers that were not given out yet".into());
+        }
+        if !self.format && !is_empty {
+            return Err("it does not say its format".into());
+        }
+        match recover::has_room(self.revision) {
+            true => Ok(()),
+            false => Err(format!("revision {} leaves none for later", self.revision)),
+        }
+    }
+
+    fn check_history(&self, id: HistoryId, history: &History) -> Checked {
+        let rows = history.rows;
+        let Some((expected, floor)) = history.expected else {
+            let below = self.swept_below.get(&id).copied().unwrap_or_default();
+            return match history.newest < below {
+                true => Ok(()),
+                false => Err(format!("there is no history with the id {id}")),
+            };
+        };
+        if rows != expected {
+            return Err(format!(
+                "the history {id} has {rows} rows, but its namespace says {expected}"
+            ));
+        }
+        match history.oldest.is_some_and(|oldest| oldest < floor) {
+            true => Err(format!("the history {id} has changes below its floor")),
+            false => Ok(()),
+        }
+    }
+}
+
+fn no_namespace(id: NamespaceId) -> String {
+    format!("there is no namespace with the id {id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{self, Header};
+    use super::super::{BackupError, verify_backup};
+    use super::*;
+    use crate::Timestamp;
+
+    /// What is said of a length is refused before any of it is read, or taken in memory.
+    #[test]
+    fn a_value_longer_than_any_is_refused_by_its_length() {
+        let header = Header {
+            rows_format: rows::FORMAT,
+            created: Timestamp::from_millis(1),
+            revision: Revision::new(1),
+            expected_rows: 1,
+            version: "1.2.3".into(),
+        };
+        let key = rows::data_key(1, b"k");
+        for (table, bytes) in [
+            (Table::Data, (1 << 30) + 1_025),
+            (Table::Data, u32::MAX as usize),
+            (Table::Catalogue, 1_025),
+            (Table::History, 5_000),
+            (Table::Deadlines, 9),
+            (Table::Meta, 5_000),
+        ] {
+            let mut block = Vec::new();
+            format::put_row_head(&mut block, table, &key, bytes);
+            block.resize(format::BLOCK_BYTES, 0);
+            let packed = zstd::bulk::compress(&block, 1).unwrap();
+            let mut file = header.encode();
+            format::put_block(&mut file, format::ROWS, &packed, block.len());
+            let error = verify_backup(&file[..], &mut |_| ()).unwrap_err();
+            assert!(matches!(error, BackupError::Damaged(..)), "{error}");
+            let text = format!("it has {bytes} bytes, the most is");
+            assert!(error.to_string().contains(&text), "{error}");
+        }
+    }
+}

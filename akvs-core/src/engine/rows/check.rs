@@ -1,0 +1,177 @@
+//! Whether a row is one that a store writes: for those that come from elsewhere, as of a backup, of which nothing may be
+//! believed. What is accepted here can be read, listed, sent and counted on from there.
+//!
+//! It looks at one row at a time. Whether rows belong together is not its business.
+
+use bytes::Bytes;
+
+use super::{
+    CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS, META_NAMESPACE,
+    META_REVISION, NamespaceId, catalogue_value, change_value, counts_key, counts_span,
+    counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value, history_key,
+    parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_data, parse_deadline_key,
+    parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
+    parse_swept, swept_key, swept_value,
+};
+use crate::engine::Table;
+use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
+
+/// The longest value, as the greatest `limits.max_value_bytes` allows it.
+const MAX_VALUE_BYTES: usize = 1 << 30;
+/// More than all of an entry has but its value.
+const MAX_HEAD_BYTES: usize = 1 << 10;
+/// Identities are counted, and none is ever far away.
+const MAX_ID: NamespaceId = 1 << 53;
+
+type Checked = Result<(), String>;
+
+/// The most bytes that a row of a table has.
+pub(crate) fn max_bytes(table: Table) -> usize {
+    match table {
+        Table::Catalogue => 1 << 10,
+        Table::Data => MAX_HEAD_BYTES + MAX_VALUE_BYTES,
+        Table::History | Table::Meta => 4 << 10,
+        Table::Deadlines => 8,
+    }
+}
+
+/// Says what is wrong with a row. Of a long value the end may be missing.
+pub(crate) fn check_row(table: Table, key: &[u8], value: &Bytes) -> Checked {
+    match table {
+        Table::Catalogue => check_catalogue(key, value),
+        Table::Data => check_data(key, value),
+        Table::History => check_history(key, value),
+        Table::Deadlines => check_deadline(key, value),
+        Table::Meta => check_meta(key, value),
+    }
+}
+
+fn text(error: Error) -> String {
+    error.message().to_owned()
+}
+
+/// The row is written exactly so: there is nothing else in it.
+fn expect(is_so: bool) -> Checked {
+    match is_so {
+        true => Ok(()),
+        false => Err("it is not written as a store writes it".into()),
+    }
+}
+
+fn check_id(id: NamespaceId) -> Checked {
+    match (1..=MAX_ID).contains(&id) {
+        true => Ok(()),
+        false => Err(format!("there is no id {id}")),
+    }
+}
+
+fn check_revision(revision: Revision) -> Checked {
+    match revision <= Revision::MAX {
+        true => Ok(()),
+        false => Err(format!("there is no revision {revision}")),
+    }
+}
+
+fn check_time(time: Timestamp) -> Checked {
+    match time <= Timestamp::LAST {
+        true => Ok(()),
+        false => Err("it has a time after the year 9999".into()),
+    }
+}
+
+fn check_catalogue(key: &[u8], value: &[u8]) -> Checked {
+    if key < FIRST_NAME {
+        let (id, swept) = parse_swept(key, value).map_err(text)?;
+        check_id(id)?;
+        check_id(swept.history)?;
+        return expect(key == swept_key(id) && value == swept_value(swept));
+    }
+    parse_name(key).map_err(text)?;
+    let row = parse_catalogue(value).map_err(text)?;
+    match &row {
+        CatalogueRow::Live(row) => {
+            check_id(row.id)?;
+            check_time(row.created)?;
+            check_settings(&row.settings)?;
+        }
+        CatalogueRow::Dropped(row) => {
+            check_id(row.history)?;
+            check_revision(row.floor.max(row.revision))?;
+        }
+    }
+    expect(value == catalogue_value(&row))
+}
+
+fn check_settings(settings: &Settings) -> Checked {
+    // Later ones would end after the last time whenever something is written.
+    match settings.ttl_ms {
+        Some(ttl) => check_time(Timestamp::from_millis(ttl)),
+        None => Ok(()),
+    }
+}
+
+fn check_data(key: &[u8], value: &Bytes) -> Checked {
+    let id = parse_id(key).map_err(text)?;
+    check_id(id)?;
+    Key::check(&key[data_key(id, b"").len()..]).map_err(text)?;
+    check_entry(&parse_data(value.clone()).map_err(text)?)
+}
+
+fn check_entry(entry: &Entry) -> Checked {
+    check_revision(entry.revision)?;
+    check_time(entry.created.max(entry.modified))?;
+    entry.deadline.map_or(Ok(()), check_time)
+}
+
+fn check_history(key: &[u8], value: &[u8]) -> Checked {
+    let (id, revision) = parse_history_key(key).map_err(text)?;
+    check_id(id)?;
+    check_revision(revision)?;
+    expect(key.len() == history_key(id, revision, 0).len())?;
+    let event = parse_change(key, value).map_err(text)?;
+    if let EventKind::Set { entry, size, .. } = &event.kind {
+        check_entry(entry)?;
+        if *size > MAX_VALUE_BYTES as u64 {
+            return Err(format!("there is no value of {size} bytes"));
+        }
+    }
+    expect(value == change_value(&event))
+}
+
+fn check_deadline(key: &[u8], value: &[u8]) -> Checked {
+    let (deadline, id, name) = parse_deadline_key(Bytes::copy_from_slice(key)).map_err(text)?;
+    check_time(deadline)?;
+    check_id(id)?;
+    expect(key == deadline_key(deadline, id, name.as_bytes()) && value.len() == 8)
+}
+
+fn check_meta(key: &[u8], value: &[u8]) -> Checked {
+    let number = || -> Result<u64, String> {
+        expect(value.len() == 8)?;
+        parse_number(value).map_err(text)
+    };
+    if counts_span().contains(key) {
+        let id = parse_counts_key(key).map_err(text)?;
+        let tally = parse_counts(value).map_err(text)?;
+        check_id(id)?;
+        check_id(tally.history)?;
+        check_revision(tally.floor.max(tally.revision))?;
+        return expect(key == counts_key(id) && value == counts_value(&tally));
+    }
+    if dropped_span().contains(key) {
+        let revision = parse_dropped_key(key).map_err(text)?;
+        let (changes, name) = parse_dropped(value).map_err(text)?;
+        check_revision(revision)?;
+        return expect(key == dropped_key(revision) && value == dropped_value(changes, &name));
+    }
+    match key {
+        META_GAPS => Gaps::parse(value).map(drop).map_err(text),
+        META_FORMAT => expect(number()? == super::FORMAT),
+        META_REVISION | META_FORGOTTEN => check_revision(Revision::new(number()?)),
+        META_NAMESPACE => match number()? {
+            0 => Ok(()),
+            id => check_id(id),
+        },
+        _ => Err("it is not known".into()),
+    }
+}
