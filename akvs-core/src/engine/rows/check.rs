@@ -46,6 +46,7 @@ pub(crate) fn check_row(table: Table, key: &[u8], value: &Bytes) -> Checked {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn text(error: Error) -> String {
     error.message().to_owned()
 }
