@@ -1,6 +1,7 @@
 //! The `akvs` program. This file owns the way from the command line to the exit code, and nothing else.
 
 mod access;
+mod bounded;
 mod cli;
 mod clock;
 mod compose;

@@ -1,9 +1,10 @@
 //! The files of TLS.
 
-use std::fs;
+use std::path::Path;
 
 use akvs_http::{Tls, TlsError};
 
+use crate::bounded;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -14,7 +15,7 @@ pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, Failure> {
         return Ok(None);
     }
     let read = |key: &str, path: &str| {
-        let text = fs::read(path);
+        let text = bounded::read(Path::new(path), bounded::MOST_BYTES);
         text.map_err(|error| Failure::config(format!("{key}: {path} cannot be read: {error}")))
     };
     let certificate = read("tls.certificate", &tls.certificate)?;

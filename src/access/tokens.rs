@@ -14,10 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
+use crate::bounded;
 use crate::failure::Failure;
 
-/// A larger file is none of ours, in bytes.
-const MAX_BYTES: u64 = 16 << 20;
 const HEAD: &str = "\
 # The tokens of an AKVS server. `akvs token new`, `ls` and `rm` read and write this file; a running server heeds what
 # changes here within a second or two. Only the SHA-256 of each token is kept.
@@ -111,8 +110,9 @@ fn document(path: &Path) -> Result<Document, Failure> {
     let shown = path.display();
     let refused = |why: String| Failure::config(format!("auth.tokens: {shown}: {why}"));
     match fs::metadata(path) {
-        Ok(found) if found.len() > MAX_BYTES => {
-            return Err(refused(format!("it has more than {MAX_BYTES} bytes")));
+        // Before it is opened: that could wait for ever, and a running server reads it again and again.
+        Ok(found) if !found.is_file() => {
+            return Err(refused("it is not a regular file".to_owned()));
         }
         Ok(_) => {}
         // What is wrong with the data folder, whoever opens that says.
@@ -121,7 +121,7 @@ fn document(path: &Path) -> Result<Document, Failure> {
         }
         Err(error) => return Err(refused(error.to_string())),
     }
-    let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let text = bounded::read_text(path).map_err(|error| refused(error.to_string()))?;
     toml::from_str(&text).map_err(|error| refused(error.to_string()))
 }
 
@@ -269,6 +269,23 @@ mod tests {
         );
         let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn what_has_no_end_or_no_bound_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let refused = || read(&path).map(drop).unwrap_err().to_string();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(refused().contains("it is not a regular file"));
+        assert!(TokenFile::open(&path).is_err());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(refused().contains("it is not a regular file"));
+        fs::remove_file(&path).unwrap();
+        // Large without taking space.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(refused().contains("it has more than"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use config::{FileFormat, Map, Source, Value, ValueKind};
 use super::home;
 use super::place::Place;
 use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
+use crate::bounded;
 use crate::failure::Failure;
 
 /// The config file for all programs of this machine.
@@ -148,7 +149,7 @@ fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, Failure
 /// What a file says.
 pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = bounded::read_text(path).map_err(|error| {
         Failure::config(format!("the config file {shown} cannot be read: {error}"))
     })?;
     let tables = config::File::from_str(&text, FileFormat::Toml)

@@ -261,3 +261,24 @@ fn with_tokens_other_machines_may_reach_it() {
     new(folder.path(), &["a", "--rights", "read"]);
     assert_eq!(check().code, Some(0));
 }
+
+#[test]
+fn a_file_of_tokens_without_an_end_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("tokens.toml")).unwrap();
+    for arguments in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["token", "ls"],
+        &["token", "new", "a", "--rights", "read"],
+    ] {
+        let refused = crate::backup::verb(folder.path(), arguments);
+        assert_eq!(refused.code, Some(78), "{refused:?}");
+        let text = &refused.stderr;
+        assert!(text.contains("it is not a regular file"), "{text}");
+    }
+    let endless = ["serve", "--listen", "127.0.0.1:0", "--config", "/dev/zero"];
+    let refused = crate::backup::verb(folder.path(), endless);
+    assert_eq!(refused.code, Some(78), "{refused:?}");
+    let text = &refused.stderr;
+    assert!(text.contains("it has more than 16777216 bytes"), "{text}");
+}

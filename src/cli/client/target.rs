@@ -6,6 +6,7 @@ use std::time::Duration;
 use akvs_client::{Client, ClientBuilder};
 use clap::Args;
 
+use crate::bounded;
 use crate::cli::{PlaceFlags, time};
 use crate::failure::Failure;
 use crate::owner::{self, Owner};
@@ -76,7 +77,7 @@ fn token(file: &Path) -> Result<String, Failure> {
     let file = &expand_home(file);
     let file = file.as_ref();
     let file = file.map_err(|why| Failure::config(format!("--token-file: {why}")))?;
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let text = bounded::read_text(file).map_err(|error| {
         let file = file.display();
         Failure::config(format!("--token-file: {file} cannot be read: {error}"))
     })?;

@@ -1,25 +1,26 @@
 //! Where a value comes from: the command line, a file or stdin.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use crate::bounded;
 use crate::failure::Failure;
+
+/// The most that a server takes, with the greatest `limits.max_value_bytes`.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The bytes of `TEXT`, `@FILE` or `-`.
 pub(super) fn read(given: OsString) -> Result<Vec<u8>, Failure> {
     if given == "-" {
-        let mut value = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut value);
-        read.map_err(|error| Failure::failed(format!("stdin cannot be read: {error}")))?;
-        return Ok(value);
+        let read = bounded::read_from(io::stdin().lock(), MOST_BYTES);
+        return read.map_err(|error| Failure::failed(format!("stdin cannot be read: {error}")));
     }
     match given.as_bytes().strip_prefix(b"@") {
         Some(file) => {
             let file = Path::new(std::ffi::OsStr::from_bytes(file));
-            fs::read(file).map_err(|error| {
+            bounded::read(file, MOST_BYTES).map_err(|error| {
                 Failure::failed(format!("{} cannot be read: {error}", file.display()))
             })
         }

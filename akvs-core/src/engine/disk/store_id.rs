@@ -3,8 +3,8 @@
 //! Every commit carries it, so that nothing else is ever taken for one: neither a piece of another store's journal nor
 //! what a client stored as a value, which cannot know it. It is told to nobody.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -30,8 +30,9 @@ pub(super) fn create(store: &Path) -> io::Result<StoreId> {
 
 /// The identity of a store; else what is wrong with its file.
 pub(super) fn read(store: &Path) -> io::Result<Result<StoreId, String>> {
-    let bytes = match fs::read(store.join(FILE)) {
-        Ok(bytes) => bytes,
+    let mut bytes = Vec::new();
+    match File::open(store.join(FILE)) {
+        Ok(file) => file.take(2 * FILE_BYTES as u64).read_to_end(&mut bytes)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Ok(Err(format!("the file {FILE} is missing")));
         }
@@ -48,6 +49,8 @@ fn parse(bytes: &[u8]) -> Option<StoreId> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

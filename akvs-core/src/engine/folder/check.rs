@@ -3,7 +3,7 @@
 //! It changes nothing but who has the lock. The engine's files are not its business.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::watermark::{Known, SLOT_BYTES, SLOT_OFFSETS, decode};
@@ -13,6 +13,9 @@ use super::{
 };
 use crate::engine::lock::FolderLock;
 use crate::{Report, Revision};
+
+/// More than any of our files has.
+const MOST_BYTES: u64 = 64 << 10;
 
 /// A folder whose own files were checked, locked as long as this is kept.
 pub(in crate::engine) struct Checked {
@@ -76,7 +79,7 @@ fn refuse_other(path: &Path) -> Result<(), OpenError> {
 /// Checks our files, and says what was known to be synced.
 fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
     report.read_file();
-    match fs::read(path.join(FORMAT_FILE)) {
+    match read(&path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
         Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
         Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
@@ -89,7 +92,7 @@ fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
 
 /// Checks both slots, and that there is nothing beside them.
 fn check_watermark(path: &Path, report: &mut Report<'_>) -> Known {
-    let bytes = match fs::read(path.join(WATERMARK_FILE)) {
+    let bytes = match read(&path.join(WATERMARK_FILE)) {
         Ok(bytes) => bytes,
         Err(error) => {
             report.file(WATERMARK_FILE, format!("cannot be read: {error}"));
@@ -111,6 +114,14 @@ fn check_watermark(path: &Path, report: &mut Report<'_>) -> Known {
         report.file(WATERMARK_FILE, "has something beside its slots");
     }
     slots.into_iter().flatten().max().unwrap_or_default()
+}
+
+/// Reads a file of ours, none of which is long.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Names what is in the folder and not checked.
