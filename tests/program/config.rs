@@ -45,7 +45,7 @@ fn show_names_each_key_its_value_and_where_it_came_from() {
     let config = format!("config file {}", file.display());
     assert_eq!(line("limits.max_value_bytes"), of(r#""1MiB""#, &config));
     assert_eq!(line("engine.cache_bytes"), of(r#""256MiB""#, "default"));
-    assert_eq!(ran.stdout.lines().count(), 24);
+    assert_eq!(ran.stdout.lines().count(), 25);
 }
 
 #[test]
