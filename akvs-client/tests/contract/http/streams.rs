@@ -338,6 +338,38 @@ fn the_page_of_the_server_itself_may_write_and_others_may_not() {
 }
 
 #[test]
+fn the_host_and_the_owner_are_judged_as_in_http_1() {
+    let (app, sockets) = TestApp::with_sockets(Options::default());
+    let evil = || {
+        let uri = "http://evil.example/kv/ns/key";
+        Request::builder().uri(uri).body(()).expect("a request")
+    };
+    block_on(async {
+        let client = Client::connect(&app).await;
+        let asked = client.send(evil(), Bytes::new()).await.expect("an answer");
+        let same = "GET /kv/ns/key HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+        let mut connection = app.connect();
+        connection.send(same);
+        assert_eq!(asked.status, connection.answer().status);
+        assert!([403, 421].contains(&asked.status), "{}", asked.status);
+        let status = client.ask("GET", "/owner/status", "").await;
+        assert_eq!(status.status, 404);
+        // No browser comes over a Unix socket.
+        for (path, status) in [(sockets.unix(), 404), (sockets.owner(), 200)] {
+            let stream = tokio::net::UnixStream::connect(path).await;
+            let stream = stream.expect("a connection");
+            let (requests, frames) = h2::client::handshake(stream).await.expect("a preface");
+            let frames = tokio::spawn(frames);
+            let client = Client { requests, frames };
+            let asked = client.send(evil(), Bytes::new()).await.expect("an answer");
+            assert_eq!(asked.status, 404);
+            let owner = client.ask("GET", "/owner/status", "").await;
+            assert_eq!(owner.status, status);
+        }
+    });
+}
+
+#[test]
 fn a_client_that_waits_to_be_asked_for_a_body_is_asked_or_refused() {
     let app = TestApp::start();
     block_on(async {
