@@ -200,7 +200,10 @@ mod tests {
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();
         let (begun, found) = mpsc::channel();
-        drop(pool.run(move || Ok(begun.send(()).unwrap())));
+        drop(pool.run(move || {
+            begun.send(()).unwrap();
+            Ok(())
+        }));
         let last = pool.run(|| Ok(()));
         open.send(()).unwrap();
         pollster::block_on(last).unwrap();

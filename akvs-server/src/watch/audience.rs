@@ -108,7 +108,7 @@ impl Audience {
             seats.is_catching_up = true;
             let audience = Arc::clone(self);
             let work = Arc::clone(&feed);
-            if feed.spawn(move || audience.catch_up(work)).is_err() {
+            if feed.spawn(move || audience.catch_up(&work)).is_err() {
                 seats.give_up(&feed);
             }
         }
@@ -116,7 +116,7 @@ impl Audience {
     }
 
     /// Reads what was missed, page by page, until the ring has what follows.
-    fn catch_up(self: Arc<Audience>, feed: Arc<Feed>) {
+    fn catch_up(self: &Arc<Audience>, feed: &Arc<Feed>) {
         for _ in 0..PAGES_IN_A_ROW {
             let seen = self.seats().seen;
             let page = feed.read_history(seen);
@@ -127,10 +127,10 @@ impl Audience {
                         seats.tell(notice.event());
                     }
                     seats.seen = seats.seen.max(page.until);
-                    seats.is_catching_up = !seats.look(&feed);
+                    seats.is_catching_up = !seats.look(feed);
                 }
                 // Each of them finds out by itself what that means.
-                Err(_) => seats.give_up(&feed),
+                Err(_) => seats.give_up(feed),
             }
             let is_done = !seats.is_catching_up;
             drop(seats);
@@ -139,9 +139,9 @@ impl Audience {
                 return;
             }
         }
-        let (audience, work) = (Arc::clone(&self), Arc::clone(&feed));
-        if feed.spawn(move || audience.catch_up(work)).is_err() {
-            self.seats().give_up(&feed);
+        let (audience, work) = (Arc::clone(self), Arc::clone(feed));
+        if feed.spawn(move || audience.catch_up(&work)).is_err() {
+            self.seats().give_up(feed);
             self.summon();
         }
     }
