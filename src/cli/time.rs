@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akvs_core::parse_duration;
+use akvs_client::parse_duration;
 
 /// The longest that a verb can be told to wait.
 const LONGEST: Duration = Duration::from_secs(86_400);

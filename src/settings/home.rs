@@ -36,11 +36,11 @@ mod tests {
 
     #[test]
     fn a_leading_tilde_is_the_home_folder() {
-        let expanded = |path: &str| expand_with(Path::new(path), Some("/home/me".into()));
+        let expanded = |path: &str| expand_with(Path::new(path), Some("/srv/me".into()));
         for (path, wanted) in [
-            ("~", "/home/me"),
-            ("~/", "/home/me"),
-            ("~/a/b", "/home/me/a/b"),
+            ("~", "/srv/me"),
+            ("~/", "/srv/me"),
+            ("~/a/b", "/srv/me/a/b"),
             ("/a/~/b", "/a/~/b"),
             ("a~", "a~"),
             ("./~", "./~"),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Config, ConfigError, Source, Value, ValueKind};
+use config::{Config, ConfigError, FileFormat, Map, Source, Value, ValueKind};
 
 use super::paths;
 use super::schema::Settings;
@@ -37,10 +37,9 @@ impl Loaded {
 
 /// Joins all that is said into the settings that hold.
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
-    let defaults = Config::try_from(&Settings::default()).map_err(Failure::failed)?;
     let mut built_in = Vec::new();
-    let tables = defaults.collect().map_err(Failure::failed)?;
-    sources::flatten("", tables, &Origin::Default("default"), &mut built_in);
+    let defaults = defaults()?;
+    sources::flatten("", defaults, &Origin::Default("default"), &mut built_in);
     let mut said: BTreeMap<String, Leaf> = built_in
         .into_iter()
         .map(|leaf| (leaf.key.clone(), leaf))
@@ -82,6 +81,13 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         file,
         unknown_variables,
     })
+}
+
+/// The defaults as tables. The library itself would leave out an empty list.
+fn defaults() -> Result<Map<String, Value>, Failure> {
+    let defaults = toml::to_string(&Settings::default()).map_err(Failure::failed)?;
+    let defaults = config::File::from_str(&defaults, FileFormat::Toml);
+    defaults.collect().map_err(Failure::failed)
 }
 
 /// The leaves as typed settings.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use akvs_core::{format_duration, parse_duration};
+use akvs_client::{format_duration, parse_duration};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A whole number between two bounds, both included.

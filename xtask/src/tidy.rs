@@ -3,6 +3,7 @@
 //! Owns the list of checks and what a violation looks like; the checks themselves are in the files beside. It changes
 //! nothing, and it is a test too: a violation fails `cargo test`.
 
+mod features;
 mod layers;
 mod source;
 mod text;
@@ -60,6 +61,7 @@ pub(crate) fn tidy() -> Result {
 fn violations(root: &Path) -> Result<Vec<Violation>> {
     let files = files(root)?;
     let mut violations = layers::check(root, &files)?;
+    violations.extend(features::check(root)?);
     for file in &files {
         violations.extend(text::check(file));
         violations.extend(source::check(file));
