@@ -10,8 +10,9 @@ use actix_web::rt::{System, SystemRunner};
 
 use crate::failure::Failure;
 
-/// What a server needs beside its workers: to accept, commit, read, flush and compact tables, and look at its files.
-const OWN: usize = 11;
+/// What a server needs beside its workers: to accept, serve its owner, commit, read, flush and compact tables, and look
+/// at its files.
+const OWN: usize = 13;
 /// A thread of the runtime that may wait is kept: a later one might be refused.
 const KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 

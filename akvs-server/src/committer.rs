@@ -5,6 +5,7 @@
 //! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
 
 mod end;
+mod threads;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,7 +16,7 @@ use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
 use self::end::{End, Unwinding};
-use crate::pool::Pool;
+use self::threads::Threads;
 use crate::relay::{Answer, Bundle, Reply};
 use crate::stats::{Stats, Tally};
 use crate::upkeep::Upkeep;
@@ -26,10 +27,6 @@ use crate::{Clock, CommitterOptions};
 /// The most that one commit takes, so that its batch and its answers stay small.
 const GROUP_REQUESTS: usize = 4_096;
 const GROUP_BYTES: usize = 32 << 20;
-/// The most threads that read single entries and pages of history: as many reads as a disk does well at once.
-const READ_THREADS: usize = 16;
-/// The most threads for work that takes long, such as lists and exports, beside which others are to be served.
-const LONG_THREADS: usize = 8;
 
 /// The thread that commits for all namespaces of a database; a handle to it, cheap to clone. It ends when it is
 /// stopped, or when the last handle is dropped.
@@ -53,10 +50,7 @@ pub(crate) struct Shared {
     /// Whether a read of the engine is not expected to wait for a disk.
     pub(crate) resident: AtomicBool,
     pub(crate) tally: Tally,
-    /// For reads that may wait for a disk, but not for long.
-    reads: Pool,
-    /// For what takes long.
-    long: Pool,
+    threads: Threads,
 }
 
 #[derive(Default)]
@@ -77,10 +71,8 @@ impl Committer {
         options: CommitterOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Committer> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let shared = Arc::new(Shared {
-            reads: Pool::start("akvs-reads", READ_THREADS)?,
-            long: Pool::start("akvs-long", cores.clamp(2, LONG_THREADS))?,
+            threads: Threads::start()?,
             database,
             options,
             clock,
@@ -156,31 +148,6 @@ impl Committer {
     /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
     pub fn end_watches(&self) {
         self.0.shared.feeds.close();
-    }
-
-    /// Does work that may wait for a disk or take long where it holds up no connection. At most a few run at once, the
-    /// others wait in order; `overloaded` where too many do.
-    pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
-    where
-        T: Send + 'static,
-        W: FnOnce() -> Result<T> + Send + 'static,
-    {
-        self.0.shared.long.run(work)
-    }
-
-    /// Does work that mostly waits, such as for a disk or another thread, and computes little. At most a few run at
-    /// once, the others wait in order; `overloaded` where too many do.
-    pub fn waiting<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
-    where
-        T: Send + 'static,
-        W: FnOnce() -> Result<T> + Send + 'static,
-    {
-        self.0.shared.reads.run(work)
-    }
-
-    /// The threads for reads that may wait for a disk, but not for long.
-    pub(crate) fn reads(&self) -> &Pool {
-        &self.0.shared.reads
     }
 
     pub(crate) fn tally(&self) -> &Tally {

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) listen: Addresses,
+    /// An empty list is not among the defaults as the library has them.
+    #[serde(default)]
     pub(crate) hosts: HostNames,
     /// 0 for one fewer than there are cores.
     pub(crate) workers: Count<0, 1_024>,

@@ -1,6 +1,7 @@
 //! A system that refuses threads: a start says so in one line, and a server that runs goes on with those that it has.
 
 use std::fs::Permissions;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -72,14 +73,21 @@ fn a_server_that_is_refused_further_threads_answers_all_the_same() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    // The first one, a worker, and 11 others.
-    let mut command = of_a_user(folder.path(), user(1), 13);
+    // The first one, a worker, and 13 others.
+    let mut command = of_a_user(folder.path(), user(1), 15);
     command.env("AKVS_HTTP__WORKERS", "1");
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
     let server = Server::of(command.arg(folder.path().join("data")));
+    // Both of its workers are there once they have answered.
+    assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
+    let socket = folder.path().join("data/akvs.sock");
+    let mut owner = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    owner
+        .write_all(b"GET /ping HTTP/1.1\r\nHost: akvs\r\n\r\n")
+        .unwrap();
+    owner.read_exact(&mut [0; 12]).unwrap();
     // From here on there is no room for another.
     let _idle: Vec<Idle> = (0..8).map(|_| Idle::start(user(1))).collect();
-    assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
     // Many at once, so that one thread is not enough for all.
     let asked: Vec<_> = (0..200)
         .map(|number| {
