@@ -318,6 +318,15 @@ mod tests {
     fn a_list_replaces_the_one_below_it() {
         let loaded = from_file("[http]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]").unwrap();
         assert_eq!(loaded.settings.http.listen.iter().count(), 2);
+        for (hosts, count) in [
+            ("[]", 0),
+            ("\"\"", 0),
+            ("[\"a.example\", \"b.example\"]", 2),
+            ("\"a.example,b.example\"", 2),
+        ] {
+            let loaded = from_file(&format!("[http]\nhosts = {hosts}")).unwrap();
+            assert_eq!(loaded.settings.http.hosts.to_vec().len(), count, "{hosts}");
+        }
         let one = from_file("[http]\nlisten = \"127.0.0.1:1\"").unwrap();
         assert_eq!(one.settings.http.listen.iter().count(), 1);
     }

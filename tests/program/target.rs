@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::background::verb;
-use crate::common::{Server, akvs, run};
+use crate::common::{Server, akvs, json, run};
 
 /// A server that wants a token, which is given.
 fn guarded(folder: &Path) -> (Server, String) {
@@ -158,11 +158,8 @@ fn a_wrong_base_url_is_no_missing_key() {
             ran.assert_refused(1, &["wrong base URL"]);
         }
     }
-    let listed: serde_json::Value =
-        serde_json::from_slice(&server.ask("GET", "/kv", b"").body).unwrap();
-    assert_eq!(
-        listed,
-        serde_json::json!({"namespaces": [], "cursor": null})
-    );
+    let listed = server.ask("GET", "/kv", b"");
+    let listed = json(std::str::from_utf8(&listed.body).unwrap());
+    assert_eq!(listed["namespaces"], serde_json::json!([]));
     server.stop();
 }
