@@ -4,6 +4,8 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
+mod failure;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
 use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Tally};
-use crate::engine::{Batch, Capabilities, Engine, Limit, Span, Table};
+use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
     Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Settings, Timestamp, View,
@@ -169,22 +171,6 @@ impl Database {
         Revision::new(self.0.revision.load(Ordering::Acquire))
     }
 
-    /// Makes everything that was committed durable.
-    pub fn sync(&self) -> Result<()> {
-        if let Some(failure) = self.failure() {
-            return Err(failure.clone());
-        }
-        self.0.engine.sync().map_err(|error| self.fail(error))
-    }
-
-    /// Notices a failure of the engine that no write has met yet.
-    pub fn check(&self) -> Result<()> {
-        match self.failure() {
-            Some(failure) => Err(failure.clone()),
-            None => self.0.engine.check().map_err(|error| self.fail(error)),
-        }
-    }
-
     /// Gives back the space of what was removed, in the background and at leisure. False as long as it is under way: it
     /// is to be asked again.
     pub fn reclaim(&self) -> Result<bool> {
@@ -194,20 +180,6 @@ impl Database {
     /// Refuses where there is too little disk space to add data: with `storage_full`.
     pub fn check_growth(&self) -> Result<()> {
         self.0.engine.check_growth()
-    }
-
-    /// Lets the engine remember that everything up to this revision has been synced, so that it can tell, when it is
-    /// opened again, if it lost any of it. Costs a sync of its own.
-    pub fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        // A mark above everything there is would make the data seem lost.
-        self.0.engine.raise_watermark(revision.min(self.revision()))
-    }
-
-    /// Makes everything durable, and lets the engine remember it: the last thing to do before the database is dropped.
-    pub fn close(&self) -> Result<()> {
-        let revision = self.revision();
-        self.sync()?;
-        self.0.engine.finish(revision)
     }
 
     /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
@@ -293,11 +265,6 @@ impl Database {
         self.0.engine.capabilities()
     }
 
-    /// Why nothing can be written any more, if that is so.
-    pub fn failure(&self) -> Option<&Error> {
-        self.0.failure.get()
-    }
-
     pub(crate) fn cache(&self) -> Option<&EntryCache> {
         self.0.cache.as_ref()
     }
@@ -308,30 +275,6 @@ impl Database {
 
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
-    }
-
-    /// Records that a commit failed, for good, and returns the error that every later one gets.
-    pub(crate) fn fail(&self, error: Error) -> Error {
-        self.0.failure.get_or_init(|| error).clone()
-    }
-
-    /// Records that a commit failed that may have been applied, and returns the error of all that shared it.
-    pub(crate) fn fail_unknown(&self, error: Error) -> Error {
-        let failure = self.fail(error);
-        let text = format!(
-            "the commit failed and may have been applied: {}",
-            failure.message()
-        );
-        Error::new(Code::OutcomeUnknown, text).because(failure)
-    }
-
-    /// Asks the engine whether it takes a batch now. Where it takes none any more, that is recorded for good.
-    pub(crate) fn admit(&self, batch: &Batch) -> Result<()> {
-        let engine = &self.0.engine;
-        engine.admit(batch).map_err(|error| match engine.check() {
-            Ok(()) => error,
-            Err(failure) => self.fail(failure),
-        })
     }
 
     pub(crate) fn catalogue_row(&self, name: &Namespace) -> Result<Option<CatalogueRow>> {
@@ -427,7 +370,7 @@ impl Database {
 mod tests {
     use super::*;
     use crate::MemoryEngine;
-    use crate::engine::Durability;
+    use crate::engine::{Batch, Durability};
 
     #[test]
     fn another_format_is_refused() {

@@ -25,6 +25,7 @@ mod error;
 mod format;
 mod read;
 mod restore;
+mod row;
 mod summary;
 mod write;
 

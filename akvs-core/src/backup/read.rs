@@ -12,6 +12,7 @@ use zstd::bulk::Decompressor;
 use super::BackupError;
 use super::check::Check;
 use super::format::{self, Ending, Header};
+use super::row::max_bytes;
 use crate::engine::{Table, rows};
 
 /// Far more than zstd adds to what it cannot compress.
@@ -127,7 +128,7 @@ impl<R: Read> Rows<R> {
         let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
         let mut key = Vec::with_capacity(key_bytes);
         self.take(key_bytes, &mut key)?;
-        let most = rows::max_bytes(table);
+        let most = max_bytes(table);
         if value_bytes > most {
             let (what, name) = (table.name(), key.escape_ascii());
             return Err(self.damaged(&format!(

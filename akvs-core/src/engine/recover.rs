@@ -82,12 +82,6 @@ pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> 
     }
 }
 
-/// Whether a store that is at this revision can go on far beyond it.
-#[cfg(feature = "disk")]
-pub(crate) fn has_room(revision: Revision) -> bool {
-    revision.get() < Revision::MAX.get() - LEAP * (MOST_LEAPS + 1)
-}
-
 /// The error that no revisions are left.
 pub(crate) fn exhausted() -> Error {
     let text = format!(

@@ -21,8 +21,6 @@
 //! is the revision up to which it is not complete any more.
 
 mod change;
-#[cfg(feature = "disk")]
-mod check;
 mod gaps;
 mod namespace;
 
@@ -33,8 +31,6 @@ use bytes::{Buf, BufMut, Bytes};
 pub(crate) use self::change::{
     change_value, history_key, history_prefix, history_span, parse_change, parse_history_key,
 };
-#[cfg(feature = "disk")]
-pub(crate) use self::check::{check_row, max_bytes};
 pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{

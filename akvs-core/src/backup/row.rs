@@ -5,15 +5,15 @@
 
 use bytes::Bytes;
 
-use super::{
-    CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS, META_NAMESPACE,
+use crate::engine::Table;
+use crate::engine::rows::{
+    self, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS, META_NAMESPACE,
     META_REVISION, NamespaceId, catalogue_value, change_value, counts_key, counts_span,
     counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value, history_key,
     parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_data, parse_deadline_key,
     parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
     parse_swept, swept_key, swept_value,
 };
-use crate::engine::Table;
 use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
 
 /// The longest value, as the greatest `limits.max_value_bytes` allows it.
@@ -26,7 +26,7 @@ const MAX_ID: NamespaceId = 1 << 53;
 type Checked = Result<(), String>;
 
 /// The most bytes that a row of a table has.
-pub(crate) fn max_bytes(table: Table) -> usize {
+pub(super) fn max_bytes(table: Table) -> usize {
     match table {
         Table::Catalogue => 1 << 10,
         Table::Data => MAX_HEAD_BYTES + MAX_VALUE_BYTES,
@@ -36,7 +36,7 @@ pub(crate) fn max_bytes(table: Table) -> usize {
 }
 
 /// Says what is wrong with a row. Of a long value the end may be missing.
-pub(crate) fn check_row(table: Table, key: &[u8], value: &Bytes) -> Checked {
+pub(super) fn check_row(table: Table, key: &[u8], value: &Bytes) -> Checked {
     match table {
         Table::Catalogue => check_catalogue(key, value),
         Table::Data => check_data(key, value),
@@ -167,7 +167,7 @@ fn check_meta(key: &[u8], value: &[u8]) -> Checked {
     }
     match key {
         META_GAPS => Gaps::parse(value).map(drop).map_err(text),
-        META_FORMAT => expect(number()? == super::FORMAT),
+        META_FORMAT => expect(number()? == rows::FORMAT),
         META_REVISION | META_FORGOTTEN => check_revision(Revision::new(number()?)),
         META_NAMESPACE => match number()? {
             0 => Ok(()),
