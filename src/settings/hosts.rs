@@ -5,7 +5,7 @@
 use std::fmt;
 
 use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// More would be a mistake.
 const MOST: usize = 64;
@@ -16,15 +16,8 @@ const NAME_BYTES: usize = 253;
 ///
 /// - has 1 to 253 letters of ASCII, digits, hyphens, underscores and dots, no two dots together and none in front;
 /// - stands alone: without a scheme, a port and a path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct HostNames(Vec<String>);
-
-impl Serialize for HostNames {
-    /// As a text: of an empty list the layers of settings would see nothing at all.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.join(","))
-    }
-}
 
 impl HostNames {
     fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<HostNames, String> {
