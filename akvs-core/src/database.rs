@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::engine::cache::EntryCache;
 use crate::engine::recover;
-use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Tally};
+use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Stored, Tally};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
@@ -329,11 +329,19 @@ impl Database {
 
     /// The entry in the engine, past its deadline or not; it is in the cache afterwards.
     pub(crate) fn read(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
-        let Some(cache) = &self.0.cache else {
-            let row = self.0.engine.get(Table::Data, &rows::data_key(id, key))?;
-            return row.map(rows::parse_data).transpose();
+        let ticket = self.0.cache.as_ref().map(|cache| cache.ticket(id, key));
+        let entry = match self.stored(id, key)? {
+            Some(stored) => self.whole(id, key, stored)?,
+            None => None,
         };
-        let ticket = cache.ticket(id, key);
+        if let (Some(cache), Some(ticket), Some(entry)) = (&self.0.cache, ticket, &entry) {
+            cache.fill(ticket, id, key, entry.clone());
+        }
+        Ok(entry)
+    }
+
+    /// The entry in the engine as its row has it: without its value where that is apart.
+    pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
         let Some(mut row) = self.0.engine.get(Table::Data, &rows::data_key(id, key))? else {
             return Ok(None);
         };
@@ -341,9 +349,29 @@ impl Database {
             // It may be a slice of a whole block, which would stay in memory as long as the entry.
             row = Bytes::copy_from_slice(&row);
         }
-        let entry = rows::parse_data(row)?;
-        cache.fill(ticket, id, key, entry.clone());
-        Ok(Some(entry))
+        rows::parse_stored(row).map(Some)
+    }
+
+    /// The entry with its value; none where it was removed meanwhile.
+    fn whole(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Option<Entry>> {
+        let engine = &self.0.engine;
+        if let Some(entry) = stored.whole(id, key, |row| engine.get(Table::Data, row))? {
+            return Ok(Some(entry));
+        }
+        // Another one was committed between both reads: read them of one moment.
+        let moment = engine.snapshot()?;
+        let Some(row) = moment.get(Table::Data, &rows::data_key(id, key))? else {
+            return Ok(None);
+        };
+        let stored = rows::parse_stored(Bytes::copy_from_slice(&row))?;
+        rows::whole(&*moment, id, key, stored).map(Some)
+    }
+
+    /// The value of an entry that has it apart.
+    pub(crate) fn value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Bytes> {
+        let entry = self.whole(id, key, stored)?;
+        let missing = || Error::new(Code::Corrupted, "a stored value is missing");
+        entry.map(|entry| entry.value).ok_or_else(missing)
     }
 
     /// To be called for each key before its change is committed.

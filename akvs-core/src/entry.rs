@@ -52,6 +52,20 @@ pub struct Representation {
     pub content_encoding: Option<FieldValue>,
 }
 
+impl Representation {
+    /// The same, in memory of its own.
+    pub(crate) fn detached(&self) -> Representation {
+        let own = |field: &Option<FieldValue>| {
+            let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
+            Some(FieldValue(bytes))
+        };
+        Representation {
+            content_type: own(&self.content_type),
+            content_encoding: own(&self.content_encoding),
+        }
+    }
+}
+
 /// The text of an HTTP field (RFC 9110, section 5.5).
 ///
 /// - It has 1 to [`FieldValue::MAX_BYTES`] bytes.

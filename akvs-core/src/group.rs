@@ -11,6 +11,7 @@ mod pending;
 mod transact;
 mod trim;
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard};
 
@@ -20,7 +21,7 @@ pub use self::expiry::Expiry;
 use self::lifetime::Drops;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
-use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
+use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId, Stored};
 use crate::engine::{Batch, Durability, Engine, Table, recover};
 use crate::store::{Known, Store, StoreState};
 use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
@@ -84,6 +85,8 @@ pub struct Group<'a> {
     drops: Drops,
     /// Whether data may be added, once that was asked.
     growth: Option<Result<()>>,
+    /// How many bytes of values the changes have that were taken into it.
+    produced_bytes: usize,
     recording: bool,
     done: Committed,
 }
@@ -102,6 +105,7 @@ impl<'a> Group<'a> {
             names: HashSet::new(),
             drops: Drops::default(),
             growth: None,
+            produced_bytes: 0,
             recording: false,
             done: Committed::default(),
         }
@@ -127,10 +131,15 @@ impl<'a> Group<'a> {
         let tally = &pending.known.tally;
         pending.known.settings.check(&tally.counts, &counts)?;
         self.birth(at, store, now)?;
-        self.keep(at, counts, [(key.clone(), entry.clone())]);
+        outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
+        self.keep(at, counts, [(key.clone(), entry)]);
         outcome.revision = Some(self.tell(at, [kind]));
-        outcome.entry = entry;
         Ok(outcome)
+    }
+
+    /// How many bytes of values it has been given to write, those that it no longer writes included.
+    pub fn produced_bytes(&self) -> usize {
+        self.produced_bytes
     }
 
     /// Whether something was refused because there is too little disk space.
@@ -267,23 +276,24 @@ impl<'a> Group<'a> {
         self.stores.len() - 1
     }
 
-    /// Sees to it that the committed entry of a key is at hand, if there is one.
-    fn load(&mut self, at: usize, key: &Key) -> Result<()> {
+    /// Sees to it that the committed entry of a key is at hand, if there is one; with its value where that is wanted.
+    fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
+        let database = self.database;
         let pending = &mut self.stores[at];
         let Some(id) = pending.id else { return Ok(()) };
-        if pending.entries.contains_key(key) {
-            return Ok(());
+        let slot = match pending.entries.entry(key.clone()) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(known_entry(
+                database,
+                id,
+                key.as_bytes(),
+            )?)),
+        };
+        if let Some(stored) = slot.entry.as_mut().filter(|_| wants_value)
+            && stored.entry.value.len() != stored.value_bytes()
+        {
+            stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
         }
-        let entry = self.database.current(id, key.as_bytes())?;
-        let committed_deadline = entry.as_ref().and_then(|entry| entry.deadline);
-        pending.entries.insert(
-            key.clone(),
-            PendingEntry {
-                committed_deadline,
-                entry,
-                changed: false,
-            },
-        );
         Ok(())
     }
 
@@ -343,6 +353,25 @@ impl<'a> Group<'a> {
         }
         published
     }
+}
+
+/// An entry as it is committed; without its value where that is apart and not in the cache.
+fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
+    let cached = database.cached(id, key);
+    if let Some(entry) = &cached
+        && entry.value.len() < rows::APART_BYTES
+    {
+        let entry = entry.clone();
+        return Ok(Some(Stored { entry, apart: None }));
+    }
+    let mut stored = database.stored(id, key)?;
+    if let (Some(stored), Some(cached)) = (&mut stored, cached)
+        && stored.apart.is_some()
+        && stored.entry.revision == cached.revision
+    {
+        stored.entry.value = cached.value;
+    }
+    Ok(stored)
 }
 
 impl Writer {

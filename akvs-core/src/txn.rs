@@ -24,6 +24,9 @@ impl Txn {
     /// The most operations, and the most checks, of one transaction.
     pub const MAX_OPS: usize = 1_000;
 
+    /// The most bytes of values that one transaction of several operations writes, those of appended to values included.
+    pub const MAX_WRITTEN_BYTES: usize = 32 << 20;
+
     /// Refuses with `invalid_request` a key that two operations would change, and with `too_large` too many of them.
     pub fn new(checks: Vec<(Key, Condition)>, ops: Vec<(Key, Op)>) -> Result<Txn> {
         for (what, count) in [("checks", checks.len()), ("ops", ops.len())] {

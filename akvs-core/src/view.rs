@@ -154,7 +154,7 @@ impl View {
         };
         let rows = self.snapshot.page(Table::Data, &span, limit)?;
         // The least key that is greater.
-        Entries::of(rows, now, |last| [last, &[0]].concat().into())
+        self.read_entries(rows, limit, now, |last| [last, &[0]].concat().into())
     }
 
     /// The same from the last one on, backwards: the next page ends before the last key of this one.
@@ -169,7 +169,40 @@ impl View {
             return Ok(Entries::default());
         };
         let rows = self.snapshot.page_back(Table::Data, &span, limit)?;
-        Entries::of(rows, now, Bytes::copy_from_slice)
+        self.read_entries(rows, limit, now, Bytes::copy_from_slice)
+    }
+
+    /// The entries of these rows that were there at that time of day, up to the limit; `next` says where to go on after
+    /// the last one.
+    fn read_entries(
+        &self,
+        rows: Vec<(Bytes, Bytes)>,
+        limit: Limit,
+        now: Timestamp,
+        next: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Entries> {
+        let mut found = Entries::default();
+        let mut last = None;
+        for (row_key, row) in rows {
+            found.read_bytes += row_key.len() + row.len();
+            let stored = rows::parse_stored(row)?;
+            let key = row_key.slice(size_of::<NamespaceId>()..);
+            if stored.entry.is_live(now) {
+                if stored.apart.is_some() {
+                    found.read_bytes += stored.value_bytes();
+                }
+                let id = self.id.unwrap_or_default();
+                let entry = rows::whole(&*self.snapshot, id, &key, stored)?;
+                found.entries.push((Key::new(key.clone())?, entry));
+            }
+            last = Some(key);
+            // The page had the values that are not apart alone.
+            if found.read_bytes >= limit.bytes {
+                break;
+            }
+        }
+        found.next = last.map(|last| next(&last));
+        Ok(found)
     }
 
     /// The rows of the entries from one key on and before another one.
@@ -269,9 +302,9 @@ impl View {
         let row = self
             .snapshot
             .get(Table::Data, &rows::data_key(id, key.as_bytes()))?;
-        let current = row.map(rows::parse_data).transpose()?;
-        if let Some(current) = current.filter(|current| current.revision == revision) {
-            *entry = current;
+        let current = row.map(rows::parse_stored).transpose()?;
+        if let Some(current) = current.filter(|current| current.entry.revision == revision) {
+            *entry = rows::whole(&*self.snapshot, id, key.as_bytes(), current)?;
         }
         Ok(())
     }
@@ -296,29 +329,6 @@ impl View {
             .with("since", after.get())
             .with("oldest", self.floor.get().min(self.revision.get()))
             .with("newest", self.revision.get())
-    }
-}
-
-impl Entries {
-    /// Those of these rows that were there at that time of day; `next` says where to go on behind the last one.
-    fn of(
-        rows: Vec<(Bytes, Bytes)>,
-        now: Timestamp,
-        next: impl FnOnce(&[u8]) -> Bytes,
-    ) -> Result<Entries> {
-        let mut found = Entries::default();
-        let mut last = None;
-        for (row_key, row) in rows {
-            found.read_bytes += row_key.len() + row.len();
-            let entry = rows::parse_data(row)?;
-            let key = row_key.slice(size_of::<NamespaceId>()..);
-            if entry.is_live(now) {
-                found.entries.push((Key::new(key.clone())?, entry));
-            }
-            last = Some(key);
-        }
-        found.next = last.map(|last| next(&last));
-        Ok(found)
     }
 }
 

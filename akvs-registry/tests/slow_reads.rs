@@ -34,8 +34,12 @@ fn slow() -> (Registry, Receiver<()>, Sender<Result<()>>) {
 impl Engine for Slow {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
         if table == Table::Catalogue && key == SLOW.as_bytes() {
-            let verdicts = self.verdicts.lock().unwrap();
-            self.begun.lock().unwrap().send(()).unwrap();
+            let verdicts = self.verdicts.lock().expect("the verdicts");
+            self.begun
+                .lock()
+                .expect("the gate")
+                .send(())
+                .expect("a test");
             // A test that is over lets everything through.
             verdicts.recv().unwrap_or(Ok(()))?;
         }

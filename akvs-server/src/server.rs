@@ -59,7 +59,8 @@ impl Server {
         self.submit(key, Op::delete()).await
     }
 
-    /// Applies an operation: it is queued when this is called, and answered once it is committed.
+    /// Applies an operation: it is queued when this is called, and answered once it is committed. The entry of the outcome
+    /// has its value only where that is as short as a number, and no representation.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
         let answer = self.ask(Work::Apply(key, op));
         async move {

@@ -6,9 +6,15 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use akvs_core::{Error, Group, Key, Op, Result, SettingsPatch, Store, Timestamp, Txn};
+use akvs_core::{
+    Error, Group, Key, Op, Outcome, Representation, Result, SettingsPatch, Store, Timestamp, Txn,
+};
+use bytes::Bytes;
 
 use crate::relay::{Answer, Bundle, Reply};
+
+/// The most digits that a sum has, with its sign.
+const MOST_DIGITS: usize = 20;
 
 /// What a writer is asked to do.
 pub(crate) enum Work {
@@ -55,6 +61,8 @@ pub(crate) struct Budget {
     requests: usize,
     bytes: usize,
     spent_bytes: usize,
+    /// How many bytes of values what was judged has to write: more than came in, where something is appended to.
+    produced_bytes: usize,
 }
 
 impl Budget {
@@ -63,12 +71,17 @@ impl Budget {
             requests,
             bytes,
             spent_bytes: 0,
+            produced_bytes: 0,
         }
     }
 
     /// Once so much was taken nothing more is; the last one may go over the bytes.
     pub(crate) fn is_spent(&self) -> bool {
-        self.requests == 0 || self.spent_bytes >= self.bytes
+        self.requests == 0 || self.spent_bytes.max(self.produced_bytes) >= self.bytes
+    }
+
+    fn see_produced(&mut self, bytes: usize) {
+        self.produced_bytes = bytes;
     }
 
     pub(crate) fn spent_bytes(&self) -> usize {
@@ -78,6 +91,11 @@ impl Budget {
     fn spend(&mut self, bytes: usize) {
         self.requests -= 1;
         self.spent_bytes += bytes;
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.requests += 1;
+        self.spent_bytes -= bytes;
     }
 }
 
@@ -116,22 +134,44 @@ impl Writer {
     /// Judges what is queued, as far as the budget goes; whether the committer has to come again.
     pub(crate) fn judge(&self, group: &mut Group<'_>, round: &mut Round) -> bool {
         let (requests, again) = self.take(&mut round.budget);
-        for request in requests {
+        let mut requests = requests.into_iter();
+        while let Some(request) = requests.next() {
             let result = self.judge_one(group, round, request.work);
             round.bundle.push(request.reply, result);
+            round.budget.see_produced(group.produced_bytes());
+            if round.budget.is_spent() && requests.len() > 0 {
+                let told = self.put_back(requests, &mut round.budget);
+                return again || !told;
+            }
         }
         again
+    }
+
+    /// Puts requests back in front of those that are queued, because what was judged before them has become too much;
+    /// whether the committer was told meanwhile that there is something to do.
+    fn put_back(
+        &self,
+        requests: impl DoubleEndedIterator<Item = Request>,
+        budget: &mut Budget,
+    ) -> bool {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        for request in requests.rev() {
+            budget.give_back(request.work.bytes());
+            queue.requests.push_front(request);
+        }
+        std::mem::replace(&mut queue.scheduled, true)
     }
 
     fn judge_one(&self, group: &mut Group<'_>, round: &mut Round, work: Work) -> Result<Answer> {
         match work {
             Work::Apply(key, op) => {
                 let applied = group.apply(&self.store, &key, op, round.now);
-                applied.map(Answer::One)
+                applied.map(|outcome| Answer::One(told(outcome)))
             }
-            Work::Transact(txn) => group
-                .transact(&self.store, txn, round.now)
-                .map(Answer::Many),
+            Work::Transact(txn) => {
+                let outcomes = group.transact(&self.store, txn, round.now)?;
+                Ok(Answer::Many(outcomes.into_iter().map(told).collect()))
+            }
             Work::Configure(patch) => group
                 .change_settings(&self.store, &patch, round.now)
                 .map(|(existed, settings)| Answer::Configured(existed, settings)),
@@ -174,6 +214,19 @@ impl Writer {
         }
         bytes
     }
+}
+
+/// What is told of a change: without a value, but for a number, and in memory of its own, so that an answer that waits for
+/// its commit holds no value.
+fn told(mut outcome: Outcome) -> Outcome {
+    if let Some(entry) = &mut outcome.entry {
+        entry.value = match entry.value.len() {
+            0..=MOST_DIGITS => Bytes::copy_from_slice(&entry.value),
+            _ => Bytes::new(),
+        };
+        entry.representation = Representation::default();
+    }
+    outcome
 }
 
 /// A writer that has something queued.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use akvs_core::{Code, Op};
+use akvs_core::{Action, Code, Op, Ttl};
 use akvs_server::CommitterOptions;
 use common::{GatedEngine, Verdict, key, server};
 use futures_util::FutureExt;
@@ -76,4 +76,45 @@ fn too_many_bytes_are_refused_and_later_taken() {
         first.await.unwrap();
         server.set(key("key"), "v").await.unwrap();
     });
+}
+
+#[test]
+fn one_commit_writes_no_more_than_so_much_however_little_came_in() {
+    const VALUE_BYTES: usize = 8 << 20;
+    const APPENDS: usize = 40;
+    let (engine, gate) = GatedEngine::new();
+    let committer = common::committer(engine.clone(), CommitterOptions::default());
+    let server = server(&committer, "ns");
+    let first = server.submit(key("key"), Op::set(vec![0; VALUE_BYTES]));
+    gate.waiting.recv().expect("the first commit");
+    let append = |_| {
+        let action = Action::Append {
+            value: "x".into(),
+            max_bytes: 2 * VALUE_BYTES,
+            ttl: Ttl::Keep,
+        };
+        server.submit(key("key"), Op::from(action))
+    };
+    let mut appended: Vec<_> = (0..APPENDS).map(append).collect();
+    let last = server.submit(key("last"), Op::set("v"));
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    drop(gate);
+    pollster::block_on(async {
+        first.await.unwrap();
+        let mut revisions = Vec::new();
+        for answer in appended.drain(..) {
+            let outcome = answer.await.unwrap();
+            assert!(outcome.entry.unwrap().value.is_empty(), "it holds no value");
+            revisions.push(outcome.revision.unwrap());
+        }
+        assert!(revisions.is_sorted(), "in the order in which they came");
+        assert!(last.await.unwrap().revision.unwrap() > revisions[APPENDS - 1]);
+        let found = server.get(b"key").await.unwrap();
+        assert_eq!(found.value.len(), VALUE_BYTES + APPENDS);
+    });
+    // The first, and then four or five of them in each.
+    let commits = engine.commits();
+    assert!(commits > APPENDS / 5, "{commits} commits");
+    assert_eq!(committer.stats().queued_writes, 0);
+    assert_eq!(committer.stats().queued_bytes, 0);
 }

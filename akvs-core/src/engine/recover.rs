@@ -235,9 +235,15 @@ impl Rows {
         };
         each_row(engine, Table::Data, |key, value| {
             let id = rows::parse_id(key)?;
-            let entry = rows::parse_data(value)?;
-            found.see(id, entry.revision);
-            let bytes = key.len() - size_of::<NamespaceId>() + entry.value.len();
+            if let Some(id) = rows::value_owner(id) {
+                found.see(id, rows::parse_value_row(&value)?.revision);
+                // Where nothing else is left of it, it is swept.
+                found.data.entry(id).or_default();
+                return Ok(());
+            }
+            let stored = rows::parse_stored(value)?;
+            found.see(id, stored.entry.revision);
+            let bytes = key.len() - size_of::<NamespaceId>() + stored.value_bytes();
             found.data.entry(id).or_default().add(bytes);
             Ok(())
         })?;

@@ -8,7 +8,8 @@
 //! | catalogue | name | `1`, id u64, created u64 ms, settings (JSON, may be empty) |
 //! | catalogue | name | `2`, history id u64, floor u64, rows u64, revision u64: this namespace was dropped at this revision, and watchers may still ask what was before |
 //! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id is to be swept, and of this history what is below the revision |
-//! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value |
+//! | data | id u64 + 2^63, key | revision u64, value: of an entry whose value is apart |
+//! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value; or instead of a value of 4 KiB and more: the revision u64 of its row above, its length u64 |
 //! | history | history id u64, revision u64, index u16 | see `changes` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
@@ -39,7 +40,7 @@ pub(crate) use self::namespace::{
     parse_counts, parse_counts_key, parse_dropped, parse_dropped_key, parse_id, parse_name,
     parse_swept, swept_key, swept_value,
 };
-use super::{Engine, Limit, Span, Table};
+use super::{Engine, Limit, Snapshot, Span, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 
 /// The version of the data, on disk and in backups, that this release writes and reads.
@@ -65,7 +66,13 @@ pub(crate) const META_FORGOTTEN: &[u8] = b"forgotten";
 const HAS_DEADLINE: u8 = 1;
 const HAS_CONTENT_TYPE: u8 = 2;
 const HAS_CONTENT_ENCODING: u8 = 4;
+const VALUE_APART: u8 = 8;
 const KNOWN_FLAGS: u8 = HAS_DEADLINE | HAS_CONTENT_TYPE | HAS_CONTENT_ENCODING;
+
+/// Values of so many bytes have a row of their own, so that what is known of them can be read and written without them.
+pub(crate) const APART_BYTES: usize = 4 << 10;
+/// Added to the id in the rows of such values.
+const VALUES: NamespaceId = 1 << 63;
 
 fn corrupted(what: &str) -> Error {
     Error::new(Code::Corrupted, format!("a stored {what} is damaged"))
@@ -77,6 +84,125 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
     bytes.put_u64(id);
     bytes.put_slice(key);
     bytes.into()
+}
+
+/// Where a value is that is not in the row of its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Apart {
+    /// The change that wrote the value; that of the entry may be later.
+    pub(crate) revision: Revision,
+    /// How long it is.
+    pub(crate) bytes: u64,
+}
+
+/// An entry as its row has it: without its value where that is apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) entry: Entry,
+    pub(crate) apart: Option<Apart>,
+}
+
+impl Stored {
+    /// How long its value is.
+    pub(crate) fn value_bytes(&self) -> usize {
+        let here = self.entry.value.len();
+        self.apart.map_or(here, |apart| {
+            usize::try_from(apart.bytes).unwrap_or(usize::MAX)
+        })
+    }
+
+    /// The entry with its value, whose row is read where there is one; none where that is another one's.
+    pub(crate) fn whole(
+        self,
+        id: NamespaceId,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<Option<Bytes>>,
+    ) -> Result<Option<Entry>> {
+        let mut entry = self.entry;
+        if let Some(apart) = self.apart {
+            let row = read(&value_key(id, key))?;
+            match row.and_then(|row| apart.value(row)) {
+                Some(value) => entry.value = value,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(entry))
+    }
+}
+
+/// The entry with its value, both of one moment.
+pub(crate) fn whole(
+    moment: &dyn Snapshot,
+    id: NamespaceId,
+    key: &[u8],
+    stored: Stored,
+) -> Result<Entry> {
+    let entry = stored.whole(id, key, |row| moment.get(Table::Data, row))?;
+    entry.ok_or_else(|| corrupted("value"))
+}
+
+impl Apart {
+    /// The value in its row.
+    fn value(self, mut row: Bytes) -> Option<Bytes> {
+        let revision = row.try_get_u64_le().ok()?;
+        ((revision, row.len() as u64) == (self.revision.get(), self.bytes)).then_some(row)
+    }
+}
+
+/// The key of the row of a value that is apart.
+pub(crate) fn value_key(id: NamespaceId, key: &[u8]) -> Bytes {
+    data_key(id | VALUES, key)
+}
+
+/// Whose value a row of data holds, if it is one of a value alone.
+pub(crate) fn value_owner(id: NamespaceId) -> Option<NamespaceId> {
+    (id & VALUES != 0).then_some(id & !VALUES)
+}
+
+/// Encodes a value for a row of its own.
+pub(crate) fn value_row(revision: Revision, value: &[u8]) -> Bytes {
+    let mut bytes = Vec::with_capacity(8 + value.len());
+    bytes.put_u64_le(revision.get());
+    bytes.put_slice(value);
+    bytes.into()
+}
+
+/// What the row of a value says: its revision, and how long it is.
+pub(crate) fn parse_value_row(mut row: &[u8]) -> Result<Apart> {
+    let revision = row.try_get_u64_le().map_err(|_| corrupted("value"))?;
+    Ok(Apart {
+        revision: Revision::new(revision),
+        bytes: row.len() as u64,
+    })
+}
+
+/// Encodes an entry whose value is apart.
+pub(crate) fn apart_value(entry: &Entry, apart: Apart) -> Bytes {
+    let mut bytes = Vec::with_capacity(head_bytes(entry) + 16);
+    put_head(&mut bytes, entry);
+    bytes[0] |= VALUE_APART;
+    bytes.put_u64_le(apart.revision.get());
+    bytes.put_u64_le(apart.bytes);
+    bytes.into()
+}
+
+/// Decodes the row of an entry.
+pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
+    let is_apart = row.first().is_some_and(|flags| flags & VALUE_APART != 0);
+    let mut entry = parse_row(row, KNOWN_FLAGS | VALUE_APART)?;
+    let mut apart = None;
+    if is_apart {
+        let damaged = |_| corrupted("value");
+        let mut place = std::mem::take(&mut entry.value);
+        apart = Some(Apart {
+            revision: Revision::new(place.try_get_u64_le().map_err(damaged)?),
+            bytes: place.try_get_u64_le().map_err(damaged)?,
+        });
+        if !place.is_empty() {
+            return Err(corrupted("value"));
+        }
+    }
+    Ok(Stored { entry, apart })
 }
 
 /// Encodes an entry, and gives it back as a reader will have it: its parts share the row's memory, so that what
@@ -138,11 +264,15 @@ fn put_head(bytes: &mut Vec<u8>, entry: &Entry) -> [Option<Range<usize>>; 2] {
     })
 }
 
-/// Decodes an entry without copying its value.
-pub(crate) fn parse_data(mut row: Bytes) -> Result<Entry> {
+/// Decodes an entry with its value, without copying it.
+pub(crate) fn parse_data(row: Bytes) -> Result<Entry> {
+    parse_row(row, KNOWN_FLAGS)
+}
+
+fn parse_row(mut row: Bytes, known_flags: u8) -> Result<Entry> {
     let damaged = |_| corrupted("value");
     let flags = row.try_get_u8().map_err(damaged)?;
-    if flags & !KNOWN_FLAGS != 0 {
+    if flags & !known_flags != 0 {
         return Err(corrupted("value"));
     }
     let revision = Revision::new(row.try_get_u64_le().map_err(damaged)?);
@@ -269,9 +399,27 @@ mod tests {
         }
 
         #[test]
+        fn an_entry_whose_value_is_apart_comes_back(entry in entry(), revision in any::<u64>()) {
+            let apart = Apart { revision: Revision::new(revision), bytes: entry.value.len() as u64 };
+            let stored = parse_stored(apart_value(&entry, apart)).unwrap();
+            prop_assert_eq!(stored.apart, Some(apart));
+            prop_assert_eq!(stored.value_bytes(), entry.value.len());
+            let row = value_row(apart.revision, &entry.value);
+            prop_assert_eq!(parse_value_row(&row).unwrap(), apart);
+            let other = value_row(Revision::new(revision.wrapping_add(1)), &entry.value);
+            let whole = |row: &Bytes| stored.clone().whole(1, b"k", |_| Ok(Some(row.clone()))).unwrap();
+            prop_assert_eq!(whole(&row), Some(entry.clone()));
+            prop_assert_eq!(whole(&other), None);
+            prop_assert!(parse_data(apart_value(&entry, apart)).is_err());
+        }
+
+        #[test]
         fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(entry) = parse_data(row.clone().into()) {
                 prop_assert_eq!(&data_value(&entry).0[..], &row[..]);
+            }
+            if let Ok(Stored { entry, apart: Some(apart) }) = parse_stored(row.clone().into()) {
+                prop_assert_eq!(&apart_value(&entry, apart)[..], &row[..]);
             }
         }
     }
@@ -291,6 +439,20 @@ mod tests {
         });
         let expected = b"\x03\x02\x01\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x0atext/plainhi";
         assert_eq!(&row[..], expected);
+        let apart = Apart {
+            revision: Revision::new(6),
+            bytes: 7,
+        };
+        let entry = parse_data(row).unwrap();
+        let expected = b"\x0b\x02\x01\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x0atext/plain\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0";
+        assert_eq!(&apart_value(&entry, apart)[..], expected);
+        assert_eq!(
+            &value_row(Revision::new(6), b"v")[..],
+            b"\x06\0\0\0\0\0\0\0v"
+        );
+        assert_eq!(&value_key(258, b"k")[..], b"\x80\0\0\0\0\0\x01\x02k");
+        assert_eq!(value_owner(258 | 1 << 63), Some(258));
+        assert_eq!(value_owner(258), None);
         assert_eq!(&data_key(258, b"k")[..], b"\0\0\0\0\0\0\x01\x02k");
         assert_eq!(
             &deadline_key(Timestamp::from_millis(1), 2, b"k")[..],

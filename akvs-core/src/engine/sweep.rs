@@ -41,10 +41,22 @@ pub struct Sweep {
 struct Position {
     id: NamespaceId,
     swept: Swept,
-    table: Table,
+    what: What,
     /// What is left to remove, behind the tombstones of the steps before.
     span: Span,
     files: Files,
+}
+
+/// Rows of a dropped namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Entries, and with each its deadline and its value where that is apart.
+    Entries,
+    /// Values of entries that were given up unread.
+    Values,
+    /// Their deadlines.
+    Deadlines,
+    History,
 }
 
 /// The files that hold nothing but what is swept.
@@ -65,33 +77,41 @@ enum Next {
 }
 
 impl Position {
-    fn of_data(id: NamespaceId, swept: Swept) -> Position {
+    fn new(id: NamespaceId, swept: Swept) -> Position {
         Position {
             id,
             swept,
-            table: Table::Data,
+            what: What::Entries,
             span: Span::prefix(rows::data_key(id, b"")),
             files: Files::Kept,
         }
     }
 
-    /// Where to go on once a table has nothing more.
+    fn table(&self) -> Table {
+        match self.what {
+            What::Entries | What::Values => Table::Data,
+            What::Deadlines => Table::Deadlines,
+            What::History => Table::History,
+        }
+    }
+
+    /// Where to go on once nothing more of this is left.
     fn after(self) -> Option<Position> {
-        let (table, span) = match self.table {
-            // Their rows told the deadlines, and were given up unread.
-            Table::Data if self.files == Files::Gone => {
-                (Table::Deadlines, Span::prefix(Bytes::new()))
+        let (what, span) = match self.what {
+            What::Entries if self.files == Files::Gone => {
+                (What::Values, Span::prefix(rows::value_key(self.id, b"")))
             }
-            Table::Data | Table::Deadlines => {
+            What::Values => (What::Deadlines, Span::prefix(Bytes::new())),
+            What::Entries | What::Deadlines => {
                 let Swept { history, below } = self.swept;
                 let span = rows::history_span(history, Revision::ZERO, below);
-                (Table::History, span)
+                (What::History, span)
             }
-            Table::Catalogue | Table::History | Table::Meta => return None,
+            What::History => return None,
         };
         let files = Files::Kept;
         Some(Position {
-            table,
+            what,
             span,
             files,
             ..self
@@ -158,7 +178,7 @@ impl Sweep {
             self.next = self.page(database)?.into();
         }
         let next = self.next.pop_front();
-        Ok(next.map(|(id, swept)| Position::of_data(id, swept)))
+        Ok(next.map(|(id, swept)| Position::new(id, swept)))
     }
 
     fn page(&mut self, database: &Database) -> Result<Vec<(NamespaceId, Swept)>> {
@@ -189,48 +209,66 @@ impl Sweep {
             return give_up(database, at);
         }
         let limit = Limit::rows((*left).max(DISCARDED_ROWS));
-        let page = database.engine().page(at.table, &at.span, limit)?;
-        if page.len() >= DISCARDED_ROWS
-            && at.files == Files::Kept
-            && matches!(at.table, Table::Data | Table::History)
-        {
+        let page = database.engine().page(at.table(), &at.span, limit)?;
+        let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
+        let is_large = page.len() >= DISCARDED_ROWS || bytes >= limit.bytes;
+        if is_large && at.files == Files::Kept && at.what != What::Deadlines {
             // That they were dropped must not be lost after them.
             database.sync()?;
             return give_up(database, at);
         }
-        let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
         let is_last = page.len() < limit.rows && page.len() <= *left && bytes < limit.bytes;
         for (key, value) in page.into_iter().take(*left) {
             at.span.start = behind(&key);
             *left -= 1;
-            if at.table == Table::Deadlines && rows::parse_deadline_key(key.clone())?.1 != at.id {
-                continue;
-            }
-            self.removed_bytes += (key.len() + value.len()) as u64;
-            if at.table == Table::Data
-                && let Some(deadline) = rows::parse_data(value)?.deadline
-            {
-                let row = rows::deadline_key(deadline, at.id, &key[8..]);
-                group.remove_row(Table::Deadlines, row);
-            }
-            group.remove_row(at.table, key);
+            self.remove_row(group, &at, key, value)?;
         }
         if !is_last {
             return Ok(Next::Same(at));
         }
         let (id, swept) = (at.id, at.swept);
-        if let Some(next) = at.after() {
-            return Ok(Next::Same(next));
+        let Some(next) = at.after() else {
+            end(database, group, id, swept)?;
+            *left = left.saturating_sub(NAMESPACE_ROWS);
+            return Ok(Next::Done);
+        };
+        // Some of them go with their entries, in this very batch.
+        Ok(match next.what {
+            What::Values => Next::Later(next),
+            What::Entries | What::Deadlines | What::History => Next::Same(next),
+        })
+    }
+
+    fn remove_row(
+        &mut self,
+        group: &mut Group<'_>,
+        at: &Position,
+        key: Bytes,
+        value: Bytes,
+    ) -> Result<()> {
+        if at.what == What::Deadlines && rows::parse_deadline_key(key.clone())?.1 != at.id {
+            return Ok(());
         }
-        end(database, group, id, swept)?;
-        *left = left.saturating_sub(NAMESPACE_ROWS);
-        Ok(Next::Done)
+        self.removed_bytes += (key.len() + value.len()) as u64;
+        if at.what == What::Entries {
+            let stored = rows::parse_stored(value)?;
+            if let Some(deadline) = stored.entry.deadline {
+                let row = rows::deadline_key(deadline, at.id, &key[8..]);
+                group.remove_row(Table::Deadlines, row);
+            }
+            if let Some(apart) = stored.apart {
+                self.removed_bytes += apart.bytes;
+                group.remove_row(Table::Data, rows::value_key(at.id, &key[8..]));
+            }
+        }
+        group.remove_row(at.table(), key);
+        Ok(())
     }
 }
 
 /// Has the engine give up the files that hold nothing else.
 fn give_up(database: &Database, at: Position) -> Result<Next> {
-    if database.engine().discard(at.table, &at.span)? {
+    if database.engine().discard(at.table(), &at.span)? {
         let files = Files::Gone;
         return Ok(Next::Same(Position { files, ..at }));
     }

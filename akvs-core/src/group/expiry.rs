@@ -119,11 +119,11 @@ impl Group<'_> {
             return Ok(());
         }
         let at = self.pending_by_id(id)?;
-        self.load(at, key)?;
+        self.load(at, key, false)?;
         let entry = self.stores[at]
             .entries
             .get(key)
-            .and_then(|slot| slot.entry.as_ref());
+            .and_then(|slot| Some(&slot.entry.as_ref()?.entry));
         match entry {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
                 let counts = self.stores[at].counts_with([(key, None)].into_iter());

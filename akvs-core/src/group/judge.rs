@@ -2,13 +2,14 @@
 
 use super::pending::PendingEntry;
 use super::{Group, Outcome};
-use crate::engine::{Table, rows};
+use crate::engine::Table;
+use crate::engine::rows::{self, Stored};
 use crate::{
-    Action, Change, Counts, Entry, Event, EventKind, Key, Op, Result, Revision, Timestamp, apply,
+    Action, Change, Counts, Event, EventKind, Key, Op, Result, Revision, Timestamp, apply,
 };
 
 /// What is there now, and how to tell of it.
-pub(super) type Changed = (Option<Entry>, EventKind);
+pub(super) type Changed = (Option<Stored>, EventKind);
 
 impl Group<'_> {
     /// Judges an operation against what the group has come to: what it would change, under the next revision.
@@ -19,16 +20,20 @@ impl Group<'_> {
         mut op: Op,
         now: Timestamp,
     ) -> Result<(Outcome, Option<Changed>)> {
-        self.load(at, key)?;
+        let wants_value = matches!(op.action, Action::Add { .. } | Action::Append { .. });
+        self.load(at, key, wants_value)?;
         let pending = &self.stores[at];
-        let current = pending
+        let stored = pending
             .entries
             .get(key)
             .and_then(|pending| pending.entry.as_ref());
+        let current = stored.map(|stored| &stored.entry);
         let existed = current.is_some_and(|entry| entry.is_live(now));
         let settings = &pending.known.settings;
         op.action.default_ttl(settings.ttl_ms, existed, now);
         let is_touch = matches!(op.action, Action::Touch { .. });
+        // A touch leaves the value where it is.
+        let apart = stored.and_then(|stored| stored.apart.filter(|_| is_touch));
         let change = match apply(op, current, now)? {
             Change::Nothing => None,
             Change::Put(draft) => {
@@ -38,12 +43,17 @@ impl Group<'_> {
                 if !is_touch {
                     settings.check_value(entry.value.len())?;
                 }
+                let stored = Stored { entry, apart };
                 let kind = EventKind::Set {
                     key: key.clone(),
-                    size: entry.value.len() as u64,
-                    entry: entry.clone(),
+                    size: stored.value_bytes() as u64,
+                    entry: stored.entry.clone(),
                 };
-                Some((Some(entry), kind))
+                self.produced_bytes += match apart {
+                    Some(_) => 0,
+                    None => stored.entry.value.len(),
+                };
+                Some((Some(stored), kind))
             }
             Change::Remove => Some((None, EventKind::Delete { key: key.clone() })),
         };
@@ -59,13 +69,13 @@ impl Group<'_> {
         &mut self,
         at: usize,
         counts: Counts,
-        changes: impl IntoIterator<Item = (Key, Option<Entry>)>,
+        changes: impl IntoIterator<Item = (Key, Option<Stored>)>,
     ) {
         let pending = &mut self.stores[at];
         let history = pending.known.tally.counts.history;
         pending.known.tally.counts = Counts { history, ..counts };
         for (key, entry) in changes {
-            let deadline = entry.as_ref().and_then(|entry| entry.deadline);
+            let deadline = entry.as_ref().and_then(|stored| stored.entry.deadline);
             self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
             let absent = PendingEntry::absent;
             let slot = pending.entries.entry(key).or_insert_with(absent);

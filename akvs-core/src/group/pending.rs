@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::rows::{self, Live, NamespaceId, Tally};
+use bytes::Bytes;
+
+use crate::engine::rows::{self, Apart, Live, NamespaceId, Stored, Tally};
 use crate::engine::{Batch, Table};
 use crate::store::{Known, StoreState};
 use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
@@ -29,11 +31,11 @@ impl Pending {
     /// What it holds once these are there instead of what there is.
     pub(super) fn counts_with<'a>(
         &self,
-        changes: impl Iterator<Item = (&'a Key, Option<&'a Entry>)>,
+        changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
     ) -> Counts {
         let mut counts = self.known.tally.counts;
         for (key, entry) in changes {
-            let size = |entry: &Entry| key.as_bytes().len() + entry.value.len();
+            let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
             let before = self.entries.get(key);
             if let Some(before) = before.and_then(|pending| pending.entry.as_ref()) {
                 counts.remove(size(before));
@@ -46,25 +48,37 @@ impl Pending {
     }
 }
 
+/// An entry as it will be.
 pub(super) struct PendingEntry {
     pub(super) committed_deadline: Option<Timestamp>,
-    pub(super) entry: Option<Entry>,
+    /// Whether what is committed has its value apart.
+    pub(super) committed_apart: bool,
+    /// What is apart keeps its row; its value may be here nevertheless.
+    pub(super) entry: Option<Stored>,
     pub(super) changed: bool,
 }
 
 impl PendingEntry {
     /// Nothing, which was never stored either.
     pub(super) fn absent() -> PendingEntry {
+        PendingEntry::committed(None)
+    }
+
+    /// What is committed.
+    pub(super) fn committed(entry: Option<Stored>) -> PendingEntry {
+        let stored = entry.as_ref();
         PendingEntry {
-            committed_deadline: None,
-            entry: None,
+            committed_deadline: stored.and_then(|stored| stored.entry.deadline),
+            committed_apart: stored.is_some_and(|stored| stored.apart.is_some()),
+            entry,
             changed: false,
         }
     }
 
     /// Writes the rows of the entry, and gives it back as it is to be cached.
     pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
-        let deadline = self.entry.as_ref().and_then(|entry| entry.deadline);
+        let stored = self.entry.as_ref();
+        let deadline = stored.and_then(|stored| stored.entry.deadline);
         if let Some(old) = self
             .committed_deadline
             .filter(|_| self.committed_deadline != deadline)
@@ -74,20 +88,50 @@ impl PendingEntry {
                 rows::deadline_key(old, id, key.as_bytes()),
             );
         }
-        let Some(entry) = self.entry else {
-            batch.remove(Table::Data, rows::data_key(id, key.as_bytes()));
+        let is_apart = stored.is_some_and(|stored| {
+            stored.apart.is_some() || stored.entry.value.len() >= rows::APART_BYTES
+        });
+        if self.committed_apart && !is_apart {
+            batch.remove(Table::Data, rows::value_key(id, key.as_bytes()));
+        }
+        let row_key = rows::data_key(id, key.as_bytes());
+        let Some(stored) = self.entry else {
+            batch.remove(Table::Data, row_key);
             return None;
         };
         if let Some(deadline) = deadline {
             let row = rows::deadline_key(deadline, id, key.as_bytes());
-            batch.put(
-                Table::Deadlines,
-                row,
-                rows::number_value(entry.revision.get()),
-            );
+            let revision = stored.entry.revision.get();
+            batch.put(Table::Deadlines, row, rows::number_value(revision));
         }
-        let (row, stored) = rows::data_value(&entry);
-        batch.put(Table::Data, rows::data_key(id, key.as_bytes()), row);
-        Some(stored)
+        if is_apart {
+            return write_apart(stored, batch, row_key, rows::value_key(id, key.as_bytes()));
+        }
+        let (row, entry) = rows::data_value(&stored.entry);
+        batch.put(Table::Data, row_key, row);
+        Some(entry)
     }
+}
+
+/// Writes an entry, and its value into a row of its own, if that is not there; the entry, where its value is at hand.
+fn write_apart(
+    stored: Stored,
+    batch: &mut Batch,
+    row_key: Bytes,
+    value_key: Bytes,
+) -> Option<Entry> {
+    let Stored { mut entry, apart } = stored;
+    let apart = apart.unwrap_or_else(|| {
+        let apart = Apart {
+            revision: entry.revision,
+            bytes: entry.value.len() as u64,
+        };
+        let row = rows::value_row(apart.revision, &entry.value);
+        entry.value = row.slice(row.len() - entry.value.len()..);
+        batch.put(Table::Data, value_key, row);
+        apart
+    });
+    batch.put(Table::Data, row_key, rows::apart_value(&entry, apart));
+    entry.representation = entry.representation.detached();
+    (entry.value.len() as u64 == apart.bytes).then_some(entry)
 }

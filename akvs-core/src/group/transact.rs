@@ -2,7 +2,7 @@
 
 use super::{Group, Outcome};
 use crate::store::Store;
-use crate::{Error, Result, Timestamp, Txn};
+use crate::{Code, Error, Result, Timestamp, Txn};
 
 impl Group<'_> {
     /// Judges a transaction: takes all its changes into the group, under one revision, or none. What became of each
@@ -31,24 +31,30 @@ impl Group<'_> {
         let Txn { checks, ops } = txn;
         for (index, (key, condition)) in checks.into_iter().enumerate() {
             let of_check = |error: Error| error.with("check", index);
-            self.load(at, &key)?;
+            self.load(at, &key, false)?;
             let entry = self.stores[at].entries.get(&key);
-            let entry = entry.and_then(|pending| pending.entry.as_ref());
+            let entry = entry.and_then(|pending| Some(&pending.entry.as_ref()?.entry));
             let current = entry.filter(|entry| entry.is_live(now));
             condition.check(current).map_err(of_check)?;
         }
         let mut outcomes = Vec::with_capacity(ops.len());
         let mut changes = Vec::with_capacity(ops.len());
         let mut kinds = Vec::with_capacity(ops.len());
+        let before = self.produced_bytes;
         for (index, (key, op)) in ops.into_iter().enumerate() {
             // No two are of one key, so that none depends on what another one does.
             let judged = self.judge(at, &key, op, now);
             let (mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
             if let Some((entry, kind)) = change {
                 outcome.revision = Some(self.next.revision.next());
-                outcome.entry = entry.clone();
+                outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
                 changes.push((key, entry));
                 kinds.push(kind);
+                // A single value may be longer.
+                if changes.len() > 1 && self.produced_bytes - before > Txn::MAX_WRITTEN_BYTES {
+                    self.produced_bytes = before;
+                    return Err(too_much().with("op", index));
+                }
             }
             outcomes.push(outcome);
         }
@@ -65,4 +71,10 @@ impl Group<'_> {
         self.tell(at, kinds);
         Ok(outcomes)
     }
+}
+
+fn too_much() -> Error {
+    let most = Txn::MAX_WRITTEN_BYTES;
+    let text = format!("the transaction would write more than {most} bytes of values");
+    Error::new(Code::TooLarge, text).with("limit", most)
 }

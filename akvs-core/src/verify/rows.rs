@@ -6,11 +6,13 @@
 mod deadlines;
 mod histories;
 mod known;
+mod values;
 
 use bytes::Bytes;
 
 use self::deadlines::Deadlines;
 use self::known::{Known, Owner};
+use self::values::Values;
 use super::Report;
 use crate::engine::rows::{self, NamespaceId};
 use crate::engine::{Limit, Snapshot, Span, Table};
@@ -71,6 +73,7 @@ fn check_data(
 ) -> bool {
     let highest = known.revision;
     let (mut of, mut counts) = (None, Counts::default());
+    let mut values = Values::new();
     let all = each_row(moment, Table::Data, report, |key, value, report| {
         let id = rows::parse_id(key).unwrap_or_default();
         if of != Some(id) {
@@ -81,11 +84,15 @@ fn check_data(
         let Ok(()) = Key::check(name) else {
             return report.row(Table::Data, key, "this is no key");
         };
-        let entry = match rows::parse_data(value) {
-            Ok(entry) => entry,
+        if let Some(owner) = rows::value_owner(id) {
+            return values.see(owner, key, &value, known, report);
+        }
+        let stored = match rows::parse_stored(value) {
+            Ok(stored) => stored,
             Err(error) => return report.row(Table::Data, key, error.message()),
         };
-        counts.add(name.len() + entry.value.len());
+        counts.add(name.len() + stored.value_bytes());
+        let entry = stored.entry;
         match known.owner(id) {
             Owner::Swept => {}
             Owner::Unknown => {
@@ -100,6 +107,9 @@ fn check_data(
                     );
                     report.row(Table::Data, key, how);
                 }
+                if let Some(apart) = stored.apart {
+                    values.expect(id, name, apart);
+                }
                 if let Some(deadline) = entry.deadline {
                     deadlines.expect(deadline, key, entry.revision);
                 }
@@ -107,6 +117,9 @@ fn check_data(
         }
     });
     known.add(of, counts);
+    if all {
+        values.compare(moment, known, report);
+    }
     all
 }
 

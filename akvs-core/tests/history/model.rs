@@ -8,6 +8,9 @@ use bytes::Bytes;
 /// The longest value that the history keeps.
 const KEPT_VALUE_BYTES: u64 = 1_024;
 
+/// The size of what was touched: that of what was there.
+pub(crate) const TOUCHED: u64 = u64::MAX;
+
 /// All that ever happened to a name.
 #[derive(Clone, Default)]
 pub(crate) struct Past {
@@ -20,10 +23,15 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    pub(crate) fn tell(&mut self, revision: Revision, kind: EventKind) {
-        match &kind {
-            EventKind::Set { key, entry, .. } => {
+    pub(crate) fn tell(&mut self, revision: Revision, mut kind: EventKind) {
+        match &mut kind {
+            EventKind::Set { key, entry, size } => {
                 let entries = self.entries.get_or_insert_default();
+                if *size == TOUCHED {
+                    // The value that was there stays, whether or not the outcome has it.
+                    entry.value = entries[key].value.clone();
+                    *size = entry.value.len() as u64;
+                }
                 entries.insert(key.clone(), entry.clone());
             }
             EventKind::Delete { key } | EventKind::Expire { key } => {

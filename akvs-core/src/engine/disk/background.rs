@@ -256,9 +256,10 @@ fn guard(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
 }
 
 fn kind(error: &fjall::LsmError) -> Option<ErrorKind> {
-    match error {
-        fjall::LsmError::Io(error) => Some(error.kind()),
-        _ => None,
+    if let fjall::LsmError::Io(error) = error {
+        Some(error.kind())
+    } else {
+        None
     }
 }
 

@@ -78,8 +78,9 @@ impl Deadlines {
         each_row(moment, Table::Deadlines, report, |key, value, report| {
             let data_key = key.get(8..).unwrap_or_default();
             let entry = moment.get(Table::Data, data_key).ok().flatten();
-            let entry = entry.and_then(|row| rows::parse_data(row).ok());
-            let row = entry.and_then(|entry| {
+            let stored = entry.and_then(|row| rows::parse_stored(row).ok());
+            let row = stored.and_then(|stored| {
+                let entry = stored.entry;
                 let deadline = entry.deadline?.as_millis().to_be_bytes();
                 Some((deadline, entry.revision.get()))
             });
@@ -91,9 +92,9 @@ impl Deadlines {
             }
         });
         each_row(moment, Table::Data, report, |key, value, report| {
-            let deadline = rows::parse_data(value)
-                .ok()
-                .and_then(|entry| entry.deadline);
+            let is_value = rows::parse_id(key).is_ok_and(|id| rows::value_owner(id).is_some());
+            let stored = rows::parse_stored(value).ok().filter(|_| !is_value);
+            let deadline = stored.and_then(|stored| stored.entry.deadline);
             let Some(deadline) = deadline.filter(|_| is_live(key)) else {
                 return;
             };

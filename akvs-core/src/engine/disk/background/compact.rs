@@ -15,6 +15,7 @@ use super::{
 const STALE_BYTES: u64 = 4 << 20;
 
 /// What to compact.
+#[derive(Clone, Copy)]
 enum Step {
     Usual,
     /// All files of the first level.
@@ -42,7 +43,7 @@ impl Shared {
             if let Some(asked) = work.discard.iter().find(|asked| !asked.is_done) {
                 let (table, span) = (asked.table, asked.span.clone());
                 drop(work);
-                self.discard_files(table, span)?;
+                self.discard_files(table, &span)?;
                 continue;
             }
             let wanted = (0..Table::ALL.len()).filter(|at| work.compact[*at]);
@@ -108,7 +109,7 @@ impl Shared {
 
     /// Gives up the files that hold nothing but rows of a span. No row comes back with the next start: fjall skips the
     /// commits in its journals up to the newest in any file, and that is in the file with the mark, which is outside.
-    fn discard_files(&self, table: Table, span: Span) -> fjall::Result<()> {
+    fn discard_files(&self, table: Table, span: &Span) -> fjall::Result<()> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let files = guard(&self.compacting);
         let start = Included(&span.start[..]);
@@ -121,7 +122,7 @@ impl Shared {
             Err(error) => return Err(error.into()),
         }
         drop(files);
-        let is_it = |asked: &&mut Discard| asked.table == table && asked.span == span;
+        let is_it = |asked: &&mut Discard| asked.table == table && asked.span == *span;
         if let Some(asked) = self.work().discard.iter_mut().find(is_it) {
             asked.is_done = true;
         }

@@ -1,0 +1,99 @@
+//! Whether every entry whose value is apart has that value, and every such value its entry.
+//!
+//! Both sides are summed up as keyed hashes, which comes to nothing where they agree, and practically never else. Which
+//! entry has no value is only looked for where it does not.
+
+use std::hash::{BuildHasher, RandomState};
+
+use super::super::Report;
+use super::each_row;
+use super::known::{Known, Owner};
+use crate::engine::rows::{self, Apart, NamespaceId};
+use crate::engine::{Snapshot, Table};
+
+/// How the two sides differ so far.
+pub(super) struct Values {
+    hasher: RandomState,
+    difference: u64,
+}
+
+impl Values {
+    pub(super) fn new() -> Values {
+        Values {
+            hasher: RandomState::new(),
+            difference: 0,
+        }
+    }
+
+    fn hash(&self, id: NamespaceId, key: &[u8], apart: Apart) -> u64 {
+        let Apart { revision, bytes } = apart;
+        self.hasher.hash_one((id, key, revision.get(), bytes))
+    }
+
+    /// Notes that an entry has its value apart.
+    pub(super) fn expect(&mut self, id: NamespaceId, key: &[u8], apart: Apart) {
+        let hash = self.hash(id, key, apart);
+        self.difference = self.difference.wrapping_add(hash);
+    }
+
+    /// Sees the row of a value.
+    pub(super) fn see(
+        &mut self,
+        id: NamespaceId,
+        row_key: &[u8],
+        row: &[u8],
+        known: &Known,
+        report: &mut Report<'_>,
+    ) {
+        match (known.owner(id), rows::parse_value_row(row)) {
+            (Owner::Swept, Ok(_)) => {}
+            (Owner::Live(_), Ok(apart)) => {
+                let key = row_key.get(size_of::<NamespaceId>()..).unwrap_or_default();
+                let hash = self.hash(id, key, apart);
+                self.difference = self.difference.wrapping_sub(hash);
+            }
+            (Owner::Unknown, Ok(_)) => {
+                let how = format!("there is no namespace with the id {id}");
+                report.row(Table::Data, row_key, how);
+            }
+            (_, Err(error)) => report.row(Table::Data, row_key, error.message()),
+        }
+    }
+
+    /// Says which entries have no value, or values no entry, where both were read whole and do not agree.
+    pub(super) fn compare(&self, moment: &dyn Snapshot, known: &Known, report: &mut Report<'_>) {
+        if self.difference == 0 {
+            return;
+        }
+        let before = report.findings();
+        each_row(moment, Table::Data, report, |key, row, report| {
+            let id = rows::parse_id(key).unwrap_or_default();
+            let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
+            let owner = rows::value_owner(id);
+            if !matches!(known.owner(owner.unwrap_or(id)), Owner::Live(_)) {
+                return;
+            }
+            let other = match owner {
+                Some(owner) => rows::data_key(owner, name),
+                None => rows::value_key(id, name),
+            };
+            let other = moment.get(Table::Data, &other).ok().flatten();
+            let (entry, value) = match owner {
+                Some(_) => (other, Some(row)),
+                None => (Some(row), other),
+            };
+            let apart = entry.and_then(|row| rows::parse_stored(row).ok()?.apart);
+            let value = value.and_then(|row| rows::parse_value_row(&row).ok());
+            match owner {
+                Some(_) if apart != value => report.row(Table::Data, key, "it has no entry"),
+                None if apart.is_some() && apart != value => {
+                    report.row(Table::Data, key, "its value is missing");
+                }
+                _ => {}
+            }
+        });
+        if report.findings() == before {
+            report.rows("entries and their values do not agree");
+        }
+    }
+}
