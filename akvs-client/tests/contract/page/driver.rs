@@ -196,11 +196,12 @@ impl Page<'_> {
         );
     }
 
-    /// Clicks on what a selector finds, as a person does who uses the keyboard.
+    /// Clicks on what a selector finds, as a person does who uses the keyboard. A button that is still at work would not
+    /// heed it.
     pub(super) fn click(&self, selector: &str) {
         let element = format!("document.querySelector({})", json!(selector));
         self.until(&format!(
-            "{element} && {element}.getClientRects().length > 0"
+            "{element} && {element}.getClientRects().length > 0 && !{element}.ariaBusy"
         ));
         self.run(&format!("{element}.focus(); {element}.click()"));
     }
