@@ -263,7 +263,9 @@ fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
             sizes += event.bytes();
         }
         assert!(sizes > 20 << 20);
-        assert_eq!(reads.data_rows.load(Ordering::SeqCst), before + 20);
+        // The row of each entry, and that of its value; a state has read both before.
+        let read = reads.data_rows.load(Ordering::SeqCst) - before;
+        assert!((40..=60).contains(&read), "{read} rows");
     }
 }
 

@@ -107,8 +107,9 @@ pub(crate) fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
             if path.is_dir() {
                 found.insert(path.clone(), None);
                 folders.push(path);
-            } else {
-                found.insert(path.clone(), Some(fs::read(&path).expect("a file")));
+            } else if let Ok(bytes) = fs::read(&path) {
+                // An open engine may delete one meanwhile.
+                found.insert(path, Some(bytes));
             }
         }
     }
