@@ -14,6 +14,7 @@
 //!
 //! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
 
+mod admission;
 mod background;
 mod compaction;
 mod failure;
@@ -31,24 +32,19 @@ mod retired;
 mod room;
 mod snapshot;
 mod space;
+mod store;
 mod store_id;
 mod verify;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{
-    AbstractTree, CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions,
-    PersistMode,
-};
+use fjall::{AbstractTree, PersistMode};
 
 use self::background::Background;
-use self::compaction::{Filters, Interrupt};
-use self::failure::{below_floor, damaged, guarded, no_space, open_error, translate, translate_io};
+use self::failure::{below_floor, guarded, no_space, translate, translate_io};
 use self::flight::Flight;
 use self::journal::Journals;
 use self::marks::Marks;
@@ -56,16 +52,13 @@ pub use self::options::DiskOptions;
 use self::retired::Retired;
 use self::room::Room;
 use self::snapshot::DiskSnapshot;
-use self::space::FreeSpace;
-use self::store_id::StoreId;
+use self::store::{Store, interrupt};
 pub use self::verify::verify_folder;
 use super::folder::Folder;
 pub use super::folder::{OpenError, folder_format};
 use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use crate::{Code, Error, Report, Result, Revision};
 
-/// Larger values lie in files of their own, so that compaction does not copy them again and again.
-const SEPARATED_BYTES: u32 = 4 << 10;
 /// Memtables of fewer bytes need hardly any space.
 const SMALL_BYTES: u64 = 1 << 20;
 /// A row that is never there.
@@ -86,13 +79,6 @@ pub struct DiskEngine {
     /// How long a commit waits for what was committed before it.
     patience: Duration,
     folder: Arc<Folder>,
-}
-
-/// fjall's handles, dropped in this order.
-#[derive(Clone)]
-struct Store {
-    keyspaces: [Keyspace; Table::ALL.len()],
-    database: fjall::Database,
 }
 
 struct Writer {
@@ -123,7 +109,7 @@ impl DiskEngine {
         let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {
             if folder.needs_store().map_err(unusable)? {
-                drop(open_store(&folder.new_store(), options, None)?);
+                drop(store::open(&folder.new_store(), options, None)?);
                 store_id::create(&folder.new_store()).map_err(unusable)?;
             }
             folder.establish().map_err(unusable)?;
@@ -143,8 +129,8 @@ impl DiskEngine {
         refused(&lost)?;
         journals.cut().map_err(unusable)?;
         let interrupt = interrupt(&folder, options);
-        let store = open_store(&folder.store(), options, Some(&interrupt))?;
-        let read = guarded(|| read_marks(&store, id));
+        let store = store::open(&folder.store(), options, Some(&interrupt))?;
+        let read = guarded(|| store.marks(id));
         let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
         lost = lost.or(marks.loss(own, synced));
         refused(&lost)?;
@@ -231,136 +217,6 @@ impl DiskEngine {
         self.background.shared().flush(Table::Meta);
         Ok(())
     }
-
-    /// Waits until there is room for a commit; `overloaded` where there is none in time.
-    fn wait_for_room(&self, patience: Duration) -> Result<()> {
-        let background = self.background.shared();
-        let mut looks = Room::looks(patience);
-        while !background.room.is_there() {
-            background.failure()?;
-            if background.room.is_short.load(Ordering::Relaxed) {
-                return Err(no_space());
-            }
-            if guarded(|| background.room.look(&self.store).map_err(translate))? {
-                break;
-            }
-            if looks == 0 {
-                return Err(overloaded());
-            }
-            looks -= 1;
-            background.flush(background.room.fullest());
-            background.checkpoint();
-            background.room.wait();
-        }
-        Ok(())
-    }
-}
-
-impl Store {
-    fn keyspace(&self, table: Table) -> &Keyspace {
-        &self.keyspaces[table as usize]
-    }
-}
-
-fn overloaded() -> Error {
-    let text = "writes come faster than the disk takes them; try again later";
-    Error::new(Code::Overloaded, text).with("retry_after_s", 1)
-}
-
-fn interrupt(folder: &Folder, options: &DiskOptions) -> Arc<Interrupt> {
-    let space = FreeSpace::new(folder.path(), options.floor_bytes);
-    Arc::new(Interrupt::new(space))
-}
-
-fn open_store(
-    path: &Path,
-    options: &DiskOptions,
-    interrupt: Option<&Arc<Interrupt>>,
-) -> std::result::Result<Store, OpenError> {
-    // fjall's recovery asserts what a damaged file may not hold.
-    match catch_unwind(AssertUnwindSafe(|| {
-        try_open_store(path, options, interrupt)
-    })) {
-        Ok(Ok(store)) => Ok(store),
-        Ok(Err(error)) => Err(open_error(options, error)),
-        Err(_) => Err(OpenError::Damaged(
-            options.folder.clone(),
-            "the store does not recover".into(),
-        )),
-    }
-}
-
-fn try_open_store(
-    path: &Path,
-    options: &DiskOptions,
-    interrupt: Option<&Arc<Interrupt>>,
-) -> fjall::Result<Store> {
-    let mut builder = fjall::Database::builder(path)
-        .cache_size(options.block_cache_bytes)
-        .max_journaling_size(u64::MAX)
-        .worker_threads(1)
-        .manual_journal_persist(true);
-    if let Some(interrupt) = interrupt.cloned() {
-        builder = builder.with_compaction_filter_factories(Arc::new(move |_| {
-            Some(Arc::new(Filters(Arc::clone(&interrupt))))
-        }));
-    }
-    let database = builder.open()?;
-    let open = |table: Table| {
-        database.keyspace(table.name(), || {
-            let options = KeyspaceCreateOptions::default()
-                .max_memtable_size(u64::MAX)
-                .compaction_strategy(compaction::of_fjall());
-            match table {
-                // Not compressed: fjall does not check what length a compressed value says it has.
-                Table::Data => options.with_kv_separation(Some(
-                    KvSeparationOptions::default()
-                        .separation_threshold(SEPARATED_BYTES)
-                        .staleness_threshold(0.5)
-                        .age_cutoff(1.0)
-                        .compression(CompressionType::None),
-                )),
-                Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => options,
-            }
-        })
-    };
-    let [first, second, third, fourth, fifth] = Table::ALL;
-    let keyspaces = [
-        open(first)?,
-        open(second)?,
-        open(third)?,
-        open(fourth)?,
-        open(fifth)?,
-    ];
-    Ok(Store {
-        keyspaces,
-        database,
-    })
-}
-
-/// The newest mark, and the numbers that the tables themselves have.
-fn read_marks(store: &Store, id: StoreId) -> Result<(Marks, [u64; Table::ALL.len()])> {
-    let none = Marks {
-        store: id,
-        ..Marks::default()
-    };
-    let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
-    for table in Table::ALL {
-        let Some(row) = store.keyspace(table).get(marks::KEY).map_err(translate)? else {
-            continue;
-        };
-        let number = if table == Table::Meta {
-            let found = Marks::decode(&row).filter(|found| found.store == id);
-            found.map(|found| {
-                marks = found;
-                found.commit
-            })
-        } else {
-            Marks::decode_commit(&row)
-        };
-        own[table as usize] = number.ok_or_else(|| damaged(None))?;
-    }
-    Ok((marks, own))
 }
 
 impl Engine for DiskEngine {

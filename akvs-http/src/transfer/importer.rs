@@ -17,6 +17,7 @@ use akvs_core::{
 use akvs_registry::Registry;
 use futures_util::future::join_all;
 
+use super::mode::Mode;
 use super::report::{Errors, Report};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Grant, Permit};
@@ -32,17 +33,6 @@ const DELETE_PAGE: Limit = Limit {
 const MOST_REPLACED: u64 = 100_000;
 /// The first pause where too much is waiting already; each one doubles.
 const PAUSE: Duration = Duration::from_millis(5);
-
-/// What is done with a key that is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// It is set.
-    Merge,
-    /// It stays.
-    Create,
-    /// It is set, and those that are not in the file go.
-    Replace,
-}
 
 /// An import that goes on.
 pub(crate) struct Importer {

@@ -10,6 +10,7 @@
 //! | `lines` | bytes as they come, cut into lines that are not too long |
 //! | `reader` | what the lines mean, one after the other |
 //! | `mistaken` | what a file is that is no export |
+//! | `mode` | what becomes of keys that are there already |
 //! | `report` | what became of an import |
 //! | `importer` | what an import does to the store |
 //! | `wanted` | whether an import's client is still there |
@@ -20,6 +21,7 @@ mod format;
 mod importer;
 mod lines;
 mod mistaken;
+mod mode;
 mod reader;
 mod report;
 mod sums;
@@ -29,6 +31,7 @@ mod written;
 pub(crate) use checksum::Checksum;
 pub(crate) use coding::{Coding, Encoder};
 pub(crate) use format::{First, Record, Section};
-pub(crate) use importer::{Importer, Mode};
+pub(crate) use importer::Importer;
+pub(crate) use mode::Mode;
 pub(crate) use reader::{Reader, Then};
 pub(crate) use wanted::Wanted;

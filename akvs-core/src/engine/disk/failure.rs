@@ -64,6 +64,12 @@ fn full(error: io::Error) -> Error {
     Error::new(Code::StorageFull, "the disk is full").because(error)
 }
 
+/// The refusal of a write for which there is no room in time; nothing of it was applied.
+pub(super) fn overloaded() -> Error {
+    let text = "writes come faster than the disk takes them; try again later";
+    Error::new(Code::Overloaded, text).with("retry_after_s", 1)
+}
+
 /// The disk has no space for a commit.
 pub(super) fn no_space() -> Error {
     Error::new(Code::StorageFull, "the disk is full; nothing was written")

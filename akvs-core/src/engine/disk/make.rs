@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::super::folder::{Folder, Traces};
 use super::flight::Flight;
+use super::store_id::StoreId;
 use super::{
-    Background, DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, StoreId, Writer,
-    interrupt, open_store, store_id,
+    Background, DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, Writer, store,
+    store_id,
 };
 use crate::{Error, Revision};
 
@@ -74,8 +75,8 @@ fn make_in<T, E: From<OpenError> + From<Error>>(
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
     // There is none: this removes what was left of one that was not finished.
     folder.needs_store().map_err(unusable)?;
-    let interrupt = interrupt(folder, options);
-    let store = open_store(&folder.new_store(), options, Some(&interrupt))?;
+    let interrupt = store::interrupt(folder, options);
+    let store = store::open(&folder.new_store(), options, Some(&interrupt))?;
     let id = store_id::create(&folder.new_store()).map_err(unusable)?;
     let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
     let engine = DiskEngine::empty(store, background.map_err(unusable)?, id, folder);

@@ -95,7 +95,10 @@ impl Shared {
         drop(files);
         let done = match compacted {
             Ok(()) if tree.current_version().id() == version => Done::Nothing,
-            Ok(()) => Done::Something,
+            Ok(()) => {
+                self.sync_blobs(table)?;
+                Done::Something
+            }
             Err(error) if is_full(&error) || is_ended(&error) => {
                 let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
                 before.remove_others();

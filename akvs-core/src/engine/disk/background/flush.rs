@@ -114,7 +114,7 @@ impl Shared {
     }
 
     /// Makes durable which files of values there are: lsm-tree syncs the files alone.
-    fn sync_blobs(&self, table: Table) -> fjall::Result<()> {
+    pub(super) fn sync_blobs(&self, table: Table) -> fjall::Result<()> {
         if table == Table::Data {
             let folder = self.store.keyspace(table).path().join("blobs");
             File::open(folder)?.sync_all()?;

@@ -1,0 +1,129 @@
+//! fjall's handles: how its database and the keyspaces of the tables are opened, and what they say of their commits.
+//!
+//! fjall flushes and compacts nothing by itself here: its limits are out of reach, and `background` does both.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use fjall::{CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
+
+use super::compaction::{self, Filters, Interrupt};
+use super::failure::{damaged, open_error, translate};
+use super::marks::{self, Marks};
+use super::space::FreeSpace;
+use super::store_id::StoreId;
+use super::{DiskOptions, Folder, OpenError, Table};
+use crate::Result;
+
+/// Larger values lie in files of their own, so that compaction does not copy them again and again.
+const SEPARATED_BYTES: u32 = 4 << 10;
+
+/// fjall's handles, dropped in this order.
+#[derive(Clone)]
+pub(super) struct Store {
+    pub(super) keyspaces: [Keyspace; Table::ALL.len()],
+    pub(super) database: fjall::Database,
+}
+
+impl Store {
+    pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
+        &self.keyspaces[table as usize]
+    }
+
+    /// The newest mark, and the numbers that the tables themselves have.
+    pub(super) fn marks(&self, id: StoreId) -> Result<(Marks, [u64; Table::ALL.len()])> {
+        let none = Marks {
+            store: id,
+            ..Marks::default()
+        };
+        let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
+        for table in Table::ALL {
+            let Some(row) = self.keyspace(table).get(marks::KEY).map_err(translate)? else {
+                continue;
+            };
+            let number = if table == Table::Meta {
+                let found = Marks::decode(&row).filter(|found| found.store == id);
+                found.map(|found| {
+                    marks = found;
+                    found.commit
+                })
+            } else {
+                Marks::decode_commit(&row)
+            };
+            own[table as usize] = number.ok_or_else(|| damaged(None))?;
+        }
+        Ok((marks, own))
+    }
+}
+
+/// What ends a compaction early: the stop, or too little space.
+pub(super) fn interrupt(folder: &Folder, options: &DiskOptions) -> Arc<Interrupt> {
+    let space = FreeSpace::new(folder.path(), options.floor_bytes);
+    Arc::new(Interrupt::new(space))
+}
+
+/// Opens fjall's files, or begins them.
+pub(super) fn open(
+    path: &Path,
+    options: &DiskOptions,
+    interrupt: Option<&Arc<Interrupt>>,
+) -> std::result::Result<Store, OpenError> {
+    // fjall's recovery asserts what a damaged file may not hold.
+    match catch_unwind(AssertUnwindSafe(|| try_open(path, options, interrupt))) {
+        Ok(Ok(store)) => Ok(store),
+        Ok(Err(error)) => Err(open_error(options, error)),
+        Err(_) => Err(OpenError::Damaged(
+            options.folder.clone(),
+            "the store does not recover".into(),
+        )),
+    }
+}
+
+fn try_open(
+    path: &Path,
+    options: &DiskOptions,
+    interrupt: Option<&Arc<Interrupt>>,
+) -> fjall::Result<Store> {
+    let mut builder = fjall::Database::builder(path)
+        .cache_size(options.block_cache_bytes)
+        .max_journaling_size(u64::MAX)
+        .worker_threads(1)
+        .manual_journal_persist(true);
+    if let Some(interrupt) = interrupt.cloned() {
+        builder = builder.with_compaction_filter_factories(Arc::new(move |_| {
+            Some(Arc::new(Filters(Arc::clone(&interrupt))))
+        }));
+    }
+    let database = builder.open()?;
+    let open = |table: Table| {
+        database.keyspace(table.name(), || {
+            let options = KeyspaceCreateOptions::default()
+                .max_memtable_size(u64::MAX)
+                .compaction_strategy(compaction::of_fjall());
+            match table {
+                // Not compressed: fjall does not check what length a compressed value says it has.
+                Table::Data => options.with_kv_separation(Some(
+                    KvSeparationOptions::default()
+                        .separation_threshold(SEPARATED_BYTES)
+                        .staleness_threshold(0.5)
+                        .age_cutoff(1.0)
+                        .compression(CompressionType::None),
+                )),
+                Table::Catalogue | Table::History | Table::Deadlines | Table::Meta => options,
+            }
+        })
+    };
+    let [first, second, third, fourth, fifth] = Table::ALL;
+    let keyspaces = [
+        open(first)?,
+        open(second)?,
+        open(third)?,
+        open(fourth)?,
+        open(fifth)?,
+    ];
+    Ok(Store {
+        keyspaces,
+        database,
+    })
+}
