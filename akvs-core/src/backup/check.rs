@@ -29,9 +29,11 @@ pub(super) struct Check {
     swept_below: HashMap<HistoryId, Revision>,
     dropped: HashMap<Revision, (Bytes, u64)>,
     histories: HashMap<HistoryId, History>,
-    /// How keys and deadlines differ: they are summed up as keyed hashes, which comes to nothing where they agree.
+    /// How keys and deadlines differ, and entries and the values that they have in rows of their own: they are summed up
+    /// as keyed hashes, which comes to nothing where they agree.
     hasher: RandomState,
     difference: u64,
+    value_difference: u64,
     newest: Revision,
     newest_id: NamespaceId,
     revision: Revision,
@@ -132,23 +134,54 @@ impl Check {
     fn see_data(&mut self, row: &BackupRow) -> crate::Result<Checked> {
         let key = &row.key;
         let id = rows::parse_id(key)?;
-        let entry = rows::parse_data(row.value.clone())?;
+        let name = &key[size_of::<NamespaceId>()..];
+        let missing = row.value_bytes - row.value.len();
+        if let Some(owner) = rows::value_owner(id) {
+            let mut apart = rows::parse_value_row(&row.value)?;
+            apart.bytes += missing as u64;
+            return Ok(self.see_value(owner, name, apart));
+        }
+        let stored = rows::parse_stored(row.value.clone())?;
+        let entry = &stored.entry;
         self.see_numbers(id, entry.revision);
         let Some(live) = self.live.get_mut(&id) else {
-            return Ok(match self.swept.contains(&id) {
-                true => Ok(()),
-                false => Err(no_namespace(id)),
-            });
+            return Ok(self.check_swept(id));
         };
-        let missing = row.value_bytes - row.value.len();
-        let name_bytes = key.len() - size_of::<NamespaceId>();
-        live.found.add(name_bytes + entry.value.len() + missing);
+        live.found.add(name.len() + stored.value_bytes() + missing);
         live.newest = live.newest.max(entry.revision);
         if let Some(deadline) = entry.deadline {
             let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
             self.add_deadline(&row, entry.revision.get(), u64::wrapping_add);
         }
+        if let Some(apart) = stored.apart {
+            let hash = self.hash_value(id, name, apart);
+            self.value_difference = self.value_difference.wrapping_add(hash);
+        }
         Ok(Ok(()))
+    }
+
+    /// Takes the row of a value whose entry has another one.
+    fn see_value(&mut self, id: NamespaceId, name: &[u8], apart: rows::Apart) -> Checked {
+        self.see_numbers(id, apart.revision);
+        if !self.live.contains_key(&id) {
+            return self.check_swept(id);
+        }
+        let hash = self.hash_value(id, name, apart);
+        self.value_difference = self.value_difference.wrapping_sub(hash);
+        Ok(())
+    }
+
+    fn hash_value(&self, id: NamespaceId, name: &[u8], apart: rows::Apart) -> u64 {
+        let rows::Apart { revision, bytes } = apart;
+        self.hasher.hash_one((id, name, revision.get(), bytes))
+    }
+
+    /// Whether a namespace is one that was dropped and is to be swept.
+    fn check_swept(&self, id: NamespaceId) -> Checked {
+        match self.swept.contains(&id) {
+            true => Ok(()),
+            false => Err(no_namespace(id)),
+        }
     }
 
     fn add_deadline(&mut self, row: &[u8], revision: u64, add: fn(u64, u64) -> u64) {
@@ -217,6 +250,9 @@ impl Check {
         }
         if self.difference != 0 {
             return Err("keys and deadlines do not agree".into());
+        }
+        if self.value_difference != 0 {
+            return Err("entries and their values do not agree".into());
         }
         self.histories
             .iter()

@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use crate::engine::Table;
 use crate::engine::rows::{
-    self, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS, META_NAMESPACE,
-    META_REVISION, NamespaceId, catalogue_value, change_value, counts_key, counts_span,
-    counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value, history_key,
-    parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_data, parse_deadline_key,
+    self, APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS,
+    META_NAMESPACE, META_REVISION, NamespaceId, catalogue_value, change_value, counts_key,
+    counts_span, counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value,
+    history_key, parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_deadline_key,
     parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
-    parse_swept, swept_key, swept_value,
+    parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
 };
 use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
 
@@ -113,9 +113,22 @@ fn check_settings(settings: &Settings) -> Checked {
 
 fn check_data(key: &[u8], value: &Bytes) -> Checked {
     let id = parse_id(key).map_err(text)?;
-    check_id(id)?;
+    let owner = value_owner(id);
+    check_id(owner.unwrap_or(id))?;
     Key::check(&key[data_key(id, b"").len()..]).map_err(text)?;
-    check_entry(&parse_data(value.clone()).map_err(text)?)
+    if owner.is_some() {
+        return check_revision(parse_value_row(value).map_err(text)?.revision);
+    }
+    let stored = parse_stored(value.clone()).map_err(text)?;
+    check_entry(&stored.entry)?;
+    let Some(apart) = stored.apart else {
+        return Ok(());
+    };
+    expect(apart.revision <= stored.entry.revision)?;
+    match (APART_BYTES..=MAX_VALUE_BYTES).contains(&stored.value_bytes()) {
+        true => Ok(()),
+        false => Err(format!("there is no value of {} bytes", apart.bytes)),
+    }
 }
 
 fn check_entry(entry: &Entry) -> Checked {
