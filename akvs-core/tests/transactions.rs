@@ -264,6 +264,7 @@ fn run(home: &Home, groups: &Groups) {
         }
         check(&store, &model, at(now));
         if *end == End::Reopen {
+            database.close().expect("a close");
             drop((store, database));
             database = home.open(Options::default());
             store = store_of(&database, "ns");

@@ -111,17 +111,29 @@ fn namespaces_are_made_set_up_and_dropped() {
     assert_eq!(verbs.text(&["ns", "ls"]), "");
 }
 
+/// The revision that a key is at.
+fn revision(verbs: &Verbs, key: &str) -> u64 {
+    let entry = json(&verbs.text(&["get", "a", key, "--json"]));
+    entry["revision"].as_u64().unwrap()
+}
+
 #[test]
 fn watch_tells_each_change_and_ends_where_it_is_told_to() {
     let verbs = Verbs::new();
     verbs.text(&["set", "a", "k", "one"]);
+    // An engine that keeps nothing begins where no server before it can have been.
+    let first = revision(&verbs, "k");
     verbs.text(&["set", "a", "other", "x"]);
     verbs.text(&["set", "a", "k", "two"]);
     verbs.text(&["del", "a", "k"]);
+    let since = first.to_string();
     let told = verbs.text(&[
-        "watch", "a", "--since", "1", "--key", "k", "--limit", "2", "--values",
+        "watch", "a", "--since", &since, "--key", "k", "--limit", "2", "--values",
     ]);
-    assert_eq!(told, "3 set k two\n4 delete k\n");
+    assert_eq!(
+        told,
+        format!("{} set k two\n{} delete k\n", first + 2, first + 3)
+    );
     let told = verbs.text(&[
         "watch", "a", "--state", "--values", "--json", "--limit", "2",
     ]);
@@ -136,10 +148,16 @@ fn watch_tells_each_change_and_ends_where_it_is_told_to() {
     let mut command = verbs.command(&["watch", "a", "--state"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "2 set other");
+    assert_eq!(
+        lines.next().unwrap().unwrap(),
+        format!("{} set other", first + 1)
+    );
     assert!(lines.next().unwrap().unwrap().contains("synced"));
     verbs.text(&["set", "a", "new", "x"]);
-    assert_eq!(lines.next().unwrap().unwrap(), "5 set new");
+    assert_eq!(
+        lines.next().unwrap().unwrap(),
+        format!("{} set new", first + 4)
+    );
     let pid = Pid::from_child(&child);
     // Ctrl-C does the same, unless whoever runs the tests has it ignored, as a shell does in the background.
     kill_process(pid, Signal::TERM).unwrap();

@@ -180,17 +180,21 @@ fn mend_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
     each_row(engine, Table::Deadlines, |key, value| {
         let (deadline, id, name) = rows::parse_deadline_key(Bytes::copy_from_slice(key))?;
         let row = engine.get(Table::Data, &rows::data_key(id, name.as_bytes()))?;
-        let entry = row.map(rows::parse_data).transpose()?;
+        let stored = row.map(rows::parse_stored).transpose()?;
         let is_so = |entry: Entry| {
             entry.deadline == Some(deadline) && value == rows::number_value(entry.revision.get())
         };
-        if !entry.is_some_and(is_so) {
+        if !stored.is_some_and(|stored| is_so(stored.entry)) {
             mended.insert(Bytes::copy_from_slice(key), None);
         }
         Ok(())
     })?;
     each_row(engine, Table::Data, |key, value| {
-        let (id, entry) = (rows::parse_id(key)?, rows::parse_data(value)?);
+        let id = rows::parse_id(key)?;
+        if rows::value_owner(id).is_some() {
+            return Ok(());
+        }
+        let entry = rows::parse_stored(value)?.entry;
         let Some(deadline) = entry.deadline else {
             return Ok(());
         };
