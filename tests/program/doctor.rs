@@ -194,7 +194,7 @@ fn settings_that_cannot_be_read_are_all_that_is_said() {
 }
 
 #[test]
-fn a_server_that_takes_no_writes_is_bad() {
+fn a_disk_that_has_no_room_is_bad() {
     let Some(disk) = SmallDisk::mount_mib(24) else {
         return;
     };
@@ -209,12 +209,8 @@ fn a_server_that_takes_no_writes_is_bad() {
     });
     assert!(is_full, "the disk is never full");
     let ran = doctor(&data);
-    let (word, text) = said(&ran, "server");
-    assert_eq!(word, "BAD", "{ran:?}");
-    assert!(
-        text.starts_with(&format!("process {}: ", server.pid())),
-        "{text}"
-    );
+    // It goes on by itself once there is room, and takes what needs none until then.
+    assert_eq!(said(&ran, "server").0, "good", "{ran:?}");
     assert_eq!(said(&ran, "space").0, "BAD", "{ran:?}");
     assert_eq!(ran.code, Some(1));
 }
