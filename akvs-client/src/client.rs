@@ -196,8 +196,7 @@ mod tests {
     #[test]
     fn a_base_url_that_is_none_is_refused_with_the_reason() {
         for (base, reason) in [
-            ("", "relative URL without a base"),
-            ("localhost:8080", "none of http://"),
+            ("", "expected HOST:PORT"),
             ("ftp://h", "none of http://"),
             ("http://h:99999", "invalid port number"),
             ("http://h/?a=b", "a query"),
