@@ -22,8 +22,7 @@ mod threads;
 
 use std::process::ExitCode;
 
-/// That of musl has one lock for all threads.
-#[cfg(target_env = "musl")]
+/// That of musl has one lock for all threads, and glibc's keeps large values that were freed between small ones.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

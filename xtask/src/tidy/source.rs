@@ -45,6 +45,7 @@ const CONFINED: &[Confined] = &[
             "akvs-core/src/engine/disk/failure.rs",
             "akvs-core/src/engine/disk/room.rs",
             "akvs-core/src/engine/disk/snapshot.rs",
+            "akvs-core/src/engine/disk/store.rs",
         ],
         why: "only the disk engine knows it",
     },
