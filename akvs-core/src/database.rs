@@ -4,6 +4,7 @@
 //! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
 //! nothing is ever committed again.
 
+mod drops;
 mod failure;
 
 use std::collections::HashMap;
@@ -76,6 +77,8 @@ struct Inner {
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
     forgotten: AtomicU64,
+    /// No namespace is remembered that was dropped at a lower revision: so nobody reads over those that were forgotten.
+    oldest_drop: AtomicU64,
     gaps: Gaps,
     failure: OnceLock<Error>,
 }
@@ -146,6 +149,7 @@ impl Database {
             options,
             revision: AtomicU64::new(counters.revision.get()),
             forgotten: AtomicU64::new(forgotten.get()),
+            oldest_drop: AtomicU64::new(0),
             gaps,
             writer: Mutex::new(Writer {
                 counters,
@@ -300,18 +304,9 @@ impl Database {
         }
     }
 
-    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
-    pub(crate) fn forgotten(&self) -> Revision {
-        Revision::new(self.0.forgotten.load(Ordering::Acquire))
-    }
-
     /// The last revision before the gap in which this one lies, if it lies in one.
     pub(crate) fn before_gap(&self, revision: Revision) -> Option<Revision> {
         self.0.gaps.before(revision)
-    }
-
-    pub(crate) fn forget(&self, revision: Revision) {
-        self.0.forgotten.fetch_max(revision.get(), Ordering::AcqRel);
     }
 
     /// The entry in the cache, if it is there.

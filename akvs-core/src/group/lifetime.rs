@@ -164,9 +164,8 @@ impl Group<'_> {
     /// The dropped names that are too many.
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
         let all = Limit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
-        let engine = self.database.engine();
         let mut known = Vec::new();
-        for (key, row) in engine.page(Table::Meta, &rows::dropped_span(), all)? {
+        for (key, row) in self.database.oldest_drops(all)? {
             let (changes, name) = rows::parse_dropped(&row)?;
             // One that is made anew in this very group is not to be forgotten.
             if !self.names.contains(&name) {

@@ -1,0 +1,78 @@
+//! What is remembered of dropped namespaces, and from where on it is read: not over what was forgotten before, which is
+//! in the engine as tombstones for a while.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::Database;
+use crate::engine::{Limit, Span, Table, rows};
+use crate::{Result, Revision};
+
+impl Database {
+    /// Up to so many rows of dropped namespaces that are remembered, from the oldest on.
+    pub(crate) fn oldest_drops(&self, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        let oldest = Revision::new(self.0.oldest_drop.load(Ordering::Acquire));
+        let span = Span {
+            start: rows::dropped_key(oldest),
+            ..rows::dropped_span()
+        };
+        let page = self.engine().page(Table::Meta, &span, limit)?;
+        if let Some((key, _)) = page.first() {
+            let oldest = rows::parse_dropped_key(key)?;
+            self.0.oldest_drop.store(oldest.get(), Ordering::Release);
+        }
+        Ok(page)
+    }
+
+    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
+    pub(crate) fn forgotten(&self) -> Revision {
+        Revision::new(self.0.forgotten.load(Ordering::Acquire))
+    }
+
+    /// Notes that nothing is known any more of a namespace that was dropped at this revision.
+    pub(crate) fn forget(&self, revision: Revision) {
+        self.0.forgotten.fetch_max(revision.get(), Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::Durability;
+    use crate::{Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp};
+
+    #[test]
+    fn what_was_forgotten_is_not_read_over_again() {
+        let database = Database::open(Arc::new(MemoryEngine::new()), Options::default()).unwrap();
+        for number in 0..400 {
+            let name = Namespace::new(format!("n{number}")).unwrap();
+            let store = || Store::new(&database, name.clone()).unwrap();
+            let mut group = database.group();
+            let set = group.apply(
+                &store(),
+                &Key::new("k").unwrap(),
+                Op::set("v"),
+                Timestamp::from_millis(1),
+            );
+            set.unwrap();
+            group.commit(Durability::Buffered).unwrap();
+            let mut group = database.group();
+            assert!(group.drop_namespace(&store()).unwrap());
+            group.commit(Durability::Buffered).unwrap();
+        }
+        let begins = database.0.oldest_drop.load(Ordering::Acquire);
+        let all = rows::dropped_span();
+        let page = database
+            .engine()
+            .page(Table::Meta, &all, Limit::rows(1_000));
+        let page = page.unwrap();
+        let first = rows::parse_dropped_key(&page[0].0).unwrap().get();
+        assert!(first > 200, "none was forgotten");
+        // The last group forgot what it had read first.
+        assert!(begins <= first && first - begins <= 4, "{begins} {first}");
+        assert_eq!(database.oldest_drops(Limit::rows(1_000)).unwrap(), page);
+    }
+}
