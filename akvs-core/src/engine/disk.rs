@@ -59,6 +59,8 @@ pub use super::folder::{OpenError, folder_format};
 use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
 use crate::{Code, Error, Report, Result, Revision};
 
+/// How long a commit that was admitted waits at most: what comes in its way by then does not end any more.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Memtables of fewer bytes need hardly any space.
 const SMALL_BYTES: u64 = 1 << 20;
 /// A row that is never there.
@@ -252,7 +254,7 @@ impl Engine for DiskEngine {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
         self.background.shared().failure()?;
-        self.wait_for_room(Duration::MAX)?;
+        self.wait_for_room(LONGEST_WAIT)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;

@@ -45,6 +45,9 @@ struct Position {
     /// What is left to remove, behind the tombstones of the steps before.
     span: Span,
     files: Files,
+    /// Whether the values and the deadlines of the entries go before them, because these are given up unread: whoever
+    /// begins anew finds the entries until nothing else is left.
+    entries_last: bool,
 }
 
 /// Rows of a dropped namespace.
@@ -52,7 +55,7 @@ struct Position {
 enum What {
     /// Entries, and with each its deadline and its value where that is apart.
     Entries,
-    /// Values of entries that were given up unread.
+    /// Values of entries that are given up unread.
     Values,
     /// Their deadlines.
     Deadlines,
@@ -84,6 +87,7 @@ impl Position {
             what: What::Entries,
             span: Span::prefix(rows::data_key(id, b"")),
             files: Files::Kept,
+            entries_last: false,
         }
     }
 
@@ -95,14 +99,22 @@ impl Position {
         }
     }
 
+    /// The values, where the entries are removed last.
+    fn values_first(self) -> Position {
+        Position {
+            what: What::Values,
+            span: Span::prefix(rows::value_key(self.id, b"")),
+            entries_last: true,
+            ..self
+        }
+    }
+
     /// Where to go on once nothing more of this is left.
     fn after(self) -> Option<Position> {
         let (what, span) = match self.what {
-            What::Entries if self.files == Files::Gone => {
-                (What::Values, Span::prefix(rows::value_key(self.id, b"")))
-            }
             What::Values => (What::Deadlines, Span::prefix(Bytes::new())),
-            What::Entries | What::Deadlines => {
+            What::Deadlines => (What::Entries, Span::prefix(rows::data_key(self.id, b""))),
+            What::Entries => {
                 let Swept { history, below } = self.swept;
                 let span = rows::history_span(history, Revision::ZERO, below);
                 (What::History, span)
@@ -212,6 +224,10 @@ impl Sweep {
         let page = database.engine().page(at.table(), &at.span, limit)?;
         let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
         let is_large = page.len() >= DISCARDED_ROWS || bytes >= limit.bytes;
+        let is_first = at.what == What::Entries && !at.entries_last;
+        if is_first && (is_large || page.is_empty() && has_values(database, at.id)?) {
+            return Ok(Next::Same(at.values_first()));
+        }
         if is_large && at.files == Files::Kept && at.what != What::Deadlines {
             // That they were dropped must not be lost after them.
             database.sync()?;
@@ -232,11 +248,7 @@ impl Sweep {
             *left = left.saturating_sub(NAMESPACE_ROWS);
             return Ok(Next::Done);
         };
-        // Some of them go with their entries, in this very batch.
-        Ok(match next.what {
-            What::Values => Next::Later(next),
-            What::Entries | What::Deadlines | What::History => Next::Same(next),
-        })
+        Ok(Next::Same(next))
     }
 
     fn remove_row(
@@ -250,7 +262,7 @@ impl Sweep {
             return Ok(());
         }
         self.removed_bytes += (key.len() + value.len()) as u64;
-        if at.what == What::Entries {
+        if at.what == What::Entries && !at.entries_last {
             let stored = rows::parse_stored(value)?;
             if let Some(deadline) = stored.entry.deadline {
                 let row = rows::deadline_key(deadline, at.id, &key[8..]);
@@ -264,6 +276,15 @@ impl Sweep {
         group.remove_row(at.table(), key);
         Ok(())
     }
+}
+
+/// Whether there are values of a namespace in rows of their own.
+fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
+    let values = Span::prefix(rows::value_key(id, b""));
+    let page = database
+        .engine()
+        .page(Table::Data, &values, Limit::rows(1))?;
+    Ok(!page.is_empty())
 }
 
 /// Has the engine give up the files that hold nothing else.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fjall::AbstractTree;
+use fjall::{AbstractTree, PersistMode};
 
 use super::super::leftovers::FilesBefore;
 use super::super::room::CHECKPOINT_BYTES;
@@ -68,6 +68,9 @@ impl Shared {
         self.room.sealing(table, bytes);
         keyspace.rotate_memtable()?;
         self.room.sealed(table, tree.active_memtable().size());
+        // No file may have a commit that a loss of power could take from the journal: the tables would not be at the same
+        // commit any more.
+        self.store.database.persist(PersistMode::SyncData)?;
         while tree.sealed_memtable_count() > 0 {
             let files = guard(&self.flushing);
             let before = FilesBefore::list(keyspace.path());
