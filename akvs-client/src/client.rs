@@ -51,7 +51,8 @@ impl Client {
     ///
     /// ```
     /// assert!(akvs_client::Client::new("http://localhost:8080").is_ok());
-    /// assert!(akvs_client::Client::new("localhost:8080").is_err());
+    /// assert!(akvs_client::Client::new("localhost:8080").is_ok());
+    /// assert!(akvs_client::Client::new("ftp://localhost:8080").is_err());
     /// ```
     pub fn new(base_url: &str) -> Result<Client> {
         Client::builder().base_url(base_url).build()
