@@ -86,6 +86,7 @@ pub(super) fn pieces<S: Source>(
 
 impl<S: Source> Flow<S> {
     async fn next(&mut self) -> Result<Option<Bytes>> {
+        let mut was_granted = false;
         loop {
             if let Some(slice) = self.rest.next() {
                 return Ok(Some(slice));
@@ -100,7 +101,10 @@ impl<S: Source> Flow<S> {
                 Some(held) => held,
                 None => self.memory.wait(PIECE_BYTES).await,
             };
-            held.shrink(PIECE_BYTES);
+            // What was waited for is kept, else others that wait would take it, and so on in turn.
+            if !std::mem::take(&mut was_granted) {
+                held.shrink(PIECE_BYTES);
+            }
             let work = move || {
                 let piece = source.piece(&mut held)?;
                 Ok((source, held, piece))
@@ -118,6 +122,7 @@ impl<S: Source> Flow<S> {
                     // Nothing is held while it waits, so that those that wait never wait for each other.
                     drop(held);
                     self.held = Some(self.memory.wait(bytes).await);
+                    was_granted = true;
                     self.source = Some(source);
                 }
             }
