@@ -143,6 +143,19 @@ fn deliver_until<T>(relay: &mut Relay, done: impl Future<Output = T>) -> T {
     }))
 }
 
+/// Done once a watch that is told nothing has come to a revision.
+async fn reaches(watch: &mut Watch, revision: Revision) {
+    std::future::poll_fn(|context| {
+        assert!(poll(watch, Waker::noop()).is_pending());
+        if watch.position() == revision {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 const BURST: usize = 4_096;
 /// At most so many changes are in a page.
 const PAGES: usize = BURST / 128;
@@ -208,15 +221,7 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
     );
     // They have missed nothing, and come to where all others are.
     for watch in &mut others {
-        let there = std::future::poll_fn(|context| {
-            assert!(poll(watch, Waker::noop()).is_pending());
-            if watch.position() == last {
-                return Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            Poll::Pending
-        });
-        deliver_until(&mut relay, there);
+        deliver_until(&mut relay, reaches(watch, last));
     }
 }
 
