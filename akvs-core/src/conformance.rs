@@ -232,3 +232,75 @@ pub async fn bad_keys<S: Subject>(subject: &S) {
     );
     assert_missing(subject, &key[1..]).await;
 }
+
+/// Methods of [`Engine`](crate::engine::Engine) that do what those of the engine in a field do: for the engines of tests,
+/// which differ from it in the others.
+///
+/// ```
+/// use akvs_core::engine::{Batch, Durability, Engine};
+/// struct Refusing {
+///     inner: akvs_core::MemoryEngine,
+/// }
+/// impl Engine for Refusing {
+///     fn commit(&self, _: Batch, _: Durability) -> akvs_core::Result<()> {
+///         Err(akvs_core::Error::not_found())
+///     }
+///     akvs_core::forward_engine!(
+///         inner: get, page, snapshot, sync, watermark, raise_watermark, stored_bytes, capabilities
+///     );
+/// }
+/// let engine = Refusing { inner: akvs_core::MemoryEngine::new() };
+/// assert!(engine.sync().is_ok());
+/// assert!(engine.commit(Batch::default(), Durability::Synced).is_err());
+/// ```
+#[macro_export]
+macro_rules! forward_engine {
+    ($inner:ident: $($method:ident),+ $(,)?) => {
+        $($crate::forward_engine!(@$method $inner);)+
+    };
+    (@get $inner:ident) => {
+        fn get(&self, table: $crate::engine::Table, key: &[u8]) -> $crate::Result<Option<::bytes::Bytes>> {
+            self.$inner.get(table, key)
+        }
+    };
+    (@page $inner:ident) => {
+        fn page(&self, table: $crate::engine::Table, span: &$crate::engine::Span, limit: $crate::engine::Limit) -> $crate::Result<Vec<(::bytes::Bytes, ::bytes::Bytes)>> {
+            self.$inner.page(table, span, limit)
+        }
+    };
+    (@snapshot $inner:ident) => {
+        fn snapshot(&self) -> $crate::Result<Box<dyn $crate::engine::Snapshot>> {
+            self.$inner.snapshot()
+        }
+    };
+    (@commit $inner:ident) => {
+        fn commit(&self, batch: $crate::engine::Batch, durability: $crate::engine::Durability) -> $crate::Result<()> {
+            self.$inner.commit(batch, durability)
+        }
+    };
+    (@sync $inner:ident) => {
+        fn sync(&self) -> $crate::Result<()> {
+            self.$inner.sync()
+        }
+    };
+    (@watermark $inner:ident) => {
+        fn watermark(&self) -> $crate::Result<$crate::Revision> {
+            self.$inner.watermark()
+        }
+    };
+    (@raise_watermark $inner:ident) => {
+        fn raise_watermark(&self, revision: $crate::Revision) -> $crate::Result<()> {
+            self.$inner.raise_watermark(revision)
+        }
+    };
+    (@stored_bytes $inner:ident) => {
+        fn stored_bytes(&self) -> $crate::Result<u64> {
+            self.$inner.stored_bytes()
+        }
+    };
+    (@capabilities $inner:ident) => {
+        fn capabilities(&self) -> $crate::engine::Capabilities {
+            self.$inner.capabilities()
+        }
+    };
+}

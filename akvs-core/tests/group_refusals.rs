@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use akvs_core::engine::{Durability, Engine, Table};
 use akvs_core::{Code, Database, Error, MemoryEngine, Op, Options, Result, Revision};
 use bytes::Bytes;
 
@@ -104,37 +104,7 @@ impl Engine for Failing {
         self.inner.get(table, key)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.page(table, span, limit)
-    }
-
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.inner.snapshot()
-    }
-
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
-        self.inner.commit(batch, durability)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-
-    fn watermark(&self) -> Result<Revision> {
-        self.inner.watermark()
-    }
-
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.inner.raise_watermark(revision)
-    }
-
-    fn stored_bytes(&self) -> Result<u64> {
-        self.inner.stored_bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    akvs_core::forward_engine!(inner: page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
 #[test]

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use akvs_core::engine::{
-    Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Sweep, Table,
-};
+use akvs_core::engine::{Batch, Durability, Engine, Limit, Span, Sweep, Table};
 use akvs_core::{
     Action, Code, Condition, Database, Event, EventKind, MemoryEngine, Op, Options, Result,
     Revision, Store, Ttl, Txn,
@@ -55,35 +53,13 @@ impl Engine for Counting {
         Ok(page)
     }
 
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.inner.snapshot()
-    }
-
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let bytes = usize::try_from(batch.bytes()).expect("a size");
         self.written.fetch_add(bytes, Ordering::SeqCst);
         self.inner.commit(batch, durability)
     }
 
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-
-    fn watermark(&self) -> Result<Revision> {
-        self.inner.watermark()
-    }
-
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.inner.raise_watermark(revision)
-    }
-
-    fn stored_bytes(&self) -> Result<u64> {
-        self.inner.stored_bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    akvs_core::forward_engine!(inner: snapshot, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
 fn touch() -> Op {

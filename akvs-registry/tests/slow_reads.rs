@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
-use akvs_core::{Code, Error, MemoryEngine, Result, Revision};
+use akvs_core::engine::{Engine, Table};
+use akvs_core::{Code, Error, MemoryEngine, Result};
 use akvs_registry::Registry;
 use bytes::Bytes;
 
@@ -46,37 +46,7 @@ impl Engine for Slow {
         self.inner.get(table, key)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.page(table, span, limit)
-    }
-
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.inner.snapshot()
-    }
-
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
-        self.inner.commit(batch, durability)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-
-    fn watermark(&self) -> Result<Revision> {
-        self.inner.watermark()
-    }
-
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.inner.raise_watermark(revision)
-    }
-
-    fn stored_bytes(&self) -> Result<u64> {
-        self.inner.stored_bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    akvs_core::forward_engine!(inner: page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
 #[test]

@@ -6,10 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
-use akvs_core::{MemoryEngine, Result, Revision, Settings};
+use akvs_core::engine::{Batch, Durability, Engine};
+use akvs_core::{MemoryEngine, Result, Settings};
 use akvs_server::{CommitDurability, CommitterOptions};
-use bytes::Bytes;
 
 use common::{key, server};
 
@@ -34,18 +33,6 @@ impl Synced {
 }
 
 impl Engine for Synced {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        self.inner.get(table, key)
-    }
-
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.page(table, span, limit)
-    }
-
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.inner.snapshot()
-    }
-
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         assert_eq!(durability, Durability::Buffered);
         self.inner.commit(batch, durability)
@@ -56,21 +43,7 @@ impl Engine for Synced {
         self.inner.sync()
     }
 
-    fn watermark(&self) -> Result<Revision> {
-        self.inner.watermark()
-    }
-
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.inner.raise_watermark(revision)
-    }
-
-    fn stored_bytes(&self) -> Result<u64> {
-        self.inner.stored_bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    akvs_core::forward_engine!(inner: get, page, snapshot, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
 #[test]

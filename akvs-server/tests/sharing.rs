@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use akvs_core::engine::{Engine, Limit, Snapshot, Span, Table};
 use akvs_core::{Database, MemoryEngine, Options, Result, Revision};
 use akvs_server::{
     Committer, CommitterOptions, Filter, Notice, Relay, Server, Start, Step, SystemClock, Watch,
@@ -53,12 +53,6 @@ impl Snapshot for CountingSnapshot {
 }
 
 impl Engine for Counting {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        self.engine.get(table, key)
-    }
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.engine.page(table, span, limit)
-    }
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         let snapshot = self.engine.snapshot()?;
         Ok(Box::new(CountingSnapshot(
@@ -66,24 +60,8 @@ impl Engine for Counting {
             Arc::clone(&self.reads),
         )))
     }
-    fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
-        self.engine.commit(batch, durability)
-    }
-    fn sync(&self) -> Result<()> {
-        self.engine.sync()
-    }
-    fn watermark(&self) -> Result<Revision> {
-        self.engine.watermark()
-    }
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.engine.raise_watermark(revision)
-    }
-    fn stored_bytes(&self) -> Result<u64> {
-        self.engine.stored_bytes()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.engine.capabilities()
-    }
+
+    akvs_core::forward_engine!(engine: get, page, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
 fn counting() -> (Committer, Arc<Reads>) {

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use akvs_core::Result;
-use akvs_core::Revision;
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
-use bytes::Bytes;
+use akvs_core::engine::{Batch, Durability, Engine};
 
 type Hook = Box<dyn Fn() + Send>;
 
@@ -42,15 +40,6 @@ impl Wrapped {
 }
 
 impl Engine for Wrapped {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        self.engine.get(table, key)
-    }
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.engine.page(table, span, limit)
-    }
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.engine.snapshot()
-    }
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         self.engine.commit(batch, durability)?;
         if let Some(hook) = self.committed.lock().expect("a hook").as_ref() {
@@ -58,22 +47,9 @@ impl Engine for Wrapped {
         }
         Ok(())
     }
-    fn sync(&self) -> Result<()> {
-        self.engine.sync()
-    }
-    fn watermark(&self) -> Result<Revision> {
-        self.engine.watermark()
-    }
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.engine.raise_watermark(revision)
-    }
     fn lost_commits(&self) -> bool {
         self.lost_commits
     }
-    fn stored_bytes(&self) -> Result<u64> {
-        self.engine.stored_bytes()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.engine.capabilities()
-    }
+
+    akvs_core::forward_engine!(engine: get, page, snapshot, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use akvs_core::engine::{Batch, Durability, Engine};
 use akvs_core::{
     Code, Database, DiskEngine, DiskOptions, Error, Key, MemoryEngine, Namespace, Options, Result,
-    Revision,
 };
 use akvs_server::{Committer, CommitterOptions, Server, SystemClock};
 use bytes::Bytes;
@@ -92,18 +91,6 @@ impl GatedEngine {
 }
 
 impl Engine for GatedEngine {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
-        self.inner.get(table, key)
-    }
-
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.inner.page(table, span, limit)
-    }
-
-    fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
-        self.inner.snapshot()
-    }
-
     fn admit(&self, _: &Batch) -> Result<()> {
         match *self.refused.lock().expect("the gate") {
             Some(code) => Err(Error::new(code, "the gate is closed")),
@@ -127,10 +114,6 @@ impl Engine for GatedEngine {
         }
     }
 
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-
     fn check(&self) -> Result<()> {
         match self.ill.load(Ordering::SeqCst) {
             true => Err(Error::new(Code::Storage, "the engine is ill")),
@@ -138,19 +121,5 @@ impl Engine for GatedEngine {
         }
     }
 
-    fn watermark(&self) -> Result<Revision> {
-        self.inner.watermark()
-    }
-
-    fn raise_watermark(&self, revision: Revision) -> Result<()> {
-        self.inner.raise_watermark(revision)
-    }
-
-    fn stored_bytes(&self) -> Result<u64> {
-        self.inner.stored_bytes()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    akvs_core::forward_engine!(inner: get, page, snapshot, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
