@@ -137,6 +137,6 @@ pub use txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
 pub use update::Update;
 pub use watch::{Change, Changes, Watch};
 
-pub use akvs_core::{Code, Revision, format_duration, parse_duration};
+pub use akvs_core::{Code, Revision, format_duration, format_duration_in_one_unit, parse_duration};
 /// The HTTP library, in the version that [`ClientBuilder::http_client`] takes.
 pub use reqwest;

@@ -81,6 +81,24 @@ pub fn format_duration(duration: Duration) -> String {
     text
 }
 
+/// Writes a length of time as [`parse_duration`] reads it, in the largest unit of which it is a multiple; what is below a
+/// millisecond is left out.
+///
+/// ```
+/// use akvs_core::format_duration_in_one_unit;
+/// use std::time::Duration;
+/// assert_eq!(format_duration_in_one_unit(Duration::from_secs(5_400)), "90m");
+/// assert_eq!(format_duration_in_one_unit(Duration::from_millis(1_500)), "1500ms");
+/// ```
+pub fn format_duration_in_one_unit(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    let unit = UNITS
+        .into_iter()
+        .find(|(_, scale)| millis.is_multiple_of(u128::from(*scale)));
+    let (unit, scale) = unit.unwrap_or(("ms", 1));
+    format!("{}{unit}", millis / u128::from(scale))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

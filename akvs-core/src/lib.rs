@@ -50,7 +50,7 @@ mod views;
 pub use census::{CacheStats, Census};
 pub use counts::Counts;
 pub use database::{Database, NamespaceInfo, Options};
-pub use duration::{format_duration, parse_duration};
+pub use duration::{format_duration, format_duration_in_one_unit, parse_duration};
 pub use engine::memory::MemoryEngine;
 pub use engine::rows::{FORMAT, HistoryId};
 pub use entry::{Entry, FieldValue, Representation};

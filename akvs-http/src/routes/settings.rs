@@ -3,10 +3,14 @@
 //!
 //! Invariant: what is taken can be followed by every write that is allowed otherwise.
 
+use std::time::Duration;
+
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl};
+use akvs_core::{
+    Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl, format_duration_in_one_unit,
+};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -123,7 +127,7 @@ fn document(name: &Namespace, settings: &Settings) -> String {
 /// The settings as they are told.
 pub(super) fn told(settings: &Settings) -> Value {
     json!({
-        "ttl": settings.ttl_ms.map(ttl_text),
+        "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
         "max_value_bytes": settings.max_value_bytes,
         "max_keys": settings.max_keys,
         "max_bytes": settings.max_bytes,
@@ -177,21 +181,6 @@ fn ttl_ms(value: &Value) -> Result<u64> {
             Err(invalid(text).with("field", "ttl"))
         }
     }
-}
-
-/// A time as it can be said again, in the largest unit that it is a multiple of.
-fn ttl_text(millis: u64) -> String {
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-    ];
-    let unit = units
-        .into_iter()
-        .find(|(unit, _)| millis.is_multiple_of(*unit));
-    let (unit, name) = unit.unwrap_or((1, "ms"));
-    format!("{}{name}", millis / unit)
 }
 
 fn number(name: &str, value: Option<&Value>) -> Result<Option<Option<u64>>> {
@@ -270,7 +259,10 @@ mod tests {
     fn a_time_is_told_so_that_it_can_be_said_again() {
         for text in ["1ms", "1500ms", "90s", "5m", "2h", "7d"] {
             let millis = ttl_ms(&text.into()).unwrap();
-            assert_eq!(ttl_text(millis), text);
+            assert_eq!(
+                format_duration_in_one_unit(Duration::from_millis(millis)),
+                text
+            );
         }
     }
 }

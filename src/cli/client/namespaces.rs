@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use akvs_client::{Client, NamespaceInfo, Revision, Settings, SettingsPatch};
+use akvs_client::{
+    Client, NamespaceInfo, Revision, Settings, SettingsPatch, format_duration_in_one_unit,
+};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -123,7 +125,7 @@ impl Set {
 fn settings_text(settings: &Settings) -> String {
     let bytes = |bytes: u64| Size::try_from(bytes.to_string()).map(|size| size.to_string());
     let chosen = [
-        ("ttl", settings.ttl.map(shown::ttl_text)),
+        ("ttl", settings.ttl.map(format_duration_in_one_unit)),
         (
             "max_value_bytes",
             settings.max_value_bytes.and_then(|limit| bytes(limit).ok()),
@@ -147,7 +149,7 @@ fn settings_text(settings: &Settings) -> String {
 /// The settings as the contract tells them.
 fn settings_json(settings: &Settings) -> Value {
     json!({
-        "ttl": settings.ttl.map(shown::ttl_text),
+        "ttl": settings.ttl.map(format_duration_in_one_unit),
         "max_value_bytes": settings.max_value_bytes,
         "max_keys": settings.max_keys,
         "max_bytes": settings.max_bytes,

@@ -116,22 +116,6 @@ fn document(key: &[u8], known: Value, value: Option<&[u8]>) -> Map<String, Value
     document
 }
 
-/// A time to live as the server tells it: in the largest unit that it is a multiple of.
-pub(super) fn ttl_text(ttl: Duration) -> String {
-    let millis = ttl.as_millis();
-    let units = [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-    ];
-    let unit = units
-        .into_iter()
-        .find(|(unit, _)| millis.is_multiple_of(*unit));
-    let (unit, name) = unit.unwrap_or((1, "ms"));
-    format!("{}{name}", millis / unit)
-}
-
 /// RFC 3339 with milliseconds.
 pub(super) fn time(time: Option<SystemTime>) -> Value {
     time.map_or(Value::Null, |time| {
