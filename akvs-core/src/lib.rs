@@ -28,6 +28,7 @@ mod census;
 pub mod conformance;
 mod counts;
 mod database;
+mod difference;
 mod duration;
 pub mod engine;
 mod entry;

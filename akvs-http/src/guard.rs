@@ -7,7 +7,6 @@
 //! | `GET` of a document that has an `ETag` (`/`, `/openapi.json`) | nothing: the same |
 //! | every other one | preconditions (RFC 9110, section 13.1) |
 //! | every one that writes or asks by a body | `Content-Range`: the body is a part only (RFC 9110, section 14.5) |
-//!
 //! | every one with `AKVS-Route` | a path of another route: the client's base URL is wrong |
 //! | every one to a server without tokens, over TCP | a host that a page of another site may have as its own |
 //!

@@ -5,12 +5,12 @@
 //! few numbers for each namespace.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 
 use super::read::BackupRow;
 use super::row::check_row;
+use crate::difference::Difference;
 use crate::engine::Table;
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId, Tally};
 use crate::{Counts, Revision};
@@ -29,11 +29,10 @@ pub(super) struct Check {
     swept_below: HashMap<HistoryId, Revision>,
     dropped: HashMap<Revision, (Bytes, u64)>,
     histories: HashMap<HistoryId, History>,
-    /// How keys and deadlines differ, and entries and the values that they have in rows of their own: they are summed up
-    /// as keyed hashes, which comes to nothing where they agree.
-    hasher: RandomState,
-    difference: u64,
-    value_difference: u64,
+    /// Keys that have a deadline, against the deadlines.
+    deadlines: Difference,
+    /// Entries whose value is apart, against the values.
+    values: Difference,
     newest: Revision,
     newest_id: NamespaceId,
     revision: Revision,
@@ -90,7 +89,7 @@ impl Check {
                 let revision = rows::parse_number(value).map_err(text)?;
                 let id = rows::parse_id(&key[8..]).map_err(text)?;
                 match self.live.contains_key(&id) {
-                    true => self.add_deadline(key, revision, u64::wrapping_sub),
+                    true => self.deadlines.subtract((key, revision)),
                     false if self.swept.contains(&id) => {}
                     false => return Err(no_namespace(id)),
                 }
@@ -151,11 +150,10 @@ impl Check {
         live.newest = live.newest.max(entry.revision);
         if let Some(deadline) = entry.deadline {
             let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
-            self.add_deadline(&row, entry.revision.get(), u64::wrapping_add);
+            self.deadlines.add((&row[..], entry.revision.get()));
         }
         if let Some(apart) = stored.apart {
-            let hash = self.hash_value(id, name, apart);
-            self.value_difference = self.value_difference.wrapping_add(hash);
+            self.values.add((id, name, apart));
         }
         Ok(Ok(()))
     }
@@ -166,14 +164,8 @@ impl Check {
         if !self.live.contains_key(&id) {
             return self.check_swept(id);
         }
-        let hash = self.hash_value(id, name, apart);
-        self.value_difference = self.value_difference.wrapping_sub(hash);
+        self.values.subtract((id, name, apart));
         Ok(())
-    }
-
-    fn hash_value(&self, id: NamespaceId, name: &[u8], apart: rows::Apart) -> u64 {
-        let rows::Apart { revision, bytes } = apart;
-        self.hasher.hash_one((id, name, revision.get(), bytes))
     }
 
     /// Whether a namespace is one that was dropped and is to be swept.
@@ -182,11 +174,6 @@ impl Check {
             true => Ok(()),
             false => Err(no_namespace(id)),
         }
-    }
-
-    fn add_deadline(&mut self, row: &[u8], revision: u64, add: fn(u64, u64) -> u64) {
-        let hash = self.hasher.hash_one((row, revision));
-        self.difference = add(self.difference, hash);
     }
 
     fn see_meta(&mut self, key: &[u8], value: &[u8]) -> Checked {
@@ -248,10 +235,10 @@ impl Check {
                 "a namespace dropped at revision {revision} is not among the dropped"
             ));
         }
-        if self.difference != 0 {
+        if !self.deadlines.is_none() {
             return Err("keys and deadlines do not agree".into());
         }
-        if self.value_difference != 0 {
+        if !self.values.is_none() {
             return Err("entries and their values do not agree".into());
         }
         self.histories

@@ -87,7 +87,7 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
 }
 
 /// Where a value is that is not in the row of its entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Apart {
     /// The change that wrote the value; that of the entry may be later.
     pub(crate) revision: Revision,

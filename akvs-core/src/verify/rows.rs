@@ -52,7 +52,7 @@ impl Database {
 pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
     let mut known = Known::read(moment, report);
     report.expect_rows(known.expected_rows());
-    let mut deadlines = Deadlines::new();
+    let mut deadlines = Deadlines::default();
     let has_data = check_data(moment, &mut known, &mut deadlines, report);
     if deadlines.check(moment, &known, report) && has_data {
         deadlines.compare(moment, &known, report);
@@ -73,7 +73,7 @@ fn check_data(
 ) -> bool {
     let highest = known.revision;
     let (mut of, mut counts) = (None, Counts::default());
-    let mut values = Values::new();
+    let mut values = Values::default();
     let all = each_row(moment, Table::Data, report, |key, value, report| {
         let id = rows::parse_id(key).unwrap_or_default();
         if of != Some(id) {

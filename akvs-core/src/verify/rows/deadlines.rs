@@ -1,40 +1,23 @@
 //! Whether every deadline has its key, and every key its deadline.
 //!
-//! Both sides are summed up as keyed hashes, which comes to nothing where they agree, and practically never else. Who
-//! does not agree is only looked for where it does not. What is to be swept goes by itself and is left out.
-
-use std::hash::{BuildHasher, RandomState};
+//! Who does not agree is only looked for where the two sides do not. What is to be swept goes by itself and is left out.
 
 use super::super::Report;
 use super::each_row;
 use super::known::{Known, Owner};
+use crate::difference::Difference;
 use crate::engine::rows;
 use crate::engine::{Snapshot, Table};
 use crate::{Revision, Timestamp};
 
-/// How the two sides differ so far.
-pub(super) struct Deadlines {
-    hasher: RandomState,
-    difference: u64,
-}
+/// Keys that have a deadline, against the deadlines.
+#[derive(Default)]
+pub(super) struct Deadlines(Difference);
 
 impl Deadlines {
-    pub(super) fn new() -> Deadlines {
-        Deadlines {
-            hasher: RandomState::new(),
-            difference: 0,
-        }
-    }
-
-    fn hash(&self, deadline: Timestamp, data_key: &[u8], revision: u64) -> u64 {
-        self.hasher
-            .hash_one((deadline.as_millis(), data_key, revision))
-    }
-
     /// Notes that a key has a deadline.
     pub(super) fn expect(&mut self, deadline: Timestamp, data_key: &[u8], revision: Revision) {
-        let hash = self.hash(deadline, data_key, revision.get());
-        self.difference = self.difference.wrapping_add(hash);
+        self.0.add((deadline.as_millis(), data_key, revision.get()));
     }
 
     /// Reads the deadlines; whether all of them could be read.
@@ -53,8 +36,7 @@ impl Deadlines {
             };
             match known.owner(id) {
                 Owner::Live(_) => {
-                    let hash = self.hash(deadline, &key[8..], revision);
-                    self.difference = self.difference.wrapping_sub(hash);
+                    self.0.subtract((deadline.as_millis(), &key[8..], revision));
                 }
                 Owner::Swept => {}
                 Owner::Unknown => {
@@ -67,7 +49,7 @@ impl Deadlines {
 
     /// Says who does not agree, where both were read whole and do not.
     pub(super) fn compare(&self, moment: &dyn Snapshot, known: &Known, report: &mut Report<'_>) {
-        if self.difference == 0 {
+        if self.0.is_none() {
             return;
         }
         let before = report.findings();

@@ -1,39 +1,22 @@
 //! Whether every entry whose value is apart has that value, and every such value its entry.
 //!
-//! Both sides are summed up as keyed hashes, which comes to nothing where they agree, and practically never else. Which
-//! entry has no value is only looked for where it does not.
-
-use std::hash::{BuildHasher, RandomState};
+//! Which entry has no value is only looked for where the two sides do not agree.
 
 use super::super::Report;
 use super::each_row;
 use super::known::{Known, Owner};
+use crate::difference::Difference;
 use crate::engine::rows::{self, Apart, NamespaceId};
 use crate::engine::{Snapshot, Table};
 
-/// How the two sides differ so far.
-pub(super) struct Values {
-    hasher: RandomState,
-    difference: u64,
-}
+/// Entries whose value is apart, against the values.
+#[derive(Default)]
+pub(super) struct Values(Difference);
 
 impl Values {
-    pub(super) fn new() -> Values {
-        Values {
-            hasher: RandomState::new(),
-            difference: 0,
-        }
-    }
-
-    fn hash(&self, id: NamespaceId, key: &[u8], apart: Apart) -> u64 {
-        let Apart { revision, bytes } = apart;
-        self.hasher.hash_one((id, key, revision.get(), bytes))
-    }
-
     /// Notes that an entry has its value apart.
     pub(super) fn expect(&mut self, id: NamespaceId, key: &[u8], apart: Apart) {
-        let hash = self.hash(id, key, apart);
-        self.difference = self.difference.wrapping_add(hash);
+        self.0.add((id, key, apart));
     }
 
     /// Sees the row of a value.
@@ -49,8 +32,7 @@ impl Values {
             (Owner::Swept, Ok(_)) => {}
             (Owner::Live(_), Ok(apart)) => {
                 let key = row_key.get(size_of::<NamespaceId>()..).unwrap_or_default();
-                let hash = self.hash(id, key, apart);
-                self.difference = self.difference.wrapping_sub(hash);
+                self.0.subtract((id, key, apart));
             }
             (Owner::Unknown, Ok(_)) => {
                 let how = format!("there is no namespace with the id {id}");
@@ -62,7 +44,7 @@ impl Values {
 
     /// Says which entries have no value, or values no entry, where both were read whole and do not agree.
     pub(super) fn compare(&self, moment: &dyn Snapshot, known: &Known, report: &mut Report<'_>) {
-        if self.difference == 0 {
+        if self.0.is_none() {
             return;
         }
         let before = report.findings();
