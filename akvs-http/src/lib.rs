@@ -72,3 +72,8 @@ pub use options::Options;
 pub use owner::{Operator, Parts};
 pub use running::{Handle, Running, start};
 pub use tls::{Tls, TlsError};
+
+/// The page on embedding, whose examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+mod embedding {}
