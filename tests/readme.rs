@@ -2,7 +2,8 @@
 //!
 //! Owns how a line of the README becomes a check: `cargo run` is the binary just built, at a port of its own; a curl
 //! line must give the answer that its comment promises; the Rust lines stand in this file too, so that they compile and
-//! run. Nothing else of the API is tested here. Without curl on the machine its lines are skipped, in so many words.
+//! run. The links of all pages are followed here too. Nothing else of the API is tested here. Without curl on the
+//! machine its lines are skipped, with a line that says so.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -41,8 +42,6 @@ fn the_commands_do_what_the_readme_says() {
         let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
         match command.trim() {
             "cargo run" => server = Some(Server::start(data.path(), &[])),
-            // To run the tests here would run this test, and so on without end.
-            "cargo xtask test" => assert!(verbs().contains(&"test".to_owned())),
             verb if verb.starts_with("TOKEN=$(cargo run -q -- ") => {
                 let verb = verb.trim_start_matches("TOKEN=$(cargo run -q -- ");
                 token = print(verb.trim_end_matches(')'), data.path());
@@ -60,23 +59,27 @@ fn the_commands_do_what_the_readme_says() {
                     _ => {}
                 }
             }
-            curl => {
+            curl if curl.starts_with("curl ") => {
                 let running = server
                     .as_ref()
                     .expect("`cargo run` stands before the first curl");
                 let promise = Promise::parse(comment);
-                let answer = Answer::of(&curl.replace(ADDRESS, running.address()), &token);
+                let answer = hand.asks(&curl.replace(ADDRESS, running.address()), &token);
                 promise.check(&answer, line);
                 answers += 1;
                 if answer.status == 201 {
-                    // "End the server and start it again"; and not even `kill -9` takes away what a 201 was said of.
+                    // Not even `kill -9` takes away what a 201 was said of.
                     server.take().into_iter().for_each(Server::kill);
                     server = Some(Server::start(data.path(), &[]));
                 }
             }
+            other => {
+                let ran = common::run(hand.shell().args(["-c", other]));
+                assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+            }
         }
     }
-    assert_eq!(answers, 8, "there are eight curl lines");
+    assert_eq!(answers, 11, "there are eleven curl lines");
 }
 
 /// The program as the README has it typed, on the server of a data folder.
@@ -100,6 +103,22 @@ impl Hand<'_> {
         let ran = common::run(self.command().args(shlex::split(verb).unwrap()));
         assert_eq!(ran.code, Some(0), "{verb}: {ran:?}");
         assert!(ran.stdout.contains(promise), "{verb}: {ran:?}");
+    }
+
+    /// Does a curl line, in the folder of all lines, with the token that the shell has.
+    fn asks(&self, curl: &str, token: &str) -> Answer {
+        let arguments = curl.strip_prefix("curl ").expect("a curl line");
+        // Neither a proxy nor a ~/.curlrc of the person who runs the test may change what is seen.
+        let line = format!("curl -q -sS -i --noproxy '*' {arguments}");
+        let ran = common::run(self.shell().args(["-c", &line]).env("TOKEN", token));
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+        Answer::parse(&ran.stdout)
+    }
+
+    fn shell(&self) -> Command {
+        let mut shell = common::program(Path::new("sh"));
+        shell.current_dir(&self.folder);
+        shell
     }
 
     fn command(&self) -> Command {
@@ -140,16 +159,12 @@ async fn client(url: &str) -> Result<(), akvs_client::Error> {
     // README: begin
     let client = akvs_client::Client::new(url)?;
     let scores = client.namespace("scores")?;
-    let written = scores.set("red", &42).await?;
-    assert!(!written.existed);
-    let entry = scores.get::<u32>("red").await?.expect("it was just set");
-    assert_eq!(entry.value, 42);
-    assert_eq!(scores.get_or("blue", 0).await?, 0);
+    scores.set("red", &42).await?;
+    assert_eq!(scores.get_or("red", 0).await?, 42);
     scores
         .set_bytes("note", "any bytes")
         .content_type("text/plain")
         .await?;
-    assert_eq!(scores.get_bytes_or("note", "").await?, "any bytes");
     assert!(scores.del("red").await?);
     // README: end
     Ok(())
@@ -166,63 +181,83 @@ fn the_rust_lines_are_those_of_the_readme() {
     // The width of a line is rustfmt's to choose, and the README's is not indented: only the words must agree.
     let words = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(words(ours), words(&readme));
-    assert_eq!(readme.lines().count(), 10);
+    assert_eq!(readme.lines().count(), 6);
 }
 
 #[test]
-fn the_map_names_every_crate() {
+fn the_table_of_crates_names_every_crate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
     for entry in fs::read_dir(root).unwrap() {
         let entry = entry.unwrap();
         if entry.path().join("Cargo.toml").is_file() {
             let row = format!("| `{}` |", entry.file_name().to_string_lossy());
-            assert!(README.contains(&row), "no row {row}");
+            assert!(page.contains(&row), "no row {row}");
         }
     }
 }
 
-/// The verbs that `cargo xtask` lists.
-fn verbs() -> Vec<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["xtask", "help"])
-        .output()
-        .unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
-    let first_words = help.lines().filter(|line| line.starts_with("  "));
-    first_words
-        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
+#[test]
+fn the_links_of_all_pages_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    for folder in ["docs", "docs/adr"] {
+        let entries = fs::read_dir(root.join(folder)).unwrap();
+        pages.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    pages.retain(|page| page.extension().is_some_and(|end| end == "md"));
+    let mut links = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for target in text.split("](").skip(1) {
+            let target = target.split(')').next().unwrap();
+            if target.starts_with("http") {
+                continue;
+            }
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            let linked = fs::read_to_string(&file);
+            let linked = linked.unwrap_or_else(|error| panic!("{page:?}: {target}: {error}"));
+            let is_there = place.is_empty() || linked.lines().any(|line| anchor(line) == place);
+            assert!(is_there, "{page:?}: no heading for {target}");
+            links += 1;
+        }
+    }
+    assert!(links > 60, "{links} links");
+}
+
+/// What a heading is linked by; nothing for any other line.
+fn anchor(line: &str) -> String {
+    let Some(heading) = line.strip_prefix('#') else {
+        return String::new();
+    };
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.replace(' ', "-");
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
         .collect()
 }
 
-/// What the comment behind a curl line promises.
+/// What the comment after a curl line promises.
 struct Promise {
     status: u16,
     /// None where nothing is promised of it.
     body: Option<String>,
-    allow: bool,
 }
 
 impl Promise {
     fn parse(comment: &str) -> Promise {
-        let Some((status, rest)) = comment.split_once(", body: ") else {
-            return Promise {
-                status: comment
-                    .trim()
-                    .parse()
-                    .expect("a promise: # status, body: …"),
-                body: None,
-                allow: false,
-            };
+        let (status, body) = match comment.split_once(", body: ") {
+            Some((status, body)) => (status, Some(body.to_owned())),
+            None => (comment, None),
         };
-        let (body, allow) = match rest.strip_suffix(", with an Allow header") {
-            Some(body) => (body, true),
-            None => (rest, false),
-        };
+        let status = status.trim().parse();
         Promise {
-            status: status.trim().parse().unwrap(),
-            body: Some(body.to_owned()),
-            allow,
+            status: status.expect("a promise: # status, body: …"),
+            body,
         }
     }
 
@@ -231,48 +266,21 @@ impl Promise {
         if let Some(body) = &self.body {
             assert_eq!(&answer.body, body, "{line}");
         }
-        if self.allow {
-            let methods = answer.header("allow").unwrap_or_default();
-            for method in ["GET", "POST", "DELETE"] {
-                assert!(methods.contains(method), "{line}: `{methods}`");
-            }
-        }
     }
 }
 
 /// What a curl line got.
 struct Answer {
     status: u16,
-    head: String,
     body: String,
 }
 
 impl Answer {
-    /// Of a shell that has a token.
-    fn of(curl: &str, token: &str) -> Answer {
-        let arguments = curl.strip_prefix("curl ").expect("a curl line");
-        // Neither a proxy nor a ~/.curlrc of the person who runs the test may change what is seen.
-        let line = format!("curl -q -sS -i --noproxy '*' {arguments}");
-        let output = Command::new("sh")
-            .args(["-c", &line])
-            .env("TOKEN", token)
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {errors}");
-        let answer = String::from_utf8(output.stdout).unwrap();
+    fn parse(answer: &str) -> Answer {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         Answer {
             status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-            head: head.to_owned(),
             body: body.to_owned(),
         }
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
-        fields
-            .into_iter()
-            .find_map(|(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 }
