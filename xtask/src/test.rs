@@ -8,7 +8,7 @@ use crate::shell::{self, Result, Tool, cargo, run, timed};
 
 const CURL: Tool = Tool {
     name: "curl",
-    without: "the test that runs the README's commands (tests/readme.rs) will be skipped",
+    without: "the tests that run the commands of the README and docs/http-api.md will be skipped",
 };
 
 const CHROMIUM: Tool = Tool {
