@@ -136,8 +136,9 @@ impl Database {
             forgotten = counters.revision;
         } else if is_volatile && options.now.is_some() {
             counters.revision = recover::leap(revision, options.now)?;
-        } else {
-            counters.revision = revision.max(reserved);
+        } else if revision < reserved {
+            // The last of those that were reserved may have been given out, too.
+            counters.revision = reserved.next().min(Revision::MAX);
         }
         if counters.revision > revision && !begins_anew {
             gaps = recover::skip(&*engine, revision, counters.revision)?;

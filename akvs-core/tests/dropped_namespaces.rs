@@ -2,8 +2,12 @@
 
 mod common;
 
-use akvs_core::engine::{Durability, Sweep, Table};
-use akvs_core::{Action, Code, Database, Op, Options, Representation, Revision, Store, Ttl};
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Span, Sweep, Table};
+use akvs_core::{
+    Action, Code, Database, MemoryEngine, Op, Options, Representation, Result, Revision, Store, Ttl,
+};
 
 use common::{Home, at, key, rows, store_of};
 
@@ -326,4 +330,99 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
         let database = home.open(Options::default());
         assert_holds(&store_of(&database, "z"), Some("after"));
     }
+}
+
+/// An engine that gives up all rows of a span at once, as if they were alone in their files.
+struct Discarding {
+    inner: MemoryEngine,
+}
+
+impl Engine for Discarding {
+    fn discard(&self, table: Table, span: &Span) -> Result<bool> {
+        let mut batch = Batch::default();
+        for (key, _) in rows(&self.inner, table) {
+            let is_in = key >= span.start && span.end.as_ref().is_none_or(|end| key < *end);
+            if is_in {
+                batch.remove(table, key);
+            }
+        }
+        self.inner.commit(batch, Durability::Synced)?;
+        Ok(true)
+    }
+
+    akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+/// Its entries go as whole files, unread, and with them what would tell of their values and deadlines.
+#[test]
+fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() {
+    const ROWS: u64 = 600;
+    let homes = Home::each();
+    let discarding: Arc<dyn Engine> = Arc::new(Discarding {
+        inner: MemoryEngine::new(),
+    });
+    let engines: [&dyn Fn() -> Arc<dyn Engine>; 3] =
+        [&|| Arc::clone(&discarding), &|| homes[0].engine(), &|| {
+            homes[1].engine()
+        }];
+    for engine in engines {
+        let open = || Database::open(engine(), Options::default()).expect("a database");
+        let database = open();
+        let (large, other) = (store_of(&database, "large"), store_of(&database, "other"));
+        fill(&other, "untouched");
+        let mut group = database.group();
+        for number in 0..ROWS {
+            let action = Action::Set {
+                // Values of both kinds: beside their entries, and in rows of their own.
+                value: vec![7; if number % 2 == 0 { 5_000 } else { 50 }].into(),
+                representation: Representation::default(),
+                ttl: Ttl::Millis(1_000_000 + number),
+            };
+            group
+                .apply(&large, &key(number.to_string()), action.into(), at(1))
+                .unwrap();
+        }
+        group.commit(Durability::Buffered).expect("a commit");
+        // So that whole files hold nothing else.
+        common::reclaim(&database);
+        drop_namespace(&database, &large);
+        drop((large, other, database));
+        let mut rounds = 0;
+        loop {
+            // Each round is a process of its own, which ends once it has removed some rows.
+            let database = open();
+            let mut sweep = Sweep::default();
+            let is_over = loop {
+                if !sweep.step(&database, 50).expect("a step") {
+                    break true;
+                }
+                if sweep.take_removed_bytes() > 0 {
+                    break false;
+                }
+                // The engine gives files up in the background.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            };
+            rounds += 1;
+            assert!(rounds < 100, "it does not end");
+            drop(database);
+            if is_over {
+                break;
+            }
+        }
+        let database = open();
+        assert_holds(&store_of(&database, "other"), Some("untouched"));
+        drop(database);
+        let engine = engine();
+        let left = rows(&*engine, Table::Data).len();
+        assert_eq!(left, KEYS as usize, "only the values of the other");
+        assert_eq!(rows(&*engine, Table::Deadlines), []);
+        assert_eq!(swept_names(&*engine), 0);
+        assert!(rounds > 2, "{rounds} rounds");
+    }
+}
+
+/// How many namespaces are to be swept.
+fn swept_names(engine: &dyn Engine) -> usize {
+    let all = rows(engine, Table::Catalogue);
+    all.iter().filter(|(key, _)| key[0] == 0).count()
 }

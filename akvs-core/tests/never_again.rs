@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use akvs_core::engine::{Batch, Durability, Engine, Limit, Table};
 use akvs_core::{
-    Code, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Revision,
-    Timestamp, restore,
+    Code, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Result as Done,
+    Revision, Timestamp, restore,
 };
 
 use common::{NOW, at, disk, key, memory, store_of};
@@ -196,6 +196,50 @@ fn what_a_loss_of_power_takes_back_is_not_given_out_again() {
         "nothing was lost this time"
     );
     assert_eq!(told(&database, 20), Err(Code::HistoryGone));
+}
+
+/// An engine that lost commits of which it knows how far their revisions may have gone.
+struct Reserving {
+    inner: Arc<MemoryEngine>,
+    reserved: u64,
+}
+
+impl Engine for Reserving {
+    fn reserved(&self) -> Done<Revision> {
+        Ok(Revision::new(self.reserved))
+    }
+
+    akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+#[test]
+fn the_last_revision_that_was_reserved_may_have_been_given_out_too() {
+    let inner = Arc::new(MemoryEngine::new());
+    let open = |reserved| {
+        let inner = Arc::clone(&inner);
+        let engine = Arc::new(Reserving { inner, reserved });
+        Database::open(engine, Options::default()).expect("a database")
+    };
+    set(&open(0), 3, Durability::Buffered);
+    assert_eq!(
+        open(3).revision().get(),
+        3,
+        "all that were reserved are there"
+    );
+    for reserved in [43, 44] {
+        let database = open(reserved);
+        assert_eq!(told(&database, 43), Err(Code::HistoryGone));
+        assert_eq!(database.revision().get(), 44);
+        assert_eq!(told(&database, 44), Ok(vec![]));
+    }
+    let new = set(&open(44), 1, Durability::Buffered);
+    assert_eq!(new, [45]);
+    assert_eq!(told(&open(44), 3), Ok(new));
+    assert_eq!(
+        open(Revision::MAX.get()).revision(),
+        Revision::MAX,
+        "and none is left"
+    );
 }
 
 #[test]

@@ -17,6 +17,7 @@
 mod admission;
 mod background;
 mod compaction;
+mod durable;
 mod failure;
 mod files;
 mod flight;

@@ -11,7 +11,7 @@ mod flush;
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,13 +40,15 @@ pub(super) struct Background {
 pub(super) struct Shared {
     pub(super) store: Store,
     pub(super) room: Room,
-    interrupt: Arc<Interrupt>,
+    pub(super) interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
     wake: Condvar,
     stop: Condvar,
     /// Held while files of a table are written, by either thread, in this order.
     flushing: Mutex<()>,
     compacting: Mutex<()>,
+    /// Whether a thread of the engine has the lock of a table's flushes, so that fjall's worker does not flush it.
+    holds: [AtomicBool; Table::ALL.len()],
     failure: OnceLock<Error>,
 }
 
@@ -100,6 +102,7 @@ impl Background {
             stop: Condvar::new(),
             flushing: Mutex::default(),
             compacting: Mutex::default(),
+            holds: Default::default(),
             failure: OnceLock::new(),
         });
         let mut background = Background {

@@ -4,16 +4,20 @@
 //! nothing ends one that is under way. So the strategy that fjall keeps for a table never joins files, and the engine's
 //! own thread (`background`) compacts by another one. The filter that each compaction asks for each row keeps every row;
 //! it is there to end a compaction on the engine's thread: at the stop, where the disk runs out, and where one that only
-//! gives space back is in the way of others.
+//! gives space back is in the way of others. At the end of the rows it makes durable which files of values there are, before
+//! the table's list names the new ones.
 
-use std::sync::Arc;
+use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fjall::compaction::Leveled;
 use fjall::compaction::filter::{
     CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict,
 };
 
+use super::durable::Durable;
 use super::space::FreeSpace;
 
 /// The name of the thread that compacts, by which the filter knows it.
@@ -47,6 +51,9 @@ pub(super) struct Interrupt {
     pub(super) ends_reclaim: AtomicBool,
     is_reclaim: AtomicBool,
     pub(super) space: Arc<FreeSpace>,
+    pub(super) durable: Durable,
+    /// Why the folder of values was not synced, if it was not.
+    unsynced: Mutex<Option<io::Error>>,
 }
 
 impl Interrupt {
@@ -56,7 +63,15 @@ impl Interrupt {
             ends_reclaim: AtomicBool::new(false),
             is_reclaim: AtomicBool::new(false),
             space: Arc::new(space),
+            durable: Durable::default(),
+            unsynced: Mutex::default(),
         }
+    }
+
+    /// Whether the compaction that has ended made durable what it wrote.
+    pub(super) fn synced(&self) -> io::Result<()> {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        unsynced.take().map_or(Ok(()), Err)
     }
 
     /// Notes that a compaction begins, and whether it only gives space back.
@@ -71,8 +86,12 @@ impl Interrupt {
     }
 }
 
-/// Makes the filter of each compaction.
-pub(super) struct Filters(pub(super) Arc<Interrupt>);
+/// Makes the filter of each compaction of a table.
+pub(super) struct Filters {
+    pub(super) interrupt: Arc<Interrupt>,
+    /// The folder of its files of values, if it has them.
+    pub(super) values: Option<PathBuf>,
+}
 
 impl Factory for Filters {
     fn name(&self) -> &str {
@@ -82,7 +101,8 @@ impl Factory for Filters {
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
         let is_ours = std::thread::current().name() == Some(THREAD);
         Box::new(Filter {
-            interrupt: is_ours.then(|| Arc::clone(&self.0)),
+            interrupt: is_ours.then(|| Arc::clone(&self.interrupt)),
+            values: self.values.clone(),
             rows: 0,
         })
     }
@@ -91,6 +111,7 @@ impl Factory for Filters {
 struct Filter {
     /// None on a worker of fjall, which must not fail.
     interrupt: Option<Arc<Interrupt>>,
+    values: Option<PathBuf>,
     rows: u32,
 }
 
@@ -109,6 +130,16 @@ impl CompactionFilter for Filter {
             return Err(ended(std::io::ErrorKind::StorageFull));
         }
         Ok(Verdict::Keep)
+    }
+
+    fn finish(self: Box<Self>) {
+        let (Some(interrupt), Some(values)) = (self.interrupt, self.values) else {
+            return;
+        };
+        if let Err(error) = interrupt.durable.values(&values) {
+            let unsynced = interrupt.unsynced.lock();
+            *unsynced.unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -16,6 +16,12 @@ use super::super::Table;
 pub(super) const FOLDERS: usize = 1 + Table::ALL.len();
 /// `current`: which list counts u64, its checksum u128, the checksum's kind u8.
 const CURRENT_BYTES: usize = 25;
+
+/// The folder of a table.
+pub(super) fn table(store: &Path, table: Table) -> PathBuf {
+    let number = 1 + table as usize;
+    store.join("keyspaces").join(number.to_string())
+}
 
 /// What is missing or damaged, if anything is.
 pub(super) fn fault(store: &Path) -> io::Result<Option<String>> {

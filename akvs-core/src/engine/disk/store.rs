@@ -10,6 +10,7 @@ use fjall::{CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOption
 
 use super::compaction::{self, Filters, Interrupt};
 use super::failure::{damaged, open_error, translate};
+use super::layout;
 use super::marks::{self, Marks};
 use super::space::FreeSpace;
 use super::store_id::StoreId;
@@ -91,8 +92,13 @@ fn try_open(
         .worker_threads(1)
         .manual_journal_persist(true);
     if let Some(interrupt) = interrupt.cloned() {
-        builder = builder.with_compaction_filter_factories(Arc::new(move |_| {
-            Some(Arc::new(Filters(Arc::clone(&interrupt))))
+        let data = layout::table(path, Table::Data);
+        builder = builder.with_compaction_filter_factories(Arc::new(move |name| {
+            let is_data = *name == *Table::Data.name();
+            Some(Arc::new(Filters {
+                interrupt: Arc::clone(&interrupt),
+                values: is_data.then(|| data.join("blobs")),
+            }))
         }));
     }
     let database = builder.open()?;

@@ -1,10 +1,12 @@
 //! Compacting files, and giving space back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fjall::AbstractTree;
 
 use super::super::compaction;
+use super::super::durable::Step as Durable;
 use super::super::leftovers::FilesBefore;
 use super::{
     Discard, FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Reclaim, Shared, Span, TICK, Table, guard,
@@ -93,21 +95,32 @@ impl Shared {
             ),
         };
         drop(files);
+        self.interrupt.synced()?;
         let done = match compacted {
             Ok(()) if tree.current_version().id() == version => Done::Nothing,
             Ok(()) => {
-                self.sync_blobs(table)?;
+                self.interrupt.durable.note(Durable::Compacted(table));
                 Done::Something
             }
             Err(error) if is_full(&error) || is_ended(&error) => {
-                let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
-                before.remove_others();
+                self.remove_leftovers(table, before);
                 Done::Ended
             }
             Err(error) => return Err(error.into()),
         };
         self.room.compacted(table, tree.l0_run_count());
         Ok(done)
+    }
+
+    /// Removes what a compaction that was ended has left behind. What fjall's worker writes meanwhile is in no list either:
+    /// after an unclean start it flushes what the journals had, and at the stop what the flush thread had no space for.
+    /// Where it may be at that, all stays until the next start.
+    pub(super) fn remove_leftovers(&self, table: Table, before: FilesBefore) {
+        let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
+        let is_sealed = self.store.keyspace(table).tree.sealed_memtable_count() > 0;
+        if !is_sealed || self.holds[table as usize].load(Ordering::Acquire) {
+            before.remove_others();
+        }
     }
 
     /// Gives up the files that hold nothing but rows of a span. No row comes back with the next start: fjall skips the
@@ -182,5 +195,49 @@ impl Shared {
     fn is_wanted_elsewhere(&self) -> bool {
         let runs = Table::ALL.into_iter().map(|table| self.room.runs(table));
         self.work().stopping || runs.max() > Some(RECLAIM_RUNS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::engine::{Batch, Durability, Engine};
+    use crate::{DiskEngine, DiskOptions};
+
+    #[test]
+    fn what_fjall_may_be_writing_is_no_leftover() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
+        let mut batch = Batch::default();
+        batch.put(Table::Data, &b"key"[..], &b"value"[..]);
+        engine.commit(batch, Durability::Synced).unwrap();
+        let shared = engine.background.shared();
+        let keyspace = shared.store.keyspace(Table::Data);
+        let file = |number: u64| keyspace.path().join("tables").join(number.to_string());
+        let begin = |number| {
+            let before = FilesBefore::list(keyspace.path());
+            fs::write(file(number), b"the beginning of a table").unwrap();
+            before
+        };
+        // As fjall recovers it: sealed, and its own worker is to flush it.
+        let lock = keyspace.tree.get_flush_lock();
+        assert!(keyspace.tree.rotate_memtable().is_some());
+        shared.remove_leftovers(Table::Data, begin(900));
+        assert!(file(900).exists(), "fjall may be writing it");
+        // A flush of ours waits for space, and keeps fjall's worker out.
+        shared.holds[Table::Data as usize].store(true, Ordering::Release);
+        shared.remove_leftovers(Table::Data, begin(901));
+        assert!(!file(901).exists());
+        shared.holds[Table::Data as usize].store(false, Ordering::Release);
+        keyspace.tree.flush(&lock, 0).unwrap();
+        drop(lock);
+        shared.remove_leftovers(Table::Data, begin(902));
+        assert!(!file(902).exists(), "nothing is left to flush");
+        drop(engine);
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
+        let found = engine.get(Table::Data, b"key").unwrap();
+        assert_eq!(found.as_deref(), Some(&b"value"[..]));
     }
 }

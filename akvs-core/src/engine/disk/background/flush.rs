@@ -1,11 +1,13 @@
 //! Writing memtables to files.
 
-use std::fs::File;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use fjall::{AbstractTree, PersistMode};
+use fjall::{AbstractTree, LsmError, PersistMode, SeqNo};
+use lsm_tree::{InternalValue, Memtable};
 
+use super::super::durable::Step;
 use super::super::leftovers::FilesBefore;
 use super::super::room::CHECKPOINT_BYTES;
 use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Shared, TICK, Table, guard, is_full};
@@ -64,18 +66,22 @@ impl Shared {
             return Ok(());
         }
         let lock = tree.get_flush_lock();
-        let bytes = tree.active_memtable().size();
+        let held = Held::take(self, table);
+        let memtable = tree.active_memtable();
+        let bytes = memtable.size();
         self.room.sealing(table, bytes);
-        keyspace.rotate_memtable()?;
+        let sealed = keyspace.rotate_memtable()?.then_some(memtable);
         self.room.sealed(table, tree.active_memtable().size());
         // No file may have a commit that a loss of power could take from the journal: the tables would not be at the same
         // commit any more.
-        self.store.database.persist(PersistMode::SyncData)?;
+        let database = &self.store.database;
+        let durable = &self.interrupt.durable;
+        durable.journal(|| database.persist(PersistMode::SyncData))?;
         while tree.sealed_memtable_count() > 0 {
             let files = guard(&self.flushing);
             let before = FilesBefore::list(keyspace.path());
-            match tree.flush(&lock, self.watermark()) {
-                Ok(_) => {}
+            match self.write_sealed(table, sealed.as_ref(), &lock) {
+                Ok(()) => self.interrupt.durable.note(Step::Flushed(table)),
                 Err(error) if is_full(&error) => {
                     let others = guard(&self.compacting);
                     before.remove_others();
@@ -87,8 +93,7 @@ impl Shared {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.sync_blobs(table)?;
-        drop(lock);
+        drop((held, lock));
         self.room.is_short.store(false, Ordering::Relaxed);
         let runs = tree.l0_run_count();
         self.room.flushed(table, runs);
@@ -116,12 +121,72 @@ impl Shared {
         self.pause(TICK)
     }
 
-    /// Makes durable which files of values there are: lsm-tree syncs the files alone.
-    pub(super) fn sync_blobs(&self, table: Table) -> fjall::Result<()> {
-        if table == Table::Data {
-            let folder = self.store.keyspace(table).path().join("blobs");
-            File::open(folder)?.sync_all()?;
+    /// Writes what is sealed of a table to files, and these to the table's list. lsm-tree writes the list before its folder
+    /// of values is synced: where nothing else is sealed than this memtable, both are done here, in the right order.
+    fn write_sealed(
+        &self,
+        table: Table,
+        sealed: Option<&Arc<Memtable>>,
+        lock: &MutexGuard<'_, ()>,
+    ) -> Result<(), LsmError> {
+        let keyspace = self.store.keyspace(table);
+        let (tree, watermark) = (&keyspace.tree, self.watermark());
+        if table != Table::Data {
+            return tree.flush(lock, watermark).map(drop);
+        }
+        let sync = || {
+            self.interrupt
+                .durable
+                .values(&keyspace.path().join("blobs"))
+        };
+        let Some(sealed) = sealed.filter(|_| tree.sealed_memtable_count() == 1) else {
+            tree.flush(lock, watermark)?;
+            return Ok(sync()?);
+        };
+        if let Some((tables, values)) = tree.flush_to_tables(newest(sealed, watermark))? {
+            sync()?;
+            tree.register_tables(&tables, values.as_deref(), None, &[sealed.id()], watermark)?;
         }
         Ok(())
+    }
+}
+
+/// The rows of a memtable, but for those that every reader sees a newer one of: those that lsm-tree would flush.
+fn newest(
+    memtable: &Memtable,
+    watermark: SeqNo,
+) -> impl Iterator<Item = Result<InternalValue, LsmError>> {
+    let mut rows = memtable.iter().peekable();
+    std::iter::from_fn(move || {
+        let row = rows.next()?;
+        let is_older = |next: &InternalValue| next.key.user_key == row.key.user_key;
+        if rows
+            .peek()
+            .is_some_and(|next| is_older(next) && next.key.seqno < watermark)
+        {
+            while rows.next_if(is_older).is_some() {}
+        }
+        Some(Ok(row))
+    })
+}
+
+/// Notes that the lock of a table's flushes is held, from when it was taken until before it is given up.
+struct Held<'a> {
+    shared: &'a Shared,
+    table: Table,
+}
+
+impl Held<'_> {
+    fn take(shared: &Shared, table: Table) -> Held<'_> {
+        shared.holds[table as usize].store(true, Ordering::Release);
+        Held { shared, table }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Whoever removes files because of it has done so.
+        let _flushing = guard(&self.shared.flushing);
+        self.shared.holds[self.table as usize].store(false, Ordering::Release);
     }
 }

@@ -1,0 +1,225 @@
+//! What is made durable in the background, and its order: the journal, then the files of a table with the folders that
+//! name them, then the table's list of its files. Invariant: after a loss of power between any two steps the store is whole.
+//!
+//! lsm-tree syncs the files, the folder of tables and the list; the journal and the folder of values are synced here.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+#[cfg(test)]
+use std::sync::{Mutex, PoisonError};
+
+use super::Table;
+
+/// One of these steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests look at the table"))]
+pub(super) enum Step {
+    /// All commits so far are in the journal.
+    Journal,
+    /// All files of values so far are in their folder.
+    Values,
+    /// A table's list names the files of a flush.
+    Flushed(Table),
+    /// It names those of a compaction.
+    Compacted(Table),
+}
+
+/// Takes the steps, and lets a test look at the store after each of them.
+#[derive(Default)]
+pub(super) struct Durable {
+    #[cfg(test)]
+    probe: Mutex<Option<Probe>>,
+}
+
+#[cfg(test)]
+type Probe = Box<dyn FnMut(Step) + Send>;
+
+impl Durable {
+    /// Syncs the journal, by this.
+    pub(super) fn journal<E>(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        sync()?;
+        self.note(Step::Journal);
+        Ok(())
+    }
+
+    /// Syncs the folder of the files of values.
+    pub(super) fn values(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()?;
+        self.note(Step::Values);
+        Ok(())
+    }
+
+    /// Notes a step that was taken.
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self, reason = "tests have a probe")]
+    pub(super) fn note(&self, _: Step) {}
+
+    /// Notes a step that was taken.
+    #[cfg(test)]
+    pub(super) fn note(&self, step: Step) {
+        let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(probe) = &mut *probe {
+            probe(step);
+        }
+    }
+
+    /// Calls this after each step from now on.
+    #[cfg(test)]
+    pub(super) fn probe(&self, probe: impl FnMut(Step) + Send + 'static) {
+        *self.probe.lock().unwrap() = Some(Box::new(probe));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::mpsc::{Sender, channel};
+
+    use tempfile::TempDir;
+
+    use super::super::{compaction, layout, lists};
+    use super::*;
+    use crate::engine::{Batch, Durability, Engine};
+    use crate::{DiskEngine, DiskOptions};
+
+    const KEYS: u32 = 40;
+
+    /// Commits that are not synced: small rows, and values that get files of their own.
+    fn write(engine: &DiskEngine, byte: u8, numbers: impl Iterator<Item = u32>) {
+        for number in numbers {
+            let mut batch = Batch::default();
+            let key = number.to_be_bytes().to_vec();
+            // What cannot be compressed.
+            let value: Vec<u8> = (0..200_000_u64)
+                .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ byte)
+                .collect();
+            batch.put(Table::Data, [&b"large"[..], &key].concat(), value);
+            batch.put(Table::Data, [&b"small"[..], &key].concat(), vec![byte]);
+            batch.put(Table::History, key, vec![byte]);
+            engine.commit(batch, Durability::Buffered).unwrap();
+        }
+    }
+
+    /// The journals of a store as they are now, without the room behind them.
+    fn journals(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = fs::read_dir(store).unwrap().flatten();
+        let files = files.filter(|file| file.path().extension().is_some_and(|is| is == "jnl"));
+        let image = |path: PathBuf| {
+            let mut bytes = fs::read(&path).unwrap();
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            bytes.truncate(last.map_or(0, |last| last + 1));
+            (path, bytes)
+        };
+        files.map(|file| image(file.path())).collect()
+    }
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap().flatten() {
+            let (from, to) = (entry.path(), to.join(entry.file_name()));
+            if from.is_dir() {
+                copy(&from, &to);
+            } else if from.extension().is_none_or(|is| is != "jnl") {
+                fs::copy(from, to).unwrap();
+            }
+        }
+    }
+
+    /// What a loss of power leaves at the moment at which the table of data has a new file: all that was synced.
+    fn lose_power(folder: &Path, engine: &DiskEngine, lost: Sender<TempDir>) {
+        let (folder, store) = (folder.to_owned(), folder.join("store"));
+        let mut synced = journals(&store);
+        let probe = move |step| match step {
+            Step::Journal => synced = journals(&store),
+            Step::Flushed(Table::Data) => {
+                let after = tempfile::tempdir().unwrap();
+                copy(&folder, after.path());
+                for (path, bytes) in &synced {
+                    let path = path.strip_prefix(&folder).unwrap();
+                    fs::write(after.path().join(path), bytes).unwrap();
+                }
+                // Only the first: others follow while files are copied.
+                let _ = lost.send(after);
+            }
+            Step::Flushed(_) | Step::Compacted(_) | Step::Values => {}
+        };
+        engine.background.shared().interrupt.durable.probe(probe);
+    }
+
+    #[test]
+    fn a_flushed_table_never_has_what_a_loss_of_power_takes_from_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
+        let (lost, after) = channel();
+        lose_power(folder.path(), &engine, lost);
+        write(&engine, 1, 0..KEYS);
+        engine.background.shared().flush(Table::Data);
+        let after = after.recv().unwrap();
+        drop(engine);
+        let engine = DiskEngine::open(&DiskOptions::new(after.path())).unwrap();
+        for number in 0..KEYS {
+            let key = [&b"small"[..], &number.to_be_bytes()].concat();
+            let found = engine.get(Table::Data, &key).unwrap();
+            assert_eq!(found.as_deref(), Some(&[1][..]), "{number}");
+            let found = engine.get(Table::History, &number.to_be_bytes()).unwrap();
+            assert!(found.is_some(), "{number}");
+        }
+    }
+
+    /// The files of values that are there, and of those the ones that the table's list names.
+    fn values(table: &Path) -> (BTreeSet<u64>, BTreeSet<u64>) {
+        let list = layout::list(table).unwrap().unwrap();
+        let listed = lists::parse(&list.bytes).unwrap();
+        let listed = listed.iter().filter(|file| file.folder == "blobs");
+        let listed: BTreeSet<u64> = listed.map(|file| file.number).collect();
+        let files = fs::read_dir(table.join("blobs")).unwrap().flatten();
+        let there = files.map(|file| file.file_name().to_str().unwrap().parse().unwrap());
+        let there: BTreeSet<u64> = there.collect();
+        let named = there.intersection(&listed).copied().collect();
+        (there, named)
+    }
+
+    #[test]
+    fn a_file_of_values_is_in_its_folder_for_good_before_a_list_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
+        let table = layout::table(&folder.path().join("store"), Table::Data);
+        let (sender, found) = channel();
+        let mut new = [BTreeSet::new(), BTreeSet::new()];
+        let probe = move |step| {
+            let by = usize::from(std::thread::current().name() == Some(compaction::THREAD));
+            let (there, named) = values(&table);
+            let how = match step {
+                Step::Values => {
+                    new[by] = &there - &named;
+                    return;
+                }
+                Step::Flushed(Table::Data) => 0,
+                Step::Compacted(Table::Data) => 1,
+                Step::Flushed(_) | Step::Compacted(_) | Step::Journal => return,
+            };
+            if !std::mem::take(&mut new[by]).is_disjoint(&named) {
+                let _ = sender.send(how);
+            }
+        };
+        engine.background.shared().interrupt.durable.probe(probe);
+        let mut is_right = [false; 2];
+        for round in 1..20 {
+            // Values that are not needed any more are given up by writing those beside them to another file.
+            let replaced = (0..KEYS).filter(|number| round == 1 || number % 4 > 0);
+            write(&engine, round, replaced);
+            engine.background.shared().flush(Table::Data);
+            while !engine.reclaim().unwrap() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            found.try_iter().for_each(|how| is_right[how] = true);
+            if is_right == [true; 2] {
+                return;
+            }
+        }
+        panic!("by a flush, by a compaction: {is_right:?}");
+    }
+}

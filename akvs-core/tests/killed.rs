@@ -1,0 +1,115 @@
+//! An engine that was killed with much in its journals, and is stopped again while that is still being written to files:
+//! nothing that was committed is lost, and no file is missing.
+//!
+//! The test runs itself again, as the process that is killed.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use akvs_core::engine::{Batch, Durability, Engine, Table};
+use akvs_core::{DiskEngine, DiskOptions};
+
+const FOLDER: &str = "AKVS_TEST_TO_BE_KILLED";
+const ROUNDS: u64 = 2;
+/// Rows of a commit. The first is long and gets a place in a file of values, the others lie in the engine's own blocks.
+const ROWS: u64 = 4;
+const LONG_BYTES: usize = 60_000;
+/// So many commits follow once there is a second journal.
+const LATE_COMMITS: u64 = 40;
+/// A second journal is to be seen long before.
+const MOST_COMMITS: u64 = 4_000;
+
+#[test]
+fn what_was_committed_before_a_kill_outlives_a_stop_within_the_next_start() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return fill_and_die(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "what_was_committed_before_a_kill_outlives_a_stop_within_the_next_start";
+    for round in 0..ROUNDS {
+        let this = std::env::current_exe().expect("a path");
+        let mut killed = Command::new(this);
+        killed.args(["--exact", name]).env(FOLDER, folder.path());
+        let output = killed.output().expect("a process");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.code().is_none(), "it was not killed: {text}");
+        assert!(journals(folder.path()) > 1, "nothing is left to flush");
+        let options = DiskOptions::new(folder.path());
+        // Stopped while all that the journals have is written to files, and files are joined.
+        drop(DiskEngine::open(&options).expect("a start"));
+        let engine = DiskEngine::open(&options).expect("a start after the stop");
+        let commits = commits(&engine);
+        assert!(commits > round * LATE_COMMITS, "{commits} commits");
+        for number in 0..commits * ROWS {
+            let value = engine.get(Table::Data, &key(number)).expect("a read");
+            let is_right = value.is_some_and(|value| value == row(number));
+            assert!(is_right, "row {number} of round {round}");
+        }
+    }
+}
+
+/// How many commits there are; the engine has all of them or none after it.
+fn commits(engine: &DiskEngine) -> u64 {
+    let number = engine.get(Table::Meta, b"commits").expect("a read");
+    number.map_or(0, |bytes| {
+        u64::from_be_bytes(bytes[..].try_into().expect("a number"))
+    })
+}
+
+fn fill_and_die(folder: &Path) {
+    let engine = DiskEngine::open(&DiskOptions::new(folder)).expect("an engine");
+    let (first, mut late) = (commits(&engine), 0);
+    for commit in first..first + MOST_COMMITS {
+        let mut batch = Batch::default();
+        for number in commit * ROWS..(commit + 1) * ROWS {
+            batch.put(Table::Data, key(number), row(number));
+            batch.put(Table::History, key(number), &b"change"[..]);
+        }
+        let commits = (commit + 1).to_be_bytes();
+        batch.put(Table::Meta, &b"commits"[..], commits.to_vec());
+        engine.admit(&batch).expect("room");
+        engine
+            .commit(batch, Durability::Buffered)
+            .expect("a commit");
+        late += u64::from(journals(folder) > 1);
+        if late == LATE_COMMITS {
+            // As by kill -9: nothing is closed.
+            std::process::abort();
+        }
+    }
+    panic!("there is never a second journal");
+}
+
+fn journals(folder: &Path) -> usize {
+    let files = fs::read_dir(folder.join("store")).expect("a folder");
+    let names = files.flatten().map(|file| file.file_name());
+    names
+        .filter(|name| name.to_string_lossy().ends_with(".jnl"))
+        .count()
+}
+
+/// All over the table, so that its files overlap.
+fn key(number: u64) -> Vec<u8> {
+    let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    spread.to_be_bytes().to_vec()
+}
+
+/// What cannot be compressed.
+fn row(number: u64) -> &'static [u8] {
+    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
+    let noise = NOISE.get_or_init(|| {
+        let mut state = 1_u64;
+        let words = (0..2 * LONG_BYTES / 8).flat_map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        });
+        words.collect()
+    });
+    let start = number as usize % LONG_BYTES;
+    let is_long = number.is_multiple_of(ROWS);
+    &noise[start..start + if is_long { LONG_BYTES } else { 2_000 }]
+}
