@@ -6,6 +6,7 @@ mod common;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use akvs_core::engine::{Engine, Table};
 use akvs_core::{Code, Error, MemoryEngine, Result};
@@ -20,6 +21,8 @@ struct Slow {
 }
 
 const SLOW: &str = "slow";
+/// What goes on takes far less.
+const LONG: Duration = Duration::from_secs(60);
 
 fn slow() -> (Registry, Receiver<()>, Sender<Result<()>>) {
     let ((begun, begins), (verdict, verdicts)) = (channel(), channel());
@@ -57,12 +60,19 @@ fn a_slow_open_holds_up_no_other_namespace() {
         let opener = scope.spawn(|| registry.open(&common::name(SLOW)).map(drop));
         begins.recv().unwrap();
         // The open waits for the engine: all of this goes on.
-        let found = pollster::block_on(registry.get("known", b"k")).unwrap();
-        assert_eq!(found.value, "v");
-        pollster::block_on(common::set(&registry, "other", "k", "v")).unwrap();
-        assert!(registry.open_servers() >= 2);
+        let (goes_on, gone_on) = channel();
+        let registry = &registry;
+        scope.spawn(move || {
+            let found = pollster::block_on(registry.get("known", b"k")).unwrap();
+            assert_eq!(found.value, "v");
+            pollster::block_on(common::set(registry, "other", "k", "v")).unwrap();
+            assert!(registry.open_servers() >= 2);
+            goes_on.send(()).unwrap();
+        });
+        let has_gone_on = gone_on.recv_timeout(LONG);
         verdict.send(Ok(())).unwrap();
         opener.join().unwrap().unwrap();
+        has_gone_on.expect("others wait for it");
     });
 }
 
