@@ -44,6 +44,15 @@ impl Refusal {
         }
     }
 
+    /// More than so many bytes of empty lines where a head is expected.
+    pub(super) fn blank(limit: usize) -> Refusal {
+        let text = format!("more than {limit} bytes of empty lines: expected a request");
+        Refusal {
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            error: Error::new(Code::InvalidRequest, text).with("limit", limit),
+        }
+    }
+
     /// A target that is too long.
     pub(crate) fn long_target() -> Refusal {
         let text = format!("the request target has more than {MAX_TARGET_BYTES} bytes");
