@@ -31,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use self::closed::{Closes, Presence};
-pub(crate) use self::head::{MAX_FIELDS, MAX_HEAD_BYTES};
+pub(crate) use self::head::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use self::input::{Input, MAX_REST_BYTES, Wait};
 use self::progress::Progress;
 pub(crate) use self::progress::{Answer, Asker, UnderWay};

@@ -4,6 +4,7 @@ mod chunks;
 mod endless;
 mod expect;
 mod frames;
+mod held;
 mod limits;
 mod oversize;
 mod persistence;
