@@ -19,7 +19,8 @@ use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Stored, Tally};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
 use crate::store::StoreState;
 use crate::{
-    Code, Counts, Entry, Error, Group, Namespace, Result, Revision, Settings, Timestamp, View,
+    Code, Counts, Entry, Error, Found, Group, Namespace, Result, Revision, Settings, Timestamp,
+    View,
 };
 
 /// Rows up to this size may share an engine's block with their neighbours.
@@ -325,15 +326,27 @@ impl Database {
 
     /// The entry in the engine, past its deadline or not; it is in the cache afterwards.
     pub(crate) fn read(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
+        let found = self.peek(id, key, usize::MAX)?;
+        Ok(found.map(|found| found.entry))
+    }
+
+    /// The same; a value of more bytes than `most` is left where it is apart, and then nothing gets into the cache.
+    pub(crate) fn peek(&self, id: NamespaceId, key: &[u8], most: usize) -> Result<Option<Found>> {
         let ticket = self.0.cache.as_ref().map(|cache| cache.ticket(id, key));
         let entry = match self.stored(id, key)? {
-            Some(stored) => self.whole(id, key, stored)?,
+            Some(stored) => match stored.left_bytes(most) {
+                None => self.whole(id, key, stored)?,
+                left_bytes => {
+                    let entry = stored.entry;
+                    return Ok(Some(Found { entry, left_bytes }));
+                }
+            },
             None => None,
         };
         if let (Some(cache), Some(ticket), Some(entry)) = (&self.0.cache, ticket, &entry) {
             cache.fill(ticket, id, key, entry.clone());
         }
-        Ok(entry)
+        Ok(entry.map(Found::from))
     }
 
     /// The entry in the engine as its row has it: without its value where that is apart.

@@ -54,7 +54,7 @@ pub use database::{Database, NamespaceInfo, Options};
 pub use duration::{format_duration, format_duration_in_one_unit, parse_duration};
 pub use engine::memory::MemoryEngine;
 pub use engine::rows::{FORMAT, HistoryId};
-pub use entry::{Entry, FieldValue, Representation};
+pub use entry::{Entry, FieldValue, Found, Representation};
 pub use error::{Code, Error, Result};
 pub use event::{Event, EventKind};
 pub use group::{Committed, Expiry, Group, Outcome};

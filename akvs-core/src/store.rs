@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::engine::Durability;
 use crate::engine::rows::{CatalogueRow, NamespaceId, Tally};
 use crate::{
-    Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, Timestamp,
+    Counts, Database, Entry, Error, Found, Key, Namespace, Op, Outcome, Result, Settings, Timestamp,
 };
 
 /// One namespace's keys in a database; cheap to clone.
@@ -109,11 +109,17 @@ impl Store {
 
     /// The same for a caller that has just missed it in the cache, and does not want to look there again.
     pub fn find_stored(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
+        let found = self.peek_stored(key, usize::MAX, now)?;
+        Ok(found.map(|found| found.entry))
+    }
+
+    /// The same; a value of more bytes than `most` that has a row of its own is left there.
+    pub fn peek_stored(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<Found>> {
         let Some(id) = self.state.id() else {
             return Ok(None);
         };
-        let entry = self.database.read(id, key)?;
-        Ok(entry.filter(|entry| entry.is_live(now)))
+        let found = self.database.peek(id, key, most)?;
+        Ok(found.filter(|found| found.entry.is_live(now)))
     }
 
     /// The entry of a key where it is in the cache, past its deadline or not. Never waits for a disk.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{Limit, Snapshot, Span, Table};
 use crate::{
-    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, NamespaceInfo, Result,
+    Code, Database, Entry, Error, Event, EventKind, Found, Key, Namespace, NamespaceInfo, Result,
     Revision, Timestamp,
 };
 
@@ -138,6 +138,25 @@ impl View {
     /// The namespace as it is listed, if there was such a one.
     pub fn info(&self) -> Option<&NamespaceInfo> {
         self.info.as_ref()
+    }
+
+    /// The entry of a key, if it was there at that time of day; a value of more bytes than `most` that has a row of its
+    /// own is left there.
+    pub fn find(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<Found>> {
+        let Some(id) = self.id else {
+            return Ok(None);
+        };
+        let row = self.snapshot.get(Table::Data, &rows::data_key(id, key))?;
+        let stored = row.map(rows::parse_stored).transpose()?;
+        let Some(stored) = stored.filter(|stored| stored.entry.is_live(now)) else {
+            return Ok(None);
+        };
+        let left_bytes = stored.left_bytes(most);
+        let entry = match left_bytes {
+            Some(_) => stored.entry,
+            None => rows::whole(&*self.snapshot, id, key, stored)?,
+        };
+        Ok(Some(Found { entry, left_bytes }))
     }
 
     /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit

@@ -86,20 +86,25 @@ impl AnswerMemory {
         }
     }
 
-    /// What an answer holds that gives these bytes, which others may give too.
-    pub(crate) fn share(&self, bytes: &Bytes) -> Result<Shared> {
+    /// What an answer holds that gives these bytes, which others may give too; of what was reserved for it, if anything
+    /// was.
+    pub(crate) fn share(&self, bytes: &Bytes, reserved: Option<Held>) -> Result<Shared> {
         let place = (bytes.as_ptr() as usize, bytes.len());
         let known = self.values().get(&place).and_then(Weak::upgrade);
         if let Some(value) = known {
+            drop(reserved);
             return Ok(Shared {
                 _value: value,
                 _slice: Some(self.hold(SLICE_BYTES)?),
             });
         }
+        let mut held = reserved.unwrap_or_else(|| self.nothing());
+        held.grow(bytes.len() + SLICE_BYTES)?;
+        held.shrink(bytes.len() + SLICE_BYTES);
         let value = Arc::new(Value {
             bytes: bytes.clone(),
             memory: self.clone(),
-            _held: self.hold(bytes.len() + SLICE_BYTES)?,
+            _held: held,
         });
         self.values().insert(place, Arc::downgrade(&value));
         Ok(Shared {
@@ -218,13 +223,15 @@ mod tests {
     fn a_value_counts_once_however_many_share_it() {
         let memory = AnswerMemory::new(1 << 20);
         let value = Bytes::from(vec![0; 512 << 10]);
-        let readers: Vec<Shared> = (0..16).map(|_| memory.share(&value).unwrap()).collect();
+        let readers: Vec<Shared> = (0..16)
+            .map(|_| memory.share(&value, None).unwrap())
+            .collect();
         assert_eq!(left(&memory), 0);
-        assert!(memory.share(&value).is_err());
+        assert!(memory.share(&value, None).is_err());
         drop(readers);
         assert_eq!(left(&memory), 1 << 20);
         assert!(memory.values().is_empty());
-        let copies = (0..3).map(|_| memory.share(&Bytes::from(vec![0; 512 << 10])));
+        let copies = (0..3).map(|_| memory.share(&Bytes::from(vec![0; 512 << 10]), None));
         assert_eq!(copies.filter(Result::is_ok).count(), 3, "each was let go");
     }
 

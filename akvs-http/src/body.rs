@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::error::PayloadError;
+use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
@@ -122,6 +123,8 @@ pub(crate) struct BodyMemory {
 pub(crate) struct Reserved<'a> {
     memory: &'a BodyMemory,
     bytes: usize,
+    /// Up to so many bytes are not counted.
+    free_bytes: usize,
 }
 
 impl BodyMemory {
@@ -132,11 +135,44 @@ impl BodyMemory {
         }
     }
 
-    /// A part of it that is still to grow.
-    pub(crate) fn reserve(&self) -> Reserved<'_> {
+    /// A part of it that is still to grow, for the body of a request.
+    pub(crate) fn reserve(&self, version: Version) -> Reserved<'_> {
         Reserved {
             memory: self,
             bytes: 0,
+            free_bytes: match version {
+                // A connection has many of them at once.
+                Version::HTTP_2 => 0,
+                _ => SMALL_BYTES,
+            },
+        }
+    }
+
+    /// Takes a part of it, which is to be given back.
+    pub(crate) fn take(&self, bytes: usize) -> Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed);
+        if used.saturating_add(bytes) <= self.limit {
+            return Ok(());
+        }
+        self.give_back(bytes);
+        let text = format!(
+            "too many large requests are being received at once: they hold at most {} bytes \
+            (limits.max_body_memory_bytes); try again later",
+            self.limit
+        );
+        Err(Error::new(Code::Overloaded, text)
+            .with("limit", self.limit)
+            .with("setting", "limits.max_body_memory_bytes")
+            .with("retry_after_s", 1))
+    }
+
+    /// Gives a part of it back.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        if bytes > 0 {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
     }
 }
@@ -145,7 +181,7 @@ impl Reserved<'_> {
     /// Grows or shrinks to so many bytes, if there are so many left.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(less) = self.bytes.checked_sub(bytes) {
-            self.memory.used.fetch_sub(less, Ordering::Relaxed);
+            self.memory.give_back(less);
             self.bytes = bytes;
             return Ok(());
         }
@@ -156,26 +192,19 @@ impl Reserved<'_> {
     fn grow(&mut self, bytes: usize) -> Result<()> {
         let Some(more) = bytes
             .checked_sub(self.bytes)
-            .filter(|_| bytes > SMALL_BYTES)
+            .filter(|_| bytes > self.free_bytes)
         else {
             return Ok(());
         };
-        let used = self.memory.used.fetch_add(more, Ordering::Relaxed);
+        self.memory.take(more)?;
         self.bytes = bytes;
-        if used.saturating_add(more) > self.memory.limit {
-            let text = "too many large values are being received at once";
-            return Err(Error::new(Code::Overloaded, text)
-                .with("limit", self.memory.limit)
-                .with("setting", "limits.max_body_memory_bytes")
-                .with("retry_after_s", 1));
-        }
         Ok(())
     }
 }
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.memory.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.memory.give_back(self.bytes);
     }
 }
 
@@ -188,7 +217,7 @@ pub(crate) async fn receive(
 ) -> Result<Bytes> {
     let announced = announced(request.headers());
     limits.check(announced)?;
-    let mut reserved = memory.reserve();
+    let mut reserved = memory.reserve(request.version());
     let announced = announced.unwrap_or(0) as usize;
     let whole = collect(request, payload, announced, limits.max_bytes, &mut reserved);
     let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
@@ -343,7 +372,7 @@ mod tests {
     fn a_body_takes_memory_as_it_comes_and_all_of_it_is_counted() {
         let memory = BodyMemory::new(usize::MAX);
         for (announced, chunk) in [(16 << 20, 1), (16 << 20, 8_000), (0, 8_000), (100_000, 7)] {
-            let mut reserved = memory.reserve();
+            let mut reserved = memory.reserve(Version::HTTP_11);
             let mut body = Gathered::new(announced, 16 << 20, &mut reserved);
             let mut came = 0;
             while came < 100_000 {
@@ -364,11 +393,11 @@ mod tests {
     #[test]
     fn more_than_the_most_is_refused_before_it_is_taken() {
         let memory = BodyMemory::new(64 << 10);
-        let mut reserved = memory.reserve();
+        let mut reserved = memory.reserve(Version::HTTP_11);
         let mut body = Gathered::new(0, 10, &mut reserved);
         assert!(body.push(b"0123456789").unwrap());
         assert!(!body.push(b"x").unwrap());
-        let mut reserved = memory.reserve();
+        let mut reserved = memory.reserve(Version::HTTP_11);
         let mut body = Gathered::new(16 << 20, 16 << 20, &mut reserved);
         assert!(body.push(&[0; 30_000]).unwrap());
         let error = body.push(&[0; 40_000]).unwrap_err();

@@ -12,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{
     HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
 };
-use akvs_core::{Code, Condition, Entry, Error, Result, Revision, Timestamp};
+use akvs_core::{Code, Condition, Error, Found, Result, Revision, Timestamp};
 
 pub(crate) use self::range::{Part, part};
 use self::tags::{Tag, Tags, read};
@@ -59,9 +59,10 @@ pub(crate) enum Reading {
 pub(crate) fn of_read(
     method: &Method,
     headers: &HeaderMap,
-    entry: &Entry,
+    found: &Found,
     now: impl Fn() -> Timestamp,
 ) -> Result<Reading> {
+    let entry = &found.entry;
     let failed = |text: &str| {
         let error = Error::new(Code::PreconditionFailed, text);
         Err(error.with("revision", entry.revision.get()))
@@ -92,7 +93,7 @@ pub(crate) fn of_read(
         _ if is_unchanged => Reading::Unchanged,
         // A range has a meaning for GET only (section 14.2).
         Method::HEAD => Reading::Value(Part::Whole),
-        _ => Reading::Value(part(headers, entry)),
+        _ => Reading::Value(part(headers, found)),
     })
 }
 
@@ -195,7 +196,7 @@ fn strong(tags: &[Tag<'_>]) -> Vec<Revision> {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
-    use akvs_core::Representation;
+    use akvs_core::{Entry, Representation};
 
     const NOW: Timestamp = Timestamp::from_millis(1_796_000_000_000);
     /// 784111777 s.
@@ -256,7 +257,7 @@ mod tests {
             for value in ["", "7", "\"7", "*, \"7\""] {
                 let headers = headers(&[(name, value)]);
                 assert!(of_write(&headers, || NOW).is_err(), "{name}: {value}");
-                let read = of_read(&Method::GET, &headers, &entry(), || NOW);
+                let read = of_read(&Method::GET, &headers, &entry().into(), || NOW);
                 assert!(read.is_err(), "{name}: {value}");
             }
         }
@@ -302,7 +303,7 @@ mod tests {
             (&[(unmodified, DATE), (modified, DATE)], 304),
         ] {
             for method in [Method::GET, Method::HEAD] {
-                let read = of_read(&method, &headers(lines), &entry(), || NOW);
+                let read = of_read(&method, &headers(lines), &entry().into(), || NOW);
                 let found = match read {
                     Ok(Reading::Value(part)) => {
                         assert_eq!(part, Part::Whole);
@@ -323,7 +324,7 @@ mod tests {
     fn a_weak_tag_is_named_where_it_could_not_match() {
         let told = |tags| {
             let headers = headers(&[(&IF_MATCH, tags)]);
-            let error = of_read(&Method::GET, &headers, &entry(), || NOW).unwrap_err();
+            let error = of_read(&Method::GET, &headers, &entry().into(), || NOW).unwrap_err();
             assert_eq!(error.context()["revision"], 7);
             error.message().to_owned()
         };

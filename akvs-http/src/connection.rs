@@ -31,8 +31,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pub(crate) use self::closed::{Closes, Presence};
-pub(crate) use self::head::{MAX_FIELDS, MAX_HEAD_BYTES};
-use self::input::{Input, Wait};
+pub(crate) use self::head::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
+use self::input::{Input, MAX_REST_BYTES, Wait};
 use self::progress::Progress;
 pub(crate) use self::progress::{Answer, Asker, UnderWay};
 pub(crate) use self::refusal::Refusal;
@@ -79,6 +79,8 @@ pub(crate) struct Connection<T> {
     farewell: Option<(Vec<u8>, usize)>,
     /// Whether the server has ended its side.
     is_shut: bool,
+    /// How many bytes came behind that.
+    late_bytes: u64,
 }
 
 impl<T> Connection<T> {
@@ -100,6 +102,7 @@ impl<T> Connection<T> {
             full_since: None,
             farewell: None,
             is_shut: false,
+            late_bytes: 0,
         }
     }
 
@@ -116,13 +119,9 @@ impl<T> Connection<T> {
     /// Done when the client was waited for too long; for what.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Wait>> {
         let wait = self.input.wait(&self.progress);
-        if wait != std::mem::replace(&mut self.wait, wait)
-            && matches!(wait, Wait::Head | Wait::Rest)
-        {
-            let now = Instant::now();
-            self.deadline = now + self.patience.head;
-            let look = self.look_after(now);
-            self.tick.as_mut().reset(look.min(self.deadline));
+        self.begin(wait);
+        if self.is_rest_late() {
+            return Poll::Ready(Ok(wait));
         }
         while self.tick.as_mut().poll(context).is_ready() {
             let now = Instant::now();
@@ -143,6 +142,24 @@ impl<T> Connection<T> {
             self.tick.as_mut().reset(next.min(look));
         }
         Poll::Pending
+    }
+
+    /// Notes what is waited for, and until when where that begins now.
+    fn begin(&mut self, wait: Wait) {
+        if wait != std::mem::replace(&mut self.wait, wait)
+            && matches!(wait, Wait::Head | Wait::Rest)
+        {
+            let now = Instant::now();
+            self.deadline = now + self.patience.head;
+            let look = self.look_after(now);
+            self.tick.as_mut().reset(look.min(self.deadline));
+        }
+    }
+
+    /// Whether the client goes on with what serves nothing for too long. It need not be waited for: a fast one leaves
+    /// the timer no turn.
+    fn is_rest_late(&self) -> bool {
+        self.wait == Wait::Rest && self.full_since.is_none() && self.deadline <= Instant::now()
     }
 
     /// When to look again at the latest: no wait for a request that begins after now is over before.
@@ -181,6 +198,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
             let (input, progress) = (&mut this.input, &this.progress);
             let read = input.poll_read(&mut this.stream, progress, context, buffer);
             if read.is_ready() {
+                let wait = this.input.wait(&this.progress);
+                if wait == Wait::Rest {
+                    this.begin(wait);
+                    if this.is_rest_late() {
+                        this.input.cut();
+                    }
+                }
                 return read;
             }
             match std::task::ready!(this.poll_late(context))? {
@@ -240,14 +264,22 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
         if !this.is_shut {
             std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
             this.is_shut = true;
-            let end = Instant::now() + LINGER.min(this.patience.head);
-            this.tick.as_mut().reset(end);
+            this.deadline = Instant::now() + LINGER.min(this.patience.head);
+            this.tick.as_mut().reset(this.deadline);
         }
         let mut space = [std::mem::MaybeUninit::uninit(); 4 << 10];
         loop {
             let mut some = ReadBuf::uninit(&mut space);
             match Pin::new(&mut this.stream).poll_read(context, &mut some) {
-                Poll::Ready(Ok(())) if !some.filled().is_empty() => this.input.keep_unread(),
+                Poll::Ready(Ok(())) if !some.filled().is_empty() => {
+                    this.input.keep_unread();
+                    this.late_bytes += some.filled().len() as u64;
+                    // However fast it is: it leaves the timer no turn.
+                    let is_over = this.late_bytes > MAX_REST_BYTES;
+                    if is_over || this.deadline <= Instant::now() {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending if !this.input.has_unread() => return Poll::Ready(Ok(())),
                 Poll::Pending => return this.tick.as_mut().poll(context).map(Ok),

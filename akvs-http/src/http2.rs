@@ -2,6 +2,11 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | `blocks` | targets that are too long |
+//! | `held` | the memory that the requests of a connection take |
+//! | `hpack` | where a target is among compressed fields |
+//! | `linger` | the end of a connection that was told why |
+//! | `piece` | a piece of an answer on its way |
 //! | `request` | a request as the application takes it |
 //! | `response` | an answer as frames, within the client's windows |
 //! | `stream` | one request from its head to the end of its answer |
@@ -9,13 +14,20 @@
 //!
 //! The protocol is the `h2` crate's; the framework's own service of it sets none of its limits. All requests of a
 //! connection are polled with it and end with it. Invariants: a connection holds a bounded number of requests, of bytes
-//! that nobody has read, and of heads; whoever keeps the server waiting is cut off.
+//! that nobody has read, and of heads; what it holds beyond what one of HTTP/1.1 may is counted with what all hold;
+//! whoever keeps the server waiting is cut off.
 
+mod blocks;
+mod held;
+mod hpack;
+mod linger;
+mod piece;
 mod request;
 mod response;
 mod stream;
 mod watched;
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,7 +40,6 @@ use actix_http::{Request, Response};
 use actix_server::GracefulShutdownSignal;
 use actix_service::Service;
 use actix_web::body::{BoxBody, MessageBody};
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use h2::Reason;
@@ -36,6 +47,9 @@ use h2::server::{Builder, Connection, SendResponse};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::blocks::Blocks;
+use self::held::Held;
+use self::piece::Piece;
 use self::watched::{Watch, Watched};
 use crate::app::State;
 use crate::connection::{Asker, MAX_HEAD_BYTES, Patience};
@@ -79,28 +93,49 @@ where
     B: MessageBody,
 {
     let watch = Rc::new(Watch::default());
-    let watched = Watched::new(stream, Rc::clone(&watch));
-    let handshake = builder().handshake(watched);
+    let blocks = Blocks::new(stream, Rc::clone(&watch));
+    let stream = Rc::new(RefCell::new(blocks));
+    let watched = Watched::new(Rc::clone(&stream), Rc::clone(&watch));
+    let handshake = builder().handshake::<_, Piece>(watched);
     let connection = tokio::time::timeout(served.patience.head, handshake)
         .await
         .map_err(|_| DispatchError::SlowRequestTimeout)?
         .map_err(failed)?;
     let idle_end = Instant::now() + served.patience.idle;
+    let held = Rc::new(Held::new(&served.state));
     let served = Rc::new(served);
     let ending = served.ending.clone();
     let mut driver = Driver {
         connection,
         requests: FuturesUnordered::new(),
-        begin: |request, respond| stream::serve(Rc::clone(&served), request, respond),
+        begin: |request, respond: SendResponse<Piece>| {
+            let (served, held, watch) = (Rc::clone(&served), Rc::clone(&held), Rc::clone(&watch));
+            let stream = u32::from(respond.stream_id());
+            let is_long = watch.begin(stream);
+            async move {
+                let request = (request, is_long);
+                let outcome = stream::serve(served, held, request, respond).await;
+                watch.end(stream);
+                outcome
+            }
+        },
         taken_back: 0,
+        is_calmed: false,
+        is_told: false,
         patience: served.patience,
-        watch,
+        watch: Rc::clone(&watch),
         idle_end,
         ending: Some(Box::pin(async move { ending.notified().await })),
         last: None,
         tick: Box::pin(sleep_until(idle_end)),
     };
-    std::future::poll_fn(|context| driver.poll(context)).await
+    let ended = std::future::poll_fn(|context| driver.poll(context)).await;
+    let is_told = driver.is_calmed || driver.is_told;
+    drop(driver);
+    if is_told {
+        linger::linger(&stream).await;
+    }
+    ended
 }
 
 fn builder() -> Builder {
@@ -132,10 +167,14 @@ pub(crate) enum Outcome {
 
 /// What moves a connection and its requests.
 struct Driver<T, F, R> {
-    connection: Connection<Watched<T>, Bytes>,
+    connection: Connection<Watched<Blocks<T>>, Piece>,
     requests: FuturesUnordered<R>,
     begin: F,
     taken_back: u32,
+    /// Whether the connection ends because its client asks too much.
+    is_calmed: bool,
+    /// Whether its client was told that it made an error.
+    is_told: bool,
     patience: Patience,
     watch: Rc<Watch>,
     /// When it has been without a request for too long.
@@ -149,7 +188,7 @@ struct Driver<T, F, R> {
 impl<T, F, R> Driver<T, F, R>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(http::Request<h2::RecvStream>, SendResponse<Bytes>) -> R,
+    F: Fn(http::Request<h2::RecvStream>, SendResponse<Piece>) -> R,
     R: Future<Output = Outcome>,
 {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
@@ -160,13 +199,20 @@ where
             self.end();
         }
         loop {
+            self.watch.read_on();
             self.poll_requests(context);
             match self.connection.poll_accept(context) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.requests.push((self.begin)(request, respond));
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(failed(error))),
+                Poll::Ready(Some(Err(error))) => {
+                    self.is_told = !error.is_io();
+                    return Poll::Ready(Err(failed(error)));
+                }
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending if self.watch.has_many_trailers() && !self.is_calmed => self.calm(),
+                // What ended was no head of a request.
+                Poll::Pending if self.watch.is_held() => {}
                 Poll::Pending => break,
             }
         }
@@ -181,13 +227,20 @@ where
                 Outcome::TakenBack => self.taken_back + 1,
             };
             if self.taken_back == MAX_TAKEN_BACK {
-                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                self.calm();
             }
         }
         if was_busy && self.requests.is_empty() {
             let now = Instant::now();
             self.idle_end = now + self.patience.idle;
             self.last = self.last.map(|last| last.max(now + LINGER));
+        }
+    }
+
+    /// Ends the connection at once.
+    fn calm(&mut self) {
+        if !std::mem::replace(&mut self.is_calmed, true) {
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         }
     }
 

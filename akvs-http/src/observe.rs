@@ -20,7 +20,7 @@ use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::LocalBoxFuture;
 
-use crate::answers::{AnswerMemory, SMALL_BYTES, Shared};
+use crate::answers::{AnswerMemory, Held, SMALL_BYTES, Shared};
 use crate::app::State;
 use crate::connection::{Answer, Asker, UnderWay};
 use crate::metrics::{Cells, Labels};
@@ -158,7 +158,9 @@ fn hold(
     }
     let method = response.request().method();
     let (is_head, is_read) = (method == Method::HEAD, method == Method::GET);
-    let (request, response) = response.into_parts();
+    let (request, mut response) = response.into_parts();
+    // By a route that knew how large it would be.
+    let reserved = response.extensions_mut().remove::<Held>();
     let (response, body) = response.into_parts();
     let bytes = match body.try_into_bytes() {
         Ok(bytes) if !is_head => bytes,
@@ -172,7 +174,7 @@ fn hold(
             return (ServiceResponse::new(request, response), None);
         }
     };
-    match memory.share(&bytes) {
+    match memory.share(&bytes, reserved) {
         Err(error) if is_read => {
             let response = problem::respond(&request, &error);
             (ServiceResponse::new(request, response), None)

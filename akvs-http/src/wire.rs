@@ -1,8 +1,10 @@
 //! Entries and outcomes as headers.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 
-use actix_web::body;
+use actix_web::body::{self, BodySize, MessageBody};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -66,8 +68,8 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
 /// The response that gives an entry, or a part of it.
 pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
     let length = entry.value.len();
-    let (mut response, range) = match part {
-        Part::Whole => (HttpResponse::Ok().body(entry.value), None),
+    let (response, range) = match part {
+        Part::Whole => (HttpResponse::Ok().body(entry.value.clone()), None),
         Part::Bytes(start, end) => {
             let mut part = entry.value.slice(start..end);
             if part.len() < length / 2 {
@@ -79,6 +81,35 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
         }
         Part::Outside => return outside(&entry, length),
     };
+    describe(response, entry, range)
+}
+
+/// The response that gives the head of an entry whose value has so many bytes and was not read.
+pub(crate) fn head(entry: Entry, bytes: usize) -> HttpResponse {
+    let response = HttpResponse::Ok().body(Untold(bytes as u64));
+    describe(response, entry, None)
+}
+
+/// The body of an answer to HEAD, of so many bytes, none of which are there.
+struct Untold(u64);
+
+impl MessageBody for Untold {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Says what a response gives of an entry.
+fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> HttpResponse {
     let headers = response.headers_mut();
     let Representation {
         content_type,
@@ -115,7 +146,8 @@ pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
     response
 }
 
-fn outside(entry: &Entry, length: usize) -> HttpResponse {
+/// The response to a reader that wants none of the bytes that there are.
+pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
     let text = format!("the range lies outside of the value's {length} bytes");
     let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
     let mut response = HttpResponse::RangeNotSatisfiable()

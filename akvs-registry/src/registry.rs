@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use akvs_core::engine::Capabilities;
 use akvs_core::{
-    CacheStats, Census, Entry, Error, Key, Namespace, NamespaceInfo, Op, Outcome, Result, Settings,
-    SettingsPatch, Timestamp, Txn, View, Views,
+    CacheStats, Census, Entry, Error, Found, Key, Namespace, NamespaceInfo, Op, Outcome, Result,
+    Settings, SettingsPatch, Timestamp, Txn, View, Views,
 };
 use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
 
@@ -52,6 +52,16 @@ impl Registry {
             Some(server) => server.find(key).await,
             None => Key::check(key).map(|()| None),
         }
+    }
+
+    /// The entry of a key, or the error `not_found`; a value of more bytes than `most` is left where it is, unless it is
+    /// in memory.
+    pub async fn peek(&self, name: &str, key: &[u8], most: usize) -> Result<Found> {
+        let found = match self.existing(name)? {
+            Some(server) => server.peek(key, most).await?,
+            None => Key::check(key).map(|()| None)?,
+        };
+        found.ok_or_else(Error::not_found)
     }
 
     /// The entry of a key, or the error `not_found`.

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use akvs_core::{
-    Code, Entry, Error, Key, Namespace, Op, Outcome, Result, Settings, SettingsPatch, Store, Txn,
+    Code, Entry, Error, Found, Key, Namespace, Op, Outcome, Result, Settings, SettingsPatch, Store,
+    Txn,
 };
 use bytes::Bytes;
 
@@ -118,24 +119,32 @@ impl Server {
 
     /// The entry of a key, if it has one at this moment.
     pub async fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let found = self.peek(key, usize::MAX).await?;
+        Ok(found.map(|found| found.entry))
+    }
+
+    /// The same; a value of more bytes than `most` is left where it is, unless it is in memory.
+    pub async fn peek(&self, key: &[u8], most: usize) -> Result<Option<Found>> {
         Key::check(key)?;
         let store = self.store();
         if let Some(entry) = store.find_cached(key) {
             // Without a deadline there is no need to know what time it is.
             let live = entry.deadline.is_none() || entry.is_live(self.committer.clock().now());
-            return Ok(live.then_some(entry));
+            return Ok(live.then(|| entry.into()));
         }
         if !store.exists() {
             return Ok(None);
         }
         let now = self.committer.clock().now();
         if self.committer.is_resident() {
-            return store.find_stored(key, now);
+            let is_copied = store.database().capabilities().durable;
+            let most = if is_copied { most } else { usize::MAX };
+            return store.peek_stored(key, most, now);
         }
         // The disk may have to be waited for, which must not hold up the thread's other callers.
         let (store, key) = (store.clone(), key.to_vec());
         let reads = self.committer.reads();
-        reads.run(move || store.find_stored(&key, now)).await
+        reads.run(move || store.peek_stored(&key, most, now)).await
     }
 
     /// Follows the changes of the namespace, also beyond a drop of it, and of one that does not exist yet. It does not

@@ -1,5 +1,7 @@
 //! Answers that nobody reads cost no more than the memory that is set for them, and large ones are held once.
 
+mod unread;
+
 use std::collections::BTreeSet;
 
 use akvs_http::Options;

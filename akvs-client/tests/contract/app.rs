@@ -131,6 +131,20 @@ impl TestApp {
         TestApp::with_folder(setup)
     }
 
+    /// A server over this engine, whose data is expected to be in memory, or else to be waited for; without a cache.
+    pub(crate) fn over_engine(
+        engine: Arc<dyn Engine>,
+        http: Options,
+        is_resident: bool,
+    ) -> TestApp {
+        let mut setup = Setup::from(http);
+        setup.database.cache_bytes = 0;
+        if !is_resident {
+            setup.committer.resident_bytes = 0;
+        }
+        TestApp::over(engine, None, setup, Arc::new(SystemClock::new()))
+    }
+
     fn with_folder(setup: Setup) -> TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");

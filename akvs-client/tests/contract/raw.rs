@@ -104,7 +104,8 @@ impl Connection {
         Connection::over(TcpStream::from(OwnedFd::from(stream)))
     }
 
-    fn over(stream: TcpStream) -> Connection {
+    /// The same connection as this handle of it.
+    pub(crate) fn over(stream: TcpStream) -> Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream
             .set_write_timeout(Some(PATIENCE))

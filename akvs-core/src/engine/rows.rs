@@ -111,6 +111,12 @@ impl Stored {
         })
     }
 
+    /// How long its value is, where that is apart and has more bytes than `most`.
+    pub(crate) fn left_bytes(&self, most: usize) -> Option<usize> {
+        self.apart?;
+        Some(self.value_bytes()).filter(|bytes| *bytes > most)
+    }
+
     /// The entry with its value, whose row is read where there is one; none where that is another one's.
     pub(crate) fn whole(
         self,

@@ -1,7 +1,7 @@
 //! Ranges of bytes (RFC 9110, section 14): which part of a value a reader wants.
 
 use actix_web::http::header::{HeaderMap, IF_RANGE, RANGE};
-use akvs_core::Entry;
+use akvs_core::Found;
 
 use super::tags;
 
@@ -16,7 +16,7 @@ pub(crate) enum Part {
 }
 
 /// What `Range` and `If-Range` say. One range is heeded; several, or one that cannot be read, give the whole.
-pub(crate) fn part(headers: &HeaderMap, entry: &Entry) -> Part {
+pub(crate) fn part(headers: &HeaderMap, found: &Found) -> Part {
     let mut lines = headers.get_all(RANGE);
     let Some(range) = lines.next().and_then(|range| range.to_str().ok()) else {
         return Part::Whole;
@@ -27,12 +27,12 @@ pub(crate) fn part(headers: &HeaderMap, entry: &Entry) -> Part {
     if let Some(tag) = headers.get(IF_RANGE) {
         // A date never says enough: the value may have changed twice within its second (sections 8.8.2.2 and 13.1.5).
         let tag = tags::parse_one(tag.as_bytes().trim_ascii());
-        let is_current = |tag: tags::Tag<'_>| tag.revision() == Some(entry.revision);
+        let is_current = |tag: tags::Tag<'_>| tag.revision() == Some(found.entry.revision);
         if !tag.is_some_and(|tag| !tag.is_weak && is_current(tag)) {
             return Part::Whole;
         }
     }
-    parse_range(range, entry.value.len()).unwrap_or(Part::Whole)
+    parse_range(range, found.value_bytes()).unwrap_or(Part::Whole)
 }
 
 fn parse_range(range: &str, length: usize) -> Option<Part> {

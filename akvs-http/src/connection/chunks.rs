@@ -3,10 +3,22 @@
 //! The bytes are passed on as they are and decoded by the framework; here only their end is looked for, and what is
 //! written badly, by the same rules: so both find the same end.
 
+/// The most bytes of a body that carry nothing: extensions, trailers, blanks and leading zeros of sizes, together.
+const MAX_SPARE_BYTES: u32 = 16 << 10;
+
 /// How far the chunks of a body were read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunks {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Chunks {
+    at: At,
+    /// How many bytes of the body carried nothing so far.
+    spare: u32,
+}
+
+/// Where in a body in chunks its next byte is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
     /// Before the first digit of a size.
+    #[default]
     Size,
     /// Behind a digit of this size.
     Digits(u64),
@@ -33,18 +45,23 @@ impl Chunks {
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, (usize, &'static str)> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at)
-            && *self != Chunks::Done
+            && self.at != At::Done
         {
-            if let Chunks::Data(left) = *self {
+            if let At::Data(left) = self.at {
                 let some = left.min((bytes.len() - at) as u64);
                 at += some as usize;
-                *self = match left - some {
-                    0 => Chunks::DataEnd,
-                    left => Chunks::Data(left),
+                self.at = match left - some {
+                    0 => At::DataEnd,
+                    left => At::Data(left),
                 };
                 continue;
             }
-            *self = self.after(*byte).map_err(|why| (at, why))?;
+            self.spare += u32::from(self.at.is_spare(*byte));
+            if self.spare > MAX_SPARE_BYTES {
+                let why = "more than 16384 bytes of chunk extensions, trailers and leading zeros";
+                return Err((at, why));
+            }
+            self.at = self.at.after(*byte).map_err(|why| (at, why))?;
             at += 1;
         }
         Ok(at)
@@ -52,43 +69,60 @@ impl Chunks {
 
     /// Whether the whole body was read.
     pub(super) fn is_done(self) -> bool {
-        self == Chunks::Done
+        self.at == At::Done
+    }
+}
+
+impl At {
+    /// Whether a byte that comes here carries nothing, so that there could be any number of them.
+    fn is_spare(self, byte: u8) -> bool {
+        match self {
+            At::Blanks(_) | At::Extension(_) | At::Trailer => true,
+            At::Line => byte != b'\r',
+            At::Digits(size) => size == 0 && byte == b'0',
+            At::Size
+            | At::SizeEnd(_)
+            | At::Data(_)
+            | At::DataEnd
+            | At::DataLineFeed
+            | At::TrailerLineFeed
+            | At::LastLineFeed
+            | At::Done => false,
+        }
     }
 
     /// What comes after this byte, which is none of the data.
-    fn after(self, byte: u8) -> Result<Chunks, &'static str> {
+    fn after(self, byte: u8) -> Result<At, &'static str> {
         const SIZE: &str = "malformed chunk size: expected hexadecimal digits and a line end";
         const DATA: &str = "a chunk is longer than its size";
         const TRAILER: &str = "malformed trailer: expected a line end";
         Ok(match (self, byte) {
-            (Chunks::Size, byte) => Chunks::Digits(digit(byte).ok_or(SIZE)?),
-            (Chunks::Digits(size), byte) if byte.is_ascii_hexdigit() => {
+            (At::Size, byte) => At::Digits(digit(byte).ok_or(SIZE)?),
+            (At::Digits(size), byte) if byte.is_ascii_hexdigit() => {
                 let digit = digit(byte).ok_or(SIZE)?;
-                Chunks::Digits(size.checked_mul(16).ok_or("a chunk is too large")? + digit)
+                At::Digits(size.checked_mul(16).ok_or("a chunk is too large")? + digit)
             }
-            (Chunks::Digits(size) | Chunks::Blanks(size), b' ' | b'\t') => Chunks::Blanks(size),
-            (Chunks::Digits(size) | Chunks::Blanks(size), b';') => Chunks::Extension(size),
-            (Chunks::Digits(size) | Chunks::Blanks(size) | Chunks::Extension(size), b'\r') => {
-                Chunks::SizeEnd(size)
-            }
-            (Chunks::Digits(_) | Chunks::Blanks(_), _) => return Err(SIZE),
-            (Chunks::Extension(_), 0..=8 | 10..=31 | 127) => {
+            (At::Digits(size) | At::Blanks(size), b' ' | b'\t') => At::Blanks(size),
+            (At::Digits(size) | At::Blanks(size), b';') => At::Extension(size),
+            (At::Digits(size) | At::Blanks(size) | At::Extension(size), b'\r') => At::SizeEnd(size),
+            (At::Digits(_) | At::Blanks(_), _) => return Err(SIZE),
+            (At::Extension(_), 0..=8 | 10..=31 | 127) => {
                 return Err("invalid character in a chunk extension");
             }
-            (Chunks::Extension(size), _) => Chunks::Extension(size),
-            (Chunks::SizeEnd(0), b'\n') => Chunks::Line,
-            (Chunks::SizeEnd(size), b'\n') => Chunks::Data(size),
-            (Chunks::SizeEnd(_), _) => return Err(SIZE),
-            (Chunks::DataEnd, b'\r') => Chunks::DataLineFeed,
-            (Chunks::DataLineFeed, b'\n') => Chunks::Size,
-            (Chunks::DataEnd | Chunks::DataLineFeed, _) => return Err(DATA),
-            (Chunks::Line, b'\r') => Chunks::LastLineFeed,
-            (Chunks::Trailer, b'\r') => Chunks::TrailerLineFeed,
-            (Chunks::Line | Chunks::Trailer, _) => Chunks::Trailer,
-            (Chunks::TrailerLineFeed, b'\n') => Chunks::Line,
-            (Chunks::LastLineFeed, b'\n') => Chunks::Done,
-            (Chunks::TrailerLineFeed | Chunks::LastLineFeed, _) => return Err(TRAILER),
-            (Chunks::Data(_) | Chunks::Done, _) => self,
+            (At::Extension(size), _) => At::Extension(size),
+            (At::SizeEnd(0), b'\n') => At::Line,
+            (At::SizeEnd(size), b'\n') => At::Data(size),
+            (At::SizeEnd(_), _) => return Err(SIZE),
+            (At::DataEnd, b'\r') => At::DataLineFeed,
+            (At::DataLineFeed, b'\n') => At::Size,
+            (At::DataEnd | At::DataLineFeed, _) => return Err(DATA),
+            (At::Line, b'\r') => At::LastLineFeed,
+            (At::Trailer, b'\r') => At::TrailerLineFeed,
+            (At::Line | At::Trailer, _) => At::Trailer,
+            (At::TrailerLineFeed, b'\n') => At::Line,
+            (At::LastLineFeed, b'\n') => At::Done,
+            (At::TrailerLineFeed | At::LastLineFeed, _) => return Err(TRAILER),
+            (At::Data(_) | At::Done, _) => self,
         })
     }
 }
@@ -104,7 +138,7 @@ mod tests {
     /// How many bytes are of the body, read in two pieces cut at every place.
     fn length(bytes: &[u8]) -> Result<usize, &'static str> {
         let results = (0..=bytes.len()).map(|cut| {
-            let mut chunks = Chunks::Size;
+            let mut chunks = Chunks::default();
             let first = chunks.read(&bytes[..cut]).map_err(|(_, why)| why)?;
             let second = chunks.read(&bytes[first..]).map_err(|(_, why)| why)?;
             match chunks.is_done() {
@@ -153,6 +187,25 @@ mod tests {
             "0\r\n\r\r\n",
         ] {
             assert!(length(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_carries_nothing_has_a_bound() {
+        let body = |spare: usize| {
+            let zeros = format!("{}5\r\nhello\r\n", "0".repeat(spare));
+            let blanks = format!("5{}\r\nhello\r\n", " ".repeat(spare));
+            let one = format!("5;{}\r\nhello\r\n", "a".repeat(spare));
+            let many = format!("1;{}\r\nx\r\n", "a".repeat(99)).repeat(spare / 99 + 1);
+            let trailer = format!("0\r\n{}\r\n\r\n", "a".repeat(spare));
+            let trailers = format!("0\r\n{}\r\n", "a\r\n".repeat(spare / 2));
+            [zeros, blanks, one, many, trailer, trailers]
+        };
+        for (spare, is_taken) in [(9_000, true), (20_000, false)] {
+            for begin in body(spare) {
+                let read = Chunks::default().read(begin.as_bytes());
+                assert_eq!(read.is_ok(), is_taken, "{spare}: {}", &begin[..9]);
+            }
         }
     }
 }

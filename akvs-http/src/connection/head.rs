@@ -334,7 +334,7 @@ impl Framing {
         match (self.is_chunked, self.length) {
             (true, _) if is_old => refused("Transfer-Encoding in a request of HTTP/1.0"),
             (true, Some(_)) => refused("both Content-Length and Transfer-Encoding: expected one"),
-            (true, None) => Ok(Body::Chunks(Chunks::Size)),
+            (true, None) => Ok(Body::Chunks(Chunks::default())),
             (false, None) if is_old && method == "POST" => {
                 refused("missing field: Content-Length, which HTTP/1.0 requires")
             }

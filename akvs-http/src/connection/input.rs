@@ -22,6 +22,11 @@ use super::progress::Progress;
 const HELD_BYTES: usize = 4 << 10;
 /// How many bytes are read at once where the framework has no buffer for them.
 const READ_BYTES: usize = 4 << 10;
+/// The most bytes that are taken in behind the beginning of an answer, of a body that nothing reads any more or behind
+/// the last request: a client that sends a value before it looks for the answer is to find it.
+pub(super) const MAX_REST_BYTES: u64 = 32 << 20;
+/// The most bytes of empty lines before a request.
+const MAX_BLANK_BYTES: usize = 4 << 10;
 /// A request in place of one that is refused.
 const REFUSED: &[u8] = b"GET * HTTP/1.1\r\nHost: refused\r\nConnection: close\r\n\r\n";
 
@@ -49,6 +54,10 @@ pub(super) struct Input {
     searched: usize,
     /// What is left of the body of the request that was passed on last.
     body: Option<Body>,
+    /// How many bytes came behind the beginning of the answer.
+    rest: u64,
+    /// How many bytes of empty lines came behind the last request.
+    blank: usize,
     /// Whether only plain reads were passed on since all was answered.
     is_run: bool,
     /// Whether nothing more is taken for a request.
@@ -116,7 +125,11 @@ impl Input {
         std::task::ready!(Pin::new(stream).poll_read(context, buffer))?;
         let came = &mut buffer.filled_mut()[before..];
         self.is_end = came.is_empty();
+        let is_rest = self.is_rest(progress);
         let passed = self.examine(came, progress);
+        if is_rest {
+            self.count_rest(came.len());
+        }
         if self.cleared > 0 {
             // A refusal stands in their place.
             buffer.set_filled(before);
@@ -141,7 +154,24 @@ impl Input {
         if !self.is_over(progress) {
             self.bytes.extend_from_slice(some.filled());
         }
+        if self.is_rest(progress) {
+            self.count_rest(some.filled().len());
+        }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether what comes next serves nothing: its request is being answered already, or none follows.
+    fn is_rest(&self, progress: &Progress) -> bool {
+        match self.body {
+            Some(_) => progress.is_begun(),
+            None => self.is_over(progress),
+        }
+    }
+
+    /// Counts what serves nothing; a client that sends too much of it is not read any longer, however fast it is.
+    fn count_rest(&mut self, bytes: usize) {
+        self.rest += bytes as u64;
+        self.is_cut |= self.rest > MAX_REST_BYTES;
     }
 
     fn keep(&mut self, bytes: BytesMut, cleared: usize) {
@@ -179,7 +209,15 @@ impl Input {
                 return at;
             }
             match (scan_next(rest, self.searched), at) {
-                (Next::Blank(some), _) => at += some,
+                (Next::Blank(some), _) if self.blank < MAX_BLANK_BYTES => {
+                    at += some;
+                    self.blank += some;
+                }
+                (Next::Blank(_), 0) if progress.is_answered() => {
+                    self.refuse(Refusal::blank(MAX_BLANK_BYTES), progress);
+                    break;
+                }
+                (Next::Blank(_), _) => break,
                 (Next::Scan(Scan::Plain(length)), _) => {
                     // What is passed on before it was plain too, or is answered.
                     self.is_run = true;
@@ -214,7 +252,7 @@ impl Input {
     }
 
     fn passed(&mut self, length: usize, progress: &Progress) -> usize {
-        self.searched = 0;
+        (self.searched, self.blank, self.rest) = (0, 0, 0);
         progress.pass();
         if self.is_last {
             progress.close();

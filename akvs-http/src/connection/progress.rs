@@ -29,6 +29,8 @@ pub(super) struct Progress {
     /// Requests that were answered to the last byte.
     answered: Cell<u64>,
     under_way: Cell<usize>,
+    /// Whether the answer to the request that was passed on last has begun.
+    is_begun: Cell<bool>,
     /// Whether the connection ends with the answer that is under way.
     is_closing: Cell<bool>,
     /// The answer to the request that was passed on last, which is none.
@@ -43,6 +45,7 @@ impl Progress {
     /// Notes that one more request is passed on.
     pub(super) fn pass(&self) {
         self.passed.set(self.passed.get() + 1);
+        self.is_begun.set(false);
     }
 
     /// Notes that in place of a request this is to be answered.
@@ -70,6 +73,11 @@ impl Progress {
     /// Whether every request that was passed on is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.passed.get() == self.answered.get()
+    }
+
+    /// Whether the answer to the request that was passed on last has begun.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.get()
     }
 
     /// Whether a request is being answered.
@@ -156,6 +164,7 @@ impl UnderWay {
     pub(crate) fn settle(&self, head: &mut ResponseHead) {
         // A head that is used again still has the version of the answer before, which would speak for it.
         head.version = Version::HTTP_11;
+        self.0.is_begun.set(true);
         if self.0.is_closing() {
             head.set_connection_type(ConnectionType::Close);
         } else if head.connection_type() == ConnectionType::Close {

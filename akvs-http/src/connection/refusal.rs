@@ -1,7 +1,7 @@
 //! The answer to bytes that are no request: its status and its problem.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use akvs_core::{Code, Error};
 
@@ -44,6 +44,15 @@ impl Refusal {
         }
     }
 
+    /// More than so many bytes of empty lines where a head is expected.
+    pub(super) fn blank(limit: usize) -> Refusal {
+        let text = format!("more than {limit} bytes of empty lines: expected a request");
+        Refusal {
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            error: Error::new(Code::InvalidRequest, text).with("limit", limit),
+        }
+    }
+
     /// A target that is too long.
     pub(crate) fn long_target() -> Refusal {
         let text = format!("the request target has more than {MAX_TARGET_BYTES} bytes");
@@ -53,10 +62,23 @@ impl Refusal {
         }
     }
 
+    /// A request, or an answer, for which there is no memory.
+    pub(crate) fn overloaded(error: Error) -> Refusal {
+        Refusal {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            error,
+        }
+    }
+
     /// Its answer.
     pub(crate) fn response(&self) -> HttpResponse {
-        let title = self.status.canonical_reason().unwrap_or_default();
-        HttpResponseBuilder::new(self.status)
+        let mut title = self.status.canonical_reason().unwrap_or_default();
+        let mut response = HttpResponseBuilder::new(self.status);
+        if self.error.code() == Code::Overloaded {
+            title = problem::status(Code::Overloaded).1;
+            response.insert_header((RETRY_AFTER, 1));
+        }
+        response
             .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
             .body(problem::document_with(&self.error, self.status, title))
     }

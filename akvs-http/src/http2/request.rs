@@ -14,11 +14,16 @@ use h2::RecvStream;
 use super::Served;
 use crate::connection::{MAX_FIELDS, Refusal, is_host};
 
-/// A request of a connection, or why it is none.
+/// What a request takes without its fields, in bytes, about.
+const REQUEST_BYTES: usize = 4 << 10;
+/// What a field takes without its name and value.
+const FIELD_BYTES: usize = 256;
+
+/// A request of a connection and the memory that it takes, or why it is none.
 pub(super) fn request<S>(
     request: http::Request<RecvStream>,
     served: &Served<S>,
-) -> Result<Request, Refusal> {
+) -> Result<(Request, usize), Refusal> {
     let (parts, body) = request.into_parts();
     if parts.headers.len() > MAX_FIELDS {
         return Err(Refusal::large_head());
@@ -36,6 +41,11 @@ pub(super) fn request<S>(
     head.uri = uri(&parts.uri)?;
     head.version = Version::HTTP_2;
     head.peer_addr = served.peer;
+    let mut bytes = REQUEST_BYTES
+        + head
+            .uri
+            .path_and_query()
+            .map_or(0, |path| path.as_str().len());
     for (name, value) in &parts.headers {
         let name = HeaderName::from_bytes(name.as_str().as_bytes());
         let value = HeaderValue::from_bytes(value.as_bytes());
@@ -44,6 +54,7 @@ pub(super) fn request<S>(
                 "invalid field in the head of the request",
             ));
         };
+        bytes += FIELD_BYTES + name.as_str().len() + value.len();
         head.headers.append(name, value);
     }
     if let Some(authority) = parts.uri.authority() {
@@ -66,7 +77,7 @@ pub(super) fn request<S>(
     request
         .extensions_mut()
         .insert(std::rc::Rc::clone(&served.asker));
-    Ok(request)
+    Ok((request, bytes))
 }
 
 /// The path and the query; the authority of a tunnel, which has no path.

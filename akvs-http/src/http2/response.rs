@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
 
 use actix_http::Response;
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
@@ -14,30 +15,73 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 
-use super::{Outcome, Served};
+use super::Outcome;
+use super::held::Held;
+use super::piece::{Piece, Unsent};
+use crate::app::State;
+use crate::connection::{Patience, Refusal};
 
 /// The most bytes that are asked room for at once.
 const PART: usize = 64 << 10;
 
-/// Sends an answer; done when its client has taken it all, or will not.
-pub(super) async fn send<S, B: MessageBody>(
-    served: &Served<S>,
-    mut respond: SendResponse<Bytes>,
-    answer: Response<B>,
-    is_head: bool,
-) -> Outcome {
-    let (answer, body) = answer.into_parts();
-    let size = body.size();
-    let now = UNIX_EPOCH + Duration::from_millis(served.state.registry.now().as_millis());
-    let head = head(&answer, size, &httpdate::fmt_http_date(now));
-    let is_whole = is_head || size.is_eof();
-    let Ok(mut stream) = respond.send_response(head, is_whole) else {
-        return Outcome::TakenBack;
-    };
-    if !is_whole && let Err(reason) = send_body(&mut stream, body, served.patience.stall).await {
-        stream.send_reset(reason);
+/// What was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) is_head: bool,
+    /// Whether nothing was done, so that another answer may be given in place of the one that there is.
+    pub(super) is_read: bool,
+}
+
+/// The answers of a connection.
+pub(super) struct Answers<'a> {
+    pub(super) patience: Patience,
+    pub(super) state: &'a State,
+    pub(super) held: &'a Rc<Held>,
+}
+
+impl Answers<'_> {
+    /// Sends an answer; done when its client has taken it all, or will not. Where there is no memory for what waits to
+    /// be sent, a reader gets an error in its place.
+    pub(super) async fn send<B: MessageBody>(
+        &self,
+        respond: SendResponse<Piece>,
+        answer: Response<B>,
+        asked: Asked,
+    ) -> Outcome {
+        let bytes = match answer.body().size() {
+            BodySize::Sized(bytes) if !asked.is_head => bytes.min(PART as u64),
+            // A stream counts for itself.
+            BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
+        };
+        match self.held.answer(bytes as usize) {
+            Err(error) if asked.is_read => {
+                let answer: Response<BoxBody> = Refusal::overloaded(error).response().into();
+                self.transmit(respond, answer, false).await
+            }
+            // What was done is told whatever it takes.
+            _held => self.transmit(respond, answer, asked.is_head).await,
+        }
     }
-    Outcome::Answered
+
+    async fn transmit<B: MessageBody>(
+        &self,
+        mut respond: SendResponse<Piece>,
+        answer: Response<B>,
+        is_head: bool,
+    ) -> Outcome {
+        let (answer, body) = answer.into_parts();
+        let size = body.size();
+        let now = UNIX_EPOCH + Duration::from_millis(self.state.registry.now().as_millis());
+        let head = head(&answer, size, &httpdate::fmt_http_date(now));
+        let is_whole = is_head || size.is_eof();
+        let Ok(mut stream) = respond.send_response(head, is_whole) else {
+            return Outcome::TakenBack;
+        };
+        if !is_whole && let Err(reason) = send_body(&mut stream, body, self.patience.stall).await {
+            stream.send_reset(reason);
+        }
+        Outcome::Answered
+    }
 }
 
 fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<()> {
@@ -71,10 +115,12 @@ fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<(
 
 /// Sends a body; an error says how the stream is to end.
 async fn send_body(
-    stream: &mut SendStream<Bytes>,
+    stream: &mut SendStream<Piece>,
     body: impl MessageBody,
     stall: Duration,
 ) -> Result<(), Reason> {
+    let unsent = Rc::<Unsent>::default();
+    // What counts for it counts until all of it is sent.
     let mut body = pin!(body);
     loop {
         let next = poll_fn(|context| {
@@ -85,20 +131,22 @@ async fn send_body(
         });
         match next.await? {
             None => break,
-            Some(Ok(part)) => send_part(stream, part, stall).await?,
+            Some(Ok(part)) => send_part(stream, part, &unsent, stall).await?,
             // What was sent so far is not the whole.
             Some(Err(_)) => return Err(Reason::INTERNAL_ERROR),
         }
     }
     stream
-        .send_data(Bytes::new(), true)
-        .map_err(|_| Reason::CANCEL)
+        .send_data(Piece::end(), true)
+        .map_err(|_| Reason::CANCEL)?;
+    unsent.wait(stream, stall).await
 }
 
 /// Sends this much, in pieces that fit into the windows.
 async fn send_part(
-    stream: &mut SendStream<Bytes>,
+    stream: &mut SendStream<Piece>,
     mut part: Bytes,
+    unsent: &Rc<Unsent>,
     stall: Duration,
 ) -> Result<(), Reason> {
     while !part.is_empty() {
@@ -109,7 +157,7 @@ async fn send_part(
         let Ok(Some(Ok(room))) = room else {
             return Err(Reason::CANCEL);
         };
-        let piece = part.split_to(room.min(part.len()));
+        let piece = Piece::new(part.split_to(room.min(part.len())), unsent);
         stream.send_data(piece, false).map_err(|_| Reason::CANCEL)?;
     }
     Ok(())

@@ -11,18 +11,22 @@ use actix_service::Service;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::EXPECT;
-use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
 
-use super::{Outcome, Served, request, response};
+use super::held::Held;
+use super::piece::Piece;
+use super::response::{Answers, Asked};
+use super::{Outcome, Served, request};
+use crate::connection::Refusal;
 use crate::expect;
 
-/// Answers a request. It ends as soon as its client takes it back.
+/// Answers a request, whose target was too long or not. It ends as soon as its client takes it back.
 pub(super) async fn serve<S, B>(
     served: Rc<Served<S>>,
-    request: http::Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    held: Rc<Held>,
+    (request, is_long): (http::Request<RecvStream>, bool),
+    mut respond: SendResponse<Piece>,
 ) -> Outcome
 where
     S: Service<Request>,
@@ -30,18 +34,32 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody,
 {
-    let is_head = request.method() == Method::HEAD.as_str();
-    let mut request = match request::request(request, &served) {
-        Ok(request) => request,
+    let asked = Asked {
+        is_head: request.method() == Method::HEAD.as_str(),
+        is_read: request.method() == Method::GET.as_str()
+            || request.uri().path().starts_with("/get/"),
+    };
+    let answers = Answers {
+        patience: served.patience,
+        state: &served.state,
+        held: &held,
+    };
+    let taken = match is_long {
+        true => Err(Refusal::long_target()),
+        false => request::request(request, &served)
+            .and_then(|(request, bytes)| Ok((request, held.head(bytes)?))),
+    };
+    let (mut request, head) = match taken {
+        Ok(taken) => taken,
         Err(refusal) => {
             let answer = refusal.response().into();
-            return response::send(&served, respond, answer, is_head).await;
+            return answers.send(respond, answer, asked).await;
         }
     };
     if is_waiting(&request) {
         request = match expect::invite(request, Arc::clone(&served.state)).await {
             Ok(request) => request,
-            Err(refused) => return response::send(&served, respond, refused.into(), is_head).await,
+            Err(refused) => return answers.send(respond, refused.into(), asked).await,
         };
         let mut go_on = http::Response::new(());
         *go_on.status_mut() = http::StatusCode::CONTINUE;
@@ -52,9 +70,10 @@ where
     let Some(answered) = unless_reset(&mut respond, served.app.call(request)).await else {
         return Outcome::TakenBack;
     };
+    drop(head);
     match answered {
-        Ok(answer) => response::send(&served, respond, answer.into(), is_head).await,
-        Err(error) => response::send(&served, respond, error.into(), is_head).await,
+        Ok(answer) => answers.send(respond, answer.into(), asked).await,
+        Err(error) => answers.send(respond, error.into(), asked).await,
     }
 }
 
@@ -66,7 +85,7 @@ fn is_waiting(request: &Request) -> bool {
 
 /// What comes of this, or none where the client takes the request back before.
 async fn unless_reset<T>(
-    respond: &mut SendResponse<Bytes>,
+    respond: &mut SendResponse<Piece>,
     answer: impl Future<Output = T>,
 ) -> Option<T> {
     let mut answer = pin!(answer);

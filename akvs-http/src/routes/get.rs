@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::engine::Limit;
-use akvs_core::{Code, Entry, Error, Key, Namespace, Result, Timestamp, View};
+use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp, View};
 use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 use utoipa::ToSchema;
 
 use super::list;
-use crate::answers::Held;
+use crate::answers::{Held, SMALL_BYTES};
 use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
 use crate::item::{Form, Item};
@@ -138,7 +137,14 @@ fn render(view: &View, keys: &[Key], now: Timestamp, held: &mut Held) -> Result<
         }
         let mut size = 0;
         let mut item = Rendering::default();
-        match find(view, key, now)? {
+        let mut read = view.find(key.as_bytes(), SMALL_BYTES, now)?;
+        if let Some(bytes) = read.as_ref().and_then(|found| found.left_bytes) {
+            // Before it is read.
+            check(value_bytes + bytes)?;
+            held.grow(held_bytes + bytes)?;
+            read = view.find(key.as_bytes(), usize::MAX, now)?;
+        }
+        match read.map(|found| found.entry) {
             Some(entry) => {
                 size = entry.value.len();
                 value_bytes += size;
@@ -174,10 +180,4 @@ fn check(value_bytes: usize) -> Result<()> {
         "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
     );
     Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES))
-}
-
-fn find(view: &View, key: &Key, now: Timestamp) -> Result<Option<Entry>> {
-    let next = [key.as_bytes(), &[0]].concat();
-    let page = view.entries(key.as_bytes(), Some(&next), Limit::rows(1), now)?;
-    Ok(page.entries.into_iter().next().map(|(_, entry)| entry))
 }

@@ -76,7 +76,7 @@ async fn import(
             (wanted.clone(), patience),
         ),
         wanted,
-        memory: state.body_memory.reserve(),
+        memory: state.body_memory.reserve(request.version()),
     };
     import.run(payload).await
 }

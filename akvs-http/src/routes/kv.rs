@@ -6,15 +6,16 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{
-    Action, Code, Condition, Entry, Error, Key, Namespace, Op, Outcome, Result, Timestamp, Ttl,
+    Action, Code, Condition, Error, Found, Key, Namespace, Op, Outcome, Result, Timestamp, Ttl,
     apply,
 };
 use bytes::Bytes;
 
 use super::{long_poll, namespaces};
+use crate::answers::{Held, SLICE_BYTES, SMALL_BYTES};
 use crate::app::State;
 use crate::auth::{Grant, Right, Scope};
-use crate::conditions::Reading;
+use crate::conditions::{Part, Reading};
 use crate::params::{self, Params, Verb};
 use crate::path::{self, KeyPath};
 use crate::{body, conditions, problem, wire};
@@ -78,15 +79,15 @@ async fn get(
     grant: &Grant,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
-    let mut entry = state.registry.get(&path.namespace, &path.key).await?;
+    let mut found = peek(state, &path, SMALL_BYTES).await?;
     let headers = request.headers();
     let wait = conditions::wait(headers);
     if let Some(wait) = wait
-        && reading(request, state, &entry)? == Reading::Unchanged
+        && reading(request, state, &found)? == Reading::Unchanged
     {
-        entry = long_poll::until_changed(headers, state, grant, &path, wait).await?;
+        found = long_poll::until_changed(headers, state, grant, &path, wait).await?;
     }
-    let mut response = read(request, state, entry)?;
+    let mut response = read(request, state, &path, found).await?;
     if let Some(wait) = wait {
         let applied = format!("wait={}", wait.as_secs());
         if let Ok(applied) = HeaderValue::try_from(applied) {
@@ -96,17 +97,50 @@ async fn get(
     Ok(response)
 }
 
-/// The answer to a reader of an entry: all of it, a part, or that nothing has changed.
-fn read(request: &HttpRequest, state: &State, entry: Entry) -> Result<HttpResponse> {
-    Ok(match reading(request, state, &entry)? {
-        Reading::Unchanged => wire::unchanged(&entry),
-        Reading::Value(part) => wire::entry(entry, part),
-    })
+async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<Found> {
+    let KeyPath { namespace, key } = path;
+    state.registry.peek(namespace, key, most).await
 }
 
-fn reading(request: &HttpRequest, state: &State, entry: &Entry) -> Result<Reading> {
+/// The answer to a reader of an entry: all of it, a part, or that nothing has changed. A large value is read only where
+/// it is needed, once there is memory for it.
+async fn read(
+    request: &HttpRequest,
+    state: &State,
+    path: &KeyPath<'_>,
+    mut found: Found,
+) -> Result<HttpResponse> {
+    let mut held: Option<Held> = None;
+    loop {
+        let part = match reading(request, state, &found)? {
+            Reading::Unchanged => return Ok(wire::unchanged(&found.entry)),
+            Reading::Value(part) => part,
+        };
+        let Some(bytes) = found.left_bytes else {
+            let mut response = wire::entry(found.entry, part);
+            if let Some(held) = held {
+                response.extensions_mut().insert(held);
+            }
+            return Ok(response);
+        };
+        if part == Part::Outside {
+            return Ok(wire::outside(&found.entry, bytes));
+        }
+        if *request.method() == Method::HEAD {
+            return Ok(wire::head(found.entry, bytes));
+        }
+        match &mut held {
+            Some(held) => held.grow(bytes + SLICE_BYTES)?,
+            None => held = Some(state.answer_memory.hold(bytes + SLICE_BYTES)?),
+        }
+        // Another one may be there by now, which may be larger.
+        found = peek(state, path, bytes).await?;
+    }
+}
+
+fn reading(request: &HttpRequest, state: &State, found: &Found) -> Result<Reading> {
     let now = || state.registry.now();
-    conditions::of_read(request.method(), request.headers(), entry, now)
+    conditions::of_read(request.method(), request.headers(), found, now)
 }
 
 async fn post(

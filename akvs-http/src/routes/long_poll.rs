@@ -4,12 +4,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
-use akvs_core::{Entry, Key, Namespace, Result};
+use akvs_core::{Found, Key, Namespace, Result};
 use akvs_server::{Filter, Start, Step, WatchOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 
+use crate::answers::SMALL_BYTES;
 use crate::app::State;
 use crate::auth::{Demand, Grant, Right};
 use crate::conditions;
@@ -23,7 +24,7 @@ pub(super) async fn until_changed(
     grant: &Grant,
     path: &KeyPath<'_>,
     wait: Duration,
-) -> Result<Entry> {
+) -> Result<Found> {
     let key = Key::new(Bytes::copy_from_slice(&path.key))?;
     let name = Namespace::new(&path.namespace)?;
     let demand = Demand::Key(name.clone(), key.clone());
@@ -37,11 +38,14 @@ pub(super) async fn until_changed(
     let mut watch = state.registry.watch(&name, options).await?;
     loop {
         // Only now: what changes from here on the watch tells.
-        let entry = state.registry.get(&path.namespace, &path.key).await?;
+        let found = state
+            .registry
+            .peek(&path.namespace, &path.key, SMALL_BYTES)
+            .await?;
         // It may have been a long time.
         permit.check(|| state.registry.now())?;
-        if !conditions::is_unchanged(headers, entry.revision)? {
-            return Ok(entry);
+        if !conditions::is_unchanged(headers, found.entry.revision)? {
+            return Ok(found);
         }
         match select(watch.next(), time.as_mut()).await {
             Either::Left((
@@ -51,7 +55,7 @@ pub(super) async fn until_changed(
             Either::Left((Some(Err(error)), _)) => return Err(error),
             Either::Left((None | Some(Ok(Step::Reset(_))), _)) | Either::Right(_) => {
                 permit.check(|| state.registry.now())?;
-                return Ok(entry);
+                return Ok(found);
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use akvs_http::Options;
 
 use super::frames::{
-    CONTINUATION, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS,
-    fields, frame, get,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM,
+    SETTINGS, fields, frame, get,
 };
 use crate::app::TestApp;
 
@@ -17,20 +17,20 @@ const SOON: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_secs(20);
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
-const ENHANCE_YOUR_CALM: u32 = 11;
-const INITIAL_WINDOW_SIZE: u16 = 4;
+pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
+pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// A frame that came.
 #[derive(Debug)]
-struct Frame {
-    kind: u8,
+pub(super) struct Frame {
+    pub(super) kind: u8,
     stream: u32,
     payload: Vec<u8>,
 }
 
 impl Frame {
     /// The code of an error, in the last four bytes of a reset, and behind the stream of a farewell.
-    fn code(&self) -> u32 {
+    pub(super) fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         let code = self.payload[at..at + 4].try_into();
         u32::from_be_bytes(code.expect("a code"))
@@ -38,10 +38,10 @@ impl Frame {
 }
 
 /// A client that keeps to no rule but that of frames.
-struct Raw(TcpStream);
+pub(super) struct Raw(TcpStream);
 
 impl Raw {
-    fn connect(app: &TestApp, settings: &[u8]) -> Raw {
+    pub(super) fn connect(app: &TestApp, settings: &[u8]) -> Raw {
         let stream = TcpStream::connect(app.address).expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
@@ -52,7 +52,7 @@ impl Raw {
     }
 
     /// Whether the other side still listens is seen when reading.
-    fn send(&mut self, bytes: &[u8]) {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
@@ -75,12 +75,21 @@ impl Raw {
     }
 
     /// The next frame of this kind.
-    fn next_of(&mut self, kind: u8) -> Option<Frame> {
+    pub(super) fn next_of(&mut self, kind: u8) -> Option<Frame> {
         std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind)
     }
 
+    /// The next data of a stream.
+    pub(super) fn data_of(&mut self, stream: u32) -> Vec<u8> {
+        let is_wanted = |frame: &Frame| {
+            (frame.kind, frame.stream) == (DATA, stream) && !frame.payload.is_empty()
+        };
+        let found = std::iter::from_fn(|| self.next()).find(is_wanted);
+        found.expect("data").payload
+    }
+
     /// Waits until all that was sent is read; whether the connection is still there.
-    fn is_read(&mut self) -> bool {
+    pub(super) fn is_read(&mut self) -> bool {
         self.send(&frame(PING, 0, 0, b"are you?"));
         std::iter::from_fn(|| self.next())
             .any(|frame| frame.kind == PING && frame.payload == b"are you?")
@@ -91,7 +100,7 @@ fn post(stream: u32) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &fields("POST", "/kv/ns/key"))
 }
 
-fn setting(name: u16, value: u32) -> Vec<u8> {
+pub(super) fn setting(name: u16, value: u32) -> Vec<u8> {
     [&name.to_be_bytes()[..], &value.to_be_bytes()].concat()
 }
 

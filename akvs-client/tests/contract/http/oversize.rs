@@ -2,6 +2,8 @@
 //!
 //! The bounds: 96 fields, 128 KiB for the whole head, just under 64 KiB for the target.
 
+use super::frames::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, frame, get};
+use super::limits::Raw;
 use crate::app::TestApp;
 use crate::raw::Connection;
 
@@ -65,6 +67,75 @@ fn a_target_has_less_than_64_kib() {
         assert_eq!(answer.refusal(), (414, "invalid_request".into()), "{bytes}");
         assert_eq!(answer.problem()["limit"], 65_534);
         assert!(connection.is_ended());
+    }
+}
+
+/// `/kv/ns/` and so many `a` as a text of HTTP/2 (RFC 7541, section 5.2), by the Huffman code or not.
+fn target(bytes: usize, is_coded: bool) -> Vec<u8> {
+    let letters = "a".repeat(bytes - 7);
+    let mut text = format!("/kv/ns/{letters}").into_bytes();
+    if is_coded {
+        let code = |letter: char| match letter {
+            '/' => "011000",
+            'a' => "00011",
+            'k' => "1110101",
+            'v' => "1110111",
+            'n' => "101010",
+            _ => "01000",
+        };
+        let mut bits: String = text.iter().map(|byte| code(char::from(*byte))).collect();
+        bits.push_str(&"1".repeat(bits.len().next_multiple_of(8) - bits.len()));
+        let bytes = bits.as_bytes().chunks(8).map(|bits| {
+            let bits = std::str::from_utf8(bits).expect("bits");
+            u8::from_str_radix(bits, 2).expect("a byte")
+        });
+        text = bytes.collect();
+    }
+    let mut length = vec![if is_coded { 255 } else { 127 }];
+    let mut more = text.len() - 127;
+    while more >= 128 {
+        length.push(u8::try_from(more % 128 + 128).expect("a byte"));
+        more /= 128;
+    }
+    length.push(u8::try_from(more).expect("a byte"));
+    [length, text].concat()
+}
+
+#[test]
+fn a_target_has_less_than_64_kib_over_http_2_too() {
+    let app = TestApp::start();
+    // Not kept, kept and never kept in the table of fields; in frames of any length.
+    for (name, frame_bytes) in [(0x04, 16_384), (0x44, 16_384), (0x14, 12_000)] {
+        for is_coded in [false, true] {
+            let mut raw = Raw::connect(&app, b"");
+            for (number, bytes) in (0_u32..).zip([65_000, 65_534, 65_535, 70_000, 100_000]) {
+                let stream = 4 * number + 1;
+                let fields = [&[0x82, 0x86, name][..], &target(bytes, is_coded)].concat();
+                let fields = [&fields[..], b"\x01\x09localhost\x40\x01x\x01y"].concat();
+                let mut parts = fields.chunks(frame_bytes).peekable();
+                let first = parts.next().expect("a part");
+                raw.send(&frame(HEADERS, END_STREAM, stream, first));
+                while let Some(part) = parts.next() {
+                    let end = if parts.peek().is_none() {
+                        END_HEADERS
+                    } else {
+                        0
+                    };
+                    raw.send(&frame(CONTINUATION, end, stream, part));
+                }
+                let body = raw.data_of(stream);
+                let problem: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+                let status = if bytes > 65_534 { 414 } else { 400 };
+                assert_eq!(problem["status"], status, "{bytes} {is_coded}");
+                if status == 414 {
+                    assert_eq!(problem["limit"], 65_534);
+                    assert_eq!(problem["code"], "invalid_request");
+                }
+                // What was kept of it is known by both sides.
+                raw.send(&get(stream + 2));
+                assert_eq!(raw.data_of(stream + 2), b"pong");
+            }
+        }
     }
 }
 

@@ -18,17 +18,17 @@ use crate::app::{TestApp, block_on};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection, and the task that moves its frames.
-struct Client {
-    requests: SendRequest<Bytes>,
+pub(super) struct Client {
+    pub(super) requests: SendRequest<Bytes>,
     frames: JoinHandle<Result<(), h2::Error>>,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(super) struct Answer {
+    pub(super) status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answer {
@@ -36,14 +36,14 @@ impl Answer {
         (self.status, std::str::from_utf8(&self.body).expect("text"))
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).map(|value| value.to_str());
         value.and_then(Result::ok).unwrap_or_default()
     }
 }
 
 impl Client {
-    async fn connect(app: &TestApp) -> Client {
+    pub(super) async fn connect(app: &TestApp) -> Client {
         let stream = TcpStream::connect(app.address).await.expect("a connection");
         let (requests, frames) = h2::client::handshake(stream).await.expect("a preface");
         Client {
@@ -52,7 +52,7 @@ impl Client {
         }
     }
 
-    async fn ask(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
         let request = request(method, path);
         self.send(request, body.into()).await.expect("an answer")
     }
@@ -74,13 +74,13 @@ impl Client {
     }
 }
 
-fn request(method: &str, path: &str) -> Request<()> {
+pub(super) fn request(method: &str, path: &str) -> Request<()> {
     let uri = format!("http://localhost{path}");
     let request = Request::builder().method(method).uri(uri);
     request.body(()).expect("a request")
 }
 
-async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
+pub(super) async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
     let mut all = Vec::new();
     while let Some(data) = body.data().await {
         let data = data?;

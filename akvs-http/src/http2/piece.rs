@@ -1,0 +1,103 @@
+//! A piece of an answer on its way, which says when it has been sent: until then its answer is under way, and counts.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use h2::{Reason, SendStream};
+
+/// A piece of an answer.
+pub(super) struct Piece {
+    bytes: Bytes,
+    unsent: Option<Rc<Unsent>>,
+}
+
+/// How much of an answer is given out and not sent yet.
+#[derive(Default)]
+pub(super) struct Unsent {
+    bytes: Cell<usize>,
+    waiter: Cell<Option<Waker>>,
+}
+
+impl Piece {
+    /// A piece of an answer whose unsent bytes are counted there.
+    pub(super) fn new(bytes: Bytes, unsent: &Rc<Unsent>) -> Piece {
+        unsent.bytes.set(unsent.bytes.get() + bytes.len());
+        Piece {
+            bytes,
+            unsent: Some(Rc::clone(unsent)),
+        }
+    }
+
+    /// The end of an answer.
+    pub(super) fn end() -> Piece {
+        Piece {
+            bytes: Bytes::new(),
+            unsent: None,
+        }
+    }
+
+    fn note_sent(&self, bytes: usize) {
+        let Some(unsent) = &self.unsent else { return };
+        let left = unsent.bytes.get().saturating_sub(bytes);
+        unsent.bytes.set(left);
+        if left == 0
+            && let Some(waiter) = unsent.waiter.take()
+        {
+            waiter.wake();
+        }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.note_sent(count);
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.note_sent(self.bytes.len());
+    }
+}
+
+impl Unsent {
+    /// Waits until all of it is sent, or thrown away with its stream, for as long as the client takes some of it now
+    /// and then. It may have made its window smaller behind what was given out.
+    pub(super) async fn wait(
+        &self,
+        stream: &mut SendStream<Piece>,
+        stall: Duration,
+    ) -> Result<(), Reason> {
+        loop {
+            let before = self.bytes.get();
+            let all = poll_fn(|context| {
+                if self.bytes.get() == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                if stream.poll_reset(context).is_ready() {
+                    return Poll::Ready(Err(Reason::CANCEL));
+                }
+                self.waiter.set(Some(context.waker().clone()));
+                Poll::Pending
+            });
+            match tokio::time::timeout(stall, all).await {
+                Ok(done) => return done,
+                Err(_) if self.bytes.get() < before => {}
+                Err(_) => return Err(Reason::CANCEL),
+            }
+        }
+    }
+}
