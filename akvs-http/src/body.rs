@@ -132,6 +132,11 @@ impl BodyMemory {
         }
     }
 
+    /// The most of it, in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A part of it that is still to grow.
     pub(crate) fn reserve(&self) -> Reserved<'_> {
         Reserved {

@@ -16,7 +16,7 @@ use futures_util::stream;
 
 use super::list;
 use super::pieces::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
-use crate::answers::Held;
+use crate::answers::{EncoderMemory, Held};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::fields::NO_STORE;
@@ -74,9 +74,11 @@ async fn export(
     let permit = grant.permit(&state.gate, Right::Read, demand)?;
     let coding = Coding::accepted(request.headers());
     let registry = state.registry.clone();
-    let (encoder, is_head) = (Encoder::new(coding)?, request.method() == Method::HEAD);
+    let is_head = request.method() == Method::HEAD;
     // Before any work is done.
     let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let encoder_memory = state.answer_memory.hold_encoder(coding.encoder_bytes())?;
+    let encoder = (Encoder::new(coding)?, encoder_memory);
     let begin = move || Writer::begin(registry, permit, encoder, name.as_ref());
     let writer = state.registry.blocking(begin).await?;
     let mut response = HttpResponse::Ok();
@@ -104,7 +106,7 @@ struct Writer {
     registry: Registry,
     permit: Permit,
     /// None once it has ended.
-    encoder: Option<Encoder>,
+    encoder: Option<(Encoder, EncoderMemory)>,
     checksum: Checksum,
     records: u64,
     /// Where the next namespaces are; none where only one is asked for.
@@ -120,7 +122,7 @@ impl Writer {
     fn begin(
         registry: Registry,
         permit: Permit,
-        encoder: Encoder,
+        encoder: (Encoder, EncoderMemory),
         name: Option<&Namespace>,
     ) -> Result<Writer> {
         let mut text = Vec::new();
@@ -197,12 +199,12 @@ impl Source for Writer {
             self.checksum.write_end(self.records, &mut self.text);
         }
         let mut chunk = match &mut self.encoder {
-            Some(encoder) => encoder.code(&self.text)?,
+            Some((encoder, _)) => encoder.code(&self.text)?,
             None => Vec::new(),
         };
         // One large record is not to be kept for by all that follow.
         self.text = Vec::new();
-        if is_end && let Some(encoder) = self.encoder.take() {
+        if is_end && let Some((encoder, _memory)) = self.encoder.take() {
             chunk.extend(encoder.finish()?);
         }
         held.shrink(PIECE_BYTES.max(chunk.capacity()));
