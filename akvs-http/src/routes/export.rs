@@ -222,3 +222,66 @@ fn write_section(view: &View, is_first: bool, text: &mut Vec<u8>) {
         Section::write(info, view.revision(), is_first, text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::http::header::HeaderMap;
+    use akvs_core::{Database, Key, MemoryEngine, Timestamp};
+    use akvs_server::{Committer, SystemClock};
+
+    use super::*;
+    use crate::answers::AnswerMemory;
+    use crate::auth::{Asking, Gate, Tokens};
+
+    #[test]
+    fn a_piece_for_which_there_is_no_memory_says_so_and_holds_no_thread() {
+        let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let committer = Committer::start(database, Default::default(), clock).unwrap();
+        let registry = Registry::new(committer.clone());
+        let name = Namespace::new("ns").unwrap();
+        let op = akvs_core::Action::Set {
+            value: vec![b'x'; 1 << 20].into(),
+            representation: Default::default(),
+            ttl: akvs_core::Ttl::Forever,
+        };
+        let write = registry.submit(&name, Key::new("k").unwrap(), op.into());
+        actix_web::rt::System::new().block_on(write).unwrap();
+
+        let gate = Arc::new(Gate::new(Tokens::default()));
+        let asking = Asking {
+            method: &Method::GET,
+            headers: &HeaderMap::new(),
+            is_owner: false,
+        };
+        let grant = gate.admit(&asking, Timestamp::default).unwrap();
+        let permit = grant
+            .permit(&gate, Right::Read, Demand::Everywhere)
+            .unwrap();
+        let memory = AnswerMemory::new(16 << 20);
+        let encoder = Encoder::new(Coding::Identity).unwrap();
+        let encoder = (encoder, memory.hold_encoder(0).unwrap());
+        let mut writer = Writer::begin(registry, permit, encoder, Some(&name)).unwrap();
+        let mut held = memory.hold(PIECE_BYTES).unwrap();
+        let other = memory.hold(12 << 20).unwrap();
+        let (told, piece) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for _ in 0..2 {
+                told.send(writer.piece(&mut held)).unwrap();
+            }
+            drop(other);
+            told.send(writer.piece(&mut held)).unwrap();
+        });
+        let patience = std::time::Duration::from_secs(60);
+        for _ in 0..2 {
+            let piece = piece.recv_timeout(patience).expect("no wait").unwrap();
+            assert!(matches!(piece, Piece::Needs(bytes) if bytes > 4 << 20));
+        }
+        let piece = piece.recv_timeout(patience).unwrap().unwrap();
+        assert!(matches!(piece, Piece::More(text) | Piece::Last(text) if text.length() > 1 << 20));
+        thread.join().unwrap();
+        committer.stop().unwrap();
+    }
+}
