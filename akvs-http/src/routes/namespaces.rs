@@ -59,8 +59,7 @@ pub(super) async fn answer(
     match *request.method() {
         Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
         Method::PUT | Method::PATCH => {
-            may(Right::Admin, Scope::All)?;
-            settings::change(request, payload, state, &name).await
+            settings::change(request, payload, state, grant, &name).await
         }
         Method::DELETE => match params::of_removal(request.query_string(), name.as_str())? {
             Removal::Namespace => {

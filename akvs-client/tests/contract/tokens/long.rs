@@ -125,6 +125,54 @@ fn an_import_that_depends_on_what_is_there_needs_to_read_to_its_end() {
 }
 
 #[test]
+fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
+    let all = [Right::Read, Right::Write, Right::Admin];
+    let transaction = r#"{"ops":[{"op":"set","key":"k","value":"v"}]}"#;
+    for (method, path, body) in [
+        ("POST", "/kv/ns/k", "v"),
+        ("POST", "/txn/ns", transaction),
+        ("POST", "/get/ns", r#"{"keys":["k"]}"#),
+        ("PUT", "/kv/ns", "{}"),
+        ("PATCH", "/kv/ns", "{}"),
+    ] {
+        for (tokens, refusal) in [
+            (
+                vec![token("reader", &all, &["*"])],
+                (401, "unauthorized".to_owned()),
+            ),
+            (
+                vec![token("aaa", &all, &["other"])],
+                (403, "forbidden".to_owned()),
+            ),
+            (vec![token("aaa", &all, &["ns"])], (0, String::new())),
+        ] {
+            let app = TestApp::with(options(vec![token("aaa", &all, &["*"])]));
+            let mut connection = app.connect();
+            let length = body.len();
+            connection.send(format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer aaa\r\n\
+                 Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+            ));
+            // It is let in.
+            assert_eq!(connection.head().expect("a head").status, 100);
+            replace(&app, tokens);
+            connection.send(body);
+            let answer = connection.answer();
+            if refusal.0 == 0 {
+                let is_missing = answer.status == 404 && path == "/get/ns";
+                assert!(
+                    answer.status < 300 || is_missing,
+                    "{method} {path}: {answer:?}"
+                );
+                continue;
+            }
+            assert_eq!(answer.refusal(), refusal, "{method} {path}");
+            assert_eq!(app.namespaces(), [""; 0], "{method} {path}");
+        }
+    }
+}
+
+#[test]
 fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
     let options = akvs_http::Options {
         heartbeat: Duration::from_millis(20),
