@@ -4,6 +4,9 @@
 //! refers to, and what is on its way to the socket. A value that several answers share counts once. Small answers are
 //! bounded well enough by the number of connections, and cost nothing here.
 //!
+//! A part of it is set aside for what compresses answers, which is held from the beginning of an answer to its end, also
+//! while that waits for other memory: otherwise answers that wait for each other would never end.
+//!
 //! Invariant: what is held is at most the limit, or is one answer that is larger than that and alone.
 
 use std::collections::HashMap;
@@ -18,6 +21,8 @@ pub(crate) const SLICE_BYTES: usize = 32 << 10;
 /// Answers up to this size are not counted, in bytes.
 pub(crate) const SMALL_BYTES: usize = SLICE_BYTES;
 
+/// So large a part of the memory is for encoders.
+const ENCODERS_DIVISOR: usize = 8;
 /// What is counted, in bytes.
 const UNIT_BYTES: usize = 1 << 10;
 
@@ -29,6 +34,9 @@ struct Inner {
     room: Arc<Semaphore>,
     /// All of it, in units.
     units: u32,
+    encoders: Arc<Semaphore>,
+    /// All of that, in units.
+    encoder_units: u32,
     limit: usize,
     values: Mutex<HashMap<Place, Weak<Value>>>,
 }
@@ -41,6 +49,9 @@ pub(crate) struct Held {
     memory: AnswerMemory,
     permit: Option<OwnedSemaphorePermit>,
 }
+
+/// The memory of an encoder, given back when dropped.
+pub(crate) struct EncoderMemory(#[expect(dead_code, reason = "held")] Option<OwnedSemaphorePermit>);
 
 /// A value that answers share.
 struct Value {
@@ -59,10 +70,18 @@ pub(crate) struct Shared {
 
 impl AnswerMemory {
     pub(crate) fn new(limit: usize) -> AnswerMemory {
-        let units = u32::try_from(limit / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
+        let for_encoders = limit / ENCODERS_DIVISOR;
+        AnswerMemory::with_parts(limit, limit - for_encoders, for_encoders)
+    }
+
+    fn with_parts(limit: usize, room: usize, for_encoders: usize) -> AnswerMemory {
+        let units = |bytes: usize| u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
+        let (units, encoder_units) = (units(room), units(for_encoders));
         AnswerMemory(Arc::new(Inner {
             room: Arc::new(Semaphore::new(units as usize)),
             units,
+            encoders: Arc::new(Semaphore::new(encoder_units as usize)),
+            encoder_units,
             limit,
             values: Mutex::default(),
         }))
@@ -73,6 +92,28 @@ impl AnswerMemory {
         let mut held = self.nothing();
         held.grow(bytes)?;
         Ok(held)
+    }
+
+    /// The memory of an encoder, if there is so much left; else the error `overloaded`. One that needs more than there
+    /// is for all of them may be alone.
+    pub(crate) fn hold_encoder(&self, bytes: usize) -> Result<EncoderMemory> {
+        if bytes == 0 {
+            return Ok(EncoderMemory(None));
+        }
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
+        let encoders = Arc::clone(&self.0.encoders);
+        let held = encoders.try_acquire_many_owned(units.min(self.0.encoder_units));
+        let held = held.map_err(|_| self.too_many_encoders())?;
+        Ok(EncoderMemory(Some(held)))
+    }
+
+    fn too_many_encoders(&self) -> Error {
+        let limit = self.0.limit / ENCODERS_DIVISOR;
+        let text = format!(
+            "too many answers are being compressed at once: they hold at most {limit} bytes \
+             (an eighth of limits.max_response_memory_bytes); try again later, or without accept-encoding"
+        );
+        self.refusal(text, limit)
     }
 
     /// A part of it, once there is so much left. Those that wait are served in order.
@@ -132,6 +173,10 @@ impl AnswerMemory {
             "too many large answers are being sent at once: they hold at most {limit} bytes \
             (limits.max_response_memory_bytes); try again later"
         );
+        self.refusal(text, limit)
+    }
+
+    fn refusal(&self, text: String, limit: usize) -> Error {
         Error::new(Code::Overloaded, text)
             .with("limit", limit)
             .with("setting", "limits.max_response_memory_bytes")
@@ -198,13 +243,17 @@ impl Drop for Value {
 mod tests {
     use super::*;
 
+    fn with_room(bytes: usize) -> AnswerMemory {
+        AnswerMemory::with_parts(bytes, bytes, 0)
+    }
+
     fn left(memory: &AnswerMemory) -> usize {
         memory.0.room.available_permits() * UNIT_BYTES
     }
 
     #[test]
     fn no_more_is_held_than_the_limit() {
-        let memory = AnswerMemory::new(1 << 20);
+        let memory = with_room(1 << 20);
         let mut first = memory.hold(600 << 10).unwrap();
         let refused = memory.hold(600 << 10).map(drop).unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);
@@ -221,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_value_counts_once_however_many_share_it() {
-        let memory = AnswerMemory::new(1 << 20);
+        let memory = with_room(1 << 20);
         let value = Bytes::from(vec![0; 512 << 10]);
         let readers: Vec<Shared> = (0..16)
             .map(|_| memory.share(&value, None).unwrap())
@@ -236,12 +285,28 @@ mod tests {
     }
 
     #[test]
+    fn encoders_have_a_part_of_their_own() {
+        let memory = AnswerMemory::new(8 << 20);
+        assert_eq!(left(&memory), 7 << 20);
+        let all = memory.hold(7 << 20).unwrap();
+        let first = memory.hold_encoder(700 << 10).unwrap();
+        let refused = memory.hold_encoder(700 << 10).map(drop).unwrap_err();
+        assert_eq!(refused.code(), Code::Overloaded);
+        assert_eq!(refused.context()["limit"], 1 << 20);
+        assert!(memory.hold_encoder(0).is_ok());
+        drop(first);
+        assert!(memory.hold_encoder(2 << 20).is_ok(), "alone");
+        drop(all);
+        assert_eq!(left(&memory), 7 << 20);
+    }
+
+    #[test]
     fn those_that_wait_are_served_in_order() {
         use std::future::Future;
         use std::pin::pin;
         use std::task::{Context, Waker};
 
-        let memory = AnswerMemory::new(1 << 20);
+        let memory = with_room(1 << 20);
         let all = memory.hold(1 << 20).unwrap();
         let (mut large, mut small) = (pin!(memory.wait(4 << 20)), pin!(memory.wait(1)));
         let mut context = Context::from_waker(Waker::noop());

@@ -69,6 +69,11 @@ impl State {
         self.gate.admit(&asking, || self.registry.now())
     }
 
+    /// What the same token may now, where that may have changed since it was admitted, or the error `unauthorized`.
+    pub(crate) fn renew(&self, grant: &Grant) -> Result<Option<Grant>> {
+        grant.renewed(&self.gate, || self.registry.now())
+    }
+
     /// Tells, whenever it is asked, whether a permit still holds.
     pub(crate) fn holds(&self, mut permit: Permit) -> impl FnMut() -> bool + Unpin + 'static {
         let registry = self.registry.clone();

@@ -135,6 +135,11 @@ impl BodyMemory {
         }
     }
 
+    /// The most of it, in bytes.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// A part of it that is still to grow, for the body of a request.
     pub(crate) fn reserve(&self, version: Version) -> Reserved<'_> {
         Reserved {

@@ -44,9 +44,12 @@ pub(crate) async fn serve<T: DeserializeOwned>(
                 params::none(request.query_string())?;
                 let limits = state.value_limits.of_requests();
                 let body = body::receive(request, payload, &limits, &state.body_memory).await?;
+                let renewed = state.renew(&grant)?;
+                let grant = renewed.as_ref().unwrap_or(&grant);
+                grant.may_reach(right, name.as_str())?;
                 let read = parse(&body)?;
                 drop(body);
-                answer(name, read, &grant).await
+                answer(name, read, grant).await
             }
             _ => Ok(problem::other_method(request, ALLOW)),
         }

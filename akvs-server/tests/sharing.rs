@@ -227,6 +227,45 @@ fn watchers_that_resume_at_the_same_place_share_what_is_read() {
 }
 
 #[test]
+fn values_that_are_not_wanted_are_not_looked_up() {
+    let (committer, reads) = counting();
+    let server = server(&committer, "ns");
+    let revisions: Vec<Revision> = (0..200)
+        .map(|number| set(&server, &format!("k{number}"), vec![b'x'; 20_000]))
+        .collect();
+    let newest = *revisions.last().expect("a revision");
+    let before = reads.data_rows.load(Ordering::SeqCst);
+    let pages = reads.history_pages.load(Ordering::SeqCst);
+    // Each comes back where no other does, and wants nothing of what there is.
+    let mut relay = Relay::attach().expect("a relay");
+    let _other = watch(&server, Filter::All, Start::Now);
+    for (number, after) in revisions.iter().enumerate() {
+        let filter = match number % 2 {
+            0 => Filter::Prefix("other".into()),
+            _ => Filter::Key(key("other".to_owned())),
+        };
+        let mut watch = watch(&server, filter, Start::After(*after));
+        deliver_until(&mut relay, reaches(&mut watch, newest));
+    }
+    let looked_up = reads.data_rows.load(Ordering::SeqCst) - before;
+    assert_eq!(looked_up, 0, "rows of values");
+    let read = reads.history_pages.load(Ordering::SeqCst) - pages;
+    assert!(read <= 8, "{read} pages");
+    // Of one that wants a few it is those, and what goes with them in a page.
+    let mut watch = watch(
+        &server,
+        Filter::Key(key("k150".to_owned())),
+        Start::After(revisions[0]),
+    );
+    let told = deliver_until(&mut relay, watch.next());
+    let told = notice(told.expect("not the end").expect("no error"));
+    assert_eq!(told.event().revision, revisions[150]);
+    assert!(told.event().has_value());
+    let looked_up = reads.data_rows.load(Ordering::SeqCst) - before;
+    assert!((1..=30).contains(&looked_up), "{looked_up} rows of values");
+}
+
+#[test]
 fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");

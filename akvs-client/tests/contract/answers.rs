@@ -93,9 +93,12 @@ fn a_single_answer_may_be_larger_than_the_memory() {
 
 #[test]
 fn a_key_that_is_asked_for_many_times_is_held_once() {
-    let app = with(1 << 20);
+    let app = with(32 << 20);
     let value = vec![1; 48 << 10];
     app.post("/kv/ns/k", &value);
+    // Beside this one there is no room for all of them.
+    app.post("/kv/ns/large", vec![b'x'; LARGE]);
+    let _unread = begin(&app, "GET", "/kv/ns/large", b"");
     let keys: Value = (0..300).map(|_| json!("k")).collect();
     let body = json!({ "keys": keys }).to_string();
     let answer = app.connect().ask("POST", "/get/ns", "", body.as_bytes());

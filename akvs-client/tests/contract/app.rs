@@ -84,7 +84,13 @@ impl TestApp {
         TestApp::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
     }
 
-    /// The same, which remembers so many changes of a namespace.
+    /// A server over this engine.
+    pub(crate) fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestApp {
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(engine, None, options.into(), clock)
+    }
+
+    /// A server in memory, which remembers so many changes of a namespace.
     pub(crate) fn with_history(history_changes: u64, options: Options) -> TestApp {
         let mut setup = Setup::from(options);
         setup.database.history_changes = history_changes;

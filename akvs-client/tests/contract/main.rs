@@ -18,11 +18,13 @@
 //! | What it withstands | `conformance`, `other_servers`, `watch_client` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
-//! a test, `raw` the socket, `scripted` a server that does what no AKVS does.
+//! a test, `raw` the socket, `scripted` a server that does what no AKVS does, `stepping`
+//! an engine that stops where a test wants.
 
 mod app;
 mod raw;
 mod scripted;
+mod stepping;
 
 mod answers;
 mod base_urls;

@@ -2,6 +2,7 @@
 
 mod disclosure;
 mod live;
+mod long;
 mod matrix;
 mod reach;
 mod whoami;

@@ -2,6 +2,7 @@
 
 mod damage;
 mod lines;
+mod memory;
 mod mistaken;
 mod replace;
 mod stopped;
@@ -78,7 +79,7 @@ fn refused(answer: &Answer, detail: &str) -> serde_json::Map<String, Value> {
 }
 
 /// A file of these records, with the right last line.
-fn file(records: &[Value]) -> Vec<u8> {
+pub(crate) fn file(records: &[Value]) -> Vec<u8> {
     let first = json!({"akvs": 1, "namespace": "ns", "revision": 1});
     let mut text = format!("{first}\n");
     for record in records {

@@ -124,6 +124,21 @@ impl Grant {
         self.may_reach(Right::Read, namespace).is_ok()
     }
 
+    /// What the same token may now, where that may have changed; none where nothing has, and for the owner. To be asked
+    /// for once a body has come, which may have taken long.
+    pub(crate) fn renewed(
+        &self,
+        gate: &Gate,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Option<Grant>> {
+        let expires = self.rule.as_ref().and_then(|rule| rule.expires);
+        if self.is_owner || gate.changes() == self.changes && expires.is_none() {
+            return Ok(None);
+        }
+        let sha256 = self.rule.as_ref().map(|rule| rule.sha256);
+        gate.again(sha256.as_ref(), now()).map(Some)
+    }
+
     /// A right that is looked at again while an answer goes on; it must hold now.
     pub(crate) fn permit(&self, gate: &Arc<Gate>, right: Right, demand: Demand) -> Result<Permit> {
         demand.check(self, right)?;

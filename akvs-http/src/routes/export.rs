@@ -16,7 +16,7 @@ use futures_util::stream;
 
 use super::list;
 use super::pieces::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
-use crate::answers::Held;
+use crate::answers::{EncoderMemory, Held};
 use crate::app::State;
 use crate::auth::{Demand, Grant, Permit, Right};
 use crate::fields::NO_STORE;
@@ -74,9 +74,11 @@ async fn export(
     let permit = grant.permit(&state.gate, Right::Read, demand)?;
     let coding = Coding::accepted(request.headers());
     let registry = state.registry.clone();
-    let (encoder, is_head) = (Encoder::new(coding)?, request.method() == Method::HEAD);
+    let is_head = request.method() == Method::HEAD;
     // Before any work is done.
     let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let encoder_memory = state.answer_memory.hold_encoder(coding.encoder_bytes())?;
+    let encoder = (Encoder::new(coding)?, encoder_memory);
     let begin = move || Writer::begin(registry, permit, encoder, name.as_ref());
     let writer = state.registry.blocking(begin).await?;
     let mut response = HttpResponse::Ok();
@@ -104,7 +106,7 @@ struct Writer {
     registry: Registry,
     permit: Permit,
     /// None once it has ended.
-    encoder: Option<Encoder>,
+    encoder: Option<(Encoder, EncoderMemory)>,
     checksum: Checksum,
     records: u64,
     /// Where the next namespaces are; none where only one is asked for.
@@ -120,7 +122,7 @@ impl Writer {
     fn begin(
         registry: Registry,
         permit: Permit,
-        encoder: Encoder,
+        encoder: (Encoder, EncoderMemory),
         name: Option<&Namespace>,
     ) -> Result<Writer> {
         let mut text = Vec::new();
@@ -197,12 +199,12 @@ impl Source for Writer {
             self.checksum.write_end(self.records, &mut self.text);
         }
         let mut chunk = match &mut self.encoder {
-            Some(encoder) => encoder.code(&self.text)?,
+            Some((encoder, _)) => encoder.code(&self.text)?,
             None => Vec::new(),
         };
         // One large record is not to be kept for by all that follow.
         self.text = Vec::new();
-        if is_end && let Some(encoder) = self.encoder.take() {
+        if is_end && let Some((encoder, _memory)) = self.encoder.take() {
             chunk.extend(encoder.finish()?);
         }
         held.shrink(PIECE_BYTES.max(chunk.capacity()));
@@ -218,5 +220,68 @@ fn write_section(view: &View, is_first: bool, text: &mut Vec<u8>) {
     // There is such a namespace.
     if let Some(info) = view.info() {
         Section::write(info, view.revision(), is_first, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::http::header::HeaderMap;
+    use akvs_core::{Database, Key, MemoryEngine, Timestamp};
+    use akvs_server::{Committer, SystemClock};
+
+    use super::*;
+    use crate::answers::AnswerMemory;
+    use crate::auth::{Asking, Gate, Tokens};
+
+    #[test]
+    fn a_piece_for_which_there_is_no_memory_says_so_and_holds_no_thread() {
+        let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let committer = Committer::start(database, Default::default(), clock).unwrap();
+        let registry = Registry::new(committer.clone());
+        let name = Namespace::new("ns").unwrap();
+        let op = akvs_core::Action::Set {
+            value: vec![b'x'; 1 << 20].into(),
+            representation: Default::default(),
+            ttl: akvs_core::Ttl::Forever,
+        };
+        let write = registry.submit(&name, Key::new("k").unwrap(), op.into());
+        actix_web::rt::System::new().block_on(write).unwrap();
+
+        let gate = Arc::new(Gate::new(Tokens::default()));
+        let asking = Asking {
+            method: &Method::GET,
+            headers: &HeaderMap::new(),
+            is_owner: false,
+        };
+        let grant = gate.admit(&asking, Timestamp::default).unwrap();
+        let permit = grant
+            .permit(&gate, Right::Read, Demand::Everywhere)
+            .unwrap();
+        let memory = AnswerMemory::new(16 << 20);
+        let encoder = Encoder::new(Coding::Identity).unwrap();
+        let encoder = (encoder, memory.hold_encoder(0).unwrap());
+        let mut writer = Writer::begin(registry, permit, encoder, Some(&name)).unwrap();
+        let mut held = memory.hold(PIECE_BYTES).unwrap();
+        let other = memory.hold(12 << 20).unwrap();
+        let (told, piece) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for _ in 0..2 {
+                told.send(writer.piece(&mut held)).unwrap();
+            }
+            drop(other);
+            told.send(writer.piece(&mut held)).unwrap();
+        });
+        let patience = std::time::Duration::from_secs(60);
+        for _ in 0..2 {
+            let piece = piece.recv_timeout(patience).expect("no wait").unwrap();
+            assert!(matches!(piece, Piece::Needs(bytes) if bytes > 4 << 20));
+        }
+        let piece = piece.recv_timeout(patience).unwrap().unwrap();
+        assert!(matches!(piece, Piece::More(text) | Piece::Last(text) if text.length() > 1 << 20));
+        thread.join().unwrap();
+        committer.stop().unwrap();
     }
 }

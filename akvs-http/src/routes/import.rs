@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::export;
 use super::list;
 use crate::app::State;
-use crate::auth::{Demand, Grant, Permit, Right};
+use crate::auth::{Demand, Grant, Right};
 use crate::body::Reserved;
 use crate::connection::Presence;
 use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then, Wanted};
@@ -54,21 +54,25 @@ async fn import(
 ) -> Result<HttpResponse> {
     let mode = params::of_import(request.query_string())?;
     let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
-    let permit = grant.permit(&state.gate, Right::Write, demand.clone())?;
+    let mut permits = vec![grant.permit(&state.gate, Right::Write, demand.clone())?];
     if mode != Mode::Merge {
         // Which keys are there decides what is done, and is told.
         grant.may_depend_on_what_is_there("a mode other than merge")?;
+        permits.push(grant.permit(&state.gate, Right::Read, demand.clone())?);
     }
     let admin = grant.permit(&state.gate, Right::Admin, demand);
     let coding = Coding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
-    let wanted = Wanted::new(state.registry.clone(), presence);
+    let wanted = Wanted::new(state.registry.clone(), permits, presence);
+    let reader = Reader::new(coding, state.value_limits, state.body_memory.limit())?;
+    let mut memory = state.body_memory.reserve(request.version());
+    // Before anything of the body is read: a decoder takes memory at once.
+    memory.resize(reader.bytes())?;
     let import = Import {
         request,
         state,
-        permit,
-        reader: Some(Reader::new(coding, state.value_limits)?),
+        reader: Some(reader),
         importer: Importer::new(
             state.registry.clone(),
             (mode, name),
@@ -76,7 +80,7 @@ async fn import(
             (wanted.clone(), patience),
         ),
         wanted,
-        memory: state.body_memory.reserve(request.version()),
+        memory,
     };
     import.run(payload).await
 }
@@ -85,7 +89,6 @@ async fn import(
 struct Import<'a> {
     request: &'a HttpRequest,
     state: &'a State,
-    permit: Permit,
     /// Elsewhere while it reads.
     reader: Option<Reader>,
     importer: Importer,
@@ -134,7 +137,6 @@ impl Import<'_> {
         let is_end = chunk.is_none();
         let mut came = Some(chunk);
         loop {
-            self.permit.check(|| self.state.registry.now())?;
             self.wanted.check()?;
             let (reader, chunk) = (self.reader.take(), came.take());
             let mut reader =
@@ -153,7 +155,9 @@ impl Import<'_> {
                 })
                 .await?;
             let records: usize = step.records.iter().map(Record::bytes).sum();
-            self.memory.resize(reader.bytes() + records)?;
+            // Those of the step before may still be on their way to the store.
+            let held = reader.bytes() + records + self.importer.bytes();
+            self.memory.resize(held)?;
             let (whole, lines) = (reader.check(), reader.lines());
             self.reader = Some(reader);
             self.importer.set(step.records, step.errors).await?;

@@ -156,6 +156,15 @@ async fn post(
     may_depend(grant, verb, &condition)?;
     let representation = wire::representation(request)?;
     let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
+    let renewed = state.renew(grant)?;
+    let grant = match &renewed {
+        None => grant,
+        Some(grant) => {
+            grant.may(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
+            may_depend(grant, verb, &condition)?;
+            grant
+        }
+    };
     let action = match verb {
         Verb::Set => Action::Set {
             value,

@@ -1,18 +1,19 @@
 //! `Prefer: wait=N` on a read: the answer comes when the key changes.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
 use akvs_core::{Found, Key, Namespace, Result};
-use akvs_server::{Filter, Start, Step, WatchOptions};
+use akvs_server::{Filter, Start, Step, Watch, WatchOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use tokio::time::Sleep;
 
 use crate::answers::SMALL_BYTES;
 use crate::app::State;
-use crate::auth::{Demand, Grant, Right};
+use crate::auth::{Demand, Grant, Permit, Right};
 use crate::conditions;
 use crate::path::KeyPath;
 
@@ -47,16 +48,30 @@ pub(super) async fn until_changed(
         if !conditions::is_unchanged(headers, found.entry.revision)? {
             return Ok(found);
         }
-        match select(watch.next(), time.as_mut()).await {
-            Either::Left((
-                Some(Ok(Step::Changed { .. } | Step::Entry(_) | Step::Synced(_))),
-                _,
-            )) => {}
-            Either::Left((Some(Err(error)), _)) => return Err(error),
-            Either::Left((None | Some(Ok(Step::Reset(_))), _)) | Either::Right(_) => {
+        match next(&mut watch, time.as_mut(), &mut permit, state).await? {
+            Some(Step::Changed { .. } | Step::Entry(_) | Step::Synced(_)) => {}
+            None | Some(Step::Reset(_)) => {
                 permit.check(|| state.registry.now())?;
                 return Ok(found);
             }
+        }
+    }
+}
+
+/// What the watch tells next; none where the time is over or the server stops. The right is looked at again with each
+/// heartbeat, so that a token that has ended holds no connection.
+async fn next(
+    watch: &mut Watch,
+    mut time: Pin<&mut Sleep>,
+    permit: &mut Permit,
+    state: &State,
+) -> Result<Option<Step>> {
+    loop {
+        let beat = pin!(tokio::time::sleep(state.heartbeat));
+        match select(watch.next(), select(time.as_mut(), beat)).await {
+            Either::Left((step, _)) => return step.transpose(),
+            Either::Right((Either::Left(_), _)) => return Ok(None),
+            Either::Right((Either::Right(_), _)) => permit.check(|| state.registry.now())?,
         }
     }
 }

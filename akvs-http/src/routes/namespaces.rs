@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{list, settings};
 use crate::app::State;
-use crate::auth::{Grant, Right, Scope};
+use crate::auth::{Demand, Grant, Permit, Right, Scope};
 use crate::cursor::{self, Kind, Listing};
 use crate::params::{self, NamespacesParams, Removal};
 use crate::{path, problem, wire};
@@ -59,8 +59,7 @@ pub(super) async fn answer(
     match *request.method() {
         Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
         Method::PUT | Method::PATCH => {
-            may(Right::Admin, Scope::All)?;
-            settings::change(request, payload, state, &name).await
+            settings::change(request, payload, state, grant, &name).await
         }
         Method::DELETE => match params::of_removal(request.query_string(), name.as_str())? {
             Removal::Namespace => {
@@ -71,7 +70,11 @@ pub(super) async fn answer(
                 may(Right::Write, Scope::Prefix(&prefix))?;
                 // The answer counts them.
                 grant.may_depend_on_what_is_there("deleting a prefix")?;
-                delete_prefix(&state.registry, &name, prefix).await
+                let demand = Demand::Prefix(name.clone(), prefix.clone());
+                let permits = [Right::Write, Right::Read]
+                    .map(|right| grant.permit(&state.gate, right, demand.clone()));
+                let [write, read] = permits;
+                delete_prefix(&state.registry, [write?, read?], &name, prefix).await
             }
         },
         _ => Ok(problem::other_method(request, ALLOW)),
@@ -149,9 +152,11 @@ async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse>
     Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
 }
 
-/// `DELETE /kv/{namespace}?prefix=`: page by page, each of which is one change. What is written meanwhile may stay.
+/// `DELETE /kv/{namespace}?prefix=`: page by page, each of which is one change, for as long as the rights hold. What is
+/// written meanwhile may stay.
 async fn delete_prefix(
     registry: &Registry,
+    mut permits: [Permit; 2],
     name: &Namespace,
     prefix: Bytes,
 ) -> Result<HttpResponse> {
@@ -159,6 +164,10 @@ async fn delete_prefix(
     let mut deleted = 0;
     let mut is_first = true;
     loop {
+        for permit in &mut permits {
+            let holds = permit.check(|| registry.now());
+            holds.map_err(|error| error.with("deleted", deleted))?;
+        }
         let (registry_of_page, name_of_page, end) = (registry.clone(), name.clone(), end.clone());
         let from = start.clone();
         let page = move || {

@@ -129,3 +129,83 @@ impl<S: Source> Flow<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use akvs_core::{Database, MemoryEngine};
+    use akvs_server::{Committer, SystemClock};
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// More than half of the memory.
+    const LARGE: usize = 700 << 10;
+    const PIECES: usize = 8;
+    /// How often a piece may be refused before it is clear that there is no end to it.
+    const MOST_REFUSALS: usize = 1_000;
+
+    /// A source of pieces that are too large for two of them at once.
+    struct Large {
+        left: usize,
+        refusals: Arc<AtomicUsize>,
+    }
+
+    impl Source for Large {
+        fn piece(&mut self, held: &mut Held) -> Result<Piece> {
+            if held.grow(LARGE).is_err() {
+                let refusals = self.refusals.fetch_add(1, Ordering::SeqCst);
+                assert!(refusals < MOST_REFUSALS, "they refuse each other in turn");
+                return Ok(Piece::Needs(LARGE));
+            }
+            self.left -= 1;
+            held.shrink(PIECE_BYTES);
+            let text = Rendering::from(Bytes::from_static(b"piece"));
+            Ok(match self.left {
+                0 => Piece::Last(text),
+                _ => Piece::More(text),
+            })
+        }
+    }
+
+    #[test]
+    fn answers_that_wait_for_memory_do_not_take_it_from_one_another_in_turn() {
+        let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let committer = Committer::start(database, Default::default(), clock).unwrap();
+        let memory = AnswerMemory::new(1 << 20);
+        let refusals = Arc::new(AtomicUsize::new(0));
+        let answer = || {
+            let mut flow = Flow {
+                what: "a test",
+                until: None,
+                registry: Registry::new(committer.clone()),
+                memory: memory.clone(),
+                threads: Threads::Long,
+                source: Some(Large {
+                    left: PIECES,
+                    refusals: Arc::clone(&refusals),
+                }),
+                rest: Rendering::default(),
+                // So that none gets what it needs without waiting.
+                held: Some(memory.hold(PIECE_BYTES).unwrap()),
+            };
+            async move {
+                let mut slices = 0;
+                while flow.next().await.unwrap().is_some() {
+                    slices += 1;
+                }
+                slices
+            }
+        };
+        let slices =
+            actix_web::rt::System::new().block_on(join_all([answer(), answer(), answer()]));
+        assert_eq!(slices, [PIECES; 3]);
+        // Each piece is refused once at most.
+        let refusals = refusals.load(Ordering::SeqCst);
+        assert!(refusals <= 3 * PIECES, "{refusals}");
+        committer.stop().unwrap();
+    }
+}

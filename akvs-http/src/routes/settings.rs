@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::list;
 use crate::app::State;
-use crate::auth::{Right, Scope};
+use crate::auth::{Grant, Right, Scope};
 use crate::body::Limits;
 use crate::{body, params, path, problem};
 
@@ -82,11 +82,16 @@ pub(super) async fn change(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
+    grant: &Grant,
     name: &Namespace,
 ) -> Result<HttpResponse> {
+    grant.may(Right::Admin, name.as_str(), &Scope::All)?;
     params::none(request.query_string())?;
     let limits = state.value_limits.of_requests();
     let body = body::receive(request, payload, &limits, &state.body_memory).await?;
+    if let Some(grant) = state.renew(grant)? {
+        grant.may(Right::Admin, name.as_str(), &Scope::All)?;
+    }
     let named = parse(&body)?;
     check(&named, &state.value_limits)?;
     let patch = match *request.method() {

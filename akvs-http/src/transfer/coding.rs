@@ -8,15 +8,24 @@ use akvs_core::{Code, Error, Result};
 use bytes::{Buf, Bytes};
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
-use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
 use zstd::stream::write::Encoder as ZstdEncoder;
+use zstd::zstd_safe::zstd_sys::ZSTD_ErrorCode;
+use zstd::zstd_safe::{self, DCtx, DParameter, InBuffer, OutBuffer};
 
 /// So much of a gzip body is unfolded at once: to about half a mebibyte at the most.
 const GZIP_BYTES: usize = 512;
 /// So much of what a zstd body unfolds to is taken at once.
 const ZSTD_BYTES: usize = 64 << 10;
-/// The largest window that a zstd body may want, as a power of two: the one that RFC 8878 asks all to support.
+/// The largest window that a zstd body may have, as a power of two: 8 MiB (RFC 9659, section 3).
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// The smallest window that there is, as a power of two (RFC 8878, section 3.1.1.1.2).
+const ZSTD_LEAST_WINDOW_LOG: u32 = 10;
+/// What decoding gzip holds at most beside its output: the window, the tables and the buffer of `flate2`.
+const GZIP_DECODER_BYTES: usize = 96 << 10;
+/// What coding gzip holds at most beside its output, in the same way.
+const GZIP_ENCODER_BYTES: usize = 384 << 10;
+/// What coding zstd at this level holds at most beside its output.
+const ZSTD_ENCODER_BYTES: usize = 1_408 << 10;
 /// As fast as lines are made.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -78,6 +87,15 @@ impl Coding {
             coding = next;
         }
         Ok(coding)
+    }
+
+    /// The memory that coding an answer holds at most from its beginning to its end, in bytes.
+    pub(crate) fn encoder_bytes(self) -> usize {
+        match self {
+            Coding::Identity => 0,
+            Coding::Gzip => GZIP_ENCODER_BYTES,
+            Coding::Zstd => ZSTD_ENCODER_BYTES,
+        }
     }
 
     /// Its name, where a response has to say it.
@@ -148,8 +166,8 @@ impl Encoder {
 }
 
 /// There is nothing else that could fail.
-fn no_memory(error: io::Error) -> Error {
-    Error::new(Code::Unavailable, "the answer could not be coded").because(error)
+fn no_memory(error: impl Into<io::Error>) -> Error {
+    Error::new(Code::Unavailable, "the content coding could not be set up").because(error.into())
 }
 
 /// Undoes a coding, piece by piece.
@@ -157,7 +175,8 @@ pub(super) enum Decoder {
     Identity,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
-        decoder: ZstdDecoder<'static>,
+        decoder: DCtx<'static>,
+        max_window_bytes: usize,
         /// Whether all that was begun has ended.
         is_whole: bool,
         /// Whether there may be more to be given out without any more coming in.
@@ -166,23 +185,37 @@ pub(super) enum Decoder {
 }
 
 impl Decoder {
-    /// One that has been given nothing yet.
-    pub(super) fn new(coding: Coding) -> Result<Decoder> {
+    /// One that has been given nothing yet. The window of a zstd body takes at most half of the memory that there is for
+    /// bodies.
+    pub(super) fn new(coding: Coding, body_memory_bytes: usize) -> Result<Decoder> {
         Ok(match coding {
             Coding::Identity => Decoder::Identity,
             Coding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             Coding::Zstd => {
-                let decoder = ZstdDecoder::new().and_then(|mut decoder| {
-                    decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))?;
-                    Ok(decoder)
-                });
+                let most = (body_memory_bytes / 2).max(1).ilog2();
+                let window_log = most.clamp(ZSTD_LEAST_WINDOW_LOG, ZSTD_WINDOW_LOG);
+                let decoder = DCtx::try_create();
+                let mut decoder = decoder.ok_or_else(|| no_memory(io::ErrorKind::OutOfMemory))?;
+                decoder
+                    .set_parameter(DParameter::WindowLogMax(window_log))
+                    .map_err(|code| no_memory(io::Error::other(zstd_safe::get_error_name(code))))?;
                 Decoder::Zstd {
-                    decoder: decoder.map_err(no_memory)?,
+                    decoder,
+                    max_window_bytes: 1 << window_log,
                     is_whole: true,
                     is_full: false,
                 }
             }
         })
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Decoder::Identity => 0,
+            Decoder::Gzip(decoder) => GZIP_DECODER_BYTES + decoder.get_ref().capacity(),
+            Decoder::Zstd { decoder, .. } => decoder.sizeof(),
+        }
     }
 
     /// Whether more has to come in before anything more goes out.
@@ -209,19 +242,22 @@ impl Decoder {
             }
             Decoder::Zstd {
                 decoder,
+                max_window_bytes,
                 is_whole,
                 is_full,
             } => {
                 let before = out.len();
                 out.resize(before + ZSTD_BYTES, 0);
-                let status = decoder.run_on_buffers(input, &mut out[before..]);
-                let status = status.inspect_err(|_| out.truncate(before));
-                let status = status.map_err(corrupt)?;
-                out.truncate(before + status.bytes_written);
-                input.advance(status.bytes_read);
-                *is_full = status.bytes_written == ZSTD_BYTES;
-                if status.bytes_read > 0 || status.bytes_written > 0 {
-                    *is_whole = status.remaining == 0;
+                let mut from = InBuffer::around(input);
+                let mut to = OutBuffer::around(&mut out[before..]);
+                let done = decoder.decompress_stream(&mut to, &mut from);
+                let (read, written) = (from.pos(), to.pos());
+                out.truncate(before + written);
+                let remaining = done.map_err(|code| undecodable(code, *max_window_bytes))?;
+                input.advance(read);
+                *is_full = written == ZSTD_BYTES;
+                if read > 0 || written > 0 {
+                    *is_whole = remaining == 0;
                 }
             }
         }
@@ -240,6 +276,30 @@ impl Decoder {
             Decoder::Zstd { is_whole: true, .. } => Ok(()),
             Decoder::Zstd { .. } => Err(corrupt(io::ErrorKind::UnexpectedEof.into())),
         }
+    }
+}
+
+/// Why a zstd body could not be decoded.
+fn undecodable(code: zstd_safe::ErrorCode, max_window_bytes: usize) -> Error {
+    let too_large = ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge;
+    if !zstd_safe::is_error_kind(code, too_large) {
+        return corrupt(io::Error::other(zstd_safe::get_error_name(code)));
+    }
+    let (why, setting) = match max_window_bytes < 1 << ZSTD_WINDOW_LOG {
+        true => (
+            "half of limits.max_body_memory_bytes",
+            Some("limits.max_body_memory_bytes"),
+        ),
+        false => ("RFC 9659", None),
+    };
+    let text = format!(
+        "the window of the zstd body is too large: expected at most {max_window_bytes} bytes ({why}); compress it \
+         without --long and --ultra"
+    );
+    let error = Error::new(Code::TooLarge, text).with("limit", max_window_bytes);
+    match setting {
+        Some(setting) => error.with("setting", setting),
+        None => error,
     }
 }
 
@@ -305,13 +365,15 @@ mod tests {
             let mut coded = encoder.code(&zeros).unwrap();
             coded.extend(encoder.finish().unwrap());
             let (mut input, mut length) = (Bytes::from(coded), 0);
-            let mut decoder = Decoder::new(coding).unwrap();
+            let mut decoder = Decoder::new(coding, usize::MAX).unwrap();
             while !decoder.wants(&input) {
                 let mut out = Vec::new();
                 decoder.decode(&mut input, &mut out).unwrap();
                 assert!(out.len() <= 1 << 20, "{coding:?}: {}", out.len());
                 length += out.len();
             }
+            let held = decoder.bytes();
+            assert!((32 << 10..1 << 20).contains(&held), "{coding:?}: {held}");
             decoder.finish(&mut Vec::new()).unwrap();
             assert_eq!(length, zeros.len(), "{coding:?}");
         }
@@ -325,7 +387,7 @@ mod tests {
             coded.extend(encoder.finish().unwrap());
             for end in 1..=coded.len() {
                 let mut input = Bytes::copy_from_slice(&coded[..end]);
-                let mut decoder = Decoder::new(coding).unwrap();
+                let mut decoder = Decoder::new(coding, usize::MAX).unwrap();
                 let mut out = Vec::new();
                 while !decoder.wants(&input) {
                     decoder.decode(&mut input, &mut out).unwrap();
@@ -334,5 +396,74 @@ mod tests {
                 assert_eq!(whole, end == coded.len(), "{coding:?} {end}");
             }
         }
+    }
+
+    /// Some bytes that cannot be compressed.
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let next = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_le_bytes()[0]
+        });
+        next.take(length).collect()
+    }
+
+    #[test]
+    fn a_window_counts_for_what_it_is_and_takes_half_of_the_memory_at_most() {
+        let text = noise(9 << 20);
+        let coded = |window_log| {
+            let mut encoder = ZstdEncoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            encoder.write_all(&text).unwrap();
+            Bytes::from(encoder.finish().unwrap())
+        };
+        for (window_log, memory, is_taken) in [
+            (23, usize::MAX, true),
+            (24, usize::MAX, false),
+            (23, 16 << 20, true),
+            (23, (16 << 20) - 1, false),
+            (17, 256 << 10, true),
+            (10, 0, true),
+        ] {
+            let mut decoder = Decoder::new(Coding::Zstd, memory).unwrap();
+            let mut input = coded(window_log);
+            let mut out = Vec::new();
+            let done = decoder.decode(&mut input, &mut out);
+            assert_eq!(done.is_ok(), is_taken, "{window_log} {memory}");
+            let held = decoder.bytes();
+            match done {
+                Ok(()) => assert!(
+                    held >= 1 << window_log && held < (1 << window_log) + (1 << 20),
+                    "{held}"
+                ),
+                Err(error) => {
+                    assert_eq!(error.code(), Code::TooLarge);
+                    assert!(held < 1 << 20, "nothing was allocated: {held}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_encoder_of_zstd_holds_no_more_than_is_counted() {
+        use zstd::zstd_safe::{CCtx, CParameter};
+
+        let mut encoder = CCtx::create();
+        encoder
+            .set_parameter(CParameter::CompressionLevel(ZSTD_LEVEL))
+            .unwrap();
+        let text = noise(4 << 20);
+        let mut input = InBuffer::around(&text);
+        while input.pos() < text.len() {
+            let mut out = vec![0; 128 << 10];
+            let mut out = OutBuffer::around(&mut out[..]);
+            encoder.compress_stream(&mut out, &mut input).unwrap();
+        }
+        // The writer around it has a buffer of its own.
+        let held = encoder.sizeof() + (32 << 10);
+        assert!(held <= ZSTD_ENCODER_BYTES, "{held}");
+        assert!(held >= ZSTD_ENCODER_BYTES / 2, "{held}");
     }
 }

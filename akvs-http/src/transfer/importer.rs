@@ -29,6 +29,8 @@ const DELETE_PAGE: Limit = Limit {
     rows: SINGLES,
     bytes: 1 << 20,
 };
+/// What a name takes beside its text.
+const NAME_BYTES: usize = 32;
 /// The most namespaces of a file whose contents are to be replaced.
 const MOST_REPLACED: u64 = 100_000;
 /// The first pause where too much is waiting already; each one doubles.
@@ -45,8 +47,12 @@ pub(crate) struct Importer {
     since: Revision,
     /// Those whose contents are to be replaced.
     names: Vec<Namespace>,
+    /// The memory that these take.
+    names_bytes: usize,
     current: Option<Namespace>,
     pending: Option<Pending>,
+    /// The memory of the records that are being set.
+    pending_bytes: usize,
     report: Report,
 }
 
@@ -57,7 +63,7 @@ struct Store {
     mode: Mode,
     /// What may be told of that which is there.
     grant: Grant,
-    /// Whether somebody waits for it.
+    /// Whether it may go on.
     wanted: Wanted,
     /// How long to try again where too much is waiting.
     patience: Duration,
@@ -98,8 +104,10 @@ impl Importer {
             admin,
             since: Revision::ZERO,
             names: Vec::new(),
+            names_bytes: 0,
             current: None,
             pending: None,
+            pending_bytes: 0,
             report: Report::default(),
         }
     }
@@ -107,6 +115,11 @@ impl Importer {
     /// What became of it so far.
     pub(crate) fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.pending_bytes + self.report.errors.bytes() + self.names_bytes
     }
 
     /// Begins with the first line of a file.
@@ -149,6 +162,7 @@ impl Importer {
             self.store.registry.configure(&name, settings).await?;
         }
         if self.store.mode == Mode::Replace {
+            self.names_bytes += NAME_BYTES + name.as_str().len();
             self.names.push(name.clone());
         }
         self.current = Some(name);
@@ -163,6 +177,7 @@ impl Importer {
         };
         self.settle().await?;
         let store = self.store.clone();
+        self.pending_bytes = records.iter().map(Record::bytes).sum();
         self.pending = Some(Pending(rt::spawn(async move {
             let mut done = Done {
                 report: Report::default(),
@@ -181,7 +196,9 @@ impl Importer {
             return Ok(());
         };
         let broken = |error| Error::new(Code::OutcomeUnknown, "it was broken off").because(error);
-        let done = (&mut pending.0).await.map_err(broken)?;
+        let done = (&mut pending.0).await.map_err(broken);
+        self.pending_bytes = 0;
+        let done = done?;
         self.report.extend(done.report);
         done.failure.map_or(Ok(()), Err)
     }

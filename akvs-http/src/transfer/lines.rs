@@ -39,10 +39,14 @@ pub(super) enum Piece {
 }
 
 impl Lines {
-    /// The lines of a body, whose values have at most so many bytes.
-    pub(super) fn new(coding: Coding, max_value_bytes: usize) -> Result<Lines> {
+    /// The lines of a body, whose values have at most so many bytes, and for which there is so much memory at most.
+    pub(super) fn new(
+        coding: Coding,
+        max_value_bytes: usize,
+        body_memory_bytes: usize,
+    ) -> Result<Lines> {
         Ok(Lines {
-            decoder: Decoder::new(coding)?,
+            decoder: Decoder::new(coding, body_memory_bytes)?,
             input: Bytes::new(),
             text: Vec::new(),
             taken: 0,
@@ -85,7 +89,7 @@ impl Lines {
 
     /// The memory that it holds, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.text.capacity() + self.input.len()
+        self.text.capacity() + self.input.len() + self.decoder.bytes()
     }
 
     /// The next line, or a part of one that is too long; none where more has to come in. It decodes one piece at the
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_may_come_in_parts() {
-        let mut lines = Lines::new(Coding::Identity, 0).unwrap();
+        let mut lines = Lines::new(Coding::Identity, 0, usize::MAX).unwrap();
         assert_eq!(pieces(&mut lines, "a"), []);
         assert!(lines.is_within_a_line());
         let line = |text: &str| Piece::Line(text.as_bytes().to_vec());
@@ -174,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_given_up_part_by_part() {
-        let mut lines = Lines::new(Coding::Identity, 0).unwrap();
+        let mut lines = Lines::new(Coding::Identity, 0, usize::MAX).unwrap();
         let longest = "x".repeat(BESIDE_BYTES);
         assert_eq!(pieces(&mut lines, &longest), []);
         let too_long = Piece::TooLong(format!("{longest}y").into_bytes());

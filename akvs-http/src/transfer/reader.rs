@@ -20,8 +20,9 @@ use crate::json;
 
 /// So many records go together, as one transaction does.
 const STEP_RECORDS: usize = 1_000;
-/// No further record goes with those that have so many bytes.
+/// No further record goes with those that have so many bytes, or so large a part of the memory.
 const STEP_BYTES: usize = 1 << 20;
+const STEP_DIVISOR: usize = 16;
 /// So much is read at once.
 const STEP_READ_BYTES: usize = 4 << 20;
 /// How a record begins, whatever follows.
@@ -32,6 +33,7 @@ pub(crate) struct Reader {
     lines: Lines,
     coding: Coding,
     limits: Limits,
+    step_bytes: usize,
     sums: Sums,
     number: u64,
     records: u64,
@@ -83,12 +85,13 @@ pub(crate) enum Then {
 }
 
 impl Reader {
-    /// One that has read nothing yet.
-    pub(crate) fn new(coding: Coding, limits: Limits) -> Result<Reader> {
+    /// One that has read nothing yet, and for which there is so much memory at most.
+    pub(crate) fn new(coding: Coding, limits: Limits, body_memory_bytes: usize) -> Result<Reader> {
         Ok(Reader {
-            lines: Lines::new(coding, limits.max_bytes())?,
+            lines: Lines::new(coding, limits.max_bytes(), body_memory_bytes)?,
             coding,
             limits,
+            step_bytes: STEP_BYTES.min(body_memory_bytes / STEP_DIVISOR),
             sums: Sums::default(),
             number: 0,
             records: 0,
@@ -123,7 +126,7 @@ impl Reader {
         let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
         while step.records.len() < STEP_RECORDS
             && self.errors < MOST_ERRORS
-            && bytes < STEP_BYTES
+            && (bytes == 0 || bytes < self.step_bytes)
             && read_bytes < STEP_READ_BYTES
         {
             let then = match self.lines.next() {

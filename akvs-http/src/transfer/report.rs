@@ -22,13 +22,15 @@ pub(crate) struct Report {
 pub(crate) struct Errors {
     told: Vec<(u64, String)>,
     more: u64,
+    /// The memory of those that are told.
+    bytes: usize,
 }
 
 impl Errors {
     /// Notes what is wrong with the line of this number.
     pub(super) fn add(&mut self, line: u64, error: &Error) {
         match self.told.len() < MOST_ERRORS {
-            true => self.told.push((line, error.message().to_owned())),
+            true => self.push(line, error.message().to_owned()),
             false => self.more += 1,
         }
     }
@@ -54,7 +56,19 @@ impl Errors {
     pub(super) fn extend(&mut self, other: Errors) {
         let room = MOST_ERRORS - self.told.len();
         self.more += other.more + other.told.len().saturating_sub(room) as u64;
-        self.told.extend(other.told.into_iter().take(room));
+        for (line, text) in other.told.into_iter().take(room) {
+            self.push(line, text);
+        }
+    }
+
+    fn push(&mut self, line: u64, text: String) {
+        self.bytes += size_of::<(u64, String)>() + text.len();
+        self.told.push((line, text));
+    }
+
+    /// The memory that they hold, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 

@@ -1,23 +1,27 @@
-//! Whether an import is still wanted: not for long once its client has closed its side of the connection.
+//! Whether an import may go on: not once its token's rights have ended, and not for long once its client has closed its
+//! side of the connection.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use akvs_core::{Code, Error, Result};
 use akvs_registry::Registry;
 
+use crate::auth::Permit;
 use crate::connection::Presence;
 
 /// So much longer an import goes on: its client may have ended what it sends, and still read.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether an import is still wanted; cheap to clone.
+/// Whether an import may go on; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Wanted(Rc<Inner>);
 
 struct Inner {
     registry: Registry,
+    /// The rights that all of it needs.
+    permits: RefCell<Vec<Permit>>,
     /// None where there is no connection.
     presence: Option<Presence>,
     /// When it was first seen that the client has closed its side.
@@ -25,22 +29,32 @@ struct Inner {
 }
 
 impl Wanted {
-    /// Wanted for as long as the client is there.
-    pub(crate) fn new(registry: Registry, presence: Option<Presence>) -> Wanted {
+    /// Wanted for as long as these rights hold and the client is there.
+    pub(crate) fn new(
+        registry: Registry,
+        permits: Vec<Permit>,
+        presence: Option<Presence>,
+    ) -> Wanted {
         Wanted(Rc::new(Inner {
             registry,
+            permits: RefCell::new(permits),
             presence,
             closed: Cell::new(None),
         }))
     }
 
-    /// The error that ends the import once its client has been gone for a while.
+    /// The error that ends the import: its rights have ended, or its client has been gone for a while. To be asked for
+    /// before each batch that is written or deleted.
     pub(crate) fn check(&self) -> Result<()> {
         let Inner {
             registry,
+            permits,
             presence,
             closed,
         } = &*self.0;
+        for permit in permits.borrow_mut().iter_mut() {
+            permit.check(|| registry.now())?;
+        }
         if !presence.as_ref().is_some_and(Presence::is_closed) {
             return Ok(());
         }

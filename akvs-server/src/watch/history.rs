@@ -12,7 +12,7 @@ use std::sync::Arc;
 use akvs_core::{Database, Event, EventKind, Namespace, Result, Revision, View};
 use tokio::sync::OnceCell;
 
-use super::notice::{Notice, READY_BYTES};
+use super::notice::{Filter, Notice, READY_BYTES};
 use super::pages::PAGE;
 
 /// The most pages that are kept or read at once, and their bytes.
@@ -66,6 +66,17 @@ impl History {
             .notices
             .partition_point(|notice| notice.event().revision <= revision);
         &self.notices[first..]
+    }
+
+    /// The last revision before the first change that is wanted and has no value with it; none where there is no such.
+    pub(super) fn before_value(&self, position: Revision, filter: &Filter) -> Option<Revision> {
+        let notices = self.after(position);
+        let lacks = |notice: &Arc<Notice>| notice.lacks_value() && filter.wants(notice.event());
+        let first = notices.iter().find(|notice| lacks(notice))?;
+        let first = first.event().revision;
+        let before = notices.iter().map(|notice| notice.event().revision);
+        let before = before.take_while(|revision| *revision < first).last();
+        Some(before.unwrap_or(position))
     }
 
     /// Whether these are all changes up to the newest revision of that moment.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use super::audience::{Audience, Heard, Place};
 use super::feed::{Feed, Found};
+use super::history::History;
 use super::large::Loader;
 use super::notice::{Filter, Notice};
 use super::pages::{Next, PAGE, Page, StateReader, changed, history_page};
@@ -159,12 +160,11 @@ impl Watch {
                 Box::pin(reads.run(move || state.page(&committer, values)))
             }
             Source::History | Source::Reading(_) | Source::Feed | Source::Nothing => {
-                let values = self.options.values;
-                let history = Arc::clone(&self.feed).history(self.position, values);
+                let feed = Arc::clone(&self.feed);
                 let (options, position) = (self.options.clone(), self.position);
                 let looked = self.looked;
                 Box::pin(async move {
-                    let history = history.await?;
+                    let history = history_of(feed, &options, position).await?;
                     Ok(history_page(&history, &options, position, looked))
                 })
             }
@@ -235,6 +235,26 @@ impl Watch {
     fn reset(&mut self) -> Step {
         self.source = Source::Nothing;
         Step::Reset(self.committer.database().revision())
+    }
+}
+
+/// A page of what follows a position. Values are looked up only from the first change on that is wanted and lacks its
+/// own: readers that want nothing of it share the page without values, wherever they are.
+async fn history_of(
+    feed: Arc<Feed>,
+    options: &WatchOptions,
+    position: Revision,
+) -> Result<Arc<History>> {
+    if !options.values {
+        return feed.history(position, false).await;
+    }
+    if options.filter == Filter::All {
+        return feed.history(position, true).await;
+    }
+    let page = Arc::clone(&feed).history(position, false).await?;
+    match page.before_value(position, &options.filter) {
+        Some(before) => feed.history(before, true).await,
+        None => Ok(page),
     }
 }
 

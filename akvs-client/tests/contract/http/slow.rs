@@ -231,7 +231,7 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
         connection
     };
     // A byte of each: there is room for all, and for a whole body beside them.
-    let small: Vec<_> = (0..100).map(|_| begin(1)).collect();
+    let mut small: Vec<_> = (0..100).map(|_| begin(1)).collect();
     assert_eq!(app.post("/kv/ns/whole", vec![b'x'; 200_000]).status, 201);
     // What comes counts, and what is kept free for more.
     let mut large: Vec<_> = (0..16).map(|_| begin(100_000)).collect();
@@ -246,7 +246,9 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
             false
         });
     }
-    drop(small);
+    // None of those was refused.
+    let soon = Duration::from_millis(1);
+    assert!(!small.iter_mut().any(|one| one.has_something(soon)));
 }
 
 #[test]
