@@ -157,14 +157,11 @@ async fn post(
     let representation = wire::representation(request)?;
     let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
     let renewed = state.renew(grant)?;
-    let grant = match &renewed {
-        None => grant,
-        Some(grant) => {
-            grant.may(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
-            may_depend(grant, verb, &condition)?;
-            grant
-        }
-    };
+    let grant = renewed.as_ref().unwrap_or(grant);
+    if renewed.is_some() {
+        grant.may(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
+        may_depend(grant, verb, &condition)?;
+    }
     let action = match verb {
         Verb::Set => Action::Set {
             value,
@@ -199,11 +196,8 @@ async fn post(
         ));
     }
     let sum = |outcome: &Outcome| {
-        outcome
-            .entry
-            .as_ref()
-            .map(|entry| entry.value.clone())
-            .unwrap_or_default()
+        let entry = outcome.entry.as_ref();
+        entry.map(|entry| entry.value.clone()).unwrap_or_default()
     };
     Ok(match verb {
         Verb::Set => wire::outcome(HttpResponse::Created(), "Created", &outcome),

@@ -18,7 +18,7 @@ use akvs_registry::Registry;
 use futures_util::future::join_all;
 
 use super::mode::Mode;
-use super::report::{Errors, Report};
+use super::report::{Errors, Report, is_of_a_record};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Grant, Permit};
 
@@ -379,33 +379,5 @@ impl Store {
                 done => return done,
             }
         }
-    }
-}
-
-/// Whether an error is one of a record, and the others may still be stored.
-fn is_of_a_record(code: Code) -> bool {
-    match code {
-        Code::InvalidKey
-        | Code::InvalidNamespace
-        | Code::InvalidRequest
-        | Code::Conflict
-        | Code::PreconditionFailed
-        | Code::TooLarge
-        | Code::QuotaExceeded => true,
-        Code::ConfirmationRequired
-        | Code::Unauthorized
-        | Code::Forbidden
-        | Code::NotFound
-        | Code::MethodNotAllowed
-        | Code::HistoryGone
-        | Code::RangeNotSatisfiable
-        | Code::MisdirectedRequest
-        | Code::Overloaded
-        | Code::Closing
-        | Code::Unavailable
-        | Code::OutcomeUnknown
-        | Code::StorageFull
-        | Code::Storage
-        | Code::Corrupted => false,
     }
 }

@@ -111,3 +111,31 @@ impl Report {
         Err(members.fold(error, |error, (name, value)| error.with(&name, value)))
     }
 }
+
+/// Whether an error is one of a record, and the others may still be stored.
+pub(super) fn is_of_a_record(code: Code) -> bool {
+    match code {
+        Code::InvalidKey
+        | Code::InvalidNamespace
+        | Code::InvalidRequest
+        | Code::Conflict
+        | Code::PreconditionFailed
+        | Code::TooLarge
+        | Code::QuotaExceeded => true,
+        Code::ConfirmationRequired
+        | Code::Unauthorized
+        | Code::Forbidden
+        | Code::NotFound
+        | Code::MethodNotAllowed
+        | Code::HistoryGone
+        | Code::RangeNotSatisfiable
+        | Code::MisdirectedRequest
+        | Code::Overloaded
+        | Code::Closing
+        | Code::Unavailable
+        | Code::OutcomeUnknown
+        | Code::StorageFull
+        | Code::Storage
+        | Code::Corrupted => false,
+    }
+}
