@@ -320,17 +320,12 @@ impl Database {
     pub(crate) fn current(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
         match self.cached(id, key) {
             Some(entry) => Ok(Some(entry)),
-            None => self.read(id, key),
+            None => Ok(self.peek(id, key, usize::MAX)?.map(|found| found.entry)),
         }
     }
 
-    /// The entry in the engine, past its deadline or not; it is in the cache afterwards.
-    pub(crate) fn read(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
-        let found = self.peek(id, key, usize::MAX)?;
-        Ok(found.map(|found| found.entry))
-    }
-
-    /// The same; a value of more bytes than `most` is left where it is apart, and then nothing gets into the cache.
+    /// The entry in the engine, past its deadline or not; it is in the cache afterwards. A value of more bytes than `most`
+    /// is left where it is apart, and then nothing gets into the cache.
     pub(crate) fn peek(&self, id: NamespaceId, key: &[u8], most: usize) -> Result<Option<Found>> {
         let ticket = self.0.cache.as_ref().map(|cache| cache.ticket(id, key));
         let entry = match self.stored(id, key)? {

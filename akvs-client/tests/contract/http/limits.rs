@@ -57,7 +57,7 @@ impl Raw {
     }
 
     /// The next frame, or none where the connection has ended. A ping is answered.
-    fn next(&mut self) -> Option<Frame> {
+    pub(super) fn next(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
