@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]

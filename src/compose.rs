@@ -3,8 +3,8 @@
 //! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
 //! anywhere, does not bind sockets and does not heed signals.
 
+mod admin;
 pub(crate) mod offline;
-mod operate;
 
 use std::io;
 use std::path::Path;
@@ -20,10 +20,10 @@ use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemCl
 
 use tokio::sync::Notify;
 
-use self::operate::Operate;
-pub(crate) use self::operate::Told;
-use crate::access::Access;
-use crate::failure::Failure;
+use self::admin::Operate;
+pub(crate) use self::admin::Told;
+use crate::credentials::Access;
+use crate::error::Failure;
 use crate::logging::{LOG_FILE, OLD_FILES};
 use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
 use crate::socket::OWNER_SOCKET;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use akvs_http::Listener;
 
-use crate::failure::Failure;
-use crate::manager::{Kind, Passed};
+use crate::error::Failure;
+use crate::service_manager::{Kind, Passed};
 use crate::settings::{Address, Addresses};
 use crate::socket::{self, OWNER_MODE, SHARED_MODE};
 

@@ -20,8 +20,8 @@ use file_rotate::{ContentLimit, FileRotate};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 
+use crate::error::Failure;
 use crate::escape;
-use crate::failure::Failure;
 use crate::files;
 use crate::settings::{LogFormat, Settings};
 

@@ -1,20 +1,20 @@
 //! The `akvs` program. This file owns the way from the command line to the exit code, and nothing else.
 
-mod access;
 mod bounded;
 mod cli;
 mod clock;
 mod compose;
-mod descriptors;
+mod control;
+mod credentials;
+mod current_exe;
+mod error;
 mod escape;
-mod failure;
 mod files;
 mod listeners;
 mod logging;
-mod manager;
-mod owner;
-mod program;
-mod prompt;
+mod repl;
+mod rlimit;
+mod service_manager;
 mod settings;
 mod signals;
 mod socket;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::rt::{System, SystemRunner};
 
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// What a server needs beside its workers: to accept, serve its owner, commit, read, flush and compact tables, and look
 /// at its files.

@@ -22,18 +22,18 @@
 //! # }
 //! ```
 
-mod call;
 mod client;
-mod feed;
-mod items;
+mod iter;
 mod list;
 mod namespace;
+mod request;
 mod runtime;
 mod server;
 mod transfer;
+mod upload;
 mod whole;
 
-pub use call::Call;
 pub use client::Client;
-pub use items::Items;
+pub use iter::Items;
 pub use namespace::Namespace;
+pub use request::Call;

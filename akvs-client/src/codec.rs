@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::write::Write;
+use crate::namespace::write::Write;
 use crate::{Entry, Namespace, Set};
 
 pub(crate) const JSON: &str = "application/json";

@@ -32,7 +32,7 @@
 //! | --- | --- |
 //! | reach a server | [`Client::new`], [`from_env`](Client::from_env), [`builder`](Client::builder): URL or Unix socket, token, timeouts, TLS |
 //! | read | [`get`](Namespace::get), [`get_bytes`](Namespace::get_bytes), [`get_range`](Namespace::get_range), [`get_many`](Namespace::get_many), [`head`](Namespace::head), [`exists`](Namespace::exists), [`get_if_changed`](Namespace::get_if_changed) |
-//! | write | [`set`](Namespace::set), [`set_bytes`](Namespace::set_bytes), [`del`](Namespace::del), [`touch`](Namespace::touch), [`add`](Namespace::add), [`append`](Namespace::append), each with a time to live where it can have one |
+//! | write | [`set`](Namespace::set), [`set_bytes`](Namespace::set_bytes), [`delete`](Namespace::del), [`touch`](Namespace::touch), [`add`](Namespace::add), [`append`](Namespace::append), each with a time to live where it can have one |
 //! | on conditions | [`if_absent`](Set::if_absent), [`if_exists`](Set::if_exists), [`if_revision`](Set::if_revision) of all of these |
 //! | read, change, write | [`update`](Namespace::update): again until nobody was faster |
 //! | in other forms than JSON | [`get_with`](Namespace::get_with), [`set_with`](Namespace::set_with) and a [`Codec`] |
@@ -77,64 +77,48 @@ mod address;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
-mod change;
 mod client;
 mod codec;
-mod del;
-mod entry;
 mod env;
 mod error;
-mod item;
-mod lines;
-mod list;
-mod many;
 mod namespace;
 mod namespaces;
-mod ops;
-mod peek;
+mod ndjson;
+mod pagination;
 mod problem;
-mod query;
-mod read;
 mod retry;
 mod server;
-mod set;
-mod settings;
-mod streams;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(not(feature = "rustls"))]
-#[path = "no_tls.rs"]
+#[path = "tls/disabled.rs"]
 mod tls;
-mod told;
 mod transfer;
-mod txn;
-mod update;
 mod watch;
 mod wire;
-mod write;
 
 pub use builder::ClientBuilder;
-pub use change::{Configured, SettingsPatch};
 pub use client::Client;
 pub use codec::{Codec, CodecError, Json, Raw, Text};
-pub use del::Del;
-pub use entry::{Entry, IfChanged, Part, Written};
 pub use error::{Error, Problem, Result};
-pub use item::Item;
-pub use list::{Grouped, Items, List, Listed, ListedItems, Page, Snapshot};
 pub use namespace::Namespace;
+pub use namespace::configure::{Configured, SettingsPatch};
+pub use namespace::entry::{Entry, IfChanged, Part, Written};
+pub use namespace::item::Item;
+pub use namespace::list::{Grouped, Items, List, Listed, ListedItems, Page, Snapshot};
+pub use namespace::settings::Settings;
+pub use namespace::txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
+pub use namespace::update::Update;
+pub use namespace::write::delete::Del;
+pub use namespace::write::ops::{Add, Append, Touch};
+pub use namespace::write::set::Set;
 pub use namespaces::{NamespaceInfo, NamespaceInfos, Namespaces, NamespacesPage};
-pub use ops::{Add, Append, Touch};
 pub use retry::RetryPolicy;
 pub use server::{Limits, Version};
-pub use set::Set;
-pub use settings::Settings;
 pub use transfer::{
     Encoding, Export, ExportBytes, ExportParts, Exported, Import, ImportMode, Imported, LineError,
     Record, Records, Section,
 };
-pub use txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
-pub use update::Update;
 pub use watch::{Change, Changes, Watch};
 
 pub use akvs_core::{Code, Revision, format_duration, format_duration_in_one_unit, parse_duration};

@@ -3,6 +3,18 @@
 //! It owns the name and its path. It does not own connections, the choices of a write, nor the spelling of keys.
 //! Invariant: making a write sends nothing.
 
+pub(crate) mod configure;
+pub(crate) mod entry;
+pub(crate) mod get_many;
+pub(crate) mod head;
+pub(crate) mod item;
+pub(crate) mod list;
+pub(crate) mod read;
+pub(crate) mod settings;
+pub(crate) mod txn;
+pub(crate) mod update;
+pub(crate) mod write;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +24,7 @@ use serde::Serialize;
 
 use crate::codec::JSON;
 use crate::error::{Error, Result};
-use crate::write::Write;
+use crate::namespace::write::Write;
 use crate::{Add, Append, Client, Del, Set, Touch, Watch, wire};
 
 /// A namespace of the server. Cheap to clone.

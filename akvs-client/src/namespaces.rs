@@ -10,9 +10,10 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::query::Query;
-use crate::streams::{Boxed, paged, stream};
-use crate::{Client, Settings, told};
+use crate::pagination::{Boxed, paged, stream};
+use crate::wire::json;
+use crate::wire::query::Query;
+use crate::{Client, Settings};
 
 /// What a stream asks for at once, unless it is said how much; the server takes no more.
 const STREAM_LIMIT: u16 = 1_000;
@@ -117,7 +118,7 @@ struct Told {
     bytes: Option<u64>,
     revision: Option<u64>,
     created: Option<String>,
-    settings: Option<crate::settings::Document>,
+    settings: Option<crate::namespace::settings::Document>,
 }
 
 impl Client {
@@ -261,7 +262,7 @@ impl Namespaces {
         }
         let path = ["/kv", "", query.as_str()];
         let request = self.client.request(Method::GET, path)?;
-        let answer = told::ask(&self.client, request, "the list of namespaces", page).await?;
+        let answer = json::ask(&self.client, request, "the list of namespaces", page).await?;
         answer.map_err(Error::api)
     }
 }
@@ -269,7 +270,7 @@ impl Namespaces {
 fn page(document: Document) -> Option<NamespacesPage> {
     let namespaces = document.namespaces.into_iter().map(|told| {
         Some(NamespaceInfo {
-            created: told::time(told.created.as_deref()),
+            created: json::time(told.created.as_deref()),
             name: told.name,
             keys: told.keys,
             bytes: told.bytes,

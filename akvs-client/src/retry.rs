@@ -1,19 +1,19 @@
 //! Trying again: when, how often, and only what may be repeated.
 //!
-//! It owns the choices. Its parts own the rest: `call` a call with its tries, `repeat` which requests may be repeated,
-//! `answer` which answers are worth it, `backoff` the waits, `budget` how much of it all a client may do. Invariant:
+//! It owns the choices. Its parts own the rest: `execute` a call with its tries, `idempotency` which requests may be repeated,
+//! `classify` which answers are worth it, `backoff` the waits, `budget` how much of it all a client may do. Invariant:
 //! nothing is repeated that could be applied twice.
 
-mod answer;
 mod backoff;
 mod budget;
-mod call;
-mod repeat;
+mod classify;
+mod execute;
+mod idempotency;
 
-pub(crate) use answer::{may_pass, retry_after, said_not_applied};
 pub(crate) use backoff::Backoff;
 pub(crate) use budget::Budget;
-pub(crate) use call::Answer;
+pub(crate) use classify::{may_pass, retry_after, said_not_applied};
+pub(crate) use execute::Answer;
 
 use std::time::Duration;
 

@@ -9,7 +9,8 @@ use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::{Client, told, wire};
+use crate::wire::json;
+use crate::{Client, wire};
 
 /// The most bytes of a text that is no value.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
@@ -115,7 +116,7 @@ impl Client {
         let response = self.look("/ping", &[StatusCode::OK]).await?;
         match &wire::body(response, MAX_TEXT_BYTES).await?[..] {
             b"pong" => Ok(()),
-            _ => Err(told::broken(
+            _ => Err(json::broken(
                 "the answer is no pong: this is no AKVS server",
             )),
         }
@@ -155,7 +156,7 @@ impl Client {
     /// ```
     pub async fn version(&self) -> Result<Version> {
         let request = self.request(Method::GET, ["/version", "", ""])?;
-        let answer = told::ask(self, request, "the version", version).await?;
+        let answer = json::ask(self, request, "the version", version).await?;
         answer.map_err(Error::api)
     }
 
@@ -174,7 +175,7 @@ impl Client {
     pub async fn metrics(&self) -> Result<String> {
         let response = self.look("/metrics", &[StatusCode::OK]).await?;
         let body = wire::body(response, MAX_TEXT_BYTES).await?;
-        String::from_utf8(body.into()).map_err(|_| told::broken("the metrics are no text"))
+        String::from_utf8(body.into()).map_err(|_| json::broken("the metrics are no text"))
     }
 
     async fn look(&self, path: &str, success: &[StatusCode]) -> Result<Response> {

@@ -1,16 +1,16 @@
 //! Watching a namespace: what to watch, from where on, and then a stream of changes.
 //!
 //! It owns the choices of a watch and the request that they make. Its parts own the rest: `sse` the form of the
-//! stream, `event` and `change` what is told, `progress` what was told already, `changes` the connections. Invariant: nothing is sent before the stream is polled.
+//! stream, `event` and `change` what is told, `resume` what was told already, `stream` the connections. Invariant: nothing is sent before the stream is polled.
 
 mod change;
-mod changes;
 mod event;
-mod progress;
+mod resume;
 mod sse;
+mod stream;
 
 pub use change::Change;
-pub use changes::Changes;
+pub use stream::Changes;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use reqwest::{Method, RequestBuilder};
 
 use crate::Client;
 use crate::error::Result;
-use progress::{Progress, Start};
+use resume::{Progress, Start};
 
 /// Three heartbeats of the server.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);

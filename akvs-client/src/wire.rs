@@ -4,6 +4,9 @@
 //! Invariant: a path built here means the same bytes to the server after any URL library or proxy has seen it, and no
 //! answer is read into memory beyond a bound.
 
+pub(crate) mod json;
+pub(crate) mod query;
+
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 

@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
+use crate::encoding;
+use crate::encoding::{CatalogueRow, Gaps, NamespaceId, Stored, Tally};
 use crate::engine::cache::EntryCache;
-use crate::engine::recover;
-use crate::engine::rows::{self, CatalogueRow, Gaps, NamespaceId, Stored, Tally};
 use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::recovery;
 use crate::store::StoreState;
 use crate::{
     Code, Counts, Entry, Error, Found, Group, Namespace, Result, Revision, Settings, Timestamp,
@@ -112,12 +113,12 @@ impl Database {
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
     pub fn open(engine: Arc<dyn Engine>, options: Options) -> Result<Database> {
-        let recover::Found {
+        let recovery::Found {
             mut counters,
             mut forgotten,
             has_format,
             mut gaps,
-        } = recover::Found::read(&*engine)?;
+        } = recovery::Found::read(&*engine)?;
         let revision = counters.revision;
         let watermark = engine.watermark()?;
         if revision < watermark && !engine.lost_commits() {
@@ -133,18 +134,18 @@ impl Database {
         let is_volatile = !engine.capabilities().durable;
         if begins_anew {
             counters.revision = revision.max(watermark).max(reserved);
-            counters = recover::begin_anew(&*engine, counters, options.now)?;
+            counters = recovery::begin_anew(&*engine, counters, options.now)?;
             forgotten = counters.revision;
         } else if is_volatile && options.now.is_some() {
-            counters.revision = recover::leap(revision, options.now)?;
+            counters.revision = recovery::leap(revision, options.now)?;
         } else if revision < reserved {
             // The last of those that were reserved may have been given out, too.
             counters.revision = reserved.next().min(Revision::MAX);
         }
         if counters.revision > revision && !begins_anew {
-            gaps = recover::skip(&*engine, revision, counters.revision)?;
+            gaps = recovery::skip(&*engine, revision, counters.revision)?;
         }
-        let first_deadline = rows::first_deadline(&*engine, Bytes::new())?;
+        let first_deadline = encoding::first_deadline(&*engine, Bytes::new())?;
         Ok(Database(Arc::new(Inner {
             cache: EntryCache::new(options.cache_bytes),
             engine,
@@ -198,7 +199,7 @@ impl Database {
         let behind = |name: &[u8]| Bytes::from([name, &[0]].concat());
         let mut start = match after {
             Some(name) => behind(name.as_str().as_bytes()),
-            None => Bytes::from_static(rows::FIRST_NAME),
+            None => Bytes::from_static(encoding::FIRST_NAME),
         };
         let mut found = Vec::new();
         // Some rows are of namespaces that were dropped: not many, but they may stand together.
@@ -211,10 +212,10 @@ impl Database {
             let Some((last, _)) = page.last() else { break };
             start = behind(last);
             for (name, value) in page {
-                if let Some(row) = rows::parse_catalogue(&value)?.live() {
+                if let Some(row) = encoding::parse_catalogue(&value)?.live() {
                     let tally = self.tally(row.id)?;
                     found.push(NamespaceInfo {
-                        name: rows::parse_name(&name)?,
+                        name: encoding::parse_name(&name)?,
                         created: row.created,
                         counts: tally.counts,
                         revision: tally.revision,
@@ -233,7 +234,7 @@ impl Database {
     }
 
     /// Which history tells of a namespace; none where nothing is known of one of this name.
-    pub fn history_of(&self, name: &Namespace) -> Result<Option<rows::HistoryId>> {
+    pub fn history_of(&self, name: &Namespace) -> Result<Option<encoding::HistoryId>> {
         Ok(self.view(name)?.history())
     }
 
@@ -288,16 +289,18 @@ impl Database {
             .0
             .engine
             .get(Table::Catalogue, name.as_str().as_bytes())?;
-        value.map(|value| rows::parse_catalogue(&value)).transpose()
+        value
+            .map(|value| encoding::parse_catalogue(&value))
+            .transpose()
     }
 
     pub(crate) fn tally(&self, id: NamespaceId) -> Result<Tally> {
-        self.parse_tally(self.0.engine.get(Table::Meta, &rows::counts_key(id))?)
+        self.parse_tally(self.0.engine.get(Table::Meta, &encoding::counts_key(id))?)
     }
 
     pub(crate) fn parse_tally(&self, value: Option<Bytes>) -> Result<Tally> {
         match value {
-            Some(value) => rows::parse_counts(&value),
+            Some(value) => encoding::parse_counts(&value),
             // It was dropped a moment ago.
             None => Ok(Tally {
                 floor: Revision::new(u64::MAX),
@@ -346,14 +349,18 @@ impl Database {
 
     /// The entry in the engine as its row has it: without its value where that is apart.
     pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
-        let Some(mut row) = self.0.engine.get(Table::Data, &rows::data_key(id, key))? else {
+        let Some(mut row) = self
+            .0
+            .engine
+            .get(Table::Data, &encoding::data_key(id, key))?
+        else {
             return Ok(None);
         };
         if row.len() <= SHARED_BLOCK_BYTES {
             // It may be a slice of a whole block, which would stay in memory as long as the entry.
             row = Bytes::copy_from_slice(&row);
         }
-        rows::parse_stored(row).map(Some)
+        encoding::parse_stored(row).map(Some)
     }
 
     /// The entry with its value; none where it was removed meanwhile.
@@ -364,11 +371,11 @@ impl Database {
         }
         // Another one was committed between both reads: read them of one moment.
         let moment = engine.snapshot()?;
-        let Some(row) = moment.get(Table::Data, &rows::data_key(id, key))? else {
+        let Some(row) = moment.get(Table::Data, &encoding::data_key(id, key))? else {
             return Ok(None);
         };
-        let stored = rows::parse_stored(Bytes::copy_from_slice(&row))?;
-        rows::whole(&*moment, id, key, stored).map(Some)
+        let stored = encoding::parse_stored(Bytes::copy_from_slice(&row))?;
+        encoding::whole(&*moment, id, key, stored).map(Some)
     }
 
     /// The value of an entry that has it apart.
@@ -407,19 +414,22 @@ mod tests {
     #[test]
     fn another_format_is_refused() {
         for (found, way_out) in [
-            (rows::FORMAT - 1, "export it with the release that wrote it"),
-            (rows::FORMAT + 1, "use a newer release"),
+            (
+                encoding::FORMAT - 1,
+                "export it with the release that wrote it",
+            ),
+            (encoding::FORMAT + 1, "use a newer release"),
         ] {
             let engine = MemoryEngine::new();
             let mut batch = Batch::default();
-            let value = rows::number_value(found);
-            batch.put(Table::Meta, rows::META_FORMAT, value);
+            let value = encoding::number_value(found);
+            batch.put(Table::Meta, encoding::META_FORMAT, value);
             engine.commit(batch, Durability::Synced).unwrap();
             let opened = Database::open(Arc::new(engine), Options::default());
             let error = opened.map(drop).unwrap_err();
             let text = format!(
                 "the data has format {found}, this release reads format {}; ",
-                rows::FORMAT
+                encoding::FORMAT
             );
             assert!(error.message().starts_with(&text), "{error}");
             assert!(error.message().contains(way_out), "{error}");

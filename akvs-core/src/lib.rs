@@ -23,57 +23,50 @@
 
 #[cfg(feature = "disk")]
 mod backup;
-mod census;
+mod commit_group;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-mod counts;
+#[cfg(feature = "disk")]
+pub(crate) mod data_dir;
 mod database;
 mod difference;
-mod duration;
+pub(crate) mod encoding;
 pub mod engine;
-mod entry;
-mod error;
-mod event;
-mod group;
-mod key;
-mod namespace;
+pub(crate) mod gc;
 mod op;
-mod progress;
-mod revision;
-mod settings;
+pub(crate) mod recovery;
+pub(crate) mod snapshot;
+mod stats;
 mod store;
-mod timestamp;
-mod txn;
+pub(crate) mod types;
 mod verify;
-mod view;
-mod views;
 
-pub use census::{CacheStats, Census};
-pub use counts::Counts;
+pub use commit_group::{Committed, Expiry, Group, Outcome};
 pub use database::{Database, NamespaceInfo, Options};
-pub use duration::{format_duration, format_duration_in_one_unit, parse_duration};
+pub use encoding::{FORMAT, HistoryId};
 pub use engine::memory::MemoryEngine;
-pub use engine::rows::{FORMAT, HistoryId};
-pub use entry::{Entry, FieldValue, Found, Representation};
-pub use error::{Code, Error, Result};
-pub use event::{Event, EventKind};
-pub use group::{Committed, Expiry, Group, Outcome};
-pub use key::Key;
-pub use namespace::Namespace;
 pub use op::{Action, Change, Condition, Draft, Op, Ttl, apply};
-pub use progress::Progress;
-pub use revision::Revision;
-pub use settings::{Settings, SettingsPatch};
+pub use snapshot::database::Views;
+pub use snapshot::namespace::{Changes, Entries, View};
+pub use stats::{CacheStats, Census};
 pub use store::Store;
-pub use timestamp::Timestamp;
-pub use txn::Txn;
+pub use types::counts::Counts;
+pub use types::duration::{format_duration, format_duration_in_one_unit, parse_duration};
+pub use types::entry::{Entry, FieldValue, Found, Representation};
+pub use types::error::{Code, Error, Result};
+pub use types::event::{Event, EventKind};
+pub use types::key::Key;
+pub use types::namespace::Namespace;
+pub use types::progress::Progress;
+pub use types::revision::Revision;
+pub use types::settings::{Settings, SettingsPatch};
+pub use types::timestamp::Timestamp;
+pub use types::txn::Txn;
 pub use verify::{Finding, Report, Unchecked, Verified};
-pub use view::{Changes, Entries, View};
-pub use views::Views;
 
 #[cfg(feature = "disk")]
 pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskOptions, OpenError, folder_format, verify_folder};
+pub use data_dir::lock::{FolderLock, make_folder};
 #[cfg(feature = "disk")]
-pub use engine::lock::{FolderLock, make_folder};
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, folder_format, verify_folder};

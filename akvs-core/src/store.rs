@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use crate::encoding::{CatalogueRow, NamespaceId, Tally};
 use crate::engine::Durability;
-use crate::engine::rows::{CatalogueRow, NamespaceId, Tally};
 use crate::{
     Counts, Database, Entry, Error, Found, Key, Namespace, Op, Outcome, Result, Settings, Timestamp,
 };

@@ -15,11 +15,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
-use crate::conditions::{self, Part, Reading};
-use crate::cursor::{Kind, Listing};
-use crate::json::{self, List, object};
-use crate::path::{self, KeyPath};
-use crate::{params, problem};
+use crate::request::conditions;
+use crate::request::conditions::{Part, Reading};
+use crate::request::cursor::{Kind, Listing};
+use crate::request::json;
+use crate::request::json::{List, object};
+use crate::request::path;
+use crate::request::path::KeyPath;
+use crate::request::query;
+use crate::response::problem;
 
 object! {
     /// A body with a member of each kind that our bodies have.
@@ -102,10 +106,10 @@ pub fn query(input: &[u8]) {
     let Ok(query) = std::str::from_utf8(input) else {
         return;
     };
-    if let Err(error) = params::of_post(query) {
+    if let Err(error) = query::of_post(query) {
         is_refused(&error);
     }
-    match params::of_list(query) {
+    match query::of_list(query) {
         Ok(list) => {
             assert!((1..=1_000).contains(&list.limit()));
             if let Err(error) = list.check_stream() {
@@ -116,15 +120,15 @@ pub fn query(input: &[u8]) {
         Err(error) => is_refused(&error),
     }
     let others = [
-        params::of_namespaces(query).err(),
-        params::of_removal(query, "ns").err(),
-        params::of_watch(query, None).err(),
-        params::of_watch("", Some(query)).err(),
+        query::of_namespaces(query).err(),
+        query::of_removal(query, "ns").err(),
+        query::of_watch(query, None).err(),
+        query::of_watch("", Some(query)).err(),
     ];
     others.iter().flatten().for_each(is_refused);
     // Whatever has a parameter is refused where none is taken, and what is refused is never an empty query.
     let is_empty = query.bytes().all(|byte| byte == b'&');
-    assert_eq!(params::none(query).is_ok(), is_empty, "{query:?}");
+    assert_eq!(query::none(query).is_ok(), is_empty, "{query:?}");
 }
 
 /// A cursor that was made is read back by its own list alone; any other is refused or of that list.

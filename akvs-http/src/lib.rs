@@ -25,53 +25,34 @@
 //! # }
 //! ```
 
-mod about;
-mod accept;
-mod access;
-mod answers;
-mod app;
+mod admin;
 mod auth;
-mod body;
-mod conditions;
-mod connection;
-mod cursor;
-mod date;
-mod expect;
-mod farewell;
-mod fields;
+mod build_info;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-mod guard;
-mod http2;
-mod item;
-mod json;
-mod listener;
+mod handlers;
+mod health;
+mod http_date;
 mod metrics;
-mod observe;
+pub(crate) mod middleware;
 mod openapi;
 mod options;
-mod owner;
-mod page;
-mod params;
-mod path;
-mod problem;
-mod pulse;
-mod rendering;
-mod routes;
-mod running;
-mod sse;
-mod tls;
+pub(crate) mod request;
+pub(crate) mod response;
+mod server;
+mod state;
 mod transfer;
-mod wire;
+pub(crate) mod transport;
+pub(crate) mod ui;
 
-pub use about::About;
+pub use admin::{Operator, Parts};
 pub use auth::{Right, Token, TokenError, Tokens};
-pub use listener::Listener;
+pub use build_info::About;
 pub use options::Options;
-pub use owner::{Operator, Parts};
-pub use running::{Handle, Running, start};
-pub use tls::{Tls, TlsError};
+pub use server::{Handle, Running, start};
+pub use transport::listener::Listener;
+pub use transport::tls::{Tls, TlsError};
 
 /// The page on embedding, whose examples are compiled and run.
 #[cfg(doctest)]

@@ -3,8 +3,8 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `labels` | the fixed sets of routes, methods and statuses that a request is counted under |
-//! | `cells` | the numbers of one worker, which no other worker writes |
-//! | `census` | what all namespaces hold, counted anew no oftener than it is worth |
+//! | `worker_counters` | the numbers of one worker, which no other worker writes |
+//! | `namespace_stats` | what all namespaces hold, counted anew no oftener than it is worth |
 //! | `process` | what the operating system knows of this process |
 //! | `page` | numbers as text |
 //!
@@ -12,20 +12,20 @@
 //! here. Invariant: how many series there are does not depend on what clients send: no label has a key, and only the
 //! largest namespaces have a name there.
 
-mod cells;
-mod census;
 mod labels;
+mod namespace_stats;
 mod page;
 mod process;
+mod worker_counters;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use self::cells::{Cells, Requests};
-pub(crate) use self::census::{CensusCache, NAMED};
 pub(crate) use self::labels::{Labels, Route};
+pub(crate) use self::namespace_stats::{CensusCache, NAMED};
 pub(crate) use self::page::{Family, Format, Kind, Page, Value};
 pub(crate) use self::process::Process;
+pub(crate) use self::worker_counters::{Cells, Requests};
 
 /// All that is counted here.
 #[derive(Default)]

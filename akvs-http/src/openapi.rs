@@ -3,13 +3,13 @@
 //! It owns what is said, not what is done: the contract's tests hold the two together, in both directions. What cannot
 //! be said there (lengths are in bytes, some parameters exclude each other) is told in words.
 
-mod answers;
-mod many;
+mod batch;
 mod meta;
 mod namespaces;
 mod operation;
 mod parameters;
 mod problems;
+mod responses;
 mod schemas;
 mod transactions;
 mod values;
@@ -54,7 +54,7 @@ fn describe() -> OpenApi {
     let routes: Vec<Route> = values::routes()
         .into_iter()
         .chain(namespaces::routes())
-        .chain(many::routes())
+        .chain(batch::routes())
         .chain(meta::routes())
         .collect();
     let mut paths = PathsBuilder::new();
@@ -117,7 +117,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::problem::status;
+    use crate::response::problem::status;
 
     #[test]
     fn it_is_of_the_form_that_the_library_knows() {

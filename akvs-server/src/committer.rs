@@ -4,7 +4,7 @@
 //! It owns its thread, the queue of ready writers and the bounds of what may wait. It does not judge (`writer` and
 //! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
 
-mod end;
+mod shutdown;
 mod threads;
 
 use std::collections::VecDeque;
@@ -15,11 +15,11 @@ use std::thread::JoinHandle;
 use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
-use self::end::{End, Unwinding};
+use self::shutdown::{End, Unwinding};
 use self::threads::Threads;
-use crate::relay::{Answer, Bundle, Reply};
-use crate::stats::{Stats, Tally};
-use crate::upkeep::Upkeep;
+use crate::completion::{Answer, Bundle, Reply};
+use crate::maintenance::Upkeep;
+use crate::metrics::{Stats, Tally};
 use crate::watch::{Feeds, Publisher};
 use crate::writer::{Budget, Ready, Request, Round};
 use crate::{Clock, CommitterOptions};

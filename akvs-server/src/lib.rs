@@ -24,19 +24,19 @@
 
 mod clock;
 mod committer;
+mod completion;
+mod maintenance;
+mod metrics;
 mod options;
-mod pool;
-mod relay;
 mod server;
-mod stats;
-mod upkeep;
+mod thread_pool;
 mod watch;
 mod writer;
 
 pub use clock::{Clock, SystemClock};
 pub use committer::Committer;
+pub use completion::Relay;
+pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
-pub use relay::Relay;
 pub use server::Server;
-pub use stats::{Buckets, Histogram, NANOS, Stats};
 pub use watch::{Filter, Large, Loader, Notice, Rendered, Start, Step, Watch, WatchOptions};

@@ -11,7 +11,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::relay::{Answer, Reply};
+use crate::completion::{Answer, Reply};
 use crate::writer::{Request, Work, Writer};
 use crate::{Committer, Watch, WatchOptions};
 

@@ -11,7 +11,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::relay::{Answer, Bundle, Reply};
+use crate::completion::{Answer, Bundle, Reply};
 
 /// The most digits that a sum has, with its sign.
 const MOST_DIGITS: usize = 20;

@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::serve::{self, Beside, Mode};
 use super::{PlaceFlags, SettingsFlags, output};
-use crate::failure::Failure;
+use crate::control::{Owner, block_on};
+use crate::error::Failure;
 use crate::logging;
-use crate::manager::Manager;
-use crate::owner::{Owner, block_on};
-use crate::prompt::{self, Session};
+use crate::repl;
+use crate::repl::Session;
+use crate::service_manager::Manager;
 
 #[derive(Args, Debug)]
 pub(crate) struct EvalFlags {
@@ -29,7 +30,7 @@ pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
     session.talk(&format!(
         "Attached to the server of {data_dir}. `help` lists what can be typed; Ctrl-D leaves, and the server goes on.\n"
     ))?;
-    match prompt::is_terminal() {
+    match repl::is_terminal() {
         true => output::print("\n"),
         false => Ok(()),
     }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use akvs_client::reqwest::{Method, Response};
 use clap::Args;
 
-use super::bar::Bar;
-use super::file::NewFile;
+use super::atomic_file::NewFile;
+use super::progress::Bar;
 use super::{PlaceFlags, output};
 use crate::compose::{Told, offline};
-use crate::failure::Failure;
-use crate::owner::{Owner, block_on};
+use crate::control::{Owner, block_on};
+use crate::error::Failure;
 
 #[derive(Args, Debug)]
 pub(crate) struct BackupFlags {

@@ -9,11 +9,11 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::client::Target;
 use super::{
-    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, client, config, doctor, order, ping,
-    serve, shell, start, status, stop, token, usage, version,
+    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, clap_errors, client, completions,
+    config, doctor, order, ping, serve, start, status, stop, token, version,
 };
-use crate::failure::Failure;
-use crate::owner::block_on;
+use crate::control::block_on;
+use crate::error::Failure;
 
 /// The key-value store that you can curl.
 #[derive(Debug, Parser)]
@@ -106,7 +106,7 @@ enum Verb {
     Healthcheck(PlaceFlags),
     /// Print what completes these verbs in a shell
     #[command(after_long_help = "Example:\n  akvs completions bash > /etc/bash_completion.d/akvs")]
-    Completions(shell::Flags),
+    Completions(completions::Flags),
     /// Print the manual page
     #[command(after_long_help = "Example:\n  akvs man | man -l -")]
     Man,
@@ -217,10 +217,10 @@ pub(crate) fn parse() -> Result<Typed, Failure> {
 }
 
 fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> Failure {
-    if usage::is_answer(error) {
+    if clap_errors::is_answer(error) {
         error.exit();
     }
-    let why = usage::line(error, command, words.get(1..).unwrap_or_default());
+    let why = clap_errors::line(error, command, words.get(1..).unwrap_or_default());
     Failure::usage(format!("{why}; --help says more"))
 }
 
@@ -255,7 +255,7 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
         Verb::Healthcheck(flags) => ping::health(&flags).map_err(Failure::into_answer),
-        Verb::Completions(flags) => shell::completions(&flags),
-        Verb::Man => shell::man(),
+        Verb::Completions(flags) => completions::completions(&flags),
+        Verb::Man => completions::man(),
     }
 }

@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::{SettingsFlags, output};
-use crate::access::Access;
-use crate::failure::Failure;
+use crate::credentials::Access;
+use crate::error::Failure;
 use crate::listeners::Places;
 use crate::settings::{Loaded, Settings};
 

@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::{PlaceFlags, output};
-use crate::access::Access;
 use crate::compose::offline;
-use crate::failure::Failure;
+use crate::control::{Owner, block_on};
+use crate::credentials::Access;
+use crate::error::Failure;
 use crate::listeners::Places;
-use crate::owner::{Owner, block_on};
 use crate::settings::{EngineKind, Loaded, Settings};
-use crate::{clock, descriptors, socket};
+use crate::{clock, rlimit, socket};
 
 /// How often a sync is measured, and with what.
 const SYNCS: usize = 50;
@@ -249,7 +249,7 @@ fn of_clock(folder: &Path) -> Finding {
 
 fn of_descriptors(settings: &Settings) -> Finding {
     let wanted = settings.limits.max_connections.get();
-    let fitting = descriptors::connections(wanted);
+    let fitting = rlimit::connections(wanted);
     match fitting < wanted {
         true => Doubtful(format!(
             "the system allows {fitting} connections, not the {wanted} of limits.max_connections: raise ulimit -Hn or LimitNOFILE="

@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use config::ValueKind;
 
-use crate::failure::Failure;
+use crate::error::Failure;
 use crate::settings::{Durability, EngineKind, Flag, Loaded, LogFormat, Place, Sources, load};
 
 /// What a command line says about the settings.

@@ -7,8 +7,8 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
 
+use crate::error::Failure;
 use crate::escape;
-use crate::failure::Failure;
 
 /// Prints an answer.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! `akvs ping`, `akvs pid` and `akvs healthcheck`: whether a server is there, and well.
 
 use super::{PlaceFlags, output};
-use crate::failure::Failure;
-use crate::owner::{Owner, block_on};
+use crate::control::{Owner, block_on};
+use crate::error::Failure;
 
 /// `akvs ping`: `pong`.
 pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {

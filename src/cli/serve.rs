@@ -3,7 +3,7 @@
 //! It owns the order of start and stop. What a server consists of, `compose` knows.
 
 mod announce;
-mod renew;
+mod reload;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -18,16 +18,17 @@ use clap::Args;
 use tokio::sync::Notify;
 
 use self::announce::announce;
-use self::renew::renew;
+use self::reload::renew;
 use super::SettingsFlags;
-use crate::access::{Access, Renewal};
 use crate::compose::{self, Storage};
-use crate::failure::Failure;
+use crate::credentials::{Access, Renewal};
+use crate::error::Failure;
 use crate::listeners::{Places, Sockets};
-use crate::manager::{self, Manager, Notice, Notifier, while_it_goes_on};
+use crate::service_manager;
+use crate::service_manager::{Manager, Notice, Notifier, while_it_goes_on};
 use crate::settings::{Loaded, Settings};
 use crate::signals::{Asked, Signals};
-use crate::{clock, descriptors, logging, prompt, threads};
+use crate::{clock, logging, repl, rlimit, threads};
 
 /// What the server may take beyond the drain time-out.
 const GRACE: Duration = Duration::from_secs(5);
@@ -96,7 +97,7 @@ impl Mode {
         match self {
             Mode::Foreground | Mode::Detached => {}
             Mode::Console(_) => {
-                prompt::restore();
+                repl::restore();
                 logging::not_above(settings);
             }
         }
@@ -117,7 +118,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
 
 /// Ends the process, and leaves the terminal as it was.
 pub(crate) fn exit(code: u8) -> ! {
-    prompt::restore();
+    repl::restore();
     std::process::exit(code.into())
 }
 
@@ -146,7 +147,7 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
     let places = Places::of(&settings.http.listen, manager.passed)?;
     let access = Access::read(settings)?;
     places.guard(!access.is_open() || flags.unauthenticated())?;
-    let max_connections = descriptors::connections(settings.limits.max_connections.get());
+    let max_connections = rlimit::connections(settings.limits.max_connections.get());
     let start = Start {
         flags,
         loaded,
@@ -162,8 +163,8 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
         threads::begin_to_wait().await;
         let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
             .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
-        if manager::is_first() {
-            actix_web::rt::spawn(manager::reap());
+        if service_manager::is_first() {
+            actix_web::rt::spawn(service_manager::reap());
         }
         // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
         let storage = open(&start, &mut signals).await?;
@@ -216,9 +217,13 @@ async fn serve(
     start.mode.tell(&addresses);
     let status = format!("listening on {addresses}");
     notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
-    let watchdog = start
-        .watchdog
-        .map(|time| actix_web::rt::spawn(manager::watch(notifier.clone(), handle.clone(), time)));
+    let watchdog = start.watchdog.map(|time| {
+        actix_web::rt::spawn(service_manager::watch(
+            notifier.clone(),
+            handle.clone(),
+            time,
+        ))
+    });
     let asked = Rc::new(Notify::new());
     let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
     let renewal = renew(renewal, Rc::clone(&asked), notifier.clone(), status);

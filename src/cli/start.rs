@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 
 use super::{SettingsFlags, output};
 use crate::compose::{self, offline};
-use crate::failure::Failure;
+use crate::control::{Owner, block_on};
+use crate::current_exe;
+use crate::error::Failure;
 use crate::logging::LOG_FILE;
-use crate::manager::VARIABLES;
-use crate::owner::{Owner, block_on};
-use crate::program;
+use crate::service_manager::VARIABLES;
 use crate::settings::{EngineKind, Settings};
 
 /// The last that is kept of what a process says before it ends.
@@ -72,7 +72,7 @@ fn log_file(settings: &Settings) -> Result<String, Failure> {
 }
 
 fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
-    let program = program::path()
+    let program = current_exe::path()
         .map_err(|error| Failure::failed(format!("this program is not found: {error}")))?;
     let mut command = Command::new(program);
     for variable in VARIABLES {

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{PlaceFlags, output};
-use crate::failure::Failure;
-use crate::owner::{Owner, Status, block_on};
+use crate::control::{Owner, Status, block_on};
+use crate::error::Failure;
 
 /// Between the two looks by which requests a second are told.
 const BETWEEN: Duration = Duration::from_millis(500);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{PlaceFlags, SettingsFlags, output, start, time};
-use crate::failure::Failure;
-use crate::owner::{Owner, block_on};
+use crate::control::{Owner, block_on};
+use crate::error::Failure;
 
 /// How long a server may take to end, where nothing else is said.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

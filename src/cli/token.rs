@@ -12,10 +12,11 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
 use super::{SettingsFlags, output, time};
-use crate::access::{self, Line, Secret, TokenFile};
 use crate::clock::now;
+use crate::credentials;
+use crate::credentials::{Line, Secret, TokenFile};
+use crate::error::Failure;
 use crate::escape;
-use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
@@ -91,7 +92,7 @@ fn make(new: &New) -> Result<(), Failure> {
     let secret = Secret::new()?;
     let mut rights = new.rights.clone();
     rights.dedup();
-    let expires = new.expires.map(|time| access::time_text(time).parse());
+    let expires = new.expires.map(|time| credentials::time_text(time).parse());
     let expires = expires
         .transpose()
         .map_err(|error| Failure::failed(format!("the end date cannot be written: {error}")))?;
@@ -118,7 +119,7 @@ fn make(new: &New) -> Result<(), Failure> {
 
 fn list(flags: &SettingsFlags) -> Result<(), Failure> {
     let path = path(flags)?;
-    let lines = access::token_lines(Path::new(&path))?;
+    let lines = credentials::token_lines(Path::new(&path))?;
     if lines.is_empty() && io::stdout().is_terminal() {
         output::note(&format!("there are no tokens in {path}"));
         return Ok(());
@@ -154,7 +155,7 @@ fn row(line: &Line) -> [String; 5] {
         .or(bytes);
     let expires = line.expires.map(|time| {
         let text = time.to_string();
-        let is_past = access::parse_time(&text).is_ok_and(|time| time <= now());
+        let is_past = credentials::parse_time(&text).is_ok_and(|time| time <= now());
         if is_past {
             format!("{text} (past)")
         } else {
@@ -196,7 +197,7 @@ fn path(flags: &SettingsFlags) -> Result<String, Failure> {
 fn expires(text: &str) -> Result<SystemTime, String> {
     let time = match time::length(text) {
         Ok(from_now) => now().checked_add(from_now).ok_or("it is too far away")?,
-        Err(_) => access::parse_time(text)?,
+        Err(_) => credentials::parse_time(text)?,
     };
     if time <= now() {
         return Err("it is past".into());

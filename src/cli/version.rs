@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::output;
 use crate::compose;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// Prints it.
 pub(super) fn print(long: bool) -> Result<(), Failure> {

@@ -11,10 +11,11 @@ use akvs_core::{
     restore, verify_backup, verify_folder,
 };
 
-use super::operate::{self, Told};
+use super::admin;
+use super::admin::Told;
 use super::{cannot_open, disk_options, open_disk};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::Failure;
 use crate::settings::Settings;
 
 /// What a backup holds, as a line.
@@ -54,8 +55,7 @@ pub(crate) fn back_up(
     };
     let database = Database::open(open_disk(settings)?, options);
     let database = database.map_err(|error| Failure::failed(error.message()))?;
-    let mut backup =
-        operate::backup(&database).map_err(|error| Failure::failed(error.message()))?;
+    let mut backup = admin::backup(&database).map_err(|error| Failure::failed(error.message()))?;
     while let Some(part) = backup.next() {
         let part = part.map_err(|error| Failure::failed(error.message()))?;
         out.write_all(&part)
@@ -107,6 +107,6 @@ pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(
         &mut |how_far| (tell.borrow_mut())(Told::Progress(how_far.fraction())),
     );
     let verified = verified.map_err(|error| cannot_open(&error, settings))?;
-    (tell.borrow_mut())(operate::verified(&verified));
+    (tell.borrow_mut())(admin::verified(&verified));
     Ok(())
 }

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use config::{Config, ConfigError, FileFormat, Map, Source, Value, ValueKind};
 
-use super::paths;
+use super::default_paths;
 use super::schema::Settings;
 use super::sources::{self, Leaf, Origin, Sources};
 use super::variables::{self, PREFIX};
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// The settings that hold, and where each came from.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
         .into_values()
         .map(|leaf| (leaf.key, leaf.origin))
         .collect();
-    paths::place(&mut settings, &mut origins, sources)?;
+    default_paths::place(&mut settings, &mut origins, sources)?;
     Ok(Loaded {
         settings,
         origins,

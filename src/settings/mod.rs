@@ -9,26 +9,26 @@
 //! | `sources` | what a file, the environment and the flags say, each with where it said it |
 //! | `variables` | which variables begin with `AKVS_` and are not settings: injected, misspelt, unknown |
 //! | `home` | paths that begin with `~` |
-//! | `place` | where this program was unpacked: the files that are beside it |
-//! | `paths` | the paths among them: their defaults, and from where on they count |
+//! | `install_dir` | where this program was unpacked: the files that are beside it |
+//! | `default_paths` | the paths among them: their defaults, and from where on they count |
 //! | `layers` | one over the other, down to typed settings or one clear failure |
 
 mod address;
+mod default_paths;
 mod home;
 mod hosts;
+mod install_dir;
 mod layers;
-mod paths;
-mod place;
 mod schema;
 mod sources;
 mod units;
 mod variables;
 
 pub(crate) use address::{Address, Addresses};
+pub(crate) use default_paths::TOKENS_FILE;
 pub(crate) use home::expand as expand_home;
+pub(crate) use install_dir::Place;
 pub(crate) use layers::{Loaded, load};
-pub(crate) use paths::TOKENS_FILE;
-pub(crate) use place::Place;
 pub(crate) use schema::{Durability, EngineKind, LogFormat, Settings};
 pub(crate) use sources::{Flag, Sources};
 pub(crate) use units::Size;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, Map, Source, Value, ValueKind};
 
 use super::home;
-use super::place::Place;
+use super::install_dir::Place;
 use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
 use crate::bounded;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// The config file for all programs of this machine.
 const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";

@@ -4,25 +4,25 @@
 //! leaves all it makes below `target/dist`. Invariant: the same commit and tools give the same bytes, wherever the
 //! checkout, the packages and the build lie.
 
-mod bill;
 mod build;
-mod bundled;
+mod build_info;
+mod bundled_c;
 mod checks;
 mod crates;
 mod deb;
+mod layout;
 mod notices;
-mod origin;
 mod pack;
-mod place;
-mod stage;
+mod paths;
+mod reproducible;
+mod sbom;
 mod tools;
-mod twice;
 
 use std::fs;
 use std::path::PathBuf;
 
-use self::origin::Origin;
-pub(crate) use self::place::Place;
+use self::build_info::Origin;
+pub(crate) use self::paths::Place;
 use crate::shell::{Result, timed};
 
 /// What releases run on: Linux of any kind, as nothing of it is needed but the kernel.
@@ -74,7 +74,7 @@ pub(crate) fn dist(arguments: &[String]) -> Result {
     }
     if wish.is_built_twice {
         timed("a second build, elsewhere", || {
-            twice::check(&release, &wish.profile)
+            reproducible::check(&release, &wish.profile)
         })?;
     }
     println!("{}", release.tarball.display());
@@ -97,7 +97,7 @@ pub(crate) fn release(place: &Place, profile: &str) -> Result<Release> {
     tools::provide()?;
     let origin = Origin::of(place)?;
     let program = build::build(place, &origin, profile)?;
-    let parts = stage::parts(place, &origin, &program)?;
+    let parts = layout::parts(place, &origin, &program)?;
     let dist = place.target.join("dist");
     fs::create_dir_all(&dist)?;
     let name = name(&origin.version, TARGET);
@@ -109,10 +109,10 @@ pub(crate) fn release(place: &Place, profile: &str) -> Result<Release> {
         place: place.clone(),
         epoch: origin.epoch,
     };
-    stage::write(&release.folder, &parts)?;
+    layout::write(&release.folder, &parts)?;
     pack::write(&release.tarball, &name, &parts, origin.epoch)?;
     let bill = dist.join(format!("{name}.cdx.json"));
-    fs::copy(release.folder.join(stage::BILL), bill)?;
+    fs::copy(release.folder.join(layout::BILL), bill)?;
     deb::write(&release)?;
     Ok(release)
 }

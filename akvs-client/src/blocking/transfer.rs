@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 
 use bytes::Bytes;
 
-use super::feed::{Failure, Fed};
+use super::upload::{Failure, Fed};
 use super::{Call, Client, Items, Namespace};
 use crate::error::Result;
 use crate::{Encoding, Export, ExportBytes, ExportParts, Import, Imported, Record, Records};

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Call, Namespace};
 use crate::error::Result;
-use crate::many::MAX_KEYS;
+use crate::namespace::get_many::MAX_KEYS;
 use crate::{Configured, Entry, IfChanged, Settings, SettingsPatch, Txn, TxnResult};
 
 impl Namespace {

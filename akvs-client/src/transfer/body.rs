@@ -12,9 +12,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use http_body::Frame;
 
-use super::check::Sum;
 use super::line;
 use super::record::Record;
+use super::verifier::Sum;
 
 /// So much is sent at once of many small records.
 const PIECE_BYTES: usize = 64 << 10;

@@ -8,13 +8,14 @@ use futures_util::stream::try_unfold;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 
-use super::check::Check;
 use super::record::{Exported, Record};
+use super::verifier::Check;
 use crate::error::Result;
-use crate::lines::{Body, LineBuffer, Lines};
-use crate::query::Query;
-use crate::streams::{Boxed, stream};
-use crate::told::{self, broken};
+use crate::ndjson::{Body, LineBuffer, Lines};
+use crate::pagination::{Boxed, stream};
+use crate::wire::json;
+use crate::wire::json::broken;
+use crate::wire::query::Query;
 use crate::{Client, Namespace, wire};
 
 /// How a file is packed.
@@ -284,7 +285,7 @@ struct Seen {
 
 impl Seen {
     fn new(client: &Client) -> Seen {
-        let max_bytes = usize::try_from(told::max_bytes(client)).unwrap_or(usize::MAX);
+        let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
         Seen {
             lines: LineBuffer::new(max_bytes),
             check: Check::new(),

@@ -16,9 +16,10 @@ use super::body;
 use super::export::{Encoding, Place};
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::lines::WHOLE_EXCHANGE;
-use crate::query::Query;
-use crate::{Client, Namespace, told};
+use crate::ndjson::WHOLE_EXCHANGE;
+use crate::wire::json;
+use crate::wire::query::Query;
+use crate::{Client, Namespace};
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
@@ -258,7 +259,7 @@ impl Import {
         let client = self.place.client();
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
-        told::answer(client, response, "what became of the import", Some).await
+        json::answer(client, response, "what became of the import", Some).await
     }
 
     /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's

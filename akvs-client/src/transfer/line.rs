@@ -9,8 +9,9 @@ use akvs_core::{Key, Revision};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Record, Section};
-use crate::settings::Document;
-use crate::told::{self, KeyMember, ValueMember};
+use crate::namespace::settings::Document;
+use crate::wire::json;
+use crate::wire::json::{KeyMember, ValueMember};
 
 const VERSION: u64 = 1;
 
@@ -67,9 +68,9 @@ pub(super) fn read(text: &[u8], namespace: &Arc<str>) -> Option<Line> {
     if members.akvs.is_some() && members.namespaces.is_some() {
         return Some(Line::All);
     }
-    let key = told::one_of(members.key.as_deref(), members.key64.as_deref())?;
+    let key = json::one_of(members.key.as_deref(), members.key64.as_deref())?;
     let revision = members.revision.map(Revision::new);
-    let created = told::time(members.created.as_deref());
+    let created = json::time(members.created.as_deref());
     match (key, members.namespace) {
         (None, Some(name)) => Some(Line::Section {
             section: Section {
@@ -83,17 +84,17 @@ pub(super) fn read(text: &[u8], namespace: &Arc<str>) -> Option<Line> {
         (Some(key), None) => Some(Line::Record(Record {
             namespace: namespace.clone(),
             key: Some(key).filter(|key| Key::check(key).is_ok())?,
-            value: told::one_of(members.value.as_deref(), members.value64.as_deref())??,
+            value: json::one_of(members.value.as_deref(), members.value64.as_deref())??,
             content_type: members.content_type,
             content_encoding: members.content_encoding,
             // Which one it is must be known: without it the key would stay for ever.
             expires: match members.expires {
-                Some(text) => Some(told::time(Some(&text))?),
+                Some(text) => Some(json::time(Some(&text))?),
                 None => None,
             },
             revision,
             created,
-            modified: told::time(members.modified.as_deref()),
+            modified: json::time(members.modified.as_deref()),
         })),
         (None, None) | (Some(_), Some(_)) => None,
     }

@@ -8,7 +8,8 @@ use akvs_core::Revision;
 use super::change::Change;
 use super::sse::Event;
 use crate::error::{Error, Result};
-use crate::told::{self, broken};
+use crate::wire::json;
+use crate::wire::json::broken;
 
 /// What an event says.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(super) fn read(event: &Event) -> Result<Told> {
         Some(id) => decimal(id).map(Revision::new),
         None => None,
     };
-    let known: fn(told::Told, Revision) -> Option<Change> = match &event.name[..] {
+    let known: fn(json::Told, Revision) -> Option<Change> = match &event.name[..] {
         b"set" => |data, _| data.item().map(Change::Set),
         b"delete" => |data, revision| {
             let key = data.key()?;
@@ -50,7 +51,7 @@ pub(super) fn read(event: &Event) -> Result<Told> {
         b"reset" => return Ok(Told::Reset),
         _ => return Ok(Told::Unknown(id)),
     };
-    let data: told::Told = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
+    let data: json::Told = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
     let revision = Revision::new(data.revision);
     if event.id.is_some() && id != Some(revision) {
         return Err(unreadable());

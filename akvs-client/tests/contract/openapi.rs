@@ -12,7 +12,7 @@ use crate::app::TestApp;
 use crate::tokens::{ask, options, token};
 
 /// The routes as they are built. What is below `/kv` has none of its own.
-const ROUTES: &str = include_str!("../../../akvs-http/src/app.rs");
+const ROUTES: &str = include_str!("../../../akvs-http/src/state.rs");
 
 /// Something that can be asked, as the document says.
 struct Operation<'a> {

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use super::read::BackupRow;
 use super::row::check_row;
 use crate::difference::Difference;
+use crate::encoding;
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Tally};
 use crate::engine::Table;
-use crate::engine::rows::{self, CatalogueRow, HistoryId, NamespaceId, Tally};
 use crate::{Counts, Revision};
 
 /// So many revisions a restore must be able to leave out, and more.
@@ -63,8 +64,8 @@ impl Check {
         check_row(row.table, key, value)?;
         let text = |error: crate::Error| error.message().to_owned();
         match row.table {
-            Table::Catalogue if key < rows::FIRST_NAME => {
-                let (id, swept) = rows::parse_swept(key, value).map_err(text)?;
+            Table::Catalogue if key < encoding::FIRST_NAME => {
+                let (id, swept) = encoding::parse_swept(key, value).map_err(text)?;
                 self.swept.insert(id);
                 let below = self.swept_below.entry(swept.history).or_default();
                 *below = (*below).max(swept.below);
@@ -72,12 +73,12 @@ impl Check {
                 Ok(())
             }
             Table::Catalogue => {
-                let row = rows::parse_catalogue(value).map_err(text)?;
+                let row = encoding::parse_catalogue(value).map_err(text)?;
                 self.see_name(key, &row)
             }
             Table::Data => self.see_data(row).map_err(text)?,
             Table::History => {
-                let (id, revision) = rows::parse_history_key(key).map_err(text)?;
+                let (id, revision) = encoding::parse_history_key(key).map_err(text)?;
                 let history = self.histories.entry(id).or_default();
                 history.rows += 1;
                 history.oldest.get_or_insert(revision);
@@ -86,8 +87,8 @@ impl Check {
                 Ok(())
             }
             Table::Deadlines => {
-                let revision = rows::parse_number(value).map_err(text)?;
-                let id = rows::parse_id(&key[8..]).map_err(text)?;
+                let revision = encoding::parse_number(value).map_err(text)?;
+                let id = encoding::parse_id(&key[8..]).map_err(text)?;
                 match self.live.contains_key(&id) {
                     true => self.deadlines.subtract((key, revision)),
                     false if self.swept.contains(&id) => {}
@@ -132,15 +133,15 @@ impl Check {
 
     fn see_data(&mut self, row: &BackupRow) -> crate::Result<Checked> {
         let key = &row.key;
-        let id = rows::parse_id(key)?;
+        let id = encoding::parse_id(key)?;
         let name = &key[size_of::<NamespaceId>()..];
         let missing = row.value_bytes - row.value.len();
-        if let Some(owner) = rows::value_owner(id) {
-            let mut apart = rows::parse_value_row(&row.value)?;
+        if let Some(owner) = encoding::value_owner(id) {
+            let mut apart = encoding::parse_value_row(&row.value)?;
             apart.bytes += missing as u64;
             return Ok(self.see_value(owner, name, apart));
         }
-        let stored = rows::parse_stored(row.value.clone())?;
+        let stored = encoding::parse_stored(row.value.clone())?;
         let entry = &stored.entry;
         self.see_numbers(id, entry.revision);
         let Some(live) = self.live.get_mut(&id) else {
@@ -159,7 +160,7 @@ impl Check {
     }
 
     /// Takes the row of a value whose entry has another one.
-    fn see_value(&mut self, id: NamespaceId, name: &[u8], apart: rows::Apart) -> Checked {
+    fn see_value(&mut self, id: NamespaceId, name: &[u8], apart: encoding::Apart) -> Checked {
         self.see_numbers(id, apart.revision);
         if !self.live.contains_key(&id) {
             return self.check_swept(id);
@@ -178,29 +179,29 @@ impl Check {
 
     fn see_meta(&mut self, key: &[u8], value: &[u8]) -> Checked {
         let text = |error: crate::Error| error.message().to_owned();
-        if rows::counts_span().contains(key) {
-            let id = rows::parse_counts_key(key).map_err(text)?;
-            return self.see_counts(id, &rows::parse_counts(value).map_err(text)?);
+        if encoding::counts_span().contains(key) {
+            let id = encoding::parse_counts_key(key).map_err(text)?;
+            return self.see_counts(id, &encoding::parse_counts(value).map_err(text)?);
         }
-        if rows::dropped_span().contains(key) {
-            let revision = rows::parse_dropped_key(key).map_err(text)?;
-            let (changes, name) = rows::parse_dropped(value).map_err(text)?;
+        if encoding::dropped_span().contains(key) {
+            let revision = encoding::parse_dropped_key(key).map_err(text)?;
+            let (changes, name) = encoding::parse_dropped(value).map_err(text)?;
             let is_so = |(of, rows): (Bytes, u64)| of == name.as_str() && rows == changes;
             return match self.dropped.remove(&revision).is_some_and(is_so) {
                 true => Ok(()),
                 false => Err("no such namespace was dropped at this revision".into()),
             };
         }
-        if key == rows::META_GAPS {
-            let gaps = rows::Gaps::parse(value).map_err(text)?;
+        if key == encoding::META_GAPS {
+            let gaps = encoding::Gaps::parse(value).map_err(text)?;
             self.see_numbers(0, gaps.newest());
             return Ok(());
         }
-        let number = rows::parse_number(value).map_err(text)?;
+        let number = encoding::parse_number(value).map_err(text)?;
         match key {
-            rows::META_REVISION => self.revision = Revision::new(number),
-            rows::META_FORGOTTEN => self.see_numbers(0, Revision::new(number)),
-            rows::META_NAMESPACE => self.namespace = number,
+            encoding::META_REVISION => self.revision = Revision::new(number),
+            encoding::META_FORGOTTEN => self.see_numbers(0, Revision::new(number)),
+            encoding::META_NAMESPACE => self.namespace = number,
             _ => self.format = true,
         }
         Ok(())
@@ -292,13 +293,13 @@ mod tests {
     #[test]
     fn a_value_longer_than_any_is_refused_by_its_length() {
         let header = Header {
-            rows_format: rows::FORMAT,
+            rows_format: encoding::FORMAT,
             created: Timestamp::from_millis(1),
             revision: Revision::new(1),
             expected_rows: 1,
             version: "1.2.3".into(),
         };
-        let key = rows::data_key(1, b"k");
+        let key = encoding::data_key(1, b"k");
         for (table, bytes) in [
             (Table::Data, (1 << 30) + 1_025),
             (Table::Data, u32::MAX as usize),

@@ -3,8 +3,8 @@
 use std::{fmt, io};
 
 use super::format;
+use crate::encoding;
 use crate::engine::disk::OpenError;
-use crate::engine::rows;
 use crate::{Code, Error};
 
 /// Why a backup cannot be used. Places are bytes from the beginning of the file.
@@ -40,7 +40,7 @@ impl fmt::Display for BackupError {
             BackupError::OtherRows(found) => write!(
                 f,
                 "the backup has rows of format {found}, this release reads format {}; restore it with the release that wrote it",
-                rows::FORMAT
+                encoding::FORMAT
             ),
             BackupError::Cut(at) => {
                 write!(f, "the backup is not complete: it ends at byte {at}")

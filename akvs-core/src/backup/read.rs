@@ -13,7 +13,8 @@ use super::BackupError;
 use super::check::Check;
 use super::format::{self, Ending, Header};
 use super::row::max_bytes;
-use crate::engine::{Table, rows};
+use crate::encoding;
+use crate::engine::Table;
 
 /// Far more than zstd adds to what it cannot compress.
 const MAX_STORED_BYTES: usize = format::MAX_BLOCK_BYTES + (4 << 10);
@@ -71,7 +72,7 @@ impl<R: Read> Rows<R> {
             sha256: Sha256::new(),
         };
         let header = read_header(&mut input)?;
-        if header.rows_format != rows::FORMAT {
+        if header.rows_format != encoding::FORMAT {
             return Err(BackupError::OtherRows(header.rows_format));
         }
         Ok(Rows {

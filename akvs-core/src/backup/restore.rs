@@ -9,8 +9,9 @@ use super::read::{Keep, Rows};
 use super::summary::how_far;
 use super::{BackupSummary, RestoreError};
 use crate::engine::disk::{DiskEngine, DiskOptions};
-use crate::engine::{Batch, Durability, Engine, Table, recover, rows};
+use crate::engine::{Batch, Durability, Engine, Table};
 use crate::{Progress, Revision, Timestamp};
+use crate::{encoding, recovery};
 
 /// So much is committed at once.
 const BATCH_ROWS: usize = 1_000;
@@ -48,8 +49,8 @@ pub fn restore(
     let rows = Rows::open(reader)?;
     DiskEngine::make(options, |engine| {
         let (summary, found) = fill(engine, rows, progress)?;
-        let next = recover::leap(found, Some(now))?;
-        recover::skip(engine, found, next)?;
+        let next = recovery::leap(found, Some(now))?;
+        recovery::skip(engine, found, next)?;
         Ok((summary, next))
     })
 }
@@ -76,8 +77,8 @@ fn fill<R: Read>(
         engine.commit(batch, Durability::Buffered)?;
     }
     progress(how_far(&rows));
-    let revision = engine.get(Table::Meta, rows::META_REVISION)?;
-    let revision = revision.map(|value| rows::parse_number(&value));
+    let revision = engine.get(Table::Meta, encoding::META_REVISION)?;
+    let revision = revision.map(|value| encoding::parse_number(&value));
     let revision = Revision::new(revision.transpose()?.unwrap_or_default());
     Ok((summary.of(&rows), revision))
 }

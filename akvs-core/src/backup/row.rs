@@ -5,15 +5,16 @@
 
 use bytes::Bytes;
 
-use crate::engine::Table;
-use crate::engine::rows::{
-    self, APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS,
+use crate::encoding;
+use crate::encoding::{
+    APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS,
     META_NAMESPACE, META_REVISION, NamespaceId, catalogue_value, change_value, counts_key,
     counts_span, counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value,
     history_key, parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_deadline_key,
     parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
     parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
 };
+use crate::engine::Table;
 use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
 
 /// The longest value, as the greatest `limits.max_value_bytes` allows it.
@@ -180,7 +181,7 @@ fn check_meta(key: &[u8], value: &[u8]) -> Checked {
     }
     match key {
         META_GAPS => Gaps::parse(value).map(drop).map_err(text),
-        META_FORMAT => expect(number()? == rows::FORMAT),
+        META_FORMAT => expect(number()? == encoding::FORMAT),
         META_REVISION | META_FORGOTTEN => check_revision(Revision::new(number()?)),
         META_NAMESPACE => match number()? {
             0 => Ok(()),

@@ -4,8 +4,9 @@ use std::io::Read;
 
 use super::BackupError;
 use super::read::{BackupRow, Keep, Rows};
+use crate::encoding;
+use crate::encoding::CatalogueRow;
 use crate::engine::Table;
-use crate::engine::rows::{self, CatalogueRow};
 use crate::{Progress, Revision, Timestamp};
 
 /// After so many rows it is said how far it has come.
@@ -75,12 +76,12 @@ impl BackupSummary {
             table, key, value, ..
         } = row;
         match table {
-            Table::Catalogue if &key[..] >= rows::FIRST_NAME => {
-                let row = rows::parse_catalogue(value).ok();
+            Table::Catalogue if &key[..] >= encoding::FIRST_NAME => {
+                let row = encoding::parse_catalogue(value).ok();
                 self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
             }
-            Table::Meta if rows::counts_span().contains(key) => {
-                let tally = rows::parse_counts(value);
+            Table::Meta if encoding::counts_span().contains(key) => {
+                let tally = encoding::parse_counts(value);
                 self.keys += tally.map_or(0, |tally| tally.counts.keys);
             }
             Table::Catalogue | Table::Data | Table::History | Table::Deadlines | Table::Meta => {}

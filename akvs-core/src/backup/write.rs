@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use zstd::bulk::Compressor;
 
 use super::format::{self, Ending, Header};
-use crate::engine::{Limit, Snapshot, Span, Table, rows};
+use crate::encoding;
+use crate::engine::{Limit, Snapshot, Span, Table};
 use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
 
 /// A chunk has at least so many bytes, but for the last one, and at most a block more.
@@ -82,12 +83,14 @@ impl Database {
         let moment = self.engine().snapshot()?;
         let number = |key| -> Result<Option<u64>> {
             let value = moment.get(Table::Meta, key)?;
-            value.map(|value| rows::parse_number(&value)).transpose()
+            value
+                .map(|value| encoding::parse_number(&value))
+                .transpose()
         };
         let header = Header {
-            rows_format: number(rows::META_FORMAT)?.unwrap_or(rows::FORMAT),
+            rows_format: number(encoding::META_FORMAT)?.unwrap_or(encoding::FORMAT),
             created,
-            revision: Revision::new(number(rows::META_REVISION)?.unwrap_or_default()),
+            revision: Revision::new(number(encoding::META_REVISION)?.unwrap_or_default()),
             expected_rows,
             version: version.to_owned(),
         };

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::Database;
-use crate::engine::{Limit, Span, Table, rows};
+use crate::encoding;
+use crate::engine::{Limit, Span, Table};
 use crate::{Result, Revision};
 
 impl Database {
@@ -14,12 +15,12 @@ impl Database {
     pub(crate) fn oldest_drops(&self, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
         let oldest = Revision::new(self.0.oldest_drop.load(Ordering::Acquire));
         let span = Span {
-            start: rows::dropped_key(oldest),
-            ..rows::dropped_span()
+            start: encoding::dropped_key(oldest),
+            ..encoding::dropped_span()
         };
         let page = self.engine().page(Table::Meta, &span, limit)?;
         if let Some((key, _)) = page.first() {
-            let oldest = rows::parse_dropped_key(key)?;
+            let oldest = encoding::parse_dropped_key(key)?;
             self.0.oldest_drop.store(oldest.get(), Ordering::Release);
         }
         Ok(page)
@@ -64,12 +65,12 @@ mod tests {
             group.commit(Durability::Buffered).unwrap();
         }
         let begins = database.0.oldest_drop.load(Ordering::Acquire);
-        let all = rows::dropped_span();
+        let all = encoding::dropped_span();
         let page = database
             .engine()
             .page(Table::Meta, &all, Limit::rows(1_000));
         let page = page.unwrap();
-        let first = rows::parse_dropped_key(&page[0].0).unwrap().get();
+        let first = encoding::parse_dropped_key(&page[0].0).unwrap().get();
         assert!(first > 200, "none was forgotten");
         // The last group forgot what it had read first.
         assert!(begins <= first && first - begins <= 4, "{begins} {first}");

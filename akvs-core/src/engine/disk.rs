@@ -4,8 +4,8 @@
 //! on disk (`fdatasync`), before any reader can see it.
 //!
 //! fjall checks the blocks that it reads, and opens without a word where a journal or a file list is damaged, or a
-//! whole table is missing. So before it opens, its files must all be there (`layout`) and its journals be readable as
-//! far as was ever synced (`journal`); afterwards its tables must be at the same commit (`marks`), which the watermark
+//! whole table is missing. So before it opens, its files must all be there (`integrity`) and its journals be readable as
+//! far as was ever synced (`journal`); afterwards its tables must be at the same commit (`commit_markers`), which the watermark
 //! in the folder (`folder`) says at least. What the files tell is refused before anything is changed. Not detected is
 //!
 //! - the loss of the very last commits, if the watermark was not raised behind them and nothing later is left of them;
@@ -16,23 +16,23 @@
 
 mod admission;
 mod background;
+mod commit_markers;
 mod compaction;
+mod create;
 mod durable;
 mod failure;
 mod files;
-mod flight;
+mod free_space;
+mod in_flight;
+mod integrity;
 mod journal;
-mod layout;
-mod leftovers;
-mod lists;
-mod make;
-mod marks;
+mod manifest;
+mod memtable_reaper;
 mod options;
+mod orphan_files;
 mod report;
-mod retired;
 mod room;
 mod snapshot;
-mod space;
 mod store;
 mod store_id;
 mod verify;
@@ -45,19 +45,19 @@ use bytes::Bytes;
 use fjall::{AbstractTree, PersistMode};
 
 use self::background::Background;
+use self::commit_markers::Marks;
 use self::failure::{below_floor, guarded, no_space, translate, translate_io};
-use self::flight::Flight;
+use self::in_flight::Flight;
 use self::journal::Journals;
-use self::marks::Marks;
+use self::memtable_reaper::Retired;
 pub use self::options::DiskOptions;
-use self::retired::Retired;
 use self::room::Room;
 use self::snapshot::DiskSnapshot;
 use self::store::{Store, interrupt};
 pub use self::verify::verify_folder;
-use super::folder::Folder;
-pub use super::folder::{OpenError, folder_format};
 use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use crate::data_dir::Folder;
+pub use crate::data_dir::{OpenError, folder_format};
 use crate::{Code, Error, Report, Result, Revision};
 
 /// How long a commit that was admitted waits at most: what comes in its way by then does not end any more.
@@ -117,7 +117,7 @@ impl DiskEngine {
             }
             folder.establish().map_err(unusable)?;
         }
-        if let Some(fault) = layout::fault(&folder.store()).map_err(unusable)? {
+        if let Some(fault) = integrity::fault(&folder.store()).map_err(unusable)? {
             return Err(damaged(fault));
         }
         let id = store_id::read(&folder.store()).map_err(unusable)?;
@@ -181,7 +181,11 @@ impl DiskEngine {
         marks.synced = self.synced.load(Ordering::Acquire);
         for table in Table::ALL {
             if marks.tables[table as usize] == marks.commit {
-                rows.insert(self.store.keyspace(table), marks::KEY, marks.encode(table));
+                rows.insert(
+                    self.store.keyspace(table),
+                    commit_markers::KEY,
+                    marks.encode(table),
+                );
             }
         }
         self.flight.begin(self.store.database.seqno());

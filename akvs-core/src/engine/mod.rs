@@ -1,23 +1,16 @@
 //! The seam to storage: ordered rows in a few tables, read one by one or in bounded pages, written in atomic batches.
 //!
-//! An engine knows nothing of namespaces, entries or revisions; `rows` says how those become rows. A new engine
+//! An engine knows nothing of namespaces, entries or revisions; `encoding` says how those become rows. A new engine
 //! implements [`Engine`] and passes the conformance cases, and no other file changes.
 
 pub(crate) mod cache;
 #[cfg(feature = "disk")]
 pub mod disk;
-#[cfg(feature = "disk")]
-mod folder;
-#[cfg(feature = "disk")]
-pub mod lock;
 pub mod memory;
-pub(crate) mod recover;
-pub(crate) mod rows;
-mod sweep;
 
 use bytes::Bytes;
 
-pub use sweep::Sweep;
+pub use crate::gc::Sweep;
 
 use crate::{Report, Result, Revision};
 

@@ -4,17 +4,18 @@
 //! agree is seen by a sum over both that must come to nothing; only where it does not, they are looked up one by one.
 
 mod deadlines;
+mod expected;
 mod histories;
-mod known;
 mod values;
 
 use bytes::Bytes;
 
 use self::deadlines::Deadlines;
-use self::known::{Known, Owner};
+use self::expected::{Known, Owner};
 use self::values::Values;
 use super::Report;
-use crate::engine::rows::{self, NamespaceId};
+use crate::encoding;
+use crate::encoding::NamespaceId;
 use crate::engine::{Limit, Snapshot, Span, Table};
 use crate::{Counts, Database, Finding, Key, Progress, Result, Revision, Verified};
 
@@ -75,7 +76,7 @@ fn check_data(
     let (mut of, mut counts) = (None, Counts::default());
     let mut values = Values::default();
     let all = each_row(moment, Table::Data, report, |key, value, report| {
-        let id = rows::parse_id(key).unwrap_or_default();
+        let id = encoding::parse_id(key).unwrap_or_default();
         if of != Some(id) {
             known.add(of, counts);
             (of, counts) = (Some(id), Counts::default());
@@ -84,10 +85,10 @@ fn check_data(
         let Ok(()) = Key::check(name) else {
             return report.row(Table::Data, key, "this is no key");
         };
-        if let Some(owner) = rows::value_owner(id) {
+        if let Some(owner) = encoding::value_owner(id) {
             return values.see(owner, key, &value, known, report);
         }
-        let stored = match rows::parse_stored(value) {
+        let stored = match encoding::parse_stored(value) {
             Ok(stored) => stored,
             Err(error) => return report.row(Table::Data, key, error.message()),
         };

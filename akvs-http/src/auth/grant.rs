@@ -5,9 +5,9 @@ use std::sync::Arc;
 use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp};
 use bytes::Bytes;
 
-use super::gate::Gate;
+use super::authenticator::Gate;
 use super::token::{Right, Rule};
-use crate::item::Text;
+use crate::response::item::Text;
 
 /// Which keys of a namespace something is about.
 #[derive(Clone, Copy, Debug)]

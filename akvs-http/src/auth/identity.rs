@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::grant::Grant;
 use super::token::{Right, Rule};
-use crate::item::Text;
-use crate::wire;
+use crate::response::headers;
+use crate::response::item::Text;
 
 /// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
 #[derive(Serialize, ToSchema)]
@@ -48,7 +48,7 @@ impl Grant {
             key_prefix64,
             expires: rule
                 .and_then(|rule| rule.expires)
-                .map(|time: Timestamp| wire::date_time(time)),
+                .map(|time: Timestamp| headers::date_time(time)),
         }
     }
 }

@@ -7,23 +7,23 @@
 //! | --- | --- |
 //! | `token` | what a token is, and its checks |
 //! | `tokens` | all of them, found by what is presented |
-//! | `gate` | those that hold now, and who is let in by them |
+//! | `authenticator` | those that hold now, and who is let in by them |
 //! | `grant` | what somebody who was let in may do |
 //! | `identity` | what a caller is told of itself |
 //! | `disclosure` | what an answer may tell to a token |
-//! | `page` | which requests other sites' pages make |
+//! | `csrf` | which requests other sites' pages make |
 //! | `host` | the names under which a server without tokens may be asked |
 
+mod authenticator;
+mod csrf;
 mod disclosure;
-mod gate;
 mod grant;
 mod host;
 mod identity;
-mod page;
 mod token;
 mod tokens;
 
-pub(crate) use gate::{Asking, Gate};
+pub(crate) use authenticator::{Asking, Gate};
 pub(crate) use grant::{Demand, Grant, Permit, Scope};
 pub(crate) use host::Hosts;
 pub(crate) use identity::Identity;

@@ -3,7 +3,7 @@
 use actix_web::dev::RequestHead;
 use actix_web::http::{Method, StatusCode};
 
-use crate::conditions;
+use crate::request::conditions;
 
 /// What a request is about, by the shape of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Response, ResponseBuilder, Schema};
 
-use super::answers;
 use super::namespaces::vary;
 use super::operation::{Asked, Route};
 use super::parameters;
+use super::responses;
 use crate::metrics::Format;
-use crate::page::HTML;
-use crate::problem::TEXT;
+use crate::response::problem::TEXT;
+use crate::ui::page::HTML;
 
 const TAG: &str = "server";
 
@@ -21,8 +21,8 @@ pub(super) fn routes() -> [Route; 8] {
     let open = |path| Route::new(path, TAG).open();
     let guarded = |path| Route::new(path, TAG);
     let get = |id, summary| Asked::new(HttpMethod::Get, id, summary);
-    let pong = answers::text("It answers.", "pong").build();
-    let ok = || answers::text("It is.", "ok").build();
+    let pong = responses::text("It answers.", "pong").build();
+    let ok = || responses::text("It is.", "ok").build();
     [
         open("/ping").with(get("ping", "Whether the server answers").answers(200, pong)),
         open("/livez").with(get("livez", "Whether the process lives").answers(200, ok())),
@@ -36,15 +36,15 @@ pub(super) fn routes() -> [Route; 8] {
         guarded("/version").with(
             get("version", "What serves, and within which limits").answers(
                 200,
-                answers::document("The same as long as the server runs.", "Version").build(),
+                responses::document("The same as long as the server runs.", "Version").build(),
             ),
         ),
         guarded("/whoami").with(
             get("whoami", "The caller's token and its rights")
                 .answers(
                     200,
-                    answers::document("What the caller may do.", "Identity")
-                        .header("Cache-Control", answers::only("no-store"))
+                    responses::document("What the caller may do.", "Identity")
+                        .header("Cache-Control", responses::only("no-store"))
                         .build(),
                 )
                 .refuses([Code::InvalidRequest]),
@@ -58,7 +58,7 @@ pub(super) fn routes() -> [Route; 8] {
                 .answers(200, this())
                 .answers(
                     304,
-                    tagged(answers::plain("The client has it already.")).build(),
+                    tagged(responses::plain("The client has it already.")).build(),
                 )
                 .refuses([Code::InvalidRequest, Code::PreconditionFailed]),
         ),
@@ -83,19 +83,19 @@ fn metrics() -> Response {
     let formats = [Format::Text, Format::OpenMetrics];
     let response = formats
         .iter()
-        .fold(answers::plain("The metrics."), |response, format| {
+        .fold(responses::plain("The metrics."), |response, format| {
             response.content(format.media_type(), Content::new(Some(string())))
         });
     vary(response, "accept")
-        .header("Cache-Control", answers::only("no-store"))
+        .header("Cache-Control", responses::only("no-store"))
         .build()
 }
 
 fn this() -> Response {
     let document = Content::new(Some(Object::with_type(Type::Object)));
-    let response = answers::plain("OpenAPI 3.1.").content("application/json", document);
+    let response = responses::plain("OpenAPI 3.1.").content("application/json", document);
     tagged(response)
-        .header("X-Content-Type-Options", answers::only("nosniff"))
+        .header("X-Content-Type-Options", responses::only("nosniff"))
         .build()
 }
 
@@ -103,13 +103,13 @@ fn tagged(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header(
             "ETag",
-            answers::text_header("Another one for another document."),
+            responses::text_header("Another one for another document."),
         )
-        .header("Cache-Control", answers::only("no-cache"))
+        .header("Cache-Control", responses::only("no-cache"))
 }
 
 fn root() -> Asked {
-    let both = answers::plain("The text, or the page; the header fields are the page's.")
+    let both = responses::plain("The text, or the page; the header fields are the page's.")
         .content(TEXT, Content::new(Some(string())))
         .content(HTML, Content::new(Some(string())));
     Asked::new(HttpMethod::Get, "root", "What this is")
@@ -123,16 +123,16 @@ fn root() -> Asked {
         ])
         .refuses([Code::InvalidRequest, Code::PreconditionFailed])
         .answers(200, of_page(both))
-        .answers(304, of_page(answers::plain("The client has the page already.")))
+        .answers(304, of_page(responses::plain("The client has the page already.")))
 }
 
 fn of_page(response: ResponseBuilder) -> Response {
     vary(tagged(response), "accept")
         .header(
             "Content-Security-Policy",
-            answers::text_header("Nothing but what the page itself carries is run."),
+            responses::text_header("Nothing but what the page itself carries is run."),
         )
-        .header("X-Content-Type-Options", answers::only("nosniff"))
-        .header("Referrer-Policy", answers::only("no-referrer"))
+        .header("X-Content-Type-Options", responses::only("nosniff"))
+        .header("Referrer-Policy", responses::only("no-referrer"))
         .build()
 }

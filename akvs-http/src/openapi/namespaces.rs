@@ -7,10 +7,10 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::ResponseBuilder;
 
-use super::answers;
 use super::operation::{Asked, OF_CHANGES, Route};
 use super::parameters::{self, bounds, flag, paging, query, string, twins};
-use crate::problem::TEXT;
+use super::responses;
+use crate::response::problem::TEXT;
 
 const TAG: &str = "namespaces";
 
@@ -34,13 +34,13 @@ fn list() -> Asked {
         .told("By name, page by page. `cursor: null` is the end; an empty page is not.")
         .takes(twins("prefix", 0, None, "What the names begin with."))
         .takes(paging())
-        .answers(200, answers::document("A page.", "Namespaces").build())
+        .answers(200, responses::document("A page.", "Namespaces").build())
         .refuses([Code::InvalidRequest])
 }
 
 fn list_keys() -> Asked {
     // Lines are told of in words: with two types of answer, generated clients would know neither.
-    let page = vary(answers::document("A page.", "KeyList"), "accept");
+    let page = vary(responses::document("A page.", "KeyList"), "accept");
     Asked::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
         .told(
             "By unsigned bytes, page by page; each is one consistent view. `cursor: null` is the end; an empty page is \
@@ -84,11 +84,11 @@ fn configure() -> Asked {
     .body(settings())
     .answers(
         201,
-        answers::document("It was created.", "Configured").build(),
+        responses::document("It was created.", "Configured").build(),
     )
     .answers(
         200,
-        answers::document("It is there, and has these settings now.", "Configured").build(),
+        responses::document("It is there, and has these settings now.", "Configured").build(),
     )
     .refuses([Code::InvalidRequest])
     .refuses(OF_CHANGES)
@@ -113,18 +113,18 @@ fn change() -> Asked {
     .body(body)
     .answers(
         201,
-        answers::document("It was created.", "Configured").build(),
+        responses::document("It was created.", "Configured").build(),
     )
     .answers(
         200,
-        answers::document("It is there, and has these settings now.", "Configured").build(),
+        responses::document("It is there, and has these settings now.", "Configured").build(),
     )
     .refuses([Code::InvalidRequest])
     .refuses(OF_CHANGES)
 }
 
 fn read_settings() -> Asked {
-    let told = answers::document(
+    let told = responses::document(
         "What is chosen for it; null where nothing is.",
         "Configured",
     );
@@ -149,10 +149,10 @@ fn settings() -> RequestBody {
 
 fn remove() -> Asked {
     // The text is first, as either answer can be read as one.
-    let dropped = answers::plain(
+    let dropped = responses::plain(
         "`OK`: the namespace is dropped; or a document: the keys with the prefix are deleted.",
     )
-    .content(TEXT, answers::any_text())
+    .content(TEXT, responses::any_text())
     .content(
         "application/json",
         Content::new(Some(Ref::from_schema_name("Deleted"))),
@@ -180,5 +180,5 @@ fn remove() -> Asked {
 
 /// Says which header field of the request the answer depends on.
 pub(super) fn vary(response: ResponseBuilder, field: &str) -> ResponseBuilder {
-    response.header("Vary", answers::only(field))
+    response.header("Vary", responses::only(field))
 }

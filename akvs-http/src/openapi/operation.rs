@@ -11,7 +11,7 @@ use utoipa::openapi::response::Response;
 use utoipa::openapi::security::SecurityRequirement;
 
 use super::problems;
-use crate::problem;
+use crate::response::problem;
 
 /// What any request may meet, but those that say how the server is.
 const OF_ALL: [Code; 6] = [

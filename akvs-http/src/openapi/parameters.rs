@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{RefOr, Required};
 
-use crate::params::{DEFAULT_LIMIT, MAX_BOUND_BYTES, MAX_LIMIT};
+use crate::request::query::{DEFAULT_LIMIT, MAX_BOUND_BYTES, MAX_LIMIT};
 
 /// Base64url without padding (RFC 4648, section 5); what is cut off or has stray bits at its end is none.
 const BASE64: &str =

@@ -10,9 +10,10 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr};
 
-use super::answers::{header, plain, tag, text_header};
+use super::responses::{header, plain, tag, text_header};
 use super::{parameters, schemas};
-use crate::problem::{self, PROBLEM_JSON, TEXT};
+use crate::response::problem;
+use crate::response::problem::{PROBLEM_JSON, TEXT};
 
 /// The name of the schema.
 pub(super) const PROBLEM: &str = "Problem";

@@ -15,8 +15,8 @@ use super::parameters::{self, DATE_TIME, TIME, integer, pattern, string};
 use super::problems::{self, PROBLEM};
 use super::transactions;
 use crate::auth::Identity;
-use crate::item::{Item, Prefix};
-use crate::routes::{get, list, txn};
+use crate::handlers::{get_many, list, txn};
+use crate::response::item::{Item, Prefix};
 
 /// The schemas that others refer to.
 pub(super) fn components() -> Components {
@@ -25,7 +25,7 @@ pub(super) fn components() -> Components {
         .schema_from::<Prefix<'_>>()
         .schema_from::<Identity<'_>>()
         .schema_from::<list::Document<'_>>()
-        .schema_from::<get::Answer<'_>>()
+        .schema_from::<get_many::Answer<'_>>()
         .schema_from::<txn::Done<'_>>()
         .schema_from::<txn::OpDone<'_>>()
         .schema("Namespaces", namespaces())

@@ -6,11 +6,11 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, Type};
 
-use super::answers;
 use super::operation::{Asked, OF_CHANGES, Route};
 use super::parameters::{self, field, query};
-use crate::problem::TEXT;
-use crate::wire::DEFAULT_TYPE;
+use super::responses;
+use crate::response::headers::DEFAULT_TYPE;
+use crate::response::problem::TEXT;
 
 const TAG: &str = "values";
 
@@ -39,11 +39,11 @@ fn get() -> Asked {
             text_field("If-Range", "The range only of this revision, else the whole value."),
             text_field("Prefer", "`wait=N` with `If-None-Match` (RFC 7240, section 4.3)."),
         ])
-        .answers(200, answers::of_value(answers::plain("The value.")).build())
+        .answers(200, responses::of_value(responses::plain("The value.")).build())
         .answers(206, part())
         .answers(
             304,
-            answers::of_entry(answers::plain("The reader has this revision already.")).build(),
+            responses::of_entry(responses::plain("The reader has this revision already.")).build(),
         )
         .refuses([
             Code::InvalidRequest,
@@ -53,22 +53,23 @@ fn get() -> Asked {
 }
 
 fn part() -> utoipa::openapi::Response {
-    answers::of_value(answers::plain("A part of the value."))
+    responses::of_value(responses::plain("A part of the value."))
         .header(
             "Content-Range",
-            answers::text_header("`bytes <first>-<last>/<length>`."),
+            responses::text_header("`bytes <first>-<last>/<length>`."),
         )
         .build()
 }
 
 fn post() -> Asked {
-    let created = answers::text("It is set; also where it replaces a value.", "Created");
-    let done =
-        answers::plain("An operation is done: `OK`, or the sum in decimal digits after `op=add`.")
-            .content(
-                TEXT,
-                utoipa::openapi::Content::new(Some(parameters::pattern("^(OK|-?[0-9]+)$"))),
-            );
+    let created = responses::text("It is set; also where it replaces a value.", "Created");
+    let done = responses::plain(
+        "An operation is done: `OK`, or the sum in decimal digits after `op=add`.",
+    )
+    .content(
+        TEXT,
+        utoipa::openapi::Content::new(Some(parameters::pattern("^(OK|-?[0-9]+)$"))),
+    );
     Asked::new(HttpMethod::Post, "setValue", "Write a value, or change the one that is there")
         .told(
             "Without `op` the body is the value. `op=add` adds the signed decimal number in the body to the one that is \
@@ -95,8 +96,8 @@ fn post() -> Asked {
             ),
         ])
         .body(value())
-        .answers(201, answers::of_change(created).build())
-        .answers(200, answers::of_change(done).build())
+        .answers(201, responses::of_change(created).build())
+        .answers(200, responses::of_change(done).build())
         .refuses([
             Code::InvalidRequest,
             Code::Conflict,
@@ -112,19 +113,19 @@ fn value() -> RequestBody {
              `application/x-www-form-urlencoded`, it is `application/octet-stream`.",
         ))
         // Others are left out: clients are generated from the first, or not at all.
-        .content(DEFAULT_TYPE, answers::bytes())
+        .content(DEFAULT_TYPE, responses::bytes())
         .build()
 }
 
 fn delete() -> Asked {
-    let done = answers::text("It is gone; also where it was not there.", "OK");
+    let done = responses::text("It is gone; also where it was not there.", "OK");
     Asked::new(HttpMethod::Delete, "deleteValue", "Delete a key")
         .takes([
             parameters::if_match(),
             parameters::if_none_match(),
             parameters::if_unmodified_since(),
         ])
-        .answers(200, answers::of_change(done).build())
+        .answers(200, responses::of_change(done).build())
         .refuses([Code::InvalidRequest, Code::PreconditionFailed])
         .refuses(OF_CHANGES)
 }

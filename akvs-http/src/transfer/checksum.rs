@@ -39,6 +39,6 @@ impl Checksum {
             count,
             sha256: self.hex(),
         };
-        super::written::write(&end, text);
+        super::writer::write(&end, text);
     }
 }

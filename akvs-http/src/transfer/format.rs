@@ -21,9 +21,10 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::body::Limits;
-use crate::json::{self, object};
-use crate::params;
+use crate::request::body::Limits;
+use crate::request::json;
+use crate::request::json::object;
+use crate::request::query;
 
 /// The version that is written, and the only one that is read.
 pub(super) const VERSION: u64 = 1;
@@ -216,7 +217,7 @@ impl Members {
 
 impl Chosen {
     fn read(self) -> Result<Settings> {
-        let ttl = self.ttl.map(|text| params::parse_ttl(&text)).transpose();
+        let ttl = self.ttl.map(|text| query::parse_ttl(&text)).transpose();
         let ttl_ms = match ttl {
             Ok(None) => None,
             Ok(Some(Ttl::Millis(millis))) => Some(millis),

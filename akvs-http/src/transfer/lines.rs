@@ -5,7 +5,7 @@ use akvs_core::Result;
 use bytes::Bytes;
 
 use super::Coding;
-use super::coding::Decoder;
+use super::compression::Decoder;
 
 /// What stands in a file beside the values: a key, the types, numbers and names, all with escapes.
 const BESIDE_BYTES: usize = 16 << 10;

@@ -3,10 +3,10 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `format` | the lines of the file, and how each is read |
-//! | `written` | how each is written |
+//! | `writer` | how each is written |
 //! | `checksum` | what the last line says of all those before it |
 //! | `sums` | the same, where line ends were changed on the way |
-//! | `coding` | gzip and zstd, in bounded memory |
+//! | `compression` | gzip and zstd, in bounded memory |
 //! | `lines` | bytes as they come, cut into lines that are not too long |
 //! | `reader` | what the lines mean, one after the other |
 //! | `mistaken` | what a file is that is no export |
@@ -16,7 +16,7 @@
 //! | `wanted` | whether an import's client is still there |
 
 mod checksum;
-mod coding;
+mod compression;
 mod format;
 mod importer;
 mod lines;
@@ -26,10 +26,10 @@ mod reader;
 mod report;
 mod sums;
 mod wanted;
-mod written;
+mod writer;
 
 pub(crate) use checksum::Checksum;
-pub(crate) use coding::{Coding, Encoder};
+pub(crate) use compression::{Coding, Encoder};
 pub(crate) use format::{First, Record, Section};
 pub(crate) use importer::Importer;
 pub(crate) use mode::Mode;

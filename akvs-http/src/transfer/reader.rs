@@ -15,8 +15,8 @@ use super::lines::{Lines, Piece};
 use super::mistaken::{self, MARK};
 use super::report::{Errors, MOST_ERRORS};
 use super::sums::Sums;
-use crate::body::Limits;
-use crate::json;
+use crate::request::body::Limits;
+use crate::request::json;
 
 /// So many records go together, as one transaction does.
 const STEP_RECORDS: usize = 1_000;

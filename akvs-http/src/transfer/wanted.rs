@@ -9,7 +9,7 @@ use akvs_core::{Code, Error, Result};
 use akvs_registry::Registry;
 
 use crate::auth::Permit;
-use crate::connection::Presence;
+use crate::transport::connection::Presence;
 
 /// So much longer an import goes on: its client may have ended what it sends, and still read.
 const GRACE: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@
 use akvs_core::Result;
 
 use super::Committer;
-use crate::pool::Pool;
+use crate::thread_pool::Pool;
 
 /// The most threads that read single entries and pages of history: as many reads as a disk does well at once.
 const READ_THREADS: usize = 16;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use akvs_core::{Database, Event, EventKind, Namespace, Result, Revision, View};
 use tokio::sync::OnceCell;
 
-use super::notice::{Filter, Notice, READY_BYTES};
-use super::pages::PAGE;
+use super::catch_up::PAGE;
+use super::shared_event::{Filter, Notice, READY_BYTES};
 
 /// The most pages that are kept or read at once, and their bytes.
 const MAX_PAGES: usize = 64;

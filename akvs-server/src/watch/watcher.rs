@@ -10,13 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::audience::{Audience, Heard, Place};
-use super::feed::{Feed, Found};
+use super::catch_up::{Next, PAGE, Page, StateReader, changed, history_page};
+use super::change_buffer::{Feed, Found};
 use super::history::History;
-use super::large::Loader;
-use super::notice::{Filter, Notice};
-use super::pages::{Next, PAGE, Page, StateReader, changed, history_page};
-use crate::{Committer, relay};
+use super::large_event::Loader;
+use super::shared_event::{Filter, Notice};
+use super::subscribers::{Audience, Heard, Place};
+use crate::{Committer, completion};
 use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
 
@@ -96,7 +96,7 @@ impl Watch {
         options: WatchOptions,
     ) -> Result<Watch> {
         let feed = committer.feeds().of(committer, &name)?;
-        let audience = feed.audience(&relay::mailbox());
+        let audience = feed.audience(&completion::mailbox());
         let place = audience.take_seat(&options.filter);
         committer.tally().watching(1);
         // It has its seat before anybody asks what the newest revision is.

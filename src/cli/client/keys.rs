@@ -7,9 +7,9 @@ use akvs_client::{Client, Revision};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{shown, value};
+use super::{render, value};
 use crate::cli::output;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// Which key.
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ struct Place {
 
 impl Place {
     fn shown(&self) -> String {
-        let key = shown::text(shown::key(&self.key));
+        let key = render::text(render::key(&self.key));
         format!("{key:?} in {:?}", self.namespace)
     }
 
@@ -44,13 +44,13 @@ pub(crate) struct Get {
 
 impl Get {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let namespace = shown::namespace(client, &self.place.namespace)?;
-        let key = shown::key(&self.place.key);
+        let namespace = render::namespace(client, &self.place.namespace)?;
+        let key = render::key(&self.place.key);
         let entry = namespace.get_bytes(key).await;
-        let entry = entry.map_err(|error| shown::failed(&error))?;
+        let entry = entry.map_err(|error| render::failed(&error))?;
         let entry = entry.ok_or_else(|| self.place.missing())?;
         match self.json {
-            true => output::document(&Value::from(shown::entry(key, &entry))).map(drop),
+            true => output::document(&Value::from(render::entry(key, &entry))).map(drop),
             false => output::value(&entry.value),
         }
     }
@@ -76,7 +76,7 @@ pub(crate) struct Set {
     #[arg(long, conflicts_with = "if_revision")]
     if_exists: bool,
     /// Only if this is its revision
-    #[arg(long, value_name = "REVISION", value_parser = shown::revision)]
+    #[arg(long, value_name = "REVISION", value_parser = render::revision)]
     if_revision: Option<Revision>,
     /// Take VALUE as it is, also if it begins with @ or is -
     #[arg(long)]
@@ -88,15 +88,15 @@ pub(crate) struct Set {
 
 impl Set {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let namespace = shown::namespace(client, &self.place.namespace)?;
+        let namespace = render::namespace(client, &self.place.namespace)?;
         let ttl = self.ttl.as_deref().filter(|ttl| *ttl != "keep");
-        let ttl = ttl.map(shown::ttl).transpose();
+        let ttl = ttl.map(render::ttl).transpose();
         let ttl = ttl.map_err(|why| Failure::usage(format!("--ttl: {why}")))?;
         let value = match self.literal {
-            true => shown::key(&self.value).to_vec(),
+            true => render::key(&self.value).to_vec(),
             false => value::read(self.value)?,
         };
-        let mut set = namespace.set_bytes(shown::key(&self.place.key), value);
+        let mut set = namespace.set_bytes(render::key(&self.place.key), value);
         if let Some(ttl) = ttl {
             set = set.ttl(ttl);
         } else if self.ttl.is_some() {
@@ -114,14 +114,14 @@ impl Set {
         if let Some(revision) = self.if_revision {
             set = set.if_revision(revision);
         }
-        let written = set.await.map_err(|error| shown::failed(&error))?;
+        let written = set.await.map_err(|error| render::failed(&error))?;
         if !self.json {
             return output::print("OK\n");
         }
         let document = json!({
             "revision": written.revision.map(Revision::get),
             "existed": (!written.write_only).then_some(written.existed),
-            "expires": shown::time(written.expires),
+            "expires": render::time(written.expires),
         });
         output::document(&document).map(drop)
     }
@@ -139,29 +139,32 @@ pub(crate) struct Del {
     #[arg(long, value_name = "PREFIX", conflicts_with_all = ["key", "if_revision"])]
     prefix: Option<OsString>,
     /// Only if this is its revision
-    #[arg(long, value_name = "REVISION", value_parser = shown::revision)]
+    #[arg(long, value_name = "REVISION", value_parser = render::revision)]
     if_revision: Option<Revision>,
 }
 
 impl Del {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let namespace = shown::namespace(client, &self.namespace)?;
+        let namespace = render::namespace(client, &self.namespace)?;
         if let Some(prefix) = &self.prefix {
             if prefix.is_empty() {
                 return Err(Failure::usage(
                     "an empty prefix would be all keys: `ns drop` drops the namespace",
                 ));
             }
-            let deleted = namespace.del_prefix(shown::key(prefix)).await;
-            let deleted = deleted.map_err(|error| shown::failed(&error))?;
+            let deleted = namespace.del_prefix(render::key(prefix)).await;
+            let deleted = deleted.map_err(|error| render::failed(&error))?;
             return output::print(&format!("{deleted}\n"));
         }
         let key = self.key.unwrap_or_default();
-        let mut del = namespace.del(shown::key(&key));
+        let mut del = namespace.del(render::key(&key));
         if let Some(revision) = self.if_revision {
             del = del.if_revision(revision);
         }
-        let written = del.written().await.map_err(|error| shown::failed(&error))?;
+        let written = del
+            .written()
+            .await
+            .map_err(|error| render::failed(&error))?;
         // As over HTTP: that there was none is no failure.
         output::print(if written.existed || written.write_only {
             "OK\n"
@@ -186,9 +189,9 @@ pub(crate) struct Add {
 
 impl Add {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let namespace = shown::namespace(client, &self.place.namespace)?;
-        let added = namespace.add(shown::key(&self.place.key), self.by).await;
-        let added = added.map_err(|error| shown::failed(&error))?;
+        let namespace = render::namespace(client, &self.place.namespace)?;
+        let added = namespace.add(render::key(&self.place.key), self.by).await;
+        let added = added.map_err(|error| render::failed(&error))?;
         output::print(&format!("{added}\n"))
     }
 }
@@ -198,18 +201,18 @@ pub(crate) struct Touch {
     #[command(flatten)]
     place: Place,
     /// How long it lives from now on: 90, 90s, 5m, 2h, 7d; without this for ever
-    #[arg(long, value_name = "TIME", value_parser = shown::ttl)]
+    #[arg(long, value_name = "TIME", value_parser = render::ttl)]
     ttl: Option<Duration>,
 }
 
 impl Touch {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let namespace = shown::namespace(client, &self.place.namespace)?;
-        let mut touch = namespace.touch(shown::key(&self.place.key));
+        let namespace = render::namespace(client, &self.place.namespace)?;
+        let mut touch = namespace.touch(render::key(&self.place.key));
         if let Some(ttl) = self.ttl {
             touch = touch.ttl(ttl);
         }
-        match touch.await.map_err(|error| shown::failed(&error))? {
+        match touch.await.map_err(|error| render::failed(&error))? {
             Some(_) => output::print("OK\n"),
             None => Err(self.place.missing()),
         }

@@ -8,9 +8,9 @@ use clap::Args;
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use super::{namespaces, shown};
+use super::{namespaces, render};
 use crate::cli::output;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
@@ -51,15 +51,15 @@ impl Ls {
         let Some(name) = &self.namespace else {
             return namespaces::list(client, self.json).await;
         };
-        let mut list = shown::namespace(client, name)?.list();
+        let mut list = render::namespace(client, name)?.list();
         if let Some(prefix) = &self.prefix {
-            list = list.prefix(shown::key(prefix));
+            list = list.prefix(render::key(prefix));
         }
         if let Some(start) = &self.start {
-            list = list.start(shown::key(start));
+            list = list.start(render::key(start));
         }
         if let Some(end) = &self.end {
-            list = list.end(shown::key(end));
+            list = list.end(render::key(end));
         }
         if self.reverse {
             list = list.reverse();
@@ -70,7 +70,10 @@ impl Ls {
         let most = self.limit.unwrap_or(usize::MAX);
         list = list.limit(u16::try_from(most).unwrap_or(u16::MAX).clamp(1, 1_000));
         let grouped = match &self.delimiter {
-            Some(delimiter) => list.delimiter(shown::key(delimiter)).stream().left_stream(),
+            Some(delimiter) => list
+                .delimiter(render::key(delimiter))
+                .stream()
+                .left_stream(),
             None => {
                 let items = list.stream();
                 items.map(|item| item.map(Listed::Item)).right_stream()
@@ -78,7 +81,7 @@ impl Ls {
         };
         let mut listed = grouped.take(most);
         while let Some(one) = listed.next().await {
-            let one = one.map_err(|error| shown::failed(&error))?;
+            let one = one.map_err(|error| render::failed(&error))?;
             if !self.print(&one)? {
                 break;
             }
@@ -88,12 +91,12 @@ impl Ls {
 
     fn print(&self, listed: &Listed) -> Result<bool, Failure> {
         match listed {
-            Listed::Item(item) if self.json => output::document(&shown::item(item).into()),
+            Listed::Item(item) if self.json => output::document(&render::item(item).into()),
             Listed::Item(item) if self.long => output::go_on(long(item).as_bytes()),
             Listed::Item(item) => output::go_on(&raw(&item.key)),
             Listed::Prefix(prefix) if self.json => {
                 let mut document = Map::new();
-                shown::bytes(&mut document, "prefix", prefix);
+                render::bytes(&mut document, "prefix", prefix);
                 output::document(&document.into())
             }
             Listed::Prefix(prefix) => output::go_on(&raw(prefix)),
@@ -116,8 +119,8 @@ fn long(item: &Item) -> String {
         "{:>10}  {:>10}  {}  {}{expires}\n",
         item.size,
         item.revision,
-        shown::text(item.content_type.as_bytes()),
-        shown::text(&item.key)
+        render::text(item.content_type.as_bytes()),
+        render::text(&item.key)
     )
 }
 
@@ -133,7 +136,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "KEY")]
     key: Option<OsString>,
     /// Begin after this revision
-    #[arg(long, value_name = "REVISION", value_parser = shown::revision, conflicts_with = "state")]
+    #[arg(long, value_name = "REVISION", value_parser = render::revision, conflicts_with = "state")]
     since: Option<Revision>,
     /// Tell what there is first
     #[arg(long)]
@@ -151,9 +154,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut watch = shown::namespace(client, &self.namespace)?.watch();
+        let mut watch = render::namespace(client, &self.namespace)?.watch();
         // A watch waits for a server that is gone; one that never was there is better told.
-        client.ping().await.map_err(|error| shown::failed(&error))?;
+        client
+            .ping()
+            .await
+            .map_err(|error| render::failed(&error))?;
         if !is_there(client, &self.namespace).await {
             let name = &self.namespace;
             output::note(&format!(
@@ -161,10 +167,10 @@ impl Watch {
             ));
         }
         if let Some(prefix) = &self.prefix {
-            watch = watch.prefix(shown::key(prefix));
+            watch = watch.prefix(render::key(prefix));
         }
         if let Some(key) = &self.key {
-            watch = watch.key(shown::key(key));
+            watch = watch.key(render::key(key));
         }
         if let Some(since) = self.since {
             watch = watch.since(since);
@@ -180,7 +186,7 @@ impl Watch {
             let Some(change) = changes.next().await else {
                 break;
             };
-            let change = change.map_err(|error| shown::failed(&error))?;
+            let change = change.map_err(|error| render::failed(&error))?;
             let goes_on = match self.json {
                 true => output::document(&document(&change).into()),
                 false => output::go_on(&plain(&change)),
@@ -220,10 +226,10 @@ fn event(change: &Change) -> &'static str {
 fn document(change: &Change) -> Map<String, Value> {
     let mut document = Map::new();
     if let Change::Set(item) = change {
-        document = shown::item(item);
+        document = render::item(item);
     } else {
         if let Some(key) = change.key() {
-            shown::bytes(&mut document, "key", key);
+            render::bytes(&mut document, "key", key);
         }
         if let Some(revision) = change.revision() {
             document.insert("revision".into(), revision.get().into());
@@ -237,7 +243,7 @@ fn plain(change: &Change) -> Vec<u8> {
     let revision = change.revision().map(|revision| revision.to_string());
     let mut line = format!("{} {}", revision.unwrap_or_default(), event(change));
     if let Some(key) = change.key() {
-        line = format!("{line} {}", shown::text(key));
+        line = format!("{line} {}", render::text(key));
     }
     let mut line = line.into_bytes();
     if let Change::Set(Item {

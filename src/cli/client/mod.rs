@@ -7,7 +7,7 @@
 //! | `verb` | what can be typed, and who does it |
 //! | `target` | which server is meant |
 //! | `value` | where a value comes from |
-//! | `shown` | items as lines, or as JSON |
+//! | `render` | items as lines, or as JSON |
 //! | `keys` | `get`, `set`, `del`, `add`, `touch` |
 //! | `listing` | `ls`, `watch` |
 //! | `txn` | `txn` |
@@ -17,7 +17,7 @@
 mod keys;
 mod listing;
 mod namespaces;
-mod shown;
+mod render;
 mod target;
 mod transfer;
 mod txn;

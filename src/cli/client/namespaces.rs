@@ -8,9 +8,9 @@ use akvs_client::{
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::shown;
+use super::render;
 use crate::cli::output;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
@@ -66,7 +66,7 @@ impl<T> Chosen<T> {
 }
 
 fn time(text: &str) -> Result<Chosen<Duration>, String> {
-    Chosen::read(text, shown::ttl)
+    Chosen::read(text, render::ttl)
 }
 
 fn size(text: &str) -> Result<Chosen<u64>, String> {
@@ -88,8 +88,8 @@ impl Ns {
             Ns::Ls { json } => list(client, json).await,
             Ns::Set(set) => set.run(client).await,
             Ns::Drop { namespace, confirm } if namespace == confirm => {
-                let dropped = shown::namespace(client, &namespace)?.drop_all().await;
-                match dropped.map_err(|error| shown::failed(&error))? {
+                let dropped = render::namespace(client, &namespace)?.drop_all().await;
+                match dropped.map_err(|error| render::failed(&error))? {
                     true => output::print("OK\n"),
                     false => Err(Failure::failed(format!(
                         "there is no namespace {namespace:?}"
@@ -110,9 +110,9 @@ impl Set {
         patch.max_value_bytes = self.max_value_bytes.map(|Chosen(bytes)| bytes);
         patch.max_keys = self.max_keys.map(|Chosen(keys)| keys);
         patch.max_bytes = self.max_bytes.map(|Chosen(bytes)| bytes);
-        let namespace = shown::namespace(client, &self.namespace)?;
+        let namespace = render::namespace(client, &self.namespace)?;
         let changed = namespace.change_settings(&patch).await;
-        let changed = changed.map_err(|error| shown::failed(&error))?;
+        let changed = changed.map_err(|error| render::failed(&error))?;
         output::print(match (changed.created, patch == SettingsPatch::default()) {
             (true, _) => "OK, made\n",
             (false, false) => "OK, settings changed\n",
@@ -158,7 +158,7 @@ fn settings_json(settings: &Settings) -> Value {
 
 /// A namespace as a line; its name alone where no more is told.
 fn shown_line(namespace: &NamespaceInfo) -> String {
-    let name = shown::text(namespace.name.as_bytes());
+    let name = render::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
         (Some(keys), Some(bytes)) => {
             let settings = namespace.settings.as_ref().map(settings_text);
@@ -173,14 +173,14 @@ fn shown_line(namespace: &NamespaceInfo) -> String {
 pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> {
     let mut listed = client.namespaces().stream();
     while let Some(namespace) = listed.next().await {
-        let namespace = namespace.map_err(|error| shown::failed(&error))?;
+        let namespace = namespace.map_err(|error| render::failed(&error))?;
         let line = match is_json {
             true => json!({
                 "name": namespace.name,
                 "keys": namespace.keys,
                 "bytes": namespace.bytes,
                 "revision": namespace.revision.map(Revision::get),
-                "created": shown::time(namespace.created),
+                "created": render::time(namespace.created),
                 "settings": namespace.settings.as_ref().map(settings_json),
             })
             .to_string(),

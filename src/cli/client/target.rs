@@ -8,8 +8,9 @@ use clap::Args;
 
 use crate::bounded;
 use crate::cli::{PlaceFlags, time};
-use crate::failure::Failure;
-use crate::owner::{self, Owner};
+use crate::control;
+use crate::control::Owner;
+use crate::error::Failure;
 use crate::settings::expand_home;
 
 /// Which server is meant.
@@ -65,7 +66,7 @@ impl Target {
         let data_dir = self.place.data_dir()?;
         let found = Owner::find(&data_dir).await?;
         found.ok_or_else(|| {
-            let nobody = owner::nobody(&data_dir);
+            let nobody = control::nobody(&data_dir);
             Failure::unreachable(format!(
                 "{nobody}; start one with `akvs start`, or name one with --url"
             ))

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::stream;
 
-use super::shown;
-use crate::cli::bar::Bar;
-use crate::cli::file::NewFile;
+use super::render;
+use crate::cli::atomic_file::NewFile;
 use crate::cli::output;
-use crate::failure::Failure;
+use crate::cli::progress::Bar;
+use crate::error::Failure;
 
 /// What is read of a file at once.
 const PART_BYTES: usize = 128 << 10;
@@ -66,7 +66,7 @@ pub(crate) struct Export {
 impl Export {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let export = match &self.namespace {
-            Some(name) => shown::namespace(client, name)?.export(),
+            Some(name) => render::namespace(client, name)?.export(),
             None => client.export(),
         };
         let output = self.output.filter(|path| path != Path::new("-"));
@@ -78,7 +78,7 @@ impl Export {
         };
         let bar = Bar::of_bytes("exporting");
         while let Some(part) = parts.next().await {
-            let part = part.map_err(|error| shown::failed(&error))?;
+            let part = part.map_err(|error| render::failed(&error))?;
             bar.more(part.len() as u64);
             match &mut file {
                 Some(file) => file.write_all(&part).map_err(|error| {
@@ -129,7 +129,7 @@ pub(crate) struct Import {
 impl Import {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let import = match &self.into {
-            Some(name) => shown::namespace(client, name)?.import(),
+            Some(name) => render::namespace(client, name)?.import(),
             None => client.import(),
         };
         let mode = match self.mode {
@@ -169,7 +169,7 @@ impl Import {
             if let Some(done) = error.imported() {
                 note_bad_lines(&done);
             }
-            shown::failed(&error)
+            render::failed(&error)
         })?;
         note_bad_lines(&done);
         let deleted = done.deleted.map(|deleted| format!(", deleted {deleted}"));

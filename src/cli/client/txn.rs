@@ -9,9 +9,9 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{shown, value};
+use super::{render, value};
 use crate::cli::output;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 const EXAMPLE: &str = r#"Example:
   akvs txn shop '{"checks":[{"key":"stock","revision":7}],
@@ -75,7 +75,7 @@ impl Txn {
         let text = value::read(self.document)?;
         let document: Document = serde_json::from_slice(&text)
             .map_err(|error| Failure::usage(format!("this is no transaction: {error}")))?;
-        let mut txn = shown::namespace(client, &self.namespace)?.txn();
+        let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in document.checks {
             let key = bytes("key", check.key, check.key64)?;
             txn = match (check.revision, check.absent, check.exists) {
@@ -91,7 +91,7 @@ impl Txn {
         for op in document.ops {
             txn = add(txn, op)?;
         }
-        let done = txn.commit().await.map_err(|error| shown::failed(&error))?;
+        let done = txn.commit().await.map_err(|error| render::failed(&error))?;
         let results = done.results.iter().map(|result| {
             json!({
                 "revision": result.revision.map(Revision::get),
@@ -127,7 +127,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
     let ttl = ttl
         .filter(|_| !keeps)
         .as_deref()
-        .map(shown::ttl)
+        .map(render::ttl)
         .transpose();
     let ttl = ttl.map_err(|why| Failure::usage(format!("ttl: {why}")))?;
     Ok(match op.op {

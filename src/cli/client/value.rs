@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::bounded;
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// The most that a server takes, with the greatest `limits.max_value_bytes`.
 const MOST_BYTES: u64 = 1 << 30;

@@ -4,7 +4,7 @@ use akvs_client::Client;
 use clap::Subcommand;
 
 use super::{keys, listing, namespaces, transfer, txn};
-use crate::failure::Failure;
+use crate::error::Failure;
 
 /// A verb that a client does.
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::origin::Origin;
+use super::build_info::Origin;
 use super::{Place, TARGET};
 use crate::shell::{Result, program, read, run_as};
 

@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 use flate2::{Compression, GzBuilder};
 
 use super::Release;
-use super::stage::{self, Part};
+use super::layout;
+use super::layout::Part;
 use crate::shell::{self, Result, Tool, program, read};
 
 const DPKG: Tool = Tool {
@@ -102,7 +103,7 @@ pub(super) fn pack(release: &Release, version: &str, deb: &Path) -> Result {
     }
     let scratch = tempfile::tempdir()?;
     let tree = scratch.path().join("tree");
-    stage::write(&tree, &parts)?;
+    layout::write(&tree, &parts)?;
     settle(&tree, SystemTime::UNIX_EPOCH + Duration::from_secs(epoch))?;
     // As the tarball: quickly made, and every dpkg reads it.
     let how = ["--root-owner-group", "-Zgzip", "-z6", "--build"];
@@ -124,7 +125,7 @@ fn files(release: &Path) -> Result<Vec<Part>> {
     let settings = fs::read_to_string(release.join("config/akvs.toml"))?;
     let mut parts = vec![Part::text(CONFIG, with_data_dir(&settings)?)];
     for (from, to) in FILES {
-        parts.extend(stage::taken(release, from, to)?);
+        parts.extend(layout::taken(release, from, to)?);
     }
     for part in &mut parts {
         if part.path == PROGRAM {

@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use super::stage::Part;
+use super::layout::Part;
 use crate::shell::Result;
 
 /// What gzip calls a system that it does not know: the right one would be the building machine's.

@@ -7,9 +7,9 @@ use crate::app::TestApp;
 
 /// Where queries are read. Whatever stands there in quotes may be the name of a parameter.
 const READERS: [&str; 3] = [
-    include_str!("../../../../akvs-http/src/params.rs"),
-    include_str!("../../../../akvs-http/src/params/list.rs"),
-    include_str!("../../../../akvs-http/src/params/watch.rs"),
+    include_str!("../../../../akvs-http/src/request/query.rs"),
+    include_str!("../../../../akvs-http/src/request/query/list.rs"),
+    include_str!("../../../../akvs-http/src/request/query/watch.rs"),
 ];
 /// It is not among them.
 const UNKNOWN: &str = "tll";

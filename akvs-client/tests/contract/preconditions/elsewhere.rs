@@ -7,8 +7,8 @@ use crate::raw::{Connection, request};
 
 /// The routes as they are built.
 const ROUTES: [&str; 2] = [
-    include_str!("../../../../akvs-http/src/app.rs"),
-    include_str!("../../../../akvs-http/src/owner.rs"),
+    include_str!("../../../../akvs-http/src/state.rs"),
+    include_str!("../../../../akvs-http/src/admin.rs"),
 ];
 const PRECONDITIONS: [&str; 8] = [
     "If-Match: \"1\"\r\n",

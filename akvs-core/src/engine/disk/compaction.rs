@@ -18,7 +18,7 @@ use fjall::compaction::filter::{
 };
 
 use super::durable::Durable;
-use super::space::FreeSpace;
+use super::free_space::FreeSpace;
 
 /// The name of the thread that compacts, by which the filter knows it.
 pub(super) const THREAD: &str = "akvs-compact";

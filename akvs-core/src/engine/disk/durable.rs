@@ -80,8 +80,9 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::{compaction, layout, lists};
+    use super::super::compaction;
     use super::*;
+    use crate::engine::disk::{integrity, manifest};
     use crate::engine::{Batch, Durability, Engine};
     use crate::{DiskEngine, DiskOptions};
 
@@ -171,8 +172,8 @@ mod tests {
 
     /// The files of values that are there, and of those the ones that the table's list names.
     fn values(table: &Path) -> (BTreeSet<u64>, BTreeSet<u64>) {
-        let list = layout::list(table).unwrap().unwrap();
-        let listed = lists::parse(&list.bytes).unwrap();
+        let list = integrity::list(table).unwrap().unwrap();
+        let listed = manifest::parse(&list.bytes).unwrap();
         let listed = listed.iter().filter(|file| file.folder == "blobs");
         let listed: BTreeSet<u64> = listed.map(|file| file.number).collect();
         let files = fs::read_dir(table.join("blobs")).unwrap().flatten();
@@ -186,7 +187,7 @@ mod tests {
     fn a_file_of_values_is_in_its_folder_for_good_before_a_list_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
-        let table = layout::table(&folder.path().join("store"), Table::Data);
+        let table = integrity::table(&folder.path().join("store"), Table::Data);
         let (sender, found) = channel();
         let mut new = [BTreeSet::new(), BTreeSet::new()];
         let probe = move |step| {

@@ -5,8 +5,8 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::super::folder::OpenError;
 use super::{DiskEngine, DiskOptions};
+use crate::data_dir::OpenError;
 use crate::{Code, Error, Result};
 
 /// A disk with less room is full: fjall's next file may not fit.

@@ -20,9 +20,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, fadvise};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::integrity;
+use super::integrity::FOLDERS;
 use super::journal::{Journals, Live};
-use super::layout::{self, FOLDERS};
-use super::lists::{self, Listed};
+use super::manifest;
+use super::manifest::Listed;
 use super::store_id::{self, StoreId};
 use crate::Report;
 
@@ -110,8 +112,8 @@ impl Files<'_> {
         loop {
             tries += 1;
             let current = fs::read(folder.join("current")).ok();
-            let fault = match layout::list(folder)? {
-                Ok(list) => match lists::parse(&list.bytes) {
+            let fault = match integrity::list(folder)? {
+                Ok(list) => match manifest::parse(&list.bytes) {
                     Some(listed) => return Ok(Ok((list.number, listed))),
                     None => format!("has a file v{} that cannot be read", list.number),
                 },

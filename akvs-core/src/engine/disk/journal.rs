@@ -12,7 +12,7 @@
 //!
 //! It does not know what rows mean, and cannot tell that a journal before the oldest is missing.
 
-mod rest;
+mod tail;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -21,8 +21,9 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use self::rest::read_rest;
-use super::marks::{self, Marks};
+use self::tail::read_rest;
+use super::commit_markers;
+use super::commit_markers::Marks;
 use super::store_id::StoreId;
 
 const START: u8 = 1;
@@ -183,7 +184,7 @@ impl Journals {
             return Ok(());
         }
         self.ends.push((path.to_owned(), end));
-        let synced = rest::synced(&pending, &self.store);
+        let synced = tail::synced(&pending, &self.store);
         if synced.is_some_and(|synced| synced > self.commit.unwrap_or_default()) {
             let text = format!("cannot be read from byte {end}, where commits had been synced");
             self.blame(path, &text);
@@ -337,12 +338,14 @@ impl<R: Read> Input<R> {
         }
         let key_bytes = u64::from(u16::from_le_bytes([k0, k1]));
         let value_bytes = u64::from(u32::from_le_bytes([v0, v1, v2, v3]));
-        if key_bytes == marks::KEY.len() as u64 && value_bytes == marks::META_BYTES as u64 {
-            let key: [u8; marks::KEY.len()] = self.array()?;
-            let value: [u8; marks::META_BYTES] = self.array()?;
+        if key_bytes == commit_markers::KEY.len() as u64
+            && value_bytes == commit_markers::META_BYTES as u64
+        {
+            let key: [u8; commit_markers::KEY.len()] = self.array()?;
+            let value: [u8; commit_markers::META_BYTES] = self.array()?;
             checksum.update(&key);
             checksum.update(&value);
-            return Ok(Marks::decode(&value).filter(|_| key == marks::KEY));
+            return Ok(Marks::decode(&value).filter(|_| key == commit_markers::KEY));
         }
         self.skip(key_bytes + value_bytes, checksum)?;
         Ok(None)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use fjall::AbstractTree;
 
 use super::Store;
-use super::space::FreeSpace;
+use super::free_space::FreeSpace;
 use crate::engine::Table;
 
 /// Beyond this all memtables are written to files, so that journals can be deleted. A journal that was just begun has

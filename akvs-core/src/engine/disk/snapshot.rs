@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fjall::{Guard, Keyspace, Readable};
 
 use super::failure::{guarded, translate};
-use super::{Store, marks};
+use super::{Store, commit_markers};
 use crate::Result;
 use crate::engine::{Limit, Snapshot, Span, Table};
 
@@ -38,7 +38,7 @@ impl DiskSnapshot {
         let start = span
             .start
             .clone()
-            .max(Bytes::from_static(&marks::FIRST_ROW));
+            .max(Bytes::from_static(&commit_markers::FIRST_ROW));
         let keyspace = self.keyspace(table);
         match &span.end {
             Some(end) if *end <= start => None,

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use fjall::{CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 
+use super::commit_markers;
+use super::commit_markers::Marks;
 use super::compaction::{self, Filters, Interrupt};
 use super::failure::{damaged, open_error, translate};
-use super::layout;
-use super::marks::{self, Marks};
-use super::space::FreeSpace;
+use super::free_space::FreeSpace;
+use super::integrity;
 use super::store_id::StoreId;
 use super::{DiskOptions, Folder, OpenError, Table};
 use crate::Result;
@@ -40,7 +41,11 @@ impl Store {
         };
         let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
         for table in Table::ALL {
-            let Some(row) = self.keyspace(table).get(marks::KEY).map_err(translate)? else {
+            let Some(row) = self
+                .keyspace(table)
+                .get(commit_markers::KEY)
+                .map_err(translate)?
+            else {
                 continue;
             };
             let number = if table == Table::Meta {
@@ -92,7 +97,7 @@ fn try_open(
         .worker_threads(1)
         .manual_journal_persist(true);
     if let Some(interrupt) = interrupt.cloned() {
-        let data = layout::table(path, Table::Data);
+        let data = integrity::table(path, Table::Data);
         builder = builder.with_compaction_filter_factories(Arc::new(move |name| {
             let is_data = *name == *Table::Data.name();
             Some(Arc::new(Filters {

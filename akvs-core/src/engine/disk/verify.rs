@@ -3,10 +3,10 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::super::folder::{Checked, STORE_FOLDER};
 use super::files::Files;
 use super::journal::Live;
 use super::{DiskEngine, DiskOptions, Engine, OpenError, translate_io};
+use crate::data_dir::{Checked, STORE_FOLDER};
 use crate::verify::rows::check_rows;
 use crate::{Finding, Progress, Report, Result, Verified};
 

@@ -4,9 +4,9 @@
 
 use super::super::Report;
 use super::each_row;
-use super::known::{Known, Owner};
+use super::expected::{Known, Owner};
 use crate::difference::Difference;
-use crate::engine::rows;
+use crate::encoding;
 use crate::engine::{Snapshot, Table};
 use crate::{Revision, Timestamp};
 
@@ -28,8 +28,8 @@ impl Deadlines {
         report: &mut Report<'_>,
     ) -> bool {
         each_row(moment, Table::Deadlines, report, |key, value, report| {
-            let parsed = rows::parse_deadline_key(key.to_vec().into());
-            let parsed = parsed.and_then(|parsed| Ok((parsed, rows::parse_number(&value)?)));
+            let parsed = encoding::parse_deadline_key(key.to_vec().into());
+            let parsed = parsed.and_then(|parsed| Ok((parsed, encoding::parse_number(&value)?)));
             let ((deadline, id, _), revision) = match parsed {
                 Ok(parsed) => parsed,
                 Err(error) => return report.row(Table::Deadlines, key, error.message()),
@@ -54,28 +54,29 @@ impl Deadlines {
         }
         let before = report.findings();
         let is_live = |key: &[u8]| {
-            let id = rows::parse_id(key).unwrap_or_default();
+            let id = encoding::parse_id(key).unwrap_or_default();
             matches!(known.owner(id), Owner::Live(_))
         };
         each_row(moment, Table::Deadlines, report, |key, value, report| {
             let data_key = key.get(8..).unwrap_or_default();
             let entry = moment.get(Table::Data, data_key).ok().flatten();
-            let stored = entry.and_then(|row| rows::parse_stored(row).ok());
+            let stored = entry.and_then(|row| encoding::parse_stored(row).ok());
             let row = stored.and_then(|stored| {
                 let entry = stored.entry;
                 let deadline = entry.deadline?.as_millis().to_be_bytes();
                 Some((deadline, entry.revision.get()))
             });
             let fits = row.is_some_and(|(deadline, revision)| {
-                key.starts_with(&deadline) && rows::parse_number(&value).ok() == Some(revision)
+                key.starts_with(&deadline) && encoding::parse_number(&value).ok() == Some(revision)
             });
             if !fits && is_live(data_key) {
                 report.row(Table::Deadlines, key, "its key does not have this deadline");
             }
         });
         each_row(moment, Table::Data, report, |key, value, report| {
-            let is_value = rows::parse_id(key).is_ok_and(|id| rows::value_owner(id).is_some());
-            let stored = rows::parse_stored(value).ok().filter(|_| !is_value);
+            let is_value =
+                encoding::parse_id(key).is_ok_and(|id| encoding::value_owner(id).is_some());
+            let stored = encoding::parse_stored(value).ok().filter(|_| !is_value);
             let deadline = stored.and_then(|stored| stored.entry.deadline);
             let Some(deadline) = deadline.filter(|_| is_live(key)) else {
                 return;

@@ -4,8 +4,8 @@
 
 use super::super::Report;
 use super::each_row;
-use super::known::Known;
-use crate::engine::rows;
+use super::expected::Known;
+use crate::encoding;
 use crate::engine::{Snapshot, Table};
 
 /// Reads all histories.
@@ -13,7 +13,7 @@ pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Repor
     let highest = known.revision;
     let histories = &mut known.histories;
     let all = each_row(moment, Table::History, report, |key, value, report| {
-        let (id, revision) = match rows::parse_history_key(key) {
+        let (id, revision) = match encoding::parse_history_key(key) {
             Ok(parsed) => parsed,
             Err(error) => return report.row(Table::History, key, error.message()),
         };
@@ -34,7 +34,7 @@ pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Repor
             report.row(Table::History, key, "its history is not kept any more");
         }
         if revision > history.floor
-            && let Err(error) = rows::parse_change(key, &value)
+            && let Err(error) = encoding::parse_change(key, &value)
         {
             report.row(Table::History, key, error.message());
         }

@@ -4,9 +4,10 @@
 
 use super::super::Report;
 use super::each_row;
-use super::known::{Known, Owner};
+use super::expected::{Known, Owner};
 use crate::difference::Difference;
-use crate::engine::rows::{self, Apart, NamespaceId};
+use crate::encoding;
+use crate::encoding::{Apart, NamespaceId};
 use crate::engine::{Snapshot, Table};
 
 /// Entries whose value is apart, against the values.
@@ -28,7 +29,7 @@ impl Values {
         known: &Known,
         report: &mut Report<'_>,
     ) {
-        match (known.owner(id), rows::parse_value_row(row)) {
+        match (known.owner(id), encoding::parse_value_row(row)) {
             (Owner::Swept, Ok(_)) => {}
             (Owner::Live(_), Ok(apart)) => {
                 let key = row_key.get(size_of::<NamespaceId>()..).unwrap_or_default();
@@ -49,23 +50,23 @@ impl Values {
         }
         let before = report.findings();
         each_row(moment, Table::Data, report, |key, row, report| {
-            let id = rows::parse_id(key).unwrap_or_default();
+            let id = encoding::parse_id(key).unwrap_or_default();
             let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
-            let owner = rows::value_owner(id);
+            let owner = encoding::value_owner(id);
             if !matches!(known.owner(owner.unwrap_or(id)), Owner::Live(_)) {
                 return;
             }
             let other = match owner {
-                Some(owner) => rows::data_key(owner, name),
-                None => rows::value_key(id, name),
+                Some(owner) => encoding::data_key(owner, name),
+                None => encoding::value_key(id, name),
             };
             let other = moment.get(Table::Data, &other).ok().flatten();
             let (entry, value) = match owner {
                 Some(_) => (other, Some(row)),
                 None => (Some(row), other),
             };
-            let apart = entry.and_then(|row| rows::parse_stored(row).ok()?.apart);
-            let value = value.and_then(|row| rows::parse_value_row(&row).ok());
+            let apart = entry.and_then(|row| encoding::parse_stored(row).ok()?.apart);
+            let value = value.and_then(|row| encoding::parse_value_row(&row).ok());
             match owner {
                 Some(_) if apart != value => report.row(Table::Data, key, "it has no entry"),
                 None if apart.is_some() && apart != value => {

@@ -136,8 +136,8 @@ fn no_trace(release: &Release) -> Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dist::stage::Part;
-    use crate::dist::{Place, pack, stage};
+    use crate::dist::layout::Part;
+    use crate::dist::{Place, layout, pack};
 
     /// A release of which each file says its own name.
     fn release(folder: &Path, change: impl FnOnce(&mut Vec<Part>)) -> Release {
@@ -166,7 +166,7 @@ mod tests {
                 cargo_home: folder.join("cargo"),
             },
         };
-        stage::write(&release.folder, &parts).unwrap();
+        layout::write(&release.folder, &parts).unwrap();
         pack::write(&release.tarball, &release.name(), &parts, release.epoch).unwrap();
         release
     }

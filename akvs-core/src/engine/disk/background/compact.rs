@@ -7,11 +7,11 @@ use fjall::AbstractTree;
 
 use super::super::compaction;
 use super::super::durable::Step as Durable;
-use super::super::leftovers::FilesBefore;
 use super::{
     Discard, FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Reclaim, Shared, Span, TICK, Table, guard,
     is_ended, is_full,
 };
+use crate::engine::disk::orphan_files::FilesBefore;
 
 /// Values that are not needed any more are given up where they have so many bytes.
 const STALE_BYTES: u64 = 4 << 20;

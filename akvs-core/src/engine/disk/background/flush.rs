@@ -8,9 +8,9 @@ use fjall::{AbstractTree, LsmError, PersistMode, SeqNo};
 use lsm_tree::{InternalValue, Memtable};
 
 use super::super::durable::Step;
-use super::super::leftovers::FilesBefore;
 use super::super::room::CHECKPOINT_BYTES;
 use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Shared, TICK, Table, guard, is_full};
+use crate::engine::disk::orphan_files::FilesBefore;
 
 /// How long fjall's worker is waited for to begin another journal, in ms.
 const JOURNAL_WAIT_MS: u32 = 500;

@@ -1,0 +1,138 @@
+//! Reading many keys at once.
+//!
+//! It owns the request and the order of what comes back. It does not own what an entry is. Invariant: there is an
+//! answer for each key, all of one moment, or an error.
+
+use akvs_core::{Code, Error as CoreError, Key};
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::wire::json;
+use crate::wire::json::KeyMember;
+use crate::wire::query::Query;
+use crate::{Entry, Item, Namespace};
+
+/// The most keys of a request.
+pub(crate) const MAX_KEYS: usize = 1_000;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+#[derive(Serialize)]
+struct Asked {
+    keys: Vec<KeyMember>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    items: Vec<Option<json::Told>>,
+}
+
+impl Namespace {
+    /// The values of these keys, read as JSON, in this order and as they stood at one moment; none for a key that is
+    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set("a", &1).set("c", &3).commit().await?;
+    /// let found = namespace.get_many::<u8>(["c", "b", "a"]).await?;
+    /// let values: Vec<_> = found.into_iter().map(|entry| Some(entry?.value)).collect();
+    /// assert_eq!(values, [Some(3), None, Some(1)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<Entry<T>>>> {
+        let items = self.find_many(asked(keys)?).await?;
+        let read = items.into_iter().map(|item| {
+            let Some(item) = item else { return Ok(None) };
+            let key = item.key.clone();
+            let typed = entry(item)?.try_map(|value| serde_json::from_slice(&value));
+            typed.map(Some).map_err(|error| Error::decode(&key, error))
+        });
+        read.collect()
+    }
+
+    /// The values of these keys, to the byte, in this order and as they stood at one moment; none for a key that is
+    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes(b"\xff", "hello").await?;
+    /// let found = namespace.get_many_bytes([&b"\xff"[..], b"missing"]).await?;
+    /// assert_eq!(found[0].as_ref().unwrap().value, "hello");
+    /// assert_eq!(found[1], None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn get_many_bytes(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<Entry<Bytes>>>> {
+        let items = self.find_many(asked(keys)?).await?;
+        let read = items.into_iter().map(|item| item.map(entry).transpose());
+        read.collect()
+    }
+
+    async fn find_many(&self, asked: Asked) -> Result<Vec<Option<Item>>> {
+        let count = asked.keys.len();
+        let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
+        let request = self
+            .ask(Method::POST, "/get", &Query::default())?
+            .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
+            .body(body);
+        let read = |found: Found| {
+            let items = found.items.into_iter();
+            let items: Vec<_> = items
+                .map(|told| told.map_or(Some(None), |told| told.item().map(Some)))
+                .collect::<Option<_>>()?;
+            (items.len() == count).then_some(items)
+        };
+        match json::ask(self.client(), request, "the values", read).await? {
+            Ok(items) => Ok(items),
+            // A namespace that does not exist has none of the keys.
+            Err(problem) if problem.code() == Some(Code::NotFound) => Ok(vec![None; count]),
+            Err(problem) => Err(Error::api(problem)),
+        }
+    }
+}
+
+fn asked(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Asked> {
+    let keys = keys.into_iter().map(|key| {
+        Key::check(key.as_ref())?;
+        Ok(KeyMember::new(key.as_ref()))
+    });
+    // One more, to see whether they are too many.
+    let keys: Vec<KeyMember> = keys.take(MAX_KEYS + 1).collect::<Result<_>>()?;
+    if keys.len() > MAX_KEYS {
+        let text = format!("{MAX_KEYS} keys can be read at once");
+        return Err(CoreError::new(Code::TooLarge, text)
+            .with("limit", MAX_KEYS)
+            .into());
+    }
+    Ok(Asked { keys })
+}
+
+fn entry(item: Item) -> Result<Entry<Bytes>> {
+    let missing = || json::broken("a value did not come");
+    Ok(Entry {
+        value: item.value.ok_or_else(missing)?,
+        revision: Some(item.revision),
+        content_type: item.content_type,
+        content_encoding: item.content_encoding,
+        modified: item.modified,
+        expires: item.expires,
+    })
+}

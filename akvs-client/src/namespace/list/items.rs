@@ -1,0 +1,135 @@
+//! Lists as streams: page by page, or all of one moment.
+//!
+//! It owns when a request is sent. It does not own the choices of a list. Invariant: a stream that ends without an
+//! error gave all that was to be listed.
+
+use futures_util::stream::try_unfold;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+
+use super::grouped::merged;
+use super::{List, Listed, STREAM_LIMIT};
+use crate::Item;
+use crate::error::Result;
+use crate::ndjson::{Body, Lines};
+use crate::pagination::{Boxed, paged, stream};
+use crate::wire::json::{Told, broken};
+
+/// Lines, and a document for what goes wrong.
+const NDJSON: HeaderValue =
+    HeaderValue::from_static("application/x-ndjson, application/problem+json;q=0.5");
+
+/// The items of a list, from [`List::stream`].
+#[must_use = "a list is asked for only when it is polled"]
+pub struct Items(Boxed<Item>);
+
+stream!(Items => Item, "namespace.list().stream()");
+
+/// The items and groups of a list, from [`Grouped::stream`](super::Grouped::stream).
+#[must_use = "a list is asked for only when it is polled"]
+pub struct ListedItems(Boxed<Listed>);
+
+stream!(ListedItems => Listed, "namespace.list().delimiter(\"/\").stream()");
+
+/// The items of a list as they stood at one moment, from [`List::snapshot`].
+#[must_use = "a list is asked for only when it is polled"]
+pub struct Snapshot(Boxed<Item>);
+
+stream!(Snapshot => Item, "namespace.list().snapshot()");
+
+impl List {
+    /// The items, page by page: each page is asked for when those before it were taken. An error ends the stream; who
+    /// wants to go on in another process takes [`page`](Self::page) and [`page_at`](Self::page_at).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// for number in 0..5_u32 {
+    ///     namespace.set(number.to_be_bytes(), &number).await?;
+    /// }
+    /// let (mut items, mut count) = (namespace.list().limit(2).stream(), 0);
+    /// while let Some(item) = items.next().await {
+    ///     assert_eq!(item?.key, u32::to_be_bytes(count)[..]);
+    ///     count += 1;
+    /// }
+    /// assert_eq!(count, 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(self) -> Items {
+        Items(paged(move |cursor| {
+            let list = self.clone();
+            async move {
+                let page = list.read_for_stream(cursor).await?;
+                Ok((page.items, page.cursor))
+            }
+        }))
+    }
+
+    /// The items as they stand at the moment of the first poll, whatever is written while they are read. It holds
+    /// little in memory, here and in the server, but the server may end it after an hour. A stream that is cut off ends
+    /// with an error; it cannot be resumed.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("a", &1).await?;
+    /// namespace.set("b", &2).await?;
+    /// let mut items = namespace.list().values().snapshot();
+    /// assert_eq!(items.next().await.unwrap()?.key, "a");
+    /// namespace.del("b").await?;
+    /// assert_eq!(items.next().await.unwrap()?.json::<u8>()?, Some(2));
+    /// assert!(items.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn snapshot(self) -> Snapshot {
+        Snapshot(Box::pin(try_unfold(None, move |lines| {
+            let list = self.clone();
+            async move {
+                let mut lines = match lines {
+                    Some(lines) => lines,
+                    None => list.lines().await?,
+                };
+                let Some(line) = lines.next().await? else {
+                    return Ok(None);
+                };
+                let told: Option<Told> = serde_json::from_slice(&line).ok();
+                let item = told.and_then(Told::item);
+                let item = item.ok_or_else(|| broken("an item of the list cannot be read"))?;
+                Ok(Some((item, Some(lines))))
+            }
+        })))
+    }
+
+    async fn lines(&self) -> Result<Lines> {
+        let request = self.request(None, None)?;
+        let request = request.headers(HeaderMap::from_iter([(ACCEPT, NDJSON)]));
+        let client = self.namespace.client();
+        let body = Body::open(client, request).await?;
+        Ok(Lines::new(client, body))
+    }
+
+    async fn read_for_stream(&self, cursor: Option<String>) -> Result<super::Page> {
+        let limit = self.limit.unwrap_or(STREAM_LIMIT);
+        self.read(Some(limit), cursor.as_deref()).await
+    }
+}
+
+impl ListedItems {
+    pub(super) fn new(list: List) -> ListedItems {
+        ListedItems(paged(move |cursor| {
+            let list = list.clone();
+            async move {
+                let page = list.read_for_stream(cursor).await?;
+                let cursor = page.cursor.clone();
+                Ok((merged(page, list.reverse), cursor))
+            }
+        }))
+    }
+}

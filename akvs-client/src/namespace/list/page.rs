@@ -1,0 +1,122 @@
+//! A page of a list: how it is asked for and read.
+//!
+//! It owns what a page holds. It does not own the choices of a list. Invariant: a page that cannot be read whole is an
+//! error.
+
+use akvs_core::Revision;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::List;
+use crate::Item;
+use crate::error::{Error, Result};
+use crate::wire::json;
+
+/// A page of a list.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// namespace.set("a", &1).await?;
+/// let revision = namespace.set("b", &2).await?.revision;
+/// let list = namespace.list().limit(1);
+/// let first = list.page().await?;
+/// assert_eq!((&first.items[0].key[..], Some(first.revision)), (&b"a"[..], revision));
+/// let second = list.page_at(&first.cursor.unwrap()).await?;
+/// assert_eq!((&second.items[0].key[..], second.cursor), (&b"b"[..], None));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// The revision that the page is of.
+    pub revision: Revision,
+    /// The items.
+    pub items: Vec<Item>,
+    /// What the keys of each group begin with; none without a [`delimiter`](List::delimiter).
+    pub prefixes: Vec<Bytes>,
+    /// Where the next page begins, for [`page_at`](List::page_at); none at the end.
+    pub cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    revision: u64,
+    items: Vec<json::Told>,
+    #[serde(default)]
+    prefixes: Vec<Prefix>,
+    cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Prefix {
+    Text(String),
+    Base64 { prefix64: String },
+}
+
+impl List {
+    /// The first page.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// assert!(namespace.list().page().await.unwrap_err().is_not_found());
+    /// namespace.set("a", &1).await?;
+    /// assert_eq!(namespace.list().page().await?.items.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page(&self) -> Result<Page> {
+        self.read(self.limit, None).await
+    }
+
+    /// The page where a cursor points to, which was told with another page of the same list.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("a", &1).await?;
+    /// namespace.set("b", &2).await?;
+    /// let list = namespace.list().limit(1);
+    /// let cursor = list.page().await?.cursor.unwrap();
+    /// assert_eq!(list.page_at(&cursor).await?.items[0].key, "b");
+    /// assert!(list.reverse().page_at(&cursor).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn page_at(&self, cursor: &str) -> Result<Page> {
+        self.read(self.limit, Some(cursor)).await
+    }
+
+    pub(super) async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<Page> {
+        let request = self.request(limit, cursor)?;
+        let client = self.namespace.client();
+        let answer = json::ask(client, request, "a page of the list", page).await?;
+        answer.map_err(Error::api)
+    }
+}
+
+fn page(document: Document) -> Option<Page> {
+    let items = document.items.into_iter().map(json::Told::item);
+    let prefixes = document.prefixes.into_iter().map(|prefix| match prefix {
+        Prefix::Text(text) => Some(text.into()),
+        Prefix::Base64 { prefix64 } => json::decoded(&prefix64),
+    });
+    Some(Page {
+        revision: Revision::new(document.revision),
+        items: items.collect::<Option<_>>()?,
+        prefixes: prefixes.collect::<Option<_>>()?,
+        cursor: document.cursor,
+    })
+}

@@ -1,0 +1,261 @@
+//! A namespace as a whole: what is chosen for it, and taking away all of it or a part.
+//!
+//! It owns these requests. It does not list namespaces. Invariant: what takes away much is never sent by accident.
+
+use std::time::Duration;
+
+use akvs_core::{Code, Error as CoreError};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::wire::json;
+use crate::wire::query::Query;
+use crate::{Namespace, wire};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What can be chosen for a namespace; nothing is by default, and then the server's own limits hold.
+///
+/// ```
+/// use std::time::Duration;
+/// use akvs_client::Settings;
+/// let settings = Settings::default().ttl(Duration::from_secs(3_600)).max_keys(1_000);
+/// assert_eq!((settings.max_keys, settings.max_bytes), (Some(1_000), None));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How long a key lives that is stored without a time to live of its own.
+    pub ttl: Option<Duration>,
+    /// The longest value, in bytes.
+    pub max_value_bytes: Option<u64>,
+    /// The most keys.
+    pub max_keys: Option<u64>,
+    /// The most bytes of keys and values together.
+    pub max_bytes: Option<u64>,
+}
+
+impl Settings {
+    /// How long a key lives that is stored without a time to live of its own, to the millisecond.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use akvs_client::Settings;
+    /// let hour = std::time::Duration::from_secs(3_600);
+    /// namespace.configure(&Settings::default().ttl(hour)).await?;
+    /// assert!(namespace.set("bar", &1).await?.expires.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ttl(mut self, ttl: Duration) -> Settings {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The longest value, in bytes.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use akvs_client::{Code, Settings};
+    /// namespace.configure(&Settings::default().max_value_bytes(4)).await?;
+    /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
+    /// assert_eq!(error.code(), Some(Code::TooLarge));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_value_bytes(mut self, bytes: u64) -> Settings {
+        self.max_value_bytes = Some(bytes);
+        self
+    }
+
+    /// The most keys. What is there already stays.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use akvs_client::{Code, Settings};
+    /// namespace.configure(&Settings::default().max_keys(0)).await?;
+    /// let error = namespace.set("bar", &1).await.unwrap_err();
+    /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_keys(mut self, keys: u64) -> Settings {
+        self.max_keys = Some(keys);
+        self
+    }
+
+    /// The most bytes of keys and values together. What is there already stays.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use akvs_client::{Code, Settings};
+    /// namespace.configure(&Settings::default().max_bytes(7)).await?;
+    /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
+    /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_bytes(mut self, bytes: u64) -> Settings {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    pub(crate) fn document(&self) -> Result<Document> {
+        let ttl = self.ttl.map(|ttl| {
+            let text = "a time to live is longer than nothing";
+            wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
+        });
+        Ok(Document {
+            ttl: ttl.transpose()?,
+            max_value_bytes: self.max_value_bytes,
+            max_keys: self.max_keys,
+            max_bytes: self.max_bytes,
+        })
+    }
+}
+
+/// Settings as JSON.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Document {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_value_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_keys: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<u64>,
+}
+
+impl Document {
+    /// The settings, if they can be read.
+    pub(crate) fn settings(self) -> Option<Settings> {
+        let ttl = match self.ttl {
+            Some(text) => Some(akvs_core::parse_duration(&text)?),
+            None => None,
+        };
+        Some(Settings {
+            ttl,
+            max_value_bytes: self.max_value_bytes,
+            max_keys: self.max_keys,
+            max_bytes: self.max_bytes,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    deleted: u64,
+}
+
+impl Namespace {
+    /// Chooses these settings in place of all that were chosen before, and makes the namespace if it is not there; says
+    /// whether it was made.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use akvs_client::Settings;
+    /// assert!(namespace.configure(&Settings::default().max_keys(10)).await?);
+    /// assert!(!namespace.configure(&Settings::default()).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn configure(&self, settings: &Settings) -> Result<bool> {
+        let document = settings.document()?;
+        let body = serde_json::to_vec(&document).map_err(|error| Error::encode(b"", error))?;
+        let request = self
+            .ask(Method::PUT, "/kv", &Query::default())?
+            .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
+            .body(body);
+        let success = [StatusCode::CREATED, StatusCode::OK];
+        let answer = self.client().send(request, &success).await?;
+        let response = answer.map_err(Error::api)?;
+        let is_made = response.status() == StatusCode::CREATED;
+        wire::discard(response).await;
+        Ok(is_made)
+    }
+
+    /// Drops the namespace with all its keys and its settings, and says whether there was one. There is no way back.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// assert!(namespace.drop_all().await?);
+    /// assert!(!namespace.drop_all().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drop_all(&self) -> Result<bool> {
+        let mut query = Query::default();
+        query.text("confirm", self.name());
+        let request = self.ask(Method::DELETE, "/kv", &query)?;
+        match self.client().send(request, &[StatusCode::OK]).await? {
+            Ok(response) => {
+                wire::discard(response).await;
+                Ok(true)
+            }
+            Err(problem) if problem.code() == Some(Code::NotFound) => Ok(false),
+            Err(problem) => Err(Error::api(problem)),
+        }
+    }
+
+    /// Removes all keys that begin with these bytes, of which there must be one at least, and says how many there were.
+    /// Many keys go in several steps: who reads meanwhile sees some of them, and after an error some may be gone.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set("a/1", &1).set("a/2", &2).set("b", &3).commit().await?;
+    /// assert_eq!(namespace.del_prefix("a/").await?, 2);
+    /// assert!(namespace.del_prefix("").await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn del_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
+        let prefix = prefix.as_ref();
+        if prefix.is_empty() {
+            let text = "an empty prefix would be all keys; drop_all does that";
+            return Err(CoreError::new(Code::InvalidRequest, text).into());
+        }
+        let mut query = Query::default();
+        query.bytes("prefix64", prefix);
+        let request = self.ask(Method::DELETE, "/kv", &query)?;
+        match self.client().send(request, &[StatusCode::OK]).await? {
+            Ok(response) => {
+                let count = |read: Deleted| Some(read.deleted);
+                json::answer(self.client(), response, "how many were deleted", count).await
+            }
+            Err(problem) if problem.code() == Some(Code::NotFound) => Ok(0),
+            Err(problem) => Err(Error::api(problem)),
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Transactions: several writes as one, on conditions.
+//!
+//! It owns which checks and operations there are, and their sending. Its parts own the rest: `body` the JSON, `put` a
+//! value with its choices, `result` what comes back. Invariant: what is not valid is kept as the error of the transaction, and then
+//! nothing is sent.
+
+mod body;
+mod put;
+mod result;
+
+pub use put::Put;
+pub use result::{FailedCheck, OpResult, TxnResult};
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use akvs_core::{Code, Error as CoreError, Key, Revision};
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+
+use self::body::{Action, Asked, Check, Op};
+use crate::Namespace;
+use crate::error::{Error, Result};
+use crate::wire::json;
+use crate::wire::json::KeyMember;
+use crate::wire::query::Query;
+
+/// The most checks, and the most operations.
+const MAX_OPS: usize = 1_000;
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Several writes that are done as one, under one revision, or not at all; sent by [`commit`](Self::commit).
+///
+/// All checks are judged against the state before; each key may be in one operation at the most.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use std::time::Duration;
+/// use akvs_client::Put;
+///
+/// let ann = namespace.set("balance/ann", &30).await?.revision.expect("a revision");
+/// let moved = namespace
+///     .txn()
+///     .check_revision("balance/ann", ann)
+///     .add("balance/ann", -10)
+///     .add("balance/bob", 10)
+///     .put("log/1", Put::json(&("ann", "bob", 10)).ttl(Duration::from_secs(3_600)))
+///     .commit()
+///     .await?;
+/// assert_eq!((moved.results[0].value, moved.results[1].value), (Some(20), Some(10)));
+///
+/// let again = namespace.txn().check_revision("balance/ann", ann).add("balance/ann", -10);
+/// let error = again.commit().await.unwrap_err();
+/// assert_eq!(error.failed_check().unwrap().key, "balance/ann");
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a transaction is sent only when it is committed"]
+pub struct Txn {
+    namespace: Namespace,
+    checks: Vec<Check>,
+    ops: Vec<Op>,
+    keys: HashSet<Bytes>,
+    /// The first thing that was not valid.
+    refused: Option<Error>,
+}
+
+impl Namespace {
+    /// A transaction, which has no check and no operation yet.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set("a", &1).set("b", &2).commit().await?;
+    /// assert_eq!(namespace.get_or("b", 0).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn txn(&self) -> Txn {
+        Txn {
+            namespace: self.clone(),
+            checks: Vec::new(),
+            ops: Vec::new(),
+            keys: HashSet::new(),
+            refused: None,
+        }
+    }
+}
+
+impl Txn {
+    /// Only if this is the key's current revision.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let seen = namespace.set("a", &1).await?.revision.expect("a revision");
+    /// namespace.txn().check_revision("a", seen).set("b", &2).commit().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check_revision(self, key: impl AsRef<[u8]>, revision: Revision) -> Txn {
+        self.check(key.as_ref(), |key| Check {
+            revision: Some(revision.get()),
+            ..Check::of(key)
+        })
+    }
+
+    /// Only if there is no such key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let made = namespace.txn().check_absent("lock").set("lock", "mine");
+    /// assert!(made.commit().await.is_ok());
+    /// let taken = namespace.txn().check_absent("lock").set("lock", "yours");
+    /// assert!(taken.commit().await.unwrap_err().is_precondition_failed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check_absent(self, key: impl AsRef<[u8]>) -> Txn {
+        self.check(key.as_ref(), |key| Check {
+            absent: Some(true),
+            ..Check::of(key)
+        })
+    }
+
+    /// Only if there is such a key.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let txn = namespace.txn().check_exists("user/7").set("mail/7", "hello");
+    /// assert!(txn.commit().await.unwrap_err().is_precondition_failed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check_exists(self, key: impl AsRef<[u8]>) -> Txn {
+        self.check(key.as_ref(), |key| Check {
+            exists: Some(true),
+            ..Check::of(key)
+        })
+    }
+
+    /// Stores a value as JSON, for ever: [`put`](Self::put) of [`Put::json`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set("primes", &[2, 3, 5]).commit().await?;
+    /// assert_eq!(namespace.get::<Vec<u8>>("primes").await?.unwrap().value, [2, 3, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set<T: Serialize + ?Sized>(self, key: impl AsRef<[u8]>, value: &T) -> Txn {
+        self.put(key, Put::json(value))
+    }
+
+    /// Stores a value as it is, for ever: [`put`](Self::put) of [`Put::bytes`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().set_bytes(b"\xff", vec![0, 255]).commit().await?;
+    /// assert_eq!(namespace.get_bytes(b"\xff").await?.unwrap().value, [0, 255][..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_bytes(self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Txn {
+        self.put(key, Put::bytes(value))
+    }
+
+    /// Stores a value with what is chosen for it: its time to live, its type.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use std::time::Duration;
+    /// use akvs_client::Put;
+    /// let txn = namespace
+    ///     .txn()
+    ///     .put("session", Put::json("data").ttl(Duration::from_secs(60)))
+    ///     .put("page", Put::bytes("<h1>Hi</h1>").content_type("text/html"));
+    /// txn.commit().await?;
+    /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_some());
+    /// assert_eq!(namespace.get_bytes("page").await?.unwrap().content_type, "text/html");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put(self, key: impl AsRef<[u8]>, put: Put) -> Txn {
+        let key = key.as_ref();
+        let action = put.action(key);
+        self.op(key, action)
+    }
+
+    /// Removes a key, if it is there.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("old", &1).await?;
+    /// let done = namespace.txn().delete("old").delete("older").commit().await?;
+    /// assert_eq!(done.results.iter().map(|one| one.existed).collect::<Vec<_>>(), [true, false]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn delete(self, key: impl AsRef<[u8]>) -> Txn {
+        self.op(key.as_ref(), Ok(Action::Delete))
+    }
+
+    /// Adds to a decimal number; a missing key counts as 0. The sum is the result's [`value`](OpResult::value). Where
+    /// the value is no number or the sum is past an `i64`, nothing of the transaction is done.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let done = namespace.txn().add("visits", 5).commit().await?;
+    /// assert_eq!(done.results[0].value, Some(5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(self, key: impl AsRef<[u8]>, by: i64) -> Txn {
+        self.op(key.as_ref(), Ok(Action::Add { by }))
+    }
+
+    /// Sets how long a key lives from now on, or with `None` makes it stay. Where there is no such key, nothing of the
+    /// transaction is done, and its error [`is_not_found`](Error::is_not_found).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// use std::time::Duration;
+    /// namespace.set("a", &1).await?;
+    /// namespace.set("b", &2).ttl(Duration::from_secs(60)).await?;
+    /// namespace.txn().touch("a", Duration::from_secs(60)).touch("b", None).commit().await?;
+    /// assert!(namespace.get_bytes("a").await?.unwrap().expires.is_some());
+    /// assert!(namespace.get_bytes("b").await?.unwrap().expires.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn touch(self, key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>) -> Txn {
+        let ttl = ttl.into().map(put::ttl_text).transpose();
+        self.op(key.as_ref(), ttl.map(|ttl| Action::Touch { ttl }))
+    }
+
+    /// Does all of it, or nothing. Once it is answered, it is durable as the server is configured.
+    ///
+    /// A check that does not hold is an error that [`is_precondition_failed`](Error::is_precondition_failed) and whose
+    /// [`failed_check`](Error::failed_check) says which one.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let done = namespace.txn().set("a", &1).set("b", &2).commit().await?;
+    /// assert_eq!(namespace.get_bytes("a").await?.unwrap().revision, done.revision);
+    /// assert_eq!(namespace.get_bytes("b").await?.unwrap().revision, done.revision);
+    ///
+    /// // The same key twice is not sent at all.
+    /// assert!(namespace.txn().set("a", &1).delete("a").commit().await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn commit(self) -> Result<TxnResult> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
+        let asked = Asked {
+            checks: &self.checks,
+            ops: &self.ops,
+        };
+        let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
+        let client = self.namespace.client();
+        let request = self
+            .namespace
+            .ask(Method::POST, "/txn", &Query::default())?
+            .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
+            .body(body);
+        let answer = client.send(request, &[StatusCode::OK]).await?;
+        let response = answer.map_err(Error::api)?;
+        let count = self.ops.len();
+        let read = |document| result::read(document, count);
+        json::answer(client, response, "the result of the transaction", read).await
+    }
+
+    fn check(mut self, key: &[u8], check: impl FnOnce(&[u8]) -> Check) -> Txn {
+        let valid = Key::check(key).and_then(|()| room("checks", self.checks.len()));
+        match valid {
+            Ok(()) => self.checks.push(check(key)),
+            Err(error) => self.refuse(error.into()),
+        }
+        self
+    }
+
+    fn op(mut self, key: &[u8], action: Result<Action>) -> Txn {
+        let valid = Key::check(key).and_then(|()| room("ops", self.ops.len()));
+        let mut key_once = || match self.keys.insert(Bytes::copy_from_slice(key)) {
+            true => Ok(()),
+            false => Err(invalid("a key is in two operations of the transaction")),
+        };
+        match valid
+            .and_then(|()| key_once())
+            .map_err(Error::from)
+            .and(action)
+        {
+            Ok(action) => self.ops.push(Op {
+                key: KeyMember::new(key),
+                action,
+            }),
+            Err(error) => self.refuse(error),
+        }
+        self
+    }
+
+    /// The first error is the one that counts.
+    fn refuse(&mut self, error: Error) {
+        self.refused.get_or_insert(error);
+    }
+}
+
+/// Whether there is room for one more behind so many.
+fn room(name: &str, count: usize) -> Result<(), CoreError> {
+    if count < MAX_OPS {
+        return Ok(());
+    }
+    let text = format!("a transaction has {MAX_OPS} {name} at the most");
+    Err(CoreError::new(Code::TooLarge, text).with("limit", MAX_OPS))
+}
+
+fn invalid(text: &str) -> CoreError {
+    CoreError::new(Code::InvalidRequest, text)
+}
+
+impl fmt::Debug for Txn {
+    /// Without keys and values, which are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Txn")
+            .field("namespace", &self.namespace)
+            .field("checks", &self.checks.len())
+            .field("ops", &self.ops.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! A value with what is chosen for it, as a transaction stores it.
+//!
+//! It owns these choices. It does not know keys. Invariant: what is not valid is kept as an error, and then nothing is
+//! sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use akvs_core::FieldValue;
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Action, invalid};
+use crate::error::{Error, Result};
+use crate::wire;
+use crate::wire::json::ValueMember;
+
+/// A value that a [`Txn`](crate::Txn) stores, with its choices.
+///
+/// ```
+/// use std::time::Duration;
+/// use akvs_client::Put;
+/// let session = Put::json(&["ann"]).ttl(Duration::from_secs(60));
+/// let page = Put::bytes("<h1>Hi</h1>").content_type("text/html");
+/// # drop((session, page));
+/// ```
+#[must_use = "a value is stored only by a transaction"]
+pub struct Put {
+    value: Result<Bytes, serde_json::Error>,
+    ttl: Option<Result<String>>,
+    content_type: Option<Result<String>>,
+}
+
+impl Put {
+    /// This value as JSON, with its type.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().put("a", akvs_client::Put::json(&[1, 2])).commit().await?;
+    /// assert_eq!(namespace.get_bytes("a").await?.unwrap().content_type, "application/json");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Put {
+        Put {
+            value: serde_json::to_vec(value).map(Bytes::from),
+            ttl: None,
+            content_type: Some(Ok("application/json".into())),
+        }
+    }
+
+    /// These bytes as they are.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.txn().put("a", akvs_client::Put::bytes(vec![0, 255])).commit().await?;
+    /// assert_eq!(namespace.get_bytes("a").await?.unwrap().value, [0, 255][..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn bytes(value: impl Into<Bytes>) -> Put {
+        Put {
+            value: Ok(value.into()),
+            ttl: None,
+            content_type: None,
+        }
+    }
+
+    /// How long the key lives from the commit on, to the millisecond and at least one. Without it, the key stays.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let put = akvs_client::Put::json("data").ttl(std::time::Duration::from_millis(90_500));
+    /// namespace.txn().put("session", put).commit().await?;
+    /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ttl(mut self, ttl: Duration) -> Put {
+        self.ttl = Some(ttl_text(ttl));
+        self
+    }
+
+    /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("a", &1).ttl(std::time::Duration::from_secs(60)).await?;
+    /// namespace.txn().put("a", akvs_client::Put::json(&2).keep_ttl()).commit().await?;
+    /// assert!(namespace.get_bytes("a").await?.unwrap().expires.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_ttl(mut self) -> Put {
+        self.ttl = Some(Ok("keep".into()));
+        self
+    }
+
+    /// Says what the value is; it is given back with it. 1 to 255 visible ASCII characters.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let put = akvs_client::Put::bytes("a,b").content_type("text/csv");
+    /// namespace.txn().put("a", put).commit().await?;
+    /// assert_eq!(namespace.get_bytes("a").await?.unwrap().content_type, "text/csv");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn content_type(mut self, content_type: &str) -> Put {
+        let field = FieldValue::new(content_type.to_owned());
+        let text = field.map(|field| field.as_str().to_owned());
+        self.content_type = Some(text.map_err(Error::from));
+        self
+    }
+
+    pub(super) fn action(self, key: &[u8]) -> Result<Action> {
+        let value = self.value.map_err(|error| Error::encode(key, error))?;
+        Ok(Action::Set {
+            value: ValueMember::new(&value),
+            ttl: self.ttl.transpose()?,
+            content_type: self.content_type.transpose()?,
+        })
+    }
+}
+
+/// A time to live as the server reads it.
+pub(super) fn ttl_text(ttl: Duration) -> Result<String> {
+    let text = wire::ttl(ttl);
+    text.ok_or_else(|| invalid("a time to live is longer than nothing").into())
+}
+
+impl fmt::Debug for Put {
+    /// Without the value, which is not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Put")
+            .field("ttl", &self.ttl)
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,171 @@
+//! What a transaction did, or which check kept it from it.
+//!
+//! It owns the reading of the answer. Invariant: there is a result for each operation, in the same order, or an error.
+
+use akvs_core::Revision;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::wire::json;
+
+/// What a transaction did.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let done = namespace.txn().set("a", &1).delete("missing").commit().await?;
+/// assert_eq!(done.results[0].revision, done.revision);
+/// assert_eq!(done.results[1].revision, None);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TxnResult {
+    /// The one revision of all that changed; none if nothing did.
+    pub revision: Option<Revision>,
+    /// What each operation did, in the order in which they were said.
+    pub results: Vec<OpResult>,
+}
+
+/// What one operation of a transaction did.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let done = namespace.txn().add("visits", 3).commit().await?;
+/// let visits = done.results[0];
+/// assert_eq!((visits.existed, visits.value), (false, Some(3)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OpResult {
+    /// The revision, if it changed something.
+    pub revision: Option<Revision>,
+    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
+    pub existed: bool,
+    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    pub write_only: bool,
+    /// The sum, of an addition.
+    pub value: Option<i64>,
+}
+
+/// The check of a transaction that did not hold, from [`Error::failed_check`].
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let b = namespace.set("b", &1).await?;
+/// let txn = namespace.txn().check_absent("a").check_absent("b").set("c", &1);
+/// let failed = txn.commit().await.unwrap_err().failed_check().unwrap();
+/// assert_eq!((failed.index, &failed.key[..]), (1, &b"b"[..]));
+/// assert_eq!(failed.current_revision, b.revision);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedCheck {
+    /// Which one it is, counted from 0 in the order in which they were said.
+    pub index: usize,
+    /// Its key.
+    pub key: Bytes,
+    /// The revision that the key has; none if there is no such key.
+    pub current_revision: Option<Revision>,
+}
+
+impl Error {
+    /// The check of a transaction that did not hold; none of another error.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let error = namespace.txn().check_exists(b"\xff").commit().await.unwrap_err();
+    /// assert_eq!(error.failed_check().unwrap().key, &b"\xff"[..]);
+    /// let error = namespace.set("a", &1).if_exists().await.unwrap_err();
+    /// assert!(error.failed_check().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn failed_check(&self) -> Option<FailedCheck> {
+        let Error::Api(problem) = self else {
+            return None;
+        };
+        let context = problem.context();
+        let text = |name| context.get(name).and_then(Value::as_str);
+        let index = context.get("check").and_then(Value::as_u64)?;
+        Some(FailedCheck {
+            index: usize::try_from(index).ok()?,
+            key: json::one_of(text("key"), text("key64"))??,
+            current_revision: problem.current_revision(),
+        })
+        .filter(|_| self.is_precondition_failed())
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Document {
+    revision: Option<u64>,
+    results: Vec<OpDone>,
+}
+
+#[derive(Deserialize)]
+struct OpDone {
+    revision: Option<u64>,
+    existed: Option<bool>,
+    value: Option<String>,
+}
+
+/// What an answer says of so many operations.
+pub(super) fn read(document: Document, count: usize) -> Option<TxnResult> {
+    let results = document.results.into_iter().map(|done| {
+        Some(OpResult {
+            revision: done.revision.map(Revision::new),
+            existed: done.existed.unwrap_or(false),
+            write_only: done.existed.is_none(),
+            value: done
+                .value
+                .map(|text| text.parse().ok())
+                .map_or(Some(None), |sum| sum.map(Some))?,
+        })
+    });
+    let results: Vec<OpResult> = results.collect::<Option<_>>()?;
+    (results.len() == count).then(|| TxnResult {
+        revision: document.revision.map(Revision::new),
+        results,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_a_result_for_each_operation_is_none() {
+        let of = |text: &str, count| read(serde_json::from_str(text).unwrap(), count);
+        let one = r#"{"revision":7,"results":[{"revision":7,"existed":true,"value":"-3"}]}"#;
+        let result = of(one, 1).unwrap();
+        assert_eq!(result.results[0].value, Some(-3));
+        assert_eq!(result.revision, Some(Revision::new(7)));
+        assert_eq!(of(one, 2), None);
+        assert_eq!(of(r#"{"revision":null,"results":[]}"#, 1), None);
+        let odd = r#"{"revision":7,"results":[{"revision":7,"existed":true,"value":"x"}]}"#;
+        assert_eq!(of(odd, 1), None);
+    }
+}

@@ -1,0 +1,308 @@
+//! What all writes share: a key, a body, conditions and a time to live, and how these go over the wire.
+//!
+//! It owns the request of a write and the reading of its head. It does not own what a certain write returns; the
+//! public builders do. Invariant: what is not valid is kept as the error of the write, and then nothing is sent.
+
+pub(crate) mod delete;
+pub(crate) mod ops;
+pub(crate) mod set;
+
+use std::fmt;
+use std::time::Duration;
+
+use akvs_core::{Code, Error as CoreError, FieldValue, Revision};
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
+use reqwest::{Method, Response, StatusCode};
+
+use crate::error::{Error, Problem, Result};
+use crate::{Namespace, Written, wire};
+
+/// A write that was not sent yet.
+pub(crate) struct Write {
+    namespace: Namespace,
+    method: Method,
+    /// The key's path and the body, or why nothing can be sent.
+    target: Result<(String, Bytes)>,
+    fields: HeaderMap,
+    op: Option<&'static str>,
+    ttl: Option<String>,
+    if_absent: bool,
+    if_exists: bool,
+    if_revision: Vec<Revision>,
+}
+
+impl Write {
+    pub(crate) fn new(
+        namespace: &Namespace,
+        method: Method,
+        key: &[u8],
+        body: Result<Bytes>,
+    ) -> Write {
+        Write {
+            namespace: namespace.clone(),
+            method,
+            target: wire::key_path(key).and_then(|path| Ok((path, body?))),
+            fields: HeaderMap::new(),
+            op: None,
+            ttl: None,
+            if_absent: false,
+            if_exists: false,
+            if_revision: Vec::new(),
+        }
+    }
+
+    /// A write that is not a plain one.
+    pub(crate) fn op(namespace: &Namespace, op: &'static str, key: &[u8], body: Bytes) -> Write {
+        let mut write = Write::new(namespace, Method::POST, key, Ok(body));
+        write.op = Some(op);
+        write
+    }
+
+    pub(crate) fn if_absent(mut self) -> Write {
+        self.if_absent = true;
+        self
+    }
+
+    pub(crate) fn if_exists(mut self) -> Write {
+        self.if_exists = true;
+        self
+    }
+
+    pub(crate) fn if_revision(mut self, revision: Revision) -> Write {
+        self.if_revision.push(revision);
+        self
+    }
+
+    pub(crate) fn ttl(mut self, ttl: Duration) -> Write {
+        match wire::ttl(ttl) {
+            Some(ttl) => self.ttl = Some(ttl),
+            None => self.refuse(CoreError::new(
+                Code::InvalidRequest,
+                "a time to live is longer than nothing",
+            )),
+        }
+        self
+    }
+
+    pub(crate) fn keep_ttl(mut self) -> Write {
+        self.ttl = Some("keep".into());
+        self
+    }
+
+    pub(crate) fn field(mut self, name: HeaderName, text: &str) -> Write {
+        let value = FieldValue::new(text.to_owned()).and_then(|text| {
+            text.as_str().parse().map_err(|error| {
+                CoreError::new(Code::InvalidRequest, "a field value is not valid").because(error)
+            })
+        });
+        match value {
+            Ok(value) => drop(self.fields.insert(name, value)),
+            Err(error) => self.refuse(error),
+        }
+        self
+    }
+
+    /// The first error is the one that counts.
+    fn refuse(&mut self, error: CoreError) {
+        if self.target.is_ok() {
+            self.target = Err(error.into());
+        }
+    }
+
+    /// Sends the write, and gives what it did if the answer has the status that means success.
+    pub(crate) async fn send(self, success: StatusCode) -> Result<(Written, Response)> {
+        let query = self.query();
+        let conditions = self.conditions();
+        let (path, body) = self.target?;
+        let mut request = self
+            .namespace
+            .request(self.method.clone(), &path, &query)?
+            .headers(self.fields);
+        for (name, text) in conditions {
+            request = request.header(name, text);
+        }
+        if self.method == Method::POST {
+            request = request.body(body);
+        }
+        let client = self.namespace.client();
+        let response = client.send(request, &[success]).await?;
+        let response = response.map_err(Error::api)?;
+        Ok((written(&response)?, response))
+    }
+
+    fn query(&self) -> String {
+        let op = self.op.map(|op| format!("op={op}"));
+        let ttl = self.ttl.as_ref().map(|ttl| format!("ttl={ttl}"));
+        match (op, ttl) {
+            (None, None) => String::new(),
+            (Some(only), None) | (None, Some(only)) => format!("?{only}"),
+            (Some(op), Some(ttl)) => format!("?{op}&{ttl}"),
+        }
+    }
+
+    fn conditions(&self) -> Vec<(HeaderName, String)> {
+        let mut fields = Vec::new();
+        if self.if_absent {
+            fields.push((IF_NONE_MATCH, "*".into()));
+        }
+        if !self.if_revision.is_empty() {
+            // A key of one of these revisions exists, which need not be said too.
+            fields.push((IF_MATCH, wire::tags(&self.if_revision)));
+        } else if self.if_exists {
+            fields.push((IF_MATCH, "*".into()));
+        }
+        fields
+    }
+}
+
+/// What the head of a success says of a write.
+fn written(response: &Response) -> Result<Written> {
+    let headers = response.headers();
+    let write_only = wire::is_write_only(headers);
+    let existed = wire::existed(headers).or(write_only.then_some(false));
+    let existed = existed.ok_or_else(|| {
+        let text = "the answer does not say whether the key existed: this is no AKVS server";
+        Error::api(Problem::new(response.status().as_u16(), text))
+    })?;
+    Ok(Written {
+        revision: wire::revision(headers),
+        existed,
+        write_only,
+        expires: wire::expires(headers),
+    })
+}
+
+impl fmt::Debug for Write {
+    /// Without the key and the body, which are not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write")
+            .field("namespace", &self.namespace)
+            .field("query", &self.query())
+            .field("fields", &self.fields)
+            .field("conditions", &self.conditions())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives a builder around a [`Write`] the condition of what can make a key. The call is for the
+/// examples.
+macro_rules! if_absent {
+    ($builder:ident, $call:literal) => {
+        impl $builder {
+            /// Only if there is no such key (`If-None-Match: *`). If there is one, the write does nothing and fails
+            /// with an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            #[doc = concat!($call, ".if_absent().await?;")]
+            #[doc = concat!("let error = ", $call, ".if_absent().await.unwrap_err();")]
+            /// assert!(error.is_precondition_failed());
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn if_absent(self) -> $builder {
+                $builder(self.0.if_absent())
+            }
+        }
+    };
+}
+
+/// Gives a builder around a [`Write`] the conditions that all writes take. The call is for the
+/// examples.
+macro_rules! conditions {
+    ($builder:ident, $call:literal) => {
+        impl $builder {
+            /// Only if there is such a key (`If-Match: *`). If there is none, the write does nothing and fails with
+            /// an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            #[doc = concat!("let error = ", $call, ".if_exists().await.unwrap_err();")]
+            /// assert!(error.is_precondition_failed());
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!($call, ".if_exists().await?;")]
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn if_exists(self) -> $builder {
+                $builder(self.0.if_exists())
+            }
+
+            /// Only if this is the key's current revision (`If-Match`); called again, any of them will do. Else the
+            /// write does nothing and fails with an error that
+            /// [`is_precondition_failed`](crate::Error::is_precondition_failed) and has the
+            /// [`current_revision`](crate::Error::current_revision).
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
+            /// let second = namespace.set("bar", &2).await?.revision.expect("a revision");
+            #[doc = concat!("let error = ", $call, ".if_revision(first).await.unwrap_err();")]
+            /// assert_eq!(error.current_revision(), Some(second));
+            #[doc = concat!($call, ".if_revision(second).await?;")]
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn if_revision(self, revision: akvs_core::Revision) -> $builder {
+                $builder(self.0.if_revision(revision))
+            }
+        }
+    };
+}
+
+/// Gives a builder around a [`Write`] its time to live. The call is for the
+/// examples.
+macro_rules! ttl {
+    ($builder:ident, $call:literal, $otherwise:literal) => {
+        impl $builder {
+            /// How long the key lives from the write on, to the millisecond and at least one.
+            #[doc = $otherwise]
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!($call, ".ttl(std::time::Duration::from_secs(60)).await?;")]
+            /// assert!(namespace.head("bar").await?.unwrap().expires.is_some());
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn ttl(self, ttl: std::time::Duration) -> $builder {
+                $builder(self.0.ttl(ttl))
+            }
+        }
+    };
+}
+
+/// Makes a builder around a [`Write`] a future of this output, by an async block that gets the write.
+macro_rules! sent {
+    ($builder:ident => $output:ty, $send:expr) => {
+        impl std::future::IntoFuture for $builder {
+            type Output = $crate::error::Result<$output>;
+            type IntoFuture =
+                std::pin::Pin<Box<dyn std::future::Future<Output = Self::Output> + Send>>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                Box::pin($send(self.0))
+            }
+        }
+    };
+}
+
+pub(crate) use {conditions, if_absent, sent, ttl};

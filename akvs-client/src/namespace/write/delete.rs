@@ -1,0 +1,61 @@
+//! Removing a key, on conditions.
+//!
+//! It owns what a removal returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+
+use reqwest::StatusCode;
+
+use crate::error::Result;
+use crate::namespace::write::{Write, conditions, sent};
+use crate::{Written, wire};
+
+/// A removal that is sent when it is awaited, and then says whether the key was there: no also where the token may write
+/// but not read, which [`written`](Self::written) tells apart.
+///
+/// It is [repeated](crate::RetryPolicy) where it fails. If then an earlier try did remove the key, the last one finds none
+/// and says so: only of a removal on [`if_revision`](Self::if_revision) is it told that the outcome is unknown.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// let seen = namespace.set("bar", &1).await?.revision.expect("a revision");
+/// namespace.set("bar", &2).await?;
+/// let error = namespace.del("bar").if_revision(seen).await.unwrap_err();
+/// assert!(error.is_precondition_failed() && error.current_revision() > Some(seen));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a removal is sent only when it is awaited"]
+pub struct Del(pub(crate) Write);
+
+conditions!(Del, "namespace.del(\"bar\")");
+sent!(Del => bool, |write: Write| async move {
+    let (written, response) = write.send(StatusCode::OK).await?;
+    wire::discard(response).await;
+    Ok(written.existed)
+});
+
+impl Del {
+    /// Removes the key, and says all that is told of that.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set("bar", &1).await?;
+    /// let removed = namespace.del("bar").written().await?;
+    /// assert!(removed.existed && !removed.write_only && removed.revision.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn written(self) -> Result<Written> {
+        let (written, response) = self.0.send(StatusCode::OK).await?;
+        wire::discard(response).await;
+        Ok(written)
+    }
+}

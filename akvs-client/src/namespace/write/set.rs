@@ -1,0 +1,106 @@
+//! Storing a value: what is said of it, on which conditions, and for how long.
+//!
+//! It owns the choices of a plain write. It does not own how they are sent. Invariant: nothing is sent before the
+//! write is awaited.
+
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
+use crate::{Written, wire};
+
+/// A write that is sent when it is awaited.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use std::time::Duration;
+/// let write = namespace.set("lock", "mine").if_absent().ttl(Duration::from_secs(30));
+/// assert!(namespace.get_bytes("lock").await?.is_none());
+/// let written = write.await?;
+/// assert!(written.expires.is_some());
+///
+/// let error = namespace.set("lock", "yours").if_absent().await.unwrap_err();
+/// assert!(error.is_precondition_failed());
+///
+/// let mine = written.revision.expect("a revision");
+/// namespace.set("lock", "still mine").if_revision(mine).keep_ttl().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a write is sent only when it is awaited"]
+pub struct Set(pub(crate) Write);
+
+if_absent!(Set, "namespace.set(\"bar\", &5)");
+conditions!(Set, "namespace.set(\"bar\", &5)");
+ttl!(
+    Set,
+    "namespace.set(\"bar\", &5)",
+    "Without it, the key stays."
+);
+sent!(Set => Written, |write: Write| async move {
+    let (written, response) = write.send(StatusCode::CREATED).await?;
+    wire::discard(response).await;
+    Ok(written)
+});
+
+impl Set {
+    /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// # use std::time::Duration;
+    /// let first = namespace.set("bar", &1).ttl(Duration::from_secs(60)).await?;
+    /// let second = namespace.set("bar", &2).keep_ttl().await?;
+    /// assert_eq!(first.expires, second.expires);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_ttl(self) -> Set {
+        Set(self.0.keep_ttl())
+    }
+
+    /// Says what the value is (`Content-Type`); it is given back with it. 1 to 255 visible ASCII characters.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// namespace.set_bytes("bar", "a,b").content_type("text/csv").await?;
+    /// assert_eq!(namespace.get_bytes("bar").await?.unwrap().content_type, "text/csv");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn content_type(self, content_type: &str) -> Set {
+        Set(self.0.field(CONTENT_TYPE, content_type))
+    }
+
+    /// Says how the value is encoded (`Content-Encoding`); it is given back with it, and nobody decodes it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let zipped = vec![0x1f, 0x8b, 0x08];
+    /// namespace.set_bytes("bar", zipped.clone()).content_encoding("gzip").await?;
+    /// let entry = namespace.get_bytes("bar").await?.unwrap();
+    /// assert_eq!((entry.content_encoding.as_deref(), &entry.value[..]), (Some("gzip"), &zipped[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn content_encoding(self, content_encoding: &str) -> Set {
+        Set(self.0.field(CONTENT_ENCODING, content_encoding))
+    }
+}

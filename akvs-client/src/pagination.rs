@@ -1,0 +1,126 @@
+//! What all streams of the client are made of: steps that are futures, and a type with a name around them.
+//!
+//! It owns that a stream ends behind its first error, and that it can be sent and polled without being pinned. It does
+//! not know what is told. Invariant: nothing is sent before a stream is polled.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+
+use crate::error::Result;
+use crate::wire::json::broken;
+
+/// A stream behind a pointer.
+pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
+
+/// What a page of a list has for its stream, and the cursor behind it.
+pub(crate) type Told<T> = (Vec<T>, Option<String>);
+
+/// The elements of all pages, each of which is asked for when it is needed.
+pub(crate) fn paged<T, F>(page: impl Fn(Option<String>) -> F + Send + 'static) -> Boxed<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<Told<T>>> + Send + 'static,
+{
+    let state = (VecDeque::new(), Some(None::<String>), page);
+    Box::pin(try_unfold(state, async |(mut left, mut next, page)| {
+        loop {
+            if let Some(element) = left.pop_front() {
+                return Ok(Some((element, (left, next, page))));
+            }
+            let Some(cursor) = next else {
+                return Ok(None);
+            };
+            let (told, behind) = page(cursor.clone()).await?;
+            if behind.is_some() && behind == cursor {
+                return Err(broken("a list goes on where it was before"));
+            }
+            left = told.into();
+            next = behind.map(Some);
+        }
+    }))
+}
+
+/// Makes a struct around a [`Boxed`] a stream, with a `next` for who has no extension trait at hand. How one is
+/// made is for the example.
+macro_rules! stream {
+    ($stream:ident => $item:ty, $make:literal) => {
+        impl $stream {
+            /// What comes next; none at the end, and after an error. It may be given up at any point (`select!`, a
+            /// timeout) without anything being lost.
+            ///
+            /// ```
+            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+            /// # #[tokio::main]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// # let url = &serve();
+            /// # let client = akvs_client::Client::new(url)?;
+            /// # let namespace = client.namespace("foo")?;
+            /// namespace.set("bar", &1).await?;
+            #[doc = concat!("let mut stream = ", $make, ";")]
+            /// while let Some(one) = stream.next().await.transpose()? {
+            ///     println!("{one:?}");
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub async fn next(&mut self) -> Option<$crate::error::Result<$item>> {
+                std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await
+            }
+        }
+
+        impl futures_util::Stream for $stream {
+            type Item = $crate::error::Result<$item>;
+
+            fn poll_next(
+                mut self: std::pin::Pin<&mut Self>,
+                context: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Self::Item>> {
+                self.0.as_mut().poll_next(context)
+            }
+        }
+
+        impl std::fmt::Debug for $stream {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($stream)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use stream;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    #[test]
+    fn an_empty_page_is_not_the_end() {
+        let pages = paged(async |cursor: Option<String>| {
+            Ok(match cursor.as_deref() {
+                None => (vec![1, 2], Some("a".into())),
+                Some("a") => (vec![], Some("b".into())),
+                _ => (vec![3], None),
+            })
+        });
+        let told: Vec<_> = block_on(pages.map(Result::unwrap).collect());
+        assert_eq!(told, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_list_that_turns_in_a_circle_and_one_that_fails_end_with_the_error() {
+        let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
+        let told: Vec<_> = block_on(circle.map(|told| told.ok()).collect());
+        assert_eq!(told, [Some(1), None]);
+        let failing = paged(async |_| Err::<Told<u8>, _>(broken("no")));
+        assert_eq!(block_on(failing.count()), 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether a file came whole: its order, how many records there are, and the sum of all bytes.
+//!
+//! It owns what was seen so far. It does not know where lines come from. Invariant: only a file whose last line is
+//! there and right ends without an error.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::line::{self, Line};
+use super::record::Exported;
+use crate::error::{Error, Result};
+use crate::wire::json::broken;
+
+/// What was seen of a file.
+pub(super) struct Check {
+    sum: Sum,
+    count: u64,
+    /// The namespace whose records come.
+    namespace: Option<Arc<str>>,
+    is_begun: bool,
+    is_ended: bool,
+}
+
+/// The SHA-256 of what was read or written so far.
+#[derive(Default)]
+pub(super) struct Sum(Sha256);
+
+impl Sum {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// In hexadecimal.
+    pub(super) fn hex(&self) -> String {
+        let digest = self.0.clone().finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Check {
+    pub(super) fn new() -> Check {
+        Check {
+            sum: Sum::default(),
+            count: 0,
+            namespace: None,
+            is_begun: false,
+            is_ended: false,
+        }
+    }
+
+    /// Takes in the next line, with its newline, and gives what it tells.
+    pub(super) fn line(&mut self, text: &[u8]) -> Result<Option<Exported>> {
+        if self.is_ended {
+            return Err(broken("the export goes on behind its last line"));
+        }
+        let outside = || "".into();
+        let namespace = self.namespace.clone().unwrap_or_else(outside);
+        let line = line::read(text, &namespace).ok_or_else(unreadable)?;
+        let told = match line {
+            Line::End { count, sha256 } => {
+                self.end(count, &sha256)?;
+                return Ok(None);
+            }
+            Line::All => {
+                self.begin(true)?;
+                None
+            }
+            Line::Section { section, is_first } => {
+                self.begin(is_first)?;
+                self.namespace = Some(section.namespace.clone());
+                Some(Exported::Section(section))
+            }
+            Line::Record(_) if self.namespace.is_none() => return Err(unreadable()),
+            Line::Record(record) => {
+                self.count += 1;
+                Some(Exported::Record(record))
+            }
+        };
+        self.sum.update(text);
+        Ok(told)
+    }
+
+    /// Says that nothing more comes.
+    pub(super) fn finish(&self) -> Result<()> {
+        match self.is_ended {
+            true => Ok(()),
+            false => Err(broken(
+                "the export ends without its last line: it was cut off",
+            )),
+        }
+    }
+
+    /// The first line is the first one, and no other is.
+    fn begin(&mut self, is_first: bool) -> Result<()> {
+        match is_first == self.is_begun {
+            true => Err(unreadable()),
+            false => {
+                self.is_begun = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, count: u64, sha256: &str) -> Result<()> {
+        if !self.is_begun {
+            return Err(unreadable());
+        }
+        if count != self.count {
+            let text = format!("{} of {count} records of the export came", self.count);
+            return Err(broken(text));
+        }
+        if !sha256.eq_ignore_ascii_case(&self.sum.hex()) {
+            return Err(broken(
+                "the export was changed on the way: its SHA-256 is another",
+            ));
+        }
+        self.is_ended = true;
+        Ok(())
+    }
+}
+
+fn unreadable() -> Error {
+    broken("a line of the export cannot be read")
+}

@@ -1,0 +1,640 @@
+//! What was told already, and where to go on: the memory of a watch from one connection to the next.
+//!
+//! It owns the promise that no change is told twice and none is skipped in silence. It does not own connections.
+//! Invariant: the place to resume from only ever stands behind changes that were told whole, transaction by
+//! transaction; so whatever cuts a connection off, asking for what follows that place gives exactly the rest.
+
+use std::collections::VecDeque;
+
+use akvs_core::{Code, Revision};
+use reqwest::StatusCode;
+
+use super::change::Change;
+use super::event::{self, Told};
+use super::sse::Piece;
+use crate::error::{Error, Problem, Result};
+
+/// Where a watch begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Start {
+    #[default]
+    Now,
+    After(Revision),
+    State,
+}
+
+/// Whether the connection is still of use.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Read,
+    /// The state is to be asked for anew.
+    Anew,
+}
+
+/// What the stream on the present connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The state, up to `synced`.
+    State,
+    /// A state that was asked for only because the place is 0, which asks for it on the wire. As long as it is empty
+    /// and of revision 0, nothing was missed.
+    Proof,
+    Changes,
+}
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    from_state: bool,
+    phase: Phase,
+    /// Everything up to it was told, or is in `ready`. None within the state, and before the server said where it is.
+    place: Option<Revision>,
+    /// The same without what is still in `ready`.
+    taken: Option<Revision>,
+    /// Whether there is anything that a `Reset` would take back.
+    told: bool,
+    /// A transaction whose last change has not come yet; its size; and what that may be at most.
+    pending: Vec<(Revision, Change)>,
+    pending_bytes: usize,
+    max_bytes: usize,
+    /// To be given to the user, in this order.
+    ready: VecDeque<Change>,
+}
+
+impl Progress {
+    pub(super) fn new(start: Start, max_bytes: usize) -> Progress {
+        let (from_state, place) = match start {
+            Start::Now => (false, None),
+            Start::State | Start::After(Revision::ZERO) => (true, None),
+            Start::After(revision) => (false, Some(revision)),
+        };
+        Progress {
+            from_state,
+            phase: if from_state {
+                Phase::State
+            } else {
+                Phase::Changes
+            },
+            place,
+            taken: place,
+            told: false,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            max_bytes,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next change for the user.
+    pub(super) fn pop(&mut self) -> Option<Change> {
+        let change = self.ready.pop_front()?;
+        if self.ready.is_empty() {
+            self.taken = self.place;
+        }
+        Some(change)
+    }
+
+    /// Whether there is nothing to give to the user.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Everything up to this revision was given to the user.
+    pub(super) fn taken(&self) -> Option<Revision> {
+        self.taken
+    }
+
+    /// What to ask for: all that follows this revision, the state for 0, from now on for none.
+    pub(super) fn since(&self) -> Option<Revision> {
+        match self.phase {
+            Phase::State => Some(Revision::ZERO),
+            Phase::Proof | Phase::Changes => self.place,
+        }
+    }
+
+    /// A new connection begins to answer what [`since`](Self::since) asked for.
+    pub(super) fn connected(&mut self) {
+        self.drop_pending();
+        if self.phase == Phase::State {
+            self.begin_anew();
+        } else if self.place == Some(Revision::ZERO) {
+            self.phase = Phase::Proof;
+        }
+    }
+
+    /// The history that would be needed is gone: begins anew by the state if that is what the user wants and what was
+    /// not tried just now, else gives the error back.
+    pub(super) fn lost(&mut self, error: Error) -> Result<()> {
+        if !self.from_state || self.phase == Phase::State {
+            return Err(error);
+        }
+        self.phase = Phase::State;
+        self.drop_pending();
+        Ok(())
+    }
+
+    /// Takes what the connection says.
+    pub(super) fn heard(&mut self, piece: &Piece) -> Result<Next> {
+        let next = match piece {
+            Piece::Comment(text) => {
+                self.comment(event::revision_in(text));
+                Next::Read
+            }
+            Piece::Event(event) => match event::read(event)? {
+                Told::Reset => {
+                    if self.phase != Phase::State {
+                        self.lost(history_gone())?;
+                    }
+                    Next::Anew
+                }
+                Told::Change {
+                    change,
+                    revision,
+                    last,
+                } => self.change(change, revision, last, event.data.len())?,
+                Told::Synced(revision) => self.synced(revision)?,
+                Told::Unknown(id) => {
+                    self.unknown(id);
+                    Next::Read
+                }
+            },
+        };
+        if self.ready.is_empty() {
+            self.taken = self.place;
+        }
+        Ok(next)
+    }
+
+    fn comment(&mut self, revision: Option<Revision>) {
+        if self.phase == Phase::Changes {
+            self.end_where(|begun| Some(begun) <= revision);
+            self.place = self.place.max(revision);
+        }
+    }
+
+    fn change(
+        &mut self,
+        change: Change,
+        revision: Revision,
+        last: bool,
+        bytes: usize,
+    ) -> Result<Next> {
+        match self.phase {
+            // Each entry of the state is whole by itself: were the rest cut off, all of it would come anew.
+            Phase::State => {
+                self.tell(change);
+                return Ok(Next::Read);
+            }
+            Phase::Proof => return self.disproved(),
+            Phase::Changes => {}
+        }
+        if self.place.is_some_and(|place| revision <= place) {
+            return Ok(Next::Read);
+        }
+        self.end_where(|begun| begun < revision);
+        self.pending_bytes = self.pending_bytes.saturating_add(bytes);
+        if self.pending_bytes > self.max_bytes {
+            let text = "the watch sent a longer transaction than this client takes";
+            return Err(crate::wire::json::broken(text));
+        }
+        self.pending.push((revision, change));
+        if last {
+            self.complete(revision);
+        }
+        Ok(Next::Read)
+    }
+
+    fn synced(&mut self, revision: Revision) -> Result<Next> {
+        match self.phase {
+            Phase::State => {
+                self.phase = Phase::Changes;
+                self.place = Some(revision);
+                self.tell(Change::Synced { revision });
+            }
+            Phase::Proof if revision > Revision::ZERO => return self.disproved(),
+            Phase::Proof => self.phase = Phase::Changes,
+            Phase::Changes => {}
+        }
+        Ok(Next::Read)
+    }
+
+    /// What a later version says, and this one does not know, still ends the transaction that it is the last of.
+    fn unknown(&mut self, id: Option<Revision>) {
+        if let Some(id) = id
+            && self.phase == Phase::Changes
+            && self.place.is_none_or(|place| place < id)
+        {
+            self.end_where(|begun| begun < id);
+            self.complete(id);
+        }
+    }
+
+    /// Ends the transaction that is pending if what comes says that nothing of it is to follow. All comes in the order
+    /// of revisions, and the last change, which has the id, may be one that is not watched.
+    fn end_where(&mut self, is_over: impl FnOnce(Revision) -> bool) {
+        if let Some((begun, _)) = self.pending.last()
+            && is_over(*begun)
+        {
+            self.complete(*begun);
+        }
+    }
+
+    fn complete(&mut self, revision: Revision) {
+        for (_, change) in std::mem::take(&mut self.pending) {
+            self.tell(change);
+        }
+        self.pending_bytes = 0;
+        self.place = Some(revision);
+    }
+
+    /// There is a state although nothing had ever changed: what became of it in between cannot be known.
+    fn disproved(&mut self) -> Result<Next> {
+        self.lost(history_gone())?;
+        Ok(Next::Anew)
+    }
+
+    fn begin_anew(&mut self) {
+        self.place = None;
+        if self.told {
+            self.ready.push_back(Change::Reset);
+            self.told = false;
+        } else {
+            self.taken = None;
+        }
+    }
+
+    fn tell(&mut self, change: Change) {
+        self.ready.push_back(change);
+        self.told = true;
+    }
+
+    fn drop_pending(&mut self) {
+        self.pending.clear();
+        self.pending_bytes = 0;
+    }
+}
+
+/// What the server would answer if the watch asked for what it missed.
+fn history_gone() -> Error {
+    let text = "the watch missed changes that are not in the history any more";
+    let problem = Problem::new(StatusCode::GONE.as_u16(), text);
+    Error::api(problem.with_code(Some(Code::HistoryGone.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use super::super::sse::Parser;
+    use super::*;
+    use bytes::Bytes;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    const MAX_BYTES: usize = 1_000;
+
+    /// One connection: what it says, and then whether the watch wants to begin anew.
+    fn hear(progress: &mut Progress, stream: &[u8], told: &mut Vec<Change>) -> Result<Next> {
+        progress.connected();
+        let mut parser = Parser::new(1 << 20);
+        let mut bytes = Bytes::copy_from_slice(stream);
+        loop {
+            told.extend(std::iter::from_fn(|| progress.pop()));
+            let Some(piece) = parser.next(&mut bytes).unwrap() else {
+                return Ok(Next::Read);
+            };
+            if progress.heard(&piece)? == Next::Anew {
+                return Ok(Next::Anew);
+            }
+        }
+    }
+
+    fn short(change: &Change) -> String {
+        let key = change.key().map(|key| format!(" {}", key.escape_ascii()));
+        let number = change.revision().map(|revision| format!(" {revision}"));
+        let name = match change {
+            Change::Set(_) => "set",
+            Change::Deleted { .. } => "delete",
+            Change::Expired { .. } => "expire",
+            Change::Dropped { .. } => "drop",
+            Change::Synced { .. } => "synced",
+            Change::Reset => "reset",
+        };
+        [
+            name.into(),
+            key.unwrap_or_default(),
+            number.unwrap_or_default(),
+        ]
+        .concat()
+    }
+
+    fn all_short(told: &[Change]) -> Vec<String> {
+        told.iter().map(short).collect()
+    }
+
+    fn after(revision: u64) -> Progress {
+        Progress::new(Start::After(Revision::new(revision)), MAX_BYTES)
+    }
+
+    fn event(name: &str, key: &str, revision: u64, last: bool) -> String {
+        let id = if last {
+            format!("id: {revision}\n")
+        } else {
+            String::new()
+        };
+        format!(
+            "event: {name}\n{id}data: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n"
+        )
+    }
+
+    fn heard(progress: &mut Progress, stream: &str) -> Vec<String> {
+        let mut told = Vec::new();
+        hear(progress, stream.as_bytes(), &mut told).unwrap();
+        all_short(&told)
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_again() {
+        let mut progress = after(41);
+        let stream = event("set", "a", 41, true) + &event("set", "b", 42, true);
+        assert_eq!(heard(&mut progress, &stream), ["set b 42"]);
+        let late = event("delete", "c", 40, true) + &event("set", "b", 42, true);
+        assert!(heard(&mut progress, &late).is_empty());
+        assert_eq!(progress.since(), Some(Revision::new(42)));
+    }
+
+    #[test]
+    fn a_transaction_is_told_when_its_last_change_came() {
+        let mut progress = after(41);
+        let first = event("set", "a", 42, false) + &event("delete", "b", 42, false);
+        assert!(heard(&mut progress, &first).is_empty());
+        assert_eq!(progress.since(), Some(Revision::new(41)));
+        let whole = first + &event("set", "c", 42, true);
+        let expected = ["set a 42", "delete b 42", "set c 42"];
+        assert_eq!(heard(&mut progress, &whole), expected);
+    }
+
+    #[test]
+    fn the_revision_of_a_user_moves_only_with_what_was_given() {
+        let mut progress = after(41);
+        let mut parser = Parser::new(1 << 20);
+        let stream =
+            event("set", "a", 42, false) + &event("set", "b", 42, true) + ": revision 50\n";
+        let mut bytes = Bytes::from(stream);
+        let mut next = |progress: &mut Progress| {
+            let piece = parser.next(&mut bytes).unwrap().unwrap();
+            progress.heard(&piece).unwrap();
+            progress.taken().unwrap().get()
+        };
+        assert_eq!(next(&mut progress), 41);
+        assert_eq!(next(&mut progress), 41);
+        progress.pop().unwrap();
+        assert_eq!(progress.taken().unwrap().get(), 41);
+        progress.pop().unwrap();
+        assert_eq!(progress.taken().unwrap().get(), 42);
+        assert_eq!(next(&mut progress), 50);
+    }
+
+    #[test]
+    fn what_is_later_ends_a_transaction_too() {
+        let begun = event("set", "a", 42, false) + &event("set", "b", 42, false);
+        let unknown = "event: rename\nid: 43\ndata: x\n\n";
+        for (later, place) in [
+            (event("set", "c", 43, false), 42),
+            (": revision 42\n".into(), 42),
+            (": revision 50\n".into(), 50),
+            (format!(": revision {}\n", u64::MAX), u64::MAX),
+            (unknown.into(), 43),
+        ] {
+            let mut progress = after(40);
+            let told = heard(&mut progress, &(begun.clone() + &later));
+            assert_eq!(told, ["set a 42", "set b 42"], "{later}");
+            assert_eq!(progress.since(), Some(Revision::new(place)), "{later}");
+        }
+        let mut progress = after(40);
+        assert!(heard(&mut progress, &(begun + ": revision 41\n: hello\n")).is_empty());
+        assert_eq!(progress.since(), Some(Revision::new(41)));
+    }
+
+    #[test]
+    fn a_transaction_without_bounds_is_an_error() {
+        let stream = event("set", "a", 42, false).repeat(100);
+        let error = hear(&mut after(41), stream.as_bytes(), &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("longer transaction"), "{error}");
+        let whole = event("set", "a", 42, false).repeat(9) + &event("set", "b", 42, true);
+        let mut progress = after(41);
+        for round in 0..100 {
+            let stream = whole.replace("42", &(100 + round).to_string());
+            assert_eq!(heard(&mut progress, &stream).len(), 10);
+        }
+    }
+
+    #[test]
+    fn an_unknown_event_ends_a_transaction_and_moves_the_place() {
+        let mut progress = after(41);
+        let stream = event("set", "a", 42, false) + "event: rename\nid: 42\ndata: x\n\n";
+        assert_eq!(heard(&mut progress, &stream), ["set a 42"]);
+        heard(
+            &mut progress,
+            "event: rename\nid: 44\ndata: x\n\nevent: hm\ndata:\n\n",
+        );
+        assert_eq!(progress.since(), Some(Revision::new(44)));
+    }
+
+    #[test]
+    fn comments_move_the_place_but_not_within_the_state() {
+        let mut now = Progress::new(Start::Now, MAX_BYTES);
+        assert_eq!(now.since(), None);
+        heard(&mut now, ": hello\n: revision 7\n: revision 5\n");
+        assert_eq!(now.since(), Some(Revision::new(7)));
+        let mut state = Progress::new(Start::State, MAX_BYTES);
+        heard(&mut state, ": revision 7\n");
+        assert_eq!((state.since(), state.taken()), (Some(Revision::ZERO), None));
+    }
+
+    #[test]
+    fn at_revision_0_nothing_is_missed_as_long_as_there_is_nothing() {
+        for start in [Start::Now, Start::State] {
+            let mut progress = Progress::new(start, MAX_BYTES);
+            let empty = ": revision 0\n\nevent: synced\nid: 0\ndata: {\"revision\":0}\n\n";
+            heard(
+                &mut progress,
+                if start == Start::Now {
+                    ": revision 0\n\n"
+                } else {
+                    empty
+                },
+            );
+            assert_eq!(progress.since(), Some(Revision::ZERO));
+            assert!(heard(&mut progress, empty).is_empty());
+            assert!(heard(&mut progress, ": revision 9\n\n").is_empty());
+
+            let state = event("set", "a", 3, false);
+            let synced = "event: synced\nid: 3\ndata: {\"revision\":3}\n\n";
+            for stream in [&state, synced] {
+                let mut progress = Progress::new(start, MAX_BYTES);
+                heard(
+                    &mut progress,
+                    if start == Start::Now {
+                        ": revision 0\n\n"
+                    } else {
+                        empty
+                    },
+                );
+                let next = hear(&mut progress, stream.as_bytes(), &mut Vec::new());
+                if start == Start::Now {
+                    let error = next.unwrap_err();
+                    assert_eq!(error.code(), Some(Code::HistoryGone));
+                } else {
+                    assert_eq!(next.unwrap(), Next::Anew);
+                    let told = heard(&mut progress, &(state.clone() + synced));
+                    assert_eq!(told, ["reset", "set a 3", "synced 3"]);
+                }
+            }
+        }
+    }
+
+    /// A server's whole history: each transaction has a revision, and keys that it sets or deletes.
+    type History = Vec<(u64, Vec<(u8, bool)>)>;
+
+    fn histories() -> impl Strategy<Value = History> {
+        let change = (b'a'..b'f', any::<bool>());
+        vec((1..4_u64, vec(change, 1..4)), 0..8).prop_map(|steps| {
+            let mut revision = 0;
+            let numbered = steps.into_iter().map(|(step, changes)| {
+                revision += step;
+                (revision, changes)
+            });
+            numbered.collect()
+        })
+    }
+
+    fn lines(history: &[(u64, Vec<(u8, bool)>)]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (revision, changes) in history {
+            for (key, set) in changes {
+                let name = if *set { "set" } else { "delete" };
+                lines.push(format!("{name} {} {revision}", *key as char));
+            }
+        }
+        lines
+    }
+
+    /// What the server sends: the state up to so many transactions if it is asked for, then what follows the place.
+    fn answer(history: &History, since: Option<Revision>, present: usize) -> String {
+        let now = present.checked_sub(1).map_or(0, |last| history[last].0);
+        let since = since.map_or(now, Revision::get);
+        let mut text = format!(": revision {since}\n\n");
+        let mut place = since;
+        if since == 0 {
+            let mut state = BTreeMap::new();
+            for (revision, changes) in &history[..present] {
+                for (key, set) in changes {
+                    if *set {
+                        state.insert(*key, *revision);
+                    } else {
+                        state.remove(key);
+                    }
+                }
+            }
+            for (key, revision) in &state {
+                text += &event("set", &(*key as char).to_string(), *revision, false);
+            }
+            let data = format!("{{\"revision\":{now}}}");
+            write!(text, "event: synced\nid: {now}\ndata: {data}\n\n").unwrap();
+            place = now;
+        }
+        for (revision, changes) in history.iter().filter(|(revision, _)| *revision > place) {
+            for (number, (key, set)) in changes.iter().enumerate() {
+                let name = if *set { "set" } else { "delete" };
+                let last = number + 1 == changes.len();
+                text += &event(name, &(*key as char).to_string(), *revision, last);
+            }
+            write!(text, ": revision {revision}\n\n").unwrap();
+        }
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_connections_are_cut_each_change_is_told_once(
+            history in histories(),
+            known in 0..8_usize,
+            cuts in vec(any::<prop::sample::Index>(), 0..8),
+        ) {
+            prop_assume!(known < history.len());
+            let mut progress = after(history[known].0);
+            let mut told = Vec::new();
+            for cut in cuts {
+                let text = answer(&history, progress.since(), 0);
+                let cut = cut.index(text.len() + 1);
+                hear(&mut progress, &text.as_bytes()[..cut], &mut told).unwrap();
+            }
+            let text = answer(&history, progress.since(), 0);
+            hear(&mut progress, text.as_bytes(), &mut told).unwrap();
+            prop_assert_eq!(all_short(&told), lines(&history[known + 1..]));
+        }
+
+        #[test]
+        fn wherever_connections_are_cut_a_copy_of_the_state_is_right(
+            history in histories(),
+            cuts in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8),
+        ) {
+            let mut progress = Progress::new(Start::State, MAX_BYTES);
+            let mut told = Vec::new();
+            let mut present = 0;
+            let mut ends: Vec<_> = cuts.into_iter().map(Some).collect();
+            ends.push(None);
+            for end in ends {
+                // The server takes transactions meanwhile.
+                let later = history.len() - present;
+                present += end.map_or(later, |(_, more)| more.index(later + 1));
+                loop {
+                    let text = answer(&history, progress.since(), present);
+                    let cut = end.map_or(text.len(), |(cut, _)| cut.index(text.len() + 1));
+                    if hear(&mut progress, &text.as_bytes()[..cut], &mut told).unwrap() == Next::Read {
+                        break;
+                    }
+                }
+            }
+            let mut copy = BTreeMap::new();
+            let mut revision = Revision::ZERO;
+            let mut synced = false;
+            for change in told {
+                if synced && change != Change::Reset {
+                    prop_assert!(change.revision().unwrap() >= revision);
+                    revision = change.revision().unwrap();
+                }
+                match change {
+                    Change::Set(stored) => {
+                        let before = copy.insert(stored.key, stored.revision);
+                        prop_assert!(synced || before.is_none(), "an entry came twice");
+                    }
+                    Change::Deleted { key, .. } => drop(copy.remove(&key)),
+                    Change::Reset => {
+                        copy.clear();
+                        synced = false;
+                    }
+                    Change::Synced { .. } => {
+                        prop_assert!(!synced);
+                        synced = true;
+                    }
+                    Change::Expired { .. } | Change::Dropped { .. } => unreachable!(),
+                }
+            }
+            let mut expected = BTreeMap::new();
+            for (revision, changes) in &history {
+                for (key, set) in changes {
+                    let key = Bytes::copy_from_slice(&[*key]);
+                    if *set {
+                        expected.insert(key, Revision::new(*revision));
+                    } else {
+                        expected.remove(&key);
+                    }
+                }
+            }
+            prop_assert!(synced);
+            prop_assert_eq!(copy, expected);
+        }
+    }
+}

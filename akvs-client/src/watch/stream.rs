@@ -1,0 +1,295 @@
+//! The stream of changes: one connection after the other, as long as somebody reads.
+//!
+//! It owns connections, waits, and which errors end a watch. It does not know what events mean. Invariant: it works
+//! only while it is polled; what it was in the midst of is kept in it, so that a poll can be given up at any point.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use akvs_core::{Code, Revision};
+use bytes::Bytes;
+use futures_util::Stream;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use tokio::time::{sleep, timeout};
+
+use super::Target;
+use super::change::Change;
+use super::resume::{Next, Progress};
+use super::sse::{Parser, TooLong};
+use crate::error::{Error, Result};
+use crate::retry::{Backoff, may_pass, retry_after};
+use crate::wire;
+use crate::wire::json::broken;
+
+const EVENT_STREAM: &str = "text/event-stream";
+const ACCEPTED: HeaderValue =
+    HeaderValue::from_static("text/event-stream, application/problem+json");
+/// Overrides the time that a whole exchange may take, which no watch keeps to. Timers reach no further than about two
+/// years, and a connection that old may well be made anew.
+const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The changes of a namespace, one after the other, from [`Watch::stream`](crate::Watch::stream).
+///
+/// It is a [`Stream`], and has a [`next`](Self::next) of its own. It ends only after an error. Dropping it closes the
+/// connection.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// use akvs_client::Change;
+/// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
+/// namespace.del("bar").await?;
+/// let mut changes = namespace.watch().since(first).stream();
+/// let change = changes.next().await.expect("it goes on for ever")?;
+/// assert!(matches!(change, Change::Deleted { key, .. } if key == "bar"));
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a watch begins only when its stream is polled"]
+pub struct Changes {
+    target: Target,
+    progress: Progress,
+    backoff: Backoff,
+    state: State,
+}
+
+enum State {
+    Closed,
+    Busy(Task),
+    Open(Box<Open>),
+    Ended,
+}
+
+/// A connection of which some bytes may not have been looked at yet.
+struct Open {
+    response: Response,
+    parser: Parser,
+    bytes: Bytes,
+}
+
+type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What a task came to.
+enum Outcome {
+    Waited,
+    Connected(Response),
+    Read(Box<Open>),
+    /// To be tried again, not before the time that the server asked for.
+    Failed(Option<Duration>),
+    /// Not to be tried again.
+    Refused(Error),
+}
+
+impl Changes {
+    pub(super) fn new(target: Target, progress: Progress) -> Changes {
+        Changes {
+            target,
+            progress,
+            backoff: Backoff::default(),
+            state: State::Closed,
+        }
+    }
+
+    /// The stream that gives this error, and nothing else.
+    pub(super) fn refused(target: Target, progress: Progress, error: Error) -> Changes {
+        let state = State::Busy(Box::pin(async { Outcome::Refused(error) }));
+        Changes {
+            state,
+            ..Changes::new(target, progress)
+        }
+    }
+
+    /// The next change; none after an error. It may be given up at any point (`select!`, a timeout) without anything
+    /// being lost.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let mut changes = namespace.watch().key("a").prefix("b").stream();
+    /// assert!(changes.next().await.unwrap().is_err());
+    /// assert!(changes.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next(&mut self) -> Option<Result<Change>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Everything up to this revision was given: [`since`](crate::Watch::since) goes on from it, in another process
+    /// too. It also moves on while only keys change that are not watched. None as long as the server has not said where
+    /// it is, and within the state.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let url = &serve();
+    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
+    /// let second = namespace.set("bar", &2).await?.revision;
+    /// let mut changes = namespace.watch().since(first).stream();
+    /// assert_eq!(changes.revision(), Some(first));
+    /// assert_eq!(changes.next().await.unwrap()?.revision(), second);
+    /// assert_eq!(changes.revision(), second);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn revision(&self) -> Option<Revision> {
+        self.progress.taken()
+    }
+
+    /// One step further, from a state that is not kept: whoever fails leaves the end behind.
+    fn step(&mut self, outcome: Outcome) -> Result<State> {
+        match outcome {
+            Outcome::Waited => self.connect(),
+            Outcome::Connected(response) => {
+                self.progress.connected();
+                Ok(State::Open(Box::new(Open {
+                    response,
+                    parser: Parser::new(self.target.max_event_bytes()),
+                    bytes: Bytes::new(),
+                })))
+            }
+            Outcome::Read(open) => {
+                self.backoff.reset();
+                Ok(State::Open(open))
+            }
+            Outcome::Failed(asked) => Ok(self.wait(asked)),
+            Outcome::Refused(error) if error.code() == Some(Code::HistoryGone) => {
+                self.progress.lost(error)?;
+                Ok(self.wait(None))
+            }
+            Outcome::Refused(error) => Err(error),
+        }
+    }
+
+    fn connect(&self) -> Result<State> {
+        let request = self.target.request(self.progress.since())?;
+        let headers = HeaderMap::from_iter([(ACCEPT, ACCEPTED)]);
+        let request = request.headers(headers).timeout(WHOLE_EXCHANGE);
+        let answer = timeout(self.target.idle_timeout, ask(request));
+        Ok(State::Busy(Box::pin(async {
+            answer.await.unwrap_or(Outcome::Failed(None))
+        })))
+    }
+
+    fn wait(&mut self, asked: Option<Duration>) -> State {
+        let wait = self.backoff.wait(fastrand::f64(), asked);
+        State::Busy(Box::pin(async move {
+            sleep(wait).await;
+            Outcome::Waited
+        }))
+    }
+
+    /// Looks at the bytes that are there, up to the first piece that gives something to tell; then reads more.
+    fn look(&mut self, mut open: Box<Open>) -> Result<State> {
+        while self.progress.is_empty() {
+            match open.parser.next(&mut open.bytes) {
+                Ok(Some(piece)) => match self.progress.heard(&piece)? {
+                    Next::Read => {}
+                    Next::Anew => return Ok(self.wait(None)),
+                },
+                Ok(None) => return Ok(self.read(open)),
+                Err(TooLong) => {
+                    let limit = self.target.max_event_bytes();
+                    let text = format!("an event of the watch has more than {limit} bytes");
+                    return Err(broken(text));
+                }
+            }
+        }
+        Ok(State::Open(open))
+    }
+
+    fn read(&self, mut open: Box<Open>) -> State {
+        let idle_timeout = self.target.idle_timeout;
+        State::Busy(Box::pin(async move {
+            match timeout(idle_timeout, open.response.chunk()).await {
+                Ok(Ok(Some(bytes))) => {
+                    open.bytes = bytes;
+                    Outcome::Read(open)
+                }
+                // Whether it failed, ended or fell silent: the rest is asked for anew.
+                Ok(Ok(None) | Err(_)) | Err(_) => Outcome::Failed(None),
+            }
+        }))
+    }
+}
+
+impl Stream for Changes {
+    type Item = Result<Change>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Change>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(change) = this.progress.pop() {
+                return Poll::Ready(Some(Ok(change)));
+            }
+            let next = match std::mem::replace(&mut this.state, State::Ended) {
+                State::Ended => return Poll::Ready(None),
+                State::Closed => this.connect(),
+                State::Open(open) => this.look(open),
+                State::Busy(mut task) => match task.as_mut().poll(context) {
+                    Poll::Ready(outcome) => this.step(outcome),
+                    Poll::Pending => {
+                        this.state = State::Busy(task);
+                        return Poll::Pending;
+                    }
+                },
+            };
+            match next {
+                Ok(state) => this.state = state,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes")
+            .field("target", &self.target)
+            .field("revision", &self.revision())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asks the server for the stream.
+async fn ask(request: RequestBuilder) -> Outcome {
+    let response = match request.send().await.map_err(Error::from) {
+        Ok(response) => response,
+        Err(error) if error.may_pass() => return Outcome::Failed(None),
+        Err(error) => return Outcome::Refused(error),
+    };
+    let status = response.status();
+    if status == StatusCode::OK {
+        return match is_event_stream(response.headers()) {
+            true => Outcome::Connected(response),
+            false => Outcome::Refused(broken("the answer to a watch is no stream of events")),
+        };
+    }
+    // A watch is more patient than a call: it outlives whatever fails within the server too.
+    let failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
+    if failed || may_pass(status) {
+        return Outcome::Failed(retry_after(response.headers()));
+    }
+    match wire::problem(response).await {
+        Ok(problem) => Outcome::Refused(Error::api(problem)),
+        Err(_) => Outcome::Failed(None),
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let media_type = wire::text_field(headers, CONTENT_TYPE).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case(EVENT_STREAM)
+}

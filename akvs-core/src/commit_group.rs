@@ -1,0 +1,401 @@
+//! Changes that are committed together: each judged in order against the state with all those before it, all of
+//! them written, or none.
+//!
+//! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
+//! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
+
+mod evaluate;
+mod expiry;
+mod namespaces;
+mod pending;
+mod transact;
+mod trim;
+
+use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, MutexGuard};
+
+use bytes::Bytes;
+
+pub use self::expiry::Expiry;
+use self::namespaces::Drops;
+use self::pending::{Pending, PendingEntry};
+use crate::database::{Counters, Database, Writer};
+use crate::encoding;
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
+use crate::engine::{Batch, Durability, Engine, Table};
+use crate::recovery;
+use crate::store::{Known, Store, StoreState};
+use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
+
+/// What became of an operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The revision of the change; none where there was nothing to change.
+    pub revision: Option<Revision>,
+    /// Whether the key was there before.
+    pub existed: bool,
+    /// What is there now; none where the key is not there.
+    pub entry: Option<Entry>,
+}
+
+/// What a commit did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The newest revision.
+    pub revision: Revision,
+    /// What changed, in order, each with the history it belongs to; empty unless it was [recorded](Group::record).
+    pub events: Vec<(HistoryId, Event)>,
+    /// The namespaces that have come into being, with their histories.
+    pub born: Vec<(Namespace, HistoryId)>,
+    /// The histories that are not known any more.
+    pub forgotten: Vec<HistoryId>,
+    /// How many entries were taken out because their deadline had passed.
+    pub expired: u64,
+    /// How many changes the histories no longer hold, because they were the oldest.
+    pub trimmed: u64,
+}
+
+/// Changes that are committed together.
+///
+/// ```
+/// use akvs_core::engine::Durability;
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let store = Store::new(&database, Namespace::new("ns")?)?;
+/// let (key, now) = (Key::new("k")?, Timestamp::from_millis(0));
+///
+/// let mut group = database.group();
+/// let first = group.apply(&store, &key, Op::set("1"), now)?;
+/// let second = group.apply(&store, &key, Op::set("2"), now)?;
+/// group.commit(Durability::Synced)?;
+/// assert!(!first.existed && second.existed && first.revision < second.revision);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub struct Group<'a> {
+    database: &'a Database,
+    writer: MutexGuard<'a, Writer>,
+    committed: Counters,
+    next: Counters,
+    batch: Batch,
+    stores: Vec<Pending>,
+    index: HashMap<usize, usize>,
+    earliest_deadline: Option<Timestamp>,
+    /// The namespaces of the group's stores, to find two stores of one.
+    names: HashSet<Namespace>,
+    drops: Drops,
+    /// Whether data may be added, once that was asked.
+    growth: Option<Result<()>>,
+    /// How many bytes of values the changes have that were taken into it.
+    produced_bytes: usize,
+    recording: bool,
+    done: Committed,
+}
+
+impl<'a> Group<'a> {
+    pub(crate) fn new(database: &'a Database, writer: MutexGuard<'a, Writer>) -> Group<'a> {
+        Group {
+            database,
+            next: writer.counters,
+            committed: writer.counters,
+            writer,
+            batch: Batch::default(),
+            stores: Vec::new(),
+            index: HashMap::new(),
+            earliest_deadline: None,
+            names: HashSet::new(),
+            drops: Drops::default(),
+            growth: None,
+            produced_bytes: 0,
+            recording: false,
+            done: Committed::default(),
+        }
+    }
+
+    /// Keeps what changes, for [`Committed::events`]; without this it is only written.
+    pub fn record(&mut self) {
+        self.recording = true;
+    }
+
+    /// Judges an operation and, where it changes something, takes the change into the group.
+    ///
+    /// An error is this operation's alone and leaves the group as it was. The namespace comes into being with its
+    /// first change.
+    pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
+        let at = self.pending(store)?;
+        let (mut outcome, change) = self.judge(at, key, op, now)?;
+        let Some((entry, kind)) = change else {
+            return Ok(outcome);
+        };
+        let pending = &self.stores[at];
+        let counts = pending.counts_with([(key, entry.as_ref())].into_iter());
+        let tally = &pending.known.tally;
+        pending.known.settings.check(&tally.counts, &counts)?;
+        self.birth(at, store, now)?;
+        outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
+        self.keep(at, counts, [(key.clone(), entry)]);
+        outcome.revision = Some(self.tell(at, [kind]));
+        Ok(outcome)
+    }
+
+    /// How many bytes of values it has been given to write, those that it no longer writes included.
+    pub fn produced_bytes(&self) -> usize {
+        self.produced_bytes
+    }
+
+    /// Whether something was refused because there is too little disk space.
+    pub fn lacks_space(&self) -> bool {
+        self.growth.as_ref().is_some_and(Result::is_err)
+    }
+
+    /// Removes a row that no store speaks of any more.
+    pub(crate) fn remove_row(&mut self, table: Table, key: Bytes) {
+        self.batch.remove(table, key);
+    }
+
+    /// Commits everything at once and shows it to readers.
+    ///
+    /// `outcome_unknown` where it may have been applied: then nothing is committed any more. After any other error it
+    /// was not applied.
+    pub fn commit(self, durability: Durability) -> Result<Committed> {
+        self.commit_by(durability, |engine, batch| engine.commit(batch, durability))
+    }
+
+    /// The same, where the caller hands the batch to the engine: to see how long that takes. It is not asked where
+    /// there is nothing to write, or the engine does not admit the batch.
+    pub fn commit_by(
+        mut self,
+        durability: Durability,
+        write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
+    ) -> Result<Committed> {
+        if let Some(failure) = self.database.failure() {
+            return Err(failure.clone());
+        }
+        for at in 0..self.stores.len() {
+            self.trim_history(at);
+        }
+        self.forget_oldest();
+        let published = self.write_rows();
+        self.done.revision = self.next.revision;
+        if self.batch.is_empty() {
+            return Ok(self.done);
+        }
+        let batch = std::mem::take(&mut self.batch);
+        debug_assert!(!batch.repeats_a_row(), "{batch:?}");
+        if self.next.revision > Revision::MAX {
+            return Err(recovery::exhausted());
+        }
+        if durability == Durability::Buffered && self.next.revision > self.committed.revision {
+            self.database.engine().reserve(self.next.revision)?;
+        }
+        self.database.admit(&batch)?;
+        if let Some(deadline) = self.earliest_deadline {
+            // Before it can be read: who expires must not look too late.
+            self.database.note_deadline(deadline);
+        }
+        for (id, key, _) in &published {
+            self.database.withdraw(*id, key);
+        }
+        write(self.database.engine(), batch).map_err(|error| self.database.fail_unknown(error))?;
+        self.writer.counters = self.next;
+        // Written with the revision; sweeping, for one, has none.
+        self.writer.format_is_written |= self.next.revision > self.committed.revision;
+        for (id, key, entry) in published {
+            self.database.publish(id, &key, entry);
+        }
+        for pending in self.stores {
+            self.writer.keep(&pending);
+            let id = match pending.dropped {
+                Some(_) => StoreState::DROPPED,
+                None => pending.id.unwrap_or(StoreState::UNBORN),
+            };
+            pending.state.commit(id, pending.known);
+        }
+        self.database.forget(self.drops.forgotten());
+        self.database.advance(self.next.revision);
+        Ok(self.done)
+    }
+
+    /// Refuses what adds data where there is too little disk space.
+    fn check_growth(&mut self) -> Result<()> {
+        let engine = self.database.engine();
+        self.growth
+            .get_or_insert_with(|| engine.check_growth())
+            .clone()
+    }
+
+    /// Where the namespace stands in the group.
+    fn pending(&mut self, store: &Store) -> Result<usize> {
+        let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
+        let state = store.state();
+        let address = Arc::as_ptr(state) as usize;
+        if let Some(at) = self.index.get(&address) {
+            return if self.stores[*at].dropped.is_some() {
+                Err(gone())
+            } else {
+                Ok(*at)
+            };
+        }
+        if state.is_dropped() {
+            return Err(gone());
+        }
+        if self.names.contains(store.name()) {
+            return Err(opened_twice());
+        }
+        // Where this fails, nothing of it is left.
+        let known = self.known(state)?;
+        self.names.insert(store.name().clone());
+        Ok(self.push(state, Some(store.name().clone()), known))
+    }
+
+    /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
+    /// when the store was opened.
+    fn known(&self, state: &Arc<StoreState>) -> Result<Known> {
+        match state.id() {
+            Some(id) if !self.writer.has(id, state) => Ok(Known {
+                tally: self.database.tally(id)?,
+                history_start: None,
+                ..state.known()
+            }),
+            _ => Ok(state.known()),
+        }
+    }
+
+    fn push(&mut self, state: &Arc<StoreState>, name: Option<Namespace>, known: Known) -> usize {
+        let address = Arc::as_ptr(state) as usize;
+        self.stores.push(Pending {
+            state: Arc::clone(state),
+            name,
+            id: state.id(),
+            committed: known.tally,
+            known,
+            entries: HashMap::new(),
+            written: None,
+            dropped: None,
+        });
+        self.index.insert(address, self.stores.len() - 1);
+        self.stores.len() - 1
+    }
+
+    /// Sees to it that the committed entry of a key is at hand, if there is one; with its value where that is wanted.
+    fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
+        let database = self.database;
+        let pending = &mut self.stores[at];
+        let Some(id) = pending.id else { return Ok(()) };
+        let slot = match pending.entries.entry(key.clone()) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(known_entry(
+                database,
+                id,
+                key.as_bytes(),
+            )?)),
+        };
+        if let Some(stored) = slot.entry.as_mut().filter(|_| wants_value)
+            && stored.entry.value.len() != stored.value_bytes()
+        {
+            stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
+    fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
+        let mut published = Vec::new();
+        for pending in &mut self.stores {
+            let Some(id) = pending.id else { continue };
+            for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
+                published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
+            }
+            if let (Some(row), Some(name)) = (pending.written, &pending.name) {
+                self.batch.put(
+                    Table::Catalogue,
+                    Bytes::copy_from_slice(name.as_str().as_bytes()),
+                    encoding::catalogue_value(&CatalogueRow::Live(row)),
+                );
+            }
+            if pending.dropped.is_some() {
+                pending.write_drop(&mut self.batch, id);
+            } else if pending.known.tally != pending.committed {
+                self.batch.put(
+                    Table::Meta,
+                    encoding::counts_key(id),
+                    encoding::counts_value(&pending.known.tally),
+                );
+            }
+        }
+        if self.next.namespace > self.committed.namespace {
+            self.batch.put(
+                Table::Meta,
+                encoding::META_NAMESPACE,
+                encoding::number_value(self.next.namespace),
+            );
+        }
+        if self.next.revision > self.committed.revision {
+            if !self.writer.format_is_written {
+                self.batch.put(
+                    Table::Meta,
+                    encoding::META_FORMAT,
+                    encoding::number_value(encoding::FORMAT),
+                );
+            }
+            let forgotten = self.database.forgotten().max(self.drops.forgotten());
+            if !self.writer.format_is_written || self.drops.forgotten() > Revision::ZERO {
+                self.batch.put(
+                    Table::Meta,
+                    encoding::META_FORGOTTEN,
+                    encoding::number_value(forgotten.get()),
+                );
+            }
+            self.batch.put(
+                Table::Meta,
+                encoding::META_REVISION,
+                encoding::number_value(self.next.revision.get()),
+            );
+        }
+        published
+    }
+}
+
+/// An entry as it is committed; without its value where that is apart and not in the cache.
+fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
+    let cached = database.cached(id, key);
+    if let Some(entry) = &cached
+        && entry.value.len() < encoding::APART_BYTES
+    {
+        let entry = entry.clone();
+        return Ok(Some(Stored { entry, apart: None }));
+    }
+    let mut stored = database.stored(id, key)?;
+    if let (Some(stored), Some(cached)) = (&mut stored, cached)
+        && stored.apart.is_some()
+        && stored.entry.revision == cached.revision
+    {
+        stored.entry.value = cached.value;
+    }
+    Ok(stored)
+}
+
+impl Writer {
+    fn has(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
+        let loaded = self.loaded.get(&id);
+        loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
+    }
+
+    /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
+    fn keep(&mut self, pending: &Pending) {
+        let Some(id) = pending.id else { return };
+        if pending.dropped.is_some() {
+            self.loaded.remove(&id);
+            return;
+        }
+        if self.loaded.len() == self.loaded.capacity() {
+            self.loaded.retain(|_, state| state.strong_count() > 0);
+        }
+        self.loaded.insert(id, Arc::downgrade(&pending.state));
+    }
+}
+
+fn opened_twice() -> Error {
+    Error::new(Code::Unavailable, "the namespace was opened twice")
+}

@@ -1,0 +1,120 @@
+//! What operations change: judged against what the group has come to, then taken into it, and told.
+
+use super::pending::PendingEntry;
+use super::{Group, Outcome};
+use crate::encoding;
+use crate::encoding::Stored;
+use crate::engine::Table;
+use crate::{
+    Action, Change, Counts, Event, EventKind, Key, Op, Result, Revision, Timestamp, apply,
+};
+
+/// What is there now, and how to tell of it.
+pub(super) type Changed = (Option<Stored>, EventKind);
+
+impl Group<'_> {
+    /// Judges an operation against what the group has come to: what it would change, under the next revision.
+    pub(super) fn judge(
+        &mut self,
+        at: usize,
+        key: &Key,
+        mut op: Op,
+        now: Timestamp,
+    ) -> Result<(Outcome, Option<Changed>)> {
+        let wants_value = matches!(op.action, Action::Add { .. } | Action::Append { .. });
+        self.load(at, key, wants_value)?;
+        let pending = &self.stores[at];
+        let stored = pending
+            .entries
+            .get(key)
+            .and_then(|pending| pending.entry.as_ref());
+        let current = stored.map(|stored| &stored.entry);
+        let existed = current.is_some_and(|entry| entry.is_live(now));
+        let settings = &pending.known.settings;
+        op.action.default_ttl(settings.ttl_ms, existed, now);
+        let is_touch = matches!(op.action, Action::Touch { .. });
+        // A touch leaves the value where it is.
+        let apart = stored.and_then(|stored| stored.apart.filter(|_| is_touch));
+        let change = match apply(op, current, now)? {
+            Change::Nothing => None,
+            Change::Put(draft) => {
+                self.check_growth()?;
+                let settings = &self.stores[at].known.settings;
+                let entry = draft.into_entry(self.next.revision.next());
+                if !is_touch {
+                    settings.check_value(entry.value.len())?;
+                }
+                let stored = Stored { entry, apart };
+                let kind = EventKind::Set {
+                    key: key.clone(),
+                    size: stored.value_bytes() as u64,
+                    entry: stored.entry.clone(),
+                };
+                self.produced_bytes += match apart {
+                    Some(_) => 0,
+                    None => stored.entry.value.len(),
+                };
+                Some((Some(stored), kind))
+            }
+            Change::Remove => Some((None, EventKind::Delete { key: key.clone() })),
+        };
+        let outcome = Outcome {
+            existed,
+            ..Outcome::default()
+        };
+        Ok((outcome, change))
+    }
+
+    /// Takes into the group what is there now, and what the namespace then holds.
+    pub(super) fn keep(
+        &mut self,
+        at: usize,
+        counts: Counts,
+        changes: impl IntoIterator<Item = (Key, Option<Stored>)>,
+    ) {
+        let pending = &mut self.stores[at];
+        let history = pending.known.tally.counts.history;
+        pending.known.tally.counts = Counts { history, ..counts };
+        for (key, entry) in changes {
+            let deadline = entry.as_ref().and_then(|stored| stored.entry.deadline);
+            self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
+            let absent = PendingEntry::absent;
+            let slot = pending.entries.entry(key).or_insert_with(absent);
+            slot.entry = entry;
+            slot.changed = true;
+        }
+    }
+
+    /// Writes changes into their namespace's history, all of them under the next revision.
+    pub(super) fn tell(
+        &mut self,
+        at: usize,
+        kinds: impl IntoIterator<Item = EventKind, IntoIter: ExactSizeIterator>,
+    ) -> Revision {
+        let revision = self.next.revision.next();
+        self.next.revision = revision;
+        let tally = &mut self.stores[at].known.tally;
+        tally.revision = revision;
+        let kinds = kinds.into_iter();
+        let last = kinds.len().saturating_sub(1);
+        for (index, kind) in kinds.enumerate() {
+            let event = Event {
+                revision,
+                is_last: index == last,
+                kind,
+            };
+            tally.counts.history += 1;
+            // A transaction has far fewer.
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            self.batch.put(
+                Table::History,
+                encoding::history_key(tally.history, revision, index),
+                encoding::change_value(&event),
+            );
+            if self.recording {
+                self.done.events.push((tally.history, event));
+            }
+        }
+        revision
+    }
+}

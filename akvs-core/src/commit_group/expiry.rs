@@ -1,0 +1,169 @@
+//! Taking out entries whose deadline has passed, as changes in their namespace's history, in bounded steps.
+//!
+//! Nothing depends on it but space and the history: from its deadline on an entry is gone for every reader and every
+//! operation. It needs no open store: an idle namespace's entries expire too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Group;
+use crate::database::Database;
+use crate::encoding;
+use crate::encoding::NamespaceId;
+use crate::engine::{Durability, Limit, Span, Table};
+use crate::store::{Known, StoreState};
+use crate::{Committed, EventKind, Key, Result, Settings, Timestamp};
+
+/// How far the expiry has come. It may be lost at any time.
+///
+/// ```
+/// use akvs_core::engine::Durability;
+/// use akvs_core::{Action, Database, Expiry, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Ttl};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let store = Store::new(&database, Namespace::new("ns")?)?;
+/// let action = Action::Set { value: "v".into(), representation: Default::default(), ttl: Ttl::Millis(10) };
+/// store.apply(&Key::new("k")?, Op::from(action), Timestamp::from_millis(0))?;
+/// assert_eq!(database.next_deadline(), Some(Timestamp::from_millis(10)));
+///
+/// Expiry::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced, false)?;
+/// assert_eq!(store.counts().keys, 0);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Expiry {
+    /// Where to go on, behind the tombstones of the steps before, and when that was.
+    reached: Option<(Timestamp, Bytes)>,
+}
+
+impl Expiry {
+    /// Takes out up to so many entries whose deadline has passed, and [records](Group::record) it where that is wanted.
+    /// When there may be more to do, [`Database::next_deadline`] says.
+    pub fn step(
+        &mut self,
+        database: &Database,
+        now: Timestamp,
+        rows: usize,
+        durability: Durability,
+        record: bool,
+    ) -> Result<Committed> {
+        let mut group = database.group();
+        let span = Span {
+            start: self.start(database, now),
+            ..encoding::deadlines_until(now)
+        };
+        if record {
+            group.record();
+        }
+        let page = database
+            .engine()
+            .page(Table::Deadlines, &span, Limit::rows(rows))?;
+        let full = page.len() >= rows;
+        let mut last = None;
+        for (row, _) in page {
+            let (deadline, id, key) = encoding::parse_deadline_key(row.clone())?;
+            group.expire(id, &key, deadline, row.clone(), now)?;
+            last = Some(row);
+        }
+        if let Some(last) = last {
+            self.reached = Some((now, Bytes::copy_from_slice(&last)));
+        }
+        let next = if full {
+            Some(now)
+        } else {
+            let after = encoding::deadlines_until(now).end.unwrap_or_default();
+            encoding::first_deadline(database.engine(), after)?
+        };
+        group.database.set_next_deadline(next);
+        group.commit(durability)
+    }
+}
+
+impl Expiry {
+    /// Where to begin. To be called while a group is open, so that no commit comes in between.
+    fn start(&mut self, database: &Database, now: Timestamp) -> Bytes {
+        match self.reached.take_if(|(then, _)| *then > now) {
+            // The clock stepped back: what was stored since may be due before what was reached.
+            Some(_) => Bytes::new(),
+            None => {
+                let reached = self.reached.as_ref().map(|(_, start)| start.clone());
+                // A deadline that had passed when its key was stored, as of an import, lies before what was reached.
+                let due = database.next_deadline().map(encoding::deadline_prefix);
+                reached.map_or_else(Bytes::new, |start| match due {
+                    Some(due) => due.min(start),
+                    None => start,
+                })
+            }
+        }
+    }
+}
+
+impl Group<'_> {
+    /// Takes out an entry whose deadline has passed, and the row that said so.
+    fn expire(
+        &mut self,
+        id: NamespaceId,
+        key: &Key,
+        deadline: Timestamp,
+        row: Bytes,
+        now: Timestamp,
+    ) -> Result<()> {
+        if self
+            .database
+            .engine()
+            .get(Table::Catalogue, &encoding::swept_key(id))?
+            .is_some()
+        {
+            // Whoever sweeps the namespace takes the rest.
+            self.batch.remove(Table::Deadlines, row);
+            return Ok(());
+        }
+        let at = self.pending_by_id(id)?;
+        self.load(at, key, false)?;
+        let entry = self.stores[at]
+            .entries
+            .get(key)
+            .and_then(|slot| Some(&slot.entry.as_ref()?.entry));
+        match entry {
+            Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
+                let counts = self.stores[at].counts_with([(key, None)].into_iter());
+                self.keep(at, counts, [(key.clone(), None)]);
+                self.tell(at, [EventKind::Expire { key: key.clone() }]);
+                self.done.expired += 1;
+            }
+            // The entry was replaced or is gone, and its row should be as well.
+            _ => self.batch.remove(Table::Deadlines, row),
+        }
+        Ok(())
+    }
+
+    fn pending_by_id(&mut self, id: NamespaceId) -> Result<usize> {
+        let open = self
+            .writer
+            .loaded
+            .get(&id)
+            .and_then(std::sync::Weak::upgrade);
+        let state = match open {
+            Some(state) => state,
+            // Nobody has it open: what is known of it lasts as long as the group.
+            None => match self
+                .stores
+                .iter()
+                .position(|pending| pending.id == Some(id))
+            {
+                Some(at) => return Ok(at),
+                None => Arc::new(StoreState::new(
+                    id,
+                    Known::new(self.database.tally(id)?, Settings::default()),
+                )),
+            },
+        };
+        let address = Arc::as_ptr(&state) as usize;
+        if let Some(at) = self.index.get(&address) {
+            return Ok(*at);
+        }
+        let known = state.known();
+        Ok(self.push(&state, None, known))
+    }
+}

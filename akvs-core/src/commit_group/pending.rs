@@ -1,0 +1,143 @@
+//! What a group holds until it is committed: the state that its namespaces will be in, entry by entry.
+//!
+//! It knows which rows an entry becomes. It judges nothing, and decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::encoding;
+use crate::encoding::{Apart, Live, NamespaceId, Stored, Tally};
+use crate::engine::{Batch, Table};
+use crate::store::{Known, StoreState};
+use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
+
+/// A namespace as it will be once the group is committed.
+pub(super) struct Pending {
+    pub(super) state: Arc<StoreState>,
+    /// None where it was not opened by name, and so cannot be dropped.
+    pub(super) name: Option<Namespace>,
+    pub(super) id: Option<NamespaceId>,
+    pub(super) known: Known,
+    pub(super) committed: Tally,
+    pub(super) entries: HashMap<Key, PendingEntry>,
+    /// Its row of the catalogue, where it is to be written.
+    pub(super) written: Option<Live>,
+    /// The revision at which it is dropped, if it is.
+    pub(super) dropped: Option<Revision>,
+}
+
+impl Pending {
+    /// What it holds once these are there instead of what there is.
+    pub(super) fn counts_with<'a>(
+        &self,
+        changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
+    ) -> Counts {
+        let mut counts = self.known.tally.counts;
+        for (key, entry) in changes {
+            let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
+            let before = self.entries.get(key);
+            if let Some(before) = before.and_then(|pending| pending.entry.as_ref()) {
+                counts.remove(size(before));
+            }
+            if let Some(entry) = entry {
+                counts.add(size(entry));
+            }
+        }
+        counts
+    }
+}
+
+/// An entry as it will be.
+pub(super) struct PendingEntry {
+    pub(super) committed_deadline: Option<Timestamp>,
+    /// Whether what is committed has its value apart.
+    pub(super) committed_apart: bool,
+    /// What is apart keeps its row; its value may be here nevertheless.
+    pub(super) entry: Option<Stored>,
+    pub(super) changed: bool,
+}
+
+impl PendingEntry {
+    /// Nothing, which was never stored either.
+    pub(super) fn absent() -> PendingEntry {
+        PendingEntry::committed(None)
+    }
+
+    /// What is committed.
+    pub(super) fn committed(entry: Option<Stored>) -> PendingEntry {
+        let stored = entry.as_ref();
+        PendingEntry {
+            committed_deadline: stored.and_then(|stored| stored.entry.deadline),
+            committed_apart: stored.is_some_and(|stored| stored.apart.is_some()),
+            entry,
+            changed: false,
+        }
+    }
+
+    /// Writes the rows of the entry, and gives it back as it is to be cached.
+    pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
+        let stored = self.entry.as_ref();
+        let deadline = stored.and_then(|stored| stored.entry.deadline);
+        if let Some(old) = self
+            .committed_deadline
+            .filter(|_| self.committed_deadline != deadline)
+        {
+            batch.remove(
+                Table::Deadlines,
+                encoding::deadline_key(old, id, key.as_bytes()),
+            );
+        }
+        let is_apart = stored.is_some_and(|stored| {
+            stored.apart.is_some() || stored.entry.value.len() >= encoding::APART_BYTES
+        });
+        if self.committed_apart && !is_apart {
+            batch.remove(Table::Data, encoding::value_key(id, key.as_bytes()));
+        }
+        let row_key = encoding::data_key(id, key.as_bytes());
+        let Some(stored) = self.entry else {
+            batch.remove(Table::Data, row_key);
+            return None;
+        };
+        if let Some(deadline) = deadline {
+            let row = encoding::deadline_key(deadline, id, key.as_bytes());
+            let revision = stored.entry.revision.get();
+            batch.put(Table::Deadlines, row, encoding::number_value(revision));
+        }
+        if is_apart {
+            return write_apart(
+                stored,
+                batch,
+                row_key,
+                encoding::value_key(id, key.as_bytes()),
+            );
+        }
+        let (row, entry) = encoding::data_value(&stored.entry);
+        batch.put(Table::Data, row_key, row);
+        Some(entry)
+    }
+}
+
+/// Writes an entry, and its value into a row of its own, if that is not there; the entry, where its value is at hand.
+fn write_apart(
+    stored: Stored,
+    batch: &mut Batch,
+    row_key: Bytes,
+    value_key: Bytes,
+) -> Option<Entry> {
+    let Stored { mut entry, apart } = stored;
+    let apart = apart.unwrap_or_else(|| {
+        let apart = Apart {
+            revision: entry.revision,
+            bytes: entry.value.len() as u64,
+        };
+        let row = encoding::value_row(apart.revision, &entry.value);
+        entry.value = row.slice(row.len() - entry.value.len()..);
+        batch.put(Table::Data, value_key, row);
+        apart
+    });
+    batch.put(Table::Data, row_key, encoding::apart_value(&entry, apart));
+    entry.representation = entry.representation.detached();
+    (entry.value.len() as u64 == apart.bytes).then_some(entry)
+}

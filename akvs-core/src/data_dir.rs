@@ -1,0 +1,284 @@
+//! The data folder around the engine's own files: whose it is, who uses it, and how far it was known to be synced.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `akvs.format` | one line that says that the folder is ours, and of which format |
+//! | `akvs.lock` | the process id of whoever has the folder; locked by the operating system as long as it lives |
+//! | `akvs.watermark` | how far the data is known to be synced; see `watermark` |
+//! | `store/` | the engine's files; `store.new/` until they are all made |
+//!
+//! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, of
+//! another format, or in use is refused before anything in it is changed; a folder with a format has a whole store.
+
+mod check;
+mod error;
+pub(crate) mod lock;
+mod rollback;
+mod watermark;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) use self::check::Checked;
+pub use self::error::OpenError;
+pub(crate) use self::rollback::Traces;
+use self::watermark::Watermark;
+use super::data_dir::lock::{FolderLock, LOCK_FILE};
+use super::encoding;
+use super::engine::disk::DiskOptions;
+use crate::Revision;
+
+const FORMAT_FILE: &str = "akvs.format";
+const NEW_FORMAT_FILE: &str = "akvs.format.new";
+const WATERMARK_FILE: &str = "akvs.watermark";
+const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
+pub(crate) const STORE_FOLDER: &str = "store";
+const NEW_STORE_FOLDER: &str = "store.new";
+/// The version of all that is in a folder. It is that of the rows, so that a release that does not know it refuses the
+/// folder before its engine opens it; a new layout of the folder raises it too.
+const FORMAT: u64 = encoding::FORMAT;
+/// What a fresh file system or an earlier, interrupted start may have left.
+const NOT_FOREIGN: [&str; 5] = [
+    LOCK_FILE,
+    WATERMARK_FILE,
+    NEW_WATERMARK_FILE,
+    NEW_FORMAT_FILE,
+    "lost+found",
+];
+/// What an interrupted start may have left besides, once it had made the watermark.
+const STORE_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
+
+/// A data folder that this process has for itself.
+pub(crate) struct Folder {
+    path: PathBuf,
+    established: bool,
+    watermark: Mutex<Watermark>,
+    _lock: FolderLock,
+}
+
+impl Folder {
+    /// Takes the folder, making it where it is missing.
+    /// What has one of the names `beside` may lie in a folder that is to become ours.
+    pub(crate) fn open(path: &Path, beside: &[String]) -> Result<Folder, OpenError> {
+        let unusable = |error| OpenError::Unusable(path.to_owned(), error);
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_dir() => {
+                return Err(OpenError::NotAFolder(path.to_owned()));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => make(path).map_err(unusable)?,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                return Err(OpenError::NotAFolder(path.to_owned()));
+            }
+            Err(error) => return Err(unusable(error)),
+        }
+        check_format(path, beside)?;
+        let lock = FolderLock::of(path)?;
+        // Once more, because whoever had the lock before may just have made it.
+        let format = check_format(path, beside)?;
+        let watermark = path.join(WATERMARK_FILE);
+        if format.is_none() && !watermark.exists() {
+            watermark::create(path).map_err(unusable)?;
+        }
+        Ok(Folder {
+            path: path.to_owned(),
+            established: format.is_some(),
+            watermark: Mutex::new(watermark::open(path)?),
+            _lock: lock,
+        })
+    }
+
+    /// Whether the folder was one of ours before it was opened, and so has a whole store.
+    pub(crate) fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// Whether a store is still to be made; what an interrupted start left of one is removed.
+    pub(crate) fn needs_store(&self) -> io::Result<bool> {
+        match fs::remove_dir_all(self.new_store()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(!self.store().exists()),
+        }
+    }
+
+    /// Makes the folder one of ours, for good. Only a whole store ever gets its name, so that a file that is missing
+    /// later was lost.
+    pub(crate) fn establish(&self) -> io::Result<()> {
+        if !self.store().exists() {
+            fs::rename(self.new_store(), self.store())?;
+        }
+        write_format(&self.path)
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the engine's files are made.
+    pub(crate) fn new_store(&self) -> PathBuf {
+        self.path.join(NEW_STORE_FOLDER)
+    }
+
+    /// Where the engine keeps its files.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path.join(STORE_FOLDER)
+    }
+
+    pub(crate) fn watermark(&self) -> Revision {
+        self.lock_watermark().known().revision
+    }
+
+    pub(crate) fn synced_commit(&self) -> u64 {
+        self.lock_watermark().known().commit
+    }
+
+    /// Raises the watermark where it is lower.
+    pub(crate) fn raise_watermark(&self, revision: Revision, commit: u64) -> io::Result<()> {
+        self.lock_watermark().raise(revision, commit)
+    }
+
+    /// The revision up to which all may have been given out.
+    pub(crate) fn reserved(&self) -> Revision {
+        self.lock_watermark().known().reserved
+    }
+
+    /// Reserves a revision that is to be given out, with more than a few after it.
+    pub(crate) fn reserve(&self, revision: Revision) -> io::Result<()> {
+        self.lock_watermark().reserve(revision)
+    }
+
+    /// Raises the watermark for the last time: all that was given out has been synced.
+    pub(crate) fn finish(&self, revision: Revision, commit: u64) -> io::Result<()> {
+        self.lock_watermark().finish(revision, commit)
+    }
+
+    fn lock_watermark(&self) -> MutexGuard<'_, Watermark> {
+        self.watermark
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The format that a data folder says it has; none where there is no data in it yet, or no folder. Refuses what cannot become one, and
+/// changes nothing.
+///
+/// ```
+/// use akvs_core::{DiskEngine, DiskOptions, folder_format};
+/// # let temporary = tempfile::tempdir()?;
+/// let options = DiskOptions::new(temporary.path());
+/// assert_eq!(folder_format(&options)?, None);
+/// drop(DiskEngine::open(&options)?);
+/// assert_eq!(folder_format(&options)?, Some(akvs_core::FORMAT));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
+    if !options.folder.exists() {
+        return Ok(None);
+    }
+    check_format(&options.folder, &options.beside)
+}
+
+/// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
+pub(crate) fn make(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|above| !above.exists()).count();
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&path)?;
+    for above in path.ancestors().skip(1).take(missing) {
+        File::open(above)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The format by which the folder says that it is ours; an empty one does not yet.
+fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError> {
+    let unusable = |error| OpenError::Unusable(path.to_owned(), error);
+    let mut text = Vec::new();
+    match File::open(path.join(FORMAT_FILE)) {
+        Ok(file) => file.take(64).read_to_end(&mut text).map_err(unusable)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return match foreign_name(path, beside).map_err(unusable)? {
+                Some(name) => Err(OpenError::Foreign(path.to_owned(), name)),
+                None => Ok(None),
+            };
+        }
+        Err(error) => return Err(unusable(error)),
+    };
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.strip_prefix("akvs ")?.trim_end().parse::<u64>().ok());
+    match number {
+        Some(FORMAT) => Ok(Some(FORMAT)),
+        Some(other @ 1..) => Err(OpenError::OtherFormat(path.to_owned(), other)),
+        Some(0) | None => Err(OpenError::Damaged(
+            path.to_owned(),
+            format!("{FORMAT_FILE} does not say a format"),
+        )),
+    }
+}
+
+/// The first name in a folder without a format that is not of our making.
+fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
+    let begun = path.join(WATERMARK_FILE).exists();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names.into_iter().find(|name| {
+        let ours = NOT_FOREIGN.contains(&&**name)
+            || begun && STORE_FOLDERS.contains(&&**name)
+            || beside.contains(name);
+        !ours
+    }))
+}
+
+/// The only text that says the format.
+fn format_text() -> String {
+    format!("akvs {FORMAT}\n")
+}
+
+/// An empty file, in place of what is left of an earlier try; a link is not followed.
+fn create_new(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn write_format(path: &Path) -> io::Result<()> {
+    let new = path.join(NEW_FORMAT_FILE);
+    let mut file = create_new(&new)?;
+    file.write_all(format_text().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path.join(FORMAT_FILE))?;
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_in_the_folder_is_written_through() {
+        let outside = tempfile::tempdir().unwrap();
+        let target = outside.path().join("precious");
+        for name in [NEW_FORMAT_FILE, NEW_WATERMARK_FILE, LOCK_FILE] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(&target, "precious").unwrap();
+            std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
+            // A lock that is a link is refused; what is left of an earlier try is replaced.
+            let opened = Folder::open(folder.path(), &[]);
+            assert_eq!(opened.is_ok(), name != LOCK_FILE, "{name}");
+            assert_eq!(fs::read(&target).unwrap(), b"precious", "{name}");
+        }
+    }
+}

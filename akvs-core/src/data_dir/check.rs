@@ -1,0 +1,142 @@
+//! Reading our own files of a data folder back, while nobody else has it.
+//!
+//! It changes nothing but who has the lock. The engine's files are not its business.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::watermark::{Known, SLOT_BYTES, SLOT_OFFSETS, decode};
+use super::{
+    FORMAT_FILE, Folder, LOCK_FILE, OpenError, STORE_FOLDER, WATERMARK_FILE, check_format,
+    format_text,
+};
+use crate::data_dir::lock::FolderLock;
+use crate::{Report, Revision};
+
+/// More than any of our files has.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// A folder whose own files were checked, locked as long as this is kept.
+pub(crate) struct Checked {
+    synced: Known,
+    _lock: FolderLock,
+}
+
+impl Checked {
+    /// Takes a folder that has a store, and checks what is ours in it.
+    pub(crate) fn read(path: &Path, report: &mut Report<'_>) -> Result<Checked, OpenError> {
+        let unusable = |error| OpenError::Unusable(path.to_owned(), error);
+        if !fs::metadata(path).map_err(unusable)?.is_dir() {
+            return Err(OpenError::NotAFolder(path.to_owned()));
+        }
+        if !path.join(FORMAT_FILE).exists() {
+            return Err(OpenError::NoStore(path.to_owned()));
+        }
+        // The file of the lock is as little to be changed as any other.
+        refuse_other(path)?;
+        let lock = FolderLock::of(path)?;
+        // Once more, because whoever had the lock before may just have made it.
+        refuse_other(path)?;
+        Ok(Checked {
+            synced: check_ours(path, report).map_err(unusable)?,
+            _lock: lock,
+        })
+    }
+
+    /// The newest revision that was known to be synced.
+    pub(crate) fn watermark(&self) -> Revision {
+        self.synced.revision
+    }
+
+    /// The newest commit that was known to be synced.
+    pub(crate) fn synced_commit(&self) -> u64 {
+        self.synced.commit
+    }
+}
+
+impl Folder {
+    /// Checks what is ours in a folder while it is in use.
+    pub(crate) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
+        // Nobody writes it meanwhile.
+        let _watermark = self.lock_watermark();
+        check_ours(&self.path, report).map(drop)
+    }
+}
+
+/// Another format is nothing that is wrong with a folder: the release that wrote it can check it.
+fn refuse_other(path: &Path) -> Result<(), OpenError> {
+    match check_format(path, &[]) {
+        Err(error @ OpenError::OtherFormat(..)) => Err(error),
+        // What else is wrong is told with all that is.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Checks our files, and says what was known to be synced.
+fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
+    report.read_file();
+    match read(&path.join(FORMAT_FILE)) {
+        Ok(text) if text == format_text().as_bytes() => {}
+        Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
+        Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
+    }
+    report.read_file();
+    let synced = check_watermark(path, report);
+    name_others(path, report)?;
+    Ok(synced)
+}
+
+/// Checks both slots, and that there is nothing beside them.
+fn check_watermark(path: &Path, report: &mut Report<'_>) -> Known {
+    let bytes = match read(&path.join(WATERMARK_FILE)) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.file(WATERMARK_FILE, format!("cannot be read: {error}"));
+            return Known::default();
+        }
+    };
+    let mut rest = bytes.clone();
+    let slots = SLOT_OFFSETS.map(|offset| {
+        let slot = offset as usize..offset as usize + SLOT_BYTES;
+        rest.get_mut(slot.clone())?.fill(0);
+        decode(bytes.get(slot)?.try_into().ok()?)
+    });
+    for (number, slot) in slots.iter().enumerate() {
+        if slot.is_none() {
+            report.file(WATERMARK_FILE, format!("slot {number} is damaged"));
+        }
+    }
+    if rest.iter().any(|byte| *byte != 0) {
+        report.file(WATERMARK_FILE, "has something beside its slots");
+    }
+    slots.into_iter().flatten().max().unwrap_or_default()
+}
+
+/// Reads a file of ours, none of which is long.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Names what is in the folder and not checked.
+fn name_others(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        names.push(entry?.file_name());
+    }
+    names.sort();
+    for name in names {
+        if name == LOCK_FILE {
+            report.leave(name, 0, None, "only says who has the folder");
+        } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
+            .iter()
+            .all(|ours| name != *ours)
+        {
+            report.leave(name, 0, None, "is no part of the store");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Who has a data folder: one process at a time.
+//!
+//! The lock is the operating system's and lasts as long as its file is open, so that no crash leaves it behind. The
+//! process id in the file is for people; whether the folder is taken, only the lock says.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use super::{OpenError, make};
+
+/// Makes a data folder and those above it, for this user alone, so that they are there after a loss of power; nothing
+/// where it is there.
+///
+/// ```
+/// # let temporary = tempfile::tempdir()?;
+/// let path = temporary.path().join("a/b");
+/// akvs_core::make_folder(&path)?;
+/// akvs_core::make_folder(&path)?;
+/// assert!(path.is_dir());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    match path.is_dir() {
+        true => Ok(()),
+        false => make(path),
+    }
+}
+
+pub(crate) const LOCK_FILE: &str = "akvs.lock";
+
+/// A data folder that this process has for itself, for as long as this is kept.
+#[derive(Debug)]
+pub struct FolderLock(
+    #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
+);
+
+impl FolderLock {
+    /// Takes a folder, making it where it is missing, without a look at what is in it.
+    ///
+    /// ```
+    /// use akvs_core::{FolderLock, OpenError};
+    /// # let temporary = tempfile::tempdir()?;
+    /// let path = temporary.path().join("new");
+    /// let lock = FolderLock::take(&path)?;
+    /// assert!(matches!(FolderLock::take(&path), Err(OpenError::Locked(..))));
+    /// drop(lock);
+    /// assert!(FolderLock::take(&path).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take(path: &Path) -> Result<FolderLock, OpenError> {
+        make_folder(path).map_err(|error| OpenError::Unusable(path.to_owned(), error))?;
+        FolderLock::of(path)
+    }
+
+    /// Takes a folder that there is.
+    pub(crate) fn of(path: &Path) -> Result<FolderLock, OpenError> {
+        let unusable = |error| OpenError::Unusable(path.to_owned(), error);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            // What is written into it must not go anywhere else.
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path.join(LOCK_FILE))
+            .map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => {
+                // One write of one length, so that a reader never sees half of it.
+                file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0)
+                    .map_err(unusable)?;
+                Ok(FolderLock(file))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let read = (&file).take(16).read_to_string(&mut text);
+                Err(OpenError::Locked(
+                    path.to_owned(),
+                    read.ok().and_then(|_| text.trim().parse().ok()),
+                ))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What was in a folder before a store was made there, so that a failure can leave it as it was found.
+//!
+//! It knows the names of what is ours. It decides nothing about who may use the folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{
+    FORMAT_FILE, Folder, LOCK_FILE, NEW_FORMAT_FILE, NEW_WATERMARK_FILE, OpenError, STORE_FOLDER,
+    WATERMARK_FILE,
+};
+
+const FILES: [&str; 5] = [
+    LOCK_FILE,
+    WATERMARK_FILE,
+    NEW_WATERMARK_FILE,
+    FORMAT_FILE,
+    NEW_FORMAT_FILE,
+];
+
+/// What a folder was like.
+pub(crate) struct Traces {
+    /// The folders that were missing, the innermost first.
+    missing: Vec<PathBuf>,
+    /// Which of our files it did not have.
+    absent: Vec<PathBuf>,
+}
+
+impl Traces {
+    /// Looks at a folder, and refuses one that has a store.
+    pub(crate) fn before(folder: &Path) -> Result<Traces, OpenError> {
+        if let Some(name) = store_name(folder) {
+            return Err(OpenError::NotEmpty(folder.to_owned(), name.to_owned()));
+        }
+        let path = std::path::absolute(folder)
+            .map_err(|error| OpenError::Unusable(folder.to_owned(), error))?;
+        let missing = path.ancestors().take_while(|above| !above.exists());
+        Ok(Traces {
+            missing: missing.map(Path::to_owned).collect(),
+            absent: FILES
+                .into_iter()
+                .map(|name| path.join(name))
+                .filter(|file| !file.exists())
+                .collect(),
+        })
+    }
+
+    /// Makes the folder as it was; to be called while it is locked.
+    pub(crate) fn restore(&self, folder: &Folder) {
+        // What cannot be removed is no store, and the next attempt goes over it.
+        let _ = fs::remove_dir_all(folder.new_store());
+        let _ = fs::remove_dir_all(folder.store());
+        for file in &self.absent {
+            let _ = fs::remove_file(file);
+        }
+        self.remove_folders();
+    }
+
+    /// Removes the folders that were missing, where they are empty.
+    pub(crate) fn remove_folders(&self) {
+        for folder in &self.missing {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+impl Folder {
+    /// Refuses a folder that has a store, as its format says or not yet.
+    pub(crate) fn refuse_store(&self) -> Result<(), OpenError> {
+        match store_name(&self.path) {
+            Some(name) => Err(OpenError::NotEmpty(self.path.clone(), name.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What says that there is a store.
+fn store_name(folder: &Path) -> Option<&'static str> {
+    let mut names = [FORMAT_FILE, STORE_FOLDER].into_iter();
+    names.find(|name| folder.join(name).exists())
+}

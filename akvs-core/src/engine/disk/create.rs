@@ -1,0 +1,92 @@
+//! Making a store of rows that are there already, in a folder that has none.
+//!
+//! It owns the order of steps: the engine's files are made under another name, all of them synced and closed, and only
+//! then is the folder established. Invariant: where that does not come about, the folder is as it was found.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::in_flight::Flight;
+use super::store_id::StoreId;
+use super::{
+    Background, DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, Writer, store,
+    store_id,
+};
+use crate::data_dir::{Folder, Traces};
+use crate::{Error, Revision};
+
+impl DiskEngine {
+    /// Lets `fill` write the rows of a store that is to be, and say their highest revision.
+    pub(crate) fn make<T, E: From<OpenError> + From<Error>>(
+        options: &DiskOptions,
+        fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
+    ) -> Result<T, E> {
+        let traces = Traces::before(&options.folder)?;
+        let folder = match Folder::open(&options.folder, &options.beside) {
+            Ok(folder) => Arc::new(folder),
+            Err(error) => {
+                traces.remove_folders();
+                return Err(error.into());
+            }
+        };
+        // Whoever had the folder in the meantime may have made a store.
+        folder.refuse_store()?;
+        make_in(&folder, options, fill).inspect_err(|_| {
+            // While the folder is still locked, so that it is nobody else's.
+            traces.restore(&folder);
+        })
+    }
+
+    /// An engine that has nothing yet.
+    fn empty(
+        store: Store,
+        background: Background,
+        id: StoreId,
+        folder: &Arc<Folder>,
+    ) -> DiskEngine {
+        let marks = Marks {
+            store: id,
+            ..Marks::default()
+        };
+        DiskEngine {
+            background,
+            store,
+            writer: Mutex::new(Writer {
+                marks,
+                retired: Retired::new(),
+                begins_anew: false,
+                failed: false,
+            }),
+            synced: AtomicU64::new(0),
+            flight: Flight::default(),
+            lost_commits: false,
+            patience: Duration::ZERO,
+            folder: Arc::clone(folder),
+        }
+    }
+}
+
+fn make_in<T, E: From<OpenError> + From<Error>>(
+    folder: &Arc<Folder>,
+    options: &DiskOptions,
+    fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
+) -> Result<T, E> {
+    let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
+    // There is none: this removes what was left of one that was not finished.
+    folder.needs_store().map_err(unusable)?;
+    let interrupt = store::interrupt(folder, options);
+    let store = store::open(&folder.new_store(), options, Some(&interrupt))?;
+    let id = store_id::create(&folder.new_store()).map_err(unusable)?;
+    let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
+    let engine = DiskEngine::empty(store, background.map_err(unusable)?, id, folder);
+    let (made, revision) = fill(&engine)?;
+    engine.sync()?;
+    let commit = engine.synced.load(Ordering::Acquire);
+    // The files are closed before they are given another name.
+    drop(engine);
+    folder.establish().map_err(unusable)?;
+    // Last, because a watermark without its store would make one seem lost.
+    folder.raise_watermark(revision, commit).map_err(unusable)?;
+    Ok(made)
+}

@@ -1,0 +1,79 @@
+//! Files that a flush or a compaction that failed has left behind. lsm-tree removes them at the next start only, and
+//! where the disk is full their space is needed before.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::integrity;
+use super::manifest;
+
+const FOLDERS: [&str; 2] = ["tables", "blobs"];
+
+/// The files of a table before something may leave more.
+pub(super) struct FilesBefore {
+    folder: PathBuf,
+    names: HashSet<(usize, OsString)>,
+}
+
+impl FilesBefore {
+    pub(super) fn list(folder: &Path) -> FilesBefore {
+        FilesBefore {
+            folder: folder.to_owned(),
+            names: files(folder).collect(),
+        }
+    }
+
+    /// Removes the files that have come since and that the table's list does not name. Nothing else may be writing files
+    /// of this table. Where anything cannot be read, they stay until the next start.
+    pub(super) fn remove_others(self) {
+        let Ok(Ok(list)) = integrity::list(&self.folder) else {
+            return;
+        };
+        let Some(listed) = manifest::parse(&list.bytes) else {
+            return;
+        };
+        let listed: HashSet<(&str, String)> = listed
+            .iter()
+            .map(|file| (file.folder, file.number.to_string()))
+            .collect();
+        for (at, name) in files(&self.folder) {
+            let is_listed = listed.contains(&(FOLDERS[at], name.to_string_lossy().into_owned()));
+            let path = self.folder.join(FOLDERS[at]).join(&name);
+            if !is_listed && !self.names.contains(&(at, name)) {
+                // At the next start otherwise.
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+fn files(folder: &Path) -> impl Iterator<Item = (usize, OsString)> {
+    FOLDERS.into_iter().enumerate().flat_map(move |(at, name)| {
+        let entries = fs::read_dir(folder.join(name)).into_iter().flatten();
+        entries.flatten().map(move |entry| (at, entry.file_name()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DiskEngine, DiskOptions};
+
+    #[test]
+    fn only_what_has_come_since_and_is_in_no_list_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
+        let table = folder.path().join("store/keyspaces/2");
+        let file = |name: &str| table.join(name);
+        fs::write(file("tables/900"), b"of an older version").unwrap();
+        let before = FilesBefore::list(&table);
+        fs::write(file("tables/901"), b"left over").unwrap();
+        fs::write(file("blobs/7"), b"left over").unwrap();
+        before.remove_others();
+        assert!(file("tables/900").exists());
+        assert!(!file("tables/901").exists() && !file("blobs/7").exists());
+        assert!(file("current").exists());
+    }
+}

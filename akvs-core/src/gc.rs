@@ -1,0 +1,319 @@
+//! Taking back the space of dropped namespaces, in bounded steps, so that writers never wait long behind one.
+//!
+//! It owns where it stands, and nothing that would have to outlive it: what is to be swept is in the catalogue. Small
+//! namespaces share a step; of a large one the engine first gives up whole files, and only what is left is removed row by
+//! row. Invariant: a namespace's row in the catalogue goes with or after the last of its other rows.
+
+use std::collections::{HashSet, VecDeque};
+
+use bytes::Bytes;
+
+use super::encoding;
+use super::encoding::{NamespaceId, Swept};
+use super::engine::{Durability, Limit, Span, Table};
+use crate::{Database, Group, Result, Revision};
+
+/// So many namespaces are looked up at once.
+const PAGE_NAMESPACES: usize = 256;
+/// What it costs to look at a namespace, in rows.
+const NAMESPACE_ROWS: usize = 4;
+/// From so many rows on the engine is asked to give up whole files.
+const DISCARDED_ROWS: usize = 500;
+
+/// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
+///
+/// ```
+/// use akvs_core::{Database, MemoryEngine, Options, engine::Sweep};
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// assert!(!Sweep::default().step(&database, 100)?, "nothing was dropped");
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Sweep {
+    at: Option<Position>,
+    next: VecDeque<(NamespaceId, Swept)>,
+    /// Where the catalogue was read up to, behind the tombstones of the steps before.
+    reached: Bytes,
+    removed_bytes: u64,
+}
+
+/// What is swept now.
+#[derive(Clone, Debug)]
+struct Position {
+    id: NamespaceId,
+    swept: Swept,
+    what: What,
+    /// What is left to remove, behind the tombstones of the steps before.
+    span: Span,
+    files: Files,
+    /// Whether the values and the deadlines of the entries go before them, because these are given up unread: whoever
+    /// begins anew finds the entries until nothing else is left.
+    entries_last: bool,
+}
+
+/// Rows of a dropped namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Entries, and with each its deadline and its value where that is apart.
+    Entries,
+    /// Values of entries that are given up unread.
+    Values,
+    /// Their deadlines.
+    Deadlines,
+    History,
+}
+
+/// The files that hold nothing but what is swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Kept,
+    /// The engine was asked to give them up.
+    Asked,
+    Gone,
+}
+
+/// How a step goes on.
+enum Next {
+    Same(Position),
+    /// The engine has to be waited for.
+    Later(Position),
+    Done,
+}
+
+impl Position {
+    fn new(id: NamespaceId, swept: Swept) -> Position {
+        Position {
+            id,
+            swept,
+            what: What::Entries,
+            span: Span::prefix(encoding::data_key(id, b"")),
+            files: Files::Kept,
+            entries_last: false,
+        }
+    }
+
+    fn table(&self) -> Table {
+        match self.what {
+            What::Entries | What::Values => Table::Data,
+            What::Deadlines => Table::Deadlines,
+            What::History => Table::History,
+        }
+    }
+
+    /// The values, where the entries are removed last.
+    fn values_first(self) -> Position {
+        Position {
+            what: What::Values,
+            span: Span::prefix(encoding::value_key(self.id, b"")),
+            entries_last: true,
+            ..self
+        }
+    }
+
+    /// Where to go on once nothing more of this is left.
+    fn after(self) -> Option<Position> {
+        let (what, span) = match self.what {
+            What::Values => (What::Deadlines, Span::prefix(Bytes::new())),
+            What::Deadlines => (
+                What::Entries,
+                Span::prefix(encoding::data_key(self.id, b"")),
+            ),
+            What::Entries => {
+                let Swept { history, below } = self.swept;
+                let span = encoding::history_span(history, Revision::ZERO, below);
+                (What::History, span)
+            }
+            What::History => return None,
+        };
+        let files = Files::Kept;
+        Some(Position {
+            what,
+            span,
+            files,
+            ..self
+        })
+    }
+}
+
+impl Sweep {
+    /// How many bytes it has removed row by row since this was asked last.
+    pub fn take_removed_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.removed_bytes)
+    }
+
+    /// Removes up to so many rows; whether there may be more to remove, now or later.
+    pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
+        let mut group = database.group();
+        let mut left = rows.max(1);
+        let (mut histories, mut of) = (HashSet::new(), None);
+        let mut goes_on = true;
+        while left > 0 {
+            let Some(at) = self.position(database, of.is_none())? else {
+                goes_on = of.is_some();
+                break;
+            };
+            // A row stands in a batch once, and a history may be swept for more than one reason.
+            let is_new = histories.insert(at.swept.history);
+            if !is_new && of != Some(at.id) {
+                self.at = Some(at);
+                break;
+            }
+            of = Some(at.id);
+            match self.remove(database, &mut group, at, &mut left)? {
+                Next::Same(at) => self.at = Some(at),
+                Next::Later(at) => {
+                    self.at = Some(at);
+                    break;
+                }
+                Next::Done => {}
+            }
+        }
+        let committed = group.commit(Durability::Buffered);
+        if committed.is_err() {
+            // What was removed may not be.
+            let removed_bytes = self.removed_bytes;
+            *self = Sweep {
+                removed_bytes,
+                ..Sweep::default()
+            };
+        }
+        committed.map(|_| goes_on)
+    }
+
+    /// What is to be swept now; none where there is nothing further, or nothing at all at the beginning of a step.
+    fn position(&mut self, database: &Database, is_first: bool) -> Result<Option<Position>> {
+        if let Some(at) = self.at.take() {
+            return Ok(Some(at));
+        }
+        if self.next.is_empty() {
+            self.next = self.page(database)?.into();
+        }
+        if self.next.is_empty() && is_first && !self.reached.is_empty() {
+            // One with a lower number may have been dropped since.
+            self.reached = Bytes::new();
+            self.next = self.page(database)?.into();
+        }
+        let next = self.next.pop_front();
+        Ok(next.map(|(id, swept)| Position::new(id, swept)))
+    }
+
+    fn page(&mut self, database: &Database) -> Result<Vec<(NamespaceId, Swept)>> {
+        let span = Span {
+            start: self.reached.clone(),
+            end: Some(Bytes::from_static(encoding::FIRST_NAME)),
+        };
+        let limit = Limit::rows(PAGE_NAMESPACES);
+        let page = database.engine().page(Table::Catalogue, &span, limit)?;
+        if let Some((last, _)) = page.last() {
+            self.reached = behind(last);
+        }
+        let swept = page.iter();
+        swept
+            .map(|(key, value)| encoding::parse_swept(key, value))
+            .collect()
+    }
+
+    /// Removes a page of rows.
+    fn remove(
+        &mut self,
+        database: &Database,
+        group: &mut Group<'_>,
+        mut at: Position,
+        left: &mut usize,
+    ) -> Result<Next> {
+        if at.files == Files::Asked {
+            return give_up(database, at);
+        }
+        let limit = Limit::rows((*left).max(DISCARDED_ROWS));
+        let page = database.engine().page(at.table(), &at.span, limit)?;
+        let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
+        let is_large = page.len() >= DISCARDED_ROWS || bytes >= limit.bytes;
+        let is_first = at.what == What::Entries && !at.entries_last;
+        if is_first && (is_large || page.is_empty() && has_values(database, at.id)?) {
+            return Ok(Next::Same(at.values_first()));
+        }
+        if is_large && at.files == Files::Kept && at.what != What::Deadlines {
+            // That they were dropped must not be lost after them.
+            database.sync()?;
+            return give_up(database, at);
+        }
+        let is_last = page.len() < limit.rows && page.len() <= *left && bytes < limit.bytes;
+        for (key, value) in page.into_iter().take(*left) {
+            at.span.start = behind(&key);
+            *left -= 1;
+            self.remove_row(group, &at, key, value)?;
+        }
+        if !is_last {
+            return Ok(Next::Same(at));
+        }
+        let (id, swept) = (at.id, at.swept);
+        let Some(next) = at.after() else {
+            end(database, group, id, swept)?;
+            *left = left.saturating_sub(NAMESPACE_ROWS);
+            return Ok(Next::Done);
+        };
+        Ok(Next::Same(next))
+    }
+
+    fn remove_row(
+        &mut self,
+        group: &mut Group<'_>,
+        at: &Position,
+        key: Bytes,
+        value: Bytes,
+    ) -> Result<()> {
+        if at.what == What::Deadlines && encoding::parse_deadline_key(key.clone())?.1 != at.id {
+            return Ok(());
+        }
+        self.removed_bytes += (key.len() + value.len()) as u64;
+        if at.what == What::Entries && !at.entries_last {
+            let stored = encoding::parse_stored(value)?;
+            if let Some(deadline) = stored.entry.deadline {
+                let row = encoding::deadline_key(deadline, at.id, &key[8..]);
+                group.remove_row(Table::Deadlines, row);
+            }
+            if let Some(apart) = stored.apart {
+                self.removed_bytes += apart.bytes;
+                group.remove_row(Table::Data, encoding::value_key(at.id, &key[8..]));
+            }
+        }
+        group.remove_row(at.table(), key);
+        Ok(())
+    }
+}
+
+/// Whether there are values of a namespace in rows of their own.
+fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
+    let values = Span::prefix(encoding::value_key(id, b""));
+    let page = database
+        .engine()
+        .page(Table::Data, &values, Limit::rows(1))?;
+    Ok(!page.is_empty())
+}
+
+/// Has the engine give up the files that hold nothing else.
+fn give_up(database: &Database, at: Position) -> Result<Next> {
+    if database.engine().discard(at.table(), &at.span)? {
+        let files = Files::Gone;
+        return Ok(Next::Same(Position { files, ..at }));
+    }
+    let files = Files::Asked;
+    Ok(Next::Later(Position { files, ..at }))
+}
+
+/// Takes a namespace out of what is to be swept.
+fn end(database: &Database, group: &mut Group<'_>, id: NamespaceId, swept: Swept) -> Result<()> {
+    // More of the history may be wanted away by now: then it begins anew.
+    let row = database
+        .engine()
+        .get(Table::Catalogue, &encoding::swept_key(id))?;
+    if row.is_none_or(|row| row == encoding::swept_value(swept)) {
+        group.remove_row(Table::Catalogue, encoding::swept_key(id));
+    }
+    Ok(())
+}
+
+/// The least key that is greater.
+fn behind(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
+}

@@ -1,0 +1,315 @@
+//! What an engine says of its rows when it is opened; how the revisions go on after the store went back in time; and
+//! making a database usable again whose engine lost commits, once its operator has accepted that.
+//!
+//! That reads every row once. It brings nothing back: it sees to it that what is left fits together again. Invariants: no
+//! revision is given out a second time; either way ends with one synced commit, or changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::Bytes;
+
+use super::encoding;
+use super::encoding::{CatalogueRow, Gaps, HistoryId, NamespaceId, Swept, Tally};
+use super::engine::{Batch, Durability, Engine, Limit, Span, Table};
+use crate::database::Counters;
+use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
+
+/// Far more numbers than lost commits may have used, and nothing beside those that there are.
+const LEAP: u64 = 1 << 32;
+/// How many times as many are skipped at most, by chance, where no clock tells one leap from another.
+const MOST_LEAPS: u64 = 1 << 8;
+/// So many revisions there are for each millisecond since 1970: more than a store gives out in one, so that what the
+/// clock says is always ahead of what was given out before. They last until the year 2248.
+const REVISIONS_PER_MS: u64 = 1 << 10;
+/// The year 2020. A clock that says less was never set.
+const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
+const PAGE_ROWS: usize = 1_000;
+
+/// What an engine says of itself.
+pub(crate) struct Found {
+    pub(crate) counters: Counters,
+    pub(crate) forgotten: Revision,
+    pub(crate) has_format: bool,
+    pub(crate) gaps: Gaps,
+}
+
+impl Found {
+    /// Refuses with `storage` what another release wrote that this one cannot read.
+    pub(crate) fn read(engine: &dyn Engine) -> Result<Found> {
+        let number = |key| -> Result<Option<u64>> {
+            let value = engine.get(Table::Meta, key)?;
+            value
+                .map(|value| encoding::parse_number(&value))
+                .transpose()
+        };
+        let format = number(encoding::META_FORMAT)?;
+        if let Some(found) = format.filter(|found| *found != encoding::FORMAT) {
+            let text = format!("the data {}", encoding::other_format(found));
+            return Err(Error::new(Code::Storage, text).with("format", found));
+        }
+        let revision = number(encoding::META_REVISION)?.unwrap_or_default();
+        let forgotten = number(encoding::META_FORGOTTEN)?.unwrap_or_default();
+        Ok(Found {
+            counters: Counters {
+                revision: Revision::new(revision),
+                namespace: number(encoding::META_NAMESPACE)?.unwrap_or_default(),
+            },
+            forgotten: Revision::new(forgotten),
+            has_format: format.is_some(),
+            gaps: gaps(engine)?,
+        })
+    }
+}
+
+fn gaps(engine: &dyn Engine) -> Result<Gaps> {
+    let row = engine.get(Table::Meta, encoding::META_GAPS)?;
+    row.map_or(Ok(Gaps::default()), |row| Gaps::parse(&row))
+}
+
+/// The revision after which to go on where those after `found` may have been given out already: as the clock says, or
+/// where that is behind, or not known, far beyond.
+pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> {
+    let now = now.filter(|now| *now >= EARLIEST);
+    let by_clock = now.map_or(0, |now| now.as_millis().saturating_mul(REVISIONS_PER_MS));
+    let next = match by_clock.saturating_sub(1) {
+        next if next > found.get() && next < Revision::MAX.get() => next,
+        _ => {
+            let chance = RandomState::new().hash_one(found.get()) % (LEAP * MOST_LEAPS);
+            found.get().saturating_add(LEAP).saturating_add(chance)
+        }
+    };
+    match next < Revision::MAX.get() {
+        true => Ok(Revision::new(next)),
+        false => Err(exhausted()),
+    }
+}
+
+/// The error that no revisions are left.
+pub(crate) fn exhausted() -> Error {
+    let text = format!(
+        "no revision is left: the last one is {}; export the data and import it into a new store",
+        Revision::MAX
+    );
+    Error::new(Code::Storage, text)
+}
+
+/// Goes on after this revision, where those before it may have been given out and are not there any more.
+pub(crate) fn skip(engine: &dyn Engine, last: Revision, next: Revision) -> Result<Gaps> {
+    let mut gaps = gaps(engine)?;
+    gaps.add(last, next);
+    let mut batch = Batch::default();
+    let number = encoding::number_value;
+    batch.put(Table::Meta, encoding::META_FORMAT, number(encoding::FORMAT));
+    batch.put(Table::Meta, encoding::META_GAPS, gaps.encode());
+    batch.put(Table::Meta, encoding::META_REVISION, number(next.get()));
+    engine.admit(&batch)?;
+    engine.commit(batch, Durability::Synced)?;
+    Ok(gaps)
+}
+
+/// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on. The histories
+/// may miss changes anywhere: each namespace begins another one, and those that were dropped are forgotten.
+pub(crate) fn begin_anew(
+    engine: &dyn Engine,
+    known: Counters,
+    now: Option<Timestamp>,
+) -> Result<Counters> {
+    let found = Rows::read(engine, known)?;
+    let mut next = Counters {
+        revision: leap(found.revision, now)?,
+        namespace: found.namespace + LEAP,
+    };
+    let mut fresh = || {
+        next.namespace += 1;
+        next.namespace
+    };
+    let mut batch = Batch::default();
+    for id in &found.live {
+        let tally = Tally {
+            counts: found.data.get(id).copied().unwrap_or_default(),
+            history: fresh(),
+            floor: next.revision,
+            revision: next.revision,
+        };
+        let key = encoding::counts_key(*id);
+        batch.put(Table::Meta, key, encoding::counts_value(&tally));
+    }
+    for name in &found.dropped {
+        batch.remove(Table::Catalogue, name.clone());
+    }
+    forget(engine, &found, &mut batch)?;
+    mend_deadlines(engine, &mut batch)?;
+    let ids: HashSet<NamespaceId> = found.data.keys().chain(&found.histories).copied().collect();
+    for id in ids {
+        let is_live = found.live.contains(&id);
+        if is_live && !found.histories.contains(&id) || found.swept.contains(&id) {
+            continue;
+        }
+        let all = Swept {
+            history: id,
+            below: Revision::new(u64::MAX),
+        };
+        // The data of a namespace that there is stays, whatever becomes of a history with the same number.
+        let key = encoding::swept_key(if is_live { fresh() } else { id });
+        batch.put(Table::Catalogue, key, encoding::swept_value(all));
+    }
+    let number = encoding::number_value;
+    let revision = next.revision.get();
+    batch.put(Table::Meta, encoding::META_FORMAT, number(encoding::FORMAT));
+    batch.put(Table::Meta, encoding::META_REVISION, number(revision));
+    batch.put(Table::Meta, encoding::META_FORGOTTEN, number(revision));
+    batch.put(
+        Table::Meta,
+        encoding::META_NAMESPACE,
+        number(next.namespace),
+    );
+    engine.admit(&batch)?;
+    engine.commit(batch, Durability::Synced)?;
+    Ok(next)
+}
+
+/// Removes what is told of dropped namespaces, and of those that the catalogue does not know.
+fn forget(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
+    each_row(engine, Table::Meta, |key, _| {
+        let is_lost = encoding::counts_span().contains(key)
+            && !found.live.contains(&encoding::parse_counts_key(key)?);
+        if is_lost || encoding::dropped_span().contains(key) {
+            batch.remove(Table::Meta, Bytes::copy_from_slice(key));
+        }
+        Ok(())
+    })
+}
+
+/// Makes the deadlines those that the entries have.
+fn mend_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
+    let mut mended = HashMap::new();
+    each_row(engine, Table::Deadlines, |key, value| {
+        let (deadline, id, name) = encoding::parse_deadline_key(Bytes::copy_from_slice(key))?;
+        let row = engine.get(Table::Data, &encoding::data_key(id, name.as_bytes()))?;
+        let stored = row.map(encoding::parse_stored).transpose()?;
+        let is_so = |entry: Entry| {
+            entry.deadline == Some(deadline)
+                && value == encoding::number_value(entry.revision.get())
+        };
+        if !stored.is_some_and(|stored| is_so(stored.entry)) {
+            mended.insert(Bytes::copy_from_slice(key), None);
+        }
+        Ok(())
+    })?;
+    each_row(engine, Table::Data, |key, value| {
+        let id = encoding::parse_id(key)?;
+        if encoding::value_owner(id).is_some() {
+            return Ok(());
+        }
+        let entry = encoding::parse_stored(value)?.entry;
+        let Some(deadline) = entry.deadline else {
+            return Ok(());
+        };
+        let row = encoding::deadline_key(deadline, id, &key[size_of::<NamespaceId>()..]);
+        let value = encoding::number_value(entry.revision.get());
+        if engine.get(Table::Deadlines, &row)?.as_ref() != Some(&value) {
+            mended.insert(row, Some(value));
+        }
+        Ok(())
+    })?;
+    for (row, value) in mended {
+        match value {
+            Some(value) => batch.put(Table::Deadlines, row, value),
+            None => batch.remove(Table::Deadlines, row),
+        }
+    }
+    Ok(())
+}
+
+/// What the rows tell.
+struct Rows {
+    revision: Revision,
+    namespace: NamespaceId,
+    /// What each namespace's data comes to.
+    data: HashMap<NamespaceId, Counts>,
+    histories: HashSet<HistoryId>,
+    live: HashSet<NamespaceId>,
+    dropped: Vec<Bytes>,
+    swept: HashSet<NamespaceId>,
+}
+
+impl Rows {
+    fn read(engine: &dyn Engine, known: Counters) -> Result<Rows> {
+        let mut found = Rows {
+            revision: known.revision,
+            namespace: known.namespace,
+            data: HashMap::new(),
+            histories: HashSet::new(),
+            live: HashSet::new(),
+            dropped: Vec::new(),
+            swept: HashSet::new(),
+        };
+        each_row(engine, Table::Data, |key, value| {
+            let id = encoding::parse_id(key)?;
+            if let Some(id) = encoding::value_owner(id) {
+                found.see(id, encoding::parse_value_row(&value)?.revision);
+                // Where nothing else is left of it, it is swept.
+                found.data.entry(id).or_default();
+                return Ok(());
+            }
+            let stored = encoding::parse_stored(value)?;
+            found.see(id, stored.entry.revision);
+            let bytes = key.len() - size_of::<NamespaceId>() + stored.value_bytes();
+            found.data.entry(id).or_default().add(bytes);
+            Ok(())
+        })?;
+        each_row(engine, Table::History, |key, _| {
+            let (history, revision) = encoding::parse_history_key(key)?;
+            found.see(history, revision);
+            found.histories.insert(history);
+            Ok(())
+        })?;
+        each_row(engine, Table::Catalogue, |key, value| {
+            if key < encoding::FIRST_NAME {
+                let (id, swept) = encoding::parse_swept(key, &value)?;
+                found.see(id.max(swept.history), Revision::ZERO);
+                found.swept.insert(id);
+                return Ok(());
+            }
+            match encoding::parse_catalogue(&value)? {
+                CatalogueRow::Live(row) => {
+                    found.see(row.id, Revision::ZERO);
+                    found.live.insert(row.id);
+                }
+                CatalogueRow::Dropped(row) => {
+                    found.see(row.history, row.revision);
+                    found.dropped.push(Bytes::copy_from_slice(key));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    fn see(&mut self, id: NamespaceId, revision: Revision) {
+        self.revision = self.revision.max(revision);
+        self.namespace = self.namespace.max(id);
+    }
+}
+
+fn each_row(
+    engine: &dyn Engine,
+    table: Table,
+    mut visit: impl FnMut(&[u8], Bytes) -> Result<()>,
+) -> Result<()> {
+    let mut span = Span {
+        start: Bytes::new(),
+        end: None,
+    };
+    loop {
+        let page = engine.page(table, &span, Limit::rows(PAGE_ROWS))?;
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        span.start = [last, &[0][..]].concat().into();
+        for (key, value) in page {
+            visit(&key, value)?;
+        }
+    }
+}

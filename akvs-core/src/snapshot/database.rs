@@ -1,0 +1,114 @@
+//! All namespaces as they stood at one moment, one view after another.
+//!
+//! It owns the one snapshot that they share. Invariant: all views that it gives are of the same revision, however long
+//! it is kept and whatever is written meanwhile.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::encoding;
+use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::{Database, Namespace, Result, Revision, View};
+
+/// So many rows of the catalogue are read at once.
+const PAGE_ROWS: usize = 256;
+
+/// All namespaces as they stood at one moment.
+///
+/// ```
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let (key, now) = (Key::new("k")?, Timestamp::from_millis(0));
+/// Store::new(&database, Namespace::new("a")?)?.set(&key, "v", now)?;
+///
+/// let views = database.views()?;
+/// Store::new(&database, Namespace::new("b")?)?.set(&key, "v", now)?;
+/// assert_eq!(views.count()?, 1);
+/// let first = views.after(None)?.expect("a namespace");
+/// let name = &first.info().expect("it was there").name;
+/// assert_eq!(name.as_str(), "a");
+/// assert!(views.after(Some(name))?.is_none());
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub struct Views {
+    // Dropped before the engine that it is of.
+    snapshot: Arc<dyn Snapshot>,
+    database: Database,
+    revision: Revision,
+}
+
+impl Database {
+    /// All namespaces as they stand now, for as long as one of the views is kept.
+    pub fn views(&self) -> Result<Views> {
+        let snapshot: Arc<dyn Snapshot> = Arc::from(self.engine().snapshot()?);
+        let revision = snapshot.get(Table::Meta, encoding::META_REVISION)?;
+        let revision = revision
+            .map(|value| encoding::parse_number(&value))
+            .transpose()?;
+        Ok(Views {
+            snapshot,
+            database: self.clone(),
+            revision: Revision::new(revision.unwrap_or_default()),
+        })
+    }
+}
+
+impl Views {
+    /// The newest revision of any namespace.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// How many namespaces there are; reads a row of each.
+    pub fn count(&self) -> Result<u64> {
+        let mut count = 0;
+        let mut start = Bytes::from_static(encoding::FIRST_NAME);
+        loop {
+            let page = self.catalogue(start, PAGE_ROWS)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(count);
+            };
+            start = behind(last);
+            for (_, value) in &page {
+                count += u64::from(encoding::parse_catalogue(value)?.live().is_some());
+            }
+        }
+    }
+
+    /// The first namespace in the order of their names, or the one that follows this name.
+    pub fn after(&self, name: Option<&Namespace>) -> Result<Option<View>> {
+        let mut start = match name {
+            Some(name) => behind(name.as_str().as_bytes()),
+            None => Bytes::from_static(encoding::FIRST_NAME),
+        };
+        // Some rows are of namespaces that were dropped. Mostly the first one is not.
+        let mut limit = 1;
+        loop {
+            let page = self.catalogue(start, limit)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(None);
+            };
+            start = behind(last);
+            for (name, value) in &page {
+                if encoding::parse_catalogue(value)?.live().is_some() {
+                    let name = encoding::parse_name(name)?;
+                    return View::of(&self.database, Arc::clone(&self.snapshot), &name).map(Some);
+                }
+            }
+            limit = PAGE_ROWS;
+        }
+    }
+
+    fn catalogue(&self, start: Bytes, rows: usize) -> Result<Vec<(Bytes, Bytes)>> {
+        let span = Span { start, end: None };
+        self.snapshot
+            .page(Table::Catalogue, &span, Limit::rows(rows))
+    }
+}
+
+/// The least name that is greater.
+fn behind(name: &[u8]) -> Bytes {
+    [name, &[0]].concat().into()
+}

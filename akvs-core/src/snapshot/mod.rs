@@ -1,0 +1,4 @@
+//! Consistent reads of one namespace, and of the whole database, at one revision.
+
+pub(crate) mod database;
+pub(crate) mod namespace;

@@ -1,0 +1,370 @@
+//! A namespace as it stood at one moment: what it held, and what had changed.
+//!
+//! It owns the snapshot. Invariant: everything it tells belongs to the same revision, however long it is kept and
+//! whatever is written meanwhile; and changes are told whole or refused, never with one of them missing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::encoding;
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
+use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::{
+    Code, Database, Entry, Error, Event, EventKind, Found, Key, Namespace, NamespaceInfo, Result,
+    Revision, Timestamp,
+};
+
+/// A namespace as it stood at one moment. To keep it may cost the space of what is replaced meanwhile.
+///
+/// ```
+/// use akvs_core::engine::Limit;
+/// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Revision, Store, Timestamp};
+///
+/// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
+/// let (name, now) = (Namespace::new("ns")?, Timestamp::from_millis(0));
+/// let store = Store::new(&database, name.clone())?;
+/// store.set(&Key::new("k")?, "old", now)?;
+///
+/// let view = database.view(&name)?;
+/// store.set(&Key::new("k")?, "new", now)?;
+/// let page = view.entries(b"", None, Limit::rows(10), now)?;
+/// assert_eq!(page.entries[0].1.value, "old");
+/// assert_eq!(view.changes(Revision::ZERO, Limit::rows(10), true)?.events.len(), 1);
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+pub struct View {
+    // Dropped before the engine that it is of.
+    snapshot: Arc<dyn Snapshot>,
+    database: Database,
+    revision: Revision,
+    id: Option<NamespaceId>,
+    history: Option<HistoryId>,
+    floor: Revision,
+    info: Option<NamespaceInfo>,
+}
+
+/// Entries in the order of their keys, or in the opposite one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// The entries.
+    pub entries: Vec<(Key, Entry)>,
+    /// Where the next page begins, or backwards, before which key; none at the end.
+    pub next: Option<Bytes>,
+    /// How many bytes were read for them, also of what had expired.
+    pub read_bytes: usize,
+}
+
+/// Changes in the order of their revisions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The changes.
+    pub events: Vec<Event>,
+    /// Up to this revision all changes are told, by this page or those before it.
+    pub until: Revision,
+}
+
+impl View {
+    pub(crate) fn new(database: &Database, name: &Namespace) -> Result<View> {
+        let snapshot = Arc::from(database.engine().snapshot()?);
+        View::of(database, snapshot, name)
+    }
+
+    /// A namespace as a snapshot has it.
+    pub(crate) fn of(
+        database: &Database,
+        snapshot: Arc<dyn Snapshot>,
+        name: &Namespace,
+    ) -> Result<View> {
+        let number = |key| -> Result<Option<u64>> {
+            let value = snapshot.get(Table::Meta, key)?;
+            value
+                .map(|value| encoding::parse_number(&value))
+                .transpose()
+        };
+        let revision = Revision::new(number(encoding::META_REVISION)?.unwrap_or_default());
+        let row = snapshot.get(Table::Catalogue, name.as_str().as_bytes())?;
+        let row = row.map(|row| encoding::parse_catalogue(&row)).transpose()?;
+        let mut info = None;
+        let (id, history, floor) = match row {
+            Some(CatalogueRow::Live(row)) => {
+                let counts = snapshot.get(Table::Meta, &encoding::counts_key(row.id))?;
+                let tally = database.parse_tally(counts)?;
+                info = Some(NamespaceInfo {
+                    name: name.clone(),
+                    created: row.created,
+                    counts: tally.counts,
+                    revision: tally.revision,
+                    settings: row.settings,
+                });
+                (Some(row.id), Some(tally.history), tally.floor)
+            }
+            Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.floor),
+            // Of the same moment: the database hears of what a commit forgets after it can be read.
+            None => (
+                None,
+                None,
+                number(encoding::META_FORGOTTEN)?
+                    .map_or_else(|| database.forgotten(), Revision::new),
+            ),
+        };
+        Ok(View {
+            snapshot,
+            database: database.clone(),
+            revision,
+            id,
+            history,
+            floor,
+            info,
+        })
+    }
+
+    /// The newest revision that it has, of any namespace.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The earliest revision after which all changes are known.
+    pub fn floor(&self) -> Revision {
+        self.floor
+    }
+
+    /// Which history tells of it; none where nothing is known of a namespace of this name.
+    pub fn history(&self) -> Option<HistoryId> {
+        self.history
+    }
+
+    /// Whether there was such a namespace.
+    pub fn exists(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// The namespace as it is listed, if there was such a one.
+    pub fn info(&self) -> Option<&NamespaceInfo> {
+        self.info.as_ref()
+    }
+
+    /// The entry of a key, if it was there at that time of day; a value of more bytes than `most` that has a row of its
+    /// own is left there.
+    pub fn find(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<Found>> {
+        let Some(id) = self.id else {
+            return Ok(None);
+        };
+        let row = self
+            .snapshot
+            .get(Table::Data, &encoding::data_key(id, key))?;
+        let stored = row.map(encoding::parse_stored).transpose()?;
+        let Some(stored) = stored.filter(|stored| stored.entry.is_live(now)) else {
+            return Ok(None);
+        };
+        let left_bytes = stored.left_bytes(most);
+        let entry = match left_bytes {
+            Some(_) => stored.entry,
+            None => encoding::whole(&*self.snapshot, id, key, stored)?,
+        };
+        Ok(Some(Found { entry, left_bytes }))
+    }
+
+    /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit
+    /// allows, even none, do not mean the end.
+    pub fn entries(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Result<Entries> {
+        let Some(span) = self.span(start, end) else {
+            return Ok(Entries::default());
+        };
+        let rows = self.snapshot.page(Table::Data, &span, limit)?;
+        // The least key that is greater.
+        self.read_entries(rows, limit, now, |last| [last, &[0]].concat().into())
+    }
+
+    /// The same from the last one on, backwards: the next page ends before the last key of this one.
+    pub fn entries_back(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Result<Entries> {
+        let Some(span) = self.span(start, end) else {
+            return Ok(Entries::default());
+        };
+        let rows = self.snapshot.page_back(Table::Data, &span, limit)?;
+        self.read_entries(rows, limit, now, Bytes::copy_from_slice)
+    }
+
+    /// The entries of these rows that were there at that time of day, up to the limit; `next` says where to go on after
+    /// the last one.
+    fn read_entries(
+        &self,
+        rows: Vec<(Bytes, Bytes)>,
+        limit: Limit,
+        now: Timestamp,
+        next: impl FnOnce(&[u8]) -> Bytes,
+    ) -> Result<Entries> {
+        let mut found = Entries::default();
+        let mut last = None;
+        for (row_key, row) in rows {
+            found.read_bytes += row_key.len() + row.len();
+            let stored = encoding::parse_stored(row)?;
+            let key = row_key.slice(size_of::<NamespaceId>()..);
+            if stored.entry.is_live(now) {
+                if stored.apart.is_some() {
+                    found.read_bytes += stored.value_bytes();
+                }
+                let id = self.id.unwrap_or_default();
+                let entry = encoding::whole(&*self.snapshot, id, &key, stored)?;
+                found.entries.push((Key::new(key.clone())?, entry));
+            }
+            last = Some(key);
+            // The page had the values that are not apart alone.
+            if found.read_bytes >= limit.bytes {
+                break;
+            }
+        }
+        found.next = last.map(|last| next(&last));
+        Ok(found)
+    }
+
+    /// The rows of the entries from one key on and before another one.
+    fn span(&self, start: &[u8], end: Option<&[u8]>) -> Option<Span> {
+        let id = self.id?;
+        Some(Span {
+            start: encoding::data_key(id, start),
+            end: match end {
+                Some(end) => Some(encoding::data_key(id, end)),
+                None => Span::prefix(encoding::data_key(id, b"")).end,
+            },
+        })
+    }
+
+    /// The changes after a revision, as many as the limit allows but not less than a whole revision. Where `values` are
+    /// wanted, those that the history does not keep are looked up as long as they have not been replaced, and count
+    /// against the limit: of one revision with more bytes than that, [`complete`](Self::complete) gives the others.
+    ///
+    /// `history_gone` where they are not all known any more, or the revision is not one of this history: it is still to
+    /// come, or was given out before the store went back in time.
+    pub fn changes(&self, after: Revision, limit: Limit, values: bool) -> Result<Changes> {
+        let is_gap = || self.database.before_gap(after).is_some();
+        if after < self.floor || after > self.revision || is_gap() {
+            return Err(self.gone(after));
+        }
+        let most_attached = limit.bytes.max(1);
+        // A limit of nothing would stay one.
+        let mut limit = Limit {
+            rows: limit.rows.max(1),
+            bytes: limit.bytes.max(1),
+        };
+        let until = self.revision;
+        let Some(history) = self.history else {
+            let events = Vec::new();
+            return Ok(Changes { events, until });
+        };
+        let span = encoding::history_span(history, after, until.next());
+        loop {
+            let rows = self.snapshot.page(Table::History, &span, limit)?;
+            let bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
+            let mut is_end = rows.len() < limit.rows && bytes < limit.bytes;
+            let events = rows
+                .iter()
+                .map(|(key, row)| encoding::parse_change(key, row));
+            let mut events = events.collect::<Result<Vec<Event>>>()?;
+            if !is_end {
+                // Not a part of a revision.
+                let whole = events.iter().rposition(|event| event.is_last);
+                let Some(whole) = whole else {
+                    limit.rows = limit.rows.saturating_mul(2);
+                    limit.bytes = limit.bytes.saturating_mul(2);
+                    continue;
+                };
+                events.truncate(whole + 1);
+            }
+            if values && let Some(enough) = self.attach(&mut events, most_attached)? {
+                events.truncate(enough);
+                is_end = false;
+            }
+            let last = events.last().map(|event| event.revision);
+            return Ok(Changes {
+                events,
+                until: if is_end { until } else { last.unwrap_or(until) },
+            });
+        }
+    }
+
+    /// Completes changes until their values have so many bytes; how many changes those are, where others follow.
+    fn attach(&self, events: &mut [Event], most: usize) -> Result<Option<usize>> {
+        let (mut attached, count) = (0, events.len());
+        for (index, event) in events.iter_mut().enumerate() {
+            if attached < most && !event.has_value() {
+                self.complete(event)?;
+                attached += event.bytes();
+            }
+            // Not a part of a revision.
+            if attached >= most && event.is_last && index + 1 < count {
+                return Ok(Some(index + 1));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a change the value that the history does not keep, if it has not been replaced.
+    pub fn complete(&self, event: &mut Event) -> Result<()> {
+        let (Some(id), false) = (self.id, event.has_value()) else {
+            return Ok(());
+        };
+        let revision = event.revision;
+        let EventKind::Set { key, entry, .. } = &mut event.kind else {
+            return Ok(());
+        };
+        // The same revision is the same value, of whatever moment. Shared with all others who read it.
+        let cached = self.database.cached(id, key.as_bytes());
+        if let Some(cached) = cached.filter(|cached| cached.revision == revision) {
+            *entry = cached;
+            return Ok(());
+        }
+        let row = self
+            .snapshot
+            .get(Table::Data, &encoding::data_key(id, key.as_bytes()))?;
+        let current = row.map(encoding::parse_stored).transpose()?;
+        if let Some(current) = current.filter(|current| current.entry.revision == revision) {
+            *entry = encoding::whole(&*self.snapshot, id, key.as_bytes(), current)?;
+        }
+        Ok(())
+    }
+
+    fn gone(&self, after: Revision) -> Error {
+        let text = if after < self.floor {
+            format!(
+                "the changes since revision {after} are not all kept any more, only those since {}",
+                self.floor
+            )
+        } else if let Some(last) = self.database.before_gap(after) {
+            format!(
+                "revision {after} is of another history: this one has none between {last} and those since a restore or a loss of data"
+            )
+        } else {
+            format!(
+                "there is no revision {after} yet, the newest is {}",
+                self.revision
+            )
+        };
+        Error::new(Code::HistoryGone, text)
+            .with("since", after.get())
+            .with("oldest", self.floor.get().min(self.revision.get()))
+            .with("newest", self.revision.get())
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("revision", &self.revision)
+            .field("exists", &self.exists())
+            .field("database", &self.database.capabilities())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! What the catalogue and the counters say: who there is, who was, and how much each should hold.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+
+use super::super::Report;
+use super::each_row;
+use crate::encoding;
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Tally};
+use crate::engine::{Snapshot, Table};
+use crate::{Counts, Revision};
+
+/// What is known before data and histories are read.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) revision: Revision,
+    namespace: NamespaceId,
+    live: HashMap<NamespaceId, Live>,
+    swept: HashSet<NamespaceId>,
+    pub(super) histories: HashMap<HistoryId, History>,
+}
+
+/// A namespace that there is.
+#[derive(Default)]
+struct Live {
+    tally: Option<Tally>,
+    found: Counts,
+}
+
+/// A history that is kept, or to be swept.
+#[derive(Default)]
+pub(super) struct History {
+    /// The history of a namespace that there is, or was.
+    pub(super) is_kept: bool,
+    pub(super) floor: Revision,
+    /// What is older is to be swept.
+    pub(super) swept_below: Revision,
+    /// How many rows its namespace says that it has, if it is kept.
+    pub(super) expected_rows: Option<u64>,
+    pub(super) rows: u64,
+}
+
+/// To whom an identity belongs.
+pub(super) enum Owner {
+    Live(Tally),
+    /// What is left of it is to be swept.
+    Swept,
+    Unknown,
+}
+
+impl Known {
+    pub(super) fn read(moment: &dyn Snapshot, report: &mut Report<'_>) -> Known {
+        let mut known = Known::default();
+        known.read_numbers(moment, report);
+        let mut dropped = HashMap::new();
+        each_row(moment, Table::Catalogue, report, |key, value, report| {
+            if let Err(how) = known.see_name(key, &value, &mut dropped) {
+                report.row(Table::Catalogue, key, how);
+            }
+        });
+        each_row(moment, Table::Meta, report, |key, value, report| {
+            if let Err(how) = known.see_meta(key, &value, &mut dropped) {
+                report.row(Table::Meta, key, how);
+            }
+        });
+        for revision in dropped.keys() {
+            let number = revision.get();
+            report.rows(format!(
+                "a namespace dropped at revision {number} is not among the dropped"
+            ));
+        }
+        for (id, live) in &known.live {
+            if live.tally.is_none() {
+                report.rows(format!("the namespace with the id {id} has no counts"));
+            }
+        }
+        known
+    }
+
+    fn read_numbers(&mut self, moment: &dyn Snapshot, report: &mut Report<'_>) {
+        let mut number = |key: &[u8]| {
+            let value = moment.get(Table::Meta, key);
+            let read = value.and_then(|value| {
+                value
+                    .map(|value| encoding::parse_number(&value))
+                    .transpose()
+            });
+            read.unwrap_or_else(|error| {
+                report.row(Table::Meta, key, error.message());
+                None
+            })
+        };
+        self.revision = Revision::new(number(encoding::META_REVISION).unwrap_or_default());
+        self.namespace = number(encoding::META_NAMESPACE).unwrap_or_default();
+        if number(encoding::META_FORMAT).is_some_and(|found| found != encoding::FORMAT) {
+            report.row(
+                Table::Meta,
+                encoding::META_FORMAT,
+                "this format is not known",
+            );
+        }
+    }
+
+    fn see_name(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        dropped: &mut HashMap<Revision, Bytes>,
+    ) -> Result<(), String> {
+        let text = |error: crate::Error| error.message().to_owned();
+        if key < encoding::FIRST_NAME {
+            let (id, swept) = encoding::parse_swept(key, value).map_err(text)?;
+            self.swept.insert(id);
+            let history = self.histories.entry(swept.history).or_default();
+            history.swept_below = history.swept_below.max(swept.below);
+            return self.check_id(id.max(swept.history));
+        }
+        encoding::parse_name(key).map_err(text)?;
+        match encoding::parse_catalogue(value).map_err(text)? {
+            CatalogueRow::Live(row) => {
+                if self.live.insert(row.id, Live::default()).is_some() {
+                    return Err("another namespace has the same id".into());
+                }
+                self.check_id(row.id)
+            }
+            CatalogueRow::Dropped(row) => {
+                dropped.insert(row.revision, Bytes::copy_from_slice(key));
+                let history = self.histories.entry(row.history).or_default();
+                (history.is_kept, history.floor) = (true, row.floor);
+                history.expected_rows = Some(row.rows);
+                self.check_id(row.history)
+            }
+        }
+    }
+
+    fn check_id(&self, id: NamespaceId) -> Result<(), String> {
+        match id > self.namespace {
+            true => Err(format!("its id {id} was not given out yet")),
+            false => Ok(()),
+        }
+    }
+
+    fn see_meta(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        dropped: &mut HashMap<Revision, Bytes>,
+    ) -> Result<(), String> {
+        let text = |error: crate::Error| error.message().to_owned();
+        if encoding::counts_span().contains(key) {
+            let id = encoding::parse_counts_key(key).map_err(text)?;
+            let tally = encoding::parse_counts(value).map_err(text)?;
+            return self.see_tally(id, tally);
+        }
+        if encoding::dropped_span().contains(key) {
+            let revision = encoding::parse_dropped_key(key).map_err(text)?;
+            return match dropped.remove(&revision) {
+                Some(name) if value.get(8..) == Some(&name[..]) => Ok(()),
+                _ => Err("no namespace was dropped at this revision".into()),
+            };
+        }
+        if key == encoding::META_GAPS {
+            let gaps = encoding::Gaps::parse(value).map_err(text)?;
+            return match gaps.newest() > self.revision {
+                true => Err("a revision in it was not given out yet".into()),
+                false => Ok(()),
+            };
+        }
+        let numbers = [
+            encoding::META_FORMAT,
+            encoding::META_REVISION,
+            encoding::META_NAMESPACE,
+            encoding::META_FORGOTTEN,
+        ];
+        match numbers.contains(&key) {
+            true => Ok(()),
+            false => Err("this is not known".into()),
+        }
+    }
+
+    fn see_tally(&mut self, id: NamespaceId, tally: Tally) -> Result<(), String> {
+        let Some(live) = self.live.get_mut(&id) else {
+            return Err(format!("there is no namespace with the id {id}"));
+        };
+        live.tally = Some(tally);
+        let history = self.histories.entry(tally.history).or_default();
+        (history.is_kept, history.floor) = (true, tally.floor);
+        history.expected_rows = Some(tally.counts.history);
+        self.check_id(tally.history)?;
+        match tally.revision.max(tally.floor) > self.revision {
+            true => Err("its revision was not given out yet".into()),
+            false => Ok(()),
+        }
+    }
+
+    /// To whom an identity belongs.
+    pub(super) fn owner(&self, id: NamespaceId) -> Owner {
+        match self.live.get(&id) {
+            Some(live) => Owner::Live(live.tally.unwrap_or_default()),
+            None if self.swept.contains(&id) => Owner::Swept,
+            None => Owner::Unknown,
+        }
+    }
+
+    /// Notes how much data a namespace has.
+    pub(super) fn add(&mut self, id: Option<NamespaceId>, counts: Counts) {
+        if let Some(live) = id.and_then(|id| self.live.get_mut(&id)) {
+            live.found = counts;
+        }
+    }
+
+    /// How many rows are still to come, about.
+    pub(super) fn expected_rows(&self) -> u64 {
+        let tallies = self.live.values().filter_map(|live| live.tally);
+        let counts = tallies.map(|tally| tally.counts.keys + tally.counts.history);
+        counts.sum::<u64>() + 2 * self.live.len() as u64
+    }
+
+    /// Says where counts are not those of the data that was read.
+    pub(super) fn compare_counts(&self, report: &mut Report<'_>) {
+        for (id, live) in &self.live {
+            let Some(tally) = live.tally else { continue };
+            let (found, said) = (live.found, tally.counts);
+            if (found.keys, found.bytes) != (said.keys, said.bytes) {
+                report.rows(format!(
+                    "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",
+                    found.keys, found.bytes, said.keys, said.bytes
+                ));
+            }
+        }
+    }
+}

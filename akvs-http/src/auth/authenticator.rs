@@ -1,0 +1,271 @@
+//! The tokens that hold now, and who is let in by them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use akvs_core::{Code, Error, Result, Timestamp};
+use arc_swap::ArcSwap;
+
+use super::csrf;
+use super::grant::Grant;
+use super::token::{Rule, Token};
+use super::tokens::Tokens;
+
+/// Who asks, and for what, as far as it is judged by that.
+pub(crate) struct Asking<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
+    /// Whether it came over a way that only the owner of the data has.
+    pub(crate) is_owner: bool,
+}
+
+/// Judges who is let in. Open until there are tokens for the first time.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    tokens: ArcSwap<Held>,
+    changes: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Held {
+    Open,
+    Tokens(Tokens),
+}
+
+impl Gate {
+    /// A gate that these tokens open; where there are none, everybody.
+    pub(crate) fn new(tokens: Tokens) -> Gate {
+        let held = match tokens.is_empty() {
+            true => Held::Open,
+            false => Held::Tokens(tokens),
+        };
+        Gate {
+            tokens: ArcSwap::from_pointee(held),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// From here on these tokens hold, and no others. A gate that was closed does not open where there are none.
+    pub(crate) fn replace(&self, tokens: Tokens) {
+        let is_open = matches!(**self.tokens.load(), Held::Open);
+        if is_open && tokens.is_empty() {
+            return;
+        }
+        self.tokens.store(Arc::new(Held::Tokens(tokens)));
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// Whether everybody is let in.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(**self.tokens.load(), Held::Open)
+    }
+
+    /// How often other tokens came to hold.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
+    pub(crate) fn admit(
+        &self,
+        asking: &Asking<'_>,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Grant> {
+        let Asking {
+            method,
+            headers,
+            is_owner,
+        } = *asking;
+        // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
+        let changes = self.changes();
+        let held = self.tokens.load();
+        let needs_no_token = is_owner || matches!(**held, Held::Open);
+        if needs_no_token && csrf::is_foreign_change(method, headers) {
+            let text = "another site's page may change nothing here: origin and host differ";
+            return Err(Error::new(Code::Forbidden, text));
+        }
+        if is_owner {
+            return Ok(Grant::of_owner());
+        }
+        let rule = match &**held {
+            Held::Open => None,
+            Held::Tokens(tokens) => {
+                let sha256 = Token::hash(presented(headers)?);
+                Some(known(tokens, &sha256, now())?)
+            }
+        };
+        Ok(Grant::new(rule, changes))
+    }
+
+    /// What the token of this hash is now, if it still lets anybody in.
+    pub(super) fn again(&self, sha256: Option<&[u8; 32]>, now: Timestamp) -> Result<Grant> {
+        let changes = self.changes();
+        let rule = match (&**self.tokens.load(), sha256) {
+            (Held::Open, _) => None,
+            (Held::Tokens(tokens), Some(sha256)) => Some(known(tokens, sha256, now)?),
+            (Held::Tokens(_), None) => return Err(missing()),
+        };
+        Ok(Grant::new(rule, changes))
+    }
+}
+
+fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<Rule>> {
+    let Some(rule) = tokens.find(sha256) else {
+        return Err(Error::new(Code::Unauthorized, "the token is not known"));
+    };
+    if rule.expires.is_some_and(|expires| expires <= now) {
+        let text = format!("the token {:?} is past its end date", rule.name);
+        return Err(Error::new(Code::Unauthorized, text).with("token", rule.name.as_str()));
+    }
+    Ok(Arc::clone(rule))
+}
+
+fn missing() -> Error {
+    let text = "a token is needed: authorization: Bearer <token>";
+    Error::new(Code::Unauthorized, text)
+}
+
+/// The token that a request presents (RFC 6750, section 2.1).
+fn presented(headers: &HeaderMap) -> Result<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let value = values.next().ok_or_else(missing)?;
+    if values.next().is_some() {
+        let text = "there are two authorization headers";
+        return Err(Error::new(Code::Unauthorized, text));
+    }
+    let value = value.as_bytes().trim_ascii();
+    let scheme = b"bearer";
+    match value.split_at_checked(scheme.len()) {
+        Some((found, token)) if found.eq_ignore_ascii_case(scheme) => match token.split_first() {
+            Some((b' ', token)) => Ok(token.trim_ascii_start()),
+            _ => Err(missing()),
+        },
+        _ => {
+            let text = "the authorization is no bearer token: authorization: Bearer <token>";
+            Err(Error::new(Code::Unauthorized, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Right, Scope};
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn tokens(texts: &[&str]) -> Tokens {
+        let token = |text: &&str| Token {
+            name: (*text).into(),
+            sha256: Token::hash(text),
+            rights: vec![Right::Read],
+            namespaces: vec!["*".into()],
+            key_prefix: Default::default(),
+            expires: (*text == "ends")
+                .then_some(UNIX_EPOCH + Duration::from_millis(NOW.as_millis())),
+        };
+        Tokens::new(texts.iter().map(token).collect()).unwrap()
+    }
+
+    fn admit(gate: &Gate, values: &[&str], now: Timestamp) -> Result<Grant> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+        }
+        ask(gate, &headers, false, now)
+    }
+
+    fn ask(gate: &Gate, headers: &HeaderMap, is_owner: bool, now: Timestamp) -> Result<Grant> {
+        let asking = Asking {
+            method: &Method::GET,
+            headers,
+            is_owner,
+        };
+        gate.admit(&asking, || now)
+    }
+
+    #[test]
+    fn the_owner_needs_no_token_and_keeps_what_goes_on() {
+        let gate = Arc::new(Gate::new(tokens(&["a"])));
+        let owner = ask(&gate, &HeaderMap::new(), true, NOW).unwrap();
+        let mut permit = owner
+            .permit(&gate, Right::Admin, super::super::Demand::Everywhere)
+            .unwrap();
+        gate.replace(tokens(&["b"]));
+        assert!(permit.check(|| NOW).is_ok());
+        // Also where there were none before.
+        let gate = Arc::new(Gate::new(tokens(&[])));
+        let owner = ask(&gate, &HeaderMap::new(), true, NOW).unwrap();
+        let mut permit = owner
+            .permit(&gate, Right::Admin, super::super::Demand::Everywhere)
+            .unwrap();
+        gate.replace(tokens(&["a"]));
+        assert!(permit.check(|| NOW).is_ok());
+    }
+
+    #[test]
+    fn a_token_is_presented_as_rfc_6750_has_it() {
+        let gate = Gate::new(tokens(&["secret"]));
+        for good in ["Bearer secret", "bearer secret", "BEARER  secret"] {
+            assert!(admit(&gate, &[good], NOW).is_ok(), "{good}");
+        }
+        for bad in [
+            "secret",
+            "Bearer",
+            "Bearer ",
+            "Bearer\tsecret",
+            "Bearer secre",
+            "Bearer secrets",
+            "Bearer secret secret",
+            "Bearer Secret",
+            "Bearersecret",
+            "Basic secret",
+            "",
+        ] {
+            let error = admit(&gate, &[bad], NOW).expect_err(bad);
+            assert_eq!(error.code(), Code::Unauthorized, "{bad}");
+            assert!(!error.to_string().contains("secre"), "{bad}: {error}");
+        }
+        assert!(admit(&gate, &[], NOW).is_err());
+        assert!(admit(&gate, &["Bearer secret", "Bearer secret"], NOW).is_err());
+    }
+
+    #[test]
+    fn a_token_ends_to_the_millisecond() {
+        let gate = Gate::new(tokens(&["ends"]));
+        let before = Timestamp::from_millis(NOW.as_millis() - 1);
+        assert!(admit(&gate, &["Bearer ends"], before).is_ok());
+        let error = admit(&gate, &["Bearer ends"], NOW).unwrap_err();
+        assert!(error.message().contains("end date"), "{error}");
+    }
+
+    #[test]
+    fn a_gate_that_was_closed_never_opens() {
+        let gate = Gate::new(tokens(&[]));
+        assert!(admit(&gate, &[], NOW).is_ok());
+        gate.replace(tokens(&[]));
+        assert!(admit(&gate, &[], NOW).is_ok());
+        gate.replace(tokens(&["a"]));
+        assert!(admit(&gate, &[], NOW).is_err());
+        assert!(admit(&gate, &["Bearer a"], NOW).is_ok());
+        gate.replace(tokens(&["b"]));
+        assert!(admit(&gate, &["Bearer a"], NOW).is_err());
+        gate.replace(tokens(&[]));
+        assert!(admit(&gate, &["Bearer b"], NOW).is_err() && admit(&gate, &[], NOW).is_err());
+    }
+
+    #[test]
+    fn who_came_without_a_token_is_not_let_in_again_once_there_are_some() {
+        let gate = Gate::new(tokens(&[]));
+        let anyone = admit(&gate, &[], NOW).unwrap();
+        assert!(anyone.may(Right::Admin, "a", &Scope::All).is_ok());
+        assert!(gate.again(None, NOW).is_ok());
+        gate.replace(tokens(&["a"]));
+        assert!(gate.again(None, NOW).is_err());
+        assert!(gate.again(Some(&Token::hash("a")), NOW).is_ok());
+    }
+}

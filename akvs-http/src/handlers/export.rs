@@ -1,0 +1,288 @@
+//! `GET /export` and `GET /export/{namespace}`: everything, as a file that can be imported.
+//!
+//! All of it comes from one snapshot, a little at a time: neither is it ever in memory, nor does anybody who writes wait
+//! for it. What fails on the way cuts the stream off, so that the last line is missing.
+
+use std::convert::Infallible;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::engine::Limit;
+use akvs_core::{Namespace, Result, View, Views};
+use akvs_registry::Registry;
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::list;
+use crate::auth::{Demand, Grant, Permit, Right};
+use crate::request::{body, path, query};
+use crate::response::chunks::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::response::fields::NO_STORE;
+use crate::response::memory::{EncoderMemory, Held};
+use crate::response::problem;
+use crate::response::rendering::Rendering;
+use crate::state::State;
+use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+const NDJSON: &str = "application/x-ndjson";
+/// What is read at once.
+const PAGE: Limit = Limit {
+    rows: 512,
+    bytes: 128 << 10,
+};
+
+/// `GET /export` and `GET /export/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+/// The namespace that a path names; none where it is the prefix alone, without its slash.
+pub(super) fn namespace(request: &HttpRequest, prefix: &str) -> Result<Option<Namespace>> {
+    // Not `match_info`, which has decoded it.
+    let path = request.uri().path();
+    match path == prefix.trim_end_matches('/') {
+        true => Ok(None),
+        false => path::namespace_behind(prefix, path).map(Some),
+    }
+}
+
+async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    let name = namespace(request, "/export/")?;
+    match *request.method() {
+        Method::GET | Method::HEAD => export(request, state, &grant, name).await,
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
+}
+
+async fn export(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    name: Option<Namespace>,
+) -> Result<HttpResponse> {
+    query::none(request.query_string())?;
+    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
+    let permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let coding = Coding::accepted(request.headers());
+    let registry = state.registry.clone();
+    let is_head = request.method() == Method::HEAD;
+    // Before any work is done.
+    let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let encoder_memory = state.answer_memory.hold_encoder(coding.encoder_bytes())?;
+    let encoder = (Encoder::new(coding)?, encoder_memory);
+    let begin = move || Writer::begin(registry, permit, encoder, name.as_ref());
+    let writer = state.registry.blocking(begin).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(NDJSON)
+        .insert_header((VARY, "accept-encoding"))
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .insert_header(("x-content-type-options", "nosniff"));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    Ok(match is_head {
+        // Of no known length, as a GET is.
+        true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
+        false => {
+            let how = ("an export", Threads::Long);
+            let text = pieces(state, how, Some(SNAPSHOT_TIME), (writer, held));
+            response.streaming(text)
+        }
+    })
+}
+
+/// How far the file has been written.
+struct Writer {
+    registry: Registry,
+    permit: Permit,
+    /// None once it has ended.
+    encoder: Option<(Encoder, EncoderMemory)>,
+    checksum: Checksum,
+    records: u64,
+    /// Where the next namespaces are; none where only one is asked for.
+    views: Option<Views>,
+    /// The namespace that is being written, and where in it.
+    view: Option<View>,
+    start: Bytes,
+    text: Vec<u8>,
+}
+
+impl Writer {
+    /// Writes the first line.
+    fn begin(
+        registry: Registry,
+        permit: Permit,
+        encoder: (Encoder, EncoderMemory),
+        name: Option<&Namespace>,
+    ) -> Result<Writer> {
+        let mut text = Vec::new();
+        let (views, view) = match name {
+            Some(name) => {
+                let view = list::view(&registry, name)?;
+                write_section(&view, true, &mut text);
+                (None, Some(view))
+            }
+            None => {
+                let views = registry.views()?;
+                First::write_all(views.count()?, views.revision(), &mut text);
+                let view = views.after(None)?;
+                if let Some(view) = &view {
+                    write_section(view, false, &mut text);
+                }
+                (Some(views), view)
+            }
+        };
+        Ok(Writer {
+            registry,
+            permit,
+            encoder: Some(encoder),
+            checksum: Checksum::default(),
+            records: 0,
+            views,
+            view,
+            start: Bytes::new(),
+            text,
+        })
+    }
+
+    /// Writes a page of records; whether it was the last one, or how much memory it needs.
+    fn page(&mut self, held: &mut Held) -> Result<std::result::Result<bool, usize>> {
+        let Some(view) = &self.view else {
+            return Ok(Ok(true));
+        };
+        let page = view.entries(&self.start, None, PAGE, self.registry.now())?;
+        // What was read, its text, and what that is coded to.
+        let needed = PIECE_BYTES + 4 * page.read_bytes;
+        if held.grow(needed).is_err() {
+            return Ok(Err(needed));
+        }
+        for (key, entry) in &page.entries {
+            Record::write(key, entry, &mut self.text);
+        }
+        self.records += page.entries.len() as u64;
+        if let Some(next) = page.next {
+            self.start = next;
+            return Ok(Ok(false));
+        }
+        self.start = Bytes::new();
+        let name = view.info().map(|info| info.name.clone());
+        self.view = match &self.views {
+            Some(views) => views.after(name.as_ref())?,
+            None => None,
+        };
+        if let Some(view) = &self.view {
+            write_section(view, false, &mut self.text);
+        }
+        Ok(Ok(self.view.is_none()))
+    }
+}
+
+impl Source for Writer {
+    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
+        self.permit.check(|| self.registry.now())?;
+        let is_end = match self.page(held)? {
+            Ok(is_end) => is_end,
+            Err(needed) => return Ok(Piece::Needs(needed)),
+        };
+        self.checksum.update(&self.text);
+        if is_end {
+            self.checksum.write_end(self.records, &mut self.text);
+        }
+        let mut chunk = match &mut self.encoder {
+            Some((encoder, _)) => encoder.code(&self.text)?,
+            None => Vec::new(),
+        };
+        // One large record is not to be kept for by all that follow.
+        self.text = Vec::new();
+        if is_end && let Some((encoder, _memory)) = self.encoder.take() {
+            chunk.extend(encoder.finish()?);
+        }
+        held.shrink(PIECE_BYTES.max(chunk.capacity()));
+        let chunk = Rendering::from(Bytes::from(chunk));
+        Ok(match is_end {
+            true => Piece::Last(chunk),
+            false => Piece::More(chunk),
+        })
+    }
+}
+
+fn write_section(view: &View, is_first: bool, text: &mut Vec<u8>) {
+    // There is such a namespace.
+    if let Some(info) = view.info() {
+        Section::write(info, view.revision(), is_first, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix_web::http::header::HeaderMap;
+    use akvs_core::{Database, Key, MemoryEngine, Timestamp};
+    use akvs_server::{Committer, SystemClock};
+
+    use super::*;
+    use crate::auth::{Asking, Gate, Tokens};
+    use crate::response::memory::AnswerMemory;
+
+    #[test]
+    fn a_piece_for_which_there_is_no_memory_says_so_and_holds_no_thread() {
+        let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let committer = Committer::start(database, Default::default(), clock).unwrap();
+        let registry = Registry::new(committer.clone());
+        let name = Namespace::new("ns").unwrap();
+        let op = akvs_core::Action::Set {
+            value: vec![b'x'; 1 << 20].into(),
+            representation: Default::default(),
+            ttl: akvs_core::Ttl::Forever,
+        };
+        let write = registry.submit(&name, Key::new("k").unwrap(), op.into());
+        actix_web::rt::System::new().block_on(write).unwrap();
+
+        let gate = Arc::new(Gate::new(Tokens::default()));
+        let asking = Asking {
+            method: &Method::GET,
+            headers: &HeaderMap::new(),
+            is_owner: false,
+        };
+        let grant = gate.admit(&asking, Timestamp::default).unwrap();
+        let permit = grant
+            .permit(&gate, Right::Read, Demand::Everywhere)
+            .unwrap();
+        let memory = AnswerMemory::new(16 << 20);
+        let encoder = Encoder::new(Coding::Identity).unwrap();
+        let encoder = (encoder, memory.hold_encoder(0).unwrap());
+        let mut writer = Writer::begin(registry, permit, encoder, Some(&name)).unwrap();
+        let mut held = memory.hold(PIECE_BYTES).unwrap();
+        let other = memory.hold(12 << 20).unwrap();
+        let (told, piece) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            for _ in 0..2 {
+                told.send(writer.piece(&mut held)).unwrap();
+            }
+            drop(other);
+            told.send(writer.piece(&mut held)).unwrap();
+        });
+        let patience = std::time::Duration::from_secs(60);
+        for _ in 0..2 {
+            let piece = piece.recv_timeout(patience).expect("no wait").unwrap();
+            assert!(matches!(piece, Piece::Needs(bytes) if bytes > 4 << 20));
+        }
+        let piece = piece.recv_timeout(patience).unwrap().unwrap();
+        assert!(matches!(piece, Piece::More(text) | Piece::Last(text) if text.length() > 1 << 20));
+        thread.join().unwrap();
+        committer.stop().unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! `POST /get/{namespace}`: many keys at once, as they stood at one moment.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp, View};
+use serde::Serialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, MapAccess};
+use utoipa::ToSchema;
+
+use super::list;
+use crate::auth::{Grant, Right, Scope};
+use crate::request::json;
+use crate::request::json::{List, object};
+use crate::response::item::{Form, Item};
+use crate::response::memory::{Held, SMALL_BYTES};
+use crate::response::rendering::{Rendering, around_items};
+use crate::state::State;
+
+/// The most bytes of the values in one answer, as often as they stand there.
+const MAX_VALUE_BYTES: usize = 64 << 20;
+/// The memory that an answer is expected to take, until it is known.
+const HELD_BYTES: usize = 64 << 10;
+
+object! {
+    /// The body.
+    struct Asked {
+        keys: List<Name>,
+    }
+}
+
+object! {
+    /// A key in an object.
+    struct Twins {
+        key: String,
+        key64: String,
+    }
+}
+
+/// A key: text, or an object.
+#[derive(Debug)]
+struct Name(Twins);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
+        from.deserialize_any(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> de::Visitor<'de> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, or an object with key64")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Name, E> {
+        Ok(Name(Twins {
+            key: Some(text.to_owned()),
+            key64: None,
+        }))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Name, A::Error> {
+        Twins::deserialize(MapAccessDeserializer::new(map)).map(Name)
+    }
+}
+
+/// The answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Found)]
+pub(crate) struct Answer<'a> {
+    revision: u64,
+    items: Vec<Option<Item<'a>>>,
+}
+
+/// `POST /get/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let answer = async |name, asked, grant: &Grant| get(&state, grant, &name, asked).await;
+    let place = ("/get/", Right::Read);
+    json::serve(&request, &mut payload, &state, place, answer).await
+}
+
+async fn get(state: &State, grant: &Grant, name: &Namespace, asked: Asked) -> Result<HttpResponse> {
+    let keys = keys(asked)?;
+    for key in &keys {
+        grant.may(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
+    }
+    let (registry, name) = (state.registry.clone(), name.clone());
+    // Before any work is done.
+    let mut held = state.answer_memory.hold(HELD_BYTES)?;
+    // It may have to wait for a disk.
+    let found = state.registry.blocking(move || {
+        let view = list::view(&registry, &name)?;
+        let found = render(&view, &keys, registry.now(), &mut held)?;
+        held.grow(found.held_bytes())?;
+        held.shrink(found.held_bytes());
+        Ok((found, held))
+    });
+    let (found, held) = found.await?;
+    Ok(list::rendered(found, held))
+}
+
+fn keys(asked: Asked) -> Result<Vec<Key>> {
+    let keys = asked.keys.ok_or_else(|| json::invalid("keys", "missing"))?;
+    let keys = keys.whole("keys")?.into_iter().enumerate();
+    keys.map(|(index, Name(Twins { key, key64 }))| match (key, key64) {
+        (Some(text), None) => {
+            let key = Key::new(text);
+            key.map_err(|error| json::of_field(&error, &format!("keys[{index}]")))
+        }
+        (key, key64) => json::key(&format!("keys[{index}]"), key, key64),
+    })
+    .collect()
+}
+
+/// What a view has of these keys, as JSON. A key that is asked for several times is read and held once.
+fn render(view: &View, keys: &[Key], now: Timestamp, held: &mut Held) -> Result<Rendering> {
+    let (head, tail) = around_items(&Answer {
+        revision: view.revision().get(),
+        items: Vec::new(),
+    });
+    let mut found: HashMap<&Key, (usize, Rendering)> = HashMap::new();
+    let (mut value_bytes, mut held_bytes) = (0, 0);
+    for key in keys {
+        if let Some((size, _)) = found.get(key) {
+            value_bytes += size;
+            check(value_bytes)?;
+            continue;
+        }
+        let mut size = 0;
+        let mut item = Rendering::default();
+        let mut read = view.find(key.as_bytes(), SMALL_BYTES, now)?;
+        if let Some(bytes) = read.as_ref().and_then(|found| found.left_bytes) {
+            // Before it is read.
+            check(value_bytes + bytes)?;
+            held.grow(held_bytes + bytes)?;
+            read = view.find(key.as_bytes(), usize::MAX, now)?;
+        }
+        match read.map(|found| found.entry) {
+            Some(entry) => {
+                size = entry.value.len();
+                value_bytes += size;
+                check(value_bytes)?;
+                item.item(key, &entry, size as u64, Some(Form::of(&entry.value)));
+            }
+            None => item.push(b"null"),
+        }
+        held_bytes += item.held_bytes();
+        held.grow(held_bytes)?;
+        found.insert(key, (size, item));
+    }
+    let mut answer = Rendering::default();
+    answer.push(&head);
+    for (index, key) in keys.iter().enumerate() {
+        if index > 0 {
+            answer.push(b",");
+        }
+        if let Some((_, item)) = found.get(key) {
+            answer.append(item);
+        }
+    }
+    answer.push(&tail);
+    Ok(answer)
+}
+
+/// Refuses values that have too many bytes together.
+fn check(value_bytes: usize) -> Result<()> {
+    if value_bytes <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    let text = format!(
+        "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
+    );
+    Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES))
+}

@@ -1,0 +1,176 @@
+//! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: takes in a file that was exported.
+//!
+//! The body is read, checked and stored a little at a time. What was stored stays, also where the file turns out to be
+//! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it
+//! likes for the whole body, but not for a part of it.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Error, Namespace, Result};
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::export;
+use super::list;
+use crate::auth::{Demand, Grant, Right};
+use crate::request::body::Reserved;
+use crate::request::{body, query};
+use crate::response::problem;
+use crate::state::State;
+use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then, Wanted};
+use crate::transport::connection::Presence;
+
+const ALLOW: &str = "POST, OPTIONS";
+
+/// `POST /import` and `POST /import/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let response = answer(&request, &mut payload, &state).await;
+    body::discard(&request, &mut payload).await;
+    response.unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    let name = export::namespace(request, "/import/")?;
+    match *request.method() {
+        Method::POST => import(request, payload, state, &grant, name).await,
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
+}
+
+async fn import(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+    grant: &Grant,
+    name: Option<Namespace>,
+) -> Result<HttpResponse> {
+    let mode = query::of_import(request.query_string())?;
+    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
+    let mut permits = vec![grant.permit(&state.gate, Right::Write, demand.clone())?];
+    if mode != Mode::Merge {
+        // Which keys are there decides what is done, and is told.
+        grant.may_depend_on_what_is_there("a mode other than merge")?;
+        permits.push(grant.permit(&state.gate, Right::Read, demand.clone())?);
+    }
+    let admin = grant.permit(&state.gate, Right::Admin, demand);
+    let coding = Coding::of_body(request.headers())?;
+    let patience = state.value_limits.timeout();
+    let presence = request.conn_data::<Presence>().cloned();
+    let wanted = Wanted::new(state.registry.clone(), permits, presence);
+    let reader = Reader::new(coding, state.value_limits, state.body_memory.limit())?;
+    let mut memory = state.body_memory.reserve(request.version());
+    // Before anything of the body is read: a decoder takes memory at once.
+    memory.resize(reader.bytes())?;
+    let import = Import {
+        request,
+        state,
+        reader: Some(reader),
+        importer: Importer::new(
+            state.registry.clone(),
+            (mode, name),
+            (grant.clone(), admin),
+            (wanted.clone(), patience),
+        ),
+        wanted,
+        memory,
+    };
+    import.run(payload).await
+}
+
+/// An import that goes on.
+struct Import<'a> {
+    request: &'a HttpRequest,
+    state: &'a State,
+    /// Elsewhere while it reads.
+    reader: Option<Reader>,
+    importer: Importer,
+    wanted: Wanted,
+    memory: Reserved<'a>,
+}
+
+impl Import<'_> {
+    async fn run(mut self, payload: &mut web::Payload) -> Result<HttpResponse> {
+        let mut done = self.receive(payload).await;
+        if done.is_ok() {
+            done = self.importer.finish().await;
+        }
+        // What is under way is to be told too.
+        let settled = self.importer.settle().await;
+        let report = self.importer.report();
+        match done.and(settled) {
+            Ok(()) => Ok(list::json(report.document())),
+            Err(error) => report.explain(error),
+        }
+    }
+
+    /// Reads the whole body, up to its right end.
+    async fn receive(&mut self, payload: &mut web::Payload) -> Result<()> {
+        while let Some(chunk) = self.chunk(payload).await? {
+            self.read(Some(chunk)).await?;
+        }
+        self.read(None).await
+    }
+
+    /// What comes next of the body.
+    async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
+        let timeout = self.state.value_limits.timeout();
+        let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
+            let text = format!("nothing more of the body came within {timeout:?}");
+            let error = Error::new(Code::InvalidRequest, text);
+            return Err(error.with("setting", "limits.request_timeout"));
+        };
+        chunk
+            .transpose()
+            .map_err(|error| body::broken(self.request, &error))
+    }
+
+    /// Reads and stores what came, or checks that it was all.
+    async fn read(&mut self, chunk: Option<Bytes>) -> Result<()> {
+        let is_end = chunk.is_none();
+        let mut came = Some(chunk);
+        loop {
+            self.wanted.check()?;
+            let (reader, chunk) = (self.reader.take(), came.take());
+            let mut reader =
+                reader.ok_or_else(|| Error::new(Code::Storage, "it was broken off"))?;
+            let (reader, step) = self
+                .state
+                .registry
+                .blocking(move || {
+                    match chunk {
+                        Some(Some(chunk)) => reader.push(chunk),
+                        Some(None) => return Ok(reader.finish()).map(|step| (reader, step)),
+                        None => {}
+                    }
+                    let step = reader.step();
+                    Ok((reader, step))
+                })
+                .await?;
+            let records: usize = step.records.iter().map(Record::bytes).sum();
+            // Those of the step before may still be on their way to the store.
+            let held = reader.bytes() + records + self.importer.bytes();
+            self.memory.resize(held)?;
+            let (whole, lines) = (reader.check(), reader.lines());
+            self.reader = Some(reader);
+            self.importer.set(step.records, step.errors).await?;
+            self.importer.report().errors.check(lines)?;
+            match step.then {
+                Then::More if is_end => return whole,
+                Then::More => return Ok(()),
+                Then::GoOn => {}
+                Then::First(first) => self.importer.begin(first).await?,
+                Then::Section(section) => self.importer.enter(section).await?,
+                Then::Fail(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! `/kv/{namespace}/{key}`: the original surface, and the way every value takes. Shorter paths are handed on.
+
+use std::borrow::Cow;
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{
+    Action, Code, Condition, Error, Found, Key, Namespace, Op, Outcome, Result, Timestamp, Ttl,
+    apply,
+};
+use bytes::Bytes;
+
+use super::{long_poll, namespaces};
+use crate::auth::{Grant, Right, Scope};
+use crate::request::conditions::{Part, Reading};
+use crate::request::path;
+use crate::request::path::KeyPath;
+use crate::request::query;
+use crate::request::query::{Params, Verb};
+use crate::request::{body, conditions};
+use crate::response::memory::{Held, SLICE_BYTES, SMALL_BYTES};
+use crate::response::{headers, problem};
+use crate::state::State;
+
+const ALLOW: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// Serves a path below `/kv/`; any other is 404.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    let response = match answer(&request, &mut payload, &state).await {
+        Ok(response) => response,
+        Err(error) => problem::respond(&request, &error),
+    };
+    body::discard(&request, &mut payload).await;
+    response
+}
+
+async fn answer(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    // Not `match_info`, which has decoded it.
+    let path = request.uri().path();
+    let Some(rest) = path.strip_prefix("/kv/") else {
+        if path == "/kv" {
+            return namespaces::list(request, state, grant).await;
+        }
+        return Err(path::no_such_path("there is no such path"));
+    };
+    if let Some(name) = path::parse_namespace(rest) {
+        return namespaces::answer(request, payload, state, &grant, &name?).await;
+    }
+    let path = path::parse(rest)?;
+    let may = |right| grant.may(right, &path.namespace, &Scope::Key(&path.key));
+    match *request.method() {
+        Method::GET | Method::HEAD => {
+            may(Right::Read)?;
+            get(request, state, &grant, path).await
+        }
+        Method::POST => {
+            may(Right::Write)?;
+            post(request, payload, state, &grant, path).await
+        }
+        Method::DELETE => {
+            may(Right::Write)?;
+            delete(request, state, &grant, path).await
+        }
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
+}
+
+async fn get(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    path: KeyPath<'_>,
+) -> Result<HttpResponse> {
+    let mut found = peek(state, &path, SMALL_BYTES).await?;
+    let headers = request.headers();
+    let wait = conditions::wait(headers);
+    if let Some(wait) = wait
+        && reading(request, state, &found)? == Reading::Unchanged
+    {
+        found = long_poll::until_changed(headers, state, grant, &path, wait).await?;
+    }
+    let mut response = read(request, state, &path, found).await?;
+    if let Some(wait) = wait {
+        let applied = format!("wait={}", wait.as_secs());
+        if let Ok(applied) = HeaderValue::try_from(applied) {
+            response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+        }
+    }
+    Ok(response)
+}
+
+async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<Found> {
+    let KeyPath { namespace, key } = path;
+    state.registry.peek(namespace, key, most).await
+}
+
+/// The answer to a reader of an entry: all of it, a part, or that nothing has changed. A large value is read only where
+/// it is needed, once there is memory for it.
+async fn read(
+    request: &HttpRequest,
+    state: &State,
+    path: &KeyPath<'_>,
+    mut found: Found,
+) -> Result<HttpResponse> {
+    let mut held: Option<Held> = None;
+    loop {
+        let part = match reading(request, state, &found)? {
+            Reading::Unchanged => return Ok(headers::unchanged(&found.entry)),
+            Reading::Value(part) => part,
+        };
+        let Some(bytes) = found.left_bytes else {
+            let mut response = headers::entry(found.entry, part);
+            if let Some(held) = held {
+                response.extensions_mut().insert(held);
+            }
+            return Ok(response);
+        };
+        if part == Part::Outside {
+            return Ok(headers::outside(&found.entry, bytes));
+        }
+        if *request.method() == Method::HEAD {
+            return Ok(headers::head(found.entry, bytes));
+        }
+        match &mut held {
+            Some(held) => held.grow(bytes + SLICE_BYTES)?,
+            None => held = Some(state.answer_memory.hold(bytes + SLICE_BYTES)?),
+        }
+        // Another one may be there by now, which may be larger.
+        found = peek(state, path, bytes).await?;
+    }
+}
+
+fn reading(request: &HttpRequest, state: &State, found: &Found) -> Result<Reading> {
+    let now = || state.registry.now();
+    conditions::of_read(request.method(), request.headers(), found, now)
+}
+
+async fn post(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+    grant: &Grant,
+    path: KeyPath<'_>,
+) -> Result<HttpResponse> {
+    let Params { verb, ttl } = query::of_post(request.query_string())?;
+    let headers = request.headers();
+    let condition = conditions::of_write(headers, || state.registry.now())?;
+    may_depend(grant, verb, &condition)?;
+    let representation = headers::representation(request)?;
+    let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
+    let renewed = state.renew(grant)?;
+    let grant = renewed.as_ref().unwrap_or(grant);
+    if renewed.is_some() {
+        grant.may(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
+        may_depend(grant, verb, &condition)?;
+    }
+    let action = match verb {
+        Verb::Set => Action::Set {
+            value,
+            representation,
+            ttl,
+        },
+        Verb::Add => Action::Add {
+            by: operand(&value)?,
+            ttl,
+        },
+        Verb::Append => Action::Append {
+            value,
+            max_bytes: state.value_limits.max_bytes(),
+            ttl,
+        },
+        Verb::Touch if value.is_empty() => Action::Touch { ttl },
+        Verb::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
+    };
+    let KeyPath { namespace, key } = path;
+    let outcome = submit(state, &namespace, key, Op::from(action).on(condition)).await;
+    let outcome = outcome.map_err(|error| {
+        let error = state.value_limits.explain(error);
+        grant.withhold(conditions::explain(error, headers), &namespace)
+    })?;
+    if !grant.reads() {
+        let has_own_deadline = ttl != Ttl::Keep;
+        return Ok(headers::unseen(
+            HttpResponse::Created(),
+            "Created",
+            outcome,
+            has_own_deadline,
+        ));
+    }
+    let sum = |outcome: &Outcome| {
+        let entry = outcome.entry.as_ref();
+        entry.map(|entry| entry.value.clone()).unwrap_or_default()
+    };
+    Ok(match verb {
+        Verb::Set => headers::outcome(HttpResponse::Created(), "Created", &outcome),
+        Verb::Add => headers::outcome(HttpResponse::Ok(), sum(&outcome), &outcome),
+        Verb::Append | Verb::Touch => headers::outcome(HttpResponse::Ok(), "OK", &outcome),
+    })
+}
+
+/// Refuses what is done by what is there to a token that may not read it.
+fn may_depend(grant: &Grant, verb: Verb, condition: &Condition) -> Result<()> {
+    if *condition != Condition::None {
+        grant.may_depend_on_what_is_there("a condition")?;
+    }
+    let op = match verb {
+        Verb::Set => return Ok(()),
+        Verb::Add => "op=add",
+        Verb::Append => "op=append",
+        Verb::Touch => "op=touch",
+    };
+    grant.may_depend_on_what_is_there(op)
+}
+
+/// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
+fn operand(body: &[u8]) -> Result<i64> {
+    let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
+        let text = "the body of op=add is no integer from -2^63 to 2^63-1";
+        Error::new(Code::InvalidRequest, text)
+    })
+}
+
+async fn delete(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    path: KeyPath<'_>,
+) -> Result<HttpResponse> {
+    query::none(request.query_string())?;
+    let headers = request.headers();
+    let condition = conditions::of_write(headers, || state.registry.now())?;
+    may_depend(grant, Verb::Set, &condition)?;
+    let op = Op::delete().on(condition);
+    // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
+    let outcome = match state.registry.existing(&path.namespace)? {
+        Some(_) => submit(state, &path.namespace, path.key, op).await,
+        None => apply(op, None, Timestamp::default()).map(|_| Outcome::default()),
+    };
+    let outcome = outcome.map_err(|error| conditions::explain(error, headers))?;
+    if !grant.reads() {
+        let untold = Outcome::default();
+        return Ok(headers::unseen(HttpResponse::Ok(), "OK", untold, false));
+    }
+    Ok(headers::outcome(HttpResponse::Ok(), "OK", &outcome))
+}
+
+async fn submit(state: &State, namespace: &str, key: Cow<'_, [u8]>, op: Op) -> Result<Outcome> {
+    let namespace = Namespace::new(namespace)?;
+    let key = Key::new(Bytes::from(key.into_owned()))?;
+    state.registry.submit(&namespace, key, op).await
+}

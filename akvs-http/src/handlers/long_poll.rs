@@ -1,0 +1,77 @@
+//! `Prefer: wait=N` on a read: the answer comes when the key changes.
+
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use actix_web::http::header::HeaderMap;
+use akvs_core::{Found, Key, Namespace, Result};
+use akvs_server::{Filter, Start, Step, Watch, WatchOptions};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use tokio::time::Sleep;
+
+use crate::auth::{Demand, Grant, Permit, Right};
+use crate::request::conditions;
+use crate::request::path::KeyPath;
+use crate::response::memory::SMALL_BYTES;
+use crate::state::State;
+
+/// Waits until a key is no longer what the reader has, for as long as it likes or until the server stops; what there
+/// is then, or the error `not_found`.
+pub(super) async fn until_changed(
+    headers: &HeaderMap,
+    state: &State,
+    grant: &Grant,
+    path: &KeyPath<'_>,
+    wait: Duration,
+) -> Result<Found> {
+    let key = Key::new(Bytes::copy_from_slice(&path.key))?;
+    let name = Namespace::new(&path.namespace)?;
+    let demand = Demand::Key(name.clone(), key.clone());
+    let mut permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let options = WatchOptions {
+        filter: Filter::Key(key),
+        start: Start::Now,
+        values: false,
+    };
+    let mut time = pin!(tokio::time::sleep(wait));
+    let mut watch = state.registry.watch(&name, options).await?;
+    loop {
+        // Only now: what changes from here on the watch tells.
+        let found = state
+            .registry
+            .peek(&path.namespace, &path.key, SMALL_BYTES)
+            .await?;
+        // It may have been a long time.
+        permit.check(|| state.registry.now())?;
+        if !conditions::is_unchanged(headers, found.entry.revision)? {
+            return Ok(found);
+        }
+        match next(&mut watch, time.as_mut(), &mut permit, state).await? {
+            Some(Step::Changed { .. } | Step::Entry(_) | Step::Synced(_)) => {}
+            None | Some(Step::Reset(_)) => {
+                permit.check(|| state.registry.now())?;
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// What the watch tells next; none where the time is over or the server stops. The right is looked at again with each
+/// heartbeat, so that a token that has ended holds no connection.
+async fn next(
+    watch: &mut Watch,
+    mut time: Pin<&mut Sleep>,
+    permit: &mut Permit,
+    state: &State,
+) -> Result<Option<Step>> {
+    loop {
+        let beat = pin!(tokio::time::sleep(state.heartbeat));
+        match select(watch.next(), select(time.as_mut(), beat)).await {
+            Either::Left((step, _)) => return step.transpose(),
+            Either::Right((Either::Left(_), _)) => return Ok(None),
+            Either::Right((Either::Right(_), _)) => permit.check(|| state.registry.now())?,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! `GET /metrics`: what is counted, as text for Prometheus.
+
+use std::cmp::Reverse;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, CACHE_CONTROL, VARY};
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Counts, Error, Namespace, Result};
+use akvs_registry::Registry;
+use akvs_server::Stats;
+
+use crate::auth::{Grant, Right};
+use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
+use crate::request::body;
+use crate::response::problem;
+use crate::state::State;
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+/// So many namespaces are looked at at once.
+const PAGE: usize = 1_000;
+
+/// `GET /metrics`, for who may read something.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    match *request.method() {
+        Method::GET | Method::HEAD => {}
+        _ => return Ok(problem::other_method(request, ALLOW)),
+    }
+    grant.has(Right::Read)?;
+    let accept = request.headers().get(ACCEPT);
+    let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
+    // Counting the namespaces may have to wait for a disk.
+    let registry = state.registry.clone();
+    let text = registry.blocking(move || {
+        let text = Page::new(families(&state, &grant), format).text();
+        text.map_err(|error| {
+            let failed = "the metrics could not be gathered";
+            Error::new(Code::Unavailable, failed).because(error)
+        })
+    });
+    let text = text.await?;
+    Ok(HttpResponse::Ok()
+        .content_type(format.media_type())
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((VARY, "accept"))
+        .body(text))
+}
+
+/// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
+/// a whole.
+fn families(state: &State, grant: &Grant) -> Vec<Family> {
+    let about = state.about;
+    let labels = [
+        ("version", about.version.into()),
+        ("commit", about.commit.into()),
+    ];
+    let help = "1, with what was built.";
+    let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
+    let mut families = vec![build];
+    if grant.may_everywhere(Right::Read).is_err() {
+        match readable(&state.registry, grant) {
+            Ok(told) => families.extend(largest(&told)),
+            Err(error) => log::warn!("the namespaces were not counted: {error}"),
+        }
+        return families;
+    }
+    families.extend(requests(state));
+    families.extend(writer(&state.registry.stats()));
+    families.extend(store(state));
+    families.extend(namespaces(state));
+    families.extend(state.metrics.process.families());
+    families
+}
+
+fn requests(state: &State) -> Vec<Family> {
+    let requests = state.metrics.requests();
+    let connections = state.metrics.connections().count();
+    let answered = requests.answered().fold(
+        Family::new(
+            "akvs_http_requests",
+            "Answered requests. What was refused as no HTTP before it had a route is not among them.",
+            Kind::Counter,
+        ),
+        |family, ([route, method, status], count)| {
+            let labels = [
+                ("route", route.into()),
+                ("method", method.into()),
+                ("status", status.into()),
+            ];
+            family.with(labels, Value::Whole(count))
+        },
+    );
+    let took = requests.nanos().fold(
+        Family::new(
+            "akvs_http_request_duration_seconds",
+            "From the head of a request to the head of its answer: receiving the body and committing included, sending \
+             the body of the answer not. Those who are ready to wait for a change are the route long_poll.",
+            Kind::Histogram,
+        ),
+        |family, (route, nanos)| {
+            family.with([("route", route.into())], Value::Nanos(nanos.clone()))
+        },
+    );
+    vec![
+        answered,
+        took,
+        gauge(
+            "akvs_http_requests_in_flight",
+            "Requests that are being answered, this one included; not those whose answer is being sent.",
+            requests.in_flight(),
+        ),
+        counter(
+            "akvs_http_requests_abandoned",
+            "Requests whose client went away before they were answered.",
+            requests.abandoned,
+        ),
+        gauge(
+            "akvs_http_connections",
+            "Open connections over which something was sent.",
+            connections,
+        ),
+        counter(
+            "akvs_http_request_body_bytes",
+            "Bytes of request bodies, as announced by Content-Length.",
+            requests.received_bytes,
+        ),
+        counter(
+            "akvs_http_response_body_bytes",
+            "Bytes of the bodies of answers, but for those that are streamed.",
+            requests.sent_bytes,
+        ),
+    ]
+}
+
+fn writer(stats: &Stats) -> Vec<Family> {
+    let histogram = |name, help, value| Family::one(name, help, Kind::Histogram, value);
+    vec![
+        gauge(
+            "akvs_queued_writes",
+            "Writes that wait for a commit or are in one.",
+            stats.queued_writes,
+        ),
+        gauge(
+            "akvs_queued_bytes",
+            "Bytes of their keys and values.",
+            stats.queued_bytes,
+        ),
+        counter(
+            "akvs_commits",
+            "Commits that wrote what clients asked for; what the server does on its own is not among them.",
+            stats.commit_requests.count(),
+        ),
+        counter(
+            "akvs_commits_failed",
+            "Commits that failed. No write is taken after one.",
+            stats.failed_commits,
+        ),
+        histogram(
+            "akvs_commit_writes",
+            "Writes that were answered by one commit.",
+            Value::Sizes(stats.commit_requests.clone()),
+        ),
+        histogram(
+            "akvs_commit_duration_seconds",
+            "From judging the first write of a commit until all of them could be answered.",
+            Value::Nanos(stats.commit_nanos.clone()),
+        ),
+        histogram(
+            "akvs_fsync_duration_seconds",
+            "Until what was to be durable was on disk: of a commit that syncs, from handing it to the storage engine \
+             on, which writes and syncs in one step; else of the sync alone.",
+            Value::Nanos(stats.sync_nanos.clone()),
+        ),
+        gauge(
+            "akvs_watchers",
+            "Those who watch or long-poll now.",
+            stats.watchers,
+        ),
+        counter(
+            "akvs_expired_keys",
+            "Keys that were taken out after their deadline.",
+            stats.expired_keys,
+        ),
+        counter(
+            "akvs_history_trimmed_changes",
+            "Changes that are no longer in a history, because it was full.",
+            stats.trimmed_changes,
+        ),
+    ]
+}
+
+fn store(state: &State) -> Vec<Family> {
+    let cache = state.registry.cache_stats();
+    let mut families = vec![
+        counter(
+            "akvs_cache_hits",
+            "Look-ups that found an entry in the cache, those of writes included.",
+            cache.hits,
+        ),
+        counter(
+            "akvs_cache_misses",
+            "Look-ups that did not, those of keys that do not exist included.",
+            cache.misses,
+        ),
+        gauge("akvs_cache_entries", "Entries in the cache.", cache.entries),
+        gauge("akvs_cache_bytes", "What they take, about.", cache.bytes),
+        gauge(
+            "akvs_cache_max_bytes",
+            "The most that the cache holds.",
+            cache.max_bytes,
+        ),
+        gauge(
+            "akvs_open_namespaces",
+            "Namespaces that were used lately, and are kept open.",
+            state.registry.open_servers() as u64,
+        ),
+    ];
+    match state.registry.stored_bytes() {
+        Ok(bytes) => families.push(gauge(
+            "akvs_stored_bytes",
+            "What the data takes, about.",
+            bytes,
+        )),
+        Err(error) => log::warn!("the size of the store is not known: {error}"),
+    }
+    families
+}
+
+/// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
+/// all would tell of the others.
+fn readable(registry: &Registry, grant: &Grant) -> Result<Vec<(Namespace, Counts)>> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = registry.list(after.as_ref(), PAGE)?;
+        let is_end = page.len() < PAGE;
+        after = page.last().map(|info| info.name.clone());
+        let told = page
+            .into_iter()
+            .filter(|info| grant.reads_all_of(info.name.as_str()));
+        found.extend(told.map(|info| (info.name, info.counts)));
+        found.sort_by_key(|(_, counts)| Reverse(counts.bytes));
+        found.truncate(NAMED);
+        if is_end {
+            return Ok(found);
+        }
+    }
+}
+
+/// The keys and bytes of these namespaces.
+fn largest(told: &[(Namespace, Counts)]) -> Vec<Family> {
+    let keys = "Keys of a namespace, one of the 100 with the most bytes; those past their deadline until they are \
+                taken out.";
+    let bytes = "Bytes of keys and values of a namespace, one of the 100 with the most.";
+    let mut keys = Family::new("akvs_namespace_keys", keys, Kind::Gauge);
+    let mut bytes = Family::new("akvs_namespace_bytes", bytes, Kind::Gauge);
+    for (name, counts) in told {
+        let label = || [("namespace", name.as_str().to_owned().into())];
+        keys = keys.with(label(), Value::Whole(counts.keys));
+        bytes = bytes.with(label(), Value::Whole(counts.bytes));
+    }
+    vec![keys, bytes]
+}
+
+fn namespaces(state: &State) -> Vec<Family> {
+    let census = match state.metrics.census.get(&state.registry) {
+        Ok(census) => census,
+        Err(error) => {
+            log::warn!("the namespaces were not counted: {error}");
+            return Vec::new();
+        }
+    };
+    let counts = census.counts;
+    let mut families = vec![
+        gauge(
+            "akvs_namespaces",
+            "Namespaces that there are.",
+            census.namespaces,
+        ),
+        gauge("akvs_keys", "Keys of all namespaces.", counts.keys),
+        gauge(
+            "akvs_bytes",
+            "Bytes of keys and values of all namespaces.",
+            counts.bytes,
+        ),
+        gauge(
+            "akvs_history_changes",
+            "Changes in the histories of all namespaces.",
+            counts.history,
+        ),
+    ];
+    families.extend(largest(&census.largest));
+    families
+}
+
+fn gauge(name: &'static str, help: &'static str, number: u64) -> Family {
+    Family::one(name, help, Kind::Gauge, Value::Whole(number))
+}
+
+fn counter(name: &'static str, help: &'static str, number: u64) -> Family {
+    Family::one(name, help, Kind::Counter, Value::Whole(number))
+}

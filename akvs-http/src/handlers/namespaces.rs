@@ -1,0 +1,197 @@
+//! `/kv` and `/kv/{namespace}`: which namespaces there are, and what is done to one as a whole.
+
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::engine::{Limit, Span};
+use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
+use akvs_registry::Registry;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{list, settings};
+use crate::auth::{Demand, Grant, Permit, Right, Scope};
+use crate::request::cursor;
+use crate::request::cursor::{Kind, Listing};
+use crate::request::path;
+use crate::request::query;
+use crate::request::query::{NamespacesParams, Removal};
+use crate::response::{headers, problem};
+use crate::state::State;
+
+const ALLOW_LIST: &str = "GET, HEAD, OPTIONS";
+const ALLOW: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+/// So many namespaces are looked at at once where not all of them may be told.
+const HIDDEN_PAGE: usize = 1_000;
+/// So much is deleted at once when a prefix is.
+const DELETE_PAGE: Limit = Limit {
+    rows: 500,
+    bytes: 1 << 20,
+};
+
+/// Answers what is asked of `/kv`.
+pub(super) async fn list(
+    request: &HttpRequest,
+    state: &State,
+    grant: Grant,
+) -> Result<HttpResponse> {
+    match *request.method() {
+        Method::GET | Method::HEAD => {
+            grant.has(Right::Read)?;
+            let params = query::of_namespaces(request.query_string())?;
+            let registry = state.registry.clone();
+            let body = state
+                .registry
+                .blocking(move || document(&registry, &params, &grant))
+                .await?;
+            Ok(list::json(body.to_string()))
+        }
+        _ => Ok(problem::other_method(request, ALLOW_LIST)),
+    }
+}
+
+/// Answers what is asked of `/kv/{namespace}`.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+    grant: &Grant,
+    name: &str,
+) -> Result<HttpResponse> {
+    let name = Namespace::new(name)?;
+    let may = |right, scope| grant.may(right, name.as_str(), &scope);
+    match *request.method() {
+        Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
+        Method::PUT | Method::PATCH => {
+            settings::change(request, payload, state, grant, &name).await
+        }
+        Method::DELETE => match query::of_removal(request.query_string(), name.as_str())? {
+            Removal::Namespace => {
+                may(Right::Admin, Scope::All)?;
+                drop_namespace(state, &name).await
+            }
+            Removal::Prefix(prefix) => {
+                may(Right::Write, Scope::Prefix(&prefix))?;
+                // The answer counts them.
+                grant.may_depend_on_what_is_there("deleting a prefix")?;
+                let demand = Demand::Prefix(name.clone(), prefix.clone());
+                let permits = [Right::Write, Right::Read]
+                    .map(|right| grant.permit(&state.gate, right, demand.clone()));
+                let [write, read] = permits;
+                delete_prefix(&state.registry, [write?, read?], &name, prefix).await
+            }
+        },
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
+}
+
+fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Result<Value> {
+    let prefix = &params.prefix;
+    let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
+    let mut found = Vec::new();
+    let mut after = match &params.cursor {
+        Some(cursor) => {
+            let position = listing.position(cursor)?;
+            let name = Namespace::check(&position).map_err(|_| cursor::malformed())?;
+            if !name.starts_with(prefix) {
+                return Err(cursor::malformed());
+            }
+            Some(Namespace::new(name)?)
+        }
+        None if prefix.is_empty() => None,
+        // It may be a name itself, and is the first one then.
+        None => {
+            let first = Namespace::new(prefix)?;
+            found.extend(registry.view(&first)?.info().cloned());
+            Some(first)
+        }
+    };
+    let is_told = |info: &NamespaceInfo| grant.sees(info.name.as_str());
+    found.retain(is_told);
+    let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
+    // One more, to see whether this is the end.
+    while found.len() <= params.limit {
+        let wanted = match grant.sees_all() {
+            true => params.limit + 1 - found.len(),
+            false => HIDDEN_PAGE,
+        };
+        let behind = registry.list(after.as_ref(), wanted)?;
+        let is_end = behind.len() < wanted || !behind.iter().all(with_prefix);
+        after = behind.last().map(|info| info.name.clone());
+        found.extend(behind.into_iter().take_while(with_prefix).filter(is_told));
+        if is_end {
+            break;
+        }
+    }
+    let is_end = found.len() <= params.limit;
+    found.truncate(params.limit);
+    let last = found.last().filter(|_| !is_end);
+    let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
+    let told = found
+        .iter()
+        .map(|info| match grant.reads_all_of(info.name.as_str()) {
+            true => tell(info),
+            false => json!({"name": info.name.as_str()}),
+        });
+    let told: Vec<Value> = told.collect();
+    Ok(json!({"namespaces": told, "cursor": cursor}))
+}
+
+fn tell(info: &NamespaceInfo) -> Value {
+    json!({
+        "name": info.name.as_str(),
+        "keys": info.counts.keys,
+        "bytes": info.counts.bytes,
+        "revision": info.revision.get(),
+        "created": headers::date_time(info.created),
+        "settings": settings::told(&info.settings),
+    })
+}
+
+/// `DELETE /kv/{namespace}?confirm={namespace}`.
+async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse> {
+    if !state.registry.drop_namespace(name.as_str()).await? {
+        return Err(path::no_such_namespace());
+    }
+    Ok(HttpResponse::Ok().content_type(problem::TEXT).body("OK"))
+}
+
+/// `DELETE /kv/{namespace}?prefix=`: page by page, each of which is one change, for as long as the rights hold. What is
+/// written meanwhile may stay.
+async fn delete_prefix(
+    registry: &Registry,
+    mut permits: [Permit; 2],
+    name: &Namespace,
+    prefix: Bytes,
+) -> Result<HttpResponse> {
+    let Span { mut start, end } = Span::prefix(prefix);
+    let mut deleted = 0;
+    let mut is_first = true;
+    loop {
+        for permit in &mut permits {
+            let holds = permit.check(|| registry.now());
+            holds.map_err(|error| error.with("deleted", deleted))?;
+        }
+        let (registry_of_page, name_of_page, end) = (registry.clone(), name.clone(), end.clone());
+        let from = start.clone();
+        let page = move || {
+            let view = match is_first {
+                true => list::view(&registry_of_page, &name_of_page)?,
+                // Where it is dropped meanwhile, nothing is left to be deleted.
+                false => registry_of_page.view(&name_of_page)?,
+            };
+            let page = view.entries(&from, end.as_deref(), DELETE_PAGE, registry_of_page.now())?;
+            let keys = page.entries.into_iter().map(|(key, _)| key);
+            Ok((keys.collect::<Vec<Key>>(), page.next))
+        };
+        let (keys, next) = registry.blocking(page).await?;
+        if !keys.is_empty() {
+            let ops = keys.into_iter().map(|key| (key, Op::delete())).collect();
+            let outcomes = registry.transact(name, Txn::new(Vec::new(), ops)?).await?;
+            let existed = |outcome: &&Outcome| outcome.existed;
+            deleted += outcomes.iter().filter(existed).count();
+        }
+        let Some(next) = next else { break };
+        (start, is_first) = (next, false);
+    }
+    Ok(list::json(json!({"deleted": deleted}).to_string()))
+}

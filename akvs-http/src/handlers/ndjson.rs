@@ -1,0 +1,129 @@
+//! The whole of a list, an item a line, from one snapshot.
+//!
+//! It reads a little, sends it, and reads on when that is taken: neither is the list ever in memory, nor does anybody
+//! who writes wait for it. What fails on the way cuts the stream off, so that nobody takes a part for the whole.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use actix_web::http::Method;
+use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
+use actix_web::{HttpRequest, HttpResponse};
+use akvs_core::engine::Limit;
+use akvs_core::{Namespace, Result, View};
+use akvs_registry::Registry;
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::list::{self, Range};
+use crate::auth::Permit;
+use crate::request::query::ListParams;
+use crate::response::chunks::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::response::item::Form;
+use crate::response::memory::Held;
+use crate::response::rendering::Rendering;
+use crate::state::State;
+
+/// The media type.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+/// What is read at once.
+const PAGE: Limit = Limit {
+    rows: 512,
+    bytes: 128 << 10,
+};
+
+/// Whether the client asks for lines, and does not like a document better.
+pub(super) fn is_wanted(request: &HttpRequest) -> bool {
+    if !request.headers().contains_key(ACCEPT) {
+        return false;
+    }
+    let Ok(accept) = Accept::parse(request) else {
+        return false;
+    };
+    let quality = |name: &str| {
+        let listed = accept
+            .iter()
+            .filter(|range| range.item.essence_str() == name);
+        listed.map(|range| range.quality).max()
+    };
+    let lines = quality(NDJSON).filter(|quality| *quality > Quality::ZERO);
+    lines.is_some() && lines >= quality("application/json")
+}
+
+/// The answer: all that is in the range.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    state: &State,
+    permit: Permit,
+    name: Namespace,
+    params: &ListParams,
+) -> Result<HttpResponse> {
+    params.check_stream()?;
+    let registry = state.registry.clone();
+    let range = Range::new(params);
+    // Before any work is done.
+    let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let view = state
+        .registry
+        .blocking(move || Ok((list::view(&registry, &name)?, registry)));
+    let (view, registry) = view.await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(NDJSON)
+        .insert_header(("x-content-type-options", "nosniff"))
+        .insert_header(("vary", "accept"));
+    Ok(match *request.method() {
+        // Of no known length, as a GET is.
+        Method::HEAD => {
+            response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
+        }
+        _ => {
+            let reader = Reader {
+                registry,
+                permit,
+                view: Arc::new(view),
+                range,
+                values: params.values,
+            };
+            let how = ("a list", Threads::Long);
+            let lines = pieces(state, how, Some(SNAPSHOT_TIME), (reader, held));
+            response.streaming(lines)
+        }
+    })
+}
+
+/// How far the list has been read.
+struct Reader {
+    registry: Registry,
+    permit: Permit,
+    view: Arc<View>,
+    range: Range,
+    values: bool,
+}
+
+impl Source for Reader {
+    /// The next lines.
+    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
+        self.permit.check(|| self.registry.now())?;
+        let page = self.range.read(&self.view, PAGE, self.registry.now())?;
+        let needed = PIECE_BYTES + page.read_bytes;
+        if held.grow(needed).is_err() {
+            return Ok(Piece::Needs(needed));
+        }
+        let mut lines = Rendering::default();
+        for (key, entry) in &page.entries {
+            let size = entry.value.len() as u64;
+            let form = self.values.then(|| Form::of(&entry.value));
+            lines.item(key, entry, size, form);
+            lines.push(b"\n");
+        }
+        held.shrink(PIECE_BYTES.max(lines.held_bytes()));
+        Ok(match page.next {
+            Some(next) => {
+                self.range.go_on(next);
+                Piece::More(lines)
+            }
+            None => Piece::Last(lines),
+        })
+    }
+}

@@ -1,0 +1,274 @@
+//! What is chosen for a namespace: `GET /settings/{namespace}` tells it, `PUT /kv/{namespace}` replaces all of it, and
+//! `PATCH /kv/{namespace}` changes what it names (JSON merge patch, RFC 7396).
+//!
+//! Invariant: what is taken can be followed by every write that is allowed otherwise.
+
+use std::time::Duration;
+
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{
+    Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl, format_duration_in_one_unit,
+};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::list;
+use crate::auth::{Grant, Right, Scope};
+use crate::request::body::Limits;
+use crate::request::{body, path, query};
+use crate::response::problem;
+use crate::state::State;
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+/// The most bytes of the settings' JSON.
+const SETTINGS_BYTES: usize = 64 << 10;
+
+/// What a body may say. The values are looked at one by one, so that an error can name what it is about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Chosen {
+    #[serde(deserialize_with = "present")]
+    ttl: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    max_value_bytes: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    max_keys: Option<Value>,
+    #[serde(deserialize_with = "present")]
+    max_bytes: Option<Value>,
+}
+
+/// Tells a member that is `null` from one that is missing.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+/// `GET /settings/{namespace}`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    // Not `match_info`, which has decoded it.
+    let name = path::namespace_behind("/settings/", request.uri().path())?;
+    match *request.method() {
+        Method::GET | Method::HEAD => {}
+        _ => return Ok(problem::other_method(request, ALLOW)),
+    }
+    grant.may(Right::Read, name.as_str(), &Scope::All)?;
+    query::none(request.query_string())?;
+    let registry = state.registry.clone();
+    let body = state.registry.blocking(move || {
+        let view = list::view(&registry, &name)?;
+        let settings = view.info().map(|info| info.settings).unwrap_or_default();
+        Ok(document(&name, &settings))
+    });
+    let mut response = list::json(body.await?);
+    let no_cache = actix_web::http::header::HeaderValue::from_static("no-cache");
+    response.headers_mut().insert(CACHE_CONTROL, no_cache);
+    Ok(response)
+}
+
+/// `PUT /kv/{namespace}` and `PATCH /kv/{namespace}`.
+pub(super) async fn change(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    state: &State,
+    grant: &Grant,
+    name: &Namespace,
+) -> Result<HttpResponse> {
+    grant.may(Right::Admin, name.as_str(), &Scope::All)?;
+    query::none(request.query_string())?;
+    let limits = state.value_limits.of_requests();
+    let body = body::receive(request, payload, &limits, &state.body_memory).await?;
+    if let Some(grant) = state.renew(grant)? {
+        grant.may(Right::Admin, name.as_str(), &Scope::All)?;
+    }
+    let named = parse(&body)?;
+    check(&named, &state.value_limits)?;
+    let patch = match *request.method() {
+        Method::PATCH => named,
+        // What it does not name is chosen no more.
+        _ => named.apply(Settings::default()).into(),
+    };
+    let (existed, settings) = state.registry.change_settings(name, patch).await?;
+    let mut response = list::json(document(name, &settings));
+    if !existed {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    Ok(response)
+}
+
+/// Refuses what could have no effect, as the server's own limit is reached before.
+fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
+    let most = limits.max_bytes();
+    let Some(Some(bytes)) = patch.max_value_bytes else {
+        return Ok(());
+    };
+    if bytes <= most as u64 {
+        return Ok(());
+    }
+    let text = format!(
+        "invalid max_value_bytes \"{bytes}\": expected at most {most} (limits.max_value_bytes)"
+    );
+    let error = invalid(&text).with("field", "max_value_bytes");
+    Err(error
+        .with("limit", most)
+        .with("setting", "limits.max_value_bytes"))
+}
+
+fn document(name: &Namespace, settings: &Settings) -> String {
+    json!({"name": name.as_str(), "settings": told(settings)}).to_string()
+}
+
+/// The settings as they are told.
+pub(super) fn told(settings: &Settings) -> Value {
+    json!({
+        "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
+        "max_value_bytes": settings.max_value_bytes,
+        "max_keys": settings.max_keys,
+        "max_bytes": settings.max_bytes,
+    })
+}
+
+/// Reads settings; no body at all names none.
+fn parse(body: &[u8]) -> Result<SettingsPatch> {
+    if body.len() > SETTINGS_BYTES {
+        let text = format!("the settings have more than {SETTINGS_BYTES} bytes");
+        return Err(Error::new(Code::TooLarge, text).with("limit", SETTINGS_BYTES));
+    }
+    let body = body.trim_ascii();
+    let chosen = match body.first() {
+        None => Chosen::default(),
+        Some(b'{') => serde_json::from_slice(body)
+            .map_err(|error| invalid(&format!("the settings are not understood: {error}")))?,
+        // The library would read an array by its order.
+        Some(_) => return Err(invalid("the settings are no JSON object")),
+    };
+    Ok(SettingsPatch {
+        ttl_ms: member(chosen.ttl.as_ref(), ttl_ms)?,
+        max_value_bytes: number("max_value_bytes", chosen.max_value_bytes.as_ref())?,
+        max_keys: number("max_keys", chosen.max_keys.as_ref())?,
+        max_bytes: number("max_bytes", chosen.max_bytes.as_ref())?,
+    })
+}
+
+/// A member that may be missing, or `null`.
+fn member<T>(
+    value: Option<&Value>,
+    read: impl FnOnce(&Value) -> Result<T>,
+) -> Result<Option<Option<T>>> {
+    match value {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(value) => read(value).map(|read| Some(Some(read))),
+    }
+}
+
+fn ttl_ms(value: &Value) -> Result<u64> {
+    let ttl = match value {
+        Value::String(text) => query::parse_ttl(text).ok(),
+        Value::Number(seconds) => query::parse_ttl(&seconds.to_string()).ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    match ttl {
+        Some(Ttl::Millis(millis)) => Ok(millis),
+        Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_)) | None => {
+            let text = "ttl is no time, such as 90, \"90s\", \"5m\", \"2h\", \"7d\"";
+            Err(invalid(text).with("field", "ttl"))
+        }
+    }
+}
+
+fn number(name: &str, value: Option<&Value>) -> Result<Option<Option<u64>>> {
+    member(value, |value| {
+        value.as_u64().ok_or_else(|| {
+            let text = format!("{name} is no whole number from 0 on");
+            invalid(&text).with("field", name)
+        })
+    })
+}
+
+fn invalid(text: &str) -> Error {
+    Error::new(Code::InvalidRequest, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(body: &str) -> SettingsPatch {
+        parse(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"))
+    }
+
+    #[test]
+    fn settings_are_all_optional_and_null_is_not_missing() {
+        for body in ["", " \n", "{}"] {
+            assert_eq!(parsed(body), SettingsPatch::default(), "{body}");
+        }
+        let removed = SettingsPatch {
+            ttl_ms: Some(None),
+            max_keys: Some(None),
+            ..SettingsPatch::default()
+        };
+        assert_eq!(parsed(r#"{"ttl":null,"max_keys":null}"#), removed);
+        let body =
+            r#" {"ttl":"1h","max_value_bytes":0,"max_keys":2,"max_bytes":18446744073709551615} "#;
+        let settings = Settings {
+            ttl_ms: Some(3_600_000),
+            max_value_bytes: Some(0),
+            max_keys: Some(2),
+            max_bytes: Some(u64::MAX),
+        };
+        assert_eq!(parsed(body), settings.into());
+        assert_eq!(parsed(r#"{"ttl":90}"#).ttl_ms, Some(Some(90_000)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (body, name) in [
+            (r#"{"tll":1}"#, "tll"),
+            (r#"{"ttl":"1h","ttl":"2h"}"#, "ttl"),
+            (r#"{"ttl":"1h","ttl":null}"#, "ttl"),
+            (r#"{"ttl":0}"#, "ttl"),
+            (r#"{"ttl":1.5}"#, "ttl"),
+            (r#"{"ttl":-1}"#, "ttl"),
+            (r#"{"ttl":"keep"}"#, "ttl"),
+            (r#"{"ttl":true}"#, "ttl"),
+            (r#"{"max_keys":-1}"#, "max_keys"),
+            (r#"{"max_keys":"1"}"#, "max_keys"),
+            (r#"{"max_bytes":1.0}"#, "max_bytes"),
+            (r#"{"max_value_bytes":[]}"#, "max_value_bytes"),
+            ("[]", "object"),
+            ("null", "object"),
+            ("{", "settings"),
+            ("{} {}", "settings"),
+        ] {
+            let error = parse(body.as_bytes()).expect_err(body);
+            assert!(error.message().contains(name), "{body}: {error}");
+            assert_eq!(error.code(), Code::InvalidRequest);
+        }
+        let long = " ".repeat(SETTINGS_BYTES + 1);
+        assert_eq!(parse(long.as_bytes()).unwrap_err().code(), Code::TooLarge);
+    }
+
+    #[test]
+    fn a_time_is_told_so_that_it_can_be_said_again() {
+        for text in ["1ms", "1500ms", "90s", "5m", "2h", "7d"] {
+            let millis = ttl_ms(&text.into()).unwrap();
+            assert_eq!(
+                format_duration_in_one_unit(Duration::from_millis(millis)),
+                text
+            );
+        }
+    }
+}

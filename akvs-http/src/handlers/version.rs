@@ -1,0 +1,75 @@
+//! `GET /version`: what serves, and within which limits.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Key, Namespace, Result, Txn};
+use akvs_registry::Registry;
+use akvs_server::CommitDurability;
+use serde_json::json;
+
+use crate::Options;
+use crate::request::{body, query};
+use crate::response::problem;
+use crate::state::State;
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+
+/// `GET /version`, for who is let in.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state).unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    state.admit(request)?;
+    Ok(match *request.method() {
+        Method::GET | Method::HEAD => HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .body(state.version.clone()),
+        _ => problem::other_method(request, ALLOW),
+    })
+}
+
+/// What there is to say, which is the same as long as the server runs.
+pub(crate) fn document(registry: &Registry, options: &Options) -> String {
+    let (about, writers) = (options.about, registry.options());
+    let durability = match writers.durability {
+        // Whatever was chosen: nothing is there after the end.
+        _ if !registry.capabilities().durable => "none",
+        CommitDurability::Fsync => "fsync",
+        CommitDurability::Interval(_) => "interval",
+    };
+    let values = body::Limits::of_values(options);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let document = json!({
+        "version": about.version,
+        "commit": about.commit,
+        "engine": about.engine,
+        "durability": durability,
+        "limits": {
+            "max_key_bytes": Key::MAX_BYTES,
+            "max_namespace_bytes": Namespace::MAX_BYTES,
+            "max_value_bytes": values.max_bytes(),
+            "max_request_bytes": values.of_requests().max_bytes(),
+            "max_list_items": query::MAX_LIMIT,
+            "max_txn_ops": Txn::MAX_OPS,
+            "max_connections": options.max_connections,
+            "max_body_memory_bytes": options.max_body_memory_bytes,
+            "max_response_memory_bytes": options.max_response_memory_bytes,
+            "max_queued_writes": writers.max_queued_writes,
+            "max_queued_bytes": writers.max_queued_bytes,
+            "header_timeout_ms": millis(options.header_timeout),
+            "request_timeout_ms": millis(options.request_timeout),
+            "drain_timeout_ms": millis(options.drain_timeout),
+        },
+    });
+    document.to_string()
+}

@@ -1,0 +1,86 @@
+//! `GET /watch/{namespace}`: what changes, as server-sent events.
+
+use std::convert::Infallible;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use actix_web::web::Payload;
+use actix_web::{HttpRequest, HttpResponse, web};
+use akvs_core::{Code, Error, Namespace, Result};
+use akvs_server::Filter;
+use bytes::Bytes;
+use futures_util::stream;
+
+use crate::auth::{Demand, Grant, Right};
+use crate::request::{body, path, query};
+use crate::response::problem;
+use crate::response::sse::Events;
+use crate::state::State;
+
+const ALLOW: &str = "GET, HEAD, OPTIONS";
+/// The media type.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+/// Asks nginx, and those who learned it from there, not to hold events back.
+const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
+
+/// `GET /watch/{namespace}?prefix=&key=&since=&values=true`.
+pub(crate) async fn serve(
+    request: HttpRequest,
+    mut payload: Payload,
+    state: web::Data<State>,
+) -> HttpResponse {
+    body::discard(&request, &mut payload).await;
+    answer(&request, &state)
+        .await
+        .unwrap_or_else(|error| problem::respond(&request, &error))
+}
+
+async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
+    let grant = state.admit(request)?;
+    // Not `match_info`, which has decoded it.
+    let name = path::namespace_behind("/watch/", request.uri().path())?;
+    match *request.method() {
+        Method::GET | Method::HEAD => watch(request, state, &grant, name).await,
+        _ => Ok(problem::other_method(request, ALLOW)),
+    }
+}
+
+async fn watch(
+    request: &HttpRequest,
+    state: &State,
+    grant: &Grant,
+    name: Namespace,
+) -> Result<HttpResponse> {
+    let last_event = match request.headers().get("last-event-id") {
+        Some(id) => Some(id.to_str().map_err(|_| {
+            let text = "last-event-id is no revision";
+            Error::new(Code::InvalidRequest, text).with("parameter", "last-event-id")
+        })?),
+        None => None,
+    };
+    let options = query::of_watch(request.query_string(), last_event)?;
+    let (start, values) = (options.start, options.values);
+    let demand = match &options.filter {
+        Filter::All => Demand::All(name.clone()),
+        Filter::Prefix(prefix) => Demand::Prefix(name.clone(), prefix.clone()),
+        Filter::Key(key) => Demand::Key(name.clone(), key.clone()),
+    };
+    let permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let watch = state.registry.watch(&name, options).await?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, EVENT_STREAM))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header(NO_BUFFERING);
+    Ok(match *request.method() {
+        // Of no known length, as a GET is.
+        Method::HEAD => {
+            response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
+        }
+        _ => {
+            let holds = state.holds(permit);
+            response.streaming(Events::new(watch, start, values, state, holds))
+        }
+    })
+}

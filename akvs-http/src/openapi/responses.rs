@@ -1,0 +1,149 @@
+//! What is answered: bodies and header fields.
+
+use serde_json::Value;
+use utoipa::openapi::content::Content;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{
+    KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::{Header, Ref, RefOr};
+
+use super::parameters::{self, DATE_TIME};
+use super::schemas;
+use crate::response::headers::DEFAULT_TYPE;
+use crate::response::problem::TEXT;
+
+/// `ETag: "<revision>"`.
+const TAG: &str = "^\"[0-9]+\"$";
+
+/// A response without anything of its own.
+pub(super) fn plain(description: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(description)
+}
+
+/// A response with this text, to the byte.
+pub(super) fn text(description: &str, body: &str) -> ResponseBuilder {
+    plain(description).content(TEXT, Content::new(Some(schemas::exactly(body))))
+}
+
+/// A response with a JSON document of the schema of this name.
+pub(super) fn document(description: &str, schema: &str) -> ResponseBuilder {
+    let content = Content::new(Some(Ref::from_schema_name(schema)));
+    plain(description)
+        .content("application/json", content)
+        .header("X-Content-Type-Options", only("nosniff"))
+}
+
+/// A body that is any bytes. Generators know them by this format, which OpenAPI 3.1 keeps of 3.0.
+pub(super) fn bytes() -> Content {
+    let bytes = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    Content::new(Some(bytes))
+}
+
+/// A body that is text.
+pub(super) fn any_text() -> Content {
+    Content::new(Some(Object::with_type(Type::String)))
+}
+
+/// A header field of this schema.
+pub(super) fn header(schema: impl Into<RefOr<Schema>>, text: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(text))
+        .build()
+}
+
+/// A header field that is text.
+pub(super) fn text_header(text: &str) -> Header {
+    header(Object::with_type(Type::String), text)
+}
+
+/// A header field that always has this value.
+pub(super) fn only(value: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(schemas::one_of_texts([value])))
+        .build()
+}
+
+pub(super) fn tag() -> Header {
+    header(
+        parameters::pattern(TAG),
+        "The revision that the answer speaks of.",
+    )
+}
+
+/// What every read of a value tells.
+pub(super) fn of_entry(response: ResponseBuilder) -> ResponseBuilder {
+    response
+        .header("ETag", tag())
+        .header("Cache-Control", only("no-cache"))
+        .header(
+            "Last-Modified",
+            text_header("When this revision was written."),
+        )
+        .header("AKVS-Expires", expires())
+        .header(
+            "Preference-Applied",
+            text_header("That the reader's wish to wait was heeded, and for how long."),
+        )
+}
+
+/// What comes with a value.
+pub(super) fn of_value(response: ResponseBuilder) -> ResponseBuilder {
+    of_entry(response)
+        .header("Accept-Ranges", only("bytes"))
+        .header("X-Content-Type-Options", only("nosniff"))
+        .header(
+            "Content-Security-Policy",
+            text_header("A stored page must not act for the site."),
+        )
+        .header(
+            "Content-Encoding",
+            text_header("As the writer said; the server neither encodes nor decodes."),
+        )
+        // Generated clients read it as the first type says; which one it is, the writer chose.
+        .content(DEFAULT_TYPE, bytes())
+        .content("*/*", bytes())
+}
+
+/// What every change tells.
+pub(super) fn of_change(response: ResponseBuilder) -> ResponseBuilder {
+    response
+        .header(
+            "ETag",
+            header(
+                parameters::pattern(TAG),
+                "The revision of the key now; not there where nothing was changed.",
+            ),
+        )
+        .header(
+            "AKVS-Existed",
+            header(
+                schemas::one_of_texts(["?0", "?1"]),
+                "Whether the key was there before; not there for a token that may not read.",
+            ),
+        )
+        .header(
+            "AKVS-Write-Only",
+            header(
+                schemas::one_of_texts(["?1"]),
+                "In place of AKVS-Existed, for a token that may not read.",
+            ),
+        )
+        .header("AKVS-Expires", expires())
+}
+
+fn expires() -> Header {
+    let schema = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .pattern(Some(DATE_TIME))
+        .examples([Value::from("2030-01-31T23:59:59.999Z")])
+        .build();
+    header(
+        schema,
+        "From when on the key is gone; only where it will be.",
+    )
+}

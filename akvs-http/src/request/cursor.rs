@@ -1,0 +1,151 @@
+//! Where a list goes on: a few bytes that a client gives back as they are.
+//!
+//! It owns their form. Invariant: a cursor that was cut, bent, or given back with other parameters than those it came
+//! with is refused; it never makes a list begin somewhere else.
+
+use akvs_core::{Code, Error, Key, Result};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+
+use crate::request::path;
+
+/// The version of the form: version, kind, fingerprint of the parameters, position.
+const VERSION: u8 = 1;
+const HEAD_BYTES: usize = 2 + size_of::<u64>();
+/// A key, and the byte that makes it the least one behind.
+const MAX_POSITION_BYTES: usize = Key::MAX_BYTES + 1;
+
+/// What is listed, and which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Keys from the position on.
+    Keys = 1,
+    /// Keys before the position, backwards.
+    KeysBack = 2,
+    /// Namespaces behind the position.
+    Namespaces = 3,
+}
+
+/// A list that can be left and taken up again: its kind, and a fingerprint of what else it was asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listing {
+    kind: Kind,
+    fingerprint: u64,
+}
+
+impl Listing {
+    pub(crate) fn new(kind: Kind, parameters: &[Option<&[u8]>]) -> Listing {
+        // FNV-1a, 64 bits: it is there for mistakes, not for enemies, who learn nothing that they could not ask for.
+        let mut fingerprint = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for byte in bytes {
+                fingerprint = (fingerprint ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+            }
+        };
+        for parameter in parameters {
+            // The length keeps neighbours apart.
+            match parameter {
+                Some(bytes) => {
+                    add(&(bytes.len() as u64 + 1).to_be_bytes());
+                    add(bytes);
+                }
+                None => add(&[0; 8]),
+            }
+        }
+        Listing { kind, fingerprint }
+    }
+
+    /// The cursor that goes on there.
+    pub(crate) fn cursor(&self, position: &[u8]) -> String {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + position.len());
+        bytes.extend_from_slice(&self.head());
+        bytes.extend_from_slice(position);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Where a cursor goes on.
+    pub(crate) fn position(&self, cursor: &[u8]) -> Result<Bytes> {
+        let bytes = path::decode_base64(cursor).map_err(|_| malformed())?;
+        let Some((head, position)) = bytes.split_at_checked(HEAD_BYTES) else {
+            return Err(malformed());
+        };
+        if head[0] != VERSION || position.len() > MAX_POSITION_BYTES {
+            return Err(malformed());
+        }
+        if head != self.head() {
+            return Err(invalid(
+                "the cursor is of a list with other parameters; only limit and values may change",
+            ));
+        }
+        Ok(Bytes::copy_from_slice(position))
+    }
+
+    fn head(&self) -> [u8; HEAD_BYTES] {
+        let mut head = [VERSION; HEAD_BYTES];
+        head[1] = self.kind as u8;
+        head[2..].copy_from_slice(&self.fingerprint.to_be_bytes());
+        head
+    }
+}
+
+/// What is no cursor of ours.
+pub(crate) fn malformed() -> Error {
+    invalid("the cursor is malformed; give it back as it was told")
+}
+
+fn invalid(text: &str) -> Error {
+    Error::new(Code::InvalidRequest, text).with("parameter", "cursor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back_as_it_was() {
+        let listing = Listing::new(Kind::Keys, &[Some(b"ns"), None]);
+        for position in [&b""[..], b"a", &[0xff; MAX_POSITION_BYTES]] {
+            let cursor = listing.cursor(position);
+            assert_eq!(listing.position(cursor.as_bytes()).unwrap(), position);
+        }
+    }
+
+    #[test]
+    fn one_of_another_list_is_refused() {
+        let lists = [
+            Listing::new(Kind::Keys, &[Some(b"ab"), None]),
+            Listing::new(Kind::KeysBack, &[Some(b"ab"), None]),
+            Listing::new(Kind::Namespaces, &[Some(b"ab"), None]),
+            Listing::new(Kind::Keys, &[None, Some(b"ab")]),
+            Listing::new(Kind::Keys, &[Some(b"ab"), Some(b"")]),
+            Listing::new(Kind::Keys, &[Some(b"a"), Some(b"b")]),
+            Listing::new(Kind::Keys, &[Some(b""), Some(b"ab")]),
+        ];
+        for (at, one) in lists.iter().enumerate() {
+            for (other_at, other) in lists.iter().enumerate() {
+                let taken = other.position(one.cursor(b"k").as_bytes());
+                assert_eq!(taken.is_ok(), at == other_at, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_refused() {
+        let listing = Listing::new(Kind::Keys, &[]);
+        let cursor = listing.cursor(b"key");
+        let long = listing.cursor(&[b'a'; MAX_POSITION_BYTES + 1]);
+        for text in [
+            "",
+            "A",
+            "AQ",
+            "*",
+            &cursor[..12],
+            &format!("{cursor}="),
+            &long,
+        ] {
+            let error = listing.position(text.as_bytes()).expect_err(text);
+            assert_eq!(error.context()["parameter"], "cursor", "{text}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
+//! be a misspelt one, and `?tll=60` must not make a permanent key.
+
+mod list;
+mod watch;
+
+use std::borrow::Cow;
+
+use akvs_core::{Code, Error, Result, Ttl, parse_duration};
+use bytes::Bytes;
+
+pub(crate) use self::list::{
+    DEFAULT_LIMIT, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, Removal, of_list,
+    of_namespaces, of_removal,
+};
+pub(crate) use self::watch::of_watch;
+use crate::request::path;
+use crate::transfer::Mode;
+
+/// What a `POST` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Set,
+    Add,
+    Append,
+    Touch,
+}
+
+/// The parameters of a `POST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Params {
+    pub(crate) verb: Verb,
+    pub(crate) ttl: Ttl,
+}
+
+/// Reads the query of a `POST`.
+pub(crate) fn of_post(query: &str) -> Result<Params> {
+    let (mut verb, mut ttl) = (None, None);
+    each(query, |name, value| match name {
+        "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
+        "ttl" => once("ttl", ttl.replace(parse_ttl(value)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    let verb = verb.unwrap_or(Verb::Set);
+    let ttl = ttl_of(verb, ttl)?;
+    Ok(Params { verb, ttl })
+}
+
+/// What an operation makes of the ttl that it was given, if it was.
+pub(crate) fn ttl_of(verb: Verb, ttl: Option<Ttl>) -> Result<Ttl> {
+    if verb == Verb::Touch && ttl == Some(Ttl::Keep) {
+        return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
+    }
+    Ok(ttl.unwrap_or(match verb {
+        // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
+        Verb::Set => Ttl::Default,
+        Verb::Touch => Ttl::Forever,
+        Verb::Add | Verb::Append => Ttl::Keep,
+    }))
+}
+
+/// Reads the query of an import.
+pub(crate) fn of_import(query: &str) -> Result<Mode> {
+    let mut mode = None;
+    each(query, |name, value| match name {
+        "mode" => once("mode", mode.replace(parse_mode(value)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    Ok(mode.unwrap_or(Mode::Merge))
+}
+
+fn parse_mode(text: &str) -> Result<Mode> {
+    match text {
+        "merge" => Ok(Mode::Merge),
+        "create" => Ok(Mode::Create),
+        "replace" => Ok(Mode::Replace),
+        _ => {
+            let text = "mode is not known; there are merge, create and replace";
+            Err(invalid(text, "mode"))
+        }
+    }
+}
+
+/// Refuses any parameter.
+pub(crate) fn none(query: &str) -> Result<()> {
+    each(query, |name, _| Err(unknown(name)))
+}
+
+fn each(query: &str, mut visit: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    form_urlencoded::parse(query.as_bytes()).try_for_each(|(name, value)| visit(&name, &value))
+}
+
+/// The same for values that are any bytes. A malformed escape is an error, as it is in a path.
+fn each_bytes(query: &str, mut visit: impl FnMut(&str, Bytes) -> Result<()>) -> Result<()> {
+    let decode = |text: &str| -> Result<Vec<u8>> {
+        let text = match text.contains('+') {
+            true => Cow::Owned(text.replace('+', " ")),
+            false => Cow::Borrowed(text),
+        };
+        Ok(path::decode(&text, Code::InvalidRequest)?.into_owned())
+    };
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        visit(
+            &String::from_utf8_lossy(&decode(name)?),
+            decode(value)?.into(),
+        )?;
+    }
+    Ok(())
+}
+
+fn parse_verb(text: &str) -> Result<Verb> {
+    match text {
+        "add" => Ok(Verb::Add),
+        "append" => Ok(Verb::Append),
+        "touch" => Ok(Verb::Touch),
+        _ => Err(invalid(
+            &format!(
+                "op={:?} is not known; there are add, append and touch",
+                short(text)
+            ),
+            "op",
+        )),
+    }
+}
+
+/// A length of time in the grammar of [`parse_duration`], but not zero; `keep` keeps what there was.
+pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
+    if text == "keep" {
+        return Ok(Ttl::Keep);
+    }
+    let millis = parse_duration(text).and_then(|ttl| u64::try_from(ttl.as_millis()).ok());
+    let millis = millis.filter(|millis| *millis > 0);
+    millis.map(Ttl::Millis).ok_or_else(|| {
+        let text = format!(
+            "invalid ttl {:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d, or keep",
+            short(text)
+        );
+        invalid(&text, "ttl")
+    })
+}
+
+fn once(name: &str, twice: bool) -> Result<()> {
+    if twice {
+        Err(invalid(&format!("{name} stands there twice"), name))
+    } else {
+        Ok(())
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let name = short(name);
+    invalid(&format!("the query parameter {name:?} is not known"), &name)
+}
+
+fn invalid(text: &str, parameter: &str) -> Error {
+    Error::new(Code::InvalidRequest, text).with("parameter", parameter)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_mode_that_is_known_is_taken() {
+        assert_eq!(of_import("").unwrap(), Mode::Merge);
+        assert_eq!(of_import("mode=merge").unwrap(), Mode::Merge);
+        assert_eq!(of_import("mode=create").unwrap(), Mode::Create);
+        assert_eq!(of_import("mode=replace").unwrap(), Mode::Replace);
+        for (query, parameter) in [
+            ("mode", "mode"),
+            ("mode=Merge", "mode"),
+            ("mode=merge&mode=create", "mode"),
+            ("mod=create", "mod"),
+        ] {
+            let error = of_import(query).unwrap_err();
+            assert_eq!(error.context()["parameter"], parameter, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_ttl_has_units() {
+        for (text, millis) in [
+            ("90", 90_000),
+            ("90s", 90_000),
+            ("1500ms", 1_500),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+            ("1h30m", 5_400_000),
+            ("1m%2030s", 90_000),
+        ] {
+            assert_eq!(
+                of_post(&format!("ttl={text}")).unwrap().ttl,
+                Ttl::Millis(millis),
+                "{text}"
+            );
+        }
+        assert_eq!(of_post("ttl=keep").unwrap().ttl, Ttl::Keep);
+        for text in [
+            "",
+            "0",
+            "0s",
+            "-1",
+            "+1",
+            "1.5",
+            "5w",
+            "s",
+            " 5",
+            "5 m",
+            "99999999999999999999",
+            "18446744073709551615d",
+        ] {
+            assert!(of_post(&format!("ttl={text}")).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_ttl_it_depends_on_what_is_done() {
+        assert_eq!(
+            of_post("").unwrap(),
+            Params {
+                verb: Verb::Set,
+                ttl: Ttl::Default
+            }
+        );
+        assert_eq!(
+            of_post("op=touch").unwrap(),
+            Params {
+                verb: Verb::Touch,
+                ttl: Ttl::Forever
+            }
+        );
+        assert_eq!(
+            of_post("op=add").unwrap(),
+            Params {
+                verb: Verb::Add,
+                ttl: Ttl::Keep
+            }
+        );
+        assert_eq!(
+            of_post("op=append&ttl=1").unwrap(),
+            Params {
+                verb: Verb::Append,
+                ttl: Ttl::Millis(1_000)
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_or_stands_twice_is_refused_by_name() {
+        for (query, name) in [
+            ("tll=60", "tll"),
+            ("op=push", "op"),
+            ("op=", "op"),
+            ("ttl=1&ttl=2", "ttl"),
+            ("op=add&op=add", "op"),
+            ("op=touch&ttl=keep", "ttl"),
+            ("%74tl=1&x", "x"),
+        ] {
+            assert_eq!(
+                of_post(query).unwrap_err().context()["parameter"],
+                name,
+                "{query}"
+            );
+        }
+        assert!(none("").is_ok() && none("ttl=1").is_err());
+    }
+}

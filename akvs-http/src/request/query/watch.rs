@@ -1,0 +1,141 @@
+//! The query of a watch: which keys, and from where on. A misspelt one would begin elsewhere or tell too much, so what is
+//! not known is refused here as well.
+
+use akvs_core::{Error, Key, Result, Revision};
+use akvs_server::{Filter, Start, WatchOptions};
+use bytes::Bytes;
+
+use super::{each_bytes, invalid, once, unknown};
+use crate::request::path;
+
+/// Reads the query of a watch. What the client was told last, if it says so, goes before `since`.
+pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
+    let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
+    each_bytes(query, |name, value| match name {
+        "prefix" => once(name, prefix.replace(value).is_some()),
+        "prefix64" => once(name, prefix.replace(decoded(name, &value)?).is_some()),
+        "key" => once(name, key.replace(value).is_some()),
+        "key64" => once(name, key.replace(decoded(name, &value)?).is_some()),
+        "since" => once(name, since.replace(revision(name, &value)?).is_some()),
+        "values" => once(name, values.replace(truth(name, &value)?).is_some()),
+        _ => Err(unknown(name)),
+    })?;
+    let filter = match (prefix, key) {
+        (Some(_), Some(_)) => {
+            return Err(invalid("key and prefix cannot stand together", "key"));
+        }
+        (_, Some(key)) => Filter::Key(Key::new(key)?),
+        (Some(prefix), None) if !prefix.is_empty() => Filter::Prefix(prefix),
+        (_, None) => Filter::All,
+    };
+    let last = match last_event.map(str::trim) {
+        None | Some("") => None,
+        Some(text) => Some(revision("last-event-id", text.as_bytes())?),
+    };
+    let start = match last.or(since) {
+        None => Start::Now,
+        Some(Revision::ZERO) => Start::State,
+        Some(revision) => Start::After(revision),
+    };
+    Ok(WatchOptions {
+        filter,
+        start,
+        values: values.unwrap_or_default(),
+    })
+}
+
+pub(super) fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
+    let bytes = path::decode_base64(value);
+    bytes.map(Bytes::from).map_err(|error| {
+        let text = format!("{name} is not base64url without padding: {error}");
+        invalid(&text, name)
+    })
+}
+
+fn revision(name: &str, value: &[u8]) -> Result<Revision> {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|_| digits);
+    number
+        .map(Revision::new)
+        .ok_or_else(|| invalid(&format!("{name} is no revision"), name))
+}
+
+pub(super) fn truth(name: &str, value: &[u8]) -> Result<bool> {
+    match value {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(no_truth(name)),
+    }
+}
+
+fn no_truth(name: &str) -> Error {
+    invalid(&format!("{name} is neither true nor false"), name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(query: &str) -> WatchOptions {
+        of_watch(query, None).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    #[test]
+    fn keys_and_prefixes_are_any_bytes() {
+        let key = |bytes: &'static [u8]| Filter::Key(Key::new(bytes).unwrap());
+        for (query, filter) in [
+            ("", Filter::All),
+            ("prefix=", Filter::All),
+            ("prefix=user%3A", Filter::Prefix("user:".into())),
+            ("prefix=%FF", Filter::Prefix(Bytes::from_static(&[0xff]))),
+            ("prefix64=_w", Filter::Prefix(Bytes::from_static(&[0xff]))),
+            ("key=a%2Fb", key(b"a/b")),
+            ("key=a+b", key(b"a b")),
+            ("key64=YS9i", key(b"a/b")),
+            ("k%65y=a", key(b"a")),
+        ] {
+            assert_eq!(options(query).filter, filter, "{query}");
+        }
+    }
+
+    #[test]
+    fn it_begins_now_with_the_state_or_after_a_revision() {
+        for (query, last, start) in [
+            ("", None, Start::Now),
+            ("since=0", None, Start::State),
+            ("since=7", None, Start::After(Revision::new(7))),
+            ("since=7", Some("9"), Start::After(Revision::new(9))),
+            ("since=0", Some("9"), Start::After(Revision::new(9))),
+            ("", Some("0"), Start::State),
+            ("since=7", Some(""), Start::After(Revision::new(7))),
+        ] {
+            assert_eq!(of_watch(query, last).unwrap().start, start, "{query}");
+        }
+        assert!(options("values=true").values && !options("values=false").values);
+    }
+
+    #[test]
+    fn what_is_not_known_twice_or_no_value_is_refused_by_name() {
+        for (query, name) in [
+            ("sicne=7", "sicne"),
+            ("since=", "since"),
+            ("since=-1", "since"),
+            ("since=+1", "since"),
+            ("since=99999999999999999999", "since"),
+            ("since=1&since=2", "since"),
+            ("values=yes", "values"),
+            ("values", "values"),
+            ("prefix64=*", "prefix64"),
+            ("prefix=a&prefix64=YQ", "prefix64"),
+            ("key=a&prefix=a", "key"),
+        ] {
+            let error = of_watch(query, None).expect_err(query);
+            assert_eq!(error.context()["parameter"], name, "{query}");
+        }
+        assert!(of_watch("", Some("x")).is_err());
+        for query in ["key=", "key=%zz", "prefix=%4", "prefix=%"] {
+            assert!(of_watch(query, None).is_err(), "{query}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Entries and outcomes as headers.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, UNIX_EPOCH};
+
+use actix_web::body::{self, BodySize, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use akvs_core::{
+    Code, Entry, Error, FieldValue, Outcome, Representation, Result, Revision, Timestamp,
+};
+use bytes::Bytes;
+
+use crate::request::conditions::Part;
+use crate::response::problem;
+
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+const AKVS_EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
+/// What a value is whose writer did not say.
+pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
+const OCTET_STREAM: HeaderValue = HeaderValue::from_static(DEFAULT_TYPE);
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
+const YES: HeaderValue = HeaderValue::from_static("?1");
+const NO: HeaderValue = HeaderValue::from_static("?0");
+const AKVS_EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+/// In place of `AKVS-Existed`, to a token that may not read.
+const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
+
+/// What curl says of any body when it is not told what it is.
+const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
+
+/// What a request says of its body.
+pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
+    let field = |name: &HeaderName| -> Result<Option<FieldValue>> {
+        let mut values = request.headers().get_all(name);
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        if values.next().is_some() {
+            return Err(Error::new(
+                Code::InvalidRequest,
+                format!("{name} stands there twice"),
+            ));
+        }
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let text = Bytes::copy_from_slice(value.as_bytes());
+        let value = FieldValue::new(text);
+        value.map(Some).map_err(|error| {
+            Error::new(Code::InvalidRequest, format!("{name}: {}", error.message()))
+        })
+    };
+    let content_type = field(&CONTENT_TYPE)?;
+    Ok(Representation {
+        content_type: content_type.filter(|text| !text.as_str().eq_ignore_ascii_case(CURL_DEFAULT)),
+        content_encoding: field(&CONTENT_ENCODING)?,
+    })
+}
+
+/// The response that gives an entry, or a part of it.
+pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
+    let length = entry.value.len();
+    let (response, range) = match part {
+        Part::Whole => (HttpResponse::Ok().body(entry.value.clone()), None),
+        Part::Bytes(start, end) => {
+            let mut part = entry.value.slice(start..end);
+            if part.len() < length / 2 {
+                // Else a small part would keep all of a large value for as long as it is sent.
+                part = Bytes::copy_from_slice(&part);
+            }
+            let part = HttpResponse::PartialContent().body(part);
+            (part, Some(format!("bytes {start}-{}/{length}", end - 1)))
+        }
+        Part::Outside => return outside(&entry, length),
+    };
+    describe(response, entry, range)
+}
+
+/// The response that gives the head of an entry whose value has so many bytes and was not read.
+pub(crate) fn head(entry: Entry, bytes: usize) -> HttpResponse {
+    let response = HttpResponse::Ok().body(Untold(bytes as u64));
+    describe(response, entry, None)
+}
+
+/// The body of an answer to HEAD, of so many bytes, none of which are there.
+struct Untold(u64);
+
+impl MessageBody for Untold {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// Says what a response gives of an entry.
+fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> HttpResponse {
+    let headers = response.headers_mut();
+    let Representation {
+        content_type,
+        content_encoding,
+    } = entry.representation;
+    headers.insert(
+        CONTENT_TYPE,
+        content_type.map_or(OCTET_STREAM, |text| header(&text)),
+    );
+    if let Some(text) = content_encoding {
+        headers.insert(CONTENT_ENCODING, header(&text));
+    }
+    if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
+        headers.insert(CONTENT_RANGE, range);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    headers.insert(ACCEPT_RANGES, BYTES);
+    last_modified(headers, entry.modified);
+    etag(headers, entry.revision);
+    expires(headers, entry.deadline);
+    response
+}
+
+/// The response to a reader that has the entry already.
+pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
+    // Neither does it have a body, nor one of no bytes: nothing is said of its length (RFC 9110, section 15.4.5).
+    let mut response =
+        HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new()).map_into_boxed_body();
+    let headers = response.headers_mut();
+    last_modified(headers, entry.modified);
+    etag(headers, entry.revision);
+    expires(headers, entry.deadline);
+    response
+}
+
+/// The response to a reader that wants none of the bytes that there are.
+pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
+    let text = format!("the range lies outside of the value's {length} bytes");
+    let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
+    let mut response = HttpResponse::RangeNotSatisfiable()
+        .content_type(problem::PROBLEM_JSON)
+        .insert_header((CONTENT_RANGE, format!("bytes */{length}")))
+        .body(problem::document(&error));
+    etag(response.headers_mut(), entry.revision);
+    response
+}
+
+/// The response to a change, with the text that the contract has for it.
+pub(crate) fn outcome(
+    mut response: HttpResponseBuilder,
+    text: impl Into<Bytes>,
+    outcome: &Outcome,
+) -> HttpResponse {
+    let mut response = response.body(text.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, TEXT);
+    headers.insert(AKVS_EXISTED, if outcome.existed { YES } else { NO });
+    if let Some(revision) = outcome.revision {
+        etag(headers, revision);
+    }
+    expires(
+        headers,
+        outcome.entry.as_ref().and_then(|entry| entry.deadline),
+    );
+    response
+}
+
+/// The same for a token that may not read: nothing of what was there before, and the deadline only where the write
+/// itself said it.
+pub(crate) fn unseen(
+    response: HttpResponseBuilder,
+    text: &'static str,
+    mut done: Outcome,
+    has_own_deadline: bool,
+) -> HttpResponse {
+    done.entry = done.entry.filter(|_| has_own_deadline);
+    let mut response = outcome(response, text, &done);
+    let headers = response.headers_mut();
+    headers.remove(AKVS_EXISTED);
+    headers.insert(AKVS_WRITE_ONLY, YES);
+    response
+}
+
+fn last_modified(headers: &mut HeaderMap, modified: Timestamp) {
+    let modified = UNIX_EPOCH + Duration::from_secs(modified.as_millis() / 1_000);
+    if let Ok(value) = HeaderValue::try_from(httpdate::fmt_http_date(modified)) {
+        headers.insert(LAST_MODIFIED, value);
+    }
+}
+
+/// A date and time in milliseconds (RFC 3339).
+pub(crate) fn date_time(time: Timestamp) -> String {
+    let time = UNIX_EPOCH + Duration::from_millis(time.min(Timestamp::LAST).as_millis());
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+fn expires(headers: &mut HeaderMap, deadline: Option<Timestamp>) {
+    let Some(deadline) = deadline else { return };
+    if let Ok(value) = HeaderValue::try_from(date_time(deadline)) {
+        headers.insert(AKVS_EXPIRES, value);
+    }
+}
+
+fn header(text: &FieldValue) -> HeaderValue {
+    // Its rules are stricter than a header's.
+    HeaderValue::from_bytes(text.as_bytes()).unwrap_or(OCTET_STREAM)
+}
+
+/// Says which revision an answer speaks of.
+pub(crate) fn etag(headers: &mut HeaderMap, revision: Revision) {
+    // Twenty digits and two quotes, on the stack.
+    let mut text = [0_u8; 22];
+    let mut at = text.len() - 1;
+    text[at] = b'"';
+    let mut number = revision.get();
+    loop {
+        at -= 1;
+        text[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    at -= 1;
+    text[at] = b'"';
+    if let Ok(value) = HeaderValue::from_bytes(&text[at..]) {
+        headers.insert(ETAG, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_the_quoted_revision() {
+        for number in [0, 7, 10, u64::MAX] {
+            let mut headers = HeaderMap::new();
+            etag(&mut headers, Revision::new(number));
+            assert_eq!(
+                headers.get(ETAG).unwrap().to_str().unwrap(),
+                format!("\"{number}\"")
+            );
+        }
+    }
+}

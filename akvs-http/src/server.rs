@@ -1,0 +1,203 @@
+//! The server while it runs, and the way to end it. Listening sockets come in from outside, so that tests bind port 0.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_rt::spawn;
+use actix_server::{Server, ServerBuilder, ServerHandle};
+use actix_web::{App, web};
+use akvs_registry::Registry;
+use akvs_server::Relay;
+use futures_util::future::join_all;
+
+use crate::middleware::metrics::Observe;
+use crate::state;
+use crate::state::State;
+use crate::transport::listener;
+use crate::transport::listener::{Listener, Shared};
+use crate::transport::tls::Current;
+use crate::{Options, Tls, Tokens, admin};
+
+/// The most connections of the owner's socket at once. They are beside those of all others, so that the owner gets in
+/// when these are all taken, and have a worker of their own.
+const OWNER_CONNECTIONS: usize = 256;
+
+/// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
+/// while the result is polled, and ends when its [`Handle`] says so.
+pub fn start(
+    listeners: impl IntoIterator<Item: Into<Listener>>,
+    registry: Registry,
+    options: &Options,
+) -> io::Result<Running> {
+    let listeners = listeners.into_iter().map(Into::into);
+    let (owners, others): (Vec<_>, Vec<_>) =
+        listeners.partition(|listener| matches!(listener, Listener::Owner(_)));
+    let workers = options.workers.max(1);
+    let connections = options.max_connections.div_ceil(workers);
+    let groups = [
+        (others, workers, connections),
+        (owners, 1, OWNER_CONNECTIONS),
+    ];
+    let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
+    let groups: Vec<_> = groups.collect();
+    let all_workers = groups.iter().map(|(_, workers, _)| workers).sum();
+    let state = State::new(registry, options, all_workers);
+    let tls = options.tls.clone().map(Current::new);
+    let shared = Shared {
+        options,
+        tls: tls.as_ref(),
+        state: &state,
+    };
+    let servers = groups
+        .into_iter()
+        .map(|(listeners, workers, connections)| {
+            let builder = Server::build()
+                .workers(workers)
+                .max_concurrent_connections(connections)
+                .shutdown_timeout(options.drain_timeout.as_secs().max(1))
+                .disable_signals();
+            let listen = |builder, listener| listen(builder, listener, &shared);
+            Ok(listeners.into_iter().try_fold(builder, listen)?.run())
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    let handle = Handle {
+        servers: servers.iter().map(Server::handle).collect(),
+        tls,
+        state,
+    };
+    Ok(Running { handle, servers })
+}
+
+/// Serves the application on one more listener.
+fn listen(
+    builder: ServerBuilder,
+    listener: Listener,
+    shared: &Shared<'_>,
+) -> io::Result<ServerBuilder> {
+    let is_owners = matches!(listener, Listener::Owner(_));
+    let data = web::Data::from(Arc::clone(shared.state));
+    let app = move || {
+        // Each worker completes its own writes, woken once a commit.
+        if let Some(relay) = Relay::attach() {
+            spawn(relay);
+            spawn(data.pulse.join(data.registry.clone()));
+        }
+        let cells = data.metrics.worker();
+        let observe = Observe::new(cells, Arc::clone(&data));
+        let app = App::new()
+            .app_data(data.clone())
+            .configure(state::configure);
+        match is_owners {
+            true => app.configure(admin::configure),
+            false => app,
+        }
+        .wrap(observe)
+    };
+    listener::serve(builder, listener, app, shared)
+}
+
+/// A server that serves while it is polled, and is done once it has stopped.
+#[must_use = "a server serves only while it is polled"]
+pub struct Running {
+    handle: Handle,
+    /// Those that have not stopped.
+    servers: Vec<Server>,
+}
+
+impl Running {
+    /// The way to end it.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Future for Running {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut failed = None;
+        self.servers
+            .retain_mut(|server| match Pin::new(server).poll(context) {
+                Poll::Pending => true,
+                Poll::Ready(ended) => {
+                    failed = failed.take().or(ended.err());
+                    false
+                }
+            });
+        match failed {
+            Some(error) => Poll::Ready(Err(error)),
+            None if self.servers.is_empty() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The way to end a server; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    servers: Vec<ServerHandle>,
+    tls: Option<Current>,
+    state: Arc<State>,
+}
+
+impl Handle {
+    /// From here on these tokens hold, for answers that go on as well. Where there were some once and are none any
+    /// more, nobody is let in.
+    pub fn replace_tokens(&self, tokens: Tokens) {
+        self.state.gate.replace(tokens);
+    }
+
+    /// From here on new connections get this certificate, and those that there are go on. Nothing where the server
+    /// was started without TLS.
+    pub fn replace_tls(&self, tls: Tls) {
+        if let Some(current) = &self.tls {
+            current.replace(tls);
+        }
+    }
+
+    /// Whether the server works: done once each worker and the thread that commits have answered, as they answer
+    /// writes, and never where one of them hangs or is missing. False where nobody is left to commit. That no write is taken because
+    /// the disk is full, or that all connections are taken, is no failure of theirs.
+    ///
+    /// ```
+    /// # use akvs_core::{Database, MemoryEngine};
+    /// # use akvs_server::{Committer, SystemClock};
+    /// # use std::sync::Arc;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let database = Database::open(Arc::new(MemoryEngine::new()), Default::default())?;
+    /// # let committer = Committer::start(database, Default::default(), Arc::new(SystemClock::new()))?;
+    /// # let registry = akvs_registry::Registry::new(committer.clone());
+    /// # actix_web::rt::System::new().block_on(async {
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let running = akvs_http::start(vec![listener], registry, &akvs_http::Options::default())?;
+    /// let handle = running.handle();
+    /// let served = actix_web::rt::spawn(running);
+    /// assert!(handle.works().await);
+    /// committer.stop()?;
+    /// assert!(!handle.works().await, "nobody is left to commit");
+    /// # handle.stop(true).await;
+    /// # served.await??;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    pub async fn works(&self) -> bool {
+        self.state.pulse.check().await
+    }
+
+    /// Says that the end has begun: `/readyz` answers 503, all else goes on.
+    pub fn drain(&self) {
+        self.state.drain();
+    }
+
+    /// Stops: no new connections; where `graceful`, requests in flight may end first, for as long as the drain
+    /// time-out. Done once all workers have stopped.
+    pub async fn stop(&self, graceful: bool) {
+        self.state.drain();
+        // They would never end by themselves.
+        self.state.registry.end_watches();
+        join_all(self.servers.iter().map(|server| server.stop(graceful))).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): a client that asks before it sends a body is told at once where
+//! nobody would take it. All else the routes judge, once they have the request.
+
+use std::sync::Arc;
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_web::body::BoxBody;
+use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use akvs_core::{Code, Error, Result};
+
+use crate::auth::Asking;
+use crate::metrics::Labels;
+use crate::middleware::guard;
+use crate::request::body;
+use crate::response::problem;
+use crate::state::State;
+use crate::transport::connection::Asker;
+
+/// Asks for the body, unless it is refused.
+pub(crate) async fn invite(
+    request: Request,
+    state: Arc<State>,
+) -> std::result::Result<Request, Refused> {
+    match judge(&request, &state) {
+        Ok(()) => Ok(request),
+        Err(error) => Err(Refused {
+            challenge: problem::challenge(request.headers()),
+            error,
+        }),
+    }
+}
+
+fn judge(request: &Request, state: &State) -> Result<()> {
+    let route = Labels::of(request.head()).route();
+    let of_stream = Asker::of_stream(request);
+    let asker = request.conn_data::<Asker>().or(of_stream.as_deref());
+    guard::judge(request.head(), route, asker, state)?;
+    let path = request.path();
+    let announced = body::announced(request.headers());
+    let of_import = path == "/import" || path.starts_with("/import/");
+    let of_key = path.starts_with("/kv/");
+    if of_import || of_key || path.starts_with("/txn/") || path.starts_with("/get/") {
+        let registry = &state.registry;
+        let asking = Asking {
+            method: request.method(),
+            headers: request.headers(),
+            is_owner: asker.is_some_and(Asker::is_owner),
+        };
+        let now = || registry.now();
+        state.gate.admit(&asking, now)?;
+    }
+    match (of_import, of_key) {
+        // Of any size.
+        (true, _) => Ok(()),
+        (false, true) => state.value_limits.check(announced),
+        (false, false) => state.value_limits.of_requests().check(announced),
+    }
+}
+
+/// That a body is not wanted.
+pub(crate) struct Refused {
+    error: Error,
+    challenge: &'static str,
+}
+
+impl From<Refused> for Response<BoxBody> {
+    fn from(Refused { error, challenge }: Refused) -> Response<BoxBody> {
+        let (status, _) = problem::status(error.code());
+        let mut response = Response::build(status);
+        if error.code() == Code::Unauthorized {
+            response.insert_header((WWW_AUTHENTICATE, challenge));
+        }
+        response
+            .insert_header((CONTENT_TYPE, problem::PROBLEM_JSON))
+            .force_close()
+            .body(problem::document(&error))
+            .map_into_boxed_body()
+    }
+}

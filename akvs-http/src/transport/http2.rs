@@ -1,0 +1,293 @@
+//! HTTP/2 (RFC 9113), with the limits that HTTP/1.1 has.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `blocks` | targets that are too long |
+//! | `held` | the memory that the requests of a connection take |
+//! | `hpack` | where a target is among compressed fields |
+//! | `linger` | the end of a connection that was told why |
+//! | `piece` | a piece of an answer on its way |
+//! | `request` | a request as the application takes it |
+//! | `response` | an answer as frames, within the client's windows |
+//! | `stream` | one request from its head to the end of its answer |
+//! | `watched` | how far the frames on the wire are |
+//!
+//! The protocol is the `h2` crate's; the framework's own service of it sets none of its limits. All requests of a
+//! connection are polled with it and end with it. Invariants: a connection holds a bounded number of requests, of bytes
+//! that nobody has read, and of heads; what it holds beyond what one of HTTP/1.1 may is counted with what all hold;
+//! whoever keeps the server waiting is cut off.
+
+mod blocks;
+mod held;
+mod hpack;
+mod linger;
+mod piece;
+mod request;
+mod response;
+mod stream;
+mod watched;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{Request, Response};
+use actix_server::GracefulShutdownSignal;
+use actix_service::Service;
+use actix_web::body::{BoxBody, MessageBody};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use h2::Reason;
+use h2::server::{Builder, Connection, SendResponse};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::blocks::Blocks;
+use self::held::Held;
+use self::piece::Piece;
+use self::watched::{Watch, Watched};
+use crate::state::State;
+use crate::transport::connection::{Asker, MAX_HEAD_BYTES, Patience};
+
+/// The most requests of a connection that are under way at once.
+const MAX_STREAMS: u32 = 128;
+/// How much of a body, and of all bodies of a connection, may wait to be read.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+/// How much of an answer may wait to be sent.
+const SEND_BUFFER: usize = 64 << 10;
+/// The most requests that a client may take back before they are answered, beyond those that are answered.
+const MAX_TAKEN_BACK: u32 = 256;
+/// The most streams that are kept only because their end was not heard yet.
+const MAX_RESET_STREAMS: usize = 32;
+/// The most streams that a client may have end by errors.
+const MAX_ERRORS: usize = 256;
+/// How long a client may take to notice that the connection ends.
+const LINGER: Duration = Duration::from_secs(1);
+/// The largest frame.
+const FRAME: u32 = 16 << 10;
+
+/// What a connection is served with.
+pub(crate) struct Served<S> {
+    pub(crate) app: Rc<S>,
+    pub(crate) state: Arc<State>,
+    pub(crate) asker: Rc<Asker>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) patience: Patience,
+    /// When the server stops.
+    pub(crate) ending: GracefulShutdownSignal,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<T, S, B>(stream: T, served: Served<S>) -> Result<(), DispatchError>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody,
+{
+    let watch = Rc::new(Watch::default());
+    let blocks = Blocks::new(stream, Rc::clone(&watch));
+    let stream = Rc::new(RefCell::new(blocks));
+    let watched = Watched::new(Rc::clone(&stream), Rc::clone(&watch));
+    let handshake = builder().handshake::<_, Piece>(watched);
+    let connection = tokio::time::timeout(served.patience.head, handshake)
+        .await
+        .map_err(|_| DispatchError::SlowRequestTimeout)?
+        .map_err(failed)?;
+    let idle_end = Instant::now() + served.patience.idle;
+    let held = Rc::new(Held::new(&served.state));
+    let served = Rc::new(served);
+    let ending = served.ending.clone();
+    let mut driver = Driver {
+        connection,
+        requests: FuturesUnordered::new(),
+        begin: |request, respond: SendResponse<Piece>| {
+            let (served, held, watch) = (Rc::clone(&served), Rc::clone(&held), Rc::clone(&watch));
+            let stream = u32::from(respond.stream_id());
+            let is_long = watch.begin(stream);
+            async move {
+                let request = (request, is_long);
+                let outcome = stream::serve(served, held, request, respond).await;
+                watch.end(stream);
+                outcome
+            }
+        },
+        taken_back: 0,
+        is_calmed: false,
+        is_told: false,
+        patience: served.patience,
+        watch: Rc::clone(&watch),
+        idle_end,
+        ending: Some(Box::pin(async move { ending.notified().await })),
+        last: None,
+        tick: Box::pin(sleep_until(idle_end)),
+    };
+    let ended = std::future::poll_fn(|context| driver.poll(context)).await;
+    let is_told = driver.is_calmed || driver.is_told;
+    drop(driver);
+    if is_told {
+        linger::linger(&stream).await;
+    }
+    ended
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .max_frame_size(FRAME)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_concurrent_reset_streams(MAX_RESET_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(Some(MAX_ERRORS));
+    builder
+}
+
+fn failed(error: h2::Error) -> DispatchError {
+    DispatchError::Io(std::io::Error::other(error))
+}
+
+/// How a request ended.
+pub(crate) enum Outcome {
+    /// With an answer, as far as the client took it.
+    Answered,
+    /// The client did not wait for the answer.
+    TakenBack,
+}
+
+/// What moves a connection and its requests.
+struct Driver<T, F, R> {
+    connection: Connection<Watched<Blocks<T>>, Piece>,
+    requests: FuturesUnordered<R>,
+    begin: F,
+    taken_back: u32,
+    /// Whether the connection ends because its client asks too much.
+    is_calmed: bool,
+    /// Whether its client was told that it made an error.
+    is_told: bool,
+    patience: Patience,
+    watch: Rc<Watch>,
+    /// When it has been without a request for too long.
+    idle_end: Instant,
+    ending: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// When it is cut off, once it has been told to end.
+    last: Option<Instant>,
+    tick: Pin<Box<Sleep>>,
+}
+
+impl<T, F, R> Driver<T, F, R>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(http::Request<h2::RecvStream>, SendResponse<Piece>) -> R,
+    R: Future<Output = Outcome>,
+{
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        if let Some(ending) = &mut self.ending
+            && ending.as_mut().poll(context).is_ready()
+        {
+            self.ending = None;
+            self.end();
+        }
+        loop {
+            self.watch.read_on();
+            self.poll_requests(context);
+            match self.connection.poll_accept(context) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.requests.push((self.begin)(request, respond));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.is_told = !error.is_io();
+                    return Poll::Ready(Err(failed(error)));
+                }
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending if self.watch.has_many_trailers() && !self.is_calmed => self.calm(),
+                // What ended was no head of a request.
+                Poll::Pending if self.watch.is_held() => {}
+                Poll::Pending => break,
+            }
+        }
+        self.poll_late(context)
+    }
+
+    fn poll_requests(&mut self, context: &mut Context<'_>) {
+        let was_busy = !self.requests.is_empty();
+        while let Poll::Ready(Some(outcome)) = self.requests.poll_next_unpin(context) {
+            self.taken_back = match outcome {
+                Outcome::Answered => self.taken_back.saturating_sub(1),
+                Outcome::TakenBack => self.taken_back + 1,
+            };
+            if self.taken_back == MAX_TAKEN_BACK {
+                self.calm();
+            }
+        }
+        if was_busy && self.requests.is_empty() {
+            let now = Instant::now();
+            self.idle_end = now + self.patience.idle;
+            self.last = self.last.map(|last| last.max(now + LINGER));
+        }
+    }
+
+    /// Ends the connection at once.
+    fn calm(&mut self) {
+        if !std::mem::replace(&mut self.is_calmed, true) {
+            self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        }
+    }
+
+    /// Says that no further request is taken.
+    fn end(&mut self) {
+        if self.last.is_none() {
+            self.last = Some(Instant::now() + LINGER);
+            self.connection.graceful_shutdown();
+        }
+    }
+
+    /// Done when the client was waited for too long.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
+        loop {
+            let is_idle = self.requests.is_empty();
+            let head = self
+                .watch
+                .head_since()
+                .map(|since| since + self.patience.head);
+            let write = self
+                .watch
+                .full_since()
+                .map(|since| since + self.patience.stall);
+            let idle = Some(self.idle_end).filter(|_| is_idle && self.last.is_none());
+            let last = self.last.filter(|_| is_idle);
+            let now = Instant::now();
+            if [head, write, last]
+                .into_iter()
+                .flatten()
+                .any(|end| end <= now)
+            {
+                return Poll::Ready(Err(DispatchError::SlowRequestTimeout));
+            }
+            if idle.is_some_and(|end| end <= now) {
+                self.end();
+                // It has something to say.
+                context.waker().wake_by_ref();
+                continue;
+            }
+            let next = [head, write, idle, last].into_iter().flatten().min();
+            let Some(next) = next else {
+                return Poll::Pending;
+            };
+            if self.tick.deadline() > next || self.tick.is_elapsed() {
+                self.tick.as_mut().reset(next);
+            }
+            std::task::ready!(self.tick.as_mut().poll(context));
+        }
+    }
+}

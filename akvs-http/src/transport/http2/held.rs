@@ -1,0 +1,110 @@
+//! What the requests of a connection hold: no more without being counted than a connection of HTTP/1.1 may hold, which
+//! has one request at a time; what is more counts with what all connections hold (`limits.max_body_memory_bytes`,
+//! `limits.max_response_memory_bytes`).
+//!
+//! A head costs its sender a few bytes where its fields are compressed (RFC 7541), so the heads of a connection have a
+//! limit of their own, too.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use akvs_core::{Code, Error, Result};
+
+use crate::response::memory;
+use crate::state::State;
+use crate::transport::connection::{MAX_HEAD_BYTES, Refusal};
+
+/// The most memory that the heads of a connection's requests take, in bytes.
+const MAX_HEADS_BYTES: usize = 2 << 20;
+/// So much of it is not counted.
+const FREE_HEADS_BYTES: usize = MAX_HEAD_BYTES;
+/// So much of a connection's answers is not counted, in bytes.
+const FREE_ANSWERS_BYTES: usize = 64 << 10;
+
+/// What a connection holds.
+pub(super) struct Held {
+    state: Arc<State>,
+    /// How many bytes of heads.
+    heads: Cell<usize>,
+    /// How many bytes of answers, without those that are counted.
+    answers: Cell<usize>,
+}
+
+/// A part of it, until it is dropped.
+pub(super) struct Part {
+    held: Rc<Held>,
+    is_head: bool,
+    /// How many bytes, without those that the part counts itself.
+    bytes: usize,
+    _counted: Option<memory::Held>,
+}
+
+impl Held {
+    pub(super) fn new(state: &Arc<State>) -> Held {
+        Held {
+            state: Arc::clone(state),
+            heads: Cell::default(),
+            answers: Cell::default(),
+        }
+    }
+
+    /// Takes a head of so many bytes.
+    pub(super) fn head(self: &Rc<Held>, bytes: usize) -> std::result::Result<Part, Refusal> {
+        let (before, after) = (self.heads.get(), self.heads.get() + bytes);
+        if after > MAX_HEADS_BYTES {
+            let text = format!(
+                "the requests that are under way on this connection hold more than {MAX_HEADS_BYTES} bytes; \
+                try again later, or on another connection"
+            );
+            let error = Error::new(Code::Overloaded, text)
+                .with("limit", MAX_HEADS_BYTES)
+                .with("retry_after_s", 1);
+            return Err(Refusal::overloaded(error));
+        }
+        let more = counted_heads(after) - counted_heads(before);
+        let taken = self.state.body_memory.take(more);
+        taken.map_err(Refusal::overloaded)?;
+        self.heads.set(after);
+        Ok(Part {
+            held: Rc::clone(self),
+            is_head: true,
+            bytes,
+            _counted: None,
+        })
+    }
+
+    /// Takes so many bytes of an answer; `overloaded` where there is no memory for them.
+    pub(super) fn answer(self: &Rc<Held>, bytes: usize) -> Result<Part> {
+        let free = bytes.min(FREE_ANSWERS_BYTES.saturating_sub(self.answers.get()));
+        let counted = match bytes - free {
+            0 => None,
+            more => Some(self.state.answer_memory.hold(more)?),
+        };
+        self.answers.set(self.answers.get() + free);
+        Ok(Part {
+            held: Rc::clone(self),
+            is_head: false,
+            bytes: free,
+            _counted: counted,
+        })
+    }
+}
+
+fn counted_heads(bytes: usize) -> usize {
+    bytes.saturating_sub(FREE_HEADS_BYTES)
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let Part { held, bytes, .. } = self;
+        if !self.is_head {
+            held.answers.set(held.answers.get() - *bytes);
+            return;
+        }
+        let (before, after) = (held.heads.get(), held.heads.get() - *bytes);
+        held.heads.set(after);
+        let less = counted_heads(before) - counted_heads(after);
+        held.state.body_memory.give_back(less);
+    }
+}

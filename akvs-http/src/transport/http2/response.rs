@@ -1,0 +1,164 @@
+//! An answer as frames, as fast as its client opens its windows (RFC 9113, section 5.2).
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, UNIX_EPOCH};
+
+use actix_http::Response;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, SendStream};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+
+use super::Outcome;
+use super::held::Held;
+use super::piece::{Piece, Unsent};
+use crate::state::State;
+use crate::transport::connection::{Patience, Refusal};
+
+/// The most bytes that are asked room for at once.
+const PART: usize = 64 << 10;
+
+/// What was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) is_head: bool,
+    /// Whether nothing was done, so that another answer may be given in place of the one that there is.
+    pub(super) is_read: bool,
+}
+
+/// The answers of a connection.
+pub(super) struct Answers<'a> {
+    pub(super) patience: Patience,
+    pub(super) state: &'a State,
+    pub(super) held: &'a Rc<Held>,
+}
+
+impl Answers<'_> {
+    /// Sends an answer; done when its client has taken it all, or will not. Where there is no memory for what waits to
+    /// be sent, a reader gets an error in its place.
+    pub(super) async fn send<B: MessageBody>(
+        &self,
+        respond: SendResponse<Piece>,
+        answer: Response<B>,
+        asked: Asked,
+    ) -> Outcome {
+        let bytes = match answer.body().size() {
+            BodySize::Sized(bytes) if !asked.is_head => bytes.min(PART as u64),
+            // A stream counts for itself.
+            BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
+        };
+        match self.held.answer(bytes as usize) {
+            Err(error) if asked.is_read => {
+                let answer: Response<BoxBody> = Refusal::overloaded(error).response().into();
+                self.transmit(respond, answer, false).await
+            }
+            // What was done is told whatever it takes.
+            _held => self.transmit(respond, answer, asked.is_head).await,
+        }
+    }
+
+    async fn transmit<B: MessageBody>(
+        &self,
+        mut respond: SendResponse<Piece>,
+        answer: Response<B>,
+        is_head: bool,
+    ) -> Outcome {
+        let (answer, body) = answer.into_parts();
+        let size = body.size();
+        let now = UNIX_EPOCH + Duration::from_millis(self.state.registry.now().as_millis());
+        let head = head(&answer, size, &httpdate::fmt_http_date(now));
+        let is_whole = is_head || size.is_eof();
+        let Ok(mut stream) = respond.send_response(head, is_whole) else {
+            return Outcome::TakenBack;
+        };
+        if !is_whole && let Err(reason) = send_body(&mut stream, body, self.patience.stall).await {
+            stream.send_reset(reason);
+        }
+        Outcome::Answered
+    }
+}
+
+fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<()> {
+    let mut head = http::Response::new(());
+    *head.version_mut() = http::Version::HTTP_2;
+    let status = http::StatusCode::from_u16(answer.status().as_u16());
+    *head.status_mut() = status.unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = head.headers_mut();
+    for (name, value) in answer.headers() {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes());
+        let value = HeaderValue::from_bytes(value.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value)
+            // They are of HTTP/1.1 alone (RFC 9113, section 8.2.2).
+            && ![CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(&name)
+        {
+            headers.append(name, value);
+        }
+    }
+    if let BodySize::Sized(bytes) = size
+        && answer.status() != actix_web::http::StatusCode::NO_CONTENT
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
+    }
+    if !headers.contains_key(DATE)
+        && let Ok(date) = HeaderValue::from_str(date)
+    {
+        headers.insert(DATE, date);
+    }
+    head
+}
+
+/// Sends a body; an error says how the stream is to end.
+async fn send_body(
+    stream: &mut SendStream<Piece>,
+    body: impl MessageBody,
+    stall: Duration,
+) -> Result<(), Reason> {
+    let unsent = Rc::<Unsent>::default();
+    // What counts for it counts until all of it is sent.
+    let mut body = pin!(body);
+    loop {
+        let next = poll_fn(|context| {
+            if stream.poll_reset(context).is_ready() {
+                return Poll::Ready(Err(Reason::CANCEL));
+            }
+            body.as_mut().poll_next(context).map(Ok)
+        });
+        match next.await? {
+            None => break,
+            Some(Ok(part)) => send_part(stream, part, &unsent, stall).await?,
+            // What was sent so far is not the whole.
+            Some(Err(_)) => return Err(Reason::INTERNAL_ERROR),
+        }
+    }
+    stream
+        .send_data(Piece::end(), true)
+        .map_err(|_| Reason::CANCEL)?;
+    unsent.wait(stream, stall).await
+}
+
+/// Sends this much, in pieces that fit into the windows.
+async fn send_part(
+    stream: &mut SendStream<Piece>,
+    mut part: Bytes,
+    unsent: &Rc<Unsent>,
+    stall: Duration,
+) -> Result<(), Reason> {
+    while !part.is_empty() {
+        stream.reserve_capacity(part.len().min(PART));
+        let room = poll_fn(|context| stream.poll_capacity(context));
+        let room = tokio::time::timeout(stall, room).await;
+        // Its client takes nothing, has gone, or has taken the request back.
+        let Ok(Some(Ok(room))) = room else {
+            return Err(Reason::CANCEL);
+        };
+        let piece = Piece::new(part.split_to(room.min(part.len())), unsent);
+        stream.send_data(piece, false).map_err(|_| Reason::CANCEL)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! One request, from its head to the end of its answer.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+
+use actix_http::{HttpMessage, Request, Response};
+use actix_service::Service;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::http::Method;
+use actix_web::http::header::EXPECT;
+use h2::RecvStream;
+use h2::server::SendResponse;
+
+use super::held::Held;
+use super::piece::Piece;
+use super::response::{Answers, Asked};
+use super::{Outcome, Served, request};
+use crate::transport::connection::Refusal;
+use crate::transport::expect_continue;
+
+/// Answers a request, whose target was too long or not. It ends as soon as its client takes it back.
+pub(super) async fn serve<S, B>(
+    served: Rc<Served<S>>,
+    held: Rc<Held>,
+    (request, is_long): (http::Request<RecvStream>, bool),
+    mut respond: SendResponse<Piece>,
+) -> Outcome
+where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody,
+{
+    let asked = Asked {
+        is_head: request.method() == Method::HEAD.as_str(),
+        is_read: request.method() == Method::GET.as_str()
+            || request.uri().path().starts_with("/get/"),
+    };
+    let answers = Answers {
+        patience: served.patience,
+        state: &served.state,
+        held: &held,
+    };
+    let taken = match is_long {
+        true => Err(Refusal::long_target()),
+        false => request::request(request, &served)
+            .and_then(|(request, bytes)| Ok((request, held.head(bytes)?))),
+    };
+    let (mut request, head) = match taken {
+        Ok(taken) => taken,
+        Err(refusal) => {
+            let answer = refusal.response().into();
+            return answers.send(respond, answer, asked).await;
+        }
+    };
+    if is_waiting(&request) {
+        request = match expect_continue::invite(request, Arc::clone(&served.state)).await {
+            Ok(request) => request,
+            Err(refused) => return answers.send(respond, refused.into(), asked).await,
+        };
+        let mut go_on = http::Response::new(());
+        *go_on.status_mut() = http::StatusCode::CONTINUE;
+        if respond.send_informational(go_on).is_err() {
+            return Outcome::TakenBack;
+        }
+    }
+    let Some(answered) = unless_reset(&mut respond, served.app.call(request)).await else {
+        return Outcome::TakenBack;
+    };
+    drop(head);
+    match answered {
+        Ok(answer) => answers.send(respond, answer.into(), asked).await,
+        Err(error) => answers.send(respond, error.into(), asked).await,
+    }
+}
+
+/// Whether its client waits to be asked for the body.
+fn is_waiting(request: &Request) -> bool {
+    let mut expected = request.headers().get_all(EXPECT);
+    expected.any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// What comes of this, or none where the client takes the request back before.
+async fn unless_reset<T>(
+    respond: &mut SendResponse<Piece>,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        if respond.poll_reset(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        answer.as_mut().poll(context).map(Some)
+    })
+    .await
+}

@@ -1,0 +1,271 @@
+//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows it is spoken (RFC 9113, section
+//! 3.3), on the same port; with TLS, whichever of them is agreed on.
+//!
+//! actix's own detection waits for a client's first bytes without an end, also when the server stops; this one gives
+//! a silent client the time that it has for a request's head, and none once the end has begun.
+//!
+//! A Unix socket speaks the same, without TLS: what goes over it never leaves the machine.
+
+mod service;
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{Protocol, Request};
+use actix_rt::net::{TcpStream, UnixStream};
+use actix_server::{GracefulShutdownSignal, ServerBuilder};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceResponse};
+use akvs_core::{Code, Error};
+use futures_util::future::{Either, select};
+use rustix::net::RecvFlags;
+use rustls::ServerConfig;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use self::service::{Begun, Service};
+use crate::Options;
+use crate::response::problem;
+use crate::state::State;
+use crate::transport::connection::Patience;
+use crate::transport::tls::{Current, HTTP_2};
+
+/// The first bytes of a client that speaks HTTP/2.
+const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
+/// The first byte of a client that speaks TLS: a record of a handshake (RFC 8446, section 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// A socket to be listened on, bound by whoever starts the server.
+#[derive(Debug)]
+pub enum Listener {
+    /// For everybody who can connect; with TLS, where there is a certificate.
+    Tcp(TcpListener),
+    /// For everybody who may open the socket's file; tokens hold as on any other address.
+    Unix(UnixListener),
+    /// For whoever owns the data. Who may open the socket's file may do everything, without a token, and may ask what
+    /// is below `/owner/` (see [`Operator`](crate::Operator)), which no other listener has.
+    Owner(UnixListener),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Listener {
+        Listener::Tcp(listener)
+    }
+}
+
+/// How long a client may take.
+#[derive(Clone, Copy)]
+struct Times {
+    header: Duration,
+    keep_alive: Duration,
+    stall: Duration,
+}
+
+impl Times {
+    fn of(options: &Options) -> Times {
+        Times {
+            header: options.header_timeout,
+            keep_alive: options.keep_alive,
+            stall: options.stall_timeout,
+        }
+    }
+
+    fn patience(self) -> Patience {
+        Patience {
+            head: self.header,
+            idle: self.keep_alive,
+            stall: self.stall,
+        }
+    }
+}
+
+/// What all listeners of a server share.
+pub(crate) struct Shared<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) tls: Option<&'a Current>,
+    pub(crate) state: &'a Arc<State>,
+}
+
+/// Serves an application on a listening socket.
+pub(crate) fn serve<A, F, S, B>(
+    builder: ServerBuilder,
+    listener: Listener,
+    app: A,
+    shared: &Shared<'_>,
+) -> io::Result<ServerBuilder>
+where
+    A: Fn() -> F + Send + Clone + 'static,
+    F: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let address = match &listener {
+        Listener::Tcp(listener) => Some(listener.local_addr()?),
+        Listener::Unix(_) | Listener::Owner(_) => None,
+    };
+    let times = Times::of(shared.options);
+    let ending = builder.graceful_shutdown_signal();
+    let state = Arc::clone(shared.state);
+    let is_owners = matches!(listener, Listener::Owner(_));
+    let service = move || Service {
+        address,
+        is_owners,
+        times,
+        state: Arc::clone(&state),
+        ending: ending.clone(),
+    };
+    match (listener, shared.tls.cloned()) {
+        (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
+            let service = service();
+            let ending = service.ending.clone();
+            fn_service(move |stream| begin(stream, times, ending.clone()))
+                .and_then(service.http(app()))
+        }),
+        (Listener::Tcp(listener), Some(tls)) => builder.listen("https", listener, move || {
+            let (service, tls) = (service(), tls.clone());
+            let ending = service.ending.clone();
+            fn_service(move |stream| begin_tls(stream, tls.config(), times, ending.clone()))
+                .and_then(service.http(app()))
+        }),
+        (Listener::Unix(listener) | Listener::Owner(listener), _) => {
+            builder.listen_uds("unix", listener, move || {
+                let service = service();
+                let ending = service.ending.clone();
+                fn_service(move |stream| begin_unix(stream, times, ending.clone()))
+                    .and_then(service.http(app()))
+            })
+        }
+    }
+}
+
+/// Waits for the first bytes, and tells by them what is spoken.
+async fn begin(
+    stream: TcpStream,
+    times: Times,
+    ending: GracefulShutdownSignal,
+) -> Result<Begun<TcpStream>, DispatchError> {
+    let since = Instant::now();
+    prepare(&stream, times)?;
+    let mut start = [0; PREFACE.len()];
+    in_time(stream.peek(&mut start), times, &ending).await?;
+    Ok(Begun {
+        protocol: spoken(&start),
+        peer: stream.peer_addr().ok(),
+        stream,
+        since,
+    })
+}
+
+/// The same over a Unix socket.
+async fn begin_unix(
+    stream: UnixStream,
+    times: Times,
+    ending: GracefulShutdownSignal,
+) -> Result<Begun<UnixStream>, DispatchError> {
+    let since = Instant::now();
+    let mut start = [0; PREFACE.len()];
+    let peek = stream.async_io(Interest::READABLE, || {
+        Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
+    });
+    in_time(peek, times, &ending).await?;
+    Ok(Begun {
+        protocol: spoken(&start),
+        peer: None,
+        stream,
+        since,
+    })
+}
+
+/// What a client speaks that begins so.
+fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
+    if start == PREFACE {
+        Protocol::Http2
+    } else {
+        Protocol::Http1
+    }
+}
+
+/// Agrees on how to speak in secret, and on what.
+async fn begin_tls(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    times: Times,
+    ending: GracefulShutdownSignal,
+) -> Result<Begun<TlsStream<TcpStream>>, DispatchError> {
+    let since = Instant::now();
+    prepare(&stream, times)?;
+    let peer = stream.peer_addr().ok();
+    let accept = async {
+        let mut start = [0];
+        stream.peek(&mut start).await?;
+        if start != [HANDSHAKE] {
+            return Err(speak_tls(stream).await);
+        }
+        TlsAcceptor::from(config).accept(stream).await
+    };
+    let stream = in_time(accept, times, &ending)
+        .await
+        .inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))?;
+    let protocol = match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP_2) => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    Ok(Begun {
+        stream,
+        protocol,
+        peer,
+        since,
+    })
+}
+
+/// Tells a client that came without TLS.
+async fn speak_tls(mut stream: TcpStream) -> io::Error {
+    let text = "this port speaks TLS; write https:// in place of http://";
+    let (media_type, body) = (
+        problem::PROBLEM_JSON,
+        problem::document(&Error::new(Code::InvalidRequest, text)),
+    );
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // Whether it hears that or not, it is gone.
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
+    io::Error::other("it came without TLS")
+}
+
+fn prepare(stream: &TcpStream, times: Times) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Who does not read holds a connection and what waits for it, and nobody else could end that.
+    let stall = u32::try_from(times.stall.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, stall)?)
+}
+
+/// Waits for a client's first step for as long as it has for a request's head, and no longer once the end has begun.
+async fn in_time<T>(
+    step: impl Future<Output = io::Result<T>>,
+    times: Times,
+    ending: &GracefulShutdownSignal,
+) -> Result<T, DispatchError> {
+    let step = std::pin::pin!(tokio::time::timeout(times.header, step));
+    let ending = std::pin::pin!(ending.notified());
+    match select(step, ending).await {
+        Either::Left((Ok(done), _)) => Ok(done?),
+        Either::Left((Err(_), _)) => Err(DispatchError::SlowRequestTimeout),
+        Either::Right(_) => Err(DispatchError::DisconnectTimeout),
+    }
+}

@@ -1,0 +1,161 @@
+//! The application over connections that have begun: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
+
+use std::future::ready;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol, Request};
+use actix_server::GracefulShutdownSignal;
+use actix_service::{
+    IntoServiceFactory, Service as _, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
+    map_config,
+};
+use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceResponse};
+use futures_util::future::Either;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::Times;
+use crate::state::State;
+use crate::transport::connection::{Asker, Closes, Connection};
+use crate::transport::http2::Served;
+use crate::transport::{expect_continue, http2};
+
+/// A connection that has begun.
+pub(super) struct Begun<T> {
+    pub(super) stream: T,
+    /// What is spoken on it.
+    pub(super) protocol: Protocol,
+    pub(super) peer: Option<SocketAddr>,
+    /// Since when its first request is waited for.
+    pub(super) since: Instant,
+}
+
+/// How connections are served, on each worker.
+pub(super) struct Service {
+    /// None of a Unix socket.
+    pub(super) address: Option<SocketAddr>,
+    pub(super) is_owners: bool,
+    pub(super) times: Times,
+    pub(super) state: Arc<State>,
+    pub(super) ending: GracefulShutdownSignal,
+}
+
+impl Service {
+    /// What answers the requests of connections that have begun.
+    pub(super) fn http<T, F, S, B>(
+        self,
+        app: F,
+    ) -> impl ServiceFactory<Begun<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
+    where
+        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
+        F: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<
+                Request,
+                Config = AppConfig,
+                Response = ServiceResponse<B>,
+                Error = actix_web::Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let app = app.into_factory().map_err(|error| error.error_response());
+        let app = Rc::new(map_config(app, |()| AppConfig::default()));
+        let service = Rc::new(self);
+        fn_factory(move || {
+            let (app, service) = (Rc::clone(&app), Rc::clone(&service));
+            async move {
+                let app = Rc::new(app.new_service(()).await?);
+                let http_1 = Rc::new(service.http_1(Rc::clone(&app)).new_service(()).await?);
+                Ok(fn_service(move |begun: Begun<T>| {
+                    let Begun {
+                        stream,
+                        protocol,
+                        peer,
+                        since,
+                    } = begun;
+                    if protocol == Protocol::Http2 {
+                        let served = service.http_2(Rc::clone(&app), peer);
+                        return Either::Left(http2::serve(stream, served));
+                    }
+                    let connection = Connection::new(stream, service.times.patience(), since);
+                    let http_1 = Rc::clone(&http_1);
+                    Either::Right(async move { http_1.call((connection, peer)).await })
+                }))
+            }
+        })
+    }
+
+    /// HTTP/1.1 over this application.
+    fn http_1<T, S, B>(
+        &self,
+        app: Rc<S>,
+    ) -> impl ServiceFactory<
+        (Connection<T>, Option<SocketAddr>),
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    > + use<T, S, B>
+    where
+        T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
+        S: actix_service::Service<
+                Request,
+                Response = ServiceResponse<B>,
+                Error = HttpResponse,
+                Future: 'static,
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let (signal, is_owners) = (self.ending.clone(), self.is_owners);
+        let is_local = self.address.is_none();
+        let state = Arc::clone(&self.state);
+        let connections = state.metrics.connections();
+        let mut service = HttpService::build();
+        if let Some(address) = self.address {
+            service = service.local_addr(address);
+        }
+        service
+            .graceful_shutdown_signal(move || {
+                let signal = signal.clone();
+                async move { signal.notified().await }
+            })
+            // The connection itself ends these waits.
+            .keep_alive(match self.times.keep_alive {
+                Duration::ZERO => KeepAlive::Disabled,
+                _ => KeepAlive::Os,
+            })
+            .client_request_timeout(Duration::ZERO)
+            // Also lets a client read the answer to a body that was refused before it is cut off.
+            .client_disconnect_timeout(self.times.header)
+            // What a connection has with it goes when it is closed.
+            .on_connect_ext(move |connection: &Connection<T>, extensions| {
+                let asker = connection.asker(connections.open(), is_owners);
+                extensions.insert(asker.with_local(is_local));
+                extensions.insert(connection.presence());
+            })
+            .expect(fn_service(move |request| {
+                expect_continue::invite(request, Arc::clone(&state))
+            }))
+            .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
+    }
+
+    /// What a connection of HTTP/2 over this application is served with.
+    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
+        let open = self.state.metrics.connections().open();
+        let asker = Asker::of_streams(self.is_owners, open);
+        Served {
+            app,
+            asker: Rc::new(asker.with_local(self.address.is_none())),
+            state: Arc::clone(&self.state),
+            peer,
+            patience: self.times.patience(),
+            ending: self.ending.clone(),
+        }
+    }
+}

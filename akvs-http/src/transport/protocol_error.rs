@@ -1,0 +1,79 @@
+//! What actix says to a client whose bytes are no request: a status and no word more. Here it is told why, in a problem
+//! document, as after any other error.
+//!
+//! actix has no place to say that, so it is put in where the bytes go out. No answer of ours looks like that: those to
+//! an error have a body.
+
+use actix_web::http::StatusCode;
+use akvs_core::{Code, Error};
+
+use crate::response::problem;
+
+const VERSION: &str = "HTTP/1.1 ";
+const NO_BODY: &str = "content-length: 0\r\n";
+const END: &str = "\r\n\r\n";
+/// None of its heads has as many bytes.
+const MOST_BYTES: usize = 1_024;
+
+/// These bytes as they are to go out, where they are such an answer.
+pub(crate) fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
+    let head = std::str::from_utf8(bytes).ok()?;
+    let is_head = head.len() <= MOST_BYTES && head.find(END) == head.len().checked_sub(END.len());
+    let status = head.strip_prefix(VERSION).filter(|_| is_head)?.get(..3)?;
+    let status = StatusCode::from_bytes(status.as_bytes()).ok()?;
+    let (before, after) = head.split_once(NO_BODY)?;
+    let document = problem::document_with(&reason(status)?, status, status.canonical_reason()?);
+    let (length, media_type) = (document.len(), problem::PROBLEM_JSON);
+    let fields = format!("content-length: {length}\r\ncontent-type: {media_type}\r\n");
+    // It ends the connection, but does not say so.
+    let close = match head.contains("\r\nconnection: ") {
+        true => "",
+        false => "connection: close\r\n",
+    };
+    Some([before, close, &fields, after, &document].concat().into())
+}
+
+/// Why actix refuses; none of a status that it does not use. All that it is known to refuse was refused before.
+fn reason(status: StatusCode) -> Option<Error> {
+    let text = match status {
+        StatusCode::BAD_REQUEST => "this is no request of HTTP/1.1 that is understood",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the head of the request is too large",
+        _ => return None,
+    };
+    Some(Error::new(Code::InvalidRequest, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_no_word_is_explained() {
+        let own = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong";
+        let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let told = explained(refusal.as_bytes()).unwrap();
+        let text = std::str::from_utf8(&told).unwrap();
+        let (head, body) = text.rsplit_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-length: "));
+        assert!(head.ends_with("connection: close"), "{head}");
+        assert!(head.contains(&format!(": {}\r\n", body.len())), "{head}");
+        let document: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(
+            (&document["status"], &document["code"]),
+            (&400.into(), &"invalid_request".into())
+        );
+        for other in [
+            own,
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 17\r\n\r\n",
+            &format!("{own}{refusal}"),
+            &format!("{refusal}{own}"),
+            "\r\n\r\n",
+            "",
+        ] {
+            assert_eq!(explained(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The web page that the server serves to browsers.
+
+pub(crate) mod page;

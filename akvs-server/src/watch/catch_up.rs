@@ -1,0 +1,199 @@
+//! Pages of what a reader is told: of the state, or of the stored history.
+//!
+//! They are read where that may wait for a disk, and hold whole revisions only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use akvs_core::engine::{Limit, Span};
+use akvs_core::{Code, Error, Event, EventKind, Namespace, Result, Revision, View};
+use bytes::Bytes;
+
+use super::history::History;
+use super::shared_event::{Filter, Notice, READY_BYTES, without_longer_value};
+use super::watcher::{Step, WatchOptions};
+use crate::Committer;
+
+/// The most that is read at once: many readers may be behind at the same time.
+pub(super) const PAGE: Limit = Limit {
+    rows: 128,
+    bytes: 64 << 10,
+};
+/// A state is held back for a reader for so long at the most: it keeps the space of what is replaced meanwhile.
+const STATE_TIME: Duration = Duration::from_secs(3_600);
+
+/// How far a state has been read.
+pub(super) struct StateReader {
+    view: Arc<View>,
+    start: Bytes,
+    end: Option<Bytes>,
+    since: Duration,
+}
+
+/// Where to go on.
+pub(super) enum Next {
+    State(StateReader),
+    History,
+    /// All is read: on with what changes.
+    Feed,
+}
+
+/// What was read, and where to go on.
+pub(super) struct Page {
+    pub(super) steps: Vec<Step>,
+    /// Up to this revision everything is told.
+    pub(super) until: Option<Revision>,
+    pub(super) next: Next,
+}
+
+impl StateReader {
+    /// A state to be read from the beginning.
+    pub(super) fn new(
+        committer: &Committer,
+        name: &Namespace,
+        filter: &Filter,
+    ) -> Result<StateReader> {
+        let view = committer.database().view(name)?;
+        let (start, end) = match filter {
+            Filter::All => (Bytes::new(), None),
+            Filter::Prefix(prefix) => {
+                let span = Span::prefix(prefix.clone());
+                (span.start, span.end)
+            }
+            Filter::Key(key) => {
+                let key = key.as_bytes();
+                let behind = [key, &[0]].concat();
+                (Bytes::copy_from_slice(key), Some(behind.into()))
+            }
+        };
+        Ok(StateReader {
+            view: Arc::new(view),
+            start,
+            end,
+            since: committer.clock().elapsed(),
+        })
+    }
+
+    /// The next page.
+    pub(super) fn page(mut self, committer: &Committer, values: bool) -> Result<Page> {
+        let clock = committer.clock();
+        if clock.elapsed().saturating_sub(self.since) > STATE_TIME {
+            return Err(Error::new(
+                Code::HistoryGone,
+                "the state was read too slowly",
+            ));
+        }
+        let end = self.end.as_deref();
+        let page = self.view.entries(&self.start, end, PAGE, clock.now())?;
+        let mut steps: Vec<Step> = Vec::with_capacity(page.entries.len() + 1);
+        for (key, entry) in page.entries {
+            let mut event = Event {
+                revision: entry.revision,
+                is_last: true,
+                kind: EventKind::Set {
+                    key,
+                    size: entry.value.len() as u64,
+                    entry,
+                },
+            };
+            without_longer_value(&mut event, if values { READY_BYTES } else { 0 });
+            let notice = Notice::of_state(event, &self.view);
+            steps.push(Step::Entry(Arc::new(notice)));
+        }
+        Ok(match page.next {
+            Some(next) => {
+                self.start = next;
+                Page {
+                    steps,
+                    until: None,
+                    next: Next::State(self),
+                }
+            }
+            None => {
+                let revision = self.view.revision();
+                steps.push(Step::Synced(revision));
+                Page {
+                    steps,
+                    until: Some(revision),
+                    next: Next::Feed,
+                }
+            }
+        })
+    }
+}
+
+/// What a watcher is told of a page of the stored history: what changed after its position. Where the page was read
+/// when everything up to `looked` was there, all that came later its seat is told of.
+pub(super) fn history_page(
+    history: &History,
+    options: &WatchOptions,
+    position: Revision,
+    looked: Revision,
+) -> Page {
+    let notices = history.after(position).iter();
+    let wanted = notices.filter(|notice| options.filter.wants(notice.event()));
+    let next = match history.is_end() && history.newest >= looked {
+        true => Next::Feed,
+        false => Next::History,
+    };
+    Page {
+        steps: changed(wanted.cloned().collect()),
+        until: Some(history.until),
+        next,
+    }
+}
+
+/// What is told of whole revisions, of each what is wanted.
+pub(super) fn changed(notices: Vec<Arc<Notice>>) -> Vec<Step> {
+    let revisions = notices.iter().map(|notice| notice.event().revision);
+    let next = revisions.map(Some).skip(1).chain([None]);
+    let is_last: Vec<bool> = next
+        .zip(&notices)
+        .map(|(next, notice)| next != Some(notice.event().revision))
+        .collect();
+    notices
+        .into_iter()
+        .zip(is_last)
+        .map(|(notice, is_last)| Step::Changed { notice, is_last })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use akvs_core::Key;
+
+    #[test]
+    fn of_each_revision_the_last_change_that_is_wanted_is_the_last() {
+        let event = |revision, is_last, key: &'static str| {
+            let kind = EventKind::Delete {
+                key: Key::new(key).unwrap(),
+            };
+            let revision = Revision::new(revision);
+            Event {
+                revision,
+                is_last,
+                kind,
+            }
+        };
+        let all = [
+            event(1, false, "a1"),
+            event(1, false, "a2"),
+            event(1, true, "b"),
+            event(2, true, "a1"),
+            event(3, false, "b"),
+            event(3, true, "a1"),
+        ];
+        let filter = Filter::Prefix("a".into());
+        let wanted = all.iter().filter(|event| filter.wants(event));
+        let notices = wanted.map(|event| Arc::new(Notice::new(event.clone())));
+        let told: Vec<(u64, bool)> = changed(notices.collect())
+            .into_iter()
+            .map(|step| match step {
+                Step::Changed { notice, is_last } => (notice.event().revision.get(), is_last),
+                other @ (Step::Entry(_) | Step::Synced(_) | Step::Reset(_)) => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(told, [(1, false), (1, true), (2, true), (3, true)]);
+    }
+}

@@ -1,0 +1,307 @@
+//! The newest changes of one watched namespace, and who waits for them.
+//!
+//! The committer publishes here what it has committed. It wakes each thread once, however many watchers the thread
+//! has; the thread then finds out by itself whom a change concerns ([`Audience`]). Nothing is queued for a watcher:
+//! each knows up to which revision it has seen everything, and reads on from there, here or, if it fell behind, in
+//! the stored history. So a watcher costs the same however slow it is.
+//!
+//! Invariant: every change after the ring's floor is in the ring, in order, whole revisions only.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use akvs_core::engine::Limit;
+use akvs_core::{Database, Event, Namespace, Result, Revision};
+
+use super::history::{Histories, History};
+use super::shared_event::{Filter, Notice, READY_BYTES, without_longer_value};
+use super::subscribers::Audience;
+use crate::completion::Mailbox;
+use crate::thread_pool::Pool;
+
+/// The most that one ring holds, in bytes; less once all rings together hold a lot.
+const RING_BYTES: usize = 256 << 10;
+const ALL_RINGS_BYTES: usize = 64 << 20;
+const SMALL_RING_BYTES: usize = 4 << 10;
+
+/// The newest changes of one watched namespace.
+pub(super) struct Feed {
+    name: Namespace,
+    database: Database,
+    reads: Pool,
+    ring: Mutex<Ring>,
+    histories: Mutex<Histories>,
+    audiences: Mutex<Vec<Arc<Audience>>>,
+    /// What all rings and pages of history hold, in bytes.
+    held: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Ring {
+    /// All changes after this revision are here; none until the committer has begun to publish.
+    floor: Option<Revision>,
+    /// Up to this revision everything was published.
+    tip: Revision,
+    notices: VecDeque<Arc<Notice>>,
+    bytes: usize,
+    ended: bool,
+}
+
+/// What has changed after a revision, and up to which.
+pub(super) enum Since {
+    /// These.
+    Changes(Vec<Arc<Notice>>, Revision),
+    /// The ring does not reach back so far.
+    Behind(Revision),
+    /// Nothing will ever be published any more.
+    Ended(Revision),
+}
+
+/// What a watcher finds.
+pub(super) enum Found {
+    /// The next changes that it wants, up to a revision; whether there is more behind it.
+    Changes {
+        notices: Vec<Arc<Notice>>,
+        until: Revision,
+        more: bool,
+    },
+    /// The ring does not reach back so far.
+    Behind,
+    /// Nothing will ever be published any more.
+    Ended,
+}
+
+impl Feed {
+    pub(super) fn new(
+        name: Namespace,
+        database: Database,
+        reads: Pool,
+        held: Arc<AtomicUsize>,
+    ) -> Feed {
+        Feed {
+            name,
+            database,
+            reads,
+            ring: Mutex::default(),
+            histories: Mutex::default(),
+            audiences: Mutex::default(),
+            held,
+        }
+    }
+
+    pub(super) fn name(&self) -> &Namespace {
+        &self.name
+    }
+
+    /// Begins to hold what is committed after this revision, and lets all look at what was before.
+    pub(super) fn begin(&self, revision: Revision) {
+        let mut ring = self.ring();
+        if ring.floor.is_none() {
+            ring.floor = Some(revision);
+            ring.tip = revision;
+        }
+        drop(ring);
+        self.call();
+    }
+
+    /// Takes over what was committed, and calls those who wait.
+    pub(super) fn publish(&self, events: Vec<Event>) {
+        let Some(last) = events.last() else { return };
+        let mut ring = self.ring();
+        ring.tip = last.revision;
+        let before = ring.bytes;
+        for mut event in events {
+            without_longer_value(&mut event, READY_BYTES);
+            ring.bytes += event.bytes();
+            ring.notices.push_back(Arc::new(Notice::new(event)));
+        }
+        let held = self.held.fetch_add(ring.bytes - before, Ordering::Relaxed);
+        let limit = if held > ALL_RINGS_BYTES {
+            SMALL_RING_BYTES
+        } else {
+            RING_BYTES
+        };
+        let before = ring.bytes;
+        ring.trim(limit);
+        self.held.fetch_sub(before - ring.bytes, Ordering::Relaxed);
+        drop(ring);
+        self.call();
+    }
+
+    /// Lets all who wait know that nothing more will come.
+    pub(super) fn end(&self) {
+        self.ring().ended = true;
+        self.call();
+    }
+
+    /// The changes after a revision that a watcher wants, about as many as the limit allows.
+    pub(super) fn read(&self, after: Revision, filter: &Filter, limit: Limit) -> Found {
+        let ring = self.ring();
+        if ring.ended {
+            return Found::Ended;
+        }
+        if ring.floor.is_none_or(|floor| after < floor) {
+            return Found::Behind;
+        }
+        let (mut notices, mut bytes) = (Vec::new(), 0);
+        let mut until = after;
+        for notice in ring.after(after) {
+            let event = notice.event();
+            let is_full = notices.len() >= limit.rows || bytes >= limit.bytes;
+            if is_full && event.revision > until {
+                return Found::Changes {
+                    notices,
+                    until,
+                    more: true,
+                };
+            }
+            if filter.wants(event) {
+                bytes += event.bytes();
+                notices.push(Arc::clone(notice));
+            }
+            until = event.revision;
+        }
+        Found::Changes {
+            notices,
+            until: after.max(ring.tip),
+            more: false,
+        }
+    }
+
+    /// All changes after a revision.
+    pub(super) fn since(&self, after: Revision) -> Since {
+        let ring = self.ring();
+        if ring.ended {
+            return Since::Ended(ring.tip);
+        }
+        if ring.floor.is_none_or(|floor| after < floor) {
+            return Since::Behind(ring.tip);
+        }
+        let notices = ring.after(after).map(Arc::clone).collect();
+        Since::Changes(notices, ring.tip)
+    }
+
+    /// Up to this revision everything was published.
+    pub(super) fn tip(&self) -> Revision {
+        self.ring().tip
+    }
+
+    /// Does work on a thread that may wait for a disk.
+    pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
+        self.reads.spawn(work)
+    }
+
+    /// A page of the stored history with what follows a revision, read here if nobody has it.
+    pub(super) fn read_history(&self, after: Revision) -> Result<Arc<History>> {
+        let known = self.histories().known(after);
+        if let Some(page) = known {
+            return Ok(page);
+        }
+        let page = Arc::new(History::read(&self.database, &self.name, after, false)?);
+        self.histories().keep(Arc::clone(&page));
+        self.trim_histories();
+        Ok(page)
+    }
+
+    /// The same, with values if they are wanted, read on a thread that may wait for a disk.
+    pub(super) async fn history(
+        self: Arc<Feed>,
+        after: Revision,
+        values: bool,
+    ) -> Result<Arc<History>> {
+        let slot = self.histories().slot(after, values);
+        let read = || async {
+            let (database, name) = (self.database.clone(), self.name.clone());
+            let page = self
+                .reads
+                .run(move || History::read(&database, &name, after, values));
+            page.await.map(Arc::new)
+        };
+        let page = slot.page.get_or_try_init(read).await?;
+        self.trim_histories();
+        Ok(Arc::clone(page))
+    }
+
+    fn trim_histories(&self) {
+        let is_short = self.held.load(Ordering::Relaxed) > ALL_RINGS_BYTES;
+        let mut histories = self.histories();
+        let (before, after) = histories.trim(is_short);
+        self.held.fetch_add(after, Ordering::Relaxed);
+        self.held.fetch_sub(before, Ordering::Relaxed);
+    }
+
+    fn histories(&self) -> MutexGuard<'_, Histories> {
+        self.histories
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether everything after a revision can be read here.
+    pub(super) fn reaches(&self, after: Revision) -> bool {
+        self.ring().floor.is_some_and(|floor| after >= floor)
+    }
+
+    /// The audience of this thread.
+    pub(super) fn audience(self: &Arc<Feed>, mailbox: &Weak<Mailbox>) -> Arc<Audience> {
+        let mut audiences = self.audiences();
+        // There are no more than threads.
+        if let Some(audience) = audiences
+            .iter()
+            .find(|audience| audience.is_of(mailbox) && !audience.is_gone())
+        {
+            return Arc::clone(audience);
+        }
+        // Those of threads that have ended are of no more use.
+        audiences.retain(|audience| !audience.is_gone());
+        let tip = self.ring().tip;
+        let audience = Arc::new(Audience::new(Arc::downgrade(self), mailbox.clone(), tip));
+        audiences.push(Arc::clone(&audience));
+        audience
+    }
+
+    /// Lets every thread that has watchers look here.
+    fn call(&self) {
+        let audiences = self.audiences().clone();
+        audiences.iter().for_each(Audience::summon);
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn audiences(&self) -> MutexGuard<'_, Vec<Arc<Audience>>> {
+        self.audiences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let bytes = self.ring().bytes + self.histories().bytes();
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Ring {
+    fn after(&self, revision: Revision) -> impl Iterator<Item = &Arc<Notice>> {
+        let first = self
+            .notices
+            .partition_point(|notice| notice.event().revision <= revision);
+        self.notices.range(first..)
+    }
+
+    /// Lets the oldest revisions go until no more than so many bytes are left.
+    fn trim(&mut self, bytes: usize) {
+        while let Some(oldest) = self.notices.front() {
+            let revision = oldest.event().revision;
+            if self.bytes <= bytes && self.floor < Some(revision) {
+                return;
+            }
+            self.bytes -= oldest.event().bytes();
+            self.notices.pop_front();
+            self.floor = Some(revision);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The feeds of all namespaces that are watched, and the committer's way to them.
+//!
+//! A namespace is watched by name, also one that does not exist yet; its changes are known by their history.
+//! Invariant: the committer holds what it commits for a feed from the moment at which it first heard of it, and lets
+//! the feed's watchers look at what was committed before.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use akvs_core::{Code, Committed, Database, Error, Event, HistoryId, Namespace, Result};
+
+use super::change_buffer::Feed;
+use crate::Committer;
+
+/// From so many feeds on, those that nobody watches any more are looked for.
+const SWEEP_AT: usize = 64;
+
+/// The feeds of all namespaces that are watched.
+#[derive(Default)]
+pub(crate) struct Feeds {
+    known: Mutex<Known>,
+    /// Whether there is one that the committer has not heard of.
+    fresh: AtomicBool,
+    held: Arc<AtomicUsize>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_name: HashMap<Namespace, Weak<Feed>>,
+    fresh: Vec<Weak<Feed>>,
+    sweep_at: usize,
+    closed: bool,
+}
+
+impl Feeds {
+    /// The feed of a namespace; `closing` once no more are given out.
+    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<Feed>> {
+        let mut known = self.known();
+        if known.closed {
+            return Err(
+                Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1)
+            );
+        }
+        if let Some(feed) = known.by_name.get(name).and_then(Weak::upgrade) {
+            return Ok(feed);
+        }
+        if known.by_name.len() >= known.sweep_at.max(SWEEP_AT) {
+            known.by_name.retain(|_, feed| feed.strong_count() > 0);
+            known.sweep_at = 2 * known.by_name.len();
+        }
+        let feed = Arc::new(Feed::new(
+            name.clone(),
+            committer.database().clone(),
+            committer.reads().clone(),
+            Arc::clone(&self.held),
+        ));
+        known.by_name.insert(name.clone(), Arc::downgrade(&feed));
+        known.fresh.push(Arc::downgrade(&feed));
+        self.fresh.store(true, Ordering::Release);
+        Ok(feed)
+    }
+
+    /// Ends all feeds, and those that are asked for later.
+    pub(crate) fn close(&self) {
+        let feeds = {
+            let mut known = self.known();
+            known.closed = true;
+            std::mem::take(&mut known.by_name)
+        };
+        for feed in feeds.values().filter_map(Weak::upgrade) {
+            feed.end();
+        }
+    }
+
+    fn take_fresh(&self) -> Vec<Weak<Feed>> {
+        if !self.fresh.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.known().fresh)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the committer knows of those who watch.
+#[derive(Default)]
+pub(crate) struct Publisher {
+    by_history: HashMap<HistoryId, Weak<Feed>>,
+    /// Those of names that have no history yet.
+    unborn: HashMap<Namespace, Weak<Feed>>,
+    sweep_at: usize,
+}
+
+impl Publisher {
+    /// Gets to know new feeds; whether there are any, so that what is committed has to be recorded. To be called
+    /// before and after each commit: what was committed in between a feed's watchers find in the history.
+    pub(crate) fn listen(&mut self, feeds: &Feeds, database: &Database) -> bool {
+        for feed in feeds.take_fresh() {
+            let Some(known) = feed.upgrade() else {
+                continue;
+            };
+            match database.history_of(known.name()) {
+                Ok(Some(history)) => drop(self.by_history.insert(history, feed)),
+                Ok(None) => drop(self.unborn.insert(known.name().clone(), feed)),
+                Err(error) => {
+                    log::error!("{} cannot be watched: {error}", known.name());
+                    known.end();
+                    continue;
+                }
+            }
+            known.begin(database.revision());
+        }
+        let len = self.by_history.len() + self.unborn.len();
+        if len >= self.sweep_at.max(SWEEP_AT) {
+            self.by_history.retain(|_, feed| feed.strong_count() > 0);
+            self.unborn.retain(|_, feed| feed.strong_count() > 0);
+            self.sweep_at = 2 * (self.by_history.len() + self.unborn.len());
+        }
+        len > 0
+    }
+
+    /// Tells those who watch what was committed.
+    pub(crate) fn publish(&mut self, committed: Committed) {
+        for (name, history) in committed.born {
+            if let Some(feed) = self.unborn.remove(&name) {
+                self.by_history.insert(history, feed);
+            }
+        }
+        for (feed, events) in self.by_feed(committed.events) {
+            feed.publish(events);
+        }
+        for history in committed.forgotten {
+            // It begins anew with another history, as if the name had never been.
+            if let Some(feed) = self.by_history.remove(&history)
+                && let Some(known) = feed.upgrade()
+            {
+                self.unborn.insert(known.name().clone(), feed);
+            }
+        }
+    }
+
+    fn by_feed(&self, events: Vec<(HistoryId, Event)>) -> Vec<(Arc<Feed>, Vec<Event>)> {
+        let mut places = HashMap::new();
+        let mut feeds: Vec<(Arc<Feed>, Vec<Event>)> = Vec::new();
+        for (history, event) in events {
+            let place = *places.entry(history).or_insert_with(|| {
+                let feed = self.by_history.get(&history)?.upgrade()?;
+                feeds.push((feed, Vec::new()));
+                Some(feeds.len() - 1)
+            });
+            if let Some(place) = place {
+                feeds[place].1.push(event);
+            }
+        }
+        feeds
+    }
+}

@@ -1,0 +1,139 @@
+//! A change on its way to those who watch.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use akvs_core::{Event, EventKind, FieldValue, Key, Representation, View};
+use bytes::Bytes;
+
+use super::large_event::Large;
+
+/// Longer values are not held ready for those who watch, but looked up when one of them comes to it.
+pub(super) const READY_BYTES: usize = 64 << 10;
+
+/// A change, shared by all who are told of it, and what was made of it to tell them.
+///
+/// ```
+/// use akvs_core::{Event, EventKind, Revision};
+/// use akvs_server::Notice;
+/// let event = Event { revision: Revision::new(7), is_last: true, kind: EventKind::Drop };
+/// let notice = Notice::new(event);
+/// assert_eq!(notice.rendered(false, |event| event.revision.to_string().into()), "7");
+/// assert_eq!(notice.rendered(false, |_| unreachable!("it was made before")), "7");
+/// ```
+#[derive(Debug)]
+pub struct Notice {
+    event: Event,
+    /// Where its value is looked up if it is missing; none for the namespace as it is then.
+    view: Option<Arc<View>>,
+    plain: OnceLock<Bytes>,
+    with_value: OnceLock<Bytes>,
+    large: Mutex<Weak<Large>>,
+}
+
+impl Notice {
+    /// A change that nobody was told of yet.
+    pub fn new(event: Event) -> Notice {
+        Notice {
+            event,
+            view: None,
+            plain: OnceLock::new(),
+            with_value: OnceLock::new(),
+            large: Mutex::default(),
+        }
+    }
+
+    /// An entry of a state, which has its value in that state.
+    pub(super) fn of_state(event: Event, view: &Arc<View>) -> Notice {
+        Notice {
+            view: Some(Arc::clone(view)),
+            ..Notice::new(event)
+        }
+    }
+
+    pub(super) fn view(&self) -> Option<&View> {
+        self.view.as_deref()
+    }
+
+    /// Whether it tells of a value that it does not have, so that it may be looked up: see
+    /// [`Watch::loader`](crate::Watch::loader).
+    pub fn lacks_value(&self) -> bool {
+        matches!(self.event.kind, EventKind::Set { .. }) && !self.event.has_value()
+    }
+
+    /// The place of the text that tells of it with its value, shared for as long as anybody keeps it.
+    pub fn large(&self) -> Arc<Large> {
+        let mut shared = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let large = Arc::new(Large::default());
+            *shared = Arc::downgrade(&large);
+            large
+        })
+    }
+
+    /// The change.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What is sent of it, with its value or without: made by the first who asks, and shared by all others.
+    pub fn rendered(&self, with_value: bool, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
+        let slot = if with_value {
+            &self.with_value
+        } else {
+            &self.plain
+        };
+        slot.get_or_init(|| render(&self.event)).clone()
+    }
+}
+
+/// Takes a value out of a change that has more bytes than that, and lets go of all memory that it shares with it.
+pub(super) fn without_longer_value(event: &mut Event, most: usize) {
+    let EventKind::Set { entry, .. } = &mut event.kind else {
+        return;
+    };
+    if entry.value.len() <= most {
+        return;
+    }
+    let own = |field: &Option<FieldValue>| {
+        let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
+        FieldValue::new(bytes).ok()
+    };
+    entry.value = Bytes::new();
+    entry.representation = Representation {
+        content_type: own(&entry.representation.content_type),
+        content_encoding: own(&entry.representation.content_encoding),
+    };
+}
+
+/// Which changes are wanted. The drop of the namespace always is.
+///
+/// ```
+/// use akvs_core::{Event, EventKind, Key, Revision};
+/// use akvs_server::Filter;
+/// let kind = EventKind::Delete { key: Key::new("user:7")? };
+/// let event = Event { revision: Revision::new(1), is_last: true, kind };
+/// assert!(Filter::Prefix("user:".into()).wants(&event));
+/// assert!(!Filter::Key(Key::new("user:8")?).wants(&event));
+/// # Ok::<(), akvs_core::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    #[default]
+    All,
+    /// Those of the keys that begin so.
+    Prefix(Bytes),
+    /// Those of one key.
+    Key(Key),
+}
+
+impl Filter {
+    /// Whether a change is wanted.
+    pub fn wants(&self, event: &Event) -> bool {
+        event.key().is_none_or(|key| match self {
+            Filter::All => true,
+            Filter::Prefix(prefix) => key.as_bytes().starts_with(prefix),
+            Filter::Key(wanted) => key == wanted,
+        })
+    }
+}

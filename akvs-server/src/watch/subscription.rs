@@ -1,0 +1,210 @@
+//! Who waits for the changes of a namespace on a thread, by what each of them wants.
+//!
+//! Invariant: a change costs those that do not want it nothing, however many they are: seats are found by the key, or
+//! by each of its beginnings that is as long as a prefix that is wanted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::task::Waker;
+
+use akvs_core::{Event, Key, Revision};
+use bytes::Bytes;
+use slab::Slab;
+
+use super::shared_event::Filter;
+
+#[derive(Default)]
+pub(super) struct Seats {
+    /// Up to this revision everybody was told of what they want.
+    pub(super) seen: Revision,
+    /// Those who want all changes.
+    all: Slab<Seat>,
+    /// Those who want the changes of the keys that begin so.
+    prefixes: HashMap<Bytes, Slab<Seat>>,
+    /// How many prefixes there are of each length.
+    lengths: BTreeMap<usize, usize>,
+    /// Those who want the changes of one key.
+    keys: HashMap<Key, Slab<Seat>>,
+    /// Those who are still to be woken.
+    pub(super) woken: Vec<Waker>,
+    /// Whether what was missed is being read.
+    pub(super) is_catching_up: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Seat {
+    pub(super) waker: Option<Waker>,
+    /// The revision after which there is something that it was not told of; none where there is nothing.
+    pub(super) called: Option<Revision>,
+}
+
+impl Seats {
+    /// No seats yet, where everybody was told of everything up to this revision.
+    pub(super) fn new(seen: Revision) -> Seats {
+        Seats {
+            seen,
+            ..Seats::default()
+        }
+    }
+
+    /// A seat for a watcher that was told of nothing yet.
+    pub(super) fn take(&mut self, filter: &Filter) -> usize {
+        let seat = Seat {
+            waker: None,
+            called: Some(Revision::ZERO),
+        };
+        match filter {
+            Filter::All => self.all.insert(seat),
+            Filter::Key(key) => self.keys.entry(key.clone()).or_default().insert(seat),
+            Filter::Prefix(prefix) => {
+                if !self.prefixes.contains_key(prefix) {
+                    *self.lengths.entry(prefix.len()).or_default() += 1;
+                }
+                let row = self.prefixes.entry(prefix.clone()).or_default();
+                row.insert(seat)
+            }
+        }
+    }
+
+    pub(super) fn leave(&mut self, filter: &Filter, place: usize) {
+        if let Some(row) = self.row(filter) {
+            row.try_remove(place);
+            if !row.is_empty() {
+                return;
+            }
+        }
+        match filter {
+            Filter::All => self.all.shrink_to_fit(),
+            Filter::Key(key) => drop(self.keys.remove(key)),
+            Filter::Prefix(prefix) => {
+                if self.prefixes.remove(prefix).is_none() {
+                    return;
+                }
+                if let Some(count) = self.lengths.get_mut(&prefix.len()) {
+                    *count -= 1;
+                    if *count == 0 {
+                        self.lengths.remove(&prefix.len());
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn seat(&mut self, filter: &Filter, place: usize) -> Option<&mut Seat> {
+        self.row(filter)?.get_mut(place)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.prefixes.is_empty() && self.keys.is_empty()
+    }
+
+    fn row(&mut self, filter: &Filter) -> Option<&mut Slab<Seat>> {
+        match filter {
+            Filter::All => Some(&mut self.all),
+            Filter::Prefix(prefix) => self.prefixes.get_mut(prefix),
+            Filter::Key(key) => self.keys.get_mut(key),
+        }
+    }
+
+    /// Notes a change with those who want it.
+    pub(super) fn tell(&mut self, event: &Event) {
+        let before = Revision::new(event.revision.get().saturating_sub(1));
+        let Some(key) = event.key() else {
+            return self.tell_all(before);
+        };
+        let bytes = key.as_bytes();
+        let (prefixes, lengths) = (&mut self.prefixes, self.lengths.range(..=bytes.len()));
+        for (length, _) in lengths {
+            if let Some(row) = prefixes.get_mut(&bytes[..*length]) {
+                tell_row(row, before, &mut self.woken);
+            }
+        }
+        tell_row(&mut self.all, before, &mut self.woken);
+        if let Some(row) = self.keys.get_mut(key) {
+            tell_row(row, before, &mut self.woken);
+        }
+    }
+
+    /// Notes with everybody that there may be something after this revision.
+    pub(super) fn tell_all(&mut self, after: Revision) {
+        let rows = self.prefixes.values_mut().chain(self.keys.values_mut());
+        for row in rows.chain([&mut self.all]) {
+            tell_row(row, after, &mut self.woken);
+        }
+    }
+}
+
+fn tell_row(row: &mut Slab<Seat>, after: Revision, woken: &mut Vec<Waker>) {
+    for (_, seat) in row {
+        // Who knows already of something earlier reads on from there.
+        seat.called.get_or_insert(after);
+        woken.extend(seat.waker.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use akvs_core::EventKind;
+
+    use super::*;
+
+    /// Those of these filters that are told of a change of a key.
+    fn told<'a>(seats: &mut Seats, places: &[(&'a Filter, usize)], key: &[u8]) -> Vec<&'a Filter> {
+        let key = Key::new(key.to_vec()).unwrap();
+        seats.tell(&Event {
+            revision: Revision::new(7),
+            is_last: true,
+            kind: EventKind::Delete { key },
+        });
+        let mut told = Vec::new();
+        for (filter, place) in places {
+            let seat = seats.seat(filter, *place).unwrap();
+            if let Some(after) = seat.called.take() {
+                assert_eq!(after, Revision::new(6));
+                told.push(*filter);
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_change_is_told_to_those_who_want_it() {
+        let key = |text: &'static str| Filter::Key(Key::new(text).unwrap());
+        let prefix = |text: &'static str| Filter::Prefix(text.into());
+        let filters = [
+            Filter::All,
+            prefix(""),
+            prefix("a"),
+            prefix("ab"),
+            prefix("b"),
+            key("ab"),
+            key("a"),
+        ];
+        let mut seats = Seats::default();
+        let mut places = Vec::new();
+        for filter in filters.iter().chain(&filters) {
+            let place = seats.take(filter);
+            seats.seat(filter, place).unwrap().called = None;
+            places.push((filter, place));
+        }
+        for text in ["a", "ab", "abc", "b", "c"] {
+            let event_key = Key::new(text).unwrap();
+            let kind = EventKind::Delete { key: event_key };
+            let event = Event {
+                revision: Revision::new(7),
+                is_last: true,
+                kind,
+            };
+            let wanted = filters.iter().chain(&filters);
+            let expected: Vec<&Filter> = wanted.filter(|filter| filter.wants(&event)).collect();
+            assert_eq!(
+                told(&mut seats, &places, text.as_bytes()),
+                expected,
+                "{text}"
+            );
+        }
+        for (filter, place) in places {
+            seats.leave(filter, place);
+        }
+        assert!(seats.is_empty() && seats.lengths.is_empty());
+    }
+}

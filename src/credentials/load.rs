@@ -1,0 +1,38 @@
+//! What the files say when a server starts.
+
+use std::path::Path;
+
+use akvs_http::{Tls, Tokens};
+
+use super::reload::Look;
+use super::{certificates, tokens};
+use crate::error::Failure;
+use crate::settings::Settings;
+
+/// Who may, and by which certificate the server is known.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) tokens: Tokens,
+    pub(crate) tls: Option<Tls>,
+    /// What the file of tokens looked like when it was read.
+    pub(crate) look: Look,
+}
+
+impl Access {
+    /// Reads the files that the settings name.
+    pub(crate) fn read(settings: &Settings) -> Result<Access, Failure> {
+        let path = Path::new(&settings.auth.tokens);
+        // Before it is read: what changes meanwhile is read again.
+        let look = Look::at(path);
+        Ok(Access {
+            tokens: tokens(path)?,
+            tls: certificates(settings)?,
+            look,
+        })
+    }
+
+    /// Whether everybody may do everything.
+    pub(crate) fn is_open(&self) -> bool {
+        self.tokens.is_empty()
+    }
+}

@@ -1,0 +1,54 @@
+//! A token's own text, which is shown once and kept nowhere.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::Failure;
+
+/// What it begins with, so that people and programs that look for leaked secrets recognise it.
+const PREFIX: &str = "akvs_";
+/// As many as the hash has that is kept of it.
+const RANDOM_BYTES: usize = 32;
+
+/// The text of a new token.
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// One that nobody can guess.
+    pub(crate) fn new() -> Result<Secret, Failure> {
+        let mut random = [0; RANDOM_BYTES];
+        getrandom::fill(&mut random).map_err(|error| {
+            Failure::failed(format!("the system gives no random bytes: {error}"))
+        })?;
+        Ok(Secret(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(random)
+        )))
+    }
+
+    /// What is kept of it.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        akvs_http::Token::hash(&self.0)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_are_alike() {
+        let (one, two) = (Secret::new().unwrap(), Secret::new().unwrap());
+        assert_ne!(one.to_string(), two.to_string());
+        assert_ne!(one.sha256(), two.sha256());
+        assert_eq!(one.to_string().len(), "akvs_".len() + 43);
+    }
+}

@@ -1,0 +1,359 @@
+//! The file of tokens: TOML, a table a token, which people may edit and `akvs token` writes.
+//!
+//! It owns the format, and that a change is whole: a new file takes the old one's place. Only hashes stand in it.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use akvs_http::{Right, Token, Tokens};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use toml::value::Datetime;
+
+use crate::bounded;
+use crate::error::Failure;
+
+const HEAD: &str = "\
+# The tokens of an AKVS server. `akvs token new`, `ls` and `rm` read and write this file; a running server heeds what
+# changes here within a second or two. Only the SHA-256 of each token is kept.
+
+";
+
+/// The file.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    token: Vec<Line>,
+}
+
+/// A token as the file has it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Line {
+    pub(crate) name: String,
+    /// In hexadecimal.
+    pub(crate) sha256: String,
+    pub(crate) rights: Vec<String>,
+    pub(crate) namespaces: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_prefix: Option<String>,
+    /// What is no text, in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_prefix64: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<Datetime>,
+}
+
+impl Line {
+    fn token(&self) -> Result<Token, String> {
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut sha256)
+            .map_err(|_| "sha256 is not 64 hexadecimal digits".to_owned())?;
+        let rights = self.rights.iter().map(|text| {
+            Right::parse(text)
+                .ok_or_else(|| format!("{text:?} is no right; there are read, write and admin"))
+        });
+        let key_prefix = match (&self.key_prefix, &self.key_prefix64) {
+            (Some(_), Some(_)) => return Err("it has key_prefix and key_prefix64".into()),
+            (Some(text), None) => text.clone().into_bytes(),
+            (None, Some(text)) => URL_SAFE_NO_PAD
+                .decode(text)
+                .map_err(|_| "key_prefix64 is not base64url without padding".to_owned())?,
+            (None, None) => Vec::new(),
+        };
+        let expires = self.expires.map(|time| parse_time(&time.to_string()));
+        Ok(Token {
+            name: self.name.clone(),
+            sha256,
+            rights: rights.collect::<Result<_, String>>()?,
+            namespaces: self.namespaces.clone(),
+            key_prefix: key_prefix.into(),
+            expires: expires.transpose()?,
+        })
+    }
+}
+
+/// A time as a file or a command line says it: RFC 3339 in UTC, or a day, which then begins.
+pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        _ => text.to_owned(),
+    };
+    humantime::parse_rfc3339(&whole).map_err(|_| {
+        format!("{text:?} is no time in UTC, such as 2030-01-31 or 2030-01-31T12:00:00Z")
+    })
+}
+
+/// The same in words, to the second.
+pub(crate) fn time_text(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// Reads the tokens of a file as they stand there; none where there is no file.
+pub(crate) fn lines(path: &Path) -> Result<Vec<Line>, Failure> {
+    let document = document(path)?;
+    checked(path, &document)?;
+    Ok(document.token)
+}
+
+/// Reads the tokens of a file; none where there is no file.
+pub(crate) fn read(path: &Path) -> Result<Tokens, Failure> {
+    checked(path, &document(path)?)
+}
+
+fn document(path: &Path) -> Result<Document, Failure> {
+    let shown = path.display();
+    let refused = |why: String| Failure::config(format!("auth.tokens: {shown}: {why}"));
+    match fs::metadata(path) {
+        // Before it is opened: that could wait for ever, and a running server reads it again and again.
+        Ok(found) if !found.is_file() => {
+            return Err(refused("it is not a regular file".to_owned()));
+        }
+        Ok(_) => {}
+        // What is wrong with the data folder, whoever opens that says.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Document::default());
+        }
+        Err(error) => return Err(refused(error.to_string())),
+    }
+    let text = bounded::read_text(path).map_err(|error| refused(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| refused(error.to_string()))
+}
+
+fn checked(path: &Path, document: &Document) -> Result<Tokens, Failure> {
+    let refused = |why: String| Failure::config(format!("auth.tokens: {}: {why}", path.display()));
+    let tokens = document.token.iter().map(|line| {
+        let token = line.token();
+        token.map_err(|why| refused(format!("token {:?}: {why}", line.name)))
+    });
+    let tokens = tokens.collect::<Result<_, Failure>>()?;
+    Tokens::new(tokens).map_err(|error| refused(error.to_string()))
+}
+
+/// The file while it is being changed, by one at a time.
+pub(crate) struct TokenFile {
+    path: PathBuf,
+    document: Document,
+    /// The folder, which is locked for as long as this is open.
+    _folder: File,
+}
+
+impl TokenFile {
+    /// Opens it to be changed; the folder is made where it is missing.
+    pub(crate) fn open(path: &Path) -> Result<TokenFile, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::failed(format!("{} cannot be changed: {error}", path.display()))
+        };
+        let folder = path.parent().ok_or_else(|| failed(&"it is no file"))?;
+        let mut builder = fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true);
+        let made = builder.create(folder);
+        made.map_err(|error| failed(&error))?;
+        let locked = File::open(folder).map_err(|error| failed(&error))?;
+        locked.lock().map_err(|error| failed(&error))?;
+        let document = document(path)?;
+        checked(path, &document)?;
+        Ok(TokenFile {
+            path: path.to_owned(),
+            document,
+            _folder: locked,
+        })
+    }
+
+    /// The tokens in it.
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.document.token
+    }
+
+    /// Adds a token.
+    pub(crate) fn add(&mut self, line: Line) {
+        self.document.token.push(line);
+    }
+
+    /// Takes the token of this name out; whether there was one.
+    pub(crate) fn remove(&mut self, name: &str) -> bool {
+        let before = self.document.token.len();
+        self.document.token.retain(|line| line.name != name);
+        self.document.token.len() < before
+    }
+
+    /// Puts the new file in the old one's place.
+    pub(crate) fn save(self) -> Result<(), Failure> {
+        checked(&self.path, &self.document)?;
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::failed(format!(
+                "{} cannot be written: {error}",
+                self.path.display()
+            ))
+        };
+        let body = toml::to_string(&self.document).map_err(|error| failed(&error))?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let name = self.path.file_name().unwrap_or_default();
+        // Readable for the owner alone; the same name at each try, so that none is left behind.
+        let mut new = tempfile::Builder::new()
+            .prefix(name)
+            .suffix(".new")
+            .rand_bytes(0)
+            .make_in(folder, |path| {
+                let _ = fs::remove_file(path);
+                let mut options = File::options();
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                options.write(true).create_new(true).open(path)
+            })
+            .map_err(|error| failed(&error))?;
+        let file = new.as_file_mut();
+        self.give_away(file).map_err(|error| failed(&error))?;
+        file.write_all(HEAD.as_bytes())
+            .and_then(|()| file.write_all(body.as_bytes()))
+            .and_then(|()| file.sync_all())
+            .map_err(|error| failed(&error))?;
+        new.persist(&self.path).map_err(|error| failed(&error))?;
+        self._folder.sync_all().map_err(|error| failed(&error))
+    }
+
+    /// What root writes belongs to whom the old file or else the folder does: the server is to read it, and is not root.
+    fn give_away(&self, new: &File) -> io::Result<()> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        let owner = fs::metadata(&self.path).or_else(|_| self._folder.metadata())?;
+        std::os::unix::fs::fchown(new, Some(owner.uid()), Some(owner.gid()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: &str) -> Line {
+        Line {
+            name: name.into(),
+            sha256: hex::encode(Token::hash(name)),
+            rights: vec!["read".into(), "write".into()],
+            namespaces: vec!["app-*".into()],
+            key_prefix: Some("a\"/é".into()),
+            key_prefix64: None,
+            expires: Some("2030-01-31T00:00:00Z".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/tokens.toml");
+        assert!(read(&path).unwrap().is_empty());
+        let mut file = TokenFile::open(&path).unwrap();
+        file.add(line("one"));
+        file.add(Line {
+            key_prefix: None,
+            key_prefix64: Some("_w".into()),
+            expires: None,
+            ..line("two")
+        });
+        file.save().unwrap();
+        assert_eq!(read(&path).unwrap().len(), 2);
+        let mut file = TokenFile::open(&path).unwrap();
+        assert_eq!(file.lines()[0], line("one"));
+        assert!(file.remove("one") && !file.remove("one"));
+        file.save().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            text.starts_with("# The tokens") && !text.contains("one"),
+            "{text}"
+        );
+        let names: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn what_has_no_end_or_no_bound_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let refused = || read(&path).map(drop).unwrap_err().to_string();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(refused().contains("it is not a regular file"));
+        assert!(TokenFile::open(&path).is_err());
+        fs::remove_file(&path).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
+        assert!(refused().contains("it is not a regular file"));
+        fs::remove_file(&path).unwrap();
+        // Large without taking space.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(refused().contains("it has more than"));
+    }
+
+    #[test]
+    fn nobody_else_can_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        TokenFile::open(&path).unwrap().save().unwrap();
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_root_writes_belongs_to_whom_the_folder_does() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give files away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let owner = || {
+            let found = fs::metadata(&path).unwrap();
+            (found.uid(), found.gid())
+        };
+        std::os::unix::fs::chown(folder.path(), Some(7), Some(8)).unwrap();
+        TokenFile::open(&path).unwrap().save().unwrap();
+        assert_eq!(owner(), (7, 8));
+        std::os::unix::fs::chown(&path, Some(9), Some(10)).unwrap();
+        TokenFile::open(&path).unwrap().save().unwrap();
+        assert_eq!(owner(), (9, 10));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        let good = "[[token]]\nname = \"a\"\nrights = [\"read\"]\nnamespaces = [\"*\"]\n";
+        let hash = format!("sha256 = \"{}\"\n", hex::encode(Token::hash("a")));
+        for (text, part) in [
+            (good.to_owned(), "sha256"),
+            (format!("{good}sha256 = \"ab\"\n"), "token \"a\": sha256"),
+            (format!("{good}{hash}right = 1\n"), "right"),
+            (
+                format!("{good}{hash}expires = 2030-01-31T00:00:00+01:00\n"),
+                "2030-01-31T00:00:00+01:00",
+            ),
+            (format!("{good}{hash}expires = 12:00:00\n"), "12:00:00"),
+            (
+                format!("{good}{hash}key_prefix64 = \"=\"\n"),
+                "key_prefix64",
+            ),
+            (
+                format!("{good}{hash}key_prefix = \"\"\nkey_prefix64 = \"\"\n"),
+                "key_prefix64",
+            ),
+            (format!("{good}{hash}").replace("read", "raed"), "raed"),
+            (format!("{good}{hash}{good}{hash}"), "\"a\""),
+            ("[[tokens]]".into(), "tokens"),
+            ("x".into(), "line 1"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let why = read(&path).expect_err(part).to_string();
+            assert!(
+                why.contains(part) && why.contains("tokens.toml"),
+                "{part}: {why}"
+            );
+        }
+        fs::write(&path, format!("{good}{hash}expires = 2030-01-31\n")).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
+    }
+}

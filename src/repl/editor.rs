@@ -1,0 +1,208 @@
+//! Typing at the prompt: a line with its history, and completion of verbs, namespaces and keys.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::thread::{self, ThreadId};
+
+use akvs_client::Client;
+use futures_util::StreamExt;
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
+use tokio::runtime::Runtime;
+
+use super::{line, terminal};
+use crate::error::Failure;
+use crate::{escape, files};
+
+/// Lines that are remembered.
+const HISTORY_LINES: usize = 1_000;
+/// What is offered at most for a word that was begun.
+const OFFERED: usize = 100;
+const PROMPT: &str = "akvs> ";
+
+/// What was typed.
+pub(super) enum Typed {
+    Line(String),
+    /// Ctrl-C: the line is forgotten.
+    Nothing,
+    /// Ctrl-D.
+    End,
+}
+
+/// The editor of a session.
+pub(super) struct Editor {
+    lines: rustyline::Editor<Words, FileHistory>,
+    history: Option<PathBuf>,
+}
+
+impl Editor {
+    pub(super) fn new(runtime: Rc<Runtime>, client: Client) -> Result<Editor, Failure> {
+        terminal::note();
+        let config = Config::builder()
+            .max_history_size(HISTORY_LINES)
+            .and_then(|config| config.history_ignore_dups(true))
+            .map_err(|error| no_terminal(&error))?
+            .history_ignore_space(true)
+            .completion_type(CompletionType::List)
+            .build();
+        let mut lines =
+            rustyline::Editor::with_config(config).map_err(|error| no_terminal(&error))?;
+        lines.set_helper(Some(Words { runtime, client }));
+        let history = history_file();
+        if let Some(history) = &history {
+            // The first time there is none.
+            let _ = lines.load_history(history);
+        }
+        Ok(Editor { lines, history })
+    }
+
+    /// Waits for a line.
+    pub(super) fn read(&mut self) -> Result<Typed, Failure> {
+        match self.lines.readline(PROMPT) {
+            Ok(line) => {
+                // A line that cannot be remembered can be done all the same.
+                let _ = self.lines.add_history_entry(&line);
+                if let Some(history) = &self.history {
+                    let _ = self.lines.append_history(history);
+                }
+                Ok(Typed::Line(line))
+            }
+            Err(ReadlineError::Interrupted) => Ok(Typed::Nothing),
+            Err(ReadlineError::Eof) => Ok(Typed::End),
+            Err(error) => Err(no_terminal(&error)),
+        }
+    }
+
+    /// Prints above the line that is being typed.
+    pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
+        let printer = self
+            .lines
+            .create_external_printer()
+            .map_err(|error| no_terminal(&error))?;
+        Ok(Box::new(Above {
+            printer,
+            typing: thread::current().id(),
+        }))
+    }
+}
+
+fn no_terminal(error: &ReadlineError) -> Failure {
+    Failure::failed(format!("the terminal cannot be used: {error}"))
+}
+
+/// Where lines are remembered: for this user alone, because what is typed may be secret.
+fn history_file() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").filter(|state| !state.is_empty());
+    let state = match state {
+        Some(state) => PathBuf::from(state),
+        None => PathBuf::from(std::env::var_os("HOME").filter(|home| !home.is_empty())?)
+            .join(".local/state"),
+    };
+    let folder = state.join("akvs");
+    files::private_folder(&folder).ok()?;
+    Some(folder.join("history"))
+}
+
+/// Prints above the line that is being typed.
+struct Above<P> {
+    printer: P,
+    /// The thread that reads what is typed.
+    typing: ThreadId,
+}
+
+impl<P: ExternalPrinter> Write for Above<P> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if thread::current().id() == self.typing {
+            // It would wait for itself. The line that is typed is drawn again with the next key.
+            return io::stderr().write(bytes);
+        }
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.printer.print(text).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The words that there are.
+struct Words {
+    runtime: Rc<Runtime>,
+    client: Client,
+}
+
+impl Words {
+    /// What the last of these words may be. An error is no reason to disturb who types.
+    fn offer(&self, before: &[String], begun: &str) -> Vec<String> {
+        match before {
+            [] => line::verbs(),
+            [verb] if verb == "help" => line::verbs(),
+            [_] => self.runtime.block_on(self.namespaces(begun)),
+            [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(begun)),
+            [_, namespace] => self.runtime.block_on(self.keys(namespace, begun)),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn namespaces(&self, begun: &str) -> Vec<String> {
+        let listed = self.client.namespaces().prefix(begun).stream();
+        let listed = listed.take(OFFERED).filter_map(async |namespace| {
+            let namespace = namespace.ok()?;
+            Some(namespace.name)
+        });
+        listed.collect().await
+    }
+
+    async fn keys(&self, namespace: &str, begun: &str) -> Vec<String> {
+        let Ok(namespace) = self.client.namespace(namespace) else {
+            return Vec::new();
+        };
+        let listed = namespace.list().prefix(begun).stream();
+        let listed = listed.take(OFFERED).filter_map(async |item| {
+            let key = item.ok()?.key;
+            String::from_utf8(key.into()).ok()
+        });
+        listed.collect().await
+    }
+}
+
+impl Completer for Words {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        position: usize,
+        _: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        let typed = &line[..position];
+        let start = typed.rfind(' ').map_or(0, |space| space + 1);
+        let (before, begun) = typed.split_at(start);
+        let Some(before) = shlex::split(before) else {
+            return Ok((start, Vec::new()));
+        };
+        // A quote is not looked into.
+        let offered = self.offer(&before, begun).into_iter();
+        let offered = offered
+            .filter(|word| word.starts_with(begun))
+            // They are shown as they are, and could not be typed.
+            .filter(|word| escape::is_harmless(word))
+            .filter_map(|word| Some(shlex::try_quote(&word).ok()?.into_owned()))
+            .map(|word| format!("{word} "));
+        Ok((start, offered.collect()))
+    }
+}
+
+impl Hinter for Words {
+    type Hint = String;
+}
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Helper for Words {}

@@ -1,0 +1,71 @@
+//! Where this program was unpacked, and what therefore lies beside it.
+//!
+//! A release is a folder with `bin/akvs` and `config/akvs.toml`. Anything else, such as a build folder, is no release,
+//! and nothing is looked for around it.
+
+use std::path::{Path, PathBuf};
+
+use crate::current_exe;
+
+/// The release that a program belongs to, if any.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    release: Option<PathBuf>,
+}
+
+impl Place {
+    /// The place of the running program.
+    pub(crate) fn of_this_program() -> Place {
+        current_exe::path().map_or_else(|_| Place::default(), |program| Place::of(&program))
+    }
+
+    fn of(program: &Path) -> Place {
+        let release = program
+            .parent()
+            .filter(|folder| folder.ends_with("bin"))
+            .and_then(Path::parent)
+            .filter(|release| config_of(release).is_file());
+        Place {
+            release: release.map(Path::to_owned),
+        }
+    }
+
+    /// The release's own config file.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        self.release.as_deref().map(config_of)
+    }
+
+    /// Where data goes unless something else is chosen, and why there.
+    pub(crate) fn data_dir(&self) -> (PathBuf, &'static str) {
+        match &self.release {
+            Some(release) => (release.join("data"), "default, beside the program's bin"),
+            None => ("akvs-data".into(), "default, in the folder of the start"),
+        }
+    }
+}
+
+fn config_of(release: &Path) -> PathBuf {
+    release.join("config").join("akvs.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bin_beside_config_is_a_release() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("bin/akvs");
+        assert_eq!(Place::of(&program).config_file(), None);
+        assert_eq!(Place::of(&program).data_dir().0, Path::new("akvs-data"));
+
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        std::fs::write(config_of(folder.path()), "").unwrap();
+        let place = Place::of(&program);
+        assert_eq!(place.config_file(), Some(config_of(folder.path())));
+        assert_eq!(place.data_dir().0, folder.path().join("data"));
+
+        let elsewhere = Place::of(&folder.path().join("debug/akvs"));
+        assert_eq!(elsewhere.config_file(), None);
+    }
+}
