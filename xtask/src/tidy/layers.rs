@@ -37,12 +37,23 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "akvs-http",
         may_name: &["akvs-core", "akvs-server", "akvs-registry"],
-        tests_may_name: &[],
+        tests_may_name: &["akvs-client", "akvs-testing"],
     },
     Layer {
         name: "akvs-client",
         may_name: &["akvs-core"],
-        tests_may_name: &["akvs-server", "akvs-registry", "akvs-http"],
+        tests_may_name: &["akvs-server", "akvs-registry", "akvs-http", "akvs-testing"],
+    },
+    Layer {
+        name: "akvs-testing",
+        may_name: &[
+            "akvs-core",
+            "akvs-server",
+            "akvs-registry",
+            "akvs-http",
+            "akvs-client",
+        ],
+        tests_may_name: &[],
     },
     Layer {
         name: "akvs",
@@ -65,7 +76,7 @@ const LAYERS: &[Layer] = &[
 /// Foreign crates whose name begins so, and the only crates that may depend on them outside tests.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("fjall", &["akvs-core"]),
-    ("actix", &["akvs-http", "akvs"]),
+    ("actix", &["akvs-http", "akvs-testing", "akvs"]),
     ("reqwest", &["akvs-client"]),
 ];
 

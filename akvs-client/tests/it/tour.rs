@@ -1,0 +1,24 @@
+//! The tour of the client, run as its reader would, against a server of its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+include!("../support/serve.rs");
+
+/// Where cargo puts the examples that it builds with the tests.
+fn tour() -> PathBuf {
+    let this = std::env::current_exe().expect("a test is a program");
+    let built = this.ancestors().nth(2).expect("a build folder");
+    built.join("examples/tour")
+}
+
+#[test]
+fn the_tour_shows_what_it_says() {
+    let tour = tour();
+    assert!(tour.exists(), "`cargo build --examples` has to come first");
+    let ran = Command::new(tour).env("AKVS_URL", serve()).output();
+    let ran = ran.expect("it can be run");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(said.contains("is dropped"), "{said}");
+}

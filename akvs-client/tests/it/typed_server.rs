@@ -1,0 +1,70 @@
+//! What the client adds to what a server says of itself: it tells a server from what is none.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use akvs_client::Client;
+
+use akvs_testing::app::{TestApp, block_on};
+
+#[test]
+fn a_server_says_what_it_is() {
+    for (app, engine, durability) in [
+        (TestApp::start(), "memory", "none"),
+        (TestApp::on_disk(), "disk", "fsync"),
+    ] {
+        let client = app.client();
+        block_on(async {
+            client.ping().await.unwrap();
+            assert!(client.is_ready().await.unwrap());
+            let version = client.version().await.unwrap();
+            assert!(!version.version.is_empty());
+            assert_eq!(version.durability, durability, "{engine}");
+            assert_eq!(version.limits.max_txn_ops, Some(1_000));
+            assert_eq!(version.limits.max_list_items, Some(1_000));
+            assert!(version.limits.request_timeout.is_some());
+            let metrics = client.metrics().await.unwrap();
+            assert!(metrics.contains("# TYPE akvs_"), "{metrics}");
+        });
+    }
+}
+
+#[test]
+fn who_is_not_there_or_no_server_is_an_error() {
+    let app = TestApp::start();
+    let nobody = Client::new("http://127.0.0.1:1").unwrap();
+    // Every path there is one that the server does not know.
+    let lost = Client::new(&format!("{}/lost", app.url())).unwrap();
+    block_on(async {
+        for client in [nobody, lost] {
+            assert!(client.ping().await.is_err());
+            assert!(client.is_ready().await.is_err());
+            assert!(client.version().await.is_err());
+            assert!(client.metrics().await.is_err());
+        }
+    });
+}
+
+#[test]
+fn a_server_that_stops_is_not_ready_and_that_is_no_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            head.push(byte[0]);
+        }
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let client = Client::new(&url).unwrap();
+    assert!(!block_on(client.is_ready()).unwrap());
+    assert!(
+        server
+            .join()
+            .unwrap()
+            .starts_with("GET /readyz HTTP/1.1\r\n")
+    );
+}

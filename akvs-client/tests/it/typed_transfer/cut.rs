@@ -1,0 +1,157 @@
+//! Exports and lists that were cut off, changed or packed on the way: none of them passes for all.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use akvs_client::{Client, Encoding, Error};
+
+use super::small_file;
+use akvs_testing::app::block_on;
+
+/// A server that gives each request the next of these answers, and then closes the connection.
+fn lying(answers: Vec<Vec<u8>>) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") == 1 {
+                head.push(byte[0]);
+            }
+            // The client may have seen enough before all is sent.
+            let _ = stream.write_all(&answer);
+        }
+    });
+    Client::new(&url).expect("a client")
+}
+
+/// An answer with this body, whole or cut off behind it.
+fn chunked(body: &[u8], is_whole: bool) -> Vec<u8> {
+    let end: &[u8] = if is_whole { b"0\r\n\r\n" } else { b"" };
+    let size = format!("{:x}\r\n", body.len());
+    let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = match body.is_empty() {
+        true => Vec::new(),
+        false => [size.as_bytes(), body, b"\r\n"].concat(),
+    };
+    [&head[..], &chunk, end].concat()
+}
+
+/// How the three kinds of streams of an export end.
+async fn errors(client: &Client) -> [Option<Error>; 3] {
+    let export = || client.namespace("ns").expect("a namespace").export();
+    let (mut records, mut parts) = (export().records(), export().parts());
+    let mut bytes = export().bytes(Encoding::Identity);
+    let mut errors = [None, None, None];
+    while let Some(record) = records.next().await {
+        errors[0] = record.err();
+    }
+    while let Some(part) = parts.next().await {
+        errors[1] = part.err();
+    }
+    while let Some(piece) = bytes.next().await {
+        errors[2] = piece.err();
+    }
+    errors
+}
+
+#[test]
+fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
+    let whole = small_file();
+    let mut bodies = Vec::new();
+    for cut in 0..whole.len() {
+        bodies.push((whole[..cut].to_vec(), cut % 2 == 0));
+    }
+    // What is changed within a value can still be read.
+    let find = |text: &str| {
+        let mut windows = whole.windows(text.len());
+        windows
+            .position(|window| window == text.as_bytes())
+            .expect("it")
+    };
+    let mut changed = whole.clone();
+    changed[find("hello")] = b'j';
+    bodies.push((changed, true));
+    let mut miscounted = whole.clone();
+    miscounted[find("\"count\":2") + 8] = b'3';
+    bodies.push((miscounted, true));
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    for order in [
+        &[0, 2, 3][..],
+        &[0, 2, 1, 3],
+        &[0, 1, 1, 2, 3],
+        &[1, 2, 3],
+        &[3],
+        &[0, 0, 1, 2, 3],
+        &[0, 1, 2, 3, 1],
+    ] {
+        let shuffled: Vec<&[u8]> = order.iter().map(|line| lines[*line]).collect();
+        bodies.push((shuffled.concat(), true));
+    }
+    block_on(async {
+        let client = lying(vec![chunked(&whole, true); 3]);
+        assert!(errors(&client).await.iter().all(Option::is_none));
+        for (body, is_whole) in bodies {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let client = lying(vec![chunked(&body, is_whole); 3]);
+            for error in errors(&client).await {
+                let error = error.unwrap_or_else(|| panic!("{text} passed for all"));
+                assert_eq!(error.code(), None, "{text}: {error:?}");
+                assert!(!format!("{error:?}").contains("world"), "{error:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_packed_in_another_way_than_was_asked_for_is_an_error() {
+    let whole = chunked(&small_file(), true);
+    let text = String::from_utf8(whole.clone()).unwrap();
+    let labelled = text.replacen("Connection", "Content-Encoding: gzip\r\nConnection", 1);
+    block_on(async {
+        let client = lying(vec![whole, labelled.into_bytes()]);
+        for encoding in [Encoding::Gzip, Encoding::Identity] {
+            let first = client.export().bytes(encoding).next().await.unwrap();
+            let error = first.unwrap_err().to_string();
+            assert!(error.contains("packed in another way"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_list_that_is_cut_off_is_an_error() {
+    let line =
+        br#"{"key":"a","revision":1,"size":1,"content_type":"a/b","modified":null,"expires":null}"#;
+    let whole = [&line[..], b"\n"].concat();
+    let unmarked = [&b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[..], &whole].concat();
+    let answers = vec![
+        chunked(&whole, true),
+        chunked(&whole, false),
+        chunked(line, true),
+        chunked(b"no item\n", true),
+        unmarked,
+    ];
+    let count = answers.len();
+    let namespace = lying(answers).namespace("ns").unwrap();
+    block_on(async {
+        for number in 0..count {
+            let (mut items, mut is_cut) = (namespace.list().snapshot(), false);
+            while let Some(item) = items.next().await {
+                is_cut = item.is_err();
+            }
+            assert_eq!(is_cut, number > 0, "{number}");
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_has_not_one_item_for_each_key_is_an_error() {
+    let none = br#"{"revision":1,"items":[null]}"#;
+    let namespace = lying(vec![chunked(none, true); 2]).namespace("ns").unwrap();
+    block_on(async {
+        assert_eq!(namespace.get_many_bytes(["a"]).await.unwrap(), [None]);
+        let error = namespace.get_many_bytes(["a", "b"]).await.unwrap_err();
+        assert_eq!(error.to_string(), "the values cannot be read");
+    });
+}

@@ -1,0 +1,830 @@
+//! A watch against servers that fail in every way: cut off, restarted, refusing, silent, repeating themselves, or no
+//! server of ours at all. Whatever happens, each change is told once, or an error says that it was not.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::Duration;
+
+use akvs_client::{Change, Changes, Client, Code, Namespace, Revision};
+
+use akvs_testing::app::{TestApp, block_on};
+
+const STREAM: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+/// Longer than any test takes, where something should come.
+const LONG: Duration = Duration::from_secs(20);
+
+/// What one connection does after its request was read.
+enum Act {
+    /// Sends the stream's head and this, then breaks the connection.
+    Cut(String),
+    /// The same, but ends the body as it should.
+    End(String),
+    /// The same, then waits until the client closes.
+    Hold(String),
+    /// The same, one byte at a time.
+    Trickle(String),
+    /// Sends just this, and closes.
+    Raw(String),
+    /// Says nothing at all until the client closes.
+    Silent,
+}
+
+/// A server that gives each connection its act, and gives back the first lines that it was asked.
+struct Acting {
+    address: SocketAddr,
+    /// Gets what was asked, when all acts are played.
+    asked: Receiver<Vec<String>>,
+}
+
+impl Acting {
+    fn new(acts: Vec<Act>) -> Acting {
+        Acting::at(TcpListener::bind("127.0.0.1:0").expect("a port"), acts)
+    }
+
+    fn at(listener: TcpListener, acts: Vec<Act>) -> Acting {
+        let address = listener.local_addr().expect("an address");
+        let (played, asked) = channel();
+        std::thread::spawn(move || {
+            let play = |act| {
+                let (mut stream, _) = listener.accept().expect("a connection");
+                let asked = first_line(&mut stream);
+                act_on(&mut stream, act);
+                asked
+            };
+            let lines = acts.into_iter().map(play).collect();
+            drop(listener);
+            // A test that wants nothing of it may be over.
+            let _ = played.send(lines);
+        });
+        Acting { address, asked }
+    }
+
+    fn namespace(&self) -> Namespace {
+        self.with(Client::builder())
+    }
+
+    fn with(&self, client: akvs_client::ClientBuilder) -> Namespace {
+        let client = client.base_url(format!("http://{}", self.address)).build();
+        client
+            .expect("a client")
+            .namespace("ns")
+            .expect("a namespace")
+    }
+
+    /// The targets of all requests, when all acts are played.
+    fn asked(self) -> Vec<String> {
+        let lines = self.asked.recv_timeout(LONG).expect("all connections");
+        let target = |line: String| line.split(' ').nth(1).expect("a target").to_owned();
+        lines.into_iter().map(target).collect()
+    }
+}
+
+fn act_on(stream: &mut TcpStream, act: Act) {
+    stream.set_nodelay(true).expect("an option");
+    // The client may close before all is sent.
+    let _ = match act {
+        Act::Cut(text) => stream.write_all((STREAM.to_owned() + &chunk(&text)).as_bytes()),
+        Act::End(text) => {
+            let text = STREAM.to_owned() + &chunk(&text) + "0\r\n\r\n";
+            stream.write_all(text.as_bytes())
+        }
+        Act::Hold(text) => {
+            let text = STREAM.to_owned() + &chunk(&text);
+            stream
+                .write_all(text.as_bytes())
+                .map(|()| until_closed(stream))
+        }
+        Act::Trickle(text) => {
+            let _ = stream.write_all(STREAM.as_bytes());
+            let bytes = text.chars().map(|char| chunk(&char.to_string()));
+            for byte in bytes {
+                let _ = stream.write_all(byte.as_bytes());
+            }
+            until_closed(stream);
+            Ok(())
+        }
+        Act::Raw(text) => stream.write_all(text.as_bytes()),
+        Act::Silent => {
+            until_closed(stream);
+            Ok(())
+        }
+    };
+}
+
+fn chunk(text: &str) -> String {
+    match text.len() {
+        0 => String::new(),
+        length => format!("{length:x}\r\n{text}\r\n"),
+    }
+}
+
+fn until_closed(stream: &mut TcpStream) {
+    while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+}
+
+fn head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") == 1 {
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).expect("text")
+}
+
+fn first_line(stream: &mut TcpStream) -> String {
+    head(stream).lines().next().expect("a line").to_owned()
+}
+
+fn event(name: &str, key: &str, revision: u64) -> String {
+    format!(
+        "event: {name}\nid: {revision}\ndata: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n"
+    )
+}
+
+/// An event that is not the last of its transaction, or an entry of the state.
+fn part(name: &str, key: &str, revision: u64) -> String {
+    format!("event: {name}\ndata: {{\"key\":\"{key}\",\"revision\":{revision},\"size\":1}}\n\n")
+}
+
+fn synced(revision: u64) -> String {
+    format!("event: synced\nid: {revision}\ndata: {{\"revision\":{revision}}}\n\n")
+}
+
+fn comment(revision: u64) -> String {
+    format!(": revision {revision}\n\n")
+}
+
+fn problem(status: &str, code: &str, headers: &str) -> Act {
+    let body = format!("{{\"code\":\"{code}\",\"detail\":\"so it is\"}}");
+    let length = body.len();
+    Act::Raw(format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/problem+json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n{headers}\r\n{body}"
+    ))
+}
+
+fn history_gone() -> Act {
+    problem("410 Gone", "history_gone", "")
+}
+
+/// A change in a word and its key and revision, an error in its text, and the end.
+fn short(item: Option<akvs_client::Result<Change>>) -> String {
+    let change = match item {
+        None => return "end".into(),
+        Some(Err(error)) => return format!("error {error}"),
+        Some(Ok(change)) => change,
+    };
+    let word = match &change {
+        Change::Set(_) => "set",
+        Change::Deleted { .. } => "delete",
+        Change::Expired { .. } => "expire",
+        Change::Dropped { .. } => "drop",
+        Change::Synced { .. } => "synced",
+        Change::Reset => "reset",
+        other => panic!("{other:?}"),
+    };
+    let key = change.key().map(|key| format!(" {}", key.escape_ascii()));
+    let revision = change.revision().map(|revision| format!(" {revision}"));
+    [
+        word.into(),
+        key.unwrap_or_default(),
+        revision.unwrap_or_default(),
+    ]
+    .concat()
+}
+
+async fn next(changes: &mut Changes) -> String {
+    let item = tokio::time::timeout(LONG, changes.next()).await;
+    short(item.expect("something in time"))
+}
+
+/// What a watch tells of these acts, so many items of it; and then what was asked.
+fn told(
+    acts: Vec<Act>,
+    count: usize,
+    watch: impl Fn(&Namespace) -> Changes,
+) -> (Vec<String>, Vec<String>) {
+    let server = Acting::new(acts);
+    let told = block_on(async {
+        let mut changes = watch(&server.namespace());
+        let mut told = Vec::new();
+        for _ in 0..count {
+            told.push(next(&mut changes).await);
+        }
+        told
+    });
+    (told, server.asked())
+}
+
+fn since_41(namespace: &Namespace) -> Changes {
+    namespace.watch().since(Revision::new(41)).stream()
+}
+
+fn now(namespace: &Namespace) -> Changes {
+    namespace.watch().stream()
+}
+
+fn from_state(namespace: &Namespace) -> Changes {
+    namespace.watch().from_state().stream()
+}
+
+fn error_of(acts: Vec<Act>, watch: impl Fn(&Namespace) -> Changes) -> akvs_client::Error {
+    let server = Acting::new(acts);
+    let error = block_on(async {
+        let mut changes = watch(&server.namespace());
+        let first = tokio::time::timeout(LONG, changes.next()).await;
+        let error = first
+            .expect("in time")
+            .expect("an item")
+            .expect_err("no change");
+        assert!(changes.next().await.is_none() && changes.next().await.is_none());
+        error
+    });
+    server.asked();
+    error
+}
+
+#[test]
+fn the_request_says_what_to_watch_in_base64url() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/below", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let asked = head(&mut stream).to_lowercase();
+        act_on(&mut stream, Act::Hold(event("set", "a", 8)));
+        asked
+    });
+    let client = Client::new(&url).unwrap();
+    let watch = client
+        .namespace("a b/c")
+        .unwrap()
+        .watch()
+        .prefix(b"\xff\xfe/&");
+    let mut changes = watch.values().since(Revision::new(7)).stream();
+    assert_eq!(block_on(next(&mut changes)), "set a 8");
+    drop(changes);
+    let asked = server.join().unwrap();
+    let first = "get /below/watch/a%20b%2fc?prefix64=__4vjg&values=true&since=7 http/1.1\r\n";
+    assert!(asked.starts_with(first), "{asked}");
+    let accept = "\r\naccept: text/event-stream, application/problem+json\r\n";
+    assert!(
+        asked.contains(accept) && asked.matches("accept:").count() == 1,
+        "{asked}"
+    );
+    assert!(!asked.contains("accept-encoding"), "{asked}");
+}
+
+#[test]
+fn without_choices_it_begins_now_and_goes_on_from_what_the_server_said() {
+    let acts = vec![Act::Cut(comment(41)), Act::Hold(event("set", "a", 43))];
+    let (told, asked) = told(acts, 1, now);
+    assert_eq!(told, ["set a 43"]);
+    assert_eq!(asked, ["/watch/ns", "/watch/ns?since=41"]);
+}
+
+#[test]
+fn nothing_is_sent_before_it_is_polled() {
+    let server = Acting::new(vec![Act::Hold(String::new())]);
+    drop(server.namespace().watch().key("unpolled").stream());
+    // Were it sent, it would be the first connection.
+    drop(
+        TcpStream::connect(server.address)
+            .unwrap()
+            .write_all(b"GET /first HTTP/1.1\r\n\r\n"),
+    );
+    assert_eq!(server.asked(), ["/first"]);
+}
+
+#[test]
+fn all_that_a_change_says_is_told() {
+    let text = concat!(
+        "\u{feff}: revision 41\r\n\r\nevent: set\r\nid: 42\r\ndata: {\"key64\":\"_w\",\"revision\":42,\"size\":7,\r\n",
+        "data:\"content_type\":\"application/json\",\"expires\":\"2001-09-09T01:46:40.123Z\",\"value\":\"[2,3,5]\"}\r\n\r\n",
+        "event: expire\nid: 43\ndata: {\"key\":\"a\",\"revision\":43}\n\nevent: drop\nid: 44\ndata: {\"revision\":44}\n\n",
+    );
+    let server = Acting::new(vec![Act::Trickle(text.into())]);
+    block_on(async {
+        let mut changes = server.namespace().watch().stream();
+        let Some(Ok(Change::Set(stored))) = changes.next().await else {
+            panic!("no value")
+        };
+        assert_eq!((&stored.key[..], stored.size), (&b"\xff"[..], 7));
+        assert_eq!(stored.json::<Vec<u8>>().unwrap(), Some(vec![2, 3, 5]));
+        assert!(stored.json::<String>().is_err());
+        assert!(stored.expires.is_some() && stored.modified.is_none());
+        assert_eq!(next(&mut changes).await, "expire a 43");
+        assert_eq!(next(&mut changes).await, "drop 44");
+        assert_eq!(changes.revision(), Some(Revision::new(44)));
+    });
+    server.asked();
+}
+
+#[test]
+fn a_cut_in_the_midst_of_an_event_tells_it_once() {
+    let whole = event("set", "a", 42) + &event("set", "b", 43);
+    let first = event("set", "a", 42).len();
+    for end in [first - 1, first, first + 1, first + 12, whole.len() - 1] {
+        let rest = if end < first {
+            whole.clone()
+        } else {
+            event("set", "b", 43)
+        };
+        let acts = vec![Act::Cut(whole[..end].to_owned()), Act::Hold(rest)];
+        let (told, asked) = told(acts, 2, since_41);
+        assert_eq!(told, ["set a 42", "set b 43"], "{end}");
+        let place = if end < first { 41 } else { 42 };
+        assert_eq!(asked[1], format!("/watch/ns?since={place}"), "{end}");
+    }
+}
+
+#[test]
+fn a_cut_in_the_midst_of_a_transaction_tells_it_once() {
+    let begun = part("set", "a", 42) + &part("delete", "b", 42);
+    let whole = begun.clone() + &event("set", "c", 42);
+    let acts = vec![Act::Cut(begun.clone()), Act::End(begun), Act::Hold(whole)];
+    let (told, asked) = told(acts, 3, since_41);
+    assert_eq!(told, ["set a 42", "delete b 42", "set c 42"]);
+    assert_eq!(asked, ["/watch/ns?since=41"; 3]);
+}
+
+#[test]
+fn a_transaction_whose_last_change_is_not_watched_is_told_with_what_is_later() {
+    let text = part("set", "a", 42) + &event("set", "b", 43) + &part("set", "c", 44) + &comment(44);
+    let (told, _) = told(vec![Act::Hold(text)], 3, since_41);
+    assert_eq!(told, ["set a 42", "set b 43", "set c 44"]);
+}
+
+#[test]
+fn a_cut_in_the_midst_of_the_state_begins_it_anew_and_says_so() {
+    let begun = comment(7) + &part("set", "a", 1) + &part("set", "b", 2);
+    let whole = comment(9) + &part("set", "b", 9) + &part("set", "c", 3) + &synced(9);
+    let acts = vec![
+        Act::Cut(comment(7)),
+        Act::Cut(begun),
+        Act::End(comment(8)),
+        Act::Cut(whole + &event("delete", "c", 10)),
+        Act::Hold(event("set", "d", 11)),
+    ];
+    let (told, asked) = told(acts, 8, from_state);
+    let expected = [
+        "set a 1",
+        "set b 2",
+        "reset",
+        "set b 9",
+        "set c 3",
+        "synced 9",
+        "delete c 10",
+        "set d 11",
+    ];
+    assert_eq!(told, expected);
+    let state = "/watch/ns?since=0";
+    assert_eq!(asked, [state, state, state, state, "/watch/ns?since=10"]);
+}
+
+#[test]
+fn a_server_that_ends_the_stream_is_asked_for_the_rest() {
+    let acts = vec![
+        Act::End(event("set", "a", 42)),
+        Act::End(String::new()),
+        Act::Hold(event("set", "b", 43)),
+    ];
+    let (told, asked) = told(acts, 2, since_41);
+    assert_eq!(told, ["set a 42", "set b 43"]);
+    assert_eq!(asked[1..], ["/watch/ns?since=42"; 2]);
+}
+
+#[test]
+fn a_server_that_is_gone_for_a_while_and_comes_back_is_found() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let first = Acting::at(listener, vec![Act::Cut(event("set", "a", 42))]);
+    block_on(async {
+        let mut changes = since_41(&first.namespace());
+        assert_eq!(next(&mut changes).await, "set a 42");
+        assert_eq!(first.asked(), ["/watch/ns?since=41"]);
+        // Nobody listens: no error is told, however often it is tried.
+        let silence = tokio::time::timeout(Duration::from_millis(400), changes.next());
+        silence.await.unwrap_err();
+        let listener = TcpListener::bind(address).unwrap();
+        let second = Acting::at(listener, vec![Act::Hold(event("set", "b", 43))]);
+        assert_eq!(next(&mut changes).await, "set b 43");
+        drop(changes);
+        assert_eq!(second.asked(), ["/watch/ns?since=42"]);
+    });
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let unready =
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>";
+    let acts = vec![
+        problem("503 Service Unavailable", "closing", "Retry-After: 0\r\n"),
+        Act::Raw(unready.into()),
+        problem("429 Too Many Requests", "", ""),
+        Act::Raw(String::new()),
+        Act::Raw("HTTP/1.1 200 OK\r\nContent-".into()),
+        Act::Hold(event("set", "a", 42)),
+    ];
+    let (told, asked) = told(acts, 1, since_41);
+    assert_eq!(told, ["set a 42"]);
+    assert_eq!(asked, ["/watch/ns?since=41"; 6]);
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it() {
+    let by_date =
+        "Date: Sun, 09 Sep 2001 01:46:40 GMT\r\nRetry-After: Sun, 09 Sep 2001 01:46:41 GMT\r\n";
+    for field in ["Retry-After: 1\r\n", by_date] {
+        let asks = problem("503 Service Unavailable", "overloaded", field);
+        let begun = tokio::time::Instant::now();
+        let (told, _) = told(vec![asks, Act::Hold(event("set", "a", 42))], 1, since_41);
+        assert_eq!(told, ["set a 42"]);
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{field}");
+    }
+}
+
+#[test]
+fn the_waits_begin_anew_once_something_was_received() {
+    let cuts = (0..12).map(|_| Act::Cut(comment(41)));
+    let acts = cuts.chain([Act::Hold(event("set", "a", 42))]).collect();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(told(acts, 1, since_41).0, ["set a 42"]);
+    // Did they go on doubling, they would be more than 30 s together; as it is they are less than 2 s.
+    assert!(begun.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn what_will_not_pass_is_an_error_once_and_then_the_end() {
+    for (status, code) in [
+        ("400 Bad Request", Some(Code::InvalidRequest)),
+        ("401 Unauthorized", Some(Code::Unauthorized)),
+        ("403 Forbidden", Some(Code::Forbidden)),
+        ("404 Not Found", Some(Code::NotFound)),
+        ("405 Method Not Allowed", Some(Code::MethodNotAllowed)),
+        ("410 Gone", Some(Code::HistoryGone)),
+        ("301 Moved Permanently", None),
+        ("204 No Content", None),
+        ("501 Not Implemented", None),
+    ] {
+        let text = code.map(|code| code.to_string()).unwrap_or_default();
+        for watch in [since_41, from_state] {
+            let error = error_of(vec![problem(status, &text, "Location: /x\r\n")], watch);
+            assert_eq!(error.code(), code, "{status}");
+        }
+    }
+}
+
+#[test]
+fn a_success_that_is_no_stream_of_events_is_an_error() {
+    for field in [
+        "",
+        "Content-Type: text/html\r\n",
+        "Content-Type: text/event-stream2\r\n",
+    ] {
+        let page = format!("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n{field}\r\nwelcome");
+        let error = error_of(vec![Act::Raw(page)], since_41);
+        assert_eq!(
+            error.to_string(),
+            "the answer to a watch is no stream of events"
+        );
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nConnection: close\r\n\r\n";
+    let act = Act::Raw(head.to_owned() + &event("set", "a", 42));
+    assert_eq!(told(vec![act], 1, since_41).0, ["set a 42"]);
+}
+
+#[test]
+fn a_history_that_is_gone_ends_a_watch_of_changes() {
+    let missed =
+        "error history_gone: the watch missed changes that are not in the history any more";
+    let reset = event("set", "a", 42)
+        + "event: reset\ndata: {\"revision\":50}\n\n"
+        + &event("set", "b", 50);
+    let (told_of, _) = told(vec![Act::Hold(reset)], 3, since_41);
+    assert_eq!(told_of, ["set a 42", missed, "end"]);
+
+    let acts = vec![Act::Cut(event("set", "a", 42)), history_gone()];
+    let (told_of, asked) = told(acts, 4, since_41);
+    assert_eq!(
+        told_of,
+        ["set a 42", "error history_gone: so it is", "end", "end"]
+    );
+    assert_eq!(asked[1], "/watch/ns?since=42");
+}
+
+#[test]
+fn a_history_that_is_gone_begins_a_watch_of_the_state_anew() {
+    let state = part("set", "a", 42) + &synced(42);
+    let reset = state.clone() + &part("set", "a", 43) + "event: reset\ndata:\n\n";
+    let acts = vec![
+        Act::Hold(reset),
+        Act::Cut(state.clone()),
+        history_gone(),
+        problem("503 Service Unavailable", "closing", ""),
+        Act::Hold(state),
+    ];
+    let (told, asked) = told(acts, 8, from_state);
+    let again = ["reset", "set a 42", "synced 42"];
+    assert_eq!(told[..2], again[1..]);
+    assert_eq!(told[2..5], again);
+    assert_eq!(told[5..], again);
+    let places: Vec<_> = asked
+        .iter()
+        .map(|target| &target["/watch/ns?since=".len()..])
+        .collect();
+    assert_eq!(places, ["0", "0", "42", "0", "0"]);
+}
+
+#[test]
+fn a_watch_of_everything_after_nothing_is_one_of_the_state() {
+    let after_0 = |namespace: &Namespace| namespace.watch().since(Revision::ZERO).stream();
+    let acts = vec![Act::Cut(part("set", "a", 1)), Act::Hold(synced(1))];
+    let (told, _) = told(acts, 3, after_0);
+    assert_eq!(told, ["set a 1", "reset", "synced 1"]);
+}
+
+#[test]
+fn a_watch_that_began_before_anything_does_not_take_a_state_for_the_changes() {
+    let empty = || Act::Cut(comment(0) + &synced(0));
+    let acts = vec![
+        Act::Cut(comment(0)),
+        empty(),
+        empty(),
+        Act::Hold(part("set", "a", 7)),
+    ];
+    let (told, asked) = told(acts, 2, now);
+    assert!(told[0].starts_with("error history_gone"), "{told:?}");
+    assert_eq!(told[1], "end");
+    assert_eq!(asked[1..], ["/watch/ns?since=0"; 3]);
+}
+
+#[test]
+fn a_connection_that_falls_silent_is_given_up() {
+    let impatient = |namespace: &Namespace| {
+        let watch = namespace.watch().since(Revision::new(41));
+        // Long enough for a busy machine.
+        watch.idle_timeout(Duration::from_secs(1)).stream()
+    };
+    let half = event("set", "b", 43);
+    let acts = vec![
+        Act::Silent,
+        Act::Hold(String::new()),
+        Act::Hold(event("set", "a", 42) + &half[..9]),
+        Act::Hold(half),
+    ];
+    let (told, asked) = told(acts, 2, impatient);
+    assert_eq!(told, ["set a 42", "set b 43"]);
+    assert_eq!(asked[2..], ["/watch/ns?since=41", "/watch/ns?since=42"]);
+}
+
+#[test]
+fn the_time_that_an_exchange_may_take_does_not_end_a_watch() {
+    let short = Duration::from_millis(100);
+    let http = akvs_testing::scripted::http()
+        .timeout(short)
+        .build()
+        .unwrap();
+    for client in [
+        Client::builder().timeout(short),
+        Client::builder().http_client(http),
+    ] {
+        let server = Acting::new(vec![Act::Hold(event("set", "a", 42))]);
+        block_on(async {
+            let mut changes = since_41(&server.with(client));
+            assert_eq!(next(&mut changes).await, "set a 42");
+            let silence = tokio::time::timeout(short * 5, changes.next());
+            silence.await.unwrap_err();
+            // It ends when the connection does.
+            assert_eq!(server.asked.try_recv(), Err(TryRecvError::Empty));
+        });
+        server.asked();
+    }
+}
+
+#[test]
+fn changes_that_come_again_or_late_are_not_told() {
+    let once = event("set", "a", 42) + &event("set", "b", 43);
+    let late = event("set", "x", 40) + &once + &event("delete", "a", 42) + &event("set", "c", 44);
+    let (told, _) = told(
+        vec![
+            Act::Cut(once + &late),
+            Act::Hold(late + &event("set", "d", 45)),
+        ],
+        4,
+        since_41,
+    );
+    assert_eq!(told, ["set a 42", "set b 43", "set c 44", "set d 45"]);
+}
+
+#[test]
+fn what_is_not_readable_is_an_error_after_what_was() {
+    for broken in [
+        "event: set\ndata: hello\n\n",
+        "event: delete\ndata: {\"revision\":43}\n\n",
+        "event: set\nid: x\ndata: {\"key\":\"a\",\"revision\":43}\n\n",
+        "event: drop\ndata: {}\n\n",
+    ] {
+        let text = event("set", "a", 42) + broken + &event("set", "z", 50);
+        let (told, _) = told(vec![Act::Hold(text)], 3, since_41);
+        assert_eq!((&*told[0], &*told[2]), ("set a 42", "end"), "{broken}");
+        assert!(
+            told[1].starts_with("error ") && told[1].contains("watch"),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_later_version_says_is_passed_over() {
+    let text = "retry: 5\nfoo\nevent: rename\nid: 42\ndata: ?\n\n: hello\n\ndata: x\n\n";
+    let acts = vec![Act::Cut(text.to_owned()), Act::Hold(event("set", "a", 43))];
+    let (told, asked) = told(acts, 1, since_41);
+    assert_eq!(told, ["set a 43"]);
+    assert_eq!(asked[1], "/watch/ns?since=42");
+}
+
+#[test]
+fn an_event_without_an_end_is_given_up_at_the_bound() {
+    const ENOUGH: usize = 64 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::builder().base_url(format!("http://{}", listener.local_addr().unwrap()));
+    let endless = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        head(&mut stream);
+        let mut piece = STREAM.to_owned() + &chunk("event: set\ndata: ");
+        let mut sent = 0;
+        while sent < ENOUGH && stream.write_all(piece.as_bytes()).is_ok() {
+            sent += piece.len();
+            piece = chunk(&"x".repeat(1 << 16));
+        }
+        sent
+    });
+    let client = client.max_value_bytes(1 << 20).build().unwrap();
+    let mut changes = client.namespace("ns").unwrap().watch().stream();
+    let error = block_on(changes.next()).unwrap().unwrap_err();
+    let bound = (6 << 20) + (64 << 10);
+    assert_eq!(
+        error.to_string(),
+        format!("an event of the watch has more than {bound} bytes")
+    );
+    assert!(block_on(changes.next()).is_none());
+    assert!(endless.join().unwrap() < ENOUGH, "all of it was read");
+}
+
+#[test]
+fn a_value_of_the_longest_length_is_taken_however_it_is_escaped() {
+    let value = "\0".repeat(100_000);
+    let data = format!(
+        "{{\"key\":\"a\",\"revision\":42,\"value\":{}}}",
+        serde_json::to_string(&value).unwrap()
+    );
+    let text = format!("event: set\nid: 42\ndata: {data}\n\n");
+    let server = Acting::new(vec![Act::Hold(text)]);
+    let namespace = server.with(Client::builder().max_value_bytes(100_000));
+    let change = block_on(now(&namespace).next()).unwrap().unwrap();
+    assert!(
+        matches!(change, Change::Set(stored) if stored.value.as_deref() == Some(value.as_bytes()))
+    );
+}
+
+#[test]
+fn choices_that_are_not_valid_are_the_first_item_and_the_last() {
+    // Nobody listens there; nothing is sent.
+    let namespace = Client::new("http://127.0.0.1:1")
+        .unwrap()
+        .namespace("ns")
+        .unwrap();
+    let watch = || namespace.watch();
+    for (watch, code) in [
+        (watch().key("a").prefix("a"), Code::InvalidRequest),
+        (watch().prefix("").key("a"), Code::InvalidRequest),
+        (watch().key(""), Code::InvalidKey),
+        (watch().key([b'k'; 1_025]), Code::InvalidKey),
+        (watch().prefix([b'k'; 1_025]), Code::InvalidKey),
+        (watch().idle_timeout(Duration::ZERO), Code::InvalidRequest),
+    ] {
+        let mut changes = watch.stream();
+        block_on(async {
+            let error = changes.next().await.unwrap().unwrap_err();
+            assert_eq!(error.code(), Some(code), "{error}");
+            assert!(changes.next().await.is_none());
+        });
+    }
+}
+
+#[test]
+fn dropping_the_stream_closes_the_connection() {
+    let server = Acting::new(vec![Act::Hold(event("set", "a", 42))]);
+    block_on(async {
+        let mut changes = now(&server.namespace());
+        assert_eq!(next(&mut changes).await, "set a 42");
+        assert_eq!(server.asked.try_recv(), Err(TryRecvError::Empty));
+        drop(changes);
+        // The act is over when the connection is closed, while the client's runtime still runs.
+        let over = tokio::task::spawn_blocking(move || server.asked());
+        over.await.unwrap();
+    });
+}
+
+#[test]
+fn a_wait_for_the_next_change_can_be_given_up() {
+    let text = event("set", "a", 42)
+        + &part("set", "b", 43)
+        + &event("set", "c", 43)
+        + &event("set", "d", 44);
+    let server = Acting::new(vec![Act::Trickle(text)]);
+    block_on(async {
+        let mut changes = since_41(&server.namespace());
+        let mut told = Vec::new();
+        let impatient = async {
+            while told.len() < 4 {
+                tokio::select! {
+                    biased;
+                    item = changes.next() => told.push(short(item)),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        };
+        // There is one connection only: what it said must not be lost.
+        tokio::time::timeout(LONG, impatient).await.unwrap();
+        assert_eq!(told, ["set a 42", "set b 43", "set c 43", "set d 44"]);
+    });
+    server.asked();
+}
+
+#[test]
+fn it_is_a_stream_that_can_be_sent_and_shows_no_secret() {
+    fn is_stream<
+        S: futures_util::Stream<Item = akvs_client::Result<Change>> + Send + Unpin + 'static,
+    >(
+        _: &S,
+    ) {
+    }
+    let client = Client::new("http://me:hidden@127.0.0.1:1/hidden").unwrap();
+    let watch = client.namespace("ns").unwrap().watch();
+    let changes = watch.clone().stream();
+    is_stream(&changes);
+    assert!(!format!("{watch:?} {changes:?}").contains("hidden"));
+}
+
+#[test]
+fn a_real_server_is_understood() {
+    let app = TestApp::start();
+    let namespace = app.namespace("ns");
+    block_on(async {
+        for number in 0..1_000 {
+            let value = vec![0xff; number % 7];
+            namespace
+                .set_bytes(format!("k/{number:03}"), value)
+                .await
+                .unwrap();
+        }
+        namespace.set(b"\xfe", "not of the prefix").await.unwrap();
+        let mut changes = namespace
+            .watch()
+            .prefix("k/")
+            .from_state()
+            .values()
+            .stream();
+        for number in 0..1_000 {
+            let Some(Ok(Change::Set(stored))) = changes.next().await else {
+                panic!("{number}")
+            };
+            assert_eq!(stored.key, format!("k/{number:03}"));
+            assert_eq!(stored.value.unwrap(), vec![0xff; number % 7]);
+            assert_eq!(stored.size, (number % 7) as u64);
+            assert!(stored.modified.is_some() && stored.expires.is_none());
+        }
+        let Some(Ok(Change::Synced { revision, .. })) = changes.next().await else {
+            panic!("there are no more")
+        };
+        assert_eq!(changes.revision(), Some(revision));
+
+        let mut other = namespace.watch().key(b"\xfe").since(revision).stream();
+        namespace.del("k/007").await.unwrap();
+        namespace.del(b"\xfe").await.unwrap();
+        let soon = Duration::from_millis(1);
+        let written = namespace.set("k/008", &1).ttl(soon).await.unwrap();
+        let place = written.revision.unwrap();
+        assert!(next(&mut changes).await.starts_with("delete k/007 "));
+        assert_eq!(next(&mut changes).await, format!("set k/008 {place}"));
+        assert!(next(&mut changes).await.starts_with("expire k/008 "));
+        assert!(next(&mut other).await.starts_with(r"delete \xfe "));
+    });
+}
+
+#[test]
+fn a_revision_that_the_server_has_not_come_to_is_no_place_to_begin() {
+    let app = TestApp::start();
+    let namespace = app.namespace("ns");
+    block_on(async {
+        let written = namespace.set("a", &1).await.unwrap();
+        let ahead = Revision::new(written.revision.unwrap().get() + 1_000);
+        let mut changes = namespace.watch().since(ahead).stream();
+        let error = changes.next().await.unwrap().unwrap_err();
+        assert_eq!(error.code(), Some(Code::HistoryGone));
+        assert!(changes.next().await.is_none());
+    });
+}

@@ -1,0 +1,244 @@
+//! A data folder that cannot be used is refused with one clear text, and left as it was: bytes, names, times and rights.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::SystemTime;
+
+use akvs_core::{DiskEngine, DiskOptions, FORMAT, OpenError, verify_folder};
+
+use crate::common::{at, key, store};
+
+const HELD_FOLDER: &str = "AKVS_TEST_HELD_FOLDER";
+
+/// A file or a folder, as it is told apart from what it was before.
+#[derive(Debug, PartialEq, Eq)]
+struct Listed {
+    /// What is in a file.
+    bytes: Option<Vec<u8>>,
+    modified: SystemTime,
+    mode: u32,
+    inode: u64,
+}
+
+/// Everything below a folder, and the folder itself.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
+    let mut found = BTreeMap::new();
+    let mut paths = vec![folder.to_owned()];
+    while let Some(path) = paths.pop() {
+        let metadata = fs::metadata(&path).expect("an entry");
+        if metadata.is_dir() {
+            let entries = fs::read_dir(&path).expect("a folder");
+            paths.extend(entries.map(|entry| entry.expect("an entry").path()));
+        }
+        let listed = Listed {
+            bytes: metadata.is_file().then(|| fs::read(&path).expect("a file")),
+            modified: metadata.modified().expect("a time"),
+            mode: metadata.mode(),
+            inode: metadata.ino(),
+        };
+        found.insert(path, listed);
+    }
+    found
+}
+
+/// The refusal, after it was seen that it names the folder, is one line, and changed nothing beside or in it.
+fn refusal(around: &Path, folder: &Path) -> OpenError {
+    let before = tree(around);
+    let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
+        panic!("{} was opened", folder.display())
+    };
+    assert_eq!(tree(around), before);
+    let text = error.to_string();
+    assert!(text.contains(folder.to_str().expect("a name")), "{text}");
+    assert!(!text.contains('\n'), "{text}");
+    error
+}
+
+fn filled(folder: &Path) {
+    let database = crate::common::disk(folder);
+    store(&database).set(&key("k"), "v", at(1)).expect("a set");
+    database.close().expect("a close");
+}
+
+#[test]
+fn a_file_in_its_place() {
+    let around = tempfile::tempdir().expect("a folder");
+    let file = around.path().join("data");
+    fs::write(&file, "something else").expect("a file");
+    let error = refusal(around.path(), &file);
+    assert!(matches!(error, OpenError::NotAFolder(_)), "{error}");
+    assert!(error.to_string().ends_with("is not a folder"), "{error}");
+}
+
+#[test]
+fn a_path_below_a_file() {
+    let around = tempfile::tempdir().expect("a folder");
+    fs::write(around.path().join("file"), "something else").expect("a file");
+    let error = refusal(around.path(), &around.path().join("file").join("data"));
+    assert!(matches!(error, OpenError::NotAFolder(_)), "{error}");
+}
+
+#[test]
+fn one_that_cannot_be_made() {
+    let folder = Path::new("/proc/akvs-cannot-be-made/data");
+    let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
+        panic!("it was made")
+    };
+    assert!(matches!(error, OpenError::Unusable(..)), "{error}");
+    assert!(error.to_string().contains("cannot be used"), "{error}");
+}
+
+#[test]
+fn one_that_cannot_be_written() {
+    let around = tempfile::tempdir().expect("a folder");
+    let folder = around.path().join("data");
+    fs::create_dir(&folder).expect("a folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).expect("rights");
+    if fs::write(folder.join("akvs.lock"), "").is_ok() {
+        println!("not tested: this user's rights do not bind it");
+        return;
+    }
+    let error = refusal(around.path(), &folder);
+    assert!(matches!(error, OpenError::Unusable(..)), "{error}");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("rights");
+}
+
+#[test]
+fn another_programs() {
+    let around = tempfile::tempdir().expect("a folder");
+    for (index, names) in [&["PG_VERSION"][..], &["store"], &["store.new", "akvs.lock"]]
+        .iter()
+        .enumerate()
+    {
+        let folder = around.path().join(index.to_string());
+        fs::create_dir(&folder).expect("a folder");
+        for name in *names {
+            fs::write(folder.join(name), "16").expect("a file");
+        }
+        let error = refusal(around.path(), &folder);
+        assert!(
+            matches!(&error, OpenError::Foreign(_, name) if name == names[0]),
+            "{error}"
+        );
+        assert!(error.to_string().contains(names[0]), "{error}");
+    }
+}
+
+#[test]
+fn another_format() {
+    for (found, way_out) in [
+        (FORMAT + 1, "use a newer release"),
+        (
+            FORMAT - 1,
+            "export it with the release that wrote it, and import that",
+        ),
+    ] {
+        refuses_format(found, way_out);
+    }
+}
+
+fn refuses_format(other: u64, way_out: &str) {
+    let around = tempfile::tempdir().expect("a folder");
+    let folder = around.path().join("data");
+    filled(&folder);
+    fs::write(folder.join("akvs.format"), format!("akvs {other}\n")).expect("a file");
+    let error = refusal(around.path(), &folder);
+    assert!(
+        matches!(error, OpenError::OtherFormat(_, found) if found == other),
+        "{error}"
+    );
+    let said = format!(" has format {other}, this release reads format {FORMAT}; {way_out}");
+    assert!(error.to_string().ends_with(&said), "{error}");
+    let before = tree(around.path());
+    let verified = verify_folder(&DiskOptions::new(&folder), &mut |_| (), &mut |_| ());
+    let error = verified.expect_err("it was checked");
+    assert!(error.to_string().ends_with(&said), "{error}");
+    assert_eq!(tree(around.path()), before);
+}
+
+#[test]
+fn a_format_that_says_nothing() {
+    let texts = [
+        &b""[..],
+        b"akvs",
+        b"akvs 0\n",
+        b"akvs -1\n",
+        b"akvs one\n",
+        b"\xff\xfe\0",
+        &[b'9'; 100],
+    ];
+    let around = tempfile::tempdir().expect("a folder");
+    filled(around.path());
+    for text in texts {
+        fs::write(around.path().join("akvs.format"), text).expect("a file");
+        let error = refusal(around.path(), around.path());
+        assert!(matches!(error, OpenError::Damaged(..)), "{text:?}: {error}");
+        assert!(error.to_string().contains("akvs.format"), "{error}");
+    }
+}
+
+/// Not a test by itself: the process that holds the folder in the tests below.
+#[test]
+fn holds_a_folder_until_its_input_ends() {
+    if let Some(folder) = std::env::var_os(HELD_FOLDER) {
+        let _engine = crate::common::disk_engine(Path::new(&folder));
+        println!("\nheld");
+        std::io::stdin()
+            .read_to_end(&mut Vec::new())
+            .expect("the end");
+    }
+}
+
+/// The process, once it has the folder, and its output, without which it could not end well.
+fn holder(folder: &Path) -> (Child, impl Read) {
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args([
+            "--exact",
+            "bad_folder::holds_a_folder_until_its_input_ends",
+            "--nocapture",
+        ])
+        .env(HELD_FOLDER, folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut output = BufReader::new(child.stdout.take().expect("its output"));
+    let mut lines = output.by_ref().lines().map_while(Result::ok);
+    let held = lines.any(|line| line == "held");
+    assert!(held, "it did not get the folder");
+    (child, output)
+}
+
+#[test]
+fn one_that_another_process_has() {
+    let around = tempfile::tempdir().expect("a folder");
+    let (mut child, _output) = holder(around.path());
+    let error = refusal(around.path(), around.path());
+    let pid = child.id();
+    assert!(
+        matches!(error, OpenError::Locked(_, Some(found)) if found == pid),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .ends_with(&format!("in use by process {pid}")),
+        "{error}"
+    );
+    drop(child.stdin.take());
+    assert!(child.wait().expect("its end").success());
+    DiskEngine::open(&DiskOptions::new(around.path())).expect("it is free");
+}
+
+#[test]
+fn one_whose_process_was_killed_is_free() {
+    let around = tempfile::tempdir().expect("a folder");
+    let (mut child, _output) = holder(around.path());
+    child.kill().expect("a kill");
+    child.wait().expect("its end");
+    DiskEngine::open(&DiskOptions::new(around.path())).expect("it is free");
+}

@@ -1,0 +1,95 @@
+//! Whoever knows that a change was committed reads that change or a later one, whatever the cache does meanwhile.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use akvs_core::engine::Durability;
+use akvs_core::{Op, Options};
+
+use crate::common::{Home, at, key, store_of};
+
+const KEYS: usize = 4;
+const READERS: usize = 3;
+const COMMITS: u64 = 1_500;
+
+/// What the readers may rely on: the newest revision of each key, and whether it is there.
+#[derive(Default)]
+struct Answered([AtomicU64; KEYS]);
+
+/// Every eighth change of a key removes it.
+fn removes(round: u64) -> bool {
+    round % 8 == 7
+}
+
+fn never_stale(home: &Home, cache_bytes: u64, commits: u64) {
+    let options = Options {
+        cache_bytes,
+        ..Options::default()
+    };
+    let database = home.open(options);
+    let store = store_of(&database, "read");
+    let (answered, done) = (Answered::default(), AtomicBool::new(false));
+    let names: Vec<String> = (0..KEYS).map(|index| format!("key {index}")).collect();
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    for (name, round) in names.iter().zip(&answered.0) {
+                        let known = round.load(Ordering::SeqCst);
+                        let found = store.find(name.as_bytes(), at(1)).expect("a read");
+                        let Some(entry) = found else {
+                            // Gone: as known, or by a later change.
+                            let newer = round.load(Ordering::SeqCst) + 1;
+                            let removed = (known..=newer).any(|round| round == 0 || removes(round));
+                            assert!(removed, "{name} is missing in round {known} to {newer}");
+                            continue;
+                        };
+                        let value: [u8; 8] = entry.value[..8].try_into().expect("a number");
+                        let round = u64::from_le_bytes(value);
+                        assert!(round >= known, "{name}: read {round} after {known}");
+                    }
+                }
+            });
+        }
+        for round in 1..=commits {
+            let mut group = database.group();
+            for name in &names {
+                // Large enough that a tiny cache evicts all the time.
+                let value = [&round.to_le_bytes()[..], &[0; 200]].concat();
+                let op = if removes(round) {
+                    Op::delete()
+                } else {
+                    Op::set(value)
+                };
+                group
+                    .apply(&store, &key(name), op, at(1))
+                    .expect("a change");
+            }
+            group.commit(Durability::Buffered).expect("a commit");
+            for known in &answered.0 {
+                known.store(round, Ordering::SeqCst);
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn with_the_default_cache() {
+    never_stale(&Home::memory(), Options::default().cache_bytes, COMMITS);
+}
+
+#[test]
+fn with_a_cache_that_evicts_all_the_time() {
+    never_stale(&Home::memory(), 2 << 10, COMMITS);
+}
+
+#[test]
+fn without_a_cache() {
+    never_stale(&Home::memory(), 0, COMMITS);
+}
+
+#[test]
+fn over_the_disk() {
+    never_stale(&Home::disk(), 2 << 10, COMMITS / 4);
+}

@@ -1,0 +1,85 @@
+//! The census: what all namespaces hold together, however many they are, and which hold most.
+
+use std::sync::Arc;
+
+use akvs_core::engine::{Durability, Engine};
+use akvs_core::{Census, Counts, Database, Key, MemoryEngine, Namespace, Op, Options, Store};
+
+fn database(engine: &Arc<MemoryEngine>) -> Database {
+    let engine: Arc<dyn Engine> = Arc::clone(engine) as Arc<dyn Engine>;
+    Database::open(engine, Options::default()).expect("a database")
+}
+
+fn store(database: &Database, number: usize) -> Store {
+    let name = Namespace::new(format!("n{number}")).expect("a name");
+    Store::new(database, name).expect("a store")
+}
+
+/// The same from a list of all.
+fn counted(database: &Database, most: usize) -> Census {
+    let listed = database.namespaces(None, usize::MAX).expect("a list");
+    let mut census = Census::default();
+    for info in &listed {
+        census.namespaces += 1;
+        census.counts.keys += info.counts.keys;
+        census.counts.bytes += info.counts.bytes;
+        census.counts.history += info.counts.history;
+    }
+    let named = listed.into_iter().map(|info| (info.name, info.counts));
+    census.largest = named.collect();
+    census.largest.sort_by(|(name, counts), (other, others)| {
+        (others.bytes, name).cmp(&(counts.bytes, other))
+    });
+    census.largest.truncate(most);
+    census
+}
+
+#[test]
+fn an_empty_database_has_nothing_to_count() {
+    let database = database(&Arc::default());
+    assert_eq!(database.census(10).unwrap(), Census::default());
+}
+
+#[test]
+fn many_namespaces_are_counted_page_by_page() {
+    let engine = Arc::default();
+    let database = database(&engine);
+    let now = Default::default();
+    for number in 0..2_500 {
+        let mut group = database.group();
+        let store = store(&database, number);
+        // No two hold as many bytes, and the order is not that of their names.
+        let value = vec![0; number * 7_919 % 10_007];
+        let key = Key::new("key").unwrap();
+        group.apply(&store, &key, Op::set(value), now).unwrap();
+        group.commit(Durability::Buffered).unwrap();
+    }
+    for number in [0, 1, 999, 1_000, 2_499] {
+        let mut group = database.group();
+        assert!(group.drop_namespace(&store(&database, number)).unwrap());
+        group.commit(Durability::Buffered).unwrap();
+    }
+    for most in [0, 1, 100, 2_494, 2_495, 10_000] {
+        let census = database.census(most).unwrap();
+        assert_eq!(census, counted(&database, most), "{most}");
+        assert_eq!((census.namespaces, census.counts.keys), (2_495, 2_495));
+    }
+    assert_eq!(
+        crate::census::database(&engine).census(7).unwrap(),
+        counted(&database, 7)
+    );
+}
+
+#[test]
+fn one_without_keys_is_counted_and_named_too() {
+    let database = database(&Arc::default());
+    let settings = Default::default();
+    let mut group = database.group();
+    let made = group.configure(&store(&database, 1), settings, Default::default());
+    assert!(!made.unwrap());
+    group.commit(Durability::Synced).unwrap();
+    let census = database.census(10).unwrap();
+    assert_eq!(census.namespaces, 1);
+    let name = Namespace::new("n1").unwrap();
+    assert_eq!(census.largest, [(name, Counts::default())]);
+}

@@ -1,0 +1,115 @@
+//! What the tests of the store share.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use akvs_core::engine::{Engine, Limit, Span, Table};
+use akvs_core::{
+    Database, DiskEngine, DiskOptions, Key, MemoryEngine, Namespace, Options, Store, Timestamp,
+};
+use bytes::Bytes;
+
+pub(crate) fn memory() -> Database {
+    Database::open(Arc::new(MemoryEngine::new()), Options::default()).expect("a database")
+}
+
+pub(crate) fn disk(folder: &Path) -> Database {
+    Database::open(disk_engine(folder), Options::default()).expect("a database")
+}
+
+pub(crate) fn disk_engine(folder: &Path) -> Arc<dyn Engine> {
+    Arc::new(DiskEngine::open(&DiskOptions::new(folder)).expect("an engine"))
+}
+
+pub(crate) fn store(database: &Database) -> Store {
+    store_of(database, "test")
+}
+
+pub(crate) fn store_of(database: &Database, name: &str) -> Store {
+    Store::new(database, Namespace::new(name).expect("a name")).expect("a store")
+}
+
+pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
+    Key::new(text.as_ref().to_vec()).expect("a key")
+}
+
+/// The time of day of restores, in ms.
+pub(crate) const NOW: u64 = 1_800_000_000_000;
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// Gives back the space of what was removed.
+pub(crate) fn reclaim(database: &Database) {
+    while !database.reclaim().expect("a compaction") {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// An engine that can be opened again and again over the same rows.
+pub(crate) enum Home {
+    Memory(Arc<MemoryEngine>),
+    Disk(tempfile::TempDir),
+}
+
+impl Home {
+    /// An empty one of each kind.
+    pub(crate) fn each() -> [Home; 2] {
+        [Home::memory(), Home::disk()]
+    }
+
+    pub(crate) fn memory() -> Home {
+        Home::Memory(Arc::new(MemoryEngine::new()))
+    }
+
+    pub(crate) fn disk() -> Home {
+        Home::Disk(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The engine; nothing of an earlier one may still be in use.
+    pub(crate) fn engine(&self) -> Arc<dyn Engine> {
+        match self {
+            Home::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
+            Home::Disk(folder) => disk_engine(folder.path()),
+        }
+    }
+
+    pub(crate) fn open(&self, options: Options) -> Database {
+        Database::open(self.engine(), options).expect("a database")
+    }
+}
+
+/// All rows of a table.
+pub(crate) fn rows(engine: &dyn Engine, table: Table) -> Vec<(Bytes, Bytes)> {
+    let all = Span {
+        start: Bytes::new(),
+        end: None,
+    };
+    let limit = Limit {
+        rows: usize::MAX,
+        bytes: usize::MAX,
+    };
+    engine.page(table, &all, limit).expect("the rows")
+}
+
+/// Every file below a folder, with what is in it; folders have nothing in them.
+pub(crate) fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                found.insert(path.clone(), None);
+                folders.push(path);
+            } else if let Ok(bytes) = fs::read(&path) {
+                // An open engine may delete one meanwhile.
+                found.insert(path, Some(bytes));
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,232 @@
+//! Backups that no store made: each block has its checksum, and what is in it does not belong in a store. A check says so,
+//! and a restore leaves nothing behind.
+
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Sweep, Table};
+use akvs_core::{
+    Action, BackupError, Database, DiskOptions, MemoryEngine, Op, Options, Representation,
+    Settings, Ttl, restore, verify_backup,
+};
+use bytes::Bytes;
+
+use crate::common::{NOW, at, key, listing, rows, store_of};
+use crate::filled::backup;
+
+/// A store with one of everything.
+fn store() -> Arc<dyn Engine> {
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
+    let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
+    let store = store_of(&database, "ns");
+    let deadline = Op::from(Action::Set {
+        value: "value".into(),
+        representation: Representation::default(),
+        ttl: Ttl::Millis(9_000_000),
+    });
+    store.apply(&key("due"), deadline, at(1)).expect("a set");
+    store.set(&key("k"), "value", at(2)).expect("a set");
+    let mut group = database.group();
+    let settings = Settings {
+        max_keys: Some(9),
+        ..Settings::default()
+    };
+    group.configure(&store, settings, at(3)).expect("settings");
+    group.commit(Durability::Synced).expect("a commit");
+    let gone = store_of(&database, "gone");
+    gone.set(&key("k"), "value", at(4)).expect("a set");
+    let mut group = database.group();
+    assert!(group.drop_namespace(&gone).expect("a drop"));
+    group.commit(Durability::Synced).expect("a commit");
+    engine
+}
+
+fn file_of(engine: &Arc<dyn Engine>) -> Vec<u8> {
+    // What opening it says is not believed either: this only wants its rows.
+    let database = Database::open(Arc::clone(engine), Options::default()).expect("a database");
+    backup(&database)
+}
+
+/// The rows are changed, and a check and a restore say what is wrong.
+#[track_caller]
+fn refused(what: &str, change: impl FnOnce(&dyn Engine, &mut Batch)) {
+    let engine = store();
+    let mut batch = Batch::default();
+    change(&*engine, &mut batch);
+    engine.commit(batch, Durability::Synced).expect("a commit");
+    let file = file_of(&engine);
+    let error = verify_backup(&file[..], &mut |_| ()).expect_err(what);
+    assert!(matches!(error, BackupError::Damaged(..)), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains(what) && !text.contains('\n'),
+        "{what}: {text}"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DiskOptions::new(folder.path());
+    let error = restore(&file[..], &options, at(NOW), &mut |_| ()).expect_err(what);
+    assert_eq!(error.to_string(), text);
+    assert!(listing(folder.path()).is_empty());
+}
+
+/// The first row of a table whose key begins so.
+fn row(engine: &dyn Engine, table: Table, prefix: &[u8]) -> (Bytes, Vec<u8>) {
+    let mut all = rows(engine, table).into_iter();
+    let found = all.find(|(key, _)| key.starts_with(prefix)).expect("a row");
+    (found.0, found.1.to_vec())
+}
+
+/// Puts eight bytes in a row's value.
+#[track_caller]
+fn number_at(table: Table, prefix: &[u8], place: usize, number: u64, what: &str) {
+    refused(what, |engine, batch| {
+        let (key, mut value) = row(engine, table, prefix);
+        value[place..place + 8].copy_from_slice(&number.to_le_bytes());
+        batch.put(table, key, value);
+    });
+}
+
+#[test]
+fn what_a_store_made_is_good_also_while_it_is_swept() {
+    let engine = store();
+    let check = |file: &[u8]| verify_backup(file, &mut |_| ()).expect("a good backup");
+    check(&file_of(&engine));
+    let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 1).expect("a step") {
+        check(&file_of(&engine));
+    }
+}
+
+#[test]
+fn revisions_that_leave_none_for_later() {
+    for number in [u64::MAX, u64::MAX - 1, i64::MAX as u64, 1 << 53] {
+        let what = format!("there is no revision {number}");
+        number_at(Table::Meta, b"revision", 0, number, &what);
+        number_at(Table::Data, b"", 1, number, &what);
+    }
+    number_at(
+        Table::Meta,
+        b"revision",
+        0,
+        (1 << 53) - 2,
+        "leaves none for later",
+    );
+    number_at(Table::Meta, b"revision", 0, 3, "not given out yet");
+    number_at(Table::Meta, b"namespace", 0, u64::MAX, "there is no id");
+    number_at(Table::Meta, b"namespace", 0, 1, "not given out yet");
+    number_at(Table::Meta, b"counts", 40, u64::MAX, "there is no revision");
+    number_at(
+        Table::Meta,
+        b"forgotten",
+        0,
+        u64::MAX,
+        "there is no revision",
+    );
+}
+
+#[test]
+fn times_that_cannot_be_written() {
+    for place in [9, 17] {
+        number_at(Table::Data, b"", place, u64::MAX, "after the year 9999");
+    }
+    number_at(Table::Catalogue, b"ns", 9, u64::MAX, "after the year 9999");
+    refused("after the year 9999", |engine, batch| {
+        let (key, _) = row(engine, Table::Deadlines, b"");
+        let late = [&u64::MAX.to_be_bytes()[..], &key[8..]].concat();
+        batch.put(Table::Deadlines, late, vec![0; 8]);
+    });
+    refused("after the year 9999", |engine, batch| {
+        let (key, value) = row(engine, Table::Catalogue, b"ns");
+        let settings = format!("{{\"ttl_ms\":{}}}", u64::MAX);
+        batch.put(
+            Table::Catalogue,
+            key,
+            [&value[..17], settings.as_bytes()].concat(),
+        );
+    });
+}
+
+#[test]
+fn names_keys_and_types_that_cannot_be_sent() {
+    for name in [&b"two\nlines"[..], b"\x7f", b"caf\xe9", &[b'n'; 129]] {
+        refused("a stored namespace is damaged", |engine, batch| {
+            let (_, value) = row(engine, Table::Catalogue, b"ns");
+            batch.put(Table::Catalogue, Bytes::copy_from_slice(name), value);
+        });
+    }
+    refused("the key is empty", |engine, batch| {
+        let (key, value) = row(engine, Table::Data, b"");
+        batch.put(Table::Data, key.slice(..8), value);
+    });
+    refused("a stored value is damaged", |engine, batch| {
+        let (key, mut value) = row(
+            engine,
+            Table::Data,
+            &[&1_u64.to_be_bytes()[..], b"k"].concat(),
+        );
+        value[0] |= 2;
+        value.splice(25..25, *b"\x03a\r\n");
+        batch.put(Table::Data, key, value);
+    });
+}
+
+#[test]
+fn rows_that_do_not_belong_together() {
+    refused("there is no namespace with the id 9", |engine, batch| {
+        let (_, value) = row(engine, Table::Data, b"");
+        let key = [&9_u64.to_be_bytes()[..], b"k"].concat();
+        batch.put(Table::Data, key, value);
+    });
+    refused("another namespace has the same id", |engine, batch| {
+        let (_, value) = row(engine, Table::Catalogue, b"ns");
+        batch.put(Table::Catalogue, &b"twin"[..], value);
+    });
+    for place in [0, 8] {
+        number_at(Table::Meta, b"counts", place, 77, "but its counts say");
+    }
+    number_at(Table::Meta, b"counts", 16, 77, "but its namespace says");
+    refused("keys and deadlines do not agree", |engine, batch| {
+        batch.remove(Table::Deadlines, row(engine, Table::Deadlines, b"").0);
+    });
+    refused("has no counts", |engine, batch| {
+        batch.remove(Table::Meta, row(engine, Table::Meta, b"counts").0);
+    });
+    refused("is not among the dropped", |engine, batch| {
+        batch.remove(Table::Meta, row(engine, Table::Meta, b"dropped").0);
+    });
+    refused("there is no history with the id", |engine, batch| {
+        let (key, value) = row(engine, Table::History, b"");
+        let key = [&2_000_u64.to_be_bytes()[..], &key[8..]].concat();
+        batch.put(Table::History, key, value);
+    });
+    refused("it is not known", |_, batch| {
+        batch.put(Table::Meta, &b"what"[..], vec![0; 8]);
+    });
+}
+
+#[test]
+fn rows_with_something_more_in_them() {
+    for (table, prefix) in [
+        (Table::Catalogue, &b"gone"[..]),
+        (Table::Catalogue, b"\0"),
+        (Table::Deadlines, b""),
+        (Table::Meta, b"counts"),
+        (Table::Meta, b"namespace"),
+    ] {
+        refused("", |engine, batch| {
+            let (key, mut value) = row(engine, table, prefix);
+            value.push(b' ');
+            batch.put(table, key, value);
+        });
+    }
+    refused("the most is 1024", |engine, batch| {
+        let (key, mut value) = row(engine, Table::Catalogue, b"ns");
+        value.resize(5_000, b' ');
+        batch.put(Table::Catalogue, key, value);
+    });
+    refused("not written as a store writes it", |engine, batch| {
+        let (key, mut value) = row(engine, Table::Catalogue, b"ns");
+        value.push(b' ');
+        batch.put(Table::Catalogue, key, value);
+    });
+}

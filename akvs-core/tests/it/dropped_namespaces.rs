@@ -1,0 +1,426 @@
+//! A dropped namespace is gone at once and for good, whenever its rows follow.
+
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Span, Sweep, Table};
+use akvs_core::{
+    Action, Code, Database, MemoryEngine, Op, Options, Representation, Result, Revision, Store, Ttl,
+};
+
+use crate::common::{Home, at, key, rows, store_of};
+
+const KEYS: u64 = 50;
+
+fn fill(store: &Store, value: &str) {
+    for index in 0..KEYS {
+        store
+            .set(&key(index.to_string()), value.to_owned(), at(1))
+            .expect("a set");
+    }
+}
+
+fn drop_namespace(database: &Database, store: &Store) -> bool {
+    let mut group = database.group();
+    let there = group.drop_namespace(store).expect("a drop");
+    group.commit(Durability::Synced).expect("a commit");
+    there
+}
+
+fn assert_holds(store: &Store, value: Option<&str>) {
+    for index in 0..KEYS {
+        let found = store
+            .find(index.to_string().as_bytes(), at(1))
+            .expect("a read");
+        let found = found.map(|entry| entry.value);
+        assert_eq!(found.as_deref(), value.map(str::as_bytes), "{index}");
+    }
+}
+
+/// How many rows a namespace has in all tables but the history, which outlives it; its identity is the number of
+/// namespaces made so far.
+fn rows_of(home: &Home, id: u64) -> usize {
+    let engine = home.engine();
+    let id = id.to_be_bytes();
+    let belongs = |table: Table, key: &[u8]| match table {
+        Table::Catalogue => key[0] == 0 && key[1..] == id,
+        Table::Data => key.starts_with(&id),
+        Table::History => false,
+        Table::Deadlines => key[8..].starts_with(&id),
+        Table::Meta => key.starts_with(b"counts") && key.ends_with(&id),
+    };
+    let count = |table: Table| {
+        let all = rows(&*engine, table);
+        all.iter().filter(|(key, _)| belongs(table, key)).count()
+    };
+    Table::ALL.into_iter().map(count).sum()
+}
+
+#[test]
+fn readers_see_nothing_at_once() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "gone");
+        fill(&store, "old");
+        assert_holds(&store, Some("old"));
+        assert!(drop_namespace(&database, &store));
+        assert!(store.is_dropped() && !store.exists());
+        assert_holds(&store, None);
+        assert!(database.namespaces(None, 10).expect("a page").is_empty());
+        let refused = store
+            .set(&key("k"), "v", at(2))
+            .map_err(|error| error.code());
+        assert_eq!(refused, Err(Code::Unavailable));
+        let again = database
+            .group()
+            .drop_namespace(&store)
+            .map_err(|error| error.code());
+        assert_eq!(again, Err(Code::Unavailable));
+    }
+}
+
+#[test]
+fn one_that_was_never_made_is_not_there_to_drop() {
+    let database = crate::common::memory();
+    assert!(!drop_namespace(&database, &store_of(&database, "never")));
+    assert_eq!(database.revision(), Revision::ZERO);
+}
+
+#[test]
+fn made_anew_it_is_empty_and_counts_on() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let (store, other) = (store_of(&database, "again"), store_of(&database, "other"));
+        fill(&store, "old");
+        fill(&other, "untouched");
+        let before = database.revision();
+        drop_namespace(&database, &store);
+        let store = store_of(&database, "again");
+        assert_eq!(store.counts().keys, 0);
+        assert_holds(&store, None);
+        let outcome = store.set(&key("new"), "new", at(2)).expect("a set");
+        assert!(outcome.revision > Some(before) && !outcome.existed);
+        assert_holds(&store, None);
+        assert_eq!(store.counts().keys, 1);
+        assert_holds(&other, Some("untouched"));
+    }
+}
+
+#[test]
+fn it_can_be_dropped_with_changes_of_the_same_group() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "gone");
+        fill(&store, "old");
+        let mut group = database.group();
+        group
+            .apply(&store, &key("late"), Op::set("v"), at(2))
+            .expect("a change");
+        assert!(group.drop_namespace(&store).expect("a drop"));
+        let refused = group.apply(&store, &key("later"), Op::set("v"), at(2));
+        assert_eq!(
+            refused.map_err(|error| error.code()),
+            Err(Code::Unavailable)
+        );
+        let committed = group.commit(Durability::Synced).expect("a commit");
+        assert_eq!(
+            committed.revision,
+            Revision::new(KEYS + 2),
+            "a revision that was told is used up, and the drop takes one"
+        );
+        let mut sweep = Sweep::default();
+        while sweep.step(&database, 1_000).expect("a step") {}
+        drop((store, database));
+        assert_eq!(rows_of(&home, 1), 0);
+    }
+}
+
+#[test]
+fn a_drop_that_is_not_committed_is_none() {
+    let database = crate::common::memory();
+    let store = store_of(&database, "kept");
+    fill(&store, "old");
+    assert!(database.group().drop_namespace(&store).expect("a drop"));
+    assert_holds(&store, Some("old"));
+    store.set(&key("k"), "v", at(2)).expect("a set");
+}
+
+#[test]
+fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let (store, other) = (store_of(&database, "swept"), store_of(&database, "other"));
+        fill(&store, "old");
+        fill(&store, "newer");
+        fill(&other, "untouched");
+        drop_namespace(&database, &store);
+        fill(&store_of(&database, "swept"), "new");
+        drop((store, other, database));
+
+        // Each round is a process of its own, which ends in the middle of the work.
+        let (mut steps, mut before) = (0, rows_of(&home, 1));
+        assert_eq!(before, 1 + KEYS as usize, "the mark of the drop, values");
+        loop {
+            let database = home.open(Options::default());
+            let mut sweep = Sweep::default();
+            let more = (0..3).any(|_| !sweep.step(&database, 3).expect("a step"));
+            assert_holds(&store_of(&database, "swept"), Some("new"));
+            assert_holds(&store_of(&database, "other"), Some("untouched"));
+            drop(database);
+            steps += 1;
+            let left = rows_of(&home, 1);
+            assert!(
+                left <= before && steps < 100,
+                "{left} rows in round {steps}"
+            );
+            before = left;
+            if more {
+                break;
+            }
+        }
+        assert!(steps > 5, "{steps} rounds");
+        assert_eq!(rows_of(&home, 1), 0);
+        assert_eq!(rows_of(&home, 2), 1 + KEYS as usize, "counts, values");
+        assert_eq!(rows_of(&home, 3), 1 + KEYS as usize);
+    }
+}
+
+#[test]
+fn all_that_were_dropped_are_swept() {
+    let home = Home::memory();
+    let database = home.open(Options::default());
+    for name in ["a", "b", "c"] {
+        let store = store_of(&database, name);
+        fill(&store, "old");
+        drop_namespace(&database, &store);
+    }
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 7).expect("a step") {}
+    let left: Vec<usize> = (1..=3).map(|id| rows_of(&home, id)).collect();
+    assert_eq!(left, [0, 0, 0]);
+    assert!(!sweep.step(&database, 7).expect("a step"));
+}
+
+/// What the files of the tables take. The journal is beside them, and made in advance.
+fn table_bytes(home: &Home) -> usize {
+    let Home::Disk(folder) = home else { return 0 };
+    let files = crate::common::listing(&folder.path().join("store/keyspaces"));
+    files.values().flatten().map(Vec::len).sum()
+}
+
+#[test]
+fn the_space_comes_back() {
+    let home = Home::disk();
+    // Its history stays.
+    let database = home.open(Options {
+        history_changes: 1_000,
+        ..Options::default()
+    });
+    let (store, other) = (store_of(&database, "large"), store_of(&database, "other"));
+    fill(&other, "untouched");
+    let mut noise = 1_u64;
+    for _ in 0..30 {
+        let mut group = database.group();
+        for number in 0..1_000 {
+            // What cannot be compressed, each under a key of its own.
+            let value: Vec<u8> = (0..1_000)
+                .map(|_| {
+                    noise = noise
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (noise >> 56) as u8
+                })
+                .collect();
+            let key = key(format!("{number} {}", database.revision()));
+            group
+                .apply(&store, &key, Op::set(value), at(1))
+                .expect("a set");
+        }
+        group.commit(Durability::Buffered).expect("a commit");
+    }
+    let full = table_bytes(&home);
+    drop_namespace(&database, &store);
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 500).expect("a step") {}
+    crate::common::reclaim(&database);
+    // The files that are of no more use are deleted in the background.
+    let is_given_back = || table_bytes(&home) < full / 4;
+    let tries = (0..10_000).take_while(|_| !is_given_back());
+    tries.for_each(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
+    let left = table_bytes(&home);
+    assert!(left < full / 4, "{left} of {full} bytes are left");
+    assert_holds(&other, Some("untouched"));
+}
+
+#[test]
+fn many_small_namespaces_share_the_steps_that_sweep_them() {
+    const NAMESPACES: usize = 300;
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let stores: Vec<Store> = (0..NAMESPACES)
+            .map(|number| store_of(&database, &format!("n{number}")))
+            .collect();
+        let mut group = database.group();
+        for store in &stores {
+            group.apply(store, &key("k"), Op::set("v"), at(1)).unwrap();
+        }
+        group.commit(Durability::Buffered).expect("a commit");
+        let kept = store_of(&database, "kept");
+        fill(&kept, "kept");
+        for store in &stores {
+            drop_namespace(&database, store);
+        }
+        let mut sweep = Sweep::default();
+        let mut steps = 0;
+        while sweep.step(&database, 1_000).expect("a step") {
+            steps += 1;
+        }
+        assert!(steps < 10, "{steps} steps for {NAMESPACES} namespaces");
+        assert_holds(&kept, Some("kept"));
+        let mut found = Vec::new();
+        database
+            .verify(&mut |finding| found.push(finding.to_string()), &mut |_| ())
+            .expect("a check");
+        assert_eq!(found, [""; 0]);
+        drop((kept, stores, database));
+        for id in [1, 2, NAMESPACES as u64] {
+            assert_eq!(rows_of(&home, id), 0, "of the namespace {id}");
+        }
+    }
+}
+
+#[test]
+fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let (before, large) = (store_of(&database, "a"), store_of(&database, "large"));
+        fill(&before, "before");
+        let action = |number: u64| Action::Set {
+            value: vec![number as u8; 2_000].into(),
+            representation: Representation::default(),
+            ttl: Ttl::Millis(1_000_000 + number),
+        };
+        for round in 0..4 {
+            let mut group = database.group();
+            for number in 0..1_000 {
+                let key = key(format!("{round}-{number}"));
+                group
+                    .apply(&large, &key, action(number).into(), at(1))
+                    .unwrap();
+            }
+            group.commit(Durability::Buffered).expect("a commit");
+        }
+        let after = store_of(&database, "z");
+        fill(&after, "after");
+        // So that whole files hold nothing else.
+        crate::common::reclaim(&database);
+        let snapshot = database.view(large.name()).unwrap();
+        drop_namespace(&database, &large);
+        let mut sweep = Sweep::default();
+        while sweep.step(&database, 1_000).expect("a step") {}
+        assert_holds(&before, Some("before"));
+        assert_holds(&after, Some("after"));
+        assert_eq!(snapshot.info().unwrap().counts.keys, 4_000);
+        drop(snapshot);
+        drop((before, large, after, database));
+        // The deadlines of rows that were given up unread are gone, too, and nothing comes back from the journals.
+        assert_eq!(rows_of(&home, 2), 0);
+        assert_eq!(rows(&*home.engine(), Table::Deadlines), []);
+        let database = home.open(Options::default());
+        assert_holds(&store_of(&database, "z"), Some("after"));
+    }
+}
+
+/// An engine that gives up all rows of a span at once, as if they were alone in their files.
+struct Discarding {
+    inner: MemoryEngine,
+}
+
+impl Engine for Discarding {
+    fn discard(&self, table: Table, span: &Span) -> Result<bool> {
+        let mut batch = Batch::default();
+        for (key, _) in rows(&self.inner, table) {
+            let is_in = key >= span.start && span.end.as_ref().is_none_or(|end| key < *end);
+            if is_in {
+                batch.remove(table, key);
+            }
+        }
+        self.inner.commit(batch, Durability::Synced)?;
+        Ok(true)
+    }
+
+    akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+/// Its entries go as whole files, unread, and with them what would tell of their values and deadlines.
+#[test]
+fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() {
+    const ROWS: u64 = 600;
+    let homes = Home::each();
+    let discarding: Arc<dyn Engine> = Arc::new(Discarding {
+        inner: MemoryEngine::new(),
+    });
+    let engines: [&dyn Fn() -> Arc<dyn Engine>; 3] =
+        [&|| Arc::clone(&discarding), &|| homes[0].engine(), &|| {
+            homes[1].engine()
+        }];
+    for engine in engines {
+        let open = || Database::open(engine(), Options::default()).expect("a database");
+        let database = open();
+        let (large, other) = (store_of(&database, "large"), store_of(&database, "other"));
+        fill(&other, "untouched");
+        let mut group = database.group();
+        for number in 0..ROWS {
+            let action = Action::Set {
+                // Values of both kinds: beside their entries, and in rows of their own.
+                value: vec![7; if number % 2 == 0 { 5_000 } else { 50 }].into(),
+                representation: Representation::default(),
+                ttl: Ttl::Millis(1_000_000 + number),
+            };
+            group
+                .apply(&large, &key(number.to_string()), action.into(), at(1))
+                .unwrap();
+        }
+        group.commit(Durability::Buffered).expect("a commit");
+        // So that whole files hold nothing else.
+        crate::common::reclaim(&database);
+        drop_namespace(&database, &large);
+        drop((large, other, database));
+        let mut rounds = 0;
+        loop {
+            // Each round is a process of its own, which ends once it has removed some rows.
+            let database = open();
+            let mut sweep = Sweep::default();
+            let is_over = loop {
+                if !sweep.step(&database, 50).expect("a step") {
+                    break true;
+                }
+                if sweep.take_removed_bytes() > 0 {
+                    break false;
+                }
+                // The engine gives files up in the background.
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            };
+            rounds += 1;
+            assert!(rounds < 100, "it does not end");
+            drop(database);
+            if is_over {
+                break;
+            }
+        }
+        let database = open();
+        assert_holds(&store_of(&database, "other"), Some("untouched"));
+        drop(database);
+        let engine = engine();
+        let left = rows(&*engine, Table::Data).len();
+        assert_eq!(left, KEYS as usize, "only the values of the other");
+        assert_eq!(rows(&*engine, Table::Deadlines), []);
+        assert_eq!(swept_names(&*engine), 0);
+        assert!(rounds > 2, "{rounds} rounds");
+    }
+}
+
+/// How many namespaces are to be swept.
+fn swept_names(engine: &dyn Engine) -> usize {
+    let all = rows(engine, Table::Catalogue);
+    all.iter().filter(|(key, _)| key[0] == 0).count()
+}

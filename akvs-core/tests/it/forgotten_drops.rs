@@ -1,0 +1,373 @@
+//! What is left of a namespace that was dropped: its history, for as long as it is one of the newest drops; then nothing
+//! but that something may be missing.
+
+mod sweeping;
+
+use std::sync::{Arc, Mutex};
+
+use akvs_core::engine::{Durability, Engine, Limit, Sweep, Table};
+use akvs_core::{
+    Code, Committed, Database, Event, HistoryId, MemoryEngine, Namespace, Op, Options, Revision,
+    Store, View,
+};
+
+use crate::common::{Home, at, key, rows, store_of};
+use crate::wrapped::Wrapped;
+
+/// What `group::lifetime` promises.
+const KEPT_DROPS: usize = 256;
+
+fn name(text: &str) -> Namespace {
+    Namespace::new(text).expect("a name")
+}
+
+fn view_of(database: &Database, text: &str) -> View {
+    database.view(&name(text)).expect("a view")
+}
+
+/// Sets so many keys, at once.
+fn fill(database: &Database, text: &str, keys: usize) {
+    let store = store_of(database, text);
+    let mut group = database.group();
+    for number in 0..keys {
+        let set = group.apply(
+            &store,
+            &key(number.to_string()),
+            Op::set(text.to_owned()),
+            at(1),
+        );
+        set.expect("a set");
+    }
+    group.commit(Durability::Buffered).expect("a commit");
+}
+
+fn drop_namespace(database: &Database, text: &str) -> Committed {
+    let store = store_of(database, text);
+    let mut group = database.group();
+    assert!(group.drop_namespace(&store).expect("a drop"), "{text}");
+    group.commit(Durability::Buffered).expect("a commit")
+}
+
+/// Makes and drops so many other namespaces.
+fn drop_others(database: &Database, prefix: &str, count: usize) {
+    for number in 0..count {
+        let text = format!("{prefix}{number:03}");
+        fill(database, &text, 1);
+        drop_namespace(database, &text);
+    }
+}
+
+fn sweep_all(database: &Database, rows: usize) {
+    let mut sweep = Sweep::default();
+    while sweep.step(database, rows).expect("a step") {}
+}
+
+/// The revisions of all that is told after one, or that they are gone.
+fn told(view: &View, after: u64) -> Result<Vec<u64>, Code> {
+    let page = view.changes(Revision::new(after), Limit::rows(10_000), true);
+    let page = page.map_err(|error| error.code())?;
+    assert_eq!(page.until, view.revision());
+    let revision = |event: &Event| event.revision.get();
+    Ok(page.events.iter().map(revision).collect())
+}
+
+/// How many rows there are of a table that begin so.
+fn count(home: &Home, table: Table, prefix: &[u8]) -> usize {
+    let all = rows(&*home.engine(), table);
+    all.iter()
+        .filter(|(key, _)| key.starts_with(prefix))
+        .count()
+}
+
+fn history_of(database: &Database, text: &str) -> Option<HistoryId> {
+    database.history_of(&name(text)).expect("a read")
+}
+
+/// Of 300 namespaces with three changes each, which were then dropped one after the other, the newest are known.
+fn assert_newest_known(database: &Database, names: &[String], histories: &[HistoryId]) {
+    let (gone, kept) = names.split_at(300 - KEPT_DROPS);
+    let newest_forgotten = 900 + gone.len() as u64;
+    for text in gone.iter().map(String::as_str).chain(["never"]) {
+        assert_eq!(history_of(database, text), None, "{text}");
+        let view = view_of(database, text);
+        assert_eq!(view.floor().get(), newest_forgotten, "{text}");
+        assert_eq!(told(&view, newest_forgotten - 1), Err(Code::HistoryGone));
+        assert_eq!(told(&view, newest_forgotten), Ok(vec![]));
+    }
+    for (index, text) in kept.iter().enumerate() {
+        let index = index + gone.len();
+        assert_eq!(history_of(database, text), Some(histories[index]));
+        let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
+        let view = view_of(database, text);
+        assert_eq!(view.floor().get(), 0, "{text}");
+        let changes = vec![first, first + 1, first + 2, dropped];
+        assert_eq!(told(&view, 0), Ok(changes));
+    }
+}
+
+#[test]
+fn only_the_newest_drops_are_remembered() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let names: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
+        names.iter().for_each(|text| fill(&database, text, 3));
+        let history = |text: &String| history_of(&database, text).unwrap();
+        let histories: Vec<_> = names.iter().map(history).collect();
+        let drops = names.iter().map(|text| drop_namespace(&database, text));
+        let forgotten: Vec<_> = drops.flat_map(|drop| drop.forgotten).collect();
+        assert_eq!(forgotten, histories[..300 - KEPT_DROPS]);
+        assert_newest_known(&database, &names, &histories);
+        database.close().unwrap();
+        drop(database);
+
+        let database = home.open(Options::default());
+        assert_newest_known(&database, &names, &histories);
+        sweep_all(&database, 7);
+        assert_newest_known(&database, &names, &histories);
+        fill(&database, "n000", 1);
+        assert!(history_of(&database, "n000").unwrap() > histories[299]);
+        let view = view_of(&database, "n000");
+        assert_eq!(view.floor().get(), 944);
+        assert_eq!(told(&view, 944), Ok(vec![1_201]));
+        assert_eq!(told(&view, 943), Err(Code::HistoryGone));
+        drop((database, view));
+        let found = [
+            (Table::Data, &b""[..], 1),
+            (Table::Deadlines, b"", 0),
+            (Table::History, b"", 4 * KEPT_DROPS + 1),
+            (Table::Catalogue, b"\0", 0),
+            (Table::Catalogue, b"", KEPT_DROPS + 1),
+            (Table::Meta, b"dropped", KEPT_DROPS),
+            (Table::Meta, b"counts", 1),
+        ];
+        for (table, prefix, expected) in found {
+            assert_eq!(count(&home, table, prefix), expected, "{table:?}");
+        }
+    }
+}
+
+#[test]
+fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
+    let home = Home::memory();
+    let database = home.open(Options::default());
+    let texts: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
+    texts.iter().for_each(|text| fill(&database, text, 1));
+    let stores: Vec<Store> = texts.iter().map(|text| store_of(&database, text)).collect();
+    let mut group = database.group();
+    for store in &stores {
+        assert!(group.drop_namespace(store).unwrap());
+    }
+    assert!(
+        group
+            .commit(Durability::Buffered)
+            .unwrap()
+            .forgotten
+            .is_empty()
+    );
+    // Two in one group, each of which forgets two, because there are too many.
+    for first in [1, 5] {
+        fill(&database, "x", 1);
+        fill(&database, "y", 1);
+        let stores = ["x", "y"].map(|text| store_of(&database, text));
+        let mut group = database.group();
+        for store in &stores {
+            assert!(group.drop_namespace(store).unwrap());
+        }
+        let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
+        assert_eq!(forgotten, (first..first + 4).collect::<Vec<_>>());
+    }
+    for is_there in [false, true] {
+        let view = view_of(&database, "n007");
+        assert_eq!(view.floor().get(), 308, "{is_there}");
+        assert_eq!(told(&view, 307), Err(Code::HistoryGone));
+        // Born anew, it knows that something may have been before.
+        fill(&database, "n007", 1);
+    }
+    assert_eq!(told(&view_of(&database, "n008"), 0), Ok(vec![9, 309]));
+    drop_others(&database, "z", 50);
+    assert_eq!(count(&home, Table::Meta, b"dropped"), KEPT_DROPS);
+}
+
+#[test]
+fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        fill(&database, "oldest", 2);
+        drop_namespace(&database, "oldest");
+        drop_others(&database, "n", KEPT_DROPS - 1);
+        fill(&database, "next", 1);
+        let before = database.revision().get();
+        let (oldest, next) = (store_of(&database, "oldest"), store_of(&database, "next"));
+        let mut group = database.group();
+        group
+            .apply(&oldest, &key("k"), Op::set("v"), at(2))
+            .unwrap();
+        assert!(group.drop_namespace(&next).unwrap());
+        let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
+        assert!(!forgotten.contains(&1), "{forgotten:?}");
+        sweep_all(&database, 3);
+        for _ in 0..2 {
+            let view = view_of(&database, "oldest");
+            assert_eq!((view.exists(), view.floor()), (true, Revision::ZERO));
+            assert_eq!(told(&view, 0).unwrap()[..4], [1, 2, 3, before + 1]);
+            drop(view);
+            drop_others(&database, "m", 2);
+            sweep_all(&database, 3);
+        }
+    }
+}
+
+#[test]
+fn one_forgotten_by_its_group_and_made_anew_in_it_loses_no_change() {
+    let home = Home::memory();
+    let database = home.open(Options::default());
+    fill(&database, "oldest", 2);
+    drop_namespace(&database, "oldest");
+    drop_others(&database, "n", KEPT_DROPS - 1);
+    fill(&database, "next", 1);
+    let (oldest, next) = (store_of(&database, "oldest"), store_of(&database, "next"));
+    let mut group = database.group();
+    assert!(group.drop_namespace(&next).unwrap());
+    let set = group.apply(&oldest, &key("k"), Op::set("v"), at(2));
+    group.commit(Durability::Buffered).unwrap();
+    sweep_all(&database, 3);
+    // It may be refused, but not lost.
+    if let Ok(outcome) = set {
+        let view = view_of(&database, "oldest");
+        let newest = outcome.revision.unwrap().get();
+        assert_eq!(told(&view, newest - 1), Ok(vec![newest]));
+    }
+}
+
+#[test]
+fn none_is_forgotten_too_early() {
+    let database = crate::common::memory();
+    drop_others(&database, "n", KEPT_DROPS);
+    fill(&database, "next", 1);
+    let (anew, next) = (store_of(&database, "n255"), store_of(&database, "next"));
+    let mut group = database.group();
+    group.apply(&anew, &key("k"), Op::set("v"), at(2)).unwrap();
+    assert!(group.drop_namespace(&next).unwrap());
+    let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
+    assert!(forgotten.is_empty(), "256 dropped ones are known");
+}
+
+#[test]
+fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
+    let engine = Arc::new(Wrapped::hooked(Arc::new(MemoryEngine::new())));
+    let shared: Arc<dyn Engine> = engine.clone();
+    let database = Database::open(shared, Options::default()).unwrap();
+    drop_others(&database, "n", KEPT_DROPS);
+    fill(&database, "next", 1);
+    let (seen, reader) = (Arc::new(Mutex::new(Vec::new())), database.clone());
+    let notes = Arc::clone(&seen);
+    // Its drop is at revision 2.
+    engine.on_commit(move || {
+        let view = view_of(&reader, "n000");
+        notes.lock().expect("it").push(told(&view, 1));
+    });
+    drop_namespace(&database, "next");
+    assert_eq!(*seen.lock().unwrap(), [Err(Code::HistoryGone)]);
+    engine.on_commit(|| ());
+}
+
+#[test]
+fn to_drop_and_make_anew_again_and_again_leaves_little() {
+    for home in Home::each() {
+        let database = home.open(Options {
+            history_changes: 1_000,
+            ..Options::default()
+        });
+        for round in 0..1_000 {
+            fill(&database, "again", 1);
+            drop_namespace(&database, "again");
+            if round % 300 == 0 {
+                sweep_all(&database, 100);
+            }
+        }
+        assert!(!view_of(&database, "again").exists());
+        let view = view_of(&database, "again");
+        let floor = view.floor().get();
+        // As many as are to be remembered, and the slack of one group.
+        assert!((860..=1_000).contains(&floor), "{floor}");
+        assert_eq!(told(&view, floor), Ok((floor + 1..=2_000).collect()));
+        assert_eq!(database.history_of(&name("again")).unwrap(), Some(1));
+        sweep_all(&database, 100);
+        drop((database, view));
+        let left = Table::ALL.map(|table| count(&home, table, b""));
+        // The catalogue has the drop; meta has four numbers and the drop.
+        assert_eq!(left, [1, 0, (2_000 - floor) as usize, 0, 5]);
+    }
+}
+
+#[test]
+fn a_drop_ends_no_history() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        fill(&database, "long", 1_500);
+        fill(&database, "other", 10);
+        assert_eq!(drop_namespace(&database, "long").revision.get(), 1_511);
+        let view = view_of(&database, "long");
+        let changes: Vec<u64> = (1..=1_500).chain([1_511]).collect();
+        for _ in 0..2 {
+            assert_eq!(view.floor().get(), 0);
+            assert_eq!(told(&view, 0), Ok(changes.clone()));
+            sweep_all(&database, 64);
+            let view = view_of(&database, "long");
+            assert_eq!(told(&view, 0), Ok(changes.clone()));
+        }
+        fill(&database, "long", 2);
+        let view_anew = view_of(&database, "long");
+        let all: Vec<u64> = changes.iter().copied().chain([1_512, 1_513]).collect();
+        assert_eq!((view_anew.floor().get(), told(&view_anew, 0)), (0, Ok(all)));
+        assert_eq!(
+            told(&view_of(&database, "other"), 0),
+            Ok((1_501..=1_510).collect())
+        );
+        drop((database, view, view_anew));
+        assert_eq!(count(&home, Table::History, b""), changes.len() + 2 + 10);
+        assert_eq!(count(&home, Table::Catalogue, b"\0"), 0);
+    }
+}
+
+/// Dropped histories together hold four of full length, or 100,000 changes.
+#[test]
+fn long_histories_of_dropped_names_are_forgotten_sooner() {
+    let database = Home::memory().open(Options {
+        history_changes: 30_000,
+        ..Options::default()
+    });
+    for number in 0..6 {
+        let text = format!("n{number}");
+        fill(&database, &text, 28_000);
+        drop_namespace(&database, &text);
+    }
+    let is_known = |number| history_of(&database, &format!("n{number}")).is_some();
+    assert_eq!(
+        [0, 1, 2, 3, 4, 5].map(is_known),
+        [false, false, true, true, true, true]
+    );
+    sweep_all(&database, 1_000);
+    let view = view_of(&database, "n2");
+    let (first, dropped) = (2 * 28_001 + 1, 3 * 28_001);
+    let found = view.changes(Revision::new(first - 1), Limit::rows(10_000), false);
+    assert_eq!(found.unwrap().events[0].revision.get(), first);
+    assert_eq!(told(&view, dropped - 1), Ok(vec![dropped]));
+}
+
+#[test]
+fn what_a_drop_takes_off_is_not_trimmed_a_second_time() {
+    let database = Home::memory().open(Options {
+        history_changes: 50,
+        ..Options::default()
+    });
+    fill(&database, "ns", 40);
+    fill(&database, "other", 1_100);
+    let dropped = drop_namespace(&database, "ns").revision.get();
+    sweep_all(&database, 100);
+    for _ in 0..20 {
+        fill(&database, "ns", 1);
+    }
+    let all = (dropped..=dropped + 20).collect();
+    assert_eq!(told(&view_of(&database, "ns"), dropped - 1), Ok(all));
+}

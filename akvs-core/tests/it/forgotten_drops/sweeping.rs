@@ -1,0 +1,145 @@
+//! Sweeping what was dropped, while the same name is forgotten, made anew or dropped again: nothing is left of what is
+//! gone, and nothing is lost of what is known.
+
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Sweep, Table};
+use akvs_core::{Database, MemoryEngine, Options};
+
+use crate::common::{Home, rows};
+use crate::forgotten_drops::{
+    KEPT_DROPS, count, drop_namespace, drop_others, fill, name, sweep_all, told, view_of,
+};
+use crate::wrapped::Wrapped;
+
+const ONE: [u8; 8] = 1_u64.to_be_bytes();
+const OTHERS: usize = 1_100;
+
+/// A namespace that was dropped and is swept so many steps far, of the three that it takes. Its history stays.
+fn swept(database: &Database, steps: usize) -> Sweep {
+    fill(database, "gone", 5);
+    fill(database, "other", OTHERS);
+    drop_namespace(database, "gone");
+    let mut sweep = Sweep::default();
+    for step in 0..steps {
+        assert_eq!(sweep.step(database, 2).expect("a step"), step < 3, "{step}");
+    }
+    sweep
+}
+
+fn assert_nothing_left(home: &Home, history: usize) {
+    assert_eq!(count(home, Table::Catalogue, b"\0"), 0);
+    assert_eq!(count(home, Table::Data, &ONE), 0);
+    assert_eq!(count(home, Table::History, &ONE), history);
+}
+
+#[test]
+fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
+    let memory = (0..10).map(|steps| (Home::memory(), steps));
+    for (home, steps) in memory.chain([(Home::disk(), 3), (Home::disk(), 6)]) {
+        let database = home.open(Options::default());
+        let mut sweep = swept(&database, steps);
+        drop_others(&database, "n", KEPT_DROPS);
+        assert_eq!(database.history_of(&name("gone")).unwrap(), None);
+        fill(&database, "gone", 3);
+        while sweep.step(&database, 2).unwrap() {}
+        let newest = database.revision().get();
+        let anew = told(&view_of(&database, "gone"), newest - 3);
+        assert_eq!(anew, Ok(vec![newest - 2, newest - 1, newest]));
+        for number in 0..KEPT_DROPS as u64 {
+            let view = view_of(&database, &format!("n{number:03}"));
+            let made = 1_106 + 1 + 2 * number;
+            assert_eq!(told(&view, made - 1), Ok(vec![made, made + 1]));
+        }
+        drop(database);
+        assert_nothing_left(&home, 0);
+        assert_eq!(
+            count(&home, Table::History, b""),
+            OTHERS + 3 + 2 * KEPT_DROPS
+        );
+        assert_eq!(count(&home, Table::Data, b""), OTHERS + 3);
+    }
+}
+
+#[test]
+fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
+    let memory = (0..10).map(|steps| (Home::memory(), steps));
+    for (home, steps) in memory.chain([(Home::disk(), 3), (Home::disk(), 6)]) {
+        let database = home.open(Options::default());
+        let mut sweep = swept(&database, steps);
+        // The drop is at 1,106.
+        fill(&database, "gone", 4);
+        assert!(sweep.step(&database, 2).unwrap() || steps > 2);
+        drop_namespace(&database, "gone");
+        let view = view_of(&database, "gone");
+        assert_eq!(told(&view, 1_105), Ok((1_106..=1_111).collect()));
+        fill(&database, "gone", 2);
+        while sweep.step(&database, 2).unwrap() {}
+        assert_eq!(
+            told(&view_of(&database, "gone"), 1_105),
+            Ok((1_106..=1_113).collect())
+        );
+        assert_eq!(
+            told(&view_of(&database, "other"), 5),
+            Ok((6..=1_105).collect())
+        );
+        drop((database, view));
+        assert_nothing_left(&home, 13);
+        assert_eq!(count(&home, Table::Data, b""), OTHERS + 2);
+    }
+}
+
+#[test]
+fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        // Twice dropped, so that its history is another id's than its data.
+        fill(&database, "gone", 5);
+        drop_namespace(&database, "gone");
+        fill(&database, "gone", 6);
+        drop_namespace(&database, "gone");
+        drop_others(&database, "n", KEPT_DROPS);
+        assert_eq!(database.history_of(&name("gone")).unwrap(), None);
+        database.close().unwrap();
+        drop(database);
+        let database = home.open(Options::default());
+        sweep_all(&database, 3);
+        drop(database);
+        assert_nothing_left(&home, 0);
+        assert_eq!(count(&home, Table::Data, b""), 0);
+        assert_eq!(count(&home, Table::History, b""), 2 * KEPT_DROPS);
+    }
+}
+
+/// Opens as one that lost commits.
+fn begin_anew(engine: &Arc<MemoryEngine>) {
+    let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
+    Database::open(Arc::new(lossy), Options::default()).expect("a database");
+}
+
+#[test]
+fn what_is_left_of_a_namespace_made_anew_does_not_take_its_history_along() {
+    let engine = Arc::new(MemoryEngine::new());
+    let open = || Database::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default());
+    let database = open().unwrap();
+    fill(&database, "ns", 1);
+    let left = rows(&*engine, Table::Data);
+    drop_namespace(&database, "ns");
+    fill(&database, "ns", 1);
+    sweep_all(&database, 9);
+    drop(database);
+    // The table of data lost that it was swept, and the catalogue did not.
+    let mut batch = Batch::default();
+    for (key, row) in left {
+        batch.put(Table::Data, key, row);
+    }
+    engine.commit(batch, Durability::Synced).unwrap();
+    begin_anew(&engine);
+    let database = open().unwrap();
+    let newest = database.revision().get();
+    fill(&database, "ns", 2);
+    let told = || told(&view_of(&database, "ns"), newest);
+    assert_eq!(told(), Ok(vec![newest + 1, newest + 2]));
+    sweep_all(&database, 9);
+    assert_eq!(told(), Ok(vec![newest + 1, newest + 2]));
+}

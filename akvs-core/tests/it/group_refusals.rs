@@ -1,0 +1,135 @@
+//! What a group refuses is refused for that operation alone, and what is not committed leaves nothing behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use akvs_core::engine::{Durability, Engine, Table};
+use akvs_core::{Code, Database, Error, MemoryEngine, Op, Options, Result, Revision};
+use bytes::Bytes;
+
+use crate::common::{Home, at, key, store_of};
+
+#[test]
+fn a_namespace_that_was_opened_twice_is_refused() {
+    let home = Home::memory();
+    let database = home.open(Options::default());
+    let (first, second) = (store_of(&database, "twice"), store_of(&database, "twice"));
+    let mut group = database.group();
+    group
+        .apply(&first, &key("k"), Op::set("1"), at(1))
+        .expect("a change");
+    let refused = group.apply(&second, &key("k"), Op::set("2"), at(1));
+    assert_eq!(
+        refused.map_err(|error| error.code()),
+        Err(Code::Unavailable)
+    );
+    group.commit(Durability::Synced).expect("a commit");
+    assert_eq!(first.get(&key("k"), at(1)).expect("a value").value, "1");
+    // Its store still takes the namespace for unborn.
+    let refused = second.set(&key("k"), "2", at(1));
+    assert_eq!(
+        refused.map_err(|error| error.code()),
+        Err(Code::Unavailable)
+    );
+    assert_eq!(database.revision(), Revision::new(1));
+}
+
+#[test]
+fn a_group_that_is_dropped_uses_nothing_up() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "kept");
+        let mut group = database.group();
+        group
+            .apply(&store, &key("k"), Op::set("1"), at(1))
+            .expect("a change");
+        drop(group);
+        assert!(!store.exists() && store.counts().keys == 0);
+        assert_eq!(database.revision(), Revision::ZERO);
+        let outcome = store.set(&key("k"), "2", at(1)).expect("a set");
+        assert_eq!(
+            (outcome.revision, outcome.existed),
+            (Some(Revision::new(1)), false)
+        );
+    }
+}
+
+#[test]
+fn the_revision_can_be_read_while_a_group_is_open() {
+    let database = Home::memory().open(Options::default());
+    let store = store_of(&database, "open");
+    store.set(&key("k"), "1", at(1)).expect("a set");
+    let mut group = database.group();
+    group
+        .apply(&store, &key("k"), Op::set("2"), at(1))
+        .expect("a change");
+    assert_eq!(database.revision(), Revision::new(1));
+    group.commit(Durability::Synced).expect("a commit");
+    assert_eq!(database.revision(), Revision::new(2));
+}
+
+#[test]
+fn a_watermark_is_not_raised_above_what_there_is() {
+    let home = Home::disk();
+    let database = home.open(Options::default());
+    store_of(&database, "low")
+        .set(&key("k"), "1", at(1))
+        .expect("a set");
+    database
+        .raise_watermark(Revision::new(1_000))
+        .expect("a watermark");
+    drop(database);
+    assert_eq!(home.open(Options::default()).revision(), Revision::new(1));
+}
+
+/// An engine whose reads of counts fail so many times.
+struct Failing {
+    inner: MemoryEngine,
+    times: AtomicUsize,
+}
+
+impl Engine for Failing {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        let fails = || {
+            let times = &self.times;
+            times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+        };
+        if table == Table::Meta && key.starts_with(b"counts") && fails().is_ok() {
+            return Err(Error::new(Code::Storage, "the read failed"));
+        }
+        self.inner.get(table, key)
+    }
+
+    akvs_core::forward_engine!(inner: page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+#[test]
+fn a_read_that_failed_once_refuses_that_operation_alone() {
+    let engine = Arc::new(Failing {
+        inner: MemoryEngine::new(),
+        times: AtomicUsize::new(0),
+    });
+    let open = || {
+        let engine: Arc<dyn Engine> = Arc::clone(&engine) as _;
+        Database::open(engine, Options::default()).expect("a database")
+    };
+    let (k, value) = (key("k"), || Op::set("v"));
+    store_of(&open(), "ns")
+        .set(&k, "old", at(1))
+        .expect("a set");
+
+    // Its counts are read again when it changes first.
+    let database = open();
+    let store = store_of(&database, "ns");
+    engine.times.store(1, Ordering::SeqCst);
+    let mut group = database.group();
+    let refused = group.apply(&store, &k, value(), at(1));
+    assert_eq!(refused.unwrap_err().code(), Code::Storage);
+    group
+        .apply(&store, &k, value(), at(1))
+        .expect("the next one");
+    group.commit(Durability::Synced).expect("a commit");
+    assert_eq!(store.get(&k, at(1)).expect("a value").value, "v");
+}

@@ -1,0 +1,386 @@
+//! Whatever is done to a database, the changes of a namespace are told each once, in order and whole, or they are
+//! refused: never is one missing in silence. Over both engines, against a plain list of all that ever changed.
+
+mod model;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use akvs_core::engine::{Durability, Limit, Sweep};
+use akvs_core::{
+    Code, Committed, Database, Event, EventKind, Expiry, Group, HistoryId, Namespace, Options,
+    Revision, Store, Timestamp, Ttl, View,
+};
+use bytes::Bytes;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::common::{Home, at, key};
+use crate::wrapped::Wrapped;
+use model::{Past, TOUCHED};
+use steps::{Change, KEYS, NAMES, Step, What, op, step};
+
+struct Opened {
+    database: Database,
+    stores: BTreeMap<&'static str, Store>,
+    sweep: Sweep,
+    expiry: Expiry,
+}
+
+/// A database beside its model.
+struct Pair {
+    home: Home,
+    keep: u64,
+    opened: Option<Opened>,
+    pasts: [Past; NAMES.len()],
+    revision: Revision,
+    /// Before it nothing is known for sure.
+    anew: Revision,
+    now: u64,
+}
+
+impl Pair {
+    fn open(&mut self, loses: bool) {
+        if let Some(opened) = self.opened.take() {
+            // In order: after an end without a word, revisions that were not synced would be skipped.
+            opened.database.close().expect("a close");
+        }
+        let mut engine = self.home.engine();
+        if loses {
+            engine = Arc::new(Wrapped::lossy(engine));
+        }
+        let options = Options {
+            history_changes: self.keep,
+            ..Options::default()
+        };
+        let database = Database::open(engine, options).expect("a database");
+        if loses {
+            assert!(database.revision() > self.revision);
+            self.revision = database.revision();
+            self.anew = self.revision;
+            for (name, past) in self.pasts.iter_mut().enumerate() {
+                past.justified = self.revision;
+                // Each that there is begins another one.
+                past.history = database.history_of(&name_of(name)).expect("a read");
+            }
+        }
+        self.opened = Some(Opened {
+            database,
+            stores: BTreeMap::new(),
+            sweep: Sweep::default(),
+            expiry: Expiry::default(),
+        });
+    }
+
+    fn opened(&mut self) -> &mut Opened {
+        self.opened.as_mut().expect("it is open")
+    }
+
+    fn take(&mut self, step: Step) {
+        self.now += 3;
+        match step {
+            Step::Group(changes, dropped, record) => self.group(&changes, dropped, record),
+            Step::Abandon(changes) => {
+                let now = at(self.now);
+                let (database, stores) = self.stores();
+                apply(&mut database.group(), &stores, &changes, now);
+            }
+            Step::Burst(name) => {
+                let set = (name, 0, What::Set(1, Ttl::Forever));
+                self.group(&vec![set; 1_100], None, true);
+            }
+            Step::Expire(rows) => self.expire(rows),
+            Step::Sweep(steps, rows) => {
+                let Opened {
+                    database, sweep, ..
+                } = self.opened();
+                for _ in 0..steps {
+                    sweep.step(database, rows).expect("a step");
+                }
+            }
+            Step::Reopen(keep) => {
+                self.keep = keep;
+                self.open(false);
+            }
+            Step::BeginAnew => self.open(true),
+            Step::Check(limit) => self.check(limit),
+        }
+    }
+
+    /// A store of each name, which stays open.
+    fn stores(&mut self) -> (Database, [Store; NAMES.len()]) {
+        let Opened {
+            database, stores, ..
+        } = self.opened();
+        let stores = NAMES.map(|name| {
+            let make = || crate::common::store_of(database, name);
+            stores.entry(name).or_insert_with(make).clone()
+        });
+        (database.clone(), stores)
+    }
+
+    fn group(&mut self, changes: &[Change], dropped: Option<usize>, record: bool) {
+        let (now, keep) = (at(self.now), self.keep);
+        let (database, stores) = self.stores();
+        let before = self.pasts.clone().map(|past| past.entries.is_some());
+        let mut group = database.group();
+        if record {
+            group.record();
+        }
+        let mut expected = apply(&mut group, &stores, changes, now);
+        if let Some(name) = dropped
+            // It may be being born in this very group.
+            && let Ok(true) = group.drop_namespace(&stores[name])
+        {
+            let revision = expected
+                .last()
+                .map_or(self.revision, |(_, revision, _)| *revision);
+            expected.push((name, revision.next(), EventKind::Drop));
+        }
+        let committed = group.commit(Durability::Buffered).expect("a commit");
+        self.note(expected, &committed, record);
+        for (index, past) in self.pasts.iter_mut().enumerate() {
+            if changes.iter().any(|(name, ..)| *name == index) {
+                past.trim(keep);
+            }
+            if past.entries.is_none() {
+                let opened = self.opened.as_mut().expect("it is open");
+                opened.stores.remove(NAMES[index]);
+            }
+            let is_born = past.entries.is_some() && !before[index];
+            let said = committed
+                .born
+                .iter()
+                .any(|(name, _)| name.as_str() == NAMES[index]);
+            assert_eq!(said, is_born && record, "{}", NAMES[index]);
+        }
+    }
+
+    /// Takes over what changed, after what the commit told of it was seen to be right.
+    fn note(
+        &mut self,
+        expected: Vec<(usize, Revision, EventKind)>,
+        committed: &Committed,
+        record: bool,
+    ) {
+        assert!(committed.forgotten.is_empty());
+        let mut events = Vec::new();
+        for (name, revision, kind) in expected {
+            assert!(revision > self.revision, "{revision}");
+            self.revision = revision;
+            self.pasts[name].tell(revision, kind);
+            let history = self.history(name);
+            events.push((
+                history,
+                self.pasts[name].events.last().expect("an event").clone(),
+            ));
+        }
+        assert_eq!(committed.revision, self.revision);
+        for ((_, expected), (_, found)) in events.iter_mut().zip(&committed.events) {
+            if let (EventKind::Set { entry, size, .. }, false) =
+                (&mut expected.kind, found.has_value())
+            {
+                // Of a touch, whose value was not read.
+                assert!(*size >= 4_096, "{found:?}");
+                entry.value = Bytes::new();
+            }
+        }
+        assert_eq!(committed.events, if record { events } else { Vec::new() });
+    }
+
+    /// The name's history, which only changes where commits were lost.
+    fn history(&mut self, name: usize) -> HistoryId {
+        let found = self
+            .opened()
+            .database
+            .history_of(&name_of(name))
+            .expect("a read");
+        let found = found.expect("a history");
+        assert_eq!(*self.pasts[name].history.get_or_insert(found), found);
+        found
+    }
+
+    fn expire(&mut self, rows: usize) {
+        let now = at(self.now);
+        let Opened {
+            database, expiry, ..
+        } = self.opened();
+        let committed = expiry.step(database, now, rows, Durability::Buffered, true);
+        let committed = committed.expect("a step");
+        let mut expected = Vec::new();
+        for (history, event) in &committed.events {
+            let name = self
+                .pasts
+                .iter()
+                .position(|past| past.history == Some(*history));
+            let name = name.expect("a history that is known");
+            let entry = event
+                .key()
+                .and_then(|key| self.pasts[name].entries.as_ref()?.get(key));
+            assert!(!entry.expect("an entry").is_live(now), "{event:?}");
+            assert!(
+                matches!(event.kind, EventKind::Expire { .. }) && event.is_last,
+                "{event:?}"
+            );
+            expected.push((name, event.revision, event.kind.clone()));
+        }
+        self.note(expected, &committed, true);
+        let keep = self.keep;
+        self.pasts.iter_mut().for_each(|past| past.trim(keep));
+    }
+
+    fn check(&mut self, limit: Limit) {
+        let (revision, anew) = (self.revision, self.anew);
+        for (index, past) in self.pasts.clone().iter().enumerate() {
+            let database = &self.opened().database;
+            let view = database.view(&name_of(index)).expect("a view");
+            assert_eq!(
+                (view.revision(), view.exists()),
+                (revision, past.entries.is_some())
+            );
+            let floor = view.floor();
+            assert!(
+                anew <= floor && floor <= past.justified,
+                "{floor}, justified {}",
+                past.justified
+            );
+            let keys = past.entries.as_ref().map_or(0, BTreeMap::len) as u64;
+            assert_eq!(
+                crate::common::store_of(database, NAMES[index])
+                    .counts()
+                    .keys,
+                keys
+            );
+            let events = past.events.len();
+            let around = [floor.get().saturating_sub(1), floor.get(), floor.get() + 1];
+            let ends = [0, revision.get(), revision.get() + 1];
+            let newest = past.events.iter().rev().take(12);
+            let some = newest.chain(past.events.iter().step_by(1 + events / 20));
+            let mut afters: BTreeSet<u64> = some.map(|event| event.revision.get()).collect();
+            afters.extend(around.iter().chain(&ends));
+            // Not too many pages of long ones.
+            let limit = Limit {
+                rows: limit.rows.max(events / 15),
+                bytes: limit.bytes.max(events * 8),
+            };
+            for values in [true, false] {
+                let told = past.told(values);
+                for after in &afters {
+                    check_after(&view, Revision::new(*after), limit, values, &told);
+                }
+            }
+        }
+    }
+}
+
+/// Applies changes, and tells what comes of each that is one.
+fn apply(
+    group: &mut Group<'_>,
+    stores: &[Store; NAMES.len()],
+    changes: &[Change],
+    now: Timestamp,
+) -> Vec<(usize, Revision, EventKind)> {
+    let mut expected = Vec::new();
+    for (index, (name, bytes, what)) in changes.iter().enumerate() {
+        let (key, store) = (key(KEYS[*bytes]), &stores[*name]);
+        // An error is a touch of nothing or an append that is too long, and changes nothing.
+        let Ok(outcome) = group.apply(store, &key, op(what, index), now) else {
+            continue;
+        };
+        let Some(revision) = outcome.revision else {
+            continue;
+        };
+        let kind = match outcome.entry {
+            Some(entry) => EventKind::Set {
+                key,
+                size: if matches!(what, What::Touch(_)) {
+                    TOUCHED
+                } else {
+                    entry.value.len() as u64
+                },
+                entry,
+            },
+            None => EventKind::Delete { key },
+        };
+        expected.push((*name, revision, kind));
+    }
+    expected
+}
+
+/// What is told of the changes after a revision is all of them, or that they are gone.
+fn check_after(view: &View, start: Revision, limit: Limit, values: bool, told: &[Event]) {
+    let expected = &told[told.partition_point(|event| event.revision <= start)..];
+    let (mut found, mut after) = (Vec::new(), start);
+    let is_gone = start < view.floor() || start > view.revision();
+    loop {
+        let page = match view.changes(after, limit, values) {
+            Ok(page) => page,
+            Err(error) => {
+                assert!(
+                    is_gone && error.code() == Code::HistoryGone,
+                    "{start}: {error}"
+                );
+                return;
+            }
+        };
+        assert!(!is_gone, "{start} is told");
+        assert!(page.events.len() <= limit.rows);
+        assert!(
+            page.until > after || page.until == view.revision(),
+            "{page:?}"
+        );
+        let within = |event: &Event| after < event.revision && event.revision <= page.until;
+        assert!(page.events.iter().all(within), "{page:?} after {after}");
+        after = page.until;
+        found.extend(page.events);
+        if after == view.revision() {
+            break;
+        }
+    }
+    assert_eq!(found, expected, "after {start}, {limit:?}, {values}");
+}
+
+fn name_of(index: usize) -> Namespace {
+    Namespace::new(NAMES[index]).expect("a name")
+}
+
+fn tells_all_that_changed(make: fn() -> Home, cases: u32) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let steps = (0..4_usize, proptest::collection::vec(step(), 1..60));
+    let run = |(keep, steps): (usize, Vec<Step>)| {
+        let mut pair = Pair {
+            home: make(),
+            keep: [0, 5, 50, Options::default().history_changes][keep],
+            opened: None,
+            pasts: Default::default(),
+            revision: Revision::ZERO,
+            anew: Revision::ZERO,
+            now: 0,
+        };
+        pair.open(false);
+        for step in steps {
+            pair.take(step);
+        }
+        pair.check(Limit::rows(1));
+        pair.open(false);
+        pair.check(Limit::rows(100));
+        Ok(())
+    };
+    TestRunner::new(config)
+        .run(&steps, run)
+        .expect("the same as the list");
+}
+
+#[test]
+fn memory_tells_all_that_changed() {
+    tells_all_that_changed(Home::memory, 128);
+}
+
+#[test]
+fn disk_tells_all_that_changed() {
+    tells_all_that_changed(Home::disk, 12);
+}

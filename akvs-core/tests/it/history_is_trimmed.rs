@@ -1,0 +1,134 @@
+//! The history of a namespace keeps as many changes as it is asked to, not many more, and counts them rightly.
+
+use akvs_core::engine::{Durability, Table};
+use akvs_core::{Database, Op, Options, Store};
+
+use crate::common::{Home, at, key, rows, store_of};
+
+const KEEP: u64 = 50;
+const SLACK: u64 = KEEP / 8;
+
+fn options(history_changes: u64) -> Options {
+    Options {
+        history_changes,
+        ..Options::default()
+    }
+}
+
+/// Commits so many changes as one group.
+fn change(database: &Database, store: &Store, changes: u64) {
+    let mut group = database.group();
+    for index in 0..changes {
+        let key = key((index % 70).to_string());
+        group
+            .apply(store, &key, Op::set("v"), at(1))
+            .expect("a change");
+    }
+    group.commit(Durability::Buffered).expect("a commit");
+}
+
+fn history_rows(home: &Home) -> u64 {
+    rows(&*home.engine(), Table::History).len() as u64
+}
+
+#[test]
+fn it_keeps_what_it_should_and_little_more() {
+    for home in Home::each() {
+        let mut total = 0;
+        for round in 0..3 {
+            let database = home.open(options(KEEP));
+            let store = store_of(&database, "trimmed");
+            for index in 0..400 {
+                let changes = 1 + index % 7;
+                change(&database, &store, changes);
+                total += changes;
+                let held = store.counts().history;
+                assert!(held <= KEEP + SLACK + changes, "{held} in round {round}");
+                assert!(
+                    held >= KEEP.min(total),
+                    "{held} of {total} in round {round}"
+                );
+            }
+            let held = store.counts().history;
+            drop((store, database));
+            assert_eq!(history_rows(&home), held, "round {round}");
+        }
+    }
+}
+
+#[test]
+fn the_newest_changes_are_kept() {
+    let home = Home::memory();
+    let database = home.open(options(KEEP));
+    let store = store_of(&database, "trimmed");
+    for _ in 0..300 {
+        change(&database, &store, 1);
+    }
+    let kept = rows(&*home.engine(), Table::History);
+    let (first, last) = (300 + 1 - kept.len() as u64, 300_u64);
+    let revisions: Vec<u64> = kept
+        .iter()
+        .map(|(key, _)| u64::from_be_bytes(key[8..16].try_into().expect("a revision")))
+        .collect();
+    assert_eq!(revisions, (first..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn large_groups_do_not_outrun_it() {
+    let database = Home::memory().open(options(KEEP));
+    let store = store_of(&database, "trimmed");
+    for _ in 0..10 {
+        change(&database, &store, 5_000);
+    }
+    let held = store.counts().history;
+    assert!(held <= KEEP + SLACK + 5_000, "{held}");
+}
+
+#[test]
+fn a_smaller_history_is_trimmed_down_to_by_and_by() {
+    let home = Home::memory();
+    let database = home.open(options(10_000));
+    change(&database, &store_of(&database, "trimmed"), 9_000);
+    drop(database);
+    let database = home.open(options(KEEP));
+    let store = store_of(&database, "trimmed");
+    for _ in 0..80 {
+        // Changes nothing itself, but its group trims.
+        store.del(&key("missing"), at(1)).expect("a delete");
+        let held = store.counts().history;
+        assert_eq!(history_rows(&home), held);
+        let stored = database.namespaces(None, 1).expect("a page")[0].counts;
+        assert_eq!(
+            stored,
+            store.counts(),
+            "the counts on disk are the counts in memory"
+        );
+    }
+    assert!(store.counts().history <= KEEP + SLACK);
+}
+
+#[test]
+fn other_namespaces_keep_theirs() {
+    let home = Home::memory();
+    let database = home.open(options(KEEP));
+    let (one, other) = (store_of(&database, "a"), store_of(&database, "b"));
+    change(&database, &other, 40);
+    for _ in 0..300 {
+        change(&database, &one, 3);
+    }
+    assert_eq!(other.counts().history, 40);
+    assert_eq!(history_rows(&home), 40 + one.counts().history);
+}
+
+#[test]
+fn no_history_at_all_is_possible() {
+    for keep in [0, 1, u64::MAX] {
+        let database = Home::memory().open(options(keep));
+        let store = store_of(&database, "trimmed");
+        for _ in 0..20 {
+            change(&database, &store, 1);
+        }
+        let held = store.counts().history;
+        assert!(held <= keep.saturating_add(2), "{held} of {keep}");
+    }
+}

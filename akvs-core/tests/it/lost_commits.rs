@@ -1,0 +1,392 @@
+//! A store that lost commits is refused and left as it was, until its operator accepts the loss; then what is left
+//! fits together, and no number is given out a second time.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use akvs_core::engine::{Durability, Sweep, Table};
+use akvs_core::{
+    Action, Database, DiskEngine, DiskOptions, Op, OpenError, Options, Representation, Revision,
+    Ttl, verify_backup,
+};
+
+use crate::common::{at, key, listing, rows, store_of};
+use crate::filled::backup;
+
+const GROUPS: u64 = 120;
+
+fn disk_options(folder: &Path, accept: bool) -> DiskOptions {
+    DiskOptions {
+        memtable_bytes: 12 << 10,
+        accept_lost_commits: accept,
+        ..DiskOptions::new(folder)
+    }
+}
+
+fn open(folder: &Path, accept: bool) -> Result<Database, OpenError> {
+    open_with(&disk_options(folder, accept))
+}
+
+fn open_with(disk: &DiskOptions) -> Result<Database, OpenError> {
+    let engine = DiskEngine::open(disk)?;
+    Ok(Database::open(Arc::new(engine), Options::default()).expect("a database"))
+}
+
+/// Writes a folder and ends without a word, as a process that is killed.
+fn write(folder: &Path) -> Revision {
+    write_with(&disk_options(folder, false))
+}
+
+fn write_with(disk: &DiskOptions) -> Revision {
+    for _ in 0..2 {
+        // The second opening leaves a journal without the room that a new one has behind what is in it.
+        let database = open_with(disk).expect("a database");
+        let store = store_of(&database, "kept");
+        for group in 0..GROUPS {
+            let mut changes = database.group();
+            for index in 0..5_u64 {
+                let name = key(((group * 5 + index) % 97).to_string());
+                let value = group.to_string().repeat(20);
+                let op = Op::from(Action::Set {
+                    value: value.into(),
+                    representation: Representation::default(),
+                    // Some with deadlines, which lie in a table of their own.
+                    ttl: match index {
+                        0 => Ttl::Millis(1_000_000 + group),
+                        _ => Ttl::Forever,
+                    },
+                });
+                changes.apply(&store, &name, op, at(1)).expect("a change");
+            }
+            changes.commit(Durability::Synced).expect("a commit");
+        }
+    }
+    open_with(disk).expect("a database").revision()
+}
+
+fn journal(folder: &Path) -> PathBuf {
+    let mut files = listing(&folder.join("store")).into_keys();
+    let journal = files.rfind(|path| path.extension().is_some_and(|kind| kind == "jnl"));
+    journal.expect("a journal")
+}
+
+/// The text of the refusal, which changes nothing but who last had the folder.
+fn refusal(folder: &Path) -> String {
+    let before = listing(folder);
+    let Err(error) = open(folder, false) else {
+        panic!("it was opened")
+    };
+    assert!(matches!(error, OpenError::Damaged(..)), "{error}");
+    assert_eq!(listing(folder), before);
+    error.to_string()
+}
+
+/// Opens with the loss accepted, and then without a word.
+fn accepted(folder: &Path, newest: Revision) {
+    let revision = open(folder, true).expect("it is accepted").revision();
+    assert!(revision > newest);
+    let database = open(folder, false).expect("it is whole again");
+    fits_together(&database, folder);
+    assert_eq!(database.revision(), revision);
+    let store = store_of(&database, "kept");
+    let outcome = store.set(&key("new"), "new", at(2)).expect("a set");
+    assert!(outcome.revision > Some(newest));
+    drop((store, database));
+    for _ in 0..2 {
+        let database = open(folder, false).expect("it is whole again");
+        let found = store_of(&database, "kept")
+            .get(&key("new"), at(2))
+            .expect("the value");
+        assert_eq!(found.value, "new");
+        fits_together(&database, folder);
+    }
+}
+
+/// The counts are those of the rows, and every row has its namespace.
+fn fits_together(database: &Database, folder: &Path) {
+    assert!(folder.exists());
+    let mut found = Vec::new();
+    let verified = database.verify(&mut |finding| found.push(finding.to_string()), &mut |_| ());
+    assert_eq!(
+        (verified.expect("a check").findings, found),
+        (0, Vec::new())
+    );
+    // So that a backup of it is one, too.
+    let file = backup(database);
+    verify_backup(&file[..], &mut |_| ()).expect("a good backup");
+    let mut sweep = Sweep::default();
+    while sweep.step(database, 1_000).expect("a step") {}
+    let all = database.namespaces(None, 100).expect("the namespaces");
+    let sum = |count: fn(&akvs_core::Counts) -> u64| {
+        all.iter().map(|info| count(&info.counts)).sum::<u64>()
+    };
+    let store = store_of(database, "kept");
+    let names = (0..97_u64)
+        .map(|number| number.to_string())
+        .chain(["new".to_owned()]);
+    let found: Vec<_> = names
+        .filter_map(|name| {
+            let entry = store.find(name.as_bytes(), at(2)).expect("a read")?;
+            Some((name.len() + entry.value.len()) as u64)
+        })
+        .collect();
+    assert_eq!(sum(|counts| counts.keys), found.len() as u64);
+    assert_eq!(sum(|counts| counts.bytes), found.iter().sum::<u64>());
+}
+
+#[test]
+fn a_hole_before_what_had_been_synced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    let journal = journal(folder.path());
+    let mut bytes = fs::read(&journal).expect("a journal");
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 512].fill(0);
+    fs::write(&journal, bytes).expect("a journal");
+    for _ in 0..2 {
+        let text = refusal(folder.path());
+        assert!(text.contains("cannot be read from byte"), "{text}");
+    }
+    accepted(folder.path(), newest);
+}
+
+#[test]
+fn a_journal_that_ends_before_the_watermark() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    open(folder.path(), false)
+        .expect("a database")
+        .close()
+        .expect("a close");
+    let journal = journal(folder.path());
+    let bytes = fs::read(&journal).expect("a journal");
+    fs::write(&journal, &bytes[..bytes.len() * 3 / 4]).expect("a journal");
+    let text = refusal(folder.path());
+    assert!(text.contains("end before what had been synced"), "{text}");
+    accepted(folder.path(), newest);
+}
+
+/// Makes two journals of one, as if the first had been sealed there.
+fn split(journal: &Path) {
+    let bytes = fs::read(journal).expect("a journal");
+    let middle = bytes.len() / 2;
+    let trailer = bytes[middle..]
+        .windows(4)
+        .position(|window| window == b"FJL\x03");
+    let (first, second) = bytes.split_at(middle + trailer.expect("the end of a batch") + 4);
+    let next = journal.with_file_name("1.jnl");
+    assert!(!next.exists() && journal.ends_with("0.jnl"));
+    fs::write(journal, first).expect("a journal");
+    fs::write(&next, second).expect("a journal");
+}
+
+#[test]
+fn a_sealed_journal_that_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    split(&journal(folder.path()));
+    let database = open(folder.path(), false).expect("nothing is missing");
+    assert_eq!(database.revision(), newest);
+    fits_together(&database, folder.path());
+}
+
+#[test]
+fn a_sealed_journal_that_misses_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    let journal = journal(folder.path());
+    split(&journal);
+    let bytes = fs::read(&journal).expect("a journal");
+    // In the middle of a batch, and between two.
+    let batch = bytes
+        .windows(4)
+        .rposition(|window| window == b"FJL\x03")
+        .expect("a batch");
+    let between = bytes[..batch]
+        .windows(4)
+        .rposition(|window| window == b"FJL\x03")
+        .expect("a batch");
+    for (end, how) in [
+        (batch, "cannot be read from byte"),
+        (between + 4, "out of order"),
+    ] {
+        fs::write(&journal, &bytes[..end]).expect("a journal");
+        let text = refusal(folder.path());
+        assert!(text.contains(how), "{text}");
+    }
+    accepted(folder.path(), newest);
+}
+
+#[test]
+fn tables_that_were_written_at_different_moments() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let newest = write(folder.path());
+    fs::write(journal(folder.path()), "").expect("a journal");
+    let Err(error) = open(folder.path(), false) else {
+        panic!("it was opened")
+    };
+    assert!(
+        error
+            .to_string()
+            .contains("is not at the same commit as the others"),
+        "{error}"
+    );
+    accepted(folder.path(), newest);
+}
+
+#[test]
+fn what_belongs_to_no_namespace_any_more_is_swept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path());
+    // Few rows of the catalogue: only the journal has them.
+    fs::write(journal(folder.path()), "").expect("a journal");
+    let engine = DiskEngine::open(&disk_options(folder.path(), true)).expect("it is accepted");
+    assert!(rows(&engine, Table::Catalogue).is_empty() && !rows(&engine, Table::Data).is_empty());
+    let database = Database::open(Arc::new(engine), Options::default()).expect("it is accepted");
+    let store = store_of(&database, "new");
+    store.set(&key("k"), "v", at(1)).expect("a set");
+    assert!(store.find(b"1", at(1)).expect("a read").is_none());
+    let mut sweep = Sweep::default();
+    while sweep.step(&database, 1_000).expect("a step") {}
+    drop((store, database));
+    let engine = DiskEngine::open(&disk_options(folder.path(), false)).expect("it is whole again");
+    let left =
+        [Table::Data, Table::History, Table::Catalogue].map(|table| rows(&engine, table).len());
+    assert_eq!(left, [1, 1, 1]);
+}
+
+#[test]
+fn a_table_that_is_gone_is_not_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path());
+    let before = listing(folder.path());
+    for number in 0..=Table::ALL.len() {
+        let current = folder
+            .path()
+            .join(format!("store/keyspaces/{number}/current"));
+        let bytes = fs::read(&current).expect("a file");
+        fs::remove_file(&current).expect("a removal");
+        let Err(error) = open(folder.path(), true) else {
+            panic!("it was opened without table {number}")
+        };
+        assert!(
+            error.to_string().ends_with("misses its file current"),
+            "{error}"
+        );
+        fs::write(&current, bytes).expect("a file");
+        assert_eq!(listing(folder.path()), before, "nothing else was touched");
+    }
+    open(folder.path(), false).expect("it is whole again");
+}
+
+#[test]
+fn a_batch_with_another_sequence_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path());
+    let journal = journal(folder.path());
+    let whole = fs::read(&journal).expect("a journal");
+    let ends = whole
+        .windows(4)
+        .enumerate()
+        .filter(|(_, window)| window == b"FJL\x03");
+    let starts: Vec<usize> = ends
+        .map(|(at, _)| at + 4)
+        .filter(|at| *at < whole.len())
+        .collect();
+    for start in [0, starts[starts.len() / 2], starts[starts.len() - 1]] {
+        // Behind the tag and the number of items; the checksum does not cover it. That of the last batch may as well be
+        // a little higher.
+        let last = start == starts[starts.len() - 1];
+        for (byte, bit) in [(8, 0x40), (12, 0x20), (5, 2), (6, 1)]
+            .into_iter()
+            .take(if last { 2 } else { 4 })
+        {
+            let mut bytes = whole.clone();
+            bytes[start + byte] ^= bit;
+            fs::write(&journal, &bytes).expect("a journal");
+            let text = refusal(folder.path());
+            assert!(text.contains("out of order"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_list_of_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path());
+    let files = listing(&folder.path().join("store/keyspaces")).into_iter();
+    let number = |path: &Path| -> Option<u64> {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix('v')?.parse().ok()
+    };
+    // Of each table the newest: one before it may still be there.
+    let mut lists = BTreeMap::new();
+    for (path, bytes) in files {
+        let Some(number) = number(&path) else {
+            continue;
+        };
+        let folder = path.parent().expect("a folder").to_owned();
+        let newest = lists
+            .entry(folder)
+            .or_insert((number, path.clone(), bytes.clone()));
+        if newest.0 < number {
+            *newest = (number, path, bytes);
+        }
+    }
+    assert_eq!(lists.len(), 1 + Table::ALL.len());
+    for (_, path, bytes) in lists.into_values() {
+        let bytes = bytes.expect("a file");
+        for place in (0..bytes.len()).step_by(37) {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            fs::write(&path, &damaged).expect("a file");
+            let Err(error) = open(folder.path(), true) else {
+                panic!(
+                    "it was opened with byte {place} of {} changed",
+                    path.display()
+                )
+            };
+            assert!(
+                error.to_string().contains("has a damaged file v"),
+                "{error}"
+            );
+        }
+        fs::write(&path, bytes).expect("a file");
+    }
+    open(folder.path(), false).expect("it is whole again");
+}
+
+#[test]
+fn a_torn_last_write_is_no_loss() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // With room for all of it in memory: a commit that is in a table already was synced before, and cannot be torn.
+    let newest = write_with(&DiskOptions::new(folder.path()));
+    let journal = journal(folder.path());
+    let whole = fs::read(&journal).expect("a journal");
+    let tears: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes.truncate(bytes.len() - 1),
+        |bytes| {
+            let end = bytes.len();
+            bytes[end - 200..end - 100].fill(0);
+        },
+        |bytes| {
+            let end = bytes.len();
+            bytes[end - 60] ^= 1;
+            bytes.resize(end + 100_000, 0);
+        },
+    ];
+    for tear in tears {
+        let mut bytes = whole.clone();
+        tear(&mut bytes);
+        fs::write(&journal, bytes).expect("a journal");
+        let database = open(folder.path(), false).expect("what was not synced may be torn");
+        assert_eq!(
+            database.revision().get(),
+            newest.get() - 5,
+            "the last commit is gone, whole"
+        );
+        fits_together(&database, folder.path());
+    }
+}

@@ -1,0 +1,319 @@
+//! No revision is ever given out twice, however a store goes back in time: by a restore, by a loss of power, or because
+//! its engine keeps nothing. And nobody who has seen what is gone goes on in another history.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Limit, Table};
+use akvs_core::{
+    Code, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Result as Done,
+    Revision, Timestamp, restore,
+};
+
+use crate::common::{NOW, at, disk, key, memory, store_of};
+use crate::filled::backup;
+
+/// Sets a key so often; the revisions.
+fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
+    let store = store_of(database, "ns");
+    let one = |_| {
+        let mut group = database.group();
+        let set = group.apply(&store, &key("k"), Op::set("v"), at(1));
+        group.commit(durability).expect("a commit");
+        set.expect("a set").revision.expect("a revision").get()
+    };
+    (0..times).map(one).collect()
+}
+
+/// The revisions of all that is told after one, or that they are gone.
+fn told(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
+    let view = database.view(&Namespace::new("ns").expect("a name"));
+    let page = view
+        .expect("a view")
+        .changes(Revision::new(after), Limit::rows(10_000), true);
+    let page = page.map_err(|error| error.code())?;
+    Ok(page
+        .events
+        .iter()
+        .map(|event| event.revision.get())
+        .collect())
+}
+
+fn restored(file: &[u8], folder: &Path, now: Timestamp) -> Database {
+    let options = DiskOptions::new(folder);
+    restore(file, &options, now, &mut |_| ()).expect("a restore");
+    disk(folder)
+}
+
+#[test]
+fn a_backup_that_is_restored_again_and_again() {
+    // The clock as it should be, one that stands still far behind the data, and none.
+    for (first, step) in [(NOW, 10), (7, 0), (0, 0)] {
+        let folders = tempfile::tempdir().expect("a folder");
+        let database = disk(&folders.path().join("first"));
+        let mut given: BTreeSet<u64> = set(&database, 5, Durability::Synced).into_iter().collect();
+        assert_eq!(given.last(), Some(&5), "a new store begins at 1");
+        let file = backup(&database);
+        let lost = set(&database, 3, Durability::Synced);
+        assert_eq!(lost, [6, 7, 8]);
+        given.extend(lost);
+        for round in 0..4 {
+            let folder = folders.path().join(round.to_string());
+            let database = restored(&file, &folder, at(first + round * step));
+            let after = database.revision().get();
+            // All that was ever given out after the backup was made is of another history.
+            for seen in given.iter().filter(|seen| **seen > 5) {
+                assert_eq!(told(&database, *seen), Err(Code::HistoryGone), "{seen}");
+            }
+            for unseen in [9, after - 1, after + 1, u64::MAX] {
+                assert_eq!(told(&database, unseen), Err(Code::HistoryGone), "{unseen}");
+            }
+            assert_eq!(told(&database, after), Ok(vec![]));
+            let new = set(&database, 4, Durability::Synced);
+            for revision in &new {
+                assert!(given.insert(*revision), "{revision} was given out before");
+            }
+            assert!(*new.last().expect("one") < 1 << 53);
+            let all: Vec<u64> = [4, 5].into_iter().chain(new.iter().copied()).collect();
+            for since in 3..5 {
+                assert_eq!(
+                    told(&database, since),
+                    Ok(all[since as usize - 3..].to_vec())
+                );
+            }
+            assert_eq!(
+                told(&database, 5),
+                Ok(new.clone()),
+                "who has seen all of the backup"
+            );
+            assert_eq!(told(&database, after), Ok(new.clone()));
+            assert_eq!(told(&database, 7), Err(Code::HistoryGone));
+            database.close().expect("a close");
+            drop(database);
+            let database = disk(&folder);
+            assert_eq!(told(&database, 7), Err(Code::HistoryGone), "after a start");
+            assert_eq!(told(&database, 5), Ok(new));
+            given.extend(set(&database, 1, Durability::Synced));
+        }
+    }
+}
+
+#[test]
+fn a_backup_of_a_restored_store_knows_all_gaps() {
+    let folders = tempfile::tempdir().expect("a folder");
+    let database = disk(&folders.path().join("first"));
+    set(&database, 5, Durability::Synced);
+    let mut file = backup(&database);
+    let mut ends = vec![(5, 0)];
+    for round in 0..3 {
+        let folder = folders.path().join(round.to_string());
+        let database = restored(&file, &folder, at(NOW + round));
+        let new = set(&database, 3, Durability::Synced);
+        ends.push((new[2], new[0] - 1));
+        file = backup(&database);
+        for pair in ends.windows(2) {
+            let ((last, _), (_, next)) = (pair[0], pair[1]);
+            for gone in [last + 1, next - 1] {
+                assert_eq!(told(&database, gone), Err(Code::HistoryGone), "{gone}");
+            }
+            assert!(told(&database, last).is_ok() && told(&database, next).is_ok());
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_keeps_nothing_begins_where_the_clock_is() {
+    let mut given = BTreeSet::new();
+    for start in 0..3 {
+        let options = Options {
+            now: Some(at(NOW + start)),
+            ..Options::default()
+        };
+        let database = Database::open(Arc::new(MemoryEngine::new()), options).expect("a database");
+        for seen in &given {
+            assert_eq!(told(&database, *seen), Err(Code::HistoryGone), "{seen}");
+        }
+        assert_eq!(told(&database, 1), Err(Code::HistoryGone));
+        for revision in set(&database, 5, Durability::Synced) {
+            assert!(revision >= (NOW + start) << 10, "{revision}");
+            assert!(given.insert(revision));
+        }
+    }
+    let database = memory();
+    assert_eq!(
+        set(&database, 1, Durability::Synced),
+        [1],
+        "without a clock"
+    );
+}
+
+/// What is in the journal, without the room behind it.
+fn journal(folder: &Path) -> (PathBuf, Vec<u8>) {
+    let path = folder.join("store/0.jnl");
+    let mut bytes = fs::read(&path).expect("a journal");
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    bytes.truncate(last.map_or(0, |last| last + 1));
+    (path, bytes)
+}
+
+#[test]
+fn what_a_loss_of_power_takes_back_is_not_given_out_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let database = disk(folder);
+    set(&database, 3, Durability::Buffered);
+    database.sync().expect("a sync");
+    database
+        .raise_watermark(database.revision())
+        .expect("a watermark");
+    let (path, synced) = journal(folder);
+    let lost = set(&database, 40, Durability::Buffered);
+    assert_eq!(lost.last(), Some(&43));
+    drop(database);
+    // What was not synced is not on the disk after a loss of power.
+    assert!(journal(folder).1.len() > synced.len());
+    fs::write(path, synced).expect("a journal");
+
+    let database = disk(folder);
+    for seen in lost {
+        assert_eq!(told(&database, seen), Err(Code::HistoryGone), "{seen}");
+    }
+    assert_eq!(told(&database, 1), Ok(vec![2, 3]));
+    let new = set(&database, 2, Durability::Synced);
+    assert!(new[0] > 43, "{new:?}");
+    assert_eq!(told(&database, 2), Ok(vec![3, new[0], new[1]]));
+    drop(database);
+    let database = disk(folder);
+    assert_eq!(
+        database.revision().get(),
+        new[1],
+        "nothing was lost this time"
+    );
+    assert_eq!(told(&database, 20), Err(Code::HistoryGone));
+}
+
+/// An engine that lost commits of which it knows how far their revisions may have gone.
+struct Reserving {
+    inner: Arc<MemoryEngine>,
+    reserved: u64,
+}
+
+impl Engine for Reserving {
+    fn reserved(&self) -> Done<Revision> {
+        Ok(Revision::new(self.reserved))
+    }
+
+    akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+#[test]
+fn the_last_revision_that_was_reserved_may_have_been_given_out_too() {
+    let inner = Arc::new(MemoryEngine::new());
+    let open = |reserved| {
+        let inner = Arc::clone(&inner);
+        let engine = Arc::new(Reserving { inner, reserved });
+        Database::open(engine, Options::default()).expect("a database")
+    };
+    set(&open(0), 3, Durability::Buffered);
+    assert_eq!(
+        open(3).revision().get(),
+        3,
+        "all that were reserved are there"
+    );
+    for reserved in [43, 44] {
+        let database = open(reserved);
+        assert_eq!(told(&database, 43), Err(Code::HistoryGone));
+        assert_eq!(database.revision().get(), 44);
+        assert_eq!(told(&database, 44), Ok(vec![]));
+    }
+    let new = set(&open(44), 1, Durability::Buffered);
+    assert_eq!(new, [45]);
+    assert_eq!(told(&open(44), 3), Ok(new));
+    assert_eq!(
+        open(Revision::MAX.get()).revision(),
+        Revision::MAX,
+        "and none is left"
+    );
+}
+
+#[test]
+fn after_an_end_in_order_nothing_is_skipped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 0..3 {
+        let database = disk(folder.path());
+        let new = set(&database, 2, Durability::Buffered);
+        assert_eq!(new, [2 * round + 1, 2 * round + 2]);
+        database.close().expect("a close");
+    }
+    // Nor after one out of order, where all was synced before it was answered.
+    for round in 3..5 {
+        let database = disk(folder.path());
+        let new = set(&database, 2, Durability::Synced);
+        assert_eq!(new, [2 * round + 1, 2 * round + 2]);
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing_and_its_history_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = set(&disk(folder.path()), 5, Durability::Buffered);
+    let database = disk(folder.path());
+    let new = set(&database, 1, Durability::Buffered);
+    for since in 0..=5 {
+        let all: Vec<u64> = old.iter().chain(&new).copied().collect();
+        assert_eq!(told(&database, since), Ok(all[since as usize..].to_vec()));
+    }
+}
+
+#[test]
+fn the_last_revision_is_the_last() {
+    let engine = Arc::new(MemoryEngine::new());
+    let mut batch = Batch::default();
+    let newest = (Revision::MAX.get() - 2).to_le_bytes();
+    batch.put(Table::Meta, &b"revision"[..], newest.to_vec());
+    engine.commit(batch, Durability::Synced).expect("a commit");
+    let shared: Arc<dyn Engine> = engine.clone();
+    let database = Database::open(shared, Options::default()).expect("a database");
+    assert_eq!(
+        set(&database, 2, Durability::Synced).last(),
+        Some(&((1 << 53) - 1))
+    );
+    let store = store_of(&database, "ns");
+    let refused = store.set(&key("k"), "late", at(1)).expect_err("a set");
+    assert_eq!(refused.code(), Code::Storage);
+    assert!(
+        refused.message().contains("no revision is left"),
+        "{refused}"
+    );
+    assert_eq!(store.get(&key("k"), at(1)).expect("a value").value, "v");
+    assert!(database.failure().is_none());
+    let options = Options {
+        now: Some(at(NOW)),
+        ..Options::default()
+    };
+    let refused = Database::open(engine, options)
+        .map(drop)
+        .expect_err("a start");
+    assert!(
+        refused.message().contains("no revision is left"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_clock_that_is_out_of_this_age_is_not_believed() {
+    let folders = tempfile::tempdir().expect("a folder");
+    let database = disk(&folders.path().join("first"));
+    set(&database, 5, Durability::Synced);
+    let file = backup(&database);
+    for (name, now) in [("a", u64::MAX), ("b", 1 << 44), ("c", 1 << 43)] {
+        let options = DiskOptions::new(folders.path().join(name));
+        restore(&file[..], &options, at(now), &mut |_| ()).expect("a restore");
+        let engine = DiskEngine::open(&options).expect("an engine");
+        let database = Database::open(Arc::new(engine), Options::default()).expect("a database");
+        let new = set(&database, 1, Durability::Synced);
+        assert!(new[0] > 1 << 32 && new[0] < 1 << 53, "{now}: {new:?}");
+    }
+}

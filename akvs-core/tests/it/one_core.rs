@@ -1,0 +1,101 @@
+//! A machine with one core, as small servers and containers have: however late the engine's own threads get their turn,
+//! what waits for them stays bounded, in memory and in the journals, and nothing stops for good.
+//!
+//! The test runs itself again under `taskset`; where that is missing, it says so and is skipped.
+
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use akvs_core::engine::{Batch, Durability, Engine, Table};
+use akvs_core::{DiskEngine, DiskOptions};
+
+const AGAIN: &str = "AKVS_TEST_ON_ONE_CORE";
+const COMMITS: u64 = 80_000;
+const VALUE_BYTES: usize = 3_500;
+/// What the journals may take, in bytes: their bound and a file that was just begun.
+const JOURNAL_BYTES: u64 = 224 << 20;
+const MEMORY_BYTES: u64 = 240 << 20;
+
+#[test]
+fn memory_and_journals_stay_bounded_on_one_core() {
+    if std::env::var_os(AGAIN).is_some() {
+        return flood();
+    }
+    let this = std::env::current_exe().expect("a path");
+    let ran = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(this)
+        .args([
+            "--exact",
+            "one_core::memory_and_journals_stay_bounded_on_one_core",
+        ])
+        .env(AGAIN, "1")
+        .output();
+    match ran {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{text}");
+        }
+        Err(error) => {
+            _ = writeln!(std::io::stderr(), "one_core: skipped, no taskset: {error}");
+        }
+    }
+}
+
+fn flood() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = DiskOptions {
+        // Others may keep the core busy.
+        patience: Duration::from_secs(300),
+        ..DiskOptions::new(folder.path())
+    };
+    let engine = DiskEngine::open(&options).expect("an engine");
+    let (mut journals, mut memory) = (0, 0);
+    let mut chance = 1_u64;
+    for number in 0..COMMITS {
+        chance = chance
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let mut batch = Batch::default();
+        let key = chance.to_be_bytes().to_vec();
+        batch.put(Table::Data, key.clone(), vec![chance as u8; VALUE_BYTES]);
+        batch.put(Table::History, key, number.to_be_bytes().to_vec());
+        batch.put(Table::Meta, &b"revision"[..], number.to_be_bytes().to_vec());
+        engine.admit(&batch).expect("room within the patience");
+        engine
+            .commit(batch, Durability::Buffered)
+            .expect("a commit");
+        if number % 1_000 == 0 {
+            journals = journals.max(journal_bytes(folder.path()));
+            memory = memory.max(memory_bytes());
+        }
+    }
+    let (journals_mib, memory_mib) = (journals >> 20, memory >> 20);
+    println!("journals {journals_mib} MiB, memory {memory_mib} MiB");
+    assert!(journals < JOURNAL_BYTES, "{journals_mib} MiB of journals");
+    assert!(memory < MEMORY_BYTES, "{memory_mib} MiB of memory");
+}
+
+/// What the journals take on the disk.
+fn journal_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder.join("store")).expect("a folder");
+    let journals = files.flatten().filter(|file| {
+        let name = file.file_name();
+        name.to_string_lossy().ends_with(".jnl")
+    });
+    // One may be deleted meanwhile.
+    let sizes = journals
+        .flat_map(|file| file.metadata())
+        .map(|file| 512 * file.blocks());
+    sizes.sum()
+}
+
+/// What this process has in memory.
+fn memory_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("a file");
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    4_096 * pages.unwrap_or(0_u64)
+}

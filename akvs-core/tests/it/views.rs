@@ -1,0 +1,385 @@
+//! A view tells of one moment however long it is kept, in pages of any size: each entry once and in order, each
+//! revision whole.
+
+mod whole_revisions;
+
+use akvs_core::engine::{Durability, Limit, Sweep};
+use akvs_core::{
+    Action, Code, Database, DiskEngine, DiskOptions, Entry, Event, EventKind, Key, Namespace, Op,
+    OpenError, Options, Representation, Revision, Store, Timestamp, Ttl, View,
+};
+use bytes::Bytes;
+
+use crate::common::{Home, at, key, store_of};
+
+fn view_of(database: &Database, name: &str) -> View {
+    let name = Namespace::new(name).expect("a name");
+    database.view(&name).expect("a view")
+}
+
+fn drop_namespace(database: &Database, store: &Store) {
+    let mut group = database.group();
+    assert!(group.drop_namespace(store).expect("a drop"));
+    group.commit(Durability::Buffered).expect("a commit");
+}
+
+fn sweep_all(database: &Database, rows: usize) {
+    let mut sweep = Sweep::default();
+    while sweep.step(database, rows).expect("a step") {}
+}
+
+fn put(store: &Store, name: &[u8], value: &str, ttl: Ttl) {
+    let action = Action::Set {
+        value: value.to_owned().into(),
+        representation: Representation::default(),
+        ttl,
+    };
+    store
+        .apply(&key(name), Op::from(action), at(0))
+        .expect("a set");
+}
+
+/// All entries from one key on and before another, page by page.
+fn entries(
+    view: &View,
+    (start, end): (&[u8], Option<&[u8]>),
+    limit: Limit,
+    now: Timestamp,
+) -> Vec<(Key, Entry)> {
+    let (mut found, mut next) = (Vec::new(), Some(Bytes::copy_from_slice(start)));
+    while let Some(start) = next {
+        let page = view.entries(&start, end, limit, now).expect("a page");
+        assert!(page.entries.len() <= limit.rows.max(1));
+        next = page.next;
+        if let Some(next) = &next {
+            let last = page.entries.last().map(|(key, _)| key.as_bytes());
+            assert!(*next > start && last.is_none_or(|last| last < &next[..]));
+        }
+        found.extend(page.entries);
+    }
+    found
+}
+
+/// The same from the last one on, backwards.
+fn entries_back(
+    view: &View,
+    (start, end): (&[u8], Option<&[u8]>),
+    limit: Limit,
+    now: Timestamp,
+) -> Vec<(Key, Entry)> {
+    let mut found = Vec::new();
+    let mut end = end.map(Bytes::copy_from_slice);
+    loop {
+        let page = view.entries_back(start, end.as_deref(), limit, now);
+        let page = page.expect("a page");
+        assert!(page.entries.len() <= limit.rows.max(1));
+        found.extend(page.entries);
+        let Some(next) = page.next else { return found };
+        let last = found.last().map(|(key, _)| key.as_bytes());
+        assert!(end.is_none_or(|end| next < end) && last.is_none_or(|last| last >= &next[..]));
+        end = Some(next);
+    }
+}
+
+/// All changes after a revision, page by page.
+fn changes(view: &View, after: Revision, limit: Limit, values: bool) -> Vec<Event> {
+    let (mut found, mut after) = (Vec::new(), after);
+    loop {
+        let page = view.changes(after, limit, values).expect("a page");
+        assert!(
+            page.events.last().is_none_or(|event| event.is_last),
+            "{page:?}"
+        );
+        assert!(
+            page.events
+                .last()
+                .is_none_or(|event| event.revision <= page.until)
+        );
+        assert!(
+            page.until > after || page.until == view.revision(),
+            "{page:?}"
+        );
+        found.extend(page.events);
+        after = page.until;
+        if after == view.revision() {
+            return found;
+        }
+    }
+}
+
+/// All that a view tells.
+#[derive(Debug, PartialEq)]
+struct Told {
+    revision: Revision,
+    floor: Revision,
+    exists: bool,
+    entries: Vec<(Key, Entry)>,
+    changes: [Vec<Event>; 2],
+}
+
+fn told(view: &View) -> Told {
+    let all = (&b""[..], None);
+    let told = |values| changes(view, view.floor(), Limit::rows(3), values);
+    Told {
+        revision: view.revision(),
+        floor: view.floor(),
+        exists: view.exists(),
+        entries: entries(view, all, Limit::rows(2), at(5)),
+        changes: [told(false), told(true)],
+    }
+}
+
+#[test]
+fn nothing_that_comes_later_moves_it() {
+    for home in Home::each() {
+        let database = home.open(Options {
+            history_changes: 10,
+            ..Options::default()
+        });
+        let store = store_of(&database, "ns");
+        for number in 0..20 {
+            put(&store, number.to_string().as_bytes(), "early", Ttl::Forever);
+        }
+        put(&store, b"long", &"x".repeat(2_000), Ttl::Forever);
+        put(&store, b"short", "v", Ttl::Millis(6));
+        let held = view_of(&database, "ns");
+        let (before, mut views) = (told(&held), Vec::new());
+        assert_eq!(
+            (before.entries.len(), before.revision),
+            (22, Revision::new(22))
+        );
+        assert!(before.changes[1].iter().all(Event::has_value));
+
+        let mut later = |store: &Store, round: usize| {
+            for number in 0..15 {
+                put(store, number.to_string().as_bytes(), "late", Ttl::Forever);
+            }
+            store.del(&key("19"), at(1)).expect("a delete");
+            put(
+                store,
+                b"long",
+                &round.to_string().repeat(3_000),
+                Ttl::Forever,
+            );
+            let view = view_of(&database, "ns");
+            views.push((told(&view), view));
+        };
+        later(&store, 1);
+        drop_namespace(&database, &store);
+        sweep_all(&database, 4);
+        later(&store_of(&database, "ns"), 2);
+        sweep_all(&database, 4);
+        later(&store_of(&database, "other"), 3);
+        assert_eq!(told(&held), before);
+        for (before, view) in &views {
+            assert_eq!(told(view), *before);
+        }
+        assert!(views[1].0.revision > views[0].0.revision);
+        assert_eq!(views[2].0.entries, views[1].0.entries);
+    }
+}
+
+/// A namespace between two others, and what it holds at the time 5.
+fn filled(database: &Database) -> Vec<(Key, Entry)> {
+    let names: [&[u8]; 9] = [
+        b"\0",
+        b"\0\0",
+        b"a",
+        b"a\0",
+        b"aa",
+        b"b",
+        b"\xff",
+        b"\xff\xff",
+        b"\xff\xff\xff",
+    ];
+    for name in ["before", "ns", "behind"] {
+        put(&store_of(database, name), b"k", name, Ttl::Forever);
+    }
+    let store = store_of(database, "ns");
+    store.del(&key("k"), at(0)).expect("a delete");
+    for (index, name) in names.iter().enumerate() {
+        put(&store, name, &"v".repeat(index * 10), Ttl::Millis(9));
+        for other in 0..3 {
+            put(
+                &store,
+                &[name, &[other][..]].concat(),
+                "gone",
+                Ttl::Millis(5),
+            );
+        }
+    }
+    for name in names {
+        put(&store, name, "v", Ttl::Millis(6));
+    }
+    let mut held: Vec<_> = names
+        .map(|name| (key(name), store.get(&key(name), at(5)).expect("it")))
+        .into();
+    held.sort_by(|one, other| one.0.as_bytes().cmp(other.0.as_bytes()));
+    held
+}
+
+#[test]
+fn pages_of_any_size_have_each_live_entry_once_in_order() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let held = filled(&database);
+        let view = view_of(&database, "ns");
+        let bounds: [&[u8]; 7] = [
+            b"",
+            b"\0",
+            b"a",
+            b"a\0\0",
+            b"b",
+            b"\xff",
+            b"\xff\xff\xff\xff",
+        ];
+        let limits = [1, 2, 3, 7, 100].map(Limit::rows).into_iter();
+        let small = [1, 50, 100, 300].map(|bytes| Limit { rows: 100, bytes });
+        for limit in limits.chain(small) {
+            for start in bounds {
+                for end in bounds.map(Some).into_iter().chain([None]) {
+                    let found = entries(&view, (start, end), limit, at(5));
+                    let within = |key: &Key| {
+                        let key = key.as_bytes();
+                        key >= start && end.is_none_or(|end| key < end)
+                    };
+                    let expected = held.iter().filter(|(key, _)| within(key));
+                    assert_eq!(
+                        found,
+                        expected.cloned().collect::<Vec<_>>(),
+                        "{start:?} {end:?} {limit:?}"
+                    );
+                    let mut back = entries_back(&view, (start, end), limit, at(5));
+                    back.reverse();
+                    assert_eq!(back, found, "{start:?} {end:?} {limit:?} backwards");
+                }
+            }
+        }
+        assert!(entries(&view, (b"", None), Limit::rows(5), at(6)).is_empty());
+        assert!(entries(&view, (b"", None), Limit::rows(100), at(4)).len() > held.len());
+    }
+}
+
+#[test]
+fn a_page_without_a_live_entry_is_not_the_end() {
+    let database = crate::common::memory();
+    let held = filled(&database);
+    let page = view_of(&database, "ns").entries(b"b\0", None, Limit::rows(3), at(5));
+    let page = page.expect("a page");
+    assert!(page.entries.is_empty() && page.next.is_some_and(|next| next == b"b\x02\0"[..]));
+    let all = view_of(&database, "ns").entries(b"", None, Limit::rows(100), at(5));
+    assert_eq!(all.expect("a page").entries, held);
+}
+
+#[test]
+fn a_name_that_never_was_has_nothing_and_changed_never() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        for revision in [0, 1].map(Revision::new) {
+            let view = view_of(&database, "never");
+            assert!(!view.exists() && view.info().is_none());
+            assert!(entries_back(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
+            assert_eq!((view.revision(), view.floor()), (revision, Revision::ZERO));
+            assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
+            assert!(changes(&view, Revision::ZERO, Limit::rows(1), true).is_empty());
+            let early = view.changes(revision.next(), Limit::rows(1), true);
+            assert_eq!(early.map_err(|error| error.code()), Err(Code::HistoryGone));
+            assert_eq!(
+                database
+                    .history_of(&Namespace::new("never").unwrap())
+                    .unwrap(),
+                None
+            );
+            put(&store_of(&database, "other"), b"k", "v", Ttl::Forever);
+        }
+    }
+}
+
+#[test]
+fn a_dropped_one_has_nothing_but_tells_what_it_had() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let store = store_of(&database, "ns");
+        put(&store, b"k", "v", Ttl::Forever);
+        put(&store, b"long", &"x".repeat(1_025), Ttl::Forever);
+        let before = view_of(&database, "ns");
+        drop_namespace(&database, &store);
+        for _ in 0..2 {
+            let view = view_of(&database, "ns");
+            assert!(!view.exists() && before.exists());
+            assert!(
+                view.info().is_none() && before.info().is_some_and(|info| info.counts.keys == 2)
+            );
+            assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
+            let told = changes(&view, Revision::ZERO, Limit::rows(1), true);
+            let values: Vec<bool> = told.iter().map(Event::has_value).collect();
+            assert_eq!(values, [true, false, false]);
+            assert_eq!(told[2].kind, EventKind::Drop);
+            let told = changes(&before, Revision::ZERO, Limit::rows(1), true);
+            assert!(told.len() == 2 && told.iter().all(Event::has_value));
+            sweep_all(&database, 1);
+        }
+    }
+}
+
+#[test]
+fn it_outlives_the_database_that_it_is_of() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let held = filled(&database);
+        let view = view_of(&database, "ns");
+        drop(database);
+        assert_eq!(entries(&view, (b"", None), Limit::rows(2), at(5)), held);
+        assert_eq!(
+            changes(&view, Revision::ZERO, Limit::rows(4), true).len(),
+            47
+        );
+        if let Home::Disk(folder) = &home {
+            let again = DiskEngine::open(&DiskOptions::new(folder.path()));
+            assert!(matches!(again, Err(OpenError::Locked(..))), "it is in use");
+        }
+        drop(view);
+        let view = view_of(&home.open(Options::default()), "ns");
+        assert_eq!(entries(&view, (b"", None), Limit::rows(2), at(5)), held);
+    }
+}
+
+#[test]
+fn a_limit_of_nothing_is_one_of_one() {
+    for home in Home::each() {
+        let database = home.open(Options::default());
+        let held = filled(&database);
+        let view = view_of(&database, "ns");
+        for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
+            let limit = Limit { rows, bytes };
+            assert_eq!(entries(&view, (b"", None), limit, at(5)), held);
+            let back = entries_back(&view, (b"", None), limit, at(5));
+            assert!(back.iter().rev().eq(&held));
+            assert_eq!(changes(&view, Revision::ZERO, limit, true).len(), 47);
+            assert!(changes(&view, view.revision(), limit, true).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_changed_elsewhere_moves_until_and_is_not_told() {
+    let database = crate::common::memory();
+    for name in ["a", "b", "c", "b", "b"] {
+        put(&store_of(&database, name), b"k", "v", Ttl::Forever);
+    }
+    let page = |name: &str, rows| {
+        let page = view_of(&database, name).changes(Revision::ZERO, Limit::rows(rows), true);
+        let page = page.expect("a page");
+        let told: Vec<u64> = page
+            .events
+            .iter()
+            .map(|event| event.revision.get())
+            .collect();
+        (told, page.until.get())
+    };
+    assert_eq!(page("a", 2), (vec![1], 5));
+    assert_eq!(page("a", 1), (vec![1], 1));
+    assert_eq!(page("b", 2), (vec![2, 4], 4));
+    assert_eq!(page("b", 4), (vec![2, 4, 5], 5));
+    assert_eq!(page("c", 4), (vec![3], 5));
+}

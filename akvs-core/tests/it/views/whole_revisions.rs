@@ -1,0 +1,69 @@
+//! Several changes that were made as one are told as one.
+
+use std::sync::Arc;
+
+use akvs_core::engine::{Batch, Durability, Engine, Limit, Table};
+use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
+
+use crate::common::{rows, store_of};
+use crate::views::{changes, put, view_of};
+
+/// A history whose revisions have so many changes each, as `engine::rows` describes it.
+fn several_at_once(counts: &[usize]) -> Database {
+    let engine = Arc::new(MemoryEngine::new());
+    let open = || Database::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default());
+    put(
+        &store_of(&open().expect("a database"), "ns"),
+        b"k",
+        "v",
+        Ttl::Forever,
+    );
+    let (first, _) = rows(&*engine, Table::History).remove(0);
+    let mut batch = Batch::default();
+    for (number, count) in counts.iter().enumerate() {
+        let revision = (number as u64 + 2).to_be_bytes();
+        for index in 0..*count {
+            let row_key = [&first[..8], &revision, &(index as u16).to_be_bytes()].concat();
+            let kind = if index + 1 == *count { 5 } else { 5 | 128 };
+            batch.put(Table::History, row_key, [&[kind][..], b"key"].concat());
+        }
+    }
+    let newest = (counts.len() as u64 + 1).to_le_bytes();
+    batch.put(Table::Meta, &b"revision"[..], newest.to_vec());
+    engine.commit(batch, Durability::Synced).expect("a commit");
+    open().expect("a database")
+}
+
+#[test]
+fn a_revision_of_several_changes_is_never_split() {
+    let counts = [1, 4, 1, 1, 7, 2, 3];
+    let view = view_of(&several_at_once(&counts), "ns");
+    let limits = (1..25).map(Limit::rows);
+    let small = (1..60).map(|number| Limit {
+        rows: 100,
+        bytes: number * 9,
+    });
+    for limit in limits.chain(small) {
+        for after in 1..=8 {
+            let told = changes(&view, Revision::new(after), limit, true);
+            let expected: Vec<u64> = (after + 1..=8)
+                .flat_map(|revision| vec![revision; counts[revision as usize - 2]])
+                .collect();
+            let found: Vec<u64> = told.iter().map(|event| event.revision.get()).collect();
+            assert_eq!(found, expected, "{limit:?} after {after}");
+        }
+    }
+    // As many as fit, not as many as there are: the page ends with the last revision that fits.
+    let page = view
+        .changes(Revision::new(1), Limit::rows(6), true)
+        .expect("a page");
+    assert_eq!((page.events.len(), page.until), (6, Revision::new(4)));
+    let page = view
+        .changes(Revision::new(1), Limit::rows(8), true)
+        .expect("a page");
+    assert_eq!((page.events.len(), page.until), (7, Revision::new(5)));
+    let page = view
+        .changes(Revision::new(1), Limit::rows(100), true)
+        .expect("a page");
+    assert_eq!((page.events.len(), page.until), (19, Revision::new(8)));
+}

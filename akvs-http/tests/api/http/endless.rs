@@ -1,0 +1,146 @@
+//! Clients that send without an end, as fast as they can: what serves nothing is taken in within a bound.
+
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use akvs_http::{Options, Right};
+
+use crate::tokens;
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::Connection;
+
+/// More than the server takes in, and what is on its way.
+const BOUND: usize = 256 << 20;
+
+/// Opens a connection twice: to write, and to read.
+fn connect(app: &TestApp) -> (TcpStream, Connection) {
+    let stream = TcpStream::connect(app.address).expect("a connection");
+    let patience = Some(Duration::from_secs(20));
+    stream.set_write_timeout(patience).expect("a time-out");
+    let reader = stream.try_clone().expect("a second handle");
+    (stream, Connection::over(reader))
+}
+
+/// Sends this again and again until the other side has closed.
+fn flood(stream: TcpStream, piece: &str) {
+    assert!(is_closed(stream, piece));
+}
+
+/// The same; whether it has, or takes in no more.
+fn is_closed(mut stream: TcpStream, piece: &str) -> bool {
+    let piece = piece.repeat((256 << 10) / piece.len());
+    let mut sent = 0;
+    loop {
+        match stream.write_all(piece.as_bytes()) {
+            Ok(()) => sent += piece.len(),
+            Err(error) => {
+                let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
+                return closed.contains(&error.kind());
+            }
+        }
+        assert!(sent < BOUND, "{sent} bytes were taken");
+    }
+}
+
+#[test]
+fn what_follows_an_answer_has_a_bound() {
+    let open = TestApp::start();
+    let impatient = TestApp::with(Options {
+        header_timeout: Duration::from_millis(700),
+        ..Options::default()
+    });
+    let shut = TestApp::with(tokens::options(vec![tokens::token(
+        "t",
+        &[Right::Read],
+        &["*"],
+    )]));
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    let long = "Content-Length: 1000000000000000\r\n";
+    for (line, fields, piece, status) in [
+        ("POST /kv/ns/key", chunked, &*chunk, 401),
+        ("POST /nope", chunked, &chunk, 404),
+        ("PUT /kv/ns/key", chunked, &chunk, 405),
+        ("POST /kv/ns/key?op=nope", chunked, &chunk, 400),
+        ("POST /nope", chunked, "1\r\nx\r\n", 404),
+        ("POST /nope", long, "x", 404),
+        ("POST /kv/ns/key", long, "x", 413),
+        ("GET /watch/ns", chunked, &chunk, 200),
+        ("GET /watch/ns", "Connection: close\r\n", "x", 200),
+        ("GET /ping", "Connection: close\r\n", "x", 200),
+    ] {
+        let app = match (status, piece.len()) {
+            (401, _) => &shut,
+            // So small that they take long.
+            (_, 2..10) => &impatient,
+            _ => &open,
+        };
+        let (mut stream, mut connection) = connect(app);
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).expect("a head");
+        let answer = connection.head().expect("an answer");
+        assert_eq!(answer.status, status, "{line} {fields}");
+        if line.contains("watch") {
+            // That goes on, and nothing more is read.
+            let short = Some(Duration::from_secs(1));
+            stream.set_write_timeout(short).expect("a time-out");
+            is_closed(stream, piece);
+        } else {
+            flood(stream, piece);
+        }
+        assert_eq!(app.ask("GET", "/ping").text(), "pong");
+    }
+}
+
+#[test]
+fn what_carries_nothing_within_a_body_has_a_bound() {
+    let app = TestApp::start();
+    let post = "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (begin, piece) in [
+        ("5;", "a"),
+        ("5", " "),
+        ("0", "0"),
+        ("0\r\n", "a"),
+        ("0\r\n", "a: b\r\n"),
+        ("1;a\r\nx\r\n", "1;aaaaaaaaaaaaaaaaaaaa\r\nx\r\n"),
+    ] {
+        let (mut stream, mut connection) = connect(&app);
+        stream.write_all(post.as_bytes()).expect("a head");
+        stream.write_all(begin.as_bytes()).expect("a beginning");
+        stream.write_all(piece.repeat(20_000).as_bytes()).ok();
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{begin}");
+        assert!(answer.text().contains("16384 bytes"), "{}", answer.text());
+        flood(stream, piece);
+    }
+    assert_eq!(app.ask("GET", "/kv/ns/key").status, 404);
+    // As much as a client may have use for.
+    let body = format!("5;{}\r\nhello\r\n0\r\na: b\r\n\r\n", "a".repeat(8_000));
+    let mut connection = app.connect();
+    connection.send([post, &body].concat());
+    assert_eq!(connection.answer().status, 201);
+}
+
+#[test]
+fn empty_lines_before_a_request_have_a_bound() {
+    let app = TestApp::start();
+    for line in ["\r\n", "\n"] {
+        for first in ["", "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+            let (mut stream, mut connection) = connect(&app);
+            stream.write_all(first.as_bytes()).expect("a request");
+            if !first.is_empty() {
+                assert_eq!(connection.answer().text(), "pong");
+            }
+            stream.write_all(line.repeat(5_000).as_bytes()).ok();
+            let answer = connection.answer();
+            assert_eq!(answer.refusal(), (431, "invalid_request".into()));
+            flood(stream, line);
+        }
+        let mut connection = app.connect();
+        for _ in 0..3 {
+            connection.send(line.repeat(100));
+            assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): the client sends a head, and its body when it is told to.
+
+use akvs_http::{Options, Right};
+
+use crate::tokens::{options, token};
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::Connection;
+
+fn head(path: &str, length: u64, more: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n{more}\r\n"
+    )
+}
+
+fn ends_unharmed(app: &TestApp, connection: &mut Connection) {
+    // Whoever does not wait sends the body behind the refusal; it is not taken for a request.
+    connection.send("POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
+    connection.end_sending();
+    assert!(connection.try_answer("POST").is_none());
+    assert_eq!(app.ask("GET", "/kv/ns/hidden").status, 404);
+}
+
+#[test]
+fn a_body_of_many_sizes_is_asked_for_and_then_stored() {
+    let app = TestApp::start();
+    let mut connection = app.connect();
+    for length in [1, 100, 100_000, 1 << 20] {
+        connection.send(head("/kv/ns/key", length, ""));
+        assert_eq!(connection.answer().status, 100, "{length}");
+        let body = vec![b'x'; usize::try_from(length).expect("a length")];
+        connection.send(&body);
+        assert_eq!(connection.answer().status, 201, "{length}");
+        assert!(app.value("/kv/ns/key") == body);
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_in_place_of_being_asked_for() {
+    let app = TestApp::with(Options {
+        max_value_bytes: 10,
+        ..Options::default()
+    });
+    for length in [11, u64::MAX] {
+        let mut connection = app.connect();
+        connection.send(head("/kv/ns/key", length, ""));
+        // The first answer, so there was no 100.
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (413, "too_large".into()));
+        assert_eq!(answer.header("Connection"), Some("close"));
+        ends_unharmed(&app, &mut connection);
+    }
+}
+
+#[test]
+fn a_body_is_judged_by_what_is_to_be_done_with_it() {
+    let app = TestApp::with(Options {
+        max_value_bytes: 10,
+        ..Options::default()
+    });
+    for (path, length, status) in [
+        ("/import/ns", 1 << 40, 100),
+        ("/import", 1 << 40, 100),
+        ("/txn/ns", 16 << 20, 100),
+        ("/get/ns", (16 << 20) + 1, 413),
+        ("/txn/ns", (16 << 20) + 1, 413),
+        ("/kv/ns/key", 11, 413),
+    ] {
+        let mut connection = app.connect();
+        connection.send(head(path, length, ""));
+        assert_eq!(connection.answer().status, status, "{path} {length}");
+    }
+}
+
+#[test]
+fn nobody_is_asked_for_a_body_without_a_token() {
+    let secret = token("secret", &[Right::Write], &["*"]);
+    let app = TestApp::with(options(vec![secret]));
+    for path in ["/kv/ns/key", "/import/ns", "/txn/ns"] {
+        let mut connection = app.connect();
+        connection.send(head(path, 5, ""));
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (401, "unauthorized".into()), "{path}");
+        assert!(answer.header("WWW-Authenticate").is_some(), "{path}");
+        assert!(connection.is_ended(), "{path}");
+    }
+    let mut connection = app.connect();
+    connection.send(head("/kv/ns/key", 5, "Authorization: Bearer secret\r\n"));
+    assert_eq!(connection.answer().status, 100);
+    connection.send("hello");
+    assert_eq!(connection.answer().status, 201);
+}
+
+#[test]
+fn a_body_in_chunks_is_asked_for() {
+    let app = TestApp::start();
+    let mut connection = app.connect();
+    connection.send(
+        "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    assert_eq!(connection.answer().status, 100);
+    connection.send("5\r\nhello\r\n0\r\n\r\n");
+    assert_eq!(connection.answer().status, 201);
+    assert_eq!(app.value("/kv/ns/key"), b"hello");
+}
+
+#[test]
+fn a_request_that_fails_is_answered_without_its_body() {
+    let app = TestApp::start();
+    for (path, more, status) in [
+        ("/nope", "", 404),
+        ("/kv/ns/key?tll=1", "", 400),
+        ("/kv/ns/key", "If-Match: 7\r\n", 400),
+    ] {
+        let mut connection = app.connect();
+        connection.send(head(path, 1_000_000, more));
+        assert_eq!(connection.final_answer().status, status, "{path}");
+        ends_unharmed(&app, &mut connection);
+    }
+}
+
+#[test]
+fn an_expectation_that_nobody_knows_is_ignored() {
+    let app = TestApp::start();
+    let answer = app
+        .connect()
+        .ask("POST", "/kv/ns/key", "Expect: miracles\r\n", b"hello");
+    assert_eq!(answer.status, 201);
+}
+
+#[test]
+fn an_old_client_is_not_told_to_go_on() {
+    let app = TestApp::start();
+    let mut connection = app.connect();
+    connection
+        .send("POST /kv/ns/key HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(connection.answer().status, 201);
+    assert!(connection.is_ended());
+}

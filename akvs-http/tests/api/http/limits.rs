@@ -1,0 +1,271 @@
+//! The limits of a connection of HTTP/2, as its client sees them, and an end to each way of keeping the server waiting.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use akvs_http::Options;
+
+use super::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM,
+    SETTINGS, fields, frame, get,
+};
+use akvs_testing::app::TestApp;
+
+/// Long enough for a request in good order.
+const SOON: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_secs(20);
+const REFUSED_STREAM: u32 = 7;
+const CANCEL: u32 = 8;
+pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
+pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
+
+/// A frame that came.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) kind: u8,
+    stream: u32,
+    payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The code of an error, in the last four bytes of a reset, and behind the stream of a farewell.
+    pub(super) fn code(&self) -> u32 {
+        let at = if self.kind == GOAWAY { 4 } else { 0 };
+        let code = self.payload[at..at + 4].try_into();
+        u32::from_be_bytes(code.expect("a code"))
+    }
+}
+
+/// A client that keeps to no rule but that of frames.
+pub(super) struct Raw(TcpStream);
+
+impl Raw {
+    pub(super) fn connect(app: &TestApp, settings: &[u8]) -> Raw {
+        let stream = TcpStream::connect(app.address).expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        let mut raw = Raw(stream);
+        raw.send(PREFACE);
+        raw.send(&frame(SETTINGS, 0, 0, settings));
+        raw
+    }
+
+    /// Whether the other side still listens is seen when reading.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        let _ = self.0.write_all(bytes);
+    }
+
+    /// The next frame, or none where the connection has ended. A ping is answered.
+    pub(super) fn next(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).expect("a length")];
+        self.0.read_exact(&mut payload).ok()?;
+        let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        if head[3] == PING && head[4] == 0 {
+            self.send(&frame(PING, 1, 0, &payload));
+        }
+        Some(Frame {
+            kind: head[3],
+            stream,
+            payload,
+        })
+    }
+
+    /// The next frame of this kind.
+    pub(super) fn next_of(&mut self, kind: u8) -> Option<Frame> {
+        std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind)
+    }
+
+    /// The next data of a stream.
+    pub(super) fn data_of(&mut self, stream: u32) -> Vec<u8> {
+        let is_wanted = |frame: &Frame| {
+            (frame.kind, frame.stream) == (DATA, stream) && !frame.payload.is_empty()
+        };
+        let found = std::iter::from_fn(|| self.next()).find(is_wanted);
+        found.expect("data").payload
+    }
+
+    /// Waits until all that was sent is read; whether the connection is still there.
+    pub(super) fn is_read(&mut self) -> bool {
+        self.send(&frame(PING, 0, 0, b"are you?"));
+        std::iter::from_fn(|| self.next())
+            .any(|frame| frame.kind == PING && frame.payload == b"are you?")
+    }
+}
+
+fn post(stream: u32) -> Vec<u8> {
+    frame(HEADERS, END_HEADERS, stream, &fields("POST", "/kv/ns/key"))
+}
+
+pub(super) fn setting(name: u16, value: u32) -> Vec<u8> {
+    [&name.to_be_bytes()[..], &value.to_be_bytes()].concat()
+}
+
+#[test]
+fn the_settings_tell_the_limits() {
+    let app = TestApp::start();
+    let settings = Raw::connect(&app, b"").next_of(SETTINGS).expect("settings");
+    let told = |name: u16| {
+        let found = settings
+            .payload
+            .chunks(6)
+            .find(|entry| entry[..2] == name.to_be_bytes());
+        found.map(|entry| u32::from_be_bytes([entry[2], entry[3], entry[4], entry[5]]))
+    };
+    // The most streams at once, and the largest head.
+    assert_eq!((told(3), told(6)), (Some(128), Some(131_072)));
+    assert_eq!(told(INITIAL_WINDOW_SIZE), Some(256 << 10));
+}
+
+#[test]
+fn a_head_with_many_fields_is_refused_and_the_server_goes_on() {
+    let app = TestApp::start();
+    for (count, status) in [(80, "200"), (200, "431"), (25_000, "431"), (100_000, "")] {
+        let mut raw = Raw::connect(&app, b"");
+        raw.send(&frame(HEADERS, END_STREAM, 1, &fields("GET", "/ping")));
+        let all = b"\x00\x01a\x01b".repeat(count);
+        for part in all.chunks(15_000) {
+            raw.send(&frame(CONTINUATION, 0, 1, part));
+        }
+        raw.send(&frame(CONTINUATION, END_HEADERS, 1, b""));
+        let answer = raw.next_of(HEADERS);
+        let has = |text: &str| {
+            // A status that is not in the static table stands there as text, by Huffman's code or not.
+            answer.as_ref().is_some_and(|answer| match text {
+                "200" => answer.payload.first() == Some(&0x88),
+                _ => answer.payload.first() != Some(&0x88),
+            })
+        };
+        assert!(status.is_empty() || has(status), "{count}: {answer:?}");
+        assert_eq!(app.ask("GET", "/ping").text(), "pong");
+    }
+}
+
+#[test]
+fn streams_beyond_the_most_are_refused_and_the_connection_ends_when_it_goes_on() {
+    let app = TestApp::start();
+    let mut raw = Raw::connect(&app, b"");
+    for stream in 0..129 {
+        raw.send(&post(2 * stream + 1));
+    }
+    let refused = raw.next_of(RST_STREAM).expect("a refusal");
+    assert_eq!((refused.stream, refused.code()), (257, REFUSED_STREAM));
+    for stream in 129..4_000 {
+        raw.send(&post(2 * stream + 1));
+    }
+    let end = raw.next_of(GOAWAY).expect("a farewell");
+    assert_eq!(end.code(), ENHANCE_YOUR_CALM);
+    assert!(raw.next().is_none());
+    assert_eq!(app.ask("GET", "/ping").text(), "pong");
+}
+
+#[test]
+fn requests_that_are_taken_back_one_by_one_have_an_end() {
+    let app = TestApp::start();
+    let mut raw = Raw::connect(&app, b"");
+    let mut taken_back = 0;
+    loop {
+        let stream = 2 * taken_back + 1;
+        raw.send(&post(stream));
+        if !raw.is_read() {
+            break;
+        }
+        raw.send(&frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes()));
+        taken_back += 1;
+        assert!(taken_back < 1_000);
+    }
+    assert!(taken_back > 100);
+    // Who takes some back, and lets others be answered, may go on.
+    let mut raw = Raw::connect(&app, b"");
+    for round in 0..500 {
+        raw.send(&get(4 * round + 1));
+        raw.next_of(HEADERS).expect("an answer");
+        raw.send(&post(4 * round + 3));
+        assert!(raw.is_read(), "{round}");
+        raw.send(&frame(RST_STREAM, 0, 4 * round + 3, &CANCEL.to_be_bytes()));
+    }
+}
+
+#[test]
+fn a_head_has_to_be_whole_in_time() {
+    let app = TestApp::with(Options {
+        header_timeout: SOON,
+        ..Options::default()
+    });
+    for begin in [
+        frame(HEADERS, END_STREAM, 3, &fields("GET", "/ping")),
+        post(3)[..12].to_vec(),
+        b"\0".to_vec(),
+    ] {
+        let mut raw = Raw::connect(&app, b"");
+        // A request that goes on does not keep it.
+        raw.send(&frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            1,
+            &fields("GET", "/watch/ns"),
+        ));
+        raw.next_of(HEADERS).expect("an answer");
+        raw.send(&begin);
+        while let Some(frame) = raw.next() {
+            assert_ne!(frame.stream, 3, "{frame:?}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_without_requests_ends_though_it_answers_pings() {
+    let app = TestApp::with(Options {
+        keep_alive: SOON,
+        ..Options::default()
+    });
+    for asks in [false, true] {
+        let mut raw = Raw::connect(&app, b"");
+        if asks {
+            raw.send(&get(1));
+            raw.next_of(HEADERS).expect("an answer");
+        }
+        let end = raw.next_of(GOAWAY).expect("a farewell");
+        assert_eq!(end.code(), 0);
+        while raw.next().is_some() {}
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_given_up() {
+    let app = TestApp::with(Options {
+        stall_timeout: SOON,
+        keep_alive: SOON,
+        ..Options::default()
+    });
+    app.post("/kv/ns/key", vec![b'x'; 1 << 20]);
+    for path in ["/ping", "/kv/ns/key", "/kv/ns?values=true", "/export"] {
+        let mut raw = Raw::connect(&app, &setting(INITIAL_WINDOW_SIZE, 0));
+        let head = frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("GET", path));
+        raw.send(&head);
+        raw.next_of(HEADERS).expect("a head");
+        let end = raw.next_of(RST_STREAM).expect("an end");
+        assert_eq!((end.stream, end.code()), (1, CANCEL), "{path}");
+        // Then it is idle, and ends.
+        while raw.next().is_some() {}
+    }
+}
+
+#[test]
+fn a_server_that_stops_says_so() {
+    let app = TestApp::start();
+    let mut raw = Raw::connect(&app, b"");
+    raw.send(&get(1));
+    raw.next_of(HEADERS).expect("an answer");
+    let handle = app.handle().clone();
+    let stop = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(handle.stop(true));
+    });
+    let end = raw.next_of(GOAWAY).expect("a farewell");
+    assert_eq!(end.code(), 0);
+    while raw.next().is_some() {}
+    stop.join().expect("a stop");
+}

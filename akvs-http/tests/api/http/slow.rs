@@ -1,0 +1,276 @@
+//! Clients that take their time, and more of them than there is room for: each wait has an end.
+
+use std::time::Duration;
+
+use akvs_http::Options;
+
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::{Connection, request};
+
+/// More than half a second: the framework's timers read a clock that ticks so often.
+const SOON: Duration = Duration::from_millis(700);
+
+fn impatient() -> TestApp {
+    TestApp::with(Options {
+        header_timeout: SOON,
+        request_timeout: SOON,
+        keep_alive: SOON,
+        ..Options::default()
+    })
+}
+
+/// Sends these bytes again and again, never long after the last time, until the connection has something to say.
+fn trickle(connection: &mut Connection, bytes: &str) {
+    while !connection.has_something(Duration::from_millis(10)) {
+        connection.send(bytes);
+    }
+}
+
+#[test]
+fn a_client_that_says_nothing_is_cut_off() {
+    let app = impatient();
+    assert!(app.connect().is_ended());
+}
+
+#[test]
+fn a_head_has_to_be_whole_in_time() {
+    let app = impatient();
+    for begin in ["G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n"] {
+        let mut connection = app.connect();
+        connection.send(begin);
+        let answer = connection.answer();
+        assert_eq!(
+            answer.refusal(),
+            (408, "invalid_request".into()),
+            "{begin:?}"
+        );
+        assert_eq!(answer.problem()["setting"], "limits.header_timeout");
+        assert!(connection.is_ended());
+    }
+    // A byte now and then does not help.
+    let mut connection = app.connect();
+    trickle(&mut connection, "G");
+    assert_eq!(connection.answer().status, 408);
+    assert!(connection.is_ended());
+}
+
+#[test]
+fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
+    let app = TestApp::with(Options {
+        keep_alive: Duration::from_secs(3_600),
+        header_timeout: SOON,
+        ..Options::default()
+    });
+    for begin in ["G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n"] {
+        let mut connection = app.connect();
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+        connection.send(begin);
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (408, "invalid_request".into()));
+        assert_eq!(answer.problem()["setting"], "limits.header_timeout");
+        assert!(connection.is_ended(), "{begin:?}");
+    }
+    // A byte now and then does not help.
+    let mut connection = app.connect();
+    assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    trickle(&mut connection, "G");
+    assert_eq!(connection.answer().status, 408);
+    assert!(connection.is_ended());
+    // Nor does it when another request is answered meanwhile.
+    let mut connection = app.connect();
+    connection.send([&request("GET", "/ping", "", b"")[..], b"G"].concat());
+    assert_eq!(connection.answer().text(), "pong");
+    assert_eq!(connection.answer().status, 408);
+    // Who has asked may wait as long as it takes.
+    let mut watcher = app.connect();
+    watcher.send(request("GET", "/watch/ns", "", b""));
+    assert_eq!(watcher.head().map(|head| head.status), Some(200));
+    assert!(watcher.chunk().is_some());
+    assert!(!watcher.has_something(4 * SOON));
+    assert_eq!(app.post("/kv/ns/key", "v").status, 201);
+    assert!(watcher.chunk().is_some_and(|chunk| !chunk.is_empty()));
+}
+
+#[test]
+fn the_rest_of_a_body_that_nobody_wants_is_not_waited_for_without_end() {
+    let app = impatient();
+    for rest in ["", "1\r\nx\r\n"] {
+        let mut connection = app.connect();
+        connection
+            .send("POST /nope HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(connection.answer().status, 404);
+        if !rest.is_empty() {
+            trickle(&mut connection, rest);
+        }
+        assert!(connection.is_ended(), "{rest:?}");
+    }
+}
+
+#[test]
+fn a_body_has_to_be_whole_in_time() {
+    let app = impatient();
+    for path in ["/kv/ns/key", "/txn/ns"] {
+        let mut connection = app.connect();
+        connection.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{{"
+        ));
+        trickle(&mut connection, "x");
+        let answer = connection.answer();
+        assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{path}");
+        assert_eq!(answer.problem()["setting"], "limits.request_timeout");
+        assert_eq!(answer.header("Connection"), Some("close"));
+        assert!(connection.is_ended());
+    }
+    assert_eq!(app.ask("GET", "/kv/ns/key").status, 404);
+}
+
+#[test]
+fn a_body_in_chunks_has_to_be_whole_in_time() {
+    let app = impatient();
+    let mut connection = app.connect();
+    connection
+        .send("POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    trickle(&mut connection, "1\r\nx\r\n");
+    assert_eq!(
+        connection.answer().refusal(),
+        (400, "invalid_request".into())
+    );
+    assert_eq!(app.ask("GET", "/kv/ns/key").status, 404);
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let app = impatient();
+    let mut connection = app.connect();
+    for _ in 0..3 {
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    }
+    assert!(connection.is_ended());
+}
+
+#[test]
+fn a_client_of_http_2_that_stops_within_its_first_words_is_cut_off() {
+    let app = impatient();
+    for begin in ["PRI", "PRI * HTTP/2", "PRI * HTTP/2.0\r\n\r\n"] {
+        let mut connection = app.connect();
+        connection.send(begin);
+        assert!(connection.is_ended(), "{begin:?}");
+    }
+}
+
+#[test]
+fn a_client_of_http_2_that_does_not_answer_a_ping_is_cut_off() {
+    let app = impatient();
+    let mut connection = app.connect();
+    connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    assert!(connection.is_ended());
+}
+
+#[test]
+fn one_connection_too_many_waits_until_another_is_closed() {
+    // One for each of the two workers.
+    let app = TestApp::with(Options {
+        max_connections: 2,
+        ..Options::default()
+    });
+    let mut served: Vec<_> = (0..2).map(|_| app.connect()).collect();
+    for connection in &mut served {
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    }
+    let mut waiting = app.connect();
+    waiting.send("GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(!waiting.has_something(SOON));
+    for connection in &mut served {
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    }
+    drop(served.pop());
+    assert_eq!(waiting.answer().text(), "pong");
+}
+
+#[test]
+fn the_owner_gets_in_when_all_connections_are_taken() {
+    let (app, sockets) = TestApp::with_sockets(Options {
+        max_connections: 2,
+        ..Options::default()
+    });
+    let mut served: Vec<_> = (0..2).map(|_| app.connect()).collect();
+    for connection in &mut served {
+        assert_eq!(connection.ask("GET", "/ping", "", b"").text(), "pong");
+    }
+    let mut waiting = Connection::open_unix(&sockets.unix());
+    waiting.send(request("GET", "/ping", "", b""));
+    let mut owners: Vec<_> = (0..20)
+        .map(|_| Connection::open_unix(&sockets.owner()))
+        .collect();
+    for owner in &mut owners {
+        for path in ["/ping", "/readyz", "/owner/status"] {
+            assert_eq!(owner.ask("GET", path, "", b"").status, 200, "{path}");
+        }
+        let written = owner.ask("POST", "/kv/ns/key", "", b"value");
+        assert_eq!(written.status, 201);
+    }
+    assert!(!waiting.has_something(Duration::from_millis(50)));
+    drop(served);
+    assert_eq!(waiting.answer().text(), "pong");
+    // Each worker answers, the owner's too.
+    let works = async { app.handle().works().await };
+    assert!(actix_web::rt::System::new().block_on(works));
+}
+
+#[test]
+fn bodies_that_are_announced_take_no_memory_before_they_come() {
+    let app = TestApp::with(Options {
+        max_body_memory_bytes: 1 << 20,
+        ..Options::default()
+    });
+    let begin = |bytes: usize| {
+        let mut connection = app.connect();
+        let head =
+            "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16777216\r\n\r\n";
+        connection.send([head.as_bytes(), &vec![b'x'; bytes]].concat());
+        connection
+    };
+    // A byte of each: there is room for all, and for a whole body beside them.
+    let mut small: Vec<_> = (0..100).map(|_| begin(1)).collect();
+    assert_eq!(app.post("/kv/ns/whole", vec![b'x'; 200_000]).status, 201);
+    // What comes counts, and what is kept free for more.
+    let mut large: Vec<_> = (0..16).map(|_| begin(100_000)).collect();
+    let mut refused = 0;
+    while refused < 6 {
+        large.retain_mut(|connection| {
+            if !connection.has_something(Duration::from_millis(10)) {
+                return true;
+            }
+            assert_eq!(connection.answer().refusal(), (503, "overloaded".into()));
+            refused += 1;
+            false
+        });
+    }
+    // None of those was refused.
+    let soon = Duration::from_millis(1);
+    assert!(!small.iter_mut().any(|one| one.has_something(soon)));
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_given_up_on_a_unix_socket_too() {
+    let (app, sockets) = TestApp::with_sockets(Options {
+        stall_timeout: SOON,
+        ..Options::default()
+    });
+    assert_eq!(app.post("/kv/ns/key", vec![b'x'; 16 << 20]).status, 201);
+    for path in [sockets.unix(), sockets.owner()] {
+        let mut connection = Connection::open_unix(&path);
+        connection.send(request("GET", "/kv/ns/key", "", b""));
+        assert!(connection.has_something(Duration::from_secs(20)));
+        let open = || {
+            let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
+            !metrics.contains("\nakvs_http_connections 1\n")
+        };
+        let is_closed = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            !open()
+        });
+        assert!(is_closed);
+        drop(connection);
+    }
+}

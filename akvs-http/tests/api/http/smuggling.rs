@@ -1,0 +1,289 @@
+//! Bodies that look like requests (RFC 9112, section 11.2): whatever says where a body ends is read in one way or
+//! refused, and what is in a body is never run.
+
+use akvs_http::Options;
+
+use akvs_testing::app::TestApp;
+
+/// It would store something, were it taken for a request.
+const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
+
+/// The statuses of all answers to these bytes, behind which nothing comes. The hidden request was not run.
+fn statuses(app: &TestApp, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+    let bytes = bytes.as_ref();
+    let mut connection = app.connect();
+    connection.send(bytes);
+    connection.end_sending();
+    let method = if bytes.starts_with(b"HEAD") {
+        "HEAD"
+    } else {
+        "GET"
+    };
+    let statuses = std::iter::from_fn(|| connection.try_answer(method))
+        .map(|answer| answer.status)
+        .collect();
+    assert_eq!(
+        app.ask("GET", "/kv/ns/hidden").status,
+        404,
+        "it was run: {}",
+        bytes.escape_ascii()
+    );
+    statuses
+}
+
+fn request(method: &str, path: &str, fields: &str, body: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n{body}")
+}
+
+fn chunked(body: &str) -> String {
+    format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+}
+
+#[test]
+fn a_body_that_looks_like_a_request_is_a_body_on_every_method_and_path() {
+    let app = TestApp::start();
+    let length = format!("Content-Length: {}\r\n", HIDDEN.len());
+    for (method, path, status) in [
+        ("POST", "/kv/ns/key", 201),
+        ("GET", "/kv/ns/key", 200),
+        ("HEAD", "/kv/ns/key", 200),
+        ("OPTIONS", "/kv/ns/key", 204),
+        ("PUT", "/kv/ns/key", 405),
+        ("POST", "/kv/ns/key?tll=1", 400),
+        ("POST", "/kv/ns/%", 400),
+        ("DELETE", "/kv/ns/key", 200),
+        ("GET", "/kv/ns", 200),
+        ("GET", "/watch/", 404),
+        ("POST", "/txn/ns", 400),
+        ("POST", "/get/ns", 400),
+        ("GET", "/ping", 200),
+        ("POST", "/ping", 405),
+        ("POST", "/nope", 404),
+    ] {
+        let by_length = request(method, path, &length, HIDDEN);
+        assert_eq!(statuses(&app, by_length), [status], "{method} {path}");
+        let in_chunks = request(
+            method,
+            path,
+            "Transfer-Encoding: chunked\r\n",
+            &chunked(HIDDEN),
+        );
+        assert_eq!(
+            statuses(&app, in_chunks),
+            [status],
+            "{method} {path}, chunked"
+        );
+    }
+}
+
+#[test]
+fn a_body_that_is_refused_for_its_length_is_not_run() {
+    let app = TestApp::with(Options {
+        max_value_bytes: 10,
+        ..Options::default()
+    });
+    for fields in [
+        "Content-Length: 99999\r\n",
+        "Content-Length: 99999\r\nExpect: 100-continue\r\n",
+        "Content-Length: 18446744073709551615\r\n",
+        "Content-Length: 9223372036854775808\r\nExpect: 100-continue\r\n",
+    ] {
+        let sent = request("POST", "/kv/ns/key", fields, HIDDEN);
+        assert_eq!(statuses(&app, sent), [413], "{fields:?}");
+    }
+    let sent = request(
+        "POST",
+        "/kv/ns/key",
+        "Transfer-Encoding: chunked\r\n",
+        &chunked(HIDDEN),
+    );
+    assert_eq!(statuses(&app, sent), [413]);
+}
+
+#[test]
+fn the_spellings_of_a_length_that_are_taken_mean_the_same_number() {
+    let app = TestApp::start();
+    for length in [
+        "5",
+        " 5",
+        "\t5",
+        "5 ",
+        "5\t ",
+        "05",
+        "0000000000000000000000005",
+    ] {
+        let sent = request(
+            "POST",
+            "/kv/ns/key",
+            &format!("Content-Length:{length}\r\n"),
+            "hello",
+        );
+        let next = request("GET", "/kv/ns/key", "", "");
+        assert_eq!(statuses(&app, sent + &next), [201, 200], "{length:?}");
+        assert_eq!(app.value("/kv/ns/key"), b"hello");
+        app.ask("DELETE", "/kv/ns/key");
+    }
+}
+
+#[test]
+fn the_spellings_of_a_length_that_are_not_taken_end_the_connection() {
+    let app = TestApp::start();
+    for fields in [
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 0\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\ncontent-length: 0\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Content-Length: 5,\r\n",
+        "Content-Length: 5;\r\n",
+        "Content-Length: 1_0\r\n",
+        "Content-Length: 5\x0b\r\n",
+        "Content-Length: 5e0\r\n",
+        "Content-Length: \u{665}\r\n",
+        "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 18446744073709551621\r\n",
+    ] {
+        let sent = request("POST", "/kv/ns/key", fields, "hello");
+        assert_eq!(statuses(&app, sent + HIDDEN), [400], "{fields:?}");
+        assert_eq!(app.ask("GET", "/kv/ns/key").status, 404, "{fields:?}");
+    }
+}
+
+#[test]
+fn the_spellings_of_chunked_that_are_taken_mean_chunked() {
+    let app = TestApp::start();
+    for encoding in [
+        "chunked",
+        " chunked",
+        "\tchunked",
+        "chunked \t",
+        "CHUNKED",
+        "cHuNkEd",
+    ] {
+        let fields = format!("Transfer-Encoding:{encoding}\r\n");
+        let sent = request("POST", "/kv/ns/key", &fields, &chunked(HIDDEN));
+        let next = request("GET", "/kv/ns/key", "", "");
+        assert_eq!(statuses(&app, sent + &next), [201, 200], "{encoding:?}");
+        assert_eq!(app.value("/kv/ns/key"), HIDDEN.as_bytes());
+    }
+}
+
+#[test]
+fn the_spellings_of_chunked_that_are_not_taken_end_the_connection() {
+    let app = TestApp::start();
+    for fields in [
+        "Transfer-Encoding: \x0bchunked\r\n",
+        "Transfer-Encoding: \x0cchunked\r\n",
+        "Transfer-Encoding: chunked\x0b\r\n",
+        "Transfer-Encoding: \u{a0}chunked\r\n",
+        "Transfer-Encoding: chun\u{212a}ed\r\n",
+        "Transfer-Encoding: chunked;a=b\r\n",
+        "Transfer-Encoding: ,chunked\r\n",
+        "Transfer-Encoding: chunked,\r\n",
+        "Transfer-Encoding: identity, chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n",
+        "Transfer-Encoding\x0b: chunked\r\n",
+        "Transfer-Encoding\t: chunked\r\nContent-Length: 5\r\n",
+        "X: a\rTransfer-Encoding: chunked\r\n",
+    ] {
+        let sent = request("POST", "/kv/ns/key", fields, "5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(statuses(&app, sent + HIDDEN), [400], "{fields:?}");
+        assert_eq!(app.ask("GET", "/kv/ns/key").status, 404, "{fields:?}");
+    }
+}
+
+#[test]
+fn a_field_that_only_resembles_transfer_encoding_says_nothing() {
+    let app = TestApp::start();
+    let body = chunked(HIDDEN);
+    for name in [
+        "Transfer_Encoding",
+        "TransferEncoding",
+        "X-Transfer-Encoding",
+        "TE",
+    ] {
+        let fields = format!("{name}: chunked\r\nContent-Length: {}\r\n", body.len());
+        let sent = request("POST", "/kv/ns/key", &fields, &body);
+        assert_eq!(statuses(&app, sent), [201], "{name}");
+        assert_eq!(app.value("/kv/ns/key"), body.as_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn an_old_version_knows_no_chunks_and_needs_a_length() {
+    let app = TestApp::start();
+    for fields in [
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: identity\r\nContent-Length: 5\r\n",
+        "",
+    ] {
+        let head = format!("POST /kv/ns/key HTTP/1.0\r\n{fields}\r\n");
+        let sent = [&*head, "5\r\nhello\r\n0\r\n\r\n", HIDDEN].concat();
+        assert_eq!(statuses(&app, sent), [400], "{fields:?}");
+        assert_eq!(app.ask("GET", "/kv/ns/key").status, 404, "{fields:?}");
+    }
+}
+
+#[test]
+fn what_looks_like_a_request_among_the_trailers_is_not_run() {
+    let app = TestApp::start();
+    let chunks = "5\r\nhello\r\n0\r\n";
+    // Without the empty line that ends the chunks, its lines are trailers, and its body is no request.
+    let sent = request(
+        "POST",
+        "/kv/ns/key",
+        "Transfer-Encoding: chunked\r\n",
+        chunks,
+    );
+    assert_eq!(statuses(&app, sent + HIDDEN), [201]);
+    // An empty line must end in both bytes.
+    let sent = request(
+        "POST",
+        "/kv/ns/key",
+        "Transfer-Encoding: chunked\r\n",
+        chunks,
+    );
+    assert_eq!(statuses(&app, sent + "X: y\n\n" + HIDDEN), [201]);
+    let sent = request(
+        "POST",
+        "/kv/ns/key",
+        "Transfer-Encoding: chunked\r\n",
+        chunks,
+    );
+    assert_eq!(statuses(&app, sent + "\n\n" + HIDDEN), [201]);
+}
+
+#[test]
+fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
+    let app = TestApp::start();
+    for upgrade in [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
+        "connection: keep-alive\r\nconnection: upgrade\r\nupgrade: h2c, websocket\r\n",
+    ] {
+        let length = format!("{upgrade}Content-Length: {}\r\n", HIDDEN.len());
+        let chunks = format!("{upgrade}Transfer-Encoding: chunked\r\n");
+        for (method, status) in [("POST", 201), ("GET", 200), ("PUT", 405)] {
+            for (fields, body) in [(&length, HIDDEN.to_owned()), (&chunks, chunked(HIDDEN))] {
+                // The connection stays, for the next request as for the offer.
+                let first = request(method, "/kv/ns/key", fields, &body);
+                let next = request("GET", "/ping", upgrade, "");
+                assert_eq!(
+                    statuses(&app, first + &next + &request("GET", "/ping", "", "")),
+                    [status, 200, 200],
+                    "{method} {fields:?}"
+                );
+            }
+        }
+        assert_eq!(app.value("/kv/ns/key"), HIDDEN.as_bytes());
+    }
+    // Both at once are refused all the same.
+    let fields = "Upgrade: websocket\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+    let sent = request("POST", "/kv/ns/other", fields, "5\r\nhello\r\n0\r\n\r\n");
+    assert_eq!(statuses(&app, sent + HIDDEN), [400]);
+}

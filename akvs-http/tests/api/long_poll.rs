@@ -1,0 +1,312 @@
+//! Section 3, `Prefer: wait=N` with `If-None-Match`: a read that waits until there is something new.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::{Answer, Connection, request};
+
+/// Longer than anything here takes; a waiter that is not woken answers 304 after it.
+const WAIT: u64 = 15;
+
+/// A connection that has read the key, and what it read.
+fn reader(app: &TestApp, path: &str) -> (Connection, u64) {
+    let mut connection = app.connect();
+    let answer = connection.ask("GET", path, "", b"");
+    assert_eq!(answer.status, 200, "{path}");
+    (connection, answer.revision())
+}
+
+fn wait_for(known: u64, wait: impl std::fmt::Display) -> String {
+    format!("If-None-Match: \"{known}\"\r\nPrefer: wait={wait}\r\n")
+}
+
+/// A connection that waits for another revision of a key.
+fn waiter(app: &TestApp, path: &str) -> (Connection, u64) {
+    let (mut connection, known) = reader(app, path);
+    connection.send(request("GET", path, &wait_for(known, WAIT), b""));
+    (connection, known)
+}
+
+fn applied(answer: &Answer) -> Option<&str> {
+    answer.header("Preference-Applied")
+}
+
+#[test]
+fn it_is_answered_at_once_where_there_is_another_revision() {
+    let app = TestApp::start();
+    let known = app.post("/kv/ns/key", "old").revision();
+    let newest = app.post("/kv/ns/key", "new").revision();
+    let mut connection = app.connect();
+    for other in [known, 0, newest + 1] {
+        let answer = connection.ask("GET", "/kv/ns/key", &wait_for(other, 60), b"");
+        assert_eq!(answer.summary(), (200, "new"));
+        assert_eq!(answer.revision(), newest);
+        assert_eq!(applied(&answer), Some("wait=60"));
+    }
+    let answer = connection.ask("GET", "/kv/ns/missing", &wait_for(known, 60), b"");
+    assert_eq!(answer.status, 404);
+    let answer = connection.ask("GET", "/kv/never/key", &wait_for(known, 60), b"");
+    assert_eq!(answer.status, 404);
+    assert_eq!(app.namespaces(), ["ns"]);
+}
+
+#[test]
+fn it_is_304_when_nothing_has_changed_for_so_long() {
+    let app = TestApp::start();
+    app.post("/kv/ns/key?ttl=1h", "value");
+    let (mut connection, known) = reader(&app, "/kv/ns/key");
+    for (wait, least) in [("1", 1), ("\"1\"", 1), ("0", 0)] {
+        for method in ["GET", "HEAD"] {
+            let begun = Instant::now();
+            let answer = connection.ask(method, "/kv/ns/key", &wait_for(known, wait), b"");
+            assert!(begun.elapsed() >= Duration::from_secs(least), "{wait}");
+            assert_eq!(answer.status, 304, "{wait}");
+            assert_eq!(answer.revision(), known);
+            assert!(answer.header("Last-Modified").is_some());
+            assert!(answer.header("AKVS-Expires").is_some());
+            assert_eq!(applied(&answer), Some(&*format!("wait={least}")));
+            if wait != "0" {
+                break;
+            }
+        }
+    }
+    // The connection is as good as before.
+    let answer = connection.ask("GET", "/kv/ns/key", "", b"");
+    assert_eq!((answer.summary(), applied(&answer)), ((200, "value"), None));
+}
+
+#[test]
+fn every_change_of_the_key_is_answered() {
+    let app = TestApp::start();
+    let mut writer = app.connect();
+    for (method, query, body) in [
+        ("POST", "", "7"),
+        ("POST", "?op=add", "1"),
+        ("POST", "?op=append", "0"),
+        ("POST", "?op=touch&ttl=60", ""),
+    ] {
+        for round in 0..20 {
+            writer.ask("POST", "/kv/ns/key", "", round.to_string().as_bytes());
+            let (mut connection, known) = waiter(&app, "/kv/ns/key");
+            let path = format!("/kv/ns/key{query}");
+            let stored = writer.ask(method, &path, "", body.as_bytes()).revision();
+            let answer = connection.answer();
+            assert_eq!((answer.status, answer.revision()), (200, stored), "{query}");
+            assert!(stored > known);
+            assert_eq!(answer.body, app.value("/kv/ns/key"));
+            assert_eq!(applied(&answer), Some("wait=15"));
+        }
+    }
+}
+
+#[test]
+fn that_the_key_is_gone_is_answered() {
+    let (app, clock) = TestApp::with_clock();
+    let mut writer = app.connect();
+    for round in 0..20 {
+        for end in ["delete", "drop", "expire"] {
+            writer.ask("POST", "/kv/ns/key?ttl=1s", "", b"value");
+            let (mut connection, _) = waiter(&app, "/kv/ns/key");
+            match end {
+                "delete" => drop(writer.ask("DELETE", "/kv/ns/key", "", b"")),
+                "drop" => drop(writer.ask("DELETE", "/kv/ns?confirm=ns", "", b"")),
+                _ => {
+                    clock.advance(1_000);
+                    // So that the server looks at the clock.
+                    writer.ask("POST", "/kv/other/key", "", b"");
+                }
+            }
+            let answer = connection.answer();
+            assert_eq!(answer.summary(), (404, "Not Found"), "{end} {round}");
+            assert_eq!(answer.header("ETag"), None);
+            // The connection is as good as before.
+            assert_eq!(connection.ask("GET", "/ping", "", b"").status, 200);
+        }
+    }
+}
+
+#[test]
+fn other_changes_are_not_answered() {
+    let app = TestApp::start();
+    for key in ["ns/key", "ns/keys", "ns/ke", "other/key"] {
+        app.post(&format!("/kv/{key}"), "old");
+    }
+    let (mut connection, known) = waiter(&app, "/kv/ns/key");
+    let mut writer = app.connect();
+    for _ in 0..50 {
+        for path in ["/kv/ns/keys", "/kv/ns/ke", "/kv/other/key"] {
+            writer.ask("POST", path, "", b"new");
+            writer.ask("DELETE", path, "", b"");
+        }
+    }
+    writer.ask("DELETE", "/kv/other?confirm=other", "", b"");
+    // Written as it was, which makes no difference.
+    let stored = writer.ask("POST", "/kv/ns/key", "", b"old").revision();
+    let answer = connection.answer();
+    assert_eq!(
+        (answer.summary(), answer.revision()),
+        ((200, "old"), stored)
+    );
+    assert!(stored > known);
+}
+
+#[test]
+fn all_who_wait_for_one_key_are_answered() {
+    let app = TestApp::start();
+    let mut stored = app.post("/kv/ns/key", "0").revision();
+    let mut waiters: Vec<_> = (0..100).map(|_| app.connect()).collect();
+    let mut writer = app.connect();
+    for round in 1..=10 {
+        let request = request("GET", "/kv/ns/key", &wait_for(stored, WAIT), b"");
+        for (number, waiter) in waiters.iter_mut().enumerate() {
+            waiter.send(&request);
+            // Before some of them wait, and after others do.
+            if number == 10 * round - 5 {
+                let value = round.to_string();
+                stored = writer
+                    .ask("POST", "/kv/ns/key", "", value.as_bytes())
+                    .revision();
+            }
+        }
+        for waiter in &mut waiters {
+            let answer = waiter.answer();
+            assert_eq!(answer.summary(), (200, &*round.to_string()));
+            assert_eq!(answer.revision(), stored);
+        }
+    }
+}
+
+#[test]
+fn no_change_is_missed_between_reading_and_waiting() {
+    let app = TestApp::start();
+    let (mut waiter, mut writer) = (app.connect(), app.connect());
+    let mut known = writer.ask("POST", "/kv/ns/key", "", b"").revision();
+    for _ in 0..500 {
+        waiter.send(request("GET", "/kv/ns/key", &wait_for(known, WAIT), b""));
+        let stored = writer.ask("POST", "/kv/ns/key", "", b"").revision();
+        let answer = waiter.answer();
+        assert_eq!((answer.status, answer.revision()), (200, stored));
+        known = stored;
+    }
+}
+
+#[test]
+fn nobody_waits_longer_than_a_minute() {
+    let app = TestApp::start();
+    let known = app.post("/kv/ns/key", "").revision();
+    for (wait, told) in [
+        ("60", "wait=60"),
+        ("61", "wait=60"),
+        ("18446744073709551615", "wait=60"),
+    ] {
+        let mut connection = app.connect();
+        let answer = connection.ask("GET", "/kv/ns/key", &wait_for(known + 1, wait), b"");
+        assert_eq!(
+            (answer.status, applied(&answer)),
+            (200, Some(told)),
+            "{wait}"
+        );
+    }
+}
+
+#[test]
+fn a_preference_that_cannot_be_read_is_as_good_as_none() {
+    let app = TestApp::start();
+    let (mut connection, known) = {
+        app.post("/kv/ns/key", "");
+        reader(&app, "/kv/ns/key")
+    };
+    for prefer in [
+        "wait",
+        "wait=",
+        "wait=x",
+        "wait=-1",
+        "wait=1.5",
+        "wait=18446744073709551616",
+        "waits=5",
+        "respond-async",
+        "",
+        "=5",
+        ",;,",
+        "wait=\u{fc}",
+        "handling=lenient; wait=5",
+    ] {
+        let headers = format!("If-None-Match: \"{known}\"\r\nPrefer: {prefer}\r\n");
+        let begun = Instant::now();
+        let answer = connection.ask("GET", "/kv/ns/key", &headers, b"");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{prefer}");
+        assert_eq!((answer.status, applied(&answer)), (304, None), "{prefer}");
+    }
+    for prefer in [
+        "respond-async, wait=0",
+        "WAIT=0",
+        "wait = 0",
+        "wait=0; foo=bar",
+        "respond-async\r\nPrefer: wait=0",
+        "wait=0, wait=30",
+    ] {
+        let headers = format!("If-None-Match: \"{known}\"\r\nPrefer: {prefer}\r\n");
+        let answer = connection.ask("GET", "/kv/ns/key", &headers, b"");
+        assert_eq!(
+            (answer.status, applied(&answer)),
+            (304, Some("wait=0")),
+            "{prefer}"
+        );
+    }
+}
+
+#[test]
+fn who_does_not_say_what_it_has_does_not_wait() {
+    let app = TestApp::start();
+    app.post("/kv/ns/key", "value");
+    let mut connection = app.connect();
+    let begun = Instant::now();
+    let answer = connection.ask("GET", "/kv/ns/key", "Prefer: wait=30\r\n", b"");
+    assert_eq!((answer.summary(), applied(&answer)), ((200, "value"), None));
+    // It is no read, so that nobody waits.
+    let answer = connection.ask("POST", "/kv/ns/key", "Prefer: wait=30\r\n", b"");
+    assert_eq!((answer.status, applied(&answer)), (201, None));
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_is_refused_at_once() {
+    let app = TestApp::start();
+    app.post("/kv/ns/key", "value");
+    let headers = "If-None-Match: seven\r\nPrefer: wait=30\r\n";
+    let answer = app.connect().ask("GET", "/kv/ns/key", headers, b"");
+    assert_eq!(answer.refusal(), (400, "invalid_request".into()));
+}
+
+#[test]
+fn head_waits_too() {
+    let app = TestApp::start();
+    app.post("/kv/ns/key", "value");
+    let (mut connection, known) = reader(&app, "/kv/ns/key");
+    connection.send(request("HEAD", "/kv/ns/key", &wait_for(known, WAIT), b""));
+    let stored = app.post("/kv/ns/key", "newer").revision();
+    let answer = connection.answer_to("HEAD");
+    assert_eq!((answer.status, answer.revision()), (200, stored));
+    assert_eq!(answer.header("Content-Length"), Some("5"));
+    assert_eq!(connection.ask("GET", "/kv/ns/key", "", b"").text(), "newer");
+}
+
+#[test]
+fn a_stop_answers_all_who_wait() {
+    let app = TestApp::start();
+    app.post("/kv/ns/key", "value");
+    let begun = Instant::now();
+    let mut waiters: Vec<_> = (0..20).map(|_| waiter(&app, "/kv/ns/key")).collect();
+    app.end_watches();
+    for (waiter, known) in &mut waiters {
+        let answer = waiter.answer();
+        // Who came too late to wait is told to come back.
+        match answer.status {
+            304 => assert_eq!(answer.revision(), *known),
+            other => assert_eq!(answer.refusal(), (503, "closing".into()), "{other}"),
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(WAIT - 5));
+}

@@ -1,0 +1,136 @@
+//! Query parameters: those that the server knows, and those that it says it knows.
+
+use std::collections::BTreeSet;
+
+use super::{Operation, document, filled, operations};
+use akvs_testing::app::TestApp;
+
+/// Where queries are read. Whatever stands there in quotes may be the name of a parameter.
+const READERS: [&str; 3] = [
+    include_str!("../../../src/request/query.rs"),
+    include_str!("../../../src/request/query/list.rs"),
+    include_str!("../../../src/request/query/watch.rs"),
+];
+/// It is not among them.
+const UNKNOWN: &str = "tll";
+
+fn described(operation: &Operation<'_>) -> BTreeSet<String> {
+    let parameters = operation.said["parameters"].as_array();
+    let of_query = parameters
+        .into_iter()
+        .flatten()
+        .filter(|parameter| parameter["in"] == "query");
+    let names = of_query.map(|parameter| parameter["name"].as_str().expect("a name").to_owned());
+    names.collect()
+}
+
+fn words() -> BTreeSet<String> {
+    let quoted = READERS.iter().flat_map(|source| source.split('"'));
+    let is_name = |word: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        !word.is_empty() && word.bytes().all(is_plain)
+    };
+    let mut words: BTreeSet<String> = quoted.filter(is_name).map(str::to_owned).collect();
+    words.insert(UNKNOWN.to_owned());
+    words
+}
+
+/// Whether the server refuses the parameter because it knows none of this name.
+fn is_unknown(app: &TestApp, operation: &Operation<'_>, name: &str) -> bool {
+    let target = format!("{}?{name}=", operation.example());
+    // What would be streamed is refused in any case.
+    let headers = "Last-Event-ID: none\r\n";
+    let mut connection = app.connect();
+    connection.send(akvs_testing::raw::request(
+        &operation.method,
+        &target,
+        headers,
+        b"",
+    ));
+    if connection.head().is_none_or(|head| head.status != 400) {
+        return false;
+    }
+    let answer = app.connect().ask(&operation.method, &target, headers, b"");
+    answer.problem()["detail"] == format!("the query parameter {name:?} is not known")
+}
+
+#[test]
+fn the_parameters_that_are_described_are_those_that_are_known() {
+    let app = filled();
+    let document = document(&app);
+    let mut candidates = words();
+    candidates.extend(operations(&document).iter().flat_map(described));
+    assert!(candidates.len() > 30, "{candidates:?}");
+    let mut strict = 0;
+    for operation in &operations(&document) {
+        let said = described(operation);
+        let shown = format!("{} {}", operation.method, operation.path);
+        if !is_unknown(&app, operation, UNKNOWN) {
+            assert_eq!(said, BTreeSet::new(), "{shown} takes anything");
+            continue;
+        }
+        strict += 1;
+        let is_known = |name: &&String| !is_unknown(&app, operation, name);
+        let known: BTreeSet<String> = candidates.iter().filter(is_known).cloned().collect();
+        assert_eq!(said, known, "{shown}");
+    }
+    assert!(
+        strict > 10,
+        "{strict} operations refuse what they do not know"
+    );
+}
+
+#[test]
+fn head_takes_what_get_takes() {
+    let app = filled();
+    let document = document(&app);
+    let status = |method: &str, target: &str| {
+        let mut connection = app.connect();
+        // What would be streamed is refused in any case.
+        let headers = "Last-Event-ID: none\r\n";
+        connection.send(akvs_testing::raw::request(method, target, headers, b""));
+        connection.head().expect("an answer").status
+    };
+    for operation in &operations(&document) {
+        if operation.method != "GET" {
+            continue;
+        }
+        let mut names = described(operation);
+        names.insert(UNKNOWN.to_owned());
+        for name in names {
+            let target = format!("{}?{name}=", operation.example());
+            assert_eq!(status("HEAD", &target), status("GET", &target), "{target}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_taken_up_to_their_bounds() {
+    let app = filled();
+    let document = document(&app);
+    let mut count = 0;
+    for operation in operations(&document)
+        .iter()
+        .filter(|one| one.method == "GET")
+    {
+        let parameters = operation.said["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        for parameter in parameters.filter(|one| one["in"] == "query") {
+            let (Some(least), Some(most)) = (
+                parameter["schema"]["minimum"].as_i64(),
+                parameter["schema"]["maximum"].as_i64(),
+            ) else {
+                continue;
+            };
+            count += 1;
+            let name = parameter["name"].as_str().expect("a name");
+            for (number, status) in [(least - 1, 400), (least, 200), (most, 200), (most + 1, 400)] {
+                let target = format!("{}?{name}={number}", operation.example());
+                assert_eq!(app.ask("GET", &target).status, status, "{target}");
+            }
+        }
+    }
+    assert_eq!(count, 2);
+}

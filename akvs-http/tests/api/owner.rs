@@ -1,0 +1,285 @@
+//! The owner's socket: no token is needed there, and `/owner/` is nowhere else.
+
+mod operator;
+mod parts;
+
+use akvs_http::{Options, Right, Tokens};
+use serde_json::Value;
+
+use self::operator::{Recorder, with};
+use crate::tokens::{ask, options, token};
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::{Connection, request};
+
+/// All paths there, each with the methods that it takes.
+const ROUTES: [(&str, &str); 5] = [
+    ("/owner/status", "GET, HEAD, OPTIONS"),
+    ("/owner/log", "GET, HEAD, PUT, OPTIONS"),
+    ("/owner/stop", "POST, OPTIONS"),
+    ("/owner/backup", "GET, OPTIONS"),
+    ("/owner/verify", "POST, OPTIONS"),
+];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"];
+
+#[test]
+fn no_token_is_needed_where_all_others_need_one() {
+    let (app, sockets) = TestApp::with_sockets(options(vec![token("r", &[Right::Read], &["n"])]));
+    let mut owner = Connection::open_unix(&sockets.owner());
+    for header in [
+        "",
+        "Authorization: Bearer wrong\r\n",
+        "Authorization: no\r\n",
+    ] {
+        assert_eq!(owner.ask("POST", "/kv/other/k", header, b"v").status, 201);
+        assert_eq!(owner.ask("GET", "/kv/other/k", header, b"").status, 200);
+        assert_eq!(owner.ask("GET", "/metrics", header, b"").status, 200);
+        for way in [app.connect(), Connection::open_unix(&sockets.unix())] {
+            let mut way = way;
+            assert_eq!(way.ask("GET", "/kv/other/k", header, b"").status, 401);
+        }
+    }
+    // Before a large body too.
+    owner.send(
+        "POST /kv/n/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+    );
+    assert_eq!(owner.answer().status, 100);
+    owner.send("v");
+    assert_eq!(owner.answer().status, 201);
+}
+
+#[test]
+fn what_the_owner_watches_goes_on_when_tokens_change_or_come() {
+    for before in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
+        let (app, sockets) = TestApp::with_sockets(options(before));
+        let mut owner = Connection::open_unix(&sockets.owner());
+        let mut watcher = Connection::open_unix(&sockets.owner());
+        watcher.send(request("GET", "/watch/n?since=0", "", b""));
+        assert_eq!(watcher.head().expect("a head").status, 200);
+        for round in 0..3 {
+            let tokens = vec![token(&"x".repeat(round + 2), &[Right::Read], &["n"])];
+            app.handle()
+                .replace_tokens(Tokens::new(tokens).expect("tokens"));
+            let path = format!("/kv/n/told-{round}");
+            assert_eq!(owner.ask("POST", &path, "", b"v").status, 201);
+            let mut told = String::new();
+            while !told.contains(&format!("told-{round}")) {
+                let chunk = watcher.chunk().expect("a watch that goes on");
+                assert!(!chunk.is_empty(), "it ended: {told}");
+                told += std::str::from_utf8(&chunk).expect("text");
+            }
+        }
+    }
+}
+
+#[test]
+fn its_paths_are_nowhere_else_whatever_the_token() {
+    let recorder = Recorder::new();
+    let (app, sockets) = TestApp::with_sockets(Options {
+        operator: Some(recorder.clone()),
+        ..options(vec![token("admin", &[Right::Admin], &["*"])])
+    });
+    for (path, _) in ROUTES {
+        for method in METHODS {
+            let admin = "Authorization: Bearer admin\r\n";
+            let mut unix = Connection::open_unix(&sockets.unix());
+            let over_unix = unix.ask(method, path, admin, b"").status;
+            let over_tcp = ask(&app, "admin", method, path, "").status;
+            assert_eq!((over_unix, over_tcp), (404, 404), "{method} {path}");
+        }
+    }
+    assert_eq!(recorder.asked(), [""; 0]);
+}
+
+#[test]
+fn each_path_has_its_methods_and_says_them() {
+    let (_app, sockets, _recorder) = with(Recorder::new());
+    for (path, allow) in ROUTES {
+        let mut owner = Connection::open_unix(&sockets.owner());
+        let options = owner.ask("OPTIONS", path, "", b"");
+        assert_eq!(
+            (options.status, options.header("Allow")),
+            (204, Some(allow))
+        );
+        let mut allowed = allow.split(", ");
+        for method in METHODS {
+            if allowed.clone().any(|allowed| allowed == method) {
+                continue;
+            }
+            let answer = owner.ask(method, path, "", b"");
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_eq!(answer.header("Allow"), Some(allow), "{method} {path}");
+        }
+        if allowed.any(|allowed| allowed == "HEAD") {
+            let head = owner.ask("HEAD", path, "", b"");
+            assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+            let length = owner.ask("GET", path, "", b"").body.len().to_string();
+            assert!(head.header("Content-Length").is_some(), "{path}: {length}");
+        }
+    }
+    for path in [
+        "/owner",
+        "/owner/",
+        "/owner/status/",
+        "/owner/none",
+        "/Owner/status",
+    ] {
+        let mut owner = Connection::open_unix(&sockets.owner());
+        assert_eq!(owner.ask("GET", path, "", b"").status, 404, "{path}");
+    }
+}
+
+#[test]
+fn what_is_asked_in_a_wrong_way_does_nothing() {
+    let (_app, sockets, recorder) = with(Recorder::new());
+    let mut owner = Connection::open_unix(&sockets.owner());
+    for method in ["OPTIONS", "GET", "HEAD", "PUT", "DELETE"] {
+        owner.ask(method, "/owner/stop", "", b"");
+        owner.ask("OPTIONS", "/owner/log", "", b"off");
+        owner.ask("HEAD", "/owner/backup", "", b"");
+        owner.ask("HEAD", "/owner/verify", "", b"");
+    }
+    assert_eq!(recorder.asked(), [""; 0]);
+}
+
+#[test]
+fn the_status_tells_what_there_is() {
+    let (app, sockets, _recorder) = with(Recorder::new());
+    let mut owner = Connection::open_unix(&sockets.owner());
+    let mut status = || -> Value {
+        let answer = owner.ask("GET", "/owner/status", "", b"");
+        assert_eq!(answer.header("Content-Type"), Some("application/json"));
+        serde_json::from_slice(&answer.body).expect("JSON")
+    };
+    let before = status();
+    assert_eq!(before["ready"], true);
+    assert_eq!(before["pid"], std::process::id());
+    assert_eq!(
+        (&before["namespaces"], &before["keys"]),
+        (&0.into(), &0.into())
+    );
+    assert_eq!(
+        (&before["connections"], &before["watchers"]),
+        (&1.into(), &0.into())
+    );
+    for key in ["version", "commit", "engine"] {
+        assert!(before[key].is_string(), "{before}");
+    }
+
+    for key in 0..5 {
+        assert_eq!(app.post(&format!("/kv/a/{key}"), "value").status, 201);
+    }
+    assert_eq!(app.post("/kv/b/k", "").status, 201);
+    let mut watcher = app.connect();
+    watcher.send(request("GET", "/watch/a?since=0", "", b""));
+    assert_eq!(watcher.head().expect("a head").status, 200);
+    // Numbers of what is stored may lag; those of connections fall once the other side has seen the end.
+    let mut after = status();
+    while after["keys"] != 6 || after["connections"] != 2 {
+        after = status();
+    }
+    assert_eq!(
+        (&after["namespaces"], &after["watchers"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(after["bytes"], 5 * ("0".len() + "value".len()) + "k".len());
+    let number = |status: &Value, key: &str| status[key].as_u64().expect("a number");
+    assert!(number(&after, "requests") >= number(&before, "requests") + 6);
+    assert!(number(&after, "elapsed_us") > number(&before, "elapsed_us"));
+    assert!(number(&after, "uptime_ms") >= number(&before, "uptime_ms"));
+
+    app.handle().drain();
+    assert_eq!(status()["ready"], false);
+}
+
+#[test]
+fn the_log_is_told_and_changed() {
+    let (_app, sockets, recorder) = with(Recorder::new());
+    let mut owner = Connection::open_unix(&sockets.owner());
+    assert_eq!(
+        owner.ask("GET", "/owner/log", "", b"").summary(),
+        (200, "info")
+    );
+    let changed = owner.ask("PUT", "/owner/log", "", b" debug,akvs=trace\n");
+    assert_eq!(changed.summary(), (200, "debug,akvs=trace"));
+    let told = owner.ask("GET", "/owner/log", "", b"");
+    assert_eq!(told.summary(), (200, "debug,akvs=trace"));
+
+    let refused = owner.ask("PUT", "/owner/log", "", b"bad");
+    assert_eq!(refused.refusal(), (400, "invalid_request".into()));
+    assert_eq!(refused.problem()["detail"], "bad is no filter");
+    let refused = owner.ask("PUT", "/owner/log", "", b"info\xff");
+    assert_eq!(refused.refusal(), (400, "invalid_request".into()));
+    let longest = vec![b' '; 8 << 10];
+    assert_eq!(owner.ask("PUT", "/owner/log", "", &longest).status, 200);
+    let refused = owner.ask("PUT", "/owner/log", "", &vec![b' '; (8 << 10) + 1]);
+    assert_eq!(refused.refusal(), (413, "too_large".into()));
+    assert_eq!(
+        recorder.asked(),
+        ["log debug,akvs=trace", "log bad", "log "]
+    );
+}
+
+#[test]
+fn a_stop_is_accepted_and_told_once() {
+    let (app, sockets, recorder) = with(Recorder::new());
+    let mut owner = Connection::open_unix(&sockets.owner());
+    let answer = owner.ask("POST", "/owner/stop", "", b"");
+    assert_eq!(answer.summary(), (202, "stopping"));
+    assert_eq!(recorder.asked(), ["stop"]);
+    // It is the operator who ends the server.
+    assert_eq!(app.ask("GET", "/ping").status, 200);
+}
+
+#[test]
+fn another_sites_page_asks_for_nothing_there() {
+    for tokens in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
+        let recorder = Recorder::new();
+        let (_app, sockets) = TestApp::with_sockets(Options {
+            operator: Some(recorder.clone()),
+            ..options(tokens)
+        });
+        let mut owner = Connection::open_unix(&sockets.owner());
+        for foreign in [
+            "Origin: http://elsewhere.example\r\n",
+            "Origin: null\r\n",
+            "Sec-Fetch-Site: cross-site\r\n",
+        ] {
+            for (method, path) in [
+                ("POST", "/owner/stop"),
+                ("PUT", "/owner/log"),
+                ("POST", "/owner/verify"),
+                ("POST", "/kv/n/k"),
+                ("DELETE", "/kv/n?confirm=n"),
+            ] {
+                let answer = owner.ask(method, path, foreign, b"off");
+                assert_eq!(
+                    answer.refusal(),
+                    (403, "forbidden".into()),
+                    "{method} {path}"
+                );
+            }
+        }
+        assert_eq!(recorder.asked(), [""; 0]);
+        // A page of one's own may, and a program that says where it is.
+        let own = "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n";
+        assert_eq!(owner.ask("POST", "/kv/n/k", own, b"v").status, 201);
+        assert_eq!(owner.ask("POST", "/owner/stop", own, b"").status, 202);
+    }
+}
+
+#[test]
+fn without_an_operator_there_is_only_the_status() {
+    let (_app, sockets) = TestApp::with_sockets(Options::default());
+    for (method, path, status) in [
+        ("GET", "/owner/status", 200),
+        ("GET", "/owner/log", 404),
+        ("PUT", "/owner/log", 404),
+        ("POST", "/owner/stop", 404),
+        ("GET", "/owner/backup", 404),
+        ("POST", "/owner/verify", 404),
+    ] {
+        let mut owner = Connection::open_unix(&sockets.owner());
+        let answer = owner.ask(method, path, "", b"off");
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+}

@@ -1,0 +1,114 @@
+//! Section 1 and 9: who gets the short texts, and who gets problem documents.
+
+use akvs_testing::app::TestApp;
+
+/// What a client may list, and whether it wants a problem document in place of the texts.
+const ACCEPTS: [(&str, bool); 9] = [
+    ("", false),
+    ("Accept: */*\r\n", false),
+    ("Accept: text/plain\r\n", false),
+    ("Accept: text/html,*/*;q=0.8\r\n", false),
+    ("Accept: application/problem+json\r\n", true),
+    ("Accept: application/json\r\n", true),
+    ("Accept: application/problem+json, */*\r\n", true),
+    ("Accept: text/html, application/json;q=0.5\r\n", true),
+    ("Accept: text/html\r\nAccept: Application/JSON\r\n", true),
+];
+
+#[test]
+fn the_two_texts_give_way_to_problem_documents_for_who_lists_them() {
+    let app = TestApp::start();
+    for (accept, wants) in ACCEPTS {
+        for (method, path, status, text, code) in [
+            ("GET", "/kv/foo/bar", 404, "Not Found", "not_found"),
+            ("GET", "/nope", 404, "Not Found", "not_found"),
+            (
+                "PUT",
+                "/kv/foo/bar",
+                405,
+                "Method Not Allowed",
+                "method_not_allowed",
+            ),
+        ] {
+            let answer = app.connect().ask(method, path, accept, b"");
+            if wants {
+                assert_eq!(
+                    answer.refusal(),
+                    (status, code.into()),
+                    "{accept}{method} {path}"
+                );
+            } else {
+                assert_eq!(answer.summary(), (status, text), "{accept}{method} {path}");
+            }
+            assert_eq!(answer.header("Allow").is_some(), status == 405);
+        }
+    }
+}
+
+#[test]
+fn all_other_errors_are_problem_documents_always() {
+    let app = TestApp::start();
+    for (accept, _) in ACCEPTS {
+        for (method, path) in [
+            ("GET", "/kv/foo/%"),
+            ("POST", "/kv/foo/bar?tll=60"),
+            ("POST", "/kv/%00/bar"),
+            ("DELETE", "/kv/foo/%zz"),
+        ] {
+            let answer = app.connect().ask(method, path, accept, b"");
+            assert_eq!(answer.status, 400, "{accept}{method} {path}");
+            answer.problem();
+        }
+    }
+}
+
+#[test]
+fn a_path_with_more_segments_says_how_a_slash_is_written() {
+    let app = TestApp::start();
+    let accept = "Accept: application/problem+json\r\n";
+    for path in ["/kv/a/b/c", "/kv/a/b/c/d", "/kv/a/b/c/"] {
+        for method in ["GET", "POST", "DELETE"] {
+            let answer = app.connect().ask(method, path, accept, b"");
+            assert_eq!(
+                answer.refusal(),
+                (404, "not_found".into()),
+                "{method} {path}"
+            );
+            let problem = answer.problem();
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.contains("%2F"), "{method} {path}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_parameter_is_named() {
+    let app = TestApp::start();
+    for (method, query, name) in [
+        ("POST", "tll=60", "tll"),
+        ("POST", "x", "x"),
+        ("POST", "op=frobnicate", "op"),
+        ("DELETE", "confirm=foo", "confirm"),
+    ] {
+        let answer = app.ask(method, &format!("/kv/foo/bar?{query}"));
+        assert_eq!(
+            answer.refusal(),
+            (400, "invalid_request".into()),
+            "{method} {query}"
+        );
+        let problem = answer.problem();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(name), "{method} {query}: {detail}");
+        assert_eq!(problem["parameter"], name, "{method} {query}");
+    }
+    assert_eq!(app.namespaces(), [""; 0], "a typo made a permanent key");
+}
+
+#[test]
+fn a_refused_parameter_leaves_the_value() {
+    let app = TestApp::start();
+    app.post("/kv/foo/bar", "kept");
+    assert_eq!(app.post("/kv/foo/bar?tll=60", "new").status, 400);
+    assert_eq!(app.ask("DELETE", "/kv/foo/bar?force=1").status, 400);
+    assert_eq!(app.value("/kv/foo/bar"), b"kept");
+}

@@ -1,0 +1,195 @@
+//! What a right does not cover is not told: a token gets the same answers from two servers that differ only in what it
+//! may not read.
+
+use akvs_http::Right;
+use serde_json::Value;
+
+use super::matrix::{ROWS, tokens};
+use super::{ask_with, options, token};
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::Answer;
+
+/// A server on which these were stored, one after the other, as settings where there is no key.
+fn stored(writes: &[(&str, &str)]) -> TestApp {
+    let app = TestApp::with(options(tokens()));
+    for (path, value) in writes {
+        let said = ask_with(&app, "admin-all", "POST", path, "", value);
+        assert_eq!(said.status, 201, "{path}: {said:?}");
+    }
+    app
+}
+
+/// What can be told of an answer, but for the time and the server itself.
+fn told(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    let mut fields = answer.fields();
+    fields.retain(|(name, _)| name != "date");
+    fields.sort();
+    (answer.status, fields, answer.text().to_owned())
+}
+
+/// Each request of the matrix, asked by this token of two servers that differ in what it may not read.
+fn same_answers(
+    secret: &str,
+    one: &[(&str, &str)],
+    other: &[(&str, &str)],
+    is_asked: impl Fn(&str) -> bool,
+) {
+    let mut count = 0;
+    let mut servers = (stored(one), stored(other));
+    for &(method, template, path, fields, body, ..) in ROWS {
+        if !is_asked(template) {
+            continue;
+        }
+        count += 1;
+        let ask = |app: &TestApp| {
+            let (status, mut found, text) =
+                told(&ask_with(app, secret, method, path, fields, body));
+            // A deadline that the request chose depends on when it was asked.
+            found.retain(|(name, _)| !(path.ends_with("ttl=90") && name == "akvs-expires"));
+            (status, found, text)
+        };
+        let (answer, same) = (ask(&servers.0), ask(&servers.1));
+        assert_eq!(answer, same, "{method} {path} {fields}{body} by {secret}");
+        // What was changed is not to be taken for what was there.
+        if answer.0 < 300 && !matches!(method, "GET" | "HEAD") {
+            servers = (stored(one), stored(other));
+        }
+    }
+    assert!(count > 1, "{count}");
+}
+
+#[test]
+fn a_token_that_may_only_write_is_not_told_what_is_there() {
+    let one = [
+        ("/kv/n/in%2Fk?ttl=9000", "41"),
+        ("/kv/n/out", "some text"),
+        ("/kv/n/in%2Fd", "more of it"),
+    ];
+    // Not even the namespace is there.
+    let other = [("/kv/z/a", "1"), ("/kv/z/b", "2"), ("/kv/y/c", "3")];
+    // What is not about the data differs by itself.
+    let is_asked = |template: &str| !matches!(template, "/metrics");
+    same_answers("write-all", &one, &other, is_asked);
+}
+
+#[test]
+fn a_token_is_not_told_of_keys_that_it_does_not_reach() {
+    let one = [
+        ("/kv/n/in%2Fk", "41"),
+        ("/kv/n/out", "some text"),
+        ("/kv/n/out2", "more of it"),
+    ];
+    let other = [("/kv/n/in%2Fk", "41"), ("/kv/z/b", "2"), ("/kv/z/b", "3")];
+    let is_asked = |template: &str| {
+        // Dates of what is stored differ in these.
+        matches!(
+            template,
+            "/kv" | "/metrics" | "/txn/{namespace}" | "/export/{namespace}" | "/import/{namespace}"
+        )
+    };
+    same_answers("admin-prefix", &one, &other, is_asked);
+}
+
+#[test]
+fn a_token_is_not_told_of_namespaces_that_it_does_not_reach() {
+    let one = [
+        ("/kv/z/a", "41"),
+        ("/kv/z/b", "some text"),
+        ("/kv/y/c", "4"),
+    ];
+    let other = [("/kv/x/a", "1"), ("/kv/x/a", "2"), ("/kv/x/a", "3")];
+    let is_asked = |template: &str| matches!(template, "/kv" | "/metrics" | "/export" | "/import");
+    same_answers("admin-other", &one, &other, is_asked);
+    same_answers("admin-prefix", &one, &other, is_asked);
+}
+
+#[test]
+fn what_a_namespace_holds_as_a_whole_is_told_to_those_who_read_all_of_it() {
+    let app = stored(&[("/kv/n/in%2Fk", "41"), ("/kv/n/out", "1")]);
+    let items = |secret: &str| {
+        let answer = ask_with(&app, secret, "GET", "/kv", "", "");
+        let page: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        page["namespaces"].clone()
+    };
+    assert_eq!(items("read-glob")[0]["keys"], 2);
+    assert_eq!(items("read-prefix"), serde_json::json!([{"name": "n"}]));
+    assert_eq!(items("read-other"), serde_json::json!([]));
+}
+
+/// A server whose namespace `n` may hold no more.
+fn full() -> TestApp {
+    let app = TestApp::with(options(tokens()));
+    let settings = r#"{"max_keys":1}"#;
+    assert_eq!(
+        ask_with(&app, "admin-all", "PUT", "/kv/n", "", settings).status,
+        201
+    );
+    assert_eq!(
+        ask_with(&app, "admin-all", "POST", "/kv/n/in%2Fk", "", "v").status,
+        201
+    );
+    app
+}
+
+#[test]
+fn a_full_namespace_does_not_say_how_much_it_holds() {
+    let app = full();
+    let line =
+        "{\"akvs\":1,\"namespace\":\"n\",\"revision\":1}\n{\"key\":\"in/new\",\"value\":\"v\"}\n";
+    for (secret, is_told) in [
+        ("write-all", false),
+        ("write-glob", false),
+        ("both-prefix", false),
+        ("admin-prefix", false),
+        ("both-glob", true),
+        ("admin-all", true),
+    ] {
+        let post = ask_with(&app, secret, "POST", "/kv/n/in%2Fnew", "", "v");
+        let ops = r#"{"ops":[{"op":"set","key":"in/new","value":"v"}]}"#;
+        let txn = ask_with(&app, secret, "POST", "/txn/n", "", ops);
+        for answer in [&post, &txn] {
+            assert_eq!(answer.refusal(), (507, "quota_exceeded".into()), "{secret}");
+            let problem = answer.problem();
+            assert_eq!(
+                problem.contains_key("limit"),
+                is_told,
+                "{secret}: {answer:?}"
+            );
+            assert_eq!(problem["detail"].as_str().unwrap().contains('1'), is_told);
+        }
+        let import = ask_with(&app, secret, "POST", "/import/n", "", line);
+        if import.status != 403 {
+            let problem = import.problem();
+            let detail = problem["errors"][0]["detail"].as_str().expect("an error");
+            assert_eq!(detail.contains('1'), is_told, "{secret}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn a_client_with_a_token_that_may_only_write_works() {
+    let app = TestApp::with(options(vec![token("secret", &[Right::Write], &["*"])]));
+    akvs_testing::app::block_on(async {
+        let client = akvs_client::Client::builder().token("secret");
+        let client = client.base_url(app.url()).build().expect("a client");
+        let namespace = client.namespace("n").expect("a namespace");
+        for _ in 0..2 {
+            let written = namespace.set("k", &41).await.expect("stored");
+            assert!(written.write_only && !written.existed && written.revision.is_some());
+        }
+        let removed = namespace.del("k").written().await.expect("removed");
+        assert!(removed.write_only && removed.revision.is_none());
+        let done = namespace
+            .txn()
+            .set("a", &1)
+            .delete("b")
+            .commit()
+            .await
+            .expect("done");
+        assert!(done.results.iter().all(|result| result.write_only));
+        assert_eq!(done.results[1].revision, None);
+        let refused = namespace.add("k", 0).await.unwrap_err();
+        assert_eq!(refused.code(), Some(akvs_client::Code::Forbidden));
+        assert!(refused.to_string().contains("op=add"), "{refused}");
+    });
+}

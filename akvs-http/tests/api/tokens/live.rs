@@ -1,0 +1,223 @@
+//! Tokens that change while the server runs, and those that end.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use akvs_http::{Options, Right, Token, Tokens};
+
+use super::{ask, options, token};
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::{Connection, request};
+
+fn read(secret: &str) -> Token {
+    token(secret, &[Right::Read], &["*"])
+}
+
+fn replace(app: &TestApp, tokens: Vec<Token>) {
+    app.handle()
+        .replace_tokens(Tokens::new(tokens).expect("tokens"));
+}
+
+#[test]
+fn other_tokens_hold_at_once_and_on_connections_that_there_are() {
+    let app = TestApp::with(options(vec![read("a")]));
+    let mut connection = app.connect();
+    let mut status = |secret: &str| {
+        let header = format!("Authorization: Bearer {secret}\r\n");
+        connection.ask("GET", "/kv", &header, b"").status
+    };
+    assert_eq!((status("a"), status("bb")), (200, 401));
+    replace(&app, vec![read("bb")]);
+    assert_eq!((status("a"), status("bb")), (401, 200));
+    replace(&app, vec![]);
+    assert_eq!((status("a"), status("bb"), status("")), (401, 401, 401));
+    replace(&app, vec![read("a")]);
+    assert_eq!((status("a"), status("bb")), (200, 401));
+}
+
+#[test]
+fn an_open_server_closes_with_its_first_token() {
+    let app = TestApp::start();
+    assert_eq!(app.post("/kv/n/k", "v").status, 201);
+    let watch = request("GET", "/watch/n", "", b"");
+    let mut watcher = app.connect();
+    watcher.send(watch);
+    assert_eq!(watcher.head().expect("a head").status, 200);
+    assert!(watcher.chunk().is_some());
+
+    replace(&app, vec![]);
+    assert_eq!(app.ask("GET", "/kv/n/k").status, 200);
+    replace(&app, vec![token("w", &[Right::Write], &["*"])]);
+    assert_eq!(app.ask("GET", "/kv/n/k").status, 401);
+    // What a stranger began ends before it tells what changes.
+    assert_eq!(ask(&app, "w", "POST", "/kv/n/secret", "v").status, 201);
+    let told = told_until_the_end(&mut watcher);
+    assert!(!told.contains("secret"), "{told}");
+}
+
+/// What a watch still tells before it ends.
+fn told_until_the_end(watcher: &mut Connection) -> String {
+    let mut told = String::new();
+    // It must not go on for ever.
+    for _ in 0..500 {
+        match watcher.chunk() {
+            None => return told,
+            Some(chunk) if chunk.is_empty() => return told,
+            Some(chunk) => told.push_str(&String::from_utf8_lossy(&chunk)),
+        }
+    }
+    panic!("it goes on: {told}");
+}
+
+/// Begins a watch by this token, and reads it up to where it waits.
+fn watch(app: &TestApp, secret: &str) -> Connection {
+    let header = format!("Authorization: Bearer {secret}\r\n");
+    let mut connection = app.connect();
+    connection.send(request("GET", "/watch/n", &header, b""));
+    assert_eq!(connection.head().expect("a head").status, 200);
+    assert!(connection.chunk().is_some_and(|chunk| !chunk.is_empty()));
+    connection
+}
+
+#[test]
+fn a_watch_ends_with_its_token_and_no_other() {
+    let heartbeat = Duration::from_millis(20);
+    let both = vec![read("a"), read("bb"), token("www", &[Right::Write], &["*"])];
+    let app = TestApp::with(Options {
+        heartbeat,
+        ..options(both.clone())
+    });
+    let (mut one, mut other) = (watch(&app, "a"), watch(&app, "bb"));
+    replace(&app, both[1..].to_vec());
+    // Also where nothing happens any more.
+    told_until_the_end(&mut one);
+    assert_eq!(ask(&app, "www", "POST", "/kv/n/k", "v").status, 201);
+    loop {
+        let chunk = other.chunk().expect("it goes on");
+        assert!(!chunk.is_empty(), "it goes on");
+        if String::from_utf8_lossy(&chunk).contains("event: set") {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_watch_ends_with_its_right() {
+    let app = TestApp::with(options(vec![
+        read("a"),
+        token("ww", &[Right::Write], &["*"]),
+    ]));
+    let mut watcher = watch(&app, "a");
+    replace(
+        &app,
+        vec![
+            token("a", &[Right::Read], &["other"]),
+            token("ww", &[Right::Write], &["*"]),
+        ],
+    );
+    assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "v").status, 201);
+    let told = watcher.chunk().unwrap_or_default();
+    assert_eq!(String::from_utf8_lossy(&told), "");
+}
+
+#[test]
+fn a_token_is_good_until_its_end_date() {
+    let (app, clock) = TestApp::with_clock_and(|now| {
+        let end = UNIX_EPOCH + Duration::from_millis(now.as_millis() + 1_000);
+        options(vec![Token {
+            expires: Some(end),
+            ..read("a")
+        }])
+    });
+    let mut watcher = watch(&app, "a");
+    assert_eq!(ask(&app, "a", "GET", "/kv", "").status, 200);
+    clock.advance(999);
+    assert_eq!(ask(&app, "a", "GET", "/kv", "").status, 200);
+    clock.advance(1);
+    let answer = ask(&app, "a", "GET", "/kv", "");
+    assert_eq!(answer.refusal(), (401, "unauthorized".into()));
+    assert!(answer.text().contains("end date"), "{}", answer.text());
+    app.end_watches();
+    assert!(watcher.chunk().is_none_or(|chunk| chunk.is_empty()));
+}
+
+#[test]
+fn a_long_poll_ends_with_its_token() {
+    let app = TestApp::with(options(vec![
+        read("a"),
+        token("ww", &[Right::Write], &["*"]),
+    ]));
+    assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "v").status, 201);
+    let headers = "Authorization: Bearer a\r\nIf-None-Match: \"1\"\r\nPrefer: wait=60\r\n";
+    let mut poll = app.connect();
+    poll.send(request("GET", "/kv/n/k", headers, b""));
+    // It is let in before it waits, so that nothing comes.
+    assert!(!poll.has_something(Duration::from_millis(200)));
+    replace(&app, vec![token("ww", &[Right::Write], &["*"])]);
+    assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "new").status, 201);
+    assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
+}
+
+/// A server with this token that has more than all buffers on the way to a client hold.
+fn app_with_much(reader: Token) -> TestApp {
+    let writer = token("www", &[Right::Write], &["*"]);
+    let app = TestApp::with(options(vec![reader, writer]));
+    let value = "v".repeat(1 << 20);
+    for number in 0..64 {
+        assert_eq!(
+            ask(&app, "www", "POST", &format!("/kv/n/{number}"), &value).status,
+            201
+        );
+    }
+    app
+}
+
+#[test]
+fn an_export_and_a_list_end_with_their_token() {
+    for (path, accept) in [
+        ("/export", ""),
+        ("/export/n", ""),
+        ("/kv/n?values=true", "Accept: application/x-ndjson\r\n"),
+    ] {
+        let app = app_with_much(read("a"));
+        let headers = format!("Authorization: Bearer a\r\n{accept}");
+        let mut connection = app.connect();
+        connection.send(request("GET", path, &headers, b""));
+        assert_eq!(connection.head().expect("a head").status, 200, "{path}");
+        assert!(connection.chunk().is_some(), "{path}");
+        replace(&app, vec![token("www", &[Right::Write], &["*"])]);
+        let mut bytes = 0;
+        let is_whole = loop {
+            match connection.chunk() {
+                None => break false,
+                Some(chunk) if chunk.is_empty() => break true,
+                Some(chunk) => bytes += chunk.len(),
+            }
+        };
+        assert!(!is_whole, "{path}: cut off, not ended");
+        assert!(bytes < 64 << 20, "{path}: {bytes}");
+    }
+}
+
+#[test]
+fn an_import_ends_with_its_token() {
+    let app = TestApp::with(options(vec![token("ww", &[Right::Write], &["*"])]));
+    let mut connection = app.connect();
+    let send = |connection: &mut Connection, line: &str| {
+        connection.send(format!("{:x}\r\n{line}\n\r\n", line.len() + 1));
+    };
+    connection.send("POST /import/n HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ww\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send(
+        &mut connection,
+        r#"{"akvs":1,"namespace":"n","revision":1}"#,
+    );
+    send(&mut connection, r#"{"key":"before","value":"v"}"#);
+    // It is let in, and goes on.
+    while ask(&app, "ww", "DELETE", "/kv/n?prefix=none", "").status == 404 {
+        std::thread::yield_now();
+    }
+    replace(&app, vec![read("a")]);
+    send(&mut connection, r#"{"key":"after","value":"v"}"#);
+    let answer = connection.answer();
+    assert_eq!(answer.refusal(), (401, "unauthorized".into()));
+    assert_eq!(ask(&app, "a", "GET", "/kv/n/after", "").status, 404);
+}

@@ -1,0 +1,192 @@
+//! Requests that work in many batches: each batch needs the rights of the token as they are then.
+
+use std::time::Duration;
+
+use akvs_http::{Right, Token, Tokens};
+use serde_json::json;
+
+use super::{ask, options, token};
+use crate::stepping::{SteppingEngine, Stop};
+use akvs_testing::app::TestApp;
+use akvs_testing::raw::{Connection, request};
+
+/// More than go together in a batch.
+const MANY: usize = 3_000;
+
+const BOTH: [Right; 2] = [Right::Read, Right::Write];
+
+fn replace(app: &TestApp, tokens: Vec<Token>) {
+    app.handle()
+        .replace_tokens(Tokens::new(tokens).expect("tokens"));
+}
+
+/// A server that stops at the first commit that deletes, with many keys that a token may write.
+fn with_many() -> (TestApp, Stop) {
+    let (engine, stop) = SteppingEngine::new();
+    let tokens = vec![
+        token("ww", &BOTH, &["*"]),
+        token("reader", &[Right::Read], &["*"]),
+    ];
+    let app = TestApp::with_engine(engine, options(tokens));
+    let old: Vec<_> = (0..MANY)
+        .map(|number| json!({"key": format!("old-{number:04}"), "value": ""}))
+        .collect();
+    let file = crate::transfer::file(&old);
+    let text = std::str::from_utf8(&file).expect("text");
+    assert_eq!(ask(&app, "ww", "POST", "/import/ns", text).status, 200);
+    (app, stop)
+}
+
+/// Begins a request that deletes, and gives the token others rights while it does.
+fn meanwhile(app: &TestApp, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) -> Connection {
+    let mut connection = app.connect();
+    connection.send(request);
+    stop.meanwhile(|| replace(app, tokens));
+    connection
+}
+
+/// How many keys are left.
+fn left(app: &TestApp) -> usize {
+    let listed = app.database.namespaces(None, 10).expect("a list");
+    let keys = listed.first().map(|info| info.counts.keys);
+    usize::try_from(keys.unwrap_or_default()).expect("a count")
+}
+
+#[test]
+fn what_deletes_in_batches_ends_with_its_token_or_right() {
+    let file = crate::transfer::file(&[json!({"key": "new", "value": ""})]);
+    let reader = token("reader", &[Right::Read], &["*"]);
+    for (tokens, refusal) in [
+        (vec![reader.clone()], (401, "unauthorized".to_owned())),
+        (
+            vec![token("ww", &[Right::Write], &["*"])],
+            (403, "forbidden".to_owned()),
+        ),
+        (
+            vec![token("ww", &BOTH, &["other"])],
+            (403, "forbidden".to_owned()),
+        ),
+    ] {
+        for (method, path, body) in [
+            ("POST", "/import/ns?mode=replace", &file[..]),
+            ("POST", "/import?mode=replace", &file[..]),
+            ("DELETE", "/kv/ns?prefix=old", b""),
+        ] {
+            let (app, stop) = with_many();
+            let request = request(method, path, "Authorization: Bearer ww\r\n", body);
+            let answer = meanwhile(&app, stop, request, tokens.clone()).answer();
+            assert_eq!(answer.refusal(), refusal, "{path}");
+            // What was under way is done, and told; nothing after it.
+            let deleted = answer.problem()["deleted"].as_u64().expect("a count");
+            assert!((1..=1_000).contains(&deleted), "{path}: {deleted}");
+            let new = usize::from(method == "POST");
+            assert_eq!(left(&app), MANY + new - deleted as usize, "{path}");
+        }
+    }
+}
+
+#[test]
+fn what_deletes_in_batches_goes_on_where_its_right_is_kept() {
+    for (method, path) in [
+        ("POST", "/import/ns?mode=replace"),
+        ("DELETE", "/kv/ns?prefix=old"),
+    ] {
+        let file = crate::transfer::file(&[json!({"key": "new", "value": ""})]);
+        let body = if method == "POST" { &file[..] } else { b"" };
+        let (app, stop) = with_many();
+        let request = request(method, path, "Authorization: Bearer ww\r\n", body);
+        let kept = vec![token("ww", &BOTH, &["ns"])];
+        let answer = meanwhile(&app, stop, request, kept).answer();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert_eq!(left(&app), usize::from(method == "POST"), "{path}");
+    }
+}
+
+#[test]
+fn an_import_that_depends_on_what_is_there_needs_to_read_to_its_end() {
+    let app = TestApp::with(options(vec![token("ww", &BOTH, &["*"])]));
+    let mut connection = app.connect();
+    let send = |connection: &mut Connection, line: &str| {
+        connection.send(format!("{:x}\r\n{line}\n\r\n", line.len() + 1));
+    };
+    connection.send("POST /import/n?mode=create HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ww\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send(
+        &mut connection,
+        r#"{"akvs":1,"namespace":"n","revision":1}"#,
+    );
+    // It has begun.
+    while app.namespaces().is_empty() {
+        std::thread::yield_now();
+    }
+    replace(&app, vec![token("ww", &[Right::Write], &["*"])]);
+    send(&mut connection, r#"{"key":"after","value":"v"}"#);
+    assert_eq!(connection.answer().refusal(), (403, "forbidden".into()));
+    assert_eq!(left(&app), 0);
+}
+
+#[test]
+fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
+    let all = [Right::Read, Right::Write, Right::Admin];
+    let transaction = r#"{"ops":[{"op":"set","key":"k","value":"v"}]}"#;
+    for (method, path, body) in [
+        ("POST", "/kv/ns/k", "v"),
+        ("POST", "/txn/ns", transaction),
+        ("POST", "/get/ns", r#"{"keys":["k"]}"#),
+        ("PUT", "/kv/ns", "{}"),
+        ("PATCH", "/kv/ns", "{}"),
+    ] {
+        for (tokens, refusal) in [
+            (
+                vec![token("reader", &all, &["*"])],
+                (401, "unauthorized".to_owned()),
+            ),
+            (
+                vec![token("aaa", &all, &["other"])],
+                (403, "forbidden".to_owned()),
+            ),
+            (vec![token("aaa", &all, &["ns"])], (0, String::new())),
+        ] {
+            let app = TestApp::with(options(vec![token("aaa", &all, &["*"])]));
+            let mut connection = app.connect();
+            let length = body.len();
+            connection.send(format!(
+                "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer aaa\r\n\
+                 Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+            ));
+            // It is let in.
+            assert_eq!(connection.head().expect("a head").status, 100);
+            replace(&app, tokens);
+            connection.send(body);
+            let answer = connection.answer();
+            if refusal.0 == 0 {
+                let is_missing = answer.status == 404 && path == "/get/ns";
+                assert!(
+                    answer.status < 300 || is_missing,
+                    "{method} {path}: {answer:?}"
+                );
+                continue;
+            }
+            assert_eq!(answer.refusal(), refusal, "{method} {path}");
+            assert_eq!(app.namespaces(), [""; 0], "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
+    let options = akvs_http::Options {
+        heartbeat: Duration::from_millis(20),
+        ..options(vec![token("ww", &BOTH, &["*"])])
+    };
+    let app = TestApp::with(options);
+    let stored = ask(&app, "ww", "POST", "/kv/n/k", "v");
+    let tag = stored.header("ETag").expect("a tag");
+    let headers =
+        format!("Authorization: Bearer ww\r\nIf-None-Match: {tag}\r\nPrefer: wait=3600\r\n");
+    let mut poll = app.connect();
+    poll.send(request("GET", "/kv/n/k", &headers, b""));
+    // It waits, over some heartbeats.
+    assert!(!poll.has_something(Duration::from_millis(200)));
+    replace(&app, vec![token("reader", &[Right::Read], &["*"])]);
+    assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
+}

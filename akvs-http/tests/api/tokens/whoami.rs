@@ -1,0 +1,74 @@
+//! `GET /whoami`: each caller is told what it may do, and nothing of others.
+
+use std::time::{Duration, SystemTime};
+
+use akvs_http::{Right, Token};
+use serde_json::{Value, json};
+
+use super::{ask, options, token};
+use akvs_testing::app::TestApp;
+
+fn told(app: &TestApp, secret: &str) -> Value {
+    let answer = ask(app, secret, "GET", "/whoami", "");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+    assert!(!answer.text().contains("secret"), "{}", answer.text());
+    serde_json::from_slice(&answer.body).expect("a document")
+}
+
+#[test]
+fn each_token_is_told_its_own_rights() {
+    let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    let app = TestApp::with(options(vec![
+        Token {
+            name: "reader".into(),
+            key_prefix: "a/".into(),
+            expires: Some(end),
+            ..token("secret-1", &[Right::Read], &["app-*", "n"])
+        },
+        Token {
+            name: "owner".into(),
+            key_prefix: vec![0xff].into(),
+            ..token("secret-2", &[Right::Admin], &["*"])
+        },
+    ]));
+    assert_eq!(
+        told(&app, "secret-1"),
+        json!({
+            "token": "reader",
+            "rights": ["read"],
+            "namespaces": ["app-*", "n"],
+            "key_prefix": "a/",
+            "expires": "2096-10-02T07:06:40.000Z",
+        })
+    );
+    assert_eq!(
+        told(&app, "secret-2"),
+        json!({
+            "token": "owner",
+            "rights": ["read", "write", "admin"],
+            "namespaces": ["*"],
+            "key_prefix64": "_w",
+            "expires": null,
+        })
+    );
+    assert_eq!(app.ask("GET", "/whoami").status, 401);
+    assert_eq!(ask(&app, "other", "GET", "/whoami", "").status, 401);
+    let unknown = ask(&app, "secret-1", "GET", "/whoami?of=owner", "");
+    assert_eq!(unknown.refusal(), (400, "invalid_request".to_owned()));
+}
+
+#[test]
+fn without_tokens_everything_is_allowed() {
+    let answer = TestApp::start().ask("GET", "/whoami");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&answer.body).expect("a document"),
+        json!({
+            "token": null,
+            "rights": ["read", "write", "admin"],
+            "namespaces": ["*"],
+            "key_prefix": "",
+            "expires": null,
+        })
+    );
+}

@@ -1,0 +1,160 @@
+//! Lines that are wrong among others that are right: each is reported, and the others are imported.
+
+use akvs_http::Options;
+use serde_json::{Value, json};
+
+use super::{file, import, refused};
+use akvs_testing::app::TestApp;
+
+fn details(report: &Value) -> Vec<(u64, &str)> {
+    let errors = report["errors"].as_array().expect("a list").iter();
+    let errors = errors.map(|error| (error["line"].as_u64(), error["detail"].as_str()));
+    errors
+        .map(|(line, detail)| (line.expect("a line"), detail.expect("a detail")))
+        .collect()
+}
+
+/// Lines that cannot be read, each with the beginning of what is said of it.
+fn bad_lines() -> [(Value, &'static str); 17] {
+    [
+        (json!({"value": "v"}), "record.key: missing"),
+        (
+            json!({"key": "", "value": "v"}),
+            "record.key: the key is empty",
+        ),
+        (
+            json!({"key": "k", "key64": "aw", "value": "v"}),
+            "record.key64: ",
+        ),
+        (json!({"key64": "=", "value": "v"}), "record.key64: "),
+        (
+            json!({"key": "k".repeat(1_025), "value": "v"}),
+            "record.key: ",
+        ),
+        (json!({"key": "k"}), "record.value: missing"),
+        (json!({"key": "k", "value": 1}), "value: invalid type"),
+        (json!({"key": "k", "value64": "a"}), "record.value64: "),
+        (
+            json!({"key": "k", "value": "v", "ttl": 5}),
+            "ttl: not known",
+        ),
+        (
+            json!({"key": "k", "value": "v", "count": 5}),
+            "count: it does not belong",
+        ),
+        (
+            json!({"key": "k", "value": "v", "content_type": "a\nb"}),
+            "record.content_type: ",
+        ),
+        (
+            json!({"key": "k", "value": "v", "content_encoding": ""}),
+            "record.content_encoding: ",
+        ),
+        (
+            json!({"key": "k", "value": "v", "expires": "tomorrow"}),
+            "record.expires: ",
+        ),
+        (
+            json!({"key": "k", "value": "v", "expires": "2030-01-01T00:00:00ü"}),
+            "record.expires: ",
+        ),
+        (
+            json!({"key": "k", "value": "v", "expires": null}),
+            "expires: invalid type",
+        ),
+        (json!([1]), "the line: "),
+        (json!(""), "the line: "),
+    ]
+}
+
+#[test]
+fn each_bad_line_is_named_and_the_others_are_imported() {
+    let app = TestApp::start();
+    let good = |key: &str| json!({"key": key, "value": "v"});
+    let bad = bad_lines();
+    let mut records = vec![good("first")];
+    for (number, (line, _)) in bad.iter().enumerate() {
+        records.extend([line.clone(), good(&format!("{number}"))]);
+    }
+    let report = import(&app, "/import/ns", &file(&records));
+    assert_eq!(report["imported"], bad.len() + 1);
+    let found = details(&report);
+    assert_eq!(found.len(), bad.len());
+    for (number, ((line, detail), (text, expected))) in found.into_iter().zip(&bad).enumerate() {
+        assert_eq!(line, 3 + 2 * number as u64, "{text}");
+        assert!(detail.starts_with(expected), "{text}: {detail}");
+    }
+    assert_eq!(app.ask("GET", "/kv/ns/k").status, 404);
+    assert_eq!(app.value("/kv/ns/16"), b"v");
+}
+
+#[test]
+fn quotas_and_limits_hold_as_for_any_write() {
+    for mode in ["merge", "create"] {
+        let app = TestApp::start();
+        let settings = br#"{"max_keys":2,"max_value_bytes":4}"#;
+        app.connect().ask("PUT", "/kv/ns", "", settings);
+        let records = [
+            json!({"key": "a", "value": "12345"}),
+            json!({"key": "b", "value": "1"}),
+            json!({"key": "c", "value": "1"}),
+            json!({"key": "d", "value": "1"}),
+        ];
+        let report = import(&app, &format!("/import/ns?mode={mode}"), &file(&records));
+        assert_eq!(report["imported"], 2);
+        let found = details(&report);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].0, found[1].0), (2, 5), "{mode}");
+        assert!(found[0].1.contains("4 at the most"), "{found:?}");
+        assert!(found[1].1.contains("2 keys"), "{found:?}");
+    }
+}
+
+#[test]
+fn a_value_or_a_line_that_is_too_long_is_refused_and_the_next_one_is_not() {
+    let app = TestApp::with(Options {
+        max_value_bytes: 1_000,
+        max_body_memory_bytes: 1 << 20,
+        ..Options::default()
+    });
+    let records = [
+        json!({"key": "a", "value": "v".repeat(1_001)}),
+        json!({"key": "b", "value": "v".repeat(4 << 20)}),
+        json!({"key": "c", "value": "v".repeat(1_000)}),
+    ];
+    let report = import(&app, "/import/ns", &file(&records));
+    assert_eq!(report["imported"], 1);
+    let found = details(&report);
+    assert_eq!((found[0].0, found[1].0), (2, 3));
+    for (_, detail) in found {
+        assert!(detail.contains("limits.max_value_bytes"), "{detail}");
+    }
+    // As the first line, it is none.
+    refused_or_too_large(&app, &"x".repeat(4 << 20));
+}
+
+fn refused_or_too_large(app: &TestApp, text: &str) {
+    let answer = app.post("/import/ns", text);
+    assert_eq!(answer.refusal(), (413, "too_large".to_owned()));
+    refused(&app.post("/import/ns", "{\"akvs\":1}\n"), "namespace");
+}
+
+#[test]
+fn the_longest_value_comes_back_whatever_its_bytes_are() {
+    let from = TestApp::with(Options {
+        max_value_bytes: 1 << 20,
+        ..Options::default()
+    });
+    for (key, byte) in [
+        ("a", b'a'),
+        ("b", b'"'),
+        ("c", 1),
+        ("d", 0xff),
+        ("e", b'\n'),
+    ] {
+        from.post(&format!("/kv/ns/{key}"), vec![byte; 1 << 20]);
+    }
+    let report = import(&from, "/import/to", &super::export(&from, "/export/ns"));
+    assert_eq!(report["imported"], 5);
+    assert_eq!(from.value("/kv/to/c"), vec![1; 1 << 20]);
+}

@@ -1,0 +1,146 @@
+//! Imports that are stopped: soon after their client has gone, and where too many lines are wrong.
+
+use std::time::Duration;
+
+use akvs_client::Code;
+use serde_json::{Value, json};
+
+use super::{file, import, refused};
+use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::raw::Connection;
+
+/// So many records of one key take minutes, since each is a change by itself; the text of them is a few KiB.
+const MANY: usize = 4_000_000;
+
+fn packed(line: &str, count: usize) -> Vec<u8> {
+    let first = "{\"akvs\":1,\"namespace\":\"ns\",\"revision\":1}\n";
+    let text = [first, &line.repeat(count)].concat();
+    zstd::encode_all(text.as_bytes(), 1).expect("a frame")
+}
+
+fn begin(app: &TestApp, path: &str, body: &[u8], more: usize) -> Connection {
+    let mut connection = app.connect();
+    let length = body.len() + more;
+    connection.send(format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: zstd\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    connection.send(body);
+    connection
+}
+
+/// Looks again and again whether it holds, after a pause each time.
+fn becomes(pause: Duration, mut holds: impl FnMut() -> bool) -> bool {
+    (0..1_000).any(|_| {
+        std::thread::sleep(pause);
+        holds()
+    })
+}
+
+/// Waits until nothing more is imported; all of it would take far longer.
+fn stops(app: &TestApp) -> bool {
+    let mut before = app.database.revision();
+    (0..60).any(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = app.database.revision();
+        std::mem::replace(&mut before, now) == now
+    })
+}
+
+#[test]
+fn an_import_ends_soon_after_its_client_has_gone() {
+    let line = "{\"key\":\"k\",\"value\":\"v\"}\n";
+    let body = packed(line, MANY);
+    // With the whole of its body, and before that.
+    for (mode, more) in [("merge", 0), ("create", 1_000_000), ("replace", 0)] {
+        let app = TestApp::start();
+        let path = format!("/import/ns?mode={mode}");
+        let connection = begin(&app, &path, &body, more);
+        let has_begun = || app.namespaces() == ["ns"];
+        assert!(becomes(Duration::from_millis(20), has_begun), "{mode}");
+        drop(connection);
+        assert!(stops(&app), "{mode}, {more} bytes missing");
+    }
+}
+
+#[test]
+fn a_client_that_only_ends_what_it_sends_is_answered() {
+    let app = TestApp::start();
+    let text = file(&[json!({"key": "a", "value": "1"})]);
+    let mut connection = app.connect();
+    connection.send(akvs_testing::raw::request("POST", "/import/ns", "", &text));
+    connection.end_sending();
+    assert_eq!(connection.answer().status, 200);
+    // Of one that takes too long it is told why, and what was done.
+    let body = packed("{\"key\":\"k\",\"value\":\"v\"}\n", MANY);
+    let mut connection = begin(&app, "/import/ns", &body, 0);
+    connection.end_sending();
+    let problem = refused(&connection.answer(), "closed its side");
+    assert!(
+        problem["imported"]
+            .as_u64()
+            .is_some_and(|imported| imported > 0),
+        "{problem:?}"
+    );
+}
+
+#[test]
+fn an_import_stops_where_ten_thousand_lines_are_wrong() {
+    let app = TestApp::start();
+    let wrong = "{\"key\":\"wrong\"}\n";
+    let good = "{\"key\":\"good\",\"value\":\"v\"}\n";
+    let body = packed(&[&wrong.repeat(100), good].concat(), MANY / 100);
+    let mut connection = begin(&app, "/import/ns", &body, 0);
+    let answer = connection.answer();
+    let problem = refused(&answer, "10000 lines are wrong");
+    let errors = problem["errors"].as_array().expect("a list");
+    assert_eq!(
+        (errors.len(), errors[0]["line"].as_u64()),
+        (10_000, Some(2))
+    );
+    assert_eq!(problem.get("more_errors"), None);
+    let detail = problem["detail"].as_str().expect("a text");
+    assert!(detail.contains("line 10100"), "{detail}");
+    assert_eq!(
+        (&problem["imported"], &problem["line"]),
+        (&json!(99), &json!(10_100))
+    );
+    assert_eq!(app.value("/kv/ns/good"), b"v");
+    // One less is no reason to stop.
+    let records = |count| -> Vec<Value> { (0..count).map(|_| json!({"key": "k"})).collect() };
+    let report = import(&app, "/import/ns", &file(&records(9_999)));
+    assert_eq!(report["errors"].as_array().map(Vec::len), Some(9_999));
+}
+
+#[test]
+fn an_import_stops_where_ten_thousand_records_are_refused() {
+    let app = TestApp::start();
+    let settings = br#"{"max_keys":1}"#;
+    assert_eq!(app.connect().ask("PUT", "/kv/ns", "", settings).status, 201);
+    let records: Vec<Value> = (0..30_000)
+        .map(|key| json!({"key": format!("{key:05}"), "value": ""}))
+        .collect();
+    let problem = refused(
+        &app.post("/import/ns", file(&records)),
+        "10000 lines are wrong",
+    );
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(10_000));
+    assert_eq!(problem["imported"], 1);
+    assert!(
+        problem["line"].as_u64().is_some_and(|line| line < 20_000),
+        "{:?}",
+        problem["line"]
+    );
+}
+
+#[test]
+fn the_client_is_told_of_all_lines_of_an_import_that_was_stopped() {
+    let app = TestApp::start();
+    block_on(async {
+        let records: Vec<Value> = (0..20_000).map(|_| json!({"key": "k"})).collect();
+        let import = app.namespace("ns").import().body(file(&records)).await;
+        let error = import.unwrap_err();
+        assert_eq!(error.code(), Some(Code::InvalidRequest));
+        let report = error.imported().expect("a report");
+        assert_eq!((report.imported, report.errors.len()), (0, 10_000));
+    });
+}

@@ -1,0 +1,119 @@
+//! A read of the engine that takes long or fails while a namespace is opened holds up that namespace alone, and leaves
+//! nothing behind.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use akvs_core::engine::{Engine, Table};
+use akvs_core::{Code, Error, MemoryEngine, Result};
+use akvs_registry::Registry;
+use bytes::Bytes;
+
+/// An engine that lets a test decide what becomes of reads of one row of the catalogue.
+struct Slow {
+    inner: MemoryEngine,
+    begun: Mutex<Sender<()>>,
+    verdicts: Mutex<Receiver<Result<()>>>,
+}
+
+const SLOW: &str = "slow";
+/// What goes on takes far less.
+const LONG: Duration = Duration::from_secs(60);
+
+fn slow() -> (Registry, Receiver<()>, Sender<Result<()>>) {
+    let ((begun, begins), (verdict, verdicts)) = (channel(), channel());
+    let engine = Slow {
+        inner: MemoryEngine::new(),
+        begun: Mutex::new(begun),
+        verdicts: Mutex::new(verdicts),
+    };
+    (crate::common::registry(Arc::new(engine)), begins, verdict)
+}
+
+impl Engine for Slow {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
+        if table == Table::Catalogue && key == SLOW.as_bytes() {
+            let verdicts = self.verdicts.lock().expect("the verdicts");
+            self.begun
+                .lock()
+                .expect("the gate")
+                .send(())
+                .expect("a test");
+            // A test that is over lets everything through.
+            verdicts.recv().unwrap_or(Ok(()))?;
+        }
+        self.inner.get(table, key)
+    }
+
+    akvs_core::forward_engine!(inner: page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
+}
+
+#[test]
+fn a_slow_open_holds_up_no_other_namespace() {
+    let (registry, begins, verdict) = slow();
+    pollster::block_on(crate::common::set(&registry, "known", "k", "v")).unwrap();
+    thread::scope(|scope| {
+        let opener = scope.spawn(|| registry.open(&crate::common::name(SLOW)).map(drop));
+        begins.recv().unwrap();
+        // The open waits for the engine: all of this goes on.
+        let (goes_on, gone_on) = channel();
+        let registry = &registry;
+        scope.spawn(move || {
+            let found = pollster::block_on(registry.get("known", b"k")).unwrap();
+            assert_eq!(found.value, "v");
+            pollster::block_on(crate::common::set(registry, "other", "k", "v")).unwrap();
+            assert!(registry.open_servers() >= 2);
+            goes_on.send(()).unwrap();
+        });
+        let has_gone_on = gone_on.recv_timeout(LONG);
+        verdict.send(Ok(())).unwrap();
+        opener.join().unwrap().unwrap();
+        has_gone_on.expect("others wait for it");
+    });
+}
+
+#[test]
+fn of_many_who_open_a_slow_namespace_all_get_the_same_server() {
+    let (registry, begins, verdict) = slow();
+    thread::scope(|scope| {
+        let openers: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| registry.open(&crate::common::name(SLOW)).unwrap()))
+            .collect();
+        begins.recv().unwrap();
+        verdict.send(Ok(())).unwrap();
+        let servers: Vec<_> = openers
+            .into_iter()
+            .map(|opener| opener.join().unwrap())
+            .collect();
+        assert!(servers.iter().all(|server| server.is_same(&servers[0])));
+    });
+    assert!(begins.try_recv().is_err(), "it was read once");
+    assert_eq!(registry.open_servers(), 1);
+}
+
+#[test]
+fn an_open_that_failed_leaves_nothing_behind() {
+    let (registry, _begins, verdict) = slow();
+    let failed = || Err(Error::new(Code::Storage, "the read failed"));
+    for _ in 0..3 {
+        verdict.send(failed()).unwrap();
+        let refused = registry.open(&crate::common::name(SLOW)).map(drop);
+        assert_eq!(refused.unwrap_err().code(), Code::Storage);
+        assert_eq!(registry.open_servers(), 0);
+    }
+    // Several at once: each tries by itself.
+    (0..2).for_each(|_| verdict.send(failed()).unwrap());
+    verdict.send(Ok(())).unwrap();
+    let opened: usize = thread::scope(|scope| {
+        let openers: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| registry.open(&crate::common::name(SLOW)).is_ok()))
+            .collect();
+        openers
+            .into_iter()
+            .map(|opener| usize::from(opener.join().unwrap()))
+            .sum()
+    });
+    assert_eq!((opened, registry.open_servers()), (1, 1));
+}

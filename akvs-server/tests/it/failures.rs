@@ -1,0 +1,135 @@
+//! A commit that fails answers everybody, leaves what was stored as it was, and is the last one.
+
+use crate::common::{GatedEngine, Verdict, key, server};
+use akvs_core::{Code, Op};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+#[test]
+fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = crate::common::committer(engine, Default::default());
+    let server = server(&committer, "ns");
+
+    let stored = server.submit(key("key"), Op::set("stored"));
+    gate.waiting.recv().expect("the first commit");
+    let failing: Vec<_> = (0..10)
+        .map(|_| server.submit(key("key"), Op::set("lost")))
+        .collect();
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    gate.waiting.recv().expect("the second commit");
+    assert!(committer.is_writable());
+    gate.verdicts
+        .send(Verdict::Fail(Code::StorageFull))
+        .unwrap();
+
+    pollster::block_on(async {
+        stored.await.unwrap();
+        // Each of them may be there after a restart.
+        for result in join_all(failing).await {
+            let error = result.unwrap_err();
+            assert_eq!(error.code(), Code::OutcomeUnknown, "{error}");
+        }
+        // This one was not even tried.
+        assert_eq!(
+            server.set(key("other"), "v").await.unwrap_err().code(),
+            Code::StorageFull
+        );
+        assert_eq!(server.get(b"key").await.unwrap().value, "stored");
+    });
+    assert!(!committer.is_writable());
+    assert!(pollster::block_on(committer.answers()), "that is no hang");
+}
+
+#[test]
+fn a_commit_that_the_engine_refuses_was_not_applied_and_a_later_one_is_taken() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = crate::common::committer(engine.clone(), Default::default());
+    let server = server(&committer, "ns");
+    drop(gate);
+    pollster::block_on(async {
+        server.set(key("key"), "stored").await.unwrap();
+        let stored = server.get(b"key").await.unwrap();
+        engine.refuse(Some(Code::StorageFull));
+        let refused = server.set(key("key"), "refused").await.unwrap_err();
+        assert_eq!(refused.code(), Code::StorageFull);
+        assert_eq!(server.get(b"key").await.unwrap(), stored);
+        assert!(committer.is_writable());
+        engine.refuse(None);
+        let taken = server.set(key("key"), "taken").await.unwrap();
+        assert_eq!(
+            taken.revision,
+            Some(stored.revision.next()),
+            "none is skipped"
+        );
+    });
+    assert_eq!((engine.commits(), committer.stats().failed_commits), (2, 0));
+}
+
+#[test]
+fn while_a_commit_hangs_there_is_no_answer() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = crate::common::committer(engine, Default::default());
+    let server = server(&committer, "ns");
+    assert!(pollster::block_on(committer.answers()), "nothing to do");
+
+    let hanging = server.submit(key("key"), Op::set("v"));
+    gate.waiting.recv().expect("the commit");
+    let mut questions = [committer.answers(), committer.answers()].map(Box::pin);
+    for question in &mut questions {
+        assert!(question.as_mut().now_or_never().is_none());
+    }
+    gate.verdicts.send(Verdict::Commit).unwrap();
+    pollster::block_on(async {
+        hanging.await.unwrap();
+        for question in questions {
+            assert!(question.await);
+        }
+    });
+}
+
+#[test]
+fn a_panic_while_committing_leaves_nobody_waiting() {
+    let (engine, gate) = GatedEngine::new();
+    let committer = crate::common::committer(engine, Default::default());
+    let (one, two) = (server(&committer, "one"), server(&committer, "two"));
+
+    let committing = one.submit(key("key"), Op::set("v"));
+    gate.waiting.recv().expect("the commit");
+    let queued = [
+        one.submit(key("key"), Op::set("v")),
+        two.submit(key("key"), Op::set("v")),
+    ];
+    let question = committer.answers();
+    gate.verdicts.send(Verdict::Panic).unwrap();
+
+    pollster::block_on(async {
+        assert!(!question.await && !committer.answers().await);
+        assert_eq!(committing.await.unwrap_err().code(), Code::OutcomeUnknown);
+        for result in join_all(queued).await {
+            assert_eq!(result.unwrap_err().code(), Code::Closing);
+        }
+        for server in [&one, &two] {
+            assert_eq!(
+                server.set(key("key"), "v").await.unwrap_err().code(),
+                Code::Closing
+            );
+            assert!(server.find(b"key").await.unwrap().is_none());
+        }
+    });
+    assert!(!committer.is_writable());
+}
+
+#[test]
+fn a_failure_that_no_write_has_met_is_noticed() {
+    let (engine, _gate) = GatedEngine::new();
+    engine.fall_ill();
+    let committer = crate::common::committer(engine, Default::default());
+    // It looks when it begins, and every few seconds.
+    while committer.is_writable() {
+        std::thread::yield_now();
+    }
+    let server = server(&committer, "ns");
+    let refused = pollster::block_on(server.set(key("k"), "v")).map_err(|error| error.code());
+    assert_eq!(refused, Err(Code::Storage));
+}

@@ -1,0 +1,316 @@
+//! A server for one test: its own port, its own data, ended with the test.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use akvs_client::{Client, Namespace};
+use akvs_core::engine::Engine;
+use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
+use akvs_http::{Handle, Listener, Options};
+use akvs_registry::Registry;
+use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
+use tokio::sync::oneshot;
+
+use crate::raw::{Answer, Connection};
+
+/// What is chosen for a server, layer by layer.
+#[derive(Clone, Default)]
+struct Setup {
+    http: Options,
+    database: akvs_core::Options,
+    committer: CommitterOptions,
+    /// Where its Unix sockets are, if it has any.
+    sockets: Option<PathBuf>,
+}
+
+impl From<Options> for Setup {
+    fn from(http: Options) -> Setup {
+        Setup {
+            http,
+            ..Setup::default()
+        }
+    }
+}
+
+/// What the sockets are called.
+const UNIX: &str = "unix";
+const OWNER: &str = "owner";
+
+/// The Unix sockets of a server.
+pub struct Sockets(tempfile::TempDir);
+
+impl Sockets {
+    /// The one for everybody.
+    pub fn unix(&self) -> PathBuf {
+        self.path().join(UNIX)
+    }
+
+    /// The one for the owner of the data.
+    pub fn owner(&self) -> PathBuf {
+        self.path().join(OWNER)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// A running server. It stops when it goes out of scope.
+pub struct TestApp {
+    /// The address that it listens on.
+    pub address: SocketAddr,
+    /// The database that it serves.
+    pub database: Database,
+    committer: Committer,
+    handle: Handle,
+    /// The server runs as long as this is here.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl TestApp {
+    /// A server that keeps its data in memory.
+    pub fn start() -> TestApp {
+        TestApp::with(Options::default())
+    }
+
+    /// The same, with these options.
+    pub fn with(options: Options) -> TestApp {
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
+    }
+
+    /// A server over this engine.
+    pub fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestApp {
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(engine, None, options.into(), clock)
+    }
+
+    /// A server in memory, which remembers so many changes of a namespace.
+    pub fn with_history(history_changes: u64, options: Options) -> TestApp {
+        let mut setup = Setup::from(options);
+        setup.database.history_changes = history_changes;
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock)
+    }
+
+    /// The same, also on a Unix socket for everybody and one for the owner.
+    pub fn with_sockets(options: Options) -> (TestApp, Sockets) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut setup = Setup::from(options);
+        setup.sockets = Some(folder.path().to_owned());
+        let clock = Arc::new(SystemClock::new());
+        let app = TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock);
+        (app, Sockets(folder))
+    }
+
+    /// A server in memory whose time of day stands still until it is moved by hand.
+    pub fn with_clock() -> (TestApp, Arc<HandClock>) {
+        TestApp::with_clock_and(|_| Options::default())
+    }
+
+    /// The same, with the options that fit its time of day.
+    pub fn with_clock_and(options: impl FnOnce(Timestamp) -> Options) -> (TestApp, Arc<HandClock>) {
+        let clock = Arc::new(HandClock::new());
+        let engine = Arc::new(MemoryEngine::new());
+        let setup = options(clock.now()).into();
+        let app = TestApp::over(engine, None, setup, clock.clone());
+        (app, clock)
+    }
+
+    /// A server that keeps its data in a folder of its own.
+    pub fn on_disk() -> TestApp {
+        TestApp::with_folder(Setup::default())
+    }
+
+    /// The same, where every read of what is stored is expected to wait for the disk. No write does.
+    pub fn on_slow_disk() -> TestApp {
+        let mut setup = Setup::default();
+        setup.committer.resident_bytes = 0;
+        setup.committer.durability = CommitDurability::Interval(Duration::from_secs(1));
+        TestApp::with_folder(setup)
+    }
+
+    /// A server over this engine, whose data is expected to be in memory, or else to be waited for; without a cache.
+    pub fn over_engine(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestApp {
+        let mut setup = Setup::from(http);
+        setup.database.cache_bytes = 0;
+        if !is_resident {
+            setup.committer.resident_bytes = 0;
+        }
+        TestApp::over(engine, None, setup, Arc::new(SystemClock::new()))
+    }
+
+    fn with_folder(setup: Setup) -> TestApp {
+        let folder = tempfile::tempdir().expect("a folder");
+        let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
+        let clock = Arc::new(SystemClock::new());
+        TestApp::over(Arc::new(engine), Some(folder), setup, clock)
+    }
+
+    fn over(
+        engine: Arc<dyn Engine>,
+        folder: Option<tempfile::TempDir>,
+        setup: Setup,
+        clock: Arc<dyn Clock>,
+    ) -> TestApp {
+        let mut options = setup.http;
+        options.workers = 2;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut listeners = vec![Listener::from(listener)];
+        if let Some(folder) = setup.sockets {
+            let bind = |name| UnixListener::bind(folder.join(name)).expect("a socket");
+            listeners.push(Listener::Unix(bind(UNIX)));
+            listeners.push(Listener::Owner(bind(OWNER)));
+        }
+        let database = Database::open(engine, setup.database).expect("a database");
+        let committer =
+            Committer::start(database.clone(), setup.committer, clock).expect("a committer");
+        let registry = Registry::new(committer.clone());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (tell, started) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let running = akvs_http::start(listeners, registry, &options);
+                let running = running.expect("a server");
+                let handle = running.handle();
+                tell.send(running.handle()).expect("somebody who waits");
+                actix_web::rt::spawn(async move {
+                    // The other end is dropped, never used.
+                    let _ = stopped.await;
+                    handle.stop(false).await;
+                });
+                running.await.expect("a server that ends well");
+            });
+        });
+        TestApp {
+            address,
+            database,
+            committer,
+            handle: started.recv().expect("a server that starts"),
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        }
+    }
+
+    /// What holds of a running server can be changed by this.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// A client of this server.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url()).expect("a client")
+    }
+
+    /// A namespace of this server.
+    pub fn namespace(&self, name: &str) -> Namespace {
+        self.client().namespace(name).expect("a namespace")
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// One request without a body on a connection of its own.
+    pub fn ask(&self, method: &str, path: &str) -> Answer {
+        self.connect().ask(method, path, "", b"")
+    }
+
+    /// Stores a value on a connection of its own.
+    pub fn post(&self, path: &str, value: impl AsRef<[u8]>) -> Answer {
+        self.connect().ask("POST", path, "", value.as_ref())
+    }
+
+    /// The value at a path, which must be there.
+    pub fn value(&self, path: &str) -> Vec<u8> {
+        let answer = self.ask("GET", path);
+        assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
+        answer.body
+    }
+
+    /// Ends all watches and long polls, as a stop does before anything else.
+    pub fn end_watches(&self) {
+        self.committer.end_watches();
+    }
+
+    /// The names of the namespaces that there are.
+    pub fn namespaces(&self) -> Vec<String> {
+        let listed = self.database.namespaces(None, 1_000).expect("a list");
+        listed.iter().map(|info| info.name.to_string()).collect()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+            && !std::thread::panicking()
+        {
+            panic!("the server's thread panicked");
+        }
+        let stopped = self.committer.stop();
+        assert!(stopped.is_ok() || std::thread::panicking(), "{stopped:?}");
+    }
+}
+
+/// A clock whose time of day is moved by hand, so that a deadline is met to the millisecond and without waiting.
+pub struct HandClock {
+    millis: AtomicU64,
+    running: SystemClock,
+}
+
+impl HandClock {
+    /// Some time of day that is no whole second.
+    const START_MS: u64 = 1_700_000_000_789;
+
+    fn new() -> HandClock {
+        HandClock {
+            millis: AtomicU64::new(HandClock::START_MS),
+            running: SystemClock::new(),
+        }
+    }
+
+    /// Moves the time of day.
+    pub fn advance(&self, millis: u64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// The time of day in so many milliseconds.
+    pub fn after(&self, millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.now().as_millis() + millis)
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.running.elapsed()
+    }
+}
+
+/// Runs a test's future to its end.
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(future.into_future())
+}
