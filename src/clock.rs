@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
@@ -13,9 +13,9 @@ pub(crate) fn now() -> SystemTime {
 }
 
 /// Checks that the clock can be used: HTTP has no dates before 1970, and what is stored neither.
-pub(crate) fn check(now: SystemTime) -> Result<(), Failure> {
+pub(crate) fn check(now: SystemTime) -> Result<(), CliError> {
     match now < SystemTime::UNIX_EPOCH {
-        true => Err(Failure::failed(
+        true => Err(CliError::failed(
             "the system's clock says a time before 1970: set it, then start again",
         )),
         false => Ok(()),

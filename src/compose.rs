@@ -14,16 +14,16 @@ use akvs_core::engine::Engine;
 use akvs_core::{
     Code, Database, DiskEngine, DiskOptions, FORMAT, FolderLock, MemoryEngine, OpenError, Options,
 };
-use akvs_http::{About, Listener};
+use akvs_http::{BuildInfo, Listener};
 use akvs_registry::Registry;
 use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 
 use tokio::sync::Notify;
 
-use self::admin::Operate;
+use self::admin::ServerAdmin;
 pub(crate) use self::admin::Told;
 use crate::credentials::Access;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::logging::{LOG_FILE, OLD_FILES};
 use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
 use crate::socket::OWNER_SOCKET;
@@ -38,7 +38,7 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// Opens the data.
-    pub(crate) fn open(settings: &Settings) -> Result<Storage, Failure> {
+    pub(crate) fn open(settings: &Settings) -> Result<Storage, CliError> {
         let mut lock = None;
         let engine: Arc<dyn Engine> = match settings.engine.kind {
             EngineKind::Disk => open_disk(settings)?,
@@ -60,12 +60,12 @@ impl Storage {
                 false => "",
             };
             let (folder, text) = (&settings.data_dir, error.message());
-            Failure::failed(format!(
+            CliError::failed(format!(
                 "the data folder {folder} cannot be opened: {text}{way_out}"
             ))
         })?;
         let committer = Committer::start(database.clone(), committer_options(settings), clock)
-            .map_err(|error| Failure::failed(error.message()))?;
+            .map_err(|error| CliError::failed(error.message()))?;
         Ok(Storage {
             committer,
             database,
@@ -87,9 +87,9 @@ impl Storage {
         access: &Access,
         max_connections: u64,
         stop: Arc<Notify>,
-    ) -> Result<akvs_http::Running, Failure> {
+    ) -> Result<akvs_http::Server, CliError> {
         let limits = &settings.limits;
-        let operator = Operate::new(self.database.clone(), settings, stop);
+        let operator = ServerAdmin::new(self.database.clone(), settings, stop);
         let defaults = akvs_http::Options::default();
         let options = akvs_http::Options {
             workers: workers(settings),
@@ -103,8 +103,8 @@ impl Storage {
             drain_timeout: limits.drain_timeout.get(),
             tokens: access.tokens.clone(),
             tls: access.tls.clone(),
-            operator: Some(Arc::new(operator)),
-            about: About {
+            admin: Some(Arc::new(operator)),
+            build_info: BuildInfo {
                 version: env!("CARGO_PKG_VERSION"),
                 commit: env!("BUILT_COMMIT"),
                 engine: settings.engine.kind.as_str(),
@@ -112,13 +112,13 @@ impl Storage {
             ..defaults
         };
         akvs_http::start(listeners, Registry::new(self.committer.clone()), &options)
-            .map_err(|error| Failure::failed(format!("the server cannot start: {error}")))
+            .map_err(|error| CliError::failed(format!("the server cannot start: {error}")))
     }
 
     /// Commits what was accepted, and makes it durable. Blocks.
-    pub(crate) fn close(self) -> Result<(), Failure> {
+    pub(crate) fn close(self) -> Result<(), CliError> {
         self.committer.stop().map_err(|error| {
-            Failure::failed(format!(
+            CliError::failed(format!(
                 "the data could not be synced at the end: {}",
                 error.message()
             ))
@@ -135,7 +135,7 @@ pub(crate) fn workers(settings: &Settings) -> usize {
 }
 
 /// Opens what the data folder holds, as no other process can meanwhile.
-fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, Failure> {
+fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, CliError> {
     let engine = DiskEngine::open(&disk_options(settings));
     Ok(Arc::new(
         engine.map_err(|error| cannot_open(&error, settings))?,
@@ -172,10 +172,10 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The folder of a server that keeps nothing, by which its owner reaches it. One that cannot be used is done without.
-fn lock_of_memory(settings: &Settings) -> Result<Option<FolderLock>, Failure> {
+fn lock_of_memory(settings: &Settings) -> Result<Option<FolderLock>, CliError> {
     match FolderLock::take(Path::new(&settings.data_dir)) {
         Ok(lock) => Ok(Some(lock)),
-        Err(error @ OpenError::Locked(..)) => Err(Failure::in_use(error)),
+        Err(error @ OpenError::Locked(..)) => Err(CliError::in_use(error)),
         Err(error) => {
             log::warn!("no status, stop or attach for this server: {error}");
             Ok(None)
@@ -198,17 +198,17 @@ fn amount(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn cannot_open(error: &OpenError, settings: &Settings) -> Failure {
+fn cannot_open(error: &OpenError, settings: &Settings) -> CliError {
     match error {
-        OpenError::Locked(..) => Failure::in_use(error),
+        OpenError::Locked(..) => CliError::in_use(error),
         OpenError::NotAFolder(..)
         | OpenError::Unusable(..)
         | OpenError::Foreign(..)
         | OpenError::NoStore(..)
-        | OpenError::NotEmpty(..) => Failure::config(format!("data_dir: {error}")),
-        OpenError::Damaged(..) => Failure::failed(format!("{error}{}", way_out(settings))),
+        | OpenError::NotEmpty(..) => CliError::config(format!("data_dir: {error}")),
+        OpenError::Damaged(..) => CliError::failed(format!("{error}{}", way_out(settings))),
         // Another setting would not help.
-        OpenError::OtherFormat(..) | _ => Failure::failed(error),
+        OpenError::OtherFormat(..) | _ => CliError::failed(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The running server of a data folder, as whoever owns the data reaches it: over the socket in the folder.
 //!
-//! It owns the requests below `/owner/` and the process behind the socket. Who listens is told by the socket itself, so
+//! It owns the requests below `/admin/` and the process behind the socket. Who listens is told by the socket itself, so
 //! that no file that somebody left can be taken for a server. Invariant: a signal goes to the process that was meant,
 //! or to none.
 
@@ -18,32 +18,32 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::socket::{self, Reach};
 
 /// How long an answer may take that asks nothing of the disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs what waits for answers.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     runtime()?.block_on(work)
 }
 
 /// What waits for answers, on this thread.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.map_err(|error| Failure::failed(format!("no runtime: {error}")))
+    runtime.map_err(|error| CliError::failed(format!("no runtime: {error}")))
 }
 
 /// TLS that trusts nobody, as none is spoken on the socket. Left to itself, the library would read the certificates of
 /// the system, and fail where there are none.
-fn nobody_trusted() -> Result<ClientConfig, Failure> {
+fn nobody_trusted() -> Result<ClientConfig, CliError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(Failure::failed)?;
+        .map_err(CliError::failed)?;
     let builder = builder.with_root_certificates(RootCertStore::empty());
     Ok(builder.with_no_client_auth())
 }
@@ -58,7 +58,7 @@ pub(crate) fn nobody(data_dir: &str) -> String {
 }
 
 /// A server that runs.
-pub(crate) struct Owner {
+pub(crate) struct ControlClient {
     socket: PathBuf,
     reach: Reach,
     http: reqwest::Client,
@@ -84,9 +84,9 @@ pub(crate) struct Status {
     pub(crate) elapsed_us: u64,
 }
 
-impl Owner {
+impl ControlClient {
     /// The server of this data folder; none where none runs.
-    pub(crate) async fn find(data_dir: &str) -> Result<Option<Owner>, Failure> {
+    pub(crate) async fn find(data_dir: &str) -> Result<Option<ControlClient>, CliError> {
         let socket = socket::of_owner(data_dir);
         let cannot = |error: io::Error| {
             let socket = socket.display();
@@ -94,7 +94,7 @@ impl Owner {
                 true => "is another user's: run this as the user of the server".to_owned(),
                 false => format!("cannot be used: {error}"),
             };
-            Failure::failed(format!("the socket {socket} {why}"))
+            CliError::failed(format!("the socket {socket} {why}"))
         };
         let reach = match Reach::to(&socket) {
             Ok(reach) => reach,
@@ -111,8 +111,8 @@ impl Owner {
         let http = reqwest::Client::builder()
             .unix_socket(reach.path())
             .use_preconfigured_tls(nobody_trusted()?);
-        let http = http.build().map_err(Failure::failed)?;
-        Ok(Some(Owner {
+        let http = http.build().map_err(CliError::failed)?;
+        Ok(Some(ControlClient {
             pid: pid.and_then(Pid::from_raw),
             socket,
             reach,
@@ -121,9 +121,9 @@ impl Owner {
     }
 
     /// The server of this data folder, or the failure that none runs.
-    pub(crate) async fn expect(data_dir: &str) -> Result<Owner, Failure> {
-        let found = Owner::find(data_dir).await?;
-        found.ok_or_else(|| Failure::unreachable(nobody(data_dir)))
+    pub(crate) async fn expect(data_dir: &str) -> Result<ControlClient, CliError> {
+        let found = ControlClient::find(data_dir).await?;
+        found.ok_or_else(|| CliError::unreachable(nobody(data_dir)))
     }
 
     /// Its process, where it has a number here.
@@ -137,45 +137,45 @@ impl Owner {
     }
 
     /// Whether it answers.
-    pub(crate) async fn ping(&self) -> Result<String, Failure> {
+    pub(crate) async fn ping(&self) -> Result<String, CliError> {
         self.text(Method::GET, "/ping", String::new()).await
     }
 
     /// Whether it takes writes; an error says why not.
-    pub(crate) async fn ready(&self) -> Result<String, Failure> {
+    pub(crate) async fn ready(&self) -> Result<String, CliError> {
         self.text(Method::GET, "/readyz", String::new()).await
     }
 
     /// How it is.
-    pub(crate) async fn status(&self) -> Result<Status, Failure> {
+    pub(crate) async fn status(&self) -> Result<Status, CliError> {
         let text = self
-            .text(Method::GET, "/owner/status", String::new())
+            .text(Method::GET, "/admin/status", String::new())
             .await?;
         serde_json::from_str(&text)
-            .map_err(|error| Failure::failed(format!("the server's status is none: {error}")))
+            .map_err(|error| CliError::failed(format!("the server's status is none: {error}")))
     }
 
     /// What is logged from here on; nothing changes without a filter.
-    pub(crate) async fn log(&self, filter: Option<&str>) -> Result<String, Failure> {
+    pub(crate) async fn log(&self, filter: Option<&str>) -> Result<String, CliError> {
         match filter {
-            Some(filter) => self.text(Method::PUT, "/owner/log", filter.into()).await,
-            None => self.text(Method::GET, "/owner/log", String::new()).await,
+            Some(filter) => self.text(Method::PUT, "/admin/log", filter.into()).await,
+            None => self.text(Method::GET, "/admin/log", String::new()).await,
         }
     }
 
     /// A long answer, as it comes.
-    pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Response, Failure> {
+    pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Response, CliError> {
         let request = self.http.request(method, format!("http://localhost{path}"));
         self.answer(request).await
     }
 
-    async fn text(&self, method: Method, path: &str, body: String) -> Result<String, Failure> {
+    async fn text(&self, method: Method, path: &str, body: String) -> Result<String, CliError> {
         let request = self.http.request(method, format!("http://localhost{path}"));
         let answer = self.answer(request.timeout(TIMEOUT).body(body)).await?;
         answer.text().await.map_err(|error| self.silent(&error))
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Response, Failure> {
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Response, CliError> {
         let request = request.header("accept", "application/problem+json, */*");
         let answer = request.send().await.map_err(|error| self.silent(&error))?;
         let status = answer.status();
@@ -185,10 +185,10 @@ impl Owner {
         let text = answer.text().await.unwrap_or_default();
         let problem: Problem = serde_json::from_str(&text).unwrap_or_default();
         let detail = problem.detail.unwrap_or_else(|| status.to_string());
-        Err(Failure::failed(detail))
+        Err(CliError::failed(detail))
     }
 
-    fn silent(&self, error: &reqwest::Error) -> Failure {
+    fn silent(&self, error: &reqwest::Error) -> CliError {
         let who = match self.pid {
             Some(pid) => format!("process {}", pid.as_raw_nonzero()),
             None => "the server".into(),
@@ -197,17 +197,17 @@ impl Owner {
             true => "does not answer",
             false => "broke the connection off",
         };
-        Failure::unreachable(format!("{who} {how} on {}", self.socket.display()))
+        CliError::unreachable(format!("{who} {how} on {}", self.socket.display()))
     }
 
     /// Has it stop, and does not wait for that.
-    pub(crate) async fn ask_to_stop(&self) -> Result<(), Failure> {
-        let asked = self.text(Method::POST, "/owner/stop", String::new());
+    pub(crate) async fn ask_to_stop(&self) -> Result<(), CliError> {
+        let asked = self.text(Method::POST, "/admin/stop", String::new());
         asked.await.map(drop)
     }
 
     /// Has it stop, and waits until its process is gone.
-    pub(crate) async fn stop(self, patience: Duration) -> Result<(), Failure> {
+    pub(crate) async fn stop(self, patience: Duration) -> Result<(), CliError> {
         let process = self.pid.and_then(|pid| {
             let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
             // What listens now is what was opened: the number was not given to another process meanwhile.
@@ -219,18 +219,18 @@ impl Owner {
         };
         match rustix::process::pidfd_send_signal(&process, Signal::TERM) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(Failure::failed(format!("it cannot be stopped: {error}"))),
+            Err(error) => return Err(CliError::failed(format!("it cannot be stopped: {error}"))),
         }
         // Here, as nothing else is waited for: a thread might be refused.
         match is_over(&process, patience) {
             Ok(true) => Ok(()),
             Ok(false) => Err(self.still_there(patience)),
-            Err(error) => Err(Failure::failed(error)),
+            Err(error) => Err(CliError::failed(error)),
         }
     }
 
     /// Waits until nobody listens, where there is no process to wait for.
-    async fn until_silent(&self, patience: Duration) -> Result<(), Failure> {
+    async fn until_silent(&self, patience: Duration) -> Result<(), CliError> {
         let silent = async {
             while socket::is_heard(&self.socket) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -240,12 +240,12 @@ impl Owner {
         waited.map_err(|_| self.still_there(patience))
     }
 
-    fn still_there(&self, patience: Duration) -> Failure {
+    fn still_there(&self, patience: Duration) -> CliError {
         let seconds = patience.as_secs();
         let who = self.pid.map_or_else(String::new, |pid| {
             format!(" (process {})", pid.as_raw_nonzero())
         });
-        Failure::failed(format!(
+        CliError::failed(format!(
             "the server{who} is still stopping after {seconds} s"
         ))
     }

@@ -10,7 +10,7 @@ use crate::cli::output;
 
 /// The end of a run that did not do what it was asked.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CliError {
     kind: Kind,
     text: String,
 }
@@ -36,26 +36,26 @@ impl Kind {
     }
 }
 
-impl Failure {
+impl CliError {
     /// It was asked for properly, and did not work.
-    pub(crate) fn failed(text: impl fmt::Display) -> Failure {
-        Failure::new(Kind::Failed, text)
+    pub(crate) fn failed(text: impl fmt::Display) -> CliError {
+        CliError::new(Kind::Failed, text)
     }
 
     /// It was not asked for as it can be.
-    pub(crate) fn usage(text: impl fmt::Display) -> Failure {
-        Failure::new(Kind::Usage, text)
+    pub(crate) fn usage(text: impl fmt::Display) -> CliError {
+        CliError::new(Kind::Usage, text)
     }
 
     /// The server that was to do it is not there, cannot be reached or does not answer.
-    pub(crate) fn unreachable(text: impl fmt::Display) -> Failure {
-        Failure::new(Kind::Unreachable, text)
+    pub(crate) fn unreachable(text: impl fmt::Display) -> CliError {
+        CliError::new(Kind::Unreachable, text)
     }
 
     /// The same for a verb that asks whether a server is there, and so has its answer.
-    pub(crate) fn into_answer(self) -> Failure {
+    pub(crate) fn into_answer(self) -> CliError {
         match self.kind {
-            Kind::Unreachable => Failure {
+            Kind::Unreachable => CliError {
                 kind: Kind::Failed,
                 ..self
             },
@@ -64,29 +64,29 @@ impl Failure {
     }
 
     /// Another server has the data folder.
-    pub(crate) fn in_use(text: impl fmt::Display) -> Failure {
-        Failure::new(Kind::InUse, text)
+    pub(crate) fn in_use(text: impl fmt::Display) -> CliError {
+        CliError::new(Kind::InUse, text)
     }
 
     /// A setting has to be changed first.
-    pub(crate) fn config(text: impl fmt::Display) -> Failure {
-        Failure::new(Kind::Config, text)
+    pub(crate) fn config(text: impl fmt::Display) -> CliError {
+        CliError::new(Kind::Config, text)
     }
 
     /// Another process of this program ended with this code, for this reason.
-    pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> Failure {
+    pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> CliError {
         let kinds = [Kind::Usage, Kind::InUse, Kind::Config];
         let kind = kinds
             .into_iter()
             .find(|kind| Some(kind.code().into()) == code);
-        Failure::new(kind.unwrap_or(Kind::Failed), text)
+        CliError::new(kind.unwrap_or(Kind::Failed), text)
     }
 
-    fn new(kind: Kind, text: impl fmt::Display) -> Failure {
+    fn new(kind: Kind, text: impl fmt::Display) -> CliError {
         // Foreign texts may have several lines.
         let text = text.to_string();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        Failure {
+        CliError {
             kind,
             text: lines.join(" "),
         }
@@ -110,7 +110,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_text_of_several_lines_becomes_one() {
-        let failure = Failure::config("bad:\n  |\n3 | x");
+        let failure = CliError::config("bad:\n  |\n3 | x");
         assert_eq!(failure.to_string(), "bad: | 3 | x");
     }
 }

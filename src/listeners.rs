@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use akvs_http::Listener;
 
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::service_manager::{Kind, Passed};
 use crate::settings::{Address, Addresses};
 use crate::socket::{self, OWNER_MODE, SHARED_MODE};
@@ -19,7 +19,7 @@ const BACKLOG: i32 = 1_024;
 
 /// An address as it was written, and what it means.
 #[derive(Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedAddress {
     written: Address,
     found: Found,
 }
@@ -37,32 +37,32 @@ struct Bound {
 }
 
 /// Looks up the names.
-fn resolve(addresses: &Addresses) -> Result<Vec<Resolved>, Failure> {
+fn resolve(addresses: &Addresses) -> Result<Vec<ResolvedAddress>, CliError> {
     addresses
         .iter()
         .map(|written| {
             if let Some(path) = written.unix_path() {
                 let path = std::path::absolute(path).map_err(|error| {
-                    Failure::config(format!("http.listen: {written} is nowhere: {error}"))
+                    CliError::config(format!("http.listen: {written} is nowhere: {error}"))
                 })?;
-                return Ok(Resolved {
+                return Ok(ResolvedAddress {
                     written: written.clone(),
                     found: Found::Unix(path),
                 });
             }
             let mut found = look_up(written.as_str()).map_err(|error| {
-                Failure::config(format!(
+                CliError::config(format!(
                     "http.listen: the address {written} is not found: {error}"
                 ))
             })?;
             found.sort_unstable();
             found.dedup();
             if found.is_empty() {
-                return Err(Failure::config(format!(
+                return Err(CliError::config(format!(
                     "http.listen: the address {written} is not found"
                 )));
             }
-            Ok(Resolved {
+            Ok(ResolvedAddress {
                 written: written.clone(),
                 found: Found::Tcp(found),
             })
@@ -86,9 +86,9 @@ fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// What is to be listened on.
-pub(crate) enum Places {
+pub(crate) enum ListenTargets {
     /// What the settings say.
-    Chosen(Vec<Resolved>),
+    Chosen(Vec<ResolvedAddress>),
     /// What a service manager passes, in place of that.
     Passed(Vec<Passed>),
 }
@@ -108,34 +108,37 @@ pub(crate) struct Sockets {
 /// The files of Unix sockets that are ours.
 pub(crate) struct Files(Vec<PathBuf>);
 
-impl Places {
+impl ListenTargets {
     /// What the settings say, names looked up.
-    pub(crate) fn chosen(addresses: &Addresses) -> Result<Places, Failure> {
-        resolve(addresses).map(Places::Chosen)
+    pub(crate) fn chosen(addresses: &Addresses) -> Result<ListenTargets, CliError> {
+        resolve(addresses).map(ListenTargets::Chosen)
     }
 
     /// What was passed, if something was; else what the settings say.
-    pub(crate) fn of(addresses: &Addresses, passed: Vec<Passed>) -> Result<Places, Failure> {
+    pub(crate) fn of(
+        addresses: &Addresses,
+        passed: Vec<Passed>,
+    ) -> Result<ListenTargets, CliError> {
         match passed.is_empty() {
-            true => Places::chosen(addresses),
-            false => Ok(Places::Passed(passed)),
+            true => ListenTargets::chosen(addresses),
+            false => Ok(ListenTargets::Passed(passed)),
         }
     }
 
     /// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
-    pub(crate) fn guard(&self, is_meant: bool) -> Result<(), Failure> {
+    pub(crate) fn guard(&self, is_meant: bool) -> Result<(), CliError> {
         if is_meant {
             return Ok(());
         }
         let (what, loopback) = match self {
-            Places::Chosen(addresses) => {
+            ListenTargets::Chosen(addresses) => {
                 let Some(reached) = addresses.iter().find(|address| !address.is_loopback()) else {
                     return Ok(());
                 };
                 let what = format!("http.listen: other machines can reach {}", reached.written);
                 (what, "listen on 127.0.0.1")
             }
-            Places::Passed(passed) => {
+            ListenTargets::Passed(passed) => {
                 let Some((reached, name)) = passed.iter().find_map(Passed::reached) else {
                     return Ok(());
                 };
@@ -145,7 +148,7 @@ impl Places {
                 (what, "let ListenStream= be 127.0.0.1 and its port")
             }
         };
-        Err(Failure::config(format!(
+        Err(CliError::config(format!(
             "{what}, and everybody who can connect could read and change everything; {loopback}, make a token \
              (akvs token new ops --rights admin), or start with --unauthenticated if that is meant"
         )))
@@ -153,17 +156,17 @@ impl Places {
 
     fn are_loopback(&self) -> bool {
         match self {
-            Places::Chosen(addresses) => addresses.iter().all(Resolved::is_loopback),
-            Places::Passed(passed) => passed.iter().all(|passed| passed.reached().is_none()),
+            ListenTargets::Chosen(addresses) => addresses.iter().all(ResolvedAddress::is_loopback),
+            ListenTargets::Passed(passed) => passed.iter().all(|passed| passed.reached().is_none()),
         }
     }
 
     /// Binds all that was not passed, and a socket for the owner of the data where the folder is ours.
-    pub(crate) fn bind(self, scheme: &str, data_dir: Option<&str>) -> Result<Sockets, Failure> {
+    pub(crate) fn bind(self, scheme: &str, data_dir: Option<&str>) -> Result<Sockets, CliError> {
         let are_loopback = self.are_loopback();
         let mut files = Vec::new();
         let (bound, are_passed) = match self {
-            Places::Chosen(addresses) => {
+            ListenTargets::Chosen(addresses) => {
                 let mut bound = Vec::new();
                 for address in addresses {
                     bound.extend(address.bind(scheme)?);
@@ -171,7 +174,7 @@ impl Places {
                 }
                 (bound, false)
             }
-            Places::Passed(passed) => {
+            ListenTargets::Passed(passed) => {
                 let bound = passed.into_iter().map(|passed| passed.bound(scheme));
                 (bound.collect(), true)
             }
@@ -230,7 +233,7 @@ impl Passed {
     }
 }
 
-impl Resolved {
+impl ResolvedAddress {
     fn is_loopback(&self) -> bool {
         match &self.found {
             Found::Tcp(found) => found.iter().all(is_loopback),
@@ -246,7 +249,7 @@ impl Resolved {
         }
     }
 
-    fn bind(&self, scheme: &str) -> Result<Vec<Bound>, Failure> {
+    fn bind(&self, scheme: &str) -> Result<Vec<Bound>, CliError> {
         let found = match &self.found {
             Found::Tcp(found) => self.bind_tcp(found)?,
             Found::Unix(path) => {
@@ -271,7 +274,7 @@ impl Resolved {
     }
 
     /// All that it means, as far as this machine has it: `localhost` may be ::1 where there is no IPv6.
-    fn bind_tcp(&self, found: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    fn bind_tcp(&self, found: &[SocketAddr]) -> Result<Vec<TcpListener>, CliError> {
         let mut bound: Vec<TcpListener> = Vec::new();
         let mut missing = None;
         for address in found {
@@ -289,24 +292,24 @@ impl Resolved {
         }
     }
 
-    fn refused(&self, error: &io::Error) -> Failure {
+    fn refused(&self, error: &io::Error) -> CliError {
         let why = if error.kind() == ErrorKind::AddrInUse {
             "another program listens there already".to_owned()
         } else {
             error.to_string()
         };
-        Failure::failed(format!("cannot listen on {}: {why}", self.written))
+        CliError::failed(format!("cannot listen on {}: {why}", self.written))
     }
 }
 
 /// Listens for the owner of the data, in its folder, which is ours.
-fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), Failure> {
+fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), CliError> {
     let path = socket::of_owner(data_dir);
     // Whoever listens there has not got the folder, and is no server of ours.
     let listener = socket::listen(&path, OWNER_MODE, BACKLOG).map_err(|error| {
-        Failure::failed(format!("cannot listen on {}: {error}", path.display()))
+        CliError::failed(format!("cannot listen on {}: {error}", path.display()))
     })?;
-    Ok((Listener::Owner(listener), path))
+    Ok((Listener::Admin(listener), path))
 }
 
 fn is_loopback(address: &SocketAddr) -> bool {

@@ -20,7 +20,7 @@ use file_rotate::{ContentLimit, FileRotate};
 use log::{LevelFilter, Log, Metadata, Record};
 use serde::Serialize;
 
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::escape;
 use crate::files;
 use crate::settings::{LogFormat, Settings};
@@ -114,7 +114,7 @@ impl Log for Replaceable {
 }
 
 /// Logs from here on, as the settings say; panics too.
-pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn start(settings: &Settings) -> Result<(), CliError> {
     if !settings.log.file.is_empty() {
         open(Path::new(&settings.log.file))?;
     }
@@ -135,16 +135,16 @@ pub(crate) fn start(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Logs to this file from here on.
-fn open(path: &Path) -> Result<(), Failure> {
+fn open(path: &Path) -> Result<(), CliError> {
     let path = &files::to_append(path)
-        .map_err(|why| Failure::config(format!("log.file: {} {why}", path.display())))?;
+        .map_err(|why| CliError::config(format!("log.file: {} {why}", path.display())))?;
     let mut options = OpenOptions::new();
     options.read(true).create(true).append(true).mode(0o600);
     options.custom_flags(files::NO_LINK);
     // The library would go on without a file, and without a word.
     options.open(path).map_err(|error| {
         let path = path.display();
-        Failure::config(format!("log.file: {path} cannot be written: {error}"))
+        CliError::config(format!("log.file: {path} cannot be written: {error}"))
     })?;
     let file = FileRotate::new(
         path,

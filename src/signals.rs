@@ -13,7 +13,7 @@ const TOGETHER: Duration = Duration::from_millis(200);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum SignalEvent {
     /// To stop, by the signal of this name.
     Stop(&'static str),
     /// To read again what can be changed without a restart.
@@ -42,7 +42,7 @@ impl Signals {
     }
 
     /// Waits until something is asked.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalEvent {
         let interrupt = &mut self.interrupt;
         let interrupted = async {
             match interrupt {
@@ -51,16 +51,16 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            () = interrupted => Asked::Stop("SIGINT"),
-            _ = self.hang_up.recv() => Asked::Renew,
+            _ = self.terminate.recv() => SignalEvent::Stop("SIGTERM"),
+            () = interrupted => SignalEvent::Stop("SIGINT"),
+            _ = self.hang_up.recv() => SignalEvent::Renew,
         }
     }
 
     /// Waits until the server is to stop, whatever else is asked; gives the signal's name.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
-            if let Asked::Stop(name) = self.next().await {
+            if let SignalEvent::Stop(name) = self.next().await {
                 return name;
             }
         }

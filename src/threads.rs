@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::rt::{System, SystemRunner};
 
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// What a server needs beside its workers: to accept, serve its owner, commit, read, flush and compact tables, and look
 /// at its files.
@@ -17,7 +17,7 @@ const OWN: usize = 13;
 const KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// Checks that there can be as many threads as a server of so many workers needs.
-pub(crate) fn check(workers: usize) -> Result<(), Failure> {
+pub(crate) fn check(workers: usize) -> Result<(), CliError> {
     let needed = workers + OWN;
     let mut threads = Vec::with_capacity(needed);
     let mut refused = None;
@@ -41,7 +41,7 @@ pub(crate) fn check(workers: usize) -> Result<(), Failure> {
     }
     match refused {
         None => Ok(()),
-        Some(error) => Err(Failure::failed(format!(
+        Some(error) => Err(CliError::failed(format!(
             "the server cannot start: it needs {needed} threads and the system allows {found} more: {error}; \
              raise the limit (ulimit -u, TasksMax=, --pids-limit)"
         ))),

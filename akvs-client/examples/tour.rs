@@ -6,7 +6,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use akvs_client::{
-    Change, Client, ClientBuilder, Codec, CodecError, Encoding, IfChanged, ImportMode, Listed,
+    Change, Client, ClientBuilder, Codec, CodecError, Encoding, IfChanged, ImportMode, ListEntry,
     Namespace, Put, Record, RetryPolicy, Settings, Text,
 };
 use bytes::Bytes;
@@ -25,7 +25,7 @@ async fn main() -> Done {
     // What may be asked for twice is asked for again, here with more patience than by default.
     let patient = RetryPolicy::default()
         .max_retries(5)
-        .longest_wait(Duration::from_secs(2));
+        .max_backoff(Duration::from_secs(2));
     let client = ClientBuilder::from_env()?
         .retry(patient)
         .call_timeout(Duration::from_secs(20))
@@ -40,7 +40,7 @@ async fn main() -> Done {
     let name = format!("tour-{}", std::process::id());
     let namespace = client.namespace(&name)?;
     let toured = tour(&client, &namespace).await;
-    let is_dropped = namespace.drop_all().await;
+    let is_dropped = namespace.drop_namespace().await;
     toured?;
     assert!(is_dropped?);
     println!("{name} is dropped");
@@ -227,8 +227,8 @@ async fn lists(client: &Client, namespace: &Namespace) -> Done {
     let (mut listed, mut groups) = (namespace.list().delimiter("/").stream(), 0);
     while let Some(listed) = listed.next().await.transpose()? {
         match listed {
-            Listed::Item(item) => println!("{}, {} bytes", item.key.escape_ascii(), item.size),
-            Listed::Prefix(prefix) => {
+            ListEntry::Item(item) => println!("{}, {} bytes", item.key.escape_ascii(), item.size),
+            ListEntry::Prefix(prefix) => {
                 println!("{}…", prefix.escape_ascii());
                 groups += 1;
             }
@@ -273,12 +273,12 @@ async fn transfers(client: &Client, namespace: &Namespace) -> Done {
     let done = copy.import().encoding(Encoding::Gzip).stream(file).await?;
     let more = [Record::new("lock", "theirs"), Record::new("more", "1")];
     let added = copy.import().mode(ImportMode::Create).records(more).await?;
-    let deleted = copy.del_prefix("balance/").await?;
+    let deleted = copy.delete_prefix("balance/").await?;
     println!(
         "{} keys were copied, {} added, {deleted} deleted",
         done.imported, added.imported
     );
-    assert!(copy.drop_all().await?);
+    assert!(copy.drop_namespace().await?);
     assert_eq!(
         (done.imported, added.imported, added.skipped, deleted),
         (7, 1, 1, 2)

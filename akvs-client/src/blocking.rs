@@ -2,8 +2,8 @@
 //! `blocking`.
 //!
 //! [`Client`] and [`Namespace`] have the methods of [`crate::Client`] and [`crate::Namespace`], where they do the same;
-//! what is awaited there is [sent](Call::send) here, and what is a stream there is an iterator here: of a list by
-//! [`iter`](Call::<crate::List>::iter). What an import sends comes from a [reader](Call::<crate::Import>::read) or an
+//! what is awaited there is [sent](Request::send) here, and what is a stream there is an iterator here: of a list by
+//! [`iter`](Request::<crate::List>::iter). What an import sends comes from a [reader](Request::<crate::Import>::read) or an
 //! iterator, which are asked on the caller's thread. They can be used on any thread, within an asynchronous runtime too,
 //! whose thread they then hold up.
 //!
@@ -36,4 +36,4 @@ mod whole;
 pub use client::Client;
 pub use iter::Items;
 pub use namespace::Namespace;
-pub use request::Call;
+pub use request::Request;

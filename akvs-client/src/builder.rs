@@ -126,7 +126,7 @@ impl ClientBuilder {
     ///
     /// ```
     /// use akvs_client::{Client, RetryPolicy};
-    /// assert!(Client::builder().retry(RetryPolicy::none()).build().is_ok());
+    /// assert!(Client::builder().retry(RetryPolicy::disabled()).build().is_ok());
     /// ```
     pub fn retry(mut self, policy: RetryPolicy) -> ClientBuilder {
         self.retry = policy;

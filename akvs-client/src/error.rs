@@ -9,7 +9,7 @@ use std::fmt;
 use akvs_core::{Code, Revision};
 use reqwest::StatusCode;
 
-use crate::retry::may_pass;
+use crate::retry::is_transient;
 use crate::tls;
 
 /// A result with the one error.
@@ -222,20 +222,20 @@ impl Error {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), akvs_client::Error> {
     /// // Nobody listens there.
-    /// let client = Client::builder().base_url("http://127.0.0.1:1").retry(RetryPolicy::none());
+    /// let client = Client::builder().base_url("http://127.0.0.1:1").retry(RetryPolicy::disabled());
     /// let error = client.build()?.namespace("foo")?.set("bar", &1).await.unwrap_err();
     /// assert!(error.is_retryable() && !error.is_unknown_outcome());
     /// # Ok(())
     /// # }
     /// ```
     pub fn is_retryable(&self) -> bool {
-        !self.is_unknown_outcome() && self.may_pass()
+        !self.is_unknown_outcome() && self.is_transient()
     }
 
     /// Whether the same request may have another outcome later.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(may_pass),
+            Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(is_transient),
             Error::Transport { source, .. } => {
                 !source.is_builder() && !source.is_redirect() && !tls::is_refusal(&**source)
             }

@@ -40,7 +40,7 @@
 //! | all or nothing | [`txn`](Namespace::txn) |
 //! | what changes | [`watch`](Namespace::watch), over broken connections and restarts; of one key [`wait_for_change`](Namespace::wait_for_change) |
 //! | out and in | [`export`](Namespace::export), [`import`](Namespace::import), of a namespace or [all](Client::export) |
-//! | a namespace as a whole | [`configure`](Namespace::configure), [`change_settings`](Namespace::change_settings), [`settings`](Namespace::settings), [`del_prefix`](Namespace::del_prefix), [`drop_all`](Namespace::drop_all) |
+//! | a namespace as a whole | [`configure`](Namespace::configure), [`change_settings`](Namespace::change_settings), [`settings`](Namespace::settings), [`delete_prefix`](Namespace::delete_prefix), [`drop_namespace`](Namespace::drop_namespace) |
 //! | the server | [`ping`](Client::ping), [`is_ready`](Client::is_ready), [`version`](Client::version), [`metrics`](Client::metrics) |
 //! | without `async` | all of it in `akvs_client::blocking` |
 //!
@@ -105,21 +105,21 @@ pub use namespace::Namespace;
 pub use namespace::configure::{Configured, SettingsPatch};
 pub use namespace::entry::{Entry, IfChanged, Part, Written};
 pub use namespace::item::Item;
-pub use namespace::list::{Grouped, Items, List, Listed, ListedItems, Page, Snapshot};
+pub use namespace::list::{GroupedList, Items, List, ListEntry, ListedItems, Page, Snapshot};
 pub use namespace::settings::Settings;
 pub use namespace::txn::{FailedCheck, OpResult, Put, Txn, TxnResult};
 pub use namespace::update::Update;
-pub use namespace::write::delete::Del;
+pub use namespace::write::delete::Delete;
 pub use namespace::write::ops::{Add, Append, Touch};
 pub use namespace::write::set::Set;
 pub use namespaces::{NamespaceInfo, NamespaceInfos, Namespaces, NamespacesPage};
 pub use retry::RetryPolicy;
 pub use server::{Limits, Version};
 pub use transfer::{
-    Encoding, Export, ExportBytes, ExportParts, Exported, Import, ImportMode, Imported, LineError,
-    Record, Records, Section,
+    Encoding, Export, ExportBytes, ExportItem, ExportSections, Import, ImportMode, ImportReport,
+    LineError, Record, Records, Section,
 };
-pub use watch::{Change, Changes, Watch};
+pub use watch::{Change, Watch, WatchStream};
 
 pub use akvs_core::{Code, Revision, format_duration, format_duration_in_one_unit, parse_duration};
 /// The HTTP library, in the version that [`ClientBuilder::http_client`] takes.

@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::codec::JSON;
 use crate::error::{Error, Result};
 use crate::namespace::write::Write;
-use crate::{Add, Append, Client, Del, Set, Touch, Watch, wire};
+use crate::{Add, Append, Client, Delete, Set, Touch, Watch, wire};
 
 /// A namespace of the server. Cheap to clone.
 ///
@@ -132,8 +132,8 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn del(&self, key: impl AsRef<[u8]>) -> Del {
-        Del(Write::new(
+    pub fn del(&self, key: impl AsRef<[u8]>) -> Delete {
+        Delete(Write::new(
             self,
             Method::DELETE,
             key.as_ref(),

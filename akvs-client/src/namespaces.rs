@@ -107,12 +107,12 @@ stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");
 
 #[derive(Deserialize)]
 struct Document {
-    namespaces: Vec<Told>,
+    namespaces: Vec<NamespaceDocument>,
     cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct NamespaceDocument {
     name: String,
     keys: Option<u64>,
     bytes: Option<u64>,

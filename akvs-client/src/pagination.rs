@@ -16,13 +16,13 @@ use crate::wire::json::broken;
 pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 
 /// What a page of a list has for its stream, and the cursor behind it.
-pub(crate) type Told<T> = (Vec<T>, Option<String>);
+pub(crate) type Fetched<T> = (Vec<T>, Option<String>);
 
 /// The elements of all pages, each of which is asked for when it is needed.
 pub(crate) fn paged<T, F>(page: impl Fn(Option<String>) -> F + Send + 'static) -> Boxed<T>
 where
     T: Send + 'static,
-    F: Future<Output = Result<Told<T>>> + Send + 'static,
+    F: Future<Output = Result<Fetched<T>>> + Send + 'static,
 {
     let state = (VecDeque::new(), Some(None::<String>), page);
     Box::pin(try_unfold(state, async |(mut left, mut next, page)| {
@@ -120,7 +120,7 @@ mod tests {
         let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
         let told: Vec<_> = block_on(circle.map(|told| told.ok()).collect());
         assert_eq!(told, [Some(1), None]);
-        let failing = paged(async |_| Err::<Told<u8>, _>(broken("no")));
+        let failing = paged(async |_| Err::<Fetched<u8>, _>(broken("no")));
         assert_eq!(block_on(failing.count()), 1);
     }
 }

@@ -12,7 +12,7 @@ mod idempotency;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use budget::Budget;
-pub(crate) use classify::{may_pass, retry_after, said_not_applied};
+pub(crate) use classify::{is_definitely_not_applied, is_transient, retry_after};
 pub(crate) use execute::Answer;
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ const JITTER: f64 = 0.5;
 /// | writes on `if_absent` or `if_revision` | the same. Where the condition does not hold any more, an earlier try may have been what changed it: that is an [`Error::UnknownOutcome`](crate::Error::UnknownOutcome) |
 /// | all other writes, `if_exists` among them | only if they cannot have been applied: the server was not reached, or it says so (the codes `unavailable`, `overloaded` and `closing`, the status 429 and 425) |
 ///
-/// Waits double from the [`first_wait`](Self::first_wait) to the [`longest_wait`](Self::longest_wait); a `Retry-After`
+/// Waits double from the [`initial_backoff`](Self::initial_backoff) to the [`max_backoff`](Self::max_backoff); a `Retry-After`
 /// of the server is heeded where it is longer. No try begins when the
 /// [`call_timeout`](crate::ClientBuilder::call_timeout) is over, and no call waits for one that would.
 ///
@@ -44,7 +44,7 @@ const JITTER: f64 = 0.5;
 /// ```
 /// use std::time::Duration;
 /// use akvs_client::{Client, RetryPolicy};
-/// let patient = RetryPolicy::default().max_retries(8).longest_wait(Duration::from_secs(2));
+/// let patient = RetryPolicy::default().max_retries(8).max_backoff(Duration::from_secs(2));
 /// let client = Client::builder().retry(patient).build()?;
 /// # drop(client);
 /// # Ok::<(), akvs_client::Error>(())
@@ -52,8 +52,8 @@ const JITTER: f64 = 0.5;
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     max_retries: u32,
-    first_wait: Duration,
-    longest_wait: Duration,
+    initial_backoff: Duration,
+    max_backoff: Duration,
     jitter: f64,
 }
 
@@ -61,8 +61,8 @@ impl Default for RetryPolicy {
     fn default() -> RetryPolicy {
         RetryPolicy {
             max_retries: MAX_RETRIES,
-            first_wait: FIRST_WAIT,
-            longest_wait: LONGEST_WAIT,
+            initial_backoff: FIRST_WAIT,
+            max_backoff: LONGEST_WAIT,
             jitter: JITTER,
         }
     }
@@ -73,9 +73,9 @@ impl RetryPolicy {
     ///
     /// ```
     /// use akvs_client::RetryPolicy;
-    /// assert_eq!(RetryPolicy::none(), RetryPolicy::default().max_retries(0));
+    /// assert_eq!(RetryPolicy::disabled(), RetryPolicy::default().max_retries(0));
     /// ```
-    pub fn none() -> RetryPolicy {
+    pub fn disabled() -> RetryPolicy {
         RetryPolicy::default().max_retries(0)
     }
 
@@ -95,10 +95,10 @@ impl RetryPolicy {
     /// ```
     /// use akvs_client::RetryPolicy;
     /// use std::time::Duration;
-    /// assert_ne!(RetryPolicy::default().first_wait(Duration::ZERO), RetryPolicy::default());
+    /// assert_ne!(RetryPolicy::default().initial_backoff(Duration::ZERO), RetryPolicy::default());
     /// ```
-    pub fn first_wait(mut self, wait: Duration) -> RetryPolicy {
-        self.first_wait = wait;
+    pub fn initial_backoff(mut self, wait: Duration) -> RetryPolicy {
+        self.initial_backoff = wait;
         self
     }
 
@@ -107,10 +107,10 @@ impl RetryPolicy {
     /// ```
     /// use akvs_client::RetryPolicy;
     /// use std::time::Duration;
-    /// assert_ne!(RetryPolicy::default().longest_wait(Duration::ZERO), RetryPolicy::default());
+    /// assert_ne!(RetryPolicy::default().max_backoff(Duration::ZERO), RetryPolicy::default());
     /// ```
-    pub fn longest_wait(mut self, wait: Duration) -> RetryPolicy {
-        self.longest_wait = wait;
+    pub fn max_backoff(mut self, wait: Duration) -> RetryPolicy {
+        self.max_backoff = wait;
         self
     }
 

@@ -10,6 +10,6 @@ mod line;
 mod record;
 mod verifier;
 
-pub use export::{Encoding, Export, ExportBytes, ExportParts, Records};
-pub use import::{Import, ImportMode, Imported, LineError};
-pub use record::{Exported, Record, Section};
+pub use export::{Encoding, Export, ExportBytes, ExportSections, Records};
+pub use import::{Import, ImportMode, ImportReport, LineError};
+pub use record::{ExportItem, Record, Section};

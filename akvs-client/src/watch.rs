@@ -10,7 +10,7 @@ mod sse;
 mod stream;
 
 pub use change::Change;
-pub use stream::Changes;
+pub use stream::WatchStream;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use reqwest::{Method, RequestBuilder};
 
 use crate::Client;
 use crate::error::Result;
-use resume::{Progress, Start};
+use resume::{ResumeState, Start};
 
 /// Three heartbeats of the server.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
@@ -44,7 +44,7 @@ const TRANSACTION_BYTES: usize = 64 << 20;
 /// the request is refused (400, 401, 403, 404), the answer is not of this contract, or the changes that it missed
 /// meanwhile are not in the server's history any more ([`Code::HistoryGone`](crate::Code::HistoryGone)). The last one
 /// does not end a watch [`from_state`](Self::from_state). As long as the server cannot be reached, it waits; who does
-/// not want to, puts a timeout around [`Changes::next`].
+/// not want to, puts a timeout around [`WatchStream::next`].
 ///
 /// The timeout of the [`Client`](crate::ClientBuilder::timeout) is for single exchanges and does not end a watch.
 ///
@@ -233,16 +233,16 @@ impl Watch {
     /// is_stream(&changes);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
-    pub fn stream(self) -> Changes {
+    pub fn stream(self) -> WatchStream {
         let mut target = self.target.clone();
         let max_bytes = target.max_event_bytes().max(TRANSACTION_BYTES);
-        let progress = Progress::new(self.start, max_bytes);
+        let progress = ResumeState::new(self.start, max_bytes);
         match self.query() {
             Ok(query) => {
                 target.query = query;
-                Changes::new(target, progress)
+                WatchStream::new(target, progress)
             }
-            Err(error) => Changes::refused(target, progress, error),
+            Err(error) => WatchStream::refused(target, progress, error),
         }
     }
 

@@ -387,7 +387,7 @@ mod tests {
             ("/export/ns", Some("export")),
             ("/import?mode=merge", Some("import_all")),
             ("/txn/ns", Some("txn")),
-            ("/owner/status", None),
+            ("/admin/status", None),
             ("/", None),
             ("", None),
         ] {

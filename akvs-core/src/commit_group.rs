@@ -2,7 +2,7 @@
 //! them written, or none.
 //!
 //! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
-//! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`Group::commit`] has returned.
+//! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`CommitGroup::commit`] has returned.
 
 mod evaluate;
 mod expiry;
@@ -17,15 +17,15 @@ use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 
-pub use self::expiry::Expiry;
-use self::namespaces::Drops;
+pub use self::expiry::ExpiryTask;
+use self::namespaces::DroppedNamespaces;
 use self::pending::{Pending, PendingEntry};
 use crate::database::{Counters, Database, Writer};
 use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
 use crate::engine::{Batch, Durability, Engine, Table};
 use crate::recovery;
-use crate::store::{Known, Store, StoreState};
+use crate::store::{NamespaceState, Store, StoreState};
 use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
 
 /// What became of an operation.
@@ -41,15 +41,15 @@ pub struct Outcome {
 
 /// What a commit did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
+pub struct CommitSummary {
     /// The newest revision.
     pub revision: Revision,
-    /// What changed, in order, each with the history it belongs to; empty unless it was [recorded](Group::record).
+    /// What changed, in order, each with the history it belongs to; empty unless it was [recorded](CommitGroup::record).
     pub events: Vec<(HistoryId, Event)>,
     /// The namespaces that have come into being, with their histories.
-    pub born: Vec<(Namespace, HistoryId)>,
+    pub created: Vec<(Namespace, HistoryId)>,
     /// The histories that are not known any more.
-    pub forgotten: Vec<HistoryId>,
+    pub purged: Vec<HistoryId>,
     /// How many entries were taken out because their deadline had passed.
     pub expired: u64,
     /// How many changes the histories no longer hold, because they were the oldest.
@@ -73,7 +73,7 @@ pub struct Committed {
 /// assert!(!first.existed && second.existed && first.revision < second.revision);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
-pub struct Group<'a> {
+pub struct CommitGroup<'a> {
     database: &'a Database,
     writer: MutexGuard<'a, Writer>,
     committed: Counters,
@@ -84,18 +84,18 @@ pub struct Group<'a> {
     earliest_deadline: Option<Timestamp>,
     /// The namespaces of the group's stores, to find two stores of one.
     names: HashSet<Namespace>,
-    drops: Drops,
+    drops: DroppedNamespaces,
     /// Whether data may be added, once that was asked.
     growth: Option<Result<()>>,
     /// How many bytes of values the changes have that were taken into it.
     produced_bytes: usize,
     recording: bool,
-    done: Committed,
+    done: CommitSummary,
 }
 
-impl<'a> Group<'a> {
-    pub(crate) fn new(database: &'a Database, writer: MutexGuard<'a, Writer>) -> Group<'a> {
-        Group {
+impl<'a> CommitGroup<'a> {
+    pub(crate) fn new(database: &'a Database, writer: MutexGuard<'a, Writer>) -> CommitGroup<'a> {
+        CommitGroup {
             database,
             next: writer.counters,
             committed: writer.counters,
@@ -105,15 +105,15 @@ impl<'a> Group<'a> {
             index: HashMap::new(),
             earliest_deadline: None,
             names: HashSet::new(),
-            drops: Drops::default(),
+            drops: DroppedNamespaces::default(),
             growth: None,
             produced_bytes: 0,
             recording: false,
-            done: Committed::default(),
+            done: CommitSummary::default(),
         }
     }
 
-    /// Keeps what changes, for [`Committed::events`]; without this it is only written.
+    /// Keeps what changes, for [`CommitSummary::events`]; without this it is only written.
     pub fn record(&mut self) {
         self.recording = true;
     }
@@ -124,15 +124,15 @@ impl<'a> Group<'a> {
     /// first change.
     pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
         let at = self.pending(store)?;
-        let (mut outcome, change) = self.judge(at, key, op, now)?;
+        let (mut outcome, change) = self.evaluate(at, key, op, now)?;
         let Some((entry, kind)) = change else {
             return Ok(outcome);
         };
         let pending = &self.stores[at];
         let counts = pending.counts_with([(key, entry.as_ref())].into_iter());
-        let tally = &pending.known.tally;
-        pending.known.settings.check(&tally.counts, &counts)?;
-        self.birth(at, store, now)?;
+        let meta = &pending.known.meta;
+        pending.known.settings.check(&meta.counts, &counts)?;
+        self.create_namespace(at, store, now)?;
         outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
         self.keep(at, counts, [(key.clone(), entry)]);
         outcome.revision = Some(self.tell(at, [kind]));
@@ -158,7 +158,7 @@ impl<'a> Group<'a> {
     ///
     /// `outcome_unknown` where it may have been applied: then nothing is committed any more. After any other error it
     /// was not applied.
-    pub fn commit(self, durability: Durability) -> Result<Committed> {
+    pub fn commit(self, durability: Durability) -> Result<CommitSummary> {
         self.commit_by(durability, |engine, batch| engine.commit(batch, durability))
     }
 
@@ -168,7 +168,7 @@ impl<'a> Group<'a> {
         mut self,
         durability: Durability,
         write: impl FnOnce(&dyn Engine, Batch) -> Result<()>,
-    ) -> Result<Committed> {
+    ) -> Result<CommitSummary> {
         if let Some(failure) = self.database.failure() {
             return Err(failure.clone());
         }
@@ -208,11 +208,11 @@ impl<'a> Group<'a> {
             self.writer.keep(&pending);
             let id = match pending.dropped {
                 Some(_) => StoreState::DROPPED,
-                None => pending.id.unwrap_or(StoreState::UNBORN),
+                None => pending.id.unwrap_or(StoreState::UNCREATED),
             };
             pending.state.commit(id, pending.known);
         }
-        self.database.forget(self.drops.forgotten());
+        self.database.forget(self.drops.purged());
         self.database.advance(self.next.revision);
         Ok(self.done)
     }
@@ -251,10 +251,10 @@ impl<'a> Group<'a> {
 
     /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
     /// when the store was opened.
-    fn known(&self, state: &Arc<StoreState>) -> Result<Known> {
+    fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
         match state.id() {
-            Some(id) if !self.writer.has(id, state) => Ok(Known {
-                tally: self.database.tally(id)?,
+            Some(id) if !self.writer.has(id, state) => Ok(NamespaceState {
+                meta: self.database.meta(id)?,
                 history_start: None,
                 ..state.known()
             }),
@@ -262,13 +262,18 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn push(&mut self, state: &Arc<StoreState>, name: Option<Namespace>, known: Known) -> usize {
+    fn push(
+        &mut self,
+        state: &Arc<StoreState>,
+        name: Option<Namespace>,
+        known: NamespaceState,
+    ) -> usize {
         let address = Arc::as_ptr(state) as usize;
         self.stores.push(Pending {
             state: Arc::clone(state),
             name,
             id: state.id(),
-            committed: known.tally,
+            committed: known.meta,
             known,
             entries: HashMap::new(),
             written: None,
@@ -316,11 +321,11 @@ impl<'a> Group<'a> {
             }
             if pending.dropped.is_some() {
                 pending.write_drop(&mut self.batch, id);
-            } else if pending.known.tally != pending.committed {
+            } else if pending.known.meta != pending.committed {
                 self.batch.put(
                     Table::Meta,
                     encoding::counts_key(id),
-                    encoding::counts_value(&pending.known.tally),
+                    encoding::counts_value(&pending.known.meta),
                 );
             }
         }
@@ -339,12 +344,12 @@ impl<'a> Group<'a> {
                     encoding::number_value(encoding::FORMAT),
                 );
             }
-            let forgotten = self.database.forgotten().max(self.drops.forgotten());
-            if !self.writer.format_is_written || self.drops.forgotten() > Revision::ZERO {
+            let purged = self.database.purged().max(self.drops.purged());
+            if !self.writer.format_is_written || self.drops.purged() > Revision::ZERO {
                 self.batch.put(
                     Table::Meta,
-                    encoding::META_FORGOTTEN,
-                    encoding::number_value(forgotten.get()),
+                    encoding::META_PURGED,
+                    encoding::number_value(purged.get()),
                 );
             }
             self.batch.put(

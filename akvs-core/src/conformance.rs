@@ -264,7 +264,7 @@ macro_rules! forward_engine {
         }
     };
     (@page $inner:ident) => {
-        fn page(&self, table: $crate::engine::Table, span: &$crate::engine::Span, limit: $crate::engine::Limit) -> $crate::Result<Vec<(::bytes::Bytes, ::bytes::Bytes)>> {
+        fn page(&self, table: $crate::engine::Table, span: &$crate::engine::KeyRange, limit: $crate::engine::PageLimit) -> $crate::Result<Vec<(::bytes::Bytes, ::bytes::Bytes)>> {
             self.$inner.page(table, span, limit)
         }
     };

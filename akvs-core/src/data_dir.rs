@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) use self::check::Checked;
 pub use self::error::OpenError;
-pub(crate) use self::rollback::Traces;
+pub(crate) use self::rollback::Rollback;
 use self::watermark::Watermark;
 use super::data_dir::lock::{FolderLock, LOCK_FILE};
 use super::encoding;
@@ -52,17 +52,17 @@ const NOT_FOREIGN: [&str; 5] = [
 const STORE_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
 
 /// A data folder that this process has for itself.
-pub(crate) struct Folder {
+pub(crate) struct DataDir {
     path: PathBuf,
     established: bool,
     watermark: Mutex<Watermark>,
     _lock: FolderLock,
 }
 
-impl Folder {
+impl DataDir {
     /// Takes the folder, making it where it is missing.
     /// What has one of the names `beside` may lie in a folder that is to become ours.
-    pub(crate) fn open(path: &Path, beside: &[String]) -> Result<Folder, OpenError> {
+    pub(crate) fn open(path: &Path, beside: &[String]) -> Result<DataDir, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(metadata) if !metadata.is_dir() => {
@@ -83,7 +83,7 @@ impl Folder {
         if format.is_none() && !watermark.exists() {
             watermark::create(path).map_err(unusable)?;
         }
-        Ok(Folder {
+        Ok(DataDir {
             path: path.to_owned(),
             established: format.is_some(),
             watermark: Mutex::new(watermark::open(path)?),
@@ -276,7 +276,7 @@ mod tests {
             fs::write(&target, "precious").unwrap();
             std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
             // A lock that is a link is refused; what is left of an earlier try is replaced.
-            let opened = Folder::open(folder.path(), &[]);
+            let opened = DataDir::open(folder.path(), &[]);
             assert_eq!(opened.is_ok(), name != LOCK_FILE, "{name}");
             assert_eq!(fs::read(&target).unwrap(), b"precious", "{name}");
         }

@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use bytes::Bytes;
 
 use crate::encoding;
-use crate::encoding::{CatalogueRow, Gaps, NamespaceId, Stored, Tally};
+use crate::encoding::{CatalogueRow, Gaps, NamespaceId, NamespaceMeta, Stored};
 use crate::engine::cache::EntryCache;
-use crate::engine::{Capabilities, Engine, Limit, Span, Table};
+use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table};
 use crate::recovery;
 use crate::store::StoreState;
 use crate::{
-    Code, Counts, Entry, Error, Found, Group, Namespace, Result, Revision, Settings, Timestamp,
-    View,
+    Code, CommitGroup, Counts, Entry, Error, Namespace, NamespaceSnapshot, PeekedEntry, Result,
+    Revision, Settings, Timestamp,
 };
 
 /// Rows up to this size may share an engine's block with their neighbours.
@@ -78,7 +78,7 @@ struct Inner {
     /// The newest revision that readers see; beside the counters, so that nobody waits for a commit to read it.
     revision: AtomicU64,
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
-    forgotten: AtomicU64,
+    purged: AtomicU64,
     /// No namespace is remembered that was dropped at a lower revision: so nobody reads over those that were forgotten.
     oldest_drop: AtomicU64,
     gaps: Gaps,
@@ -113,12 +113,12 @@ impl Database {
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
     pub fn open(engine: Arc<dyn Engine>, options: Options) -> Result<Database> {
-        let recovery::Found {
+        let recovery::OpenState {
             mut counters,
-            mut forgotten,
+            mut purged,
             has_format,
             mut gaps,
-        } = recovery::Found::read(&*engine)?;
+        } = recovery::OpenState::read(&*engine)?;
         let revision = counters.revision;
         let watermark = engine.watermark()?;
         if revision < watermark && !engine.lost_commits() {
@@ -134,8 +134,8 @@ impl Database {
         let is_volatile = !engine.capabilities().durable;
         if begins_anew {
             counters.revision = revision.max(watermark).max(reserved);
-            counters = recovery::begin_anew(&*engine, counters, options.now)?;
-            forgotten = counters.revision;
+            counters = recovery::rebuild_counters(&*engine, counters, options.now)?;
+            purged = counters.revision;
         } else if is_volatile && options.now.is_some() {
             counters.revision = recovery::leap(revision, options.now)?;
         } else if revision < reserved {
@@ -151,7 +151,7 @@ impl Database {
             engine,
             options,
             revision: AtomicU64::new(counters.revision.get()),
-            forgotten: AtomicU64::new(forgotten.get()),
+            purged: AtomicU64::new(purged.get()),
             oldest_drop: AtomicU64::new(0),
             gaps,
             writer: Mutex::new(Writer {
@@ -166,8 +166,8 @@ impl Database {
 
     /// Begins to gather changes that are to be committed together. Only one group can be open at a time: this waits
     /// for the one before it.
-    pub fn group(&self) -> Group<'_> {
-        Group::new(
+    pub fn group(&self) -> CommitGroup<'_> {
+        CommitGroup::new(
             self,
             self.0.writer.lock().unwrap_or_else(PoisonError::into_inner),
         )
@@ -204,21 +204,21 @@ impl Database {
         let mut found = Vec::new();
         // Some rows are of namespaces that were dropped: not many, but they may stand together.
         while found.len() < limit {
-            let (span, wanted) = (Span { start, end: None }, limit - found.len());
+            let (span, wanted) = (KeyRange { start, end: None }, limit - found.len());
             let page = self
                 .0
                 .engine
-                .page(Table::Catalogue, &span, Limit::rows(wanted))?;
+                .page(Table::Catalogue, &span, PageLimit::rows(wanted))?;
             let Some((last, _)) = page.last() else { break };
             start = behind(last);
             for (name, value) in page {
                 if let Some(row) = encoding::parse_catalogue(&value)?.live() {
-                    let tally = self.tally(row.id)?;
+                    let meta = self.meta(row.id)?;
                     found.push(NamespaceInfo {
                         name: encoding::parse_name(&name)?,
                         created: row.created,
-                        counts: tally.counts,
-                        revision: tally.revision,
+                        counts: meta.counts,
+                        revision: meta.revision,
                         settings: row.settings,
                     });
                 }
@@ -239,8 +239,8 @@ impl Database {
     }
 
     /// A namespace as it stands now, for as long as the view is kept.
-    pub fn view(&self, name: &Namespace) -> Result<View> {
-        View::new(self, name)
+    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
+        NamespaceSnapshot::new(self, name)
     }
 
     /// How much is stored, in bytes, about.
@@ -294,17 +294,17 @@ impl Database {
             .transpose()
     }
 
-    pub(crate) fn tally(&self, id: NamespaceId) -> Result<Tally> {
+    pub(crate) fn meta(&self, id: NamespaceId) -> Result<NamespaceMeta> {
         self.parse_tally(self.0.engine.get(Table::Meta, &encoding::counts_key(id))?)
     }
 
-    pub(crate) fn parse_tally(&self, value: Option<Bytes>) -> Result<Tally> {
+    pub(crate) fn parse_tally(&self, value: Option<Bytes>) -> Result<NamespaceMeta> {
         match value {
             Some(value) => encoding::parse_counts(&value),
             // It was dropped a moment ago.
-            None => Ok(Tally {
-                floor: Revision::new(u64::MAX),
-                ..Tally::default()
+            None => Ok(NamespaceMeta {
+                compacted_revision: Revision::new(u64::MAX),
+                ..NamespaceMeta::default()
             }),
         }
     }
@@ -329,14 +329,19 @@ impl Database {
 
     /// The entry in the engine, past its deadline or not; it is in the cache afterwards. A value of more bytes than `most`
     /// is left where it is apart, and then nothing gets into the cache.
-    pub(crate) fn peek(&self, id: NamespaceId, key: &[u8], most: usize) -> Result<Option<Found>> {
+    pub(crate) fn peek(
+        &self,
+        id: NamespaceId,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<PeekedEntry>> {
         let ticket = self.0.cache.as_ref().map(|cache| cache.ticket(id, key));
         let entry = match self.stored(id, key)? {
             Some(stored) => match stored.left_bytes(most) {
                 None => self.whole(id, key, stored)?,
                 left_bytes => {
                     let entry = stored.entry;
-                    return Ok(Some(Found { entry, left_bytes }));
+                    return Ok(Some(PeekedEntry { entry, left_bytes }));
                 }
             },
             None => None,
@@ -344,7 +349,7 @@ impl Database {
         if let (Some(cache), Some(ticket), Some(entry)) = (&self.0.cache, ticket, &entry) {
             cache.fill(ticket, id, key, entry.clone());
         }
-        Ok(entry.map(Found::from))
+        Ok(entry.map(PeekedEntry::from))
     }
 
     /// The entry in the engine as its row has it: without its value where that is apart.
@@ -447,7 +452,12 @@ mod tests {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
             self.inner.get(table, key)
         }
-        fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+        fn page(
+            &self,
+            table: Table,
+            span: &KeyRange,
+            limit: PageLimit,
+        ) -> Result<Vec<(Bytes, Bytes)>> {
             self.inner.page(table, span, limit)
         }
         fn snapshot(&self) -> Result<Box<dyn crate::engine::Snapshot>> {

@@ -14,7 +14,7 @@
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
 //! | meta | `gaps` | see `gaps` |
-//! | meta | `forgotten` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
+//! | meta | `purged` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
 //! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64, revision u64 |
 //! | meta | `dropped`, revision u64 | rows of its history u64, name: the namespace that was dropped at this revision and has not been made anew |
 //!
@@ -35,12 +35,12 @@ pub(crate) use self::change::{
 pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{
-    CatalogueRow, Dropped, FIRST_NAME, Live, Swept, Tally, catalogue_value, counts_key,
+    CatalogueRow, Dropped, FIRST_NAME, Live, NamespaceMeta, Swept, catalogue_value, counts_key,
     counts_span, counts_value, dropped_key, dropped_span, dropped_value, parse_catalogue,
     parse_counts, parse_counts_key, parse_dropped, parse_dropped_key, parse_id, parse_name,
     parse_swept, swept_key, swept_value,
 };
-use super::engine::{Engine, Limit, Snapshot, Span, Table};
+use super::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
 
 /// The version of the data, on disk and in backups, that this release writes and reads.
@@ -61,7 +61,7 @@ pub(crate) type NamespaceId = u64;
 pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_REVISION: &[u8] = b"revision";
 pub(crate) const META_NAMESPACE: &[u8] = b"namespace";
-pub(crate) const META_FORGOTTEN: &[u8] = b"forgotten";
+pub(crate) const META_PURGED: &[u8] = b"forgotten";
 
 const HAS_DEADLINE: u8 = 1;
 const HAS_CONTENT_TYPE: u8 = 2;
@@ -342,9 +342,9 @@ pub(crate) fn deadline_prefix(deadline: Timestamp) -> Bytes {
 }
 
 /// All deadlines up to this moment.
-pub(crate) fn deadlines_until(now: Timestamp) -> Span {
+pub(crate) fn deadlines_until(now: Timestamp) -> KeyRange {
     let end = now.as_millis().saturating_add(1).to_be_bytes();
-    Span {
+    KeyRange {
         start: Bytes::new(),
         end: Some(Bytes::copy_from_slice(&end)),
     }
@@ -352,7 +352,11 @@ pub(crate) fn deadlines_until(now: Timestamp) -> Span {
 
 /// The earliest deadline whose row is not before this one.
 pub(crate) fn first_deadline(engine: &dyn Engine, start: Bytes) -> Result<Option<Timestamp>> {
-    let page = engine.page(Table::Deadlines, &Span { start, end: None }, Limit::rows(1))?;
+    let page = engine.page(
+        Table::Deadlines,
+        &KeyRange { start, end: None },
+        PageLimit::rows(1),
+    )?;
     let first = page.into_iter().next();
     first
         .map(|(row, _)| Ok(parse_deadline_key(row)?.0))

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::encoding;
 use super::encoding::{NamespaceId, Swept};
-use super::engine::{Durability, Limit, Span, Table};
-use crate::{Database, Group, Result, Revision};
+use super::engine::{Durability, KeyRange, PageLimit, Table};
+use crate::{CommitGroup, Database, Result, Revision};
 
 /// So many namespaces are looked up at once.
 const PAGE_NAMESPACES: usize = 256;
@@ -23,13 +23,13 @@ const DISCARDED_ROWS: usize = 500;
 /// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
 ///
 /// ```
-/// use akvs_core::{Database, MemoryEngine, Options, engine::Sweep};
+/// use akvs_core::{Database, MemoryEngine, Options, engine::GarbageCollector};
 /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
-/// assert!(!Sweep::default().step(&database, 100)?, "nothing was dropped");
+/// assert!(!GarbageCollector::default().step(&database, 100)?, "nothing was dropped");
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Sweep {
+pub struct GarbageCollector {
     at: Option<Position>,
     next: VecDeque<(NamespaceId, Swept)>,
     /// Where the catalogue was read up to, behind the tombstones of the steps before.
@@ -44,7 +44,7 @@ struct Position {
     swept: Swept,
     what: What,
     /// What is left to remove, behind the tombstones of the steps before.
-    span: Span,
+    span: KeyRange,
     files: Files,
     /// Whether the values and the deadlines of the entries go before them, because these are given up unread: whoever
     /// begins anew finds the entries until nothing else is left.
@@ -86,7 +86,7 @@ impl Position {
             id,
             swept,
             what: What::Entries,
-            span: Span::prefix(encoding::data_key(id, b"")),
+            span: KeyRange::prefix(encoding::data_key(id, b"")),
             files: Files::Kept,
             entries_last: false,
         }
@@ -104,7 +104,7 @@ impl Position {
     fn values_first(self) -> Position {
         Position {
             what: What::Values,
-            span: Span::prefix(encoding::value_key(self.id, b"")),
+            span: KeyRange::prefix(encoding::value_key(self.id, b"")),
             entries_last: true,
             ..self
         }
@@ -113,10 +113,10 @@ impl Position {
     /// Where to go on once nothing more of this is left.
     fn after(self) -> Option<Position> {
         let (what, span) = match self.what {
-            What::Values => (What::Deadlines, Span::prefix(Bytes::new())),
+            What::Values => (What::Deadlines, KeyRange::prefix(Bytes::new())),
             What::Deadlines => (
                 What::Entries,
-                Span::prefix(encoding::data_key(self.id, b"")),
+                KeyRange::prefix(encoding::data_key(self.id, b"")),
             ),
             What::Entries => {
                 let Swept { history, below } = self.swept;
@@ -135,7 +135,7 @@ impl Position {
     }
 }
 
-impl Sweep {
+impl GarbageCollector {
     /// How many bytes it has removed row by row since this was asked last.
     pub fn take_removed_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.removed_bytes)
@@ -172,9 +172,9 @@ impl Sweep {
         if committed.is_err() {
             // What was removed may not be.
             let removed_bytes = self.removed_bytes;
-            *self = Sweep {
+            *self = GarbageCollector {
                 removed_bytes,
-                ..Sweep::default()
+                ..GarbageCollector::default()
             };
         }
         committed.map(|_| goes_on)
@@ -198,11 +198,11 @@ impl Sweep {
     }
 
     fn page(&mut self, database: &Database) -> Result<Vec<(NamespaceId, Swept)>> {
-        let span = Span {
+        let span = KeyRange {
             start: self.reached.clone(),
             end: Some(Bytes::from_static(encoding::FIRST_NAME)),
         };
-        let limit = Limit::rows(PAGE_NAMESPACES);
+        let limit = PageLimit::rows(PAGE_NAMESPACES);
         let page = database.engine().page(Table::Catalogue, &span, limit)?;
         if let Some((last, _)) = page.last() {
             self.reached = behind(last);
@@ -217,14 +217,14 @@ impl Sweep {
     fn remove(
         &mut self,
         database: &Database,
-        group: &mut Group<'_>,
+        group: &mut CommitGroup<'_>,
         mut at: Position,
         left: &mut usize,
     ) -> Result<Next> {
         if at.files == Files::Asked {
             return give_up(database, at);
         }
-        let limit = Limit::rows((*left).max(DISCARDED_ROWS));
+        let limit = PageLimit::rows((*left).max(DISCARDED_ROWS));
         let page = database.engine().page(at.table(), &at.span, limit)?;
         let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
         let is_large = page.len() >= DISCARDED_ROWS || bytes >= limit.bytes;
@@ -257,7 +257,7 @@ impl Sweep {
 
     fn remove_row(
         &mut self,
-        group: &mut Group<'_>,
+        group: &mut CommitGroup<'_>,
         at: &Position,
         key: Bytes,
         value: Bytes,
@@ -284,10 +284,10 @@ impl Sweep {
 
 /// Whether there are values of a namespace in rows of their own.
 fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
-    let values = Span::prefix(encoding::value_key(id, b""));
+    let values = KeyRange::prefix(encoding::value_key(id, b""));
     let page = database
         .engine()
-        .page(Table::Data, &values, Limit::rows(1))?;
+        .page(Table::Data, &values, PageLimit::rows(1))?;
     Ok(!page.is_empty())
 }
 
@@ -302,7 +302,12 @@ fn give_up(database: &Database, at: Position) -> Result<Next> {
 }
 
 /// Takes a namespace out of what is to be swept.
-fn end(database: &Database, group: &mut Group<'_>, id: NamespaceId, swept: Swept) -> Result<()> {
+fn end(
+    database: &Database,
+    group: &mut CommitGroup<'_>,
+    id: NamespaceId,
+    swept: Swept,
+) -> Result<()> {
     // More of the history may be wanted away by now: then it begins anew.
     let row = database
         .engine()

@@ -260,7 +260,7 @@ fn within_time(deadline: Option<Timestamp>) -> Result<Timestamp> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// This is to be stored.
-    Put(Draft),
+    Put(EntryBuilder),
     /// The entry is to be removed.
     Remove,
     /// Nothing is to be done, and no revision is used.
@@ -269,7 +269,7 @@ pub enum Change {
 
 /// An entry that has no revision yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
+pub struct EntryBuilder {
     value: Bytes,
     representation: Representation,
     created: Timestamp,
@@ -277,7 +277,7 @@ pub struct Draft {
     deadline: Option<Timestamp>,
 }
 
-impl Draft {
+impl EntryBuilder {
     /// The entry, as the change of this revision.
     pub fn into_entry(self, revision: Revision) -> Entry {
         Entry {
@@ -309,7 +309,7 @@ pub fn apply(op: Op, current: Option<&Entry>, now: Timestamp) -> Result<Change> 
     let current = current.filter(|entry| entry.is_live(now));
     op.condition.check(current)?;
     let put = |value, representation, ttl: Ttl| {
-        Ok(Change::Put(Draft {
+        Ok(Change::Put(EntryBuilder {
             value,
             representation,
             created: current.map_or(now, |entry| entry.created),

@@ -10,13 +10,13 @@ use std::hash::{BuildHasher, RandomState};
 use bytes::Bytes;
 
 use super::encoding;
-use super::encoding::{CatalogueRow, Gaps, HistoryId, NamespaceId, Swept, Tally};
-use super::engine::{Batch, Durability, Engine, Limit, Span, Table};
+use super::encoding::{CatalogueRow, Gaps, HistoryId, NamespaceId, NamespaceMeta, Swept};
+use super::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table};
 use crate::database::Counters;
 use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.
-const LEAP: u64 = 1 << 32;
+const COUNTER_GAP: u64 = 1 << 32;
 /// How many times as many are skipped at most, by chance, where no clock tells one leap from another.
 const MOST_LEAPS: u64 = 1 << 8;
 /// So many revisions there are for each millisecond since 1970: more than a store gives out in one, so that what the
@@ -27,16 +27,16 @@ const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 const PAGE_ROWS: usize = 1_000;
 
 /// What an engine says of itself.
-pub(crate) struct Found {
+pub(crate) struct OpenState {
     pub(crate) counters: Counters,
-    pub(crate) forgotten: Revision,
+    pub(crate) purged: Revision,
     pub(crate) has_format: bool,
     pub(crate) gaps: Gaps,
 }
 
-impl Found {
+impl OpenState {
     /// Refuses with `storage` what another release wrote that this one cannot read.
-    pub(crate) fn read(engine: &dyn Engine) -> Result<Found> {
+    pub(crate) fn read(engine: &dyn Engine) -> Result<OpenState> {
         let number = |key| -> Result<Option<u64>> {
             let value = engine.get(Table::Meta, key)?;
             value
@@ -49,13 +49,13 @@ impl Found {
             return Err(Error::new(Code::Storage, text).with("format", found));
         }
         let revision = number(encoding::META_REVISION)?.unwrap_or_default();
-        let forgotten = number(encoding::META_FORGOTTEN)?.unwrap_or_default();
-        Ok(Found {
+        let purged = number(encoding::META_PURGED)?.unwrap_or_default();
+        Ok(OpenState {
             counters: Counters {
                 revision: Revision::new(revision),
                 namespace: number(encoding::META_NAMESPACE)?.unwrap_or_default(),
             },
-            forgotten: Revision::new(forgotten),
+            purged: Revision::new(purged),
             has_format: format.is_some(),
             gaps: gaps(engine)?,
         })
@@ -75,8 +75,11 @@ pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> 
     let next = match by_clock.saturating_sub(1) {
         next if next > found.get() && next < Revision::MAX.get() => next,
         _ => {
-            let chance = RandomState::new().hash_one(found.get()) % (LEAP * MOST_LEAPS);
-            found.get().saturating_add(LEAP).saturating_add(chance)
+            let chance = RandomState::new().hash_one(found.get()) % (COUNTER_GAP * MOST_LEAPS);
+            found
+                .get()
+                .saturating_add(COUNTER_GAP)
+                .saturating_add(chance)
         }
     };
     match next < Revision::MAX.get() {
@@ -110,7 +113,7 @@ pub(crate) fn skip(engine: &dyn Engine, last: Revision, next: Revision) -> Resul
 
 /// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on. The histories
 /// may miss changes anywhere: each namespace begins another one, and those that were dropped are forgotten.
-pub(crate) fn begin_anew(
+pub(crate) fn rebuild_counters(
     engine: &dyn Engine,
     known: Counters,
     now: Option<Timestamp>,
@@ -118,7 +121,7 @@ pub(crate) fn begin_anew(
     let found = Rows::read(engine, known)?;
     let mut next = Counters {
         revision: leap(found.revision, now)?,
-        namespace: found.namespace + LEAP,
+        namespace: found.namespace + COUNTER_GAP,
     };
     let mut fresh = || {
         next.namespace += 1;
@@ -126,14 +129,14 @@ pub(crate) fn begin_anew(
     };
     let mut batch = Batch::default();
     for id in &found.live {
-        let tally = Tally {
+        let meta = NamespaceMeta {
             counts: found.data.get(id).copied().unwrap_or_default(),
             history: fresh(),
-            floor: next.revision,
+            compacted_revision: next.revision,
             revision: next.revision,
         };
         let key = encoding::counts_key(*id);
-        batch.put(Table::Meta, key, encoding::counts_value(&tally));
+        batch.put(Table::Meta, key, encoding::counts_value(&meta));
     }
     for name in &found.dropped {
         batch.remove(Table::Catalogue, name.clone());
@@ -158,7 +161,7 @@ pub(crate) fn begin_anew(
     let revision = next.revision.get();
     batch.put(Table::Meta, encoding::META_FORMAT, number(encoding::FORMAT));
     batch.put(Table::Meta, encoding::META_REVISION, number(revision));
-    batch.put(Table::Meta, encoding::META_FORGOTTEN, number(revision));
+    batch.put(Table::Meta, encoding::META_PURGED, number(revision));
     batch.put(
         Table::Meta,
         encoding::META_NAMESPACE,
@@ -298,12 +301,12 @@ fn each_row(
     table: Table,
     mut visit: impl FnMut(&[u8], Bytes) -> Result<()>,
 ) -> Result<()> {
-    let mut span = Span {
+    let mut span = KeyRange {
         start: Bytes::new(),
         end: None,
     };
     loop {
-        let page = engine.page(table, &span, Limit::rows(PAGE_ROWS))?;
+        let page = engine.page(table, &span, PageLimit::rows(PAGE_ROWS))?;
         let Some((last, _)) = page.last() else {
             return Ok(());
         };

@@ -12,14 +12,14 @@ use crate::database::Database;
 use crate::encoding;
 use crate::encoding::NamespaceId;
 use crate::engine::cache::EntryCache;
-use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Counts, Namespace, Result};
 
 const PAGE_ROWS: usize = 1_000;
 
 /// What all namespaces hold at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct StorageStats {
     /// How many namespaces there are.
     pub namespaces: u64,
     /// What they hold together.
@@ -56,9 +56,9 @@ impl Database {
     /// assert_eq!(census.largest[0].0.as_str(), "ns");
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
-    pub fn census(&self, most: usize) -> Result<Census> {
+    pub fn census(&self, most: usize) -> Result<StorageStats> {
         let moment = self.engine().snapshot()?;
-        let mut census = Census::default();
+        let mut census = StorageStats::default();
         let mut largest = BinaryHeap::with_capacity(most + 1);
         each_row(
             &*moment,
@@ -104,7 +104,7 @@ fn names(
     mut wanted: HashMap<NamespaceId, Counts>,
 ) -> Result<Vec<(Namespace, Counts)>> {
     let mut found = Vec::with_capacity(wanted.len());
-    let span = Span {
+    let span = KeyRange {
         start: Bytes::from_static(encoding::FIRST_NAME),
         end: None,
     };
@@ -126,11 +126,11 @@ fn names(
 fn each_row(
     moment: &dyn Snapshot,
     table: Table,
-    mut span: Span,
+    mut span: KeyRange,
     mut read: impl FnMut(&[u8], Bytes) -> Result<bool>,
 ) -> Result<()> {
     loop {
-        let page = moment.page(table, &span, Limit::rows(PAGE_ROWS))?;
+        let page = moment.page(table, &span, PageLimit::rows(PAGE_ROWS))?;
         let Some((last, _)) = page.last() else {
             return Ok(());
         };

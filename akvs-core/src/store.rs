@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use crate::encoding::{CatalogueRow, NamespaceId, Tally};
+use crate::encoding::{CatalogueRow, NamespaceId, NamespaceMeta};
 use crate::engine::Durability;
 use crate::{
-    Counts, Database, Entry, Error, Found, Key, Namespace, Op, Outcome, Result, Settings, Timestamp,
+    Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Settings,
+    Timestamp,
 };
 
 /// One namespace's keys in a database; cheap to clone.
@@ -24,24 +25,24 @@ pub struct Store {
 
 /// What is known of a namespace while a store of it is open.
 pub(crate) struct StoreState {
-    /// `UNBORN` until its first change is committed, `DROPPED` at the end.
+    /// `UNCREATED` until its first change is committed, `DROPPED` at the end.
     id: AtomicU64,
-    known: Mutex<Known>,
+    known: Mutex<NamespaceState>,
 }
 
 /// What is known of a namespace beside its rows.
 #[derive(Clone, Default)]
-pub(crate) struct Known {
-    pub(crate) tally: Tally,
+pub(crate) struct NamespaceState {
+    pub(crate) meta: NamespaceMeta,
     pub(crate) settings: Settings,
     /// Where the history begins, as far as that is known.
     pub(crate) history_start: Option<Bytes>,
 }
 
-impl Known {
-    pub(crate) fn new(tally: Tally, settings: Settings) -> Known {
-        Known {
-            tally,
+impl NamespaceState {
+    pub(crate) fn new(meta: NamespaceMeta, settings: Settings) -> NamespaceState {
+        NamespaceState {
+            meta,
             settings,
             history_start: None,
         }
@@ -53,8 +54,11 @@ impl Store {
     pub fn new(database: &Database, name: Namespace) -> Result<Store> {
         let row = database.catalogue_row(&name)?;
         let (id, known) = match row.and_then(CatalogueRow::live) {
-            Some(row) => (row.id, Known::new(database.tally(row.id)?, row.settings)),
-            None => (StoreState::UNBORN, Known::default()),
+            Some(row) => (
+                row.id,
+                NamespaceState::new(database.meta(row.id)?, row.settings),
+            ),
+            None => (StoreState::UNCREATED, NamespaceState::default()),
         };
         Ok(Store {
             database: database.clone(),
@@ -114,7 +118,12 @@ impl Store {
     }
 
     /// The same; a value of more bytes than `most` that has a row of its own is left there.
-    pub fn peek_stored(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<Found>> {
+    pub fn peek_stored(
+        &self,
+        key: &[u8],
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Option<PeekedEntry>> {
         let Some(id) = self.state.id() else {
             return Ok(None);
         };
@@ -139,7 +148,7 @@ impl Store {
 
     /// How much it holds.
     pub fn counts(&self) -> Counts {
-        self.state.known().tally.counts
+        self.state.known().meta.counts
     }
 
     /// What was chosen for it.
@@ -163,10 +172,10 @@ impl Store {
 }
 
 impl StoreState {
-    pub(crate) const UNBORN: NamespaceId = 0;
+    pub(crate) const UNCREATED: NamespaceId = 0;
     pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
 
-    pub(crate) fn new(id: NamespaceId, known: Known) -> StoreState {
+    pub(crate) fn new(id: NamespaceId, known: NamespaceState) -> StoreState {
         StoreState {
             id: AtomicU64::new(id),
             known: Mutex::new(known),
@@ -175,7 +184,7 @@ impl StoreState {
 
     pub(crate) fn id(&self) -> Option<NamespaceId> {
         match self.id.load(Ordering::Acquire) {
-            StoreState::UNBORN | StoreState::DROPPED => None,
+            StoreState::UNCREATED | StoreState::DROPPED => None,
             id => Some(id),
         }
     }
@@ -184,13 +193,13 @@ impl StoreState {
         self.id.load(Ordering::Acquire) == StoreState::DROPPED
     }
 
-    pub(crate) fn known(&self) -> Known {
+    pub(crate) fn known(&self) -> NamespaceState {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.clone()
     }
 
     /// Takes over what a group has committed.
-    pub(crate) fn commit(&self, id: NamespaceId, known: Known) {
+    pub(crate) fn commit(&self, id: NamespaceId, known: NamespaceState) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         self.id.store(id, Ordering::Release);
     }

@@ -1,7 +1,7 @@
 //! What only who owns the data may ask: how the server is, what it logs, a backup, a check, its end.
 //!
-//! These routes are there on a [`Listener::Owner`](crate::Listener::Owner) alone; on every other listener they are
-//! paths that there are not, whatever the token. What is done, an [`Operator`] knows: this crate knows neither the
+//! These routes are there on a [`Listener::Admin`](crate::Listener::Admin) alone; on every other listener they are
+//! paths that there are not, whatever the token. What is done, an [`AdminApi`] knows: this crate knows neither the
 //! process nor the files.
 
 pub(crate) mod handlers;
@@ -13,12 +13,12 @@ use akvs_core::Result;
 use bytes::Bytes;
 
 /// Parts of a long answer, each made when the one before it was sent.
-pub type Parts = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
+pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 
 /// Does what the owner of the data asks for. Its methods may block.
 ///
 /// ```
-/// use akvs_http::{Operator, Parts};
+/// use akvs_http::{AdminApi, ByteChunks};
 /// #[derive(Debug)]
 /// struct Quiet;
 /// impl Operator for Quiet {
@@ -29,20 +29,20 @@ pub type Parts = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 ///     fn set_log(&self, filter: &str) -> Result<(), String> {
 ///         Err(format!("{filter} would be too loud"))
 ///     }
-///     fn backup(&self) -> akvs_core::Result<Parts> {
+///     fn backup(&self) -> akvs_core::Result<ByteChunks> {
 ///         Ok(Box::new(std::iter::empty()))
 ///     }
-///     fn verify(&self) -> akvs_core::Result<Parts> {
+///     fn verify(&self) -> akvs_core::Result<ByteChunks> {
 ///         Ok(Box::new(std::iter::empty()))
 ///     }
 /// }
 /// let options = akvs_http::Options {
-///     operator: Some(std::sync::Arc::new(Quiet)),
+///     admin: Some(std::sync::Arc::new(Quiet)),
 ///     ..Default::default()
 /// };
-/// assert_eq!(options.operator.map(|operator| operator.log()).as_deref(), Some("off"));
+/// assert_eq!(options.admin.map(|operator| operator.log()).as_deref(), Some("off"));
 /// ```
-pub trait Operator: fmt::Debug + Send + Sync {
+pub trait AdminApi: fmt::Debug + Send + Sync {
     /// Has the server stop, as by SIGTERM; does not wait for it.
     fn stop(&self);
 
@@ -53,18 +53,18 @@ pub trait Operator: fmt::Debug + Send + Sync {
     fn set_log(&self, filter: &str) -> std::result::Result<(), String>;
 
     /// A backup of the whole store as it stands now.
-    fn backup(&self) -> Result<Parts>;
+    fn backup(&self) -> Result<ByteChunks>;
 
     /// Reads everything back and tells, a JSON document a line, how far it is and what is wrong.
-    fn verify(&self) -> Result<Parts>;
+    fn verify(&self) -> Result<ByteChunks>;
 }
 
 /// The routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
-        .service(web::resource("/owner/status").to(handlers::status))
-        .service(web::resource("/owner/log").to(handlers::log))
-        .service(web::resource("/owner/stop").to(handlers::stop))
-        .service(web::resource("/owner/backup").to(handlers::backup))
-        .service(web::resource("/owner/verify").to(handlers::verify));
+        .service(web::resource("/admin/status").to(handlers::status))
+        .service(web::resource("/admin/log").to(handlers::log))
+        .service(web::resource("/admin/stop").to(handlers::stop))
+        .service(web::resource("/admin/backup").to(handlers::backup))
+        .service(web::resource("/admin/verify").to(handlers::verify));
 }

@@ -4,13 +4,13 @@
 ///
 /// ```
 /// let options = akvs_http::Options {
-///     about: akvs_http::About { engine: "memory", ..Default::default() },
+///     build_info: akvs_http::BuildInfo { engine: "memory", ..Default::default() },
 ///     ..Default::default()
 /// };
-/// assert_eq!(options.about.commit, "unknown");
+/// assert_eq!(options.build_info.commit, "unknown");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct About {
+pub struct BuildInfo {
     /// The release.
     pub version: &'static str,
     /// The commit that it was built from.
@@ -19,9 +19,9 @@ pub struct About {
     pub engine: &'static str,
 }
 
-impl Default for About {
-    fn default() -> About {
-        About {
+impl Default for BuildInfo {
+    fn default() -> BuildInfo {
+        BuildInfo {
             version: env!("CARGO_PKG_VERSION"),
             commit: "unknown",
             engine: "unknown",

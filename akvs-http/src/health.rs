@@ -14,16 +14,16 @@ use tokio::sync::{Notify, mpsc, oneshot};
 type Question = oneshot::Sender<bool>;
 
 /// The way to ask all workers.
-pub(crate) struct Pulse {
+pub(crate) struct HealthCheck {
     /// How many there are to be.
     expected: usize,
     workers: Mutex<Vec<mpsc::Sender<Question>>>,
     joined: Notify,
 }
 
-impl Pulse {
-    pub(crate) fn new(expected: usize) -> Pulse {
-        Pulse {
+impl HealthCheck {
+    pub(crate) fn new(expected: usize) -> HealthCheck {
+        HealthCheck {
             expected,
             workers: Mutex::default(),
             joined: Notify::new(),

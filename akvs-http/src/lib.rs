@@ -46,11 +46,11 @@ mod transfer;
 pub(crate) mod transport;
 pub(crate) mod ui;
 
-pub use admin::{Operator, Parts};
+pub use admin::{AdminApi, ByteChunks};
 pub use auth::{Right, Token, TokenError, Tokens};
-pub use build_info::About;
+pub use build_info::BuildInfo;
 pub use options::Options;
-pub use server::{Handle, Running, start};
+pub use server::{Server, ServerHandle, start};
 pub use transport::listener::Listener;
 pub use transport::tls::{Tls, TlsError};
 

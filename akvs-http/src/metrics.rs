@@ -22,24 +22,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use self::labels::{Labels, Route};
-pub(crate) use self::namespace_stats::{CensusCache, NAMED};
+pub(crate) use self::namespace_stats::{NAMED, NamespaceStatsCache};
 pub(crate) use self::page::{Family, Format, Kind, Page, Value};
 pub(crate) use self::process::Process;
-pub(crate) use self::worker_counters::{Cells, Requests};
+pub(crate) use self::worker_counters::{Requests, WorkerCounters};
 
 /// All that is counted here.
 #[derive(Default)]
 pub(crate) struct Metrics {
-    workers: Mutex<Vec<Arc<Cells>>>,
+    workers: Mutex<Vec<Arc<WorkerCounters>>>,
     connections: Arc<AtomicI64>,
-    pub(crate) census: CensusCache,
+    pub(crate) census: NamespaceStatsCache,
     pub(crate) process: Process,
 }
 
 impl Metrics {
     /// Cells for one more worker.
-    pub(crate) fn worker(&self) -> Arc<Cells> {
-        let cells = Arc::new(Cells::new());
+    pub(crate) fn worker(&self) -> Arc<WorkerCounters> {
+        let cells = Arc::new(WorkerCounters::new());
         self.workers().push(Arc::clone(&cells));
         cells
     }
@@ -58,7 +58,7 @@ impl Metrics {
         Connections(Arc::clone(&self.connections))
     }
 
-    fn workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Cells>>> {
+    fn workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerCounters>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,13 +69,13 @@ pub(crate) struct Connections(Arc<AtomicI64>);
 
 /// A connection that is open for as long as this is kept.
 #[derive(Debug)]
-pub(crate) struct Open(Connections);
+pub(crate) struct ConnectionGuard(Connections);
 
 impl Connections {
     /// Counts one more.
-    pub(crate) fn open(&self) -> Open {
+    pub(crate) fn open(&self) -> ConnectionGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Open(self.clone())
+        ConnectionGuard(self.clone())
     }
 
     /// How many are open.
@@ -84,7 +84,7 @@ impl Connections {
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

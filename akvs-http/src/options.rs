@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{About, Operator, Tls, Tokens};
+use crate::{AdminApi, BuildInfo, Tls, Tokens};
 
 /// What can be chosen for the HTTP server.
 ///
@@ -41,14 +41,14 @@ pub struct Options {
     /// workers that have to share it answer a fifth less, with four times the 99th percentile.
     pub workers: usize,
     /// What the server says of itself.
-    pub about: About,
+    pub build_info: BuildInfo,
     /// Who is let in. Where there are none, everybody may do everything.
     pub tokens: Tokens,
     /// The certificate to show; without one there is no TLS.
     pub tls: Option<Tls>,
-    /// What the owner of the data may have done, over a [`Listener::Owner`](crate::Listener::Owner); without one there
+    /// What the owner of the data may have done, over a [`Listener::Admin`](crate::Listener::Admin); without one there
     /// is nothing to ask there beyond the contract.
-    pub operator: Option<Arc<dyn Operator>>,
+    pub admin: Option<Arc<dyn AdminApi>>,
 }
 
 impl Default for Options {
@@ -67,10 +67,10 @@ impl Default for Options {
             drain_timeout: Duration::from_secs(10),
             workers: std::thread::available_parallelism()
                 .map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
-            about: About::default(),
+            build_info: BuildInfo::default(),
             tokens: Tokens::default(),
             tls: None,
-            operator: None,
+            admin: None,
         }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_rt::spawn;
-use actix_server::{Server, ServerBuilder, ServerHandle};
+use actix_server::{Server as ActixServer, ServerBuilder, ServerHandle as ActixServerHandle};
 use actix_web::{App, web};
 use akvs_registry::Registry;
-use akvs_server::Relay;
+use akvs_server::CompletionQueue;
 use futures_util::future::join_all;
 
-use crate::middleware::metrics::Observe;
+use crate::middleware::metrics::MetricsMiddleware;
 use crate::state;
 use crate::state::State;
 use crate::transport::listener;
@@ -25,15 +25,15 @@ use crate::{Options, Tls, Tokens, admin};
 const OWNER_CONNECTIONS: usize = 256;
 
 /// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
-/// while the result is polled, and ends when its [`Handle`] says so.
+/// while the result is polled, and ends when its [`ServerHandle`] says so.
 pub fn start(
     listeners: impl IntoIterator<Item: Into<Listener>>,
     registry: Registry,
     options: &Options,
-) -> io::Result<Running> {
+) -> io::Result<Server> {
     let listeners = listeners.into_iter().map(Into::into);
     let (owners, others): (Vec<_>, Vec<_>) =
-        listeners.partition(|listener| matches!(listener, Listener::Owner(_)));
+        listeners.partition(|listener| matches!(listener, Listener::Admin(_)));
     let workers = options.workers.max(1);
     let connections = options.max_connections.div_ceil(workers);
     let groups = [
@@ -53,7 +53,7 @@ pub fn start(
     let servers = groups
         .into_iter()
         .map(|(listeners, workers, connections)| {
-            let builder = Server::build()
+            let builder = ActixServer::build()
                 .workers(workers)
                 .max_concurrent_connections(connections)
                 .shutdown_timeout(options.drain_timeout.as_secs().max(1))
@@ -62,12 +62,12 @@ pub fn start(
             Ok(listeners.into_iter().try_fold(builder, listen)?.run())
         })
         .collect::<io::Result<Vec<_>>>()?;
-    let handle = Handle {
-        servers: servers.iter().map(Server::handle).collect(),
+    let handle = ServerHandle {
+        servers: servers.iter().map(ActixServer::handle).collect(),
         tls,
         state,
     };
-    Ok(Running { handle, servers })
+    Ok(Server { handle, servers })
 }
 
 /// Serves the application on one more listener.
@@ -76,16 +76,16 @@ fn listen(
     listener: Listener,
     shared: &Shared<'_>,
 ) -> io::Result<ServerBuilder> {
-    let is_owners = matches!(listener, Listener::Owner(_));
+    let is_owners = matches!(listener, Listener::Admin(_));
     let data = web::Data::from(Arc::clone(shared.state));
     let app = move || {
         // Each worker completes its own writes, woken once a commit.
-        if let Some(relay) = Relay::attach() {
+        if let Some(relay) = CompletionQueue::attach() {
             spawn(relay);
-            spawn(data.pulse.join(data.registry.clone()));
+            spawn(data.health.join(data.registry.clone()));
         }
         let cells = data.metrics.worker();
-        let observe = Observe::new(cells, Arc::clone(&data));
+        let observe = MetricsMiddleware::new(cells, Arc::clone(&data));
         let app = App::new()
             .app_data(data.clone())
             .configure(state::configure);
@@ -100,20 +100,20 @@ fn listen(
 
 /// A server that serves while it is polled, and is done once it has stopped.
 #[must_use = "a server serves only while it is polled"]
-pub struct Running {
-    handle: Handle,
+pub struct Server {
+    handle: ServerHandle,
     /// Those that have not stopped.
-    servers: Vec<Server>,
+    servers: Vec<ActixServer>,
 }
 
-impl Running {
+impl Server {
     /// The way to end it.
-    pub fn handle(&self) -> Handle {
+    pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 }
 
-impl Future for Running {
+impl Future for Server {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -136,17 +136,17 @@ impl Future for Running {
 
 /// The way to end a server; cheap to clone.
 #[derive(Clone)]
-pub struct Handle {
-    servers: Vec<ServerHandle>,
+pub struct ServerHandle {
+    servers: Vec<ActixServerHandle>,
     tls: Option<Current>,
     state: Arc<State>,
 }
 
-impl Handle {
+impl ServerHandle {
     /// From here on these tokens hold, for answers that go on as well. Where there were some once and are none any
     /// more, nobody is let in.
     pub fn replace_tokens(&self, tokens: Tokens) {
-        self.state.gate.replace(tokens);
+        self.state.authenticator.replace(tokens);
     }
 
     /// From here on new connections get this certificate, and those that there are go on. Nothing where the server
@@ -174,17 +174,17 @@ impl Handle {
     /// let running = akvs_http::start(vec![listener], registry, &akvs_http::Options::default())?;
     /// let handle = running.handle();
     /// let served = actix_web::rt::spawn(running);
-    /// assert!(handle.works().await);
+    /// assert!(handle.is_healthy().await);
     /// committer.stop()?;
-    /// assert!(!handle.works().await, "nobody is left to commit");
+    /// assert!(!handle.is_healthy().await, "nobody is left to commit");
     /// # handle.stop(true).await;
     /// # served.await??;
     /// # Ok(())
     /// # })
     /// # }
     /// ```
-    pub async fn works(&self) -> bool {
-        self.state.pulse.check().await
+    pub async fn is_healthy(&self) -> bool {
+        self.state.health.check().await
     }
 
     /// Says that the end has begun: `/readyz` answers 503, all else goes on.

@@ -9,32 +9,32 @@ use actix_web::web::{self, ServiceConfig};
 use akvs_core::Result;
 use akvs_registry::Registry;
 
-use crate::auth::{Asking, Gate, Grant, Hosts, Permit};
-use crate::build_info::About;
+use crate::auth::{AuthRequest, Authenticator, Hosts, Identity, StreamAuthorization};
+use crate::build_info::BuildInfo;
 use crate::handlers::{
     export, get_many, health, import, index, kv, metrics, openapi, settings, txn, version, watch,
     whoami,
 };
-use crate::health::Pulse;
+use crate::health::HealthCheck;
 use crate::metrics::Metrics;
 use crate::request::body::{BodyMemory, Limits};
-use crate::response::memory::AnswerMemory;
-use crate::transport::connection::Asker;
-use crate::{Operator, Options};
+use crate::response::memory::ResponseMemory;
+use crate::transport::connection::ConnectionState;
+use crate::{AdminApi, Options};
 
 /// What every request may need.
 pub(crate) struct State {
     pub(crate) registry: Registry,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) hosts: Hosts,
     pub(crate) value_limits: Limits,
     pub(crate) body_memory: BodyMemory,
-    pub(crate) answer_memory: AnswerMemory,
+    pub(crate) response_memory: ResponseMemory,
     pub(crate) heartbeat: Duration,
     pub(crate) metrics: Metrics,
-    pub(crate) pulse: Pulse,
-    pub(crate) about: About,
-    pub(crate) operator: Option<Arc<dyn Operator>>,
+    pub(crate) health: HealthCheck,
+    pub(crate) build_info: BuildInfo,
+    pub(crate) admin: Option<Arc<dyn AdminApi>>,
     /// What `/version` tells.
     pub(crate) version: String,
     draining: AtomicBool,
@@ -45,40 +45,43 @@ impl State {
     pub(crate) fn new(registry: Registry, options: &Options, workers: usize) -> Arc<State> {
         Arc::new(State {
             metrics: Metrics::default(),
-            pulse: Pulse::new(workers),
-            about: options.about,
-            operator: options.operator.clone(),
+            health: HealthCheck::new(workers),
+            build_info: options.build_info,
+            admin: options.admin.clone(),
             version: version::document(&registry, options),
             registry,
-            gate: Arc::new(Gate::new(options.tokens.clone())),
+            authenticator: Arc::new(Authenticator::new(options.tokens.clone())),
             hosts: Hosts::new(&options.hosts),
             value_limits: Limits::of_values(options),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
-            answer_memory: AnswerMemory::new(options.max_response_memory_bytes),
+            response_memory: ResponseMemory::new(options.max_response_memory_bytes),
             heartbeat: options.heartbeat,
             draining: AtomicBool::new(false),
         })
     }
 
     /// What who asks may, or the error `unauthorized`.
-    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Grant> {
-        let asking = Asking {
+    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Identity> {
+        let asking = AuthRequest {
             method: request.method(),
             headers: request.headers(),
-            is_owner: Asker::with(request, Asker::is_owner).unwrap_or(false),
+            is_owner: ConnectionState::with(request, ConnectionState::is_owner).unwrap_or(false),
         };
-        self.gate.admit(&asking, || self.registry.now())
+        self.authenticator.admit(&asking, || self.registry.now())
     }
 
     /// What the same token may now, where that may have changed since it was admitted, or the error `unauthorized`.
-    pub(crate) fn renew(&self, grant: &Grant) -> Result<Option<Grant>> {
-        grant.renewed(&self.gate, || self.registry.now())
+    pub(crate) fn renew(&self, grant: &Identity) -> Result<Option<Identity>> {
+        grant.renewed(&self.authenticator, || self.registry.now())
     }
 
     /// Tells, whenever it is asked, whether a permit still holds.
-    pub(crate) fn holds(&self, mut permit: Permit) -> impl FnMut() -> bool + Unpin + 'static {
+    pub(crate) fn holds(
+        &self,
+        mut authorization: StreamAuthorization,
+    ) -> impl FnMut() -> bool + Unpin + 'static {
         let registry = self.registry.clone();
-        move || permit.check(|| registry.now()).is_ok()
+        move || authorization.check(|| registry.now()).is_ok()
     }
 
     /// Says that the end has begun.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use akvs_core::engine::Capabilities;
 use akvs_core::{
-    CacheStats, Census, Entry, Error, Found, Key, Namespace, NamespaceInfo, Op, Outcome, Result,
-    Settings, SettingsPatch, Timestamp, Txn, View, Views,
+    CacheStats, DatabaseSnapshot, Entry, Error, Key, Namespace, NamespaceInfo, NamespaceSnapshot,
+    Op, Outcome, PeekedEntry, Result, Settings, SettingsPatch, StorageStats, Timestamp, Txn,
 };
 use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOptions};
 
@@ -56,7 +56,7 @@ impl Registry {
 
     /// The entry of a key, or the error `not_found`; a value of more bytes than `most` is left where it is, unless it is
     /// in memory.
-    pub async fn peek(&self, name: &str, key: &[u8], most: usize) -> Result<Found> {
+    pub async fn peek(&self, name: &str, key: &[u8], most: usize) -> Result<PeekedEntry> {
         let found = match self.existing(name)? {
             Some(server) => server.peek(key, most).await?,
             None => Key::check(key).map(|()| None)?,
@@ -96,12 +96,12 @@ impl Registry {
     }
 
     /// A namespace as it stands now.
-    pub fn view(&self, name: &Namespace) -> Result<View> {
+    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
         self.0.committer.database().view(name)
     }
 
     /// All namespaces as they stand now.
-    pub fn views(&self) -> Result<Views> {
+    pub fn views(&self) -> Result<DatabaseSnapshot> {
         self.0.committer.database().views()
     }
 
@@ -216,7 +216,7 @@ impl Registry {
 
     /// Counts what there is, and names up to so many of the largest namespaces: about a microsecond for each there is,
     /// and it may have to wait for a disk.
-    pub fn census(&self, most: usize) -> Result<Census> {
+    pub fn census(&self, most: usize) -> Result<StorageStats> {
         self.0.committer.database().census(most)
     }
 

@@ -15,13 +15,13 @@ use std::thread::JoinHandle;
 use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
-use self::shutdown::{End, Unwinding};
+use self::shutdown::{PanicGuard, ShutdownGuard};
 use self::threads::Threads;
-use crate::completion::{Answer, Bundle, Reply};
-use crate::maintenance::Upkeep;
-use crate::metrics::{Stats, Tally};
-use crate::watch::{Feeds, Publisher};
-use crate::writer::{Budget, Ready, Request, Round};
+use crate::completion::{Answer, Reply, ReplyBatch};
+use crate::maintenance::Maintenance;
+use crate::metrics::{CommitterMetrics, Stats};
+use crate::watch::{Publisher, WatchHub};
+use crate::writer::{Budget, CommitBatch, Ready, Request};
 use crate::{Clock, CommitterOptions};
 
 /// The most that one commit takes, so that its batch and its answers stay small.
@@ -42,14 +42,14 @@ pub(crate) struct Shared {
     pub(crate) database: Database,
     pub(crate) options: CommitterOptions,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) feeds: Feeds,
+    pub(crate) feeds: WatchHub,
     state: Mutex<State>,
     wake: Condvar,
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
     /// Whether a read of the engine is not expected to wait for a disk.
     pub(crate) resident: AtomicBool,
-    pub(crate) tally: Tally,
+    pub(crate) tally: CommitterMetrics,
     threads: Threads,
 }
 
@@ -76,13 +76,13 @@ impl Committer {
             database,
             options,
             clock,
-            feeds: Feeds::default(),
+            feeds: WatchHub::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
             resident: AtomicBool::new(true),
-            tally: Tally::default(),
+            tally: CommitterMetrics::default(),
         });
         let thread = std::thread::Builder::new().name("akvs-committer".into());
         let thread = thread.spawn({
@@ -150,11 +150,11 @@ impl Committer {
         self.0.shared.feeds.close();
     }
 
-    pub(crate) fn tally(&self) -> &Tally {
+    pub(crate) fn tally(&self) -> &CommitterMetrics {
         &self.0.shared.tally
     }
 
-    pub(crate) fn feeds(&self) -> &Feeds {
+    pub(crate) fn feeds(&self) -> &WatchHub {
         &self.0.shared.feeds
     }
 
@@ -268,11 +268,11 @@ impl Shared {
 
     fn run(shared: &Arc<Shared>) -> Result<()> {
         // However the thread ends, nobody is to wait for it any longer.
-        let _end = End(shared);
-        let mut upkeep = Upkeep::new(shared.options.durability);
+        let _end = ShutdownGuard(shared);
+        let mut upkeep = Maintenance::new(shared.options.durability);
         let mut publisher = Publisher::default();
         while let Some(ready) = shared.next(&mut upkeep, &mut publisher) {
-            let mut unwinding = Unwinding {
+            let mut unwinding = PanicGuard {
                 shared,
                 writers: ready.iter().cloned().collect(),
             };
@@ -283,14 +283,14 @@ impl Shared {
     }
 
     /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
-    fn next(&self, upkeep: &mut Upkeep, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
+    fn next(&self, upkeep: &mut Maintenance, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
         loop {
             let pause = upkeep.run(self, publisher);
             let mut state = self.state();
             let asked = std::mem::take(&mut state.asked);
             if !asked.is_empty() {
                 drop(state);
-                Bundle::of(asked, || Ok(Answer::Existed(true))).send();
+                ReplyBatch::of(asked, || Ok(Answer::Existed(true))).send();
                 continue;
             }
             if state.ready.is_empty() && !state.stopping {
@@ -318,12 +318,17 @@ impl Shared {
     }
 
     /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
-    fn commit(&self, mut ready: VecDeque<Ready>, upkeep: &mut Upkeep, publisher: &mut Publisher) {
+    fn commit(
+        &self,
+        mut ready: VecDeque<Ready>,
+        upkeep: &mut Maintenance,
+        publisher: &mut Publisher,
+    ) {
         let start = self.clock.elapsed();
-        let mut round = Round {
+        let mut round = CommitBatch {
             now: self.clock.now(),
             budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
-            bundle: Bundle::default(),
+            bundle: ReplyBatch::default(),
             dropped: false,
         };
         let recording = publisher.listen(&self.feeds, &self.database);
@@ -335,7 +340,7 @@ impl Shared {
         while !round.budget.is_spent()
             && let Some(writer) = ready.pop_front()
         {
-            if writer.judge(&mut group, &mut round) {
+            if writer.apply_queued(&mut group, &mut round) {
                 again.push(writer);
             }
         }
@@ -391,7 +396,7 @@ impl Shared {
         result
     }
 
-    fn answer(&self, round: Round) {
+    fn answer(&self, round: CommitBatch) {
         self.discharge(round.bundle.len(), round.budget.spent_bytes());
         round.bundle.send();
     }

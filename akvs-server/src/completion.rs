@@ -1,7 +1,7 @@
 //! Answers on their way back to the threads that wait for them.
 //!
 //! Waking a thread costs a system call, which is more than all else that a small write costs. So the committer wakes
-//! each thread once a commit, however many writes of it are answered: a thread's [`Relay`] gets them all in one
+//! each thread once a commit, however many writes of it are answered: a thread's [`CompletionQueue`] gets them all in one
 //! bundle and completes them where it costs nothing. A thread without a relay is woken for each answer.
 //!
 //! The same way a thread learns that there is something for those of its tasks that watch.
@@ -19,7 +19,7 @@ use akvs_core::{Outcome, Result, Settings};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
-use crate::watch::Audience;
+use crate::watch::Subscribers;
 
 /// So many tasks are woken before others get their turn: ten thousand that watch must not hold up who reads one key.
 const WAKES_IN_A_ROW: usize = 64;
@@ -68,16 +68,16 @@ impl Reply {
 
 /// Answers that go out together.
 #[derive(Default)]
-pub(crate) struct Bundle {
+pub(crate) struct ReplyBatch {
     letters: Vec<(Reply, Result<Answer>)>,
 }
 
 /// What a thread is told.
-pub(crate) enum Letter {
+pub(crate) enum Message {
     /// This is answered.
     Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
     /// There is something for these.
-    Look(Arc<Audience>),
+    Look(Arc<Subscribers>),
 }
 
 /// The mailbox of this thread, if it has a relay.
@@ -85,11 +85,11 @@ pub(crate) fn mailbox() -> Weak<Mailbox> {
     MAILBOX.with_borrow(Weak::clone)
 }
 
-impl Bundle {
+impl ReplyBatch {
     /// The same answer for all of these.
-    pub(crate) fn of(replies: Vec<Reply>, answer: impl Fn() -> Result<Answer>) -> Bundle {
+    pub(crate) fn of(replies: Vec<Reply>, answer: impl Fn() -> Result<Answer>) -> ReplyBatch {
         let letters = replies.into_iter().map(|reply| (reply, answer()));
-        Bundle {
+        ReplyBatch {
             letters: letters.collect(),
         }
     }
@@ -111,13 +111,13 @@ impl Bundle {
 
     /// Delivers all, waking each thread once.
     pub(crate) fn send(self) {
-        let mut mail: Vec<(Arc<Mailbox>, Vec<Letter>)> = Vec::new();
+        let mut mail: Vec<(Arc<Mailbox>, Vec<Message>)> = Vec::new();
         for (reply, result) in self.letters {
             let Some(mailbox) = reply.mailbox.upgrade() else {
                 reply.send(result);
                 continue;
             };
-            let letter = Letter::Answer(reply.sender, result);
+            let letter = Message::Answer(reply.sender, result);
             // There are no more mailboxes than worker threads: a search by eye is the quickest.
             match mail
                 .iter_mut()
@@ -135,12 +135,12 @@ impl Bundle {
 
 pub(crate) struct Mailbox {
     /// None once its relay is gone.
-    letters: Mutex<Option<Vec<Letter>>>,
+    letters: Mutex<Option<Vec<Message>>>,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
-    pub(crate) fn post(&self, mut letters: Vec<Letter>) {
+    pub(crate) fn post(&self, mut letters: Vec<Message>) {
         {
             let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = &mut *waiting {
@@ -152,21 +152,21 @@ impl Mailbox {
         self.waker.wake();
     }
 
-    fn take(&self) -> Vec<Letter> {
+    fn take(&self) -> Vec<Message> {
         let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
 /// Gives the answers to those who wait for them; who else is to be woken.
-fn deliver(letters: Vec<Letter>) -> Vec<Waker> {
+fn deliver(letters: Vec<Message>) -> Vec<Waker> {
     let mut called = Vec::new();
     for letter in letters {
         match letter {
-            Letter::Answer(sender, result) => {
+            Message::Answer(sender, result) => {
                 let _ = sender.send(result);
             }
-            Letter::Look(audience) => called.append(&mut audience.look()),
+            Message::Look(audience) => called.append(&mut audience.look()),
         }
     }
     called
@@ -176,21 +176,21 @@ fn deliver(letters: Vec<Letter>) -> Vec<Waker> {
 /// own executor, and ends when it is dropped.
 ///
 /// ```
-/// use akvs_server::Relay;
-/// let relay = Relay::attach().expect("the first one of this thread");
-/// assert!(Relay::attach().is_none(), "one is enough");
+/// use akvs_server::CompletionQueue;
+/// let relay = CompletionQueue::attach().expect("the first one of this thread");
+/// assert!(CompletionQueue::attach().is_none(), "one is enough");
 /// # drop(relay);
 /// ```
 #[must_use = "a relay that is not polled delivers nothing"]
-pub struct Relay {
+pub struct CompletionQueue {
     mailbox: Arc<Mailbox>,
     /// Those who are still to be woken.
     called: VecDeque<Waker>,
 }
 
-impl Relay {
+impl CompletionQueue {
     /// A relay for this thread, unless it has one already.
-    pub fn attach() -> Option<Relay> {
+    pub fn attach() -> Option<CompletionQueue> {
         MAILBOX.with_borrow_mut(|current| {
             if current.strong_count() > 0 {
                 return None;
@@ -200,7 +200,7 @@ impl Relay {
                 waker: AtomicWaker::new(),
             });
             *current = Arc::downgrade(&mailbox);
-            Some(Relay {
+            Some(CompletionQueue {
                 mailbox,
                 called: VecDeque::new(),
             })
@@ -208,7 +208,7 @@ impl Relay {
     }
 }
 
-impl Future for Relay {
+impl Future for CompletionQueue {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -225,7 +225,7 @@ impl Future for Relay {
     }
 }
 
-impl Drop for Relay {
+impl Drop for CompletionQueue {
     fn drop(&mut self) {
         let letters = self
             .mailbox
@@ -249,9 +249,9 @@ mod tests {
 
     #[test]
     fn a_relay_delivers_when_it_is_polled() {
-        let mut relay = Relay::attach().unwrap();
+        let mut relay = CompletionQueue::attach().unwrap();
         let (reply, mut receiver) = Reply::channel();
-        let mut bundle = Bundle::default();
+        let mut bundle = ReplyBatch::default();
         bundle.push(reply, failed());
         bundle.send();
         assert!(receiver.try_recv().is_err(), "not yet");
@@ -262,15 +262,15 @@ mod tests {
 
     #[test]
     fn a_dropped_relay_delivers_what_it_has_and_what_comes_later() {
-        let relay = Relay::attach().unwrap();
+        let relay = CompletionQueue::attach().unwrap();
         let (reply, mut first) = Reply::channel();
         let (later, mut second) = Reply::channel();
-        let mut bundle = Bundle::default();
+        let mut bundle = ReplyBatch::default();
         bundle.push(reply, failed());
         bundle.send();
         drop(relay);
         assert!(first.try_recv().is_ok());
-        let mut bundle = Bundle::default();
+        let mut bundle = ReplyBatch::default();
         bundle.push(later, failed());
         bundle.send();
         assert!(second.try_recv().is_ok());

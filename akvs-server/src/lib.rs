@@ -35,8 +35,10 @@ mod writer;
 
 pub use clock::{Clock, SystemClock};
 pub use committer::Committer;
-pub use completion::Relay;
+pub use completion::CompletionQueue;
 pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
 pub use server::Server;
-pub use watch::{Filter, Large, Loader, Notice, Rendered, Start, Step, Watch, WatchOptions};
+pub use watch::{
+    Filter, Large, Loader, Rendered, SharedEvent, Start, Watch, WatchEvent, WatchOptions,
+};

@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use akvs_core::engine::{Durability, Sweep};
-use akvs_core::{Database, Error, Expiry, Result, Revision};
+use akvs_core::engine::{Durability, GarbageCollector};
+use akvs_core::{Database, Error, ExpiryTask, Result, Revision};
 
 use crate::CommitDurability;
 use crate::committer::Shared;
@@ -39,7 +39,7 @@ struct Reached {
 }
 
 /// The committer's other duties, and when each is due.
-pub(crate) struct Upkeep {
+pub(crate) struct Maintenance {
     sync_interval: Option<Duration>,
     committed: Reached,
     synced: Reached,
@@ -48,23 +48,23 @@ pub(crate) struct Upkeep {
     next_mark: Duration,
     next_sweep: Option<Duration>,
     next_size: Duration,
-    sweep: Sweep,
+    sweep: GarbageCollector,
     /// The space of what was swept is being given back.
     reclaims: bool,
     /// The disk has too little space to add data.
     is_short: bool,
     next_expiry: Duration,
-    expiry: Expiry,
+    expiry: ExpiryTask,
     failed: bool,
 }
 
-impl Upkeep {
-    pub(crate) fn new(durability: CommitDurability) -> Upkeep {
+impl Maintenance {
+    pub(crate) fn new(durability: CommitDurability) -> Maintenance {
         let sync_interval = match durability {
             CommitDurability::Fsync => None,
             CommitDurability::Interval(interval) => Some(interval),
         };
-        Upkeep {
+        Maintenance {
             sync_interval,
             committed: Reached::default(),
             synced: Reached::default(),
@@ -74,11 +74,11 @@ impl Upkeep {
             // A process before this one may have left something.
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
-            sweep: Sweep::default(),
+            sweep: GarbageCollector::default(),
             reclaims: false,
             is_short: false,
             next_expiry: Duration::ZERO,
-            expiry: Expiry::default(),
+            expiry: ExpiryTask::default(),
             failed: false,
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use akvs_core::Committed;
+use akvs_core::CommitSummary;
 
 /// Bounds of durations, in ns: from what a cached read takes to what nobody waits for.
 pub const NANOS: &[u64] = &[
@@ -132,7 +132,7 @@ impl Histogram {
 
 /// The numbers themselves.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct CommitterMetrics {
     commit_requests: Histogram,
     commit_nanos: Histogram,
     sync_nanos: Histogram,
@@ -142,9 +142,9 @@ pub(crate) struct Tally {
     watchers: AtomicI64,
 }
 
-impl Default for Tally {
-    fn default() -> Tally {
-        Tally {
+impl Default for CommitterMetrics {
+    fn default() -> CommitterMetrics {
+        CommitterMetrics {
             commit_requests: Histogram::new(REQUESTS),
             commit_nanos: Histogram::new(NANOS),
             sync_nanos: Histogram::new(NANOS),
@@ -156,7 +156,7 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl CommitterMetrics {
     /// Notes a commit that answered so many requests.
     pub(crate) fn committed(&self, requests: usize, took: Duration) {
         self.commit_requests.observe(requests as u64);
@@ -164,7 +164,7 @@ impl Tally {
     }
 
     /// Notes what a commit did by the way.
-    pub(crate) fn changed(&self, committed: &Committed) {
+    pub(crate) fn changed(&self, committed: &CommitSummary) {
         if committed.expired > 0 {
             self.expired_keys
                 .fetch_add(committed.expired, Ordering::Relaxed);

@@ -6,13 +6,13 @@
 use std::sync::Arc;
 
 use akvs_core::{
-    Code, Entry, Error, Found, Key, Namespace, Op, Outcome, Result, Settings, SettingsPatch, Store,
-    Txn,
+    Code, Entry, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Settings, SettingsPatch,
+    Store, Txn,
 };
 use bytes::Bytes;
 
 use crate::completion::{Answer, Reply};
-use crate::writer::{Request, Work, Writer};
+use crate::writer::{Command, Request, Writer};
 use crate::{Committer, Watch, WatchOptions};
 
 /// One namespace's server; cheap to clone.
@@ -34,7 +34,7 @@ impl Server {
 
     /// Ends the use of the server, once everything that was queued before has been committed.
     pub async fn stop(self) -> Result<()> {
-        self.ask(Work::Flush).await.map(drop)
+        self.ask(Command::Flush).await.map(drop)
     }
 
     /// Stores a value.
@@ -63,7 +63,7 @@ impl Server {
     /// Applies an operation: it is queued when this is called, and answered once it is committed. The entry of the outcome
     /// has its value only where that is as short as a number, and no representation.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
-        let answer = self.ask(Work::Apply(key, op));
+        let answer = self.ask(Command::Apply(key, op));
         async move {
             match answer.await? {
                 Answer::One(outcome) => Ok(outcome),
@@ -76,7 +76,7 @@ impl Server {
 
     /// Applies several operations, all of them under one revision or none; what became of each, in their order.
     pub fn transact(&self, txn: Txn) -> impl Future<Output = Result<Vec<Outcome>>> + use<> {
-        let answer = self.ask(Work::Transact(txn));
+        let answer = self.ask(Command::Transact(txn));
         async move {
             match answer.await? {
                 Answer::Many(outcomes) => Ok(outcomes),
@@ -99,7 +99,7 @@ impl Server {
         &self,
         patch: SettingsPatch,
     ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
-        let answer = self.ask(Work::Configure(patch));
+        let answer = self.ask(Command::Configure(patch));
         async move {
             match answer.await? {
                 Answer::Configured(existed, settings) => Ok((existed, settings)),
@@ -113,7 +113,7 @@ impl Server {
     /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
     /// refused with `unavailable`, see [`is_dropped`](Self::is_dropped).
     pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
-        let answer = self.ask(Work::Drop);
+        let answer = self.ask(Command::Drop);
         async move { existed(&answer.await?) }
     }
 
@@ -124,7 +124,7 @@ impl Server {
     }
 
     /// The same; a value of more bytes than `most` is left where it is, unless it is in memory.
-    pub async fn peek(&self, key: &[u8], most: usize) -> Result<Option<Found>> {
+    pub async fn peek(&self, key: &[u8], most: usize) -> Result<Option<PeekedEntry>> {
         Key::check(key)?;
         let store = self.store();
         if let Some(entry) = store.find_cached(key) {
@@ -176,7 +176,7 @@ impl Server {
         Arc::ptr_eq(&self.writer, &other.writer)
     }
 
-    fn ask(&self, work: Work) -> impl Future<Output = Result<Answer>> + use<> {
+    fn ask(&self, work: Command) -> impl Future<Output = Result<Answer>> + use<> {
         let (reply, receiver) = Reply::channel();
         self.committer.submit(&self.writer, Request { work, reply });
         async move {

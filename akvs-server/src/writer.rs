@@ -7,17 +7,18 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use akvs_core::{
-    Error, Group, Key, Op, Outcome, Representation, Result, SettingsPatch, Store, Timestamp, Txn,
+    CommitGroup, Error, Key, Op, Outcome, Representation, Result, SettingsPatch, Store, Timestamp,
+    Txn,
 };
 use bytes::Bytes;
 
-use crate::completion::{Answer, Bundle, Reply};
+use crate::completion::{Answer, Reply, ReplyBatch};
 
 /// The most digits that a sum has, with its sign.
 const MOST_DIGITS: usize = 20;
 
 /// What a writer is asked to do.
-pub(crate) enum Work {
+pub(crate) enum Command {
     /// Apply this to this key.
     Apply(Key, Op),
     /// Apply these together.
@@ -30,28 +31,28 @@ pub(crate) enum Work {
     Flush,
 }
 
-impl Work {
+impl Command {
     /// The memory that it holds while it waits, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Work::Apply(key, op) => key.as_bytes().len() + op.bytes() + op.condition.bytes(),
-            Work::Transact(txn) => txn.bytes(),
-            Work::Configure(_) | Work::Drop | Work::Flush => 0,
+            Command::Apply(key, op) => key.as_bytes().len() + op.bytes() + op.condition.bytes(),
+            Command::Transact(txn) => txn.bytes(),
+            Command::Configure(_) | Command::Drop | Command::Flush => 0,
         }
     }
 }
 
 pub(crate) struct Request {
-    pub(crate) work: Work,
+    pub(crate) work: Command,
     pub(crate) reply: Reply,
 }
 
 /// What is gathered for one commit.
-pub(crate) struct Round {
+pub(crate) struct CommitBatch {
     /// The moment at which all of it is judged.
     pub(crate) now: Timestamp,
     pub(crate) budget: Budget,
-    pub(crate) bundle: Bundle,
+    pub(crate) bundle: ReplyBatch,
     /// Whether a namespace was dropped.
     pub(crate) dropped: bool,
 }
@@ -132,7 +133,11 @@ impl Writer {
     }
 
     /// Judges what is queued, as far as the budget goes; whether the committer has to come again.
-    pub(crate) fn judge(&self, group: &mut Group<'_>, round: &mut Round) -> bool {
+    pub(crate) fn apply_queued(
+        &self,
+        group: &mut CommitGroup<'_>,
+        round: &mut CommitBatch,
+    ) -> bool {
         let (requests, again) = self.take(&mut round.budget);
         let mut requests = requests.into_iter();
         while let Some(request) = requests.next() {
@@ -162,25 +167,30 @@ impl Writer {
         std::mem::replace(&mut queue.scheduled, true)
     }
 
-    fn judge_one(&self, group: &mut Group<'_>, round: &mut Round, work: Work) -> Result<Answer> {
+    fn judge_one(
+        &self,
+        group: &mut CommitGroup<'_>,
+        round: &mut CommitBatch,
+        work: Command,
+    ) -> Result<Answer> {
         match work {
-            Work::Apply(key, op) => {
+            Command::Apply(key, op) => {
                 let applied = group.apply(&self.store, &key, op, round.now);
                 applied.map(|outcome| Answer::One(told(outcome)))
             }
-            Work::Transact(txn) => {
+            Command::Transact(txn) => {
                 let outcomes = group.transact(&self.store, txn, round.now)?;
                 Ok(Answer::Many(outcomes.into_iter().map(told).collect()))
             }
-            Work::Configure(patch) => group
+            Command::Configure(patch) => group
                 .change_settings(&self.store, &patch, round.now)
                 .map(|(existed, settings)| Answer::Configured(existed, settings)),
-            Work::Drop => {
+            Command::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
                 round.dropped |= existed;
                 Ok(Answer::Existed(existed))
             }
-            Work::Flush => Ok(Answer::Existed(self.store.exists())),
+            Command::Flush => Ok(Answer::Existed(self.store.exists())),
         }
     }
 
@@ -190,7 +200,7 @@ impl Writer {
         let mut taken = Vec::with_capacity(queue.requests.len().min(budget.requests));
         while let Some(request) = queue.requests.front() {
             // A namespace can only be dropped once it is committed that there is one.
-            let waits = matches!(request.work, Work::Drop) && !taken.is_empty();
+            let waits = matches!(request.work, Command::Drop) && !taken.is_empty();
             if budget.is_spent() || waits {
                 return (taken, true);
             }

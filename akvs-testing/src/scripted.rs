@@ -43,16 +43,16 @@ impl Step {
 }
 
 /// One connection a request; the last step counts for all requests behind it.
-pub struct Scripted {
+pub struct ScriptedServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Scripted {
+impl ScriptedServer {
     /// Starts a server that takes one step of the script for each request.
-    pub fn new(steps: impl IntoIterator<Item = Step>) -> Scripted {
+    pub fn new(steps: impl IntoIterator<Item = Step>) -> ScriptedServer {
         let steps: Vec<_> = steps.into_iter().collect();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -82,7 +82,7 @@ impl Scripted {
                 }
             }
         });
-        Scripted {
+        ScriptedServer {
             address,
             asked,
             stopped,
@@ -112,7 +112,7 @@ impl Scripted {
     }
 }
 
-impl Drop for Scripted {
+impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
         // Wakes whoever waits for a connection.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use tempfile::TempPath;
 
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// What the name of a part has at its end.
 const PART: &str = ".part";
@@ -32,10 +32,10 @@ pub(super) struct NewFile {
 
 impl NewFile {
     /// A file at this path, for this user alone; nothing may be there yet, unless it may be replaced.
-    pub(super) fn create(path: &Path, may_replace: bool) -> Result<NewFile, Failure> {
+    pub(super) fn create(path: &Path, may_replace: bool) -> Result<NewFile, CliError> {
         // A device or a folder is nothing to put a file in the place of, nor is a link to one.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(Failure::failed(format!("{} is no file", path.display())));
+            return Err(CliError::failed(format!("{} is no file", path.display())));
         }
         if !may_replace && fs::symlink_metadata(path).is_ok() {
             return Err(is_there(path));
@@ -53,7 +53,7 @@ impl NewFile {
     }
 
     /// What was written so far, to be read; nothing more is written meanwhile.
-    pub(super) fn written(&self) -> Result<File, Failure> {
+    pub(super) fn written(&self) -> Result<File, CliError> {
         let read = || {
             let mut file = self.file.try_clone()?;
             file.rewind()?;
@@ -63,7 +63,7 @@ impl NewFile {
     }
 
     /// It is whole: from here on it has its name, also after a loss of power.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(self) -> Result<(), CliError> {
         let failed = |error: io::Error| {
             if error.kind() == ErrorKind::AlreadyExists {
                 return is_there(&self.path);
@@ -94,7 +94,7 @@ impl Write for NewFile {
 
 /// The file `FILE.part`, which is made for this; what is left of an earlier one of this user's is removed first. None
 /// where something else is there.
-fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, Failure> {
+fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     let part = PathBuf::from(part);
@@ -123,7 +123,7 @@ fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, Failure> {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let text = format!("{} is being written by another process", part.display());
-                return Err(Failure::failed(text));
+                return Err(CliError::failed(text));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -182,13 +182,13 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn is_there(path: &Path) -> Failure {
+fn is_there(path: &Path) -> CliError {
     let path = path.display();
-    Failure::failed(format!("{path} is there already; --force replaces it"))
+    CliError::failed(format!("{path} is there already; --force replaces it"))
 }
 
-fn cannot(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("{} cannot be written: {error}", path.display()))
+fn cannot(path: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("{} cannot be written: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    fn make(path: &Path, may_replace: bool) -> Result<(), Failure> {
+    fn make(path: &Path, may_replace: bool) -> Result<(), CliError> {
         let mut file = NewFile::create(path, may_replace)?;
         file.write_all(b"new").unwrap();
         file.end()

@@ -5,10 +5,10 @@ use std::sync::{Arc, mpsc};
 
 use clap::Args;
 
-use super::serve::{self, Beside, Mode};
+use super::serve::{self, ConsoleHooks, Mode};
 use super::{PlaceFlags, SettingsFlags, output};
-use crate::control::{Owner, block_on};
-use crate::error::Failure;
+use crate::control::{ControlClient, block_on};
+use crate::error::CliError;
 use crate::logging;
 use crate::repl;
 use crate::repl::Session;
@@ -24,7 +24,7 @@ pub(crate) struct EvalFlags {
 }
 
 /// `akvs attach`.
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let mut session = Session::open(&data_dir)?;
     session.talk(&format!(
@@ -37,22 +37,22 @@ pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
 }
 
 /// `akvs eval`.
-pub(crate) fn eval(flags: &EvalFlags) -> Result<(), Failure> {
+pub(crate) fn eval(flags: &EvalFlags) -> Result<(), CliError> {
     let line = match &flags.line[..] {
         [line] => line.clone(),
         [line, more, ..] if line.contains(char::is_whitespace) => {
-            return Err(Failure::usage(format!(
+            return Err(CliError::usage(format!(
                 "unexpected argument {more:?} after the line {line:?}"
             )));
         }
         words => shlex::try_join(words.iter().map(String::as_str))
-            .map_err(|error| Failure::usage(format!("the line cannot be read: {error}")))?,
+            .map_err(|error| CliError::usage(format!("the line cannot be read: {error}")))?,
     };
     Session::open(&flags.place.data_dir()?)?.eval(&line)
 }
 
 /// `akvs console`: the server runs beside the prompt, and ends with it.
-pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
+pub(crate) fn console(flags: &SettingsFlags) -> Result<(), CliError> {
     let settings = flags.load()?.settings;
     let data_dir = &settings.data_dir;
     let (tell, told) = mpsc::channel();
@@ -64,7 +64,7 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
         .spawn(move || {
             let failed = tell.clone();
             let ready = move |addresses: &str| drop(tell.send(Ok(addresses.to_owned())));
-            let beside = Beside {
+            let beside = ConsoleHooks {
                 ready: Box::new(ready),
                 code: with,
             };
@@ -77,11 +77,11 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
                 serve::exit(failure.code());
             }
         });
-    let server = server.map_err(Failure::failed)?;
+    let server = server.map_err(CliError::failed)?;
     let addresses = match told.recv() {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(failure)) => return Err(failure),
-        Err(_) => return Err(Failure::failed("the server ended without a word")),
+        Err(_) => return Err(CliError::failed("the server ended without a word")),
     };
     // From here on a failure of the server is told by itself.
     drop(told);
@@ -95,7 +95,7 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
         code.store(failure.code(), Ordering::Relaxed);
     }
     block_on(async {
-        match Owner::find(data_dir).await? {
+        match ControlClient::find(data_dir).await? {
             Some(owner) => owner.ask_to_stop().await,
             None => Ok(()),
         }
@@ -103,5 +103,5 @@ pub(crate) fn console(flags: &SettingsFlags) -> Result<(), Failure> {
     // It ends the process, with the exit code that it has to have.
     server
         .join()
-        .map_err(|_| Failure::failed("the server's thread panicked"))
+        .map_err(|_| CliError::failed("the server's thread panicked"))
 }

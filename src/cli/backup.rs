@@ -11,8 +11,8 @@ use super::atomic_file::NewFile;
 use super::progress::Bar;
 use super::{PlaceFlags, output};
 use crate::compose::{Told, offline};
-use crate::control::{Owner, block_on};
-use crate::error::Failure;
+use crate::control::{ControlClient, block_on};
+use crate::error::CliError;
 
 #[derive(Args, Debug)]
 pub(crate) struct BackupFlags {
@@ -45,12 +45,12 @@ pub(crate) struct VerifyFlags {
 }
 
 /// `akvs backup`.
-pub(crate) fn backup(flags: &BackupFlags) -> Result<(), Failure> {
+pub(crate) fn backup(flags: &BackupFlags) -> Result<(), CliError> {
     let settings = flags.place.load()?.settings;
     if flags.file == Path::new("-") {
         if output::is_terminal() {
             let text = "a backup is not text: name a file for it, or send it on by a pipe";
-            return Err(Failure::usage(text));
+            return Err(CliError::usage(text));
         }
         return write(&settings, &mut io::stdout().lock());
     }
@@ -71,16 +71,16 @@ pub(crate) fn backup(flags: &BackupFlags) -> Result<(), Failure> {
 }
 
 /// Writes a backup: of the server, where one runs.
-fn write(settings: &crate::settings::Settings, out: &mut dyn Write) -> Result<(), Failure> {
+fn write(settings: &crate::settings::Settings, out: &mut dyn Write) -> Result<(), CliError> {
     let found = block_on(async {
-        let Some(owner) = Owner::find(&settings.data_dir).await? else {
+        let Some(owner) = ControlClient::find(&settings.data_dir).await? else {
             return Ok(false);
         };
-        let mut answer = owner.stream(Method::GET, "/owner/backup").await?;
+        let mut answer = owner.stream(Method::GET, "/admin/backup").await?;
         let bar = Bar::of_bytes("backing up");
         while let Some(part) = next(&mut answer, "the backup").await? {
             out.write_all(&part).map_err(|error| {
-                Failure::failed(format!("the backup cannot be written: {error}"))
+                CliError::failed(format!("the backup cannot be written: {error}"))
             })?;
             bar.more(part.len() as u64);
         }
@@ -93,13 +93,13 @@ fn write(settings: &crate::settings::Settings, out: &mut dyn Write) -> Result<()
     offline::back_up(settings, out, &mut |how_far| bar.at(how_far))
 }
 
-async fn next(answer: &mut Response, what: &str) -> Result<Option<bytes::Bytes>, Failure> {
+async fn next(answer: &mut Response, what: &str) -> Result<Option<bytes::Bytes>, CliError> {
     let part = answer.chunk().await;
-    part.map_err(|_| Failure::failed(format!("{what} was broken off; the server's log says why")))
+    part.map_err(|_| CliError::failed(format!("{what} was broken off; the server's log says why")))
 }
 
 /// `akvs restore`.
-pub(crate) fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
+pub(crate) fn restore(flags: &RestoreFlags) -> Result<(), CliError> {
     let settings = flags.place.load()?.settings;
     let bar = Bar::of("restoring");
     let read = open(&flags.file)?;
@@ -112,18 +112,18 @@ pub(crate) fn restore(flags: &RestoreFlags) -> Result<(), Failure> {
     ))
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, Failure> {
+fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path);
     let file = file
-        .map_err(|error| Failure::failed(format!("{} cannot be read: {error}", path.display())))?;
+        .map_err(|error| CliError::failed(format!("{} cannot be read: {error}", path.display())))?;
     Ok(Box::new(BufReader::with_capacity(256 << 10, file)))
 }
 
 /// `akvs verify`.
-pub(crate) fn verify(flags: &VerifyFlags) -> Result<(), Failure> {
+pub(crate) fn verify(flags: &VerifyFlags) -> Result<(), CliError> {
     let settings = flags.place.load()?.settings;
     let mut checked = Checked::new();
     if let Some(path) = &flags.file {
@@ -134,17 +134,17 @@ pub(crate) fn verify(flags: &VerifyFlags) -> Result<(), Failure> {
         return output::print(&format!("{shown}: good: {}\n", offline::summary(&summary)));
     }
     let found = block_on(async {
-        let Some(owner) = Owner::find(&settings.data_dir).await? else {
+        let Some(owner) = ControlClient::find(&settings.data_dir).await? else {
             return Ok(false);
         };
-        let mut answer = owner.stream(Method::POST, "/owner/verify").await?;
+        let mut answer = owner.stream(Method::POST, "/admin/verify").await?;
         let mut lines = Vec::new();
         while let Some(part) = next(&mut answer, "the check").await? {
             lines.extend_from_slice(&part);
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let told = serde_json::from_slice(&lines[..end]);
                 let told = told.map_err(|error| {
-                    Failure::failed(format!("the check tells what is not known: {error}"))
+                    CliError::failed(format!("the check tells what is not known: {error}"))
                 })?;
                 checked.hear(told);
                 lines.drain(..=end);
@@ -190,7 +190,7 @@ impl Checked {
         }
     }
 
-    fn end(mut self, data_dir: &str) -> Result<(), Failure> {
+    fn end(mut self, data_dir: &str) -> Result<(), CliError> {
         self.bar = None;
         for line in &self.lines {
             output::print(&format!("WRONG      {line}\n"))?;
@@ -208,12 +208,12 @@ impl Checked {
                 }
                 let what = format!("{data_dir}: {files} files, {bytes} bytes, {rows} rows");
                 if findings > 0 {
-                    return Err(Failure::failed(format!("{what}: {findings} are wrong")));
+                    return Err(CliError::failed(format!("{what}: {findings} are wrong")));
                 }
                 output::print(&format!("{what}: good\n"))
             }
-            Some(Told::Failed(why)) => Err(Failure::failed(format!("the check failed: {why}"))),
-            _ => Err(Failure::failed("the check was broken off")),
+            Some(Told::Failed(why)) => Err(CliError::failed(format!("the check failed: {why}"))),
+            _ => Err(CliError::failed("the check was broken off")),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     config, doctor, order, ping, serve, start, status, stop, token, version,
 };
 use crate::control::block_on;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The key-value store that you can curl.
 #[derive(Debug, Parser)]
@@ -199,7 +199,7 @@ fn with_target(verb: clap::Command) -> clap::Command {
 }
 
 /// Reads what was typed; ends the process where help is all that was asked for.
-pub(crate) fn parse() -> Result<Typed, Failure> {
+pub(crate) fn parse() -> Result<Typed, CliError> {
     let command = command();
     let words = order::arrange(&command, std::env::args_os().collect());
     let not_understood = |error: clap::Error| not_understood(&error, &command, &words);
@@ -216,16 +216,16 @@ pub(crate) fn parse() -> Result<Typed, Failure> {
     Ok(Typed { cli, target })
 }
 
-fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> Failure {
+fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> CliError {
     if clap_errors::is_answer(error) {
         error.exit();
     }
     let why = clap_errors::line(error, command, words.get(1..).unwrap_or_default());
-    Failure::usage(format!("{why}; --help says more"))
+    CliError::usage(format!("{why}; --help says more"))
 }
 
 /// Does what was typed.
-pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
+pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
     let Typed { cli, target } = typed;
     if cli.version {
         return version::print(cli.long);
@@ -237,11 +237,11 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
         Verb::Serve(flags) => serve::run(&flags),
         Verb::Console(flags) => attach::console(&flags),
         Verb::Start(flags) => start::run(&flags),
-        Verb::Stop(flags) => stop::run(&flags).map_err(Failure::into_answer),
+        Verb::Stop(flags) => stop::run(&flags).map_err(CliError::into_answer),
         Verb::Restart(flags) => stop::restart(&flags),
-        Verb::Ping(flags) => ping::run(&flags).map_err(Failure::into_answer),
-        Verb::Pid(flags) => ping::pid(&flags).map_err(Failure::into_answer),
-        Verb::Status(flags) => status::run(&flags).map_err(Failure::into_answer),
+        Verb::Ping(flags) => ping::run(&flags).map_err(CliError::into_answer),
+        Verb::Pid(flags) => ping::pid(&flags).map_err(CliError::into_answer),
+        Verb::Status(flags) => status::run(&flags).map_err(CliError::into_answer),
         Verb::Attach(flags) => attach::run(&flags),
         Verb::Eval(flags) => attach::eval(&flags),
         Verb::Client(verb) => block_on(async {
@@ -254,7 +254,7 @@ pub(crate) fn run(typed: Typed) -> Result<(), Failure> {
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
-        Verb::Healthcheck(flags) => ping::health(&flags).map_err(Failure::into_answer),
+        Verb::Healthcheck(flags) => ping::health(&flags).map_err(CliError::into_answer),
         Verb::Completions(flags) => completions::completions(&flags),
         Verb::Man => completions::man(),
     }

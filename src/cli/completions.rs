@@ -4,7 +4,7 @@ use clap::Args;
 use clap_complete::Shell;
 
 use super::{command, output};
-use crate::error::Failure;
+use crate::error::CliError;
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
@@ -14,18 +14,18 @@ pub(crate) struct Flags {
 }
 
 /// `akvs completions SHELL`.
-pub(crate) fn completions(flags: &Flags) -> Result<(), Failure> {
+pub(crate) fn completions(flags: &Flags) -> Result<(), CliError> {
     let mut text = Vec::new();
     clap_complete::generate(flags.shell, &mut command::command(), "akvs", &mut text);
     output::go_on(&text).map(drop)
 }
 
 /// `akvs man`: one page, the verbs one after the other.
-pub(crate) fn man() -> Result<(), Failure> {
+pub(crate) fn man() -> Result<(), CliError> {
     let mut all = command::command();
     all.build();
     let mut page = Vec::new();
-    let cannot = |error| Failure::failed(format!("the page cannot be written: {error}"));
+    let cannot = |error| CliError::failed(format!("the page cannot be written: {error}"));
     let whole = clap_mangen::Man::new(all.clone()).section("1");
     whole.render(&mut page).map_err(cannot)?;
     for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set()) {

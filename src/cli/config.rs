@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{SettingsFlags, output};
 use crate::credentials::Access;
-use crate::error::Failure;
-use crate::listeners::Places;
+use crate::error::CliError;
+use crate::listeners::ListenTargets;
 use crate::settings::{Loaded, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +19,7 @@ pub(crate) enum Verb {
     Check(SettingsFlags),
 }
 
-pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     let (Verb::Show(flags) | Verb::Check(flags)) = verb;
     let loaded = flags.load()?;
     for warning in loaded.warnings() {
@@ -28,7 +28,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let text = match verb {
         Verb::Show(_) => show(&loaded)?,
         Verb::Check(_) => {
-            let addresses = Places::chosen(&loaded.settings.http.listen)?;
+            let addresses = ListenTargets::chosen(&loaded.settings.http.listen)?;
             let access = Access::read(&loaded.settings)?;
             addresses.guard(!access.is_open() || flags.unauthenticated())?;
             match &loaded.file {
@@ -40,7 +40,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     output::print(&text)
 }
 
-fn show(loaded: &Loaded) -> Result<String, Failure> {
+fn show(loaded: &Loaded) -> Result<String, CliError> {
     let lines: Vec<(String, String)> = loaded
         .origins
         .iter()
@@ -48,7 +48,7 @@ fn show(loaded: &Loaded) -> Result<String, Failure> {
             let value = value(&loaded.settings, key)?;
             Ok((format!("{key} = {value}"), origin.to_string()))
         })
-        .collect::<Result<_, Failure>>()?;
+        .collect::<Result<_, CliError>>()?;
     let width = lines
         .iter()
         .map(|(line, _)| line.chars().count())
@@ -61,8 +61,8 @@ fn show(loaded: &Loaded) -> Result<String, Failure> {
 }
 
 /// The value as TOML writes it: strings, numbers and lists look as in JSON.
-fn value(settings: &Settings, key: &str) -> Result<Value, Failure> {
-    let all = serde_json::to_value(settings).map_err(Failure::failed)?;
+fn value(settings: &Settings, key: &str) -> Result<Value, CliError> {
+    let all = serde_json::to_value(settings).map_err(CliError::failed)?;
     let value = key.split('.').try_fold(&all, |table, name| table.get(name));
     Ok(value.cloned().unwrap_or_default())
 }

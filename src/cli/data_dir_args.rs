@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::Failure;
-use crate::settings::{Flag, Loaded, Place, Sources, load};
+use crate::error::CliError;
+use crate::settings::{Flag, InstallDir, Loaded, Sources, load};
 
 /// Which data folder is meant.
 #[derive(Args, Clone, Debug, Default)]
@@ -20,12 +20,12 @@ pub(crate) struct PlaceFlags {
 
 impl PlaceFlags {
     /// The data folder, absolute.
-    pub(crate) fn data_dir(&self) -> Result<String, Failure> {
+    pub(crate) fn data_dir(&self) -> Result<String, CliError> {
         Ok(self.load()?.settings.data_dir)
     }
 
     /// The settings that hold with these flags.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self) -> Result<Loaded, CliError> {
         let data_dir = self.data_dir.as_deref().map(|value| Flag {
             name: "--data-dir",
             key: "data_dir",
@@ -35,7 +35,7 @@ impl PlaceFlags {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: data_dir.into_iter().collect(),
-            place: Place::of_this_program(),
+            place: InstallDir::of_this_program(),
         })
     }
 }

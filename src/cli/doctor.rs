@@ -13,10 +13,10 @@ use bytesize::ByteSize;
 
 use super::{PlaceFlags, output};
 use crate::compose::offline;
-use crate::control::{Owner, block_on};
+use crate::control::{ControlClient, block_on};
 use crate::credentials::Access;
-use crate::error::Failure;
-use crate::listeners::Places;
+use crate::error::CliError;
+use crate::listeners::ListenTargets;
 use crate::settings::{EngineKind, Loaded, Settings};
 use crate::{clock, rlimit, socket};
 
@@ -47,7 +47,7 @@ enum Finding {
 
 use Finding::{Bad, Doubtful, Good};
 
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
     let loaded = flags.load()?;
     let settings = &loaded.settings;
     let mut findings = vec![("settings", of_settings(&loaded))];
@@ -79,8 +79,8 @@ pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
     }
     match bad {
         0 => Ok(()),
-        1 => Err(Failure::failed("one thing is bad")),
-        many => Err(Failure::failed(format!("{many} things are bad"))),
+        1 => Err(CliError::failed("one thing is bad")),
+        many => Err(CliError::failed(format!("{many} things are bad"))),
     }
 }
 
@@ -89,7 +89,7 @@ fn of_settings(loaded: &Loaded) -> Finding {
         Some(file) => format!("config file {}", file.display()),
         None => "no config file".into(),
     };
-    let checked = Places::chosen(&loaded.settings.http.listen).and_then(|addresses| {
+    let checked = ListenTargets::chosen(&loaded.settings.http.listen).and_then(|addresses| {
         let access = Access::read(&loaded.settings)?;
         addresses.guard(!access.is_open())
     });
@@ -104,7 +104,7 @@ fn of_settings(loaded: &Loaded) -> Finding {
 
 fn of_server(settings: &Settings) -> Finding {
     let found = block_on(async {
-        let Some(owner) = Owner::find(&settings.data_dir).await? else {
+        let Some(owner) = ControlClient::find(&settings.data_dir).await? else {
             return Ok(None);
         };
         Ok(Some((owner.status().await?, owner.ready().await)))

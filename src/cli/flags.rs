@@ -9,8 +9,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use config::ValueKind;
 
-use crate::error::Failure;
-use crate::settings::{Durability, EngineKind, Flag, Loaded, LogFormat, Place, Sources, load};
+use crate::error::CliError;
+use crate::settings::{Durability, EngineKind, Flag, InstallDir, Loaded, LogFormat, Sources, load};
 
 /// What a command line says about the settings.
 #[derive(Args, Clone, Debug)]
@@ -46,12 +46,12 @@ pub(crate) struct SettingsFlags {
 
 impl SettingsFlags {
     /// The settings that hold with these flags.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self) -> Result<Loaded, CliError> {
         load(&Sources {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: self.given(),
-            place: Place::of_this_program(),
+            place: InstallDir::of_this_program(),
         })
     }
 

@@ -7,17 +7,17 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use serde_json::Value;
 
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::escape;
 
 /// Prints an answer.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
     // `akvs config show | head -1` has what it wanted.
     go_on(text.as_bytes()).map(drop)
 }
 
 /// Prints bytes as they are, and on a terminal escaped, with the last line ended where they do not end it.
-pub(crate) fn value(value: &[u8]) -> Result<(), Failure> {
+pub(crate) fn value(value: &[u8]) -> Result<(), CliError> {
     let is_ended = value.ends_with(b"\n") || !is_terminal();
     go_on(value)?;
     if !is_ended {
@@ -27,7 +27,7 @@ pub(crate) fn value(value: &[u8]) -> Result<(), Failure> {
 }
 
 /// Prints a part of a long answer; false where nobody reads any more.
-pub(crate) fn go_on(part: &[u8]) -> Result<bool, Failure> {
+pub(crate) fn go_on(part: &[u8]) -> Result<bool, CliError> {
     match is_terminal() {
         true => write(escape::lines(part).as_bytes()),
         false => write(part),
@@ -35,7 +35,7 @@ pub(crate) fn go_on(part: &[u8]) -> Result<bool, Failure> {
 }
 
 /// Prints a JSON document on a line of its own; false where nobody reads any more.
-pub(crate) fn document(document: &Value) -> Result<bool, Failure> {
+pub(crate) fn document(document: &Value) -> Result<bool, CliError> {
     let line = format!("{document}\n");
     match is_terminal() {
         true => write(escape::json(&line).as_bytes()),
@@ -56,12 +56,12 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-fn write(part: &[u8]) -> Result<bool, Failure> {
+fn write(part: &[u8]) -> Result<bool, CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(part).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::failed(format!("cannot write to stdout: {error}"))),
+        Err(error) => Err(CliError::failed(format!("cannot write to stdout: {error}"))),
     }
 }
 

@@ -1,21 +1,21 @@
 //! `akvs ping`, `akvs pid` and `akvs healthcheck`: whether a server is there, and well.
 
 use super::{PlaceFlags, output};
-use crate::control::{Owner, block_on};
-use crate::error::Failure;
+use crate::control::{ControlClient, block_on};
+use crate::error::CliError;
 
 /// `akvs ping`: `pong`.
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
-    let pong = block_on(async { Owner::expect(&data_dir).await?.ping().await })?;
+    let pong = block_on(async { ControlClient::expect(&data_dir).await?.ping().await })?;
     output::print(&format!("{pong}\n"))
 }
 
 /// `akvs pid`: the process that listens.
-pub(crate) fn pid(flags: &PlaceFlags) -> Result<(), Failure> {
+pub(crate) fn pid(flags: &PlaceFlags) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let pid = block_on(async {
-        let owner = Owner::expect(&data_dir).await?;
+        let owner = ControlClient::expect(&data_dir).await?;
         match owner.pid() {
             Some(pid) => Ok(pid.as_raw_nonzero().get().unsigned_abs()),
             None => Ok(owner.status().await?.pid),
@@ -25,8 +25,8 @@ pub(crate) fn pid(flags: &PlaceFlags) -> Result<(), Failure> {
 }
 
 /// `akvs healthcheck`: whether writes are taken; silent where they are.
-pub(crate) fn health(flags: &PlaceFlags) -> Result<(), Failure> {
+pub(crate) fn health(flags: &PlaceFlags) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
-    block_on(async { Owner::expect(&data_dir).await?.ready().await })?;
+    block_on(async { ControlClient::expect(&data_dir).await?.ready().await })?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use akvs_http::Handle;
+use akvs_http::ServerHandle;
 use clap::Args;
 use tokio::sync::Notify;
 
@@ -22,12 +22,12 @@ use self::reload::renew;
 use super::SettingsFlags;
 use crate::compose::{self, Storage};
 use crate::credentials::{Access, Renewal};
-use crate::error::Failure;
-use crate::listeners::{Places, Sockets};
+use crate::error::CliError;
+use crate::listeners::{ListenTargets, Sockets};
 use crate::service_manager;
 use crate::service_manager::{Manager, Notice, Notifier, while_it_goes_on};
 use crate::settings::{Loaded, Settings};
-use crate::signals::{Asked, Signals};
+use crate::signals::{SignalEvent, Signals};
 use crate::{clock, logging, repl, rlimit, threads};
 
 /// What the server may take beyond the drain time-out.
@@ -61,11 +61,11 @@ pub(crate) enum Mode {
     /// Likewise, in the background: who started it waits for a line on stdout.
     Detached,
     /// Beside a prompt, which is told the addresses: Ctrl-C is not meant for the server.
-    Console(Beside),
+    Console(ConsoleHooks),
 }
 
 /// The prompt that a server runs beside.
-pub(crate) struct Beside {
+pub(crate) struct ConsoleHooks {
     pub(crate) ready: Box<dyn Fn(&str)>,
     /// With what the process is to end.
     pub(crate) code: Arc<AtomicU8>,
@@ -104,13 +104,13 @@ impl Mode {
     }
 }
 
-pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &ServeFlags) -> Result<(), CliError> {
     if !flags.detached {
         let manager = Manager::of_this_process()?;
         return run_as(&flags.settings, Mode::Foreground, manager);
     }
     // What is sent to the terminal's processes is not meant for it any more.
-    rustix::process::setsid().map_err(Failure::failed)?;
+    rustix::process::setsid().map_err(CliError::failed)?;
     // Who started it hears it on stderr; who looks into the log later is told there.
     run_as(&flags.settings, Mode::Detached, Manager::default())
         .inspect_err(|failure| log::error!("{failure}"))
@@ -123,7 +123,7 @@ pub(crate) fn exit(code: u8) -> ! {
 }
 
 /// Runs a server; comes back only where that fails.
-pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
+pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let notifier = manager.notifier.clone();
     // Where the system refuses them something, the libraries beneath panic.
     let ended = catch_unwind(AssertUnwindSafe(|| start(flags, mode, manager)));
@@ -131,12 +131,12 @@ pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Res
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
         let text = text.unwrap_or("a panic without a text");
-        Err(Failure::failed(format!("the server ended: {text}")))
+        Err(CliError::failed(format!("the server ended: {text}")))
     });
     ended.inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
 }
 
-fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Failure> {
+fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     clock::check(clock::now())?;
@@ -144,7 +144,7 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
     for warning in loaded.warnings() {
         log::warn!("{warning}");
     }
-    let places = Places::of(&settings.http.listen, manager.passed)?;
+    let places = ListenTargets::of(&settings.http.listen, manager.passed)?;
     let access = Access::read(settings)?;
     places.guard(!access.is_open() || flags.unauthenticated())?;
     let max_connections = rlimit::connections(settings.limits.max_connections.get());
@@ -162,7 +162,7 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
     runtime.block_on(async {
         threads::begin_to_wait().await;
         let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
-            .map_err(|error| Failure::failed(format!("no signals: {error}")))?;
+            .map_err(|error| CliError::failed(format!("no signals: {error}")))?;
         if service_manager::is_first() {
             actix_web::rt::spawn(service_manager::reap());
         }
@@ -179,14 +179,14 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), Fail
 }
 
 /// Opens the data, which may take long. A signal ends the process at once: nothing was answered yet.
-async fn open(start: &Start<'_>, signals: &mut Signals) -> Result<Storage, Failure> {
+async fn open(start: &Start<'_>, signals: &mut Signals) -> Result<Storage, CliError> {
     let settings = start.loaded.settings.clone();
     let status = format!("opening the data in {}", settings.data_dir);
     start.notifier.tell(&[Notice::Status(&status)]);
     let opening = tokio::task::spawn_blocking(move || Storage::open(&settings));
     tokio::select! {
         opened = while_it_goes_on(&start.notifier, opening) => opened.unwrap_or_else(|error| {
-            Err(Failure::failed(format!("the data was not opened: {error}")))
+            Err(CliError::failed(format!("the data was not opened: {error}")))
         }),
         signal = signals.stop() => {
             log::info!("ended on {signal}, before the data was open");
@@ -201,7 +201,7 @@ async fn serve(
     storage: Storage,
     sockets: Sockets,
     mut signals: Signals,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let (settings, notifier) = (&start.loaded.settings, &start.notifier);
     announce(&start, &sockets);
     let stop = Arc::new(Notify::new());
@@ -232,13 +232,13 @@ async fn serve(
     let signal = loop {
         tokio::select! {
             signal = signals.next() => match signal {
-                Asked::Stop(name) => break name,
-                Asked::Renew => asked.notify_one(),
+                SignalEvent::Stop(name) => break name,
+                SignalEvent::Renew => asked.notify_one(),
             },
             () = stop.notified() => break "its owner's word",
             ended = &mut running => {
                 let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
-                return Err(Failure::failed(format!("the server ended by itself{why}")));
+                return Err(CliError::failed(format!("the server ended by itself{why}")));
             }
         }
     };
@@ -261,10 +261,10 @@ async fn serve(
 async fn end(
     start: &Start<'_>,
     storage: Storage,
-    handle: &Handle,
+    handle: &ServerHandle,
     running: impl Future<Output = io::Result<()>>,
     signal: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     log::info!("stopping on {signal}");
     let drain_timeout = start.loaded.settings.limits.drain_timeout.get();
     start.notifier.tell(&[
@@ -283,14 +283,18 @@ async fn end(
     }
     let closing = tokio::task::spawn_blocking(move || storage.close());
     let closed = while_it_goes_on(&start.notifier, closing).await;
-    closed.unwrap_or_else(|error| Err(Failure::failed(format!("the data was not closed: {error}"))))
+    closed.unwrap_or_else(|error| {
+        Err(CliError::failed(format!(
+            "the data was not closed: {error}"
+        )))
+    })
 }
 
 /// Waits for the stop to be done, unless a second signal asks for the end at once.
 async fn or_at_once(
-    stop: impl Future<Output = Result<(), Failure>>,
+    stop: impl Future<Output = Result<(), CliError>>,
     signals: &mut Signals,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let second = async {
         signals.settle().await;
         log::info!("still stopping; one more signal ends at once");

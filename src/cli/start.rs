@@ -9,9 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use super::{SettingsFlags, output};
 use crate::compose::{self, offline};
-use crate::control::{Owner, block_on};
+use crate::control::{ControlClient, block_on};
 use crate::current_exe;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::logging::LOG_FILE;
 use crate::service_manager::VARIABLES;
 use crate::settings::{EngineKind, Settings};
@@ -19,10 +19,10 @@ use crate::settings::{EngineKind, Settings};
 /// The last that is kept of what a process says before it ends.
 const LAST_WORDS_BYTES: u64 = 64 << 10;
 
-pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
     // What is wrong with the settings is told here, where it is read.
     let settings = flags.load()?.settings;
-    if let Some(owner) = block_on(Owner::find(&settings.data_dir))? {
+    if let Some(owner) = block_on(ControlClient::find(&settings.data_dir))? {
         return Err(already(&owner, &settings));
     }
     if settings.engine.kind == EngineKind::Disk {
@@ -48,32 +48,32 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), Failure> {
     ))
 }
 
-fn already(owner: &Owner, settings: &Settings) -> Failure {
+fn already(owner: &ControlClient, settings: &Settings) -> CliError {
     let who = owner.pid().map_or_else(String::new, |pid| {
         format!(" by process {}", pid.as_raw_nonzero())
     });
-    Failure::in_use(format!(
+    CliError::in_use(format!(
         "a server is running already: the data folder {} is in use{who}",
         settings.data_dir
     ))
 }
 
 /// Where it is to log, in a folder that there is.
-fn log_file(settings: &Settings) -> Result<String, Failure> {
+fn log_file(settings: &Settings) -> Result<String, CliError> {
     if !settings.log.file.is_empty() {
         return Ok(settings.log.file.clone());
     }
     let folder = Path::new(&settings.data_dir);
     compose::make_folder(folder).map_err(|error| {
         let folder = folder.display();
-        Failure::config(format!("data_dir: {folder} cannot be made: {error}"))
+        CliError::config(format!("data_dir: {folder} cannot be made: {error}"))
     })?;
     Ok(format!("{}/{LOG_FILE}", settings.data_dir))
 }
 
-fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
+fn spawn(flags: &SettingsFlags) -> Result<Child, CliError> {
     let program = current_exe::path()
-        .map_err(|error| Failure::failed(format!("this program is not found: {error}")))?;
+        .map_err(|error| CliError::failed(format!("this program is not found: {error}")))?;
     let mut command = Command::new(program);
     for variable in VARIABLES {
         // What a service manager has said to this process is not meant for another.
@@ -87,7 +87,7 @@ fn spawn(flags: &SettingsFlags) -> Result<Child, Failure> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| Failure::failed(format!("the server cannot be started: {error}")))?;
+        .map_err(|error| CliError::failed(format!("the server cannot be started: {error}")))?;
     // Nothing to read, as from /dev/null, which is not there in an empty root.
     drop(child.stdin.take());
     Ok(child)
@@ -103,7 +103,7 @@ fn ready(child: &mut Child) -> Option<String> {
 }
 
 /// Why it ended: as it says itself, with its own exit code.
-fn reason(mut child: Child, log: &str) -> Failure {
+fn reason(mut child: Child, log: &str) -> CliError {
     let mut words = Vec::new();
     if let Some(said) = child.stderr.take() {
         // What cannot be read is not told; the exit code is.
@@ -120,5 +120,5 @@ fn reason(mut child: Child, log: &str) -> Failure {
         (None, Ok(status)) => format!("the server ended ({status}) without a word; see {log}"),
         (None, Err(error)) => format!("the server ended: {error}"),
     };
-    Failure::of_process(status.ok().and_then(|status| status.code()), text)
+    CliError::of_process(status.ok().and_then(|status| status.code()), text)
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::{PlaceFlags, output};
-use crate::control::{Owner, Status, block_on};
-use crate::error::Failure;
+use crate::control::{ControlClient, Status, block_on};
+use crate::error::CliError;
 
 /// Between the two looks by which requests a second are told.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -22,9 +22,9 @@ pub(crate) struct Flags {
     json: bool,
 }
 
-pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let data_dir = flags.place.data_dir()?;
-    let (status, rate) = block_on(async { look(&Owner::expect(&data_dir).await?).await })?;
+    let (status, rate) = block_on(async { look(&ControlClient::expect(&data_dir).await?).await })?;
     match flags.json {
         true => output::print(&document(&status, rate)),
         false => output::print(&table(&status, rate)),
@@ -32,7 +32,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// How a server is, and how many requests it answers in a second.
-pub(crate) async fn look(owner: &Owner) -> Result<(Status, f64), Failure> {
+pub(crate) async fn look(owner: &ControlClient) -> Result<(Status, f64), CliError> {
     let first = owner.status().await?;
     tokio::time::sleep(BETWEEN).await;
     let second = owner.status().await?;

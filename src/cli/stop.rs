@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{PlaceFlags, SettingsFlags, output, start, time};
-use crate::control::{Owner, block_on};
-use crate::error::Failure;
+use crate::control::{ControlClient, block_on};
+use crate::error::CliError;
 
 /// How long a server may take to end, where nothing else is said.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -35,20 +35,20 @@ struct Patience {
 }
 
 /// `akvs stop`.
-pub(crate) fn run(flags: &Flags) -> Result<(), Failure> {
+pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let data_dir = flags.place.data_dir()?;
     block_on(async {
-        let owner = Owner::expect(&data_dir).await?;
+        let owner = ControlClient::expect(&data_dir).await?;
         owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await
     })?;
     output::print("stopped\n")
 }
 
 /// `akvs restart`: what runs is stopped, and then started with these flags.
-pub(crate) fn restart(flags: &RestartFlags) -> Result<(), Failure> {
+pub(crate) fn restart(flags: &RestartFlags) -> Result<(), CliError> {
     let data_dir = flags.settings.load()?.settings.data_dir;
     block_on(async {
-        match Owner::find(&data_dir).await? {
+        match ControlClient::find(&data_dir).await? {
             Some(owner) => owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await,
             None => {
                 output::note("no server was running");

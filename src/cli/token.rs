@@ -15,7 +15,7 @@ use super::{SettingsFlags, output, time};
 use crate::clock::now;
 use crate::credentials;
 use crate::credentials::{Line, Secret, TokenFile};
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::escape;
 
 #[derive(Debug, Subcommand)]
@@ -71,7 +71,7 @@ pub(crate) struct Remove {
     settings: SettingsFlags,
 }
 
-pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     match verb {
         Verb::New(new) => make(new),
         Verb::Ls(flags) => list(flags),
@@ -79,12 +79,12 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     }
 }
 
-fn make(new: &New) -> Result<(), Failure> {
+fn make(new: &New) -> Result<(), CliError> {
     let path = path(&new.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if file.lines().iter().any(|line| line.name == new.name) {
         let name = &new.name;
-        return Err(Failure::failed(format!(
+        return Err(CliError::failed(format!(
             "there is a token {name:?} already; take it back first: akvs token rm {name}"
         )));
     }
@@ -95,7 +95,7 @@ fn make(new: &New) -> Result<(), Failure> {
     let expires = new.expires.map(|time| credentials::time_text(time).parse());
     let expires = expires
         .transpose()
-        .map_err(|error| Failure::failed(format!("the end date cannot be written: {error}")))?;
+        .map_err(|error| CliError::failed(format!("the end date cannot be written: {error}")))?;
     file.add(Line {
         name: new.name.clone(),
         sha256: hex::encode(secret.sha256()),
@@ -117,7 +117,7 @@ fn make(new: &New) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(flags: &SettingsFlags) -> Result<(), Failure> {
+fn list(flags: &SettingsFlags) -> Result<(), CliError> {
     let path = path(flags)?;
     let lines = credentials::token_lines(Path::new(&path))?;
     if lines.is_empty() && io::stdout().is_terminal() {
@@ -171,11 +171,11 @@ fn row(line: &Line) -> [String; 5] {
     ]
 }
 
-fn take_back(remove: &Remove) -> Result<(), Failure> {
+fn take_back(remove: &Remove) -> Result<(), CliError> {
     let path = path(&remove.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if !file.remove(&remove.name) {
-        return Err(Failure::failed(format!(
+        return Err(CliError::failed(format!(
             "there is no token {:?} in {path}",
             remove.name
         )));
@@ -190,7 +190,7 @@ fn take_back(remove: &Remove) -> Result<(), Failure> {
     Ok(())
 }
 
-fn path(flags: &SettingsFlags) -> Result<String, Failure> {
+fn path(flags: &SettingsFlags) -> Result<String, CliError> {
     Ok(flags.load()?.settings.auth.tokens)
 }
 

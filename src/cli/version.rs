@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use super::output;
 use crate::compose;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// Prints it.
-pub(super) fn print(long: bool) -> Result<(), Failure> {
+pub(super) fn print(long: bool) -> Result<(), CliError> {
     let version = concat!("akvs ", env!("CARGO_PKG_VERSION"));
     if !long {
         return output::print(&format!("{version}\n"));

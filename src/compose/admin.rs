@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use akvs_core::{Backup, Code, Database, Error, Result, Timestamp, Unchecked, Verified};
-use akvs_http::{Operator, Parts};
+use akvs_http::{AdminApi, ByteChunks};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -21,16 +21,16 @@ const TOLD_AHEAD: usize = 64;
 const NAMED_PARTS: usize = 3;
 
 /// The operator of a server.
-pub(super) struct Operate {
+pub(super) struct ServerAdmin {
     database: Database,
     settings: Mutex<Settings>,
     stop: Arc<Notify>,
     is_verifying: Arc<AtomicBool>,
 }
 
-impl Operate {
-    pub(super) fn new(database: Database, settings: &Settings, stop: Arc<Notify>) -> Operate {
-        Operate {
+impl ServerAdmin {
+    pub(super) fn new(database: Database, settings: &Settings, stop: Arc<Notify>) -> ServerAdmin {
+        ServerAdmin {
             database,
             settings: Mutex::new(settings.clone()),
             stop,
@@ -39,7 +39,7 @@ impl Operate {
     }
 }
 
-impl Operator for Operate {
+impl AdminApi for ServerAdmin {
     fn stop(&self) {
         self.stop.notify_one();
     }
@@ -56,11 +56,11 @@ impl Operator for Operate {
         Ok(())
     }
 
-    fn backup(&self) -> Result<Parts> {
+    fn backup(&self) -> Result<ByteChunks> {
         Ok(Box::new(backup(&self.database)?))
     }
 
-    fn verify(&self) -> Result<Parts> {
+    fn verify(&self) -> Result<ByteChunks> {
         if self.is_verifying.swap(true, Ordering::AcqRel) {
             let text = "a check is under way already";
             return Err(Error::new(Code::Overloaded, text).with("retry_after_s", 5));
@@ -80,7 +80,7 @@ impl Operator for Operate {
     }
 }
 
-impl std::fmt::Debug for Operate {
+impl std::fmt::Debug for ServerAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operate").finish_non_exhaustive()
     }

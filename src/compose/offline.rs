@@ -15,7 +15,7 @@ use super::admin;
 use super::admin::Told;
 use super::{cannot_open, disk_options, open_disk};
 use crate::clock;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::settings::Settings;
 
 /// What a backup holds, as a line.
@@ -32,11 +32,11 @@ pub(crate) fn summary(backup: &BackupSummary) -> String {
 }
 
 /// The failure that there is nothing, where nothing is.
-fn expect_data(settings: &Settings) -> Result<(), Failure> {
+fn expect_data(settings: &Settings) -> Result<(), CliError> {
     if Path::new(&settings.data_dir).join("akvs.format").exists() {
         return Ok(());
     }
-    Err(Failure::failed(format!(
+    Err(CliError::failed(format!(
         "there is no data in {}, and no server",
         settings.data_dir
     )))
@@ -47,19 +47,19 @@ pub(crate) fn back_up(
     settings: &Settings,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(Option<f64>),
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     expect_data(settings)?;
     let options = Options {
         now: Some(Timestamp::from_millis(clock::now_millis())),
         ..Options::default()
     };
     let database = Database::open(open_disk(settings)?, options);
-    let database = database.map_err(|error| Failure::failed(error.message()))?;
-    let mut backup = admin::backup(&database).map_err(|error| Failure::failed(error.message()))?;
+    let database = database.map_err(|error| CliError::failed(error.message()))?;
+    let mut backup = admin::backup(&database).map_err(|error| CliError::failed(error.message()))?;
     while let Some(part) = backup.next() {
-        let part = part.map_err(|error| Failure::failed(error.message()))?;
+        let part = part.map_err(|error| CliError::failed(error.message()))?;
         out.write_all(&part)
-            .map_err(|error| Failure::failed(format!("the backup cannot be written: {error}")))?;
+            .map_err(|error| CliError::failed(format!("the backup cannot be written: {error}")))?;
         progress(backup.progress().fraction());
     }
     Ok(())
@@ -70,14 +70,14 @@ pub(crate) fn bring_back(
     settings: &Settings,
     backup: impl Read,
     progress: &mut dyn FnMut(Option<f64>),
-) -> Result<BackupSummary, Failure> {
+) -> Result<BackupSummary, CliError> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
     let now = Timestamp::from_millis(clock::now_millis());
     restore(backup, &disk_options(settings), now, &mut told).map_err(|error| {
         if matches!(error, RestoreError::Folder(OpenError::Locked(..))) {
-            return Failure::in_use(error);
+            return CliError::in_use(error);
         }
-        Failure::failed(error)
+        CliError::failed(error)
     })
 }
 
@@ -85,20 +85,20 @@ pub(crate) fn bring_back(
 pub(crate) fn check_backup(
     backup: impl Read,
     progress: &mut dyn FnMut(Option<f64>),
-) -> Result<BackupSummary, Failure> {
+) -> Result<BackupSummary, CliError> {
     let mut told = |how_far: Progress| progress(how_far.fraction());
-    verify_backup(backup, &mut told).map_err(Failure::failed)
+    verify_backup(backup, &mut told).map_err(CliError::failed)
 }
 
 /// Whether what is in the data folder is data of ours, or nothing yet.
-pub(crate) fn check_format(settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn check_format(settings: &Settings) -> Result<(), CliError> {
     let format = folder_format(&disk_options(settings));
     let checked = format.map(drop);
     checked.map_err(|error| cannot_open(&error, settings))
 }
 
 /// Checks a folder that no server has.
-pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(), Failure> {
+pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(), CliError> {
     expect_data(settings)?;
     let tell = std::cell::RefCell::new(tell);
     let verified = verify_folder(

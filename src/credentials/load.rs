@@ -6,7 +6,7 @@ use akvs_http::{Tls, Tokens};
 
 use super::reload::Look;
 use super::{certificates, tokens};
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::settings::Settings;
 
 /// Who may, and by which certificate the server is known.
@@ -20,7 +20,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// Reads the files that the settings name.
-    pub(crate) fn read(settings: &Settings) -> Result<Access, Failure> {
+    pub(crate) fn read(settings: &Settings) -> Result<Access, CliError> {
         let path = Path::new(&settings.auth.tokens);
         // Before it is read: what changes meanwhile is read again.
         let look = Look::at(path);

@@ -6,11 +6,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use akvs_http::Handle;
+use akvs_http::ServerHandle;
 
 use super::{certificates, tokens};
 use crate::cli::SettingsFlags;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::logging;
 use crate::settings::Settings;
 
@@ -30,7 +30,7 @@ impl Look {
 pub(crate) struct Renewal {
     flags: SettingsFlags,
     settings: Settings,
-    handle: Handle,
+    handle: ServerHandle,
     tokens: PathBuf,
     seen: Look,
 }
@@ -41,7 +41,7 @@ impl Renewal {
         flags: &SettingsFlags,
         settings: &Settings,
         seen: Look,
-        handle: Handle,
+        handle: ServerHandle,
     ) -> Renewal {
         let tokens = PathBuf::from(&settings.auth.tokens);
         Renewal {
@@ -140,7 +140,7 @@ impl Renewal {
 }
 
 /// What is to be said of what cannot be read; it is in the log then.
-fn failed(what: &str, error: &Failure) -> String {
+fn failed(what: &str, error: &CliError) -> String {
     let text = format!("{what}: {error}");
     log::error!("{text}");
     text

@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// What it begins with, so that people and programs that look for leaked secrets recognise it.
 const PREFIX: &str = "akvs_";
@@ -17,10 +17,10 @@ pub(crate) struct Secret(String);
 
 impl Secret {
     /// One that nobody can guess.
-    pub(crate) fn new() -> Result<Secret, Failure> {
+    pub(crate) fn new() -> Result<Secret, CliError> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|error| {
-            Failure::failed(format!("the system gives no random bytes: {error}"))
+            CliError::failed(format!("the system gives no random bytes: {error}"))
         })?;
         Ok(Secret(format!(
             "{PREFIX}{}",

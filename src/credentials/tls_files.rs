@@ -5,18 +5,18 @@ use std::path::Path;
 use akvs_http::{Tls, TlsError};
 
 use crate::bounded;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::settings::Settings;
 
 /// Reads what the settings name; none where they name none.
-pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, Failure> {
+pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, CliError> {
     let tls = &settings.tls;
     if tls.certificate.is_empty() {
         return Ok(None);
     }
     let read = |key: &str, path: &str| {
         let text = bounded::read(Path::new(path), bounded::MOST_BYTES);
-        text.map_err(|error| Failure::config(format!("{key}: {path} cannot be read: {error}")))
+        text.map_err(|error| CliError::config(format!("{key}: {path} cannot be read: {error}")))
     };
     let certificate = read("tls.certificate", &tls.certificate)?;
     let key = read("tls.key", &tls.key)?;
@@ -30,8 +30,8 @@ pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, Failure> {
             TlsError::Certificate(why) => ("tls.certificate", &tls.certificate, why),
             TlsError::Key(why) => ("tls.key", &tls.key, why),
             TlsError::ClientCa(why) => ("tls.client_ca", &tls.client_ca, why),
-            error => return Failure::config(error),
+            error => return CliError::config(error),
         };
-        Failure::config(format!("{name}: {path}: {why}"))
+        CliError::config(format!("{name}: {path}: {why}"))
     })
 }

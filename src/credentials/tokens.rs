@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
 use crate::bounded;
-use crate::error::Failure;
+use crate::error::CliError;
 
 const HEAD: &str = "\
 # The tokens of an AKVS server. `akvs token new`, `ls` and `rm` read and write this file; a running server heeds what
@@ -95,20 +95,20 @@ pub(crate) fn time_text(time: SystemTime) -> String {
 }
 
 /// Reads the tokens of a file as they stand there; none where there is no file.
-pub(crate) fn lines(path: &Path) -> Result<Vec<Line>, Failure> {
+pub(crate) fn lines(path: &Path) -> Result<Vec<Line>, CliError> {
     let document = document(path)?;
     checked(path, &document)?;
     Ok(document.token)
 }
 
 /// Reads the tokens of a file; none where there is no file.
-pub(crate) fn read(path: &Path) -> Result<Tokens, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Tokens, CliError> {
     checked(path, &document(path)?)
 }
 
-fn document(path: &Path) -> Result<Document, Failure> {
+fn document(path: &Path) -> Result<Document, CliError> {
     let shown = path.display();
-    let refused = |why: String| Failure::config(format!("auth.tokens: {shown}: {why}"));
+    let refused = |why: String| CliError::config(format!("auth.tokens: {shown}: {why}"));
     match fs::metadata(path) {
         // Before it is opened: that could wait for ever, and a running server reads it again and again.
         Ok(found) if !found.is_file() => {
@@ -125,13 +125,13 @@ fn document(path: &Path) -> Result<Document, Failure> {
     toml::from_str(&text).map_err(|error| refused(error.to_string()))
 }
 
-fn checked(path: &Path, document: &Document) -> Result<Tokens, Failure> {
-    let refused = |why: String| Failure::config(format!("auth.tokens: {}: {why}", path.display()));
+fn checked(path: &Path, document: &Document) -> Result<Tokens, CliError> {
+    let refused = |why: String| CliError::config(format!("auth.tokens: {}: {why}", path.display()));
     let tokens = document.token.iter().map(|line| {
         let token = line.token();
         token.map_err(|why| refused(format!("token {:?}: {why}", line.name)))
     });
-    let tokens = tokens.collect::<Result<_, Failure>>()?;
+    let tokens = tokens.collect::<Result<_, CliError>>()?;
     Tokens::new(tokens).map_err(|error| refused(error.to_string()))
 }
 
@@ -145,9 +145,9 @@ pub(crate) struct TokenFile {
 
 impl TokenFile {
     /// Opens it to be changed; the folder is made where it is missing.
-    pub(crate) fn open(path: &Path) -> Result<TokenFile, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<TokenFile, CliError> {
         let failed = |error: &dyn std::fmt::Display| {
-            Failure::failed(format!("{} cannot be changed: {error}", path.display()))
+            CliError::failed(format!("{} cannot be changed: {error}", path.display()))
         };
         let folder = path.parent().ok_or_else(|| failed(&"it is no file"))?;
         let mut builder = fs::DirBuilder::new();
@@ -184,10 +184,10 @@ impl TokenFile {
     }
 
     /// Puts the new file in the old one's place.
-    pub(crate) fn save(self) -> Result<(), Failure> {
+    pub(crate) fn save(self) -> Result<(), CliError> {
         checked(&self.path, &self.document)?;
         let failed = |error: &dyn std::fmt::Display| {
-            Failure::failed(format!(
+            CliError::failed(format!(
                 "{} cannot be written: {error}",
                 self.path.display()
             ))

@@ -17,7 +17,7 @@ use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
 use tokio::runtime::Runtime;
 
 use super::{line, terminal};
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::{escape, files};
 
 /// Lines that are remembered.
@@ -42,7 +42,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub(super) fn new(runtime: Rc<Runtime>, client: Client) -> Result<Editor, Failure> {
+    pub(super) fn new(runtime: Rc<Runtime>, client: Client) -> Result<Editor, CliError> {
         terminal::note();
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)
@@ -63,7 +63,7 @@ impl Editor {
     }
 
     /// Waits for a line.
-    pub(super) fn read(&mut self) -> Result<Typed, Failure> {
+    pub(super) fn read(&mut self) -> Result<Typed, CliError> {
         match self.lines.readline(PROMPT) {
             Ok(line) => {
                 // A line that cannot be remembered can be done all the same.
@@ -80,7 +80,7 @@ impl Editor {
     }
 
     /// Prints above the line that is being typed.
-    pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
+    pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, CliError> {
         let printer = self
             .lines
             .create_external_printer()
@@ -92,8 +92,8 @@ impl Editor {
     }
 }
 
-fn no_terminal(error: &ReadlineError) -> Failure {
-    Failure::failed(format!("the terminal cannot be used: {error}"))
+fn no_terminal(error: &ReadlineError) -> CliError {
+    CliError::failed(format!("the terminal cannot be used: {error}"))
 }
 
 /// Where lines are remembered: for this user alone, because what is typed may be secret.

@@ -11,8 +11,8 @@ use super::editor::{Editor, Typed};
 use super::line::{self, LineVerb, Read};
 use crate::cli::{self, output, status};
 use crate::control;
-use crate::control::Owner;
-use crate::error::Failure;
+use crate::control::ControlClient;
+use crate::error::CliError;
 
 /// Whether somebody types, and reads.
 pub(crate) fn is_terminal() -> bool {
@@ -26,9 +26,9 @@ enum Next {
     Leave,
 }
 
-fn client_of(owner: &Owner) -> Result<Client, Failure> {
+fn client_of(owner: &ControlClient) -> Result<Client, CliError> {
     let client = Client::builder().unix_socket(owner.path());
-    client.build().map_err(Failure::failed)
+    client.build().map_err(CliError::failed)
 }
 
 /// A prompt on a running server.
@@ -37,14 +37,14 @@ pub(crate) struct Session {
     data_dir: String,
     client: Client,
     /// Keeps the way to the socket open.
-    owner: Owner,
+    owner: ControlClient,
 }
 
 impl Session {
     /// A prompt on the server of this data folder.
-    pub(crate) fn open(data_dir: &str) -> Result<Session, Failure> {
+    pub(crate) fn open(data_dir: &str) -> Result<Session, CliError> {
         let runtime = control::runtime()?;
-        let owner = runtime.block_on(Owner::expect(data_dir))?;
+        let owner = runtime.block_on(ControlClient::expect(data_dir))?;
         Ok(Session {
             client: client_of(&owner)?,
             runtime: Rc::new(runtime),
@@ -54,25 +54,25 @@ impl Session {
     }
 
     /// Does one line.
-    pub(crate) fn eval(&mut self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn eval(&mut self, text: &str) -> Result<(), CliError> {
         self.line(text).map(drop)
     }
 
-    fn line(&self, text: &str) -> Result<Next, Failure> {
+    fn line(&self, text: &str) -> Result<Next, CliError> {
         match line::read(text) {
             Read::Nothing => Ok(Next::GoOn),
-            Read::Refused(why) => Err(Failure::usage(why)),
+            Read::Refused(why) => Err(CliError::usage(why)),
             Read::Verb(verb) => self.run(verb),
         }
     }
 
     /// Does what is typed, until there is no more.
-    pub(crate) fn talk(&mut self, greeting: &str) -> Result<(), Failure> {
+    pub(crate) fn talk(&mut self, greeting: &str) -> Result<(), CliError> {
         self.talk_beside(greeting, |_| {})
     }
 
     /// The same, while others print above the line that is being typed.
-    pub(crate) fn talk_beside<P>(&mut self, greeting: &str, others: P) -> Result<(), Failure>
+    pub(crate) fn talk_beside<P>(&mut self, greeting: &str, others: P) -> Result<(), CliError>
     where
         P: FnOnce(Box<dyn Write + Send>),
     {
@@ -98,17 +98,17 @@ impl Session {
     }
 
     /// From here on Ctrl-C ends what is being done, and nothing else: not the prompt, and not a server beside it.
-    fn heed_interrupts(&self) -> Result<(), Failure> {
+    fn heed_interrupts(&self) -> Result<(), CliError> {
         let _within = self.runtime.enter();
         let heeded = signal(SignalKind::interrupt());
-        heeded.map(drop).map_err(Failure::failed)
+        heeded.map(drop).map_err(CliError::failed)
     }
 
     /// The same for a program that writes the lines. The first that fails ends it, as in a shell that is told so.
-    fn listen(&self) -> Result<(), Failure> {
+    fn listen(&self) -> Result<(), CliError> {
         let mut text = String::new();
         // Stdin is not held meanwhile: a verb may take the rest as its value.
-        while io::stdin().read_line(&mut text).map_err(Failure::failed)? > 0 {
+        while io::stdin().read_line(&mut text).map_err(CliError::failed)? > 0 {
             if self.line(&std::mem::take(&mut text))? == Next::Leave {
                 return Ok(());
             }
@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Does a line for somebody who types: what goes wrong is told, and does not end it.
-    fn answer(&mut self, text: &str) -> Result<Next, Failure> {
+    fn answer(&mut self, text: &str) -> Result<Next, CliError> {
         self.line(text).or_else(|failure| {
             output::note(&failure.to_string());
             self.renew()
@@ -125,8 +125,8 @@ impl Session {
     }
 
     /// After a failure: the server may have been started anew, or be gone.
-    fn renew(&mut self) -> Result<Next, Failure> {
-        let owner = match self.runtime.block_on(Owner::find(&self.data_dir)) {
+    fn renew(&mut self) -> Result<Next, CliError> {
+        let owner = match self.runtime.block_on(ControlClient::find(&self.data_dir)) {
             Ok(Some(owner)) => owner,
             Ok(None) => {
                 output::note("the server is gone");
@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Does a verb, unless Ctrl-C ends that.
-    fn run(&self, verb: LineVerb) -> Result<Next, Failure> {
+    fn run(&self, verb: LineVerb) -> Result<Next, CliError> {
         self.runtime.block_on(async {
             // A Ctrl-C that came before was not meant for this: it is told now, while nobody heeds it.
             tokio::task::yield_now().await;
@@ -157,15 +157,15 @@ impl Session {
         })
     }
 
-    async fn work(&self, verb: LineVerb) -> Result<Next, Failure> {
+    async fn work(&self, verb: LineVerb) -> Result<Next, CliError> {
         match verb {
             LineVerb::Quit => return Ok(Next::Leave),
             LineVerb::Help { verb } => {
-                let text = line::help(verb.as_deref()).map_err(Failure::usage)?;
+                let text = line::help(verb.as_deref()).map_err(CliError::usage)?;
                 output::print(&text)?;
             }
             LineVerb::Stop => {
-                let owner = Owner::expect(&self.data_dir).await?;
+                let owner = ControlClient::expect(&self.data_dir).await?;
                 owner.stop(cli::STOP_PATIENCE).await?;
                 output::print("stopped\n")?;
                 return Ok(Next::Leave);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::sd_notify::Notifier;
 use super::socket_activation;
 use super::socket_activation::Passed;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The variables, which no other process is to inherit.
 pub(crate) const VARIABLES: [&str; 6] = [
@@ -40,7 +40,7 @@ pub(crate) struct Manager {
 
 impl Manager {
     /// Whoever has started this process. To be called once, before there are other threads and other open files.
-    pub(crate) fn of_this_process() -> Result<Manager, Failure> {
+    pub(crate) fn of_this_process() -> Result<Manager, CliError> {
         let passed = match (is_meant(LISTEN_PID) == Some(true), text(LISTEN_FDS)) {
             (true, Some(count)) => {
                 socket_activation::take(&count, &text(LISTEN_FDNAMES).unwrap_or_default())?

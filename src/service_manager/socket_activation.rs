@@ -12,7 +12,7 @@ use std::os::unix::net::{self, UnixListener};
 use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The first descriptor that is passed.
 const FIRST: usize = 3;
@@ -37,10 +37,10 @@ pub(crate) enum Kind {
 }
 
 /// Takes them all: so many, with these names.
-pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, Failure> {
+pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, CliError> {
     let count = count.parse().ok().filter(|count| *count <= MOST);
     let count: usize = count.ok_or_else(|| {
-        Failure::config(format!(
+        CliError::config(format!(
             "LISTEN_FDS: the service manager passes no number of sockets up to {MOST}"
         ))
     })?;
@@ -52,7 +52,7 @@ pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, Failure> {
             let name = name.unwrap_or("unknown").to_owned();
             let kind = kind(&mut sockets, place).map_err(|what| {
                 let descriptor = FIRST + place;
-                Failure::config(format!(
+                CliError::config(format!(
                     "the service manager passes descriptor {descriptor} ({name}), which is {what} and cannot be \
                      listened on; {WAY_OUT}"
                 ))

@@ -4,19 +4,19 @@
 
 use std::time::Duration;
 
-use akvs_http::Handle;
+use akvs_http::ServerHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::sd_notify::{Notice, Notifier};
 
 /// Tells it as often as a manager needs that must hear it at least each `time`; ends with the runtime.
-pub(crate) async fn watch(notifier: Notifier, handle: Handle, time: Duration) {
+pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, time: Duration) {
     let each = time / 2;
     let mut ticks = tokio::time::interval(each);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let mut works = std::pin::pin!(handle.works());
+        let mut works = std::pin::pin!(handle.is_healthy());
         let in_time = tokio::time::timeout(each, &mut works).await;
         let works = match in_time {
             Ok(works) => works,

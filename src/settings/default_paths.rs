@@ -7,7 +7,7 @@ use std::path::Path;
 use super::home;
 use super::schema::Settings;
 use super::sources::{Origin, Sources};
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The file of tokens in the data folder.
 pub(crate) const TOKENS_FILE: &str = "tokens.toml";
@@ -17,9 +17,9 @@ pub(super) fn place(
     settings: &mut Settings,
     origins: &mut BTreeMap<String, Origin>,
     sources: &Sources,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let listen = settings.http.listen.expand_home();
-    listen.map_err(|why| Failure::config(format!("http.listen: unix:{why}")))?;
+    listen.map_err(|why| CliError::config(format!("http.listen: unix:{why}")))?;
     if settings.data_dir.is_empty() {
         let (path, why) = sources.place.data_dir();
         origins.insert("data_dir".into(), Origin::Default(why));
@@ -46,12 +46,12 @@ pub(super) fn place(
     Ok(())
 }
 
-fn absolute(key: &str, path: &Path) -> Result<String, Failure> {
-    let path = &home::expand(path).map_err(|why| Failure::config(format!("{key}: {why}")))?;
+fn absolute(key: &str, path: &Path) -> Result<String, CliError> {
+    let path = &home::expand(path).map_err(|why| CliError::config(format!("{key}: {why}")))?;
     let absolute = std::path::absolute(path).map_err(|error| {
         let path = path.display();
-        Failure::config(format!("{key}: {path} is nowhere: {error}"))
+        CliError::config(format!("{key}: {path} is nowhere: {error}"))
     })?;
     let text = absolute.into_os_string().into_string();
-    text.map_err(|path| Failure::config(format!("{key}: {} is not UTF-8", path.display())))
+    text.map_err(|path| CliError::config(format!("{key}: {} is not UTF-8", path.display())))
 }

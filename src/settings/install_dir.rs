@@ -9,23 +9,26 @@ use crate::current_exe;
 
 /// The release that a program belongs to, if any.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct InstallDir {
     release: Option<PathBuf>,
 }
 
-impl Place {
+impl InstallDir {
     /// The place of the running program.
-    pub(crate) fn of_this_program() -> Place {
-        current_exe::path().map_or_else(|_| Place::default(), |program| Place::of(&program))
+    pub(crate) fn of_this_program() -> InstallDir {
+        current_exe::path().map_or_else(
+            |_| InstallDir::default(),
+            |program| InstallDir::of(&program),
+        )
     }
 
-    fn of(program: &Path) -> Place {
+    fn of(program: &Path) -> InstallDir {
         let release = program
             .parent()
             .filter(|folder| folder.ends_with("bin"))
             .and_then(Path::parent)
             .filter(|release| config_of(release).is_file());
-        Place {
+        InstallDir {
             release: release.map(Path::to_owned),
         }
     }
@@ -56,16 +59,19 @@ mod tests {
     fn only_bin_beside_config_is_a_release() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/akvs");
-        assert_eq!(Place::of(&program).config_file(), None);
-        assert_eq!(Place::of(&program).data_dir().0, Path::new("akvs-data"));
+        assert_eq!(InstallDir::of(&program).config_file(), None);
+        assert_eq!(
+            InstallDir::of(&program).data_dir().0,
+            Path::new("akvs-data")
+        );
 
         std::fs::create_dir(folder.path().join("config")).unwrap();
         std::fs::write(config_of(folder.path()), "").unwrap();
-        let place = Place::of(&program);
+        let place = InstallDir::of(&program);
         assert_eq!(place.config_file(), Some(config_of(folder.path())));
         assert_eq!(place.data_dir().0, folder.path().join("data"));
 
-        let elsewhere = Place::of(&folder.path().join("debug/akvs"));
+        let elsewhere = InstallDir::of(&folder.path().join("debug/akvs"));
         assert_eq!(elsewhere.config_file(), None);
     }
 }

@@ -12,7 +12,7 @@ use super::default_paths;
 use super::schema::Settings;
 use super::sources::{self, Leaf, Origin, Sources};
 use super::variables::{self, PREFIX};
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The settings that hold, and where each came from.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Loaded {
 }
 
 /// Joins all that is said into the settings that hold.
-pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
+pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
     let mut built_in = Vec::new();
     let defaults = defaults()?;
     sources::flatten("", defaults, &Origin::Default("default"), &mut built_in);
@@ -84,27 +84,27 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Failure> {
 }
 
 /// The defaults as tables. The library itself would leave out an empty list.
-fn defaults() -> Result<Map<String, Value>, Failure> {
-    let defaults = toml::to_string(&Settings::default()).map_err(Failure::failed)?;
+fn defaults() -> Result<Map<String, Value>, CliError> {
+    let defaults = toml::to_string(&Settings::default()).map_err(CliError::failed)?;
     let defaults = config::File::from_str(&defaults, FileFormat::Toml);
-    defaults.collect().map_err(Failure::failed)
+    defaults.collect().map_err(CliError::failed)
 }
 
 /// The leaves as typed settings.
-fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, Failure> {
+fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
     let mut builder = Config::builder();
     for leaf in said.values() {
         let value = Value::new(None, leaf.value.clone());
         builder = builder
             .set_override(&leaf.key, value)
-            .map_err(Failure::failed)?;
+            .map_err(CliError::failed)?;
     }
-    let config = builder.build().map_err(Failure::failed)?;
+    let config = builder.build().map_err(CliError::failed)?;
     config
         .try_deserialize()
         .map_err(|error| match refusal(&error) {
             Some((key, why)) => refused(said, &key, &why),
-            None => Failure::config(error),
+            None => CliError::config(error),
         })
 }
 
@@ -129,12 +129,12 @@ fn refusal(error: &ConfigError) -> Option<(String, String)> {
     Some((key.to_owned(), why))
 }
 
-fn refused(said: &BTreeMap<String, Leaf>, key: &str, why: &str) -> Failure {
+fn refused(said: &BTreeMap<String, Leaf>, key: &str, why: &str) -> CliError {
     let Some(leaf) = said.get(key) else {
-        return Failure::config(format!("the setting {key} {why}"));
+        return CliError::config(format!("the setting {key} {why}"));
     };
     let (value, origin) = (shown(&leaf.value), &leaf.origin);
-    Failure::config(format!("bad value for {key}: {value} {why} ({origin})"))
+    CliError::config(format!("bad value for {key}: {value} {why} ({origin})"))
 }
 
 fn shown(value: &ValueKind) -> String {
@@ -165,36 +165,36 @@ fn is_group(key: &str, known: &BTreeMap<String, Leaf>) -> bool {
     known.keys().any(|known| known.starts_with(&prefix))
 }
 
-fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> Failure {
+fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> CliError {
     let Leaf { key, origin, .. } = leaf;
     if is_group(key, known) {
-        return Failure::config(format!(
+        return CliError::config(format!(
             "{key} is a group of settings, not a setting ({origin})"
         ));
     }
     let distance = |known: &&String| strsim::osa_distance(known, key);
     let Some(nearest) = known.keys().min_by_key(distance) else {
-        return Failure::config(format!("unknown setting {key} ({origin})"));
+        return CliError::config(format!("unknown setting {key} ({origin})"));
     };
-    Failure::config(format!(
+    CliError::config(format!(
         "unknown setting {key} ({origin}); the nearest known one is {nearest}"
     ))
 }
 
 /// Refuses a variable that is likely to be a misspelt one.
-fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), Failure> {
+fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), CliError> {
     let Some(meant) = variables::meant(name, known.keys().map(String::as_str)) else {
         return Ok(());
     };
     let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
     let origin = Origin::Variable(name.to_owned());
     if is_group(&key, known) {
-        return Err(Failure::config(format!(
+        return Err(CliError::config(format!(
             "{key} is a group of settings, not a setting ({origin}); did you mean {meant}?"
         )));
     }
     let nearest = known.keys().find(|key| variables::name_of(key) == meant);
-    Err(Failure::config(match nearest {
+    Err(CliError::config(match nearest {
         Some(nearest) => {
             format!("unknown setting {key} ({origin}); the nearest known one is {nearest}, {meant}")
         }
@@ -212,7 +212,7 @@ mod tests {
 
     const SHIPPED: &str = include_str!("../../config/akvs.toml");
 
-    fn from_file(text: &str) -> Result<Loaded, Failure> {
+    fn from_file(text: &str) -> Result<Loaded, CliError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akvs.toml");
         std::fs::write(&path, text).unwrap();

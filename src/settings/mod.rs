@@ -27,7 +27,7 @@ mod variables;
 pub(crate) use address::{Address, Addresses};
 pub(crate) use default_paths::TOKENS_FILE;
 pub(crate) use home::expand as expand_home;
-pub(crate) use install_dir::Place;
+pub(crate) use install_dir::InstallDir;
 pub(crate) use layers::{Loaded, load};
 pub(crate) use schema::{Durability, EngineKind, LogFormat, Settings};
 pub(crate) use sources::{Flag, Sources};

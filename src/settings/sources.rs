@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use config::{FileFormat, Map, Source, Value, ValueKind};
 
 use super::home;
-use super::install_dir::Place;
+use super::install_dir::InstallDir;
 use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
 use crate::bounded;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The config file for all programs of this machine.
 const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";
@@ -28,7 +28,7 @@ pub(crate) struct Sources {
     /// The flags that were given.
     pub(crate) flags: Vec<Flag>,
     /// Where the program is.
-    pub(crate) place: Place,
+    pub(crate) place: InstallDir,
 }
 
 /// A flag that was given, and what it says.
@@ -76,14 +76,14 @@ pub(super) struct Leaf {
 
 impl Sources {
     /// The config file: the first that is named, or that is where one may be.
-    pub(super) fn config_file(&self) -> Result<Option<PathBuf>, Failure> {
+    pub(super) fn config_file(&self) -> Result<Option<PathBuf>, CliError> {
         let named = self.config.clone().or_else(|| {
             let variable = self.environment.get(OsStr::new(FILE_VARIABLE))?;
             (!variable.is_empty()).then(|| variable.into())
         });
         if let Some(named) = named {
             let named = home::expand(&named);
-            let named = named.map_err(|why| Failure::config(format!("the config file {why}")));
+            let named = named.map_err(|why| CliError::config(format!("the config file {why}")));
             return named.map(Some);
         }
         let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file());
@@ -95,7 +95,7 @@ impl Sources {
     pub(super) fn environment(
         &self,
         is_known: impl Fn(&str) -> bool,
-    ) -> Result<(Vec<Leaf>, Vec<String>), Failure> {
+    ) -> Result<(Vec<Leaf>, Vec<String>), CliError> {
         let (mut leaves, mut others) = (Vec::new(), Vec::new());
         for name in LOG_VARIABLES {
             let value = self.environment.get(OsStr::new(name));
@@ -133,9 +133,9 @@ impl Sources {
     }
 }
 
-fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, Failure> {
+fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, CliError> {
     let value = value.to_str().ok_or_else(|| {
-        Failure::config(format!(
+        CliError::config(format!(
             "the environment variable {name} is not UTF-8: {value:?}"
         ))
     })?;
@@ -147,15 +147,15 @@ fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, Failure
 }
 
 /// What a file says.
-pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, Failure> {
+pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, CliError> {
     let shown = path.display();
     let text = bounded::read_text(path).map_err(|error| {
-        Failure::config(format!("the config file {shown} cannot be read: {error}"))
+        CliError::config(format!("the config file {shown} cannot be read: {error}"))
     })?;
     let tables = config::File::from_str(&text, FileFormat::Toml)
         .collect()
         .map_err(|error| {
-            Failure::config(format!(
+            CliError::config(format!(
                 "the config file {shown} is not TOML: {}",
                 brief(&error.to_string())
             ))

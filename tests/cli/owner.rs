@@ -75,11 +75,11 @@ fn what_is_the_owner_s_is_not_there_for_others() {
         connection.answer().unwrap().status
     };
     for (method, path) in [
-        ("GET", "/owner/status"),
-        ("GET", "/owner/log"),
-        ("PUT", "/owner/log"),
-        ("POST", "/owner/stop"),
-        ("GET", "/owner/"),
+        ("GET", "/admin/status"),
+        ("GET", "/admin/log"),
+        ("PUT", "/admin/log"),
+        ("POST", "/admin/stop"),
+        ("GET", "/admin/"),
     ] {
         assert_eq!(ask(method, path), 404, "{method} {path}");
         assert_eq!(

@@ -42,7 +42,7 @@ fn what_is_typed_is_done_and_leaving_leaves_the_server() {
     assert_eq!(prompt.line("log"), "debug");
     prompt.keys(CTRL_D);
     assert_eq!(prompt.wait().code(), Some(0));
-    assert!(server.log().contains("path=/owner/log"));
+    assert!(server.log().contains("path=/admin/log"));
     let mut prompt = attach(folder.path());
     prompt.keys("quit\r");
     assert_eq!(prompt.wait().code(), Some(0));

@@ -3,15 +3,15 @@
 //! It owns how a list is asked for: as an iterator or page by page. Its choices are the asynchronous one's. Invariant:
 //! nothing is sent before a page or an item is asked for.
 
-use super::{Call, Client, Items, Namespace};
+use super::{Client, Items, Namespace, Request};
 use crate::error::Result;
 use crate::{
-    Grouped, List, ListedItems, NamespaceInfos, Namespaces, NamespacesPage, Page, Snapshot,
+    GroupedList, List, ListedItems, NamespaceInfos, Namespaces, NamespacesPage, Page, Snapshot,
 };
 
 impl Namespace {
-    /// As [`crate::Namespace::list`]; it ends with [`iter`](Call::<List>::iter), [`page`](Call::<List>::page) or
-    /// [`snapshot`](Call::<List>::snapshot).
+    /// As [`crate::Namespace::list`]; it ends with [`iter`](Request::<List>::iter), [`page`](Request::<List>::page) or
+    /// [`snapshot`](Request::<List>::snapshot).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -25,14 +25,14 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn list(&self) -> Call<List> {
+    pub fn list(&self) -> Request<List> {
         self.later(self.namespace.list())
     }
 }
 
 impl Client {
-    /// As [`crate::Client::namespaces`]; it ends with [`iter`](Call::<Namespaces>::iter) or
-    /// [`page`](Call::<Namespaces>::page).
+    /// As [`crate::Client::namespaces`]; it ends with [`iter`](Request::<Namespaces>::iter) or
+    /// [`page`](Request::<Namespaces>::page).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -46,12 +46,12 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn namespaces(&self) -> Call<Namespaces> {
-        Call::new(&self.runtime, self.client.namespaces())
+    pub fn namespaces(&self) -> Request<Namespaces> {
+        Request::new(&self.runtime, self.client.namespaces())
     }
 }
 
-impl Call<List> {
+impl Request<List> {
     /// The items, page by page, as [`List::stream`] gives them.
     ///
     /// ```
@@ -136,31 +136,31 @@ impl Call<List> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn delimiter(self, delimiter: impl AsRef<[u8]>) -> Call<Grouped> {
+    pub fn delimiter(self, delimiter: impl AsRef<[u8]>) -> Request<GroupedList> {
         self.into_call(|list| list.delimiter(delimiter))
     }
 }
 
-impl Call<Grouped> {
-    /// Items and groups, page by page, as [`Grouped::stream`] gives them.
+impl Request<GroupedList> {
+    /// Items and groups, page by page, as [`GroupedList::stream`] gives them.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let url = &serve();
     /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Listed;
+    /// use akvs_client::ListEntry;
     /// namespace.set("a/1", &1).send()?;
     /// let first = namespace.list().delimiter("/").iter().next().unwrap()?;
-    /// assert_eq!(first, Listed::Prefix("a/".into()));
+    /// assert_eq!(first, ListEntry::Prefix("a/".into()));
     /// # Ok(())
     /// # }
     /// ```
     pub fn iter(self) -> Items<ListedItems> {
-        self.items(Grouped::stream)
+        self.items(GroupedList::stream)
     }
 
-    /// As [`Grouped::page`].
+    /// As [`GroupedList::page`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -176,7 +176,7 @@ impl Call<Grouped> {
         self.ask(|list| async move { list.page().await })
     }
 
-    /// As [`Grouped::page_at`].
+    /// As [`GroupedList::page_at`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -196,7 +196,7 @@ impl Call<Grouped> {
     }
 }
 
-impl Call<Namespaces> {
+impl Request<Namespaces> {
     /// The namespaces, page by page, as [`Namespaces::stream`] gives them.
     ///
     /// ```

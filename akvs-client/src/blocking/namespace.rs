@@ -12,10 +12,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
-use super::{Call, Items};
+use super::{Items, Request};
 use crate::codec::decoded;
 use crate::error::Result;
-use crate::{Add, Append, Changes, Codec, Del, Entry, IfChanged, Part, Set, Touch, Update, Watch};
+use crate::{
+    Add, Append, Codec, Delete, Entry, IfChanged, Part, Set, Touch, Update, Watch, WatchStream,
+};
 
 /// A namespace of the server, for programs that are not asynchronous. Cheap to clone. The example of
 /// [its module](super) shows it.
@@ -43,8 +45,8 @@ impl Namespace {
     }
 
     /// A call that is made when it is sent: its builder is the asynchronous one's.
-    pub(super) fn later<B>(&self, builder: B) -> Call<B> {
-        Call::new(&self.runtime, builder)
+    pub(super) fn later<B>(&self, builder: B) -> Request<B> {
+        Request::new(&self.runtime, builder)
     }
 
     /// As [`crate::Namespace::name`].
@@ -211,9 +213,9 @@ impl Namespace {
         &self,
         key: impl AsRef<[u8]>,
         known: Revision,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<IfChanged<T>> {
-        now!(self.wait_for_change(key, known, patience))
+        now!(self.wait_for_change(key, known, timeout))
     }
 
     /// As [`crate::Namespace::head`].
@@ -257,7 +259,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Call<Set> {
+    pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Request<Set> {
         self.later(self.namespace.set(key, value))
     }
 
@@ -272,7 +274,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Call<Set> {
+    pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Set> {
         self.later(self.namespace.set_bytes(key, value))
     }
 
@@ -292,7 +294,7 @@ impl Namespace {
         codec: &impl Codec<T>,
         key: impl AsRef<[u8]>,
         value: &T,
-    ) -> Call<Set> {
+    ) -> Request<Set> {
         self.later(self.namespace.set_with(codec, key, value))
     }
 
@@ -307,7 +309,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn del(&self, key: impl AsRef<[u8]>) -> Call<Del> {
+    pub fn del(&self, key: impl AsRef<[u8]>) -> Request<Delete> {
         self.later(self.namespace.del(key))
     }
 
@@ -322,7 +324,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn touch(&self, key: impl AsRef<[u8]>) -> Call<Touch> {
+    pub fn touch(&self, key: impl AsRef<[u8]>) -> Request<Touch> {
         self.later(self.namespace.touch(key))
     }
 
@@ -337,7 +339,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Call<Add> {
+    pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Request<Add> {
         self.later(self.namespace.add(key, by))
     }
 
@@ -352,7 +354,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Call<Append> {
+    pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Append> {
         self.later(self.namespace.append(key, value))
     }
 
@@ -369,7 +371,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Call<Update<T, F>>
+    pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Request<Update<T, F>>
     where
         F: FnMut(Option<T>) -> Option<T>,
     {
@@ -390,7 +392,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn watch(&self, choose: impl FnOnce(Watch) -> Watch) -> Items<Changes> {
-        Items::new(&self.runtime, choose(self.namespace.watch()).stream())
+    pub fn watch(&self, configure: impl FnOnce(Watch) -> Watch) -> Items<WatchStream> {
+        Items::new(&self.runtime, configure(self.namespace.watch()).stream())
     }
 }

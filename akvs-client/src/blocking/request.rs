@@ -1,7 +1,7 @@
 //! A call that was not made yet, with its choices.
 //!
 //! It owns the way from an asynchronous builder to a blocking one. It does not own what the choices mean. Invariant:
-//! nothing is sent before [`Call::send`].
+//! nothing is sent before [`Request::send`].
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use super::Items;
 use super::runtime::Runtime;
 use crate::error::{Error, Result};
 use crate::{
-    Add, Append, Del, Encoding, Import, ImportMode, List, Namespaces, Put, Set, Touch, Txn, Update,
+    Add, Append, Delete, Encoding, Import, ImportMode, List, Namespaces, Put, Set, Touch, Txn,
+    Update,
 };
 
 /// A call that is made when it is sent; its choices are those of the asynchronous builder in it.
@@ -32,14 +33,14 @@ use crate::{
 /// ```
 #[derive(Debug)]
 #[must_use = "a call is made only when it is sent"]
-pub struct Call<B> {
+pub struct Request<B> {
     pub(super) builder: B,
     pub(super) runtime: Runtime,
 }
 
-impl<B> Call<B> {
-    pub(super) fn new(runtime: &Runtime, builder: B) -> Call<B> {
-        Call {
+impl<B> Request<B> {
+    pub(super) fn new(runtime: &Runtime, builder: B) -> Request<B> {
+        Request {
             builder,
             runtime: runtime.clone(),
         }
@@ -49,18 +50,18 @@ impl<B> Call<B> {
     ///
     /// ```
     /// # let namespace = akvs_client::blocking::Client::new("http://h")?.namespace("foo")?;
-    /// let call = namespace.set("bar", &1).choose(|set| set.content_type("text/csv"));
+    /// let call = namespace.set("bar", &1).configure(|set| set.content_type("text/csv"));
     /// # drop(call);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
-    pub fn choose(mut self, choose: impl FnOnce(B) -> B) -> Call<B> {
-        self.builder = choose(self.builder);
+    pub fn configure(mut self, configure: impl FnOnce(B) -> B) -> Request<B> {
+        self.builder = configure(self.builder);
         self
     }
 
     /// The call that a choice makes of this one.
-    pub(super) fn into_call<C>(self, choose: impl FnOnce(B) -> C) -> Call<C> {
-        Call::new(&self.runtime, choose(self.builder))
+    pub(super) fn into_call<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
+        Request::new(&self.runtime, configure(self.builder))
     }
 
     /// An iterator of what the builder gives as a stream.
@@ -103,12 +104,12 @@ impl<B> Call<B> {
 /// Gives a call the choices of its builder, by their names and arguments.
 macro_rules! choices {
     ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
-        impl $(<$($of),+>)? Call<$builder $(<$($of),+>)?> {
+        impl $(<$($of),+>)? Request<$builder $(<$($of),+>)?> {
             $(
                 #[doc = concat!("As [`", stringify!($builder), "::", stringify!($name), "`](crate::",
                     stringify!($builder), "::", stringify!($name), ").")]
                 pub fn $name(self $(, $argument: $type)*) -> Self {
-                    self.choose(|builder| builder.$name($($argument),*))
+                    self.configure(|builder| builder.$name($($argument),*))
                 }
             )+
         }
@@ -117,7 +118,7 @@ macro_rules! choices {
 
 choices!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
     content_type(text: &str), content_encoding(text: &str));
-choices!(Del: if_exists(), if_revision(revision: Revision));
+choices!(Delete: if_exists(), if_revision(revision: Revision));
 choices!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
 choices!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
 choices!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));

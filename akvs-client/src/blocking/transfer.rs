@@ -7,10 +7,10 @@ use std::io::{ErrorKind, Read};
 
 use bytes::Bytes;
 
-use super::upload::{Failure, Fed};
-use super::{Call, Client, Items, Namespace};
+use super::upload::{Failure, Upload};
+use super::{Client, Items, Namespace, Request};
 use crate::error::Result;
-use crate::{Encoding, Export, ExportBytes, ExportParts, Import, Imported, Record, Records};
+use crate::{Encoding, Export, ExportBytes, ExportSections, Import, ImportReport, Record, Records};
 
 /// So much is read of a file at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -28,7 +28,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn export(&self) -> Call<Export> {
+    pub fn export(&self) -> Request<Export> {
         self.later(self.namespace.export())
     }
 
@@ -45,7 +45,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn import(&self) -> Call<Import> {
+    pub fn import(&self) -> Request<Import> {
         self.later(self.namespace.import())
     }
 }
@@ -63,8 +63,8 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn export(&self) -> Call<Export> {
-        Call::new(&self.runtime, self.client.export())
+    pub fn export(&self) -> Request<Export> {
+        Request::new(&self.runtime, self.client.export())
     }
 
     /// As [`crate::Client::import`].
@@ -81,12 +81,12 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn import(&self) -> Call<Import> {
-        Call::new(&self.runtime, self.client.import())
+    pub fn import(&self) -> Request<Import> {
+        Request::new(&self.runtime, self.client.import())
     }
 }
 
-impl Call<Export> {
+impl Request<Export> {
     /// As [`Export::records`].
     ///
     /// ```
@@ -111,14 +111,14 @@ impl Call<Export> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let url = &serve();
     /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// use akvs_client::{Exported, Settings};
+    /// use akvs_client::{ExportItem, Settings};
     /// client.namespace("empty")?.configure(&Settings::default())?;
     /// let part = client.export().parts().next().unwrap()?;
-    /// assert!(matches!(part, Exported::Section(section) if &*section.namespace == "empty"));
+    /// assert!(matches!(part, ExportItem::Section(section) if &*section.namespace == "empty"));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn parts(self) -> Items<ExportParts> {
+    pub fn parts(self) -> Items<ExportSections> {
         self.items(Export::parts)
     }
 
@@ -145,7 +145,7 @@ impl Call<Export> {
     }
 }
 
-impl Call<Import> {
+impl Request<Import> {
     /// Imports a file that is read, in any size: [`Import::stream`]. Where the reader fails, the import does, and the
     /// reader's error is among its sources.
     ///
@@ -163,7 +163,7 @@ impl Call<Import> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn read(self, mut file: impl Read) -> Result<Imported> {
+    pub fn read(self, mut file: impl Read) -> Result<ImportReport> {
         let mut room = vec![0; PIECE_BYTES];
         self.fed(
             || match read_some(&mut file, &mut room) {
@@ -189,7 +189,10 @@ impl Call<Import> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn pieces<B, E>(self, pieces: impl IntoIterator<Item = Result<B, E>>) -> Result<Imported>
+    pub fn pieces<B, E>(
+        self,
+        pieces: impl IntoIterator<Item = Result<B, E>>,
+    ) -> Result<ImportReport>
     where
         B: Into<Bytes>,
         E: Into<Failure>,
@@ -197,7 +200,7 @@ impl Call<Import> {
         let mut pieces = pieces.into_iter();
         self.fed(
             || Some(pieces.next()?.map(Into::into).map_err(Into::into)),
-            |import, pieces: Fed<Bytes>| async move { import.stream(pieces).await },
+            |import, pieces: Upload<Bytes>| async move { import.stream(pieces).await },
         )
     }
 
@@ -214,7 +217,7 @@ impl Call<Import> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn records(self, records: impl IntoIterator<Item = Record>) -> Result<Imported> {
+    pub fn records(self, records: impl IntoIterator<Item = Record>) -> Result<ImportReport> {
         let records = records.into_iter().map(Ok::<Record, Failure>);
         self.try_records(records)
     }
@@ -235,7 +238,7 @@ impl Call<Import> {
     pub fn try_records<E: Into<Failure>>(
         self,
         records: impl IntoIterator<Item = Result<Record, E>>,
-    ) -> Result<Imported> {
+    ) -> Result<ImportReport> {
         let mut records = records.into_iter();
         self.fed(
             || Some(records.next()?.map_err(Into::into)),
@@ -246,11 +249,11 @@ impl Call<Import> {
     fn fed<P, F>(
         self,
         next: impl FnMut() -> Option<Result<P, Failure>>,
-        send: impl FnOnce(Import, Fed<P>) -> F,
-    ) -> Result<Imported>
+        send: impl FnOnce(Import, Upload<P>) -> F,
+    ) -> Result<ImportReport>
     where
         P: Send + 'static,
-        F: Future<Output = Result<Imported>> + Send + 'static,
+        F: Future<Output = Result<ImportReport>> + Send + 'static,
     {
         let import = self.builder;
         self.runtime.run_fed(next, |fed| send(import, fed))?

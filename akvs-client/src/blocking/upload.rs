@@ -17,7 +17,7 @@ use crate::error::Result;
 pub(super) type Failure = Box<dyn StdError + Send + Sync>;
 
 /// What the caller's thread makes, as the client's thread sees it.
-pub(super) type Fed<P> = Pin<Box<dyn Stream<Item = Result<P, Failure>> + Send>>;
+pub(super) type Upload<P> = Pin<Box<dyn Stream<Item = Result<P, Failure>> + Send>>;
 
 /// What the client's thread says to the one that waits.
 enum Said<P, T> {
@@ -31,7 +31,7 @@ impl Runtime {
     pub(super) fn run_fed<P, T, F>(
         &self,
         mut next: impl FnMut() -> Option<Result<P, Failure>>,
-        call: impl FnOnce(Fed<P>) -> F,
+        call: impl FnOnce(Upload<P>) -> F,
     ) -> Result<T>
     where
         P: Send + 'static,
@@ -84,7 +84,7 @@ mod tests {
                 .then_some(Ok(left))
                 .or_else(|| panic!("as asked"))
         };
-        let call = |fed: Fed<u8>| async move {
+        let call = |fed: Upload<u8>| async move {
             let all: Vec<_> = fed.map(|made| made.ok()).collect().await;
             tell.send(all).unwrap();
         };
@@ -103,7 +103,7 @@ mod tests {
             made += 1;
             Some(Ok(made))
         };
-        let call = |fed: Fed<u8>| fed.take(3).map(Result::unwrap).collect::<Vec<_>>();
+        let call = |fed: Upload<u8>| fed.take(3).map(Result::unwrap).collect::<Vec<_>>();
         assert_eq!(runtime.run_fed(make, call).unwrap(), [1, 2, 3]);
         assert_eq!(made, 3);
     }

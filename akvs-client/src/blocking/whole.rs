@@ -7,7 +7,7 @@ use akvs_core::Revision;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Call, Namespace};
+use super::{Namespace, Request};
 use crate::error::Result;
 use crate::namespace::get_many::MAX_KEYS;
 use crate::{Configured, Entry, IfChanged, Settings, SettingsPatch, Txn, TxnResult};
@@ -79,7 +79,7 @@ impl Namespace {
         self.ask(|namespace| async move { namespace.get_bytes_if_changed(key, known).await })
     }
 
-    /// As [`crate::Namespace::txn`]; it ends with [`commit`](Call::commit).
+    /// As [`crate::Namespace::txn`]; it ends with [`commit`](Request::commit).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -91,7 +91,7 @@ impl Namespace {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn txn(&self) -> Call<Txn> {
+    pub fn txn(&self) -> Request<Txn> {
         self.later(self.namespace.txn())
     }
 
@@ -144,22 +144,22 @@ impl Namespace {
         self.ask(|namespace| async move { namespace.change_settings(&patch).await })
     }
 
-    /// As [`crate::Namespace::drop_all`].
+    /// As [`crate::Namespace::drop_namespace`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let url = &serve();
     /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.drop_all()?);
+    /// assert!(!namespace.drop_namespace()?);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn drop_all(&self) -> Result<bool> {
-        self.ask(|namespace| async move { namespace.drop_all().await })
+    pub fn drop_namespace(&self) -> Result<bool> {
+        self.ask(|namespace| async move { namespace.drop_namespace().await })
     }
 
-    /// As [`crate::Namespace::del_prefix`].
+    /// As [`crate::Namespace::delete_prefix`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -167,13 +167,13 @@ impl Namespace {
     /// # let url = &serve();
     /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
     /// namespace.txn().set("a/1", &1).set("a/2", &2).set("b", &3).commit()?;
-    /// assert_eq!(namespace.del_prefix("a/")?, 2);
+    /// assert_eq!(namespace.delete_prefix("a/")?, 2);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn del_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
+    pub fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref().to_vec();
-        self.ask(|namespace| async move { namespace.del_prefix(prefix).await })
+        self.ask(|namespace| async move { namespace.delete_prefix(prefix).await })
     }
 
     /// Runs a call of the asynchronous namespace.
@@ -186,7 +186,7 @@ impl Namespace {
     }
 }
 
-impl Call<Txn> {
+impl Request<Txn> {
     /// As [`Txn::commit`].
     ///
     /// ```

@@ -27,7 +27,7 @@ struct Asked {
 
 #[derive(Deserialize)]
 struct Found {
-    items: Vec<Option<json::Told>>,
+    items: Vec<Option<json::WireEntry>>,
 }
 
 impl Namespace {

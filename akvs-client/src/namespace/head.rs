@@ -94,10 +94,10 @@ impl Namespace {
         &self,
         key: impl AsRef<[u8]>,
         known: Revision,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<IfChanged<T>> {
         let key = key.as_ref();
-        let mut left = patience.as_secs() + u64::from(patience.subsec_nanos() > 0);
+        let mut left = timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0);
         left = left.max(1);
         while left > 0 {
             // A step counts as over when it was answered, so that a server that does not wait cannot hold anybody.

@@ -8,7 +8,7 @@ mod grouped;
 mod items;
 mod page;
 
-pub use grouped::{Grouped, Listed};
+pub use grouped::{GroupedList, ListEntry};
 pub use items::{Items, ListedItems, Snapshot};
 pub use page::Page;
 
@@ -227,9 +227,9 @@ impl List {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Grouped {
+    pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> GroupedList {
         self.delimiter = Some(Bytes::copy_from_slice(delimiter.as_ref()));
-        Grouped(self)
+        GroupedList(self)
     }
 
     fn request(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<RequestBuilder> {

@@ -206,12 +206,12 @@ impl Namespace {
     /// # let url = &serve();
     /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
     /// namespace.set("bar", &1).await?;
-    /// assert!(namespace.drop_all().await?);
-    /// assert!(!namespace.drop_all().await?);
+    /// assert!(namespace.drop_namespace().await?);
+    /// assert!(!namespace.drop_namespace().await?);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn drop_all(&self) -> Result<bool> {
+    pub async fn drop_namespace(&self) -> Result<bool> {
         let mut query = Query::default();
         query.text("confirm", self.name());
         let request = self.ask(Method::DELETE, "/kv", &query)?;
@@ -235,12 +235,12 @@ impl Namespace {
     /// # let url = &serve();
     /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
     /// namespace.txn().set("a/1", &1).set("a/2", &2).set("b", &3).commit().await?;
-    /// assert_eq!(namespace.del_prefix("a/").await?, 2);
-    /// assert!(namespace.del_prefix("").await.is_err());
+    /// assert_eq!(namespace.delete_prefix("a/").await?, 2);
+    /// assert!(namespace.delete_prefix("").await.is_err());
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn del_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
+    pub async fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref();
         if prefix.is_empty() {
             let text = "an empty prefix would be all keys; drop_all does that";

@@ -159,8 +159,8 @@ where
 {
     async fn run(mut self) -> Result<Option<Entry<T>>> {
         let policy = RetryPolicy::default()
-            .first_wait(FIRST_WAIT)
-            .longest_wait(LONGEST_WAIT)
+            .initial_backoff(FIRST_WAIT)
+            .max_backoff(LONGEST_WAIT)
             .jitter(1.0);
         let mut backoff = Backoff::new(&policy);
         let mut tries = 1;

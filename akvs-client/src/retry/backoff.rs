@@ -32,8 +32,8 @@ impl Default for Backoff {
 impl Backoff {
     pub(crate) fn new(policy: &RetryPolicy) -> Backoff {
         Backoff {
-            first: policy.first_wait,
-            longest: policy.longest_wait,
+            first: policy.initial_backoff,
+            longest: policy.max_backoff,
             jitter: policy.jitter,
             failures: 0,
         }
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn the_choices_of_a_policy_count() {
         let policy = RetryPolicy::default()
-            .first_wait(Duration::from_secs(1))
-            .longest_wait(Duration::from_secs(3));
+            .initial_backoff(Duration::from_secs(1))
+            .max_backoff(Duration::from_secs(3));
         for (jitter, millis) in [(0.0, [1_000, 2_000, 3_000]), (1.0, [0, 0, 0])] {
             let mut backoff = Backoff::new(&policy.clone().jitter(jitter));
             assert_eq!([0; 3].map(|_| backoff.wait(0.0, None).as_millis()), millis);

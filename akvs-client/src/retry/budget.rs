@@ -18,10 +18,10 @@ const MOST: u64 = 100 * RETRY;
 
 /// Shared by all clones of a client.
 #[derive(Debug)]
-pub(crate) struct Budget(Mutex<Purse>);
+pub(crate) struct Budget(Mutex<TokenBucket>);
 
 #[derive(Debug)]
-struct Purse {
+struct TokenBucket {
     left: u64,
     /// When it was last looked at.
     seen: Option<Instant>,
@@ -29,27 +29,27 @@ struct Purse {
 
 impl Budget {
     pub(crate) fn new() -> Budget {
-        Budget(Mutex::new(Purse {
+        Budget(Mutex::new(TokenBucket {
             left: FLOOR,
             seen: None,
         }))
     }
 
     /// A call was made.
-    pub(super) fn earn(&self, now: Instant) {
+    pub(super) fn deposit(&self, now: Instant) {
         let mut purse = self.at(now);
         purse.left = purse.left.saturating_add(CALL).min(MOST);
     }
 
     /// Whether one more repetition may be made, which then counts as made.
-    pub(super) fn spend(&self, now: Instant) -> bool {
+    pub(super) fn withdraw(&self, now: Instant) -> bool {
         let mut purse = self.at(now);
         let rest = purse.left.checked_sub(RETRY);
         purse.left = rest.unwrap_or(purse.left);
         rest.is_some()
     }
 
-    fn at(&self, now: Instant) -> MutexGuard<'_, Purse> {
+    fn at(&self, now: Instant) -> MutexGuard<'_, TokenBucket> {
         // A count is as good as it was, whoever panicked.
         let mut purse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = *purse.seen.get_or_insert(now);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn spent(budget: &Budget, now: Instant) -> usize {
-        (0..1_000).take_while(|_| budget.spend(now)).count()
+        (0..1_000).take_while(|_| budget.withdraw(now)).count()
     }
 
     #[test]
@@ -86,16 +86,16 @@ mod tests {
         let (budget, now) = (Budget::new(), Instant::now());
         spent(&budget, now);
         let micros = (1..=2_000).map(|step| now + Duration::from_micros(500 * step));
-        assert_eq!(micros.filter(|now| budget.spend(*now)).count(), 1);
+        assert_eq!(micros.filter(|now| budget.withdraw(*now)).count(), 1);
     }
 
     #[test]
     fn ten_calls_earn_one_and_not_more_than_a_hundred() {
         let (budget, now) = (Budget::new(), Instant::now());
         spent(&budget, now);
-        (0..30).for_each(|_| budget.earn(now));
+        (0..30).for_each(|_| budget.deposit(now));
         assert_eq!(spent(&budget, now), 3);
-        (0..10_000).for_each(|_| budget.earn(now));
+        (0..10_000).for_each(|_| budget.deposit(now));
         assert_eq!(spent(&budget, now + Duration::from_secs(1_000)), 100);
     }
 }

@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::wire;
 
 /// Whether the same request may be answered otherwise later.
-pub(crate) fn may_pass(status: StatusCode) -> bool {
+pub(crate) fn is_transient(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::REQUEST_TIMEOUT
@@ -27,7 +27,7 @@ pub(crate) fn may_pass(status: StatusCode) -> bool {
 
 /// Whether whoever answered says that nothing was done: the server by its code, a proxy by a status that means that it
 /// passed nothing on (RFC 6585, section 4; RFC 8470, section 5.2).
-pub(crate) fn said_not_applied(problem: &Problem) -> bool {
+pub(crate) fn is_definitely_not_applied(problem: &Problem) -> bool {
     match problem.code() {
         Some(code) => code != Code::OutcomeUnknown,
         None => matches!(
@@ -92,7 +92,11 @@ mod tests {
             (429, None, true),
         ] {
             let problem = Problem::new(status, "").with_code(code.map(str::to_owned));
-            assert_eq!(said_not_applied(&problem), not_applied, "{status} {code:?}");
+            assert_eq!(
+                is_definitely_not_applied(&problem),
+                not_applied,
+                "{status} {code:?}"
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ use reqwest::{Request, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::idempotency::Repeat;
-use super::{Backoff, may_pass, retry_after, said_not_applied};
+use super::{Backoff, is_definitely_not_applied, is_transient, retry_after};
 use crate::error::{Error, Problem, Result};
 use crate::{Client, wire};
 
@@ -31,7 +31,7 @@ pub(crate) struct Answer {
 struct Failure {
     what: Failed,
     /// Whether it may be otherwise another time.
-    may_pass: bool,
+    is_transient: bool,
     /// Whether the server may have done what was asked for.
     perhaps_applied: bool,
     /// How long the server asks to wait.
@@ -87,7 +87,7 @@ impl Client {
     ) -> Result<Result<T, Problem>> {
         let (policy, budget) = self.retries();
         let begin = Instant::now();
-        budget.earn(begin);
+        budget.deposit(begin);
         let last_begin = begin.checked_add(self.call_timeout());
         let own_end = request.timeout().and_then(|own| begin.checked_add(*own));
         let mut backoff = Backoff::new(policy);
@@ -101,14 +101,14 @@ impl Client {
                 Err(failure) => failure,
             };
             let repeatable =
-                failure.may_pass && (repeat != Repeat::Unapplied || !failure.perhaps_applied);
+                failure.is_transient && (repeat != Repeat::Unapplied || !failure.perhaps_applied);
             let Some(next) = again.filter(|_| repeatable) else {
                 return failure.end(repeat, in_doubt);
             };
             let wait = backoff.wait(fastrand::f64(), failure.asked);
             let now = Instant::now();
             let late = last_begin.is_some_and(|last| now + wait >= last);
-            if late || !budget.spend(now) {
+            if late || !budget.withdraw(now) {
                 return failure.end(repeat, in_doubt);
             }
             in_doubt |= repeat.is_write() && failure.perhaps_applied;
@@ -146,9 +146,9 @@ impl Client {
 impl Failure {
     fn problem(status: StatusCode, problem: Problem, asked: Option<Duration>) -> Failure {
         Failure {
-            may_pass: may_pass(status),
+            is_transient: is_transient(status),
             // Of other answers it is clear that somebody refused.
-            perhaps_applied: !said_not_applied(&problem)
+            perhaps_applied: !is_definitely_not_applied(&problem)
                 && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT),
             what: Failed::Problem(problem),
             asked,
@@ -156,9 +156,9 @@ impl Failure {
     }
 
     fn other(error: Error) -> Failure {
-        let (may_pass, perhaps_applied) = match &error {
+        let (is_transient, perhaps_applied) = match &error {
             Error::Transport { source, .. } => (
-                error.may_pass(),
+                error.is_transient(),
                 !source.is_builder() && !source.is_connect(),
             ),
             Error::Api(_)
@@ -169,7 +169,7 @@ impl Failure {
         };
         Failure {
             what: Failed::Other(error),
-            may_pass,
+            is_transient,
             perhaps_applied,
             asked: None,
         }

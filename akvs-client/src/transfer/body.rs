@@ -14,7 +14,7 @@ use http_body::Frame;
 
 use super::line;
 use super::record::Record;
-use super::verifier::Sum;
+use super::verifier::Checksum;
 
 /// So much is sent at once of many small records.
 const PIECE_BYTES: usize = 64 << 10;
@@ -57,7 +57,7 @@ pub(super) fn of_records<E: Into<Failure>>(
     let state = Some(Writing {
         records: Box::pin(records),
         text,
-        sum: Sum::default(),
+        sum: Checksum::default(),
         count: 0,
     });
     of_pieces(stream::try_unfold(state, async |state| match state {
@@ -69,7 +69,7 @@ pub(super) fn of_records<E: Into<Failure>>(
 /// How far a file was written.
 struct Writing<S: ?Sized> {
     text: Vec<u8>,
-    sum: Sum,
+    sum: Checksum,
     count: u64,
     records: Pin<Box<S>>,
 }

@@ -8,8 +8,8 @@ use futures_util::stream::try_unfold;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 
-use super::record::{Exported, Record};
-use super::verifier::Check;
+use super::record::{ExportItem, Record};
+use super::verifier::ExportVerifier;
 use crate::error::Result;
 use crate::ndjson::{Body, LineBuffer, Lines};
 use crate::pagination::{Boxed, stream};
@@ -112,9 +112,9 @@ stream!(Records => Record, "namespace.export().records()");
 
 /// The namespaces and records of an export, from [`Export::parts`].
 #[must_use = "an export is asked for only when it is polled"]
-pub struct ExportParts(Boxed<Exported>);
+pub struct ExportSections(Boxed<ExportItem>);
 
-stream!(ExportParts => Exported, "client.export().parts()");
+stream!(ExportSections => ExportItem, "client.export().parts()");
 
 /// An export as the bytes of a file, from [`Export::bytes`].
 #[must_use = "an export is asked for only when it is polled"]
@@ -189,8 +189,8 @@ impl Export {
         Records(Box::pin(try_unfold(self.parts(), async |mut parts| {
             loop {
                 match parts.next().await.transpose()? {
-                    Some(Exported::Record(record)) => return Ok(Some((record, parts))),
-                    Some(Exported::Section(_)) => {}
+                    Some(ExportItem::Record(record)) => return Ok(Some((record, parts))),
+                    Some(ExportItem::Section(_)) => {}
                     None => return Ok(None),
                 }
             }
@@ -206,22 +206,22 @@ impl Export {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let url = &serve();
     /// # let client = akvs_client::Client::new(url)?;
-    /// use akvs_client::{Exported, Settings};
+    /// use akvs_client::{ExportItem, Settings};
     /// client.namespace("empty")?.configure(&Settings::default()).await?;
     /// let part = client.export().parts().next().await.unwrap()?;
-    /// assert!(matches!(part, Exported::Section(section) if &*section.namespace == "empty"));
+    /// assert!(matches!(part, ExportItem::Section(section) if &*section.namespace == "empty"));
     /// # Ok(())
     /// # }
     /// ```
-    pub fn parts(self) -> ExportParts {
-        ExportParts(Box::pin(try_unfold(None, move |reading| {
+    pub fn parts(self) -> ExportSections {
+        ExportSections(Box::pin(try_unfold(None, move |reading| {
             let place = self.0.clone();
             async move {
                 let (mut lines, mut check) = match reading {
                     Some(reading) => reading,
                     None => {
                         let body = open(&place, Encoding::Identity).await?;
-                        (Lines::new(place.client(), body), Check::new())
+                        (Lines::new(place.client(), body), ExportVerifier::new())
                     }
                 };
                 while let Some(line) = lines.next().await? {
@@ -280,7 +280,7 @@ impl Export {
 /// What was seen of a file that is passed on.
 struct Seen {
     lines: LineBuffer,
-    check: Check,
+    check: ExportVerifier,
 }
 
 impl Seen {
@@ -288,7 +288,7 @@ impl Seen {
         let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
         Seen {
             lines: LineBuffer::new(max_bytes),
-            check: Check::new(),
+            check: ExportVerifier::new(),
         }
     }
 

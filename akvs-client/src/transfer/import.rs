@@ -98,7 +98,7 @@ pub struct Import {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
-pub struct Imported {
+pub struct ImportReport {
     /// How many records were stored.
     pub imported: u64,
     /// How many were there already, and stayed as they were.
@@ -242,7 +242,7 @@ impl Import {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<Imported> {
+    pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<ImportReport> {
         let mut query = Query::default();
         query.text(
             "mode",
@@ -280,7 +280,7 @@ impl Import {
     pub async fn stream<B, E>(
         self,
         pieces: impl Stream<Item = Result<B, E>> + Send + 'static,
-    ) -> Result<Imported>
+    ) -> Result<ImportReport>
     where
         B: Into<Bytes> + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
@@ -302,7 +302,7 @@ impl Import {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn records<I>(self, records: I) -> Result<Imported>
+    pub async fn records<I>(self, records: I) -> Result<ImportReport>
     where
         I: IntoIterator<Item = Record>,
         I::IntoIter: Send + 'static,
@@ -328,7 +328,7 @@ impl Import {
     pub async fn record_stream<E>(
         mut self,
         records: impl Stream<Item = Result<Record, E>> + Send + 'static,
-    ) -> Result<Imported>
+    ) -> Result<ImportReport>
     where
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
@@ -359,7 +359,7 @@ impl Error {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn imported(&self) -> Option<Imported> {
+    pub fn imported(&self) -> Option<ImportReport> {
         let Error::Api(problem) = self else {
             return None;
         };

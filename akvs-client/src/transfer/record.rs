@@ -19,13 +19,13 @@ use crate::Settings;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// # let client = akvs_client::Client::new(url)?;
-/// use akvs_client::Exported;
+/// use akvs_client::ExportItem;
 /// client.namespace("foo")?.set("bar", &1).await?;
 /// let mut parts = client.export().parts();
 /// while let Some(part) = parts.next().await.transpose()? {
 ///     match part {
-///         Exported::Section(section) => println!("{}:", section.namespace),
-///         Exported::Record(record) => println!("{}", record.key.escape_ascii()),
+///         ExportItem::Section(section) => println!("{}:", section.namespace),
+///         ExportItem::Record(record) => println!("{}", record.key.escape_ascii()),
 ///         _ => {}
 ///     }
 /// }
@@ -34,7 +34,7 @@ use crate::Settings;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Exported {
+pub enum ExportItem {
     /// A namespace, whose keys follow.
     Section(Section),
     /// A key with its value.
@@ -49,9 +49,9 @@ pub enum Exported {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-/// use akvs_client::{Exported, Settings};
+/// use akvs_client::{ExportItem, Settings};
 /// namespace.configure(&Settings::default().max_keys(10)).await?;
-/// let Some(Exported::Section(section)) = namespace.export().parts().next().await.transpose()? else {
+/// let Some(ExportItem::Section(section)) = namespace.export().parts().next().await.transpose()? else {
 ///     panic!("a namespace comes before its keys")
 /// };
 /// assert_eq!((&*section.namespace, section.settings.max_keys), ("foo", Some(10)));

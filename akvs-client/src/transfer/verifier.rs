@@ -8,13 +8,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::line::{self, Line};
-use super::record::Exported;
+use super::record::ExportItem;
 use crate::error::{Error, Result};
 use crate::wire::json::broken;
 
 /// What was seen of a file.
-pub(super) struct Check {
-    sum: Sum,
+pub(super) struct ExportVerifier {
+    sum: Checksum,
     count: u64,
     /// The namespace whose records come.
     namespace: Option<Arc<str>>,
@@ -24,9 +24,9 @@ pub(super) struct Check {
 
 /// The SHA-256 of what was read or written so far.
 #[derive(Default)]
-pub(super) struct Sum(Sha256);
+pub(super) struct Checksum(Sha256);
 
-impl Sum {
+impl Checksum {
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -38,10 +38,10 @@ impl Sum {
     }
 }
 
-impl Check {
-    pub(super) fn new() -> Check {
-        Check {
-            sum: Sum::default(),
+impl ExportVerifier {
+    pub(super) fn new() -> ExportVerifier {
+        ExportVerifier {
+            sum: Checksum::default(),
             count: 0,
             namespace: None,
             is_begun: false,
@@ -50,7 +50,7 @@ impl Check {
     }
 
     /// Takes in the next line, with its newline, and gives what it tells.
-    pub(super) fn line(&mut self, text: &[u8]) -> Result<Option<Exported>> {
+    pub(super) fn line(&mut self, text: &[u8]) -> Result<Option<ExportItem>> {
         if self.is_ended {
             return Err(broken("the export goes on behind its last line"));
         }
@@ -69,12 +69,12 @@ impl Check {
             Line::Section { section, is_first } => {
                 self.begin(is_first)?;
                 self.namespace = Some(section.namespace.clone());
-                Some(Exported::Section(section))
+                Some(ExportItem::Section(section))
             }
             Line::Record(_) if self.namespace.is_none() => return Err(unreadable()),
             Line::Record(record) => {
                 self.count += 1;
-                Some(Exported::Record(record))
+                Some(ExportItem::Record(record))
             }
         };
         self.sum.update(text);

@@ -13,7 +13,7 @@ use crate::wire::json::broken;
 
 /// What an event says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum WireEvent {
     /// A change, which is the last of its transaction if `last`.
     Change {
         change: Change,
@@ -29,13 +29,13 @@ pub(super) enum Told {
 }
 
 /// What an event says, or an error if it is not written as the contract has it.
-pub(super) fn read(event: &Event) -> Result<Told> {
+pub(super) fn read(event: &Event) -> Result<WireEvent> {
     let unreadable = || unreadable(&event.name);
     let id = match &event.id {
         Some(id) => decimal(id).map(Revision::new),
         None => None,
     };
-    let known: fn(json::Told, Revision) -> Option<Change> = match &event.name[..] {
+    let known: fn(json::WireEntry, Revision) -> Option<Change> = match &event.name[..] {
         b"set" => |data, _| data.item().map(Change::Set),
         b"delete" => |data, revision| {
             let key = data.key()?;
@@ -48,17 +48,17 @@ pub(super) fn read(event: &Event) -> Result<Told> {
         b"drop" => |_, revision| Some(Change::Dropped { revision }),
         b"synced" => |_, revision| Some(Change::Synced { revision }),
         // Nothing of it is needed, so that nothing of it can be wrong.
-        b"reset" => return Ok(Told::Reset),
-        _ => return Ok(Told::Unknown(id)),
+        b"reset" => return Ok(WireEvent::Reset),
+        _ => return Ok(WireEvent::Unknown(id)),
     };
-    let data: json::Told = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
+    let data: json::WireEntry = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
     let revision = Revision::new(data.revision);
     if event.id.is_some() && id != Some(revision) {
         return Err(unreadable());
     }
     match known(data, revision) {
-        Some(Change::Synced { revision }) => Ok(Told::Synced(revision)),
-        Some(change) => Ok(Told::Change {
+        Some(Change::Synced { revision }) => Ok(WireEvent::Synced(revision)),
+        Some(change) => Ok(WireEvent::Change {
             change,
             revision,
             last: id.is_some(),
@@ -92,7 +92,7 @@ mod tests {
     use bytes::Bytes;
     use std::time::{Duration, SystemTime};
 
-    fn told(name: &str, id: Option<&str>, data: &str) -> Result<Told> {
+    fn told(name: &str, id: Option<&str>, data: &str) -> Result<WireEvent> {
         read(&Event {
             name: name.into(),
             id: id.map(Into::into),
@@ -102,7 +102,7 @@ mod tests {
 
     fn change(name: &str, data: &str) -> Change {
         let told = told(name, None, data).unwrap();
-        let Told::Change { change, .. } = told else {
+        let WireEvent::Change { change, .. } = told else {
             panic!("{told:?}")
         };
         change
@@ -163,19 +163,19 @@ mod tests {
         let dropped = change("drop", r#"{"revision":7}"#);
         assert_eq!(dropped, Change::Dropped { revision });
         let synced = told("synced", Some("7"), r#"{"revision":7}"#).unwrap();
-        assert_eq!(synced, Told::Synced(revision));
-        assert_eq!(told("reset", None, "").unwrap(), Told::Reset);
+        assert_eq!(synced, WireEvent::Synced(revision));
+        assert_eq!(told("reset", None, "").unwrap(), WireEvent::Reset);
     }
 
     #[test]
     fn an_id_ends_a_transaction() {
         for (id, expected) in [(None, false), (Some("7"), true)] {
             let read = told("drop", id, r#"{"revision":7}"#).unwrap();
-            assert!(matches!(read, Told::Change { last, .. } if last == expected));
+            assert!(matches!(read, WireEvent::Change { last, .. } if last == expected));
         }
         let unknown = told("rename", Some("7"), "no JSON").unwrap();
-        assert_eq!(unknown, Told::Unknown(Some(Revision::new(7))));
-        assert_eq!(told("", None, "x").unwrap(), Told::Unknown(None));
+        assert_eq!(unknown, WireEvent::Unknown(Some(Revision::new(7))));
+        assert_eq!(told("", None, "x").unwrap(), WireEvent::Unknown(None));
     }
 
     #[test]

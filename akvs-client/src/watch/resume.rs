@@ -10,7 +10,7 @@ use akvs_core::{Code, Revision};
 use reqwest::StatusCode;
 
 use super::change::Change;
-use super::event::{self, Told};
+use super::event::{self, WireEvent};
 use super::sse::Piece;
 use crate::error::{Error, Problem, Result};
 
@@ -39,11 +39,11 @@ enum Phase {
     /// A state that was asked for only because the place is 0, which asks for it on the wire. As long as it is empty
     /// and of revision 0, nothing was missed.
     Proof,
-    Changes,
+    WatchStream,
 }
 
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ResumeState {
     from_state: bool,
     phase: Phase,
     /// Everything up to it was told, or is in `ready`. None within the state, and before the server said where it is.
@@ -60,19 +60,19 @@ pub(super) struct Progress {
     ready: VecDeque<Change>,
 }
 
-impl Progress {
-    pub(super) fn new(start: Start, max_bytes: usize) -> Progress {
+impl ResumeState {
+    pub(super) fn new(start: Start, max_bytes: usize) -> ResumeState {
         let (from_state, place) = match start {
             Start::Now => (false, None),
             Start::State | Start::After(Revision::ZERO) => (true, None),
             Start::After(revision) => (false, Some(revision)),
         };
-        Progress {
+        ResumeState {
             from_state,
             phase: if from_state {
                 Phase::State
             } else {
-                Phase::Changes
+                Phase::WatchStream
             },
             place,
             taken: place,
@@ -107,7 +107,7 @@ impl Progress {
     pub(super) fn since(&self) -> Option<Revision> {
         match self.phase {
             Phase::State => Some(Revision::ZERO),
-            Phase::Proof | Phase::Changes => self.place,
+            Phase::Proof | Phase::WatchStream => self.place,
         }
     }
 
@@ -140,19 +140,19 @@ impl Progress {
                 Next::Read
             }
             Piece::Event(event) => match event::read(event)? {
-                Told::Reset => {
+                WireEvent::Reset => {
                     if self.phase != Phase::State {
                         self.lost(history_gone())?;
                     }
                     Next::Anew
                 }
-                Told::Change {
+                WireEvent::Change {
                     change,
                     revision,
                     last,
                 } => self.change(change, revision, last, event.data.len())?,
-                Told::Synced(revision) => self.synced(revision)?,
-                Told::Unknown(id) => {
+                WireEvent::Synced(revision) => self.synced(revision)?,
+                WireEvent::Unknown(id) => {
                     self.unknown(id);
                     Next::Read
                 }
@@ -165,7 +165,7 @@ impl Progress {
     }
 
     fn comment(&mut self, revision: Option<Revision>) {
-        if self.phase == Phase::Changes {
+        if self.phase == Phase::WatchStream {
             self.end_where(|begun| Some(begun) <= revision);
             self.place = self.place.max(revision);
         }
@@ -185,7 +185,7 @@ impl Progress {
                 return Ok(Next::Read);
             }
             Phase::Proof => return self.disproved(),
-            Phase::Changes => {}
+            Phase::WatchStream => {}
         }
         if self.place.is_some_and(|place| revision <= place) {
             return Ok(Next::Read);
@@ -206,13 +206,13 @@ impl Progress {
     fn synced(&mut self, revision: Revision) -> Result<Next> {
         match self.phase {
             Phase::State => {
-                self.phase = Phase::Changes;
+                self.phase = Phase::WatchStream;
                 self.place = Some(revision);
                 self.tell(Change::Synced { revision });
             }
             Phase::Proof if revision > Revision::ZERO => return self.disproved(),
-            Phase::Proof => self.phase = Phase::Changes,
-            Phase::Changes => {}
+            Phase::Proof => self.phase = Phase::WatchStream,
+            Phase::WatchStream => {}
         }
         Ok(Next::Read)
     }
@@ -220,7 +220,7 @@ impl Progress {
     /// What a later version says, and this one does not know, still ends the transaction that it is the last of.
     fn unknown(&mut self, id: Option<Revision>) {
         if let Some(id) = id
-            && self.phase == Phase::Changes
+            && self.phase == Phase::WatchStream
             && self.place.is_none_or(|place| place < id)
         {
             self.end_where(|begun| begun < id);
@@ -294,7 +294,7 @@ mod tests {
     const MAX_BYTES: usize = 1_000;
 
     /// One connection: what it says, and then whether the watch wants to begin anew.
-    fn hear(progress: &mut Progress, stream: &[u8], told: &mut Vec<Change>) -> Result<Next> {
+    fn hear(progress: &mut ResumeState, stream: &[u8], told: &mut Vec<Change>) -> Result<Next> {
         progress.connected();
         let mut parser = Parser::new(1 << 20);
         let mut bytes = Bytes::copy_from_slice(stream);
@@ -332,8 +332,8 @@ mod tests {
         told.iter().map(short).collect()
     }
 
-    fn after(revision: u64) -> Progress {
-        Progress::new(Start::After(Revision::new(revision)), MAX_BYTES)
+    fn after(revision: u64) -> ResumeState {
+        ResumeState::new(Start::After(Revision::new(revision)), MAX_BYTES)
     }
 
     fn event(name: &str, key: &str, revision: u64, last: bool) -> String {
@@ -347,7 +347,7 @@ mod tests {
         )
     }
 
-    fn heard(progress: &mut Progress, stream: &str) -> Vec<String> {
+    fn heard(progress: &mut ResumeState, stream: &str) -> Vec<String> {
         let mut told = Vec::new();
         hear(progress, stream.as_bytes(), &mut told).unwrap();
         all_short(&told)
@@ -381,7 +381,7 @@ mod tests {
         let stream =
             event("set", "a", 42, false) + &event("set", "b", 42, true) + ": revision 50\n";
         let mut bytes = Bytes::from(stream);
-        let mut next = |progress: &mut Progress| {
+        let mut next = |progress: &mut ResumeState| {
             let piece = parser.next(&mut bytes).unwrap().unwrap();
             progress.heard(&piece).unwrap();
             progress.taken().unwrap().get()
@@ -443,11 +443,11 @@ mod tests {
 
     #[test]
     fn comments_move_the_place_but_not_within_the_state() {
-        let mut now = Progress::new(Start::Now, MAX_BYTES);
+        let mut now = ResumeState::new(Start::Now, MAX_BYTES);
         assert_eq!(now.since(), None);
         heard(&mut now, ": hello\n: revision 7\n: revision 5\n");
         assert_eq!(now.since(), Some(Revision::new(7)));
-        let mut state = Progress::new(Start::State, MAX_BYTES);
+        let mut state = ResumeState::new(Start::State, MAX_BYTES);
         heard(&mut state, ": revision 7\n");
         assert_eq!((state.since(), state.taken()), (Some(Revision::ZERO), None));
     }
@@ -455,7 +455,7 @@ mod tests {
     #[test]
     fn at_revision_0_nothing_is_missed_as_long_as_there_is_nothing() {
         for start in [Start::Now, Start::State] {
-            let mut progress = Progress::new(start, MAX_BYTES);
+            let mut progress = ResumeState::new(start, MAX_BYTES);
             let empty = ": revision 0\n\nevent: synced\nid: 0\ndata: {\"revision\":0}\n\n";
             heard(
                 &mut progress,
@@ -472,7 +472,7 @@ mod tests {
             let state = event("set", "a", 3, false);
             let synced = "event: synced\nid: 3\ndata: {\"revision\":3}\n\n";
             for stream in [&state, synced] {
-                let mut progress = Progress::new(start, MAX_BYTES);
+                let mut progress = ResumeState::new(start, MAX_BYTES);
                 heard(
                     &mut progress,
                     if start == Start::Now {
@@ -580,7 +580,7 @@ mod tests {
             history in histories(),
             cuts in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8),
         ) {
-            let mut progress = Progress::new(Start::State, MAX_BYTES);
+            let mut progress = ResumeState::new(Start::State, MAX_BYTES);
             let mut told = Vec::new();
             let mut present = 0;
             let mut ends: Vec<_> = cuts.into_iter().map(Some).collect();

@@ -18,10 +18,10 @@ use tokio::time::{sleep, timeout};
 
 use super::Target;
 use super::change::Change;
-use super::resume::{Next, Progress};
+use super::resume::{Next, ResumeState};
 use super::sse::{Parser, TooLong};
 use crate::error::{Error, Result};
-use crate::retry::{Backoff, may_pass, retry_after};
+use crate::retry::{Backoff, is_transient, retry_after};
 use crate::wire;
 use crate::wire::json::broken;
 
@@ -53,9 +53,9 @@ const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// # }
 /// ```
 #[must_use = "a watch begins only when its stream is polled"]
-pub struct Changes {
+pub struct WatchStream {
     target: Target,
-    progress: Progress,
+    progress: ResumeState,
     backoff: Backoff,
     state: State,
 }
@@ -87,9 +87,9 @@ enum Outcome {
     Refused(Error),
 }
 
-impl Changes {
-    pub(super) fn new(target: Target, progress: Progress) -> Changes {
-        Changes {
+impl WatchStream {
+    pub(super) fn new(target: Target, progress: ResumeState) -> WatchStream {
+        WatchStream {
             target,
             progress,
             backoff: Backoff::default(),
@@ -98,11 +98,11 @@ impl Changes {
     }
 
     /// The stream that gives this error, and nothing else.
-    pub(super) fn refused(target: Target, progress: Progress, error: Error) -> Changes {
+    pub(super) fn refused(target: Target, progress: ResumeState, error: Error) -> WatchStream {
         let state = State::Busy(Box::pin(async { Outcome::Refused(error) }));
-        Changes {
+        WatchStream {
             state,
-            ..Changes::new(target, progress)
+            ..WatchStream::new(target, progress)
         }
     }
 
@@ -225,7 +225,7 @@ impl Changes {
     }
 }
 
-impl Stream for Changes {
+impl Stream for WatchStream {
     type Item = Result<Change>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Change>>> {
@@ -254,7 +254,7 @@ impl Stream for Changes {
     }
 }
 
-impl fmt::Debug for Changes {
+impl fmt::Debug for WatchStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")
             .field("target", &self.target)
@@ -267,7 +267,7 @@ impl fmt::Debug for Changes {
 async fn ask(request: RequestBuilder) -> Outcome {
     let response = match request.send().await.map_err(Error::from) {
         Ok(response) => response,
-        Err(error) if error.may_pass() => return Outcome::Failed(None),
+        Err(error) if error.is_transient() => return Outcome::Failed(None),
         Err(error) => return Outcome::Refused(error),
     };
     let status = response.status();
@@ -279,7 +279,7 @@ async fn ask(request: RequestBuilder) -> Outcome {
     }
     // A watch is more patient than a call: it outlives whatever fails within the server too.
     let failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
-    if failed || may_pass(status) {
+    if failed || is_transient(status) {
         return Outcome::Failed(retry_after(response.headers()));
     }
     match wire::problem(response).await {

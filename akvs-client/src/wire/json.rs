@@ -28,7 +28,7 @@ const SHORT_BYTES: usize = 64;
 
 /// An item as JSON. None of its members is in each of them.
 #[derive(Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct WireEntry {
     pub(crate) key: Option<String>,
     pub(crate) key64: Option<String>,
     pub(crate) revision: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Told {
     pub(crate) expires: Option<String>,
 }
 
-impl Told {
+impl WireEntry {
     /// The key, if it can be read.
     pub(crate) fn key(&self) -> Option<Bytes> {
         let key = one_of(self.key.as_deref(), self.key64.as_deref())?;

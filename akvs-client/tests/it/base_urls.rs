@@ -4,7 +4,7 @@ use akvs_client::{
     Client, Code, Encoding, Error, IfChanged, Namespace, RetryPolicy, Revision, Settings,
 };
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 /// What is put behind the server's address.
 const WRONG: [&str; 8] = [
@@ -18,8 +18,8 @@ const WRONG: [&str; 8] = [
     "/export",
 ];
 
-fn client(app: &TestApp, path: &str) -> Client {
-    let builder = Client::builder().retry(RetryPolicy::none());
+fn client(app: &TestServer, path: &str) -> Client {
+    let builder = Client::builder().retry(RetryPolicy::disabled());
     let builder = builder.base_url(format!("{}{path}", app.url()));
     builder.build().expect("a client")
 }
@@ -66,8 +66,8 @@ async fn every_write_is_wrong(path: &str, namespace: &Namespace) {
     is_wrong(path, "append", namespace.append("key", "1").await);
     is_wrong(path, "touch", namespace.touch("key").await);
     is_wrong(path, "del", namespace.del("key").await);
-    is_wrong(path, "del_prefix", namespace.del_prefix("k").await);
-    is_wrong(path, "drop_all", namespace.drop_all().await);
+    is_wrong(path, "del_prefix", namespace.delete_prefix("k").await);
+    is_wrong(path, "drop_all", namespace.drop_namespace().await);
     is_wrong(
         path,
         "configure",
@@ -79,7 +79,7 @@ async fn every_write_is_wrong(path: &str, namespace: &Namespace) {
 
 #[test]
 fn a_wrong_base_url_is_said_and_nothing_is_written() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     // What a wrong path could be taken for.
     for path in [
         "/kv/kv/ns",
@@ -115,7 +115,7 @@ fn a_wrong_base_url_is_said_and_nothing_is_written() {
 
 #[test]
 fn what_is_missing_is_said_in_every_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (method, path, missing) in [
         ("GET", "/kv/n/none", "key"),
@@ -134,7 +134,7 @@ fn what_is_missing_is_said_in_every_404() {
         ("GET", "/kv/n/", "path"),
         ("GET", "/txn", "path"),
         ("GET", "/watch/a/b", "path"),
-        ("GET", "/owner/status", "path"),
+        ("GET", "/admin/status", "path"),
     ] {
         for accept in ["", "Accept: application/json\r\n"] {
             let answer = app.connect().ask(method, path, accept, b"");
@@ -150,7 +150,7 @@ fn what_is_missing_is_said_in_every_404() {
 
 #[test]
 fn a_client_may_say_which_route_it_means() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (method, path, route, status) in [
         ("POST", "/kv/n/k", "key", 201),
         ("POST", "/kv/n/k", "key64", 404),

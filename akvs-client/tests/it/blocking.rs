@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use akvs_client::blocking::{Client, Namespace};
 use akvs_client::{
-    Change, Code, Encoding, Error, IfChanged, ImportMode, Listed, Record, RetryPolicy, Settings,
+    Change, Code, Encoding, Error, IfChanged, ImportMode, ListEntry, Record, RetryPolicy, Settings,
     Text,
 };
 
-use akvs_testing::app::{TestApp, block_on};
-use akvs_testing::scripted::{Scripted, Step};
+use akvs_testing::scripted::{ScriptedServer, Step};
+use akvs_testing::server::{TestServer, block_on};
 
-fn namespace(app: &TestApp) -> Namespace {
+fn namespace(app: &TestServer) -> Namespace {
     let client = Client::new(&app.url()).expect("a client");
     client.namespace("ns").expect("a namespace")
 }
@@ -43,7 +43,7 @@ fn go_through(namespace: &Namespace) {
 
 #[test]
 fn all_calls_go_on_any_thread_and_within_a_runtime() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = namespace(&app);
     go_through(&namespace);
     let other = namespace.clone();
@@ -62,7 +62,7 @@ fn all_calls_go_on_any_thread_and_within_a_runtime() {
 
 #[test]
 fn a_watch_is_an_iterator() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = namespace(&app);
     let first = namespace.set("a", &1).send().unwrap().revision.unwrap();
     let mut changes = namespace.watch(|watch| watch.since(first));
@@ -81,7 +81,7 @@ fn a_watch_is_an_iterator() {
 
 #[test]
 fn a_call_within_a_call_is_an_error_and_a_panic_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = namespace(&app);
     let inner = namespace.clone();
     let (tell, told) = std::sync::mpsc::channel();
@@ -104,13 +104,13 @@ fn a_call_within_a_call_is_an_error_and_a_panic_too() {
 
 #[test]
 fn errors_and_retries_are_the_same() {
-    let server = Scripted::new([Step::Cut, Step::answer("200 OK", "", "7"), Step::Cut]);
+    let server = ScriptedServer::new([Step::Cut, Step::answer("200 OK", "", "7"), Step::Cut]);
     let client = server.builder().build_blocking().unwrap();
     let namespace = client.namespace("ns").unwrap();
     assert_eq!(namespace.get_or("k", 0).unwrap(), 7);
     let error = namespace.set("k", &1).send().unwrap_err();
     assert!(error.is_unknown_outcome(), "{error:?}");
-    let once = server.builder().retry(RetryPolicy::none());
+    let once = server.builder().retry(RetryPolicy::disabled());
     let once = once.build_blocking().unwrap().namespace("ns").unwrap();
     assert!(once.get_bytes("k").unwrap_err().is_retryable());
     assert_eq!(server.asked().len(), 4);
@@ -118,7 +118,7 @@ fn errors_and_retries_are_the_same() {
 
 #[test]
 fn lists_are_iterators_and_pages() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = namespace(&app);
     let txn = namespace.txn().check_absent("a/0").set("b", &"one");
     let txn = (0..5).fold(txn, |txn, n| txn.set_bytes(format!("a/{n}"), n.to_string()));
@@ -151,7 +151,7 @@ fn lists_are_iterators_and_pages() {
     assert_eq!(page.prefixes, ["a/"]);
     let next = groups.page_at(&page.cursor.unwrap()).unwrap();
     assert_eq!(next.items[0].key, "n");
-    let listed: Result<Vec<Listed>, Error> = groups.iter().collect();
+    let listed: Result<Vec<ListEntry>, Error> = groups.iter().collect();
     assert_eq!(listed.unwrap().len(), 2);
     let mut wrong = namespace.list().limit(0).iter();
     assert!(wrong.next().unwrap().is_err() && wrong.next().is_none());
@@ -159,14 +159,14 @@ fn lists_are_iterators_and_pages() {
 
 #[test]
 fn namespaces_are_listed_chosen_and_dropped() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let client = Client::new(&app.url()).unwrap();
     let small = client.namespace("n/small").unwrap();
     assert!(small.configure(&Settings::default().max_keys(2)).unwrap());
     small.txn().set("a/1", &1).set("a/2", &2).commit().unwrap();
     let full = small.set("b", &3).send().unwrap_err();
     assert_eq!(full.code(), Some(Code::QuotaExceeded));
-    assert_eq!(small.del_prefix("a/").unwrap(), 2);
+    assert_eq!(small.delete_prefix("a/").unwrap(), 2);
     client.namespace("n").unwrap().set("k", &1).send().unwrap();
     let list = client.namespaces().prefix("n").limit(1);
     let first = list.page().unwrap();
@@ -174,7 +174,7 @@ fn namespaces_are_listed_chosen_and_dropped() {
     assert_eq!(second.namespaces[0].name, "n/small");
     let names: Vec<_> = list.iter().map(|info| info.unwrap().name).collect();
     assert_eq!(names, ["n", "n/small"]);
-    assert!(small.drop_all().unwrap() && !small.drop_all().unwrap());
+    assert!(small.drop_namespace().unwrap() && !small.drop_namespace().unwrap());
 
     client.ping().unwrap();
     assert!(client.is_ready().unwrap());
@@ -207,7 +207,7 @@ impl Read for Breaking<'_> {
 
 #[test]
 fn a_file_goes_out_and_in_again() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = namespace(&app);
     let copy = Client::new(&app.url()).unwrap().namespace("copy").unwrap();
     let numbers = 0..3_000_u32;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use akvs_client::{Client, Code, Error, Namespace, RetryPolicy};
 
-use akvs_testing::app::block_on;
+use akvs_testing::server::block_on;
 
 /// A server that gives one connection one answer, whatever it is asked, and gives back what it was asked.
 struct Canned {
@@ -32,7 +32,7 @@ impl Canned {
     }
 
     fn builder(&self) -> akvs_client::ClientBuilder {
-        let builder = Client::builder().retry(RetryPolicy::none());
+        let builder = Client::builder().retry(RetryPolicy::disabled());
         builder.base_url(format!("http://{}", self.address))
     }
 

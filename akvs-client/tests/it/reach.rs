@@ -4,8 +4,8 @@ use std::process::Command;
 
 use akvs_client::Client;
 
-use akvs_testing::app::block_on;
-use akvs_testing::scripted::{Scripted, Step};
+use akvs_testing::scripted::{ScriptedServer, Step};
+use akvs_testing::server::block_on;
 
 #[cfg(unix)]
 #[test]
@@ -49,7 +49,7 @@ fn a_unix_socket_is_a_server_too() {
 #[test]
 fn a_token_goes_with_every_request_and_into_no_text() {
     let refused = Step::problem("401 Unauthorized", "unauthorized", "");
-    let server = Scripted::new([refused]);
+    let server = ScriptedServer::new([refused]);
     let client = server.builder().token("hidden").build().unwrap();
     let namespace = client.namespace("ns").unwrap();
     let mut shown = format!("{client:?} {namespace:?} {:?}", namespace.set("k", &1));
@@ -81,7 +81,7 @@ fn a_token_goes_with_every_request_and_into_no_text() {
 
 #[test]
 fn an_error_shows_neither_token_nor_password_nor_what_it_comes_from() {
-    let server = Scripted::new([Step::Cut]);
+    let server = ScriptedServer::new([Step::Cut]);
     let url = format!("{:?}", server.builder().token("hidden"));
     assert!(!url.contains("hidden"), "{url}");
     let with_user = server.url().replace("http://", "http://me:hidden@");
@@ -124,7 +124,7 @@ fn child_of_the_environment() {
 
 #[test]
 fn the_environment_says_where_and_who() {
-    let server = Scripted::new([Step::answer("200 OK", "", "42")]);
+    let server = ScriptedServer::new([Step::answer("200 OK", "", "42")]);
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "reach::child_of_the_environment"])
         .env("EXPECTED_OF_CHILD", "42")

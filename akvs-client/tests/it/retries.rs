@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use akvs_client::{Code, Error, Namespace, RetryPolicy, Revision};
 
-use akvs_testing::app::block_on;
-use akvs_testing::scripted::{Scripted, Step};
+use akvs_testing::scripted::{ScriptedServer, Step};
+use akvs_testing::server::block_on;
 
 fn value() -> Step {
     Step::answer("200 OK", "ETag: \"7\"\r\n", "1")
@@ -42,7 +42,7 @@ fn seven() -> Revision {
 #[test]
 fn reads_are_repeated() {
     for step in passing() {
-        let server = Scripted::new([step.clone(), value()]);
+        let server = ScriptedServer::new([step.clone(), value()]);
         let read = block_on(server.namespace().get_or("k", 0));
         assert_eq!(read.unwrap(), 1, "{step:?}");
         assert_eq!(server.asked().len(), 2);
@@ -52,7 +52,7 @@ fn reads_are_repeated() {
 #[test]
 fn a_value_that_is_cut_off_is_asked_for_again() {
     let cut = Step::Say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".into());
-    let server = Scripted::new([cut, value()]);
+    let server = ScriptedServer::new([cut, value()]);
     assert_eq!(block_on(server.namespace().get_or("k", 0)).unwrap(), 1);
 }
 
@@ -69,7 +69,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
     let body = r#"{"items":[{"key":"k","revision":7,"value":"1"},null]}"#;
     let first = passing().into_iter().chain([cut_within(body)]);
     for step in first {
-        let server = Scripted::new([step.clone(), Step::answer("200 OK", "", body)]);
+        let server = ScriptedServer::new([step.clone(), Step::answer("200 OK", "", body)]);
         let found = block_on(server.namespace().get_many::<u8>(["k", "none"]));
         let found = found.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
         assert_eq!(found[0].as_ref().map(|entry| entry.value), Some(1));
@@ -79,7 +79,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
         assert_eq!((asked.len(), &asked[0]), (2, &asked[1]), "with its keys");
     }
     // Where it fails for good, nothing can have been done.
-    let server = Scripted::new([Step::Cut]);
+    let server = ScriptedServer::new([Step::Cut]);
     let error = block_on(server.namespace().get_many::<u8>(["k"])).unwrap_err();
     assert!(error.is_retryable() && !error.is_unknown_outcome());
     assert_eq!(server.asked().len(), 4);
@@ -89,7 +89,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
 fn pages_that_are_cut_off_are_asked_for_again() {
     let keys = r#"{"revision":7,"items":[{"key":"k","revision":7,"size":1}],"cursor":"#;
     let (first, last) = (format!(r#"{keys}"more"}}"#), format!("{keys}null}}"));
-    let server = Scripted::new([
+    let server = ScriptedServer::new([
         cut_within(&first),
         Step::answer("200 OK", "", &first),
         cut_within(&last),
@@ -108,7 +108,7 @@ fn pages_that_are_cut_off_are_asked_for_again() {
     assert!(asked[3].starts_with("GET /kv/ns?limit=1000&cursor=more "));
 
     let page = r#"{"namespaces":[],"cursor":null}"#;
-    let server = Scripted::new([cut_within(page), Step::answer("200 OK", "", page)]);
+    let server = ScriptedServer::new([cut_within(page), Step::answer("200 OK", "", page)]);
     let client = server.builder().build().unwrap();
     let page = block_on(client.namespaces().page()).unwrap();
     assert!(page.namespaces.is_empty());
@@ -125,7 +125,7 @@ fn what_will_be_the_same_again_is_not_repeated() {
         Step::answer("301 Moved Permanently", "Location: /x\r\n", ""),
         Step::answer("204 No Content", "", ""),
     ] {
-        let server = Scripted::new([step.clone(), value()]);
+        let server = ScriptedServer::new([step.clone(), value()]);
         let error = block_on(server.namespace().get_bytes("k")).unwrap_err();
         assert!(!error.is_retryable() && !error.is_unknown_outcome());
         assert_eq!(server.asked().len(), 1, "{step:?}");
@@ -140,7 +140,7 @@ fn what_will_be_the_same_again_is_not_repeated() {
 fn a_removal_is_repeated() {
     for step in passing() {
         let done = Step::answer("200 OK", "AKVS-Existed: ?0\r\n", "OK");
-        let server = Scripted::new([step, done]);
+        let server = ScriptedServer::new([step, done]);
         assert!(!block_on(server.namespace().del("k")).unwrap());
         assert_eq!(server.asked().len(), 2);
     }
@@ -154,7 +154,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
     ];
     for write in writes {
         for step in in_doubt() {
-            let server = Scripted::new([step.clone(), Step::created(8)]);
+            let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             let error = block_on(write(&server.namespace())).unwrap_err();
             assert_eq!(server.asked().len(), 1, "{step:?}");
             assert!(error.is_unknown_outcome(), "{step:?}: {error:?}");
@@ -164,7 +164,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
         }
     }
     for call in ["add", "append", "touch"] {
-        let server = Scripted::new([Step::Cut]);
+        let server = ScriptedServer::new([Step::Cut]);
         let namespace = server.namespace();
         let error = match call {
             "add" => block_on(namespace.add("k", 1)).unwrap_err(),
@@ -178,7 +178,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
 #[test]
 fn a_plain_write_is_repeated_where_it_is_said_not_to_be_applied() {
     for step in passing().split_off(5) {
-        let server = Scripted::new([step.clone(), Step::created(8)]);
+        let server = ScriptedServer::new([step.clone(), Step::created(8)]);
         let written = block_on(server.namespace().set("k", &1)).unwrap();
         assert_eq!(written.revision, Some(Revision::new(8)), "{step:?}");
         let asked = server.asked();
@@ -201,11 +201,11 @@ fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() 
     ];
     for write in writes {
         for step in in_doubt() {
-            let server = Scripted::new([step.clone(), Step::created(8)]);
+            let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             block_on(write(&server.namespace())).unwrap();
             assert_eq!(server.asked().len(), 2, "{step:?}");
 
-            let server = Scripted::new([step.clone(), refused()]);
+            let server = ScriptedServer::new([step.clone(), refused()]);
             let error = block_on(write(&server.namespace())).unwrap_err();
             assert!(matches!(error, Error::UnknownOutcome { .. }), "{step:?}");
             assert!(error.is_unknown_outcome() && !error.is_precondition_failed());
@@ -214,7 +214,7 @@ fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() 
         }
         // Whoever was refused did nothing: then it is a plain refusal.
         for step in passing().split_off(5) {
-            let server = Scripted::new([step.clone(), refused()]);
+            let server = ScriptedServer::new([step.clone(), refused()]);
             let error = block_on(write(&server.namespace())).unwrap_err();
             assert!(error.is_precondition_failed(), "{step:?}: {error:?}");
             assert!(!error.is_unknown_outcome());
@@ -229,16 +229,17 @@ fn a_doubt_outlives_the_last_try() {
         Step::problem("503 Service Unavailable", "closing", ""),
         Step::problem("401 Unauthorized", "unauthorized", ""),
     ] {
-        let server = Scripted::new([Step::Cut, last]);
+        let server = ScriptedServer::new([Step::Cut, last]);
         let write = server.namespace().set("k", &1).if_absent();
         let error = block_on(write).unwrap_err();
         assert!(error.is_unknown_outcome() && !error.is_unauthorized());
         assert!(error.to_string().contains("as told"), "{error}");
-        let server = Scripted::new([Step::Cut, Step::problem("403 Forbidden", "forbidden", "")]);
+        let server =
+            ScriptedServer::new([Step::Cut, Step::problem("403 Forbidden", "forbidden", "")]);
         let error = block_on(server.namespace().del("k")).unwrap_err();
         assert!(error.is_unknown_outcome(), "{error:?}");
     }
-    let server = Scripted::new([Step::Cut]);
+    let server = ScriptedServer::new([Step::Cut]);
     let write = server.namespace().set("k", &1).if_absent();
     let error = block_on(write).unwrap_err();
     assert!(matches!(error, Error::UnknownOutcome { .. }));
@@ -249,8 +250,8 @@ fn a_doubt_outlives_the_last_try() {
 #[test]
 fn no_policy_repeats_nothing_and_a_longer_one_more() {
     for retries in [0, 1, 5] {
-        let policy = RetryPolicy::default().first_wait(Duration::ZERO);
-        let server = Scripted::new([Step::Cut]);
+        let policy = RetryPolicy::default().initial_backoff(Duration::ZERO);
+        let server = ScriptedServer::new([Step::Cut]);
         let client = server.builder().retry(policy.max_retries(retries)).build();
         let namespace = client.unwrap().namespace("ns").unwrap();
         let error = block_on(namespace.get_bytes("k")).unwrap_err();
@@ -262,8 +263,8 @@ fn no_policy_repeats_nothing_and_a_longer_one_more() {
 #[test]
 fn clones_share_a_budget() {
     const CALLS: usize = 40;
-    let policy = RetryPolicy::default().first_wait(Duration::ZERO);
-    let server = Scripted::new([Step::Cut]);
+    let policy = RetryPolicy::default().initial_backoff(Duration::ZERO);
+    let server = ScriptedServer::new([Step::Cut]);
     let client = server.builder().retry(policy.max_retries(10)).build();
     let client = client.unwrap();
     block_on(async {
@@ -298,7 +299,7 @@ fn the_wait_that_the_server_asks_for_is_heeded() {
         "Date: Sun, 09 Sep 2001 01:46:40 GMT\r\nRetry-After: Sun, 09 Sep 2001 01:46:51 GMT\r\n";
     for field in ["Retry-After: 11\r\n", date] {
         let busy = Step::problem("503 Service Unavailable", "overloaded", field);
-        let server = Scripted::new([busy, Step::created(8)]);
+        let server = ScriptedServer::new([busy, Step::created(8)]);
         // The clock would also jump to time-outs while a socket is waited for: so there are none.
         let http = akvs_testing::scripted::http()
             .pool_idle_timeout(None)
@@ -321,7 +322,7 @@ fn a_wait_that_is_longer_than_the_call_may_take_is_not_begun() {
         "overloaded",
         "Retry-After: 61\r\n",
     );
-    let server = Scripted::new([busy, value()]);
+    let server = ScriptedServer::new([busy, value()]);
     let error = block_on(server.namespace().get_bytes("k")).unwrap_err();
     assert_eq!(error.code(), Some(Code::Overloaded));
     assert!(error.is_retryable());
@@ -330,7 +331,7 @@ fn a_wait_that_is_longer_than_the_call_may_take_is_not_begun() {
 
 #[test]
 fn a_repetition_ends_with_the_call() {
-    let server = Scripted::new([Step::Stall]);
+    let server = ScriptedServer::new([Step::Stall]);
     let builder = server.builder().timeout(Duration::from_secs(30));
     let client = builder.call_timeout(Duration::from_secs(50)).build();
     let namespace = client.unwrap().namespace("ns").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use akvs_client::{Client, Code, Error};
 use serde::{Deserialize, Serialize};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -25,7 +25,7 @@ fn user() -> User {
 
 #[test]
 fn a_typed_value_comes_back_as_it_was() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let written = namespace.set("user", &user()).await.unwrap();
@@ -41,7 +41,7 @@ fn a_typed_value_comes_back_as_it_was() {
 
 #[test]
 fn a_missing_key_is_none_and_gives_the_default() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         assert!(namespace.get::<u8>("k").await.unwrap().is_none());
@@ -56,7 +56,7 @@ fn a_missing_key_is_none_and_gives_the_default() {
 
 #[test]
 fn a_value_of_another_type_is_an_error_that_names_the_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace.set_bytes(b"k\xff", "hello world").await.unwrap();
@@ -76,7 +76,7 @@ fn a_value_of_another_type_is_an_error_that_names_the_key() {
 
 #[test]
 fn a_value_that_json_cannot_hold_is_an_error_and_nothing_is_stored() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value = std::collections::HashMap::from([((1, 2), 3)]);
     let error = block_on(async { app.namespace("ns").set("k", &value).await }).unwrap_err();
     assert!(
@@ -88,7 +88,7 @@ fn a_value_that_json_cannot_hold_is_an_error_and_nothing_is_stored() {
 
 #[test]
 fn writes_say_whether_the_key_existed() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         assert!(!namespace.del("k").await.unwrap());
@@ -103,7 +103,7 @@ fn writes_say_whether_the_key_existed() {
 
 #[test]
 fn content_fields_are_sent_and_come_back() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let write = namespace.set_bytes("k", vec![0x1f, 0x8b, 0xff]);
@@ -131,7 +131,7 @@ fn content_fields_are_sent_and_come_back() {
 
 #[test]
 fn a_field_that_could_add_headers_is_refused_before_anything_is_sent() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         for field in ["", "text/plain\r\nX: y", "a\0b", "ü", &"x".repeat(256)] {
@@ -181,7 +181,7 @@ fn a_bad_key_or_namespace_is_refused_before_anything_is_sent() {
 
 #[test]
 fn namespaces_of_any_name_are_apart() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let names = [
         "a", "A", "a/b", "a b", "a+b", "%61", "...", "~64", "日本", "?", "#", "\\", ";",
     ];
@@ -204,7 +204,7 @@ fn namespaces_of_any_name_are_apart() {
 
 #[test]
 fn many_tasks_share_one_client() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let tasks: Vec<_> = (0..50_u32)

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use akvs_client::{Item, Listed, Namespace, Revision};
+use akvs_client::{Item, ListEntry, Namespace, Revision};
 use bytes::Bytes;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 const MANY: u32 = 2_500;
 
@@ -43,7 +43,7 @@ fn keys(items: &[Item]) -> Vec<Bytes> {
 
 #[test]
 fn a_stream_gives_every_key_once_in_both_directions() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut expected: Vec<Bytes> = (0..MANY).map(|n| Bytes::copy_from_slice(&key(n))).collect();
     block_on(async {
         let namespace = app.namespace("a b/ü");
@@ -63,7 +63,7 @@ fn a_stream_gives_every_key_once_in_both_directions() {
 
 #[test]
 fn bounds_of_any_bytes_cut_the_range() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let all_bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
@@ -86,7 +86,7 @@ fn bounds_of_any_bytes_cut_the_range() {
 
 #[test]
 fn a_key_that_stood_throughout_is_listed_once_whatever_is_written_between_pages() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         for reverse in [false, true] {
@@ -114,14 +114,14 @@ fn a_key_that_stood_throughout_is_listed_once_whatever_is_written_between_pages(
                     "{number} is missing, reverse: {reverse}"
                 );
             }
-            namespace.drop_all().await.unwrap();
+            namespace.drop_namespace().await.unwrap();
         }
     });
 }
 
 #[test]
 fn a_snapshot_is_of_one_moment() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         fill(&namespace, 0..MANY).await;
@@ -146,7 +146,7 @@ fn a_snapshot_is_of_one_moment() {
 
 #[test]
 fn an_item_has_all_that_the_key_has() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         let write = namespace.set_bytes(b"\xfe/", vec![0, 255]);
@@ -195,7 +195,7 @@ fn an_item_has_all_that_the_key_has() {
 
 #[test]
 fn groups_and_items_come_in_one_order_over_pages() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         for name in [
@@ -211,7 +211,7 @@ fn groups_and_items_come_in_one_order_over_pages() {
             namespace.set_bytes(name, "v").await.unwrap();
         }
         let mut expected = [&b"a"[..], b"a/", b"a0", b"b/", b"c", b"\xff/", b"\xff0"];
-        let names = |listed: Vec<Listed>| -> Vec<Bytes> {
+        let names = |listed: Vec<ListEntry>| -> Vec<Bytes> {
             listed.iter().map(|one| one.name().clone()).collect()
         };
         for limit in [1, 2, 3, 100] {
@@ -222,7 +222,7 @@ fn groups_and_items_come_in_one_order_over_pages() {
         for limit in [1, 2, 3, 100] {
             let list = namespace.list().limit(limit).reverse().delimiter("/");
             let listed = all!(list.stream());
-            let is_group = |one: &Listed| matches!(one, Listed::Prefix(_));
+            let is_group = |one: &ListEntry| matches!(one, ListEntry::Prefix(_));
             assert_eq!(listed.iter().filter(|one| is_group(one)).count(), 3);
             assert_eq!(names(listed), expected, "{limit}");
         }
@@ -233,7 +233,7 @@ fn groups_and_items_come_in_one_order_over_pages() {
 
 #[test]
 fn large_values_make_more_pages_and_lose_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         // Each byte of it is six in JSON.
@@ -262,7 +262,7 @@ fn large_values_make_more_pages_and_lose_nothing() {
 
 #[test]
 fn what_cannot_be_listed_is_the_streams_one_error() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let mut streams = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use akvs_client::{Client, Code, Error, NamespaceInfo, Settings};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 async fn names(client: &Client, prefix: &str, limit: u16) -> Vec<String> {
     let mut stream = client.namespaces().prefix(prefix).limit(limit).stream();
@@ -17,7 +17,7 @@ async fn names(client: &Client, prefix: &str, limit: u16) -> Vec<String> {
 
 #[test]
 fn all_namespaces_are_told_by_name_over_pages() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let client = app.client();
     block_on(async {
         assert!(names(&client, "", 1).await.is_empty());
@@ -64,7 +64,7 @@ fn all_namespaces_are_told_by_name_over_pages() {
 
 #[test]
 fn settings_are_kept_and_replaced() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("a b/ü");
         let settings = Settings::default()
@@ -89,35 +89,35 @@ fn settings_are_kept_and_replaced() {
 
 #[test]
 fn only_the_namespace_that_is_meant_is_dropped() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let (one, other) = (app.namespace("a b/ü"), app.namespace("a b"));
-        assert!(!one.drop_all().await.unwrap());
+        assert!(!one.drop_namespace().await.unwrap());
         one.set("key", &1).await.unwrap();
         other.set("key", &2).await.unwrap();
-        assert!(one.drop_all().await.unwrap());
+        assert!(one.drop_namespace().await.unwrap());
         assert_eq!(one.get_or("key", 0).await.unwrap(), 0);
         assert_eq!(other.get_or("key", 0).await.unwrap(), 2);
-        assert!(!one.drop_all().await.unwrap());
+        assert!(!one.drop_namespace().await.unwrap());
     });
     assert_eq!(app.namespaces(), ["a b"]);
 }
 
 #[test]
 fn a_prefix_of_any_bytes_is_deleted_and_counted() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
-        assert_eq!(namespace.del_prefix("a").await.unwrap(), 0);
+        assert_eq!(namespace.delete_prefix("a").await.unwrap(), 0);
         let mut txn = namespace.txn().set(b"\xff", &1).set(b"\xff.", &1);
         for number in 0..900_u32 {
             let key = [&b"\xff/"[..], &number.to_be_bytes()].concat();
             txn = txn.set_bytes(key, "v");
         }
         txn.commit().await.unwrap();
-        assert_eq!(namespace.del_prefix(b"\xff/").await.unwrap(), 900);
+        assert_eq!(namespace.delete_prefix(b"\xff/").await.unwrap(), 900);
         assert_eq!(namespace.list().page().await.unwrap().items.len(), 2);
-        let error = namespace.del_prefix("").await.unwrap_err();
+        let error = namespace.delete_prefix("").await.unwrap_err();
         assert!(matches!(error, Error::Invalid(_)), "{error:?}");
         assert_eq!(namespace.list().page().await.unwrap().items.len(), 2);
     });

@@ -5,13 +5,13 @@ use std::net::TcpListener;
 
 use akvs_client::Client;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 #[test]
 fn a_server_says_what_it_is() {
     for (app, engine, durability) in [
-        (TestApp::start(), "memory", "none"),
-        (TestApp::on_disk(), "disk", "fsync"),
+        (TestServer::start(), "memory", "none"),
+        (TestServer::on_disk(), "disk", "fsync"),
     ] {
         let client = app.client();
         block_on(async {
@@ -31,7 +31,7 @@ fn a_server_says_what_it_is() {
 
 #[test]
 fn who_is_not_there_or_no_server_is_an_error() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let nobody = Client::new("http://127.0.0.1:1").unwrap();
     // Every path there is one that the server does not know.
     let lost = Client::new(&format!("{}/lost", app.url())).unwrap();

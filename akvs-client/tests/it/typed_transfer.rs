@@ -6,10 +6,10 @@ mod cut;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use akvs_client::{Code, Encoding, Export, Exported, ImportMode, Namespace, Record, Settings};
+use akvs_client::{Code, Encoding, Export, ExportItem, ImportMode, Namespace, Record, Settings};
 use bytes::Bytes;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 /// Stores values of any bytes, types, encodings and deadlines.
 async fn fill(namespace: &Namespace) {
@@ -52,7 +52,7 @@ async fn file(export: Export, encoding: Encoding) -> Vec<u8> {
 
 /// A file of two records.
 fn small_file() -> Vec<u8> {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace.set_bytes("a", "hello").await.expect("a write");
@@ -63,7 +63,7 @@ fn small_file() -> Vec<u8> {
 
 #[test]
 fn what_was_exported_comes_back_with_its_types_and_deadlines() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let from = app.namespace("a b/ü");
         fill(&from).await;
@@ -102,8 +102,8 @@ fn what_was_exported_comes_back_with_its_types_and_deadlines() {
 
 #[test]
 fn a_whole_server_is_exported_with_the_settings_of_its_namespaces() {
-    let app = TestApp::start();
-    let other = TestApp::start();
+    let app = TestServer::start();
+    let other = TestServer::start();
     block_on(async {
         let settings = Settings::default()
             .ttl(Duration::from_millis(90_500))
@@ -120,10 +120,10 @@ fn a_whole_server_is_exported_with_the_settings_of_its_namespaces() {
             let mut records = 0;
             while let Some(part) = parts.next().await {
                 match part.unwrap() {
-                    Exported::Section(section) => {
+                    ExportItem::Section(section) => {
                         sections.insert(section.namespace.to_string(), section.settings);
                     }
-                    Exported::Record(record) => {
+                    ExportItem::Record(record) => {
                         assert_eq!(&*record.namespace, "full");
                         records += 1;
                     }
@@ -134,14 +134,14 @@ fn a_whole_server_is_exported_with_the_settings_of_its_namespaces() {
             assert_eq!(sections["empty"], settings);
             assert_eq!(sections["full"], Settings::default());
         }
-        let empty = TestApp::start().client().export().records().next().await;
+        let empty = TestServer::start().client().export().records().next().await;
         assert!(empty.is_none());
     });
 }
 
 #[test]
 fn modes_decide_on_what_is_there_already() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let records = || [Record::new("a", "new"), Record::new("b", "new")];
@@ -150,7 +150,7 @@ fn modes_decide_on_what_is_there_already() {
             (ImportMode::Create, "old", "old", (1, 1, None)),
             (ImportMode::Replace, "new", "none", (2, 0, Some(1))),
         ] {
-            namespace.drop_all().await.unwrap();
+            namespace.drop_namespace().await.unwrap();
             namespace.set_bytes("a", "old").await.unwrap();
             namespace.set_bytes("c", "old").await.unwrap();
             let done = namespace
@@ -180,7 +180,7 @@ fn modes_decide_on_what_is_there_already() {
 
 #[test]
 fn lines_that_are_wrong_are_told_and_the_rest_is_taken() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let mut typed = Record::new("typed", "v");
@@ -201,7 +201,7 @@ fn lines_that_are_wrong_are_told_and_the_rest_is_taken() {
 
 #[test]
 fn an_import_that_ends_early_says_how_far_it_came() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let whole = small_file();
     block_on(async {
         let namespace = app.namespace("copy");
@@ -213,7 +213,7 @@ fn an_import_that_ends_early_says_how_far_it_came() {
             .unwrap_err();
         assert_eq!(error.code(), Some(Code::InvalidRequest));
         assert_eq!(error.imported().unwrap().imported, 2);
-        assert!(namespace.drop_all().await.unwrap());
+        assert!(namespace.drop_namespace().await.unwrap());
 
         // A source that fails makes the body one that was cut off.
         let pieces = [Ok(Bytes::from(whole)), Err("the disk is gone")];
@@ -239,7 +239,7 @@ fn an_import_that_ends_early_says_how_far_it_came() {
 
 #[test]
 fn ten_megabytes_of_records_go_out_and_in() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let value = Bytes::from(vec![b'x'; 10_000]);
         let records = (0..1_000_u32).map({

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use akvs_client::{Client, Code, Error, Put, Revision};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 #[test]
 fn every_operation_is_done_under_one_revision_and_told_in_order() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("a b/ü");
         namespace.set_bytes(b"\xff", "40").await.unwrap();
@@ -61,7 +61,7 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
 
 #[test]
 fn one_operation_that_cannot_be_done_undoes_all() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace.set_bytes("text", "no number").await.unwrap();
@@ -83,7 +83,7 @@ fn one_operation_that_cannot_be_done_undoes_all() {
 
 #[test]
 fn a_check_that_fails_is_named_and_nothing_is_done() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let seen = namespace.set(b"\xfe", &1).await.unwrap().revision.unwrap();
@@ -117,7 +117,7 @@ fn a_check_that_fails_is_named_and_nothing_is_done() {
 
 #[test]
 fn of_many_transactions_that_meet_one_at_a_time_wins() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace
@@ -211,7 +211,7 @@ fn what_cannot_be_right_is_not_sent() {
 
 #[test]
 fn many_keys_come_in_the_asked_order_with_all_that_they_have() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         let none = namespace.get_many_bytes(["a", "b"]).await.unwrap();

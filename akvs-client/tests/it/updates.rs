@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use akvs_client::{Error, IfChanged, Json, Raw, Revision, Text};
 
-use akvs_testing::app::{TestApp, block_on};
-use akvs_testing::scripted::{Scripted, Step};
+use akvs_testing::scripted::{ScriptedServer, Step};
+use akvs_testing::server::{TestServer, block_on};
 
 fn found(tag: u64) -> Step {
     Step::answer("200 OK", &format!("ETag: \"{tag}\"\r\n"), "1")
@@ -23,7 +23,7 @@ fn refused() -> Step {
 fn no_update_of_many_tasks_is_lost() {
     const TASKS: u32 = 16;
     const EACH: u32 = 50;
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let tasks: Vec<_> = (0..TASKS)
@@ -50,7 +50,7 @@ fn no_update_of_many_tasks_is_lost() {
 
 #[test]
 fn an_update_gives_what_was_written_keeps_the_deadline_and_can_remove() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let none = namespace.update("k", |_: Option<u8>| None).await.unwrap();
@@ -77,7 +77,7 @@ fn an_update_gives_what_was_written_keeps_the_deadline_and_can_remove() {
 
 #[test]
 fn an_update_begins_anew_where_somebody_was_faster_but_not_for_ever() {
-    let server = Scripted::new([found(7), refused(), found(9), Step::created(10)]);
+    let server = ScriptedServer::new([found(7), refused(), found(9), Step::created(10)]);
     let update = server.namespace().update("k", |old: Option<u8>| old);
     assert_eq!(
         block_on(update).unwrap().unwrap().revision,
@@ -87,7 +87,7 @@ fn an_update_begins_anew_where_somebody_was_faster_but_not_for_ever() {
     assert!(asked[1].contains("if-match: \"7\"") && asked[3].contains("if-match: \"9\""));
     assert!(asked[3].starts_with("POST /kv/ns/k?ttl=keep "), "{asked:?}");
 
-    let server = Scripted::new([
+    let server = ScriptedServer::new([
         found(7),
         refused(),
         found(7),
@@ -103,7 +103,7 @@ fn an_update_begins_anew_where_somebody_was_faster_but_not_for_ever() {
 
 #[test]
 fn an_update_of_unknown_outcome_is_told_and_not_made_again() {
-    let server = Scripted::new([found(7), Step::Cut, refused()]);
+    let server = ScriptedServer::new([found(7), Step::Cut, refused()]);
     let mut calls = 0;
     let update = server.namespace().update("k", move |old: Option<u8>| {
         calls += 1;
@@ -118,7 +118,7 @@ fn an_update_of_unknown_outcome_is_told_and_not_made_again() {
 
 #[test]
 fn nothing_is_updated_without_a_revision() {
-    let server = Scripted::new([Step::answer("200 OK", "", "1")]);
+    let server = ScriptedServer::new([Step::answer("200 OK", "", "1")]);
     let update = server.namespace().update("k", |old: Option<u8>| old);
     let error = block_on(update).unwrap_err();
     assert!(error.to_string().contains("no revision"), "{error}");
@@ -127,7 +127,7 @@ fn nothing_is_updated_without_a_revision() {
 
 #[test]
 fn a_change_ends_a_wait() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let hour = Duration::from_secs(3_600);
@@ -163,7 +163,7 @@ fn a_long_wait_is_asked_for_in_steps() {
         (1_001, &[2]),
         (0, &[1]),
     ] {
-        let server = Scripted::new([unchanged()]);
+        let server = ScriptedServer::new([unchanged()]);
         let namespace = server.namespace();
         let patience = Duration::from_millis(millis);
         let wait = namespace.wait_for_change::<u8>("k", Revision::new(7), patience);
@@ -182,7 +182,7 @@ fn a_long_wait_is_asked_for_in_steps() {
 
 #[test]
 fn a_head_tells_all_but_the_value() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         assert!(namespace.head("k").await.unwrap().is_none());
@@ -198,13 +198,13 @@ fn a_head_tells_all_but_the_value() {
         assert!(entry.modified.is_some() && namespace.exists("k").await.unwrap());
     });
     // A proxy that lost the server says nothing about the key.
-    let server = Scripted::new([Step::Say("HTTP/1.1 404 Not Found\r\n\r\n".into())]);
+    let server = ScriptedServer::new([Step::Say("HTTP/1.1 404 Not Found\r\n\r\n".into())]);
     assert!(block_on(server.namespace().exists("k")).is_err());
 }
 
 #[test]
 fn codecs_choose_the_form_and_say_what_it_is() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         namespace.set_with(&Json, "k", &vec![1, 2]).await.unwrap();

@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
-use akvs_client::{Change, Changes, Client, Code, Namespace, Revision};
+use akvs_client::{Change, Client, Code, Namespace, Revision, WatchStream};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 const STREAM: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -195,7 +195,7 @@ fn short(item: Option<akvs_client::Result<Change>>) -> String {
     .concat()
 }
 
-async fn next(changes: &mut Changes) -> String {
+async fn next(changes: &mut WatchStream) -> String {
     let item = tokio::time::timeout(LONG, changes.next()).await;
     short(item.expect("something in time"))
 }
@@ -204,7 +204,7 @@ async fn next(changes: &mut Changes) -> String {
 fn told(
     acts: Vec<Act>,
     count: usize,
-    watch: impl Fn(&Namespace) -> Changes,
+    watch: impl Fn(&Namespace) -> WatchStream,
 ) -> (Vec<String>, Vec<String>) {
     let server = Acting::new(acts);
     let told = block_on(async {
@@ -218,19 +218,19 @@ fn told(
     (told, server.asked())
 }
 
-fn since_41(namespace: &Namespace) -> Changes {
+fn since_41(namespace: &Namespace) -> WatchStream {
     namespace.watch().since(Revision::new(41)).stream()
 }
 
-fn now(namespace: &Namespace) -> Changes {
+fn now(namespace: &Namespace) -> WatchStream {
     namespace.watch().stream()
 }
 
-fn from_state(namespace: &Namespace) -> Changes {
+fn from_state(namespace: &Namespace) -> WatchStream {
     namespace.watch().from_state().stream()
 }
 
-fn error_of(acts: Vec<Act>, watch: impl Fn(&Namespace) -> Changes) -> akvs_client::Error {
+fn error_of(acts: Vec<Act>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_client::Error {
     let server = Acting::new(acts);
     let error = block_on(async {
         let mut changes = watch(&server.namespace());
@@ -771,7 +771,7 @@ fn it_is_a_stream_that_can_be_sent_and_shows_no_secret() {
 
 #[test]
 fn a_real_server_is_understood() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         for number in 0..1_000 {
@@ -817,7 +817,7 @@ fn a_real_server_is_understood() {
 
 #[test]
 fn a_revision_that_the_server_has_not_come_to_is_no_place_to_begin() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let written = namespace.set("a", &1).await.unwrap();

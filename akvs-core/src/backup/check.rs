@@ -12,7 +12,7 @@ use super::read::BackupRow;
 use super::row::check_row;
 use crate::difference::Difference;
 use crate::encoding;
-use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Tally};
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, NamespaceMeta};
 use crate::engine::Table;
 use crate::{Counts, Revision};
 
@@ -118,14 +118,19 @@ impl Check {
                 self.see_numbers(row.history, row.revision);
                 let name = Bytes::copy_from_slice(name);
                 self.dropped.insert(row.revision, (name, row.rows));
-                self.expect_history(row.history, row.rows, row.floor)
+                self.expect_history(row.history, row.rows, row.compacted_revision)
             }
         }
     }
 
-    fn expect_history(&mut self, id: HistoryId, rows: u64, floor: Revision) -> Checked {
+    fn expect_history(
+        &mut self,
+        id: HistoryId,
+        rows: u64,
+        compacted_revision: Revision,
+    ) -> Checked {
         let history = self.histories.entry(id).or_default();
-        match history.expected.replace((rows, floor)) {
+        match history.expected.replace((rows, compacted_revision)) {
             Some(_) => Err(format!("the history {id} is of two namespaces")),
             None => Ok(()),
         }
@@ -200,30 +205,33 @@ impl Check {
         let number = encoding::parse_number(value).map_err(text)?;
         match key {
             encoding::META_REVISION => self.revision = Revision::new(number),
-            encoding::META_FORGOTTEN => self.see_numbers(0, Revision::new(number)),
+            encoding::META_PURGED => self.see_numbers(0, Revision::new(number)),
             encoding::META_NAMESPACE => self.namespace = number,
             _ => self.format = true,
         }
         Ok(())
     }
 
-    fn see_counts(&mut self, id: NamespaceId, tally: &Tally) -> Checked {
-        self.see_numbers(id.max(tally.history), tally.revision.max(tally.floor));
+    fn see_counts(&mut self, id: NamespaceId, meta: &NamespaceMeta) -> Checked {
+        self.see_numbers(
+            id.max(meta.history),
+            meta.revision.max(meta.compacted_revision),
+        );
         let live = self.live.get_mut(&id).ok_or_else(|| no_namespace(id))?;
         live.has_counts = true;
-        let (found, said) = (live.found, tally.counts);
+        let (found, said) = (live.found, meta.counts);
         if (found.keys, found.bytes) != (said.keys, said.bytes) {
             return Err(format!(
                 "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",
                 found.keys, found.bytes, said.keys, said.bytes
             ));
         }
-        if live.newest > tally.revision {
+        if live.newest > meta.revision {
             return Err(format!(
                 "a value of the namespace with the id {id} is newer than it"
             ));
         }
-        self.expect_history(tally.history, said.history, tally.floor)
+        self.expect_history(meta.history, said.history, meta.compacted_revision)
     }
 
     /// What is wrong with all of it.
@@ -259,7 +267,7 @@ impl Check {
 
     fn check_history(&self, id: HistoryId, history: &History) -> Checked {
         let rows = history.rows;
-        let Some((expected, floor)) = history.expected else {
+        let Some((expected, compacted_revision)) = history.expected else {
             let below = self.swept_below.get(&id).copied().unwrap_or_default();
             return match history.newest < below {
                 true => Ok(()),
@@ -271,7 +279,10 @@ impl Check {
                 "the history {id} has {rows} rows, but its namespace says {expected}"
             ));
         }
-        match history.oldest.is_some_and(|oldest| oldest < floor) {
+        match history
+            .oldest
+            .is_some_and(|oldest| oldest < compacted_revision)
+        {
             true => Err(format!("the history {id} has changes below its floor")),
             false => Ok(()),
         }

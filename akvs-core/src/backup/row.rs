@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{
-    APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORGOTTEN, META_FORMAT, META_GAPS,
-    META_NAMESPACE, META_REVISION, NamespaceId, catalogue_value, change_value, counts_key,
+    APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORMAT, META_GAPS, META_NAMESPACE,
+    META_PURGED, META_REVISION, NamespaceId, catalogue_value, change_value, counts_key,
     counts_span, counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value,
     history_key, parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_deadline_key,
     parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
@@ -98,7 +98,7 @@ fn check_catalogue(key: &[u8], value: &[u8]) -> Checked {
         }
         CatalogueRow::Dropped(row) => {
             check_id(row.history)?;
-            check_revision(row.floor.max(row.revision))?;
+            check_revision(row.compacted_revision.max(row.revision))?;
         }
     }
     expect(value == catalogue_value(&row))
@@ -167,11 +167,11 @@ fn check_meta(key: &[u8], value: &[u8]) -> Checked {
     };
     if counts_span().contains(key) {
         let id = parse_counts_key(key).map_err(text)?;
-        let tally = parse_counts(value).map_err(text)?;
+        let meta = parse_counts(value).map_err(text)?;
         check_id(id)?;
-        check_id(tally.history)?;
-        check_revision(tally.floor.max(tally.revision))?;
-        return expect(key == counts_key(id) && value == counts_value(&tally));
+        check_id(meta.history)?;
+        check_revision(meta.compacted_revision.max(meta.revision))?;
+        return expect(key == counts_key(id) && value == counts_value(&meta));
     }
     if dropped_span().contains(key) {
         let revision = parse_dropped_key(key).map_err(text)?;
@@ -182,7 +182,7 @@ fn check_meta(key: &[u8], value: &[u8]) -> Checked {
     match key {
         META_GAPS => Gaps::parse(value).map(drop).map_err(text),
         META_FORMAT => expect(number()? == encoding::FORMAT),
-        META_REVISION | META_FORGOTTEN => check_revision(Revision::new(number()?)),
+        META_REVISION | META_PURGED => check_revision(Revision::new(number()?)),
         META_NAMESPACE => match number()? {
             0 => Ok(()),
             id => check_id(id),

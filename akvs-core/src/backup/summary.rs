@@ -81,8 +81,8 @@ impl BackupSummary {
                 self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
             }
             Table::Meta if encoding::counts_span().contains(key) => {
-                let tally = encoding::parse_counts(value);
-                self.keys += tally.map_or(0, |tally| tally.counts.keys);
+                let meta = encoding::parse_counts(value);
+                self.keys += meta.map_or(0, |meta| meta.counts.keys);
             }
             Table::Catalogue | Table::Data | Table::History | Table::Deadlines | Table::Meta => {}
         }

@@ -10,12 +10,12 @@ use zstd::bulk::Compressor;
 
 use super::format::{self, Ending, Header};
 use crate::encoding;
-use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
 
 /// A chunk has at least so many bytes, but for the last one, and at most a block more.
 const CHUNK_BYTES: usize = 64 << 10;
-const PAGE: Limit = Limit {
+const PAGE: PageLimit = PageLimit {
     rows: 4_096,
     bytes: 256 << 10,
 };
@@ -62,7 +62,7 @@ struct Rows {
     table: Table,
     page: std::vec::IntoIter<(Bytes, Bytes)>,
     /// What comes behind the page; none at the end of the table.
-    next: Option<Span>,
+    next: Option<KeyRange>,
 }
 
 impl Database {
@@ -240,8 +240,8 @@ impl Rows {
     }
 }
 
-fn all() -> Span {
-    Span {
+fn all() -> KeyRange {
+    KeyRange {
         start: Bytes::new(),
         end: None,
     }

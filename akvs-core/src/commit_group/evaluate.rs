@@ -1,7 +1,7 @@
 //! What operations change: judged against what the group has come to, then taken into it, and told.
 
 use super::pending::PendingEntry;
-use super::{Group, Outcome};
+use super::{CommitGroup, Outcome};
 use crate::encoding;
 use crate::encoding::Stored;
 use crate::engine::Table;
@@ -10,17 +10,17 @@ use crate::{
 };
 
 /// What is there now, and how to tell of it.
-pub(super) type Changed = (Option<Stored>, EventKind);
+pub(super) type StagedChange = (Option<Stored>, EventKind);
 
-impl Group<'_> {
+impl CommitGroup<'_> {
     /// Judges an operation against what the group has come to: what it would change, under the next revision.
-    pub(super) fn judge(
+    pub(super) fn evaluate(
         &mut self,
         at: usize,
         key: &Key,
         mut op: Op,
         now: Timestamp,
-    ) -> Result<(Outcome, Option<Changed>)> {
+    ) -> Result<(Outcome, Option<StagedChange>)> {
         let wants_value = matches!(op.action, Action::Add { .. } | Action::Append { .. });
         self.load(at, key, wants_value)?;
         let pending = &self.stores[at];
@@ -73,8 +73,8 @@ impl Group<'_> {
         changes: impl IntoIterator<Item = (Key, Option<Stored>)>,
     ) {
         let pending = &mut self.stores[at];
-        let history = pending.known.tally.counts.history;
-        pending.known.tally.counts = Counts { history, ..counts };
+        let history = pending.known.meta.counts.history;
+        pending.known.meta.counts = Counts { history, ..counts };
         for (key, entry) in changes {
             let deadline = entry.as_ref().and_then(|stored| stored.entry.deadline);
             self.earliest_deadline = self.earliest_deadline.into_iter().chain(deadline).min();
@@ -93,8 +93,8 @@ impl Group<'_> {
     ) -> Revision {
         let revision = self.next.revision.next();
         self.next.revision = revision;
-        let tally = &mut self.stores[at].known.tally;
-        tally.revision = revision;
+        let meta = &mut self.stores[at].known.meta;
+        meta.revision = revision;
         let kinds = kinds.into_iter();
         let last = kinds.len().saturating_sub(1);
         for (index, kind) in kinds.enumerate() {
@@ -103,16 +103,16 @@ impl Group<'_> {
                 is_last: index == last,
                 kind,
             };
-            tally.counts.history += 1;
+            meta.counts.history += 1;
             // A transaction has far fewer.
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             self.batch.put(
                 Table::History,
-                encoding::history_key(tally.history, revision, index),
+                encoding::history_key(meta.history, revision, index),
                 encoding::change_value(&event),
             );
             if self.recording {
-                self.done.events.push((tally.history, event));
+                self.done.events.push((meta.history, event));
             }
         }
         revision

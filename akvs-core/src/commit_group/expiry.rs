@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Group;
+use super::CommitGroup;
 use crate::database::Database;
 use crate::encoding;
 use crate::encoding::NamespaceId;
-use crate::engine::{Durability, Limit, Span, Table};
-use crate::store::{Known, StoreState};
-use crate::{Committed, EventKind, Key, Result, Settings, Timestamp};
+use crate::engine::{Durability, KeyRange, PageLimit, Table};
+use crate::store::{NamespaceState, StoreState};
+use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
 
 /// How far the expiry has come. It may be lost at any time.
 ///
 /// ```
 /// use akvs_core::engine::Durability;
-/// use akvs_core::{Action, Database, Expiry, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Ttl};
+/// use akvs_core::{Action, Database, ExpiryTask, Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp, Ttl};
 ///
 /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
 /// let store = Store::new(&database, Namespace::new("ns")?)?;
@@ -32,13 +32,13 @@ use crate::{Committed, EventKind, Key, Result, Settings, Timestamp};
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct Expiry {
+pub struct ExpiryTask {
     /// Where to go on, behind the tombstones of the steps before, and when that was.
     reached: Option<(Timestamp, Bytes)>,
 }
 
-impl Expiry {
-    /// Takes out up to so many entries whose deadline has passed, and [records](Group::record) it where that is wanted.
+impl ExpiryTask {
+    /// Takes out up to so many entries whose deadline has passed, and [records](CommitGroup::record) it where that is wanted.
     /// When there may be more to do, [`Database::next_deadline`] says.
     pub fn step(
         &mut self,
@@ -47,9 +47,9 @@ impl Expiry {
         rows: usize,
         durability: Durability,
         record: bool,
-    ) -> Result<Committed> {
+    ) -> Result<CommitSummary> {
         let mut group = database.group();
-        let span = Span {
+        let span = KeyRange {
             start: self.start(database, now),
             ..encoding::deadlines_until(now)
         };
@@ -58,7 +58,7 @@ impl Expiry {
         }
         let page = database
             .engine()
-            .page(Table::Deadlines, &span, Limit::rows(rows))?;
+            .page(Table::Deadlines, &span, PageLimit::rows(rows))?;
         let full = page.len() >= rows;
         let mut last = None;
         for (row, _) in page {
@@ -80,7 +80,7 @@ impl Expiry {
     }
 }
 
-impl Expiry {
+impl ExpiryTask {
     /// Where to begin. To be called while a group is open, so that no commit comes in between.
     fn start(&mut self, database: &Database, now: Timestamp) -> Bytes {
         match self.reached.take_if(|(then, _)| *then > now) {
@@ -99,7 +99,7 @@ impl Expiry {
     }
 }
 
-impl Group<'_> {
+impl CommitGroup<'_> {
     /// Takes out an entry whose deadline has passed, and the row that said so.
     fn expire(
         &mut self,
@@ -155,7 +155,7 @@ impl Group<'_> {
                 Some(at) => return Ok(at),
                 None => Arc::new(StoreState::new(
                     id,
-                    Known::new(self.database.tally(id)?, Settings::default()),
+                    NamespaceState::new(self.database.meta(id)?, Settings::default()),
                 )),
             },
         };

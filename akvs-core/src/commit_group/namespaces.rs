@@ -6,10 +6,10 @@
 use bytes::Bytes;
 
 use super::pending::Pending;
-use super::{Group, opened_twice};
+use super::{CommitGroup, opened_twice};
 use crate::encoding;
 use crate::encoding::{CatalogueRow, Dropped, Live, NamespaceId, Swept};
-use crate::engine::{Batch, Limit, Table};
+use crate::engine::{Batch, PageLimit, Table};
 use crate::store::Store;
 use crate::{
     Code, Error, EventKind, Namespace, Result, Revision, Settings, SettingsPatch, Timestamp,
@@ -24,42 +24,47 @@ const KEPT_CHANGES: u64 = 100_000;
 
 /// What a group drops.
 #[derive(Debug, Default)]
-pub(super) struct Drops {
+pub(super) struct DroppedNamespaces {
     dropped: usize,
     /// How many changes those have.
     changes: u64,
     newest_forgotten: Revision,
 }
 
-impl Drops {
+impl DroppedNamespaces {
     /// The newest drop that is forgotten; zero where none is.
-    pub(super) fn forgotten(&self) -> Revision {
+    pub(super) fn purged(&self) -> Revision {
         self.newest_forgotten
     }
 }
 
-impl Group<'_> {
+impl CommitGroup<'_> {
     /// Lets the namespace come into being, where it has not.
-    pub(super) fn birth(&mut self, at: usize, store: &Store, now: Timestamp) -> Result<()> {
+    pub(super) fn create_namespace(
+        &mut self,
+        at: usize,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<()> {
         if self.stores[at].id.is_some() {
             return Ok(());
         }
         let id = self.next.namespace + 1;
-        let tally = &mut self.stores[at].known.tally;
-        tally.revision = self.committed.revision;
+        let meta = &mut self.stores[at].known.meta;
+        meta.revision = self.committed.revision;
         match self.database.catalogue_row(store.name())? {
             Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
             // One of this name was dropped, and its history goes on.
             Some(CatalogueRow::Dropped(before)) => {
-                tally.history = before.history;
-                tally.floor = before.floor;
-                tally.counts.history = before.rows;
+                meta.history = before.history;
+                meta.compacted_revision = before.compacted_revision;
+                meta.counts.history = before.rows;
                 self.batch
                     .remove(Table::Meta, encoding::dropped_key(before.revision));
             }
             None => {
-                tally.history = id;
-                tally.floor = self.database.forgotten();
+                meta.history = id;
+                meta.compacted_revision = self.database.purged();
             }
         }
         self.next.namespace = id;
@@ -69,8 +74,8 @@ impl Group<'_> {
             settings: Settings::default(),
         });
         if self.recording {
-            let history = self.stores[at].known.tally.history;
-            self.done.born.push((store.name().clone(), history));
+            let history = self.stores[at].known.meta.history;
+            self.done.created.push((store.name().clone(), history));
         }
         self.stores[at].id = Some(id);
         Ok(())
@@ -94,7 +99,7 @@ impl Group<'_> {
         self.check_growth()?;
         let at = self.pending(store)?;
         let existed = self.stores[at].id.is_some();
-        self.birth(at, store, now)?;
+        self.create_namespace(at, store, now)?;
         let row = match self.stores[at].written {
             Some(row) => row,
             None => match self.database.catalogue_row(store.name())? {
@@ -110,7 +115,7 @@ impl Group<'_> {
     }
 
     /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
-    /// `unavailable`; a store made anew begins empty. The space comes back by [`Sweep`](crate::engine::Sweep).
+    /// `unavailable`; a store made anew begins empty. The space comes back by [`GarbageCollector`](crate::engine::GarbageCollector).
     pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
         let at = self.pending(store)?;
         let Some(id) = self.stores[at].id else {
@@ -130,11 +135,11 @@ impl Group<'_> {
         pending.entries.clear();
         pending.written = None;
         pending.dropped = Some(revision);
-        let tally = &pending.known.tally;
-        let changes = tally.counts.history;
+        let meta = &pending.known.meta;
+        let changes = meta.counts.history;
         self.drops.changes = self.drops.changes.saturating_add(changes);
         let swept = Swept {
-            history: tally.history,
+            history: meta.history,
             below: Revision::ZERO,
         };
         self.batch.put(
@@ -164,7 +169,7 @@ impl Group<'_> {
 
     /// The dropped names that are too many.
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
-        let all = Limit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
+        let all = PageLimit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
         let mut known = Vec::new();
         for (key, row) in self.database.oldest_drops(all)? {
             let (changes, name) = encoding::parse_dropped(&row)?;
@@ -204,7 +209,7 @@ impl Group<'_> {
             encoding::swept_value(all),
         );
         self.drops.newest_forgotten = self.drops.newest_forgotten.max(row.revision);
-        self.done.forgotten.push(row.history);
+        self.done.purged.push(row.history);
     }
 }
 
@@ -216,9 +221,9 @@ impl Pending {
             return;
         };
         let row = CatalogueRow::Dropped(Dropped {
-            history: self.known.tally.history,
-            floor: self.known.tally.floor,
-            rows: self.known.tally.counts.history,
+            history: self.known.meta.history,
+            compacted_revision: self.known.meta.compacted_revision,
+            rows: self.known.meta.counts.history,
             revision,
         });
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());

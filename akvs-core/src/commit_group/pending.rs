@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::encoding;
-use crate::encoding::{Apart, Live, NamespaceId, Stored, Tally};
+use crate::encoding::{Apart, Live, NamespaceId, NamespaceMeta, Stored};
 use crate::engine::{Batch, Table};
-use crate::store::{Known, StoreState};
+use crate::store::{NamespaceState, StoreState};
 use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
 
 /// A namespace as it will be once the group is committed.
@@ -19,8 +19,8 @@ pub(super) struct Pending {
     /// None where it was not opened by name, and so cannot be dropped.
     pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
-    pub(super) known: Known,
-    pub(super) committed: Tally,
+    pub(super) known: NamespaceState,
+    pub(super) committed: NamespaceMeta,
     pub(super) entries: HashMap<Key, PendingEntry>,
     /// Its row of the catalogue, where it is to be written.
     pub(super) written: Option<Live>,
@@ -34,7 +34,7 @@ impl Pending {
         &self,
         changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
     ) -> Counts {
-        let mut counts = self.known.tally.counts;
+        let mut counts = self.known.meta.counts;
         for (key, entry) in changes {
             let size = |entry: &Stored| key.as_bytes().len() + entry.value_bytes();
             let before = self.entries.get(key);

@@ -1,10 +1,10 @@
 //! Transactions: judged as a whole, before anything of them is taken into the group.
 
-use super::{Group, Outcome};
+use super::{CommitGroup, Outcome};
 use crate::store::Store;
 use crate::{Code, Error, Result, Timestamp, Txn};
 
-impl Group<'_> {
+impl CommitGroup<'_> {
     /// Judges a transaction: takes all its changes into the group, under one revision, or none. What became of each
     /// operation, in their order.
     ///
@@ -43,7 +43,7 @@ impl Group<'_> {
         let before = self.produced_bytes;
         for (index, (key, op)) in ops.into_iter().enumerate() {
             // No two are of one key, so that none depends on what another one does.
-            let judged = self.judge(at, &key, op, now);
+            let judged = self.evaluate(at, &key, op, now);
             let (mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
             if let Some((entry, kind)) = change {
                 outcome.revision = Some(self.next.revision.next());
@@ -64,9 +64,9 @@ impl Group<'_> {
         let pending = &self.stores[at];
         let entries = changes.iter().map(|(key, entry)| (key, entry.as_ref()));
         let counts = pending.counts_with(entries);
-        let tally = &pending.known.tally;
-        pending.known.settings.check(&tally.counts, &counts)?;
-        self.birth(at, store, now)?;
+        let meta = &pending.known.meta;
+        pending.known.settings.check(&meta.counts, &counts)?;
+        self.create_namespace(at, store, now)?;
         self.keep(at, counts, changes);
         self.tell(at, kinds);
         Ok(outcomes)

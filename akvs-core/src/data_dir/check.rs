@@ -6,9 +6,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::watermark::{Known, SLOT_BYTES, SLOT_OFFSETS, decode};
+use super::watermark::{SLOT_BYTES, SLOT_OFFSETS, SyncedState, decode};
 use super::{
-    FORMAT_FILE, Folder, LOCK_FILE, OpenError, STORE_FOLDER, WATERMARK_FILE, check_format,
+    DataDir, FORMAT_FILE, LOCK_FILE, OpenError, STORE_FOLDER, WATERMARK_FILE, check_format,
     format_text,
 };
 use crate::data_dir::lock::FolderLock;
@@ -19,7 +19,7 @@ const MOST_BYTES: u64 = 64 << 10;
 
 /// A folder whose own files were checked, locked as long as this is kept.
 pub(crate) struct Checked {
-    synced: Known,
+    synced: SyncedState,
     _lock: FolderLock,
 }
 
@@ -55,7 +55,7 @@ impl Checked {
     }
 }
 
-impl Folder {
+impl DataDir {
     /// Checks what is ours in a folder while it is in use.
     pub(crate) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
         // Nobody writes it meanwhile.
@@ -74,7 +74,7 @@ fn refuse_other(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks our files, and says what was known to be synced.
-fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
+fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<SyncedState> {
     report.read_file();
     match read(&path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
@@ -88,12 +88,12 @@ fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<Known> {
 }
 
 /// Checks both slots, and that there is nothing beside them.
-fn check_watermark(path: &Path, report: &mut Report<'_>) -> Known {
+fn check_watermark(path: &Path, report: &mut Report<'_>) -> SyncedState {
     let bytes = match read(&path.join(WATERMARK_FILE)) {
         Ok(bytes) => bytes,
         Err(error) => {
             report.file(WATERMARK_FILE, format!("cannot be read: {error}"));
-            return Known::default();
+            return SyncedState::default();
         }
     };
     let mut rest = bytes.clone();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{
-    FORMAT_FILE, Folder, LOCK_FILE, NEW_FORMAT_FILE, NEW_WATERMARK_FILE, OpenError, STORE_FOLDER,
+    DataDir, FORMAT_FILE, LOCK_FILE, NEW_FORMAT_FILE, NEW_WATERMARK_FILE, OpenError, STORE_FOLDER,
     WATERMARK_FILE,
 };
 
@@ -19,23 +19,23 @@ const FILES: [&str; 5] = [
 ];
 
 /// What a folder was like.
-pub(crate) struct Traces {
+pub(crate) struct Rollback {
     /// The folders that were missing, the innermost first.
     missing: Vec<PathBuf>,
     /// Which of our files it did not have.
     absent: Vec<PathBuf>,
 }
 
-impl Traces {
+impl Rollback {
     /// Looks at a folder, and refuses one that has a store.
-    pub(crate) fn before(folder: &Path) -> Result<Traces, OpenError> {
+    pub(crate) fn before(folder: &Path) -> Result<Rollback, OpenError> {
         if let Some(name) = store_name(folder) {
             return Err(OpenError::NotEmpty(folder.to_owned(), name.to_owned()));
         }
         let path = std::path::absolute(folder)
             .map_err(|error| OpenError::Unusable(folder.to_owned(), error))?;
         let missing = path.ancestors().take_while(|above| !above.exists());
-        Ok(Traces {
+        Ok(Rollback {
             missing: missing.map(Path::to_owned).collect(),
             absent: FILES
                 .into_iter()
@@ -46,7 +46,7 @@ impl Traces {
     }
 
     /// Makes the folder as it was; to be called while it is locked.
-    pub(crate) fn restore(&self, folder: &Folder) {
+    pub(crate) fn restore(&self, folder: &DataDir) {
         // What cannot be removed is no store, and the next attempt goes over it.
         let _ = fs::remove_dir_all(folder.new_store());
         let _ = fs::remove_dir_all(folder.store());
@@ -64,7 +64,7 @@ impl Traces {
     }
 }
 
-impl Folder {
+impl DataDir {
     /// Refuses a folder that has a store, as its format says or not yet.
     pub(crate) fn refuse_store(&self) -> Result<(), OpenError> {
         match store_name(&self.path) {

@@ -24,7 +24,7 @@ const RESERVED: u64 = 1 << 20;
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Known {
+pub(super) struct SyncedState {
     /// How often it was written.
     pub(super) number: u64,
     /// The newest revision that was synced.
@@ -37,21 +37,21 @@ pub(super) struct Known {
 
 pub(super) struct Watermark {
     file: File,
-    known: Known,
+    known: SyncedState,
     next_slot: usize,
     /// Whether revisions are given out before they are synced.
     reserves: bool,
 }
 
 impl Watermark {
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> SyncedState {
         self.known
     }
 
     /// Writes it where it is higher than before.
     pub(super) fn raise(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
         let raised = self.raised(revision, commit);
-        self.write(Known {
+        self.write(SyncedState {
             reserved: match self.reserves && raised != self.known {
                 true => raised.reserved.max(ahead(revision)),
                 false => raised.reserved,
@@ -66,7 +66,7 @@ impl Watermark {
         if revision <= self.known.reserved {
             return Ok(());
         }
-        self.write(Known {
+        self.write(SyncedState {
             reserved: ahead(revision),
             ..self.known
         })
@@ -75,25 +75,25 @@ impl Watermark {
     /// Writes it as the last thing: what was reserved and not given out may be given out later.
     pub(super) fn finish(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
         let raised = self.raised(revision, commit);
-        self.write(Known {
+        self.write(SyncedState {
             reserved: raised.reserved.min(raised.revision),
             ..raised
         })
     }
 
-    fn raised(&self, revision: Revision, commit: u64) -> Known {
-        Known {
+    fn raised(&self, revision: Revision, commit: u64) -> SyncedState {
+        SyncedState {
             revision: revision.max(self.known.revision),
             commit: commit.max(self.known.commit),
             ..self.known
         }
     }
 
-    fn write(&mut self, known: Known) -> io::Result<()> {
+    fn write(&mut self, known: SyncedState) -> io::Result<()> {
         if known == self.known {
             return Ok(());
         }
-        let known = Known {
+        let known = SyncedState {
             number: self.known.number + 1,
             ..known
         };
@@ -115,7 +115,7 @@ pub(super) fn create(folder: &Path) -> io::Result<()> {
     let new = folder.join(NEW_WATERMARK_FILE);
     let file = create_new(&new)?;
     for offset in SLOT_OFFSETS {
-        file.write_all_at(&encode(Known::default()), offset)?;
+        file.write_all_at(&encode(SyncedState::default()), offset)?;
     }
     file.sync_all()?;
     fs::rename(&new, folder.join(WATERMARK_FILE))
@@ -145,8 +145,8 @@ pub(super) fn open(folder: &Path) -> Result<Watermark, OpenError> {
     })
 }
 
-fn encode(known: Known) -> [u8; SLOT_BYTES] {
-    let Known {
+fn encode(known: SyncedState) -> [u8; SLOT_BYTES] {
+    let SyncedState {
         number,
         revision,
         commit,
@@ -162,9 +162,9 @@ fn encode(known: Known) -> [u8; SLOT_BYTES] {
     slot
 }
 
-pub(super) fn decode(slot: &[u8; SLOT_BYTES]) -> Option<Known> {
+pub(super) fn decode(slot: &[u8; SLOT_BYTES]) -> Option<SyncedState> {
     let number = |at: usize| slot[at..at + 8].try_into().ok().map(u64::from_le_bytes);
-    let known = Known {
+    let known = SyncedState {
         number: number(0)?,
         revision: Revision::new(number(8)?),
         commit: number(16)?,

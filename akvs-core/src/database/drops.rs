@@ -7,14 +7,14 @@ use bytes::Bytes;
 
 use super::Database;
 use crate::encoding;
-use crate::engine::{Limit, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Table};
 use crate::{Result, Revision};
 
 impl Database {
     /// Up to so many rows of dropped namespaces that are remembered, from the oldest on.
-    pub(crate) fn oldest_drops(&self, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    pub(crate) fn oldest_drops(&self, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let oldest = Revision::new(self.0.oldest_drop.load(Ordering::Acquire));
-        let span = Span {
+        let span = KeyRange {
             start: encoding::dropped_key(oldest),
             ..encoding::dropped_span()
         };
@@ -27,13 +27,13 @@ impl Database {
     }
 
     /// Up to this revision a namespace may have been dropped of which nothing is known any more.
-    pub(crate) fn forgotten(&self) -> Revision {
-        Revision::new(self.0.forgotten.load(Ordering::Acquire))
+    pub(crate) fn purged(&self) -> Revision {
+        Revision::new(self.0.purged.load(Ordering::Acquire))
     }
 
     /// Notes that nothing is known any more of a namespace that was dropped at this revision.
     pub(crate) fn forget(&self, revision: Revision) {
-        self.0.forgotten.fetch_max(revision.get(), Ordering::AcqRel);
+        self.0.purged.fetch_max(revision.get(), Ordering::AcqRel);
     }
 }
 
@@ -68,12 +68,12 @@ mod tests {
         let all = encoding::dropped_span();
         let page = database
             .engine()
-            .page(Table::Meta, &all, Limit::rows(1_000));
+            .page(Table::Meta, &all, PageLimit::rows(1_000));
         let page = page.unwrap();
         let first = encoding::parse_dropped_key(&page[0].0).unwrap().get();
         assert!(first > 200, "none was forgotten");
         // The last group forgot what it had read first.
         assert!(begins <= first && first - begins <= 4, "{begins} {first}");
-        assert_eq!(database.oldest_drops(Limit::rows(1_000)).unwrap(), page);
+        assert_eq!(database.oldest_drops(PageLimit::rows(1_000)).unwrap(), page);
     }
 }

@@ -12,7 +12,7 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{HistoryId, corrupted, head_bytes, parse_data, put_head};
-use crate::engine::Span;
+use crate::engine::KeyRange;
 use crate::{Event, EventKind, Key, Result, Revision};
 
 /// The longest value that the history keeps.
@@ -38,8 +38,8 @@ pub(crate) fn history_prefix(history: HistoryId) -> Bytes {
 }
 
 /// The rows of a history behind one revision, and before another.
-pub(crate) fn history_span(history: HistoryId, after: Revision, before: Revision) -> Span {
-    Span {
+pub(crate) fn history_span(history: HistoryId, after: Revision, before: Revision) -> KeyRange {
+    KeyRange {
         start: history_key(history, after.next(), 0),
         end: Some(history_key(history, before, 0)),
     }

@@ -4,7 +4,7 @@ use bytes::{Buf, BufMut, Bytes};
 use serde_json::{Map, Value};
 
 use super::{NamespaceId, corrupted};
-use crate::engine::Span;
+use crate::engine::KeyRange;
 use crate::{Counts, Namespace, Result, Revision, Settings, Timestamp};
 
 /// Before it stand the ids that are to be swept, from it on the names.
@@ -38,7 +38,7 @@ pub(crate) struct Live {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) history: HistoryId,
-    pub(crate) floor: Revision,
+    pub(crate) compacted_revision: Revision,
     /// How many rows of its history are kept.
     pub(crate) rows: u64,
     pub(crate) revision: Revision,
@@ -65,7 +65,7 @@ pub(crate) fn catalogue_value(row: &CatalogueRow) -> Bytes {
         CatalogueRow::Dropped(row) => {
             bytes.put_u8(DROPPED);
             bytes.put_u64_le(row.history);
-            bytes.put_u64_le(row.floor.get());
+            bytes.put_u64_le(row.compacted_revision.get());
             bytes.put_u64_le(row.rows);
             bytes.put_u64_le(row.revision.get());
         }
@@ -88,7 +88,7 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
         }
         DROPPED => Ok(CatalogueRow::Dropped(Dropped {
             history: number()?,
-            floor: Revision::new(number()?),
+            compacted_revision: Revision::new(number()?),
             rows: number()?,
             revision: Revision::new(number()?),
         })),
@@ -183,12 +183,12 @@ pub(crate) fn parse_id(mut key: &[u8]) -> Result<NamespaceId> {
 
 /// What is known of a namespace beside its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct NamespaceMeta {
     pub(crate) counts: Counts,
     /// Its history; 0 where it has none yet.
     pub(crate) history: HistoryId,
     /// Up to this revision its history is not complete any more.
-    pub(crate) floor: Revision,
+    pub(crate) compacted_revision: Revision,
     /// Its newest change.
     pub(crate) revision: Revision,
 }
@@ -200,36 +200,36 @@ pub(crate) fn counts_key(id: NamespaceId) -> Bytes {
     bytes.into()
 }
 
-pub(crate) fn counts_value(tally: &Tally) -> Bytes {
+pub(crate) fn counts_value(meta: &NamespaceMeta) -> Bytes {
     let mut bytes = Vec::with_capacity(48);
-    bytes.put_u64_le(tally.counts.keys);
-    bytes.put_u64_le(tally.counts.bytes);
-    bytes.put_u64_le(tally.counts.history);
-    bytes.put_u64_le(tally.history);
-    bytes.put_u64_le(tally.floor.get());
-    bytes.put_u64_le(tally.revision.get());
+    bytes.put_u64_le(meta.counts.keys);
+    bytes.put_u64_le(meta.counts.bytes);
+    bytes.put_u64_le(meta.counts.history);
+    bytes.put_u64_le(meta.history);
+    bytes.put_u64_le(meta.compacted_revision.get());
+    bytes.put_u64_le(meta.revision.get());
     bytes.into()
 }
 
 /// Reads the counts of a namespace.
-pub(crate) fn parse_counts(mut value: &[u8]) -> Result<Tally> {
+pub(crate) fn parse_counts(mut value: &[u8]) -> Result<NamespaceMeta> {
     let mut number = || value.try_get_u64_le().map_err(|_| corrupted("count"));
     let counts = Counts {
         keys: number()?,
         bytes: number()?,
         history: number()?,
     };
-    Ok(Tally {
+    Ok(NamespaceMeta {
         counts,
         history: number()?,
-        floor: Revision::new(number()?),
+        compacted_revision: Revision::new(number()?),
         revision: Revision::new(number()?),
     })
 }
 
 /// How much each namespace holds, by its id.
-pub(crate) fn counts_span() -> Span {
-    Span::prefix(META_COUNTS)
+pub(crate) fn counts_span() -> KeyRange {
+    KeyRange::prefix(META_COUNTS)
 }
 
 /// Whose counts a row holds.
@@ -238,8 +238,8 @@ pub(crate) fn parse_counts_key(key: &[u8]) -> Result<NamespaceId> {
 }
 
 /// The namespaces that were dropped, by when they were.
-pub(crate) fn dropped_span() -> Span {
-    Span::prefix(META_DROPPED)
+pub(crate) fn dropped_span() -> KeyRange {
+    KeyRange::prefix(META_DROPPED)
 }
 
 pub(crate) fn dropped_key(revision: Revision) -> Bytes {
@@ -303,7 +303,7 @@ mod tests {
         });
         let dropped = CatalogueRow::Dropped(Dropped {
             history: 1,
-            floor: Revision::new(2),
+            compacted_revision: Revision::new(2),
             rows: 3,
             revision: Revision::new(4),
         });

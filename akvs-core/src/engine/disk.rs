@@ -45,18 +45,18 @@ use bytes::Bytes;
 use fjall::{AbstractTree, PersistMode};
 
 use self::background::Background;
-use self::commit_markers::Marks;
+use self::commit_markers::CommitMarkers;
 use self::failure::{below_floor, guarded, no_space, translate, translate_io};
-use self::in_flight::Flight;
+use self::in_flight::InFlightCommit;
 use self::journal::Journals;
-use self::memtable_reaper::Retired;
+use self::memtable_reaper::MemtableReaper;
 pub use self::options::DiskOptions;
 use self::room::Room;
 use self::snapshot::DiskSnapshot;
-use self::store::{Store, interrupt};
+use self::store::{FjallStore, interrupt};
 pub use self::verify::verify_folder;
-use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
-use crate::data_dir::Folder;
+use super::{Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table};
+use crate::data_dir::DataDir;
 pub use crate::data_dir::{OpenError, folder_format};
 use crate::{Code, Error, Report, Result, Revision};
 
@@ -73,20 +73,20 @@ const COMMIT_RESERVE_BYTES: u64 = 1 << 20;
 pub struct DiskEngine {
     // Dropped in this order: the folder is free for others once the files are closed.
     background: Background,
-    store: Store,
+    store: FjallStore,
     writer: Mutex<Writer>,
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
-    flight: Flight,
+    flight: InFlightCommit,
     lost_commits: bool,
     /// How long a commit waits for what was committed before it.
     patience: Duration,
-    folder: Arc<Folder>,
+    folder: Arc<DataDir>,
 }
 
 struct Writer {
-    marks: Marks,
-    retired: Retired,
+    marks: CommitMarkers,
+    retired: MemtableReaper,
     /// The next commit is the first after commits were lost: from it on all tables are at the same commit again.
     begins_anew: bool,
     failed: bool,
@@ -107,7 +107,7 @@ impl DiskEngine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(options: &DiskOptions) -> std::result::Result<DiskEngine, OpenError> {
-        let folder = Folder::open(&options.folder, &options.beside)?;
+        let folder = DataDir::open(&options.folder, &options.beside)?;
         let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
         let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {
@@ -143,14 +143,14 @@ impl DiskEngine {
             background: background.map_err(unusable)?,
             store,
             writer: Mutex::new(Writer {
-                marks: Marks { commit, ..marks },
-                retired: Retired::new(),
+                marks: CommitMarkers { commit, ..marks },
+                retired: MemtableReaper::new(),
                 begins_anew: lost.is_some(),
                 failed: false,
             }),
             // What was found was synced when it was opened.
             synced: AtomicU64::new(commit),
-            flight: Flight::default(),
+            flight: InFlightCommit::default(),
             lost_commits: lost.is_some(),
             patience: options.patience,
             folder: Arc::new(folder),
@@ -234,7 +234,7 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         self.snapshot()?.page(table, span, limit)
     }
 
@@ -334,7 +334,7 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn discard(&self, table: Table, span: &Span) -> Result<bool> {
+    fn discard(&self, table: Table, span: &KeyRange) -> Result<bool> {
         let is_done = self.background.shared().discard(table, span);
         if is_done {
             self.release_files()?;

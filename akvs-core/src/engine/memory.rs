@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock};
 use bytes::Bytes;
 use rpds::RedBlackTreeMapSync;
 
-use super::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use super::{Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table};
 use crate::{Result, Revision};
 
 type Rows = RedBlackTreeMapSync<Bytes, Bytes>;
@@ -31,7 +31,7 @@ impl MemoryEngine {
 /// The rows of a span in order, from either end; none where there can be none.
 fn rows_of<'a>(
     rows: &'a Rows,
-    span: &'a Span,
+    span: &'a KeyRange,
 ) -> Option<impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + 'a> {
     let end = match &span.end {
         // A range that ends before it starts would be a panic of the map's.
@@ -48,12 +48,17 @@ impl Snapshot for Tables {
         Ok(self[table as usize].get(key).cloned())
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let rows = rows_of(&self[table as usize], span);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows))
     }
 
-    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page_back(
+        &self,
+        table: Table,
+        span: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
         let rows = rows_of(&self[table as usize], span);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows.rev()))
     }
@@ -65,7 +70,7 @@ impl Engine for MemoryEngine {
         tables.get(table, key)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
         tables.page(table, span, limit)
     }

@@ -10,7 +10,7 @@ pub mod memory;
 
 use bytes::Bytes;
 
-pub use crate::gc::Sweep;
+pub use crate::gc::GarbageCollector;
 
 use crate::{Report, Result, Revision};
 
@@ -135,34 +135,34 @@ pub enum Durability {
 
 /// A run of rows to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct KeyRange {
     /// The first key that may be read.
     pub start: Bytes,
     /// The key at which to stop, itself not read; none for the table's end.
     pub end: Option<Bytes>,
 }
 
-impl Span {
+impl KeyRange {
     /// All rows whose key begins so.
     ///
     /// ```
-    /// use akvs_core::engine::Span;
-    /// let span = Span::prefix(b"ab".to_vec());
+    /// use akvs_core::engine::KeyRange;
+    /// let span = KeyRange::prefix(b"ab".to_vec());
     /// assert_eq!(span.end.unwrap(), "ac");
-    /// assert_eq!(Span::prefix(vec![0xff]).end, None);
+    /// assert_eq!(KeyRange::prefix(vec![0xff]).end, None);
     /// ```
-    pub fn prefix(prefix: impl Into<Bytes>) -> Span {
+    pub fn prefix(prefix: impl Into<Bytes>) -> KeyRange {
         let start = prefix.into();
         let end = start.iter().rposition(|byte| *byte != 0xff).map(|last| {
             let mut end = start[..=last].to_vec();
             end[last] += 1;
             end.into()
         });
-        Span { start, end }
+        KeyRange { start, end }
     }
 }
 
-impl Span {
+impl KeyRange {
     /// Whether a row with this key is in it.
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         key >= &self.start[..] && self.end.as_ref().is_none_or(|end| key < &end[..])
@@ -171,17 +171,17 @@ impl Span {
 
 /// Where a page ends at the latest. A page that has a next row has at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct PageLimit {
     /// The most rows.
     pub rows: usize,
     /// No further row is read once keys and values have so many bytes.
     pub bytes: usize,
 }
 
-impl Limit {
+impl PageLimit {
     /// At most so many rows, and no more bytes than a few large values have.
-    pub fn rows(rows: usize) -> Limit {
-        Limit {
+    pub fn rows(rows: usize) -> PageLimit {
+        PageLimit {
             rows,
             bytes: 16 << 20,
         }
@@ -231,10 +231,15 @@ pub trait Snapshot: Send + Sync {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
     /// The first rows of a span in order.
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>>;
 
     /// The last rows of a span, the last one first.
-    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+    fn page_back(
+        &self,
+        table: Table,
+        span: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>>;
 }
 
 /// An ordered, transactional row store.
@@ -247,7 +252,7 @@ pub trait Engine: Send + Sync + 'static {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
     /// The first rows of a span in order, as they stood together at one moment.
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>>;
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>>;
 
     /// The rows as they stand together now. It costs little to make; to keep it may cost the space of what is replaced
     /// meanwhile.
@@ -282,7 +287,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Gives up rows that nobody will read any more, all of a span or none or any of them, where that is quicker than to
     /// remove them one by one. That they are not needed must be synced. False as long as it is under way: it is to be
     /// asked again.
-    fn discard(&self, _: Table, _: &Span) -> Result<bool> {
+    fn discard(&self, _: Table, _: &KeyRange) -> Result<bool> {
         Ok(true)
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::encoding;
-use crate::engine::{Limit, Snapshot, Span, Table};
-use crate::{Database, Namespace, Result, Revision, View};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
+use crate::{Database, Namespace, NamespaceSnapshot, Result, Revision};
 
 /// So many rows of the catalogue are read at once.
 const PAGE_ROWS: usize = 256;
@@ -32,7 +32,7 @@ const PAGE_ROWS: usize = 256;
 /// assert!(views.after(Some(name))?.is_none());
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
-pub struct Views {
+pub struct DatabaseSnapshot {
     // Dropped before the engine that it is of.
     snapshot: Arc<dyn Snapshot>,
     database: Database,
@@ -41,13 +41,13 @@ pub struct Views {
 
 impl Database {
     /// All namespaces as they stand now, for as long as one of the views is kept.
-    pub fn views(&self) -> Result<Views> {
+    pub fn views(&self) -> Result<DatabaseSnapshot> {
         let snapshot: Arc<dyn Snapshot> = Arc::from(self.engine().snapshot()?);
         let revision = snapshot.get(Table::Meta, encoding::META_REVISION)?;
         let revision = revision
             .map(|value| encoding::parse_number(&value))
             .transpose()?;
-        Ok(Views {
+        Ok(DatabaseSnapshot {
             snapshot,
             database: self.clone(),
             revision: Revision::new(revision.unwrap_or_default()),
@@ -55,7 +55,7 @@ impl Database {
     }
 }
 
-impl Views {
+impl DatabaseSnapshot {
     /// The newest revision of any namespace.
     pub fn revision(&self) -> Revision {
         self.revision
@@ -78,7 +78,7 @@ impl Views {
     }
 
     /// The first namespace in the order of their names, or the one that follows this name.
-    pub fn after(&self, name: Option<&Namespace>) -> Result<Option<View>> {
+    pub fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
         let mut start = match name {
             Some(name) => behind(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
@@ -94,7 +94,12 @@ impl Views {
             for (name, value) in &page {
                 if encoding::parse_catalogue(value)?.live().is_some() {
                     let name = encoding::parse_name(name)?;
-                    return View::of(&self.database, Arc::clone(&self.snapshot), &name).map(Some);
+                    return NamespaceSnapshot::of(
+                        &self.database,
+                        Arc::clone(&self.snapshot),
+                        &name,
+                    )
+                    .map(Some);
                 }
             }
             limit = PAGE_ROWS;
@@ -102,9 +107,9 @@ impl Views {
     }
 
     fn catalogue(&self, start: Bytes, rows: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let span = Span { start, end: None };
+        let span = KeyRange { start, end: None };
         self.snapshot
-            .page(Table::Catalogue, &span, Limit::rows(rows))
+            .page(Table::Catalogue, &span, PageLimit::rows(rows))
     }
 }
 

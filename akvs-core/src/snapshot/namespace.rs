@@ -9,16 +9,16 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
-use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{
-    Code, Database, Entry, Error, Event, EventKind, Found, Key, Namespace, NamespaceInfo, Result,
-    Revision, Timestamp,
+    Code, Database, Entry, Error, Event, EventKind, Key, Namespace, NamespaceInfo, PeekedEntry,
+    Result, Revision, Timestamp,
 };
 
 /// A namespace as it stood at one moment. To keep it may cost the space of what is replaced meanwhile.
 ///
 /// ```
-/// use akvs_core::engine::Limit;
+/// use akvs_core::engine::PageLimit;
 /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Revision, Store, Timestamp};
 ///
 /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
@@ -28,19 +28,19 @@ use crate::{
 ///
 /// let view = database.view(&name)?;
 /// store.set(&Key::new("k")?, "new", now)?;
-/// let page = view.entries(b"", None, Limit::rows(10), now)?;
+/// let page = view.entries(b"", None, PageLimit::rows(10), now)?;
 /// assert_eq!(page.entries[0].1.value, "old");
-/// assert_eq!(view.changes(Revision::ZERO, Limit::rows(10), true)?.events.len(), 1);
+/// assert_eq!(view.changes(Revision::ZERO, PageLimit::rows(10), true)?.events.len(), 1);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
-pub struct View {
+pub struct NamespaceSnapshot {
     // Dropped before the engine that it is of.
     snapshot: Arc<dyn Snapshot>,
     database: Database,
     revision: Revision,
     id: Option<NamespaceId>,
     history: Option<HistoryId>,
-    floor: Revision,
+    compacted_revision: Revision,
     info: Option<NamespaceInfo>,
 }
 
@@ -64,10 +64,10 @@ pub struct Changes {
     pub until: Revision,
 }
 
-impl View {
-    pub(crate) fn new(database: &Database, name: &Namespace) -> Result<View> {
+impl NamespaceSnapshot {
+    pub(crate) fn new(database: &Database, name: &Namespace) -> Result<NamespaceSnapshot> {
         let snapshot = Arc::from(database.engine().snapshot()?);
-        View::of(database, snapshot, name)
+        NamespaceSnapshot::of(database, snapshot, name)
     }
 
     /// A namespace as a snapshot has it.
@@ -75,7 +75,7 @@ impl View {
         database: &Database,
         snapshot: Arc<dyn Snapshot>,
         name: &Namespace,
-    ) -> Result<View> {
+    ) -> Result<NamespaceSnapshot> {
         let number = |key| -> Result<Option<u64>> {
             let value = snapshot.get(Table::Meta, key)?;
             value
@@ -86,35 +86,34 @@ impl View {
         let row = snapshot.get(Table::Catalogue, name.as_str().as_bytes())?;
         let row = row.map(|row| encoding::parse_catalogue(&row)).transpose()?;
         let mut info = None;
-        let (id, history, floor) = match row {
+        let (id, history, compacted_revision) = match row {
             Some(CatalogueRow::Live(row)) => {
                 let counts = snapshot.get(Table::Meta, &encoding::counts_key(row.id))?;
-                let tally = database.parse_tally(counts)?;
+                let meta = database.parse_tally(counts)?;
                 info = Some(NamespaceInfo {
                     name: name.clone(),
                     created: row.created,
-                    counts: tally.counts,
-                    revision: tally.revision,
+                    counts: meta.counts,
+                    revision: meta.revision,
                     settings: row.settings,
                 });
-                (Some(row.id), Some(tally.history), tally.floor)
+                (Some(row.id), Some(meta.history), meta.compacted_revision)
             }
-            Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.floor),
+            Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.compacted_revision),
             // Of the same moment: the database hears of what a commit forgets after it can be read.
             None => (
                 None,
                 None,
-                number(encoding::META_FORGOTTEN)?
-                    .map_or_else(|| database.forgotten(), Revision::new),
+                number(encoding::META_PURGED)?.map_or_else(|| database.purged(), Revision::new),
             ),
         };
-        Ok(View {
+        Ok(NamespaceSnapshot {
             snapshot,
             database: database.clone(),
             revision,
             id,
             history,
-            floor,
+            compacted_revision,
             info,
         })
     }
@@ -125,8 +124,8 @@ impl View {
     }
 
     /// The earliest revision after which all changes are known.
-    pub fn floor(&self) -> Revision {
-        self.floor
+    pub fn compacted_revision(&self) -> Revision {
+        self.compacted_revision
     }
 
     /// Which history tells of it; none where nothing is known of a namespace of this name.
@@ -146,7 +145,7 @@ impl View {
 
     /// The entry of a key, if it was there at that time of day; a value of more bytes than `most` that has a row of its
     /// own is left there.
-    pub fn find(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<Found>> {
+    pub fn find(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<PeekedEntry>> {
         let Some(id) = self.id else {
             return Ok(None);
         };
@@ -162,7 +161,7 @@ impl View {
             Some(_) => stored.entry,
             None => encoding::whole(&*self.snapshot, id, key, stored)?,
         };
-        Ok(Some(Found { entry, left_bytes }))
+        Ok(Some(PeekedEntry { entry, left_bytes }))
     }
 
     /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit
@@ -171,7 +170,7 @@ impl View {
         &self,
         start: &[u8],
         end: Option<&[u8]>,
-        limit: Limit,
+        limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
         let Some(span) = self.span(start, end) else {
@@ -187,7 +186,7 @@ impl View {
         &self,
         start: &[u8],
         end: Option<&[u8]>,
-        limit: Limit,
+        limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
         let Some(span) = self.span(start, end) else {
@@ -202,7 +201,7 @@ impl View {
     fn read_entries(
         &self,
         rows: Vec<(Bytes, Bytes)>,
-        limit: Limit,
+        limit: PageLimit,
         now: Timestamp,
         next: impl FnOnce(&[u8]) -> Bytes,
     ) -> Result<Entries> {
@@ -231,13 +230,13 @@ impl View {
     }
 
     /// The rows of the entries from one key on and before another one.
-    fn span(&self, start: &[u8], end: Option<&[u8]>) -> Option<Span> {
+    fn span(&self, start: &[u8], end: Option<&[u8]>) -> Option<KeyRange> {
         let id = self.id?;
-        Some(Span {
+        Some(KeyRange {
             start: encoding::data_key(id, start),
             end: match end {
                 Some(end) => Some(encoding::data_key(id, end)),
-                None => Span::prefix(encoding::data_key(id, b"")).end,
+                None => KeyRange::prefix(encoding::data_key(id, b"")).end,
             },
         })
     }
@@ -248,14 +247,14 @@ impl View {
     ///
     /// `history_gone` where they are not all known any more, or the revision is not one of this history: it is still to
     /// come, or was given out before the store went back in time.
-    pub fn changes(&self, after: Revision, limit: Limit, values: bool) -> Result<Changes> {
+    pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
         let is_gap = || self.database.before_gap(after).is_some();
-        if after < self.floor || after > self.revision || is_gap() {
+        if after < self.compacted_revision || after > self.revision || is_gap() {
             return Err(self.gone(after));
         }
         let most_attached = limit.bytes.max(1);
         // A limit of nothing would stay one.
-        let mut limit = Limit {
+        let mut limit = PageLimit {
             rows: limit.rows.max(1),
             bytes: limit.bytes.max(1),
         };
@@ -337,10 +336,10 @@ impl View {
     }
 
     fn gone(&self, after: Revision) -> Error {
-        let text = if after < self.floor {
+        let text = if after < self.compacted_revision {
             format!(
                 "the changes since revision {after} are not all kept any more, only those since {}",
-                self.floor
+                self.compacted_revision
             )
         } else if let Some(last) = self.database.before_gap(after) {
             format!(
@@ -354,12 +353,15 @@ impl View {
         };
         Error::new(Code::HistoryGone, text)
             .with("since", after.get())
-            .with("oldest", self.floor.get().min(self.revision.get()))
+            .with(
+                "oldest",
+                self.compacted_revision.get().min(self.revision.get()),
+            )
             .with("newest", self.revision.get())
     }
 }
 
-impl std::fmt::Debug for View {
+impl std::fmt::Debug for NamespaceSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View")
             .field("revision", &self.revision)

@@ -23,23 +23,23 @@ pub struct Entry {
 
 /// An entry whose value was perhaps left where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct PeekedEntry {
     /// The entry; with an empty value where that was left.
     pub entry: Entry,
     /// How many bytes a value has that was left.
     pub left_bytes: Option<usize>,
 }
 
-impl Found {
+impl PeekedEntry {
     /// How many bytes the value has, whether it is there or was left.
     pub fn value_bytes(&self) -> usize {
         self.left_bytes.unwrap_or(self.entry.value.len())
     }
 }
 
-impl From<Entry> for Found {
-    fn from(entry: Entry) -> Found {
-        Found {
+impl From<Entry> for PeekedEntry {
+    fn from(entry: Entry) -> PeekedEntry {
+        PeekedEntry {
             entry,
             left_bytes: None,
         }

@@ -11,15 +11,15 @@ mod values;
 use bytes::Bytes;
 
 use self::deadlines::Deadlines;
-use self::expected::{Known, Owner};
+use self::expected::{ExpectedState, Owner};
 use self::values::Values;
 use super::Report;
 use crate::encoding;
 use crate::encoding::NamespaceId;
-use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Counts, Database, Finding, Key, Progress, Result, Revision, Verified};
 
-const PAGE: Limit = Limit {
+const PAGE: PageLimit = PageLimit {
     rows: 4_096,
     bytes: 1 << 20,
 };
@@ -51,7 +51,7 @@ impl Database {
 
 /// Reads all rows, and says which do not belong to the others; the highest revision that they tell of.
 pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
-    let mut known = Known::read(moment, report);
+    let mut known = ExpectedState::read(moment, report);
     report.expect_rows(known.expected_rows());
     let mut deadlines = Deadlines::default();
     let has_data = check_data(moment, &mut known, &mut deadlines, report);
@@ -68,7 +68,7 @@ pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revi
 /// Reads the data; whether all of it could be read.
 fn check_data(
     moment: &dyn Snapshot,
-    known: &mut Known,
+    known: &mut ExpectedState,
     deadlines: &mut Deadlines,
     report: &mut Report<'_>,
 ) -> bool {
@@ -100,8 +100,8 @@ fn check_data(
                 let how = format!("there is no namespace with the id {id}");
                 report.row(Table::Data, key, how);
             }
-            Owner::Live(tally) => {
-                if entry.revision > tally.revision.min(highest) {
+            Owner::Live(meta) => {
+                if entry.revision > meta.revision.min(highest) {
                     let how = format!(
                         "its revision {} was not given out yet",
                         entry.revision.get()
@@ -131,7 +131,7 @@ fn each_row(
     report: &mut Report<'_>,
     mut visit: impl FnMut(&[u8], Bytes, &mut Report<'_>),
 ) -> bool {
-    let mut span = Span {
+    let mut span = KeyRange {
         start: Bytes::new(),
         end: None,
     };

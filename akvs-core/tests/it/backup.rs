@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use akvs_core::engine::{Durability, Engine, Limit};
+use akvs_core::engine::{Durability, Engine, PageLimit};
 use akvs_core::{
     BackupError, Database, DiskEngine, DiskOptions, FORMAT, MemoryEngine, Namespace, Op, Options,
     Progress, Revision, restore, verify_backup,
@@ -15,8 +15,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::common::{Home, NOW, at, disk_engine, key, store_of};
-use crate::filled::{Chance, all_rows, backup, kept_rows, write};
+use crate::common::{NOW, TestDb, at, disk_engine, key, store_of};
+use crate::filled::{Prng, all_rows, backup, kept_rows, write};
 
 fn options(folder: &std::path::Path) -> DiskOptions {
     DiskOptions {
@@ -41,9 +41,9 @@ proptest! {
 
     #[test]
     fn what_is_restored_is_every_row(seed in 1_u64.., groups in 0_u64..120) {
-        for home in Home::each() {
+        for home in TestDb::each() {
             let engine = home.engine();
-            write(&open(&engine), &mut Chance(seed), groups, Durability::Buffered);
+            write(&open(&engine), &mut Prng(seed), groups, Durability::Buffered);
             let file = backup(&open(&engine));
             let (_folder, copy) = restored(&file);
             let rows = all_rows(&*engine);
@@ -63,7 +63,7 @@ proptest! {
 fn a_restored_store_goes_on_behind_the_backup() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
-    write(&database, &mut Chance(5), 200, Durability::Buffered);
+    write(&database, &mut Prng(5), 200, Durability::Buffered);
     let (before, namespaces) = (database.revision(), database.census(0).unwrap().namespaces);
     let (folder, engine) = restored(&backup(&database));
     let written = {
@@ -73,7 +73,7 @@ fn a_restored_store_goes_on_behind_the_backup() {
         let store = store_of(&database, "new");
         let outcome = store.set(&key("k"), "v", at(2_000)).unwrap();
         assert!(outcome.revision > Some(before));
-        write(&database, &mut Chance(6), 50, Durability::Synced);
+        write(&database, &mut Prng(6), 50, Durability::Synced);
         database.close().unwrap();
         all_rows(&*engine)
     };
@@ -87,19 +87,19 @@ fn a_restored_store_goes_on_behind_the_backup() {
 fn who_watches_goes_on_where_they_were() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
-    write(&database, &mut Chance(9), 150, Durability::Buffered);
+    write(&database, &mut Prng(9), 150, Durability::Buffered);
     let (_folder, copy) = restored(&backup(&database));
     let copy = open(&copy);
     let mut told = 0;
     for name in ["one", "two", "three"] {
         let changes = |database: &Database| {
             let view = database.view(&Namespace::new(name).unwrap()).unwrap();
-            let since = Revision::new(view.floor().get().max(20));
-            let changes = view.changes(since, Limit::rows(10_000), true).unwrap();
+            let since = Revision::new(view.compacted_revision().get().max(20));
+            let changes = view.changes(since, PageLimit::rows(10_000), true).unwrap();
             (
                 view.history(),
                 format!("{:?}", changes.events),
-                view.floor(),
+                view.compacted_revision(),
             )
         };
         assert!(changes(&copy) == changes(&database), "{name}");
@@ -187,7 +187,7 @@ fn what_is_no_backup_is_named() {
 
 #[test]
 fn a_backup_is_of_one_moment_and_stops_no_writer() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let engine = home.engine();
         let database = open(&engine);
         let store = store_of(&database, "ns");

@@ -6,7 +6,7 @@ use std::thread;
 use akvs_core::engine::Durability;
 use akvs_core::{Op, Options};
 
-use crate::common::{Home, at, key, store_of};
+use crate::common::{TestDb, at, key, store_of};
 
 const KEYS: usize = 4;
 const READERS: usize = 3;
@@ -21,7 +21,7 @@ fn removes(round: u64) -> bool {
     round % 8 == 7
 }
 
-fn never_stale(home: &Home, cache_bytes: u64, commits: u64) {
+fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
     let options = Options {
         cache_bytes,
         ..Options::default()
@@ -76,20 +76,20 @@ fn never_stale(home: &Home, cache_bytes: u64, commits: u64) {
 
 #[test]
 fn with_the_default_cache() {
-    never_stale(&Home::memory(), Options::default().cache_bytes, COMMITS);
+    never_stale(&TestDb::memory(), Options::default().cache_bytes, COMMITS);
 }
 
 #[test]
 fn with_a_cache_that_evicts_all_the_time() {
-    never_stale(&Home::memory(), 2 << 10, COMMITS);
+    never_stale(&TestDb::memory(), 2 << 10, COMMITS);
 }
 
 #[test]
 fn without_a_cache() {
-    never_stale(&Home::memory(), 0, COMMITS);
+    never_stale(&TestDb::memory(), 0, COMMITS);
 }
 
 #[test]
 fn over_the_disk() {
-    never_stale(&Home::disk(), 2 << 10, COMMITS / 4);
+    never_stale(&TestDb::disk(), 2 << 10, COMMITS / 4);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use akvs_core::engine::{Durability, Engine};
-use akvs_core::{Census, Counts, Database, Key, MemoryEngine, Namespace, Op, Options, Store};
+use akvs_core::{Counts, Database, Key, MemoryEngine, Namespace, Op, Options, StorageStats, Store};
 
 fn database(engine: &Arc<MemoryEngine>) -> Database {
     let engine: Arc<dyn Engine> = Arc::clone(engine) as Arc<dyn Engine>;
@@ -16,9 +16,9 @@ fn store(database: &Database, number: usize) -> Store {
 }
 
 /// The same from a list of all.
-fn counted(database: &Database, most: usize) -> Census {
+fn counted(database: &Database, most: usize) -> StorageStats {
     let listed = database.namespaces(None, usize::MAX).expect("a list");
-    let mut census = Census::default();
+    let mut census = StorageStats::default();
     for info in &listed {
         census.namespaces += 1;
         census.counts.keys += info.counts.keys;
@@ -37,7 +37,7 @@ fn counted(database: &Database, most: usize) -> Census {
 #[test]
 fn an_empty_database_has_nothing_to_count() {
     let database = database(&Arc::default());
-    assert_eq!(database.census(10).unwrap(), Census::default());
+    assert_eq!(database.census(10).unwrap(), StorageStats::default());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, Sweep, Table};
+use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, Table};
 use akvs_core::{
     Action, BackupError, Database, DiskOptions, MemoryEngine, Op, Options, Representation,
     Settings, Ttl, restore, verify_backup,
@@ -91,7 +91,7 @@ fn what_a_store_made_is_good_also_while_it_is_swept() {
     let check = |file: &[u8]| verify_backup(file, &mut |_| ()).expect("a good backup");
     check(&file_of(&engine));
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 1).expect("a step") {
         check(&file_of(&engine));
     }

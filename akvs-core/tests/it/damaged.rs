@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use akvs_core::engine::{Durability, Sweep};
+use akvs_core::engine::{Durability, GarbageCollector};
 use akvs_core::{Code, Counts, Database, DiskEngine, DiskOptions, Error, Op, Options, Revision};
 use bytes::Bytes;
 
@@ -24,9 +24,9 @@ const USUAL_CASES: u64 = 120;
 const HUNG: Duration = Duration::from_secs(120);
 
 /// Small numbers that look like chance and are the same each time.
-struct Chance(u64);
+struct Prng(u64);
 
-impl Chance {
+impl Prng {
     fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -66,7 +66,7 @@ fn open(folder: &Path) -> Result<Database, String> {
 }
 
 /// Writes a store in two sittings. The first ends as it should; the second does, or as if it had been killed.
-fn write(chance: &mut Chance, closed: bool) -> Written {
+fn write(chance: &mut Prng, closed: bool) -> Written {
     let folder = tempfile::tempdir().expect("a folder");
     let mut written = Written {
         folder,
@@ -94,7 +94,7 @@ fn write(chance: &mut Chance, closed: bool) -> Written {
     written
 }
 
-fn write_group(database: &Database, chance: &mut Chance, text: &str) -> (Revision, Vec<Change>) {
+fn write_group(database: &Database, chance: &mut Prng, text: &str) -> (Revision, Vec<Change>) {
     let stores = NAMES.map(|name| store_of(database, name));
     let mut group = database.group();
     let mut changes = Vec::new();
@@ -130,7 +130,11 @@ fn drop_another(database: &Database) {
     let mut group = database.group();
     group.drop_namespace(&store).expect("a drop");
     group.commit(Durability::Synced).expect("a commit");
-    assert!(Sweep::default().step(database, 7).expect("a step"));
+    assert!(
+        GarbageCollector::default()
+            .step(database, 7)
+            .expect("a step")
+    );
 }
 
 impl Written {
@@ -155,7 +159,7 @@ impl Written {
 
     /// What came of opening a copy and reading all of it. Where only the end of a file was cut off, nothing may be left
     /// that tells of what was behind the watermark; else all must be there but the last few commits, which one hole may take.
-    fn judge(&self, folder: &Path, cut: bool) -> Result<&'static str, String> {
+    fn evaluate(&self, folder: &Path, cut: bool) -> Result<&'static str, String> {
         let database = match open(folder) {
             Ok(database) => database,
             Err(text) if text.is_empty() || text.contains('\n') => {
@@ -164,12 +168,12 @@ impl Written {
             Err(_) => return Ok("refused"),
         };
         let revision = database.revision();
-        let floor = match cut {
+        let compacted_revision = match cut {
             true => self.watermark,
             false => self.watermark.max(self.groups[self.groups.len() - 6].0),
         };
-        if revision < floor {
-            return Err(format!("opened at {revision}, before {floor}"));
+        if revision < compacted_revision {
+            return Err(format!("opened at {revision}, before {compacted_revision}"));
         }
         let state = self.state(revision);
         let mut outcome = "whole";
@@ -258,7 +262,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Damages one file, and says how.
-fn damage(folder: &Path, files: &[PathBuf], chance: &mut Chance) -> String {
+fn damage(folder: &Path, files: &[PathBuf], chance: &mut Prng) -> String {
     let mut journals = files
         .iter()
         .filter(|path| path.extension().is_some_and(|kind| kind == "jnl"));
@@ -317,7 +321,7 @@ fn number(name: &str, usual: u64) -> u64 {
 fn no_damage_goes_unnoticed(closed: bool) {
     let seed = number("AKVS_DAMAGE_SEED", 0x9e37_79b9_7f4a_7c15);
     let cases = number("AKVS_DAMAGE_CASES", USUAL_CASES) / 2;
-    let mut chance = Chance(seed + u64::from(closed));
+    let mut chance = Prng(seed + u64::from(closed));
     let written = Arc::new(write(&mut chance, closed));
     let names: Vec<PathBuf> = files(written.folder.path())
         .into_iter()
@@ -337,7 +341,7 @@ fn no_damage_goes_unnoticed(closed: bool) {
             let how = damage(copied.path(), &names, &mut chance);
             let cut = how.contains(" ends at ") || how.ends_with(" is gone");
             say.send(Err(how)).expect("a listener");
-            say.send(Ok(work.judge(copied.path(), cut)))
+            say.send(Ok(work.evaluate(copied.path(), cut)))
                 .expect("a listener");
         }
     });

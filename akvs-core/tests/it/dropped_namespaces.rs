@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, Span, Sweep, Table};
+use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, KeyRange, Table};
 use akvs_core::{
     Action, Code, Database, MemoryEngine, Op, Options, Representation, Result, Revision, Store, Ttl,
 };
 
-use crate::common::{Home, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_of};
 
 const KEYS: u64 = 50;
 
@@ -38,7 +38,7 @@ fn assert_holds(store: &Store, value: Option<&str>) {
 
 /// How many rows a namespace has in all tables but the history, which outlives it; its identity is the number of
 /// namespaces made so far.
-fn rows_of(home: &Home, id: u64) -> usize {
+fn rows_of(home: &TestDb, id: u64) -> usize {
     let engine = home.engine();
     let id = id.to_be_bytes();
     let belongs = |table: Table, key: &[u8]| match table {
@@ -57,7 +57,7 @@ fn rows_of(home: &Home, id: u64) -> usize {
 
 #[test]
 fn readers_see_nothing_at_once() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "gone");
         fill(&store, "old");
@@ -87,7 +87,7 @@ fn one_that_was_never_made_is_not_there_to_drop() {
 
 #[test]
 fn made_anew_it_is_empty_and_counts_on() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let (store, other) = (store_of(&database, "again"), store_of(&database, "other"));
         fill(&store, "old");
@@ -107,7 +107,7 @@ fn made_anew_it_is_empty_and_counts_on() {
 
 #[test]
 fn it_can_be_dropped_with_changes_of_the_same_group() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "gone");
         fill(&store, "old");
@@ -127,7 +127,7 @@ fn it_can_be_dropped_with_changes_of_the_same_group() {
             Revision::new(KEYS + 2),
             "a revision that was told is used up, and the drop takes one"
         );
-        let mut sweep = Sweep::default();
+        let mut sweep = GarbageCollector::default();
         while sweep.step(&database, 1_000).expect("a step") {}
         drop((store, database));
         assert_eq!(rows_of(&home, 1), 0);
@@ -146,7 +146,7 @@ fn a_drop_that_is_not_committed_is_none() {
 
 #[test]
 fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let (store, other) = (store_of(&database, "swept"), store_of(&database, "other"));
         fill(&store, "old");
@@ -161,7 +161,7 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
         assert_eq!(before, 1 + KEYS as usize, "the mark of the drop, values");
         loop {
             let database = home.open(Options::default());
-            let mut sweep = Sweep::default();
+            let mut sweep = GarbageCollector::default();
             let more = (0..3).any(|_| !sweep.step(&database, 3).expect("a step"));
             assert_holds(&store_of(&database, "swept"), Some("new"));
             assert_holds(&store_of(&database, "other"), Some("untouched"));
@@ -186,14 +186,14 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
 
 #[test]
 fn all_that_were_dropped_are_swept() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(Options::default());
     for name in ["a", "b", "c"] {
         let store = store_of(&database, name);
         fill(&store, "old");
         drop_namespace(&database, &store);
     }
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 7).expect("a step") {}
     let left: Vec<usize> = (1..=3).map(|id| rows_of(&home, id)).collect();
     assert_eq!(left, [0, 0, 0]);
@@ -201,15 +201,15 @@ fn all_that_were_dropped_are_swept() {
 }
 
 /// What the files of the tables take. The journal is beside them, and made in advance.
-fn table_bytes(home: &Home) -> usize {
-    let Home::Disk(folder) = home else { return 0 };
+fn table_bytes(home: &TestDb) -> usize {
+    let TestDb::Disk(folder) = home else { return 0 };
     let files = crate::common::listing(&folder.path().join("store/keyspaces"));
     files.values().flatten().map(Vec::len).sum()
 }
 
 #[test]
 fn the_space_comes_back() {
-    let home = Home::disk();
+    let home = TestDb::disk();
     // Its history stays.
     let database = home.open(Options {
         history_changes: 1_000,
@@ -239,7 +239,7 @@ fn the_space_comes_back() {
     }
     let full = table_bytes(&home);
     drop_namespace(&database, &store);
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 500).expect("a step") {}
     crate::common::reclaim(&database);
     // The files that are of no more use are deleted in the background.
@@ -254,7 +254,7 @@ fn the_space_comes_back() {
 #[test]
 fn many_small_namespaces_share_the_steps_that_sweep_them() {
     const NAMESPACES: usize = 300;
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let stores: Vec<Store> = (0..NAMESPACES)
             .map(|number| store_of(&database, &format!("n{number}")))
@@ -269,7 +269,7 @@ fn many_small_namespaces_share_the_steps_that_sweep_them() {
         for store in &stores {
             drop_namespace(&database, store);
         }
-        let mut sweep = Sweep::default();
+        let mut sweep = GarbageCollector::default();
         let mut steps = 0;
         while sweep.step(&database, 1_000).expect("a step") {
             steps += 1;
@@ -290,7 +290,7 @@ fn many_small_namespaces_share_the_steps_that_sweep_them() {
 
 #[test]
 fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let (before, large) = (store_of(&database, "a"), store_of(&database, "large"));
         fill(&before, "before");
@@ -315,7 +315,7 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
         crate::common::reclaim(&database);
         let snapshot = database.view(large.name()).unwrap();
         drop_namespace(&database, &large);
-        let mut sweep = Sweep::default();
+        let mut sweep = GarbageCollector::default();
         while sweep.step(&database, 1_000).expect("a step") {}
         assert_holds(&before, Some("before"));
         assert_holds(&after, Some("after"));
@@ -336,7 +336,7 @@ struct Discarding {
 }
 
 impl Engine for Discarding {
-    fn discard(&self, table: Table, span: &Span) -> Result<bool> {
+    fn discard(&self, table: Table, span: &KeyRange) -> Result<bool> {
         let mut batch = Batch::default();
         for (key, _) in rows(&self.inner, table) {
             let is_in = key >= span.start && span.end.as_ref().is_none_or(|end| key < *end);
@@ -355,7 +355,7 @@ impl Engine for Discarding {
 #[test]
 fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() {
     const ROWS: u64 = 600;
-    let homes = Home::each();
+    let homes = TestDb::each();
     let discarding: Arc<dyn Engine> = Arc::new(Discarding {
         inner: MemoryEngine::new(),
     });
@@ -389,7 +389,7 @@ fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() 
         loop {
             // Each round is a process of its own, which ends once it has removed some rows.
             let database = open();
-            let mut sweep = Sweep::default();
+            let mut sweep = GarbageCollector::default();
             let is_over = loop {
                 if !sweep.step(&database, 50).expect("a step") {
                     break true;

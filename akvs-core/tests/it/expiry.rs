@@ -4,16 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, Engine, Sweep, Table};
+use akvs_core::engine::{Durability, Engine, GarbageCollector, Table};
 use akvs_core::{
-    Action, Condition, Database, Expiry, Op, Options, Representation, Store, Timestamp, Ttl,
+    Action, Condition, Database, ExpiryTask, Op, Options, Representation, Store, Timestamp, Ttl,
 };
 use proptest::prelude::*;
 
-use crate::common::{Home, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_of};
 
 fn open() -> (Arc<dyn Engine>, Database) {
-    let home = Home::memory();
+    let home = TestDb::memory();
     (home.engine(), home.open(Options::default()))
 }
 
@@ -29,7 +29,7 @@ fn put(store: &Store, name: &str, ttl: Ttl, now: u64) {
     store.apply(&key(name), set(ttl), at(now)).expect("a set");
 }
 
-fn expire(expiry: &mut Expiry, database: &Database, now: u64, rows: usize) {
+fn expire(expiry: &mut ExpiryTask, database: &Database, now: u64, rows: usize) {
     expiry
         .step(database, at(now), rows, Durability::Synced, false)
         .expect("a step");
@@ -46,7 +46,7 @@ fn what_is_due_is_taken_out_in_steps_and_nothing_else() {
     put(&store, "forever", Ttl::Forever, 0);
     assert_eq!(database.next_deadline(), Some(at(100)));
 
-    let mut expiry = Expiry::default();
+    let mut expiry = ExpiryTask::default();
     expire(&mut expiry, &database, 99, 4);
     assert_eq!(store.counts().keys, 12);
     for left in [8, 4, 2, 2] {
@@ -69,7 +69,7 @@ fn what_is_due_is_taken_out_in_steps_and_nothing_else() {
 fn a_key_whose_deadline_had_passed_when_it_was_committed_is_taken_out() {
     let (engine, database) = open();
     let store = store_of(&database, "ns");
-    let mut expiry = Expiry::default();
+    let mut expiry = ExpiryTask::default();
     for number in 0..5 {
         put(&store, &format!("due{number}"), Ttl::Millis(100), 0);
     }
@@ -114,7 +114,7 @@ fn an_entry_that_was_replaced_stays() {
         .apply(&key("touched"), touch, at(50))
         .expect("a touch");
 
-    expire(&mut Expiry::default(), &database, 500, 100);
+    expire(&mut ExpiryTask::default(), &database, 500, 100);
     let there = |name: &'static str| {
         store
             .find(name.as_bytes(), at(500))
@@ -141,7 +141,7 @@ fn an_idle_namespace_expires_too_and_counts_right_when_it_is_used_again() {
     assert!(database.next_deadline().is_some(), "it has to look");
     // Opened before, but not used: what it read when it was opened is too much by then.
     let store = store_of(&database, "ns");
-    expire(&mut Expiry::default(), &database, 100, 100);
+    expire(&mut ExpiryTask::default(), &database, 100, 100);
     put(&store, "new", Ttl::Forever, 200);
     assert_eq!((store.counts().keys, store.counts().history), (2, 4));
     drop(store);
@@ -158,9 +158,9 @@ fn a_dropped_namespace_leaves_no_deadline_behind() {
     let mut group = database.group();
     assert!(group.drop_namespace(&store).expect("a drop"));
     group.commit(Durability::Synced).expect("a commit");
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     assert!(sweep.step(&database, 3).expect("a step"));
-    let mut expiry = Expiry::default();
+    let mut expiry = ExpiryTask::default();
     expire(&mut expiry, &database, 100, 100);
     while sweep.step(&database, 3).expect("a step") {}
     expire(&mut expiry, &database, 100, 100);
@@ -176,7 +176,7 @@ fn a_dropped_namespace_leaves_no_deadline_behind() {
 fn a_clock_that_steps_back_loses_nothing_and_misses_nothing() {
     let (_, database) = open();
     let store = store_of(&database, "ns");
-    let mut expiry = Expiry::default();
+    let mut expiry = ExpiryTask::default();
     put(&store, "first", Ttl::Millis(1_000), 0);
     expire(&mut expiry, &database, 1_000, 100);
     put(&store, "second", Ttl::Millis(100), 500);
@@ -257,7 +257,7 @@ proptest! {
     ) {
         let (engine, database) = open();
         let store = store_of(&database, "ns");
-        let (mut model, mut expiry, mut now) = (Model::new(), Expiry::default(), 0);
+        let (mut model, mut expiry, mut now) = (Model::new(), ExpiryTask::default(), 0);
         for (name, step, pause) in steps {
             now += pause;
             let name_key = key(name.to_string());

@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use akvs_core::engine::{Durability, Engine, Sweep, Table};
+use akvs_core::engine::{Durability, Engine, GarbageCollector, Table};
 use akvs_core::{Action, Code, Database, FieldValue, Op, Representation, Settings, Ttl};
 use bytes::Bytes;
 
 use crate::common::{at, key, rows, store_of};
 
 /// Small numbers that look like chance and are the same each time.
-pub(crate) struct Chance(pub(crate) u64);
+pub(crate) struct Prng(pub(crate) u64);
 
-impl Chance {
+impl Prng {
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -28,8 +28,8 @@ impl Chance {
 
 /// Writes so many groups: keys of several namespaces with values of all sizes, types and deadlines, some deleted again,
 /// settings, namespaces that are dropped, made anew and swept in part.
-pub(crate) fn write(database: &Database, chance: &mut Chance, groups: u64, durability: Durability) {
-    let mut sweep = Sweep::default();
+pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durability: Durability) {
+    let mut sweep = GarbageCollector::default();
     for _ in 0..groups {
         let store = store_of(database, ["one", "two", "three"][chance.below(3) as usize]);
         let mut group = database.group();
@@ -63,7 +63,7 @@ pub(crate) fn write(database: &Database, chance: &mut Chance, groups: u64, durab
     }
 }
 
-fn op(chance: &mut Chance) -> Op {
+fn op(chance: &mut Prng) -> Op {
     let length = match chance.below(40) {
         0 => 9_000,
         1..=4 => 1_500,

@@ -5,13 +5,13 @@ mod sweeping;
 
 use std::sync::{Arc, Mutex};
 
-use akvs_core::engine::{Durability, Engine, Limit, Sweep, Table};
+use akvs_core::engine::{Durability, Engine, GarbageCollector, PageLimit, Table};
 use akvs_core::{
-    Code, Committed, Database, Event, HistoryId, MemoryEngine, Namespace, Op, Options, Revision,
-    Store, View,
+    Code, CommitSummary, Database, Event, HistoryId, MemoryEngine, Namespace, NamespaceSnapshot,
+    Op, Options, Revision, Store,
 };
 
-use crate::common::{Home, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_of};
 use crate::wrapped::Wrapped;
 
 /// What `group::lifetime` promises.
@@ -21,7 +21,7 @@ fn name(text: &str) -> Namespace {
     Namespace::new(text).expect("a name")
 }
 
-fn view_of(database: &Database, text: &str) -> View {
+fn view_of(database: &Database, text: &str) -> NamespaceSnapshot {
     database.view(&name(text)).expect("a view")
 }
 
@@ -41,7 +41,7 @@ fn fill(database: &Database, text: &str, keys: usize) {
     group.commit(Durability::Buffered).expect("a commit");
 }
 
-fn drop_namespace(database: &Database, text: &str) -> Committed {
+fn drop_namespace(database: &Database, text: &str) -> CommitSummary {
     let store = store_of(database, text);
     let mut group = database.group();
     assert!(group.drop_namespace(&store).expect("a drop"), "{text}");
@@ -58,13 +58,13 @@ fn drop_others(database: &Database, prefix: &str, count: usize) {
 }
 
 fn sweep_all(database: &Database, rows: usize) {
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(database, rows).expect("a step") {}
 }
 
 /// The revisions of all that is told after one, or that they are gone.
-fn told(view: &View, after: u64) -> Result<Vec<u64>, Code> {
-    let page = view.changes(Revision::new(after), Limit::rows(10_000), true);
+fn told(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
+    let page = view.changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
     assert_eq!(page.until, view.revision());
     let revision = |event: &Event| event.revision.get();
@@ -72,7 +72,7 @@ fn told(view: &View, after: u64) -> Result<Vec<u64>, Code> {
 }
 
 /// How many rows there are of a table that begin so.
-fn count(home: &Home, table: Table, prefix: &[u8]) -> usize {
+fn count(home: &TestDb, table: Table, prefix: &[u8]) -> usize {
     let all = rows(&*home.engine(), table);
     all.iter()
         .filter(|(key, _)| key.starts_with(prefix))
@@ -90,7 +90,7 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
     for text in gone.iter().map(String::as_str).chain(["never"]) {
         assert_eq!(history_of(database, text), None, "{text}");
         let view = view_of(database, text);
-        assert_eq!(view.floor().get(), newest_forgotten, "{text}");
+        assert_eq!(view.compacted_revision().get(), newest_forgotten, "{text}");
         assert_eq!(told(&view, newest_forgotten - 1), Err(Code::HistoryGone));
         assert_eq!(told(&view, newest_forgotten), Ok(vec![]));
     }
@@ -99,7 +99,7 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
         assert_eq!(history_of(database, text), Some(histories[index]));
         let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
         let view = view_of(database, text);
-        assert_eq!(view.floor().get(), 0, "{text}");
+        assert_eq!(view.compacted_revision().get(), 0, "{text}");
         let changes = vec![first, first + 1, first + 2, dropped];
         assert_eq!(told(&view, 0), Ok(changes));
     }
@@ -107,15 +107,15 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
 
 #[test]
 fn only_the_newest_drops_are_remembered() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let names: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
         names.iter().for_each(|text| fill(&database, text, 3));
         let history = |text: &String| history_of(&database, text).unwrap();
         let histories: Vec<_> = names.iter().map(history).collect();
         let drops = names.iter().map(|text| drop_namespace(&database, text));
-        let forgotten: Vec<_> = drops.flat_map(|drop| drop.forgotten).collect();
-        assert_eq!(forgotten, histories[..300 - KEPT_DROPS]);
+        let purged: Vec<_> = drops.flat_map(|drop| drop.purged).collect();
+        assert_eq!(purged, histories[..300 - KEPT_DROPS]);
         assert_newest_known(&database, &names, &histories);
         database.close().unwrap();
         drop(database);
@@ -127,7 +127,7 @@ fn only_the_newest_drops_are_remembered() {
         fill(&database, "n000", 1);
         assert!(history_of(&database, "n000").unwrap() > histories[299]);
         let view = view_of(&database, "n000");
-        assert_eq!(view.floor().get(), 944);
+        assert_eq!(view.compacted_revision().get(), 944);
         assert_eq!(told(&view, 944), Ok(vec![1_201]));
         assert_eq!(told(&view, 943), Err(Code::HistoryGone));
         drop((database, view));
@@ -148,7 +148,7 @@ fn only_the_newest_drops_are_remembered() {
 
 #[test]
 fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(Options::default());
     let texts: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
     texts.iter().for_each(|text| fill(&database, text, 1));
@@ -161,7 +161,7 @@ fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
         group
             .commit(Durability::Buffered)
             .unwrap()
-            .forgotten
+            .purged
             .is_empty()
     );
     // Two in one group, each of which forgets two, because there are too many.
@@ -173,12 +173,12 @@ fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
         for store in &stores {
             assert!(group.drop_namespace(store).unwrap());
         }
-        let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
-        assert_eq!(forgotten, (first..first + 4).collect::<Vec<_>>());
+        let purged = group.commit(Durability::Buffered).unwrap().purged;
+        assert_eq!(purged, (first..first + 4).collect::<Vec<_>>());
     }
     for is_there in [false, true] {
         let view = view_of(&database, "n007");
-        assert_eq!(view.floor().get(), 308, "{is_there}");
+        assert_eq!(view.compacted_revision().get(), 308, "{is_there}");
         assert_eq!(told(&view, 307), Err(Code::HistoryGone));
         // Born anew, it knows that something may have been before.
         fill(&database, "n007", 1);
@@ -190,7 +190,7 @@ fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
 
 #[test]
 fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         fill(&database, "oldest", 2);
         drop_namespace(&database, "oldest");
@@ -203,12 +203,15 @@ fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
             .apply(&oldest, &key("k"), Op::set("v"), at(2))
             .unwrap();
         assert!(group.drop_namespace(&next).unwrap());
-        let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
-        assert!(!forgotten.contains(&1), "{forgotten:?}");
+        let purged = group.commit(Durability::Buffered).unwrap().purged;
+        assert!(!purged.contains(&1), "{purged:?}");
         sweep_all(&database, 3);
         for _ in 0..2 {
             let view = view_of(&database, "oldest");
-            assert_eq!((view.exists(), view.floor()), (true, Revision::ZERO));
+            assert_eq!(
+                (view.exists(), view.compacted_revision()),
+                (true, Revision::ZERO)
+            );
             assert_eq!(told(&view, 0).unwrap()[..4], [1, 2, 3, before + 1]);
             drop(view);
             drop_others(&database, "m", 2);
@@ -219,7 +222,7 @@ fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
 
 #[test]
 fn one_forgotten_by_its_group_and_made_anew_in_it_loses_no_change() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(Options::default());
     fill(&database, "oldest", 2);
     drop_namespace(&database, "oldest");
@@ -248,8 +251,8 @@ fn none_is_forgotten_too_early() {
     let mut group = database.group();
     group.apply(&anew, &key("k"), Op::set("v"), at(2)).unwrap();
     assert!(group.drop_namespace(&next).unwrap());
-    let forgotten = group.commit(Durability::Buffered).unwrap().forgotten;
-    assert!(forgotten.is_empty(), "256 dropped ones are known");
+    let purged = group.commit(Durability::Buffered).unwrap().purged;
+    assert!(purged.is_empty(), "256 dropped ones are known");
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
 
 #[test]
 fn to_drop_and_make_anew_again_and_again_leaves_little() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options {
             history_changes: 1_000,
             ..Options::default()
@@ -287,22 +290,28 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
         }
         assert!(!view_of(&database, "again").exists());
         let view = view_of(&database, "again");
-        let floor = view.floor().get();
+        let compacted_revision = view.compacted_revision().get();
         // As many as are to be remembered, and the slack of one group.
-        assert!((860..=1_000).contains(&floor), "{floor}");
-        assert_eq!(told(&view, floor), Ok((floor + 1..=2_000).collect()));
+        assert!(
+            (860..=1_000).contains(&compacted_revision),
+            "{compacted_revision}"
+        );
+        assert_eq!(
+            told(&view, compacted_revision),
+            Ok((compacted_revision + 1..=2_000).collect())
+        );
         assert_eq!(database.history_of(&name("again")).unwrap(), Some(1));
         sweep_all(&database, 100);
         drop((database, view));
         let left = Table::ALL.map(|table| count(&home, table, b""));
         // The catalogue has the drop; meta has four numbers and the drop.
-        assert_eq!(left, [1, 0, (2_000 - floor) as usize, 0, 5]);
+        assert_eq!(left, [1, 0, (2_000 - compacted_revision) as usize, 0, 5]);
     }
 }
 
 #[test]
 fn a_drop_ends_no_history() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         fill(&database, "long", 1_500);
         fill(&database, "other", 10);
@@ -310,7 +319,7 @@ fn a_drop_ends_no_history() {
         let view = view_of(&database, "long");
         let changes: Vec<u64> = (1..=1_500).chain([1_511]).collect();
         for _ in 0..2 {
-            assert_eq!(view.floor().get(), 0);
+            assert_eq!(view.compacted_revision().get(), 0);
             assert_eq!(told(&view, 0), Ok(changes.clone()));
             sweep_all(&database, 64);
             let view = view_of(&database, "long");
@@ -319,7 +328,10 @@ fn a_drop_ends_no_history() {
         fill(&database, "long", 2);
         let view_anew = view_of(&database, "long");
         let all: Vec<u64> = changes.iter().copied().chain([1_512, 1_513]).collect();
-        assert_eq!((view_anew.floor().get(), told(&view_anew, 0)), (0, Ok(all)));
+        assert_eq!(
+            (view_anew.compacted_revision().get(), told(&view_anew, 0)),
+            (0, Ok(all))
+        );
         assert_eq!(
             told(&view_of(&database, "other"), 0),
             Ok((1_501..=1_510).collect())
@@ -333,7 +345,7 @@ fn a_drop_ends_no_history() {
 /// Dropped histories together hold four of full length, or 100,000 changes.
 #[test]
 fn long_histories_of_dropped_names_are_forgotten_sooner() {
-    let database = Home::memory().open(Options {
+    let database = TestDb::memory().open(Options {
         history_changes: 30_000,
         ..Options::default()
     });
@@ -350,14 +362,14 @@ fn long_histories_of_dropped_names_are_forgotten_sooner() {
     sweep_all(&database, 1_000);
     let view = view_of(&database, "n2");
     let (first, dropped) = (2 * 28_001 + 1, 3 * 28_001);
-    let found = view.changes(Revision::new(first - 1), Limit::rows(10_000), false);
+    let found = view.changes(Revision::new(first - 1), PageLimit::rows(10_000), false);
     assert_eq!(found.unwrap().events[0].revision.get(), first);
     assert_eq!(told(&view, dropped - 1), Ok(vec![dropped]));
 }
 
 #[test]
 fn what_a_drop_takes_off_is_not_trimmed_a_second_time() {
-    let database = Home::memory().open(Options {
+    let database = TestDb::memory().open(Options {
         history_changes: 50,
         ..Options::default()
     });

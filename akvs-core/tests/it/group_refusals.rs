@@ -7,11 +7,11 @@ use akvs_core::engine::{Durability, Engine, Table};
 use akvs_core::{Code, Database, Error, MemoryEngine, Op, Options, Result, Revision};
 use bytes::Bytes;
 
-use crate::common::{Home, at, key, store_of};
+use crate::common::{TestDb, at, key, store_of};
 
 #[test]
 fn a_namespace_that_was_opened_twice_is_refused() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(Options::default());
     let (first, second) = (store_of(&database, "twice"), store_of(&database, "twice"));
     let mut group = database.group();
@@ -36,7 +36,7 @@ fn a_namespace_that_was_opened_twice_is_refused() {
 
 #[test]
 fn a_group_that_is_dropped_uses_nothing_up() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "kept");
         let mut group = database.group();
@@ -56,7 +56,7 @@ fn a_group_that_is_dropped_uses_nothing_up() {
 
 #[test]
 fn the_revision_can_be_read_while_a_group_is_open() {
-    let database = Home::memory().open(Options::default());
+    let database = TestDb::memory().open(Options::default());
     let store = store_of(&database, "open");
     store.set(&key("k"), "1", at(1)).expect("a set");
     let mut group = database.group();
@@ -70,7 +70,7 @@ fn the_revision_can_be_read_while_a_group_is_open() {
 
 #[test]
 fn a_watermark_is_not_raised_above_what_there_is() {
-    let home = Home::disk();
+    let home = TestDb::disk();
     let database = home.open(Options::default());
     store_of(&database, "low")
         .set(&key("k"), "1", at(1))

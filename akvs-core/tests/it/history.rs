@@ -7,15 +7,15 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, Limit, Sweep};
+use akvs_core::engine::{Durability, GarbageCollector, PageLimit};
 use akvs_core::{
-    Code, Committed, Database, Event, EventKind, Expiry, Group, HistoryId, Namespace, Options,
-    Revision, Store, Timestamp, Ttl, View,
+    Code, CommitGroup, CommitSummary, Database, Event, EventKind, ExpiryTask, HistoryId, Namespace,
+    NamespaceSnapshot, Options, Revision, Store, Timestamp, Ttl,
 };
 use bytes::Bytes;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::{Home, at, key};
+use crate::common::{TestDb, at, key};
 use crate::wrapped::Wrapped;
 use model::{Past, TOUCHED};
 use steps::{Change, KEYS, NAMES, Step, What, op, step};
@@ -23,13 +23,13 @@ use steps::{Change, KEYS, NAMES, Step, What, op, step};
 struct Opened {
     database: Database,
     stores: BTreeMap<&'static str, Store>,
-    sweep: Sweep,
-    expiry: Expiry,
+    sweep: GarbageCollector,
+    expiry: ExpiryTask,
 }
 
 /// A database beside its model.
 struct Pair {
-    home: Home,
+    home: TestDb,
     keep: u64,
     opened: Option<Opened>,
     pasts: [Past; NAMES.len()],
@@ -67,8 +67,8 @@ impl Pair {
         self.opened = Some(Opened {
             database,
             stores: BTreeMap::new(),
-            sweep: Sweep::default(),
-            expiry: Expiry::default(),
+            sweep: GarbageCollector::default(),
+            expiry: ExpiryTask::default(),
         });
     }
 
@@ -79,7 +79,7 @@ impl Pair {
     fn take(&mut self, step: Step) {
         self.now += 3;
         match step {
-            Step::Group(changes, dropped, record) => self.group(&changes, dropped, record),
+            Step::CommitGroup(changes, dropped, record) => self.group(&changes, dropped, record),
             Step::Abandon(changes) => {
                 let now = at(self.now);
                 let (database, stores) = self.stores();
@@ -90,7 +90,7 @@ impl Pair {
                 self.group(&vec![set; 1_100], None, true);
             }
             Step::Expire(rows) => self.expire(rows),
-            Step::Sweep(steps, rows) => {
+            Step::GarbageCollector(steps, rows) => {
                 let Opened {
                     database, sweep, ..
                 } = self.opened();
@@ -149,7 +149,7 @@ impl Pair {
             }
             let is_born = past.entries.is_some() && !before[index];
             let said = committed
-                .born
+                .created
                 .iter()
                 .any(|(name, _)| name.as_str() == NAMES[index]);
             assert_eq!(said, is_born && record, "{}", NAMES[index]);
@@ -160,10 +160,10 @@ impl Pair {
     fn note(
         &mut self,
         expected: Vec<(usize, Revision, EventKind)>,
-        committed: &Committed,
+        committed: &CommitSummary,
         record: bool,
     ) {
-        assert!(committed.forgotten.is_empty());
+        assert!(committed.purged.is_empty());
         let mut events = Vec::new();
         for (name, revision, kind) in expected {
             assert!(revision > self.revision, "{revision}");
@@ -229,7 +229,7 @@ impl Pair {
         self.pasts.iter_mut().for_each(|past| past.trim(keep));
     }
 
-    fn check(&mut self, limit: Limit) {
+    fn check(&mut self, limit: PageLimit) {
         let (revision, anew) = (self.revision, self.anew);
         for (index, past) in self.pasts.clone().iter().enumerate() {
             let database = &self.opened().database;
@@ -238,10 +238,10 @@ impl Pair {
                 (view.revision(), view.exists()),
                 (revision, past.entries.is_some())
             );
-            let floor = view.floor();
+            let compacted_revision = view.compacted_revision();
             assert!(
-                anew <= floor && floor <= past.justified,
-                "{floor}, justified {}",
+                anew <= compacted_revision && compacted_revision <= past.justified,
+                "{compacted_revision}, justified {}",
                 past.justified
             );
             let keys = past.entries.as_ref().map_or(0, BTreeMap::len) as u64;
@@ -252,14 +252,18 @@ impl Pair {
                 keys
             );
             let events = past.events.len();
-            let around = [floor.get().saturating_sub(1), floor.get(), floor.get() + 1];
+            let around = [
+                compacted_revision.get().saturating_sub(1),
+                compacted_revision.get(),
+                compacted_revision.get() + 1,
+            ];
             let ends = [0, revision.get(), revision.get() + 1];
             let newest = past.events.iter().rev().take(12);
             let some = newest.chain(past.events.iter().step_by(1 + events / 20));
             let mut afters: BTreeSet<u64> = some.map(|event| event.revision.get()).collect();
             afters.extend(around.iter().chain(&ends));
             // Not too many pages of long ones.
-            let limit = Limit {
+            let limit = PageLimit {
                 rows: limit.rows.max(events / 15),
                 bytes: limit.bytes.max(events * 8),
             };
@@ -275,7 +279,7 @@ impl Pair {
 
 /// Applies changes, and tells what comes of each that is one.
 fn apply(
-    group: &mut Group<'_>,
+    group: &mut CommitGroup<'_>,
     stores: &[Store; NAMES.len()],
     changes: &[Change],
     now: Timestamp,
@@ -308,10 +312,16 @@ fn apply(
 }
 
 /// What is told of the changes after a revision is all of them, or that they are gone.
-fn check_after(view: &View, start: Revision, limit: Limit, values: bool, told: &[Event]) {
+fn check_after(
+    view: &NamespaceSnapshot,
+    start: Revision,
+    limit: PageLimit,
+    values: bool,
+    told: &[Event],
+) {
     let expected = &told[told.partition_point(|event| event.revision <= start)..];
     let (mut found, mut after) = (Vec::new(), start);
-    let is_gone = start < view.floor() || start > view.revision();
+    let is_gone = start < view.compacted_revision() || start > view.revision();
     loop {
         let page = match view.changes(after, limit, values) {
             Ok(page) => page,
@@ -344,7 +354,7 @@ fn name_of(index: usize) -> Namespace {
     Namespace::new(NAMES[index]).expect("a name")
 }
 
-fn tells_all_that_changed(make: fn() -> Home, cases: u32) {
+fn tells_all_that_changed(make: fn() -> TestDb, cases: u32) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -365,9 +375,9 @@ fn tells_all_that_changed(make: fn() -> Home, cases: u32) {
         for step in steps {
             pair.take(step);
         }
-        pair.check(Limit::rows(1));
+        pair.check(PageLimit::rows(1));
         pair.open(false);
-        pair.check(Limit::rows(100));
+        pair.check(PageLimit::rows(100));
         Ok(())
     };
     TestRunner::new(config)
@@ -377,10 +387,10 @@ fn tells_all_that_changed(make: fn() -> Home, cases: u32) {
 
 #[test]
 fn memory_tells_all_that_changed() {
-    tells_all_that_changed(Home::memory, 128);
+    tells_all_that_changed(TestDb::memory, 128);
 }
 
 #[test]
 fn disk_tells_all_that_changed() {
-    tells_all_that_changed(Home::disk, 12);
+    tells_all_that_changed(TestDb::disk, 12);
 }

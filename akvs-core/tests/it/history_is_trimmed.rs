@@ -3,7 +3,7 @@
 use akvs_core::engine::{Durability, Table};
 use akvs_core::{Database, Op, Options, Store};
 
-use crate::common::{Home, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_of};
 
 const KEEP: u64 = 50;
 const SLACK: u64 = KEEP / 8;
@@ -27,13 +27,13 @@ fn change(database: &Database, store: &Store, changes: u64) {
     group.commit(Durability::Buffered).expect("a commit");
 }
 
-fn history_rows(home: &Home) -> u64 {
+fn history_rows(home: &TestDb) -> u64 {
     rows(&*home.engine(), Table::History).len() as u64
 }
 
 #[test]
 fn it_keeps_what_it_should_and_little_more() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let mut total = 0;
         for round in 0..3 {
             let database = home.open(options(KEEP));
@@ -58,7 +58,7 @@ fn it_keeps_what_it_should_and_little_more() {
 
 #[test]
 fn the_newest_changes_are_kept() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(options(KEEP));
     let store = store_of(&database, "trimmed");
     for _ in 0..300 {
@@ -75,7 +75,7 @@ fn the_newest_changes_are_kept() {
 
 #[test]
 fn large_groups_do_not_outrun_it() {
-    let database = Home::memory().open(options(KEEP));
+    let database = TestDb::memory().open(options(KEEP));
     let store = store_of(&database, "trimmed");
     for _ in 0..10 {
         change(&database, &store, 5_000);
@@ -86,7 +86,7 @@ fn large_groups_do_not_outrun_it() {
 
 #[test]
 fn a_smaller_history_is_trimmed_down_to_by_and_by() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(options(10_000));
     change(&database, &store_of(&database, "trimmed"), 9_000);
     drop(database);
@@ -109,7 +109,7 @@ fn a_smaller_history_is_trimmed_down_to_by_and_by() {
 
 #[test]
 fn other_namespaces_keep_theirs() {
-    let home = Home::memory();
+    let home = TestDb::memory();
     let database = home.open(options(KEEP));
     let (one, other) = (store_of(&database, "a"), store_of(&database, "b"));
     change(&database, &other, 40);
@@ -123,7 +123,7 @@ fn other_namespaces_keep_theirs() {
 #[test]
 fn no_history_at_all_is_possible() {
     for keep in [0, 1, u64::MAX] {
-        let database = Home::memory().open(options(keep));
+        let database = TestDb::memory().open(options(keep));
         let store = store_of(&database, "trimmed");
         for _ in 0..20 {
             change(&database, &store, 1);

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use akvs_core::engine::{Batch, Durability, Engine, Limit, Span, Sweep, Table};
+use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, KeyRange, PageLimit, Table};
 use akvs_core::{
     Action, Code, Condition, Database, Event, EventKind, MemoryEngine, Op, Options, Result,
     Revision, Store, Ttl, Txn,
 };
 use bytes::Bytes;
 
-use crate::common::{Home, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_of};
 
 const LARGE: usize = 1 << 20;
 
@@ -44,7 +44,7 @@ impl Engine for Counting {
         Ok(value)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let page = self.inner.page(table, span, limit)?;
         let bytes = page.iter().map(|(_, value)| value.len()).sum();
         self.read.fetch_add(bytes, Ordering::SeqCst);
@@ -121,7 +121,7 @@ fn only_what_needs_a_value_reads_it() {
 
 #[test]
 fn each_change_of_a_large_value_leaves_what_it_should() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "ns");
         let k = key("k");
@@ -163,7 +163,7 @@ fn each_change_of_a_large_value_leaves_what_it_should() {
         store.set(&k, large(3), now).unwrap();
         let view = database.view(store.name()).unwrap();
         store.set(&k, large(4), now).unwrap();
-        let page = view.entries(b"", None, Limit::rows(9), now).unwrap();
+        let page = view.entries(b"", None, PageLimit::rows(9), now).unwrap();
         assert!(page.entries[0].1.value == large(3));
         drop(view);
         let mut found = Vec::new();
@@ -174,7 +174,7 @@ fn each_change_of_a_large_value_leaves_what_it_should() {
         let mut group = database.group();
         assert!(group.drop_namespace(&store).unwrap());
         group.commit(Durability::Synced).unwrap();
-        let mut sweep = Sweep::default();
+        let mut sweep = GarbageCollector::default();
         while sweep.step(&database, 100).unwrap() {}
         drop((store, database));
         assert_eq!(rows(&*home.engine(), Table::Data).len(), 0);
@@ -190,14 +190,14 @@ fn size(event: &Event) -> u64 {
 
 #[test]
 fn a_page_of_large_values_ends_at_its_limit() {
-    let database = Home::memory().open(Options::default());
+    let database = TestDb::memory().open(Options::default());
     let store = store_of(&database, "ns");
     for number in 0..8 {
         let value = vec![number as u8; LARGE];
         store.set(&key(number.to_string()), value, at(1)).unwrap();
     }
     let view = database.view(store.name()).unwrap();
-    let limit = Limit {
+    let limit = PageLimit {
         rows: 100,
         bytes: 2 * LARGE,
     };
@@ -215,7 +215,7 @@ fn a_page_of_large_values_ends_at_its_limit() {
 
 #[test]
 fn a_transaction_that_would_write_too_much_is_refused_whole() {
-    let database = Home::memory().open(Options::default());
+    let database = TestDb::memory().open(Options::default());
     let store = store_of(&database, "ns");
     let keys: Vec<_> = (0..40).map(|number| key(number.to_string())).collect();
     for key in &keys {
@@ -239,7 +239,7 @@ fn a_transaction_that_would_write_too_much_is_refused_whole() {
 
 #[test]
 fn no_reader_sees_a_value_with_the_entry_of_another() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let options = Options {
             cache_bytes: 0,
             ..Options::default()

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, Sweep, Table};
+use akvs_core::engine::{Durability, GarbageCollector, Table};
 use akvs_core::{
     Action, Database, DiskEngine, DiskOptions, Op, OpenError, Options, Representation, Revision,
     Ttl, verify_backup,
@@ -116,7 +116,7 @@ fn fits_together(database: &Database, folder: &Path) {
     // So that a backup of it is one, too.
     let file = backup(database);
     verify_backup(&file[..], &mut |_| ()).expect("a good backup");
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(database, 1_000).expect("a step") {}
     let all = database.namespaces(None, 100).expect("the namespaces");
     let sum = |count: fn(&akvs_core::Counts) -> u64| {
@@ -248,7 +248,7 @@ fn what_belongs_to_no_namespace_any_more_is_swept() {
     let store = store_of(&database, "new");
     store.set(&key("k"), "v", at(1)).expect("a set");
     assert!(store.find(b"1", at(1)).expect("a read").is_none());
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 1_000).expect("a step") {}
     drop((store, database));
     let engine = DiskEngine::open(&disk_options(folder.path(), false)).expect("it is whole again");

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, Limit, Table};
+use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
 use akvs_core::{
     Code, Database, DiskEngine, DiskOptions, MemoryEngine, Namespace, Op, Options, Result as Done,
     Revision, Timestamp, restore,
@@ -32,7 +32,7 @@ fn told(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
     let view = database.view(&Namespace::new("ns").expect("a name"));
     let page = view
         .expect("a view")
-        .changes(Revision::new(after), Limit::rows(10_000), true);
+        .changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
     Ok(page
         .events

@@ -1,7 +1,7 @@
 //! What a write means, said twice: [`apply`] against a model that is short enough to be checked by eye, first one
 //! operation at a time, then in sequences over a store.
 //!
-//! [`judge`] is the model: the contract's sections on conditions, expiry and arithmetic, in plain types, without a
+//! [`evaluate`] is the model: the contract's sections on conditions, expiry and arithmetic, in plain types, without a
 //! store. It shares the operations with what it judges, and nothing else. Invariant: it is simple before all else.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ enum Verdict {
 }
 
 /// The model: what an operation does to what is stored under its key; a change would take this revision.
-fn judge(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
+fn evaluate(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
     let there = stored.filter(|known| is_live(known, now));
     let mut judged = there.map_or(json!({}), |known| json!({"revision": known.revision}));
     if !holds(&op.condition, there) {
@@ -327,7 +327,7 @@ fn run(start: u64, steps: &[Step], size: usize) {
                 newest = outcome.revision.map_or(before, Revision::get);
                 assert!(newest > before || outcome.revision.is_none(), "{op:?}");
             }
-            let verdict = judge(&op, stored, now, newest);
+            let verdict = evaluate(&op, stored, now, newest);
             let done = outcome.map(|outcome| (outcome.revision.is_some(), outcome.entry));
             assert_eq!(told(done), verdict, "{op:?} at {now}");
             match verdict {
@@ -358,7 +358,7 @@ proptest! {
     fn an_operation_does_what_the_model_says((now, stored, op) in case(), revision: u64) {
         let known = stored.as_ref().map(known);
         let op = aim(op, known.as_ref(), now);
-        let expected = judge(&op, known.as_ref(), now, revision);
+        let expected = evaluate(&op, known.as_ref(), now, revision);
         let done = apply(op.clone(), stored.as_ref(), Timestamp::from_millis(now)).map(|change| match change {
             Change::Put(draft) => (true, Some(draft.into_entry(Revision::new(revision)))),
             Change::Remove => (true, None),

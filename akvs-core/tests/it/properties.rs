@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use akvs_core::engine::{Durability, Sweep};
+use akvs_core::engine::{Durability, GarbageCollector};
 use akvs_core::{Counts, Database, Namespace, Op, Options, Outcome, Revision, Store, Timestamp};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::common::{Home, at, key};
+use crate::common::{TestDb, at, key};
 
 const NAMES: [&str; 4] = ["a", "a ", "b", "Ä"];
 const KEYS: [&[u8]; 6] = [b"k", b"k\0", b"l", b"\xff", b"\xff\xff", b"\0"];
@@ -16,10 +16,10 @@ const KEYS: [&[u8]; 6] = [b"k", b"k\0", b"l", b"\xff", b"\xff\xff", b"\0"];
 #[derive(Clone, Debug)]
 enum Step {
     /// Changes that are gathered, and then committed or not.
-    Group(Vec<Change>, bool),
+    CommitGroup(Vec<Change>, bool),
     /// Changes, and then the end of a namespace, all at once.
     Drop(Vec<Change>, usize),
-    Sweep,
+    GarbageCollector,
     Reopen,
 }
 
@@ -35,9 +35,9 @@ fn change() -> impl Strategy<Value = Change> {
 fn step() -> impl Strategy<Value = Step> {
     let changes = || proptest::collection::vec(change(), 1..12);
     prop_oneof![
-        10 => (changes(), prop::bool::weighted(0.8)).prop_map(|(changes, commit)| Step::Group(changes, commit)),
+        10 => (changes(), prop::bool::weighted(0.8)).prop_map(|(changes, commit)| Step::CommitGroup(changes, commit)),
         2 => (changes(), 0..NAMES.len()).prop_map(|(changes, name)| Step::Drop(changes, name)),
-        2 => Just(Step::Sweep),
+        2 => Just(Step::GarbageCollector),
         1 => Just(Step::Reopen),
     ]
 }
@@ -136,7 +136,7 @@ impl Contents {
 
 /// A database beside its model.
 struct Pair<'a> {
-    home: &'a Home,
+    home: &'a TestDb,
     options: Options,
     opened: Option<(Database, BTreeMap<&'static str, Store>)>,
     model: Model,
@@ -166,10 +166,10 @@ impl Pair<'_> {
     fn take(&mut self, step: Step) {
         self.now += 1;
         match step {
-            Step::Group(changes, commit) => self.group(&changes, commit, None),
+            Step::CommitGroup(changes, commit) => self.group(&changes, commit, None),
             Step::Drop(changes, name) => self.group(&changes, true, Some(NAMES[name])),
-            Step::Sweep => {
-                let mut sweep = Sweep::default();
+            Step::GarbageCollector => {
+                let mut sweep = GarbageCollector::default();
                 while sweep.step(self.database(), 3).expect("a step") {}
             }
             Step::Reopen => self.open(),
@@ -198,14 +198,14 @@ impl Pair<'_> {
         }
         if let Some(name) = dropped {
             let store = stores.iter().find(|store| store.name().as_str() == name);
-            let born = self.model.namespaces.contains_key(name);
+            let created = self.model.namespaces.contains_key(name);
             match group.drop_namespace(store.expect("its store")) {
                 Ok(there) => {
-                    assert_eq!(there, born);
+                    assert_eq!(there, created);
                     model.drop_namespace(name);
                 }
                 // It is being born in this very group.
-                Err(_) => assert!(!born && model.namespaces.contains_key(name)),
+                Err(_) => assert!(!created && model.namespaces.contains_key(name)),
             }
         }
         if !commit {
@@ -278,7 +278,7 @@ impl Pair<'_> {
     }
 }
 
-fn holds_what_a_map_holds(make: fn() -> Home, cache_bytes: u64, cases: u32) {
+fn holds_what_a_map_holds(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -324,10 +324,10 @@ macro_rules! over {
 }
 
 over! {
-    memory_without_a_cache: Home::memory, 0, 128;
-    memory_with_a_tiny_cache: Home::memory, 2 << 10, 128;
-    memory_with_the_default_cache: Home::memory, Options::default().cache_bytes, 128;
-    disk_without_a_cache: Home::disk, 0, 12;
-    disk_with_a_tiny_cache: Home::disk, 2 << 10, 12;
-    disk_with_the_default_cache: Home::disk, Options::default().cache_bytes, 12;
+    memory_without_a_cache: TestDb::memory, 0, 128;
+    memory_with_a_tiny_cache: TestDb::memory, 2 << 10, 128;
+    memory_with_the_default_cache: TestDb::memory, Options::default().cache_bytes, 128;
+    disk_without_a_cache: TestDb::disk, 0, 12;
+    disk_with_a_tiny_cache: TestDb::disk, 2 << 10, 12;
+    disk_with_the_default_cache: TestDb::disk, Options::default().cache_bytes, 12;
 }

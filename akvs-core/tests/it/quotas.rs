@@ -3,11 +3,11 @@
 
 use akvs_core::engine::Durability;
 use akvs_core::{
-    Action, Code, Database, Error, Expiry, Key, Op, Options, Outcome, Representation, Result,
+    Action, Code, Database, Error, ExpiryTask, Key, Op, Options, Outcome, Representation, Result,
     Revision, Settings, Store, Ttl, Txn,
 };
 
-use crate::common::{Home, at, key, store_of};
+use crate::common::{TestDb, at, key, store_of};
 
 fn configure(store: &Store, settings: Settings) -> bool {
     let mut group = store.database().group();
@@ -18,7 +18,7 @@ fn configure(store: &Store, settings: Settings) -> bool {
 }
 
 fn open(settings: Settings) -> (Database, Store) {
-    let database = Home::memory().open(Options::default());
+    let database = TestDb::memory().open(Options::default());
     let store = store_of(&database, "ns");
     assert!(!configure(&store, settings));
     (database, store)
@@ -200,7 +200,7 @@ fn what_has_expired_counts_until_it_is_taken_out() {
         .expect("in its own place");
     let short = set("v", Ttl::Millis(10));
     store.apply(&key("short"), short, at(11)).expect("a set");
-    let mut expiry = Expiry::default();
+    let mut expiry = ExpiryTask::default();
     let step = expiry.step(&database, at(21), 10, Durability::Synced, false);
     step.expect("a step");
     assert_eq!(store.counts().keys, 0);
@@ -277,7 +277,7 @@ fn settings_make_a_namespace_and_are_kept() {
         max_keys: Some(3),
         max_bytes: Some(u64::MAX),
     };
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "ns");
         assert!(!store.exists());
@@ -308,7 +308,7 @@ fn settings_make_a_namespace_and_are_kept() {
 
 #[test]
 fn settings_hold_within_their_own_group_and_only_if_it_is_committed() {
-    let database = Home::memory().open(Options::default());
+    let database = TestDb::memory().open(Options::default());
     let store = store_of(&database, "ns");
     let mut group = database.group();
     group.configure(&store, keys(1), at(1)).expect("settings");

@@ -11,11 +11,11 @@ use akvs_core::{
 };
 
 use crate::common::{NOW, at, disk, disk_engine, listing, memory};
-use crate::filled::{Chance, all_rows, backup, copy, write};
+use crate::filled::{Prng, all_rows, backup, copy, write};
 
 fn file() -> Vec<u8> {
     let database = memory();
-    write(&database, &mut Chance(3), 300, Durability::Buffered);
+    write(&database, &mut Prng(3), 300, Durability::Buffered);
     backup(&database)
 }
 
@@ -44,7 +44,7 @@ fn a_store_is_refused_whether_it_is_in_use_or_not() {
     let file = file();
     let folder = tempfile::tempdir().unwrap();
     let database = disk(folder.path());
-    write(&database, &mut Chance(4), 10, Durability::Synced);
+    write(&database, &mut Prng(4), 10, Durability::Synced);
     for _ in 0..2 {
         let error = refused(&file[..], folder.path());
         let expected = matches!(&error, RestoreError::Folder(OpenError::NotEmpty(..)));

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use akvs_core::engine::{Durability, Limit};
+use akvs_core::engine::{Durability, PageLimit};
 use akvs_core::{
-    Action, Change, Code, Condition, Counts, Entry, Error, Event, EventKind, Group, Key, Op,
+    Action, Change, Code, CommitGroup, Condition, Counts, Entry, Error, Event, EventKind, Key, Op,
     Options, Outcome, Representation, Revision, Store, Timestamp, Ttl, Txn, apply,
 };
 use proptest::{collection::vec, option::of, prelude::*, sample};
 
-use crate::common::{Home, at, key, store_of};
+use crate::common::{TestDb, at, key, store_of};
 
 const KEYS: [&[u8]; 5] = [b"a", b"a\0", b"b", b"\xff", b"counter"];
 
@@ -179,7 +179,13 @@ fn groups() -> impl Strategy<Value = Groups> {
 }
 
 /// Does the step in the group and in the model, and compares what is told.
-fn take(group: &mut Group<'_>, store: &Store, model: &mut Model, step: &Step, now: Timestamp) {
+fn take(
+    group: &mut CommitGroup<'_>,
+    store: &Store,
+    model: &mut Model,
+    step: &Step,
+    now: Timestamp,
+) {
     let name = |index: &usize| key(KEYS[*index]);
     let (told, expected) = match step {
         Step::Apply(index, op) => {
@@ -224,7 +230,7 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
     for rows in [1, 3, 1_000] {
         let (mut told, mut until) = (Vec::new(), Revision::ZERO);
         while until < model.revision {
-            let page = view.changes(until, Limit::rows(rows), true);
+            let page = view.changes(until, PageLimit::rows(rows), true);
             let page = page.expect("a page");
             assert!(
                 page.events.last().is_none_or(|event| event.is_last),
@@ -237,7 +243,7 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
     }
 }
 
-fn run(home: &Home, groups: &Groups) {
+fn run(home: &TestDb, groups: &Groups) {
     let mut database = home.open(Options::default());
     let mut store = store_of(&database, "ns");
     let (mut model, mut now) = (Model::default(), 1_000);
@@ -276,7 +282,7 @@ proptest! {
 
     #[test]
     fn a_transaction_does_what_the_model_says(groups in groups()) {
-        run(&Home::memory(), &groups);
+        run(&TestDb::memory(), &groups);
     }
 }
 
@@ -285,7 +291,7 @@ proptest! {
 
     #[test]
     fn a_transaction_does_what_the_model_says_on_disk(groups in groups()) {
-        run(&Home::disk(), &groups);
+        run(&TestDb::disk(), &groups);
     }
 }
 
@@ -311,7 +317,7 @@ fn a_transaction_has_a_most_and_no_key_twice() {
 
 #[test]
 fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "ns");
         let mut ops = sets(Txn::MAX_OPS);
@@ -326,7 +332,7 @@ fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
         let view = database.view(store_of(&database, "ns").name());
         let changes = view
             .expect("a view")
-            .changes(Revision::ZERO, Limit::rows(7), false);
+            .changes(Revision::ZERO, PageLimit::rows(7), false);
         let changes = changes.expect("the changes").events;
         assert_eq!(changes.len(), ops.len());
         for (index, (event, (key, _))) in changes.iter().zip(&ops).enumerate() {

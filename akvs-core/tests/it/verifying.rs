@@ -15,8 +15,8 @@ use akvs_core::{
     verify_folder,
 };
 
-use crate::common::{Home, at, key, listing, store_of};
-use crate::filled::{Chance, all_rows, copy, write};
+use crate::common::{TestDb, at, key, listing, store_of};
+use crate::filled::{Prng, all_rows, copy, write};
 
 fn options(folder: &Path) -> DiskOptions {
     DiskOptions {
@@ -51,7 +51,7 @@ fn verify_live(database: &Database) -> Vec<String> {
 /// A folder with files of every kind, and commits that only the journal has.
 fn filled_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut chance = Chance(11);
+    let mut chance = Prng(11);
     for _ in 0..2 {
         let database = open(folder.path());
         write(&database, &mut chance, 150, Durability::Buffered);
@@ -200,7 +200,7 @@ fn a_store_is_checked_while_it_is_written_to() {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut chance = Chance(17);
+            let mut chance = Prng(17);
             let mut rounds = 0;
             while !is_over.load(Ordering::Acquire) {
                 write(&database, &mut chance, 100, Durability::Buffered);
@@ -234,7 +234,7 @@ fn a_store_is_checked_while_it_is_written_to() {
 fn tampered(change: impl FnOnce(&dyn Engine, &mut Batch)) -> Vec<String> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
-    write(&database, &mut Chance(21), 300, Durability::Buffered);
+    write(&database, &mut Prng(21), 300, Durability::Buffered);
     let store = store_of(&database, "zzz");
     for number in 0..3 {
         let name = key(format!("key {number}"));
@@ -320,14 +320,14 @@ fn rows_that_do_not_belong_together_are_found() {
 #[test]
 fn an_engine_of_each_kind_is_whole_after_everything_it_can_do() {
     for seed in 1..6 {
-        for home in Home::each() {
+        for home in TestDb::each() {
             let options = Options {
                 history_changes: 40 * seed,
                 ..Options::default()
             };
             let database = home.open(options);
-            write(&database, &mut Chance(seed * 77), 400, Durability::Buffered);
-            let mut expiry = akvs_core::Expiry::default();
+            write(&database, &mut Prng(seed * 77), 400, Durability::Buffered);
+            let mut expiry = akvs_core::ExpiryTask::default();
             let expired = expiry.step(&database, at(50_000), 30, Durability::Synced, false);
             expired.unwrap();
             let store = store_of(&database, "one");

@@ -3,16 +3,16 @@
 
 mod whole_revisions;
 
-use akvs_core::engine::{Durability, Limit, Sweep};
+use akvs_core::engine::{Durability, GarbageCollector, PageLimit};
 use akvs_core::{
-    Action, Code, Database, DiskEngine, DiskOptions, Entry, Event, EventKind, Key, Namespace, Op,
-    OpenError, Options, Representation, Revision, Store, Timestamp, Ttl, View,
+    Action, Code, Database, DiskEngine, DiskOptions, Entry, Event, EventKind, Key, Namespace,
+    NamespaceSnapshot, Op, OpenError, Options, Representation, Revision, Store, Timestamp, Ttl,
 };
 use bytes::Bytes;
 
-use crate::common::{Home, at, key, store_of};
+use crate::common::{TestDb, at, key, store_of};
 
-fn view_of(database: &Database, name: &str) -> View {
+fn view_of(database: &Database, name: &str) -> NamespaceSnapshot {
     let name = Namespace::new(name).expect("a name");
     database.view(&name).expect("a view")
 }
@@ -24,7 +24,7 @@ fn drop_namespace(database: &Database, store: &Store) {
 }
 
 fn sweep_all(database: &Database, rows: usize) {
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     while sweep.step(database, rows).expect("a step") {}
 }
 
@@ -41,9 +41,9 @@ fn put(store: &Store, name: &[u8], value: &str, ttl: Ttl) {
 
 /// All entries from one key on and before another, page by page.
 fn entries(
-    view: &View,
+    view: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
-    limit: Limit,
+    limit: PageLimit,
     now: Timestamp,
 ) -> Vec<(Key, Entry)> {
     let (mut found, mut next) = (Vec::new(), Some(Bytes::copy_from_slice(start)));
@@ -62,9 +62,9 @@ fn entries(
 
 /// The same from the last one on, backwards.
 fn entries_back(
-    view: &View,
+    view: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
-    limit: Limit,
+    limit: PageLimit,
     now: Timestamp,
 ) -> Vec<(Key, Entry)> {
     let mut found = Vec::new();
@@ -82,7 +82,12 @@ fn entries_back(
 }
 
 /// All changes after a revision, page by page.
-fn changes(view: &View, after: Revision, limit: Limit, values: bool) -> Vec<Event> {
+fn changes(
+    view: &NamespaceSnapshot,
+    after: Revision,
+    limit: PageLimit,
+    values: bool,
+) -> Vec<Event> {
     let (mut found, mut after) = (Vec::new(), after);
     loop {
         let page = view.changes(after, limit, values).expect("a page");
@@ -111,27 +116,27 @@ fn changes(view: &View, after: Revision, limit: Limit, values: bool) -> Vec<Even
 #[derive(Debug, PartialEq)]
 struct Told {
     revision: Revision,
-    floor: Revision,
+    compacted_revision: Revision,
     exists: bool,
     entries: Vec<(Key, Entry)>,
     changes: [Vec<Event>; 2],
 }
 
-fn told(view: &View) -> Told {
+fn told(view: &NamespaceSnapshot) -> Told {
     let all = (&b""[..], None);
-    let told = |values| changes(view, view.floor(), Limit::rows(3), values);
+    let told = |values| changes(view, view.compacted_revision(), PageLimit::rows(3), values);
     Told {
         revision: view.revision(),
-        floor: view.floor(),
+        compacted_revision: view.compacted_revision(),
         exists: view.exists(),
-        entries: entries(view, all, Limit::rows(2), at(5)),
+        entries: entries(view, all, PageLimit::rows(2), at(5)),
         changes: [told(false), told(true)],
     }
 }
 
 #[test]
 fn nothing_that_comes_later_moves_it() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options {
             history_changes: 10,
             ..Options::default()
@@ -220,7 +225,7 @@ fn filled(database: &Database) -> Vec<(Key, Entry)> {
 
 #[test]
 fn pages_of_any_size_have_each_live_entry_once_in_order() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
         let view = view_of(&database, "ns");
@@ -233,8 +238,8 @@ fn pages_of_any_size_have_each_live_entry_once_in_order() {
             b"\xff",
             b"\xff\xff\xff\xff",
         ];
-        let limits = [1, 2, 3, 7, 100].map(Limit::rows).into_iter();
-        let small = [1, 50, 100, 300].map(|bytes| Limit { rows: 100, bytes });
+        let limits = [1, 2, 3, 7, 100].map(PageLimit::rows).into_iter();
+        let small = [1, 50, 100, 300].map(|bytes| PageLimit { rows: 100, bytes });
         for limit in limits.chain(small) {
             for start in bounds {
                 for end in bounds.map(Some).into_iter().chain([None]) {
@@ -255,8 +260,8 @@ fn pages_of_any_size_have_each_live_entry_once_in_order() {
                 }
             }
         }
-        assert!(entries(&view, (b"", None), Limit::rows(5), at(6)).is_empty());
-        assert!(entries(&view, (b"", None), Limit::rows(100), at(4)).len() > held.len());
+        assert!(entries(&view, (b"", None), PageLimit::rows(5), at(6)).is_empty());
+        assert!(entries(&view, (b"", None), PageLimit::rows(100), at(4)).len() > held.len());
     }
 }
 
@@ -264,25 +269,28 @@ fn pages_of_any_size_have_each_live_entry_once_in_order() {
 fn a_page_without_a_live_entry_is_not_the_end() {
     let database = crate::common::memory();
     let held = filled(&database);
-    let page = view_of(&database, "ns").entries(b"b\0", None, Limit::rows(3), at(5));
+    let page = view_of(&database, "ns").entries(b"b\0", None, PageLimit::rows(3), at(5));
     let page = page.expect("a page");
     assert!(page.entries.is_empty() && page.next.is_some_and(|next| next == b"b\x02\0"[..]));
-    let all = view_of(&database, "ns").entries(b"", None, Limit::rows(100), at(5));
+    let all = view_of(&database, "ns").entries(b"", None, PageLimit::rows(100), at(5));
     assert_eq!(all.expect("a page").entries, held);
 }
 
 #[test]
 fn a_name_that_never_was_has_nothing_and_changed_never() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         for revision in [0, 1].map(Revision::new) {
             let view = view_of(&database, "never");
             assert!(!view.exists() && view.info().is_none());
-            assert!(entries_back(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
-            assert_eq!((view.revision(), view.floor()), (revision, Revision::ZERO));
-            assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
-            assert!(changes(&view, Revision::ZERO, Limit::rows(1), true).is_empty());
-            let early = view.changes(revision.next(), Limit::rows(1), true);
+            assert!(entries_back(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            assert_eq!(
+                (view.revision(), view.compacted_revision()),
+                (revision, Revision::ZERO)
+            );
+            assert!(entries(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            assert!(changes(&view, Revision::ZERO, PageLimit::rows(1), true).is_empty());
+            let early = view.changes(revision.next(), PageLimit::rows(1), true);
             assert_eq!(early.map_err(|error| error.code()), Err(Code::HistoryGone));
             assert_eq!(
                 database
@@ -297,7 +305,7 @@ fn a_name_that_never_was_has_nothing_and_changed_never() {
 
 #[test]
 fn a_dropped_one_has_nothing_but_tells_what_it_had() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let store = store_of(&database, "ns");
         put(&store, b"k", "v", Ttl::Forever);
@@ -310,12 +318,12 @@ fn a_dropped_one_has_nothing_but_tells_what_it_had() {
             assert!(
                 view.info().is_none() && before.info().is_some_and(|info| info.counts.keys == 2)
             );
-            assert!(entries(&view, (b"", None), Limit::rows(1), at(0)).is_empty());
-            let told = changes(&view, Revision::ZERO, Limit::rows(1), true);
+            assert!(entries(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            let told = changes(&view, Revision::ZERO, PageLimit::rows(1), true);
             let values: Vec<bool> = told.iter().map(Event::has_value).collect();
             assert_eq!(values, [true, false, false]);
             assert_eq!(told[2].kind, EventKind::Drop);
-            let told = changes(&before, Revision::ZERO, Limit::rows(1), true);
+            let told = changes(&before, Revision::ZERO, PageLimit::rows(1), true);
             assert!(told.len() == 2 && told.iter().all(Event::has_value));
             sweep_all(&database, 1);
         }
@@ -324,34 +332,34 @@ fn a_dropped_one_has_nothing_but_tells_what_it_had() {
 
 #[test]
 fn it_outlives_the_database_that_it_is_of() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
         let view = view_of(&database, "ns");
         drop(database);
-        assert_eq!(entries(&view, (b"", None), Limit::rows(2), at(5)), held);
+        assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
         assert_eq!(
-            changes(&view, Revision::ZERO, Limit::rows(4), true).len(),
+            changes(&view, Revision::ZERO, PageLimit::rows(4), true).len(),
             47
         );
-        if let Home::Disk(folder) = &home {
+        if let TestDb::Disk(folder) = &home {
             let again = DiskEngine::open(&DiskOptions::new(folder.path()));
             assert!(matches!(again, Err(OpenError::Locked(..))), "it is in use");
         }
         drop(view);
         let view = view_of(&home.open(Options::default()), "ns");
-        assert_eq!(entries(&view, (b"", None), Limit::rows(2), at(5)), held);
+        assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
     }
 }
 
 #[test]
 fn a_limit_of_nothing_is_one_of_one() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
         let view = view_of(&database, "ns");
         for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
-            let limit = Limit { rows, bytes };
+            let limit = PageLimit { rows, bytes };
             assert_eq!(entries(&view, (b"", None), limit, at(5)), held);
             let back = entries_back(&view, (b"", None), limit, at(5));
             assert!(back.iter().rev().eq(&held));
@@ -368,7 +376,7 @@ fn what_changed_elsewhere_moves_until_and_is_not_told() {
         put(&store_of(&database, name), b"k", "v", Ttl::Forever);
     }
     let page = |name: &str, rows| {
-        let page = view_of(&database, name).changes(Revision::ZERO, Limit::rows(rows), true);
+        let page = view_of(&database, name).changes(Revision::ZERO, PageLimit::rows(rows), true);
         let page = page.expect("a page");
         let told: Vec<u64> = page
             .events

@@ -1,4 +1,4 @@
-//! `/owner/…`: what whoever owns the data may ask, over the socket that only they may open.
+//! `/admin/…`: what whoever owns the data may ask, over the socket that only they may open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Result};
 use serde::Serialize;
 
-use crate::admin::{Operator, Parts};
+use crate::admin::{AdminApi, ByteChunks};
 use crate::handlers::list::json;
 use crate::request::body;
 use crate::request::body::Limits;
 use crate::request::path;
-use crate::response::chunks::{PIECE_BYTES, Piece, Source, Threads, pieces};
-use crate::response::memory::Held;
+use crate::response::chunks::{Chunk, PIECE_BYTES, Source, Threads, chunks};
+use crate::response::memory::ResponseReservation;
 use crate::response::problem;
 use crate::response::rendering::Rendering;
 use crate::state::State;
@@ -46,7 +46,7 @@ struct Status {
     elapsed_us: u64,
 }
 
-/// `GET /owner/status`.
+/// `GET /admin/status`.
 pub(crate) async fn status(
     request: HttpRequest,
     mut payload: web::Payload,
@@ -54,7 +54,7 @@ pub(crate) async fn status(
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
     if !is_read(&request) {
-        return problem::other_method(&request, GET);
+        return problem::method_not_allowed(&request, GET);
     }
     let registry = state.registry.clone();
     let answer = registry.blocking(move || now(&state)).await.map(json);
@@ -67,11 +67,11 @@ fn now(state: &State) -> Result<Vec<u8>> {
     let requests = state.metrics.requests();
     let elapsed = registry.elapsed();
     let status = Status {
-        version: state.about.version,
-        commit: state.about.commit,
+        version: state.build_info.version,
+        commit: state.build_info.commit,
         pid: std::process::id(),
         uptime_ms: elapsed.as_millis() as u64,
-        engine: state.about.engine,
+        engine: state.build_info.engine,
         ready: !state.is_draining() && registry.is_writable(),
         namespaces: census.namespaces,
         keys: census.counts.keys,
@@ -86,7 +86,7 @@ fn now(state: &State) -> Result<Vec<u8>> {
         .map_err(|error| Error::new(Code::Storage, "the status cannot be written").because(error))
 }
 
-/// `GET /owner/log` and `PUT /owner/log`: what is logged, as text.
+/// `GET /admin/log` and `PUT /admin/log`: what is logged, as text.
 pub(crate) async fn log(
     request: HttpRequest,
     mut payload: web::Payload,
@@ -100,7 +100,7 @@ pub(crate) async fn log(
         }
         _ => {
             body::discard(&request, &mut payload).await;
-            return problem::other_method(&request, GET_PUT);
+            return problem::method_not_allowed(&request, GET_PUT);
         }
     };
     match changed.and_then(|()| operator(&request, &state)) {
@@ -130,7 +130,7 @@ async fn change_log(
     operator.set_log(filter.trim()).map_err(refused)
 }
 
-/// `POST /owner/stop`: 202, and then the end begins.
+/// `POST /admin/stop`: 202, and then the end begins.
 pub(crate) async fn stop(
     request: HttpRequest,
     mut payload: web::Payload,
@@ -138,7 +138,7 @@ pub(crate) async fn stop(
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
     if request.method() != Method::POST {
-        return problem::other_method(&request, POST);
+        return problem::method_not_allowed(&request, POST);
     }
     match operator(&request, &state) {
         Ok(operator) => {
@@ -151,7 +151,7 @@ pub(crate) async fn stop(
     }
 }
 
-/// `GET /owner/backup`: a backup, as it is read from one snapshot.
+/// `GET /admin/backup`: a backup, as it is read from one snapshot.
 pub(crate) async fn backup(
     request: HttpRequest,
     mut payload: web::Payload,
@@ -159,13 +159,13 @@ pub(crate) async fn backup(
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
     if *request.method() != Method::GET {
-        return problem::other_method(&request, "GET, OPTIONS");
+        return problem::method_not_allowed(&request, "GET, OPTIONS");
     }
     let media_type = "application/octet-stream";
     parts(&request, &state, media_type, |operator| operator.backup()).await
 }
 
-/// `POST /owner/verify`: what is wrong with the data, a line each.
+/// `POST /admin/verify`: what is wrong with the data, a line each.
 pub(crate) async fn verify(
     request: HttpRequest,
     mut payload: web::Payload,
@@ -173,7 +173,7 @@ pub(crate) async fn verify(
 ) -> HttpResponse {
     body::discard(&request, &mut payload).await;
     if *request.method() != Method::POST {
-        return problem::other_method(&request, POST);
+        return problem::method_not_allowed(&request, POST);
     }
     let media_type = "application/x-ndjson";
     parts(&request, &state, media_type, |operator| operator.verify()).await
@@ -184,11 +184,11 @@ async fn parts(
     request: &HttpRequest,
     state: &State,
     media_type: &'static str,
-    make: impl FnOnce(&dyn Operator) -> Result<Parts> + Send + 'static,
+    make: impl FnOnce(&dyn AdminApi) -> Result<ByteChunks> + Send + 'static,
 ) -> HttpResponse {
     let made = async {
         let operator = operator(request, state)?;
-        let held = state.answer_memory.wait(PIECE_BYTES).await;
+        let held = state.response_memory.wait(PIECE_BYTES).await;
         let parts = state.registry.waiting(move || make(&*operator)).await?;
         Ok((Told(parts), held))
     };
@@ -196,19 +196,19 @@ async fn parts(
     match made.await {
         Ok(told) => HttpResponse::Ok()
             .content_type(media_type)
-            .streaming(pieces(state, how, None, told)),
+            .streaming(chunks(state, how, None, told)),
         Err(error) => problem::respond(request, &error),
     }
 }
 
 /// Parts of an answer, told one by one.
-struct Told(Parts);
+struct Told(ByteChunks);
 
 impl Source for Told {
-    fn piece(&mut self, _: &mut Held) -> Result<Piece> {
+    fn piece(&mut self, _: &mut ResponseReservation) -> Result<Chunk> {
         Ok(match self.0.next().transpose()? {
-            Some(part) => Piece::More(Rendering::from(part)),
-            None => Piece::Last(Rendering::default()),
+            Some(part) => Chunk::More(Rendering::from(part)),
+            None => Chunk::Last(Rendering::default()),
         })
     }
 }
@@ -218,8 +218,8 @@ fn is_read(request: &HttpRequest) -> bool {
 }
 
 /// Who does it; another site's page asks them for nothing, also where the socket is handed on to a port.
-fn operator(request: &HttpRequest, state: &State) -> Result<Arc<dyn Operator>> {
+fn operator(request: &HttpRequest, state: &State) -> Result<Arc<dyn AdminApi>> {
     state.admit(request)?;
-    let operator = state.operator.clone();
+    let operator = state.admin.clone();
     operator.ok_or_else(|| path::no_such_path("there is no such path"))
 }

@@ -9,12 +9,12 @@ use akvs_core::{Code, Error, Result, Timestamp};
 use arc_swap::ArcSwap;
 
 use super::csrf;
-use super::grant::Grant;
-use super::token::{Rule, Token};
+use super::grant::Identity;
+use super::token::{Token, TokenPolicy};
 use super::tokens::Tokens;
 
 /// Who asks, and for what, as far as it is judged by that.
-pub(crate) struct Asking<'a> {
+pub(crate) struct AuthRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
     /// Whether it came over a way that only the owner of the data has.
@@ -23,25 +23,25 @@ pub(crate) struct Asking<'a> {
 
 /// Judges who is let in. Open until there are tokens for the first time.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    tokens: ArcSwap<Held>,
+pub(crate) struct Authenticator {
+    tokens: ArcSwap<AccessMode>,
     changes: AtomicU64,
 }
 
 #[derive(Debug)]
-enum Held {
+enum AccessMode {
     Open,
     Tokens(Tokens),
 }
 
-impl Gate {
+impl Authenticator {
     /// A gate that these tokens open; where there are none, everybody.
-    pub(crate) fn new(tokens: Tokens) -> Gate {
+    pub(crate) fn new(tokens: Tokens) -> Authenticator {
         let held = match tokens.is_empty() {
-            true => Held::Open,
-            false => Held::Tokens(tokens),
+            true => AccessMode::Open,
+            false => AccessMode::Tokens(tokens),
         };
-        Gate {
+        Authenticator {
             tokens: ArcSwap::from_pointee(held),
             changes: AtomicU64::new(0),
         }
@@ -49,69 +49,73 @@ impl Gate {
 
     /// From here on these tokens hold, and no others. A gate that was closed does not open where there are none.
     pub(crate) fn replace(&self, tokens: Tokens) {
-        let is_open = matches!(**self.tokens.load(), Held::Open);
+        let is_open = matches!(**self.tokens.load(), AccessMode::Open);
         if is_open && tokens.is_empty() {
             return;
         }
-        self.tokens.store(Arc::new(Held::Tokens(tokens)));
+        self.tokens.store(Arc::new(AccessMode::Tokens(tokens)));
         self.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Whether everybody is let in.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(**self.tokens.load(), Held::Open)
+        matches!(**self.tokens.load(), AccessMode::Open)
     }
 
     /// How often other tokens came to hold.
-    pub(super) fn changes(&self) -> u64 {
+    pub(super) fn generation(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
     /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
     pub(crate) fn admit(
         &self,
-        asking: &Asking<'_>,
+        asking: &AuthRequest<'_>,
         now: impl FnOnce() -> Timestamp,
-    ) -> Result<Grant> {
-        let Asking {
+    ) -> Result<Identity> {
+        let AuthRequest {
             method,
             headers,
             is_owner,
         } = *asking;
         // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
-        let changes = self.changes();
+        let changes = self.generation();
         let held = self.tokens.load();
-        let needs_no_token = is_owner || matches!(**held, Held::Open);
+        let needs_no_token = is_owner || matches!(**held, AccessMode::Open);
         if needs_no_token && csrf::is_foreign_change(method, headers) {
             let text = "another site's page may change nothing here: origin and host differ";
             return Err(Error::new(Code::Forbidden, text));
         }
         if is_owner {
-            return Ok(Grant::of_owner());
+            return Ok(Identity::of_owner());
         }
         let rule = match &**held {
-            Held::Open => None,
-            Held::Tokens(tokens) => {
+            AccessMode::Open => None,
+            AccessMode::Tokens(tokens) => {
                 let sha256 = Token::hash(presented(headers)?);
                 Some(known(tokens, &sha256, now())?)
             }
         };
-        Ok(Grant::new(rule, changes))
+        Ok(Identity::new(rule, changes))
     }
 
     /// What the token of this hash is now, if it still lets anybody in.
-    pub(super) fn again(&self, sha256: Option<&[u8; 32]>, now: Timestamp) -> Result<Grant> {
-        let changes = self.changes();
+    pub(super) fn reauthenticate(
+        &self,
+        sha256: Option<&[u8; 32]>,
+        now: Timestamp,
+    ) -> Result<Identity> {
+        let changes = self.generation();
         let rule = match (&**self.tokens.load(), sha256) {
-            (Held::Open, _) => None,
-            (Held::Tokens(tokens), Some(sha256)) => Some(known(tokens, sha256, now)?),
-            (Held::Tokens(_), None) => return Err(missing()),
+            (AccessMode::Open, _) => None,
+            (AccessMode::Tokens(tokens), Some(sha256)) => Some(known(tokens, sha256, now)?),
+            (AccessMode::Tokens(_), None) => return Err(missing()),
         };
-        Ok(Grant::new(rule, changes))
+        Ok(Identity::new(rule, changes))
     }
 }
 
-fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<Rule>> {
+fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<TokenPolicy>> {
     let Some(rule) = tokens.find(sha256) else {
         return Err(Error::new(Code::Unauthorized, "the token is not known"));
     };
@@ -171,47 +175,60 @@ mod tests {
         Tokens::new(texts.iter().map(token).collect()).unwrap()
     }
 
-    fn admit(gate: &Gate, values: &[&str], now: Timestamp) -> Result<Grant> {
+    fn admit(authenticator: &Authenticator, values: &[&str], now: Timestamp) -> Result<Identity> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
-        ask(gate, &headers, false, now)
+        ask(authenticator, &headers, false, now)
     }
 
-    fn ask(gate: &Gate, headers: &HeaderMap, is_owner: bool, now: Timestamp) -> Result<Grant> {
-        let asking = Asking {
+    fn ask(
+        authenticator: &Authenticator,
+        headers: &HeaderMap,
+        is_owner: bool,
+        now: Timestamp,
+    ) -> Result<Identity> {
+        let asking = AuthRequest {
             method: &Method::GET,
             headers,
             is_owner,
         };
-        gate.admit(&asking, || now)
+        authenticator.admit(&asking, || now)
     }
 
     #[test]
     fn the_owner_needs_no_token_and_keeps_what_goes_on() {
-        let gate = Arc::new(Gate::new(tokens(&["a"])));
-        let owner = ask(&gate, &HeaderMap::new(), true, NOW).unwrap();
-        let mut permit = owner
-            .permit(&gate, Right::Admin, super::super::Demand::Everywhere)
+        let authenticator = Arc::new(Authenticator::new(tokens(&["a"])));
+        let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
+        let mut authorization = owner
+            .authorization(
+                &authenticator,
+                Right::Admin,
+                super::super::Resource::Everywhere,
+            )
             .unwrap();
-        gate.replace(tokens(&["b"]));
-        assert!(permit.check(|| NOW).is_ok());
+        authenticator.replace(tokens(&["b"]));
+        assert!(authorization.check(|| NOW).is_ok());
         // Also where there were none before.
-        let gate = Arc::new(Gate::new(tokens(&[])));
-        let owner = ask(&gate, &HeaderMap::new(), true, NOW).unwrap();
-        let mut permit = owner
-            .permit(&gate, Right::Admin, super::super::Demand::Everywhere)
+        let authenticator = Arc::new(Authenticator::new(tokens(&[])));
+        let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
+        let mut authorization = owner
+            .authorization(
+                &authenticator,
+                Right::Admin,
+                super::super::Resource::Everywhere,
+            )
             .unwrap();
-        gate.replace(tokens(&["a"]));
-        assert!(permit.check(|| NOW).is_ok());
+        authenticator.replace(tokens(&["a"]));
+        assert!(authorization.check(|| NOW).is_ok());
     }
 
     #[test]
     fn a_token_is_presented_as_rfc_6750_has_it() {
-        let gate = Gate::new(tokens(&["secret"]));
+        let authenticator = Authenticator::new(tokens(&["secret"]));
         for good in ["Bearer secret", "bearer secret", "BEARER  secret"] {
-            assert!(admit(&gate, &[good], NOW).is_ok(), "{good}");
+            assert!(admit(&authenticator, &[good], NOW).is_ok(), "{good}");
         }
         for bad in [
             "secret",
@@ -226,46 +243,53 @@ mod tests {
             "Basic secret",
             "",
         ] {
-            let error = admit(&gate, &[bad], NOW).expect_err(bad);
+            let error = admit(&authenticator, &[bad], NOW).expect_err(bad);
             assert_eq!(error.code(), Code::Unauthorized, "{bad}");
             assert!(!error.to_string().contains("secre"), "{bad}: {error}");
         }
-        assert!(admit(&gate, &[], NOW).is_err());
-        assert!(admit(&gate, &["Bearer secret", "Bearer secret"], NOW).is_err());
+        assert!(admit(&authenticator, &[], NOW).is_err());
+        assert!(admit(&authenticator, &["Bearer secret", "Bearer secret"], NOW).is_err());
     }
 
     #[test]
     fn a_token_ends_to_the_millisecond() {
-        let gate = Gate::new(tokens(&["ends"]));
+        let authenticator = Authenticator::new(tokens(&["ends"]));
         let before = Timestamp::from_millis(NOW.as_millis() - 1);
-        assert!(admit(&gate, &["Bearer ends"], before).is_ok());
-        let error = admit(&gate, &["Bearer ends"], NOW).unwrap_err();
+        assert!(admit(&authenticator, &["Bearer ends"], before).is_ok());
+        let error = admit(&authenticator, &["Bearer ends"], NOW).unwrap_err();
         assert!(error.message().contains("end date"), "{error}");
     }
 
     #[test]
     fn a_gate_that_was_closed_never_opens() {
-        let gate = Gate::new(tokens(&[]));
-        assert!(admit(&gate, &[], NOW).is_ok());
-        gate.replace(tokens(&[]));
-        assert!(admit(&gate, &[], NOW).is_ok());
-        gate.replace(tokens(&["a"]));
-        assert!(admit(&gate, &[], NOW).is_err());
-        assert!(admit(&gate, &["Bearer a"], NOW).is_ok());
-        gate.replace(tokens(&["b"]));
-        assert!(admit(&gate, &["Bearer a"], NOW).is_err());
-        gate.replace(tokens(&[]));
-        assert!(admit(&gate, &["Bearer b"], NOW).is_err() && admit(&gate, &[], NOW).is_err());
+        let authenticator = Authenticator::new(tokens(&[]));
+        assert!(admit(&authenticator, &[], NOW).is_ok());
+        authenticator.replace(tokens(&[]));
+        assert!(admit(&authenticator, &[], NOW).is_ok());
+        authenticator.replace(tokens(&["a"]));
+        assert!(admit(&authenticator, &[], NOW).is_err());
+        assert!(admit(&authenticator, &["Bearer a"], NOW).is_ok());
+        authenticator.replace(tokens(&["b"]));
+        assert!(admit(&authenticator, &["Bearer a"], NOW).is_err());
+        authenticator.replace(tokens(&[]));
+        assert!(
+            admit(&authenticator, &["Bearer b"], NOW).is_err()
+                && admit(&authenticator, &[], NOW).is_err()
+        );
     }
 
     #[test]
     fn who_came_without_a_token_is_not_let_in_again_once_there_are_some() {
-        let gate = Gate::new(tokens(&[]));
-        let anyone = admit(&gate, &[], NOW).unwrap();
-        assert!(anyone.may(Right::Admin, "a", &Scope::All).is_ok());
-        assert!(gate.again(None, NOW).is_ok());
-        gate.replace(tokens(&["a"]));
-        assert!(gate.again(None, NOW).is_err());
-        assert!(gate.again(Some(&Token::hash("a")), NOW).is_ok());
+        let authenticator = Authenticator::new(tokens(&[]));
+        let anyone = admit(&authenticator, &[], NOW).unwrap();
+        assert!(anyone.authorize(Right::Admin, "a", &Scope::All).is_ok());
+        assert!(authenticator.reauthenticate(None, NOW).is_ok());
+        authenticator.replace(tokens(&["a"]));
+        assert!(authenticator.reauthenticate(None, NOW).is_err());
+        assert!(
+            authenticator
+                .reauthenticate(Some(&Token::hash("a")), NOW)
+                .is_ok()
+        );
     }
 }

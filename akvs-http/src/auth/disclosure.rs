@@ -7,10 +7,10 @@
 
 use akvs_core::{Code, Error, Result};
 
-use super::grant::{Grant, Scope};
+use super::grant::{Identity, Scope};
 use super::token::Right;
 
-impl Grant {
+impl Identity {
     /// Whether it may read something; what it may write it then may read too, since all rights of a token hold for the
     /// same namespaces and keys.
     pub(crate) fn reads(&self) -> bool {
@@ -20,11 +20,11 @@ impl Grant {
 
     /// Whether it may read a namespace as a whole, and so be told how much it holds.
     pub(crate) fn reads_all_of(&self, namespace: &str) -> bool {
-        self.may(Right::Read, namespace, &Scope::All).is_ok()
+        self.authorize(Right::Read, namespace, &Scope::All).is_ok()
     }
 
     /// The error `forbidden`, unless it may read, which this part of a request that writes needs.
-    pub(crate) fn may_depend_on_what_is_there(&self, part: &str) -> Result<()> {
+    pub(crate) fn authorize_dependent(&self, part: &str) -> Result<()> {
         if self.reads() {
             return Ok(());
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp};
 use bytes::Bytes;
 
-use super::authenticator::Gate;
-use super::token::{Right, Rule};
-use crate::response::item::Text;
+use super::authenticator::Authenticator;
+use super::token::{Right, TokenPolicy};
+use crate::response::item::TextOrBase64;
 
 /// Which keys of a namespace something is about.
 #[derive(Clone, Copy, Debug)]
@@ -22,17 +22,17 @@ pub(crate) enum Scope<'a> {
 
 /// What somebody may.
 #[derive(Clone, Debug)]
-pub(crate) struct Grant {
+pub(crate) struct Identity {
     /// None where everybody may do everything, and for the owner.
-    pub(super) rule: Option<Arc<Rule>>,
+    pub(super) rule: Option<Arc<TokenPolicy>>,
     is_owner: bool,
     /// How often the tokens had changed before this was judged.
     changes: u64,
 }
 
-impl Grant {
-    pub(super) fn new(rule: Option<Arc<Rule>>, changes: u64) -> Grant {
-        Grant {
+impl Identity {
+    pub(super) fn new(rule: Option<Arc<TokenPolicy>>, changes: u64) -> Identity {
+        Identity {
             rule,
             is_owner: false,
             changes,
@@ -40,8 +40,8 @@ impl Grant {
     }
 
     /// Whoever owns the data may do everything, whatever the tokens are.
-    pub(super) fn of_owner() -> Grant {
-        Grant {
+    pub(super) fn of_owner() -> Identity {
+        Identity {
             rule: None,
             is_owner: true,
             changes: 0,
@@ -49,8 +49,8 @@ impl Grant {
     }
 
     /// The error `forbidden`, unless this right holds for these keys of a namespace.
-    pub(crate) fn may(&self, right: Right, namespace: &str, scope: &Scope<'_>) -> Result<()> {
-        self.may_reach(right, namespace)?;
+    pub(crate) fn authorize(&self, right: Right, namespace: &str, scope: &Scope<'_>) -> Result<()> {
+        self.authorize_namespace(right, namespace)?;
         let Some(rule) = &self.rule else {
             return Ok(());
         };
@@ -68,13 +68,13 @@ impl Grant {
                 rule.name
             );
             let error = forbidden(rule, right, text).with("namespace", namespace);
-            return Err(Text::of(prefix).name_prefix(error));
+            return Err(TextOrBase64::of(prefix).name_prefix(error));
         }
         Ok(())
     }
 
     /// The error `forbidden`, unless this right holds for some keys of a namespace.
-    pub(crate) fn may_reach(&self, right: Right, namespace: &str) -> Result<()> {
+    pub(crate) fn authorize_namespace(&self, right: Right, namespace: &str) -> Result<()> {
         let Some(rule) = &self.rule else {
             return Ok(());
         };
@@ -87,7 +87,7 @@ impl Grant {
     }
 
     /// The error `forbidden`, unless this right holds for all keys of all namespaces.
-    pub(crate) fn may_everywhere(&self, right: Right) -> Result<()> {
+    pub(crate) fn authorize_everywhere(&self, right: Right) -> Result<()> {
         let Some(rule) = &self.rule else {
             return Ok(());
         };
@@ -115,35 +115,42 @@ impl Grant {
     }
 
     /// Whether it reaches every namespace.
-    pub(crate) fn sees_all(&self) -> bool {
+    pub(crate) fn can_list_all(&self) -> bool {
         self.rule.as_ref().is_none_or(|rule| rule.reaches_all())
     }
 
     /// Whether it may be told that there is a namespace.
-    pub(crate) fn sees(&self, namespace: &str) -> bool {
-        self.may_reach(Right::Read, namespace).is_ok()
+    pub(crate) fn can_list(&self, namespace: &str) -> bool {
+        self.authorize_namespace(Right::Read, namespace).is_ok()
     }
 
     /// What the same token may now, where that may have changed; none where nothing has, and for the owner. To be asked
     /// for once a body has come, which may have taken long.
     pub(crate) fn renewed(
         &self,
-        gate: &Gate,
+        authenticator: &Authenticator,
         now: impl FnOnce() -> Timestamp,
-    ) -> Result<Option<Grant>> {
+    ) -> Result<Option<Identity>> {
         let expires = self.rule.as_ref().and_then(|rule| rule.expires);
-        if self.is_owner || gate.changes() == self.changes && expires.is_none() {
+        if self.is_owner || authenticator.generation() == self.changes && expires.is_none() {
             return Ok(None);
         }
         let sha256 = self.rule.as_ref().map(|rule| rule.sha256);
-        gate.again(sha256.as_ref(), now()).map(Some)
+        authenticator
+            .reauthenticate(sha256.as_ref(), now())
+            .map(Some)
     }
 
     /// A right that is looked at again while an answer goes on; it must hold now.
-    pub(crate) fn permit(&self, gate: &Arc<Gate>, right: Right, demand: Demand) -> Result<Permit> {
+    pub(crate) fn authorization(
+        &self,
+        authenticator: &Arc<Authenticator>,
+        right: Right,
+        demand: Resource,
+    ) -> Result<StreamAuthorization> {
         demand.check(self, right)?;
-        Ok(Permit {
-            gate: Arc::clone(gate),
+        Ok(StreamAuthorization {
+            authenticator: Arc::clone(authenticator),
             sha256: self.rule.as_ref().map(|rule| rule.sha256),
             expires: self.rule.as_ref().and_then(|rule| rule.expires),
             changes: self.changes,
@@ -154,7 +161,7 @@ impl Grant {
     }
 }
 
-fn forbidden(rule: &Rule, right: Right, text: String) -> Error {
+fn forbidden(rule: &TokenPolicy, right: Right, text: String) -> Error {
     Error::new(Code::Forbidden, text)
         .with("token", rule.name.as_str())
         .with("right", right.as_str())
@@ -162,7 +169,7 @@ fn forbidden(rule: &Rule, right: Right, text: String) -> Error {
 
 /// What an answer that goes on tells of.
 #[derive(Clone, Debug)]
-pub(crate) enum Demand {
+pub(crate) enum Resource {
     /// All keys of all namespaces.
     Everywhere,
     /// All keys of a namespace.
@@ -173,38 +180,44 @@ pub(crate) enum Demand {
     Key(Namespace, Key),
 }
 
-impl Demand {
-    fn check(&self, grant: &Grant, right: Right) -> Result<()> {
+impl Resource {
+    fn check(&self, grant: &Identity, right: Right) -> Result<()> {
         match self {
-            Demand::Everywhere => grant.may_everywhere(right),
-            Demand::All(name) => grant.may(right, name.as_str(), &Scope::All),
-            Demand::Prefix(name, prefix) => grant.may(right, name.as_str(), &Scope::Prefix(prefix)),
-            Demand::Key(name, key) => grant.may(right, name.as_str(), &Scope::Key(key.as_bytes())),
+            Resource::Everywhere => grant.authorize_everywhere(right),
+            Resource::All(name) => grant.authorize(right, name.as_str(), &Scope::All),
+            Resource::Prefix(name, prefix) => {
+                grant.authorize(right, name.as_str(), &Scope::Prefix(prefix))
+            }
+            Resource::Key(name, key) => {
+                grant.authorize(right, name.as_str(), &Scope::Key(key.as_bytes()))
+            }
         }
     }
 }
 
 /// A right that an answer needs for as long as it goes on.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    gate: Arc<Gate>,
+pub(crate) struct StreamAuthorization {
+    authenticator: Arc<Authenticator>,
     sha256: Option<[u8; 32]>,
     expires: Option<Timestamp>,
     /// How often the tokens had changed when it was last found to hold.
     changes: u64,
     is_owner: bool,
     right: Right,
-    demand: Demand,
+    demand: Resource,
 }
 
-impl Permit {
+impl StreamAuthorization {
     /// The error `unauthorized` or `forbidden`, unless it still holds.
     pub(crate) fn check(&mut self, now: impl FnOnce() -> Timestamp) -> Result<()> {
-        let changes = self.gate.changes();
+        let changes = self.authenticator.generation();
         if self.is_owner || changes == self.changes && self.expires.is_none() {
             return Ok(());
         }
-        let grant = self.gate.again(self.sha256.as_ref(), now())?;
+        let grant = self
+            .authenticator
+            .reauthenticate(self.sha256.as_ref(), now())?;
         self.demand.check(&grant, self.right)?;
         self.expires = grant.rule.as_ref().and_then(|rule| rule.expires);
         self.changes = grant.changes;
@@ -232,19 +245,21 @@ mod tests {
         }
     }
 
-    fn gate(token: Token) -> Arc<Gate> {
-        Arc::new(Gate::new(Tokens::new(vec![token]).unwrap()))
+    fn authenticator(token: Token) -> Arc<Authenticator> {
+        Arc::new(Authenticator::new(Tokens::new(vec![token]).unwrap()))
     }
 
-    fn grant(gate: &Gate) -> Grant {
-        gate.again(Some(&Token::hash("secret")), NOW).unwrap()
+    fn grant(authenticator: &Authenticator) -> Identity {
+        authenticator
+            .reauthenticate(Some(&Token::hash("secret")), NOW)
+            .unwrap()
     }
 
     #[test]
     fn a_right_has_to_hold_in_kind_and_place() {
-        let grant = grant(&gate(token(&[Right::Read], "app-*", "a/")));
+        let grant = grant(&authenticator(token(&[Right::Read], "app-*", "a/")));
         let key = Scope::Key(b"a/b");
-        assert!(grant.may(Right::Read, "app-1", &key).is_ok());
+        assert!(grant.authorize(Right::Read, "app-1", &key).is_ok());
         for (right, namespace, scope, part) in [
             (Right::Write, "app-1", key, "write"),
             (Right::Admin, "app-1", key, "admin"),
@@ -252,29 +267,29 @@ mod tests {
             (Right::Read, "app-1", Scope::Key(b"b"), "\"a/\""),
             (Right::Read, "app-1", Scope::All, "\"a/\""),
         ] {
-            let error = grant.may(right, namespace, &scope).unwrap_err();
+            let error = grant.authorize(right, namespace, &scope).unwrap_err();
             assert_eq!(error.code(), Code::Forbidden);
             assert!(error.message().contains(part), "{error}");
             assert_eq!(error.context()["token"], "t");
         }
-        assert!(grant.sees("app-1") && !grant.sees("other"));
-        assert!(grant.may_everywhere(Right::Read).is_err());
+        assert!(grant.can_list("app-1") && !grant.can_list("other"));
+        assert!(grant.authorize_everywhere(Right::Read).is_err());
     }
 
     #[test]
     fn everywhere_is_all_keys_of_all_namespaces() {
         for (namespace, prefix, expected) in [("*", "", true), ("*", "a", false), ("**", "", false)]
         {
-            let grant = grant(&gate(token(&[Right::Read], namespace, prefix)));
-            let may = grant.may_everywhere(Right::Read).is_ok();
+            let grant = grant(&authenticator(token(&[Right::Read], namespace, prefix)));
+            let may = grant.authorize_everywhere(Right::Read).is_ok();
             assert_eq!(may, expected, "{namespace} {prefix}");
-            assert!(grant.may_everywhere(Right::Write).is_err());
+            assert!(grant.authorize_everywhere(Right::Write).is_err());
         }
     }
 
     #[test]
     fn a_permit_ends_with_its_token_or_its_right() {
-        let demand = || Demand::Prefix(Namespace::new("n").unwrap(), Bytes::from_static(b"a"));
+        let demand = || Resource::Prefix(Namespace::new("n").unwrap(), Bytes::from_static(b"a"));
         let replaced: [(Option<Token>, bool); 5] = [
             (Some(token(&[Right::Read, Right::Write], "n", "a")), true),
             (Some(token(&[Right::Write], "n", "a")), false),
@@ -283,24 +298,28 @@ mod tests {
             (None, false),
         ];
         for (new, holds) in replaced {
-            let gate = gate(token(&[Right::Read], "*", ""));
-            let mut permit = grant(&gate).permit(&gate, Right::Read, demand()).unwrap();
-            assert!(permit.check(|| NOW).is_ok());
-            gate.replace(Tokens::new(new.clone().into_iter().collect()).unwrap());
-            assert_eq!(permit.check(|| NOW).is_ok(), holds, "{new:?}");
+            let authenticator = authenticator(token(&[Right::Read], "*", ""));
+            let mut authorization = grant(&authenticator)
+                .authorization(&authenticator, Right::Read, demand())
+                .unwrap();
+            assert!(authorization.check(|| NOW).is_ok());
+            authenticator.replace(Tokens::new(new.clone().into_iter().collect()).unwrap());
+            assert_eq!(authorization.check(|| NOW).is_ok(), holds, "{new:?}");
         }
     }
 
     #[test]
     fn a_permit_ends_at_its_token_s_end_date() {
         let end = Timestamp::from_millis(NOW.as_millis() + 1);
-        let gate = gate(Token {
+        let authenticator = authenticator(Token {
             expires: Some(UNIX_EPOCH + Duration::from_millis(end.as_millis())),
             ..token(&[Right::Read], "*", "")
         });
-        let demand = Demand::All(Namespace::new("n").unwrap());
-        let mut permit = grant(&gate).permit(&gate, Right::Read, demand).unwrap();
-        assert!(permit.check(|| NOW).is_ok());
-        assert!(permit.check(|| end).is_err());
+        let demand = Resource::All(Namespace::new("n").unwrap());
+        let mut authorization = grant(&authenticator)
+            .authorization(&authenticator, Right::Read, demand)
+            .unwrap();
+        assert!(authorization.check(|| NOW).is_ok());
+        assert!(authorization.check(|| end).is_err());
     }
 }

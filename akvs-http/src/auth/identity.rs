@@ -4,15 +4,15 @@ use akvs_core::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::grant::Grant;
-use super::token::{Right, Rule};
+use super::grant::Identity;
+use super::token::{Right, TokenPolicy};
 use crate::response::headers;
-use crate::response::item::Text;
+use crate::response::item::TextOrBase64;
 
 /// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Identity)]
-pub(crate) struct Identity<'a> {
+#[schema(as = WhoamiDocument)]
+pub(crate) struct WhoamiDocument<'a> {
     /// The token's name.
     #[schema(required)]
     token: Option<&'a str>,
@@ -33,17 +33,18 @@ pub(crate) struct Identity<'a> {
     expires: Option<String>,
 }
 
-impl Grant {
+impl Identity {
     /// What the caller is told of it.
-    pub(crate) fn identity(&self) -> Identity<'_> {
+    pub(crate) fn identity(&self) -> WhoamiDocument<'_> {
         let rule = self.rule.as_deref();
         let rights = Right::ALL.into_iter();
         let held = rights.filter(|right| rule.is_none_or(|rule| rule.has(*right)));
-        let (key_prefix, key_prefix64) = Text::of(rule.map_or(&[], Rule::key_prefix)).parts();
-        Identity {
+        let (key_prefix, key_prefix64) =
+            TextOrBase64::of(rule.map_or(&[], TokenPolicy::key_prefix)).parts();
+        WhoamiDocument {
             token: rule.map(|rule| &*rule.name),
             rights: held.map(Right::as_str).collect(),
-            namespaces: rule.map_or_else(|| vec!["*"], Rule::patterns),
+            namespaces: rule.map_or_else(|| vec!["*"], TokenPolicy::patterns),
             key_prefix,
             key_prefix64,
             expires: rule

@@ -23,9 +23,9 @@ mod identity;
 mod token;
 mod tokens;
 
-pub(crate) use authenticator::{Asking, Gate};
-pub(crate) use grant::{Demand, Grant, Permit, Scope};
+pub(crate) use authenticator::{AuthRequest, Authenticator};
+pub(crate) use grant::{Identity, Resource, Scope, StreamAuthorization};
 pub(crate) use host::Hosts;
-pub(crate) use identity::Identity;
+pub(crate) use identity::WhoamiDocument;
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;

@@ -116,7 +116,7 @@ impl std::error::Error for TokenError {}
 
 /// A checked token, ready to judge by.
 #[derive(Debug, PartialEq)]
-pub(super) struct Rule {
+pub(super) struct TokenPolicy {
     pub(super) name: String,
     pub(super) sha256: [u8; 32],
     rights: Vec<Right>,
@@ -125,8 +125,8 @@ pub(super) struct Rule {
     pub(super) expires: Option<Timestamp>,
 }
 
-impl Rule {
-    pub(super) fn new(token: Token) -> Result<Rule, TokenError> {
+impl TokenPolicy {
+    pub(super) fn new(token: Token) -> Result<TokenPolicy, TokenError> {
         let Token {
             name,
             sha256,
@@ -169,7 +169,7 @@ impl Rule {
                 Err(error) => return refused(format!("{text:?} is no pattern: {error}")),
             }
         }
-        Ok(Rule {
+        Ok(TokenPolicy {
             name,
             sha256,
             rights,
@@ -241,7 +241,7 @@ mod tests {
         let changed = |change: &dyn Fn(&mut Token)| {
             let mut token = token();
             change(&mut token);
-            Rule::new(token).map(|_| ()).map_err(|error| error.0)
+            TokenPolicy::new(token).map(|_| ()).map_err(|error| error.0)
         };
         assert_eq!(changed(&|_| {}), Ok(()));
         for (text, result) in [
@@ -291,7 +291,7 @@ mod tests {
             ("*", "..", true),
         ] {
             let namespaces = vec![pattern.into()];
-            let rule = Rule::new(Token {
+            let rule = TokenPolicy::new(Token {
                 namespaces,
                 ..token()
             })
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn admin_has_every_right_and_the_others_only_their_own() {
         for right in Right::ALL {
-            let rule = Rule::new(Token {
+            let rule = TokenPolicy::new(Token {
                 rights: vec![right],
                 ..token()
             })
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_prefix_covers_what_begins_with_it() {
         let key_prefix = Bytes::from_static(b"a/");
-        let rule = Rule::new(Token {
+        let rule = TokenPolicy::new(Token {
             key_prefix,
             ..token()
         })
@@ -337,7 +337,7 @@ mod tests {
         ] {
             assert_eq!(rule.covers(&scope), expected, "{scope:?}");
         }
-        let whole = Rule::new(token()).unwrap();
+        let whole = TokenPolicy::new(token()).unwrap();
         assert!(whole.covers(&Scope::All) && whole.covers(&Scope::Prefix(b"")));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use super::token::{Rule, Token, TokenError};
+use super::token::{Token, TokenError, TokenPolicy};
 
 /// The most tokens.
 const MAX_TOKENS: usize = 10_000;
@@ -18,7 +18,7 @@ const INDEX_BYTES: usize = 8;
 /// The tokens that a server knows; none of them without a name of its own.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
-    by_hash: HashMap<[u8; INDEX_BYTES], Vec<Arc<Rule>>>,
+    by_hash: HashMap<[u8; INDEX_BYTES], Vec<Arc<TokenPolicy>>>,
     len: usize,
 }
 
@@ -43,7 +43,7 @@ impl Tokens {
                 let text = format!("token {:?} has another one's hash", token.name);
                 return Err(TokenError::new(text));
             }
-            let rule = Rule::new(token)?;
+            let rule = TokenPolicy::new(token)?;
             let same = all.by_hash.entry(index(&rule.sha256)).or_default();
             same.push(Arc::new(rule));
             all.len += 1;
@@ -62,7 +62,7 @@ impl Tokens {
     }
 
     /// The token of this hash.
-    pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<&Arc<Rule>> {
+    pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<&Arc<TokenPolicy>> {
         let mut candidates = self.by_hash.get(&index(sha256))?.iter();
         candidates.find(|rule| rule.sha256.ct_eq(sha256).into())
     }

@@ -8,27 +8,27 @@ use std::convert::Infallible;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::engine::Limit;
-use akvs_core::{Namespace, Result, View, Views};
+use akvs_core::engine::PageLimit;
+use akvs_core::{DatabaseSnapshot, Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::list;
-use crate::auth::{Demand, Grant, Permit, Right};
+use crate::auth::{Identity, Resource, Right, StreamAuthorization};
 use crate::request::{body, path, query};
-use crate::response::chunks::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::fields::NO_STORE;
-use crate::response::memory::{EncoderMemory, Held};
+use crate::response::memory::{EncoderMemory, ResponseReservation};
 use crate::response::problem;
 use crate::response::rendering::Rendering;
 use crate::state::State;
-use crate::transfer::{Checksum, Coding, Encoder, First, Record, Section};
+use crate::transfer::{Checksum, ContentCoding, Encoder, First, Record, Section};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
-const PAGE: Limit = Limit {
+const PAGE: PageLimit = PageLimit {
     rows: 512,
     bytes: 128 << 10,
 };
@@ -60,27 +60,27 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let name = namespace(request, "/export/")?;
     match *request.method() {
         Method::GET | Method::HEAD => export(request, state, &grant, name).await,
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
 async fn export(
     request: &HttpRequest,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: Option<Namespace>,
 ) -> Result<HttpResponse> {
     query::none(request.query_string())?;
-    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
-    let permit = grant.permit(&state.gate, Right::Read, demand)?;
-    let coding = Coding::accepted(request.headers());
+    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
+    let coding = ContentCoding::accepted(request.headers());
     let registry = state.registry.clone();
     let is_head = request.method() == Method::HEAD;
     // Before any work is done.
-    let held = state.answer_memory.hold(PIECE_BYTES)?;
-    let encoder_memory = state.answer_memory.hold_encoder(coding.encoder_bytes())?;
+    let held = state.response_memory.hold(PIECE_BYTES)?;
+    let encoder_memory = state.response_memory.hold_encoder(coding.encoder_bytes())?;
     let encoder = (Encoder::new(coding)?, encoder_memory);
-    let begin = move || Writer::begin(registry, permit, encoder, name.as_ref());
+    let begin = move || Writer::begin(registry, authorization, encoder, name.as_ref());
     let writer = state.registry.blocking(begin).await?;
     let mut response = HttpResponse::Ok();
     response
@@ -96,7 +96,7 @@ async fn export(
         true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
         false => {
             let how = ("an export", Threads::Long);
-            let text = pieces(state, how, Some(SNAPSHOT_TIME), (writer, held));
+            let text = chunks(state, how, Some(SNAPSHOT_TIME), (writer, held));
             response.streaming(text)
         }
     })
@@ -105,15 +105,15 @@ async fn export(
 /// How far the file has been written.
 struct Writer {
     registry: Registry,
-    permit: Permit,
+    authorization: StreamAuthorization,
     /// None once it has ended.
     encoder: Option<(Encoder, EncoderMemory)>,
     checksum: Checksum,
     records: u64,
     /// Where the next namespaces are; none where only one is asked for.
-    views: Option<Views>,
+    views: Option<DatabaseSnapshot>,
     /// The namespace that is being written, and where in it.
-    view: Option<View>,
+    view: Option<NamespaceSnapshot>,
     start: Bytes,
     text: Vec<u8>,
 }
@@ -122,7 +122,7 @@ impl Writer {
     /// Writes the first line.
     fn begin(
         registry: Registry,
-        permit: Permit,
+        authorization: StreamAuthorization,
         encoder: (Encoder, EncoderMemory),
         name: Option<&Namespace>,
     ) -> Result<Writer> {
@@ -145,7 +145,7 @@ impl Writer {
         };
         Ok(Writer {
             registry,
-            permit,
+            authorization,
             encoder: Some(encoder),
             checksum: Checksum::default(),
             records: 0,
@@ -157,7 +157,7 @@ impl Writer {
     }
 
     /// Writes a page of records; whether it was the last one, or how much memory it needs.
-    fn page(&mut self, held: &mut Held) -> Result<std::result::Result<bool, usize>> {
+    fn page(&mut self, held: &mut ResponseReservation) -> Result<std::result::Result<bool, usize>> {
         let Some(view) = &self.view else {
             return Ok(Ok(true));
         };
@@ -189,11 +189,11 @@ impl Writer {
 }
 
 impl Source for Writer {
-    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
-        self.permit.check(|| self.registry.now())?;
+    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
+        self.authorization.check(|| self.registry.now())?;
         let is_end = match self.page(held)? {
             Ok(is_end) => is_end,
-            Err(needed) => return Ok(Piece::Needs(needed)),
+            Err(needed) => return Ok(Chunk::Needs(needed)),
         };
         self.checksum.update(&self.text);
         if is_end {
@@ -211,13 +211,13 @@ impl Source for Writer {
         held.shrink(PIECE_BYTES.max(chunk.capacity()));
         let chunk = Rendering::from(Bytes::from(chunk));
         Ok(match is_end {
-            true => Piece::Last(chunk),
-            false => Piece::More(chunk),
+            true => Chunk::Last(chunk),
+            false => Chunk::More(chunk),
         })
     }
 }
 
-fn write_section(view: &View, is_first: bool, text: &mut Vec<u8>) {
+fn write_section(view: &NamespaceSnapshot, is_first: bool, text: &mut Vec<u8>) {
     // There is such a namespace.
     if let Some(info) = view.info() {
         Section::write(info, view.revision(), is_first, text);
@@ -233,8 +233,8 @@ mod tests {
     use akvs_server::{Committer, SystemClock};
 
     use super::*;
-    use crate::auth::{Asking, Gate, Tokens};
-    use crate::response::memory::AnswerMemory;
+    use crate::auth::{AuthRequest, Authenticator, Tokens};
+    use crate::response::memory::ResponseMemory;
 
     #[test]
     fn a_piece_for_which_there_is_no_memory_says_so_and_holds_no_thread() {
@@ -251,20 +251,20 @@ mod tests {
         let write = registry.submit(&name, Key::new("k").unwrap(), op.into());
         actix_web::rt::System::new().block_on(write).unwrap();
 
-        let gate = Arc::new(Gate::new(Tokens::default()));
-        let asking = Asking {
+        let authenticator = Arc::new(Authenticator::new(Tokens::default()));
+        let asking = AuthRequest {
             method: &Method::GET,
             headers: &HeaderMap::new(),
             is_owner: false,
         };
-        let grant = gate.admit(&asking, Timestamp::default).unwrap();
-        let permit = grant
-            .permit(&gate, Right::Read, Demand::Everywhere)
+        let grant = authenticator.admit(&asking, Timestamp::default).unwrap();
+        let authorization = grant
+            .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
-        let memory = AnswerMemory::new(16 << 20);
-        let encoder = Encoder::new(Coding::Identity).unwrap();
+        let memory = ResponseMemory::new(16 << 20);
+        let encoder = Encoder::new(ContentCoding::WhoamiDocument).unwrap();
         let encoder = (encoder, memory.hold_encoder(0).unwrap());
-        let mut writer = Writer::begin(registry, permit, encoder, Some(&name)).unwrap();
+        let mut writer = Writer::begin(registry, authorization, encoder, Some(&name)).unwrap();
         let mut held = memory.hold(PIECE_BYTES).unwrap();
         let other = memory.hold(12 << 20).unwrap();
         let (told, piece) = std::sync::mpsc::channel();
@@ -278,10 +278,10 @@ mod tests {
         let patience = std::time::Duration::from_secs(60);
         for _ in 0..2 {
             let piece = piece.recv_timeout(patience).expect("no wait").unwrap();
-            assert!(matches!(piece, Piece::Needs(bytes) if bytes > 4 << 20));
+            assert!(matches!(piece, Chunk::Needs(bytes) if bytes > 4 << 20));
         }
         let piece = piece.recv_timeout(patience).unwrap().unwrap();
-        assert!(matches!(piece, Piece::More(text) | Piece::Last(text) if text.length() > 1 << 20));
+        assert!(matches!(piece, Chunk::More(text) | Chunk::Last(text) if text.length() > 1 << 20));
         thread.join().unwrap();
         committer.stop().unwrap();
     }

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::fmt;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp, View};
+use akvs_core::{Code, Error, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, MapAccess};
 use utoipa::ToSchema;
 
 use super::list;
-use crate::auth::{Grant, Right, Scope};
+use crate::auth::{Identity, Right, Scope};
 use crate::request::json;
 use crate::request::json::{List, object};
 use crate::response::item::{Form, Item};
-use crate::response::memory::{Held, SMALL_BYTES};
+use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{Rendering, around_items};
 use crate::state::State;
 
@@ -84,19 +84,24 @@ pub(crate) async fn serve(
     mut payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let answer = async |name, asked, grant: &Grant| get(&state, grant, &name, asked).await;
+    let answer = async |name, asked, grant: &Identity| get(&state, grant, &name, asked).await;
     let place = ("/get/", Right::Read);
     json::serve(&request, &mut payload, &state, place, answer).await
 }
 
-async fn get(state: &State, grant: &Grant, name: &Namespace, asked: Asked) -> Result<HttpResponse> {
+async fn get(
+    state: &State,
+    grant: &Identity,
+    name: &Namespace,
+    asked: Asked,
+) -> Result<HttpResponse> {
     let keys = keys(asked)?;
     for key in &keys {
-        grant.may(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
+        grant.authorize(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
     }
     let (registry, name) = (state.registry.clone(), name.clone());
     // Before any work is done.
-    let mut held = state.answer_memory.hold(HELD_BYTES)?;
+    let mut held = state.response_memory.hold(HELD_BYTES)?;
     // It may have to wait for a disk.
     let found = state.registry.blocking(move || {
         let view = list::view(&registry, &name)?;
@@ -123,7 +128,12 @@ fn keys(asked: Asked) -> Result<Vec<Key>> {
 }
 
 /// What a view has of these keys, as JSON. A key that is asked for several times is read and held once.
-fn render(view: &View, keys: &[Key], now: Timestamp, held: &mut Held) -> Result<Rendering> {
+fn render(
+    view: &NamespaceSnapshot,
+    keys: &[Key],
+    now: Timestamp,
+    held: &mut ResponseReservation,
+) -> Result<Rendering> {
     let (head, tail) = around_items(&Answer {
         revision: view.revision().get(),
         items: Vec::new(),

@@ -51,7 +51,7 @@ async fn read_only(
     body::discard(request, &mut payload).await;
     match *request.method() {
         Method::GET | Method::HEAD => answer(),
-        _ => problem::other_method(request, ALLOW),
+        _ => problem::method_not_allowed(request, ALLOW),
     }
 }
 

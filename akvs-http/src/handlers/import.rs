@@ -12,12 +12,12 @@ use futures_util::StreamExt;
 
 use super::export;
 use super::list;
-use crate::auth::{Demand, Grant, Right};
-use crate::request::body::Reserved;
+use crate::auth::{Identity, Resource, Right};
+use crate::request::body::MemoryReservation;
 use crate::request::{body, query};
 use crate::response::problem;
 use crate::state::State;
-use crate::transfer::{Coding, Importer, Mode, Reader, Record, Then, Wanted};
+use crate::transfer::{ContentCoding, Importer, Mode, Next, Reader, Record, Wanted};
 use crate::transport::connection::Presence;
 
 const ALLOW: &str = "POST, OPTIONS";
@@ -42,7 +42,7 @@ async fn answer(
     let name = export::namespace(request, "/import/")?;
     match *request.method() {
         Method::POST => import(request, payload, state, &grant, name).await,
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
@@ -50,19 +50,20 @@ async fn import(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: Option<Namespace>,
 ) -> Result<HttpResponse> {
     let mode = query::of_import(request.query_string())?;
-    let demand = name.clone().map_or(Demand::Everywhere, Demand::All);
-    let mut permits = vec![grant.permit(&state.gate, Right::Write, demand.clone())?];
+    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let mut permits =
+        vec![grant.authorization(&state.authenticator, Right::Write, demand.clone())?];
     if mode != Mode::Merge {
         // Which keys are there decides what is done, and is told.
-        grant.may_depend_on_what_is_there("a mode other than merge")?;
-        permits.push(grant.permit(&state.gate, Right::Read, demand.clone())?);
+        grant.authorize_dependent("a mode other than merge")?;
+        permits.push(grant.authorization(&state.authenticator, Right::Read, demand.clone())?);
     }
-    let admin = grant.permit(&state.gate, Right::Admin, demand);
-    let coding = Coding::of_body(request.headers())?;
+    let admin = grant.authorization(&state.authenticator, Right::Admin, demand);
+    let coding = ContentCoding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
     let wanted = Wanted::new(state.registry.clone(), permits, presence);
@@ -94,7 +95,7 @@ struct Import<'a> {
     reader: Option<Reader>,
     importer: Importer,
     wanted: Wanted,
-    memory: Reserved<'a>,
+    memory: MemoryReservation<'a>,
 }
 
 impl Import<'_> {
@@ -164,12 +165,12 @@ impl Import<'_> {
             self.importer.set(step.records, step.errors).await?;
             self.importer.report().errors.check(lines)?;
             match step.then {
-                Then::More if is_end => return whole,
-                Then::More => return Ok(()),
-                Then::GoOn => {}
-                Then::First(first) => self.importer.begin(first).await?,
-                Then::Section(section) => self.importer.enter(section).await?,
-                Then::Fail(error) => return Err(error),
+                Next::More if is_end => return whole,
+                Next::More => return Ok(()),
+                Next::GoOn => {}
+                Next::First(first) => self.importer.begin(first).await?,
+                Next::Section(section) => self.importer.enter(section).await?,
+                Next::Fail(error) => return Err(error),
             }
         }
     }

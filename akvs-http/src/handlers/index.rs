@@ -47,7 +47,7 @@ pub(crate) async fn serve(
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     match *request.method() {
         Method::GET | Method::HEAD => shown(request, state),
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
@@ -58,7 +58,7 @@ fn shown(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
         return page::answer(request);
     }
     state.admit(request)?;
-    let version = state.about.version;
+    let version = state.build_info.version;
     let etag = format!("\"{version}\"");
     let mut response = match conditions::of_document(request.headers(), &etag)? {
         true => HttpResponse::NotModified().finish(),

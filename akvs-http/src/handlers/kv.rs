@@ -6,20 +6,20 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{
-    Action, Code, Condition, Error, Found, Key, Namespace, Op, Outcome, Result, Timestamp, Ttl,
-    apply,
+    Action, Code, Condition, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Timestamp,
+    Ttl, apply,
 };
 use bytes::Bytes;
 
 use super::{long_poll, namespaces};
-use crate::auth::{Grant, Right, Scope};
+use crate::auth::{Identity, Right, Scope};
 use crate::request::conditions::{Part, Reading};
 use crate::request::path;
 use crate::request::path::KeyPath;
 use crate::request::query;
-use crate::request::query::{Params, Verb};
+use crate::request::query::{WriteOp, WriteQuery};
 use crate::request::{body, conditions};
-use crate::response::memory::{Held, SLICE_BYTES, SMALL_BYTES};
+use crate::response::memory::{ResponseReservation, SLICE_BYTES, SMALL_BYTES};
 use crate::response::{headers, problem};
 use crate::state::State;
 
@@ -58,7 +58,7 @@ async fn answer(
         return namespaces::answer(request, payload, state, &grant, &name?).await;
     }
     let path = path::parse(rest)?;
-    let may = |right| grant.may(right, &path.namespace, &Scope::Key(&path.key));
+    let may = |right| grant.authorize(right, &path.namespace, &Scope::Key(&path.key));
     match *request.method() {
         Method::GET | Method::HEAD => {
             may(Right::Read)?;
@@ -72,14 +72,14 @@ async fn answer(
             may(Right::Write)?;
             delete(request, state, &grant, path).await
         }
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
 async fn get(
     request: &HttpRequest,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
     let mut found = peek(state, &path, SMALL_BYTES).await?;
@@ -100,7 +100,7 @@ async fn get(
     Ok(response)
 }
 
-async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<Found> {
+async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<PeekedEntry> {
     let KeyPath { namespace, key } = path;
     state.registry.peek(namespace, key, most).await
 }
@@ -111,9 +111,9 @@ async fn read(
     request: &HttpRequest,
     state: &State,
     path: &KeyPath<'_>,
-    mut found: Found,
+    mut found: PeekedEntry,
 ) -> Result<HttpResponse> {
-    let mut held: Option<Held> = None;
+    let mut held: Option<ResponseReservation> = None;
     loop {
         let part = match reading(request, state, &found)? {
             Reading::Unchanged => return Ok(headers::unchanged(&found.entry)),
@@ -134,14 +134,14 @@ async fn read(
         }
         match &mut held {
             Some(held) => held.grow(bytes + SLICE_BYTES)?,
-            None => held = Some(state.answer_memory.hold(bytes + SLICE_BYTES)?),
+            None => held = Some(state.response_memory.hold(bytes + SLICE_BYTES)?),
         }
         // Another one may be there by now, which may be larger.
         found = peek(state, path, bytes).await?;
     }
 }
 
-fn reading(request: &HttpRequest, state: &State, found: &Found) -> Result<Reading> {
+fn reading(request: &HttpRequest, state: &State, found: &PeekedEntry) -> Result<Reading> {
     let now = || state.registry.now();
     conditions::of_read(request.method(), request.headers(), found, now)
 }
@@ -150,10 +150,10 @@ async fn post(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
-    let Params { verb, ttl } = query::of_post(request.query_string())?;
+    let WriteQuery { verb, ttl } = query::of_post(request.query_string())?;
     let headers = request.headers();
     let condition = conditions::of_write(headers, || state.registry.now())?;
     may_depend(grant, verb, &condition)?;
@@ -162,26 +162,26 @@ async fn post(
     let renewed = state.renew(grant)?;
     let grant = renewed.as_ref().unwrap_or(grant);
     if renewed.is_some() {
-        grant.may(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
+        grant.authorize(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
         may_depend(grant, verb, &condition)?;
     }
     let action = match verb {
-        Verb::Set => Action::Set {
+        WriteOp::Set => Action::Set {
             value,
             representation,
             ttl,
         },
-        Verb::Add => Action::Add {
+        WriteOp::Add => Action::Add {
             by: operand(&value)?,
             ttl,
         },
-        Verb::Append => Action::Append {
+        WriteOp::Append => Action::Append {
             value,
             max_bytes: state.value_limits.max_bytes(),
             ttl,
         },
-        Verb::Touch if value.is_empty() => Action::Touch { ttl },
-        Verb::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
+        WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
+        WriteOp::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
     };
     let KeyPath { namespace, key } = path;
     let outcome = submit(state, &namespace, key, Op::from(action).on(condition)).await;
@@ -203,24 +203,24 @@ async fn post(
         entry.map(|entry| entry.value.clone()).unwrap_or_default()
     };
     Ok(match verb {
-        Verb::Set => headers::outcome(HttpResponse::Created(), "Created", &outcome),
-        Verb::Add => headers::outcome(HttpResponse::Ok(), sum(&outcome), &outcome),
-        Verb::Append | Verb::Touch => headers::outcome(HttpResponse::Ok(), "OK", &outcome),
+        WriteOp::Set => headers::outcome(HttpResponse::Created(), "Created", &outcome),
+        WriteOp::Add => headers::outcome(HttpResponse::Ok(), sum(&outcome), &outcome),
+        WriteOp::Append | WriteOp::Touch => headers::outcome(HttpResponse::Ok(), "OK", &outcome),
     })
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Grant, verb: Verb, condition: &Condition) -> Result<()> {
+fn may_depend(grant: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
-        grant.may_depend_on_what_is_there("a condition")?;
+        grant.authorize_dependent("a condition")?;
     }
     let op = match verb {
-        Verb::Set => return Ok(()),
-        Verb::Add => "op=add",
-        Verb::Append => "op=append",
-        Verb::Touch => "op=touch",
+        WriteOp::Set => return Ok(()),
+        WriteOp::Add => "op=add",
+        WriteOp::Append => "op=append",
+        WriteOp::Touch => "op=touch",
     };
-    grant.may_depend_on_what_is_there(op)
+    grant.authorize_dependent(op)
 }
 
 /// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
@@ -235,13 +235,13 @@ fn operand(body: &[u8]) -> Result<i64> {
 async fn delete(
     request: &HttpRequest,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     path: KeyPath<'_>,
 ) -> Result<HttpResponse> {
     query::none(request.query_string())?;
     let headers = request.headers();
     let condition = conditions::of_write(headers, || state.registry.now())?;
-    may_depend(grant, Verb::Set, &condition)?;
+    may_depend(grant, WriteOp::Set, &condition)?;
     let op = Op::delete().on(condition);
     // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
     let outcome = match state.registry.existing(&path.namespace)? {

@@ -5,22 +5,22 @@
 
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
-use akvs_core::engine::{Limit, Span};
-use akvs_core::{Entry, Key, Namespace, Result, Timestamp, View};
+use akvs_core::engine::{KeyRange, PageLimit};
+use akvs_core::{Entry, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ndjson;
-use crate::auth::{Demand, Grant, Right};
+use crate::auth::{Identity, Resource, Right};
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
 use crate::request::query;
 use crate::request::query::ListParams;
 use crate::response::item::{Form, Item, Prefix};
-use crate::response::memory::{Held, SMALL_BYTES};
+use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{RenderedBody, Rendering, around_items};
 use crate::state::State;
 
@@ -66,21 +66,21 @@ pub(super) struct Range {
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: Namespace,
 ) -> Result<HttpResponse> {
     let params = query::of_list(request.query_string())?;
     let demand = match params.prefix.is_empty() {
-        true => Demand::All(name.clone()),
-        false => Demand::Prefix(name.clone(), params.prefix.clone()),
+        true => Resource::All(name.clone()),
+        false => Resource::Prefix(name.clone(), params.prefix.clone()),
     };
-    let permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
     if ndjson::is_wanted(request) {
-        return ndjson::answer(request, state, permit, name, &params).await;
+        return ndjson::answer(request, state, authorization, name, &params).await;
     }
     let registry = state.registry.clone();
     // Before any work is done.
-    let mut held = state.answer_memory.hold(HELD_BYTES)?;
+    let mut held = state.response_memory.hold(HELD_BYTES)?;
     let work = move || {
         let document = document(&registry, &name, &params)?;
         held.grow(document.held_bytes())?;
@@ -95,7 +95,7 @@ pub(super) async fn answer(
 }
 
 /// The view of a namespace that there is.
-pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<View> {
+pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<NamespaceSnapshot> {
     let view = registry.view(name)?;
     if !view.exists() {
         return Err(path::no_such_namespace());
@@ -112,7 +112,7 @@ pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
 }
 
 /// The response with a JSON document that is rendered as it is sent.
-pub(super) fn rendered(document: Rendering, held: Held) -> HttpResponse {
+pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .content_type("application/json")
@@ -170,7 +170,7 @@ impl Page {
     /// Fills the page, and takes from the range what was told or has expired; whether that was all.
     fn gather(
         &mut self,
-        view: &View,
+        view: &NamespaceSnapshot,
         range: &mut Range,
         params: &ListParams,
         now: Timestamp,
@@ -178,7 +178,7 @@ impl Page {
         let mut read_bytes = 0;
         while !range.is_empty() {
             let left = params.limit() - self.len();
-            let limit = Limit {
+            let limit = PageLimit {
                 rows: match params.delimiter {
                     Some(_) => FEW_ROWS,
                     // One more, to see whether this is the end.
@@ -254,7 +254,7 @@ fn group<'a>(key: &'a [u8], params: &ListParams) -> Option<&'a [u8]> {
 
 impl Range {
     pub(super) fn new(params: &ListParams) -> Range {
-        let prefix = Span::prefix(params.prefix.clone());
+        let prefix = KeyRange::prefix(params.prefix.clone());
         let end = match (prefix.end, params.end.clone()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -269,8 +269,8 @@ impl Range {
     /// The next entries of it, in its direction.
     pub(super) fn read(
         &self,
-        view: &View,
-        limit: Limit,
+        view: &NamespaceSnapshot,
+        limit: PageLimit,
         now: Timestamp,
     ) -> Result<akvs_core::Entries> {
         let end = self.end.as_deref();
@@ -298,7 +298,7 @@ impl Range {
     }
 
     fn pass_group(&mut self, group: &Bytes) {
-        match (self.reverse, Span::prefix(group.clone()).end) {
+        match (self.reverse, KeyRange::prefix(group.clone()).end) {
             (true, _) => self.go_on(group.clone()),
             (false, Some(behind)) => self.go_on(behind),
             // There is no key behind.

@@ -4,14 +4,14 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
-use akvs_core::{Found, Key, Namespace, Result};
-use akvs_server::{Filter, Start, Step, Watch, WatchOptions};
+use akvs_core::{Key, Namespace, PeekedEntry, Result};
+use akvs_server::{Filter, Start, Watch, WatchEvent, WatchOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use tokio::time::Sleep;
 
-use crate::auth::{Demand, Grant, Permit, Right};
+use crate::auth::{Identity, Resource, Right, StreamAuthorization};
 use crate::request::conditions;
 use crate::request::path::KeyPath;
 use crate::response::memory::SMALL_BYTES;
@@ -22,14 +22,14 @@ use crate::state::State;
 pub(super) async fn until_changed(
     headers: &HeaderMap,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     path: &KeyPath<'_>,
     wait: Duration,
-) -> Result<Found> {
+) -> Result<PeekedEntry> {
     let key = Key::new(Bytes::copy_from_slice(&path.key))?;
     let name = Namespace::new(&path.namespace)?;
-    let demand = Demand::Key(name.clone(), key.clone());
-    let mut permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let demand = Resource::Key(name.clone(), key.clone());
+    let mut authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
     let options = WatchOptions {
         filter: Filter::Key(key),
         start: Start::Now,
@@ -44,14 +44,14 @@ pub(super) async fn until_changed(
             .peek(&path.namespace, &path.key, SMALL_BYTES)
             .await?;
         // It may have been a long time.
-        permit.check(|| state.registry.now())?;
+        authorization.check(|| state.registry.now())?;
         if !conditions::is_unchanged(headers, found.entry.revision)? {
             return Ok(found);
         }
-        match next(&mut watch, time.as_mut(), &mut permit, state).await? {
-            Some(Step::Changed { .. } | Step::Entry(_) | Step::Synced(_)) => {}
-            None | Some(Step::Reset(_)) => {
-                permit.check(|| state.registry.now())?;
+        match next(&mut watch, time.as_mut(), &mut authorization, state).await? {
+            Some(WatchEvent::Change { .. } | WatchEvent::Entry(_) | WatchEvent::Synced(_)) => {}
+            None | Some(WatchEvent::Reset(_)) => {
+                authorization.check(|| state.registry.now())?;
                 return Ok(found);
             }
         }
@@ -63,15 +63,15 @@ pub(super) async fn until_changed(
 async fn next(
     watch: &mut Watch,
     mut time: Pin<&mut Sleep>,
-    permit: &mut Permit,
+    authorization: &mut StreamAuthorization,
     state: &State,
-) -> Result<Option<Step>> {
+) -> Result<Option<WatchEvent>> {
     loop {
         let beat = pin!(tokio::time::sleep(state.heartbeat));
         match select(watch.next(), select(time.as_mut(), beat)).await {
             Either::Left((step, _)) => return step.transpose(),
             Either::Right((Either::Left(_), _)) => return Ok(None),
-            Either::Right((Either::Right(_), _)) => permit.check(|| state.registry.now())?,
+            Either::Right((Either::Right(_), _)) => authorization.check(|| state.registry.now())?,
         }
     }
 }

@@ -9,7 +9,7 @@ use akvs_core::{Code, Counts, Error, Namespace, Result};
 use akvs_registry::Registry;
 use akvs_server::Stats;
 
-use crate::auth::{Grant, Right};
+use crate::auth::{Identity, Right};
 use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
 use crate::request::body;
 use crate::response::problem;
@@ -35,7 +35,7 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
     let grant = state.admit(request)?;
     match *request.method() {
         Method::GET | Method::HEAD => {}
-        _ => return Ok(problem::other_method(request, ALLOW)),
+        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
     }
     grant.has(Right::Read)?;
     let accept = request.headers().get(ACCEPT);
@@ -59,8 +59,8 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
 
 /// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
 /// a whole.
-fn families(state: &State, grant: &Grant) -> Vec<Family> {
-    let about = state.about;
+fn families(state: &State, grant: &Identity) -> Vec<Family> {
+    let about = state.build_info;
     let labels = [
         ("version", about.version.into()),
         ("commit", about.commit.into()),
@@ -68,7 +68,7 @@ fn families(state: &State, grant: &Grant) -> Vec<Family> {
     let help = "1, with what was built.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
-    if grant.may_everywhere(Right::Read).is_err() {
+    if grant.authorize_everywhere(Right::Read).is_err() {
         match readable(&state.registry, grant) {
             Ok(told) => families.extend(largest(&told)),
             Err(error) => log::warn!("the namespaces were not counted: {error}"),
@@ -239,7 +239,7 @@ fn store(state: &State) -> Vec<Family> {
 
 /// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
 /// all would tell of the others.
-fn readable(registry: &Registry, grant: &Grant) -> Result<Vec<(Namespace, Counts)>> {
+fn readable(registry: &Registry, grant: &Identity) -> Result<Vec<(Namespace, Counts)>> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = registry.list(after.as_ref(), PAGE)?;

@@ -2,19 +2,19 @@
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::engine::{Limit, Span};
+use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{list, settings};
-use crate::auth::{Demand, Grant, Permit, Right, Scope};
+use crate::auth::{Identity, Resource, Right, Scope, StreamAuthorization};
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
 use crate::request::query;
-use crate::request::query::{NamespacesParams, Removal};
+use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
@@ -23,7 +23,7 @@ const ALLOW: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 /// So many namespaces are looked at at once where not all of them may be told.
 const HIDDEN_PAGE: usize = 1_000;
 /// So much is deleted at once when a prefix is.
-const DELETE_PAGE: Limit = Limit {
+const DELETE_PAGE: PageLimit = PageLimit {
     rows: 500,
     bytes: 1 << 20,
 };
@@ -32,7 +32,7 @@ const DELETE_PAGE: Limit = Limit {
 pub(super) async fn list(
     request: &HttpRequest,
     state: &State,
-    grant: Grant,
+    grant: Identity,
 ) -> Result<HttpResponse> {
     match *request.method() {
         Method::GET | Method::HEAD => {
@@ -45,7 +45,7 @@ pub(super) async fn list(
                 .await?;
             Ok(list::json(body.to_string()))
         }
-        _ => Ok(problem::other_method(request, ALLOW_LIST)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW_LIST)),
     }
 }
 
@@ -54,37 +54,37 @@ pub(super) async fn answer(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: &str,
 ) -> Result<HttpResponse> {
     let name = Namespace::new(name)?;
-    let may = |right, scope| grant.may(right, name.as_str(), &scope);
+    let may = |right, scope| grant.authorize(right, name.as_str(), &scope);
     match *request.method() {
         Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
         Method::PUT | Method::PATCH => {
             settings::change(request, payload, state, grant, &name).await
         }
         Method::DELETE => match query::of_removal(request.query_string(), name.as_str())? {
-            Removal::Namespace => {
+            DeleteScope::Namespace => {
                 may(Right::Admin, Scope::All)?;
                 drop_namespace(state, &name).await
             }
-            Removal::Prefix(prefix) => {
+            DeleteScope::Prefix(prefix) => {
                 may(Right::Write, Scope::Prefix(&prefix))?;
                 // The answer counts them.
-                grant.may_depend_on_what_is_there("deleting a prefix")?;
-                let demand = Demand::Prefix(name.clone(), prefix.clone());
+                grant.authorize_dependent("deleting a prefix")?;
+                let demand = Resource::Prefix(name.clone(), prefix.clone());
                 let permits = [Right::Write, Right::Read]
-                    .map(|right| grant.permit(&state.gate, right, demand.clone()));
+                    .map(|right| grant.authorization(&state.authenticator, right, demand.clone()));
                 let [write, read] = permits;
                 delete_prefix(&state.registry, [write?, read?], &name, prefix).await
             }
         },
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
-fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Result<Value> {
+fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) -> Result<Value> {
     let prefix = &params.prefix;
     let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
     let mut found = Vec::new();
@@ -105,12 +105,12 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Grant) -> Re
             Some(first)
         }
     };
-    let is_told = |info: &NamespaceInfo| grant.sees(info.name.as_str());
+    let is_told = |info: &NamespaceInfo| grant.can_list(info.name.as_str());
     found.retain(is_told);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
     // One more, to see whether this is the end.
     while found.len() <= params.limit {
-        let wanted = match grant.sees_all() {
+        let wanted = match grant.can_list_all() {
             true => params.limit + 1 - found.len(),
             false => HIDDEN_PAGE,
         };
@@ -159,16 +159,16 @@ async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse>
 /// written meanwhile may stay.
 async fn delete_prefix(
     registry: &Registry,
-    mut permits: [Permit; 2],
+    mut permits: [StreamAuthorization; 2],
     name: &Namespace,
     prefix: Bytes,
 ) -> Result<HttpResponse> {
-    let Span { mut start, end } = Span::prefix(prefix);
+    let KeyRange { mut start, end } = KeyRange::prefix(prefix);
     let mut deleted = 0;
     let mut is_first = true;
     loop {
-        for permit in &mut permits {
-            let holds = permit.check(|| registry.now());
+        for authorization in &mut permits {
+            let holds = authorization.check(|| registry.now());
             holds.map_err(|error| error.with("deleted", deleted))?;
         }
         let (registry_of_page, name_of_page, end) = (registry.clone(), name.clone(), end.clone());

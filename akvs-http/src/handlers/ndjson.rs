@@ -9,25 +9,25 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse};
-use akvs_core::engine::Limit;
-use akvs_core::{Namespace, Result, View};
+use akvs_core::engine::PageLimit;
+use akvs_core::{Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use futures_util::stream;
 
 use super::list::{self, Range};
-use crate::auth::Permit;
+use crate::auth::StreamAuthorization;
 use crate::request::query::ListParams;
-use crate::response::chunks::{PIECE_BYTES, Piece, SNAPSHOT_TIME, Source, Threads, pieces};
+use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::item::Form;
-use crate::response::memory::Held;
+use crate::response::memory::ResponseReservation;
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
 /// The media type.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
-const PAGE: Limit = Limit {
+const PAGE: PageLimit = PageLimit {
     rows: 512,
     bytes: 128 << 10,
 };
@@ -54,7 +54,7 @@ pub(super) fn is_wanted(request: &HttpRequest) -> bool {
 pub(super) async fn answer(
     request: &HttpRequest,
     state: &State,
-    permit: Permit,
+    authorization: StreamAuthorization,
     name: Namespace,
     params: &ListParams,
 ) -> Result<HttpResponse> {
@@ -62,7 +62,7 @@ pub(super) async fn answer(
     let registry = state.registry.clone();
     let range = Range::new(params);
     // Before any work is done.
-    let held = state.answer_memory.hold(PIECE_BYTES)?;
+    let held = state.response_memory.hold(PIECE_BYTES)?;
     let view = state
         .registry
         .blocking(move || Ok((list::view(&registry, &name)?, registry)));
@@ -80,13 +80,13 @@ pub(super) async fn answer(
         _ => {
             let reader = Reader {
                 registry,
-                permit,
+                authorization,
                 view: Arc::new(view),
                 range,
                 values: params.values,
             };
             let how = ("a list", Threads::Long);
-            let lines = pieces(state, how, Some(SNAPSHOT_TIME), (reader, held));
+            let lines = chunks(state, how, Some(SNAPSHOT_TIME), (reader, held));
             response.streaming(lines)
         }
     })
@@ -95,20 +95,20 @@ pub(super) async fn answer(
 /// How far the list has been read.
 struct Reader {
     registry: Registry,
-    permit: Permit,
-    view: Arc<View>,
+    authorization: StreamAuthorization,
+    view: Arc<NamespaceSnapshot>,
     range: Range,
     values: bool,
 }
 
 impl Source for Reader {
     /// The next lines.
-    fn piece(&mut self, held: &mut Held) -> Result<Piece> {
-        self.permit.check(|| self.registry.now())?;
+    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
+        self.authorization.check(|| self.registry.now())?;
         let page = self.range.read(&self.view, PAGE, self.registry.now())?;
         let needed = PIECE_BYTES + page.read_bytes;
         if held.grow(needed).is_err() {
-            return Ok(Piece::Needs(needed));
+            return Ok(Chunk::Needs(needed));
         }
         let mut lines = Rendering::default();
         for (key, entry) in &page.entries {
@@ -121,9 +121,9 @@ impl Source for Reader {
         Ok(match page.next {
             Some(next) => {
                 self.range.go_on(next);
-                Piece::More(lines)
+                Chunk::More(lines)
             }
-            None => Piece::Last(lines),
+            None => Chunk::Last(lines),
         })
     }
 }

@@ -27,7 +27,7 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     state.admit(request)?;
     match *request.method() {
         Method::GET | Method::HEAD => shown(request),
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 

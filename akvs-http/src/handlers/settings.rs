@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::list;
-use crate::auth::{Grant, Right, Scope};
+use crate::auth::{Identity, Right, Scope};
 use crate::request::body::Limits;
 use crate::request::{body, path, query};
 use crate::response::problem;
@@ -62,9 +62,9 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let name = path::namespace_behind("/settings/", request.uri().path())?;
     match *request.method() {
         Method::GET | Method::HEAD => {}
-        _ => return Ok(problem::other_method(request, ALLOW)),
+        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
     }
-    grant.may(Right::Read, name.as_str(), &Scope::All)?;
+    grant.authorize(Right::Read, name.as_str(), &Scope::All)?;
     query::none(request.query_string())?;
     let registry = state.registry.clone();
     let body = state.registry.blocking(move || {
@@ -83,15 +83,15 @@ pub(super) async fn change(
     request: &HttpRequest,
     payload: &mut web::Payload,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: &Namespace,
 ) -> Result<HttpResponse> {
-    grant.may(Right::Admin, name.as_str(), &Scope::All)?;
+    grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
     query::none(request.query_string())?;
     let limits = state.value_limits.of_requests();
     let body = body::receive(request, payload, &limits, &state.body_memory).await?;
     if let Some(grant) = state.renew(grant)? {
-        grant.may(Right::Admin, name.as_str(), &Scope::All)?;
+        grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
     }
     let named = parse(&body)?;
     check(&named, &state.value_limits)?;

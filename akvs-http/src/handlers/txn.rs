@@ -12,12 +12,12 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::auth::{Grant, Right, Scope};
+use crate::auth::{Identity, Right, Scope};
 use crate::request::json;
 use crate::request::json::{List, object};
 use crate::request::query;
-use crate::request::query::Verb;
-use crate::response::item::Text;
+use crate::request::query::WriteOp;
+use crate::response::item::TextOrBase64;
 use crate::response::problem;
 use crate::state::State;
 
@@ -118,14 +118,14 @@ pub(crate) async fn serve(
     mut payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let answer = async |name, asked, grant: &Grant| transact(&state, grant, &name, asked).await;
+    let answer = async |name, asked, grant: &Identity| transact(&state, grant, &name, asked).await;
     let place = ("/txn/", Right::Write);
     json::serve(&request, &mut payload, &state, place, answer).await
 }
 
 async fn transact(
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: &Namespace,
     asked: Asked,
 ) -> Result<HttpResponse> {
@@ -144,7 +144,7 @@ async fn transact(
     });
     let changed: Vec<(Key, bool)> = changed.collect();
     for key in checked.iter().chain(changed.iter().map(|(key, _)| key)) {
-        grant.may(Right::Write, name.as_str(), &Scope::Key(key.as_bytes()))?;
+        grant.authorize(Right::Write, name.as_str(), &Scope::Key(key.as_bytes()))?;
     }
     may_depend(grant, &checked, &ops)?;
     let done = match Txn::new(checks, ops) {
@@ -162,13 +162,13 @@ async fn transact(
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Grant, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
+fn may_depend(grant: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
     if !checked.is_empty() {
-        grant.may_depend_on_what_is_there("a check")?;
+        grant.authorize_dependent("a check")?;
     }
     let on_stored = |action: &Action| !matches!(action, Action::Set { .. } | Action::Delete);
     if ops.iter().any(|(_, op)| on_stored(&op.action)) {
-        grant.may_depend_on_what_is_there("an op other than set and delete")?;
+        grant.authorize_dependent("an op other than set and delete")?;
     }
     Ok(())
 }
@@ -240,7 +240,7 @@ impl Operation {
                 Action::Set {
                     value,
                     representation: representation(place, content_type)?,
-                    ttl: time(place, Verb::Set, ttl)?,
+                    ttl: time(place, WriteOp::Set, ttl)?,
                 }
             }
             Some("add") => Action::Add {
@@ -248,7 +248,7 @@ impl Operation {
                 ttl: Ttl::Keep,
             },
             Some("touch") => Action::Touch {
-                ttl: time(place, Verb::Touch, ttl)?,
+                ttl: time(place, WriteOp::Touch, ttl)?,
             },
             // There are no others.
             _ => Action::Delete,
@@ -283,7 +283,7 @@ impl Operation {
 }
 
 /// How long a value lasts: the same text means the same as in the query of a single write, and nothing too.
-fn time(place: &str, verb: Verb, ttl: Option<Time>) -> Result<Ttl> {
+fn time(place: &str, verb: WriteOp, ttl: Option<Time>) -> Result<Ttl> {
     let ttl = ttl.map(|Time(text)| query::parse_ttl(&text)).transpose();
     ttl.and_then(|ttl| query::ttl_of(verb, ttl))
         .map_err(|error| json::invalid(&format!("{place}.ttl"), error.message()))
@@ -350,7 +350,7 @@ fn place(error: &Error, checked: &[Key], changed: &[(Key, bool)]) -> Error {
     match found {
         Some((list, index, key)) => {
             let named = json::of_field(error, &format!("{list}[{index}]"));
-            Text::of(key.as_bytes()).name_key(named)
+            TextOrBase64::of(key.as_bytes()).name_key(named)
         }
         None => error.clone(),
     }

@@ -34,13 +34,13 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
             .content_type("application/json")
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .body(state.version.clone()),
-        _ => problem::other_method(request, ALLOW),
+        _ => problem::method_not_allowed(request, ALLOW),
     })
 }
 
 /// What there is to say, which is the same as long as the server runs.
 pub(crate) fn document(registry: &Registry, options: &Options) -> String {
-    let (about, writers) = (options.about, registry.options());
+    let (about, writers) = (options.build_info, registry.options());
     let durability = match writers.durability {
         // Whatever was chosen: nothing is there after the end.
         _ if !registry.capabilities().durable => "none",

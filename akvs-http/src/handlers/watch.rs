@@ -11,7 +11,7 @@ use akvs_server::Filter;
 use bytes::Bytes;
 use futures_util::stream;
 
-use crate::auth::{Demand, Grant, Right};
+use crate::auth::{Identity, Resource, Right};
 use crate::request::{body, path, query};
 use crate::response::problem;
 use crate::response::sse::Events;
@@ -41,14 +41,14 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     let name = path::namespace_behind("/watch/", request.uri().path())?;
     match *request.method() {
         Method::GET | Method::HEAD => watch(request, state, &grant, name).await,
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }
 
 async fn watch(
     request: &HttpRequest,
     state: &State,
-    grant: &Grant,
+    grant: &Identity,
     name: Namespace,
 ) -> Result<HttpResponse> {
     let last_event = match request.headers().get("last-event-id") {
@@ -61,11 +61,11 @@ async fn watch(
     let options = query::of_watch(request.query_string(), last_event)?;
     let (start, values) = (options.start, options.values);
     let demand = match &options.filter {
-        Filter::All => Demand::All(name.clone()),
-        Filter::Prefix(prefix) => Demand::Prefix(name.clone(), prefix.clone()),
-        Filter::Key(key) => Demand::Key(name.clone(), key.clone()),
+        Filter::All => Resource::All(name.clone()),
+        Filter::Prefix(prefix) => Resource::Prefix(name.clone(), prefix.clone()),
+        Filter::Key(key) => Resource::Key(name.clone(), key.clone()),
     };
-    let permit = grant.permit(&state.gate, Right::Read, demand)?;
+    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
     let watch = state.registry.watch(&name, options).await?;
     let mut response = HttpResponse::Ok();
     response
@@ -79,7 +79,7 @@ async fn watch(
             response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>())
         }
         _ => {
-            let holds = state.holds(permit);
+            let holds = state.holds(authorization);
             response.streaming(Events::new(watch, start, values, state, holds))
         }
     })

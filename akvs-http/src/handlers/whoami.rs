@@ -32,6 +32,6 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
                 .insert_header((CACHE_CONTROL, "no-store"))
                 .json(grant.identity()))
         }
-        _ => Ok(problem::other_method(request, ALLOW)),
+        _ => Ok(problem::method_not_allowed(request, ALLOW)),
     }
 }

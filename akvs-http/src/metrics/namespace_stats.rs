@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
-use akvs_core::{Census, Result};
+use akvs_core::{Result, StorageStats};
 use akvs_registry::Registry;
 
 /// The most namespaces that are named.
@@ -14,22 +14,22 @@ const WORTH: u32 = 50;
 
 /// The latest census.
 #[derive(Default)]
-pub(crate) struct CensusCache {
+pub(crate) struct NamespaceStatsCache {
     taken: Mutex<Option<Taken>>,
     turn: Mutex<()>,
 }
 
 #[derive(Clone)]
 struct Taken {
-    census: Arc<Census>,
+    census: Arc<StorageStats>,
     /// Until then it is good enough.
     until: Duration,
 }
 
-impl CensusCache {
+impl NamespaceStatsCache {
     /// The latest census, or a new one where that is too old. Where somebody else is taking one, the one before it is
     /// good enough. Blocks.
-    pub(crate) fn get(&self, registry: &Registry) -> Result<Arc<Census>> {
+    pub(crate) fn get(&self, registry: &Registry) -> Result<Arc<StorageStats>> {
         let _turn = match self.turn.try_lock() {
             Ok(turn) => turn,
             Err(TryLockError::Poisoned(turn)) => turn.into_inner(),

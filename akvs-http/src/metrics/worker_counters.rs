@@ -10,7 +10,7 @@ use akvs_server::{Buckets, Histogram, NANOS};
 use super::labels::{self, Labels, METHODS, Route, STATUSES};
 
 /// The numbers of one worker.
-pub(crate) struct Cells {
+pub(crate) struct WorkerCounters {
     begun: AtomicU64,
     abandoned: AtomicU64,
     received_bytes: AtomicU64,
@@ -21,10 +21,10 @@ pub(crate) struct Cells {
     nanos: Box<[Histogram]>,
 }
 
-impl Cells {
-    pub(super) fn new() -> Cells {
+impl WorkerCounters {
+    pub(super) fn new() -> WorkerCounters {
         let series = Route::ALL.len() * METHODS.len() * STATUSES.len();
-        Cells {
+        WorkerCounters {
             begun: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
@@ -80,7 +80,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn add(&mut self, cells: &Cells) {
+    pub(super) fn add(&mut self, cells: &WorkerCounters) {
         self.answered.resize(cells.answered.len(), 0);
         for (sum, answered) in self.answered.iter_mut().zip(&cells.answered) {
             *sum += answered.load(Ordering::Relaxed);

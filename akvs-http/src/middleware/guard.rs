@@ -20,11 +20,11 @@ use actix_web::http::header::{
 };
 use akvs_core::{Code, Error, Result};
 
-use crate::auth::Asking;
+use crate::auth::AuthRequest;
 use crate::metrics::Route;
 use crate::request::path;
 use crate::state::State;
-use crate::transport::connection::Asker;
+use crate::transport::connection::ConnectionState;
 
 /// By this field a client may say which route it means: the name that it has in the metrics; `key64` for a key in
 /// base64url; `export_all` and `import_all` where it names no namespace.
@@ -41,23 +41,23 @@ static PRECONDITIONS: [HeaderName; 5] = [
 pub(crate) fn judge(
     head: &RequestHead,
     route: Route,
-    asker: Option<&Asker>,
+    asker: Option<&ConnectionState>,
     state: &State,
 ) -> Result<()> {
-    if !asker.is_some_and(Asker::is_local) && state.gate.is_open() {
+    if !asker.is_some_and(ConnectionState::is_local) && state.authenticator.is_open() {
         state.hosts.check(head)?;
     }
     check_route(head, route)?;
-    let is_owner = asker.is_some_and(Asker::is_owner);
+    let is_owner = asker.is_some_and(ConnectionState::is_owner);
     let Some(refused) = foreign_field(head, route, is_owner) else {
         return Ok(());
     };
-    let asking = Asking {
+    let asking = AuthRequest {
         method: &head.method,
         headers: &head.headers,
         is_owner,
     };
-    match state.gate.admit(&asking, || state.registry.now()) {
+    match state.authenticator.admit(&asking, || state.registry.now()) {
         Ok(_) => Err(refused),
         // The route says so.
         Err(_) => Ok(()),
@@ -155,7 +155,7 @@ fn does_something(route: Route, is_owner: bool, path: &str, method: &Method) -> 
         // Any other path there is not.
         Route::Other => {
             let is_asked = is_read || matches!(*method, Method::POST | Method::PUT);
-            is_owner && is_asked && path.starts_with("/owner/")
+            is_owner && is_asked && path.starts_with("/admin/")
         }
     }
 }

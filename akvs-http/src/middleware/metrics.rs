@@ -20,43 +20,43 @@ use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{Error, HttpMessage};
 use futures_util::future::LocalBoxFuture;
 
-use crate::metrics::{Cells, Labels};
+use crate::metrics::{Labels, WorkerCounters};
 use crate::middleware::{access_log, guard};
 use crate::request::body;
-use crate::response::memory::{AnswerMemory, Held, SMALL_BYTES, Shared};
+use crate::response::memory::{ResponseMemory, ResponseReservation, SMALL_BYTES, Shared};
 use crate::response::{fields, problem};
 use crate::state::State;
-use crate::transport::connection::{Answer, Asker, UnderWay};
+use crate::transport::connection::{Answer, ConnectionState, RequestGuard};
 
 /// The way of all requests of one worker.
-pub(crate) struct Observe(Rc<Worker>);
+pub(crate) struct MetricsMiddleware(Rc<Worker>);
 
 /// What a worker counts with. It never leaves its thread, so that a request can keep it at no cost.
 struct Worker {
-    cells: Arc<Cells>,
+    cells: Arc<WorkerCounters>,
     state: Arc<State>,
 }
 
-impl Observe {
+impl MetricsMiddleware {
     /// Counts with these cells, and goes by the clock of the state's registry.
-    pub(crate) fn new(cells: Arc<Cells>, state: Arc<State>) -> Observe {
-        Observe(Rc::new(Worker { cells, state }))
+    pub(crate) fn new(cells: Arc<WorkerCounters>, state: Arc<State>) -> MetricsMiddleware {
+        MetricsMiddleware(Rc::new(Worker { cells, state }))
     }
 }
 
-impl<S> Transform<S, ServiceRequest> for Observe
+impl<S> Transform<S, ServiceRequest> for MetricsMiddleware
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
     S::Future: Unpin,
 {
     type Response = ServiceResponse<Answer>;
     type Error = Error;
-    type Transform = Observer<S>;
+    type Transform = MetricsService<S>;
     type InitError = ();
-    type Future = Ready<Result<Observer<S>, ()>>;
+    type Future = Ready<Result<MetricsService<S>, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Observer {
+        ready(Ok(MetricsService {
             service,
             worker: Rc::clone(&self.0),
         }))
@@ -64,19 +64,19 @@ where
 }
 
 /// What it observes.
-pub(crate) struct Observer<S> {
+pub(crate) struct MetricsService<S> {
     service: S,
     worker: Rc<Worker>,
 }
 
-impl<S> Service<ServiceRequest> for Observer<S>
+impl<S> Service<ServiceRequest> for MetricsService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
     S::Future: Unpin,
 {
     type Response = ServiceResponse<Answer>;
     type Error = Error;
-    type Future = Observed<S::Future>;
+    type Future = RequestFuture<S::Future>;
 
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.service.poll_ready(context)
@@ -90,16 +90,16 @@ where
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let asker = request.conn_data::<Asker>();
+        let asker = request.conn_data::<ConnectionState>();
         let of_stream = match asker {
             Some(_) => None,
-            None => Asker::of_stream(&request),
+            None => ConnectionState::of_stream(&request),
         };
         let asker = asker.or(of_stream.as_deref());
-        let (under_way, refusal) = asker.map(Asker::ask).unzip();
+        let (under_way, refusal) = asker.map(ConnectionState::ask).unzip();
         let judged = guard::judge(request.head(), labels.route(), asker, &self.worker.state);
-        Observed {
-            flight: Some(Flight {
+        RequestFuture {
+            flight: Some(InFlight {
                 worker: Rc::clone(&self.worker),
                 labels,
                 start,
@@ -108,7 +108,7 @@ where
             answer: match (refusal.flatten(), judged) {
                 (Some(refusal), _) => {
                     let response = refusal.response();
-                    Answered::Refused(Some(request.into_response(response)))
+                    Answered::Rejected(Some(request.into_response(response)))
                 }
                 (None, Ok(())) => Answered::Served(self.service.call(request)),
                 (None, Err(error)) => Answered::Refusing(Box::pin(refuse(request, error))),
@@ -121,7 +121,7 @@ where
 fn answer(
     response: ServiceResponse,
     held: Option<Box<Shared>>,
-    under_way: Option<UnderWay>,
+    under_way: Option<RequestGuard>,
 ) -> ServiceResponse<Answer> {
     let request = response.request();
     let version = request.version();
@@ -152,7 +152,7 @@ fn answer(
 /// its place; what was done is told whatever it takes.
 fn hold(
     response: ServiceResponse,
-    memory: &AnswerMemory,
+    memory: &ResponseMemory,
 ) -> (ServiceResponse, Option<Box<Shared>>) {
     match response.response().body().size() {
         BodySize::Sized(bytes) if bytes > SMALL_BYTES as u64 => {}
@@ -162,7 +162,7 @@ fn hold(
     let (is_head, is_read) = (method == Method::HEAD, method == Method::GET);
     let (request, mut response) = response.into_parts();
     // By a route that knew how large it would be.
-    let reserved = response.extensions_mut().remove::<Held>();
+    let reserved = response.extensions_mut().remove::<ResponseReservation>();
     let (response, body) = response.into_parts();
     let bytes = match body.try_into_bytes() {
         Ok(bytes) if !is_head => bytes,
@@ -198,8 +198,8 @@ async fn refuse(mut request: ServiceRequest, error: akvs_core::Error) -> Service
 }
 
 /// A request that is being answered.
-pub(crate) struct Observed<F> {
-    flight: Option<Flight>,
+pub(crate) struct RequestFuture<F> {
+    flight: Option<InFlight>,
     answer: Answered<F>,
 }
 
@@ -207,18 +207,18 @@ enum Answered<F> {
     Served(F),
     Refusing(LocalBoxFuture<'static, ServiceResponse>),
     /// None once it was given out.
-    Refused(Option<ServiceResponse>),
+    Rejected(Option<ServiceResponse>),
 }
 
-struct Flight {
+struct InFlight {
     worker: Rc<Worker>,
     labels: Labels,
     start: Duration,
     /// None where it is of no connection, as in tests of a route, or was refused.
-    under_way: Option<UnderWay>,
+    under_way: Option<RequestGuard>,
 }
 
-impl<F> Future for Observed<F>
+impl<F> Future for RequestFuture<F>
 where
     F: Future<Output = Result<ServiceResponse, Error>> + Unpin,
 {
@@ -228,7 +228,7 @@ where
         let answered = match &mut self.answer {
             Answered::Served(answer) => std::task::ready!(Pin::new(answer).poll(context)),
             Answered::Refusing(answer) => Ok(std::task::ready!(answer.as_mut().poll(context))),
-            Answered::Refused(response) => match response.take() {
+            Answered::Rejected(response) => match response.take() {
                 Some(response) => Ok(response),
                 None => return Poll::Pending,
             },
@@ -237,7 +237,7 @@ where
         Poll::Ready(match answered {
             Ok(response) => {
                 let (mut response, held) = match &flight {
-                    Some(flight) => hold(response, &flight.worker.state.answer_memory),
+                    Some(flight) => hold(response, &flight.worker.state.response_memory),
                     None => (response, None),
                 };
                 fields::complete(&mut response);
@@ -260,7 +260,7 @@ where
     }
 }
 
-impl Flight {
+impl InFlight {
     /// Counts the answer; how long it took.
     fn end(&self, status: StatusCode, size: BodySize) -> Duration {
         let Worker { cells, state } = &*self.worker;
@@ -274,7 +274,7 @@ impl Flight {
     }
 }
 
-impl<F> Drop for Observed<F> {
+impl<F> Drop for RequestFuture<F> {
     fn drop(&mut self) {
         if let Some(flight) = &self.flight {
             flight.worker.cells.abandon();

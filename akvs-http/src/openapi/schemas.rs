@@ -14,7 +14,7 @@ use utoipa::openapi::{Ref, RefOr};
 use super::parameters::{self, DATE_TIME, TIME, integer, pattern, string};
 use super::problems::{self, PROBLEM};
 use super::transactions;
-use crate::auth::Identity;
+use crate::auth::WhoamiDocument;
 use crate::handlers::{get_many, list, txn};
 use crate::response::item::{Item, Prefix};
 
@@ -23,7 +23,7 @@ pub(super) fn components() -> Components {
     let own = ComponentsBuilder::new()
         .schema_from::<Item<'_>>()
         .schema_from::<Prefix<'_>>()
-        .schema_from::<Identity<'_>>()
+        .schema_from::<WhoamiDocument<'_>>()
         .schema_from::<list::Document<'_>>()
         .schema_from::<get_many::Answer<'_>>()
         .schema_from::<txn::Done<'_>>()

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use crate::Options;
-use crate::transport::connection::Asker;
+use crate::transport::connection::ConnectionState;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
@@ -120,7 +120,7 @@ pub(crate) struct BodyMemory {
 }
 
 /// A part of it, given back when dropped.
-pub(crate) struct Reserved<'a> {
+pub(crate) struct MemoryReservation<'a> {
     memory: &'a BodyMemory,
     bytes: usize,
     /// Up to so many bytes are not counted.
@@ -141,8 +141,8 @@ impl BodyMemory {
     }
 
     /// A part of it that is still to grow, for the body of a request.
-    pub(crate) fn reserve(&self, version: Version) -> Reserved<'_> {
-        Reserved {
+    pub(crate) fn reserve(&self, version: Version) -> MemoryReservation<'_> {
+        MemoryReservation {
             memory: self,
             bytes: 0,
             free_bytes: match version {
@@ -182,7 +182,7 @@ impl BodyMemory {
     }
 }
 
-impl Reserved<'_> {
+impl MemoryReservation<'_> {
     /// Grows or shrinks to so many bytes, if there are so many left.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(less) = self.bytes.checked_sub(bytes) {
@@ -207,7 +207,7 @@ impl Reserved<'_> {
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for MemoryReservation<'_> {
     fn drop(&mut self) {
         self.memory.give_back(self.bytes);
     }
@@ -241,7 +241,7 @@ async fn collect(
     payload: &mut web::Payload,
     announced: usize,
     max_bytes: usize,
-    reserved: &mut Reserved<'_>,
+    reserved: &mut MemoryReservation<'_>,
 ) -> Result<Option<Bytes>> {
     let Some(first) = payload.next().await else {
         return Ok(Some(Bytes::new()));
@@ -268,11 +268,15 @@ struct Gathered<'a, 'b> {
     bytes: Vec<u8>,
     announced: usize,
     max_bytes: usize,
-    reserved: &'a mut Reserved<'b>,
+    reserved: &'a mut MemoryReservation<'b>,
 }
 
 impl<'a, 'b> Gathered<'a, 'b> {
-    fn new(announced: usize, max_bytes: usize, reserved: &'a mut Reserved<'b>) -> Gathered<'a, 'b> {
+    fn new(
+        announced: usize,
+        max_bytes: usize,
+        reserved: &'a mut MemoryReservation<'b>,
+    ) -> Gathered<'a, 'b> {
         Gathered {
             bytes: Vec::new(),
             announced,
@@ -355,7 +359,7 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
 
 /// That a body did not come whole, and why.
 pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
-    if let Some(fault) = Asker::with(request, Asker::fault).flatten() {
+    if let Some(fault) = ConnectionState::with(request, ConnectionState::fault).flatten() {
         let text = format!("malformed chunked body: {fault}");
         return Error::new(Code::InvalidRequest, text);
     }

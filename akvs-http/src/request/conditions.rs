@@ -12,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{
     HeaderMap, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE,
 };
-use akvs_core::{Code, Condition, Error, Found, Result, Revision, Timestamp};
+use akvs_core::{Code, Condition, Error, PeekedEntry, Result, Revision, Timestamp};
 
 pub(crate) use self::range::{Part, part};
 use self::tags::{Tag, Tags, read};
@@ -59,7 +59,7 @@ pub(crate) enum Reading {
 pub(crate) fn of_read(
     method: &Method,
     headers: &HeaderMap,
-    found: &Found,
+    found: &PeekedEntry,
     now: impl Fn() -> Timestamp,
 ) -> Result<Reading> {
     let entry = &found.entry;

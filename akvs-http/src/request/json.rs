@@ -15,7 +15,7 @@ use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 };
 
-use crate::auth::{Grant, Right};
+use crate::auth::{Identity, Right};
 use crate::request::{body, path, query};
 use crate::response::problem;
 use crate::state::State;
@@ -33,7 +33,7 @@ pub(crate) async fn serve<T: DeserializeOwned>(
     payload: &mut web::Payload,
     state: &State,
     (prefix, right): (&str, Right),
-    answer: impl AsyncFnOnce(Namespace, T, &Grant) -> Result<HttpResponse>,
+    answer: impl AsyncFnOnce(Namespace, T, &Identity) -> Result<HttpResponse>,
 ) -> HttpResponse {
     let answered = async {
         let grant = state.admit(request)?;
@@ -41,18 +41,18 @@ pub(crate) async fn serve<T: DeserializeOwned>(
         let name = path::namespace_behind(prefix, request.uri().path())?;
         match *request.method() {
             Method::POST => {
-                grant.may_reach(right, name.as_str())?;
+                grant.authorize_namespace(right, name.as_str())?;
                 query::none(request.query_string())?;
                 let limits = state.value_limits.of_requests();
                 let body = body::receive(request, payload, &limits, &state.body_memory).await?;
                 let renewed = state.renew(&grant)?;
                 let grant = renewed.as_ref().unwrap_or(&grant);
-                grant.may_reach(right, name.as_str())?;
+                grant.authorize_namespace(right, name.as_str())?;
                 let read = parse(&body)?;
                 drop(body);
                 answer(name, read, grant).await
             }
-            _ => Ok(problem::other_method(request, ALLOW)),
+            _ => Ok(problem::method_not_allowed(request, ALLOW)),
         }
     };
     let response = answered.await;

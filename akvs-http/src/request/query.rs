@@ -10,7 +10,7 @@ use akvs_core::{Code, Error, Result, Ttl, parse_duration};
 use bytes::Bytes;
 
 pub(crate) use self::list::{
-    DEFAULT_LIMIT, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, Removal, of_list,
+    DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, of_list,
     of_namespaces, of_removal,
 };
 pub(crate) use self::watch::of_watch;
@@ -19,7 +19,7 @@ use crate::transfer::Mode;
 
 /// What a `POST` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum WriteOp {
     Set,
     Add,
     Append,
@@ -28,34 +28,34 @@ pub(crate) enum Verb {
 
 /// The parameters of a `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Params {
-    pub(crate) verb: Verb,
+pub(crate) struct WriteQuery {
+    pub(crate) verb: WriteOp,
     pub(crate) ttl: Ttl,
 }
 
 /// Reads the query of a `POST`.
-pub(crate) fn of_post(query: &str) -> Result<Params> {
+pub(crate) fn of_post(query: &str) -> Result<WriteQuery> {
     let (mut verb, mut ttl) = (None, None);
     each(query, |name, value| match name {
         "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
         "ttl" => once("ttl", ttl.replace(parse_ttl(value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
-    let verb = verb.unwrap_or(Verb::Set);
+    let verb = verb.unwrap_or(WriteOp::Set);
     let ttl = ttl_of(verb, ttl)?;
-    Ok(Params { verb, ttl })
+    Ok(WriteQuery { verb, ttl })
 }
 
 /// What an operation makes of the ttl that it was given, if it was.
-pub(crate) fn ttl_of(verb: Verb, ttl: Option<Ttl>) -> Result<Ttl> {
-    if verb == Verb::Touch && ttl == Some(Ttl::Keep) {
+pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
+    if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
         return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
     }
     Ok(ttl.unwrap_or(match verb {
         // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
-        Verb::Set => Ttl::Default,
-        Verb::Touch => Ttl::Forever,
-        Verb::Add | Verb::Append => Ttl::Keep,
+        WriteOp::Set => Ttl::Default,
+        WriteOp::Touch => Ttl::Forever,
+        WriteOp::Add | WriteOp::Append => Ttl::Keep,
     }))
 }
 
@@ -109,11 +109,11 @@ fn each_bytes(query: &str, mut visit: impl FnMut(&str, Bytes) -> Result<()>) -> 
     Ok(())
 }
 
-fn parse_verb(text: &str) -> Result<Verb> {
+fn parse_verb(text: &str) -> Result<WriteOp> {
     match text {
-        "add" => Ok(Verb::Add),
-        "append" => Ok(Verb::Append),
-        "touch" => Ok(Verb::Touch),
+        "add" => Ok(WriteOp::Add),
+        "append" => Ok(WriteOp::Append),
+        "touch" => Ok(WriteOp::Touch),
         _ => Err(invalid(
             &format!(
                 "op={:?} is not known; there are add, append and touch",
@@ -223,29 +223,29 @@ mod tests {
     fn without_a_ttl_it_depends_on_what_is_done() {
         assert_eq!(
             of_post("").unwrap(),
-            Params {
-                verb: Verb::Set,
+            WriteQuery {
+                verb: WriteOp::Set,
                 ttl: Ttl::Default
             }
         );
         assert_eq!(
             of_post("op=touch").unwrap(),
-            Params {
-                verb: Verb::Touch,
+            WriteQuery {
+                verb: WriteOp::Touch,
                 ttl: Ttl::Forever
             }
         );
         assert_eq!(
             of_post("op=add").unwrap(),
-            Params {
-                verb: Verb::Add,
+            WriteQuery {
+                verb: WriteOp::Add,
                 ttl: Ttl::Keep
             }
         );
         assert_eq!(
             of_post("op=append&ttl=1").unwrap(),
-            Params {
-                verb: Verb::Append,
+            WriteQuery {
+                verb: WriteOp::Append,
                 ttl: Ttl::Millis(1_000)
             }
         );

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::time::Instant;
 
-use crate::response::memory::{AnswerMemory, Held};
+use crate::response::memory::{ResponseMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
@@ -23,7 +23,7 @@ pub(crate) const SNAPSHOT_TIME: Duration = Duration::from_secs(3_600);
 pub(crate) const PIECE_BYTES: usize = 256 << 10;
 
 /// What came next.
-pub(crate) enum Piece {
+pub(crate) enum Chunk {
     /// This, and more behind it.
     More(Rendering),
     /// This was the last.
@@ -35,7 +35,7 @@ pub(crate) enum Piece {
 /// What such an answer is made of.
 pub(crate) trait Source: Send + 'static {
     /// The next piece, for which so much memory is held; to be grown to what it needs. May wait for a disk.
-    fn piece(&mut self, held: &mut Held) -> Result<Piece>;
+    fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk>;
 }
 
 /// Where pieces are made.
@@ -51,26 +51,26 @@ struct Flow<S> {
     what: &'static str,
     until: Option<Instant>,
     registry: Registry,
-    memory: AnswerMemory,
+    memory: ResponseMemory,
     threads: Threads,
     /// None once the last piece was made.
     source: Option<S>,
     rest: Rendering,
-    held: Option<Held>,
+    held: Option<ResponseReservation>,
 }
 
 /// What a source gives until it says that there is no more. `what` names it in the log, should it end early.
-pub(crate) fn pieces<S: Source>(
+pub(crate) fn chunks<S: Source>(
     state: &State,
     (what, threads): (&'static str, Threads),
     max_time: Option<Duration>,
-    (source, held): (S, Held),
+    (source, held): (S, ResponseReservation),
 ) -> impl Stream<Item = Result<Bytes>> + use<S> {
     let flow = Flow {
         what,
         until: max_time.map(|time| Instant::now() + time),
         registry: state.registry.clone(),
-        memory: state.answer_memory.clone(),
+        memory: state.response_memory.clone(),
         threads,
         source: Some(source),
         rest: Rendering::default(),
@@ -114,11 +114,11 @@ impl<S: Source> Flow<S> {
                 Threads::Waiting => self.registry.waiting(work).await?,
             };
             match piece {
-                Piece::Last(rest) => (self.rest, self.held) = (rest, Some(held)),
-                Piece::More(rest) => {
+                Chunk::Last(rest) => (self.rest, self.held) = (rest, Some(held)),
+                Chunk::More(rest) => {
                     (self.rest, self.held, self.source) = (rest, Some(held), Some(source));
                 }
-                Piece::Needs(bytes) => {
+                Chunk::Needs(bytes) => {
                     // Nothing is held while it waits, so that those that wait never wait for each other.
                     drop(held);
                     self.held = Some(self.memory.wait(bytes).await);
@@ -154,18 +154,18 @@ mod tests {
     }
 
     impl Source for Large {
-        fn piece(&mut self, held: &mut Held) -> Result<Piece> {
+        fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
             if held.grow(LARGE).is_err() {
                 let refusals = self.refusals.fetch_add(1, Ordering::SeqCst);
                 assert!(refusals < MOST_REFUSALS, "they refuse each other in turn");
-                return Ok(Piece::Needs(LARGE));
+                return Ok(Chunk::Needs(LARGE));
             }
             self.left -= 1;
             held.shrink(PIECE_BYTES);
             let text = Rendering::from(Bytes::from_static(b"piece"));
             Ok(match self.left {
-                0 => Piece::Last(text),
-                _ => Piece::More(text),
+                0 => Chunk::Last(text),
+                _ => Chunk::More(text),
             })
         }
     }
@@ -175,7 +175,7 @@ mod tests {
         let database = Database::open(Arc::new(MemoryEngine::new()), Default::default()).unwrap();
         let clock = Arc::new(SystemClock::new());
         let committer = Committer::start(database, Default::default(), clock).unwrap();
-        let memory = AnswerMemory::new(1 << 20);
+        let memory = ResponseMemory::new(1 << 20);
         let refusals = Arc::new(AtomicUsize::new(0));
         let answer = || {
             let mut flow = Flow {

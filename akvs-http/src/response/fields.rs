@@ -15,7 +15,7 @@ pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(crate) fn complete<B>(response: &mut ServiceResponse<B>) {
     let request = response.request();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    let is_owners = is_read && request.uri().path().starts_with("/owner/");
+    let is_owners = is_read && request.uri().path().starts_with("/admin/");
     let headers = response.headers_mut();
     headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, SAME_ORIGIN);
     // Other answers are never taken from a cache unless they ask for it (RFC 9110, section 9.2.3).

@@ -9,29 +9,29 @@ use utoipa::ToSchema;
 use crate::response::headers;
 
 /// Bytes as text where they are UTF-8, else as base64url.
-pub(crate) struct Text<'a> {
+pub(crate) struct TextOrBase64<'a> {
     plain: Option<&'a str>,
     base64: Option<String>,
 }
 
-impl<'a> Text<'a> {
-    pub(crate) fn of(bytes: &'a [u8]) -> Text<'a> {
+impl<'a> TextOrBase64<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> TextOrBase64<'a> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Text {
+            Ok(text) => TextOrBase64 {
                 plain: Some(text),
                 base64: None,
             },
-            Err(_) => Text {
+            Err(_) => TextOrBase64 {
                 plain: None,
                 base64: Some(URL_SAFE_NO_PAD.encode(bytes)),
             },
         }
     }
 
-    fn of_value(value: &'a [u8]) -> Text<'a> {
+    fn of_value(value: &'a [u8]) -> TextOrBase64<'a> {
         match Form::of(value) {
-            Form::Text(_) => Text::of(value),
-            Form::Base64(_) => Text {
+            Form::TextOrBase64(_) => TextOrBase64::of(value),
+            Form::Base64(_) => TextOrBase64 {
                 plain: None,
                 base64: Some(URL_SAFE_NO_PAD.encode(value)),
             },
@@ -61,8 +61,8 @@ impl<'a> Text<'a> {
         (self.plain, self.base64)
     }
 
-    fn none() -> Text<'a> {
-        Text {
+    fn none() -> TextOrBase64<'a> {
+        TextOrBase64 {
             plain: None,
             base64: None,
         }
@@ -73,7 +73,7 @@ impl<'a> Text<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// As the inside of a string, of so many bytes.
-    Text(u64),
+    TextOrBase64(u64),
     /// In base64url, of so many bytes.
     Base64(u64),
 }
@@ -94,7 +94,7 @@ impl Form {
         });
         let escapes = escapes.sum::<usize>();
         match escapes <= value.len() / 3 + SHORT_BYTES {
-            true => Form::Text((value.len() + escapes) as u64),
+            true => Form::TextOrBase64((value.len() + escapes) as u64),
             false => base64,
         }
     }
@@ -102,7 +102,7 @@ impl Form {
     /// How long it is, in bytes.
     pub(crate) fn length(self) -> u64 {
         match self {
-            Form::Text(bytes) | Form::Base64(bytes) => bytes,
+            Form::TextOrBase64(bytes) | Form::Base64(bytes) => bytes,
         }
     }
 }
@@ -111,14 +111,14 @@ impl Form {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Prefix<'a> {
-    Text(&'a str),
+    TextOrBase64(&'a str),
     Base64 { prefix64: String },
 }
 
 impl<'a> Prefix<'a> {
     pub(crate) fn of(bytes: &'a [u8]) -> Prefix<'a> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Prefix::Text(text),
+            Ok(text) => Prefix::TextOrBase64(text),
             Err(_) => Prefix::Base64 {
                 prefix64: URL_SAFE_NO_PAD.encode(bytes),
             },
@@ -155,10 +155,10 @@ pub(crate) struct Item<'a> {
 impl<'a> Item<'a> {
     /// An entry whose value has so many bytes; with the value where it is wanted and there.
     pub(crate) fn new(key: &'a Key, entry: &'a Entry, size: u64, with_value: bool) -> Item<'a> {
-        let Text { plain, base64 } = Text::of(key.as_bytes());
+        let TextOrBase64 { plain, base64 } = TextOrBase64::of(key.as_bytes());
         let value = match with_value && entry.value.len() as u64 == size {
-            true => Text::of_value(&entry.value),
-            false => Text::none(),
+            true => TextOrBase64::of_value(&entry.value),
+            false => TextOrBase64::none(),
         };
         let representation = &entry.representation;
         let content_type = representation.content_type.as_ref();
@@ -182,7 +182,7 @@ impl<'a> Item<'a> {
 
 /// A key that is gone.
 #[derive(Serialize)]
-pub(crate) struct Gone<'a> {
+pub(crate) struct DeletedItem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,10 +190,10 @@ pub(crate) struct Gone<'a> {
     revision: u64,
 }
 
-impl<'a> Gone<'a> {
-    pub(crate) fn new(key: &'a Key, revision: Revision) -> Gone<'a> {
-        let Text { plain, base64 } = Text::of(key.as_bytes());
-        Gone {
+impl<'a> DeletedItem<'a> {
+    pub(crate) fn new(key: &'a Key, revision: Revision) -> DeletedItem<'a> {
+        let TextOrBase64 { plain, base64 } = TextOrBase64::of(key.as_bytes());
+        DeletedItem {
             key: plain,
             key64: base64,
             revision: revision.get(),
@@ -238,13 +238,13 @@ mod tests {
         let expected = json!({"key64": "_w", "revision": 7, "size": 2, "content_type": "application/octet-stream",
             "modified": "2001-09-09T01:46:40.123Z", "expires": null, "value64": "_v8"});
         assert_eq!(item, expected);
-        let gone = serde_json::to_value(Gone::new(&key, Revision::new(8))).unwrap();
+        let gone = serde_json::to_value(DeletedItem::new(&key, Revision::new(8))).unwrap();
         assert_eq!(gone, json!({"key64": "_w", "revision": 8}));
     }
 
     #[test]
     fn a_text_whose_escapes_are_longer_than_base64_is_told_in_base64() {
-        let text = |value: &[u8]| matches!(Form::of(value), Form::Text(_));
+        let text = |value: &[u8]| matches!(Form::of(value), Form::TextOrBase64(_));
         assert!(text(&[1; 10]) && text(b"\n\n\n\"\"") && text(&[b'"'; 90]));
         assert!(!text(&[1; 1_000]) && !text(&[b'"'; 1_000]) && !text(b"\xff"));
         let lines = "a line with \"quotes\"\n".repeat(1_000);

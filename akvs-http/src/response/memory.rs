@@ -28,7 +28,7 @@ const UNIT_BYTES: usize = 1 << 10;
 
 /// The memory of all answers; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct AnswerMemory(Arc<Inner>);
+pub(crate) struct ResponseMemory(Arc<Inner>);
 
 struct Inner {
     room: Arc<Semaphore>,
@@ -45,9 +45,9 @@ struct Inner {
 type Place = (usize, usize);
 
 /// A part of the memory, given back when dropped.
-pub(crate) struct Held {
-    memory: AnswerMemory,
-    permit: Option<OwnedSemaphorePermit>,
+pub(crate) struct ResponseReservation {
+    memory: ResponseMemory,
+    authorization: Option<OwnedSemaphorePermit>,
 }
 
 /// The memory of an encoder, given back when dropped.
@@ -57,27 +57,27 @@ pub(crate) struct EncoderMemory(#[expect(dead_code, reason = "held")] Option<Own
 struct Value {
     // It keeps its place as long as it is counted.
     bytes: Bytes,
-    memory: AnswerMemory,
-    _held: Held,
+    memory: ResponseMemory,
+    _held: ResponseReservation,
 }
 
 /// What an answer holds that gives a value.
 pub(crate) struct Shared {
     _value: Arc<Value>,
     /// What is on its way to the socket; counted with the value for the first.
-    _slice: Option<Held>,
+    _slice: Option<ResponseReservation>,
 }
 
-impl AnswerMemory {
-    pub(crate) fn new(limit: usize) -> AnswerMemory {
+impl ResponseMemory {
+    pub(crate) fn new(limit: usize) -> ResponseMemory {
         let for_encoders = limit / ENCODERS_DIVISOR;
-        AnswerMemory::with_parts(limit, limit - for_encoders, for_encoders)
+        ResponseMemory::with_parts(limit, limit - for_encoders, for_encoders)
     }
 
-    fn with_parts(limit: usize, room: usize, for_encoders: usize) -> AnswerMemory {
+    fn with_parts(limit: usize, room: usize, for_encoders: usize) -> ResponseMemory {
         let units = |bytes: usize| u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX).max(1);
         let (units, encoder_units) = (units(room), units(for_encoders));
-        AnswerMemory(Arc::new(Inner {
+        ResponseMemory(Arc::new(Inner {
             room: Arc::new(Semaphore::new(units as usize)),
             units,
             encoders: Arc::new(Semaphore::new(encoder_units as usize)),
@@ -88,7 +88,7 @@ impl AnswerMemory {
     }
 
     /// A part of it, if there is so much left; else the error `overloaded`.
-    pub(crate) fn hold(&self, bytes: usize) -> Result<Held> {
+    pub(crate) fn hold(&self, bytes: usize) -> Result<ResponseReservation> {
         let mut held = self.nothing();
         held.grow(bytes)?;
         Ok(held)
@@ -117,19 +117,23 @@ impl AnswerMemory {
     }
 
     /// A part of it, once there is so much left. Those that wait are served in order.
-    pub(crate) async fn wait(&self, bytes: usize) -> Held {
+    pub(crate) async fn wait(&self, bytes: usize) -> ResponseReservation {
         let room = Arc::clone(&self.0.room);
-        let permit = room.acquire_many_owned(self.units(bytes)).await;
-        Held {
+        let authorization = room.acquire_many_owned(self.units(bytes)).await;
+        ResponseReservation {
             memory: self.clone(),
             // It is never closed.
-            permit: permit.ok(),
+            authorization: authorization.ok(),
         }
     }
 
     /// What an answer holds that gives these bytes, which others may give too; of what was reserved for it, if anything
     /// was.
-    pub(crate) fn share(&self, bytes: &Bytes, reserved: Option<Held>) -> Result<Shared> {
+    pub(crate) fn share(
+        &self,
+        bytes: &Bytes,
+        reserved: Option<ResponseReservation>,
+    ) -> Result<Shared> {
         let place = (bytes.as_ptr() as usize, bytes.len());
         let known = self.values().get(&place).and_then(Weak::upgrade);
         if let Some(value) = known {
@@ -154,10 +158,10 @@ impl AnswerMemory {
         })
     }
 
-    fn nothing(&self) -> Held {
-        Held {
+    fn nothing(&self) -> ResponseReservation {
+        ResponseReservation {
             memory: self.clone(),
-            permit: None,
+            authorization: None,
         }
     }
 
@@ -188,10 +192,10 @@ impl AnswerMemory {
     }
 }
 
-impl Held {
+impl ResponseReservation {
     /// Grows to so many bytes, if there are so many left; else it stays as it is, with the error `overloaded`.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
-        let has = self.permit.as_ref().map_or(0, units_of);
+        let has = self.authorization.as_ref().map_or(0, units_of);
         let Some(more) = self
             .memory
             .units(bytes)
@@ -203,9 +207,9 @@ impl Held {
         let room = Arc::clone(&self.memory.0.room);
         let more = room.try_acquire_many_owned(more);
         let more = more.map_err(|_| self.memory.overloaded())?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
+        match &mut self.authorization {
+            Some(authorization) => authorization.merge(more),
+            None => self.authorization = Some(more),
         }
         Ok(())
     }
@@ -213,16 +217,16 @@ impl Held {
     /// Shrinks to so many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let units = self.memory.units(bytes);
-        if let Some(permit) = &mut self.permit
-            && let Some(less) = units_of(permit).checked_sub(units)
+        if let Some(authorization) = &mut self.authorization
+            && let Some(less) = units_of(authorization).checked_sub(units)
         {
-            drop(permit.split(less as usize));
+            drop(authorization.split(less as usize));
         }
     }
 }
 
-fn units_of(permit: &OwnedSemaphorePermit) -> u32 {
-    u32::try_from(permit.num_permits()).unwrap_or(u32::MAX)
+fn units_of(authorization: &OwnedSemaphorePermit) -> u32 {
+    u32::try_from(authorization.num_permits()).unwrap_or(u32::MAX)
 }
 
 impl Drop for Value {
@@ -243,11 +247,11 @@ impl Drop for Value {
 mod tests {
     use super::*;
 
-    fn with_room(bytes: usize) -> AnswerMemory {
-        AnswerMemory::with_parts(bytes, bytes, 0)
+    fn with_room(bytes: usize) -> ResponseMemory {
+        ResponseMemory::with_parts(bytes, bytes, 0)
     }
 
-    fn left(memory: &AnswerMemory) -> usize {
+    fn left(memory: &ResponseMemory) -> usize {
         memory.0.room.available_permits() * UNIT_BYTES
     }
 
@@ -286,7 +290,7 @@ mod tests {
 
     #[test]
     fn encoders_have_a_part_of_their_own() {
-        let memory = AnswerMemory::new(8 << 20);
+        let memory = ResponseMemory::new(8 << 20);
         assert_eq!(left(&memory), 7 << 20);
         let all = memory.hold(7 << 20).unwrap();
         let first = memory.hold_encoder(700 << 10).unwrap();

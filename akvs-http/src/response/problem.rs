@@ -125,7 +125,7 @@ pub(crate) fn document_with(error: &Error, status: StatusCode, title: &str) -> S
 }
 
 /// The response to a method that a path has no answer of its own to: which ones it has, or that this is none of them.
-pub(crate) fn other_method(request: &HttpRequest, allow: &'static str) -> HttpResponse {
+pub(crate) fn method_not_allowed(request: &HttpRequest, allow: &'static str) -> HttpResponse {
     if *request.method() == Method::OPTIONS {
         return HttpResponse::NoContent()
             .insert_header((ALLOW, allow))

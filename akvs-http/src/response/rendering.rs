@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
 use crate::response::item::{Form, Item};
-use crate::response::memory::{Held, SLICE_BYTES};
+use crate::response::memory::{ResponseReservation, SLICE_BYTES};
 
 /// Values up to this size are copied into the text at once.
 const INLINE_BYTES: usize = 8 << 10;
@@ -35,7 +35,7 @@ pub(crate) struct Rendering {
 
 #[derive(Clone)]
 enum Part {
-    Text(Bytes),
+    TextOrBase64(Bytes),
     /// What is left of a value, which is told in this form.
     Value(Bytes, Form),
 }
@@ -71,7 +71,7 @@ impl Rendering {
         self.text.pop();
         (self.length, self.text_bytes) = (self.length - 1, self.text_bytes - 1);
         self.push(match form {
-            Form::Text(_) => &b",\"value\":\""[..],
+            Form::TextOrBase64(_) => &b",\"value\":\""[..],
             Form::Base64(_) => b",\"value64\":\"",
         });
         self.value(&entry.value, form);
@@ -82,7 +82,7 @@ impl Rendering {
     pub(crate) fn append(&mut self, other: &Rendering) {
         for part in &other.parts {
             match part {
-                Part::Text(text) => self.push(text),
+                Part::TextOrBase64(text) => self.push(text),
                 Part::Value(value, form) => self.value(value, *form),
             }
         }
@@ -101,7 +101,7 @@ impl Rendering {
     fn value(&mut self, value: &Bytes, form: Form) {
         if !self.text.is_empty() {
             let text = Bytes::from(std::mem::take(&mut self.text));
-            self.parts.push_back(Part::Text(text));
+            self.parts.push_back(Part::TextOrBase64(text));
         }
         self.parts.push_back(Part::Value(value.clone(), form));
         self.length += form.length();
@@ -119,22 +119,22 @@ impl Rendering {
                     break;
                 }
                 let text = Bytes::from(std::mem::take(&mut self.text));
-                self.parts.push_back(Part::Text(text));
+                self.parts.push_back(Part::TextOrBase64(text));
                 continue;
             };
             let rest = match part {
                 // Alone it is not copied.
-                Part::Text(text) if slice.is_empty() => {
+                Part::TextOrBase64(text) if slice.is_empty() => {
                     let text = text.split_to(text.len().min(SLICE_BYTES));
                     self.drop_empty();
                     return Some(text);
                 }
-                Part::Text(text) => {
+                Part::TextOrBase64(text) => {
                     let most = text.len().min(SLICE_BYTES - slice.len());
                     slice.extend_from_slice(&text.split_to(most));
                     text
                 }
-                Part::Value(value, Form::Text(_)) => {
+                Part::Value(value, Form::TextOrBase64(_)) => {
                     escape(&value.split_to(boundary(value)), &mut slice);
                     value
                 }
@@ -152,7 +152,7 @@ impl Rendering {
     }
 
     fn drop_empty(&mut self) {
-        if let Some(Part::Text(text)) = self.parts.front()
+        if let Some(Part::TextOrBase64(text)) = self.parts.front()
             && text.is_empty()
         {
             self.parts.pop_front();
@@ -186,7 +186,7 @@ impl From<Bytes> for Rendering {
         Rendering {
             length: text.len() as u64,
             text_bytes: text.len(),
-            parts: VecDeque::from([Part::Text(text)]),
+            parts: VecDeque::from([Part::TextOrBase64(text)]),
             ..Rendering::default()
         }
     }
@@ -228,11 +228,11 @@ pub(crate) fn around_items(document: &impl Serialize) -> (Vec<u8>, Vec<u8>) {
 pub(crate) struct RenderedBody {
     length: u64,
     rendering: Rendering,
-    _held: Held,
+    _held: ResponseReservation,
 }
 
 impl RenderedBody {
-    pub(crate) fn new(rendering: Rendering, held: Held) -> RenderedBody {
+    pub(crate) fn new(rendering: Rendering, held: ResponseReservation) -> RenderedBody {
         RenderedBody {
             length: rendering.length(),
             rendering,

@@ -13,15 +13,15 @@ use std::time::Duration;
 
 use akvs_core::{Event, EventKind, Result, Revision};
 use akvs_registry::Registry;
-use akvs_server::{Large, Loader, Notice, Rendered, Start, Step, Watch};
+use akvs_server::{Large, Loader, Rendered, SharedEvent, Start, Watch, WatchEvent};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::response::item::{Form, Gone};
-use crate::response::memory::AnswerMemory;
+use crate::response::item::{DeletedItem, Form};
+use crate::response::memory::ResponseMemory;
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
@@ -41,7 +41,7 @@ pub(crate) struct Events<H> {
     next_heartbeat: Pin<Box<Sleep>>,
     holds: H,
     registry: Registry,
-    memory: AnswerMemory,
+    memory: ResponseMemory,
     /// What goes out before anything else.
     rest: VecDeque<Bytes>,
     /// A large event that goes out after it.
@@ -74,7 +74,7 @@ impl<H: FnMut() -> bool> Events<H> {
             next_heartbeat: Box::pin(sleep(state.heartbeat)),
             holds,
             registry: state.registry.clone(),
-            memory: state.answer_memory.clone(),
+            memory: state.response_memory.clone(),
             rest: VecDeque::from([hello]),
             loading: None,
             large: None,
@@ -98,7 +98,7 @@ impl<H: FnMut() -> bool> Events<H> {
                 },
                 Poll::Ready(Some(Err(error))) => {
                     log::error!("a watch ends: {error}");
-                    self.say(Step::Reset(self.watch.position()))
+                    self.say(WatchEvent::Reset(self.watch.position()))
                 }
                 Poll::Ready(None) => {
                     self.ended = true;
@@ -127,17 +127,18 @@ impl<H: FnMut() -> bool> Events<H> {
     }
 
     /// Has the text made of an event whose value is too large to be held ready; none where it is not such a one.
-    fn load(&self, step: &Step) -> Option<Loading> {
-        let (notice, with_id): (&Arc<Notice>, bool) = match step {
-            Step::Entry(notice) => (notice, false),
-            Step::Changed { notice, is_last } => (notice, *is_last),
-            Step::Synced(_) | Step::Reset(_) => return None,
+    fn load(&self, step: &WatchEvent) -> Option<Loading> {
+        let (notice, with_id): (&Arc<SharedEvent>, bool) = match step {
+            WatchEvent::Entry(notice) => (notice, false),
+            WatchEvent::Change { notice, is_last } => (notice, *is_last),
+            WatchEvent::Synced(_) | WatchEvent::Reset(_) => return None,
         };
         if !self.values || !notice.lacks_value() {
             return None;
         }
         // Where it is the last one only for this reader, who does not want the others, it is not shared.
-        let is_shared = matches!(step, Step::Changed { .. }) && with_id == notice.event().is_last;
+        let is_shared =
+            matches!(step, WatchEvent::Change { .. }) && with_id == notice.event().is_last;
         let large = match is_shared {
             true => notice.large(),
             false => Arc::default(),
@@ -174,7 +175,7 @@ impl<H: FnMut() -> bool> Events<H> {
                     }
                     Poll::Ready(Err(error)) => {
                         log::error!("a watch ends: {error}");
-                        let reset = self.say(Step::Reset(self.watch.position()));
+                        let reset = self.say(WatchEvent::Reset(self.watch.position()));
                         self.push(reset);
                         self.ended = true;
                     }
@@ -192,22 +193,24 @@ impl<H: FnMut() -> bool> Events<H> {
         }
     }
 
-    fn say(&mut self, step: Step) -> Bytes {
+    fn say(&mut self, step: WatchEvent) -> Bytes {
         match step {
-            Step::Entry(notice) => change(notice.event(), self.values, false),
+            WatchEvent::Entry(notice) => change(notice.event(), self.values, false),
             // Where it is the last one only for this reader, who does not want the others, it is not shared.
-            Step::Changed { notice, is_last } if is_last != notice.event().is_last => {
+            WatchEvent::Change { notice, is_last } if is_last != notice.event().is_last => {
                 change(notice.event(), self.values, is_last)
             }
-            Step::Changed { notice, is_last } => {
+            WatchEvent::Change { notice, is_last } => {
                 notice.rendered(self.values, |event| change(event, self.values, is_last))
             }
-            Step::Synced(revision) => {
+            WatchEvent::Synced(revision) => {
                 self.is_synced = true;
                 let data = json!({"revision": revision.get()});
                 event("synced", Some(revision), &data)
             }
-            Step::Reset(revision) => event("reset", None, &json!({"revision": revision.get()})),
+            WatchEvent::Reset(revision) => {
+                event("reset", None, &json!({"revision": revision.get()}))
+            }
         }
     }
 
@@ -247,7 +250,7 @@ async fn rendered(
     with_id: bool,
     size: usize,
     registry: Registry,
-    memory: AnswerMemory,
+    memory: ResponseMemory,
 ) -> Result<Rendered> {
     // The value, and its text.
     let mut held = memory.wait(size.saturating_mul(7) / 3).await;
@@ -279,8 +282,8 @@ fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
             item.push(b"\n\n");
             item.whole().into()
         }
-        EventKind::Delete { key } => event("delete", id, &Gone::new(key, change.revision)),
-        EventKind::Expire { key } => event("expire", id, &Gone::new(key, change.revision)),
+        EventKind::Delete { key } => event("delete", id, &DeletedItem::new(key, change.revision)),
+        EventKind::Expire { key } => event("expire", id, &DeletedItem::new(key, change.revision)),
         EventKind::Drop => event("drop", id, &json!({"revision": change.revision.get()})),
     }
 }

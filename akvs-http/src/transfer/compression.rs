@@ -31,20 +31,20 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Identity,
+pub(crate) enum ContentCoding {
+    WhoamiDocument,
     Gzip,
     Zstd,
 }
 
-impl Coding {
+impl ContentCoding {
     /// The one that a client likes best (RFC 9110, section 12.5.3); of those that it likes as well, the one that
     /// comes first of zstd, gzip and none. It gets none where it accepts nothing that is known here.
-    pub(crate) fn accepted(headers: &HeaderMap) -> Coding {
+    pub(crate) fn accepted(headers: &HeaderMap) -> ContentCoding {
         let codings = [
-            (Coding::Zstd, "zstd"),
-            (Coding::Gzip, "gzip"),
-            (Coding::Identity, "identity"),
+            (ContentCoding::Zstd, "zstd"),
+            (ContentCoding::Gzip, "gzip"),
+            (ContentCoding::WhoamiDocument, "identity"),
         ];
         let quality = |name: &str| {
             let listed = elements(headers, &ACCEPT_ENCODING).filter_map(|element| {
@@ -61,7 +61,7 @@ impl Coding {
             let unlisted = any.unwrap_or(if name == "identity" { 0.000_1 } else { 0.0 });
             of(name).map_or(unlisted, |(_, quality)| *quality)
         };
-        let mut best = (Coding::Identity, 0.0);
+        let mut best = (ContentCoding::WhoamiDocument, 0.0);
         for (coding, name) in codings {
             let quality = quality(name);
             if quality > best.1 {
@@ -72,16 +72,16 @@ impl Coding {
     }
 
     /// How a request says that its body is coded.
-    pub(crate) fn of_body(headers: &HeaderMap) -> Result<Coding> {
-        let mut coding = Coding::Identity;
+    pub(crate) fn of_body(headers: &HeaderMap) -> Result<ContentCoding> {
+        let mut coding = ContentCoding::WhoamiDocument;
         for name in elements(headers, &CONTENT_ENCODING) {
             let next = match &*name.to_ascii_lowercase() {
                 "identity" | "" => continue,
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "zstd" => Coding::Zstd,
+                "gzip" | "x-gzip" => ContentCoding::Gzip,
+                "zstd" => ContentCoding::Zstd,
                 _ => return Err(unknown(&name)),
             };
-            if coding != Coding::Identity {
+            if coding != ContentCoding::WhoamiDocument {
                 return Err(unknown("two of them, one upon the other,"));
             }
             coding = next;
@@ -92,18 +92,18 @@ impl Coding {
     /// The memory that coding an answer holds at most from its beginning to its end, in bytes.
     pub(crate) fn encoder_bytes(self) -> usize {
         match self {
-            Coding::Identity => 0,
-            Coding::Gzip => GZIP_ENCODER_BYTES,
-            Coding::Zstd => ZSTD_ENCODER_BYTES,
+            ContentCoding::WhoamiDocument => 0,
+            ContentCoding::Gzip => GZIP_ENCODER_BYTES,
+            ContentCoding::Zstd => ZSTD_ENCODER_BYTES,
         }
     }
 
     /// Its name, where a response has to say it.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
-            Coding::Identity => None,
-            Coding::Gzip => Some("gzip"),
-            Coding::Zstd => Some("zstd"),
+            ContentCoding::WhoamiDocument => None,
+            ContentCoding::Gzip => Some("gzip"),
+            ContentCoding::Zstd => Some("zstd"),
         }
     }
 }
@@ -126,18 +126,18 @@ fn unknown(name: &str) -> Error {
 
 /// Codes a body, piece by piece.
 pub(crate) enum Encoder {
-    Identity(Vec<u8>),
+    WhoamiDocument(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
     Zstd(ZstdEncoder<'static, Vec<u8>>),
 }
 
 impl Encoder {
     /// One that has coded nothing yet.
-    pub(crate) fn new(coding: Coding) -> Result<Encoder> {
+    pub(crate) fn new(coding: ContentCoding) -> Result<Encoder> {
         Ok(match coding {
-            Coding::Identity => Encoder::Identity(Vec::new()),
-            Coding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
-            Coding::Zstd => {
+            ContentCoding::WhoamiDocument => Encoder::WhoamiDocument(Vec::new()),
+            ContentCoding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+            ContentCoding::Zstd => {
                 let encoder = ZstdEncoder::new(Vec::new(), ZSTD_LEVEL);
                 Encoder::Zstd(encoder.map_err(no_memory)?)
             }
@@ -147,7 +147,7 @@ impl Encoder {
     /// Takes in what comes next, and gives out what is ready, which may be nothing.
     pub(crate) fn code(&mut self, text: &[u8]) -> Result<Vec<u8>> {
         let (coded, out) = match self {
-            Encoder::Identity(out) => (out.write_all(text), out),
+            Encoder::WhoamiDocument(out) => (out.write_all(text), out),
             Encoder::Gzip(encoder) => (encoder.write_all(text), encoder.get_mut()),
             Encoder::Zstd(encoder) => (encoder.write_all(text), encoder.get_mut()),
         };
@@ -158,7 +158,7 @@ impl Encoder {
     /// Gives out the rest.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         match self {
-            Encoder::Identity(out) => Ok(out),
+            Encoder::WhoamiDocument(out) => Ok(out),
             Encoder::Gzip(encoder) => encoder.finish().map_err(no_memory),
             Encoder::Zstd(encoder) => encoder.finish().map_err(no_memory),
         }
@@ -172,7 +172,7 @@ fn no_memory(error: impl Into<io::Error>) -> Error {
 
 /// Undoes a coding, piece by piece.
 pub(super) enum Decoder {
-    Identity,
+    WhoamiDocument,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
         decoder: DCtx<'static>,
@@ -187,11 +187,11 @@ pub(super) enum Decoder {
 impl Decoder {
     /// One that has been given nothing yet. The window of a zstd body takes at most half of the memory that there is for
     /// bodies.
-    pub(super) fn new(coding: Coding, body_memory_bytes: usize) -> Result<Decoder> {
+    pub(super) fn new(coding: ContentCoding, body_memory_bytes: usize) -> Result<Decoder> {
         Ok(match coding {
-            Coding::Identity => Decoder::Identity,
-            Coding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
-            Coding::Zstd => {
+            ContentCoding::WhoamiDocument => Decoder::WhoamiDocument,
+            ContentCoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
+            ContentCoding::Zstd => {
                 let most = (body_memory_bytes / 2).max(1).ilog2();
                 let window_log = most.clamp(ZSTD_LEAST_WINDOW_LOG, ZSTD_WINDOW_LOG);
                 let decoder = DCtx::try_create();
@@ -212,7 +212,7 @@ impl Decoder {
     /// The memory that it holds, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Decoder::Identity => 0,
+            Decoder::WhoamiDocument => 0,
             Decoder::Gzip(decoder) => GZIP_DECODER_BYTES + decoder.get_ref().capacity(),
             Decoder::Zstd { decoder, .. } => decoder.sizeof(),
         }
@@ -221,7 +221,7 @@ impl Decoder {
     /// Whether more has to come in before anything more goes out.
     pub(super) fn wants(&self, input: &Bytes) -> bool {
         let is_full = match self {
-            Decoder::Identity | Decoder::Gzip(_) => false,
+            Decoder::WhoamiDocument | Decoder::Gzip(_) => false,
             Decoder::Zstd { is_full, .. } => *is_full,
         };
         input.is_empty() && !is_full
@@ -230,7 +230,7 @@ impl Decoder {
     /// Takes a part of what came in, and gives out what it unfolds to: at most about half a mebibyte, or the input.
     pub(super) fn decode(&mut self, input: &mut Bytes, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Decoder::Identity => {
+            Decoder::WhoamiDocument => {
                 out.extend_from_slice(input);
                 input.clear();
             }
@@ -267,7 +267,7 @@ impl Decoder {
     /// Checks that what came in was whole.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Decoder::Identity => Ok(()),
+            Decoder::WhoamiDocument => Ok(()),
             Decoder::Gzip(decoder) => {
                 decoder.try_finish().map_err(corrupt)?;
                 out.append(decoder.get_mut());
@@ -322,22 +322,25 @@ mod tests {
 
     #[test]
     fn the_best_that_is_accepted_is_chosen() {
-        assert_eq!(Coding::accepted(&HeaderMap::new()), Coding::Identity);
+        assert_eq!(
+            ContentCoding::accepted(&HeaderMap::new()),
+            ContentCoding::WhoamiDocument
+        );
         for (text, expected) in [
-            ("", Coding::Identity),
-            ("gzip", Coding::Gzip),
-            ("GZIP", Coding::Gzip),
-            ("gzip, deflate, br, zstd", Coding::Zstd),
-            ("gzip;q=1, zstd;q=0.5", Coding::Gzip),
-            ("gzip;q=0", Coding::Identity),
-            ("identity, gzip;q=0.5", Coding::Identity),
-            ("br", Coding::Identity),
-            ("*", Coding::Zstd),
-            ("*;q=0.5, zstd;q=0", Coding::Gzip),
-            ("gzip;q=x", Coding::Identity),
-            ("*;q=0", Coding::Identity),
+            ("", ContentCoding::WhoamiDocument),
+            ("gzip", ContentCoding::Gzip),
+            ("GZIP", ContentCoding::Gzip),
+            ("gzip, deflate, br, zstd", ContentCoding::Zstd),
+            ("gzip;q=1, zstd;q=0.5", ContentCoding::Gzip),
+            ("gzip;q=0", ContentCoding::WhoamiDocument),
+            ("identity, gzip;q=0.5", ContentCoding::WhoamiDocument),
+            ("br", ContentCoding::WhoamiDocument),
+            ("*", ContentCoding::Zstd),
+            ("*;q=0.5, zstd;q=0", ContentCoding::Gzip),
+            ("gzip;q=x", ContentCoding::WhoamiDocument),
+            ("*;q=0", ContentCoding::WhoamiDocument),
         ] {
-            let found = Coding::accepted(&headers(ACCEPT_ENCODING, text));
+            let found = ContentCoding::accepted(&headers(ACCEPT_ENCODING, text));
             assert_eq!(found, expected, "{text}");
         }
     }
@@ -345,14 +348,14 @@ mod tests {
     #[test]
     fn only_one_known_coding_is_taken() {
         for (text, expected) in [
-            ("identity", Some(Coding::Identity)),
-            ("gzip", Some(Coding::Gzip)),
-            ("X-Gzip", Some(Coding::Gzip)),
-            ("zstd", Some(Coding::Zstd)),
+            ("identity", Some(ContentCoding::WhoamiDocument)),
+            ("gzip", Some(ContentCoding::Gzip)),
+            ("X-Gzip", Some(ContentCoding::Gzip)),
+            ("zstd", Some(ContentCoding::Zstd)),
             ("br", None),
             ("gzip, zstd", None),
         ] {
-            let found = Coding::of_body(&headers(CONTENT_ENCODING, text)).ok();
+            let found = ContentCoding::of_body(&headers(CONTENT_ENCODING, text)).ok();
             assert_eq!(found, expected, "{text}");
         }
     }
@@ -360,7 +363,7 @@ mod tests {
     #[test]
     fn what_unfolds_to_much_is_given_out_in_small_pieces() {
         let zeros = vec![0_u8; 64 << 20];
-        for coding in [Coding::Gzip, Coding::Zstd] {
+        for coding in [ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
             let mut coded = encoder.code(&zeros).unwrap();
             coded.extend(encoder.finish().unwrap());
@@ -381,7 +384,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_not_whole() {
-        for coding in [Coding::Gzip, Coding::Zstd] {
+        for coding in [ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding).unwrap();
             let mut coded = encoder.code(b"some text").unwrap();
             coded.extend(encoder.finish().unwrap());
@@ -427,7 +430,7 @@ mod tests {
             (17, 256 << 10, true),
             (10, 0, true),
         ] {
-            let mut decoder = Decoder::new(Coding::Zstd, memory).unwrap();
+            let mut decoder = Decoder::new(ContentCoding::Zstd, memory).unwrap();
             let mut input = coded(window_log);
             let mut out = Vec::new();
             let done = decoder.decode(&mut input, &mut out);

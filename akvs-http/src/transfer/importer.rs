@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use actix_web::rt::task::JoinHandle;
-use akvs_core::engine::Limit;
+use akvs_core::engine::PageLimit;
 use akvs_core::{
     Action, Code, Condition, Error, Key, Namespace, Op, Outcome, Result, Revision, Settings,
     Timestamp, Ttl, Txn,
@@ -20,12 +20,12 @@ use futures_util::future::join_all;
 use super::mode::Mode;
 use super::report::{Errors, Report, is_of_a_record};
 use super::{First, Record, Section, Wanted};
-use crate::auth::{Grant, Permit};
+use crate::auth::{Identity, StreamAuthorization};
 
 /// So many writes are asked for at once, where they do not go together.
 const SINGLES: usize = 500;
 /// What is read at once to find what is to go.
-const DELETE_PAGE: Limit = Limit {
+const DELETE_PAGE: PageLimit = PageLimit {
     rows: SINGLES,
     bytes: 1 << 20,
 };
@@ -42,7 +42,7 @@ pub(crate) struct Importer {
     /// Where all of it goes; none where the file says.
     into: Option<Namespace>,
     /// Whether settings may be chosen.
-    admin: Result<Permit>,
+    admin: Result<StreamAuthorization>,
     /// The newest revision before it began.
     since: Revision,
     /// Those whose contents are to be replaced.
@@ -62,7 +62,7 @@ struct Store {
     registry: Registry,
     mode: Mode,
     /// What may be told of that which is there.
-    grant: Grant,
+    grant: Identity,
     /// Whether it may go on.
     wanted: Wanted,
     /// How long to try again where too much is waiting.
@@ -89,7 +89,7 @@ impl Importer {
     pub(crate) fn new(
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
-        (grant, admin): (Grant, Result<Permit>),
+        (grant, admin): (Identity, Result<StreamAuthorization>),
         (wanted, patience): (Wanted, Duration),
     ) -> Importer {
         Importer {

@@ -4,7 +4,7 @@
 use akvs_core::Result;
 use bytes::Bytes;
 
-use super::Coding;
+use super::ContentCoding;
 use super::compression::Decoder;
 
 /// What stands in a file beside the values: a key, the types, numbers and names, all with escapes.
@@ -41,7 +41,7 @@ pub(super) enum Piece {
 impl Lines {
     /// The lines of a body, whose values have at most so many bytes, and for which there is so much memory at most.
     pub(super) fn new(
-        coding: Coding,
+        coding: ContentCoding,
         max_value_bytes: usize,
         body_memory_bytes: usize,
     ) -> Result<Lines> {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_may_come_in_parts() {
-        let mut lines = Lines::new(Coding::Identity, 0, usize::MAX).unwrap();
+        let mut lines = Lines::new(ContentCoding::WhoamiDocument, 0, usize::MAX).unwrap();
         assert_eq!(pieces(&mut lines, "a"), []);
         assert!(lines.is_within_a_line());
         let line = |text: &str| Piece::Line(text.as_bytes().to_vec());
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_given_up_part_by_part() {
-        let mut lines = Lines::new(Coding::Identity, 0, usize::MAX).unwrap();
+        let mut lines = Lines::new(ContentCoding::WhoamiDocument, 0, usize::MAX).unwrap();
         let longest = "x".repeat(BESIDE_BYTES);
         assert_eq!(pieces(&mut lines, &longest), []);
         let too_long = Piece::TooLong(format!("{longest}y").into_bytes());

@@ -5,7 +5,7 @@
 use akvs_core::{Code, Error};
 use serde::de::IgnoredAny;
 
-use super::Coding;
+use super::ContentCoding;
 
 /// How a file begins that another program compressed.
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -31,7 +31,7 @@ const SHOWN_CHARACTERS: usize = 60;
 
 /// What such a body is known to be, as an error; none where it may be an export. What is to come of it can make that
 /// known later.
-pub(super) fn recognize(start: &[u8], coding: Coding) -> Option<Error> {
+pub(super) fn recognize(start: &[u8], coding: ContentCoding) -> Option<Error> {
     let start = start.strip_prefix(MARK).unwrap_or(start);
     let begins = |mark: &&[u8]| start.starts_with(mark);
     let text = if begins(&BACKUP) {
@@ -73,12 +73,12 @@ pub(super) fn no_first_line(start: &[u8]) -> Error {
     Error::new(Code::InvalidRequest, text)
 }
 
-fn compressed(name: &str, coding: Coding) -> String {
+fn compressed(name: &str, coding: ContentCoding) -> String {
     match coding {
-        Coding::Identity => format!(
+        ContentCoding::WhoamiDocument => format!(
             "the body is compressed with {name}: expected an export, or the header \"Content-Encoding: {name}\" beside it"
         ),
-        Coding::Gzip | Coding::Zstd => format!(
+        ContentCoding::Gzip | ContentCoding::Zstd => format!(
             "the body is compressed twice: with {name}, and as content-encoding says; expected once"
         ),
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn text(start: &[u8]) -> Option<String> {
-        recognize(start, Coding::Identity).map(|error| error.message().to_owned())
+        recognize(start, ContentCoding::WhoamiDocument).map(|error| error.message().to_owned())
     }
 
     #[test]

@@ -29,9 +29,9 @@ mod wanted;
 mod writer;
 
 pub(crate) use checksum::Checksum;
-pub(crate) use compression::{Coding, Encoder};
+pub(crate) use compression::{ContentCoding, Encoder};
 pub(crate) use format::{First, Record, Section};
 pub(crate) use importer::Importer;
 pub(crate) use mode::Mode;
-pub(crate) use reader::{Reader, Then};
+pub(crate) use reader::{Next, Reader};
 pub(crate) use wanted::Wanted;

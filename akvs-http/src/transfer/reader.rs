@@ -9,7 +9,7 @@
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 
-use super::Coding;
+use super::ContentCoding;
 use super::format::{First, Line, Record, Section};
 use super::lines::{Lines, Piece};
 use super::mistaken::{self, MARK};
@@ -31,7 +31,7 @@ const RECORD: &[u8] = b"{\"key";
 /// Reads a file.
 pub(crate) struct Reader {
     lines: Lines,
-    coding: Coding,
+    coding: ContentCoding,
     limits: Limits,
     step_bytes: usize,
     sums: Sums,
@@ -39,14 +39,14 @@ pub(crate) struct Reader {
     records: u64,
     /// How many lines were noted as wrong.
     errors: usize,
-    place: Place,
+    place: ParserState,
     /// Whether nothing more comes in.
     is_finished: bool,
 }
 
 /// Where in the file it is.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum ParserState {
     Start,
     /// Among the records of the one namespace.
     One,
@@ -60,18 +60,18 @@ enum Place {
 
 /// What was read at once.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct Batch {
     /// Records of the namespace that was met before.
     pub(crate) records: Vec<Record>,
     /// What is wrong with others.
     pub(crate) errors: Errors,
     /// What follows.
-    pub(crate) then: Then,
+    pub(crate) then: Next,
 }
 
 /// What follows a step.
 #[derive(Debug)]
-pub(crate) enum Then {
+pub(crate) enum Next {
     /// Nothing before more comes in.
     More,
     /// The next step.
@@ -86,7 +86,11 @@ pub(crate) enum Then {
 
 impl Reader {
     /// One that has read nothing yet, and for which there is so much memory at most.
-    pub(crate) fn new(coding: Coding, limits: Limits, body_memory_bytes: usize) -> Result<Reader> {
+    pub(crate) fn new(
+        coding: ContentCoding,
+        limits: Limits,
+        body_memory_bytes: usize,
+    ) -> Result<Reader> {
         Ok(Reader {
             lines: Lines::new(coding, limits.max_bytes(), body_memory_bytes)?,
             coding,
@@ -96,7 +100,7 @@ impl Reader {
             number: 0,
             records: 0,
             errors: 0,
-            place: Place::Start,
+            place: ParserState::Start,
             is_finished: false,
         })
     }
@@ -117,11 +121,11 @@ impl Reader {
     }
 
     /// Reads on.
-    pub(crate) fn step(&mut self) -> Step {
-        let mut step = Step {
+    pub(crate) fn step(&mut self) -> Batch {
+        let mut step = Batch {
             records: Vec::new(),
             errors: Errors::default(),
-            then: Then::GoOn,
+            then: Next::GoOn,
         };
         let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
         while step.records.len() < STEP_RECORDS
@@ -135,7 +139,7 @@ impl Reader {
                     self.take(&piece, &mut step)
                 }
                 Ok(None) => self.part(),
-                Err(error) => Some(Then::Fail(error)),
+                Err(error) => Some(Next::Fail(error)),
             };
             if let Some(then) = then {
                 step.then = then;
@@ -150,11 +154,11 @@ impl Reader {
     }
 
     /// Reads what is left, once nothing more comes in.
-    pub(crate) fn finish(&mut self) -> Step {
+    pub(crate) fn finish(&mut self) -> Batch {
         if let Err(error) = self.lines.finish() {
-            let then = Then::Fail(error);
+            let then = Next::Fail(error);
             let (records, errors) = (Vec::new(), Errors::default());
-            return Step {
+            return Batch {
                 records,
                 errors,
                 then,
@@ -167,18 +171,18 @@ impl Reader {
     /// Checks that all that was read is a whole file.
     pub(crate) fn check(&self) -> Result<()> {
         match self.place {
-            Place::End if !self.lines.is_within_a_line() => Ok(()),
-            Place::End => Err(self.behind()),
-            Place::Start => Err(mistaken::no_first_line(&[])),
-            Place::One | Place::All { .. } => Err(self.cut_off()),
+            ParserState::End if !self.lines.is_within_a_line() => Ok(()),
+            ParserState::End => Err(self.behind()),
+            ParserState::Start => Err(mistaken::no_first_line(&[])),
+            ParserState::One | ParserState::All { .. } => Err(self.cut_off()),
         }
     }
 
     /// Takes in a part of the text; what follows, if that is not the next part.
-    fn take(&mut self, piece: &Piece, step: &mut Step) -> Option<Then> {
+    fn take(&mut self, piece: &Piece, step: &mut Batch) -> Option<Next> {
         let mut text = piece.bytes();
         if let Some(mistake) = self.mistake(text) {
-            return Some(Then::Fail(mistake));
+            return Some(Next::Fail(mistake));
         }
         if self.number == 0 {
             text = self.without_mark(text);
@@ -188,8 +192,8 @@ impl Reader {
             self.sums.leave_out(text);
             return None;
         }
-        if matches!(self.place, Place::End) {
-            return Some(Then::Fail(self.behind()));
+        if matches!(self.place, ParserState::End) {
+            return Some(Next::Fail(self.behind()));
         }
         let read = match piece {
             Piece::Rest(text) | Piece::RestEnd(text) => {
@@ -207,7 +211,7 @@ impl Reader {
         };
         match read {
             Ok(Line::End { count, sha256 }) => {
-                return self.end(count, &sha256).err().map(Then::Fail);
+                return self.end(count, &sha256).err().map(Next::Fail);
             }
             Ok(line) => {
                 self.sums.update(text);
@@ -218,20 +222,20 @@ impl Reader {
                 self.note(text, &error, step)
             }
         }
-        .unwrap_or_else(|error| Some(Then::Fail(error)))
+        .unwrap_or_else(|error| Some(Next::Fail(error)))
     }
 
     /// Looks at a line that has not ended; what follows, if that is no line.
-    fn part(&mut self) -> Option<Then> {
+    fn part(&mut self) -> Option<Next> {
         if let Some(mistake) = self.mistake(self.lines.part()) {
-            return Some(Then::Fail(mistake));
+            return Some(Next::Fail(mistake));
         }
         match self.is_finished && !self.lines.part().is_empty() {
             true => {
                 let text = self.lines.take_part();
-                self.take_last(&text).err().map(Then::Fail)
+                self.take_last(&text).err().map(Next::Fail)
             }
-            false => Some(Then::More),
+            false => Some(Next::More),
         }
     }
 
@@ -241,9 +245,9 @@ impl Reader {
             return Ok(());
         }
         match self.place {
-            Place::Start => Err(mistaken::no_first_line(text)),
-            Place::End => Err(self.behind()),
-            Place::One | Place::All { .. } => {
+            ParserState::Start => Err(mistaken::no_first_line(text)),
+            ParserState::End => Err(self.behind()),
+            ParserState::One | ParserState::All { .. } => {
                 match Line::read(text.trim_ascii_end(), self.number + 1, &self.limits) {
                     Ok(Line::End { count, sha256 }) => {
                         self.number += 1;
@@ -258,8 +262,8 @@ impl Reader {
     /// What the file is instead of an export, as far as its first line says so.
     fn mistake(&self, text: &[u8]) -> Option<Error> {
         match self.place {
-            Place::Start => mistaken::recognize(text, self.coding),
-            Place::One | Place::All { .. } | Place::End => None,
+            ParserState::Start => mistaken::recognize(text, self.coding),
+            ParserState::One | ParserState::All { .. } | ParserState::End => None,
         }
     }
 
@@ -274,32 +278,34 @@ impl Reader {
         }
     }
 
-    fn meet(&mut self, line: Line, step: &mut Step) -> Result<Option<Then>> {
+    fn meet(&mut self, line: Line, step: &mut Batch) -> Result<Option<Next>> {
         match (line, &mut self.place) {
-            (Line::First(first), Place::Start) => {
+            (Line::First(first), ParserState::Start) => {
                 self.place = match first {
-                    First::One(_) => Place::One,
-                    First::All(namespaces) => Place::All { namespaces, met: 0 },
+                    First::One(_) => ParserState::One,
+                    First::All(namespaces) => ParserState::All { namespaces, met: 0 },
                 };
-                Ok(Some(Then::First(first)))
+                Ok(Some(Next::First(first)))
             }
-            (Line::Section(section), Place::All { met, .. }) => {
+            (Line::Section(section), ParserState::All { met, .. }) => {
                 *met += 1;
-                Ok(Some(Then::Section(section)))
+                Ok(Some(Next::Section(section)))
             }
-            (Line::Record(record), Place::One | Place::All { met: 1.., .. }) => {
+            (Line::Record(record), ParserState::One | ParserState::All { met: 1.., .. }) => {
                 self.records += 1;
                 step.records.push(record);
                 Ok(None)
             }
-            (Line::First(_), Place::One | Place::All { .. } | Place::End) => {
+            (Line::First(_), ParserState::One | ParserState::All { .. } | ParserState::End) => {
                 Err(self.at_line("another export begins before the end of this one"))
             }
-            (_, Place::Start) => Err(self.at_line("the body does not begin as an export does")),
-            (Line::Section(_), Place::One | Place::End) => {
+            (_, ParserState::Start) => {
+                Err(self.at_line("the body does not begin as an export does"))
+            }
+            (Line::Section(_), ParserState::One | ParserState::End) => {
                 Err(self.at_line("the export of one namespace has another one"))
             }
-            (Line::Record(_), Place::All { .. } | Place::End) => {
+            (Line::Record(_), ParserState::All { .. } | ParserState::End) => {
                 Err(self.at_line("a record of no namespace"))
             }
             // It was met before.
@@ -308,12 +314,12 @@ impl Reader {
     }
 
     /// Notes a line that cannot be read, if it is clear what it stands for.
-    fn note(&mut self, text: &[u8], error: &Error, step: &mut Step) -> Result<Option<Then>> {
+    fn note(&mut self, text: &[u8], error: &Error, step: &mut Batch) -> Result<Option<Next>> {
         let is_record = match self.place {
-            Place::One => true,
+            ParserState::One => true,
             // It may name the namespace of all that follows.
-            Place::All { .. } => text.starts_with(RECORD),
-            Place::Start | Place::End => false,
+            ParserState::All { .. } => text.starts_with(RECORD),
+            ParserState::Start | ParserState::End => false,
         };
         if !is_record {
             return Err(json::of_field(error, &format!("line {}", self.number)));
@@ -330,11 +336,13 @@ impl Reader {
             Err(invalid(&text))
         };
         match self.place {
-            Place::Start => return Err(self.at_line("the body does not begin as an export does")),
-            Place::All { namespaces, met } if namespaces != met => {
+            ParserState::Start => {
+                return Err(self.at_line("the body does not begin as an export does"));
+            }
+            ParserState::All { namespaces, met } if namespaces != met => {
                 return damaged(format!("it has {met} namespaces of {namespaces}"));
             }
-            Place::All { .. } | Place::One | Place::End => {}
+            ParserState::All { .. } | ParserState::One | ParserState::End => {}
         }
         if count != self.records {
             return damaged(format!("it has {} records of {count}", self.records));
@@ -342,7 +350,7 @@ impl Reader {
         if !self.sums.are(sha256) {
             return damaged("its sha256 is another one".to_owned());
         }
-        self.place = Place::End;
+        self.place = ParserState::End;
         Ok(())
     }
 

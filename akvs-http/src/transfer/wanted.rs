@@ -8,7 +8,7 @@ use std::time::Duration;
 use akvs_core::{Code, Error, Result};
 use akvs_registry::Registry;
 
-use crate::auth::Permit;
+use crate::auth::StreamAuthorization;
 use crate::transport::connection::Presence;
 
 /// So much longer an import goes on: its client may have ended what it sends, and still read.
@@ -21,7 +21,7 @@ pub(crate) struct Wanted(Rc<Inner>);
 struct Inner {
     registry: Registry,
     /// The rights that all of it needs.
-    permits: RefCell<Vec<Permit>>,
+    permits: RefCell<Vec<StreamAuthorization>>,
     /// None where there is no connection.
     presence: Option<Presence>,
     /// When it was first seen that the client has closed its side.
@@ -32,7 +32,7 @@ impl Wanted {
     /// Wanted for as long as these rights hold and the client is there.
     pub(crate) fn new(
         registry: Registry,
-        permits: Vec<Permit>,
+        permits: Vec<StreamAuthorization>,
         presence: Option<Presence>,
     ) -> Wanted {
         Wanted(Rc::new(Inner {
@@ -52,8 +52,8 @@ impl Wanted {
             presence,
             closed,
         } = &*self.0;
-        for permit in permits.borrow_mut().iter_mut() {
-            permit.check(|| registry.now())?;
+        for authorization in permits.borrow_mut().iter_mut() {
+            authorization.check(|| registry.now())?;
         }
         if !presence.as_ref().is_some_and(Presence::is_closed) {
             return Ok(());

@@ -109,7 +109,7 @@ impl Record {
         let (key, key64) = told(key.as_bytes(), true);
         let (value, value64) = told(
             &entry.value,
-            matches!(Form::of(&entry.value), Form::Text(_)),
+            matches!(Form::of(&entry.value), Form::TextOrBase64(_)),
         );
         let representation = &entry.representation;
         let line = RecordLine {

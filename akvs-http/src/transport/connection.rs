@@ -33,11 +33,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) use self::closed::{Closes, Presence};
 pub(crate) use self::head::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_TARGET_BYTES};
 use self::input::{Input, MAX_REST_BYTES, Wait};
-use self::progress::Progress;
-pub(crate) use self::progress::{Answer, Asker, UnderWay};
+use self::progress::RequestTracker;
+pub(crate) use self::progress::{Answer, ConnectionState, RequestGuard};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::target::is_host;
-use crate::metrics::Open;
+use crate::metrics::ConnectionGuard;
 use crate::transport::protocol_error;
 
 /// How long a client may go on sending once the connection is closed. An end at once would overtake the last answer.
@@ -47,7 +47,7 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// For the head of a request.
     pub(crate) head: Duration,
     /// Between two requests.
@@ -59,10 +59,10 @@ pub(crate) struct Patience {
 /// A stream of bytes that ends when its client never asks.
 pub(crate) struct Connection<T> {
     stream: T,
-    progress: Rc<Progress>,
+    progress: Rc<RequestTracker>,
     presence: Presence,
     input: Input,
-    patience: Patience,
+    patience: Timeouts,
     tick: Pin<Box<Sleep>>,
     wait: Wait,
     /// When the wait for the rest of a head or of a body is over.
@@ -85,7 +85,7 @@ pub(crate) struct Connection<T> {
 
 impl<T> Connection<T> {
     /// A connection whose first request began to arrive, or was waited for, since then.
-    pub(crate) fn new(stream: T, patience: Patience, since: Instant) -> Connection<T> {
+    pub(crate) fn new(stream: T, patience: Timeouts, since: Instant) -> Connection<T> {
         let deadline = since + patience.head;
         Connection {
             stream,
@@ -107,8 +107,8 @@ impl<T> Connection<T> {
     }
 
     /// What its requests are to know.
-    pub(crate) fn asker(&self, open: Open, is_owner: bool) -> Asker {
-        Asker::new(Rc::clone(&self.progress), is_owner, open)
+    pub(crate) fn asker(&self, open: ConnectionGuard, is_owner: bool) -> ConnectionState {
+        ConnectionState::new(Rc::clone(&self.progress), is_owner, open)
     }
 
     /// Whether its client has closed its side.

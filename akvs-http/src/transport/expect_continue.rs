@@ -8,22 +8,22 @@ use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use akvs_core::{Code, Error, Result};
 
-use crate::auth::Asking;
+use crate::auth::AuthRequest;
 use crate::metrics::Labels;
 use crate::middleware::guard;
 use crate::request::body;
 use crate::response::problem;
 use crate::state::State;
-use crate::transport::connection::Asker;
+use crate::transport::connection::ConnectionState;
 
 /// Asks for the body, unless it is refused.
 pub(crate) async fn invite(
     request: Request,
     state: Arc<State>,
-) -> std::result::Result<Request, Refused> {
+) -> std::result::Result<Request, Rejected> {
     match judge(&request, &state) {
         Ok(()) => Ok(request),
-        Err(error) => Err(Refused {
+        Err(error) => Err(Rejected {
             challenge: problem::challenge(request.headers()),
             error,
         }),
@@ -32,8 +32,10 @@ pub(crate) async fn invite(
 
 fn judge(request: &Request, state: &State) -> Result<()> {
     let route = Labels::of(request.head()).route();
-    let of_stream = Asker::of_stream(request);
-    let asker = request.conn_data::<Asker>().or(of_stream.as_deref());
+    let of_stream = ConnectionState::of_stream(request);
+    let asker = request
+        .conn_data::<ConnectionState>()
+        .or(of_stream.as_deref());
     guard::judge(request.head(), route, asker, state)?;
     let path = request.path();
     let announced = body::announced(request.headers());
@@ -41,13 +43,13 @@ fn judge(request: &Request, state: &State) -> Result<()> {
     let of_key = path.starts_with("/kv/");
     if of_import || of_key || path.starts_with("/txn/") || path.starts_with("/get/") {
         let registry = &state.registry;
-        let asking = Asking {
+        let asking = AuthRequest {
             method: request.method(),
             headers: request.headers(),
-            is_owner: asker.is_some_and(Asker::is_owner),
+            is_owner: asker.is_some_and(ConnectionState::is_owner),
         };
         let now = || registry.now();
-        state.gate.admit(&asking, now)?;
+        state.authenticator.admit(&asking, now)?;
     }
     match (of_import, of_key) {
         // Of any size.
@@ -58,13 +60,13 @@ fn judge(request: &Request, state: &State) -> Result<()> {
 }
 
 /// That a body is not wanted.
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     error: Error,
     challenge: &'static str,
 }
 
-impl From<Refused> for Response<BoxBody> {
-    fn from(Refused { error, challenge }: Refused) -> Response<BoxBody> {
+impl From<Rejected> for Response<BoxBody> {
+    fn from(Rejected { error, challenge }: Rejected) -> Response<BoxBody> {
         let (status, _) = problem::status(error.code());
         let mut response = Response::build(status);
         if error.code() == Code::Unauthorized {

@@ -52,7 +52,7 @@ use self::held::Held;
 use self::piece::Piece;
 use self::watched::{Watch, Watched};
 use crate::state::State;
-use crate::transport::connection::{Asker, MAX_HEAD_BYTES, Patience};
+use crate::transport::connection::{ConnectionState, MAX_HEAD_BYTES, Timeouts};
 
 /// The most requests of a connection that are under way at once.
 const MAX_STREAMS: u32 = 128;
@@ -76,9 +76,9 @@ const FRAME: u32 = 16 << 10;
 pub(crate) struct Served<S> {
     pub(crate) app: Rc<S>,
     pub(crate) state: Arc<State>,
-    pub(crate) asker: Rc<Asker>,
+    pub(crate) asker: Rc<ConnectionState>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) patience: Patience,
+    pub(crate) patience: Timeouts,
     /// When the server stops.
     pub(crate) ending: GracefulShutdownSignal,
 }
@@ -175,7 +175,7 @@ struct Driver<T, F, R> {
     is_calmed: bool,
     /// Whether its client was told that it made an error.
     is_told: bool,
-    patience: Patience,
+    patience: Timeouts,
     watch: Rc<Watch>,
     /// When it has been without a request for too long.
     idle_end: Instant,

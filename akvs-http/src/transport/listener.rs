@@ -34,7 +34,7 @@ use self::service::{Begun, Service};
 use crate::Options;
 use crate::response::problem;
 use crate::state::State;
-use crate::transport::connection::Patience;
+use crate::transport::connection::Timeouts;
 use crate::transport::tls::{Current, HTTP_2};
 
 /// The first bytes of a client that speaks HTTP/2.
@@ -50,8 +50,8 @@ pub enum Listener {
     /// For everybody who may open the socket's file; tokens hold as on any other address.
     Unix(UnixListener),
     /// For whoever owns the data. Who may open the socket's file may do everything, without a token, and may ask what
-    /// is below `/owner/` (see [`Operator`](crate::Operator)), which no other listener has.
-    Owner(UnixListener),
+    /// is below `/admin/` (see [`AdminApi`](crate::AdminApi)), which no other listener has.
+    Admin(UnixListener),
 }
 
 impl From<TcpListener> for Listener {
@@ -77,8 +77,8 @@ impl Times {
         }
     }
 
-    fn patience(self) -> Patience {
-        Patience {
+    fn patience(self) -> Timeouts {
+        Timeouts {
             head: self.header,
             idle: self.keep_alive,
             stall: self.stall,
@@ -114,12 +114,12 @@ where
 {
     let address = match &listener {
         Listener::Tcp(listener) => Some(listener.local_addr()?),
-        Listener::Unix(_) | Listener::Owner(_) => None,
+        Listener::Unix(_) | Listener::Admin(_) => None,
     };
     let times = Times::of(shared.options);
     let ending = builder.graceful_shutdown_signal();
     let state = Arc::clone(shared.state);
-    let is_owners = matches!(listener, Listener::Owner(_));
+    let is_owners = matches!(listener, Listener::Admin(_));
     let service = move || Service {
         address,
         is_owners,
@@ -140,7 +140,7 @@ where
             fn_service(move |stream| begin_tls(stream, tls.config(), times, ending.clone()))
                 .and_then(service.http(app()))
         }),
-        (Listener::Unix(listener) | Listener::Owner(listener), _) => {
+        (Listener::Unix(listener) | Listener::Admin(listener), _) => {
             builder.listen_uds("unix", listener, move || {
                 let service = service();
                 let ending = service.ending.clone();

@@ -9,28 +9,28 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 /// More than fits between the server and a client that does not read.
 const LARGE: usize = 15 << 20;
 
-fn with(max_response_memory_bytes: usize) -> TestApp {
-    TestApp::with(Options {
+fn with(max_response_memory_bytes: usize) -> TestServer {
+    TestServer::with(Options {
         max_response_memory_bytes,
         ..Options::default()
     })
 }
 
 /// Asks, and reads no more than the head.
-fn begin(app: &TestApp, method: &str, path: &str, body: &[u8]) -> (Connection, Answer) {
+fn begin(app: &TestServer, method: &str, path: &str, body: &[u8]) -> (Connection, Answer) {
     let mut connection = app.connect();
     connection.send(request(method, path, "", body));
     let head = connection.head().expect("a head");
     (connection, head)
 }
 
-fn is_refused(app: &TestApp, method: &str, path: &str, body: &[u8]) {
+fn is_refused(app: &TestServer, method: &str, path: &str, body: &[u8]) {
     let answer = app.connect().ask(method, path, "", body);
     assert_eq!(answer.refusal(), (503, "overloaded".to_owned()), "{path}");
     assert_eq!(answer.header("Retry-After"), Some("1"));
@@ -112,7 +112,7 @@ fn a_key_that_is_asked_for_many_times_is_held_once() {
 
 #[test]
 fn a_page_is_bounded_by_what_is_told_and_not_by_what_is_stored() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for key in 0..40 {
         app.post(&format!("/kv/ns/{key:02}"), vec![key; 100 << 10]);
     }

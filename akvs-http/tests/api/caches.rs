@@ -3,8 +3,8 @@
 use akvs_http::{Options, Right};
 
 use crate::tokens::{options, token};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 /// The head of the answer to a request, whose body may have no end.
 fn head(mut connection: Connection, method: &str, path: &str, headers: &str) -> Answer {
@@ -78,7 +78,7 @@ const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 39] = [
 
 #[test]
 fn a_read_says_what_caches_may_do_with_it() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (path, headers, status, cache, vary) in ANSWERS {
         for method in ["GET", "HEAD"] {
@@ -99,9 +99,9 @@ fn a_read_says_what_caches_may_do_with_it() {
 
 #[test]
 fn what_is_for_the_owner_is_kept_nowhere() {
-    let (_app, sockets) = TestApp::with_sockets(Options::default());
+    let (_app, sockets) = TestServer::with_sockets(Options::default());
     let connect = || Connection::open_unix(&sockets.owner());
-    let answer = head(connect(), "GET", "/owner/status", "");
+    let answer = head(connect(), "GET", "/admin/status", "");
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
     assert_eq!(
@@ -112,7 +112,7 @@ fn what_is_for_the_owner_is_kept_nowhere() {
 
 #[test]
 fn no_answer_may_be_loaded_by_a_page_of_another_site() {
-    let app = TestApp::with(options(vec![token("t", &[Right::Read], &["n"])]));
+    let app = TestServer::with(options(vec![token("t", &[Right::Read], &["n"])]));
     let bearer = "Authorization: Bearer t\r\n";
     for (method, path, headers, status) in [
         ("GET", "/kv/n/k", "", 401),
@@ -129,7 +129,7 @@ fn no_answer_may_be_loaded_by_a_page_of_another_site() {
         let policy = answer.header("Cross-Origin-Resource-Policy");
         assert_eq!(policy, Some("same-origin"), "{method} {path}");
     }
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (method, path, status) in [
         ("POST", "/kv/n/k", 201),
         ("DELETE", "/kv/n/k", 200),

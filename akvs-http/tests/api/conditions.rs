@@ -2,11 +2,11 @@
 
 use akvs_client::{Code, IfChanged, Revision};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 #[test]
 fn if_none_match_any_only_creates() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let first = namespace.set("key", &1).if_absent().await.unwrap();
@@ -23,7 +23,7 @@ fn if_none_match_any_only_creates() {
 
 #[test]
 fn if_match_any_only_replaces_and_only_removes_what_is_there() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let error = namespace.set("key", &1).if_exists().await.unwrap_err();
@@ -41,7 +41,7 @@ fn if_match_any_only_replaces_and_only_removes_what_is_there() {
 
 #[test]
 fn if_match_wants_the_current_revision() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let old = namespace.set("key", &1).await.unwrap().revision.unwrap();
@@ -62,7 +62,7 @@ fn if_match_wants_the_current_revision() {
 
 #[test]
 fn if_match_takes_a_list() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let current = namespace.set("key", &1).await.unwrap().revision.unwrap();
@@ -78,7 +78,7 @@ fn if_match_takes_a_list() {
 
 #[test]
 fn a_list_may_have_any_spelling_and_go_over_lines() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for form in [
         "If-Match: \"0\",{}\r\n",
@@ -96,7 +96,7 @@ fn a_list_may_have_any_spelling_and_go_over_lines() {
 
 #[test]
 fn a_missing_key_never_matches() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let gone = connection.ask("POST", "/kv/ns/gone", "", b"1");
     let gone = gone.header("ETag").unwrap().to_owned();
@@ -116,7 +116,7 @@ fn a_missing_key_never_matches() {
 
 #[test]
 fn a_weak_tag_never_matches_a_write() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let stored = connection.ask("POST", "/kv/ns/key", "", b"1");
     let headers = format!("If-Match: W/{}\r\n", stored.header("ETag").unwrap());
@@ -129,7 +129,7 @@ fn a_weak_tag_never_matches_a_write() {
 
 #[test]
 fn a_malformed_tag_is_400_and_changes_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"1");
     for tag in ["7", "\"7", "7\"", "\"7\" \"8\"", "*, \"7\"", "w/\"7\"", ""] {
@@ -145,7 +145,7 @@ fn a_malformed_tag_is_400_and_changes_nothing() {
 
 #[test]
 fn of_many_concurrent_creators_exactly_one_wins() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let tasks: Vec<_> = (0..32_u32)
@@ -168,7 +168,7 @@ fn of_many_concurrent_creators_exactly_one_wins() {
 
 #[test]
 fn of_many_concurrent_if_match_writers_exactly_one_wins() {
-    let app = TestApp::on_disk();
+    let app = TestServer::on_disk();
     let namespace = app.namespace("ns");
     block_on(async {
         let mut current = namespace.set("key", &0).await.unwrap().revision.unwrap();
@@ -197,7 +197,7 @@ fn of_many_concurrent_if_match_writers_exactly_one_wins() {
 
 #[test]
 fn a_read_modify_write_by_revision_loses_no_change() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         namespace.set("key", &0).await.unwrap();
@@ -227,7 +227,7 @@ fn a_read_modify_write_by_revision_loses_no_change() {
 
 #[test]
 fn if_none_match_on_a_read_is_304_without_a_body_if_unchanged() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let stored = connection.ask("POST", "/kv/ns/key", "", b"hello");
     let tag = stored.header("ETag").unwrap();
@@ -251,7 +251,7 @@ fn if_none_match_on_a_read_is_304_without_a_body_if_unchanged() {
 
 #[test]
 fn if_none_match_on_a_read_of_a_missing_key_is_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for condition in ["*", "\"1\""] {
         let headers = format!("If-None-Match: {condition}\r\n");
         let answer = app.connect().ask("GET", "/kv/ns/key", &headers, b"");
@@ -261,7 +261,7 @@ fn if_none_match_on_a_read_of_a_missing_key_is_404() {
 
 #[test]
 fn the_client_tells_unchanged_from_changed_from_missing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let known = namespace.set("key", &1).await.unwrap().revision.unwrap();
@@ -282,7 +282,7 @@ fn the_client_tells_unchanged_from_changed_from_missing() {
 
 #[test]
 fn conditions_that_exclude_each_other_never_write() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let write = namespace.set("key", &1).if_absent().if_exists();

@@ -5,11 +5,11 @@ use akvs_core::conformance::Subject;
 use akvs_core::{Error, Result};
 use bytes::Bytes;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 struct ClientSubject {
     namespace: Namespace,
-    _app: TestApp,
+    _app: TestServer,
 }
 
 impl Subject for ClientSubject {
@@ -36,7 +36,7 @@ impl Subject for ClientSubject {
     }
 }
 
-fn subject(app: TestApp) -> ClientSubject {
+fn subject(app: TestServer) -> ClientSubject {
     let namespace = app.namespace("test");
     ClientSubject {
         namespace,
@@ -48,7 +48,7 @@ mod memory {
     use super::*;
 
     async fn make() -> impl Subject {
-        subject(TestApp::start())
+        subject(TestServer::start())
     }
     akvs_core::conformance!(block_on, make);
 }
@@ -57,7 +57,7 @@ mod disk {
     use super::*;
 
     async fn make() -> impl Subject {
-        subject(TestApp::on_disk())
+        subject(TestServer::on_disk())
     }
     akvs_core::conformance!(block_on, make);
 }

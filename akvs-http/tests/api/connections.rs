@@ -1,11 +1,11 @@
 //! What a connection survives, and in which order it is answered.
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::request;
+use akvs_testing::server::TestServer;
 
 #[test]
 fn a_connection_survives_errors_with_a_small_body() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (method, path, headers, status) in [
         ("PUT", "/kv/ns/key", "", 405),
@@ -31,7 +31,7 @@ fn a_connection_survives_errors_with_a_small_body() {
 
 #[test]
 fn a_connection_survives_errors_outside_of_the_keys_with_a_small_body() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for path in ["/ping", "/livez", "/readyz", "/", "/kv/ns/key"] {
         connection.send(request("PUT", path, "", b"a small body"));
@@ -42,7 +42,7 @@ fn a_connection_survives_errors_outside_of_the_keys_with_a_small_body() {
 
 #[test]
 fn a_body_that_nobody_asked_for_leaves_the_connection_usable_or_the_answer_says_close() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "hello");
     for (method, path) in [
         ("GET", "/kv/ns/key"),
@@ -64,7 +64,7 @@ fn a_body_that_nobody_asked_for_leaves_the_connection_usable_or_the_answer_says_
 
 #[test]
 fn a_read_behind_a_write_in_one_packet_sees_it() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for round in 0..200 {
         let (path, value) = (format!("/kv/ns/{round}"), format!("value {round}"));
         let mut connection = app.connect();
@@ -81,7 +81,7 @@ fn a_read_behind_a_write_in_one_packet_sees_it() {
 
 #[test]
 fn many_requests_in_one_packet_are_answered_in_order() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut packet = Vec::new();
     for round in 0..20 {
@@ -102,7 +102,7 @@ fn many_requests_in_one_packet_are_answered_in_order() {
 
 #[test]
 fn pipelined_bodies_larger_than_any_read_buffer_are_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let body = vec![b'x'; 100_000];
     let mut packet = Vec::new();
@@ -118,7 +118,7 @@ fn pipelined_bodies_larger_than_any_read_buffer_are_answered() {
 
 #[test]
 fn an_answered_write_is_seen_by_every_other_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let (mut writer, mut reader) = (app.connect(), app.connect());
     for round in 0..200 {
         let value = round.to_string();
@@ -134,7 +134,7 @@ fn an_answered_write_is_seen_by_every_other_connection() {
 
 #[test]
 fn a_body_that_waits_to_be_asked_for_is_asked_for() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(
         "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
@@ -147,7 +147,7 @@ fn a_body_that_waits_to_be_asked_for_is_asked_for() {
 
 #[test]
 fn a_body_that_is_cut_off_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "kept");
     for request in [
         "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhello",
@@ -171,7 +171,7 @@ fn a_body_that_is_cut_off_stores_nothing() {
 
 #[test]
 fn a_client_that_wants_the_connection_closed_gets_its_answer_first() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let answer = connection.ask("POST", "/kv/ns/key", "Connection: close\r\n", b"hello");
     assert_eq!(answer.summary(), (201, "Created"));

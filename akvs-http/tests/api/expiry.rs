@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use akvs_client::{Client, Error, IfChanged};
 use akvs_server::{Clock, SystemClock};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 /// Times to live that are none.
 const BAD_TTLS: [&str; 15] = [
@@ -28,7 +28,7 @@ const BAD_TTLS: [&str; 15] = [
 
 #[test]
 fn a_ttl_is_in_seconds_or_says_its_unit() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for (ttl, millis) in [
         ("90", 90_000),
@@ -48,7 +48,7 @@ fn a_ttl_is_in_seconds_or_says_its_unit() {
 
 #[test]
 fn a_ttl_means_the_same_wherever_it_is_said() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let mut post = |path: &str, body: &str| connection.ask("POST", path, "", body.as_bytes());
     for (ttl, millis) in [
@@ -89,7 +89,7 @@ fn a_ttl_means_the_same_wherever_it_is_said() {
 
 #[test]
 fn a_ttl_that_is_none_is_400_naming_it_and_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for op in ["", "op=add&", "op=append&", "op=touch&"] {
         for ttl in BAD_TTLS {
@@ -113,7 +113,7 @@ fn a_ttl_that_is_none_is_400_naming_it_and_stores_nothing() {
 
 #[test]
 fn a_ttl_that_ends_too_far_away_is_400_and_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for ttl in ["18446744073709551615ms", "999999999999", "9999999d"] {
         let answer = app.post(&format!("/kv/ns/key?ttl={ttl}"), "1");
         assert_eq!(answer.refusal(), (400, "invalid_request".into()), "{ttl}");
@@ -123,7 +123,7 @@ fn a_ttl_that_ends_too_far_away_is_400_and_stores_nothing() {
 
 #[test]
 fn expires_is_on_reads_and_on_the_201_in_rfc_3339_with_milliseconds() {
-    let (app, _clock) = TestApp::with_clock();
+    let (app, _clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let expected = Some("2023-11-14T22:14:50.789Z");
     let created = connection.ask("POST", "/kv/ns/key?ttl=90", "", b"hello");
@@ -151,7 +151,7 @@ fn expires_is_on_reads_and_on_the_201_in_rfc_3339_with_milliseconds() {
 
 #[test]
 fn a_key_that_stays_has_no_expires() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let created = app.post("/kv/ns/key", "1");
     assert_eq!(created.header("AKVS-Expires"), None);
     assert_eq!(app.ask("GET", "/kv/ns/key").header("AKVS-Expires"), None);
@@ -159,7 +159,7 @@ fn a_key_that_stays_has_no_expires() {
 
 #[test]
 fn a_plain_overwrite_clears_the_deadline_and_keep_keeps_it() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let minute = Duration::from_secs(60);
     block_on(async {
         let namespace = app.namespace("ns");
@@ -184,7 +184,7 @@ fn a_plain_overwrite_clears_the_deadline_and_keep_keeps_it() {
 
 #[test]
 fn keep_of_a_missing_or_a_lasting_key_lasts() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let first = namespace.set("key", &1).keep_ttl().await.unwrap();
@@ -195,7 +195,7 @@ fn keep_of_a_missing_or_a_lasting_key_lasts() {
 
 #[test]
 fn a_key_is_there_until_its_last_millisecond_and_then_gone_for_reads() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let path = "/kv/ns/key?ttl=1500ms";
     let stored = connection.ask("POST", path, "", b"hello");
@@ -215,7 +215,7 @@ fn a_key_is_there_until_its_last_millisecond_and_then_gone_for_reads() {
 
 #[test]
 fn a_key_past_its_deadline_is_gone_for_conditions() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         let second = Duration::from_secs(1);
@@ -249,7 +249,7 @@ fn a_key_past_its_deadline_is_gone_for_conditions() {
 
 #[test]
 fn a_key_past_its_deadline_is_gone_for_operations() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         for key in ["set", "keep", "del", "add", "append", "touch"] {
@@ -278,7 +278,7 @@ fn a_key_past_its_deadline_is_gone_for_operations() {
 
 #[test]
 fn a_key_ends_on_time_by_the_clock_of_the_machine() {
-    let app = TestApp::on_disk();
+    let app = TestServer::on_disk();
     let clock = SystemClock::new();
     let now = || SystemTime::UNIX_EPOCH + Duration::from_millis(clock.now().as_millis());
     block_on(async {
@@ -301,7 +301,7 @@ fn a_key_ends_on_time_by_the_clock_of_the_machine() {
 
 #[test]
 fn the_client_is_exact_to_the_millisecond() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         for (ttl, millis) in [

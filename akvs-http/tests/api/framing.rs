@@ -1,14 +1,14 @@
 //! Requests whose end is not sure: they are refused and the connection is closed, so that nothing can be hidden from
 //! a proxy in front (RFC 9112, section 11.2).
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// A request that must not be seen, where the one before it is misread.
 const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
 
 /// Sends a head with these fields, then a body, then the hidden request; gives the status of the one answer, if there
 /// is one, and sees that the connection ends and that nothing is stored.
-fn refusal(app: &TestApp, fields: &str, body: &str) -> Option<u16> {
+fn refusal(app: &TestServer, fields: &str, body: &str) -> Option<u16> {
     let mut connection = app.connect();
     let head = format!("POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
     connection.send([&*head, body, HIDDEN].concat());
@@ -24,13 +24,13 @@ fn refusal(app: &TestApp, fields: &str, body: &str) -> Option<u16> {
     answer.map(|answer| answer.status)
 }
 
-fn assert_refused(app: &TestApp, fields: &str, body: &str) {
+fn assert_refused(app: &TestServer, fields: &str, body: &str) {
     assert_eq!(refusal(app, fields, body), Some(400), "{fields:?} {body:?}");
 }
 
 #[test]
 fn a_length_that_is_no_number_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for length in [
         "abc",
         "-1",
@@ -49,14 +49,14 @@ fn a_length_that_is_no_number_is_refused() {
 
 #[test]
 fn lengths_that_differ_are_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_refused(&app, "Content-Length: 5\r\nContent-Length: 6\r\n", "hello");
     assert_refused(&app, "Content-Length: 5, 6\r\n", "hello");
 }
 
 #[test]
 fn a_length_with_a_transfer_encoding_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n\r\n";
     for fields in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
@@ -70,7 +70,7 @@ fn a_length_with_a_transfer_encoding_is_refused() {
 
 #[test]
 fn a_transfer_encoding_that_does_not_end_in_chunked_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n\r\n";
     for encoding in [
         "gzip",
@@ -93,7 +93,7 @@ fn a_transfer_encoding_that_does_not_end_in_chunked_is_refused() {
 
 #[test]
 fn a_field_that_is_written_badly_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for fields in [
         "Content-Length : 5\r\n",
         " Content-Length: 5\r\n",
@@ -109,7 +109,7 @@ fn a_field_that_is_written_badly_is_refused() {
 
 #[test]
 fn a_chunk_that_is_written_badly_stores_nothing_and_ends_the_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for chunks in [
         "x\r\nhello\r\n0\r\n\r\n",
         "-5\r\nhello\r\n0\r\n\r\n",
@@ -127,7 +127,7 @@ fn a_chunk_that_is_written_badly_stores_nothing_and_ends_the_connection() {
 
 #[test]
 fn what_is_no_request_at_all_is_refused_and_the_server_goes_on() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for bytes in [
         &b"\0\0\0\0\r\n\r\n"[..],
         b"GET\r\n\r\n",

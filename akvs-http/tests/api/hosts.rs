@@ -4,8 +4,8 @@
 use akvs_http::{Options, Right};
 
 use crate::tokens::{options, token};
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::{Answer, Connection};
+use akvs_testing::server::{TestServer, block_on};
 
 const REFUSED: (u16, &str) = (421, "misdirected_request");
 
@@ -16,14 +16,14 @@ fn ask(mut connection: Connection, request: &str) -> Answer {
 }
 
 /// The status of a request whose target and further lines are these.
-fn status(app: &TestApp, target: &str, lines: &str) -> u16 {
+fn status(app: &TestServer, target: &str, lines: &str) -> u16 {
     let request = format!("GET {target} HTTP/1.1\r\n{lines}");
     ask(app.connect(), &request).status
 }
 
 #[test]
 fn nothing_is_answered_to_the_name_of_another_site() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (method, path, body) in [
         ("GET", "/kv/n/k", ""),
@@ -89,7 +89,7 @@ fn nothing_is_answered_to_the_name_of_another_site() {
 
 #[test]
 fn names_that_no_other_site_can_have_are_answered() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         hosts: vec!["db.example.com".into()],
         ..Options::default()
     });
@@ -116,7 +116,7 @@ fn names_that_no_other_site_can_have_are_answered() {
 
 #[test]
 fn the_name_in_the_target_is_the_one_that_counts() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (target, host, expected) in [
         ("http://localhost/version", "localhost", 200),
         ("http://127.0.0.1:1/version", "127.0.0.1:1", 200),
@@ -130,7 +130,7 @@ fn the_name_in_the_target_is_the_one_that_counts() {
 
 #[test]
 fn a_client_that_names_no_host_is_no_browser() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (lines, expected) in [
         ("", 200),
         ("Host: localhost\r\n", 200),
@@ -143,7 +143,7 @@ fn a_client_that_names_no_host_is_no_browser() {
 
 #[test]
 fn http_2_is_judged_by_its_authority() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         for (authority, host, expected) in [
             ("localhost:8080", None, 200),
@@ -174,7 +174,7 @@ fn http_2_is_judged_by_its_authority() {
 
 #[test]
 fn a_unix_socket_has_no_name() {
-    let (_app, sockets) = TestApp::with_sockets(Options::default());
+    let (_app, sockets) = TestServer::with_sockets(Options::default());
     for path in [sockets.unix(), sockets.owner()] {
         let request = "GET /version HTTP/1.1\r\nHost: any.example\r\n";
         assert_eq!(ask(Connection::open_unix(&path), request).status, 200);
@@ -184,12 +184,12 @@ fn a_unix_socket_has_no_name() {
 #[test]
 fn a_server_with_tokens_answers_to_any_name() {
     let tokens = vec![token("t", &[Right::Read], &["*"])];
-    let app = TestApp::with(options(tokens));
+    let app = TestServer::with(options(tokens));
     let lines = "Host: any.example\r\nAuthorization: Bearer t\r\n";
     assert_eq!(status(&app, "/version", lines), 200);
     assert_eq!(status(&app, "/version", "Host: any.example\r\n"), 401);
     // As soon as there are some.
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(status(&app, "/version", lines), 421);
     let tokens = akvs_http::Tokens::new(vec![token("t", &[Right::Read], &["*"])]);
     app.handle().replace_tokens(tokens.expect("tokens"));

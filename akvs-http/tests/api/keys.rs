@@ -1,10 +1,10 @@
 //! Section 2, keys: any bytes, from the raw path.
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 #[test]
 fn each_spelling_is_the_key_of_its_bytes() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, key) in [
         ("%2F", &b"/"[..]),
         ("a%2Fb", b"a/b"),
@@ -51,7 +51,7 @@ fn each_spelling_is_the_key_of_its_bytes() {
 
 #[test]
 fn keys_that_are_not_utf8_do_not_collide() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for byte in 0x80..=0xff_u8 {
         app.post(&format!("/kv/ns/%{byte:02X}"), [byte]);
     }
@@ -62,7 +62,7 @@ fn keys_that_are_not_utf8_do_not_collide() {
 
 #[test]
 fn a_plus_is_not_a_space() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a+b", "plus");
     assert_eq!(app.ask("GET", "/kv/ns/a%20b").status, 404);
     assert_eq!(app.value("/kv/ns/a%2Bb"), b"plus");
@@ -70,7 +70,7 @@ fn a_plus_is_not_a_space() {
 
 #[test]
 fn a_malformed_percent_is_400_and_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for key in [
         "%", "%4", "%GG", "a%", "%%41", "%u0041", "%+1", "%-1", "a%2", "%2%46",
     ] {
@@ -91,7 +91,7 @@ fn a_malformed_percent_is_400_and_stores_nothing() {
 
 #[test]
 fn an_empty_key_is_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/kv/ns/", "/kv/ns//"] {
         for method in ["POST", "DELETE"] {
             assert_eq!(
@@ -107,7 +107,7 @@ fn an_empty_key_is_404() {
 
 #[test]
 fn one_trailing_slash_after_a_key_is_dropped() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.post("/kv/ns/key/", "1").status, 201);
     assert_eq!(app.value("/kv/ns/key"), b"1");
     assert_eq!(app.value("/kv/ns/key/"), b"1");
@@ -120,7 +120,7 @@ fn one_trailing_slash_after_a_key_is_dropped() {
 
 #[test]
 fn a_query_is_no_part_of_the_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "1");
     assert_eq!(app.post("/kv/ns/key?", "2").status, 201);
     assert_eq!(app.value("/kv/ns/key?"), b"2");
@@ -128,7 +128,7 @@ fn a_query_is_no_part_of_the_key() {
 
 #[test]
 fn the_base64url_path_takes_every_method() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let path = "/kv/ns/~64/YmFy";
     assert_eq!(app.ask("GET", path).summary(), (404, "Not Found"));
     assert_eq!(app.post(path, "hello").summary(), (201, "Created"));
@@ -144,7 +144,7 @@ fn the_base64url_path_takes_every_method() {
 
 #[test]
 fn the_base64url_path_takes_any_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (encoded, plain) in [
         ("Lg", "%2E"),
         ("Li4", "%2E%2E"),
@@ -167,7 +167,7 @@ fn the_base64url_path_takes_any_key() {
 
 #[test]
 fn what_is_no_unpadded_base64url_is_400() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for text in [
         "YmFy=", "YmE=", "Y", "a+b/", "YmF%20", "YmF%00", "Ym.y", "YmFyY",
     ] {
@@ -185,7 +185,7 @@ fn what_is_no_unpadded_base64url_is_400() {
 
 #[test]
 fn one_key_has_one_spelling_in_base64url() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/~64/YQ", "a");
     // The last two bits of the second letter mean nothing; other values than zero would be another name for `a`.
     assert_eq!(app.ask("GET", "/kv/ns/~64/YR").status, 400);
@@ -193,7 +193,7 @@ fn one_key_has_one_spelling_in_base64url() {
 
 #[test]
 fn a_key_has_at_most_1024_bytes_decoded() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for unit in ["k", "%FF", "%6b"] {
         let longest = format!("/kv/ns/{}", unit.repeat(1_024));
         assert_eq!(app.post(&longest, unit).status, 201, "{unit}");
@@ -220,7 +220,7 @@ fn a_key_has_at_most_1024_bytes_decoded() {
 
 #[test]
 fn the_whole_url_may_be_in_the_request_line() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let url = format!("{}/kv/ns/a%2Fb", app.url());
     assert_eq!(app.post(&url, "absolute").status, 201);
     assert_eq!(app.value("/kv/ns/a%2Fb"), b"absolute");

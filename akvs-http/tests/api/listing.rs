@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// A path's document.
-pub(crate) fn document(app: &TestApp, path: &str) -> Value {
+pub(crate) fn document(app: &TestServer, path: &str) -> Value {
     let answer = app.ask("GET", path);
     assert_eq!(answer.status, 200, "GET {path}: {answer:?}");
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
@@ -13,7 +13,7 @@ pub(crate) fn document(app: &TestApp, path: &str) -> Value {
 }
 
 /// The keys and prefixes of all pages, in the order in which they were told.
-fn all(app: &TestApp, path: &str) -> (Vec<String>, Vec<String>) {
+fn all(app: &TestServer, path: &str) -> (Vec<String>, Vec<String>) {
     let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
     let mut cursor = String::new();
     for _ in 0..1_000 {
@@ -31,7 +31,7 @@ fn all(app: &TestApp, path: &str) -> (Vec<String>, Vec<String>) {
     panic!("{path} has no end");
 }
 
-fn fill(app: &TestApp, keys: &[&str]) {
+fn fill(app: &TestServer, keys: &[&str]) {
     for key in keys {
         assert_eq!(app.post(&format!("/kv/ns/{key}"), "v").status, 201);
     }
@@ -39,7 +39,7 @@ fn fill(app: &TestApp, keys: &[&str]) {
 
 #[test]
 fn an_item_says_what_is_known_of_a_key() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let text = "Content-Type: text/plain\r\n";
     connection.ask("POST", "/kv/ns/a%2Fb?ttl=90", text, b"hello");
@@ -67,7 +67,7 @@ fn an_item_says_what_is_known_of_a_key() {
 
 #[test]
 fn keys_are_in_the_order_of_their_unsigned_bytes_and_of_one_namespace_only() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app, &["b", "a", "%7F", "ab", "%C3%A4", "A"]);
     for other in ["/kv/n/k", "/kv/ns2/k"] {
         app.post(other, "v");
@@ -80,7 +80,7 @@ fn keys_are_in_the_order_of_their_unsigned_bytes_and_of_one_namespace_only() {
 
 #[test]
 fn bounds_cut_a_list_whatever_the_pages_and_the_direction() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         let keys = ["a", "a%00", "aa", "ab", "abc", "b", "ba", "c"];
         fill(&app, &keys);
         for (query, expected) in [
@@ -109,7 +109,7 @@ fn bounds_cut_a_list_whatever_the_pages_and_the_direction() {
 
 #[test]
 fn a_delimiter_groups_what_follows_the_prefix_each_group_once() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         fill(
             &app,
             &["a", "a%2F", "b", "dir%2Fsub%2Fx", "dir%2Fy", "dir.", "z"],
@@ -173,7 +173,7 @@ fn own(texts: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_group_at_the_very_end_and_one_that_is_no_text_end_a_list() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app, &["a", "%FF%FFa", "%FF%FFb", "%FFx"]);
     for limit in [1, 2, 9] {
         for (reverse, expected) in [
@@ -203,7 +203,7 @@ fn a_group_at_the_very_end_and_one_that_is_no_text_end_a_list() {
 
 #[test]
 fn the_last_full_page_is_known_to_be_the_last() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app, &["a", "b", "c"]);
     for reverse in ["false", "true"] {
         let page = document(&app, &format!("/kv/ns?limit=3&reverse={reverse}"));
@@ -216,7 +216,7 @@ fn the_last_full_page_is_known_to_be_the_last() {
 
 #[test]
 fn a_page_has_100_items_unless_asked_and_1000_at_the_most() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let paths = (0..1_001).map(|number| format!("/kv/ns/{number:04}"));
     app.connect().ask_all("POST", paths, b"v");
     let count = |path: &str| document(&app, path)["items"].as_array().unwrap().len();
@@ -233,7 +233,7 @@ fn a_page_has_100_items_unless_asked_and_1000_at_the_most() {
 
 #[test]
 fn a_page_is_bounded_by_bytes_and_has_at_least_one_item() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for number in 0..6 {
         app.post(&format!("/kv/ns/{number}"), vec![b'x'; 400 << 10]);
     }
@@ -254,7 +254,7 @@ fn a_page_is_bounded_by_bytes_and_has_at_least_one_item() {
 #[test]
 fn a_key_that_stood_throughout_is_listed_once_whatever_changes_meanwhile() {
     for reverse in ["false", "true"] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         let names: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
         for name in names.iter().rev() {
             fill(&app, &[name]);
@@ -284,7 +284,7 @@ fn a_key_that_stood_throughout_is_listed_once_whatever_changes_meanwhile() {
 #[test]
 fn what_has_expired_never_shows_and_a_list_goes_on_behind_it() {
     for reverse in ["false", "true"] {
-        let (app, clock) = TestApp::with_clock();
+        let (app, clock) = TestServer::with_clock();
         fill(&app, &["a%2F1", "z"]);
         let paths = (0..300).map(|number| format!("/kv/ns/m%2F{number:03}?ttl=1"));
         app.connect().ask_all("POST", paths, b"v");
@@ -309,7 +309,7 @@ fn what_has_expired_never_shows_and_a_list_goes_on_behind_it() {
 
 #[test]
 fn a_cursor_is_refused_that_is_bent_or_of_another_list() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app, &["a", "b", "c", "d"]);
     app.post("/kv/other/a", "v");
     let query = "prefix=&start=a&end=z&delimiter=/";
@@ -345,7 +345,7 @@ fn a_cursor_is_refused_that_is_bent_or_of_another_list() {
 
 #[test]
 fn what_is_not_known_is_refused_by_name() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app, &["a"]);
     for (query, name) in [
         ("perfix=a", "perfix"),
@@ -364,7 +364,7 @@ fn what_is_not_known_is_refused_by_name() {
 
 #[test]
 fn a_namespace_that_does_not_exist_is_404_and_not_made() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/kv/ns", "/kv/ns?prefix=a", "/kv/ns?values=true&limit=1"] {
         assert_eq!(app.ask("GET", path).summary(), (404, "Not Found"));
         assert_eq!(app.ask("HEAD", path).status, 404);

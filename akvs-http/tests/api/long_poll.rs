@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 /// Longer than anything here takes; a waiter that is not woken answers 304 after it.
 const WAIT: u64 = 15;
 
 /// A connection that has read the key, and what it read.
-fn reader(app: &TestApp, path: &str) -> (Connection, u64) {
+fn reader(app: &TestServer, path: &str) -> (Connection, u64) {
     let mut connection = app.connect();
     let answer = connection.ask("GET", path, "", b"");
     assert_eq!(answer.status, 200, "{path}");
@@ -23,7 +23,7 @@ fn wait_for(known: u64, wait: impl std::fmt::Display) -> String {
 }
 
 /// A connection that waits for another revision of a key.
-fn waiter(app: &TestApp, path: &str) -> (Connection, u64) {
+fn waiter(app: &TestServer, path: &str) -> (Connection, u64) {
     let (mut connection, known) = reader(app, path);
     connection.send(request("GET", path, &wait_for(known, WAIT), b""));
     (connection, known)
@@ -35,7 +35,7 @@ fn applied(answer: &Answer) -> Option<&str> {
 
 #[test]
 fn it_is_answered_at_once_where_there_is_another_revision() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let known = app.post("/kv/ns/key", "old").revision();
     let newest = app.post("/kv/ns/key", "new").revision();
     let mut connection = app.connect();
@@ -54,7 +54,7 @@ fn it_is_answered_at_once_where_there_is_another_revision() {
 
 #[test]
 fn it_is_304_when_nothing_has_changed_for_so_long() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key?ttl=1h", "value");
     let (mut connection, known) = reader(&app, "/kv/ns/key");
     for (wait, least) in [("1", 1), ("\"1\"", 1), ("0", 0)] {
@@ -79,7 +79,7 @@ fn it_is_304_when_nothing_has_changed_for_so_long() {
 
 #[test]
 fn every_change_of_the_key_is_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut writer = app.connect();
     for (method, query, body) in [
         ("POST", "", "7"),
@@ -103,7 +103,7 @@ fn every_change_of_the_key_is_answered() {
 
 #[test]
 fn that_the_key_is_gone_is_answered() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut writer = app.connect();
     for round in 0..20 {
         for end in ["delete", "drop", "expire"] {
@@ -129,7 +129,7 @@ fn that_the_key_is_gone_is_answered() {
 
 #[test]
 fn other_changes_are_not_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for key in ["ns/key", "ns/keys", "ns/ke", "other/key"] {
         app.post(&format!("/kv/{key}"), "old");
     }
@@ -154,7 +154,7 @@ fn other_changes_are_not_answered() {
 
 #[test]
 fn all_who_wait_for_one_key_are_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut stored = app.post("/kv/ns/key", "0").revision();
     let mut waiters: Vec<_> = (0..100).map(|_| app.connect()).collect();
     let mut writer = app.connect();
@@ -180,7 +180,7 @@ fn all_who_wait_for_one_key_are_answered() {
 
 #[test]
 fn no_change_is_missed_between_reading_and_waiting() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let (mut waiter, mut writer) = (app.connect(), app.connect());
     let mut known = writer.ask("POST", "/kv/ns/key", "", b"").revision();
     for _ in 0..500 {
@@ -194,7 +194,7 @@ fn no_change_is_missed_between_reading_and_waiting() {
 
 #[test]
 fn nobody_waits_longer_than_a_minute() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let known = app.post("/kv/ns/key", "").revision();
     for (wait, told) in [
         ("60", "wait=60"),
@@ -213,7 +213,7 @@ fn nobody_waits_longer_than_a_minute() {
 
 #[test]
 fn a_preference_that_cannot_be_read_is_as_good_as_none() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let (mut connection, known) = {
         app.post("/kv/ns/key", "");
         reader(&app, "/kv/ns/key")
@@ -259,7 +259,7 @@ fn a_preference_that_cannot_be_read_is_as_good_as_none() {
 
 #[test]
 fn who_does_not_say_what_it_has_does_not_wait() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let mut connection = app.connect();
     let begun = Instant::now();
@@ -273,7 +273,7 @@ fn who_does_not_say_what_it_has_does_not_wait() {
 
 #[test]
 fn a_tag_that_cannot_be_read_is_refused_at_once() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let headers = "If-None-Match: seven\r\nPrefer: wait=30\r\n";
     let answer = app.connect().ask("GET", "/kv/ns/key", headers, b"");
@@ -282,7 +282,7 @@ fn a_tag_that_cannot_be_read_is_refused_at_once() {
 
 #[test]
 fn head_waits_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let (mut connection, known) = reader(&app, "/kv/ns/key");
     connection.send(request("HEAD", "/kv/ns/key", &wait_for(known, WAIT), b""));
@@ -295,7 +295,7 @@ fn head_waits_too() {
 
 #[test]
 fn a_stop_answers_all_who_wait() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let begun = Instant::now();
     let mut waiters: Vec<_> = (0..20).map(|_| waiter(&app, "/kv/ns/key")).collect();

@@ -13,13 +13,14 @@
 //! | 9. Problems | `problems` |
 //! | 10. The rest | `metrics`, `version`, `openapi`, `page` |
 //! | HTTP itself | `http`, `connections`, `framing`, `unix`, `caches`, `answers` |
-//! | The owner's own | `owner` |
+//! | The owner's own | `admin` |
 //! | Every layer | `conformance` |
 //!
 //! What a client sees goes through the client; what depends on bytes goes through a bare socket. `app` is the server of
 //! a test, `raw` the socket, `scripted` a server that does what no AKVS does, `stepping`
 //! an engine that stops where a test wants.
 
+mod admin;
 mod answers;
 mod caches;
 mod conditions;
@@ -39,7 +40,6 @@ mod ndjson;
 mod openapi;
 mod operations;
 mod original;
-mod owner;
 mod page;
 mod preconditions;
 mod problems;

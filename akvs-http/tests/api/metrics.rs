@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use akvs_http::{Options, Right, Token, Tokens};
 
 use self::text::Scrape;
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// How long something may take that nobody waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,7 +77,7 @@ fn until(connection: &mut Connection, is_so: impl Fn(&Scrape) -> bool) -> Scrape
 
 #[test]
 fn every_family_is_told_of_under_its_type() {
-    let app = TestApp::on_disk();
+    let app = TestServer::on_disk();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
     connection.ask("GET", "/kv/ns/key", "", b"");
@@ -103,7 +103,7 @@ fn every_family_is_told_of_under_its_type() {
 
 #[test]
 fn requests_are_counted_exactly_by_route_method_and_status() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let asked = [
         ("POST", "/kv/ns/key", "key", "201", 7),
@@ -157,7 +157,7 @@ fn requests_are_counted_exactly_by_route_method_and_status() {
 
 #[test]
 fn bodies_are_counted_in_bytes() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let page = connection.ask("GET", "/metrics", "", b"");
     let before = Scrape::read(page.text());
@@ -175,7 +175,7 @@ fn bodies_are_counted_in_bytes() {
 
 #[test]
 fn what_clients_send_does_not_make_it_grow() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut send = |from: usize, to: usize| {
         for number in from..to {
@@ -204,7 +204,7 @@ fn what_clients_send_does_not_make_it_grow() {
 
 #[test]
 fn connections_are_counted_while_they_are_open() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut others: Vec<Connection> = (0..7).map(|_| app.connect()).collect();
     for other in &mut others {
@@ -220,7 +220,7 @@ fn connections_are_counted_while_they_are_open() {
 
 #[test]
 fn a_request_is_in_flight_until_it_is_answered_or_abandoned() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let made = connection.ask("POST", "/kv/ns/key", "", b"1");
     let head = format!(
@@ -252,7 +252,7 @@ fn a_request_is_in_flight_until_it_is_answered_or_abandoned() {
 
 #[test]
 fn a_watch_counts_once_its_head_is_sent() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         heartbeat: Duration::from_millis(100),
         ..Options::default()
     });
@@ -273,7 +273,7 @@ fn a_watch_counts_once_its_head_is_sent() {
 
 #[test]
 fn who_asks_for_openmetrics_gets_it_and_all_others_the_text_format() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3\r\n";
     connection.ask("GET", "/ping", "", b"");
@@ -296,7 +296,7 @@ fn who_asks_for_openmetrics_gets_it_and_all_others_the_text_format() {
 
 #[test]
 fn it_is_there_to_be_read_only() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let head = app.ask("HEAD", "/metrics");
     assert_eq!((head.status, &head.body[..]), (200, &b""[..]));
     let options = app.ask("OPTIONS", "/metrics");
@@ -318,7 +318,7 @@ fn a_token_reads_of_the_namespaces_that_it_reaches() {
         expires: None,
     };
     let tokens = vec![token("reader", Right::Read), token("writer", Right::Write)];
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         tokens: Tokens::new(tokens).unwrap(),
         ..Options::default()
     });

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection};
+use akvs_testing::server::TestServer;
 
 /// Asks for keys of the namespace `ns`.
 fn get(connection: &mut Connection, keys: &Value) -> Answer {
@@ -24,7 +24,7 @@ fn found(connection: &mut Connection, keys: &Value) -> Value {
 
 #[test]
 fn items_come_in_the_asked_order_with_nothing_for_a_miss() {
-    for app in [TestApp::with_clock().0, TestApp::on_disk()] {
+    for app in [TestServer::with_clock().0, TestServer::on_disk()] {
         let mut connection = app.connect();
         // Next to one that is asked for and missing.
         connection.ask("POST", "/kv/ns/missing%00", "", b"");
@@ -81,7 +81,7 @@ fn items_come_in_the_asked_order_with_nothing_for_a_miss() {
 
 #[test]
 fn what_has_expired_is_a_miss_to_the_millisecond() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/short?ttl=1500ms", "", b"v");
     clock.advance(1_499);
@@ -95,7 +95,7 @@ fn what_has_expired_is_a_miss_to_the_millisecond() {
 
 #[test]
 fn a_namespace_that_does_not_exist_is_not_found_and_not_made() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let answer = get(&mut app.connect(), &json!(["k"]));
     assert_eq!(answer.summary(), (404, "Not Found"));
     let body = br#"{"keys":[]}"#;
@@ -111,7 +111,7 @@ fn a_namespace_that_does_not_exist_is_not_found_and_not_made() {
 
 #[test]
 fn what_is_wrong_is_named_by_its_path() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/k", "v");
     let mut connection = app.connect();
     for (keys, field) in [
@@ -149,7 +149,7 @@ fn what_is_wrong_is_named_by_its_path() {
 
 #[test]
 fn so_many_keys_and_so_many_bytes_and_no_more() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/small", "", b"v");
     let many = |count: usize| (0..count).map(|_| json!("small")).collect::<Value>();
@@ -178,7 +178,7 @@ fn so_many_keys_and_so_many_bytes_and_no_more() {
 
 #[test]
 fn all_of_them_are_of_one_moment() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         app.post("/kv/ns/a", "0");
         app.post("/kv/ns/b", "0");
         let is_over = AtomicBool::new(false);

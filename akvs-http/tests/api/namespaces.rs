@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::listing::document;
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 #[test]
 fn namespaces_do_not_see_each_others_keys() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for name in ["a", "b", "A", "a%20", "a%2F", "%C3%A4", "~64"] {
         assert_eq!(app.post(&format!("/kv/{name}/key"), name).status, 201);
     }
@@ -22,7 +22,7 @@ fn namespaces_do_not_see_each_others_keys() {
 
 #[test]
 fn the_border_between_namespace_and_key_is_not_blurred() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/a/bc", "1");
     app.post("/kv/ab/c", "2");
     app.post("/kv/a%2Fb/c", "3");
@@ -39,7 +39,7 @@ fn the_border_between_namespace_and_key_is_not_blurred() {
 
 #[test]
 fn a_namespace_has_1_to_128_bytes_decoded() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (unit, most) in [("n", 128), ("%6E", 128), ("%C3%BC", 64)] {
         assert_eq!(
             app.post(&format!("/kv/{}/k", unit.repeat(most)), "1")
@@ -60,7 +60,7 @@ fn a_namespace_has_1_to_128_bytes_decoded() {
 
 #[test]
 fn a_path_without_a_namespace_is_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for method in ["GET", "POST", "DELETE"] {
         assert_eq!(
             app.ask(method, "/kv//key").summary(),
@@ -73,7 +73,7 @@ fn a_path_without_a_namespace_is_404() {
 
 #[test]
 fn a_namespace_is_utf8_without_control_characters() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for name in [
         "%FF",
         "a%E9",
@@ -99,7 +99,7 @@ fn a_namespace_is_utf8_without_control_characters() {
 
 #[test]
 fn a_namespace_may_have_any_other_characters() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, name) in [
         ("%20", " "),
         ("%2F", "/"),
@@ -120,7 +120,7 @@ fn a_namespace_may_have_any_other_characters() {
 
 #[test]
 fn namespaces_are_listed_by_name_with_what_they_hold() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     app.post("/kv/b/key", "value");
     clock.advance(1_000);
     app.post("/kv/%C3%A4/k", "v");
@@ -144,7 +144,7 @@ fn namespaces_are_listed_by_name_with_what_they_hold() {
 
 #[test]
 fn namespaces_come_in_pages_of_any_size_each_once() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(
         document(&app, "/kv"),
         json!({"namespaces": [], "cursor": null})
@@ -194,7 +194,7 @@ fn namespaces_come_in_pages_of_any_size_each_once() {
 
 #[test]
 fn a_put_creates_a_namespace_and_another_one_replaces_its_settings() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let put = |body: &str| {
         let answer = app
             .connect()
@@ -227,7 +227,7 @@ fn length(body: &str) -> String {
 
 #[test]
 fn settings_that_are_not_understood_are_refused_by_name_and_make_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (body, name) in [
         (r#"{"max_kyes":1}"#, "max_kyes"),
         (r#"{"ttl":"keep"}"#, "ttl"),
@@ -248,7 +248,7 @@ fn settings_that_are_not_understood_are_refused_by_name_and_make_nothing() {
 
 #[test]
 fn a_prefix_is_deleted_and_nothing_beside_it() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         let paths = (0..1_203).map(|number| format!("/kv/ns/p%2F{number:04}"));
         app.connect().ask_all("POST", paths, b"v");
         for key in ["o", "p", "p.", "p0", "%FFx"] {
@@ -284,7 +284,7 @@ fn a_prefix_is_deleted_and_nothing_beside_it() {
 
 #[test]
 fn every_other_method_is_405_with_the_allowed_ones() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, allowed, others) in [
         (
             "/kv",

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 const ACCEPT: &str = "Accept: application/x-ndjson\r\n";
 
-fn begin(app: &TestApp, path: &str) -> (Connection, Answer) {
+fn begin(app: &TestServer, path: &str) -> (Connection, Answer) {
     let mut connection = app.connect();
     connection.send(request("GET", path, ACCEPT, b""));
     let head = connection.head().expect("an answer");
@@ -32,7 +32,7 @@ fn rest(connection: &mut Connection) -> Vec<Value> {
     lines.collect()
 }
 
-fn lines(app: &TestApp, path: &str) -> Vec<Value> {
+fn lines(app: &TestServer, path: &str) -> Vec<Value> {
     let (mut connection, head) = begin(app, path);
     assert_eq!(head.status, 200, "{path}");
     assert_eq!(head.header("Content-Type"), Some("application/x-ndjson"));
@@ -49,7 +49,7 @@ fn keys(lines: &[Value]) -> Vec<&str> {
 
 #[test]
 fn a_line_is_an_item_as_in_a_list() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for key in ["b", "a", "%FF"] {
         app.post(&format!("/kv/ns/{key}"), "1");
     }
@@ -69,7 +69,7 @@ fn a_line_is_an_item_as_in_a_list() {
 
 #[test]
 fn the_whole_range_comes_at_once_and_from_one_snapshot() {
-    for (app, reverse) in [(TestApp::start(), false), (TestApp::on_disk(), true)] {
+    for (app, reverse) in [(TestServer::start(), false), (TestServer::on_disk(), true)] {
         let paths = (0..1_000).map(|number| format!("/kv/ns/{number:04}"));
         let mut connection = app.connect();
         let value = "old".repeat(10);
@@ -107,7 +107,7 @@ fn the_whole_range_comes_at_once_and_from_one_snapshot() {
 
 #[test]
 fn what_has_expired_never_shows() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let paths = (0..1_200).map(|number| format!("/kv/ns/{number:04}?ttl=1"));
     app.connect().ask_all("POST", paths, b"v");
     app.post("/kv/ns/9", "v");
@@ -118,7 +118,7 @@ fn what_has_expired_never_shows() {
 
 #[test]
 fn what_is_for_pages_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for name in ["limit", "cursor", "delimiter", "x"] {
         let answer = app
@@ -133,7 +133,7 @@ fn what_is_for_pages_is_refused() {
 
 #[test]
 fn only_who_asks_for_lines_gets_them() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for (accept, expected) in [
         ("*/*", "application/json"),

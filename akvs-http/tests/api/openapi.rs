@@ -9,7 +9,7 @@ use akvs_http::Right;
 use serde_json::Value;
 
 use crate::tokens::{ask, options, token};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// The routes as they are built. What is below `/kv` has none of its own.
 const ROUTES: &str = include_str!("../../src/state.rs");
@@ -45,7 +45,7 @@ impl Operation<'_> {
     }
 }
 
-fn document(app: &TestApp) -> Value {
+fn document(app: &TestServer) -> Value {
     let answer = app.ask("GET", "/openapi.json");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
@@ -79,15 +79,15 @@ fn resolve<'a>(document: &'a Value, reference: &Value) -> &'a Value {
 }
 
 /// A server with the namespace `n`, which has the key `k`.
-fn filled() -> TestApp {
-    let app = TestApp::start();
+fn filled() -> TestServer {
+    let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "v").status, 201);
     app
 }
 
 #[test]
 fn the_document_is_well_made() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let document = document(&app);
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -114,7 +114,7 @@ fn the_document_is_well_made() {
 
 #[test]
 fn each_operation_is_one_that_a_client_is_generated_from() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let document = document(&app);
     for operation in operations(&document) {
         let shown = format!("{} {}", operation.method, operation.path);
@@ -154,7 +154,7 @@ fn each_content(contents: &Value, visit: &mut impl FnMut(&Value)) {
 
 #[test]
 fn each_operation_and_check_of_a_transaction_has_a_name_and_a_mark() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let document = document(&app);
     let schemas = &document["components"]["schemas"];
     let mapping = schemas["Operation"]["discriminator"]["mapping"].as_object();
@@ -206,7 +206,7 @@ fn each_reference(value: &Value, visit: &mut impl FnMut(&Value)) {
 
 #[test]
 fn what_is_described_is_there() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for operation in operations(&document(&app)) {
         assert_eq!(app.post("/kv/n/k", "v").status, 201);
         let (method, path) = (&operation.method, operation.example());
@@ -260,7 +260,7 @@ fn what_is_there_is_described() {
 
 #[test]
 fn every_path_that_the_root_names_is_described() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let document = document(&app);
     let root = app.ask("GET", "/");
     let words = root.text().split_whitespace();
@@ -274,7 +274,7 @@ fn every_path_that_the_root_names_is_described() {
 
 #[test]
 fn who_has_it_already_is_told_so() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let first = app.ask("GET", "/openapi.json");
     let tag = first.header("ETag").expect("a tag").to_owned();
     assert_eq!(first.header("Cache-Control"), Some("no-cache"));
@@ -299,7 +299,7 @@ fn who_has_it_already_is_told_so() {
 
 #[test]
 fn tokens_are_asked_for_where_the_document_says_so() {
-    let app = TestApp::with(options(vec![token("s", &[Right::Admin], &["*"])]));
+    let app = TestServer::with(options(vec![token("s", &[Right::Admin], &["*"])]));
     let answer = ask(&app, "s", "GET", "/openapi.json", "");
     let document: Value = serde_json::from_slice(&answer.body).expect("a document");
     assert_eq!(app.ask("GET", "/openapi.json").status, 401);

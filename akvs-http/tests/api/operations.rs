@@ -5,13 +5,13 @@ use std::time::Duration;
 use akvs_client::Code;
 use akvs_http::Options;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn touch_sets_the_deadline_and_leaves_the_value() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         let write = namespace.set_bytes("key", "hello");
@@ -30,7 +30,7 @@ fn touch_sets_the_deadline_and_leaves_the_value() {
 
 #[test]
 fn touch_without_a_ttl_removes_the_deadline() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace.set("key", &1).ttl(MINUTE).await.unwrap();
@@ -43,7 +43,7 @@ fn touch_without_a_ttl_removes_the_deadline() {
 
 #[test]
 fn touch_is_200_or_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "1");
     for query in ["op=touch", "op=touch&ttl=60", "ttl=60&op=touch"] {
         let path = format!("/kv/ns/key?{query}");
@@ -60,7 +60,7 @@ fn touch_is_200_or_404() {
 
 #[test]
 fn touch_with_a_body_is_400() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     app.post("/kv/ns/key?ttl=60", "kept");
     assert_eq!(app.post("/kv/ns/key?op=touch", "lost?").status, 400);
     let entry = block_on(app.namespace("ns").get_bytes("key")).unwrap();
@@ -73,7 +73,7 @@ fn touch_with_a_body_is_400() {
 
 #[test]
 fn add_counts_a_missing_key_as_zero_and_answers_the_new_value_as_text() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (body, sum) in [
         ("5", "5"),
         ("-7", "-2"),
@@ -91,7 +91,7 @@ fn add_counts_a_missing_key_as_zero_and_answers_the_new_value_as_text() {
 
 #[test]
 fn add_takes_a_value_that_was_set() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         namespace.set("key", &40).await.unwrap();
@@ -105,7 +105,7 @@ fn add_takes_a_value_that_was_set() {
 
 #[test]
 fn add_to_what_is_no_integer_is_409_and_changes_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for value in [
         "",
         "word",
@@ -127,7 +127,7 @@ fn add_to_what_is_no_integer_is_409_and_changes_nothing() {
 
 #[test]
 fn add_past_an_i64_is_409_and_changes_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         for (edge, over) in [(i64::MAX, 1), (i64::MIN, -1), (i64::MAX, i64::MAX)] {
@@ -145,7 +145,7 @@ fn add_past_an_i64_is_409_and_changes_nothing() {
 
 #[test]
 fn add_of_a_bad_body_is_400_and_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for body in [
         "",
         "word",
@@ -167,7 +167,7 @@ fn add_of_a_bad_body_is_400_and_stores_nothing() {
 
 #[test]
 fn concurrent_additions_all_count() {
-    let app = TestApp::on_disk();
+    let app = TestServer::on_disk();
     let namespace = app.namespace("ns");
     block_on(async {
         let tasks: Vec<_> = (1..=100)
@@ -186,7 +186,7 @@ fn concurrent_additions_all_count() {
 
 #[test]
 fn append_puts_bytes_behind_those_that_are_there() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (part, whole) in [("", ""), ("one", "one"), ("\0", "one\0"), ("", "one\0")] {
         assert_eq!(app.post("/kv/ns/key?op=append", part).status, 200);
         assert_eq!(app.value("/kv/ns/key"), whole.as_bytes(), "{part:?}");
@@ -195,7 +195,7 @@ fn append_puts_bytes_behind_those_that_are_there() {
 
 #[test]
 fn append_keeps_what_is_said_of_the_value() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let write = namespace.set_bytes("key", "a").content_type("text/csv");
@@ -209,8 +209,8 @@ fn append_keeps_what_is_said_of_the_value() {
     });
 }
 
-fn limited_to_8_bytes() -> TestApp {
-    TestApp::with(Options {
+fn limited_to_8_bytes() -> TestServer {
+    TestServer::with(Options {
         max_value_bytes: 8,
         ..Options::default()
     })
@@ -237,7 +237,7 @@ fn append_past_the_limit_names_the_setting() {
 
 #[test]
 fn concurrent_appendings_all_stay_whole() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         let tasks: Vec<_> = (100..164)
@@ -259,7 +259,7 @@ fn concurrent_appendings_all_stay_whole() {
 
 #[test]
 fn add_and_append_keep_the_deadline_or_set_another() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
         let expires = async |key| namespace.get_bytes(key).await.unwrap().unwrap().expires;
@@ -278,7 +278,7 @@ fn add_and_append_keep_the_deadline_or_set_another() {
 }
 
 /// Runs the three operations on a key under a condition, and gives which of them were done.
-fn done(app: &TestApp, headers: &str) -> Vec<&'static str> {
+fn done(app: &TestServer, headers: &str) -> Vec<&'static str> {
     let mut done = Vec::new();
     for (op, body) in [("touch", ""), ("add", "1"), ("append", "1")] {
         app.post("/kv/ns/key", "1");
@@ -297,7 +297,7 @@ fn done(app: &TestApp, headers: &str) -> Vec<&'static str> {
 
 #[test]
 fn every_operation_takes_conditions() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
         for (headers, all) in [
@@ -324,7 +324,7 @@ fn every_operation_takes_conditions() {
 
 #[test]
 fn an_unknown_op_or_parameter_on_a_write_is_400_and_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for query in [
         "op=push",
         "op=",
@@ -347,7 +347,7 @@ fn an_unknown_op_or_parameter_on_a_write_is_400_and_stores_nothing() {
 
 #[test]
 fn the_parameters_of_a_post_are_unknown_to_delete() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "kept");
     for query in ["ttl=60", "op=touch", "x=1"] {
         let answer = app.ask("DELETE", &format!("/kv/ns/key?{query}"));
@@ -358,7 +358,7 @@ fn the_parameters_of_a_post_are_unknown_to_delete() {
 
 #[test]
 fn a_read_ignores_parameters_that_it_does_not_know() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "hello");
     for query in ["tll=60", "ttl=0", "op=push", "x", "%zz"] {
         let path = format!("/kv/ns/key?{query}");

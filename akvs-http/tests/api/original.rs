@@ -1,10 +1,10 @@
 //! Section 1, the original surface: statuses and bodies to the byte.
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 #[test]
 fn the_session_of_the_tutorial_is_answered_to_the_byte() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let path = "/kv/foo/bar";
     let curl = "Accept: */*\r\nUser-Agent: curl/8.0\r\n";
     let form = "Accept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\n";
@@ -27,7 +27,7 @@ fn the_session_of_the_tutorial_is_answered_to_the_byte() {
 
 #[test]
 fn replacing_a_value_is_created_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.post("/kv/foo/bar", "1").summary(), (201, "Created"));
     assert_eq!(app.post("/kv/foo/bar", "2").summary(), (201, "Created"));
     assert_eq!(app.value("/kv/foo/bar"), b"2");
@@ -35,13 +35,13 @@ fn replacing_a_value_is_created_too() {
 
 #[test]
 fn deleting_a_missing_key_is_ok_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.ask("DELETE", "/kv/foo/bar").summary(), (200, "OK"));
 }
 
 #[test]
 fn every_other_method_is_405_with_the_allowed_ones() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/foo/bar", "kept");
     for method in ["PUT", "PATCH", "TRACE", "PROPFIND", "PURGE", "post", "X"] {
         for body in [&b""[..], b"hello world"] {
@@ -59,14 +59,14 @@ fn every_other_method_is_405_with_the_allowed_ones() {
 
 #[test]
 fn another_method_on_a_missing_key_is_405_too_and_creates_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.ask("PUT", "/kv/foo/bar").status, 405);
     assert_eq!(app.namespaces(), [""; 0]);
 }
 
 #[test]
 fn any_other_path_is_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in [
         "/nope",
         "/kvx/a/b",
@@ -86,14 +86,14 @@ fn any_other_path_is_404() {
 
 #[test]
 fn a_namespace_comes_into_being_at_its_first_write() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/foo/bar", "1");
     assert_eq!(app.namespaces(), ["foo"]);
 }
 
 #[test]
 fn reading_a_namespace_that_does_not_exist_is_404_and_creates_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for method in ["GET", "HEAD"] {
         assert_eq!(connection.ask(method, "/kv/foo/bar", "", b"").status, 404);
@@ -104,7 +104,7 @@ fn reading_a_namespace_that_does_not_exist_is_404_and_creates_nothing() {
 
 #[test]
 fn head_is_get_without_the_body() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask(
         "POST",

@@ -11,15 +11,15 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use crate::tokens;
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Answer;
+use akvs_testing::server::TestServer;
 
 const BROWSER: &str =
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8\r\n";
 const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-fn page(app: &TestApp) -> Answer {
+fn page(app: &TestServer) -> Answer {
     let answer = app.connect().ask("GET", "/", BROWSER, b"");
     assert_eq!(answer.status, 200, "{answer:?}");
     answer
@@ -45,7 +45,7 @@ fn contents<'a>(document: &'a str, element: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_browser_gets_the_page_and_others_the_text() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let browser = BROWSER.trim_start_matches("Accept: ").trim_end();
     for (accept, expected) in [
         (browser, HTML),
@@ -79,7 +79,7 @@ fn a_browser_gets_the_page_and_others_the_text() {
 #[test]
 fn the_page_is_open_and_what_it_would_show_is_not() {
     let secret = tokens::token("secret", &[Right::Admin], &["*"]);
-    let app = TestApp::with(tokens::options(vec![secret]));
+    let app = TestServer::with(tokens::options(vec![secret]));
     let answer = page(&app);
     assert!(answer.text().starts_with("<!doctype html>"));
     // Neither does a wrong token close it, nor does a right one change it.
@@ -97,7 +97,7 @@ fn the_page_is_open_and_what_it_would_show_is_not() {
 
 #[test]
 fn the_policy_allows_what_the_page_carries_and_nothing_else() {
-    let answer = page(&TestApp::start());
+    let answer = page(&TestServer::start());
     let document = answer.text();
     let hashes = |element| -> BTreeSet<String> {
         let texts = contents(document, element).into_iter();
@@ -146,7 +146,7 @@ fn the_policy_allows_what_the_page_carries_and_nothing_else() {
 
 #[test]
 fn the_page_is_whole_in_itself_and_small() {
-    let answer = page(&TestApp::start());
+    let answer = page(&TestServer::start());
     let document = answer.text();
     assert!(answer.body.len() < 64 << 10, "{} bytes", answer.body.len());
     for outside in [
@@ -160,7 +160,7 @@ fn the_page_is_whole_in_itself_and_small() {
 
 #[test]
 fn a_browser_that_has_the_page_is_told_so() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let first = page(&app);
     let tag = first.header("ETag").expect("a tag").to_owned();
     assert!(tag.starts_with('"'), "a strong one: {tag}");
@@ -190,12 +190,12 @@ fn a_browser_that_has_the_page_is_told_so() {
         assert_eq!((answer.status, &answer.body), (200, &first.body), "{tags}");
     }
     // Another server has the same page: it holds nothing of its own.
-    assert_eq!(page(&TestApp::start()).header("ETag"), Some(&*tag));
+    assert_eq!(page(&TestServer::start()).header("ETag"), Some(&*tag));
 }
 
 #[test]
 fn the_page_is_there_to_be_read_only() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let get = page(&app);
     let head = app.connect().ask("HEAD", "/", BROWSER, b"");
     assert_eq!((head.status, &head.body[..]), (200, &b""[..]));

@@ -1,6 +1,6 @@
 //! Section 1 and 9: who gets the short texts, and who gets problem documents.
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// What a client may list, and whether it wants a problem document in place of the texts.
 const ACCEPTS: [(&str, bool); 9] = [
@@ -17,7 +17,7 @@ const ACCEPTS: [(&str, bool); 9] = [
 
 #[test]
 fn the_two_texts_give_way_to_problem_documents_for_who_lists_them() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (accept, wants) in ACCEPTS {
         for (method, path, status, text, code) in [
             ("GET", "/kv/foo/bar", 404, "Not Found", "not_found"),
@@ -47,7 +47,7 @@ fn the_two_texts_give_way_to_problem_documents_for_who_lists_them() {
 
 #[test]
 fn all_other_errors_are_problem_documents_always() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (accept, _) in ACCEPTS {
         for (method, path) in [
             ("GET", "/kv/foo/%"),
@@ -64,7 +64,7 @@ fn all_other_errors_are_problem_documents_always() {
 
 #[test]
 fn a_path_with_more_segments_says_how_a_slash_is_written() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let accept = "Accept: application/problem+json\r\n";
     for path in ["/kv/a/b/c", "/kv/a/b/c/d", "/kv/a/b/c/"] {
         for method in ["GET", "POST", "DELETE"] {
@@ -83,7 +83,7 @@ fn a_path_with_more_segments_says_how_a_slash_is_written() {
 
 #[test]
 fn a_refused_parameter_is_named() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (method, query, name) in [
         ("POST", "tll=60", "tll"),
         ("POST", "x", "x"),
@@ -106,7 +106,7 @@ fn a_refused_parameter_is_named() {
 
 #[test]
 fn a_refused_parameter_leaves_the_value() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/foo/bar", "kept");
     assert_eq!(app.post("/kv/foo/bar?tll=60", "new").status, 400);
     assert_eq!(app.ask("DELETE", "/kv/foo/bar?force=1").status, 400);

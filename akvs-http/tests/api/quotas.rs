@@ -4,11 +4,11 @@ use akvs_core::engine::Durability;
 use akvs_core::{Namespace, Settings, Store, Timestamp};
 use serde_json::json;
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// A server whose namespace `ns` has these settings.
-fn with_settings(settings: Settings) -> TestApp {
-    let app = TestApp::start();
+fn with_settings(settings: Settings) -> TestServer {
+    let app = TestServer::start();
     let name = Namespace::new("ns").expect("a name");
     // Nobody has it open yet.
     let store = Store::new(&app.database, name).expect("a store");

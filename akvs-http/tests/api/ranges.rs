@@ -2,18 +2,18 @@
 
 use akvs_client::Code;
 
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::Answer;
+use akvs_testing::server::{TestServer, block_on};
 
 const VALUE: &str = "hello world";
 
-fn stored() -> TestApp {
-    let app = TestApp::start();
+fn stored() -> TestServer {
+    let app = TestServer::start();
     app.post("/kv/ns/key", VALUE);
     app
 }
 
-fn range(app: &TestApp, range: &str) -> Answer {
+fn range(app: &TestServer, range: &str) -> Answer {
     let headers = format!("Range: {range}\r\n");
     app.connect().ask("GET", "/kv/ns/key", &headers, b"")
 }
@@ -41,7 +41,7 @@ fn one_range_is_206_with_its_place() {
 
 #[test]
 fn a_part_has_the_headers_of_the_whole() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let headers = "Content-Type: text/plain\r\nContent-Encoding: x-own\r\n";
     let path = "/kv/ns/key?ttl=60";
     app.connect().ask("POST", path, headers, VALUE.as_bytes());
@@ -123,7 +123,7 @@ fn a_range_on_head_is_ignored() {
 
 #[test]
 fn a_range_of_a_missing_key_is_404() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(range(&app, "bytes=0-1").status, 404);
 }
 

@@ -1,7 +1,7 @@
 //! Section 3, revisions: every change has the next one, and every answer about a key says which.
 
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::Answer;
+use akvs_testing::server::{TestServer, block_on};
 
 /// The revision of an answer's `ETag`, which must be there, strong, and a plain number.
 fn tag(answer: &Answer) -> u64 {
@@ -16,7 +16,7 @@ fn tag(answer: &Answer) -> u64 {
 
 #[test]
 fn every_change_takes_a_higher_revision() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut last = 0;
     for (method, path, body) in [
@@ -39,7 +39,7 @@ fn every_change_takes_a_higher_revision() {
 
 #[test]
 fn every_answer_about_a_key_has_its_current_tag() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let current = tag(&connection.ask("POST", "/kv/ns/key", "", b"hello"));
     let same = format!("If-None-Match: \"{current}\"\r\n");
@@ -68,7 +68,7 @@ fn every_answer_about_a_key_has_its_current_tag() {
 
 #[test]
 fn a_conflict_has_the_current_tag_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let current = tag(&app.post("/kv/ns/key", "word"));
     let answer = app.post("/kv/ns/key?op=add", "1");
     assert_eq!((answer.status, tag(&answer)), (409, current));
@@ -76,7 +76,7 @@ fn a_conflict_has_the_current_tag_too() {
 
 #[test]
 fn a_precondition_failed_names_the_revision_in_its_problem_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let current = tag(&app.post("/kv/ns/key", "1"));
     let answer = app
         .connect()
@@ -87,7 +87,7 @@ fn a_precondition_failed_names_the_revision_in_its_problem_too() {
 
 #[test]
 fn a_precondition_that_fails_for_a_missing_key_has_no_tag() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let answer = app
         .connect()
         .ask("POST", "/kv/ns/key", "If-Match: *\r\n", b"1");
@@ -98,7 +98,7 @@ fn a_precondition_that_fails_for_a_missing_key_has_no_tag() {
 
 #[test]
 fn what_changes_nothing_takes_no_revision() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let current = tag(&connection.ask("POST", "/kv/ns/key", "", b"word"));
     for (method, path, headers, body, status) in [
@@ -117,7 +117,7 @@ fn what_changes_nothing_takes_no_revision() {
 
 #[test]
 fn a_key_made_anew_never_has_a_revision_again() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
         let mut last = None;
@@ -132,7 +132,7 @@ fn a_key_made_anew_never_has_a_revision_again() {
 
 #[test]
 fn existed_says_whether_the_key_was_there_on_every_write() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (method, path, body, existed) in [
         ("DELETE", "/kv/ns/key", "", "?0"),
@@ -158,7 +158,7 @@ fn existed_says_whether_the_key_was_there_on_every_write() {
 
 #[test]
 fn reads_say_when_the_value_was_written_and_that_ranges_may_be_asked() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"1");
     for method in ["GET", "HEAD"] {

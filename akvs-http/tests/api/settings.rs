@@ -8,10 +8,10 @@ use akvs_http::Options;
 use serde_json::{Value, json};
 
 use crate::listing::document;
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::Answer;
+use akvs_testing::server::{TestServer, block_on};
 
-fn change(app: &TestApp, method: &str, body: &str) -> Answer {
+fn change(app: &TestServer, method: &str, body: &str) -> Answer {
     let fields = match body.is_empty() {
         true => "Content-Length: 0\r\n",
         false => "Content-Type: application/merge-patch+json\r\n",
@@ -26,7 +26,7 @@ fn told(answer: &Answer) -> Value {
 
 #[test]
 fn settings_are_told_wherever_they_are_asked_for() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.ask("GET", "/settings/ns").summary(), (404, "Not Found"));
     assert_eq!(app.namespaces(), [""; 0]);
     let body = r#"{"ttl":"90m","max_bytes":1000}"#;
@@ -49,7 +49,7 @@ fn settings_are_told_wherever_they_are_asked_for() {
 
 #[test]
 fn a_patch_changes_what_it_names_and_a_put_replaces_all() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let settings = |ttl: Value, value: Value, keys: Value, bytes: Value| json!({"ttl": ttl, "max_value_bytes": value, "max_keys": keys, "max_bytes": bytes});
     let none = Value::Null;
     for (method, body, status, expected) in [
@@ -103,7 +103,7 @@ fn a_patch_changes_what_it_names_and_a_put_replaces_all() {
 
 #[test]
 fn changes_of_different_settings_at_once_are_all_kept() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     std::thread::scope(|scope| {
         for name in ["max_value_bytes", "max_keys", "max_bytes"] {
             let app = &app;
@@ -122,7 +122,7 @@ fn changes_of_different_settings_at_once_are_all_kept() {
 
 #[test]
 fn settings_that_no_write_could_follow_are_refused() {
-    let (app, _clock) = TestApp::with_clock_and(|_| Options {
+    let (app, _clock) = TestServer::with_clock_and(|_| Options {
         max_value_bytes: 1_000,
         ..Options::default()
     });
@@ -157,7 +157,7 @@ fn settings_that_no_write_could_follow_are_refused() {
 
 #[test]
 fn a_time_to_live_that_is_stored_already_never_makes_writes_fail() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let name = akvs_core::Namespace::new("ns").expect("a name");
     let store = akvs_core::Store::new(&app.database, name).expect("a store");
     let settings = akvs_core::Settings {
@@ -188,7 +188,7 @@ fn a_time_to_live_that_is_stored_already_never_makes_writes_fail() {
 
 #[test]
 fn a_limit_of_the_namespace_is_named_as_its_own() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let body = r#"{"max_value_bytes":3,"max_keys":1}"#;
     assert_eq!(change(&app, "PUT", body).status, 201);
     assert_eq!(app.post("/kv/ns/k", "12").status, 201);
@@ -221,7 +221,7 @@ fn a_limit_of_the_namespace_is_named_as_its_own() {
 
 #[test]
 fn the_client_reads_and_changes_settings() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("a b/ü");
         assert_eq!(namespace.settings().await.unwrap(), None);

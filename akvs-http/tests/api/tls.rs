@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,8 +60,8 @@ fn tls(pair: &Pair, client_ca: Option<&Authority>) -> Tls {
     Tls::new(pair.certificate.as_bytes(), pair.key.as_bytes(), client_ca).expect("TLS")
 }
 
-fn app(tls: Tls) -> TestApp {
-    TestApp::with(Options {
+fn app(tls: Tls) -> TestServer {
+    TestServer::with(Options {
         tls: Some(tls),
         header_timeout: Duration::from_secs(2),
         ..Options::default()
@@ -100,7 +100,7 @@ struct Secure(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Secure {
     /// Agrees on all there is to agree on.
-    fn open(app: &TestApp, config: Arc<ClientConfig>) -> io::Result<Secure> {
+    fn open(app: &TestServer, config: Arc<ClientConfig>) -> io::Result<Secure> {
         let mut stream = TcpStream::connect(app.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::try_from("localhost").expect("a name");
@@ -254,7 +254,7 @@ fn clients_show_certificates_where_there_is_an_authority_for_them() {
 }
 
 /// The typed client of a server that has TLS.
-fn client(app: &TestApp) -> ClientBuilder {
+fn client(app: &TestServer) -> ClientBuilder {
     let url = format!("https://localhost:{}", app.address.port());
     Client::builder().base_url(url)
 }
@@ -276,8 +276,8 @@ fn the_client_trusts_an_authority_that_it_is_given_and_no_other() {
     let both = trusting(&other).ca_certificate(&authority.certificate);
     assert_eq!(stored(both).unwrap(), Some(7));
     // Asked once more it would be no other one: so nothing is waited for.
-    let patient = RetryPolicy::default().first_wait(PATIENCE * 10);
-    let wrong = trusting(&other).retry(patient.longest_wait(PATIENCE * 10));
+    let patient = RetryPolicy::default().initial_backoff(PATIENCE * 10);
+    let wrong = trusting(&other).retry(patient.max_backoff(PATIENCE * 10));
     let error = stored(wrong.call_timeout(PATIENCE * 100)).unwrap_err();
     assert_eq!(error.to_string(), "the server cannot be reached");
     assert!(!error.is_retryable() && !error.is_unknown_outcome());

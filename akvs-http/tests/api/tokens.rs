@@ -9,8 +9,8 @@ mod whoami;
 
 use akvs_http::{Options, Right, Token, Tokens};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Answer;
+use akvs_testing::server::TestServer;
 
 /// A token that is presented as this text.
 pub(crate) fn token(secret: &str, rights: &[Right], namespaces: &[&str]) -> Token {
@@ -34,7 +34,7 @@ pub(crate) fn options(tokens: Vec<Token>) -> Options {
 
 /// Asks with this token and these fields.
 fn ask_with(
-    app: &TestApp,
+    app: &TestServer,
     secret: &str,
     method: &str,
     path: &str,
@@ -53,7 +53,7 @@ fn ask_with(
 }
 
 /// Asks with this token.
-pub(crate) fn ask(app: &TestApp, secret: &str, method: &str, path: &str, body: &str) -> Answer {
+pub(crate) fn ask(app: &TestServer, secret: &str, method: &str, path: &str, body: &str) -> Answer {
     let header = format!("Authorization: Bearer {secret}\r\n");
     app.connect().ask(method, path, &header, body.as_bytes())
 }
@@ -100,7 +100,7 @@ const REQUESTS: [Needs; 28] = [
 
 #[test]
 fn nobody_gets_in_without_a_token_and_nothing_is_changed() {
-    let app = TestApp::with(options(vec![token("s", &[Right::Admin], &["*"])]));
+    let app = TestServer::with(options(vec![token("s", &[Right::Admin], &["*"])]));
     for (method, path, body, _) in REQUESTS {
         let answer = app.connect().ask(method, path, "", body.as_bytes());
         assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
@@ -118,7 +118,7 @@ fn nobody_gets_in_without_a_token_and_nothing_is_changed() {
 
 #[test]
 fn nobody_is_told_which_methods_there_are_without_a_token() {
-    let app = TestApp::with(options(vec![token("s", &[Right::Read], &["*"])]));
+    let app = TestServer::with(options(vec![token("s", &[Right::Read], &["*"])]));
     let asked = REQUESTS.iter().map(|(_, path, ..)| *path);
     for path in asked.chain(["/openapi.json", "/watch/", "/export/a/b", "/import/%zz"]) {
         for method in ["OPTIONS", "PATCH"] {
@@ -166,7 +166,7 @@ fn nobody_is_told_which_methods_there_are_without_a_token() {
 
 #[test]
 fn what_is_no_token_opens_nothing() {
-    let app = TestApp::with(options(vec![token("secret", &[Right::Admin], &["*"])]));
+    let app = TestServer::with(options(vec![token("secret", &[Right::Admin], &["*"])]));
     for header in [
         "Bearer secre",
         "Bearer secrets",
@@ -199,7 +199,7 @@ fn what_is_no_token_opens_nothing() {
 
 #[test]
 fn what_is_forbidden_changes_nothing_and_makes_no_namespace() {
-    let app = TestApp::with(options(vec![
+    let app = TestServer::with(options(vec![
         token("r", &[Right::Read], &["*"]),
         token("aa", &[Right::Admin], &["*"]),
     ]));
@@ -229,7 +229,7 @@ fn what_is_forbidden_changes_nothing_and_makes_no_namespace() {
 
 #[test]
 fn another_site_s_page_changes_nothing_on_an_open_server() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "kept").status, 201);
     let ask = |method: &str, path: &str, headers: &str| {
         app.connect().ask(method, path, headers, b"{}").status

@@ -5,8 +5,8 @@ mod told;
 
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection};
+use akvs_testing::server::TestServer;
 
 /// Asks for a transaction in the namespace `ns`.
 fn transact(connection: &mut Connection, body: &Value) -> Answer {
@@ -23,7 +23,7 @@ fn done(connection: &mut Connection, body: &Value) -> Value {
 }
 
 /// What the namespace has under these keys.
-fn values(app: &TestApp, keys: &[&str]) -> Vec<Option<String>> {
+fn values(app: &TestServer, keys: &[&str]) -> Vec<Option<String>> {
     let values = keys.iter().map(|key| {
         let answer = app.ask("GET", &format!("/kv/ns/{key}"));
         (answer.status == 200).then(|| answer.text().to_owned())
@@ -33,7 +33,7 @@ fn values(app: &TestApp, keys: &[&str]) -> Vec<Option<String>> {
 
 #[test]
 fn every_operation_is_done_under_one_revision_and_told_in_order() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (path, value) in [
         ("deleted", "v"),
@@ -78,7 +78,7 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
 
 #[test]
 fn what_changes_nothing_uses_no_revision_and_makes_no_namespace() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let nothing = json!({"revision": null, "results": []});
     assert_eq!(done(&mut connection, &json!({"ops": []})), nothing);
@@ -100,7 +100,7 @@ fn what_changes_nothing_uses_no_revision_and_makes_no_namespace() {
 
 #[test]
 fn a_check_that_fails_is_named_and_nothing_is_done() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let a = connection.ask("POST", "/kv/ns/a", "", b"1").revision();
     let b = connection.ask("POST", "/kv/ns/%FF", "", b"1").revision();
@@ -158,7 +158,7 @@ fn a_check_that_fails_is_named_and_nothing_is_done() {
 
 #[test]
 fn an_operation_that_fails_is_named_and_nothing_is_done() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let last = connection
         .ask("POST", "/kv/ns/word", "", b"word")
@@ -210,7 +210,7 @@ fn an_operation_that_fails_is_named_and_nothing_is_done() {
 
 #[test]
 fn a_key_cannot_stand_in_two_operations() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for second in [
         json!({"op": "delete", "key": "a"}),
         json!({"op": "add", "key64": "YQ", "by": 1}),
@@ -228,7 +228,7 @@ fn a_key_cannot_stand_in_two_operations() {
 
 #[test]
 fn of_many_who_check_the_same_revision_one_wins() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a", "0");
     app.post("/kv/ns/b", "0");
     let won: u64 = std::thread::scope(|scope| {

@@ -12,8 +12,8 @@ mod text;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 /// What is left of a body that comes in chunks.
 fn rest(connection: &mut Connection) -> Vec<u8> {
@@ -28,7 +28,7 @@ fn rest(connection: &mut Connection) -> Vec<u8> {
 }
 
 /// The file of an export.
-fn export(app: &TestApp, path: &str) -> Vec<u8> {
+fn export(app: &TestServer, path: &str) -> Vec<u8> {
     let mut connection = app.connect();
     connection.send(request("GET", path, "", b""));
     let head = connection.head().expect("an answer");
@@ -63,7 +63,7 @@ fn records(file: &[u8]) -> Vec<Value> {
 }
 
 /// The document of an import that went well.
-fn import(app: &TestApp, path: &str, file: &[u8]) -> Value {
+fn import(app: &TestServer, path: &str, file: &[u8]) -> Value {
     let answer = app.post(path, file);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     serde_json::from_slice(&answer.body).expect("a document")
@@ -103,7 +103,7 @@ fn sha256(text: &[u8]) -> String {
 }
 
 /// Any bytes, types, codings and deadlines.
-fn fill(app: &TestApp) {
+fn fill(app: &TestServer) {
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/plain", "", b"v\n\"w\"");
     connection.ask("POST", "/kv/ns/%FF%00", "", b"\xff\x00\xfe");
@@ -117,9 +117,9 @@ fn fill(app: &TestApp) {
 
 #[test]
 fn what_was_exported_is_there_again_after_an_import() {
-    let from = TestApp::start();
+    let from = TestServer::start();
     fill(&from);
-    for to in [TestApp::start(), TestApp::on_disk()] {
+    for to in [TestServer::start(), TestServer::on_disk()] {
         let file = export(&from, "/export/ns");
         let report = import(&to, "/import/other", &file);
         assert_eq!(report, json!({"imported": 6, "skipped": 0, "errors": []}));
@@ -140,7 +140,7 @@ fn what_was_exported_is_there_again_after_an_import() {
 
 #[test]
 fn the_lines_are_as_they_are_said_to_be() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     fill(&app);
     let file = export(&app, "/export/ns");
     let lines = lines(&file);
@@ -175,7 +175,7 @@ fn the_lines_are_as_they_are_said_to_be() {
 
 #[test]
 fn head_options_and_what_is_not_there() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for path in ["/export", "/export/ns"] {
         let mut connection = app.connect();
@@ -231,7 +231,7 @@ fn head_options_and_what_is_not_there() {
 
 #[test]
 fn all_namespaces_go_into_one_file_and_come_back_from_it() {
-    let from = TestApp::start();
+    let from = TestServer::start();
     fill(&from);
     from.connect()
         .ask("PUT", "/kv/b", "", br#"{"max_keys":7,"ttl":"90s"}"#);
@@ -244,7 +244,7 @@ fn all_namespaces_go_into_one_file_and_come_back_from_it() {
         (&first["namespaces"], &first["akvs"]),
         (&json!(3), &json!(1))
     );
-    let to = TestApp::start();
+    let to = TestServer::start();
     let report = import(&to, "/import", &file);
     assert_eq!(report, json!({"imported": 7, "skipped": 0, "errors": []}));
     assert_eq!(to.namespaces(), ["a", "b", "ns"]);
@@ -257,15 +257,19 @@ fn all_namespaces_go_into_one_file_and_come_back_from_it() {
     assert_eq!(to.namespaces(), ["a", "b", "ns"], "nothing was changed");
     let one = export(&from, "/export/a");
     import(&to, "/import", &one);
-    let alone = TestApp::start();
+    let alone = TestServer::start();
     import(&alone, "/import", &one);
     assert_eq!(alone.namespaces(), ["a"]);
-    import(&TestApp::start(), "/import/x", &export(&alone, "/export"));
+    import(
+        &TestServer::start(),
+        "/import/x",
+        &export(&alone, "/export"),
+    );
 }
 
 #[test]
 fn settings_are_only_for_a_namespace_that_is_made() {
-    let (from, to) = (TestApp::start(), TestApp::start());
+    let (from, to) = (TestServer::start(), TestServer::start());
     from.connect()
         .ask("PUT", "/kv/ns", "", br#"{"max_keys":7}"#);
     let file = export(&from, "/export/ns");
@@ -297,7 +301,7 @@ fn merge_sets_and_create_only_adds() {
             json!({"imported": 1, "skipped": 1, "errors": []}),
         ),
     ] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         for key in ["both", "here"] {
             app.post(&format!("/kv/ns/{key}"), "old");
         }
@@ -326,7 +330,7 @@ fn of_a_key_that_is_there_twice_the_last_one_is_set_and_the_first_one_made() {
         json!({"key": "k", "value": "2"}),
     ]);
     for (mode, expected) in [("merge", b"2"), ("create", b"1")] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         import(&app, &format!("/import/ns?mode={mode}"), &twice);
         assert_eq!(app.value("/kv/ns/k"), expected, "{mode}");
     }
@@ -334,7 +338,7 @@ fn of_a_key_that_is_there_twice_the_last_one_is_set_and_the_first_one_made() {
 
 #[test]
 fn a_deadline_is_kept_and_what_has_expired_is_skipped() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     app.post("/kv/ns/short?ttl=1", "v");
     app.post("/kv/ns/long?ttl=10", "v");
     app.post("/kv/ns/ever", "v");

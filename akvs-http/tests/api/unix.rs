@@ -8,14 +8,14 @@ use akvs_http::{Options, Right};
 use bytes::Bytes;
 
 use crate::tokens::{options, token};
-use akvs_testing::app::{Sockets, TestApp, block_on};
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::{Sockets, TestServer, block_on};
 
 /// More than half a second: the framework's timers read a clock that ticks so often.
 const SOON: Duration = Duration::from_millis(700);
 
-fn start() -> (TestApp, Sockets) {
-    TestApp::with_sockets(Options::default())
+fn start() -> (TestServer, Sockets) {
+    TestServer::with_sockets(Options::default())
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn http_2_is_spoken_to_who_knows_that() {
 
 #[test]
 fn who_is_silent_or_slow_is_cut_off() {
-    let (_app, sockets) = TestApp::with_sockets(Options {
+    let (_app, sockets) = TestServer::with_sockets(Options {
         header_timeout: SOON,
         keep_alive: SOON,
         ..Options::default()
@@ -136,7 +136,7 @@ fn who_is_silent_or_slow_is_cut_off() {
 
 #[test]
 fn tokens_hold_there_as_over_tcp() {
-    let (app, sockets) = TestApp::with_sockets(options(vec![
+    let (app, sockets) = TestServer::with_sockets(options(vec![
         token("admin", &[Right::Admin], &["*"]),
         token("read", &[Right::Read], &["n*"]),
     ]));
@@ -225,7 +225,7 @@ fn the_typed_client_reads_writes_watches_and_exports_over_it() {
 #[test]
 fn the_typed_client_is_the_owner_where_it_opens_the_owners_socket() {
     let admin = token("admin", &[Right::Admin], &["*"]);
-    let (_app, sockets) = TestApp::with_sockets(options(vec![admin]));
+    let (_app, sockets) = TestServer::with_sockets(options(vec![admin]));
     let [owner, _] = clients(&sockets.owner());
     let [stranger, _] = clients(&sockets.unix());
     block_on(async {

@@ -2,13 +2,13 @@
 
 use akvs_http::Options;
 
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::request;
+use akvs_testing::server::{TestServer, block_on};
 
 const LIMIT: usize = 10_000;
 
-fn limited() -> TestApp {
-    TestApp::with(Options {
+fn limited() -> TestServer {
+    TestServer::with(Options {
         max_value_bytes: LIMIT,
         ..Options::default()
     })
@@ -28,7 +28,7 @@ fn a_value_may_have_any_size_up_to_the_limit() {
 
 #[test]
 fn the_limit_is_16_mib_unless_configured() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let namespace = app.namespace("ns");
     let value = vec![7; 16 << 20];
     block_on(async {
@@ -126,7 +126,7 @@ fn a_body_in_chunks_is_one_value() {
 
 #[test]
 fn every_byte_comes_back_as_it_was() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
     app.post("/kv/ns/key", &value);
     assert!(app.value("/kv/ns/key") == value);
@@ -134,7 +134,7 @@ fn every_byte_comes_back_as_it_was() {
 
 #[test]
 fn a_content_type_is_kept_and_given_back() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for media_type in [
         "text/plain",
@@ -161,7 +161,7 @@ fn a_content_type_is_kept_and_given_back() {
 
 #[test]
 fn without_a_content_type_or_with_curls_it_is_an_octet_stream() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for header in [
         "",
@@ -182,7 +182,7 @@ fn without_a_content_type_or_with_curls_it_is_an_octet_stream() {
 
 #[test]
 fn a_content_encoding_is_kept_and_the_body_never_decoded() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     // Neither is what it says, which whoever decodes would notice.
     for encoding in ["gzip", "br", "zstd", "deflate", "gzip, aes128gcm"] {
@@ -207,7 +207,7 @@ fn a_content_encoding_is_kept_and_the_body_never_decoded() {
 
 #[test]
 fn a_body_is_never_encoded() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value = "long and boring, ".repeat(1_000);
     let mut connection = app.connect();
     connection.ask(
@@ -230,7 +230,7 @@ fn a_body_is_never_encoded() {
 
 #[test]
 fn values_always_carry_the_headers_that_keep_them_from_acting() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, header) in [
         ("/kv/ns/page", "Content-Type: text/html\r\n"),
         ("/kv/ns/plain", ""),
@@ -257,7 +257,7 @@ fn values_always_carry_the_headers_that_keep_them_from_acting() {
 
 #[test]
 fn every_answer_about_a_key_that_is_there_has_its_revision() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut last = 0;
     let tagged = |answer: &akvs_testing::raw::Answer| -> u64 {
@@ -278,7 +278,7 @@ fn every_answer_about_a_key_that_is_there_has_its_revision() {
 
 #[test]
 fn a_write_says_whether_the_key_was_there() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (method, existed) in [
         ("DELETE", "?0"),

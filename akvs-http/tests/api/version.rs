@@ -1,11 +1,11 @@
 //! Section 10, `/version` and `/`: what serves, and what can be asked of it. And what a request is called.
 
-use akvs_http::{About, Options};
+use akvs_http::{BuildInfo, Options};
 use serde_json::{Value, json};
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
-fn version(app: &TestApp) -> Value {
+fn version(app: &TestServer) -> Value {
     let answer = app.ask("GET", "/version");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
@@ -14,13 +14,13 @@ fn version(app: &TestApp) -> Value {
 
 #[test]
 fn the_version_tells_what_serves_and_its_limits() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 4_321,
         max_connections: 765,
-        about: About {
+        build_info: BuildInfo {
             commit: "abc",
             engine: "ours",
-            ..About::default()
+            ..BuildInfo::default()
         },
         ..Options::default()
     });
@@ -56,9 +56,9 @@ fn the_version_tells_what_serves_and_its_limits() {
 #[test]
 fn the_durability_is_what_the_engine_gives() {
     for (app, expected) in [
-        (TestApp::start(), "none"),
-        (TestApp::on_disk(), "fsync"),
-        (TestApp::on_slow_disk(), "interval"),
+        (TestServer::start(), "none"),
+        (TestServer::on_disk(), "fsync"),
+        (TestServer::on_slow_disk(), "interval"),
     ] {
         let found = version(&app);
         assert_eq!(found["durability"], expected);
@@ -71,7 +71,7 @@ fn the_durability_is_what_the_engine_gives() {
 
 #[test]
 fn the_root_names_the_server_and_the_paths() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for accept in ["", "Accept: */*\r\n", "Accept: text/plain\r\n"] {
         let answer = app.connect().ask("GET", "/", accept, b"");
         assert_eq!(answer.status, 200);
@@ -102,7 +102,7 @@ fn the_root_names_the_server_and_the_paths() {
 
 #[test]
 fn both_are_there_to_be_read_only() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/", "/version"] {
         let get = app.ask("GET", path);
         let head = app.ask("HEAD", path);
@@ -125,7 +125,7 @@ fn both_are_there_to_be_read_only() {
 
 #[test]
 fn a_sane_request_id_is_given_back_whatever_the_answer() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let longest = "x".repeat(128);
     for id in ["1", "a-b_c/d=e", &longest] {

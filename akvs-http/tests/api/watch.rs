@@ -11,13 +11,13 @@ use std::time::Duration;
 use akvs_http::Options;
 use serde_json::json;
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Answer;
+use akvs_testing::server::TestServer;
 use sse::{Told, Watch, revision_of};
 
 /// A server whose comments come often.
-fn with_heartbeat(millis: u64) -> TestApp {
-    TestApp::with(Options {
+fn with_heartbeat(millis: u64) -> TestServer {
+    TestServer::with(Options {
         heartbeat: Duration::from_millis(millis),
         ..Options::default()
     })
@@ -25,7 +25,7 @@ fn with_heartbeat(millis: u64) -> TestApp {
 
 #[test]
 fn every_kind_of_change_is_told_with_its_data() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut watch = Watch::open(&app, "");
     let mut writer = app.connect();
     let mut last = watch.begin();
@@ -79,7 +79,7 @@ fn every_kind_of_change_is_told_with_its_data() {
 
 #[test]
 fn what_changes_nothing_is_not_told() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"word");
     let mut watch = Watch::open(&app, "");
@@ -100,7 +100,7 @@ fn what_changes_nothing_is_not_told() {
 
 #[test]
 fn a_value_is_told_where_it_is_wanted() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut with = Watch::open(&app, "values=true");
     let mut without = [Watch::open(&app, ""), Watch::open(&app, "values=false")];
     let long = "long \"text\"\r\n".repeat(20_000);
@@ -134,7 +134,7 @@ fn a_value_is_told_where_it_is_wanted() {
 
 #[test]
 fn it_begins_now() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let before = app.post("/kv/ns/before", "").revision();
     let mut watch = Watch::open(&app, "");
     assert_eq!(watch.hello, format!("revision {before}"));
@@ -144,7 +144,7 @@ fn it_begins_now() {
 
 #[test]
 fn a_namespace_that_does_not_exist_can_be_watched_and_is_not_created() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut watch = Watch::open(&app, "");
     assert_eq!(app.namespaces(), [""; 0]);
     let stored = app.post("/kv/ns/key", "");
@@ -153,7 +153,7 @@ fn a_namespace_that_does_not_exist_can_be_watched_and_is_not_created() {
 
 #[test]
 fn a_watch_goes_on_over_drops() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut watch = Watch::open(&app, "");
     let mut state = Watch::open(&app, "since=0");
     assert_eq!(state.state().0, []);
@@ -180,7 +180,7 @@ fn a_watch_goes_on_over_drops() {
 
 #[test]
 fn the_stream_says_what_it_is_and_is_not_held_back() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for query in ["", "since=0", "values=true&prefix=a"] {
         let watch = Watch::open(&app, query);
         for (name, value) in [
@@ -203,7 +203,7 @@ fn the_stream_says_what_it_is_and_is_not_held_back() {
 
 #[test]
 fn head_gives_the_head_and_ends() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for path in ["/watch/ns", "/watch/ns?since=0&values=true"] {
         let answer = connection.ask("HEAD", path, "", b"");
@@ -227,7 +227,7 @@ fn head_gives_the_head_and_ends() {
 
 #[test]
 fn only_get_and_head_watch() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let allow = Some("GET, HEAD, OPTIONS");
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
@@ -242,7 +242,7 @@ fn only_get_and_head_watch() {
 
 #[test]
 fn a_path_that_names_no_namespace_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (path, refusal) in [
         ("/watch", (404, "not_found")),
@@ -259,7 +259,7 @@ fn a_path_that_names_no_namespace_is_refused() {
 
 #[test]
 fn a_bad_parameter_is_400_and_named() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for (query, name) in [
         ("sicne=7", "sicne"),
@@ -323,7 +323,7 @@ fn comments_say_up_to_which_revision_everything_was_told() {
 
 #[test]
 fn a_stop_ends_watches_as_it_should_and_begins_no_more() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut watches = ["", "since=0", "key=a"].map(|query| Watch::open(&app, query));
     app.post("/kv/ns/a", "");
     app.end_watches();

@@ -8,12 +8,12 @@ use super::Shared;
 use crate::writer::{Ready, Writer};
 
 /// The writers of the commit that is under way, which nobody would come back to if it panicked.
-pub(super) struct Unwinding<'a> {
+pub(super) struct PanicGuard<'a> {
     pub(super) shared: &'a Shared,
     pub(super) writers: Vec<Ready>,
 }
 
-impl Drop for Unwinding<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         for writer in &self.writers {
             self.shared.refuse(writer);
@@ -22,9 +22,9 @@ impl Drop for Unwinding<'_> {
 }
 
 /// The end of the thread.
-pub(super) struct End<'a>(pub(super) &'a Shared);
+pub(super) struct ShutdownGuard<'a>(pub(super) &'a Shared);
 
-impl Drop for End<'_> {
+impl Drop for ShutdownGuard<'_> {
     fn drop(&mut self) {
         let (ready, asked) = {
             let mut state = self.0.state();

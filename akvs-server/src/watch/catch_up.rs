@@ -5,17 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use akvs_core::engine::{Limit, Span};
-use akvs_core::{Code, Error, Event, EventKind, Namespace, Result, Revision, View};
+use akvs_core::engine::{KeyRange, PageLimit};
+use akvs_core::{Code, Error, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use bytes::Bytes;
 
 use super::history::History;
-use super::shared_event::{Filter, Notice, READY_BYTES, without_longer_value};
-use super::watcher::{Step, WatchOptions};
+use super::shared_event::{Filter, READY_BYTES, SharedEvent, without_longer_value};
+use super::watcher::{WatchEvent, WatchOptions};
 use crate::Committer;
 
 /// The most that is read at once: many readers may be behind at the same time.
-pub(super) const PAGE: Limit = Limit {
+pub(super) const PAGE: PageLimit = PageLimit {
     rows: 128,
     bytes: 64 << 10,
 };
@@ -24,7 +24,7 @@ const STATE_TIME: Duration = Duration::from_secs(3_600);
 
 /// How far a state has been read.
 pub(super) struct StateReader {
-    view: Arc<View>,
+    view: Arc<NamespaceSnapshot>,
     start: Bytes,
     end: Option<Bytes>,
     since: Duration,
@@ -35,12 +35,12 @@ pub(super) enum Next {
     State(StateReader),
     History,
     /// All is read: on with what changes.
-    Feed,
+    ChangeBuffer,
 }
 
 /// What was read, and where to go on.
 pub(super) struct Page {
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<WatchEvent>,
     /// Up to this revision everything is told.
     pub(super) until: Option<Revision>,
     pub(super) next: Next,
@@ -57,7 +57,7 @@ impl StateReader {
         let (start, end) = match filter {
             Filter::All => (Bytes::new(), None),
             Filter::Prefix(prefix) => {
-                let span = Span::prefix(prefix.clone());
+                let span = KeyRange::prefix(prefix.clone());
                 (span.start, span.end)
             }
             Filter::Key(key) => {
@@ -85,7 +85,7 @@ impl StateReader {
         }
         let end = self.end.as_deref();
         let page = self.view.entries(&self.start, end, PAGE, clock.now())?;
-        let mut steps: Vec<Step> = Vec::with_capacity(page.entries.len() + 1);
+        let mut steps: Vec<WatchEvent> = Vec::with_capacity(page.entries.len() + 1);
         for (key, entry) in page.entries {
             let mut event = Event {
                 revision: entry.revision,
@@ -97,8 +97,8 @@ impl StateReader {
                 },
             };
             without_longer_value(&mut event, if values { READY_BYTES } else { 0 });
-            let notice = Notice::of_state(event, &self.view);
-            steps.push(Step::Entry(Arc::new(notice)));
+            let notice = SharedEvent::of_state(event, &self.view);
+            steps.push(WatchEvent::Entry(Arc::new(notice)));
         }
         Ok(match page.next {
             Some(next) => {
@@ -111,11 +111,11 @@ impl StateReader {
             }
             None => {
                 let revision = self.view.revision();
-                steps.push(Step::Synced(revision));
+                steps.push(WatchEvent::Synced(revision));
                 Page {
                     steps,
                     until: Some(revision),
-                    next: Next::Feed,
+                    next: Next::ChangeBuffer,
                 }
             }
         })
@@ -133,7 +133,7 @@ pub(super) fn history_page(
     let notices = history.after(position).iter();
     let wanted = notices.filter(|notice| options.filter.wants(notice.event()));
     let next = match history.is_end() && history.newest >= looked {
-        true => Next::Feed,
+        true => Next::ChangeBuffer,
         false => Next::History,
     };
     Page {
@@ -144,7 +144,7 @@ pub(super) fn history_page(
 }
 
 /// What is told of whole revisions, of each what is wanted.
-pub(super) fn changed(notices: Vec<Arc<Notice>>) -> Vec<Step> {
+pub(super) fn changed(notices: Vec<Arc<SharedEvent>>) -> Vec<WatchEvent> {
     let revisions = notices.iter().map(|notice| notice.event().revision);
     let next = revisions.map(Some).skip(1).chain([None]);
     let is_last: Vec<bool> = next
@@ -154,7 +154,7 @@ pub(super) fn changed(notices: Vec<Arc<Notice>>) -> Vec<Step> {
     notices
         .into_iter()
         .zip(is_last)
-        .map(|(notice, is_last)| Step::Changed { notice, is_last })
+        .map(|(notice, is_last)| WatchEvent::Change { notice, is_last })
         .collect()
 }
 
@@ -186,12 +186,14 @@ mod tests {
         ];
         let filter = Filter::Prefix("a".into());
         let wanted = all.iter().filter(|event| filter.wants(event));
-        let notices = wanted.map(|event| Arc::new(Notice::new(event.clone())));
+        let notices = wanted.map(|event| Arc::new(SharedEvent::new(event.clone())));
         let told: Vec<(u64, bool)> = changed(notices.collect())
             .into_iter()
             .map(|step| match step {
-                Step::Changed { notice, is_last } => (notice.event().revision.get(), is_last),
-                other @ (Step::Entry(_) | Step::Synced(_) | Step::Reset(_)) => panic!("{other:?}"),
+                WatchEvent::Change { notice, is_last } => (notice.event().revision.get(), is_last),
+                other @ (WatchEvent::Entry(_) | WatchEvent::Synced(_) | WatchEvent::Reset(_)) => {
+                    panic!("{other:?}")
+                }
             })
             .collect();
         assert_eq!(told, [(1, false), (1, true), (2, true), (3, true)]);

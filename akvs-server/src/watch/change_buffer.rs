@@ -1,7 +1,7 @@
 //! The newest changes of one watched namespace, and who waits for them.
 //!
 //! The committer publishes here what it has committed. It wakes each thread once, however many watchers the thread
-//! has; the thread then finds out by itself whom a change concerns ([`Audience`]). Nothing is queued for a watcher:
+//! has; the thread then finds out by itself whom a change concerns ([`Subscribers`]). Nothing is queued for a watcher:
 //! each knows up to which revision it has seen everything, and reads on from there, here or, if it fell behind, in
 //! the stored history. So a watcher costs the same however slow it is.
 //!
@@ -11,12 +11,12 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use akvs_core::engine::Limit;
+use akvs_core::engine::PageLimit;
 use akvs_core::{Database, Event, Namespace, Result, Revision};
 
 use super::history::{Histories, History};
-use super::shared_event::{Filter, Notice, READY_BYTES, without_longer_value};
-use super::subscribers::Audience;
+use super::shared_event::{Filter, READY_BYTES, SharedEvent, without_longer_value};
+use super::subscribers::Subscribers;
 use crate::completion::Mailbox;
 use crate::thread_pool::Pool;
 
@@ -26,13 +26,13 @@ const ALL_RINGS_BYTES: usize = 64 << 20;
 const SMALL_RING_BYTES: usize = 4 << 10;
 
 /// The newest changes of one watched namespace.
-pub(super) struct Feed {
+pub(super) struct ChangeBuffer {
     name: Namespace,
     database: Database,
     reads: Pool,
     ring: Mutex<Ring>,
     histories: Mutex<Histories>,
-    audiences: Mutex<Vec<Arc<Audience>>>,
+    audiences: Mutex<Vec<Arc<Subscribers>>>,
     /// What all rings and pages of history hold, in bytes.
     held: Arc<AtomicUsize>,
 }
@@ -40,10 +40,10 @@ pub(super) struct Feed {
 #[derive(Default)]
 struct Ring {
     /// All changes after this revision are here; none until the committer has begun to publish.
-    floor: Option<Revision>,
+    compacted_revision: Option<Revision>,
     /// Up to this revision everything was published.
     tip: Revision,
-    notices: VecDeque<Arc<Notice>>,
+    notices: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
     ended: bool,
 }
@@ -51,7 +51,7 @@ struct Ring {
 /// What has changed after a revision, and up to which.
 pub(super) enum Since {
     /// These.
-    Changes(Vec<Arc<Notice>>, Revision),
+    Changes(Vec<Arc<SharedEvent>>, Revision),
     /// The ring does not reach back so far.
     Behind(Revision),
     /// Nothing will ever be published any more.
@@ -59,10 +59,10 @@ pub(super) enum Since {
 }
 
 /// What a watcher finds.
-pub(super) enum Found {
+pub(super) enum ReadResult {
     /// The next changes that it wants, up to a revision; whether there is more behind it.
     Changes {
-        notices: Vec<Arc<Notice>>,
+        notices: Vec<Arc<SharedEvent>>,
         until: Revision,
         more: bool,
     },
@@ -72,14 +72,14 @@ pub(super) enum Found {
     Ended,
 }
 
-impl Feed {
+impl ChangeBuffer {
     pub(super) fn new(
         name: Namespace,
         database: Database,
         reads: Pool,
         held: Arc<AtomicUsize>,
-    ) -> Feed {
-        Feed {
+    ) -> ChangeBuffer {
+        ChangeBuffer {
             name,
             database,
             reads,
@@ -97,8 +97,8 @@ impl Feed {
     /// Begins to hold what is committed after this revision, and lets all look at what was before.
     pub(super) fn begin(&self, revision: Revision) {
         let mut ring = self.ring();
-        if ring.floor.is_none() {
-            ring.floor = Some(revision);
+        if ring.compacted_revision.is_none() {
+            ring.compacted_revision = Some(revision);
             ring.tip = revision;
         }
         drop(ring);
@@ -114,7 +114,7 @@ impl Feed {
         for mut event in events {
             without_longer_value(&mut event, READY_BYTES);
             ring.bytes += event.bytes();
-            ring.notices.push_back(Arc::new(Notice::new(event)));
+            ring.notices.push_back(Arc::new(SharedEvent::new(event)));
         }
         let held = self.held.fetch_add(ring.bytes - before, Ordering::Relaxed);
         let limit = if held > ALL_RINGS_BYTES {
@@ -136,13 +136,16 @@ impl Feed {
     }
 
     /// The changes after a revision that a watcher wants, about as many as the limit allows.
-    pub(super) fn read(&self, after: Revision, filter: &Filter, limit: Limit) -> Found {
+    pub(super) fn read(&self, after: Revision, filter: &Filter, limit: PageLimit) -> ReadResult {
         let ring = self.ring();
         if ring.ended {
-            return Found::Ended;
+            return ReadResult::Ended;
         }
-        if ring.floor.is_none_or(|floor| after < floor) {
-            return Found::Behind;
+        if ring
+            .compacted_revision
+            .is_none_or(|compacted_revision| after < compacted_revision)
+        {
+            return ReadResult::Behind;
         }
         let (mut notices, mut bytes) = (Vec::new(), 0);
         let mut until = after;
@@ -150,7 +153,7 @@ impl Feed {
             let event = notice.event();
             let is_full = notices.len() >= limit.rows || bytes >= limit.bytes;
             if is_full && event.revision > until {
-                return Found::Changes {
+                return ReadResult::Changes {
                     notices,
                     until,
                     more: true,
@@ -162,7 +165,7 @@ impl Feed {
             }
             until = event.revision;
         }
-        Found::Changes {
+        ReadResult::Changes {
             notices,
             until: after.max(ring.tip),
             more: false,
@@ -175,7 +178,10 @@ impl Feed {
         if ring.ended {
             return Since::Ended(ring.tip);
         }
-        if ring.floor.is_none_or(|floor| after < floor) {
+        if ring
+            .compacted_revision
+            .is_none_or(|compacted_revision| after < compacted_revision)
+        {
             return Since::Behind(ring.tip);
         }
         let notices = ring.after(after).map(Arc::clone).collect();
@@ -206,7 +212,7 @@ impl Feed {
 
     /// The same, with values if they are wanted, read on a thread that may wait for a disk.
     pub(super) async fn history(
-        self: Arc<Feed>,
+        self: Arc<ChangeBuffer>,
         after: Revision,
         values: bool,
     ) -> Result<Arc<History>> {
@@ -239,11 +245,13 @@ impl Feed {
 
     /// Whether everything after a revision can be read here.
     pub(super) fn reaches(&self, after: Revision) -> bool {
-        self.ring().floor.is_some_and(|floor| after >= floor)
+        self.ring()
+            .compacted_revision
+            .is_some_and(|compacted_revision| after >= compacted_revision)
     }
 
     /// The audience of this thread.
-    pub(super) fn audience(self: &Arc<Feed>, mailbox: &Weak<Mailbox>) -> Arc<Audience> {
+    pub(super) fn audience(self: &Arc<ChangeBuffer>, mailbox: &Weak<Mailbox>) -> Arc<Subscribers> {
         let mut audiences = self.audiences();
         // There are no more than threads.
         if let Some(audience) = audiences
@@ -255,7 +263,7 @@ impl Feed {
         // Those of threads that have ended are of no more use.
         audiences.retain(|audience| !audience.is_gone());
         let tip = self.ring().tip;
-        let audience = Arc::new(Audience::new(Arc::downgrade(self), mailbox.clone(), tip));
+        let audience = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));
         audiences.push(Arc::clone(&audience));
         audience
     }
@@ -263,21 +271,21 @@ impl Feed {
     /// Lets every thread that has watchers look here.
     fn call(&self) {
         let audiences = self.audiences().clone();
-        audiences.iter().for_each(Audience::summon);
+        audiences.iter().for_each(Subscribers::summon);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn audiences(&self) -> MutexGuard<'_, Vec<Arc<Audience>>> {
+    fn audiences(&self) -> MutexGuard<'_, Vec<Arc<Subscribers>>> {
         self.audiences
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Feed {
+impl Drop for ChangeBuffer {
     fn drop(&mut self) {
         let bytes = self.ring().bytes + self.histories().bytes();
         self.held.fetch_sub(bytes, Ordering::Relaxed);
@@ -285,7 +293,7 @@ impl Drop for Feed {
 }
 
 impl Ring {
-    fn after(&self, revision: Revision) -> impl Iterator<Item = &Arc<Notice>> {
+    fn after(&self, revision: Revision) -> impl Iterator<Item = &Arc<SharedEvent>> {
         let first = self
             .notices
             .partition_point(|notice| notice.event().revision <= revision);
@@ -296,12 +304,12 @@ impl Ring {
     fn trim(&mut self, bytes: usize) {
         while let Some(oldest) = self.notices.front() {
             let revision = oldest.event().revision;
-            if self.bytes <= bytes && self.floor < Some(revision) {
+            if self.bytes <= bytes && self.compacted_revision < Some(revision) {
                 return;
             }
             self.bytes -= oldest.event().bytes();
             self.notices.pop_front();
-            self.floor = Some(revision);
+            self.compacted_revision = Some(revision);
         }
     }
 }

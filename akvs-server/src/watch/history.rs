@@ -9,11 +9,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use akvs_core::{Database, Event, EventKind, Namespace, Result, Revision, View};
+use akvs_core::{Database, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use tokio::sync::OnceCell;
 
 use super::catch_up::PAGE;
-use super::shared_event::{Filter, Notice, READY_BYTES};
+use super::shared_event::{Filter, READY_BYTES, SharedEvent};
 
 /// The most pages that are kept or read at once, and their bytes.
 const MAX_PAGES: usize = 64;
@@ -27,7 +27,7 @@ pub(super) struct History {
     pub(super) until: Revision,
     /// The newest revision when it was read.
     pub(super) newest: Revision,
-    notices: Vec<Arc<Notice>>,
+    notices: Vec<Arc<SharedEvent>>,
     /// Whether the values were looked up that the history does not keep.
     has_values: bool,
     bytes: usize,
@@ -49,7 +49,7 @@ impl History {
             changes.until = last.unwrap_or(changes.until);
         }
         let bytes = changes.events.iter().map(Event::bytes).sum();
-        let notices = changes.events.into_iter().map(Notice::new);
+        let notices = changes.events.into_iter().map(SharedEvent::new);
         Ok(History {
             after,
             has_values: values,
@@ -61,7 +61,7 @@ impl History {
     }
 
     /// Those of them that come after a revision.
-    pub(super) fn after(&self, revision: Revision) -> &[Arc<Notice>] {
+    pub(super) fn after(&self, revision: Revision) -> &[Arc<SharedEvent>] {
         let first = self
             .notices
             .partition_point(|notice| notice.event().revision <= revision);
@@ -71,7 +71,8 @@ impl History {
     /// The last revision before the first change that is wanted and has no value with it; none where there is no such.
     pub(super) fn before_value(&self, position: Revision, filter: &Filter) -> Option<Revision> {
         let notices = self.after(position);
-        let lacks = |notice: &Arc<Notice>| notice.lacks_value() && filter.wants(notice.event());
+        let lacks =
+            |notice: &Arc<SharedEvent>| notice.lacks_value() && filter.wants(notice.event());
         let first = notices.iter().find(|notice| lacks(notice))?;
         let first = first.event().revision;
         let before = notices.iter().map(|notice| notice.event().revision);
@@ -87,7 +88,7 @@ impl History {
 
 /// Looks up the values that are to be held ready, until there are enough of them; how many changes the page then has,
 /// where that is not all of them.
-fn complete(view: &View, events: &mut [Event]) -> Result<Option<usize>> {
+fn complete(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
     let (mut bytes, count) = (0, events.len());
     for (index, event) in events.iter_mut().enumerate() {
         if let EventKind::Set { size, .. } = event.kind

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use akvs_core::{Code, Committed, Database, Error, Event, HistoryId, Namespace, Result};
+use akvs_core::{Code, CommitSummary, Database, Error, Event, HistoryId, Namespace, Result};
 
-use super::change_buffer::Feed;
+use super::change_buffer::ChangeBuffer;
 use crate::Committer;
 
 /// From so many feeds on, those that nobody watches any more are looked for.
@@ -18,7 +18,7 @@ const SWEEP_AT: usize = 64;
 
 /// The feeds of all namespaces that are watched.
 #[derive(Default)]
-pub(crate) struct Feeds {
+pub(crate) struct WatchHub {
     known: Mutex<Known>,
     /// Whether there is one that the committer has not heard of.
     fresh: AtomicBool,
@@ -27,15 +27,15 @@ pub(crate) struct Feeds {
 
 #[derive(Default)]
 struct Known {
-    by_name: HashMap<Namespace, Weak<Feed>>,
-    fresh: Vec<Weak<Feed>>,
+    by_name: HashMap<Namespace, Weak<ChangeBuffer>>,
+    fresh: Vec<Weak<ChangeBuffer>>,
     sweep_at: usize,
     closed: bool,
 }
 
-impl Feeds {
+impl WatchHub {
     /// The feed of a namespace; `closing` once no more are given out.
-    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<Feed>> {
+    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<ChangeBuffer>> {
         let mut known = self.known();
         if known.closed {
             return Err(
@@ -49,7 +49,7 @@ impl Feeds {
             known.by_name.retain(|_, feed| feed.strong_count() > 0);
             known.sweep_at = 2 * known.by_name.len();
         }
-        let feed = Arc::new(Feed::new(
+        let feed = Arc::new(ChangeBuffer::new(
             name.clone(),
             committer.database().clone(),
             committer.reads().clone(),
@@ -73,7 +73,7 @@ impl Feeds {
         }
     }
 
-    fn take_fresh(&self) -> Vec<Weak<Feed>> {
+    fn take_fresh(&self) -> Vec<Weak<ChangeBuffer>> {
         if !self.fresh.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
@@ -88,16 +88,16 @@ impl Feeds {
 /// What the committer knows of those who watch.
 #[derive(Default)]
 pub(crate) struct Publisher {
-    by_history: HashMap<HistoryId, Weak<Feed>>,
+    by_history: HashMap<HistoryId, Weak<ChangeBuffer>>,
     /// Those of names that have no history yet.
-    unborn: HashMap<Namespace, Weak<Feed>>,
+    unborn: HashMap<Namespace, Weak<ChangeBuffer>>,
     sweep_at: usize,
 }
 
 impl Publisher {
     /// Gets to know new feeds; whether there are any, so that what is committed has to be recorded. To be called
     /// before and after each commit: what was committed in between a feed's watchers find in the history.
-    pub(crate) fn listen(&mut self, feeds: &Feeds, database: &Database) -> bool {
+    pub(crate) fn listen(&mut self, feeds: &WatchHub, database: &Database) -> bool {
         for feed in feeds.take_fresh() {
             let Some(known) = feed.upgrade() else {
                 continue;
@@ -123,8 +123,8 @@ impl Publisher {
     }
 
     /// Tells those who watch what was committed.
-    pub(crate) fn publish(&mut self, committed: Committed) {
-        for (name, history) in committed.born {
+    pub(crate) fn publish(&mut self, committed: CommitSummary) {
+        for (name, history) in committed.created {
             if let Some(feed) = self.unborn.remove(&name) {
                 self.by_history.insert(history, feed);
             }
@@ -132,7 +132,7 @@ impl Publisher {
         for (feed, events) in self.by_feed(committed.events) {
             feed.publish(events);
         }
-        for history in committed.forgotten {
+        for history in committed.purged {
             // It begins anew with another history, as if the name had never been.
             if let Some(feed) = self.by_history.remove(&history)
                 && let Some(known) = feed.upgrade()
@@ -142,9 +142,9 @@ impl Publisher {
         }
     }
 
-    fn by_feed(&self, events: Vec<(HistoryId, Event)>) -> Vec<(Arc<Feed>, Vec<Event>)> {
+    fn by_feed(&self, events: Vec<(HistoryId, Event)>) -> Vec<(Arc<ChangeBuffer>, Vec<Event>)> {
         let mut places = HashMap::new();
-        let mut feeds: Vec<(Arc<Feed>, Vec<Event>)> = Vec::new();
+        let mut feeds: Vec<(Arc<ChangeBuffer>, Vec<Event>)> = Vec::new();
         for (history, event) in events {
             let place = *places.entry(history).or_insert_with(|| {
                 let feed = self.by_history.get(&history)?.upgrade()?;

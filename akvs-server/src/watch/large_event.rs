@@ -10,7 +10,7 @@ use akvs_core::{Database, Event, Namespace, Result};
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
-use super::shared_event::Notice;
+use super::shared_event::SharedEvent;
 
 /// What is sent of a change with a large value.
 pub struct Rendered {
@@ -50,7 +50,7 @@ impl Large {
 pub struct Loader {
     pub(super) database: Database,
     pub(super) name: Namespace,
-    pub(super) notice: Arc<Notice>,
+    pub(super) notice: Arc<SharedEvent>,
 }
 
 impl Loader {

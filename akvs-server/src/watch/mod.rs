@@ -14,8 +14,8 @@ mod subscribers;
 mod subscription;
 mod watcher;
 
-pub(crate) use hub::{Feeds, Publisher};
+pub(crate) use hub::{Publisher, WatchHub};
 pub use large_event::{Large, Loader, Rendered};
-pub use shared_event::{Filter, Notice};
-pub(crate) use subscribers::Audience;
-pub use watcher::{Start, Step, Watch, WatchOptions};
+pub use shared_event::{Filter, SharedEvent};
+pub(crate) use subscribers::Subscribers;
+pub use watcher::{Start, Watch, WatchEvent, WatchOptions};

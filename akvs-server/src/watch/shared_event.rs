@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use akvs_core::{Event, EventKind, FieldValue, Key, Representation, View};
+use akvs_core::{Event, EventKind, FieldValue, Key, NamespaceSnapshot, Representation};
 use bytes::Bytes;
 
 use super::large_event::Large;
@@ -14,26 +14,26 @@ pub(super) const READY_BYTES: usize = 64 << 10;
 ///
 /// ```
 /// use akvs_core::{Event, EventKind, Revision};
-/// use akvs_server::Notice;
+/// use akvs_server::SharedEvent;
 /// let event = Event { revision: Revision::new(7), is_last: true, kind: EventKind::Drop };
-/// let notice = Notice::new(event);
+/// let notice = SharedEvent::new(event);
 /// assert_eq!(notice.rendered(false, |event| event.revision.to_string().into()), "7");
 /// assert_eq!(notice.rendered(false, |_| unreachable!("it was made before")), "7");
 /// ```
 #[derive(Debug)]
-pub struct Notice {
+pub struct SharedEvent {
     event: Event,
     /// Where its value is looked up if it is missing; none for the namespace as it is then.
-    view: Option<Arc<View>>,
+    view: Option<Arc<NamespaceSnapshot>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
     large: Mutex<Weak<Large>>,
 }
 
-impl Notice {
+impl SharedEvent {
     /// A change that nobody was told of yet.
-    pub fn new(event: Event) -> Notice {
-        Notice {
+    pub fn new(event: Event) -> SharedEvent {
+        SharedEvent {
             event,
             view: None,
             plain: OnceLock::new(),
@@ -43,14 +43,14 @@ impl Notice {
     }
 
     /// An entry of a state, which has its value in that state.
-    pub(super) fn of_state(event: Event, view: &Arc<View>) -> Notice {
-        Notice {
+    pub(super) fn of_state(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
+        SharedEvent {
             view: Some(Arc::clone(view)),
-            ..Notice::new(event)
+            ..SharedEvent::new(event)
         }
     }
 
-    pub(super) fn view(&self) -> Option<&View> {
+    pub(super) fn view(&self) -> Option<&NamespaceSnapshot> {
         self.view.as_deref()
     }
 

@@ -12,41 +12,45 @@ use std::task::Waker;
 
 use akvs_core::Revision;
 
-use super::change_buffer::{Feed, Since};
+use super::change_buffer::{ChangeBuffer, Since};
 use super::shared_event::Filter;
-use super::subscription::Seats;
-use crate::completion::{Letter, Mailbox};
+use super::subscription::Subscriptions;
+use crate::completion::{Mailbox, Message};
 
 /// So many pages of what was missed are read before other reads get their turn.
 const PAGES_IN_A_ROW: usize = 16;
 
-pub(crate) struct Audience {
-    feed: Weak<Feed>,
+pub(crate) struct Subscribers {
+    feed: Weak<ChangeBuffer>,
     mailbox: Weak<Mailbox>,
     /// Whether it was called and has not looked yet.
     called: AtomicBool,
-    seats: Mutex<Seats>,
+    seats: Mutex<Subscriptions>,
 }
 
 /// Which seat.
 #[derive(Clone, Copy)]
-pub(super) struct Place(usize);
+pub(super) struct SubscriptionId(usize);
 
 /// What a watcher hears when it sits down to wait.
-pub(super) enum Heard {
+pub(super) enum WaitOutcome {
     /// There may be something for it after this revision, and nothing before that it was not told of.
     Something(Revision),
     /// There is nothing for it up to this revision.
     Nothing(Revision),
 }
 
-impl Audience {
-    pub(super) fn new(feed: Weak<Feed>, mailbox: Weak<Mailbox>, seen: Revision) -> Audience {
-        Audience {
+impl Subscribers {
+    pub(super) fn new(
+        feed: Weak<ChangeBuffer>,
+        mailbox: Weak<Mailbox>,
+        seen: Revision,
+    ) -> Subscribers {
+        Subscribers {
             feed,
             mailbox,
             called: AtomicBool::new(false),
-            seats: Mutex::new(Seats::new(seen)),
+            seats: Mutex::new(Subscriptions::new(seen)),
         }
     }
 
@@ -60,44 +64,49 @@ impl Audience {
     }
 
     /// Lets its thread look; where it has no relay, looks here.
-    pub(super) fn summon(self: &Arc<Audience>) {
+    pub(super) fn summon(self: &Arc<Subscribers>) {
         // Once is enough until it has looked.
         if self.called.swap(true, Ordering::AcqRel) {
             return;
         }
         match self.mailbox.upgrade() {
-            Some(mailbox) => mailbox.post(vec![Letter::Look(Arc::clone(self))]),
+            Some(mailbox) => mailbox.post(vec![Message::Look(Arc::clone(self))]),
             None => self.look().into_iter().for_each(Waker::wake),
         }
     }
 
-    pub(super) fn take_seat(&self, filter: &Filter) -> Place {
-        Place(self.seats().take(filter))
+    pub(super) fn subscribe(&self, filter: &Filter) -> SubscriptionId {
+        SubscriptionId(self.seats().take(filter))
     }
 
-    pub(super) fn leave(&self, filter: &Filter, place: Place) {
+    pub(super) fn leave(&self, filter: &Filter, place: SubscriptionId) {
         self.seats().leave(filter, place.0);
     }
 
     /// Says how to wake a watcher, and whether there is something for it already.
-    pub(super) fn wait(&self, filter: &Filter, place: Place, waker: &Waker) -> Heard {
+    pub(super) fn wait(
+        &self,
+        filter: &Filter,
+        place: SubscriptionId,
+        waker: &Waker,
+    ) -> WaitOutcome {
         let mut seats = self.seats();
         let seen = seats.seen;
         let Some(seat) = seats.seat(filter, place.0) else {
-            return Heard::Something(Revision::ZERO);
+            return WaitOutcome::Something(Revision::ZERO);
         };
         match &mut seat.waker {
             Some(known) => known.clone_from(waker),
             None => seat.waker = Some(waker.clone()),
         }
         match seat.called.take() {
-            Some(after) => Heard::Something(after),
-            None => Heard::Nothing(seen),
+            Some(after) => WaitOutcome::Something(after),
+            None => WaitOutcome::Nothing(seen),
         }
     }
 
     /// Finds out what has changed; those whom it concerns, to be woken.
-    pub(crate) fn look(self: &Arc<Audience>) -> Vec<Waker> {
+    pub(crate) fn look(self: &Arc<Subscribers>) -> Vec<Waker> {
         // Before it looks: what comes later calls it again.
         self.called.store(false, Ordering::Release);
         let mut seats = self.seats();
@@ -116,7 +125,7 @@ impl Audience {
     }
 
     /// Reads what was missed, page by page, until the ring has what follows.
-    fn catch_up(self: &Arc<Audience>, feed: &Arc<Feed>) {
+    fn catch_up(self: &Arc<Subscribers>, feed: &Arc<ChangeBuffer>) {
         for _ in 0..PAGES_IN_A_ROW {
             let seen = self.seats().seen;
             let page = feed.read_history(seen);
@@ -146,14 +155,14 @@ impl Audience {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
+    fn seats(&self) -> MutexGuard<'_, Subscriptions> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seats {
+impl Subscriptions {
     /// Tells of what the ring has that was not told yet; whether that was all there was.
-    fn look(&mut self, feed: &Feed) -> bool {
+    fn look(&mut self, feed: &ChangeBuffer) -> bool {
         match feed.since(self.seen) {
             Since::Changes(notices, tip) => {
                 for notice in notices {
@@ -172,7 +181,7 @@ impl Seats {
     }
 
     /// Lets everybody look for themselves.
-    fn give_up(&mut self, feed: &Feed) {
+    fn give_up(&mut self, feed: &ChangeBuffer) {
         self.is_catching_up = false;
         self.tell_all(self.seen);
         self.seen = self.seen.max(feed.tip());

@@ -13,17 +13,17 @@ use slab::Slab;
 use super::shared_event::Filter;
 
 #[derive(Default)]
-pub(super) struct Seats {
+pub(super) struct Subscriptions {
     /// Up to this revision everybody was told of what they want.
     pub(super) seen: Revision,
     /// Those who want all changes.
-    all: Slab<Seat>,
+    all: Slab<Subscription>,
     /// Those who want the changes of the keys that begin so.
-    prefixes: HashMap<Bytes, Slab<Seat>>,
+    prefixes: HashMap<Bytes, Slab<Subscription>>,
     /// How many prefixes there are of each length.
     lengths: BTreeMap<usize, usize>,
     /// Those who want the changes of one key.
-    keys: HashMap<Key, Slab<Seat>>,
+    keys: HashMap<Key, Slab<Subscription>>,
     /// Those who are still to be woken.
     pub(super) woken: Vec<Waker>,
     /// Whether what was missed is being read.
@@ -31,24 +31,24 @@ pub(super) struct Seats {
 }
 
 #[derive(Default)]
-pub(super) struct Seat {
+pub(super) struct Subscription {
     pub(super) waker: Option<Waker>,
     /// The revision after which there is something that it was not told of; none where there is nothing.
     pub(super) called: Option<Revision>,
 }
 
-impl Seats {
+impl Subscriptions {
     /// No seats yet, where everybody was told of everything up to this revision.
-    pub(super) fn new(seen: Revision) -> Seats {
-        Seats {
+    pub(super) fn new(seen: Revision) -> Subscriptions {
+        Subscriptions {
             seen,
-            ..Seats::default()
+            ..Subscriptions::default()
         }
     }
 
     /// A seat for a watcher that was told of nothing yet.
     pub(super) fn take(&mut self, filter: &Filter) -> usize {
-        let seat = Seat {
+        let seat = Subscription {
             waker: None,
             called: Some(Revision::ZERO),
         };
@@ -89,7 +89,7 @@ impl Seats {
         }
     }
 
-    pub(super) fn seat(&mut self, filter: &Filter, place: usize) -> Option<&mut Seat> {
+    pub(super) fn seat(&mut self, filter: &Filter, place: usize) -> Option<&mut Subscription> {
         self.row(filter)?.get_mut(place)
     }
 
@@ -97,7 +97,7 @@ impl Seats {
         self.all.is_empty() && self.prefixes.is_empty() && self.keys.is_empty()
     }
 
-    fn row(&mut self, filter: &Filter) -> Option<&mut Slab<Seat>> {
+    fn row(&mut self, filter: &Filter) -> Option<&mut Slab<Subscription>> {
         match filter {
             Filter::All => Some(&mut self.all),
             Filter::Prefix(prefix) => self.prefixes.get_mut(prefix),
@@ -133,7 +133,7 @@ impl Seats {
     }
 }
 
-fn tell_row(row: &mut Slab<Seat>, after: Revision, woken: &mut Vec<Waker>) {
+fn tell_row(row: &mut Slab<Subscription>, after: Revision, woken: &mut Vec<Waker>) {
     for (_, seat) in row {
         // Who knows already of something earlier reads on from there.
         seat.called.get_or_insert(after);
@@ -148,7 +148,11 @@ mod tests {
     use super::*;
 
     /// Those of these filters that are told of a change of a key.
-    fn told<'a>(seats: &mut Seats, places: &[(&'a Filter, usize)], key: &[u8]) -> Vec<&'a Filter> {
+    fn told<'a>(
+        seats: &mut Subscriptions,
+        places: &[(&'a Filter, usize)],
+        key: &[u8],
+    ) -> Vec<&'a Filter> {
         let key = Key::new(key.to_vec()).unwrap();
         seats.tell(&Event {
             revision: Revision::new(7),
@@ -179,7 +183,7 @@ mod tests {
             key("ab"),
             key("a"),
         ];
-        let mut seats = Seats::default();
+        let mut seats = Subscriptions::default();
         let mut places = Vec::new();
         for filter in filters.iter().chain(&filters) {
             let place = seats.take(filter);

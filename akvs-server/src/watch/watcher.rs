@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use super::catch_up::{Next, PAGE, Page, StateReader, changed, history_page};
-use super::change_buffer::{Feed, Found};
+use super::change_buffer::{ChangeBuffer, ReadResult};
 use super::history::History;
 use super::large_event::Loader;
-use super::shared_event::{Filter, Notice};
-use super::subscribers::{Audience, Heard, Place};
+use super::shared_event::{Filter, SharedEvent};
+use super::subscribers::{Subscribers, SubscriptionId, WaitOutcome};
 use crate::{Committer, completion};
 use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
@@ -47,15 +47,15 @@ pub enum Start {
 
 /// What a reader is told.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum WatchEvent {
     /// This is there.
-    Entry(Arc<Notice>),
+    Entry(Arc<SharedEvent>),
     /// That was all there was at this revision. What has changed since follows.
     Synced(Revision),
     /// This has changed.
-    Changed {
+    Change {
         /// The change.
-        notice: Arc<Notice>,
+        notice: Arc<SharedEvent>,
         /// Whether no further change of this revision follows that is wanted.
         is_last: bool,
     },
@@ -66,16 +66,16 @@ pub enum Step {
 /// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
 pub struct Watch {
     committer: Committer,
-    feed: Arc<Feed>,
-    audience: Arc<Audience>,
-    place: Place,
+    feed: Arc<ChangeBuffer>,
+    audience: Arc<Subscribers>,
+    place: SubscriptionId,
     options: WatchOptions,
     position: Revision,
     /// The newest revision when it last looked: of all that came later its seat is told.
     looked: Revision,
     /// Whether there may be something in the feed after the position.
     behind: bool,
-    page: VecDeque<Step>,
+    page: VecDeque<WatchEvent>,
     source: Source,
 }
 
@@ -84,7 +84,7 @@ enum Source {
     History,
     /// A page that a thread reads which may wait for the disk.
     Reading(Pin<Box<dyn Future<Output = Result<Page>> + Send>>),
-    Feed,
+    ChangeBuffer,
     Nothing,
 }
 
@@ -97,7 +97,7 @@ impl Watch {
     ) -> Result<Watch> {
         let feed = committer.feeds().of(committer, &name)?;
         let audience = feed.audience(&completion::mailbox());
-        let place = audience.take_seat(&options.filter);
+        let place = audience.subscribe(&options.filter);
         committer.tally().watching(1);
         // It has its seat before anybody asks what the newest revision is.
         let newest = committer.database().revision();
@@ -111,7 +111,7 @@ impl Watch {
             looked: newest,
             behind: true,
             page: VecDeque::new(),
-            source: Source::Feed,
+            source: Source::ChangeBuffer,
         };
         match watch.options.start {
             Start::Now => {}
@@ -142,7 +142,7 @@ impl Watch {
     }
 
     /// What looks up the value that a change lacks, as of this watch.
-    pub fn loader(&self, notice: &Arc<Notice>) -> Loader {
+    pub fn loader(&self, notice: &Arc<SharedEvent>) -> Loader {
         Loader {
             database: self.committer.database().clone(),
             name: self.feed.name().clone(),
@@ -159,7 +159,7 @@ impl Watch {
                 let reads = self.committer.reads();
                 Box::pin(reads.run(move || state.page(&committer, values)))
             }
-            Source::History | Source::Reading(_) | Source::Feed | Source::Nothing => {
+            Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Nothing => {
                 let feed = Arc::clone(&self.feed);
                 let (options, position) = (self.options.clone(), self.position);
                 let looked = self.looked;
@@ -179,10 +179,10 @@ impl Watch {
         self.source = match page.next {
             Next::State(state) => Source::State(state),
             Next::History => Source::History,
-            Next::Feed => {
+            Next::ChangeBuffer => {
                 // What has come since it was read, the seat was told of.
                 self.behind = false;
-                Source::Feed
+                Source::ChangeBuffer
             }
         };
     }
@@ -195,17 +195,17 @@ impl Watch {
         match heard {
             // What it has not read yet, nobody else knows.
             _ if self.behind => {}
-            Heard::Something(after) => {
+            WaitOutcome::Something(after) => {
                 self.position = self.position.max(after);
                 self.behind = true;
             }
-            Heard::Nothing(until) => self.position = self.position.max(until),
+            WaitOutcome::Nothing(until) => self.position = self.position.max(until),
         }
         if !self.behind {
             return false;
         }
         match self.feed.read(self.position, &self.options.filter, PAGE) {
-            Found::Changes {
+            ReadResult::Changes {
                 notices,
                 until,
                 more,
@@ -215,7 +215,7 @@ impl Watch {
                 self.behind = more;
                 more || !self.page.is_empty()
             }
-            Found::Behind => {
+            ReadResult::Behind => {
                 // After its seat was heard: of what comes later it is told anew.
                 self.looked = self.committer.database().revision();
                 self.behind = self.position < self.looked;
@@ -224,7 +224,7 @@ impl Watch {
                 }
                 self.behind
             }
-            Found::Ended => {
+            ReadResult::Ended => {
                 self.source = Source::Nothing;
                 true
             }
@@ -232,16 +232,16 @@ impl Watch {
     }
 
     /// The reader has missed something.
-    fn reset(&mut self) -> Step {
+    fn reset(&mut self) -> WatchEvent {
         self.source = Source::Nothing;
-        Step::Reset(self.committer.database().revision())
+        WatchEvent::Reset(self.committer.database().revision())
     }
 }
 
 /// A page of what follows a position. Values are looked up only from the first change on that is wanted and lacks its
 /// own: readers that want nothing of it share the page without values, wherever they are.
 async fn history_of(
-    feed: Arc<Feed>,
+    feed: Arc<ChangeBuffer>,
     options: &WatchOptions,
     position: Revision,
 ) -> Result<Arc<History>> {
@@ -259,12 +259,12 @@ async fn history_of(
 }
 
 impl Stream for Watch {
-    type Item = Result<Step>;
+    type Item = Result<WatchEvent>;
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Step>>> {
+    ) -> Poll<Option<Result<WatchEvent>>> {
         let mut pages = 0;
         loop {
             if let Some(step) = self.page.pop_front() {
@@ -272,7 +272,7 @@ impl Stream for Watch {
             }
             let turned = match &mut self.source {
                 Source::Nothing => return Poll::Ready(None),
-                Source::Feed => {
+                Source::ChangeBuffer => {
                     if !self.look(context) {
                         return Poll::Pending;
                     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crate::common::{key, server};
-use akvs_server::{Relay, Server};
+use akvs_server::{CompletionQueue, Server};
 
 const WRITERS: u64 = 8;
 const WRITES: u64 = 300;
@@ -83,7 +83,7 @@ fn with_a_relay_on_the_waiting_thread() {
         .build()
         .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let relay = tokio::task::spawn_local(Relay::attach().expect("the first one"));
+        let relay = tokio::task::spawn_local(CompletionQueue::attach().expect("the first one"));
         let writes = (0..500).map(|number| {
             let server = server.clone();
             tokio::task::spawn_local(

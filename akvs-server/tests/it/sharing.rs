@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crate::common::{key, server};
-use akvs_core::engine::{Engine, Limit, Snapshot, Span, Table};
+use akvs_core::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
 use akvs_core::{Database, MemoryEngine, Options, Result, Revision};
 use akvs_server::{
-    Committer, CommitterOptions, Filter, Notice, Relay, Server, Start, Step, SystemClock, Watch,
-    WatchOptions,
+    Committer, CommitterOptions, CompletionQueue, Filter, Server, SharedEvent, Start, SystemClock,
+    Watch, WatchEvent, WatchOptions,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -39,13 +39,18 @@ impl Snapshot for CountingSnapshot {
         }
         self.0.get(table, key)
     }
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         if table == Table::History {
             self.1.history_pages.fetch_add(1, Ordering::SeqCst);
         }
         self.0.page(table, span, limit)
     }
-    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page_back(
+        &self,
+        table: Table,
+        span: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
         self.0.page_back(table, span, limit)
     }
 }
@@ -89,14 +94,14 @@ fn set(server: &Server, name: &str, value: impl Into<Bytes>) -> Revision {
     outcome.expect("a set").revision.expect("a revision")
 }
 
-fn poll(watch: &mut Watch, waker: &Waker) -> Poll<Option<Result<Step>>> {
+fn poll(watch: &mut Watch, waker: &Waker) -> Poll<Option<Result<WatchEvent>>> {
     pin!(watch).poll_next(&mut Context::from_waker(waker))
 }
 
-fn notice(step: Step) -> Arc<Notice> {
+fn notice(step: WatchEvent) -> Arc<SharedEvent> {
     match step {
-        Step::Entry(notice) | Step::Changed { notice, .. } => notice,
-        other @ (Step::Synced(_) | Step::Reset(_)) => panic!("{other:?}"),
+        WatchEvent::Entry(notice) | WatchEvent::Change { notice, .. } => notice,
+        other @ (WatchEvent::Synced(_) | WatchEvent::Reset(_)) => panic!("{other:?}"),
     }
 }
 
@@ -111,7 +116,7 @@ impl Wake for Woken {
 }
 
 /// Lets this thread deliver what it was sent until this is done.
-fn deliver_until<T>(relay: &mut Relay, done: impl Future<Output = T>) -> T {
+fn deliver_until<T>(relay: &mut CompletionQueue, done: impl Future<Output = T>) -> T {
     let mut done = pin!(done);
     pollster::block_on(std::future::poll_fn(|context| {
         assert!(Pin::new(&mut *relay).poll(context).is_pending());
@@ -141,7 +146,7 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
     set(&server, "before", "1");
-    let mut relay = Relay::attach().expect("a relay");
+    let mut relay = CompletionQueue::attach().expect("a relay");
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut others: Vec<Watch> = (0..500)
@@ -235,7 +240,7 @@ fn values_that_are_not_wanted_are_not_looked_up() {
     let before = reads.data_rows.load(Ordering::SeqCst);
     let pages = reads.history_pages.load(Ordering::SeqCst);
     // Each comes back where no other does, and wants nothing of what there is.
-    let mut relay = Relay::attach().expect("a relay");
+    let mut relay = CompletionQueue::attach().expect("a relay");
     let _other = watch(&server, Filter::All, Start::Now);
     for (number, after) in revisions.iter().enumerate() {
         let filter = match number % 2 {
@@ -275,7 +280,7 @@ fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
     for start in [Start::After(first), Start::State] {
         let mut watch = watch(&server, Filter::Prefix("k".into()), start);
         let before = reads.data_rows.load(Ordering::SeqCst);
-        let steps: Vec<Step> = (0..20)
+        let steps: Vec<WatchEvent> = (0..20)
             .map(|_| {
                 let step = pollster::block_on(watch.next());
                 step.expect("not the end").expect("no error")
@@ -304,7 +309,7 @@ fn a_large_value_that_is_written_is_not_held_for_those_who_watch() {
         .map(|_| watch(&server, Filter::All, Start::Now))
         .collect();
     set(&server, "k", vec![7; 8 << 20]);
-    let notices: Vec<Arc<Notice>> = watches
+    let notices: Vec<Arc<SharedEvent>> = watches
         .iter_mut()
         .map(|watch| {
             let step = pollster::block_on(watch.next()).expect("not the end");

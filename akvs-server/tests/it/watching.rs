@@ -9,16 +9,16 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use crate::common::{key, server};
-use akvs_core::engine::Limit;
+use akvs_core::engine::PageLimit;
 use akvs_core::{Code, Database, Event, EventKind, MemoryEngine, Namespace, Op, Options, Revision};
 use akvs_server::{
-    Committer, CommitterOptions, Filter, Relay, Server, Start, Step, SystemClock, Watch,
-    WatchOptions,
+    Committer, CommitterOptions, CompletionQueue, Filter, Server, Start, SystemClock, Watch,
+    WatchEvent, WatchOptions,
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 
-const ALL: Limit = Limit {
+const ALL: PageLimit = PageLimit {
     rows: usize::MAX,
     bytes: usize::MAX,
 };
@@ -48,15 +48,17 @@ fn set(server: &Server, name: &str, value: impl Into<Bytes>) -> Revision {
 }
 
 /// The next step, which must come.
-fn next(watch: &mut Watch) -> Step {
+fn next(watch: &mut Watch) -> WatchEvent {
     let step = pollster::block_on(watch.next()).expect("not the end");
     step.expect("no error")
 }
 
 fn next_change(watch: &mut Watch) -> Event {
     match next(watch) {
-        Step::Changed { notice, .. } => notice.event().clone(),
-        other @ (Step::Entry(_) | Step::Synced(_) | Step::Reset(_)) => panic!("{other:?}"),
+        WatchEvent::Change { notice, .. } => notice.event().clone(),
+        other @ (WatchEvent::Entry(_) | WatchEvent::Synced(_) | WatchEvent::Reset(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 
@@ -104,7 +106,10 @@ fn one_that_does_not_exist_yet_is_watched_through_its_whole_life() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let mut watch = watch(&server, Filter::All, Start::State);
-    assert!(matches!(next(&mut watch), Step::Synced(Revision::ZERO)));
+    assert!(matches!(
+        next(&mut watch),
+        WatchEvent::Synced(Revision::ZERO)
+    ));
     set(&server, "k", "1");
     assert!(matches!(
         next_change(&mut watch).kind,
@@ -148,7 +153,7 @@ fn a_reader_that_fell_out_of_the_history_is_told_so() {
     for number in 0..1_000 {
         set(&server, "k", number.to_string().repeat(400));
     }
-    assert!(matches!(next(&mut slow), Step::Reset(_)));
+    assert!(matches!(next(&mut slow), WatchEvent::Reset(_)));
     assert!(pollster::block_on(slow.next()).is_none());
     // What others change pushes nobody out.
     let revision = set(&server, "rare", "1");
@@ -228,22 +233,22 @@ async fn read(mut watch: Watch, start: Start, pauses: bool) -> Told {
     }
     while let Some(step) = watch.next().await {
         match step.expect("no error") {
-            Step::Entry(notice) => {
+            WatchEvent::Entry(notice) => {
                 let event = notice.event();
                 let key = event.key().expect("a key").as_bytes();
                 let key = Bytes::copy_from_slice(key);
                 let twice = told.state.insert(key, event.revision);
                 assert_eq!(twice, None, "an entry stands in the state once");
             }
-            Step::Synced(revision) => told.from = revision,
-            Step::Changed { notice, .. } => {
+            WatchEvent::Synced(revision) => told.from = revision,
+            WatchEvent::Change { notice, .. } => {
                 let event = notice.event();
                 told.changes.push(event.clone());
                 if matches!(&event.kind, EventKind::Set { entry, .. } if entry.value == "end") {
                     return told;
                 }
             }
-            Step::Reset(revision) => panic!("reset at {revision}"),
+            WatchEvent::Reset(revision) => panic!("reset at {revision}"),
         }
         if pauses {
             for _ in 0..20 {
@@ -347,7 +352,7 @@ async fn reader(server: &Server, race: &Race, number: u64) -> (Told, Filter, Sta
 fn readers(server: &Server, race: &Race, with_relay: bool) -> Vec<(Told, Filter, Start)> {
     let all = (0..WATCHES).map(|number| reader(server, race, number));
     let mut all = pin!(futures_util::future::join_all(all));
-    let mut relay = with_relay.then(Relay::attach).flatten();
+    let mut relay = with_relay.then(CompletionQueue::attach).flatten();
     pollster::block_on(std::future::poll_fn(|context| {
         if let Some(relay) = &mut relay {
             assert!(pin!(relay).poll(context).is_pending());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{render, value};
 use crate::cli::output;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// Which key.
 #[derive(Args, Debug)]
@@ -28,8 +28,8 @@ impl Place {
         format!("{key:?} in {:?}", self.namespace)
     }
 
-    fn missing(&self) -> Failure {
-        Failure::failed(format!("there is no key {}", self.shown()))
+    fn missing(&self) -> CliError {
+        CliError::failed(format!("there is no key {}", self.shown()))
     }
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Get {
 }
 
 impl Get {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let namespace = render::namespace(client, &self.place.namespace)?;
         let key = render::key(&self.place.key);
         let entry = namespace.get_bytes(key).await;
@@ -87,11 +87,11 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let namespace = render::namespace(client, &self.place.namespace)?;
         let ttl = self.ttl.as_deref().filter(|ttl| *ttl != "keep");
         let ttl = ttl.map(render::ttl).transpose();
-        let ttl = ttl.map_err(|why| Failure::usage(format!("--ttl: {why}")))?;
+        let ttl = ttl.map_err(|why| CliError::usage(format!("--ttl: {why}")))?;
         let value = match self.literal {
             true => render::key(&self.value).to_vec(),
             false => value::read(self.value)?,
@@ -144,15 +144,15 @@ pub(crate) struct Del {
 }
 
 impl Del {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let namespace = render::namespace(client, &self.namespace)?;
         if let Some(prefix) = &self.prefix {
             if prefix.is_empty() {
-                return Err(Failure::usage(
+                return Err(CliError::usage(
                     "an empty prefix would be all keys: `ns drop` drops the namespace",
                 ));
             }
-            let deleted = namespace.del_prefix(render::key(prefix)).await;
+            let deleted = namespace.delete_prefix(render::key(prefix)).await;
             let deleted = deleted.map_err(|error| render::failed(&error))?;
             return output::print(&format!("{deleted}\n"));
         }
@@ -188,7 +188,7 @@ pub(crate) struct Add {
 }
 
 impl Add {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let namespace = render::namespace(client, &self.place.namespace)?;
         let added = namespace.add(render::key(&self.place.key), self.by).await;
         let added = added.map_err(|error| render::failed(&error))?;
@@ -206,7 +206,7 @@ pub(crate) struct Touch {
 }
 
 impl Touch {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let namespace = render::namespace(client, &self.place.namespace)?;
         let mut touch = namespace.touch(render::key(&self.place.key));
         if let Some(ttl) = self.ttl {

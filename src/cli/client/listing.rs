@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use akvs_client::{Change, Client, Item, Listed, Revision};
+use akvs_client::{Change, Client, Item, ListEntry, Revision};
 use bytes::Bytes;
 use clap::Args;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{namespaces, render};
 use crate::cli::output;
-use crate::error::Failure;
+use crate::error::CliError;
 
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
@@ -47,7 +47,7 @@ pub(crate) struct Ls {
 }
 
 impl Ls {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let Some(name) = &self.namespace else {
             return namespaces::list(client, self.json).await;
         };
@@ -76,7 +76,7 @@ impl Ls {
                 .left_stream(),
             None => {
                 let items = list.stream();
-                items.map(|item| item.map(Listed::Item)).right_stream()
+                items.map(|item| item.map(ListEntry::Item)).right_stream()
             }
         };
         let mut listed = grouped.take(most);
@@ -89,17 +89,17 @@ impl Ls {
         Ok(())
     }
 
-    fn print(&self, listed: &Listed) -> Result<bool, Failure> {
+    fn print(&self, listed: &ListEntry) -> Result<bool, CliError> {
         match listed {
-            Listed::Item(item) if self.json => output::document(&render::item(item).into()),
-            Listed::Item(item) if self.long => output::go_on(long(item).as_bytes()),
-            Listed::Item(item) => output::go_on(&raw(&item.key)),
-            Listed::Prefix(prefix) if self.json => {
+            ListEntry::Item(item) if self.json => output::document(&render::item(item).into()),
+            ListEntry::Item(item) if self.long => output::go_on(long(item).as_bytes()),
+            ListEntry::Item(item) => output::go_on(&raw(&item.key)),
+            ListEntry::Prefix(prefix) if self.json => {
                 let mut document = Map::new();
                 render::bytes(&mut document, "prefix", prefix);
                 output::document(&document.into())
             }
-            Listed::Prefix(prefix) => output::go_on(&raw(prefix)),
+            ListEntry::Prefix(prefix) => output::go_on(&raw(prefix)),
         }
     }
 }
@@ -153,7 +153,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let mut watch = render::namespace(client, &self.namespace)?.watch();
         // A watch waits for a server that is gone; one that never was there is better told.
         client

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::render;
 use crate::cli::output;
-use crate::error::Failure;
+use crate::error::CliError;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
@@ -83,20 +83,22 @@ fn number(text: &str) -> Result<Chosen<u64>, String> {
 type Size = crate::settings::Size<0, { u64::MAX }>;
 
 impl Ns {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         match self {
             Ns::Ls { json } => list(client, json).await,
             Ns::Set(set) => set.run(client).await,
             Ns::Drop { namespace, confirm } if namespace == confirm => {
-                let dropped = render::namespace(client, &namespace)?.drop_all().await;
+                let dropped = render::namespace(client, &namespace)?
+                    .drop_namespace()
+                    .await;
                 match dropped.map_err(|error| render::failed(&error))? {
                     true => output::print("OK\n"),
-                    false => Err(Failure::failed(format!(
+                    false => Err(CliError::failed(format!(
                         "there is no namespace {namespace:?}"
                     ))),
                 }
             }
-            Ns::Drop { namespace, confirm } => Err(Failure::usage(format!(
+            Ns::Drop { namespace, confirm } => Err(CliError::usage(format!(
                 "--confirm {confirm} is not the name of the namespace, {namespace:?}; nothing was dropped"
             ))),
         }
@@ -104,7 +106,7 @@ impl Ns {
 }
 
 impl Set {
-    async fn run(self, client: &Client) -> Result<(), Failure> {
+    async fn run(self, client: &Client) -> Result<(), CliError> {
         let mut patch = SettingsPatch::default();
         patch.ttl = self.ttl.map(|Chosen(ttl)| ttl);
         patch.max_value_bytes = self.max_value_bytes.map(|Chosen(bytes)| bytes);
@@ -170,7 +172,7 @@ fn shown_line(namespace: &NamespaceInfo) -> String {
 }
 
 /// Lists them.
-pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), Failure> {
+pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError> {
     let mut listed = client.namespaces().stream();
     while let Some(namespace) = listed.next().await {
         let namespace = namespace.map_err(|error| render::failed(&error))?;

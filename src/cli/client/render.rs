@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::cli::time;
-use crate::error::Failure;
+use crate::error::CliError;
 use crate::escape;
 
 /// A key as it was typed.
@@ -19,7 +19,7 @@ pub(super) fn key(typed: &std::ffi::OsStr) -> &[u8] {
 }
 
 /// A namespace that was typed.
-pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, Failure> {
+pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, CliError> {
     client.namespace(name).map_err(|error| failed(&error))
 }
 
@@ -36,7 +36,7 @@ pub(super) fn revision(text: &str) -> Result<Revision, String> {
 }
 
 /// What went wrong, with what is behind it.
-pub(super) fn failed(error: &Error) -> Failure {
+pub(super) fn failed(error: &Error) -> CliError {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
@@ -47,8 +47,8 @@ pub(super) fn failed(error: &Error) -> Failure {
         source = error.source();
     }
     match is_unreachable(error) {
-        true => Failure::unreachable(text),
-        false => Failure::failed(text),
+        true => CliError::unreachable(text),
+        false => CliError::failed(text),
     }
 }
 

@@ -9,8 +9,8 @@ use clap::Args;
 use crate::bounded;
 use crate::cli::{PlaceFlags, time};
 use crate::control;
-use crate::control::Owner;
-use crate::error::Failure;
+use crate::control::ControlClient;
+use crate::error::CliError;
 use crate::settings::expand_home;
 
 /// Which server is meant.
@@ -32,13 +32,13 @@ pub(crate) struct Target {
 /// A client, and what keeps the way to its server open.
 pub(crate) struct Connected {
     pub(crate) client: Client,
-    _owner: Option<Owner>,
+    _owner: Option<ControlClient>,
 }
 
 impl Target {
     /// A client of it. Nothing is sent yet to a server that is named.
-    pub(crate) async fn connect(&self) -> Result<Connected, Failure> {
-        let mut builder = ClientBuilder::from_env().map_err(Failure::config)?;
+    pub(crate) async fn connect(&self) -> Result<Connected, CliError> {
+        let mut builder = ClientBuilder::from_env().map_err(CliError::config)?;
         if let Some(url) = &self.url {
             builder = builder.base_url(url);
         }
@@ -57,30 +57,30 @@ impl Target {
             builder = builder.unix_socket(owner.path());
         }
         Ok(Connected {
-            client: builder.build().map_err(Failure::config)?,
+            client: builder.build().map_err(CliError::config)?,
             _owner: owner,
         })
     }
 
-    async fn owner(&self) -> Result<Owner, Failure> {
+    async fn owner(&self) -> Result<ControlClient, CliError> {
         let data_dir = self.place.data_dir()?;
-        let found = Owner::find(&data_dir).await?;
+        let found = ControlClient::find(&data_dir).await?;
         found.ok_or_else(|| {
             let nobody = control::nobody(&data_dir);
-            Failure::unreachable(format!(
+            CliError::unreachable(format!(
                 "{nobody}; start one with `akvs start`, or name one with --url"
             ))
         })
     }
 }
 
-fn token(file: &Path) -> Result<String, Failure> {
+fn token(file: &Path) -> Result<String, CliError> {
     let file = &expand_home(file);
     let file = file.as_ref();
-    let file = file.map_err(|why| Failure::config(format!("--token-file: {why}")))?;
+    let file = file.map_err(|why| CliError::config(format!("--token-file: {why}")))?;
     let text = bounded::read_text(file).map_err(|error| {
         let file = file.display();
-        Failure::config(format!("--token-file: {file} cannot be read: {error}"))
+        CliError::config(format!("--token-file: {file} cannot be read: {error}"))
     })?;
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
-use akvs_client::{Client, Encoding, ImportMode, Imported};
+use akvs_client::{Client, Encoding, ImportMode, ImportReport};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::stream;
@@ -13,7 +13,7 @@ use super::render;
 use crate::cli::atomic_file::NewFile;
 use crate::cli::output;
 use crate::cli::progress::Bar;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// What is read of a file at once.
 const PART_BYTES: usize = 128 << 10;
@@ -64,7 +64,7 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let export = match &self.namespace {
             Some(name) => render::namespace(client, name)?.export(),
             None => client.export(),
@@ -82,7 +82,7 @@ impl Export {
             bar.more(part.len() as u64);
             match &mut file {
                 Some(file) => file.write_all(&part).map_err(|error| {
-                    Failure::failed(format!("the export cannot be written: {error}"))
+                    CliError::failed(format!("the export cannot be written: {error}"))
                 })?,
                 None => {
                     if !output::go_on(&part)? {
@@ -127,7 +127,7 @@ pub(crate) struct Import {
 }
 
 impl Import {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let import = match &self.into {
             Some(name) => render::namespace(client, name)?.import(),
             None => client.import(),
@@ -181,12 +181,12 @@ impl Import {
         ))?;
         match done.errors.len() as u64 + done.more_errors {
             0 => Ok(()),
-            1 => Err(Failure::failed("one line is wrong")),
-            many => Err(Failure::failed(format!("{many} lines are wrong"))),
+            1 => Err(CliError::failed("one line is wrong")),
+            many => Err(CliError::failed(format!("{many} lines are wrong"))),
         }
     }
 
-    fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
+    fn open(&self) -> Result<(Box<dyn Read + Send>, Option<u64>), CliError> {
         if self.file == Path::new("-") {
             return Ok((Box::new(io::stdin()), None));
         }
@@ -196,7 +196,7 @@ impl Import {
     }
 
     /// As much of the file as says what it is.
-    fn start(&self, source: &mut impl Read) -> Result<Vec<u8>, Failure> {
+    fn start(&self, source: &mut impl Read) -> Result<Vec<u8>, CliError> {
         let mut start = Vec::with_capacity(BACKUP.len());
         let read = source.take(BACKUP.len() as u64).read_to_end(&mut start);
         read.map_err(|error| self.cannot(&error))?;
@@ -210,18 +210,18 @@ impl Import {
         }
     }
 
-    fn cannot(&self, error: &io::Error) -> Failure {
-        Failure::failed(format!("{} cannot be read: {error}", self.name()))
+    fn cannot(&self, error: &io::Error) -> CliError {
+        CliError::failed(format!("{} cannot be read: {error}", self.name()))
     }
 }
 
 /// Refuses a file that begins otherwise than it is said to be: the server could not name the flag. What it may be is
 /// left to the server.
-fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), Failure> {
+fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliError> {
     let begins = |mark: &[u8]| start.starts_with(mark);
     if begins(BACKUP) {
         let text = format!("{file} is a backup: expected an export; `akvs restore` takes backups");
-        return Err(Failure::failed(text));
+        return Err(CliError::failed(text));
     }
     let kinds = [
         (Encoding::Gzip, GZIP, "compressed with gzip", "gzip"),
@@ -231,14 +231,14 @@ fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), Failure> {
     match kinds.into_iter().find(|(_, mark, _, _)| begins(mark)) {
         Some((found, _, text, flag)) if found != encoding => {
             let text = format!("{file} is {text}: expected --compress {flag}");
-            Err(Failure::failed(text))
+            Err(CliError::failed(text))
         }
         _ => Ok(()),
     }
 }
 
 /// Says which lines were not imported, and why.
-fn note_bad_lines(done: &Imported) {
+fn note_bad_lines(done: &ImportReport) {
     for bad in &done.errors {
         output::note(&format!("line {}: {}", bad.line, bad.detail));
     }

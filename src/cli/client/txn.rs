@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{render, value};
 use crate::cli::output;
-use crate::error::Failure;
+use crate::error::CliError;
 
 const EXAMPLE: &str = r#"Example:
   akvs txn shop '{"checks":[{"key":"stock","revision":7}],
@@ -71,10 +71,10 @@ enum Kind {
 }
 
 impl Txn {
-    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
         let document: Document = serde_json::from_slice(&text)
-            .map_err(|error| Failure::usage(format!("this is no transaction: {error}")))?;
+            .map_err(|error| CliError::usage(format!("this is no transaction: {error}")))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in document.checks {
             let key = bytes("key", check.key, check.key64)?;
@@ -84,7 +84,7 @@ impl Txn {
                 (None, false, true) => txn.check_exists(key),
                 _ => {
                     let text = "a check has one of revision, absent and exists";
-                    return Err(Failure::usage(text));
+                    return Err(CliError::usage(text));
                 }
             };
         }
@@ -107,7 +107,7 @@ impl Txn {
     }
 }
 
-fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
+fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     let key = bytes("key", op.key, op.key64)?;
     let foreign = match op.op {
         Kind::Set => op.by.is_some(),
@@ -117,7 +117,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
     };
     let has_value = op.value.is_some() || op.value64.is_some();
     if foreign || has_value && !matches!(op.op, Kind::Set) {
-        return Err(Failure::usage("an operation has a member of another one"));
+        return Err(CliError::usage("an operation has a member of another one"));
     }
     let ttl = op.ttl.map(|ttl| match ttl.as_str() {
         Some(text) => text.to_owned(),
@@ -129,7 +129,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
         .as_deref()
         .map(render::ttl)
         .transpose();
-    let ttl = ttl.map_err(|why| Failure::usage(format!("ttl: {why}")))?;
+    let ttl = ttl.map_err(|why| CliError::usage(format!("ttl: {why}")))?;
     Ok(match op.op {
         Kind::Set => {
             let mut put = Put::bytes(bytes("value", op.value, op.value64)?);
@@ -149,13 +149,13 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, Failure> {
     })
 }
 
-fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, Failure> {
+fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, CliError> {
     match (text, base64) {
         (Some(text), None) => Ok(text.into_bytes()),
         (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD
             .decode(base64)
-            .map_err(|error| Failure::usage(format!("{name}64 is no base64url: {error}"))),
-        _ => Err(Failure::usage(format!(
+            .map_err(|error| CliError::usage(format!("{name}64 is no base64url: {error}"))),
+        _ => Err(CliError::usage(format!(
             "each has one of {name} and {name}64"
         ))),
     }

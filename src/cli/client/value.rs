@@ -6,22 +6,22 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::bounded;
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// The most that a server takes, with the greatest `limits.max_value_bytes`.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// The bytes of `TEXT`, `@FILE` or `-`.
-pub(super) fn read(given: OsString) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(given: OsString) -> Result<Vec<u8>, CliError> {
     if given == "-" {
         let read = bounded::read_from(io::stdin().lock(), MOST_BYTES);
-        return read.map_err(|error| Failure::failed(format!("stdin cannot be read: {error}")));
+        return read.map_err(|error| CliError::failed(format!("stdin cannot be read: {error}")));
     }
     match given.as_bytes().strip_prefix(b"@") {
         Some(file) => {
             let file = Path::new(std::ffi::OsStr::from_bytes(file));
             bounded::read(file, MOST_BYTES).map_err(|error| {
-                Failure::failed(format!("{} cannot be read: {error}", file.display()))
+                CliError::failed(format!("{} cannot be read: {error}", file.display()))
             })
         }
         None => Ok(given.into_vec()),

@@ -4,7 +4,7 @@ use akvs_client::Client;
 use clap::Subcommand;
 
 use super::{keys, listing, namespaces, transfer, txn};
-use crate::error::Failure;
+use crate::error::CliError;
 
 /// A verb that a client does.
 #[derive(Debug, Subcommand)]
@@ -46,7 +46,7 @@ impl ClientVerb {
 }
 
 /// Does it.
-pub(crate) async fn run(verb: ClientVerb, client: &Client) -> Result<(), Failure> {
+pub(crate) async fn run(verb: ClientVerb, client: &Client) -> Result<(), CliError> {
     match verb {
         ClientVerb::Get(get) => get.run(client).await,
         ClientVerb::Set(set) => set.run(client).await,

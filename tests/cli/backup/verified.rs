@@ -192,7 +192,7 @@ fn one_check_at_a_time_and_the_next_when_it_is_over() {
     fill(server.address(), "large", LARGE);
     let mut first = BufReader::new(UnixStream::connect(data.join("akvs.sock")).unwrap());
     first.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = "POST /owner/verify HTTP/1.1\r\nHost: akvs\r\nConnection: close\r\n\r\n";
+    let request = "POST /admin/verify HTTP/1.1\r\nHost: akvs\r\nConnection: close\r\n\r\n";
     first.get_mut().write_all(request.as_bytes()).unwrap();
     let mut status = String::new();
     first.read_line(&mut status).unwrap();

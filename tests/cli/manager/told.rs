@@ -102,7 +102,7 @@ fn the_owner_s_word_is_an_end_like_any_other() {
     let manager = Manager::new();
     let server = Server::spawn(&mut manager.serve());
     manager.ready();
-    let answer = ask(&manager.data().join("akvs.sock"), "POST", "/owner/stop");
+    let answer = ask(&manager.data().join("akvs.sock"), "POST", "/admin/stop");
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     let told = manager.told();
     let stopping = ["STOPPING=1", "STATUS=stopping on its owner's word"];

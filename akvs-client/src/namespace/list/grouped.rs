@@ -17,13 +17,13 @@ use crate::error::Result;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-/// use akvs_client::Listed;
+/// use akvs_client::ListEntry;
 /// namespace.set("a/1", &1).await?;
 /// namespace.set("a/2", &2).await?;
 /// namespace.set("b", &3).await?;
 /// let mut listed = namespace.list().delimiter("/").stream();
-/// assert_eq!(listed.next().await.unwrap()?, Listed::Prefix("a/".into()));
-/// let Some(Listed::Item(item)) = listed.next().await.transpose()? else {
+/// assert_eq!(listed.next().await.unwrap()?, ListEntry::Prefix("a/".into()));
+/// let Some(ListEntry::Item(item)) = listed.next().await.transpose()? else {
 ///     panic!("there is one more")
 /// };
 /// assert_eq!(item.key, "b");
@@ -32,32 +32,32 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a list is asked for only when it is awaited or polled"]
-pub struct Grouped(pub(super) List);
+pub struct GroupedList(pub(super) List);
 
 /// What a list with a delimiter has at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
+pub enum ListEntry {
     /// A key without the delimiter.
     Item(Item),
     /// What the keys of a group begin with, up to and with the delimiter.
     Prefix(Bytes),
 }
 
-impl Listed {
+impl ListEntry {
     /// The key, or what the keys of the group begin with.
     ///
     /// ```
-    /// assert_eq!(akvs_client::Listed::Prefix("a/".into()).name(), "a/");
+    /// assert_eq!(akvs_client::ListEntry::Prefix("a/".into()).name(), "a/");
     /// ```
     pub fn name(&self) -> &Bytes {
         match self {
-            Listed::Item(item) => &item.key,
-            Listed::Prefix(prefix) => prefix,
+            ListEntry::Item(item) => &item.key,
+            ListEntry::Prefix(prefix) => prefix,
         }
     }
 }
 
-impl Grouped {
+impl GroupedList {
     /// Items and groups, page by page, in the order of their bytes.
     ///
     /// ```
@@ -118,10 +118,10 @@ impl Grouped {
 }
 
 /// Items and groups of a page in one order.
-pub(super) fn merged(page: Page, reverse: bool) -> Vec<Listed> {
-    let items = page.items.into_iter().map(Listed::Item);
-    let prefixes = page.prefixes.into_iter().map(Listed::Prefix);
-    let mut listed: Vec<Listed> = items.chain(prefixes).collect();
+pub(super) fn merged(page: Page, reverse: bool) -> Vec<ListEntry> {
+    let items = page.items.into_iter().map(ListEntry::Item);
+    let prefixes = page.prefixes.into_iter().map(ListEntry::Prefix);
+    let mut listed: Vec<ListEntry> = items.chain(prefixes).collect();
     listed.sort_by(|one, other| match reverse {
         false => one.name().cmp(other.name()),
         true => other.name().cmp(one.name()),

@@ -7,12 +7,12 @@ use futures_util::stream::try_unfold;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use super::grouped::merged;
-use super::{List, Listed, STREAM_LIMIT};
+use super::{List, ListEntry, STREAM_LIMIT};
 use crate::Item;
 use crate::error::Result;
 use crate::ndjson::{Body, Lines};
 use crate::pagination::{Boxed, paged, stream};
-use crate::wire::json::{Told, broken};
+use crate::wire::json::{WireEntry, broken};
 
 /// Lines, and a document for what goes wrong.
 const NDJSON: HeaderValue =
@@ -24,11 +24,11 @@ pub struct Items(Boxed<Item>);
 
 stream!(Items => Item, "namespace.list().stream()");
 
-/// The items and groups of a list, from [`Grouped::stream`](super::Grouped::stream).
+/// The items and groups of a list, from [`GroupedList::stream`](super::GroupedList::stream).
 #[must_use = "a list is asked for only when it is polled"]
-pub struct ListedItems(Boxed<Listed>);
+pub struct ListedItems(Boxed<ListEntry>);
 
-stream!(ListedItems => Listed, "namespace.list().delimiter(\"/\").stream()");
+stream!(ListedItems => ListEntry, "namespace.list().delimiter(\"/\").stream()");
 
 /// The items of a list as they stood at one moment, from [`List::snapshot`].
 #[must_use = "a list is asked for only when it is polled"]
@@ -99,8 +99,8 @@ impl List {
                 let Some(line) = lines.next().await? else {
                     return Ok(None);
                 };
-                let told: Option<Told> = serde_json::from_slice(&line).ok();
-                let item = told.and_then(Told::item);
+                let told: Option<WireEntry> = serde_json::from_slice(&line).ok();
+                let item = told.and_then(WireEntry::item);
                 let item = item.ok_or_else(|| broken("an item of the list cannot be read"))?;
                 Ok(Some((item, Some(lines))))
             }

@@ -46,7 +46,7 @@ pub struct Page {
 #[derive(Deserialize)]
 struct Document {
     revision: u64,
-    items: Vec<json::Told>,
+    items: Vec<json::WireEntry>,
     #[serde(default)]
     prefixes: Vec<Prefix>,
     cursor: Option<String>,
@@ -108,7 +108,7 @@ impl List {
 }
 
 fn page(document: Document) -> Option<Page> {
-    let items = document.items.into_iter().map(json::Told::item);
+    let items = document.items.into_iter().map(json::WireEntry::item);
     let prefixes = document.prefixes.into_iter().map(|prefix| match prefix {
         Prefix::Text(text) => Some(text.into()),
         Prefix::Base64 { prefix64 } => json::decoded(&prefix64),

@@ -29,16 +29,16 @@ use crate::{Written, wire};
 /// ```
 #[derive(Debug)]
 #[must_use = "a removal is sent only when it is awaited"]
-pub struct Del(pub(crate) Write);
+pub struct Delete(pub(crate) Write);
 
-conditions!(Del, "namespace.del(\"bar\")");
-sent!(Del => bool, |write: Write| async move {
+conditions!(Delete, "namespace.del(\"bar\")");
+sent!(Delete => bool, |write: Write| async move {
     let (written, response) = write.send(StatusCode::OK).await?;
     wire::discard(response).await;
     Ok(written.existed)
 });
 
-impl Del {
+impl Delete {
     /// Removes the key, and says all that is told of that.
     ///
     /// ```

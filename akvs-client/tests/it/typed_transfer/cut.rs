@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use akvs_client::{Client, Encoding, Error};
 
 use super::small_file;
-use akvs_testing::app::block_on;
+use akvs_testing::server::block_on;
 
 /// A server that gives each request the next of these answers, and then closes the connection.
 fn lying(answers: Vec<Vec<u8>>) -> Client {

@@ -19,8 +19,8 @@ use std::time::Duration;
 use super::compaction::{self, Interrupt};
 use super::failure::{damaged, translate};
 use super::room::Room;
-use super::{Store, Table};
-use crate::engine::Span;
+use super::{FjallStore, Table};
+use crate::engine::KeyRange;
 use crate::{Error, Result};
 
 /// How often to look again where something else must happen first.
@@ -38,7 +38,7 @@ pub(super) struct Background {
 }
 
 pub(super) struct Shared {
-    pub(super) store: Store,
+    pub(super) store: FjallStore,
     pub(super) room: Room,
     pub(super) interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
@@ -76,14 +76,14 @@ enum Reclaim {
 /// A span whose files are to be given up.
 struct Discard {
     table: Table,
-    span: Span,
+    span: KeyRange,
     is_done: bool,
 }
 
 impl Background {
     /// Starts the threads.
     pub(super) fn start(
-        store: Store,
+        store: FjallStore,
         interrupt: Arc<Interrupt>,
         memtable_bytes: u64,
     ) -> std::io::Result<Background> {
@@ -195,7 +195,7 @@ impl Shared {
     }
 
     /// Gives up the files that hold nothing but rows of this span: to be asked again as long as it says that it is not done.
-    pub(super) fn discard(&self, table: Table, span: &Span) -> bool {
+    pub(super) fn discard(&self, table: Table, span: &KeyRange) -> bool {
         if self.failure.get().is_some() {
             return true;
         }

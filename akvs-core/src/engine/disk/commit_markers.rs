@@ -27,7 +27,7 @@ pub(super) const META_BYTES: usize = CHECKSUM + 8;
 
 /// The mark of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Marks {
+pub(super) struct CommitMarkers {
     /// The store that the commit is of.
     pub(super) store: StoreId,
     /// The number of the commit.
@@ -42,9 +42,9 @@ pub(super) struct Marks {
     pub(super) tables: [u64; Table::ALL.len()],
 }
 
-impl Marks {
+impl CommitMarkers {
     /// The mark of the next commit, which touches these tables.
-    pub(super) fn next(&self, touched: [bool; Table::ALL.len()]) -> Marks {
+    pub(super) fn next(&self, touched: [bool; Table::ALL.len()]) -> CommitMarkers {
         let mut next = *self;
         next.previous = self.commit;
         next.commit += 1;
@@ -72,7 +72,7 @@ impl Marks {
     }
 
     /// The mark that is in `meta`.
-    pub(super) fn decode(row: &[u8]) -> Option<Marks> {
+    pub(super) fn decode(row: &[u8]) -> Option<CommitMarkers> {
         let row: &[u8; META_BYTES] = row.try_into().ok()?;
         let (bytes, checksum) = row.split_at(CHECKSUM);
         if checksum != xxh3_64(bytes).to_le_bytes() {
@@ -84,7 +84,7 @@ impl Marks {
             *number = u64::from_le_bytes(bytes.try_into().ok()?);
         }
         let [commit, previous, sequence, synced, tables @ ..] = numbers;
-        Some(Marks {
+        Some(CommitMarkers {
             store: *store,
             commit,
             previous,
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_mark_comes_back_as_it_was_written() {
-        let marks = Marks {
+        let marks = CommitMarkers {
             store: [3; 16],
             commit: 7,
             previous: 6,
@@ -126,25 +126,32 @@ mod tests {
             synced: 6,
             tables: [1, 7, 7, 3, 7],
         };
-        assert_eq!(Marks::decode(&marks.encode(Table::Meta)), Some(marks));
-        assert_eq!(Marks::decode_commit(&marks.encode(Table::Data)), Some(7));
-        assert_eq!(Marks::decode(&marks.encode(Table::Data)), None);
+        assert_eq!(
+            CommitMarkers::decode(&marks.encode(Table::Meta)),
+            Some(marks)
+        );
+        assert_eq!(
+            CommitMarkers::decode_commit(&marks.encode(Table::Data)),
+            Some(7)
+        );
+        assert_eq!(CommitMarkers::decode(&marks.encode(Table::Data)), None);
         let row = marks.encode(Table::Meta);
         for place in 0..row.len() {
             let mut damaged = row.clone();
             damaged[place] ^= 1;
-            assert_eq!(Marks::decode(&damaged), None, "{place}");
-            assert_eq!(Marks::decode(&row[..place]), None, "{place}");
+            assert_eq!(CommitMarkers::decode(&damaged), None, "{place}");
+            assert_eq!(CommitMarkers::decode(&row[..place]), None, "{place}");
         }
-        assert_eq!(Marks::decode(&[0; META_BYTES]), None);
+        assert_eq!(CommitMarkers::decode(&[0; META_BYTES]), None);
     }
 
     #[test]
     fn a_table_that_lost_a_commit_is_astray() {
         let touched = |tables: &[Table]| Table::ALL.map(|table| tables.contains(&table));
-        let first = Marks::default().next(touched(&[Table::Data, Table::History]));
+        let first = CommitMarkers::default().next(touched(&[Table::Data, Table::History]));
         let second = first.next(touched(&[Table::Data]));
-        let loss = |marks: Marks, own: Marks, synced| marks.loss(own.tables, synced);
+        let loss =
+            |marks: CommitMarkers, own: CommitMarkers, synced| marks.loss(own.tables, synced);
         assert_eq!(loss(second, second, 2), None);
         assert!(loss(second, first, 0).unwrap().contains("table data"));
         assert!(loss(first, first, 2).unwrap().contains("end before"));

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::in_flight::Flight;
+use super::in_flight::InFlightCommit;
 use super::store_id::StoreId;
 use super::{
-    Background, DiskEngine, DiskOptions, Engine, Marks, OpenError, Retired, Store, Writer, store,
-    store_id,
+    Background, CommitMarkers, DiskEngine, DiskOptions, Engine, FjallStore, MemtableReaper,
+    OpenError, Writer, store, store_id,
 };
-use crate::data_dir::{Folder, Traces};
+use crate::data_dir::{DataDir, Rollback};
 use crate::{Error, Revision};
 
 impl DiskEngine {
@@ -22,8 +22,8 @@ impl DiskEngine {
         options: &DiskOptions,
         fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
     ) -> Result<T, E> {
-        let traces = Traces::before(&options.folder)?;
-        let folder = match Folder::open(&options.folder, &options.beside) {
+        let traces = Rollback::before(&options.folder)?;
+        let folder = match DataDir::open(&options.folder, &options.beside) {
             Ok(folder) => Arc::new(folder),
             Err(error) => {
                 traces.remove_folders();
@@ -40,26 +40,26 @@ impl DiskEngine {
 
     /// An engine that has nothing yet.
     fn empty(
-        store: Store,
+        store: FjallStore,
         background: Background,
         id: StoreId,
-        folder: &Arc<Folder>,
+        folder: &Arc<DataDir>,
     ) -> DiskEngine {
-        let marks = Marks {
+        let marks = CommitMarkers {
             store: id,
-            ..Marks::default()
+            ..CommitMarkers::default()
         };
         DiskEngine {
             background,
             store,
             writer: Mutex::new(Writer {
                 marks,
-                retired: Retired::new(),
+                retired: MemtableReaper::new(),
                 begins_anew: false,
                 failed: false,
             }),
             synced: AtomicU64::new(0),
-            flight: Flight::default(),
+            flight: InFlightCommit::default(),
             lost_commits: false,
             patience: Duration::ZERO,
             folder: Arc::clone(folder),
@@ -68,7 +68,7 @@ impl DiskEngine {
 }
 
 fn make_in<T, E: From<OpenError> + From<Error>>(
-    folder: &Arc<Folder>,
+    folder: &Arc<DataDir>,
     options: &DiskOptions,
     fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
 ) -> Result<T, E> {

@@ -24,7 +24,7 @@ use super::integrity;
 use super::integrity::FOLDERS;
 use super::journal::{Journals, Live};
 use super::manifest;
-use super::manifest::Listed;
+use super::manifest::Manifest;
 use super::store_id::{self, StoreId};
 use crate::Report;
 
@@ -107,7 +107,7 @@ impl Files<'_> {
     }
 
     /// The list that counts, by its number, and what is in it; else what is wrong with it.
-    fn list(&self, folder: &Path) -> io::Result<Result<(u64, Vec<Listed>), String>> {
+    fn list(&self, folder: &Path) -> io::Result<Result<(u64, Vec<Manifest>), String>> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -126,7 +126,12 @@ impl Files<'_> {
         }
     }
 
-    fn check_file(&self, folder: &Path, file: &Listed, report: &mut Report<'_>) -> io::Result<()> {
+    fn check_file(
+        &self,
+        folder: &Path,
+        file: &Manifest,
+        report: &mut Report<'_>,
+    ) -> io::Result<()> {
         let path = folder.join(file.folder).join(file.number.to_string());
         match checksum(&path, report) {
             Ok(checksum) if checksum == file.checksum => {}
@@ -142,7 +147,7 @@ impl Files<'_> {
     }
 
     /// Whether a file is still in the list.
-    fn is_listed(&self, folder: &Path, file: &Listed) -> io::Result<bool> {
+    fn is_listed(&self, folder: &Path, file: &Manifest) -> io::Result<bool> {
         let listed = self.list(folder)?.map(|(_, listed)| listed);
         Ok(listed
             .unwrap_or_default()
@@ -268,7 +273,7 @@ mod tests {
                 live: is_live.then_some(live),
                 synced: 0,
             };
-            let gone = Listed {
+            let gone = Manifest {
                 folder: "tables",
                 number: 77,
                 checksum: 0,

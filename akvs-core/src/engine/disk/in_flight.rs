@@ -10,15 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const NONE: u64 = u64::MAX;
 
 /// The commit that is under way; there is one at a time.
-pub(super) struct Flight(AtomicU64);
+pub(super) struct InFlightCommit(AtomicU64);
 
-impl Default for Flight {
-    fn default() -> Flight {
-        Flight(AtomicU64::new(NONE))
+impl Default for InFlightCommit {
+    fn default() -> InFlightCommit {
+        InFlightCommit(AtomicU64::new(NONE))
     }
 }
 
-impl Flight {
+impl InFlightCommit {
     /// A commit begins, whose number is this at least. Before it takes its number.
     pub(super) fn begin(&self, least: u64) {
         self.0.store(least, Ordering::SeqCst);
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn only_a_moment_behind_a_beginning_is_not_clear() {
-        let flight = Flight::default();
+        let flight = InFlightCommit::default();
         assert!(flight.is_clear_of(7));
         flight.begin(7);
         assert!(flight.is_clear_of(6) && flight.is_clear_of(7));

@@ -23,7 +23,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use self::tail::read_rest;
 use super::commit_markers;
-use super::commit_markers::Marks;
+use super::commit_markers::CommitMarkers;
 use super::store_id::StoreId;
 
 const START: u8 = 1;
@@ -242,13 +242,13 @@ impl From<io::Error> for Stop {
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     sequence: u64,
-    mark: Marks,
+    mark: CommitMarkers,
 }
 
 impl Batch {
     /// Whether it can stand behind that batch, which is the one before.
     fn follows(&self, before: Option<Batch>) -> bool {
-        let Marks {
+        let CommitMarkers {
             sequence, previous, ..
         } = self.mark;
         let in_order = before.is_none_or(|before| {
@@ -306,7 +306,7 @@ impl<R: Read> Input<R> {
     }
 
     /// Reads over an item; its mark, if it is one.
-    fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<Marks>, Stop> {
+    fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<CommitMarkers>, Stop> {
         // Tag, kind, compression, table u64, lengths of the key u16, of the value u32, and of what is stored of it u32.
         let head: [u8; 21] = self.array()?;
         checksum.update(&head);
@@ -345,7 +345,7 @@ impl<R: Read> Input<R> {
             let value: [u8; commit_markers::META_BYTES] = self.array()?;
             checksum.update(&key);
             checksum.update(&value);
-            return Ok(Marks::decode(&value).filter(|_| key == commit_markers::KEY));
+            return Ok(CommitMarkers::decode(&value).filter(|_| key == commit_markers::KEY));
         }
         self.skip(key_bytes + value_bytes, checksum)?;
         Ok(None)

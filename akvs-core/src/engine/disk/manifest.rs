@@ -9,14 +9,14 @@ use bytes::Buf;
 const TRAILER_BYTES: usize = 38;
 
 /// A file, and the xxh3 (128 bits) of all of it.
-pub(super) struct Listed {
+pub(super) struct Manifest {
     pub(super) folder: &'static str,
     pub(super) number: u64,
     pub(super) checksum: u128,
 }
 
 /// The files that a list names; none where it cannot be read.
-pub(super) fn parse(list: &[u8]) -> Option<Vec<Listed>> {
+pub(super) fn parse(list: &[u8]) -> Option<Vec<Manifest>> {
     let mut files = Vec::new();
     let mut tables = section(list, b"tables")?;
     for _ in 0..tables.try_get_u8().ok()? {
@@ -35,11 +35,11 @@ pub(super) fn parse(list: &[u8]) -> Option<Vec<Listed>> {
     Some(files)
 }
 
-fn listed(bytes: &mut &[u8], folder: &'static str) -> Option<Listed> {
+fn listed(bytes: &mut &[u8], folder: &'static str) -> Option<Manifest> {
     let number = bytes.try_get_u64_le().ok()?;
     // The kind of checksum: there is but one.
     (bytes.try_get_u8().ok()? == 0).then_some(())?;
-    Some(Listed {
+    Some(Manifest {
         folder,
         number,
         checksum: bytes.try_get_u128_le().ok()?,

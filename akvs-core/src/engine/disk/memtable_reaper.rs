@@ -19,19 +19,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) type Memtable = Arc<dyn Any + Send + Sync>;
 
 /// The newest memtable of each table, and those before that the engine still needs.
-pub(super) struct Retired {
+pub(super) struct MemtableReaper {
     newest: [Option<Memtable>; Table::ALL.len()],
     /// None at the end, and where the system refused a thread: then the engine frees them itself.
     sender: Option<Sender<Memtable>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Retired {
-    pub(super) fn new() -> Retired {
+impl MemtableReaper {
+    pub(super) fn new() -> MemtableReaper {
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new().name("akvs-memtables".into());
         let thread = thread.spawn(move || release(&receiver)).ok();
-        Retired {
+        MemtableReaper {
             newest: Default::default(),
             sender: thread.as_ref().map(|_| sender),
             thread,
@@ -73,7 +73,7 @@ fn release(receiver: &Receiver<Memtable>) {
     }
 }
 
-impl Drop for Retired {
+impl Drop for MemtableReaper {
     fn drop(&mut self) {
         self.sender = None;
         if let Some(thread) = self.thread.take() {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_memtable_that_the_engine_lets_go_of_is_freed_elsewhere() {
         let (sender, dropped) = channel();
-        let mut retired = Retired::new();
+        let mut retired = MemtableReaper::new();
         let engines: Memtable = Arc::new(Witness(sender.clone()));
         retired.note(Table::Data, Arc::clone(&engines));
         retired.note(Table::Data, Arc::new(Witness(sender)));

@@ -12,14 +12,14 @@ use super::manifest;
 const FOLDERS: [&str; 2] = ["tables", "blobs"];
 
 /// The files of a table before something may leave more.
-pub(super) struct FilesBefore {
+pub(super) struct OrphanFiles {
     folder: PathBuf,
     names: HashSet<(usize, OsString)>,
 }
 
-impl FilesBefore {
-    pub(super) fn list(folder: &Path) -> FilesBefore {
-        FilesBefore {
+impl OrphanFiles {
+    pub(super) fn list(folder: &Path) -> OrphanFiles {
+        OrphanFiles {
             folder: folder.to_owned(),
             names: files(folder).collect(),
         }
@@ -68,7 +68,7 @@ mod tests {
         let table = folder.path().join("store/keyspaces/2");
         let file = |name: &str| table.join(name);
         fs::write(file("tables/900"), b"of an older version").unwrap();
-        let before = FilesBefore::list(&table);
+        let before = OrphanFiles::list(&table);
         fs::write(file("tables/901"), b"left over").unwrap();
         fs::write(file("blobs/7"), b"left over").unwrap();
         before.remove_others();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fjall::AbstractTree;
 
-use super::Store;
+use super::FjallStore;
 use super::free_space::FreeSpace;
 use crate::engine::Table;
 
@@ -160,7 +160,7 @@ impl Room {
     }
 
     /// Asks the tables and the journals how much waits; whether there is room then.
-    pub(super) fn look(&self, store: &Store) -> fjall::Result<bool> {
+    pub(super) fn look(&self, store: &FjallStore) -> fjall::Result<bool> {
         for table in Table::ALL {
             let (tree, waiting) = (&store.keyspace(table).tree, self.waiting(table));
             let active = tree.active_memtable().size();

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use fjall::{Guard, Keyspace, Readable};
 
 use super::failure::{guarded, translate};
-use super::{Store, commit_markers};
+use super::{FjallStore, commit_markers};
 use crate::Result;
-use crate::engine::{Limit, Snapshot, Span, Table};
+use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 
 pub(super) struct DiskSnapshot {
     snapshot: fjall::Snapshot,
@@ -17,7 +17,7 @@ pub(super) struct DiskSnapshot {
 }
 
 impl DiskSnapshot {
-    pub(super) fn new(store: &Store) -> DiskSnapshot {
+    pub(super) fn new(store: &FjallStore) -> DiskSnapshot {
         DiskSnapshot {
             snapshot: store.database.snapshot(),
             keyspaces: store.keyspaces.clone(),
@@ -34,7 +34,7 @@ impl DiskSnapshot {
     }
 
     /// The rows of a span in order, from either end; none where there can be none.
-    fn rows(&self, table: Table, span: &Span) -> Option<fjall::Iter> {
+    fn rows(&self, table: Table, span: &KeyRange) -> Option<fjall::Iter> {
         let start = span
             .start
             .clone()
@@ -56,14 +56,19 @@ impl Snapshot for DiskSnapshot {
         })
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         guarded(|| match self.rows(table, span) {
             Some(rows) => limit.take(rows.map(read)),
             None => Ok(Vec::new()),
         })
     }
 
-    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page_back(
+        &self,
+        table: Table,
+        span: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
         guarded(|| match self.rows(table, span) {
             Some(rows) => limit.take(rows.rev().map(read)),
             None => Ok(Vec::new()),

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use fjall::{CompressionType, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 
 use super::commit_markers;
-use super::commit_markers::Marks;
+use super::commit_markers::CommitMarkers;
 use super::compaction::{self, Filters, Interrupt};
 use super::failure::{damaged, open_error, translate};
 use super::free_space::FreeSpace;
 use super::integrity;
 use super::store_id::StoreId;
-use super::{DiskOptions, Folder, OpenError, Table};
+use super::{DataDir, DiskOptions, OpenError, Table};
 use crate::Result;
 
 /// Larger values lie in files of their own, so that compaction does not copy them again and again.
@@ -23,21 +23,21 @@ const SEPARATED_BYTES: u32 = 4 << 10;
 
 /// fjall's handles, dropped in this order.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct FjallStore {
     pub(super) keyspaces: [Keyspace; Table::ALL.len()],
     pub(super) database: fjall::Database,
 }
 
-impl Store {
+impl FjallStore {
     pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
         &self.keyspaces[table as usize]
     }
 
     /// The newest mark, and the numbers that the tables themselves have.
-    pub(super) fn marks(&self, id: StoreId) -> Result<(Marks, [u64; Table::ALL.len()])> {
-        let none = Marks {
+    pub(super) fn marks(&self, id: StoreId) -> Result<(CommitMarkers, [u64; Table::ALL.len()])> {
+        let none = CommitMarkers {
             store: id,
-            ..Marks::default()
+            ..CommitMarkers::default()
         };
         let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
         for table in Table::ALL {
@@ -49,13 +49,13 @@ impl Store {
                 continue;
             };
             let number = if table == Table::Meta {
-                let found = Marks::decode(&row).filter(|found| found.store == id);
+                let found = CommitMarkers::decode(&row).filter(|found| found.store == id);
                 found.map(|found| {
                     marks = found;
                     found.commit
                 })
             } else {
-                Marks::decode_commit(&row)
+                CommitMarkers::decode_commit(&row)
             };
             own[table as usize] = number.ok_or_else(|| damaged(None))?;
         }
@@ -64,7 +64,7 @@ impl Store {
 }
 
 /// What ends a compaction early: the stop, or too little space.
-pub(super) fn interrupt(folder: &Folder, options: &DiskOptions) -> Arc<Interrupt> {
+pub(super) fn interrupt(folder: &DataDir, options: &DiskOptions) -> Arc<Interrupt> {
     let space = FreeSpace::new(folder.path(), options.floor_bytes);
     Arc::new(Interrupt::new(space))
 }
@@ -74,7 +74,7 @@ pub(super) fn open(
     path: &Path,
     options: &DiskOptions,
     interrupt: Option<&Arc<Interrupt>>,
-) -> std::result::Result<Store, OpenError> {
+) -> std::result::Result<FjallStore, OpenError> {
     // fjall's recovery asserts what a damaged file may not hold.
     match catch_unwind(AssertUnwindSafe(|| try_open(path, options, interrupt))) {
         Ok(Ok(store)) => Ok(store),
@@ -90,7 +90,7 @@ fn try_open(
     path: &Path,
     options: &DiskOptions,
     interrupt: Option<&Arc<Interrupt>>,
-) -> fjall::Result<Store> {
+) -> fjall::Result<FjallStore> {
     let mut builder = fjall::Database::builder(path)
         .cache_size(options.block_cache_bytes)
         .max_journaling_size(u64::MAX)
@@ -133,7 +133,7 @@ fn try_open(
         open(fourth)?,
         open(fifth)?,
     ];
-    Ok(Store {
+    Ok(FjallStore {
         keyspaces,
         database,
     })

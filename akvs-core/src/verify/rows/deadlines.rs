@@ -4,7 +4,7 @@
 
 use super::super::Report;
 use super::each_row;
-use super::expected::{Known, Owner};
+use super::expected::{ExpectedState, Owner};
 use crate::difference::Difference;
 use crate::encoding;
 use crate::engine::{Snapshot, Table};
@@ -24,7 +24,7 @@ impl Deadlines {
     pub(super) fn check(
         &mut self,
         moment: &dyn Snapshot,
-        known: &Known,
+        known: &ExpectedState,
         report: &mut Report<'_>,
     ) -> bool {
         each_row(moment, Table::Deadlines, report, |key, value, report| {
@@ -48,7 +48,12 @@ impl Deadlines {
     }
 
     /// Says who does not agree, where both were read whole and do not.
-    pub(super) fn compare(&self, moment: &dyn Snapshot, known: &Known, report: &mut Report<'_>) {
+    pub(super) fn compare(
+        &self,
+        moment: &dyn Snapshot,
+        known: &ExpectedState,
+        report: &mut Report<'_>,
+    ) {
         if self.0.is_none() {
             return;
         }

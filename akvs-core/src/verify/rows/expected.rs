@@ -7,13 +7,13 @@ use bytes::Bytes;
 use super::super::Report;
 use super::each_row;
 use crate::encoding;
-use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Tally};
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, NamespaceMeta};
 use crate::engine::{Snapshot, Table};
 use crate::{Counts, Revision};
 
 /// What is known before data and histories are read.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct ExpectedState {
     pub(super) revision: Revision,
     namespace: NamespaceId,
     live: HashMap<NamespaceId, Live>,
@@ -24,7 +24,7 @@ pub(super) struct Known {
 /// A namespace that there is.
 #[derive(Default)]
 struct Live {
-    tally: Option<Tally>,
+    meta: Option<NamespaceMeta>,
     found: Counts,
 }
 
@@ -33,7 +33,7 @@ struct Live {
 pub(super) struct History {
     /// The history of a namespace that there is, or was.
     pub(super) is_kept: bool,
-    pub(super) floor: Revision,
+    pub(super) compacted_revision: Revision,
     /// What is older is to be swept.
     pub(super) swept_below: Revision,
     /// How many rows its namespace says that it has, if it is kept.
@@ -43,15 +43,15 @@ pub(super) struct History {
 
 /// To whom an identity belongs.
 pub(super) enum Owner {
-    Live(Tally),
+    Live(NamespaceMeta),
     /// What is left of it is to be swept.
     Swept,
     Unknown,
 }
 
-impl Known {
-    pub(super) fn read(moment: &dyn Snapshot, report: &mut Report<'_>) -> Known {
-        let mut known = Known::default();
+impl ExpectedState {
+    pub(super) fn read(moment: &dyn Snapshot, report: &mut Report<'_>) -> ExpectedState {
+        let mut known = ExpectedState::default();
         known.read_numbers(moment, report);
         let mut dropped = HashMap::new();
         each_row(moment, Table::Catalogue, report, |key, value, report| {
@@ -71,7 +71,7 @@ impl Known {
             ));
         }
         for (id, live) in &known.live {
-            if live.tally.is_none() {
+            if live.meta.is_none() {
                 report.rows(format!("the namespace with the id {id} has no counts"));
             }
         }
@@ -127,7 +127,7 @@ impl Known {
             CatalogueRow::Dropped(row) => {
                 dropped.insert(row.revision, Bytes::copy_from_slice(key));
                 let history = self.histories.entry(row.history).or_default();
-                (history.is_kept, history.floor) = (true, row.floor);
+                (history.is_kept, history.compacted_revision) = (true, row.compacted_revision);
                 history.expected_rows = Some(row.rows);
                 self.check_id(row.history)
             }
@@ -150,8 +150,8 @@ impl Known {
         let text = |error: crate::Error| error.message().to_owned();
         if encoding::counts_span().contains(key) {
             let id = encoding::parse_counts_key(key).map_err(text)?;
-            let tally = encoding::parse_counts(value).map_err(text)?;
-            return self.see_tally(id, tally);
+            let meta = encoding::parse_counts(value).map_err(text)?;
+            return self.see_tally(id, meta);
         }
         if encoding::dropped_span().contains(key) {
             let revision = encoding::parse_dropped_key(key).map_err(text)?;
@@ -171,7 +171,7 @@ impl Known {
             encoding::META_FORMAT,
             encoding::META_REVISION,
             encoding::META_NAMESPACE,
-            encoding::META_FORGOTTEN,
+            encoding::META_PURGED,
         ];
         match numbers.contains(&key) {
             true => Ok(()),
@@ -179,16 +179,16 @@ impl Known {
         }
     }
 
-    fn see_tally(&mut self, id: NamespaceId, tally: Tally) -> Result<(), String> {
+    fn see_tally(&mut self, id: NamespaceId, meta: NamespaceMeta) -> Result<(), String> {
         let Some(live) = self.live.get_mut(&id) else {
             return Err(format!("there is no namespace with the id {id}"));
         };
-        live.tally = Some(tally);
-        let history = self.histories.entry(tally.history).or_default();
-        (history.is_kept, history.floor) = (true, tally.floor);
-        history.expected_rows = Some(tally.counts.history);
-        self.check_id(tally.history)?;
-        match tally.revision.max(tally.floor) > self.revision {
+        live.meta = Some(meta);
+        let history = self.histories.entry(meta.history).or_default();
+        (history.is_kept, history.compacted_revision) = (true, meta.compacted_revision);
+        history.expected_rows = Some(meta.counts.history);
+        self.check_id(meta.history)?;
+        match meta.revision.max(meta.compacted_revision) > self.revision {
             true => Err("its revision was not given out yet".into()),
             false => Ok(()),
         }
@@ -197,7 +197,7 @@ impl Known {
     /// To whom an identity belongs.
     pub(super) fn owner(&self, id: NamespaceId) -> Owner {
         match self.live.get(&id) {
-            Some(live) => Owner::Live(live.tally.unwrap_or_default()),
+            Some(live) => Owner::Live(live.meta.unwrap_or_default()),
             None if self.swept.contains(&id) => Owner::Swept,
             None => Owner::Unknown,
         }
@@ -212,16 +212,16 @@ impl Known {
 
     /// How many rows are still to come, about.
     pub(super) fn expected_rows(&self) -> u64 {
-        let tallies = self.live.values().filter_map(|live| live.tally);
-        let counts = tallies.map(|tally| tally.counts.keys + tally.counts.history);
+        let tallies = self.live.values().filter_map(|live| live.meta);
+        let counts = tallies.map(|meta| meta.counts.keys + meta.counts.history);
         counts.sum::<u64>() + 2 * self.live.len() as u64
     }
 
     /// Says where counts are not those of the data that was read.
     pub(super) fn compare_counts(&self, report: &mut Report<'_>) {
         for (id, live) in &self.live {
-            let Some(tally) = live.tally else { continue };
-            let (found, said) = (live.found, tally.counts);
+            let Some(meta) = live.meta else { continue };
+            let (found, said) = (live.found, meta.counts);
             if (found.keys, found.bytes) != (said.keys, said.bytes) {
                 report.rows(format!(
                     "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",

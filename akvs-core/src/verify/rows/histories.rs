@@ -4,12 +4,12 @@
 
 use super::super::Report;
 use super::each_row;
-use super::expected::Known;
+use super::expected::ExpectedState;
 use crate::encoding;
 use crate::engine::{Snapshot, Table};
 
 /// Reads all histories.
-pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Report<'_>) {
+pub(super) fn check(moment: &dyn Snapshot, known: &mut ExpectedState, report: &mut Report<'_>) {
     let highest = known.revision;
     let histories = &mut known.histories;
     let all = each_row(moment, Table::History, report, |key, value, report| {
@@ -27,13 +27,13 @@ pub(super) fn check(moment: &dyn Snapshot, known: &mut Known, report: &mut Repor
         if revision < history.swept_below {
             return;
         }
-        if revision < history.floor {
+        if revision < history.compacted_revision {
             report.row(Table::History, key, "it is below the floor of its history");
         }
         if !history.is_kept {
             report.row(Table::History, key, "its history is not kept any more");
         }
-        if revision > history.floor
+        if revision > history.compacted_revision
             && let Err(error) = encoding::parse_change(key, &value)
         {
             report.row(Table::History, key, error.message());

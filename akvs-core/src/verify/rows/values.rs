@@ -4,7 +4,7 @@
 
 use super::super::Report;
 use super::each_row;
-use super::expected::{Known, Owner};
+use super::expected::{ExpectedState, Owner};
 use crate::difference::Difference;
 use crate::encoding;
 use crate::encoding::{Apart, NamespaceId};
@@ -26,7 +26,7 @@ impl Values {
         id: NamespaceId,
         row_key: &[u8],
         row: &[u8],
-        known: &Known,
+        known: &ExpectedState,
         report: &mut Report<'_>,
     ) {
         match (known.owner(id), encoding::parse_value_row(row)) {
@@ -44,7 +44,12 @@ impl Values {
     }
 
     /// Says which entries have no value, or values no entry, where both were read whole and do not agree.
-    pub(super) fn compare(&self, moment: &dyn Snapshot, known: &Known, report: &mut Report<'_>) {
+    pub(super) fn compare(
+        &self,
+        moment: &dyn Snapshot,
+        known: &ExpectedState,
+        report: &mut Report<'_>,
+    ) {
         if self.0.is_none() {
             return;
         }

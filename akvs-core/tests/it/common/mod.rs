@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use akvs_core::engine::{Engine, Limit, Span, Table};
+use akvs_core::engine::{Engine, KeyRange, PageLimit, Table};
 use akvs_core::{
     Database, DiskEngine, DiskOptions, Key, MemoryEngine, Namespace, Options, Store, Timestamp,
 };
@@ -50,30 +50,30 @@ pub(crate) fn reclaim(database: &Database) {
 }
 
 /// An engine that can be opened again and again over the same rows.
-pub(crate) enum Home {
+pub(crate) enum TestDb {
     Memory(Arc<MemoryEngine>),
     Disk(tempfile::TempDir),
 }
 
-impl Home {
+impl TestDb {
     /// An empty one of each kind.
-    pub(crate) fn each() -> [Home; 2] {
-        [Home::memory(), Home::disk()]
+    pub(crate) fn each() -> [TestDb; 2] {
+        [TestDb::memory(), TestDb::disk()]
     }
 
-    pub(crate) fn memory() -> Home {
-        Home::Memory(Arc::new(MemoryEngine::new()))
+    pub(crate) fn memory() -> TestDb {
+        TestDb::Memory(Arc::new(MemoryEngine::new()))
     }
 
-    pub(crate) fn disk() -> Home {
-        Home::Disk(tempfile::tempdir().expect("a folder"))
+    pub(crate) fn disk() -> TestDb {
+        TestDb::Disk(tempfile::tempdir().expect("a folder"))
     }
 
     /// The engine; nothing of an earlier one may still be in use.
     pub(crate) fn engine(&self) -> Arc<dyn Engine> {
         match self {
-            Home::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
-            Home::Disk(folder) => disk_engine(folder.path()),
+            TestDb::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
+            TestDb::Disk(folder) => disk_engine(folder.path()),
         }
     }
 
@@ -84,11 +84,11 @@ impl Home {
 
 /// All rows of a table.
 pub(crate) fn rows(engine: &dyn Engine, table: Table) -> Vec<(Bytes, Bytes)> {
-    let all = Span {
+    let all = KeyRange {
         start: Bytes::new(),
         end: None,
     };
-    let limit = Limit {
+    let limit = PageLimit {
         rows: usize::MAX,
         bytes: usize::MAX,
     };

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, Sweep, Table};
+use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, Table};
 use akvs_core::{Database, MemoryEngine, Options};
 
-use crate::common::{Home, rows};
+use crate::common::{TestDb, rows};
 use crate::forgotten_drops::{
     KEPT_DROPS, count, drop_namespace, drop_others, fill, name, sweep_all, told, view_of,
 };
@@ -16,18 +16,18 @@ const ONE: [u8; 8] = 1_u64.to_be_bytes();
 const OTHERS: usize = 1_100;
 
 /// A namespace that was dropped and is swept so many steps far, of the three that it takes. Its history stays.
-fn swept(database: &Database, steps: usize) -> Sweep {
+fn swept(database: &Database, steps: usize) -> GarbageCollector {
     fill(database, "gone", 5);
     fill(database, "other", OTHERS);
     drop_namespace(database, "gone");
-    let mut sweep = Sweep::default();
+    let mut sweep = GarbageCollector::default();
     for step in 0..steps {
         assert_eq!(sweep.step(database, 2).expect("a step"), step < 3, "{step}");
     }
     sweep
 }
 
-fn assert_nothing_left(home: &Home, history: usize) {
+fn assert_nothing_left(home: &TestDb, history: usize) {
     assert_eq!(count(home, Table::Catalogue, b"\0"), 0);
     assert_eq!(count(home, Table::Data, &ONE), 0);
     assert_eq!(count(home, Table::History, &ONE), history);
@@ -35,8 +35,8 @@ fn assert_nothing_left(home: &Home, history: usize) {
 
 #[test]
 fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
-    let memory = (0..10).map(|steps| (Home::memory(), steps));
-    for (home, steps) in memory.chain([(Home::disk(), 3), (Home::disk(), 6)]) {
+    let memory = (0..10).map(|steps| (TestDb::memory(), steps));
+    for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
         let database = home.open(Options::default());
         let mut sweep = swept(&database, steps);
         drop_others(&database, "n", KEPT_DROPS);
@@ -63,8 +63,8 @@ fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
 
 #[test]
 fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
-    let memory = (0..10).map(|steps| (Home::memory(), steps));
-    for (home, steps) in memory.chain([(Home::disk(), 3), (Home::disk(), 6)]) {
+    let memory = (0..10).map(|steps| (TestDb::memory(), steps));
+    for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
         let database = home.open(Options::default());
         let mut sweep = swept(&database, steps);
         // The drop is at 1,106.
@@ -91,7 +91,7 @@ fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
 
 #[test]
 fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
-    for home in Home::each() {
+    for home in TestDb::each() {
         let database = home.open(Options::default());
         // Twice dropped, so that its history is another id's than its data.
         fill(&database, "gone", 5);

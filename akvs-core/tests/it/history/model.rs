@@ -50,8 +50,8 @@ impl Past {
 
     /// A history that remembers so many changes may have forgotten all before them.
     pub(crate) fn trim(&mut self, keep: u64) {
-        let forgotten = (self.events.len() as u64).saturating_sub(keep);
-        if let Some(last) = forgotten.checked_sub(1) {
+        let purged = (self.events.len() as u64).saturating_sub(keep);
+        if let Some(last) = purged.checked_sub(1) {
             self.justified = self.justified.max(self.events[last as usize].revision);
         }
     }

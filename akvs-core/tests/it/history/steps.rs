@@ -1,6 +1,6 @@
 //! What can be done to a database, as proptest chooses it.
 
-use akvs_core::engine::Limit;
+use akvs_core::engine::PageLimit;
 use akvs_core::{Action, Op, Representation, Timestamp, Ttl};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -12,19 +12,19 @@ pub(crate) const KEYS: [&[u8]; 4] = [b"k", b"k\0", b"\xff", b"l"];
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Changes, and perhaps the end of a namespace, all at once; recorded or not.
-    Group(Vec<Change>, Option<usize>, bool),
+    CommitGroup(Vec<Change>, Option<usize>, bool),
     /// Changes that are not committed.
     Abandon(Vec<Change>),
     /// So many changes of one namespace at once that the drops before them are long ago.
     Burst(usize),
     Expire(usize),
     /// So many steps of so many rows.
-    Sweep(usize, usize),
+    GarbageCollector(usize, usize),
     /// To remember so many changes from now on.
     Reopen(u64),
     /// Open as one that lost commits.
     BeginAnew,
-    Check(Limit),
+    Check(PageLimit),
 }
 
 /// Of this namespace and key.
@@ -54,16 +54,16 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let changes = || proptest::collection::vec((0..NAMES.len(), 0..KEYS.len(), what()), 0..12);
     let dropped = proptest::option::weighted(0.25, 0..NAMES.len());
     let limit = prop_oneof![
-        (1..9_usize, 1..4_000_usize).prop_map(|(rows, bytes)| Limit { rows, bytes }),
-        (1..9_usize).prop_map(Limit::rows),
-        (1..2_000_usize).prop_map(|bytes| Limit { rows: 1_000, bytes }),
+        (1..9_usize, 1..4_000_usize).prop_map(|(rows, bytes)| PageLimit { rows, bytes }),
+        (1..9_usize).prop_map(PageLimit::rows),
+        (1..2_000_usize).prop_map(|bytes| PageLimit { rows: 1_000, bytes }),
     ];
     prop_oneof![
-        24 => (changes(), dropped, any::<bool>()).prop_map(|(changes, dropped, record)| Step::Group(changes, dropped, record)),
+        24 => (changes(), dropped, any::<bool>()).prop_map(|(changes, dropped, record)| Step::CommitGroup(changes, dropped, record)),
         2 => changes().prop_map(Step::Abandon),
         1 => (0..NAMES.len()).prop_map(Step::Burst),
         4 => (1..5_usize).prop_map(Step::Expire),
-        5 => (1..6_usize, 1..5_usize).prop_map(|(steps, rows)| Step::Sweep(steps, rows)),
+        5 => (1..6_usize, 1..5_usize).prop_map(|(steps, rows)| Step::GarbageCollector(steps, rows)),
         3 => prop_oneof![Just(0), Just(5), Just(50), Just(100_000)].prop_map(Step::Reopen),
         1 => Just(Step::BeginAnew),
         8 => limit.prop_map(Step::Check),

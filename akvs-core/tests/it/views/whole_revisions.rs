@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, Limit, Table};
+use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
 use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
 
 use crate::common::{rows, store_of};
@@ -38,8 +38,8 @@ fn several_at_once(counts: &[usize]) -> Database {
 fn a_revision_of_several_changes_is_never_split() {
     let counts = [1, 4, 1, 1, 7, 2, 3];
     let view = view_of(&several_at_once(&counts), "ns");
-    let limits = (1..25).map(Limit::rows);
-    let small = (1..60).map(|number| Limit {
+    let limits = (1..25).map(PageLimit::rows);
+    let small = (1..60).map(|number| PageLimit {
         rows: 100,
         bytes: number * 9,
     });
@@ -55,15 +55,15 @@ fn a_revision_of_several_changes_is_never_split() {
     }
     // As many as fit, not as many as there are: the page ends with the last revision that fits.
     let page = view
-        .changes(Revision::new(1), Limit::rows(6), true)
+        .changes(Revision::new(1), PageLimit::rows(6), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (6, Revision::new(4)));
     let page = view
-        .changes(Revision::new(1), Limit::rows(8), true)
+        .changes(Revision::new(1), PageLimit::rows(8), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (7, Revision::new(5)));
     let page = view
-        .changes(Revision::new(1), Limit::rows(100), true)
+        .changes(Revision::new(1), PageLimit::rows(100), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (19, Revision::new(8)));
 }

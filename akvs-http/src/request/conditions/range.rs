@@ -1,7 +1,7 @@
 //! Ranges of bytes (RFC 9110, section 14): which part of a value a reader wants.
 
 use actix_web::http::header::{HeaderMap, IF_RANGE, RANGE};
-use akvs_core::Found;
+use akvs_core::PeekedEntry;
 
 use super::tags;
 
@@ -16,7 +16,7 @@ pub(crate) enum Part {
 }
 
 /// What `Range` and `If-Range` say. One range is heeded; several, or one that cannot be read, give the whole.
-pub(crate) fn part(headers: &HeaderMap, found: &Found) -> Part {
+pub(crate) fn part(headers: &HeaderMap, found: &PeekedEntry) -> Part {
     let mut lines = headers.get_all(RANGE);
     let Some(range) = lines.next().and_then(|range| range.to_str().ok()) else {
         return Part::Whole;

@@ -59,7 +59,7 @@ pub(crate) struct NamespacesParams {
 
 /// What a `DELETE` takes away.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Removal {
+pub(crate) enum DeleteScope {
     Namespace,
     Prefix(Bytes),
 }
@@ -122,7 +122,7 @@ pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
 }
 
 /// Reads what a `DELETE` of a namespace is to take away: all of it, if its name is said twice, or a prefix.
-pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<Removal> {
+pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<DeleteScope> {
     let (mut confirmed, mut prefix) = (None, None);
     each_bytes(query, |name, value| match name {
         "confirm" => once(name, confirmed.replace(value == namespace).is_some()),
@@ -139,8 +139,8 @@ pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<Removal> {
             let text = "an empty prefix would be all keys; to drop the namespace say ?confirm=";
             Err(invalid(text, "prefix"))
         }
-        (None, Some(prefix)) => Ok(Removal::Prefix(prefix)),
-        (Some(true), None) => Ok(Removal::Namespace),
+        (None, Some(prefix)) => Ok(DeleteScope::Prefix(prefix)),
+        (Some(true), None) => Ok(DeleteScope::Namespace),
         (Some(false) | None, None) => {
             let text =
                 "this drops the namespace with all it holds; say its name again as ?confirm=";
@@ -271,7 +271,7 @@ mod tests {
     fn a_name_is_confirmed_by_itself_only() {
         assert_eq!(
             of_removal("confirm=n%20s", "n s").unwrap(),
-            Removal::Namespace
+            DeleteScope::Namespace
         );
         for query in ["", "confirm=", "confirm=other", "confirm=n+s+", "confirm"] {
             let error = of_removal(query, "n s").expect_err(query);
@@ -289,7 +289,7 @@ mod tests {
         }
         assert_eq!(
             of_removal("prefix64=_w", "n").unwrap(),
-            Removal::Prefix(Bytes::from_static(&[0xff]))
+            DeleteScope::Prefix(Bytes::from_static(&[0xff]))
         );
     }
 }

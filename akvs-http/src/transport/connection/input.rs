@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::Refusal;
 use super::head::{Body, Head, Scan, scan};
-use super::progress::Progress;
+use super::progress::RequestTracker;
 
 /// The most bytes that are taken from a client behind a request that is under way, about.
 const HELD_BYTES: usize = 4 << 10;
@@ -74,7 +74,7 @@ impl Input {
     pub(super) fn poll_read<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
-        progress: &Progress,
+        progress: &RequestTracker,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -117,7 +117,7 @@ impl Input {
     fn read_through<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
-        progress: &Progress,
+        progress: &RequestTracker,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
@@ -144,7 +144,7 @@ impl Input {
     fn read_ahead<T: AsyncRead + Unpin>(
         &mut self,
         stream: &mut T,
-        progress: &Progress,
+        progress: &RequestTracker,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let mut space = [std::mem::MaybeUninit::uninit(); READ_BYTES];
@@ -161,7 +161,7 @@ impl Input {
     }
 
     /// Whether what comes next serves nothing: its request is being answered already, or none follows.
-    fn is_rest(&self, progress: &Progress) -> bool {
+    fn is_rest(&self, progress: &RequestTracker) -> bool {
         match self.body {
             Some(_) => progress.is_begun(),
             None => self.is_over(progress),
@@ -182,18 +182,18 @@ impl Input {
 
     /// Whether what comes next may be passed on: it is of a body, or no answer is awaited but those to plain reads that
     /// the framework has not begun to answer.
-    fn has_turn(&self, progress: &Progress) -> bool {
+    fn has_turn(&self, progress: &RequestTracker) -> bool {
         self.body.is_some() || progress.is_answered() || self.is_run && !progress.is_under_way()
     }
 
     /// Whether whatever comes is thrown away.
-    fn is_over(&self, progress: &Progress) -> bool {
+    fn is_over(&self, progress: &RequestTracker) -> bool {
         self.body.is_none() && (self.is_last || progress.is_closing())
     }
 
     /// How many of these bytes may be passed on now. Where they are refused, what is passed on in their place is
     /// cleared.
-    fn examine(&mut self, bytes: &mut [u8], progress: &Progress) -> usize {
+    fn examine(&mut self, bytes: &mut [u8], progress: &RequestTracker) -> usize {
         let mut at = 0;
         while at < bytes.len() && self.has_turn(progress) {
             let rest = &mut bytes[at..];
@@ -251,7 +251,7 @@ impl Input {
         at
     }
 
-    fn passed(&mut self, length: usize, progress: &Progress) -> usize {
+    fn passed(&mut self, length: usize, progress: &RequestTracker) -> usize {
         (self.searched, self.blank, self.rest) = (0, 0, 0);
         progress.pass();
         if self.is_last {
@@ -261,7 +261,7 @@ impl Input {
     }
 
     /// How many of these bytes are of the body of the request that is under way.
-    fn examine_body(&mut self, body: Body, bytes: &[u8], progress: &Progress) -> usize {
+    fn examine_body(&mut self, body: Body, bytes: &[u8], progress: &RequestTracker) -> usize {
         let (some, left) = match body {
             Body::None => (0, Body::None),
             Body::Length(length) => {
@@ -287,7 +287,7 @@ impl Input {
     }
 
     /// Has this answered in place of whatever comes.
-    pub(super) fn refuse(&mut self, refusal: Refusal, progress: &Progress) {
+    pub(super) fn refuse(&mut self, refusal: Refusal, progress: &RequestTracker) {
         self.bytes = BytesMut::from(REFUSED);
         self.cleared = REFUSED.len();
         (self.is_last, self.is_refused, self.is_run) = (true, true, false);
@@ -300,7 +300,7 @@ impl Input {
     }
 
     /// What is waited for.
-    pub(super) fn wait(&self, progress: &Progress) -> Wait {
+    pub(super) fn wait(&self, progress: &RequestTracker) -> Wait {
         if progress.is_under_way() {
             return Wait::Answer;
         }

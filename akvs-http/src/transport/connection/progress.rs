@@ -15,7 +15,7 @@ use actix_web::http::Version;
 use bytes::Bytes;
 
 use super::Refusal;
-use crate::metrics::Open;
+use crate::metrics::ConnectionGuard;
 use crate::response::memory::{SLICE_BYTES, Shared};
 
 /// So many slices of an answer go out before the worker's other tasks get their turn.
@@ -23,7 +23,7 @@ const SLICES_IN_A_ROW: usize = 8;
 
 /// What is known of the requests of a connection.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct RequestTracker {
     /// Requests that were passed on.
     passed: Cell<u64>,
     /// Requests that were answered to the last byte.
@@ -41,7 +41,7 @@ pub(super) struct Progress {
     waiter: Cell<Option<Waker>>,
 }
 
-impl Progress {
+impl RequestTracker {
     /// Notes that one more request is passed on.
     pub(super) fn pass(&self) {
         self.passed.set(self.passed.get() + 1);
@@ -92,20 +92,24 @@ impl Progress {
 }
 
 /// A connection, as its requests know it.
-pub(crate) struct Asker {
-    progress: Rc<Progress>,
+pub(crate) struct ConnectionState {
+    progress: Rc<RequestTracker>,
     is_owner: bool,
     is_local: bool,
-    _open: Open,
+    _open: ConnectionGuard,
 }
 
 /// A request that is under way, until the last byte of its answer is given out.
-pub(crate) struct UnderWay(Rc<Progress>);
+pub(crate) struct RequestGuard(Rc<RequestTracker>);
 
-impl Asker {
+impl ConnectionState {
     /// A connection whose requests are counted here.
-    pub(super) fn new(progress: Rc<Progress>, is_owner: bool, open: Open) -> Asker {
-        Asker {
+    pub(super) fn new(
+        progress: Rc<RequestTracker>,
+        is_owner: bool,
+        open: ConnectionGuard,
+    ) -> ConnectionState {
+        ConnectionState {
             progress,
             is_owner,
             is_local: false,
@@ -114,15 +118,15 @@ impl Asker {
     }
 
     /// A connection that tells its requests apart by itself, as HTTP/2 does.
-    pub(crate) fn of_streams(is_owner: bool, open: Open) -> Asker {
-        Asker::new(Rc::default(), is_owner, open)
+    pub(crate) fn of_streams(is_owner: bool, open: ConnectionGuard) -> ConnectionState {
+        ConnectionState::new(Rc::default(), is_owner, open)
     }
 
     /// One more request, or what to answer to what is none.
-    pub(crate) fn ask(&self) -> (UnderWay, Option<Box<Refusal>>) {
+    pub(crate) fn ask(&self) -> (RequestGuard, Option<Box<Refusal>>) {
         let progress = &self.progress;
         progress.under_way.set(progress.under_way.get() + 1);
-        (UnderWay(Rc::clone(progress)), progress.refusal.take())
+        (RequestGuard(Rc::clone(progress)), progress.refusal.take())
     }
 
     /// Whether it came over the socket that only the owner of the data may open.
@@ -131,8 +135,8 @@ impl Asker {
     }
 
     /// The same, of a connection over a Unix socket or not, which no browser has.
-    pub(crate) fn with_local(self, is_local: bool) -> Asker {
-        Asker { is_local, ..self }
+    pub(crate) fn with_local(self, is_local: bool) -> ConnectionState {
+        ConnectionState { is_local, ..self }
     }
 
     /// Whether it came over a Unix socket.
@@ -141,8 +145,8 @@ impl Asker {
     }
 
     /// The connection of a request, where it has many at once. One that has not is the request's `conn_data`.
-    pub(crate) fn of_stream(request: &impl HttpMessage) -> Option<Rc<Asker>> {
-        request.extensions().get::<Rc<Asker>>().cloned()
+    pub(crate) fn of_stream(request: &impl HttpMessage) -> Option<Rc<ConnectionState>> {
+        request.extensions().get::<Rc<ConnectionState>>().cloned()
     }
 
     /// Why the body of the request that is under way ended early, where that is not the client's silence.
@@ -151,15 +155,18 @@ impl Asker {
     }
 
     /// What the connection of a request answers, or none where it is of no connection, as in the test of a route.
-    pub(crate) fn with<T>(request: &HttpRequest, question: impl FnOnce(&Asker) -> T) -> Option<T> {
-        if let Some(asker) = request.conn_data::<Asker>() {
+    pub(crate) fn with<T>(
+        request: &HttpRequest,
+        question: impl FnOnce(&ConnectionState) -> T,
+    ) -> Option<T> {
+        if let Some(asker) = request.conn_data::<ConnectionState>() {
             return Some(question(asker));
         }
-        Asker::of_stream(request).as_deref().map(question)
+        ConnectionState::of_stream(request).as_deref().map(question)
     }
 }
 
-impl UnderWay {
+impl RequestGuard {
     /// How the answer leaves its connection: as the request asked for, or closed.
     pub(crate) fn settle(&self, head: &mut ResponseHead) {
         // A head that is used again still has the version of the answer before, which would speak for it.
@@ -173,7 +180,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let progress = &self.0;
         progress.under_way.set(progress.under_way.get() - 1);
@@ -195,7 +202,7 @@ pub(crate) struct Answer {
     slices: usize,
     /// The memory that is counted for it.
     _held: Option<Box<Shared>>,
-    _under_way: Option<UnderWay>,
+    _under_way: Option<RequestGuard>,
 }
 
 enum Body {
@@ -208,7 +215,7 @@ impl Answer {
     pub(crate) fn new(
         body: BoxBody,
         held: Option<Box<Shared>>,
-        under_way: Option<UnderWay>,
+        under_way: Option<RequestGuard>,
     ) -> Answer {
         Answer {
             body: Body::Some(body),
@@ -220,7 +227,7 @@ impl Answer {
     }
 
     /// The body of an answer that has none, and whose head says by itself how long it would be.
-    pub(crate) fn to_head(under_way: Option<UnderWay>) -> Answer {
+    pub(crate) fn to_head(under_way: Option<RequestGuard>) -> Answer {
         Answer {
             body: Body::None,
             rest: Bytes::new(),

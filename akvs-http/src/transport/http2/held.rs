@@ -37,7 +37,7 @@ pub(super) struct Part {
     is_head: bool,
     /// How many bytes, without those that the part counts itself.
     bytes: usize,
-    _counted: Option<memory::Held>,
+    _counted: Option<memory::ResponseReservation>,
 }
 
 impl Held {
@@ -79,7 +79,7 @@ impl Held {
         let free = bytes.min(FREE_ANSWERS_BYTES.saturating_sub(self.answers.get()));
         let counted = match bytes - free {
             0 => None,
-            more => Some(self.state.answer_memory.hold(more)?),
+            more => Some(self.state.response_memory.hold(more)?),
         };
         self.answers.set(self.answers.get() + free);
         Ok(Part {

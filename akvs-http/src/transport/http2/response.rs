@@ -19,7 +19,7 @@ use super::Outcome;
 use super::held::Held;
 use super::piece::{Piece, Unsent};
 use crate::state::State;
-use crate::transport::connection::{Patience, Refusal};
+use crate::transport::connection::{Refusal, Timeouts};
 
 /// The most bytes that are asked room for at once.
 const PART: usize = 64 << 10;
@@ -34,7 +34,7 @@ pub(super) struct Asked {
 
 /// The answers of a connection.
 pub(super) struct Answers<'a> {
-    pub(super) patience: Patience,
+    pub(super) patience: Timeouts,
     pub(super) state: &'a State,
     pub(super) held: &'a Rc<Held>,
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::Times;
 use crate::state::State;
-use crate::transport::connection::{Asker, Closes, Connection};
+use crate::transport::connection::{Closes, Connection, ConnectionState};
 use crate::transport::http2::Served;
 use crate::transport::{expect_continue, http2};
 
@@ -148,7 +148,7 @@ impl Service {
     /// What a connection of HTTP/2 over this application is served with.
     fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
         let open = self.state.metrics.connections().open();
-        let asker = Asker::of_streams(self.is_owners, open);
+        let asker = ConnectionState::of_streams(self.is_owners, open);
         Served {
             app,
             asker: Rc::new(asker.with_local(self.address.is_none())),

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use akvs_core::engine::{Batch, Capabilities, Durability, Engine, Limit, Snapshot, Span, Table};
+use akvs_core::engine::{
+    Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table,
+};
 use akvs_core::{MemoryEngine, Result, Revision};
 use akvs_http::Options;
 use bytes::Bytes;
 
 use super::{LARGE, begin, is_refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// An engine from which what is read is copied, as from a disk, and counted.
 #[derive(Clone)]
@@ -43,7 +45,7 @@ impl Engine for Counted {
         Ok(row)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Rows> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
         let rows = self.inner.page(table, span, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
@@ -88,13 +90,13 @@ impl Snapshot for Moment {
         Ok(row)
     }
 
-    fn page(&self, table: Table, span: &Span, limit: Limit) -> Result<Rows> {
+    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
         let rows = self.inner.page(table, span, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
     }
 
-    fn page_back(&self, table: Table, span: &Span, limit: Limit) -> Result<Rows> {
+    fn page_back(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Rows> {
         let rows = self.inner.page_back(table, span, limit)?;
         count(&self.read_bytes, table, bytes_of(&rows));
         Ok(rows)
@@ -112,7 +114,7 @@ fn a_value_is_read_only_where_there_is_memory_for_it() {
             inner: Arc::new(MemoryEngine::new()),
             read_bytes: Arc::default(),
         };
-        let app = TestApp::over_engine(Arc::new(engine.clone()), http.clone(), is_resident);
+        let app = TestServer::over_engine(Arc::new(engine.clone()), http.clone(), is_resident);
         for key in ["a", "b", "c"] {
             let written = app.post(&format!("/kv/ns/{key}"), vec![b'x'; LARGE]);
             assert_eq!(written.status, 201);

@@ -1,12 +1,12 @@
 //! Bodies in chunks (RFC 9112, section 7.1): wherever they are split, whatever stands beside a size.
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 const HEAD: &str =
     "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// Sends these chunks, then another request on the same connection.
-fn assert_stored(app: &TestApp, chunks: &str, value: &str) {
+fn assert_stored(app: &TestServer, chunks: &str, value: &str) {
     let mut connection = app.connect();
     connection.send([HEAD, chunks].concat());
     let answer = connection.answer();
@@ -17,7 +17,7 @@ fn assert_stored(app: &TestApp, chunks: &str, value: &str) {
 
 #[test]
 fn a_body_split_anywhere_is_put_together() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let chunks = "3;x=\"y\"\r\nhel\r\n02\r\nlo\r\n0\r\nX-Sum: 1\r\n\r\n";
     let whole = [HEAD, chunks].concat();
     for at in HEAD.len() - 5..whole.len() {
@@ -36,7 +36,7 @@ fn a_body_split_anywhere_is_put_together() {
 
 #[test]
 fn a_chunk_for_each_byte_is_put_together() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value: String = ('a'..='z').cycle().take(5_000).collect();
     let chunks: String = value.chars().map(|c| format!("1\r\n{c}\r\n")).collect();
     assert_stored(&app, &(chunks + "0\r\n\r\n"), &value);
@@ -44,7 +44,7 @@ fn a_chunk_for_each_byte_is_put_together() {
 
 #[test]
 fn what_stands_beside_a_size_or_behind_the_last_chunk_is_read_over() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for chunks in [
         "5\r\nhello\r\n0\r\n\r\n",
         "0000000000000005\r\nhello\r\n000\r\n\r\n",
@@ -68,7 +68,7 @@ fn what_stands_beside_a_size_or_behind_the_last_chunk_is_read_over() {
 
 #[test]
 fn chunks_that_are_written_badly_store_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for chunks in [
         "5\nhello\r\n0\r\n\r\n",
         "5;a\nhello\r\n0\r\n\r\n",
@@ -98,7 +98,7 @@ fn chunks_that_are_written_badly_store_nothing() {
 
 #[test]
 fn chunks_that_are_written_badly_are_told_so_wherever_they_are_read() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/kv/ns/key", "/txn/ns", "/get/ns", "/import/ns", "/import"] {
         for (chunks, why) in [
             ("zz\r\n", "chunk size"),
@@ -123,7 +123,7 @@ fn chunks_that_are_written_badly_are_told_so_wherever_they_are_read() {
 
 #[test]
 fn a_body_in_chunks_that_nobody_wants_does_not_disturb_the_next_request() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", 200_000, "x".repeat(200_000));
     for (method, path, status) in [

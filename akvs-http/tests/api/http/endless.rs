@@ -7,14 +7,14 @@ use std::time::Duration;
 use akvs_http::{Options, Right};
 
 use crate::tokens;
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Connection;
+use akvs_testing::server::TestServer;
 
 /// More than the server takes in, and what is on its way.
 const BOUND: usize = 256 << 20;
 
 /// Opens a connection twice: to write, and to read.
-fn connect(app: &TestApp) -> (TcpStream, Connection) {
+fn connect(app: &TestServer) -> (TcpStream, Connection) {
     let stream = TcpStream::connect(app.address).expect("a connection");
     let patience = Some(Duration::from_secs(20));
     stream.set_write_timeout(patience).expect("a time-out");
@@ -45,12 +45,12 @@ fn is_closed(mut stream: TcpStream, piece: &str) -> bool {
 
 #[test]
 fn what_follows_an_answer_has_a_bound() {
-    let open = TestApp::start();
-    let impatient = TestApp::with(Options {
+    let open = TestServer::start();
+    let impatient = TestServer::with(Options {
         header_timeout: Duration::from_millis(700),
         ..Options::default()
     });
-    let shut = TestApp::with(tokens::options(vec![tokens::token(
+    let shut = TestServer::with(tokens::options(vec![tokens::token(
         "t",
         &[Right::Read],
         &["*"],
@@ -95,7 +95,7 @@ fn what_follows_an_answer_has_a_bound() {
 
 #[test]
 fn what_carries_nothing_within_a_body_has_a_bound() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let post = "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (begin, piece) in [
         ("5;", "a"),
@@ -124,7 +124,7 @@ fn what_carries_nothing_within_a_body_has_a_bound() {
 
 #[test]
 fn empty_lines_before_a_request_have_a_bound() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for line in ["\r\n", "\n"] {
         for first in ["", "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
             let (mut stream, mut connection) = connect(&app);

@@ -3,8 +3,8 @@
 use akvs_http::{Options, Right};
 
 use crate::tokens::{options, token};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Connection;
+use akvs_testing::server::TestServer;
 
 fn head(path: &str, length: u64, more: &str) -> String {
     format!(
@@ -12,7 +12,7 @@ fn head(path: &str, length: u64, more: &str) -> String {
     )
 }
 
-fn ends_unharmed(app: &TestApp, connection: &mut Connection) {
+fn ends_unharmed(app: &TestServer, connection: &mut Connection) {
     // Whoever does not wait sends the body behind the refusal; it is not taken for a request.
     connection.send("POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
     connection.end_sending();
@@ -22,7 +22,7 @@ fn ends_unharmed(app: &TestApp, connection: &mut Connection) {
 
 #[test]
 fn a_body_of_many_sizes_is_asked_for_and_then_stored() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for length in [1, 100, 100_000, 1 << 20] {
         connection.send(head("/kv/ns/key", length, ""));
@@ -36,7 +36,7 @@ fn a_body_of_many_sizes_is_asked_for_and_then_stored() {
 
 #[test]
 fn a_body_that_is_too_large_is_refused_in_place_of_being_asked_for() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
     });
@@ -53,7 +53,7 @@ fn a_body_that_is_too_large_is_refused_in_place_of_being_asked_for() {
 
 #[test]
 fn a_body_is_judged_by_what_is_to_be_done_with_it() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
     });
@@ -74,7 +74,7 @@ fn a_body_is_judged_by_what_is_to_be_done_with_it() {
 #[test]
 fn nobody_is_asked_for_a_body_without_a_token() {
     let secret = token("secret", &[Right::Write], &["*"]);
-    let app = TestApp::with(options(vec![secret]));
+    let app = TestServer::with(options(vec![secret]));
     for path in ["/kv/ns/key", "/import/ns", "/txn/ns"] {
         let mut connection = app.connect();
         connection.send(head(path, 5, ""));
@@ -92,7 +92,7 @@ fn nobody_is_asked_for_a_body_without_a_token() {
 
 #[test]
 fn a_body_in_chunks_is_asked_for() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(
         "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nExpect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -105,7 +105,7 @@ fn a_body_in_chunks_is_asked_for() {
 
 #[test]
 fn a_request_that_fails_is_answered_without_its_body() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, more, status) in [
         ("/nope", "", 404),
         ("/kv/ns/key?tll=1", "", 400),
@@ -120,7 +120,7 @@ fn a_request_that_fails_is_answered_without_its_body() {
 
 #[test]
 fn an_expectation_that_nobody_knows_is_ignored() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let answer = app
         .connect()
         .ask("POST", "/kv/ns/key", "Expect: miracles\r\n", b"hello");
@@ -129,7 +129,7 @@ fn an_expectation_that_nobody_knows_is_ignored() {
 
 #[test]
 fn an_old_client_is_not_told_to_go_on() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection
         .send("POST /kv/ns/key HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");

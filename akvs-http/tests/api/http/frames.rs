@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The ping behind everything else: its echo says that all before it was read.
@@ -60,12 +60,12 @@ enum Outcome {
 }
 
 /// Sends frames on a new connection while reading what comes back.
-fn send(app: &TestApp, frames: Vec<u8>) -> Outcome {
+fn send(app: &TestServer, frames: Vec<u8>) -> Outcome {
     send_and_ask(app, frames, 0).0
 }
 
 /// The same, reading on until so many requests are answered; also gives which of the answers are 200.
-fn send_and_ask(app: &TestApp, frames: Vec<u8>, requests: usize) -> (Outcome, Vec<bool>) {
+fn send_and_ask(app: &TestServer, frames: Vec<u8>, requests: usize) -> (Outcome, Vec<bool>) {
     let mut stream = TcpStream::connect(app.address).expect("a connection");
     let patience = Some(Duration::from_secs(20));
     stream.set_read_timeout(patience).expect("a time-out");
@@ -114,7 +114,7 @@ fn read(stream: &mut TcpStream, requests: usize) -> (Outcome, Vec<bool>) {
 
 #[test]
 fn requests_that_are_taken_back_at_once_do_not_pile_up() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut frames = Vec::new();
     for stream in (1..40_000).step_by(2) {
         frames.extend(get(stream));
@@ -130,7 +130,7 @@ fn requests_that_are_taken_back_at_once_do_not_pile_up() {
 
 #[test]
 fn writes_that_are_taken_back_store_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut frames = Vec::new();
     for stream in (1..2_000).step_by(2) {
         let path = format!("/kv/ns/{stream}");
@@ -150,7 +150,7 @@ fn writes_that_are_taken_back_store_nothing() {
 
 #[test]
 fn a_head_of_endless_frames_is_cut_off() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     // A field that is never complete: a name of a megabyte is on its way.
     let begin = [
         frame(HEADERS, END_STREAM, 1, &fields("GET", "/ping")),
@@ -168,7 +168,7 @@ fn a_head_of_endless_frames_is_cut_off() {
 
 #[test]
 fn a_head_that_is_too_large_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     // A field of this size fills a frame.
     let field = [b"\x00\x01x\x7f\x81\x7c".as_slice(), &[b'a'; 16_000]].concat();
     for (count, served) in [(1, true), (1_100, false)] {
@@ -182,7 +182,7 @@ fn a_head_that_is_too_large_is_refused() {
 
 #[test]
 fn pings_and_settings_without_number_are_answered_no_faster_than_they_are_read() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for one in [
         frame(PING, 0, 0, b"12345678"),
         frame(SETTINGS, 0, 0, b""),
@@ -194,7 +194,7 @@ fn pings_and_settings_without_number_are_answered_no_faster_than_they_are_read()
 
 #[test]
 fn frames_that_carry_nothing_do_no_harm() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let open = frame(HEADERS, END_HEADERS, 1, &fields("POST", "/kv/ns/key"));
     let empty = frame(DATA, 0, 1, b"").repeat(50_000);
     let outcome = send(&app, [open, empty].concat());
@@ -209,7 +209,7 @@ fn frames_that_carry_nothing_do_no_harm() {
 
 #[test]
 fn frames_that_must_not_be_end_the_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let widest = 0x7fff_ffff_u32.to_be_bytes();
     for (what, frames) in [
         ("a body before its head", frame(DATA, 0, 1, b"x")),

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::frames::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, WINDOW_UPDATE, fields, frame};
 use super::limits::{ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, Raw, setting};
 use super::streams::{Client, request, whole};
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 /// As many requests as there may be at once on a connection.
 const MOST: usize = 128;
@@ -53,7 +53,7 @@ async fn refusal(answer: Response<RecvStream>) -> Value {
 
 #[test]
 fn the_heads_of_a_connection_have_a_bound() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let mut answers = FuturesUnordered::new();
@@ -91,7 +91,7 @@ fn the_heads_of_a_connection_have_a_bound() {
 
 #[test]
 fn the_heads_of_all_connections_have_a_bound() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_body_memory_bytes: 1 << 20,
         ..Options::default()
     });
@@ -120,7 +120,7 @@ fn the_heads_of_all_connections_have_a_bound() {
 
 #[test]
 fn small_bodies_count_where_there_are_many_on_a_connection() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_body_memory_bytes: 256 << 10,
         ..Options::default()
     });
@@ -141,7 +141,7 @@ fn small_bodies_count_where_there_are_many_on_a_connection() {
 
 #[test]
 fn small_answers_count_where_there_are_many_on_a_connection() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_response_memory_bytes: 256 << 10,
         ..Options::default()
     });
@@ -188,7 +188,7 @@ fn small_answers_count_where_there_are_many_on_a_connection() {
 #[test]
 fn an_answer_counts_until_it_is_sent() {
     const LARGE: usize = 15 << 20;
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_response_memory_bytes: LARGE + (10 << 20),
         ..Options::default()
     });
@@ -204,7 +204,7 @@ fn an_answer_counts_until_it_is_sent() {
     raw.send(&frame(WINDOW_UPDATE, 0, 0, &widest.to_be_bytes()));
     // The first fills what there is between server and client; the others wait behind it.
     let paths = std::iter::once("/kv/ns/large").chain(keys.iter().map(|key| &**key));
-    let answered = |app: &TestApp| {
+    let answered = |app: &TestServer| {
         let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
         let lines = metrics.lines().filter(|line| {
             line.starts_with("akvs_http_requests_total{") && line.contains("route=\"key\"")
@@ -232,7 +232,7 @@ fn an_answer_counts_until_it_is_sent() {
 
 #[test]
 fn trailers_that_nothing_reads_have_a_bound() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (bytes, is_taken) in [(20, true), (200, false)] {
         let mut raw = Raw::connect(&app, b"");
         for number in 0..u32::try_from(MOST).expect("a number") - 1 {

@@ -10,7 +10,7 @@ use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM,
     SETTINGS, fields, frame, get,
 };
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// Long enough for a request in good order.
 const SOON: Duration = Duration::from_millis(700);
@@ -41,7 +41,7 @@ impl Frame {
 pub(super) struct Raw(TcpStream);
 
 impl Raw {
-    pub(super) fn connect(app: &TestApp, settings: &[u8]) -> Raw {
+    pub(super) fn connect(app: &TestServer, settings: &[u8]) -> Raw {
         let stream = TcpStream::connect(app.address).expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
@@ -106,7 +106,7 @@ pub(super) fn setting(name: u16, value: u32) -> Vec<u8> {
 
 #[test]
 fn the_settings_tell_the_limits() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let settings = Raw::connect(&app, b"").next_of(SETTINGS).expect("settings");
     let told = |name: u16| {
         let found = settings
@@ -122,7 +122,7 @@ fn the_settings_tell_the_limits() {
 
 #[test]
 fn a_head_with_many_fields_is_refused_and_the_server_goes_on() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (count, status) in [(80, "200"), (200, "431"), (25_000, "431"), (100_000, "")] {
         let mut raw = Raw::connect(&app, b"");
         raw.send(&frame(HEADERS, END_STREAM, 1, &fields("GET", "/ping")));
@@ -146,7 +146,7 @@ fn a_head_with_many_fields_is_refused_and_the_server_goes_on() {
 
 #[test]
 fn streams_beyond_the_most_are_refused_and_the_connection_ends_when_it_goes_on() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     for stream in 0..129 {
         raw.send(&post(2 * stream + 1));
@@ -164,7 +164,7 @@ fn streams_beyond_the_most_are_refused_and_the_connection_ends_when_it_goes_on()
 
 #[test]
 fn requests_that_are_taken_back_one_by_one_have_an_end() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     let mut taken_back = 0;
     loop {
@@ -191,7 +191,7 @@ fn requests_that_are_taken_back_one_by_one_have_an_end() {
 
 #[test]
 fn a_head_has_to_be_whole_in_time() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         header_timeout: SOON,
         ..Options::default()
     });
@@ -218,7 +218,7 @@ fn a_head_has_to_be_whole_in_time() {
 
 #[test]
 fn a_connection_without_requests_ends_though_it_answers_pings() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         keep_alive: SOON,
         ..Options::default()
     });
@@ -236,7 +236,7 @@ fn a_connection_without_requests_ends_though_it_answers_pings() {
 
 #[test]
 fn an_answer_that_nobody_takes_is_given_up() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         stall_timeout: SOON,
         keep_alive: SOON,
         ..Options::default()
@@ -256,7 +256,7 @@ fn an_answer_that_nobody_takes_is_given_up() {
 
 #[test]
 fn a_server_that_stops_says_so() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     raw.send(&get(1));
     raw.next_of(HEADERS).expect("an answer");

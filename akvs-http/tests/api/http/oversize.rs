@@ -4,8 +4,8 @@
 
 use super::frames::{CONTINUATION, END_HEADERS, END_STREAM, HEADERS, frame, get};
 use super::limits::Raw;
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Connection;
+use akvs_testing::server::TestServer;
 
 fn fields(count: usize) -> String {
     // With the `Host` of each request.
@@ -26,7 +26,7 @@ fn endless(connection: &mut Connection, begin: &str, more: &str) -> Option<u16> 
 
 #[test]
 fn a_head_has_96_fields_at_most() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for count in [1, 95, 96] {
         let answer = connection.ask("GET", "/ping", &fields(count), b"");
@@ -40,7 +40,7 @@ fn a_head_has_96_fields_at_most() {
 
 #[test]
 fn a_head_has_128_kib_at_most() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let field = |bytes: usize| format!("X: {}\r\n", "a".repeat(bytes));
     let answer = app.connect().ask("GET", "/ping", &field(130_000), b"");
     assert_eq!(answer.status, 200);
@@ -56,7 +56,7 @@ fn a_head_has_128_kib_at_most() {
 
 #[test]
 fn a_target_has_less_than_64_kib() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let long = |bytes: usize| format!("/kv/ns/{}", "a".repeat(bytes));
     let mut connection = app.connect();
     let answer = connection.ask("GET", &long(65_000), "", b"");
@@ -103,7 +103,7 @@ fn target(bytes: usize, is_coded: bool) -> Vec<u8> {
 
 #[test]
 fn a_target_has_less_than_64_kib_over_http_2_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     // Not kept, kept and never kept in the table of fields; in frames of any length.
     for (name, frame_bytes) in [(0x04, 16_384), (0x44, 16_384), (0x14, 12_000)] {
         for is_coded in [false, true] {
@@ -141,7 +141,7 @@ fn a_target_has_less_than_64_kib_over_http_2_too() {
 
 #[test]
 fn a_head_without_an_end_is_cut_off_while_others_are_served() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut other = app.connect();
     for (begin, more) in [
         ("GET /ping HTTP/1.1\r\nHost: localhost\r\nX: ", "a"),
@@ -163,7 +163,7 @@ fn a_head_without_an_end_is_cut_off_while_others_are_served() {
 
 #[test]
 fn a_field_name_that_is_too_long_ends_its_own_connection_alone() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut other = app.connect();
     for _ in 0..10 {
         let mut connection = app.connect();

@@ -1,11 +1,11 @@
 //! How long a connection lives, and many requests on it at once (RFC 9112, section 9).
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 #[test]
 fn a_connection_stays_unless_one_side_says_otherwise() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (version, field, stays) in [
         ("1.1", "", true),
         ("1.1", "Connection: keep-alive\r\n", true),
@@ -32,7 +32,7 @@ fn a_connection_stays_unless_one_side_says_otherwise() {
 
 #[test]
 fn a_client_that_sends_nothing_more_gets_all_its_answers() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let posts: Vec<_> = (0..10)
         .map(|n| request("POST", &format!("/kv/ns/{n}"), "", b"value"))
@@ -47,7 +47,7 @@ fn a_client_that_sends_nothing_more_gets_all_its_answers() {
 
 #[test]
 fn an_answer_to_head_has_no_body_whatever_it_says() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let mut connection = app.connect();
     for (path, status, length) in [
@@ -80,7 +80,7 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
 
 #[test]
 fn thousands_of_reads_at_once_are_answered_in_order() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for n in 0..50 {
         app.post(&format!("/kv/ns/{n}"), n.to_string());
     }
@@ -118,7 +118,7 @@ fn body(bytes: usize, n: usize) -> Vec<u8> {
 
 #[test]
 fn writes_sent_at_once_are_answered_in_order_each_for_its_own_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for bytes in [1, 1_000, 10_000, 33_000, 100_000, 500_000] {
         let mut connection = app.connect();
         let answers = pipelined(&mut connection, bytes, 8);
@@ -137,14 +137,14 @@ fn writes_sent_at_once_are_answered_in_order_each_for_its_own_key() {
 
 #[test]
 fn small_writes_sent_at_once_are_all_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     assert_eq!(pipelined(&mut connection, 100, 100).len(), 100);
 }
 
 #[test]
 fn an_answer_that_says_close_is_the_last() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let large = vec![b'x'; 200_000];
     for (method, path) in [("POST", "/nope"), ("PUT", "/kv/ns/key"), ("GET", "/ping")] {
@@ -161,7 +161,7 @@ fn an_answer_that_says_close_is_the_last() {
 
 #[test]
 fn each_answer_is_one_to_its_own_request() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let old = "GET /kv/ns/key HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".as_bytes();
     let new = request("GET", "/kv/ns/key", "", b"");
@@ -187,7 +187,7 @@ fn each_answer_is_one_to_its_own_request() {
 
 #[test]
 fn nothing_is_run_behind_a_request_that_ends_the_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let late = request("POST", "/kv/ns/late", "", b"late");
     for last in [
         request("POST", "/kv/ns/key", "Connection: close\r\n", b"value"),
@@ -214,7 +214,7 @@ fn nothing_is_run_behind_a_request_that_ends_the_connection() {
 #[test]
 fn an_old_client_gets_no_chunks() {
     for keep in ["", "Connection: keep-alive\r\n"] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         for n in 0..10 {
             app.post(&format!("/kv/ns/{n}"), n.to_string());
         }

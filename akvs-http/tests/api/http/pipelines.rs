@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::request;
+use akvs_testing::server::TestServer;
 
 /// A request, and the answer to it: its status and body.
 type Asked = (&'static str, &'static str, &'static str, u16, &'static str);
@@ -32,7 +32,7 @@ const KINDS: [Asked; 13] = [
     ("POST", "/nope", "HEAD HEAD HEAD ", 404, "Not Found"),
 ];
 
-fn check(app: &TestApp, kinds: &[usize], cuts: &[usize]) {
+fn check(app: &TestServer, kinds: &[usize], cuts: &[usize]) {
     let asked: Vec<Asked> = kinds.iter().map(|kind| KINDS[*kind]).collect();
     let requests = asked
         .iter()
@@ -78,9 +78,9 @@ fn check(app: &TestApp, kinds: &[usize], cuts: &[usize]) {
 #[test]
 fn each_gets_its_own_answer() {
     for app in [
-        TestApp::start(),
-        TestApp::on_disk(),
-        TestApp::on_slow_disk(),
+        TestServer::start(),
+        TestServer::on_disk(),
+        TestServer::on_slow_disk(),
     ] {
         assert_eq!(app.post("/kv/ns/key", "HEAD value").status, 201);
         // Each pair at once, and with the second in two parts.

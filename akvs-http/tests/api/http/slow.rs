@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use akvs_http::Options;
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// More than half a second: the framework's timers read a clock that ticks so often.
 const SOON: Duration = Duration::from_millis(700);
 
-fn impatient() -> TestApp {
-    TestApp::with(Options {
+fn impatient() -> TestServer {
+    TestServer::with(Options {
         header_timeout: SOON,
         request_timeout: SOON,
         keep_alive: SOON,
@@ -56,7 +56,7 @@ fn a_head_has_to_be_whole_in_time() {
 
 #[test]
 fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         keep_alive: Duration::from_secs(3_600),
         header_timeout: SOON,
         ..Options::default()
@@ -169,7 +169,7 @@ fn a_client_of_http_2_that_does_not_answer_a_ping_is_cut_off() {
 #[test]
 fn one_connection_too_many_waits_until_another_is_closed() {
     // One for each of the two workers.
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_connections: 2,
         ..Options::default()
     });
@@ -189,7 +189,7 @@ fn one_connection_too_many_waits_until_another_is_closed() {
 
 #[test]
 fn the_owner_gets_in_when_all_connections_are_taken() {
-    let (app, sockets) = TestApp::with_sockets(Options {
+    let (app, sockets) = TestServer::with_sockets(Options {
         max_connections: 2,
         ..Options::default()
     });
@@ -203,7 +203,7 @@ fn the_owner_gets_in_when_all_connections_are_taken() {
         .map(|_| Connection::open_unix(&sockets.owner()))
         .collect();
     for owner in &mut owners {
-        for path in ["/ping", "/readyz", "/owner/status"] {
+        for path in ["/ping", "/readyz", "/admin/status"] {
             assert_eq!(owner.ask("GET", path, "", b"").status, 200, "{path}");
         }
         let written = owner.ask("POST", "/kv/ns/key", "", b"value");
@@ -213,13 +213,13 @@ fn the_owner_gets_in_when_all_connections_are_taken() {
     drop(served);
     assert_eq!(waiting.answer().text(), "pong");
     // Each worker answers, the owner's too.
-    let works = async { app.handle().works().await };
+    let works = async { app.handle().is_healthy().await };
     assert!(actix_web::rt::System::new().block_on(works));
 }
 
 #[test]
 fn bodies_that_are_announced_take_no_memory_before_they_come() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_body_memory_bytes: 1 << 20,
         ..Options::default()
     });
@@ -253,7 +253,7 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
 
 #[test]
 fn an_answer_that_nobody_takes_is_given_up_on_a_unix_socket_too() {
-    let (app, sockets) = TestApp::with_sockets(Options {
+    let (app, sockets) = TestServer::with_sockets(Options {
         stall_timeout: SOON,
         ..Options::default()
     });

@@ -3,13 +3,13 @@
 
 use akvs_http::Options;
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// It would store something, were it taken for a request.
 const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
 
 /// The statuses of all answers to these bytes, behind which nothing comes. The hidden request was not run.
-fn statuses(app: &TestApp, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let bytes = bytes.as_ref();
     let mut connection = app.connect();
     connection.send(bytes);
@@ -41,7 +41,7 @@ fn chunked(body: &str) -> String {
 
 #[test]
 fn a_body_that_looks_like_a_request_is_a_body_on_every_method_and_path() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let length = format!("Content-Length: {}\r\n", HIDDEN.len());
     for (method, path, status) in [
         ("POST", "/kv/ns/key", 201),
@@ -78,7 +78,7 @@ fn a_body_that_looks_like_a_request_is_a_body_on_every_method_and_path() {
 
 #[test]
 fn a_body_that_is_refused_for_its_length_is_not_run() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
     });
@@ -102,7 +102,7 @@ fn a_body_that_is_refused_for_its_length_is_not_run() {
 
 #[test]
 fn the_spellings_of_a_length_that_are_taken_mean_the_same_number() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for length in [
         "5",
         " 5",
@@ -127,7 +127,7 @@ fn the_spellings_of_a_length_that_are_taken_mean_the_same_number() {
 
 #[test]
 fn the_spellings_of_a_length_that_are_not_taken_end_the_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for fields in [
         "Content-Length: 5\r\nContent-Length: 5\r\n",
         "Content-Length: 0\r\nContent-Length: 5\r\n",
@@ -150,7 +150,7 @@ fn the_spellings_of_a_length_that_are_not_taken_end_the_connection() {
 
 #[test]
 fn the_spellings_of_chunked_that_are_taken_mean_chunked() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for encoding in [
         "chunked",
         " chunked",
@@ -169,7 +169,7 @@ fn the_spellings_of_chunked_that_are_taken_mean_chunked() {
 
 #[test]
 fn the_spellings_of_chunked_that_are_not_taken_end_the_connection() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for fields in [
         "Transfer-Encoding: \x0bchunked\r\n",
         "Transfer-Encoding: \x0cchunked\r\n",
@@ -197,7 +197,7 @@ fn the_spellings_of_chunked_that_are_not_taken_end_the_connection() {
 
 #[test]
 fn a_field_that_only_resembles_transfer_encoding_says_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let body = chunked(HIDDEN);
     for name in [
         "Transfer_Encoding",
@@ -214,7 +214,7 @@ fn a_field_that_only_resembles_transfer_encoding_says_nothing() {
 
 #[test]
 fn an_old_version_knows_no_chunks_and_needs_a_length() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for fields in [
         "Transfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
@@ -230,7 +230,7 @@ fn an_old_version_knows_no_chunks_and_needs_a_length() {
 
 #[test]
 fn what_looks_like_a_request_among_the_trailers_is_not_run() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n";
     // Without the empty line that ends the chunks, its lines are trailers, and its body is no request.
     let sent = request(
@@ -259,7 +259,7 @@ fn what_looks_like_a_request_among_the_trailers_is_not_run() {
 
 #[test]
 fn an_offer_of_another_protocol_leaves_the_body_as_it_is_announced() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for upgrade in [
         "Connection: Upgrade\r\nUpgrade: websocket\r\n",
         "Upgrade: websocket\r\n",

@@ -12,7 +12,7 @@ use h2::{Reason, RecvStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use akvs_testing::app::{TestApp, block_on};
+use akvs_testing::server::{TestServer, block_on};
 
 /// How long something may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,7 +43,7 @@ impl Answer {
 }
 
 impl Client {
-    pub(super) async fn connect(app: &TestApp) -> Client {
+    pub(super) async fn connect(app: &TestServer) -> Client {
         let stream = TcpStream::connect(app.address).await.expect("a connection");
         let (requests, frames) = h2::client::handshake(stream).await.expect("a preface");
         Client {
@@ -92,7 +92,7 @@ pub(super) async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
 
 #[test]
 fn what_is_asked_is_answered_as_in_http_1() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let created = client.ask("POST", "/kv/ns/a%2Fb", "value").await;
@@ -124,7 +124,7 @@ fn what_is_asked_is_answered_as_in_http_1() {
 
 #[test]
 fn many_requests_at_once_each_get_their_own_answer() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let paths: Vec<_> = (0..500).map(|n| format!("/kv/ns/{n}")).collect();
@@ -146,7 +146,7 @@ fn many_requests_at_once_each_get_their_own_answer() {
 
 #[test]
 fn the_largest_value_passes_through_the_smallest_windows() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value: Bytes = (0..16_u32 << 20).map(|n| (n % 251) as u8).collect();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -166,7 +166,7 @@ fn the_largest_value_passes_through_the_smallest_windows() {
 
 #[test]
 fn a_write_that_is_taken_back_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         for fields in [None, Some(("content-length", "8"))] {
@@ -190,7 +190,7 @@ fn a_write_that_is_taken_back_stores_nothing() {
 
 #[test]
 fn a_body_that_is_not_as_long_as_it_says_stores_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         for length in ["3", "9"] {
             let client = Client::connect(&app).await;
@@ -210,7 +210,7 @@ fn a_body_that_is_not_as_long_as_it_says_stores_nothing() {
 
 #[test]
 fn an_answer_that_nobody_reads_holds_up_nobody() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/large", vec![b'x'; 1 << 20]);
     block_on(async {
         // With its own window shut, a stream leaves the connection's window to the others.
@@ -243,7 +243,7 @@ fn an_answer_that_nobody_reads_holds_up_nobody() {
 
 #[test]
 fn a_watch_over_http_2_tells_of_a_change() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         let mut requests = client.requests.clone().ready().await.expect("a turn");
@@ -265,7 +265,7 @@ fn a_watch_over_http_2_tells_of_a_change() {
 
 #[test]
 fn a_server_that_stops_ends_its_connections() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = runtime.block_on(Client::connect(&app));
     let asked = runtime.block_on(client.ask("GET", "/ping", ""));
@@ -280,7 +280,7 @@ fn a_server_that_stops_ends_its_connections() {
 
 #[test]
 fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         assert_eq!(client.ask("GET", "/ping", "").await.status, 200);
@@ -311,7 +311,7 @@ fn requests_of_one_connection_that_are_never_finished_wait_for_each_other() {
 
 #[test]
 fn the_page_of_the_server_itself_may_write_and_others_may_not() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         for (origin, status) in [
@@ -339,7 +339,7 @@ fn the_page_of_the_server_itself_may_write_and_others_may_not() {
 
 #[test]
 fn the_host_and_the_owner_are_judged_as_in_http_1() {
-    let (app, sockets) = TestApp::with_sockets(Options::default());
+    let (app, sockets) = TestServer::with_sockets(Options::default());
     let evil = || {
         let uri = "http://evil.example/kv/ns/key";
         Request::builder().uri(uri).body(()).expect("a request")
@@ -352,7 +352,7 @@ fn the_host_and_the_owner_are_judged_as_in_http_1() {
         connection.send(same);
         assert_eq!(asked.status, connection.answer().status);
         assert!([403, 421].contains(&asked.status), "{}", asked.status);
-        let status = client.ask("GET", "/owner/status", "").await;
+        let status = client.ask("GET", "/admin/status", "").await;
         assert_eq!(status.status, 404);
         // No browser comes over a Unix socket.
         for (path, status) in [(sockets.unix(), 404), (sockets.owner(), 200)] {
@@ -363,7 +363,7 @@ fn the_host_and_the_owner_are_judged_as_in_http_1() {
             let client = Client { requests, frames };
             let asked = client.send(evil(), Bytes::new()).await.expect("an answer");
             assert_eq!(asked.status, 404);
-            let owner = client.ask("GET", "/owner/status", "").await;
+            let owner = client.ask("GET", "/admin/status", "").await;
             assert_eq!(owner.status, status);
         }
     });
@@ -371,7 +371,7 @@ fn the_host_and_the_owner_are_judged_as_in_http_1() {
 
 #[test]
 fn a_client_that_waits_to_be_asked_for_a_body_is_asked_or_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
         for (length, status) in [("5", 201), ("99999999", 413)] {
@@ -395,7 +395,7 @@ fn a_client_that_waits_to_be_asked_for_a_body_is_asked_or_refused() {
 
 #[test]
 fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         drain_timeout: Duration::from_secs(600),
         ..Options::default()
     });

@@ -1,9 +1,9 @@
 //! Request lines and hosts (RFC 9112, sections 2 and 3): which spellings name a key, and which are no request.
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// The statuses of all that a connection answers to these bytes, after which nothing more is sent.
-fn statuses(app: &TestApp, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let mut connection = app.connect();
     connection.send(bytes);
     connection.end_sending();
@@ -18,7 +18,7 @@ fn get(target: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_target_in_absolute_form_names_the_same_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a%2Fb", "value");
     for target in [
         "http://localhost/kv/ns/a%2Fb",
@@ -37,7 +37,7 @@ fn a_target_in_absolute_form_names_the_same_key() {
 
 #[test]
 fn a_path_is_not_tidied_up() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for path in [
         "//kv/ns/key",
@@ -60,7 +60,7 @@ fn a_path_is_not_tidied_up() {
 
 #[test]
 fn dots_are_keys_on_the_bare_wire() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, same) in [
         ("/kv/ns/.", "/kv/ns/~64/Lg"),
         ("/kv/../..", "/kv/../~64/Li4"),
@@ -72,7 +72,7 @@ fn dots_are_keys_on_the_bare_wire() {
 
 #[test]
 fn a_fragment_is_no_part_of_the_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     assert_eq!(app.value("/kv/ns/key#part"), b"value");
     assert_eq!(app.ask("GET", "/kv/ns/a%23b").status, 404);
@@ -80,7 +80,7 @@ fn a_fragment_is_no_part_of_the_key() {
 
 #[test]
 fn a_target_with_bytes_that_no_address_has_is_no_request() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for target in [
         &b"/kv/ns/\xff"[..],
         b"/kv/ns/\xc3\xbc",
@@ -103,7 +103,7 @@ fn a_target_with_bytes_that_no_address_has_is_no_request() {
 
 #[test]
 fn a_target_that_is_refused_is_told_why() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (target, why) in [
         (
             &b"/kv/ns/<b>"[..],
@@ -134,7 +134,7 @@ fn a_target_that_is_refused_is_told_why() {
 
 #[test]
 fn a_request_names_one_host() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (hosts, status) in [
         ("", 400),
         ("Host: a\r\nHost: a\r\n", 400),
@@ -160,7 +160,7 @@ fn a_request_names_one_host() {
 
 #[test]
 fn a_request_line_has_three_parts_and_a_version_that_is_spoken() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let rest = "\r\nHost: localhost\r\n\r\n";
     for line in [
         "GET /ping HTTP/1.2",
@@ -187,7 +187,7 @@ fn a_request_line_has_three_parts_and_a_version_that_is_spoken() {
 
 #[test]
 fn lines_before_a_request_are_skipped_and_a_bare_line_feed_ends_a_line() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for request in [
         "\r\nGET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "\r\n\r\n\nGET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -203,7 +203,7 @@ fn lines_before_a_request_are_skipped_and_a_bare_line_feed_ends_a_line() {
 
 #[test]
 fn a_method_is_known_by_its_exact_letters() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for method in [
         "get", "Get", "post", "delete", "BREW", "TRACE", "CONNECT", "PRI",
@@ -219,7 +219,7 @@ fn a_method_is_known_by_its_exact_letters() {
 
 #[test]
 fn a_tunnel_is_not_opened() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let behind = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx";
     for (head, status) in [
         (
@@ -242,7 +242,7 @@ fn a_tunnel_is_not_opened() {
 
 #[test]
 fn a_wish_for_another_protocol_is_not_granted() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for upgrade in ["websocket", "h2c", "TLS/1.0"] {
         let fields = format!("Connection: Upgrade\r\nUpgrade: {upgrade}\r\n");
@@ -254,7 +254,7 @@ fn a_wish_for_another_protocol_is_not_granted() {
 
 #[test]
 fn what_is_no_request_is_told_so() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     // Also on a connection that has had an answer.
     for first in [false, true] {
         let mut connection = app.connect();
@@ -271,7 +271,7 @@ fn what_is_no_request_is_told_so() {
 
 #[test]
 fn a_value_that_looks_like_a_refusal_is_given_back_as_it_is() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let value = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(app.post("/kv/ns/key", value).status, 201);
     let mut connection = app.connect();

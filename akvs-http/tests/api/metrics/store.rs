@@ -3,11 +3,11 @@
 use akvs_http::Options;
 
 use super::{scrape, until};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 #[test]
 fn commits_and_the_writes_in_them_are_counted() {
-    for (app, syncs) in [(TestApp::on_disk(), 9.0), (TestApp::start(), 0.0)] {
+    for (app, syncs) in [(TestServer::on_disk(), 9.0), (TestServer::start(), 0.0)] {
         let mut connection = app.connect();
         for number in 0..9 {
             connection.ask("POST", &format!("/kv/ns/{number}"), "", b"value");
@@ -33,7 +33,7 @@ fn commits_and_the_writes_in_them_are_counted() {
 
 #[test]
 fn where_syncs_come_at_intervals_they_are_counted_alone() {
-    let app = TestApp::on_slow_disk();
+    let app = TestServer::on_slow_disk();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
     let found = until(&mut connection, |found| {
@@ -44,7 +44,7 @@ fn where_syncs_come_at_intervals_they_are_counted_alone() {
 
 #[test]
 fn the_cache_says_how_often_it_had_what_was_asked_for() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
     let before = scrape(&mut connection);
@@ -65,7 +65,7 @@ fn the_cache_says_how_often_it_had_what_was_asked_for() {
 
 #[test]
 fn namespaces_are_told_of_by_name_whatever_it_is() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let names = [
         ("\"quoted\"", "%22quoted%22"),
@@ -100,7 +100,7 @@ fn namespaces_are_told_of_by_name_whatever_it_is() {
 
 #[test]
 fn only_the_100_largest_namespaces_have_a_name() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for number in 0..130 {
         let value = vec![0; 10 * number];
@@ -125,7 +125,7 @@ fn only_the_100_largest_namespaces_have_a_name() {
 
 #[test]
 fn what_has_expired_is_counted_when_it_is_taken_out() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for key in 0..5 {
         connection.ask("POST", &format!("/kv/ns/{key}?ttl=60"), "", b"value");
@@ -139,7 +139,7 @@ fn what_has_expired_is_counted_when_it_is_taken_out() {
 
 #[test]
 fn a_full_history_says_how_much_it_no_longer_holds() {
-    let app = TestApp::with_history(10, Options::default());
+    let app = TestServer::with_history(10, Options::default());
     let mut connection = app.connect();
     for number in 0..50 {
         connection.ask("POST", &format!("/kv/ns/{number}"), "", b"value");

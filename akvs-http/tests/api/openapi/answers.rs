@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Operation, document, operations};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// A request, and the status of its answer.
 type Asked = (&'static str, &'static str, &'static str, &'static str, u16);
@@ -134,7 +134,7 @@ fn fits(template: &str, path: &str) -> bool {
 }
 
 /// Asks, and holds the head of the answer against the document.
-fn check(app: &TestApp, said: &serde_json::Value, operation: &Operation<'_>, asked: Asked) {
+fn check(app: &TestServer, said: &serde_json::Value, operation: &Operation<'_>, asked: Asked) {
     let (method, path, headers, body, status) = asked;
     let mut connection = app.connect();
     connection.send(akvs_testing::raw::request(
@@ -182,7 +182,7 @@ fn check(app: &TestApp, said: &serde_json::Value, operation: &Operation<'_>, ask
 
 #[test]
 fn every_operation_answers_as_it_says() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let document = document(&app);
     let all = operations(&document);
     let mut seen = BTreeSet::new();

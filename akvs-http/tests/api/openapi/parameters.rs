@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Operation, document, filled, operations};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// Where queries are read. Whatever stands there in quotes may be the name of a parameter.
 const READERS: [&str; 3] = [
@@ -36,7 +36,7 @@ fn words() -> BTreeSet<String> {
 }
 
 /// Whether the server refuses the parameter because it knows none of this name.
-fn is_unknown(app: &TestApp, operation: &Operation<'_>, name: &str) -> bool {
+fn is_unknown(app: &TestServer, operation: &Operation<'_>, name: &str) -> bool {
     let target = format!("{}?{name}=", operation.example());
     // What would be streamed is refused in any case.
     let headers = "Last-Event-ID: none\r\n";

@@ -5,7 +5,7 @@ use akvs_http::{Right, Token};
 
 use super::driver::{Browser, Page};
 use crate::tokens;
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// The keys that are listed.
 const ROWS: &str =
@@ -17,14 +17,14 @@ fn is_shown(id: &str) -> String {
 }
 
 /// Opens the page at a fragment, and waits until it knows the server.
-fn open(page: &mut Page<'_>, app: &TestApp, fragment: &str) {
+fn open(page: &mut Page<'_>, app: &TestServer, fragment: &str) {
     page.open(&format!("{}/{fragment}", app.url()));
     page.until("document.getElementById('server').innerText.includes('durability none')");
 }
 
 #[test]
 fn what_is_stored_is_shown_and_never_obeyed() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let script = "<script>document.title='obeyed'</script>";
     let escaped = script.replace('<', "%3C").replace('>', "%3E");
     let escaped = escaped.replace('/', "%2F").replace('\'', "%27");
@@ -59,7 +59,7 @@ fn what_is_stored_is_shown_and_never_obeyed() {
 #[test]
 fn who_has_no_token_is_asked_for_it_and_shown_nothing() {
     let secret = tokens::token("secret", &[Right::Admin], &["*"]);
-    let app = TestApp::with(tokens::options(vec![secret]));
+    let app = TestServer::with(tokens::options(vec![secret]));
     let stored = tokens::ask(&app, "secret", "POST", "/kv/hidden/k", "v");
     assert_eq!(stored.status, 201);
     let Some(browser) = Browser::start() else {
@@ -82,7 +82,7 @@ fn who_has_no_token_is_asked_for_it_and_shown_nothing() {
 
 #[test]
 fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -114,7 +114,7 @@ fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
 
 #[test]
 fn a_filter_stays_over_a_reload_and_beside_a_key() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/kv/n/a1", "/kv/n/b1", "/kv/n/b2", "/kv/other/k"] {
         app.post(path, "v");
     }
@@ -159,7 +159,7 @@ fn a_filter_stays_over_a_reload_and_beside_a_key() {
 
 #[test]
 fn the_focus_is_where_it_was_after_a_dialog() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for path in ["/kv/n/a", "/kv/n/b", "/kv/m/k"] {
         app.post(path, "v");
     }
@@ -204,7 +204,7 @@ fn the_focus_is_where_it_was_after_a_dialog() {
 #[test]
 fn what_a_token_may_not_do_is_not_offered() {
     let both = [Right::Read, Right::Write];
-    let app = TestApp::with(tokens::options(vec![
+    let app = TestServer::with(tokens::options(vec![
         tokens::token("admin", &[Right::Admin], &["*"]),
         tokens::token("a-reader", &[Right::Read], &["*"]),
         tokens::token("the-writer", &both, &["n?[a-c]*"]),

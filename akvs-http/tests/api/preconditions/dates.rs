@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use akvs_testing::app::{HandClock, TestApp};
 use akvs_testing::raw::Answer;
+use akvs_testing::server::{ManualClock, TestServer};
 
 /// A server with the key `/kv/ns/key`, and the date at which it was written.
-fn stored() -> (TestApp, std::sync::Arc<HandClock>, SystemTime) {
-    let (app, clock) = TestApp::with_clock();
+fn stored() -> (TestServer, std::sync::Arc<ManualClock>, SystemTime) {
+    let (app, clock) = TestServer::with_clock();
     assert_eq!(app.post("/kv/ns/key", "1").status, 201);
     let answer = app.ask("GET", "/kv/ns/key");
     let date = answer.header("Last-Modified").expect("a date");
@@ -15,7 +15,7 @@ fn stored() -> (TestApp, std::sync::Arc<HandClock>, SystemTime) {
     (app, clock, date)
 }
 
-fn ask(app: &TestApp, method: &str, path: &str, headers: &str) -> Answer {
+fn ask(app: &TestServer, method: &str, path: &str, headers: &str) -> Answer {
     let body = if method == "POST" && !path.contains("touch") {
         "2"
     } else {
@@ -185,7 +185,7 @@ fn what_is_no_date_is_ignored_and_so_is_if_modified_since_on_a_write() {
 
 #[test]
 fn what_is_not_there_was_not_modified() {
-    let (app, _clock) = TestApp::with_clock();
+    let (app, _clock) = TestServer::with_clock();
     let headers = format!("If-Unmodified-Since: {}\r\n", PAST[0]);
     for (method, path, status) in [
         ("GET", "/kv/ns/key", 404),

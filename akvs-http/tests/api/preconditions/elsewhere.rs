@@ -2,8 +2,8 @@
 
 use akvs_http::Options;
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// The routes as they are built.
 const ROUTES: [&str; 2] = [
@@ -57,7 +57,7 @@ const REQUESTS: [(&str, &str, &str); 18] = [
 
 #[test]
 fn a_precondition_is_refused_and_nothing_is_done() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "v");
     let before = app.ask("GET", "/kv").text().to_owned();
     let mut connection = app.connect();
@@ -76,7 +76,7 @@ fn a_precondition_is_refused_and_nothing_is_done() {
 
 #[test]
 fn no_route_forgets_it() {
-    let (app, sockets) = TestApp::with_sockets(Options::default());
+    let (app, sockets) = TestServer::with_sockets(Options::default());
     app.post("/kv/n/k", "v");
     let built = ROUTES
         .iter()
@@ -88,7 +88,7 @@ fn no_route_forgets_it() {
         .collect();
     assert!(paths.len() > 18, "{paths:?}");
     for path in paths {
-        let connect = || match path.starts_with("/owner/") {
+        let connect = || match path.starts_with("/admin/") {
             true => Connection::open_unix(&sockets.owner()),
             false => app.connect(),
         };
@@ -118,7 +118,7 @@ fn no_route_forgets_it() {
 
 #[test]
 fn a_request_that_is_refused_anyway_is_refused_as_ever() {
-    let app = TestApp::with(crate::tokens::options(vec![crate::tokens::token(
+    let app = TestServer::with(crate::tokens::options(vec![crate::tokens::token(
         "t",
         &[akvs_http::Right::Read],
         &["n"],
@@ -135,10 +135,10 @@ fn a_request_that_is_refused_anyway_is_refused_as_ever() {
         let answer = connection.ask(method, path, PRECONDITIONS[0], b"");
         assert_eq!(answer.status, status, "{method} {path}");
     }
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, status) in [
         ("/nowhere", 404),
-        ("/owner/status", 404),
+        ("/admin/status", 404),
         ("/kv/a/b/c", 404),
     ] {
         let answer = app.connect().ask("GET", path, PRECONDITIONS[0], b"");
@@ -148,7 +148,7 @@ fn a_request_that_is_refused_anyway_is_refused_as_ever() {
 
 #[test]
 fn a_document_that_has_a_tag_is_judged_by_it() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (path, accept) in [
         ("/openapi.json", ""),
         ("/", ""),

@@ -1,7 +1,7 @@
 //! Lists of entity tags (RFC 9110, sections 5.6.1 and 8.8.3), and tags that never match.
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection};
+use akvs_testing::server::TestServer;
 
 /// Sends a request whose field has any bytes: what is between the braces is the current tag.
 fn ask(connection: &mut Connection, method: &str, path: &str, field: &[u8]) -> Answer {
@@ -41,7 +41,7 @@ const LISTS: [&[u8]; 12] = [
 
 #[test]
 fn a_list_is_valid_in_every_spelling() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for list in LISTS {
         let stored = app.post("/kv/ns/key", "1");
@@ -69,7 +69,7 @@ fn a_list_is_valid_in_every_spelling() {
 
 #[test]
 fn a_list_goes_over_lines() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for lines in [
         &b"If-Match: \"x\",\r\nIf-Match: {}"[..],
@@ -85,7 +85,7 @@ fn a_list_goes_over_lines() {
 
 #[test]
 fn what_is_no_list_is_400_and_shown() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "1");
     let mut connection = app.connect();
     for list in [
@@ -121,7 +121,7 @@ fn what_is_no_list_is_400_and_shown() {
 
 #[test]
 fn if_none_match_on_a_write_is_judged_by_the_writer() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let tag = app.post("/kv/ns/key", "1");
     let tag = tag.header("ETag").expect("a tag").to_owned();
@@ -164,7 +164,7 @@ fn if_none_match_on_a_write_is_judged_by_the_writer() {
 
 #[test]
 fn a_412_says_that_a_weak_tag_never_matches() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let tag = app.post("/kv/ns/key", "1");
     let tag = tag.header("ETag").expect("a tag").to_owned();
     let mut connection = app.connect();

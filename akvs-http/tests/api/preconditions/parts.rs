@@ -1,12 +1,12 @@
 //! `Content-Range` on what is stored, and a last part of nothing.
 
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 const PART: &str = "Content-Range: bytes 3-9/10\r\n";
 
 #[test]
 fn a_part_is_never_stored_as_the_whole() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "whole");
     app.post("/kv/n/sum", "1");
     let mut connection = app.connect();
@@ -52,7 +52,7 @@ fn a_part_is_never_stored_as_the_whole() {
 
 #[test]
 fn a_client_that_asks_first_is_refused_before_it_sends_a_part() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(format!(
         "POST /kv/n/k HTTP/1.1\r\nHost: localhost\r\n{PART}Content-Length: 7\r\nExpect: 100-continue\r\n\r\n"
@@ -65,7 +65,7 @@ fn a_client_that_asks_first_is_refused_before_it_sends_a_part() {
 
 #[test]
 fn the_last_bytes_of_an_empty_value_are_all_of_it() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/n/k", "");
     for (range, status) in [
         ("bytes=-1", 200),

@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::matrix::{ROWS, tokens};
 use super::{ask_with, options, token};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Answer;
+use akvs_testing::server::TestServer;
 
 /// A server on which these were stored, one after the other, as settings where there is no key.
-fn stored(writes: &[(&str, &str)]) -> TestApp {
-    let app = TestApp::with(options(tokens()));
+fn stored(writes: &[(&str, &str)]) -> TestServer {
+    let app = TestServer::with(options(tokens()));
     for (path, value) in writes {
         let said = ask_with(&app, "admin-all", "POST", path, "", value);
         assert_eq!(said.status, 201, "{path}: {said:?}");
@@ -41,7 +41,7 @@ fn same_answers(
             continue;
         }
         count += 1;
-        let ask = |app: &TestApp| {
+        let ask = |app: &TestServer| {
             let (status, mut found, text) =
                 told(&ask_with(app, secret, method, path, fields, body));
             // A deadline that the request chose depends on when it was asked.
@@ -117,8 +117,8 @@ fn what_a_namespace_holds_as_a_whole_is_told_to_those_who_read_all_of_it() {
 }
 
 /// A server whose namespace `n` may hold no more.
-fn full() -> TestApp {
-    let app = TestApp::with(options(tokens()));
+fn full() -> TestServer {
+    let app = TestServer::with(options(tokens()));
     let settings = r#"{"max_keys":1}"#;
     assert_eq!(
         ask_with(&app, "admin-all", "PUT", "/kv/n", "", settings).status,
@@ -168,8 +168,8 @@ fn a_full_namespace_does_not_say_how_much_it_holds() {
 
 #[test]
 fn a_client_with_a_token_that_may_only_write_works() {
-    let app = TestApp::with(options(vec![token("secret", &[Right::Write], &["*"])]));
-    akvs_testing::app::block_on(async {
+    let app = TestServer::with(options(vec![token("secret", &[Right::Write], &["*"])]));
+    akvs_testing::server::block_on(async {
         let client = akvs_client::Client::builder().token("secret");
         let client = client.base_url(app.url()).build().expect("a client");
         let namespace = client.namespace("n").expect("a namespace");

@@ -5,21 +5,21 @@ use std::time::{Duration, UNIX_EPOCH};
 use akvs_http::{Options, Right, Token, Tokens};
 
 use super::{ask, options, token};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 fn read(secret: &str) -> Token {
     token(secret, &[Right::Read], &["*"])
 }
 
-fn replace(app: &TestApp, tokens: Vec<Token>) {
+fn replace(app: &TestServer, tokens: Vec<Token>) {
     app.handle()
         .replace_tokens(Tokens::new(tokens).expect("tokens"));
 }
 
 #[test]
 fn other_tokens_hold_at_once_and_on_connections_that_there_are() {
-    let app = TestApp::with(options(vec![read("a")]));
+    let app = TestServer::with(options(vec![read("a")]));
     let mut connection = app.connect();
     let mut status = |secret: &str| {
         let header = format!("Authorization: Bearer {secret}\r\n");
@@ -36,7 +36,7 @@ fn other_tokens_hold_at_once_and_on_connections_that_there_are() {
 
 #[test]
 fn an_open_server_closes_with_its_first_token() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(app.post("/kv/n/k", "v").status, 201);
     let watch = request("GET", "/watch/n", "", b"");
     let mut watcher = app.connect();
@@ -69,7 +69,7 @@ fn told_until_the_end(watcher: &mut Connection) -> String {
 }
 
 /// Begins a watch by this token, and reads it up to where it waits.
-fn watch(app: &TestApp, secret: &str) -> Connection {
+fn watch(app: &TestServer, secret: &str) -> Connection {
     let header = format!("Authorization: Bearer {secret}\r\n");
     let mut connection = app.connect();
     connection.send(request("GET", "/watch/n", &header, b""));
@@ -82,7 +82,7 @@ fn watch(app: &TestApp, secret: &str) -> Connection {
 fn a_watch_ends_with_its_token_and_no_other() {
     let heartbeat = Duration::from_millis(20);
     let both = vec![read("a"), read("bb"), token("www", &[Right::Write], &["*"])];
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         heartbeat,
         ..options(both.clone())
     });
@@ -102,7 +102,7 @@ fn a_watch_ends_with_its_token_and_no_other() {
 
 #[test]
 fn a_watch_ends_with_its_right() {
-    let app = TestApp::with(options(vec![
+    let app = TestServer::with(options(vec![
         read("a"),
         token("ww", &[Right::Write], &["*"]),
     ]));
@@ -121,7 +121,7 @@ fn a_watch_ends_with_its_right() {
 
 #[test]
 fn a_token_is_good_until_its_end_date() {
-    let (app, clock) = TestApp::with_clock_and(|now| {
+    let (app, clock) = TestServer::with_clock_and(|now| {
         let end = UNIX_EPOCH + Duration::from_millis(now.as_millis() + 1_000);
         options(vec![Token {
             expires: Some(end),
@@ -142,7 +142,7 @@ fn a_token_is_good_until_its_end_date() {
 
 #[test]
 fn a_long_poll_ends_with_its_token() {
-    let app = TestApp::with(options(vec![
+    let app = TestServer::with(options(vec![
         read("a"),
         token("ww", &[Right::Write], &["*"]),
     ]));
@@ -158,9 +158,9 @@ fn a_long_poll_ends_with_its_token() {
 }
 
 /// A server with this token that has more than all buffers on the way to a client hold.
-fn app_with_much(reader: Token) -> TestApp {
+fn app_with_much(reader: Token) -> TestServer {
     let writer = token("www", &[Right::Write], &["*"]);
-    let app = TestApp::with(options(vec![reader, writer]));
+    let app = TestServer::with(options(vec![reader, writer]));
     let value = "v".repeat(1 << 20);
     for number in 0..64 {
         assert_eq!(
@@ -200,7 +200,7 @@ fn an_export_and_a_list_end_with_their_token() {
 
 #[test]
 fn an_import_ends_with_its_token() {
-    let app = TestApp::with(options(vec![token("ww", &[Right::Write], &["*"])]));
+    let app = TestServer::with(options(vec![token("ww", &[Right::Write], &["*"])]));
     let mut connection = app.connect();
     let send = |connection: &mut Connection, line: &str| {
         connection.send(format!("{:x}\r\n{line}\n\r\n", line.len() + 1));

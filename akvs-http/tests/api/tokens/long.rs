@@ -7,27 +7,27 @@ use serde_json::json;
 
 use super::{ask, options, token};
 use crate::stepping::{SteppingEngine, Stop};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// More than go together in a batch.
 const MANY: usize = 3_000;
 
 const BOTH: [Right; 2] = [Right::Read, Right::Write];
 
-fn replace(app: &TestApp, tokens: Vec<Token>) {
+fn replace(app: &TestServer, tokens: Vec<Token>) {
     app.handle()
         .replace_tokens(Tokens::new(tokens).expect("tokens"));
 }
 
 /// A server that stops at the first commit that deletes, with many keys that a token may write.
-fn with_many() -> (TestApp, Stop) {
+fn with_many() -> (TestServer, Stop) {
     let (engine, stop) = SteppingEngine::new();
     let tokens = vec![
         token("ww", &BOTH, &["*"]),
         token("reader", &[Right::Read], &["*"]),
     ];
-    let app = TestApp::with_engine(engine, options(tokens));
+    let app = TestServer::with_engine(engine, options(tokens));
     let old: Vec<_> = (0..MANY)
         .map(|number| json!({"key": format!("old-{number:04}"), "value": ""}))
         .collect();
@@ -38,7 +38,7 @@ fn with_many() -> (TestApp, Stop) {
 }
 
 /// Begins a request that deletes, and gives the token others rights while it does.
-fn meanwhile(app: &TestApp, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) -> Connection {
+fn meanwhile(app: &TestServer, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) -> Connection {
     let mut connection = app.connect();
     connection.send(request);
     stop.meanwhile(|| replace(app, tokens));
@@ -46,7 +46,7 @@ fn meanwhile(app: &TestApp, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) ->
 }
 
 /// How many keys are left.
-fn left(app: &TestApp) -> usize {
+fn left(app: &TestServer) -> usize {
     let listed = app.database.namespaces(None, 10).expect("a list");
     let keys = listed.first().map(|info| info.counts.keys);
     usize::try_from(keys.unwrap_or_default()).expect("a count")
@@ -104,7 +104,7 @@ fn what_deletes_in_batches_goes_on_where_its_right_is_kept() {
 
 #[test]
 fn an_import_that_depends_on_what_is_there_needs_to_read_to_its_end() {
-    let app = TestApp::with(options(vec![token("ww", &BOTH, &["*"])]));
+    let app = TestServer::with(options(vec![token("ww", &BOTH, &["*"])]));
     let mut connection = app.connect();
     let send = |connection: &mut Connection, line: &str| {
         connection.send(format!("{:x}\r\n{line}\n\r\n", line.len() + 1));
@@ -146,7 +146,7 @@ fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
             ),
             (vec![token("aaa", &all, &["ns"])], (0, String::new())),
         ] {
-            let app = TestApp::with(options(vec![token("aaa", &all, &["*"])]));
+            let app = TestServer::with(options(vec![token("aaa", &all, &["*"])]));
             let mut connection = app.connect();
             let length = body.len();
             connection.send(format!(
@@ -178,7 +178,7 @@ fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
         heartbeat: Duration::from_millis(20),
         ..options(vec![token("ww", &BOTH, &["*"])])
     };
-    let app = TestApp::with(options);
+    let app = TestServer::with(options);
     let stored = ask(&app, "ww", "POST", "/kv/n/k", "v");
     let tag = stored.header("ETag").expect("a tag");
     let headers =

@@ -7,13 +7,13 @@ use akvs_http::{Right, Token};
 use serde_json::Value;
 
 use super::{ask_with, options, token};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 use Right::{Admin, Read, Write};
 
 /// Which keys a request is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum About {
+pub(super) enum BuildInfo {
     /// Nothing that is stored: not even a token is needed.
     Nothing,
     /// Nothing that is stored, but a token is needed.
@@ -28,7 +28,7 @@ pub(super) enum About {
     Everything,
 }
 
-use About::{Everything, Inside, Nothing, Reached, Server, Whole};
+use BuildInfo::{Everything, Inside, Nothing, Reached, Server, Whole};
 
 /// A request: its method, the path as it is described, the one that is asked, fields, a body, the rights that it needs,
 /// and for what.
@@ -39,7 +39,7 @@ pub(super) type Row = (
     &'static str,
     &'static str,
     &'static [Right],
-    About,
+    BuildInfo,
 );
 
 const KEY: &str = "/kv/{namespace}/{key}";
@@ -387,7 +387,7 @@ pub(super) fn tokens() -> Vec<Token> {
 }
 
 /// Whether a token is let in.
-pub(super) fn may(has: &[Right], reach: &str, needs: &[Right], about: About) -> bool {
+pub(super) fn may(has: &[Right], reach: &str, needs: &[Right], about: BuildInfo) -> bool {
     let has_all = has.contains(&Admin) || needs.iter().all(|right| has.contains(right));
     has_all
         && match about {
@@ -401,7 +401,7 @@ pub(super) fn may(has: &[Right], reach: &str, needs: &[Right], about: About) -> 
 
 #[test]
 fn each_request_is_open_to_whom_the_matrix_says() {
-    let app = TestApp::with(options(tokens()));
+    let app = TestServer::with(options(tokens()));
     for &(method, _, path, fields, body, needs, about) in ROWS {
         let shown = format!("{method} {path} {fields}{body}");
         let mut connection = app.connect();
@@ -441,7 +441,7 @@ fn each_request_is_open_to_whom_the_matrix_says() {
 
 #[test]
 fn the_matrix_has_every_request_that_is_described() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let answer = app.ask("GET", "/openapi.json");
     let document: Value = serde_json::from_slice(&answer.body).expect("a document");
     let rows: BTreeSet<(String, String)> = ROWS

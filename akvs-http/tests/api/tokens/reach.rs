@@ -4,11 +4,11 @@ use akvs_http::{Right, Token};
 use serde_json::Value;
 
 use super::{ask, options, token};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// A server that everything but the token `t` is open to by the token `admin`.
-fn app(restricted: Token) -> TestApp {
-    TestApp::with(options(vec![
+fn app(restricted: Token) -> TestServer {
+    TestServer::with(options(vec![
         token("admin", &[Right::Admin], &["*"]),
         restricted,
     ]))

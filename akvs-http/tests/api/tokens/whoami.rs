@@ -6,9 +6,9 @@ use akvs_http::{Right, Token};
 use serde_json::{Value, json};
 
 use super::{ask, options, token};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
-fn told(app: &TestApp, secret: &str) -> Value {
+fn told(app: &TestServer, secret: &str) -> Value {
     let answer = ask(app, secret, "GET", "/whoami", "");
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
@@ -19,7 +19,7 @@ fn told(app: &TestApp, secret: &str) -> Value {
 #[test]
 fn each_token_is_told_its_own_rights() {
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
-    let app = TestApp::with(options(vec![
+    let app = TestServer::with(options(vec![
         Token {
             name: "reader".into(),
             key_prefix: "a/".into(),
@@ -60,7 +60,7 @@ fn each_token_is_told_its_own_rights() {
 
 #[test]
 fn without_tokens_everything_is_allowed() {
-    let answer = TestApp::start().ask("GET", "/whoami");
+    let answer = TestServer::start().ask("GET", "/whoami");
     assert_eq!(
         serde_json::from_slice::<Value>(&answer.body).expect("a document"),
         json!({

@@ -4,8 +4,8 @@ use akvs_http::Options;
 use serde_json::{Value, json};
 
 use super::{done, transact};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Connection;
+use akvs_testing::server::TestServer;
 
 /// The second of two operations, and where it is wrong.
 const OPS: &[(&str, &str)] = &[
@@ -140,7 +140,7 @@ fn refused_field(connection: &mut Connection, body: &str) -> String {
 
 #[test]
 fn what_is_wrong_is_named_by_its_path() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let op = |op: &str| format!(r#"{{"ops":[{{"op":"delete","key":"a"}},{op}]}}"#);
     let check = |check: &str| format!(r#"{{"checks":[{check}],"ops":[]}}"#);
@@ -155,7 +155,7 @@ fn what_is_wrong_is_named_by_its_path() {
 
 #[test]
 fn what_is_no_object_of_json_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for body in [
         &b""[..],
@@ -188,7 +188,7 @@ fn what_is_no_object_of_json_is_refused() {
 
 #[test]
 fn a_time_is_said_as_in_a_query_or_as_a_number_of_seconds() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for (ttl, expires) in [
         (json!("90"), Some(90_000)),
@@ -235,7 +235,7 @@ fn humantime(time: std::time::SystemTime) -> String {
 
 #[test]
 fn what_is_too_much_is_refused_with_its_limit() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
     });
@@ -295,7 +295,7 @@ fn what_is_too_much_is_refused_with_its_limit() {
 #[test]
 fn a_body_has_16_mib_at_the_most() {
     const MOST: usize = 16 << 20;
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut body = json!({"ops": [{"op": "set", "key": "k", "value": "v"}]})
         .to_string()
         .into_bytes();
@@ -322,7 +322,7 @@ fn a_body_has_16_mib_at_the_most() {
 
 #[test]
 fn only_post_without_a_query_is_understood() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let body = br#"{"ops":[],"keys":[]}"#;
     for path in ["/txn/ns", "/get/ns"] {
@@ -362,7 +362,7 @@ fn only_post_without_a_query_is_understood() {
 
 #[test]
 fn a_name_is_any_text_and_a_key_any_bytes() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let body = json!({"ops": [
         {"op": "set", "key": "a/b \u{1f600}\0", "value": "\u{feff}\u{2028}\0"},
         {"op": "set", "key64": "_wA", "value64": ""},

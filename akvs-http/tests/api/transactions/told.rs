@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{done, transact};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// An event.
 struct Event {
@@ -34,12 +34,12 @@ struct Watch {
 }
 
 impl Watch {
-    fn open(app: &TestApp, query: &str) -> Watch {
+    fn open(app: &TestServer, query: &str) -> Watch {
         Watch::resume(app, query, None)
     }
 
     /// That of a client which has seen this id; returns once the watch has begun.
-    fn resume(app: &TestApp, query: &str, last: Option<u64>) -> Watch {
+    fn resume(app: &TestServer, query: &str, last: Option<u64>) -> Watch {
         let mut connection = app.connect();
         let header = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
         connection.send(request("GET", &format!("/watch/ns?{query}"), &header, b""));
@@ -90,7 +90,7 @@ impl Watch {
 }
 
 /// A transaction that changes four keys; its revision.
-fn change(app: &TestApp) -> u64 {
+fn change(app: &TestServer) -> u64 {
     let body = json!({"ops": [
         {"op": "set", "key": "wanted/1", "value": "v"},
         {"op": "delete", "key": "wanted/missing"},
@@ -124,7 +124,7 @@ fn wanted(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 3] {
 
 #[test]
 fn only_the_last_change_says_the_revision_as_its_id() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/wanted%2Fold", "v");
     let mut everything = Watch::open(&app, "values=true");
     let mut prefix = Watch::open(&app, "prefix=wanted/");
@@ -147,7 +147,7 @@ fn only_the_last_change_says_the_revision_as_its_id() {
 
 #[test]
 fn who_comes_back_is_told_all_of_it_or_nothing() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         let before = app.post("/kv/ns/wanted%2Fold", "v").revision();
         let r = change(&app);
         let next = app.post("/kv/ns/wanted%2F1", "after").revision();
@@ -172,7 +172,7 @@ fn who_comes_back_is_told_all_of_it_or_nothing() {
 
 #[test]
 fn what_was_refused_is_not_told() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/word", "word");
     let mut watch = Watch::open(&app, "");
     let mut connection = app.connect();

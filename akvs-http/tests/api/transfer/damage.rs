@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ended, export, file, import, refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 fn small() -> Vec<u8> {
     file(&[
@@ -14,7 +14,7 @@ fn small() -> Vec<u8> {
 
 #[test]
 fn a_cut_at_every_byte_is_noticed() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let whole = small();
     let mut connection = app.connect();
     // Without its last newline it is whole, see `text.rs`.
@@ -38,7 +38,7 @@ fn a_cut_at_every_byte_is_noticed() {
 
 #[test]
 fn a_change_of_every_byte_is_noticed() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let whole = small();
     let mut connection = app.connect();
     for at in 0..whole.len() {
@@ -74,13 +74,13 @@ fn what_is_missing_added_or_moved_is_noticed() {
         ([end].concat(), "does not begin"),
         (String::new(), "no first line"),
     ] {
-        refused(&TestApp::start().post("/import/ns", text), detail);
+        refused(&TestServer::start().post("/import/ns", text), detail);
     }
 }
 
 #[test]
 fn another_version_or_no_export_changes_nothing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (first, detail) in [
         (
             json!({"akvs": 2, "namespace": "ns", "revision": 1}),
@@ -110,11 +110,11 @@ fn another_version_or_no_export_changes_nothing() {
 
 #[test]
 fn a_line_that_may_name_the_next_namespace_is_not_passed_over() {
-    let from = TestApp::start();
+    let from = TestServer::start();
     from.post("/kv/a/k", "of a");
     from.post("/kv/b/k", "of b");
     let whole = String::from_utf8(export(&from, "/export")).expect("text");
-    let app = TestApp::start();
+    let app = TestServer::start();
     let problem = refused(
         &app.post(
             "/import",
@@ -125,12 +125,15 @@ fn a_line_that_may_name_the_next_namespace_is_not_passed_over() {
     assert_eq!(problem["imported"], 1);
     assert_eq!(app.value("/kv/a/k"), b"of a");
     let less = whole.replace("\"namespaces\":2", "\"namespaces\":3");
-    refused(&TestApp::start().post("/import", less), "2 namespaces of 3");
+    refused(
+        &TestServer::start().post("/import", less),
+        "2 namespaces of 3",
+    );
 }
 
 #[test]
 fn what_was_done_before_the_damage_is_told() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut records: Vec<Value> = (0..2_500)
         .map(|number| json!({"key": format!("{number:04}"), "value": "v"}))
         .collect();

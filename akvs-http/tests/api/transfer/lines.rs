@@ -4,7 +4,7 @@ use akvs_http::Options;
 use serde_json::{Value, json};
 
 use super::{file, import, refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 fn details(report: &Value) -> Vec<(u64, &str)> {
     let errors = report["errors"].as_array().expect("a list").iter();
@@ -69,7 +69,7 @@ fn bad_lines() -> [(Value, &'static str); 17] {
 
 #[test]
 fn each_bad_line_is_named_and_the_others_are_imported() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let good = |key: &str| json!({"key": key, "value": "v"});
     let bad = bad_lines();
     let mut records = vec![good("first")];
@@ -91,7 +91,7 @@ fn each_bad_line_is_named_and_the_others_are_imported() {
 #[test]
 fn quotas_and_limits_hold_as_for_any_write() {
     for mode in ["merge", "create"] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         let settings = br#"{"max_keys":2,"max_value_bytes":4}"#;
         app.connect().ask("PUT", "/kv/ns", "", settings);
         let records = [
@@ -112,7 +112,7 @@ fn quotas_and_limits_hold_as_for_any_write() {
 
 #[test]
 fn a_value_or_a_line_that_is_too_long_is_refused_and_the_next_one_is_not() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         max_body_memory_bytes: 1 << 20,
         ..Options::default()
@@ -133,7 +133,7 @@ fn a_value_or_a_line_that_is_too_long_is_refused_and_the_next_one_is_not() {
     refused_or_too_large(&app, &"x".repeat(4 << 20));
 }
 
-fn refused_or_too_large(app: &TestApp, text: &str) {
+fn refused_or_too_large(app: &TestServer, text: &str) {
     let answer = app.post("/import/ns", text);
     assert_eq!(answer.refusal(), (413, "too_large".to_owned()));
     refused(&app.post("/import/ns", "{\"akvs\":1}\n"), "namespace");
@@ -141,7 +141,7 @@ fn refused_or_too_large(app: &TestApp, text: &str) {
 
 #[test]
 fn the_longest_value_comes_back_whatever_its_bytes_are() {
-    let from = TestApp::with(Options {
+    let from = TestServer::with(Options {
         max_value_bytes: 1 << 20,
         ..Options::default()
     });

@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use zstd::stream::write::Encoder as ZstdEncoder;
 
 use super::{export, file, records};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// The window of the bodies here, as a power of two.
 const WINDOW_LOG: u32 = 22;
@@ -34,7 +34,7 @@ fn beginning(coding: &str, namespace: &str) -> Vec<u8> {
 }
 
 /// Begins an import, which has the rest of its body still to come.
-fn begin(app: &TestApp, coding: &str, body: &[u8]) -> Connection {
+fn begin(app: &TestServer, coding: &str, body: &[u8]) -> Connection {
     let mut connection = app.connect();
     connection.send(format!(
         "POST /import HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: {coding}\r\nContent-Length: 1000000\r\n\r\n"
@@ -44,7 +44,7 @@ fn begin(app: &TestApp, coding: &str, body: &[u8]) -> Connection {
 }
 
 /// Whether an import goes on; else it was refused for want of memory.
-fn goes_on(app: &TestApp, connection: &mut Connection, namespace: &str) -> bool {
+fn goes_on(app: &TestServer, connection: &mut Connection, namespace: &str) -> bool {
     loop {
         if app.namespaces().iter().any(|name| name == namespace) {
             return true;
@@ -60,7 +60,7 @@ fn goes_on(app: &TestApp, connection: &mut Connection, namespace: &str) -> bool 
 }
 
 /// How many imports go on at once before one is refused.
-fn imports_at_once(app: &TestApp, coding: &str) -> usize {
+fn imports_at_once(app: &TestServer, coding: &str) -> usize {
     let mut open = Vec::new();
     for number in 0..MANY {
         let name = format!("{coding}-{number:02}");
@@ -78,7 +78,7 @@ fn imports_at_once(app: &TestApp, coding: &str) -> usize {
 #[test]
 fn the_windows_of_all_imports_are_counted() {
     for (coding, memory, at_once) in [("zstd", 16 << 20, 2..=3), ("gzip", 1 << 20, 3..=10)] {
-        let app = TestApp::with(Options {
+        let app = TestServer::with(Options {
             max_body_memory_bytes: memory,
             max_value_bytes: 1_000,
             ..Options::default()
@@ -111,7 +111,7 @@ fn a_window_that_is_too_large_is_told_from_a_damaged_file() {
         (512 << 20, 24, None),
         (8 << 20, 23, Some("limits.max_body_memory_bytes")),
     ] {
-        let app = TestApp::with(Options {
+        let app = TestServer::with(Options {
             max_body_memory_bytes: memory,
             max_value_bytes: 1_000,
             ..Options::default()
@@ -139,7 +139,7 @@ fn a_window_that_is_too_large_is_told_from_a_damaged_file() {
 #[test]
 fn the_encoders_of_all_exports_are_counted() {
     for (coding, at_once) in [("zstd", 2..=4), ("gzip", 8..=16)] {
-        let app = TestApp::with(Options {
+        let app = TestServer::with(Options {
             max_response_memory_bytes: 32 << 20,
             ..Options::default()
         });

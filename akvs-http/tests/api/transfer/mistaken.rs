@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::{file, refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -36,7 +36,7 @@ fn as_curl_sends_it(file: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_curl_took_the_newlines_from_is_told_with_the_way_out() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         ..Options::default()
     });
@@ -64,7 +64,7 @@ fn what_curl_took_the_newlines_from_is_told_with_the_way_out() {
 
 #[test]
 fn a_compressed_file_is_told_with_the_header_that_is_missing() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (name, packed) in [("gzip", gzip(&whole())), ("zstd", zstd(&whole()))] {
         let expected = format!("Content-Encoding: {name}");
         for sent in [
@@ -95,7 +95,7 @@ fn a_compressed_file_is_told_with_the_header_that_is_missing() {
 
 #[test]
 fn other_files_are_told_by_what_they_are() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let utf16: Vec<u8> = String::from_utf8(whole())
         .expect("text")
         .encode_utf16()

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{ended, export, file, import, records, refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
-fn with_old(keys: &[&str]) -> TestApp {
-    let app = TestApp::start();
+fn with_old(keys: &[&str]) -> TestServer {
+    let app = TestServer::start();
     for key in keys {
         app.post(&format!("/kv/ns/{key}"), "old");
     }

@@ -6,8 +6,8 @@ use akvs_client::Code;
 use serde_json::{Value, json};
 
 use super::{file, import, refused};
-use akvs_testing::app::{TestApp, block_on};
 use akvs_testing::raw::Connection;
+use akvs_testing::server::{TestServer, block_on};
 
 /// So many records of one key take minutes, since each is a change by itself; the text of them is a few KiB.
 const MANY: usize = 4_000_000;
@@ -18,7 +18,7 @@ fn packed(line: &str, count: usize) -> Vec<u8> {
     zstd::encode_all(text.as_bytes(), 1).expect("a frame")
 }
 
-fn begin(app: &TestApp, path: &str, body: &[u8], more: usize) -> Connection {
+fn begin(app: &TestServer, path: &str, body: &[u8], more: usize) -> Connection {
     let mut connection = app.connect();
     let length = body.len() + more;
     connection.send(format!(
@@ -37,7 +37,7 @@ fn becomes(pause: Duration, mut holds: impl FnMut() -> bool) -> bool {
 }
 
 /// Waits until nothing more is imported; all of it would take far longer.
-fn stops(app: &TestApp) -> bool {
+fn stops(app: &TestServer) -> bool {
     let mut before = app.database.revision();
     (0..60).any(|_| {
         std::thread::sleep(Duration::from_millis(500));
@@ -52,7 +52,7 @@ fn an_import_ends_soon_after_its_client_has_gone() {
     let body = packed(line, MANY);
     // With the whole of its body, and before that.
     for (mode, more) in [("merge", 0), ("create", 1_000_000), ("replace", 0)] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         let path = format!("/import/ns?mode={mode}");
         let connection = begin(&app, &path, &body, more);
         let has_begun = || app.namespaces() == ["ns"];
@@ -64,7 +64,7 @@ fn an_import_ends_soon_after_its_client_has_gone() {
 
 #[test]
 fn a_client_that_only_ends_what_it_sends_is_answered() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let text = file(&[json!({"key": "a", "value": "1"})]);
     let mut connection = app.connect();
     connection.send(akvs_testing::raw::request("POST", "/import/ns", "", &text));
@@ -85,7 +85,7 @@ fn a_client_that_only_ends_what_it_sends_is_answered() {
 
 #[test]
 fn an_import_stops_where_ten_thousand_lines_are_wrong() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let wrong = "{\"key\":\"wrong\"}\n";
     let good = "{\"key\":\"good\",\"value\":\"v\"}\n";
     let body = packed(&[&wrong.repeat(100), good].concat(), MANY / 100);
@@ -113,7 +113,7 @@ fn an_import_stops_where_ten_thousand_lines_are_wrong() {
 
 #[test]
 fn an_import_stops_where_ten_thousand_records_are_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let settings = br#"{"max_keys":1}"#;
     assert_eq!(app.connect().ask("PUT", "/kv/ns", "", settings).status, 201);
     let records: Vec<Value> = (0..30_000)
@@ -134,7 +134,7 @@ fn an_import_stops_where_ten_thousand_records_are_refused() {
 
 #[test]
 fn the_client_is_told_of_all_lines_of_an_import_that_was_stopped() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     block_on(async {
         let records: Vec<Value> = (0..20_000).map(|_| json!({"key": "k"})).collect();
         let import = app.namespace("ns").import().body(file(&records)).await;

@@ -10,8 +10,8 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
 use super::{export, file, records, refused, rest};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, request};
+use akvs_testing::server::TestServer;
 
 fn coded(coding: &str, text: &[u8]) -> Vec<u8> {
     if coding == "zstd" {
@@ -33,14 +33,14 @@ fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-fn post(app: &TestApp, coding: &str, body: &[u8]) -> Answer {
+fn post(app: &TestServer, coding: &str, body: &[u8]) -> Answer {
     let header = format!("Content-Encoding: {coding}\r\n");
     app.connect().ask("POST", "/import/to", &header, body)
 }
 
 #[test]
 fn a_file_may_be_coded_both_ways() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let paths = (0..3_000).map(|number| format!("/kv/ns/{number:04}"));
     app.connect().ask_all("POST", paths, &[b'v'; 90]);
     for coding in ["gzip", "zstd"] {
@@ -63,7 +63,7 @@ fn a_file_may_be_coded_both_ways() {
 
 #[test]
 fn what_is_badly_coded_is_refused() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let text = file(&[json!({"key": "a", "value": "1"})]);
     for coding in ["gzip", "zstd"] {
         let whole = coded(coding, &text);
@@ -89,7 +89,7 @@ fn what_is_badly_coded_is_refused() {
 
 #[test]
 fn what_unfolds_to_much_more_is_read_in_bounded_memory() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         max_body_memory_bytes: 4 << 20,
         ..Options::default()
@@ -108,7 +108,7 @@ fn what_unfolds_to_much_more_is_read_in_bounded_memory() {
 
 #[test]
 fn the_coding_of_a_value_is_left_alone() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/a", "Content-Encoding: gzip\r\n", b"no gzip");
     let answer = connection.ask("GET", "/kv/ns/a", "Accept-Encoding: zstd\r\n", b"");
@@ -126,7 +126,7 @@ fn the_coding_of_a_value_is_left_alone() {
 
 #[test]
 fn a_sender_that_stops_is_told_so() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         request_timeout: Duration::from_millis(200),
         ..Options::default()
     });
@@ -146,7 +146,7 @@ fn a_sender_that_stops_is_told_so() {
 #[test]
 fn a_sender_that_is_slow_but_goes_on_is_waited_for() {
     let timeout = Duration::from_secs(2);
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         request_timeout: timeout,
         ..Options::default()
     });
@@ -170,7 +170,7 @@ fn a_sender_that_is_slow_but_goes_on_is_waited_for() {
 
 #[test]
 fn a_client_that_goes_away_leaves_what_came() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let many: Vec<Value> = (0..2_000)
         .map(|key| json!({"key": format!("{key:04}"), "value": ""}))
         .collect();
@@ -185,7 +185,7 @@ fn a_client_that_goes_away_leaves_what_came() {
 
 #[test]
 fn an_export_is_of_one_moment_however_slowly_it_is_read() {
-    for app in [TestApp::start(), TestApp::on_disk()] {
+    for app in [TestServer::start(), TestServer::on_disk()] {
         let paths = (0..1_000).map(|number| format!("/kv/ns/{number:04}"));
         let mut connection = app.connect();
         connection.ask_all("POST", paths, b"old");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{ended, export, file, import, records, refused};
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -49,7 +49,7 @@ fn values() -> Vec<Value> {
 
 #[test]
 fn line_ends_and_marks_do_no_harm() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (name, text) in changed(&file(&values())) {
         let report = import(&app, "/import/ns", &text);
         assert_eq!(
@@ -65,7 +65,7 @@ fn line_ends_and_marks_do_no_harm() {
 
 #[test]
 fn it_does_not_matter_where_the_body_is_cut_into_parts() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let whole = String::from_utf8(file(&values())).expect("text");
     let text = [MARK, whole.replace('\n', "\r\n").as_bytes(), b"\r\n"].concat();
     for size in [1, 2, 3, 7] {
@@ -86,13 +86,13 @@ fn it_does_not_matter_where_the_body_is_cut_into_parts() {
 
 #[test]
 fn a_file_of_many_namespaces_is_no_other() {
-    let from = TestApp::start();
+    let from = TestServer::start();
     from.post("/kv/a/k", "of a");
     from.post("/kv/b/k", vec![0xff; 100]);
     from.post("/kv/b/l", "of b");
     let whole = export(&from, "/export");
     for (name, text) in changed(&whole) {
-        let to = TestApp::start();
+        let to = TestServer::start();
         assert_eq!(import(&to, "/import", &text)["imported"], 3, "{name}");
         for namespace in ["a", "b"] {
             let path = format!("/export/{namespace}");
@@ -106,7 +106,7 @@ fn a_sum_of_the_text_as_it_is_fits_too() {
     // A program that writes CRLF may take the sum of what it writes.
     let text =
         "{\"akvs\":1,\"namespace\":\"ns\",\"revision\":1}\r\n{\"key\":\"a\",\"value\":\"1\"}\r\n";
-    let app = TestApp::start();
+    let app = TestServer::start();
     assert_eq!(
         import(&app, "/import/ns", &ended(text.into(), 1))["imported"],
         1
@@ -120,7 +120,7 @@ fn other_changes_are_still_noticed() {
     let [first, a, b, end] = lines[..] else {
         panic!("{lines:?}")
     };
-    let app = TestApp::start();
+    let app = TestServer::start();
     for (text, detail) in [
         ([first, a, b].concat(), "cut off"),
         ([first, a, b.trim_end()].concat(), "cut off"),

@@ -7,15 +7,15 @@ use akvs_http::Options;
 use tokio::time::Instant;
 
 use super::sse::{Told, Watch};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::request;
+use akvs_testing::server::TestServer;
 
 /// More than fits between the server and a reader that does not read, in values of this size.
 const FLOOD: usize = 12 << 20;
 const VALUE: usize = 64 << 10;
 
 /// Writes it; the revisions.
-fn flood(app: &TestApp) -> Vec<u64> {
+fn flood(app: &TestServer) -> Vec<u64> {
     let mut connection = app.connect();
     let value = vec![b'x'; VALUE];
     let keys = 0..FLOOD / VALUE;
@@ -55,7 +55,7 @@ fn read_on(watch: &mut Watch, written: &[u64]) -> bool {
 
 #[test]
 fn a_reader_that_fell_behind_the_history_is_told_reset_and_cut_off() {
-    let app = TestApp::with_history(16, Options::default());
+    let app = TestServer::with_history(16, Options::default());
     let mut watches = ["values=true", "values=true&prefix="].map(|query| Watch::open(&app, query));
     let mut quick = Watch::open(&app, "");
     let written = flood(&app);
@@ -74,7 +74,7 @@ fn a_reader_that_fell_behind_the_history_is_told_reset_and_cut_off() {
 
 #[test]
 fn a_reader_that_fell_behind_is_told_everything_as_long_as_it_is_known() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut watch = Watch::open(&app, "values=true");
     let written = flood(&app);
     assert!(read_on(&mut watch, &written));
@@ -84,7 +84,7 @@ fn a_reader_that_fell_behind_is_told_everything_as_long_as_it_is_known() {
 
 #[test]
 fn three_hundred_are_told_every_change_in_order() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let queries = ["", "values=true", "prefix=k", "key=key"];
     let mut watches: Vec<_> = (0..300)
         .map(|number| Watch::open(&app, queries[number % 4]))
@@ -123,7 +123,7 @@ fn server_has(watch: &Watch) -> bool {
 
 #[test]
 fn a_reader_that_takes_nothing_is_cut_off_in_the_end() {
-    let app = TestApp::with(Options {
+    let app = TestServer::with(Options {
         stall_timeout: Duration::from_millis(500),
         ..Options::default()
     });

@@ -1,7 +1,7 @@
 //! Of which keys a watch tells: of one, of those with a prefix, whatever bytes they are.
 
 use super::sse::Watch;
-use akvs_testing::app::TestApp;
+use akvs_testing::server::TestServer;
 
 /// What is written, in this order: any bytes, of which some are text.
 const KEYS: [&str; 9] = [
@@ -50,7 +50,7 @@ fn assert_next(watch: &mut Watch, name: &str, key: usize) {
 
 #[test]
 fn only_what_is_wanted_is_told_as_it_changes() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut watches = FILTERS.map(|(query, keys)| (Watch::open(&app, query), keys));
     for method in ["POST", "DELETE", "POST"] {
@@ -70,7 +70,7 @@ fn only_what_is_wanted_is_told_as_it_changes() {
 
 #[test]
 fn only_what_is_wanted_is_told_of_the_state() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     for key in KEYS.iter().rev() {
         connection.ask("POST", &format!("/kv/ns/{key}"), "", b"");
@@ -88,7 +88,7 @@ fn only_what_is_wanted_is_told_of_the_state() {
 
 #[test]
 fn only_what_is_wanted_is_told_of_what_was_missed() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/z", "", b"").revision();
     for key in KEYS {
@@ -105,7 +105,7 @@ fn only_what_is_wanted_is_told_of_what_was_missed() {
 
 #[test]
 fn a_filter_that_wants_little_does_not_stop_others() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let mut watch = Watch::open(&app, "key=rare");
     for round in 0..1_000 {

@@ -3,14 +3,14 @@
 use akvs_http::Options;
 
 use super::sse::{Event, Watch};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, request};
+use akvs_testing::server::TestServer;
 
 /// So many changes are remembered where few are; of these a few more may be.
 const KEPT: u64 = 16;
 
 /// Writes so many values to a few keys in turn; their revisions.
-fn write(app: &TestApp, count: usize, value: &str) -> Vec<u64> {
+fn write(app: &TestServer, count: usize, value: &str) -> Vec<u64> {
     let paths = (0..count).map(|number| format!("/kv/ns/{}", number % 5));
     let answers = app.connect().ask_all("POST", paths, value.as_bytes());
     answers.iter().map(Answer::revision).collect()
@@ -21,7 +21,7 @@ fn revisions(events: &[Event]) -> Vec<u64> {
 }
 
 /// Wherever one comes back, all that follows is told, also what happens then.
-fn assert_resumes(app: &TestApp) {
+fn assert_resumes(app: &TestServer) {
     // Nobody watches, so that it is told from the history, on several pages.
     let mut written = write(app, 500, "value");
     let resume = |since: u64| Watch::resume(app, "", Some(since));
@@ -48,17 +48,17 @@ fn assert_resumes(app: &TestApp) {
 
 #[test]
 fn a_resume_tells_every_later_change_once_in_order() {
-    assert_resumes(&TestApp::start());
+    assert_resumes(&TestServer::start());
 }
 
 #[test]
 fn a_resume_from_a_slow_disk_tells_every_later_change_once_in_order() {
-    assert_resumes(&TestApp::on_slow_disk());
+    assert_resumes(&TestServer::on_slow_disk());
 }
 
 #[test]
 fn resumes_while_writers_run_miss_nothing() {
-    for app in [TestApp::start(), TestApp::on_slow_disk()] {
+    for app in [TestServer::start(), TestServer::on_slow_disk()] {
         let begin = app.post("/kv/ns/begin", "").revision();
         let (written, watches) = std::thread::scope(|scope| {
             let writers = [(); 3].map(|()| scope.spawn(|| write(&app, 250, "")));
@@ -86,7 +86,7 @@ fn resumes_while_writers_run_miss_nothing() {
 #[test]
 fn a_watch_that_begins_in_the_middle_of_a_commit_is_told_of_it() {
     // It takes some time there, and nothing is committed afterwards that could make up for it.
-    let app = TestApp::on_disk();
+    let app = TestServer::on_disk();
     let mut writer = app.connect();
     let mut last = writer.ask("POST", "/kv/other/key", "", b"").revision();
     for round in 0..60 {
@@ -100,7 +100,7 @@ fn a_watch_that_begins_in_the_middle_of_a_commit_is_told_of_it() {
 
 #[test]
 fn last_event_id_goes_before_since() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let written = write(&app, 10, "");
     let next = |query: &str, header: &str| {
         let path = format!("/watch/ns?{query}");
@@ -122,7 +122,7 @@ fn last_event_id_goes_before_since() {
 
 #[test]
 fn a_resume_over_drops_tells_them() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/0", "", b"").revision();
     for round in 1..6 {
@@ -151,7 +151,7 @@ fn a_resume_over_drops_tells_them() {
 
 #[test]
 fn a_resume_tells_a_replaced_value_only_where_it_was_short() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/begin", "", b"").revision();
     let (short, long) = ("s".repeat(1_024), "l".repeat(1_025));
@@ -171,7 +171,7 @@ fn a_resume_tells_a_replaced_value_only_where_it_was_short() {
 }
 
 /// What follows a revision, as far as it is said; none where that is not known any more.
-fn told_since(app: &TestApp, since: u64, last: u64) -> Option<Vec<u64>> {
+fn told_since(app: &TestServer, since: u64, last: u64) -> Option<Vec<u64>> {
     let answer = app
         .connect()
         .ask("HEAD", &format!("/watch/ns?since={since}"), "", b"");
@@ -188,7 +188,7 @@ fn told_since(app: &TestApp, since: u64, last: u64) -> Option<Vec<u64>> {
 
 #[test]
 fn what_the_history_does_not_reach_back_to_is_410() {
-    let app = TestApp::with_history(KEPT, Options::default());
+    let app = TestServer::with_history(KEPT, Options::default());
     let written = write(&app, 60, "");
     let (first, newest) = (written[0], written[59]);
     let mut connection = app.connect();
@@ -217,7 +217,7 @@ fn wherever_one_comes_back_all_is_told_or_none() {
     // Values so long that what is held in memory for those who watch reaches less far back than the history, as far,
     // and further.
     for length in [40_000, 10_000, 0] {
-        let app = TestApp::with_history(KEPT, Options::default());
+        let app = TestServer::with_history(KEPT, Options::default());
         let _open = Watch::open(&app, "");
         let written = write(&app, 60, &"x".repeat(length));
         let mut known = 0;
@@ -237,7 +237,7 @@ fn wherever_one_comes_back_all_is_told_or_none() {
 fn a_revision_that_is_still_to_come_is_410() {
     // Whether somebody watches, so that the newest changes are in memory, makes no difference.
     for watched in [false, true] {
-        let app = TestApp::start();
+        let app = TestServer::start();
         let _open = watched.then(|| Watch::open(&app, ""));
         let newest = app.post("/kv/ns/key", "").revision();
         for since in [newest + 1, u64::MAX] {
@@ -256,7 +256,7 @@ fn a_revision_that_is_still_to_come_is_410() {
 
 #[test]
 fn a_revision_of_another_namespace_is_as_good_as_any() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let first = app.post("/kv/ns/a", "").revision();
     let between = app.post("/kv/other/b", "").revision();
     let last = app.post("/kv/ns/c", "").revision();

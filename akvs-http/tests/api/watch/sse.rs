@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::server::TestServer;
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,12 +73,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Watches the namespace `ns`; returns once that has begun.
-    pub(crate) fn open(app: &TestApp, query: &str) -> Watch {
+    pub(crate) fn open(app: &TestServer, query: &str) -> Watch {
         Watch::resume(app, query, None)
     }
 
     /// The same, of a client that has seen an event with this id.
-    pub(crate) fn resume(app: &TestApp, query: &str, last: Option<u64>) -> Watch {
+    pub(crate) fn resume(app: &TestServer, query: &str, last: Option<u64>) -> Watch {
         let path = format!("/watch/ns?{query}");
         let header = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
         Watch::over(app.connect(), &path, &header)

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::sse::{Event, Watch};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::Answer;
+use akvs_testing::server::TestServer;
 
 const KEYS: usize = 400;
 const LONG: usize = 16 << 10;
@@ -32,7 +32,7 @@ fn replay(entries: &[Event], changes: &[(String, String, u64)]) -> BTreeMap<Stri
 }
 
 /// What is there, as reading each key says.
-fn read(app: &TestApp, keys: impl Iterator<Item = String> + Clone) -> BTreeMap<String, u64> {
+fn read(app: &TestServer, keys: impl Iterator<Item = String> + Clone) -> BTreeMap<String, u64> {
     let paths = keys.clone().map(|key| format!("/kv/ns/{key}"));
     let answers = app.connect().ask_all("HEAD", paths, b"");
     let found = keys.zip(answers).filter(|(_, answer)| answer.status == 200);
@@ -43,7 +43,7 @@ fn read(app: &TestApp, keys: impl Iterator<Item = String> + Clone) -> BTreeMap<S
 
 #[test]
 fn a_state_of_nothing_is_synced_at_once() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     let newest = app.post("/kv/other/key", "").revision();
     let mut watch = Watch::open(&app, "since=0");
     let (entries, synced) = watch.state();
@@ -54,7 +54,7 @@ fn a_state_of_nothing_is_synced_at_once() {
 }
 
 /// On many pages, from memory and from a disk.
-fn assert_state_of_many_keys(app: &TestApp) {
+fn assert_state_of_many_keys(app: &TestServer) {
     // In no order: 7 has no divisor in common with 2,000.
     let paths = (0..2_000).map(|number| format!("/kv/ns/{:04}", number * 7 % 2_000));
     let answers = app.connect().ask_all("POST", paths, b"value");
@@ -83,17 +83,17 @@ fn assert_state_of_many_keys(app: &TestApp) {
 
 #[test]
 fn a_state_of_many_keys_comes_in_their_order() {
-    assert_state_of_many_keys(&TestApp::start());
+    assert_state_of_many_keys(&TestServer::start());
 }
 
 #[test]
 fn a_state_of_many_keys_comes_in_their_order_from_a_slow_disk() {
-    assert_state_of_many_keys(&TestApp::on_slow_disk());
+    assert_state_of_many_keys(&TestServer::on_slow_disk());
 }
 
 #[test]
 fn what_has_expired_is_not_in_the_state() {
-    let (app, clock) = TestApp::with_clock();
+    let (app, clock) = TestServer::with_clock();
     for (path, value) in [("a?ttl=1s", "1"), ("b?ttl=2s", "2"), ("c", "3")] {
         app.post(&format!("/kv/ns/{path}"), value);
     }
@@ -106,7 +106,7 @@ fn what_has_expired_is_not_in_the_state() {
 
 #[test]
 fn last_event_id_0_asks_for_the_state_too() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/key", "");
     let mut watch = Watch::resume(&app, "", Some(0));
     assert_eq!(keys(&watch.state().0), ["key"]);
@@ -114,7 +114,7 @@ fn last_event_id_0_asks_for_the_state_too() {
 
 #[test]
 fn a_client_that_was_cut_off_in_the_state_has_no_id_to_come_back_with() {
-    let app = TestApp::start();
+    let app = TestServer::start();
     app.post("/kv/ns/a", "");
     app.post("/kv/ns/b", "");
     let mut watch = Watch::open(&app, "since=0");
@@ -127,7 +127,7 @@ fn a_client_that_was_cut_off_in_the_state_has_no_id_to_come_back_with() {
 }
 
 /// More than fits between the server and a reader that does not read.
-fn assert_changes_come_behind(app: &TestApp) {
+fn assert_changes_come_behind(app: &TestServer) {
     let mut connection = app.connect();
     let path = |number: usize| format!("/kv/ns/{number:04}");
     let value = vec![b'x'; LONG];
@@ -170,16 +170,16 @@ fn assert_changes_come_behind(app: &TestApp) {
 
 #[test]
 fn what_changes_while_the_state_is_told_comes_behind_it_once() {
-    assert_changes_come_behind(&TestApp::start());
+    assert_changes_come_behind(&TestServer::start());
 }
 
 #[test]
 fn what_changes_while_the_state_is_told_from_a_slow_disk_comes_behind_it_once() {
-    assert_changes_come_behind(&TestApp::on_slow_disk());
+    assert_changes_come_behind(&TestServer::on_slow_disk());
 }
 
 /// Sets and deletes keys of its own, and says what was answered.
-fn write(app: &TestApp, writer: usize) -> Vec<(String, String, u64)> {
+fn write(app: &TestServer, writer: usize) -> Vec<(String, String, u64)> {
     let mut connection = app.connect();
     let mut answered = Vec::new();
     for round in 0..120 {
@@ -201,7 +201,7 @@ fn write(app: &TestApp, writer: usize) -> Vec<(String, String, u64)> {
 
 #[test]
 fn states_that_begin_while_writers_run_miss_nothing_and_tell_nothing_twice() {
-    for app in [TestApp::start(), TestApp::on_slow_disk()] {
+    for app in [TestServer::start(), TestServer::on_slow_disk()] {
         std::thread::scope(|scope| {
             let writers = [0, 1, 2].map(|writer| {
                 scope.spawn({

@@ -8,10 +8,10 @@ use fjall::AbstractTree;
 use super::super::compaction;
 use super::super::durable::Step as Durable;
 use super::{
-    Discard, FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Reclaim, Shared, Span, TICK, Table, guard,
+    Discard, FLUSH_RESERVE_BYTES, KeyRange, RECLAIM_RUNS, Reclaim, Shared, TICK, Table, guard,
     is_ended, is_full,
 };
-use crate::engine::disk::orphan_files::FilesBefore;
+use crate::engine::disk::orphan_files::OrphanFiles;
 
 /// Values that are not needed any more are given up where they have so many bytes.
 const STALE_BYTES: u64 = 4 << 20;
@@ -81,7 +81,7 @@ impl Shared {
     fn compact(&self, table: Table, step: Step) -> fjall::Result<Done> {
         let keyspace = self.store.keyspace(table);
         let (tree, files) = (&keyspace.tree, guard(&self.compacting));
-        let before = FilesBefore::list(keyspace.path());
+        let before = OrphanFiles::list(keyspace.path());
         let version = tree.current_version().id();
         let is_reclaim = !matches!(step, Step::Usual);
         self.interrupt.begin(is_reclaim);
@@ -115,7 +115,7 @@ impl Shared {
     /// Removes what a compaction that was ended has left behind. What fjall's worker writes meanwhile is in no list either:
     /// after an unclean start it flushes what the journals had, and at the stop what the flush thread had no space for.
     /// Where it may be at that, all stays until the next start.
-    pub(super) fn remove_leftovers(&self, table: Table, before: FilesBefore) {
+    pub(super) fn remove_leftovers(&self, table: Table, before: OrphanFiles) {
         let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
         let is_sealed = self.store.keyspace(table).tree.sealed_memtable_count() > 0;
         if !is_sealed || self.holds[table as usize].load(Ordering::Acquire) {
@@ -125,7 +125,7 @@ impl Shared {
 
     /// Gives up the files that hold nothing but rows of a span. No row comes back with the next start: fjall skips the
     /// commits in its journals up to the newest in any file, and that is in the file with the mark, which is outside.
-    fn discard_files(&self, table: Table, span: &Span) -> fjall::Result<()> {
+    fn discard_files(&self, table: Table, span: &KeyRange) -> fjall::Result<()> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let files = guard(&self.compacting);
         let start = Included(&span.start[..]);
@@ -217,7 +217,7 @@ mod tests {
         let keyspace = shared.store.keyspace(Table::Data);
         let file = |number: u64| keyspace.path().join("tables").join(number.to_string());
         let begin = |number| {
-            let before = FilesBefore::list(keyspace.path());
+            let before = OrphanFiles::list(keyspace.path());
             fs::write(file(number), b"the beginning of a table").unwrap();
             before
         };

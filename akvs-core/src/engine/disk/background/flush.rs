@@ -10,7 +10,7 @@ use lsm_tree::{InternalValue, Memtable};
 use super::super::durable::Step;
 use super::super::room::CHECKPOINT_BYTES;
 use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Shared, TICK, Table, guard, is_full};
-use crate::engine::disk::orphan_files::FilesBefore;
+use crate::engine::disk::orphan_files::OrphanFiles;
 
 /// How long fjall's worker is waited for to begin another journal, in ms.
 const JOURNAL_WAIT_MS: u32 = 500;
@@ -79,7 +79,7 @@ impl Shared {
         durable.journal(|| database.persist(PersistMode::SyncData))?;
         while tree.sealed_memtable_count() > 0 {
             let files = guard(&self.flushing);
-            let before = FilesBefore::list(keyspace.path());
+            let before = OrphanFiles::list(keyspace.path());
             match self.write_sealed(table, sealed.as_ref(), &lock) {
                 Ok(()) => self.interrupt.durable.note(Step::Flushed(table)),
                 Err(error) if is_full(&error) => {

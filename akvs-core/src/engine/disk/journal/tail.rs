@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::engine::disk::commit_markers::{META_BYTES, Marks};
+use crate::engine::disk::commit_markers::{CommitMarkers, META_BYTES};
 use crate::engine::disk::store_id::StoreId;
 
 /// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
@@ -37,6 +37,7 @@ pub(super) fn read_rest(file: &mut impl Read) -> io::Result<Vec<u8>> {
 /// whatever clients have stored there.
 pub(super) fn synced(rest: &[u8], store: &StoreId) -> Option<u64> {
     let places = memchr::memmem::find_iter(rest, store);
-    let marks = places.filter_map(|place| Marks::decode(rest.get(place..place + META_BYTES)?));
+    let marks =
+        places.filter_map(|place| CommitMarkers::decode(rest.get(place..place + META_BYTES)?));
     marks.map(|mark| mark.synced).max()
 }

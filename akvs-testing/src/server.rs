@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use akvs_client::{Client, Namespace};
 use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
-use akvs_http::{Handle, Listener, Options};
+use akvs_http::{Listener, Options, ServerHandle};
 use akvs_registry::Registry;
 use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::oneshot;
@@ -61,97 +61,99 @@ impl Sockets {
 }
 
 /// A running server. It stops when it goes out of scope.
-pub struct TestApp {
+pub struct TestServer {
     /// The address that it listens on.
     pub address: SocketAddr,
     /// The database that it serves.
     pub database: Database,
     committer: Committer,
-    handle: Handle,
+    handle: ServerHandle,
     /// The server runs as long as this is here.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     _folder: Option<tempfile::TempDir>,
 }
 
-impl TestApp {
+impl TestServer {
     /// A server that keeps its data in memory.
-    pub fn start() -> TestApp {
-        TestApp::with(Options::default())
+    pub fn start() -> TestServer {
+        TestServer::with(Options::default())
     }
 
     /// The same, with these options.
-    pub fn with(options: Options) -> TestApp {
+    pub fn with(options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
+        TestServer::over(Arc::new(MemoryEngine::new()), None, options.into(), clock)
     }
 
     /// A server over this engine.
-    pub fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestApp {
+    pub fn with_engine(engine: Arc<dyn Engine>, options: Options) -> TestServer {
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(engine, None, options.into(), clock)
+        TestServer::over(engine, None, options.into(), clock)
     }
 
     /// A server in memory, which remembers so many changes of a namespace.
-    pub fn with_history(history_changes: u64, options: Options) -> TestApp {
+    pub fn with_history(history_changes: u64, options: Options) -> TestServer {
         let mut setup = Setup::from(options);
         setup.database.history_changes = history_changes;
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock)
+        TestServer::over(Arc::new(MemoryEngine::new()), None, setup, clock)
     }
 
     /// The same, also on a Unix socket for everybody and one for the owner.
-    pub fn with_sockets(options: Options) -> (TestApp, Sockets) {
+    pub fn with_sockets(options: Options) -> (TestServer, Sockets) {
         let folder = tempfile::tempdir().expect("a folder");
         let mut setup = Setup::from(options);
         setup.sockets = Some(folder.path().to_owned());
         let clock = Arc::new(SystemClock::new());
-        let app = TestApp::over(Arc::new(MemoryEngine::new()), None, setup, clock);
+        let app = TestServer::over(Arc::new(MemoryEngine::new()), None, setup, clock);
         (app, Sockets(folder))
     }
 
     /// A server in memory whose time of day stands still until it is moved by hand.
-    pub fn with_clock() -> (TestApp, Arc<HandClock>) {
-        TestApp::with_clock_and(|_| Options::default())
+    pub fn with_clock() -> (TestServer, Arc<ManualClock>) {
+        TestServer::with_clock_and(|_| Options::default())
     }
 
     /// The same, with the options that fit its time of day.
-    pub fn with_clock_and(options: impl FnOnce(Timestamp) -> Options) -> (TestApp, Arc<HandClock>) {
-        let clock = Arc::new(HandClock::new());
+    pub fn with_clock_and(
+        options: impl FnOnce(Timestamp) -> Options,
+    ) -> (TestServer, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::new());
         let engine = Arc::new(MemoryEngine::new());
         let setup = options(clock.now()).into();
-        let app = TestApp::over(engine, None, setup, clock.clone());
+        let app = TestServer::over(engine, None, setup, clock.clone());
         (app, clock)
     }
 
     /// A server that keeps its data in a folder of its own.
-    pub fn on_disk() -> TestApp {
-        TestApp::with_folder(Setup::default())
+    pub fn on_disk() -> TestServer {
+        TestServer::with_folder(Setup::default())
     }
 
     /// The same, where every read of what is stored is expected to wait for the disk. No write does.
-    pub fn on_slow_disk() -> TestApp {
+    pub fn on_slow_disk() -> TestServer {
         let mut setup = Setup::default();
         setup.committer.resident_bytes = 0;
         setup.committer.durability = CommitDurability::Interval(Duration::from_secs(1));
-        TestApp::with_folder(setup)
+        TestServer::with_folder(setup)
     }
 
     /// A server over this engine, whose data is expected to be in memory, or else to be waited for; without a cache.
-    pub fn over_engine(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestApp {
+    pub fn over_engine(engine: Arc<dyn Engine>, http: Options, is_resident: bool) -> TestServer {
         let mut setup = Setup::from(http);
         setup.database.cache_bytes = 0;
         if !is_resident {
             setup.committer.resident_bytes = 0;
         }
-        TestApp::over(engine, None, setup, Arc::new(SystemClock::new()))
+        TestServer::over(engine, None, setup, Arc::new(SystemClock::new()))
     }
 
-    fn with_folder(setup: Setup) -> TestApp {
+    fn with_folder(setup: Setup) -> TestServer {
         let folder = tempfile::tempdir().expect("a folder");
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).expect("an engine");
         let clock = Arc::new(SystemClock::new());
-        TestApp::over(Arc::new(engine), Some(folder), setup, clock)
+        TestServer::over(Arc::new(engine), Some(folder), setup, clock)
     }
 
     fn over(
@@ -159,7 +161,7 @@ impl TestApp {
         folder: Option<tempfile::TempDir>,
         setup: Setup,
         clock: Arc<dyn Clock>,
-    ) -> TestApp {
+    ) -> TestServer {
         let mut options = setup.http;
         options.workers = 2;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -168,7 +170,7 @@ impl TestApp {
         if let Some(folder) = setup.sockets {
             let bind = |name| UnixListener::bind(folder.join(name)).expect("a socket");
             listeners.push(Listener::Unix(bind(UNIX)));
-            listeners.push(Listener::Owner(bind(OWNER)));
+            listeners.push(Listener::Admin(bind(OWNER)));
         }
         let database = Database::open(engine, setup.database).expect("a database");
         let committer =
@@ -190,7 +192,7 @@ impl TestApp {
                 running.await.expect("a server that ends well");
             });
         });
-        TestApp {
+        TestServer {
             address,
             database,
             committer,
@@ -202,7 +204,7 @@ impl TestApp {
     }
 
     /// What holds of a running server can be changed by this.
-    pub fn handle(&self) -> &Handle {
+    pub fn handle(&self) -> &ServerHandle {
         &self.handle
     }
 
@@ -255,7 +257,7 @@ impl TestApp {
     }
 }
 
-impl Drop for TestApp {
+impl Drop for TestServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take()
@@ -270,18 +272,18 @@ impl Drop for TestApp {
 }
 
 /// A clock whose time of day is moved by hand, so that a deadline is met to the millisecond and without waiting.
-pub struct HandClock {
+pub struct ManualClock {
     millis: AtomicU64,
     running: SystemClock,
 }
 
-impl HandClock {
+impl ManualClock {
     /// Some time of day that is no whole second.
     const START_MS: u64 = 1_700_000_000_789;
 
-    fn new() -> HandClock {
-        HandClock {
-            millis: AtomicU64::new(HandClock::START_MS),
+    fn new() -> ManualClock {
+        ManualClock {
+            millis: AtomicU64::new(ManualClock::START_MS),
             running: SystemClock::new(),
         }
     }
@@ -297,7 +299,7 @@ impl HandClock {
     }
 }
 
-impl Clock for HandClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
     }

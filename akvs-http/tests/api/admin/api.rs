@@ -4,10 +4,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use akvs_core::Result;
-use akvs_http::{Operator, Options, Parts};
+use akvs_http::{AdminApi, ByteChunks, Options};
 use bytes::Bytes;
 
-use akvs_testing::app::{Sockets, TestApp};
+use akvs_testing::server::{Sockets, TestServer};
 
 /// What a long answer is to be made of.
 pub(super) type Made = Result<Vec<Result<Bytes>>>;
@@ -46,7 +46,7 @@ impl Recorder {
         self.asked.lock().expect("a lock").push(what.into());
     }
 
-    fn parts(&self, what: &str) -> Result<Parts> {
+    fn parts(&self, what: &str) -> Result<ByteChunks> {
         self.note(what);
         let made = self.made.lock().expect("a lock").take();
         let parts = made.unwrap_or_else(|| Ok(Vec::new()))?;
@@ -57,7 +57,7 @@ impl Recorder {
     }
 }
 
-impl Operator for Recorder {
+impl AdminApi for Recorder {
     fn stop(&self) {
         self.note("stop");
     }
@@ -77,11 +77,11 @@ impl Operator for Recorder {
         }
     }
 
-    fn backup(&self) -> Result<Parts> {
+    fn backup(&self) -> Result<ByteChunks> {
         self.parts("backup")
     }
 
-    fn verify(&self) -> Result<Parts> {
+    fn verify(&self) -> Result<ByteChunks> {
         self.parts("verify")
     }
 }
@@ -110,9 +110,9 @@ impl Drop for Noted {
 }
 
 /// A server with this operator.
-pub(super) fn with(recorder: Arc<Recorder>) -> (TestApp, Sockets, Arc<Recorder>) {
-    let (app, sockets) = TestApp::with_sockets(Options {
-        operator: Some(recorder.clone()),
+pub(super) fn with(recorder: Arc<Recorder>) -> (TestServer, Sockets, Arc<Recorder>) {
+    let (app, sockets) = TestServer::with_sockets(Options {
+        admin: Some(recorder.clone()),
         ..Options::default()
     });
     (app, sockets, recorder)

@@ -6,17 +6,17 @@ use std::time::Duration;
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 
-use super::operator::{Made, Recorder, with};
-use akvs_testing::app::block_on;
+use super::api::{Made, Recorder, with};
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::block_on;
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both long answers, and their media types.
 const LONG: [(&str, &str, &str); 2] = [
-    ("GET", "/owner/backup", "application/octet-stream"),
-    ("POST", "/owner/verify", "application/x-ndjson"),
+    ("GET", "/admin/backup", "application/octet-stream"),
+    ("POST", "/admin/verify", "application/x-ndjson"),
 ];
 
 fn broken() -> Result<Bytes> {
@@ -106,7 +106,7 @@ fn a_part_that_fails_cuts_a_stream_of_http_2_off() {
         let connected = h2::client::handshake(stream.expect("a connection")).await;
         let (mut requests, frames) = connected.expect("a preface");
         tokio::spawn(frames);
-        let uri = "http://localhost/owner/backup";
+        let uri = "http://localhost/admin/backup";
         let head = ::http::Request::get(uri).body(()).expect("a request");
         let (answer, _) = requests.send_request(head, true).expect("a stream");
         let cut = async {

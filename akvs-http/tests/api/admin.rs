@@ -1,29 +1,30 @@
-//! The owner's socket: no token is needed there, and `/owner/` is nowhere else.
+//! The owner's socket: no token is needed there, and `/admin/` is nowhere else.
 
-mod operator;
-mod parts;
+mod api;
+mod chunks;
 
 use akvs_http::{Options, Right, Tokens};
 use serde_json::Value;
 
-use self::operator::{Recorder, with};
+use self::api::{Recorder, with};
 use crate::tokens::{ask, options, token};
-use akvs_testing::app::TestApp;
 use akvs_testing::raw::{Connection, request};
+use akvs_testing::server::TestServer;
 
 /// All paths there, each with the methods that it takes.
 const ROUTES: [(&str, &str); 5] = [
-    ("/owner/status", "GET, HEAD, OPTIONS"),
-    ("/owner/log", "GET, HEAD, PUT, OPTIONS"),
-    ("/owner/stop", "POST, OPTIONS"),
-    ("/owner/backup", "GET, OPTIONS"),
-    ("/owner/verify", "POST, OPTIONS"),
+    ("/admin/status", "GET, HEAD, OPTIONS"),
+    ("/admin/log", "GET, HEAD, PUT, OPTIONS"),
+    ("/admin/stop", "POST, OPTIONS"),
+    ("/admin/backup", "GET, OPTIONS"),
+    ("/admin/verify", "POST, OPTIONS"),
 ];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "BREW"];
 
 #[test]
 fn no_token_is_needed_where_all_others_need_one() {
-    let (app, sockets) = TestApp::with_sockets(options(vec![token("r", &[Right::Read], &["n"])]));
+    let (app, sockets) =
+        TestServer::with_sockets(options(vec![token("r", &[Right::Read], &["n"])]));
     let mut owner = Connection::open_unix(&sockets.owner());
     for header in [
         "",
@@ -50,7 +51,7 @@ fn no_token_is_needed_where_all_others_need_one() {
 #[test]
 fn what_the_owner_watches_goes_on_when_tokens_change_or_come() {
     for before in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
-        let (app, sockets) = TestApp::with_sockets(options(before));
+        let (app, sockets) = TestServer::with_sockets(options(before));
         let mut owner = Connection::open_unix(&sockets.owner());
         let mut watcher = Connection::open_unix(&sockets.owner());
         watcher.send(request("GET", "/watch/n?since=0", "", b""));
@@ -74,8 +75,8 @@ fn what_the_owner_watches_goes_on_when_tokens_change_or_come() {
 #[test]
 fn its_paths_are_nowhere_else_whatever_the_token() {
     let recorder = Recorder::new();
-    let (app, sockets) = TestApp::with_sockets(Options {
-        operator: Some(recorder.clone()),
+    let (app, sockets) = TestServer::with_sockets(Options {
+        admin: Some(recorder.clone()),
         ..options(vec![token("admin", &[Right::Admin], &["*"])])
     });
     for (path, _) in ROUTES {
@@ -118,9 +119,9 @@ fn each_path_has_its_methods_and_says_them() {
     }
     for path in [
         "/owner",
-        "/owner/",
-        "/owner/status/",
-        "/owner/none",
+        "/admin/",
+        "/admin/status/",
+        "/admin/none",
         "/Owner/status",
     ] {
         let mut owner = Connection::open_unix(&sockets.owner());
@@ -133,10 +134,10 @@ fn what_is_asked_in_a_wrong_way_does_nothing() {
     let (_app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     for method in ["OPTIONS", "GET", "HEAD", "PUT", "DELETE"] {
-        owner.ask(method, "/owner/stop", "", b"");
-        owner.ask("OPTIONS", "/owner/log", "", b"off");
-        owner.ask("HEAD", "/owner/backup", "", b"");
-        owner.ask("HEAD", "/owner/verify", "", b"");
+        owner.ask(method, "/admin/stop", "", b"");
+        owner.ask("OPTIONS", "/admin/log", "", b"off");
+        owner.ask("HEAD", "/admin/backup", "", b"");
+        owner.ask("HEAD", "/admin/verify", "", b"");
     }
     assert_eq!(recorder.asked(), [""; 0]);
 }
@@ -146,7 +147,7 @@ fn the_status_tells_what_there_is() {
     let (app, sockets, _recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     let mut status = || -> Value {
-        let answer = owner.ask("GET", "/owner/status", "", b"");
+        let answer = owner.ask("GET", "/admin/status", "", b"");
         assert_eq!(answer.header("Content-Type"), Some("application/json"));
         serde_json::from_slice(&answer.body).expect("JSON")
     };
@@ -196,22 +197,22 @@ fn the_log_is_told_and_changed() {
     let (_app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     assert_eq!(
-        owner.ask("GET", "/owner/log", "", b"").summary(),
+        owner.ask("GET", "/admin/log", "", b"").summary(),
         (200, "info")
     );
-    let changed = owner.ask("PUT", "/owner/log", "", b" debug,akvs=trace\n");
+    let changed = owner.ask("PUT", "/admin/log", "", b" debug,akvs=trace\n");
     assert_eq!(changed.summary(), (200, "debug,akvs=trace"));
-    let told = owner.ask("GET", "/owner/log", "", b"");
+    let told = owner.ask("GET", "/admin/log", "", b"");
     assert_eq!(told.summary(), (200, "debug,akvs=trace"));
 
-    let refused = owner.ask("PUT", "/owner/log", "", b"bad");
+    let refused = owner.ask("PUT", "/admin/log", "", b"bad");
     assert_eq!(refused.refusal(), (400, "invalid_request".into()));
     assert_eq!(refused.problem()["detail"], "bad is no filter");
-    let refused = owner.ask("PUT", "/owner/log", "", b"info\xff");
+    let refused = owner.ask("PUT", "/admin/log", "", b"info\xff");
     assert_eq!(refused.refusal(), (400, "invalid_request".into()));
     let longest = vec![b' '; 8 << 10];
-    assert_eq!(owner.ask("PUT", "/owner/log", "", &longest).status, 200);
-    let refused = owner.ask("PUT", "/owner/log", "", &vec![b' '; (8 << 10) + 1]);
+    assert_eq!(owner.ask("PUT", "/admin/log", "", &longest).status, 200);
+    let refused = owner.ask("PUT", "/admin/log", "", &vec![b' '; (8 << 10) + 1]);
     assert_eq!(refused.refusal(), (413, "too_large".into()));
     assert_eq!(
         recorder.asked(),
@@ -223,7 +224,7 @@ fn the_log_is_told_and_changed() {
 fn a_stop_is_accepted_and_told_once() {
     let (app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
-    let answer = owner.ask("POST", "/owner/stop", "", b"");
+    let answer = owner.ask("POST", "/admin/stop", "", b"");
     assert_eq!(answer.summary(), (202, "stopping"));
     assert_eq!(recorder.asked(), ["stop"]);
     // It is the operator who ends the server.
@@ -234,8 +235,8 @@ fn a_stop_is_accepted_and_told_once() {
 fn another_sites_page_asks_for_nothing_there() {
     for tokens in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
         let recorder = Recorder::new();
-        let (_app, sockets) = TestApp::with_sockets(Options {
-            operator: Some(recorder.clone()),
+        let (_app, sockets) = TestServer::with_sockets(Options {
+            admin: Some(recorder.clone()),
             ..options(tokens)
         });
         let mut owner = Connection::open_unix(&sockets.owner());
@@ -245,9 +246,9 @@ fn another_sites_page_asks_for_nothing_there() {
             "Sec-Fetch-Site: cross-site\r\n",
         ] {
             for (method, path) in [
-                ("POST", "/owner/stop"),
-                ("PUT", "/owner/log"),
-                ("POST", "/owner/verify"),
+                ("POST", "/admin/stop"),
+                ("PUT", "/admin/log"),
+                ("POST", "/admin/verify"),
                 ("POST", "/kv/n/k"),
                 ("DELETE", "/kv/n?confirm=n"),
             ] {
@@ -263,20 +264,20 @@ fn another_sites_page_asks_for_nothing_there() {
         // A page of one's own may, and a program that says where it is.
         let own = "Origin: http://localhost\r\nSec-Fetch-Site: same-origin\r\n";
         assert_eq!(owner.ask("POST", "/kv/n/k", own, b"v").status, 201);
-        assert_eq!(owner.ask("POST", "/owner/stop", own, b"").status, 202);
+        assert_eq!(owner.ask("POST", "/admin/stop", own, b"").status, 202);
     }
 }
 
 #[test]
 fn without_an_operator_there_is_only_the_status() {
-    let (_app, sockets) = TestApp::with_sockets(Options::default());
+    let (_app, sockets) = TestServer::with_sockets(Options::default());
     for (method, path, status) in [
-        ("GET", "/owner/status", 200),
-        ("GET", "/owner/log", 404),
-        ("PUT", "/owner/log", 404),
-        ("POST", "/owner/stop", 404),
-        ("GET", "/owner/backup", 404),
-        ("POST", "/owner/verify", 404),
+        ("GET", "/admin/status", 200),
+        ("GET", "/admin/log", 404),
+        ("PUT", "/admin/log", 404),
+        ("POST", "/admin/stop", 404),
+        ("GET", "/admin/backup", 404),
+        ("POST", "/admin/verify", 404),
     ] {
         let mut owner = Connection::open_unix(&sockets.owner());
         let answer = owner.ask(method, path, "", b"off");
