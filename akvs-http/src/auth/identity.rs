@@ -11,7 +11,7 @@ use crate::response::item::TextOrBase64;
 
 /// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
 #[derive(Serialize, ToSchema)]
-#[schema(as = WhoamiDocument)]
+#[schema(as = Identity)]
 pub(crate) struct WhoamiDocument<'a> {
     /// The token's name.
     #[schema(required)]
