@@ -8,6 +8,7 @@
 
 mod compact;
 mod flush;
+mod replaced;
 
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use self::replaced::Replaced;
 use super::compaction::{self, Interrupt};
 use super::failure::{damaged, translate};
 use super::room::Room;
@@ -49,6 +51,7 @@ pub(super) struct Shared {
     compacting: Mutex<()>,
     /// Whether a thread of the engine has the lock of a table's flushes, so that fjall's worker does not flush it.
     holds: [AtomicBool; Table::ALL.len()],
+    replaced: Mutex<Vec<Replaced>>,
     failure: OnceLock<Error>,
 }
 
@@ -103,6 +106,7 @@ impl Background {
             flushing: Mutex::default(),
             compacting: Mutex::default(),
             holds: Default::default(),
+            replaced: Mutex::default(),
             failure: OnceLock::new(),
         });
         let mut background = Background {

@@ -38,6 +38,7 @@ impl Shared {
     pub(super) fn run_compactions(&self) -> fjall::Result<()> {
         let mut pause = TICK;
         loop {
+            self.release_lists();
             let mut work = self.work();
             if work.stopping {
                 return Ok(());
@@ -82,7 +83,7 @@ impl Shared {
         let keyspace = self.store.keyspace(table);
         let (tree, files) = (&keyspace.tree, guard(&self.compacting));
         let before = OrphanFiles::list(keyspace.path());
-        let version = tree.current_version().id();
+        let version = self.keep_list(table);
         let is_reclaim = !matches!(step, Step::Usual);
         self.interrupt.begin(is_reclaim);
         let watermark = self.watermark();
@@ -131,6 +132,7 @@ impl Shared {
         let start = Included(&span.start[..]);
         let end = span.end.as_deref().map_or(Unbounded, Excluded);
         let tree = &self.store.keyspace(table).tree;
+        self.keep_list(table);
         match tree.drop_range::<&[u8], _>((start, end)) {
             Ok(()) => {}
             // What is not given up is removed row by row.

@@ -94,6 +94,7 @@ impl Shared {
             }
         }
         drop((held, lock));
+        self.release_lists();
         self.room.is_short.store(false, Ordering::Relaxed);
         let runs = tree.l0_run_count();
         self.room.flushed(table, runs);
@@ -117,6 +118,7 @@ impl Shared {
     /// Notes that the disk is full, and waits a moment; whether the thread has to end.
     fn short(&self) -> bool {
         self.room.is_short.store(true, Ordering::Relaxed);
+        self.release_lists();
         self.room.changed();
         self.pause(TICK)
     }

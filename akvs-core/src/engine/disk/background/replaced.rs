@@ -1,0 +1,56 @@
+//! Lists of files that were replaced, and the end of their files.
+//!
+//! lsm-tree deletes a file with the last list that names it, and lets go of its lists under the lock that every commit and
+//! every read of the table needs: many large files, as after a drop, would hold them up for as long as the file system takes.
+//! So a second reference to each list is kept here from before it is replaced until lsm-tree has none any more.
+
+use std::any::Any;
+use std::sync::PoisonError;
+
+use fjall::AbstractTree;
+
+use super::{Shared, Table};
+
+/// A list that was replaced, or is to be.
+pub(super) struct Replaced {
+    table: Table,
+    number: u64,
+    /// Of which only matters that it is one.
+    _list: Box<dyn Any + Send>,
+}
+
+impl Shared {
+    /// Keeps a table's list, which may be replaced next; its number.
+    pub(super) fn keep_list(&self, table: Table) -> u64 {
+        let list = self.store.keyspace(table).tree.current_version();
+        let number = list.id();
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |kept: &Replaced| kept.table == table && kept.number == number;
+        if !replaced.iter().any(is_kept) {
+            replaced.push(Replaced {
+                table,
+                number,
+                _list: Box::new(list),
+            });
+        }
+        number
+    }
+
+    /// Lets go of the lists that lsm-tree has let go of; their files are deleted here and now.
+    pub(super) fn release_lists(&self) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        if replaced.is_empty() {
+            return;
+        }
+        // Each of its older lists has a number of its own, or the same as the one after it.
+        let oldest = Table::ALL.map(|table| {
+            let tree = &self.store.keyspace(table).tree;
+            let older = tree.get_version_history_lock().free_list_len();
+            tree.current_version().id().saturating_sub(older as u64)
+        });
+        let is_over = |kept: &mut Replaced| kept.number < oldest[kept.table as usize];
+        let over: Vec<Replaced> = replaced.extract_if(.., is_over).collect();
+        drop(replaced);
+        drop(over);
+    }
+}
