@@ -21,7 +21,7 @@ pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 /// use akvs_http::{AdminApi, ByteChunks};
 /// #[derive(Debug)]
 /// struct Quiet;
-/// impl Operator for Quiet {
+/// impl AdminApi for Quiet {
 ///     fn stop(&self) {}
 ///     fn log(&self) -> String {
 ///         "off".into()
@@ -40,7 +40,7 @@ pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 ///     admin: Some(std::sync::Arc::new(Quiet)),
 ///     ..Default::default()
 /// };
-/// assert_eq!(options.admin.map(|operator| operator.log()).as_deref(), Some("off"));
+/// assert_eq!(options.admin.map(|admin| admin.log()).as_deref(), Some("off"));
 /// ```
 pub trait AdminApi: fmt::Debug + Send + Sync {
     /// Has the server stop, as by SIGTERM; does not wait for it.

@@ -27,7 +27,7 @@ use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
 /// store.apply(&Key::new("k")?, Op::from(action), Timestamp::from_millis(0))?;
 /// assert_eq!(database.next_deadline(), Some(Timestamp::from_millis(10)));
 ///
-/// Expiry::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced, false)?;
+/// ExpiryTask::default().step(&database, Timestamp::from_millis(10), 100, Durability::Synced, false)?;
 /// assert_eq!(store.counts().keys, 0);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
