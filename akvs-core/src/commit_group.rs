@@ -20,24 +20,14 @@ use bytes::Bytes;
 pub use self::expiry::ExpiryTask;
 use self::namespaces::DroppedNamespaces;
 use self::pending::{Pending, PendingEntry};
-use crate::database::{Counters, Database, Writer};
+use crate::database::{Database, Writer};
 use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
 use crate::engine::{Batch, Durability, Engine, Table};
 use crate::recovery;
 use crate::store::{NamespaceState, Store, StoreState};
-use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Result, Revision, Timestamp};
-
-/// What became of an operation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// The revision of the change; none where there was nothing to change.
-    pub revision: Option<Revision>,
-    /// Whether the key was there before.
-    pub existed: bool,
-    /// What is there now; none where the key is not there.
-    pub entry: Option<Entry>,
-}
+use crate::types::counters::Counters;
+use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp};
 
 /// What a commit did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

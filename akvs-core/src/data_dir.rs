@@ -27,9 +27,9 @@ pub use self::error::OpenError;
 pub(crate) use self::rollback::Rollback;
 use self::watermark::Watermark;
 use super::data_dir::lock::{FolderLock, LOCK_FILE};
-use super::encoding;
 use super::engine::disk::DiskOptions;
 use crate::Revision;
+use crate::types::data_format;
 
 const FORMAT_FILE: &str = "akvs.format";
 const NEW_FORMAT_FILE: &str = "akvs.format.new";
@@ -39,7 +39,7 @@ pub(crate) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
 /// The version of all that is in a folder. It is that of the rows, so that a release that does not know it refuses the
 /// folder before its engine opens it; a new layout of the folder raises it too.
-const FORMAT: u64 = encoding::FORMAT;
+const FORMAT: u64 = data_format::FORMAT;
 /// What a fresh file system or an earlier, interrupted start may have left.
 const NOT_FOREIGN: [&str; 5] = [
     LOCK_FILE,

@@ -19,6 +19,7 @@ use crate::engine::cache::EntryCache;
 use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table};
 use crate::recovery;
 use crate::store::StoreState;
+use crate::types::counters::Counters;
 use crate::{
     Code, CommitGroup, Counts, Entry, Error, Namespace, NamespaceSnapshot, PeekedEntry, Result,
     Revision, Settings, Timestamp,
@@ -92,13 +93,6 @@ pub(crate) struct Writer {
     pub(crate) format_is_written: bool,
     /// The namespaces whose counts are in memory. Those of others are read from the engine before they change.
     pub(crate) loaded: HashMap<NamespaceId, Weak<StoreState>>,
-}
-
-/// What the next commit counts on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) revision: Revision,
-    pub(crate) namespace: NamespaceId,
 }
 
 impl Database {

@@ -33,7 +33,6 @@ pub(crate) use self::change::{
     change_value, history_key, history_prefix, history_span, parse_change, parse_history_key,
 };
 pub(crate) use self::gaps::{Gaps, META_GAPS};
-pub use self::namespace::HistoryId;
 pub(crate) use self::namespace::{
     CatalogueRow, Dropped, FIRST_NAME, Live, NamespaceMeta, Swept, catalogue_value, counts_key,
     counts_span, counts_value, dropped_key, dropped_span, dropped_value, parse_catalogue,
@@ -41,22 +40,9 @@ pub(crate) use self::namespace::{
     parse_swept, swept_key, swept_value,
 };
 use super::engine::{Engine, KeyRange, PageLimit, Snapshot, Table};
+pub(crate) use crate::types::data_format::{FORMAT, other_format};
+pub(crate) use crate::types::identity::{HistoryId, NamespaceId};
 use crate::{Code, Entry, Error, FieldValue, Key, Representation, Result, Revision, Timestamp};
-
-/// The version of the data, on disk and in backups, that this release writes and reads.
-pub const FORMAT: u64 = 3;
-
-/// Says that something has another format, and what to do.
-pub(crate) fn other_format(found: u64) -> String {
-    let way_out = match found > FORMAT {
-        true => "use a newer release",
-        false => "export it with the release that wrote it, and import that",
-    };
-    format!("has format {found}, this release reads format {FORMAT}; {way_out}")
-}
-
-/// Which namespace a row belongs to; never given twice, not even to a namespace of the same name.
-pub(crate) type NamespaceId = u64;
 
 pub(crate) const META_FORMAT: &[u8] = b"format";
 pub(crate) const META_REVISION: &[u8] = b"revision";

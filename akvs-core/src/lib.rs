@@ -41,27 +41,29 @@ mod store;
 pub(crate) mod types;
 mod verify;
 
-pub use commit_group::{CommitGroup, CommitSummary, ExpiryTask, Outcome};
+pub use commit_group::{CommitGroup, CommitSummary, ExpiryTask};
 pub use database::{Database, NamespaceInfo, Options};
-pub use encoding::{FORMAT, HistoryId};
 pub use engine::memory::MemoryEngine;
+pub use op::txn::Txn;
 pub use op::{Action, Change, Condition, EntryBuilder, Op, Ttl, apply};
 pub use snapshot::database::DatabaseSnapshot;
 pub use snapshot::namespace::{Changes, Entries, NamespaceSnapshot};
 pub use stats::{CacheStats, StorageStats};
 pub use store::Store;
 pub use types::counts::Counts;
+pub use types::data_format::FORMAT;
 pub use types::duration::{format_duration, format_duration_in_one_unit, parse_duration};
 pub use types::entry::{Entry, FieldValue, PeekedEntry, Representation};
 pub use types::error::{Code, Error, Result};
 pub use types::event::{Event, EventKind};
+pub use types::identity::HistoryId;
 pub use types::key::Key;
 pub use types::namespace::Namespace;
+pub use types::outcome::Outcome;
 pub use types::progress::Progress;
 pub use types::revision::Revision;
 pub use types::settings::{Settings, SettingsPatch};
 pub use types::timestamp::Timestamp;
-pub use types::txn::Txn;
 pub use verify::{Finding, Report, Unchecked, Verified};
 
 #[cfg(feature = "disk")]

@@ -3,6 +3,8 @@
 //!
 //! It owns no rows, no revisions and no clock: the current entry and the time come in, the change goes out.
 
+pub(crate) mod txn;
+
 use bytes::Bytes;
 
 use crate::{Code, Entry, Error, Representation, Result, Revision, Timestamp};

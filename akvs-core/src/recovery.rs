@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::encoding;
 use super::encoding::{CatalogueRow, Gaps, HistoryId, NamespaceId, NamespaceMeta, Swept};
 use super::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table};
-use crate::database::Counters;
+use crate::types::counters::Counters;
 use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.

@@ -1,12 +1,12 @@
 //! What operations change: judged against what the group has come to, then taken into it, and told.
 
+use super::CommitGroup;
 use super::pending::PendingEntry;
-use super::{CommitGroup, Outcome};
 use crate::encoding;
 use crate::encoding::Stored;
 use crate::engine::Table;
 use crate::{
-    Action, Change, Counts, Event, EventKind, Key, Op, Result, Revision, Timestamp, apply,
+    Action, Change, Counts, Event, EventKind, Key, Op, Outcome, Result, Revision, Timestamp, apply,
 };
 
 /// What is there now, and how to tell of it.

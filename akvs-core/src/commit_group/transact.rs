@@ -1,8 +1,8 @@
 //! Transactions: judged as a whole, before anything of them is taken into the group.
 
-use super::{CommitGroup, Outcome};
+use super::CommitGroup;
 use crate::store::Store;
-use crate::{Code, Error, Result, Timestamp, Txn};
+use crate::{Code, Error, Outcome, Result, Timestamp, Txn};
 
 impl CommitGroup<'_> {
     /// Judges a transaction: takes all its changes into the group, under one revision, or none. What became of each

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use crate::encoding;
+use crate::types::data_format::other_format;
 
 /// Why a data folder cannot be used.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl fmt::Display for OpenError {
                 write!(f, "the data folder {} has no store", path.display())
             }
             OpenError::OtherFormat(path, found) => {
-                let how = encoding::other_format(*found);
+                let how = other_format(*found);
                 write!(f, "the data folder {} {how}", path.display())
             }
             OpenError::Locked(path, Some(pid)) => {

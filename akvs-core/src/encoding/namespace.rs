@@ -3,7 +3,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use serde_json::{Map, Value};
 
-use super::{NamespaceId, corrupted};
+use super::{HistoryId, NamespaceId, corrupted};
 use crate::engine::KeyRange;
 use crate::{Counts, Namespace, Result, Revision, Settings, Timestamp};
 
@@ -15,9 +15,6 @@ const META_DROPPED: &[u8] = b"dropped";
 
 const LIVE: u8 = 1;
 const DROPPED: u8 = 2;
-
-/// Which history a row belongs to; never given twice.
-pub type HistoryId = u64;
 
 /// What the catalogue says of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

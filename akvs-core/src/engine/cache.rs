@@ -23,8 +23,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::encoding::NamespaceId;
 use crate::stats::CacheStats;
+use crate::types::identity::NamespaceId;
 use crate::{Entry, Key, Representation};
 
 /// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.

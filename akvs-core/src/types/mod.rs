@@ -1,14 +1,17 @@
 //! The values that callers pass in and get back; none of them knows an engine.
 
+pub(crate) mod counters;
 pub(crate) mod counts;
+pub(crate) mod data_format;
 pub(crate) mod duration;
 pub(crate) mod entry;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod namespace;
+pub(crate) mod outcome;
 pub(crate) mod progress;
 pub(crate) mod revision;
 pub(crate) mod settings;
 pub(crate) mod timestamp;
-pub(crate) mod txn;

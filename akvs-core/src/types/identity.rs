@@ -1,0 +1,7 @@
+//! The numbers that rows name a namespace and a history by.
+
+/// The id of the namespace that a row belongs to; never assigned twice, not even to a namespace of the same name.
+pub(crate) type NamespaceId = u64;
+
+/// The id of the history that a row belongs to; never assigned twice.
+pub type HistoryId = u64;
