@@ -22,12 +22,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub(crate) use self::check::Checked;
+pub(crate) use self::check::{Checked, FolderReport};
 pub use self::error::OpenError;
 pub(crate) use self::rollback::Rollback;
 use self::watermark::Watermark;
 use super::data_dir::lock::{FolderLock, LOCK_FILE};
-use super::engine::disk::DiskOptions;
 use crate::Revision;
 use crate::types::data_format;
 
@@ -163,25 +162,6 @@ impl DataDir {
     }
 }
 
-/// The format that a data folder says it has; none where there is no data in it yet, or no folder. Refuses what cannot become one, and
-/// changes nothing.
-///
-/// ```
-/// use akvs_core::{DiskEngine, DiskOptions, folder_format};
-/// # let temporary = tempfile::tempdir()?;
-/// let options = DiskOptions::new(temporary.path());
-/// assert_eq!(folder_format(&options)?, None);
-/// drop(DiskEngine::open(&options)?);
-/// assert_eq!(folder_format(&options)?, Some(akvs_core::FORMAT));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
-    if !options.folder.exists() {
-        return Ok(None);
-    }
-    check_format(&options.folder, &options.beside)
-}
-
 /// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
@@ -197,7 +177,7 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
 }
 
 /// The format by which the folder says that it is ours; an empty one does not yet.
-fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError> {
+pub(crate) fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError> {
     let unusable = |error| OpenError::Unusable(path.to_owned(), error);
     let mut text = Vec::new();
     match File::open(path.join(FORMAT_FILE)) {

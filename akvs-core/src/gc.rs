@@ -23,7 +23,7 @@ const DISCARDED_ROWS: usize = 500;
 /// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
 ///
 /// ```
-/// use akvs_core::{Database, MemoryEngine, Options, engine::GarbageCollector};
+/// use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
 /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
 /// assert!(!GarbageCollector::default().step(&database, 100)?, "nothing was dropped");
 /// # Ok::<(), akvs_core::Error>(())

@@ -40,15 +40,21 @@ mod stats;
 mod store;
 pub(crate) mod types;
 mod verify;
+#[cfg(feature = "disk")]
+mod verify_folder;
 
 pub use commit_group::{CommitGroup, CommitSummary, ExpiryTask};
 pub use database::{Database, NamespaceInfo, Options};
+pub use engine::cache::CacheStats;
+pub use engine::finding::{Finding, Unchecked, Verified};
 pub use engine::memory::MemoryEngine;
+pub use engine::report::Report;
+pub use gc::GarbageCollector;
 pub use op::txn::Txn;
 pub use op::{Action, Change, Condition, EntryBuilder, Op, Ttl, apply};
 pub use snapshot::database::DatabaseSnapshot;
 pub use snapshot::namespace::{Changes, Entries, NamespaceSnapshot};
-pub use stats::{CacheStats, StorageStats};
+pub use stats::StorageStats;
 pub use store::Store;
 pub use types::counts::Counts;
 pub use types::data_format::FORMAT;
@@ -64,11 +70,12 @@ pub use types::progress::Progress;
 pub use types::revision::Revision;
 pub use types::settings::{Settings, SettingsPatch};
 pub use types::timestamp::Timestamp;
-pub use verify::{Finding, Report, Unchecked, Verified};
 
 #[cfg(feature = "disk")]
 pub use backup::{Backup, BackupError, BackupSummary, RestoreError, restore, verify_backup};
 #[cfg(feature = "disk")]
 pub use data_dir::lock::{FolderLock, make_folder};
 #[cfg(feature = "disk")]
-pub use engine::disk::{DiskEngine, DiskOptions, OpenError, folder_format, verify_folder};
+pub use engine::disk::{DiskEngine, DiskOptions, OpenError, folder_format};
+#[cfg(feature = "disk")]
+pub use verify_folder::verify_folder;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::database::Database;
 use crate::encoding;
 use crate::encoding::NamespaceId;
-use crate::engine::cache::EntryCache;
+use crate::engine::cache::{CacheStats, EntryCache};
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Counts, Namespace, Result};
 
@@ -26,21 +26,6 @@ pub struct StorageStats {
     pub counts: Counts,
     /// Those with the most bytes, the largest first.
     pub largest: Vec<(Namespace, Counts)>,
-}
-
-/// What the read cache holds, and how often it had what was asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheStats {
-    /// Look-ups that found an entry, those of writes included.
-    pub hits: u64,
-    /// Look-ups that did not, those of keys that do not exist included.
-    pub misses: u64,
-    /// Entries in it.
-    pub entries: u64,
-    /// What they take, in bytes, about.
-    pub bytes: u64,
-    /// The most that it holds, in bytes.
-    pub max_bytes: u64,
 }
 
 impl Database {

@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use akvs_core::engine::{Durability, GarbageCollector};
-use akvs_core::{Database, Error, ExpiryTask, Result, Revision};
+use akvs_core::engine::Durability;
+use akvs_core::{Database, Error, ExpiryTask, GarbageCollector, Result, Revision};
 
 use crate::CommitDurability;
 use crate::committer::Shared;

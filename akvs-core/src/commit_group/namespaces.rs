@@ -115,7 +115,7 @@ impl CommitGroup<'_> {
     }
 
     /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
-    /// `unavailable`; a store made anew begins empty. The space comes back by [`GarbageCollector`](crate::engine::GarbageCollector).
+    /// `unavailable`; a store made anew begins empty. The space comes back by [`GarbageCollector`](crate::GarbageCollector).
     pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
         let at = self.pending(store)?;
         let Some(id) = self.stores[at].id else {

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing but who has the lock. The engine's files are not its business.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -11,11 +12,21 @@ use super::{
     DataDir, FORMAT_FILE, LOCK_FILE, OpenError, STORE_FOLDER, WATERMARK_FILE, check_format,
     format_text,
 };
+use crate::Revision;
 use crate::data_dir::lock::FolderLock;
-use crate::{Report, Revision};
 
 /// More than any of our files has.
 const MOST_BYTES: u64 = 64 << 10;
+
+/// Receives what a check of the folder's own files finds.
+pub(crate) trait FolderReport {
+    /// Counts a file that was read.
+    fn read_file(&mut self);
+    /// Reports that a file is damaged in this way.
+    fn file(&mut self, name: &str, how: String);
+    /// Reports that a file or folder is not checked, and why.
+    fn leave(&mut self, name: OsString, why: &str);
+}
 
 /// A folder whose own files were checked, locked as long as this is kept.
 pub(crate) struct Checked {
@@ -25,7 +36,7 @@ pub(crate) struct Checked {
 
 impl Checked {
     /// Takes a folder that has a store, and checks what is ours in it.
-    pub(crate) fn read(path: &Path, report: &mut Report<'_>) -> Result<Checked, OpenError> {
+    pub(crate) fn read(path: &Path, report: &mut dyn FolderReport) -> Result<Checked, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         if !fs::metadata(path).map_err(unusable)?.is_dir() {
             return Err(OpenError::NotAFolder(path.to_owned()));
@@ -57,7 +68,7 @@ impl Checked {
 
 impl DataDir {
     /// Checks what is ours in a folder while it is in use.
-    pub(crate) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
+    pub(crate) fn check(&self, report: &mut dyn FolderReport) -> io::Result<()> {
         // Nobody writes it meanwhile.
         let _watermark = self.lock_watermark();
         check_ours(&self.path, report).map(drop)
@@ -74,11 +85,11 @@ fn refuse_other(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks our files, and says what was known to be synced.
-fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<SyncedState> {
+fn check_ours(path: &Path, report: &mut dyn FolderReport) -> io::Result<SyncedState> {
     report.read_file();
     match read(&path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
-        Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should"),
+        Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should".into()),
         Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
     }
     report.read_file();
@@ -88,7 +99,7 @@ fn check_ours(path: &Path, report: &mut Report<'_>) -> io::Result<SyncedState> {
 }
 
 /// Checks both slots, and that there is nothing beside them.
-fn check_watermark(path: &Path, report: &mut Report<'_>) -> SyncedState {
+fn check_watermark(path: &Path, report: &mut dyn FolderReport) -> SyncedState {
     let bytes = match read(&path.join(WATERMARK_FILE)) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -108,7 +119,7 @@ fn check_watermark(path: &Path, report: &mut Report<'_>) -> SyncedState {
         }
     }
     if rest.iter().any(|byte| *byte != 0) {
-        report.file(WATERMARK_FILE, "has something beside its slots");
+        report.file(WATERMARK_FILE, "has something beside its slots".into());
     }
     slots.into_iter().flatten().max().unwrap_or_default()
 }
@@ -122,7 +133,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Names what is in the folder and not checked.
-fn name_others(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
+fn name_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         names.push(entry?.file_name());
@@ -130,12 +141,12 @@ fn name_others(path: &Path, report: &mut Report<'_>) -> io::Result<()> {
     names.sort();
     for name in names {
         if name == LOCK_FILE {
-            report.leave(name, 0, None, "only says who has the folder");
+            report.leave(name, "only says who has the folder");
         } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
             .iter()
             .all(|ours| name != *ours)
         {
-            report.leave(name, 0, None, "is no part of the store");
+            report.leave(name, "is no part of the store");
         }
     }
     Ok(())

@@ -23,7 +23,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
-use crate::stats::CacheStats;
 use crate::types::identity::NamespaceId;
 use crate::{Entry, Key, Representation};
 
@@ -38,6 +37,21 @@ pub(crate) struct EntryCache {
     entries: Cache<Slot, Entry, Weight>,
     stripes: Box<[Stripe]>,
     hasher: RandomState,
+}
+
+/// What the read cache holds, and how often it had what was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Look-ups that found an entry, those of writes included.
+    pub hits: u64,
+    /// Look-ups that did not, those of keys that do not exist included.
+    pub misses: u64,
+    /// Entries in it.
+    pub entries: u64,
+    /// What they take, in bytes, about.
+    pub bytes: u64,
+    /// The most that it holds, in bytes.
+    pub max_bytes: u64,
 }
 
 /// Proof of when a reader began to read.

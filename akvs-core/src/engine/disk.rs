@@ -50,14 +50,14 @@ use self::failure::{below_floor, guarded, no_space, translate, translate_io};
 use self::in_flight::InFlightCommit;
 use self::journal::Journals;
 use self::memtable_reaper::MemtableReaper;
-pub use self::options::DiskOptions;
+pub use self::options::{DiskOptions, folder_format};
 use self::room::Room;
 use self::snapshot::DiskSnapshot;
 use self::store::{FjallStore, interrupt};
-pub use self::verify::verify_folder;
+pub(crate) use self::verify::check_folder;
 use super::{Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table};
 use crate::data_dir::DataDir;
-pub use crate::data_dir::{OpenError, folder_format};
+pub use crate::data_dir::OpenError;
 use crate::{Code, Error, Report, Result, Revision};
 
 /// How long a commit that was admitted waits at most: what comes in its way by then does not end any more.

@@ -6,13 +6,14 @@
 pub(crate) mod cache;
 #[cfg(feature = "disk")]
 pub mod disk;
+pub(crate) mod finding;
 pub mod memory;
+pub(crate) mod report;
 
 use bytes::Bytes;
 
-pub use crate::gc::GarbageCollector;
-
-use crate::{Report, Result, Revision};
+use self::report::Report;
+use crate::{Result, Revision};
 
 /// The tables of a database. Their rows are described in `rows`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,9 +3,4 @@
 //! The engine checks its files, byte by byte as they are on disk; what the rows tell of each other is checked here, at one
 //! moment. Nothing is mended. What cannot be checked is said as well: it is in [`Verified::unchecked`].
 
-mod finding;
-mod report;
 pub(crate) mod rows;
-
-pub use self::finding::{Finding, Unchecked, Verified};
-pub use self::report::Report;

@@ -13,11 +13,10 @@ use bytes::Bytes;
 use self::deadlines::Deadlines;
 use self::expected::{ExpectedState, Owner};
 use self::values::Values;
-use super::Report;
 use crate::encoding;
 use crate::encoding::NamespaceId;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
-use crate::{Counts, Database, Finding, Key, Progress, Result, Revision, Verified};
+use crate::{Counts, Database, Finding, Key, Progress, Report, Result, Revision, Verified};
 
 const PAGE: PageLimit = PageLimit {
     rows: 4_096,

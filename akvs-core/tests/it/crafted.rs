@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, Table};
+use akvs_core::engine::{Batch, Durability, Engine, Table};
 use akvs_core::{
-    Action, BackupError, Database, DiskOptions, MemoryEngine, Op, Options, Representation,
-    Settings, Ttl, restore, verify_backup,
+    Action, BackupError, Database, DiskOptions, GarbageCollector, MemoryEngine, Op, Options,
+    Representation, Settings, Ttl, restore, verify_backup,
 };
 use bytes::Bytes;
 

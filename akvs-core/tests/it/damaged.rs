@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use akvs_core::engine::{Durability, GarbageCollector};
-use akvs_core::{Code, Counts, Database, DiskEngine, DiskOptions, Error, Op, Options, Revision};
+use akvs_core::engine::Durability;
+use akvs_core::{
+    Code, Counts, Database, DiskEngine, DiskOptions, Error, GarbageCollector, Op, Options, Revision,
+};
 use bytes::Bytes;
 
 use crate::common::{at, key, store_of};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, KeyRange, Table};
+use akvs_core::engine::{Batch, Durability, Engine, KeyRange, Table};
 use akvs_core::{
-    Action, Code, Database, MemoryEngine, Op, Options, Representation, Result, Revision, Store, Ttl,
+    Action, Code, Database, GarbageCollector, MemoryEngine, Op, Options, Representation, Result,
+    Revision, Store, Ttl,
 };
 
 use crate::common::{TestDb, at, key, rows, store_of};

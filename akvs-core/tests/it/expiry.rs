@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, Engine, GarbageCollector, Table};
+use akvs_core::engine::{Durability, Engine, Table};
 use akvs_core::{
-    Action, Condition, Database, ExpiryTask, Op, Options, Representation, Store, Timestamp, Ttl,
+    Action, Condition, Database, ExpiryTask, GarbageCollector, Op, Options, Representation, Store,
+    Timestamp, Ttl,
 };
 use proptest::prelude::*;
 

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use akvs_core::engine::{Durability, Engine, GarbageCollector, Table};
-use akvs_core::{Action, Code, Database, FieldValue, Op, Representation, Settings, Ttl};
+use akvs_core::engine::{Durability, Engine, Table};
+use akvs_core::{
+    Action, Code, Database, FieldValue, GarbageCollector, Op, Representation, Settings, Ttl,
+};
 use bytes::Bytes;
 
 use crate::common::{at, key, rows, store_of};

@@ -5,10 +5,10 @@ mod sweeping;
 
 use std::sync::{Arc, Mutex};
 
-use akvs_core::engine::{Durability, Engine, GarbageCollector, PageLimit, Table};
+use akvs_core::engine::{Durability, Engine, PageLimit, Table};
 use akvs_core::{
-    Code, CommitSummary, Database, Event, HistoryId, MemoryEngine, Namespace, NamespaceSnapshot,
-    Op, Options, Revision, Store,
+    Code, CommitSummary, Database, Event, GarbageCollector, HistoryId, MemoryEngine, Namespace,
+    NamespaceSnapshot, Op, Options, Revision, Store,
 };
 
 use crate::common::{TestDb, at, key, rows, store_of};

@@ -7,10 +7,10 @@ mod steps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, GarbageCollector, PageLimit};
+use akvs_core::engine::{Durability, PageLimit};
 use akvs_core::{
-    Code, CommitGroup, CommitSummary, Database, Event, EventKind, ExpiryTask, HistoryId, Namespace,
-    NamespaceSnapshot, Options, Revision, Store, Timestamp, Ttl,
+    Code, CommitGroup, CommitSummary, Database, Event, EventKind, ExpiryTask, GarbageCollector,
+    HistoryId, Namespace, NamespaceSnapshot, Options, Revision, Store, Timestamp, Ttl,
 };
 use bytes::Bytes;
 use proptest::test_runner::{Config, TestRunner};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, KeyRange, PageLimit, Table};
+use akvs_core::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table};
 use akvs_core::{
-    Action, Code, Condition, Database, Event, EventKind, MemoryEngine, Op, Options, Result,
-    Revision, Store, Ttl, Txn,
+    Action, Code, Condition, Database, Event, EventKind, GarbageCollector, MemoryEngine, Op,
+    Options, Result, Revision, Store, Ttl, Txn,
 };
 use bytes::Bytes;
 

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use akvs_core::engine::{Durability, GarbageCollector, Table};
+use akvs_core::engine::{Durability, Table};
 use akvs_core::{
-    Action, Database, DiskEngine, DiskOptions, Op, OpenError, Options, Representation, Revision,
-    Ttl, verify_backup,
+    Action, Database, DiskEngine, DiskOptions, GarbageCollector, Op, OpenError, Options,
+    Representation, Revision, Ttl, verify_backup,
 };
 
 use crate::common::{at, key, listing, rows, store_of};

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use akvs_core::engine::{Durability, GarbageCollector};
-use akvs_core::{Counts, Database, Namespace, Op, Options, Outcome, Revision, Store, Timestamp};
+use akvs_core::engine::Durability;
+use akvs_core::{
+    Counts, Database, GarbageCollector, Namespace, Op, Options, Outcome, Revision, Store, Timestamp,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -3,10 +3,11 @@
 
 mod whole_revisions;
 
-use akvs_core::engine::{Durability, GarbageCollector, PageLimit};
+use akvs_core::engine::{Durability, PageLimit};
 use akvs_core::{
-    Action, Code, Database, DiskEngine, DiskOptions, Entry, Event, EventKind, Key, Namespace,
-    NamespaceSnapshot, Op, OpenError, Options, Representation, Revision, Store, Timestamp, Ttl,
+    Action, Code, Database, DiskEngine, DiskOptions, Entry, Event, EventKind, GarbageCollector,
+    Key, Namespace, NamespaceSnapshot, Op, OpenError, Options, Representation, Revision, Store,
+    Timestamp, Ttl,
 };
 use bytes::Bytes;
 

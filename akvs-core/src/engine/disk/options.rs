@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::data_dir::{OpenError, check_format};
+
 /// Where the durable engine keeps its data, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskOptions {
@@ -36,4 +38,23 @@ impl DiskOptions {
             beside: Vec::new(),
         }
     }
+}
+
+/// The format that a data folder says it has; none where there is no data in it yet, or no folder. Refuses what cannot become one, and
+/// changes nothing.
+///
+/// ```
+/// use akvs_core::{DiskEngine, DiskOptions, folder_format};
+/// # let temporary = tempfile::tempdir()?;
+/// let options = DiskOptions::new(temporary.path());
+/// assert_eq!(folder_format(&options)?, None);
+/// drop(DiskEngine::open(&options)?);
+/// assert_eq!(folder_format(&options)?, Some(akvs_core::FORMAT));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
+    if !options.folder.exists() {
+        return Ok(None);
+    }
+    check_format(&options.folder, &options.beside)
 }

@@ -1,7 +1,9 @@
 //! What a check of files tells beside what a check of rows does.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::data_dir::FolderReport;
 use crate::{Finding, Report, Unchecked};
 
 impl Report<'_> {
@@ -37,5 +39,19 @@ impl Report<'_> {
             end,
             why: why.into(),
         });
+    }
+}
+
+impl FolderReport for Report<'_> {
+    fn read_file(&mut self) {
+        Report::read_file(self);
+    }
+
+    fn file(&mut self, name: &str, how: String) {
+        Report::file(self, name, how);
+    }
+
+    fn leave(&mut self, name: OsString, why: &str) {
+        Report::leave(self, name, 0, None, why);
     }
 }

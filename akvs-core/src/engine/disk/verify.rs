@@ -5,37 +5,18 @@ use std::sync::atomic::Ordering;
 
 use super::files::Files;
 use super::journal::Live;
-use super::{DiskEngine, DiskOptions, Engine, OpenError, translate_io};
+use super::{DiskEngine, DiskOptions, Engine, OpenError, Snapshot, translate_io};
 use crate::data_dir::{Checked, STORE_FOLDER};
-use crate::verify::rows::check_rows;
-use crate::{Finding, Progress, Report, Result, Verified};
+use crate::{Report, Result, Revision};
 
-/// Reads everything in a data folder back: every file as it is on disk and, where all of them are whole, every row. What is
-/// wrong is told to `sink` at once. The folder is locked meanwhile, and refused where it is in use.
-///
-/// The files are only read. To read the rows, the store is opened as a start would open it, which cuts off interrupted
-/// writes; where files are damaged it is not, and nothing is changed.
-///
-/// ```
-/// use akvs_core::{DiskEngine, DiskOptions, verify_folder};
-/// # let temporary = tempfile::tempdir()?;
-/// # let path = temporary.path();
-/// let options = DiskOptions::new(path);
-/// drop(DiskEngine::open(&options)?);
-/// let verified = verify_folder(&options, &mut |finding| println!("{finding}"), &mut |_| ())?;
-/// assert_eq!(verified.findings, 0);
-/// for left_out in verified.unchecked {
-///     println!("not checked: {left_out}");
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn verify_folder(
+/// Checks the files of a data folder that no process uses and, where all of them are intact, opens its store and passes
+/// its rows to `check_rows`, which returns the highest revision in them.
+pub(crate) fn check_folder(
     options: &DiskOptions,
-    sink: &mut dyn FnMut(Finding),
-    progress: &mut dyn FnMut(Progress),
-) -> std::result::Result<Verified, OpenError> {
-    let mut report = Report::new(sink, progress);
-    let folder = Checked::read(&options.folder, &mut report)?;
+    report: &mut Report<'_>,
+    check_rows: impl FnOnce(&dyn Snapshot, &mut Report<'_>) -> Revision,
+) -> std::result::Result<(), OpenError> {
+    let folder = Checked::read(&options.folder, report)?;
     let files = Files {
         folder: &options.folder,
         store: options.folder.join(STORE_FOLDER),
@@ -43,11 +24,11 @@ pub fn verify_folder(
         synced: folder.synced_commit(),
     };
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
-    files.check(&mut report).map_err(unusable)?;
+    files.check(report).map_err(unusable)?;
     if report.findings() > 0 {
         let why = "its rows were not read, because files are damaged";
         report.leave(STORE_FOLDER, 0, None, why);
-        return Ok(report.end());
+        return Ok(());
     }
     let watermark = folder.watermark();
     // The engine takes the folder by itself.
@@ -59,7 +40,7 @@ pub fn verify_folder(
     match DiskEngine::open(&strict) {
         Ok(engine) => match engine.snapshot() {
             Ok(moment) => {
-                let revision = check_rows(&*moment, &mut report);
+                let revision = check_rows(&*moment, report);
                 if revision < watermark {
                     let (revision, watermark) = (revision.get(), watermark.get());
                     report.rows(format!(
@@ -72,7 +53,7 @@ pub fn verify_folder(
         Err(OpenError::Damaged(_, how)) => report.rows(how),
         Err(error) => return Err(error),
     }
-    Ok(report.end())
+    Ok(())
 }
 
 impl DiskEngine {

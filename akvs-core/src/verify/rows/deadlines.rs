@@ -2,13 +2,12 @@
 //!
 //! Who does not agree is only looked for where the two sides do not. What is to be swept goes by itself and is left out.
 
-use super::super::Report;
 use super::each_row;
 use super::expected::{ExpectedState, Owner};
 use crate::difference::Difference;
 use crate::encoding;
 use crate::engine::{Snapshot, Table};
-use crate::{Revision, Timestamp};
+use crate::{Report, Revision, Timestamp};
 
 /// Keys that have a deadline, against the deadlines.
 #[derive(Default)]

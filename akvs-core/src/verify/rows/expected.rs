@@ -4,12 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::super::Report;
 use super::each_row;
 use crate::encoding;
 use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, NamespaceMeta};
 use crate::engine::{Snapshot, Table};
-use crate::{Counts, Revision};
+use crate::{Counts, Report, Revision};
 
 /// What is known before data and histories are read.
 #[derive(Default)]

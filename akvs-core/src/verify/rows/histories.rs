@@ -2,9 +2,9 @@
 //!
 //! A history is complete above its floor. What is older may be left only where it is still to be swept.
 
-use super::super::Report;
 use super::each_row;
 use super::expected::ExpectedState;
+use crate::Report;
 use crate::encoding;
 use crate::engine::{Snapshot, Table};
 

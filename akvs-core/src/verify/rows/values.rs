@@ -2,9 +2,9 @@
 //!
 //! Which entry has no value is only looked for where the two sides do not agree.
 
-use super::super::Report;
 use super::each_row;
 use super::expected::{ExpectedState, Owner};
+use crate::Report;
 use crate::difference::Difference;
 use crate::encoding;
 use crate::encoding::{Apart, NamespaceId};

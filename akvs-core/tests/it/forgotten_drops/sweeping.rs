@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use akvs_core::engine::{Batch, Durability, Engine, GarbageCollector, Table};
-use akvs_core::{Database, MemoryEngine, Options};
+use akvs_core::engine::{Batch, Durability, Engine, Table};
+use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
 
 use crate::common::{TestDb, rows};
 use crate::forgotten_drops::{

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Finding, Verified};
+use super::Table;
+use super::finding::{Finding, Verified};
 use crate::Progress;
-use crate::engine::Table;
 
 /// After so many rows it is said how far it has come.
 const PROGRESS_ROWS: u64 = 4_096;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use crate::engine::Table;
+use super::Table;
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,34 @@
+//! The check of a whole data folder while no process uses it: its files by the engine, then its rows.
+
+use crate::engine::disk::check_folder;
+use crate::verify::rows::check_rows;
+use crate::{DiskOptions, Finding, OpenError, Progress, Report, Verified};
+
+/// Reads everything in a data folder back: every file as it is on disk and, where all of them are whole, every row. What is
+/// wrong is told to `sink` at once. The folder is locked meanwhile, and refused where it is in use.
+///
+/// The files are only read. To read the rows, the store is opened as a start would open it, which cuts off interrupted
+/// writes; where files are damaged it is not, and nothing is changed.
+///
+/// ```
+/// use akvs_core::{DiskEngine, DiskOptions, verify_folder};
+/// # let temporary = tempfile::tempdir()?;
+/// # let path = temporary.path();
+/// let options = DiskOptions::new(path);
+/// drop(DiskEngine::open(&options)?);
+/// let verified = verify_folder(&options, &mut |finding| println!("{finding}"), &mut |_| ())?;
+/// assert_eq!(verified.findings, 0);
+/// for left_out in verified.unchecked {
+///     println!("not checked: {left_out}");
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn verify_folder(
+    options: &DiskOptions,
+    sink: &mut dyn FnMut(Finding),
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Verified, OpenError> {
+    let mut report = Report::new(sink, progress);
+    check_folder(options, &mut report, check_rows)?;
+    Ok(report.end())
+}
