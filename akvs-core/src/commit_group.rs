@@ -6,28 +6,29 @@
 
 mod evaluate;
 mod expiry;
+mod load;
 mod namespaces;
 mod pending;
 mod transact;
 mod trim;
 
-use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 
 use bytes::Bytes;
 
 pub use self::expiry::ExpiryTask;
 use self::namespaces::DroppedNamespaces;
-use self::pending::{Pending, PendingEntry};
+use self::pending::Pending;
+use crate::database::store_state::StoreState;
 use crate::database::{Database, Writer};
 use crate::encoding;
-use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, Stored};
+use crate::encoding::{CatalogueRow, HistoryId, NamespaceId};
 use crate::engine::{Batch, Durability, Engine, Table};
 use crate::recovery;
-use crate::store::{NamespaceState, Store, StoreState};
+use crate::store::Store;
 use crate::types::counters::Counters;
-use crate::{Code, Entry, Error, Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp};
+use crate::{Entry, Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp};
 
 /// What a commit did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +82,14 @@ pub struct CommitGroup<'a> {
     produced_bytes: usize,
     recording: bool,
     done: CommitSummary,
+}
+
+impl Database {
+    /// Begins to gather changes that are to be committed together. Only one group can be open at a time: this waits
+    /// for the one before it.
+    pub fn group(&self) -> CommitGroup<'_> {
+        CommitGroup::new(self, self.lock_writer())
+    }
 }
 
 impl<'a> CommitGroup<'a> {
@@ -215,85 +224,6 @@ impl<'a> CommitGroup<'a> {
             .clone()
     }
 
-    /// Where the namespace stands in the group.
-    fn pending(&mut self, store: &Store) -> Result<usize> {
-        let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
-        let state = store.state();
-        let address = Arc::as_ptr(state) as usize;
-        if let Some(at) = self.index.get(&address) {
-            return if self.stores[*at].dropped.is_some() {
-                Err(gone())
-            } else {
-                Ok(*at)
-            };
-        }
-        if state.is_dropped() {
-            return Err(gone());
-        }
-        if self.names.contains(store.name()) {
-            return Err(opened_twice());
-        }
-        // Where this fails, nothing of it is left.
-        let known = self.known(state)?;
-        self.names.insert(store.name().clone());
-        Ok(self.push(state, Some(store.name().clone()), known))
-    }
-
-    /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
-    /// when the store was opened.
-    fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
-        match state.id() {
-            Some(id) if !self.writer.has(id, state) => Ok(NamespaceState {
-                meta: self.database.meta(id)?,
-                history_start: None,
-                ..state.known()
-            }),
-            _ => Ok(state.known()),
-        }
-    }
-
-    fn push(
-        &mut self,
-        state: &Arc<StoreState>,
-        name: Option<Namespace>,
-        known: NamespaceState,
-    ) -> usize {
-        let address = Arc::as_ptr(state) as usize;
-        self.stores.push(Pending {
-            state: Arc::clone(state),
-            name,
-            id: state.id(),
-            committed: known.meta,
-            known,
-            entries: HashMap::new(),
-            written: None,
-            dropped: None,
-        });
-        self.index.insert(address, self.stores.len() - 1);
-        self.stores.len() - 1
-    }
-
-    /// Sees to it that the committed entry of a key is at hand, if there is one; with its value where that is wanted.
-    fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
-        let database = self.database;
-        let pending = &mut self.stores[at];
-        let Some(id) = pending.id else { return Ok(()) };
-        let slot = match pending.entries.entry(key.clone()) {
-            Slot::Occupied(slot) => slot.into_mut(),
-            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(known_entry(
-                database,
-                id,
-                key.as_bytes(),
-            )?)),
-        };
-        if let Some(stored) = slot.entry.as_mut().filter(|_| wants_value)
-            && stored.entry.value.len() != stored.value_bytes()
-        {
-            stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
-        }
-        Ok(())
-    }
-
     /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
     fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
         let mut published = Vec::new();
@@ -350,47 +280,4 @@ impl<'a> CommitGroup<'a> {
         }
         published
     }
-}
-
-/// An entry as it is committed; without its value where that is apart and not in the cache.
-fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
-    let cached = database.cached(id, key);
-    if let Some(entry) = &cached
-        && entry.value.len() < encoding::APART_BYTES
-    {
-        let entry = entry.clone();
-        return Ok(Some(Stored { entry, apart: None }));
-    }
-    let mut stored = database.stored(id, key)?;
-    if let (Some(stored), Some(cached)) = (&mut stored, cached)
-        && stored.apart.is_some()
-        && stored.entry.revision == cached.revision
-    {
-        stored.entry.value = cached.value;
-    }
-    Ok(stored)
-}
-
-impl Writer {
-    fn has(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
-        let loaded = self.loaded.get(&id);
-        loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
-    }
-
-    /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
-    fn keep(&mut self, pending: &Pending) {
-        let Some(id) = pending.id else { return };
-        if pending.dropped.is_some() {
-            self.loaded.remove(&id);
-            return;
-        }
-        if self.loaded.len() == self.loaded.capacity() {
-            self.loaded.retain(|_, state| state.strong_count() > 0);
-        }
-        self.loaded.insert(id, Arc::downgrade(&pending.state));
-    }
-}
-
-fn opened_twice() -> Error {
-    Error::new(Code::Unavailable, "the namespace was opened twice")
 }

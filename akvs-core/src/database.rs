@@ -6,23 +6,23 @@
 
 mod drops;
 mod failure;
+pub(crate) mod store_state;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use bytes::Bytes;
 
+use self::store_state::StoreState;
 use crate::encoding;
 use crate::encoding::{CatalogueRow, Gaps, NamespaceId, NamespaceMeta, Stored};
 use crate::engine::cache::EntryCache;
 use crate::engine::{Capabilities, Engine, KeyRange, PageLimit, Table};
 use crate::recovery;
-use crate::store::StoreState;
 use crate::types::counters::Counters;
 use crate::{
-    Code, CommitGroup, Counts, Entry, Error, Namespace, NamespaceSnapshot, PeekedEntry, Result,
-    Revision, Settings, Timestamp,
+    Code, Counts, Entry, Error, Namespace, PeekedEntry, Result, Revision, Settings, Timestamp,
 };
 
 /// Rows up to this size may share an engine's block with their neighbours.
@@ -158,13 +158,9 @@ impl Database {
         })))
     }
 
-    /// Begins to gather changes that are to be committed together. Only one group can be open at a time: this waits
-    /// for the one before it.
-    pub fn group(&self) -> CommitGroup<'_> {
-        CommitGroup::new(
-            self,
-            self.0.writer.lock().unwrap_or_else(PoisonError::into_inner),
-        )
+    /// Returns the state that only the open commit group may read and write, and waits for the group before it.
+    pub(crate) fn lock_writer(&self) -> MutexGuard<'_, Writer> {
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The revision of the newest committed change. Never waits.
@@ -225,16 +221,6 @@ impl Database {
     pub fn has_namespace(&self, name: &Namespace) -> Result<bool> {
         let row = self.catalogue_row(name)?;
         Ok(row.and_then(CatalogueRow::live).is_some())
-    }
-
-    /// Which history tells of a namespace; none where nothing is known of one of this name.
-    pub fn history_of(&self, name: &Namespace) -> Result<Option<encoding::HistoryId>> {
-        Ok(self.view(name)?.history())
-    }
-
-    /// A namespace as it stands now, for as long as the view is kept.
-    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
-        NamespaceSnapshot::new(self, name)
     }
 
     /// How much is stored, in bytes, about.

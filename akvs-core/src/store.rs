@@ -3,12 +3,12 @@
 //! A store owns the name and what is known of the namespace (its identity, its counts). It has no order of its own
 //! between callers and no clock. At most one store of a namespace may be used at a time; the registry sees to it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::encoding::{CatalogueRow, NamespaceId, NamespaceMeta};
+use crate::database::store_state::{NamespaceState, StoreState};
+use crate::encoding::CatalogueRow;
 use crate::engine::Durability;
 use crate::{
     Counts, Database, Entry, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Settings,
@@ -21,32 +21,6 @@ pub struct Store {
     database: Database,
     name: Namespace,
     state: Arc<StoreState>,
-}
-
-/// What is known of a namespace while a store of it is open.
-pub(crate) struct StoreState {
-    /// `UNCREATED` until its first change is committed, `DROPPED` at the end.
-    id: AtomicU64,
-    known: Mutex<NamespaceState>,
-}
-
-/// What is known of a namespace beside its rows.
-#[derive(Clone, Default)]
-pub(crate) struct NamespaceState {
-    pub(crate) meta: NamespaceMeta,
-    pub(crate) settings: Settings,
-    /// Where the history begins, as far as that is known.
-    pub(crate) history_start: Option<Bytes>,
-}
-
-impl NamespaceState {
-    pub(crate) fn new(meta: NamespaceMeta, settings: Settings) -> NamespaceState {
-        NamespaceState {
-            meta,
-            settings,
-            history_start: None,
-        }
-    }
 }
 
 impl Store {
@@ -168,39 +142,5 @@ impl Store {
 
     pub(crate) fn state(&self) -> &Arc<StoreState> {
         &self.state
-    }
-}
-
-impl StoreState {
-    pub(crate) const UNCREATED: NamespaceId = 0;
-    pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
-
-    pub(crate) fn new(id: NamespaceId, known: NamespaceState) -> StoreState {
-        StoreState {
-            id: AtomicU64::new(id),
-            known: Mutex::new(known),
-        }
-    }
-
-    pub(crate) fn id(&self) -> Option<NamespaceId> {
-        match self.id.load(Ordering::Acquire) {
-            StoreState::UNCREATED | StoreState::DROPPED => None,
-            id => Some(id),
-        }
-    }
-
-    pub(crate) fn is_dropped(&self) -> bool {
-        self.id.load(Ordering::Acquire) == StoreState::DROPPED
-    }
-
-    pub(crate) fn known(&self) -> NamespaceState {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.clone()
-    }
-
-    /// Takes over what a group has committed.
-    pub(crate) fn commit(&self, id: NamespaceId, known: NamespaceState) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
-        self.id.store(id, Ordering::Release);
     }
 }

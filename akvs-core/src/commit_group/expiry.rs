@@ -9,10 +9,10 @@ use bytes::Bytes;
 
 use super::CommitGroup;
 use crate::database::Database;
+use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
 use crate::encoding::NamespaceId;
 use crate::engine::{Durability, KeyRange, PageLimit, Table};
-use crate::store::{NamespaceState, StoreState};
 use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
 
 /// How far the expiry has come. It may be lost at any time.

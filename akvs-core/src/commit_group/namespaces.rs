@@ -5,8 +5,9 @@
 
 use bytes::Bytes;
 
+use super::CommitGroup;
+use super::load::opened_twice;
 use super::pending::Pending;
-use super::{CommitGroup, opened_twice};
 use crate::encoding;
 use crate::encoding::{CatalogueRow, Dropped, Live, NamespaceId, Swept};
 use crate::engine::{Batch, PageLimit, Table};

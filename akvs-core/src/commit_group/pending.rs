@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
 use crate::encoding::{Apart, Live, NamespaceId, NamespaceMeta, Stored};
 use crate::engine::{Batch, Table};
-use crate::store::{NamespaceState, StoreState};
 use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
 
 /// A namespace as it will be once the group is committed.

@@ -64,6 +64,18 @@ pub struct Changes {
     pub until: Revision,
 }
 
+impl Database {
+    /// Which history tells of a namespace; none where nothing is known of one of this name.
+    pub fn history_of(&self, name: &Namespace) -> Result<Option<HistoryId>> {
+        Ok(self.view(name)?.history())
+    }
+
+    /// A namespace as it stands now, for as long as the view is kept.
+    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
+        NamespaceSnapshot::new(self, name)
+    }
+}
+
 impl NamespaceSnapshot {
     pub(crate) fn new(database: &Database, name: &Namespace) -> Result<NamespaceSnapshot> {
         let snapshot = Arc::from(database.engine().snapshot()?);

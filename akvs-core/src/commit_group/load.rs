@@ -1,0 +1,138 @@
+//! The committed state that a group reads before it evaluates an operation: of namespaces, and of entries.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+
+use super::CommitGroup;
+use super::pending::{Pending, PendingEntry};
+use crate::database::store_state::{NamespaceState, StoreState};
+use crate::database::{Database, Writer};
+use crate::encoding;
+use crate::encoding::{NamespaceId, Stored};
+use crate::store::Store;
+use crate::{Code, Error, Key, Namespace, Result};
+
+impl CommitGroup<'_> {
+    /// Where the namespace stands in the group.
+    pub(super) fn pending(&mut self, store: &Store) -> Result<usize> {
+        let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
+        let state = store.state();
+        let address = Arc::as_ptr(state) as usize;
+        if let Some(at) = self.index.get(&address) {
+            return if self.stores[*at].dropped.is_some() {
+                Err(gone())
+            } else {
+                Ok(*at)
+            };
+        }
+        if state.is_dropped() {
+            return Err(gone());
+        }
+        if self.names.contains(store.name()) {
+            return Err(opened_twice());
+        }
+        // Where this fails, nothing of it is left.
+        let known = self.known(state)?;
+        self.names.insert(store.name().clone());
+        Ok(self.push(state, Some(store.name().clone()), known))
+    }
+
+    /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
+    /// when the store was opened.
+    fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
+        match state.id() {
+            Some(id) if !self.writer.has(id, state) => Ok(NamespaceState {
+                meta: self.database.meta(id)?,
+                history_start: None,
+                ..state.known()
+            }),
+            _ => Ok(state.known()),
+        }
+    }
+
+    pub(super) fn push(
+        &mut self,
+        state: &Arc<StoreState>,
+        name: Option<Namespace>,
+        known: NamespaceState,
+    ) -> usize {
+        let address = Arc::as_ptr(state) as usize;
+        self.stores.push(Pending {
+            state: Arc::clone(state),
+            name,
+            id: state.id(),
+            committed: known.meta,
+            known,
+            entries: HashMap::new(),
+            written: None,
+            dropped: None,
+        });
+        self.index.insert(address, self.stores.len() - 1);
+        self.stores.len() - 1
+    }
+
+    /// Sees to it that the committed entry of a key is at hand, if there is one; with its value where that is wanted.
+    pub(super) fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
+        let database = self.database;
+        let pending = &mut self.stores[at];
+        let Some(id) = pending.id else { return Ok(()) };
+        let slot = match pending.entries.entry(key.clone()) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => slot.insert(PendingEntry::committed(known_entry(
+                database,
+                id,
+                key.as_bytes(),
+            )?)),
+        };
+        if let Some(stored) = slot.entry.as_mut().filter(|_| wants_value)
+            && stored.entry.value.len() != stored.value_bytes()
+        {
+            stored.entry.value = database.value(id, key.as_bytes(), stored.clone())?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry as it is committed; without its value where that is apart and not in the cache.
+fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
+    let cached = database.cached(id, key);
+    if let Some(entry) = &cached
+        && entry.value.len() < encoding::APART_BYTES
+    {
+        let entry = entry.clone();
+        return Ok(Some(Stored { entry, apart: None }));
+    }
+    let mut stored = database.stored(id, key)?;
+    if let (Some(stored), Some(cached)) = (&mut stored, cached)
+        && stored.apart.is_some()
+        && stored.entry.revision == cached.revision
+    {
+        stored.entry.value = cached.value;
+    }
+    Ok(stored)
+}
+
+impl Writer {
+    fn has(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
+        let loaded = self.loaded.get(&id);
+        loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
+    }
+
+    /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
+    pub(super) fn keep(&mut self, pending: &Pending) {
+        let Some(id) = pending.id else { return };
+        if pending.dropped.is_some() {
+            self.loaded.remove(&id);
+            return;
+        }
+        if self.loaded.len() == self.loaded.capacity() {
+            self.loaded.retain(|_, state| state.strong_count() > 0);
+        }
+        self.loaded.insert(id, Arc::downgrade(&pending.state));
+    }
+}
+
+pub(super) fn opened_twice() -> Error {
+    Error::new(Code::Unavailable, "the namespace was opened twice")
+}

@@ -1,0 +1,69 @@
+//! The state of a namespace that its open stores and the committer share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::Settings;
+use crate::encoding::{NamespaceId, NamespaceMeta};
+
+/// What is known of a namespace while a store of it is open.
+pub(crate) struct StoreState {
+    /// `UNCREATED` until its first change is committed, `DROPPED` at the end.
+    id: AtomicU64,
+    known: Mutex<NamespaceState>,
+}
+
+/// What is known of a namespace beside its rows.
+#[derive(Clone, Default)]
+pub(crate) struct NamespaceState {
+    pub(crate) meta: NamespaceMeta,
+    pub(crate) settings: Settings,
+    /// Where the history begins, as far as that is known.
+    pub(crate) history_start: Option<Bytes>,
+}
+
+impl NamespaceState {
+    pub(crate) fn new(meta: NamespaceMeta, settings: Settings) -> NamespaceState {
+        NamespaceState {
+            meta,
+            settings,
+            history_start: None,
+        }
+    }
+}
+
+impl StoreState {
+    pub(crate) const UNCREATED: NamespaceId = 0;
+    pub(crate) const DROPPED: NamespaceId = NamespaceId::MAX;
+
+    pub(crate) fn new(id: NamespaceId, known: NamespaceState) -> StoreState {
+        StoreState {
+            id: AtomicU64::new(id),
+            known: Mutex::new(known),
+        }
+    }
+
+    pub(crate) fn id(&self) -> Option<NamespaceId> {
+        match self.id.load(Ordering::Acquire) {
+            StoreState::UNCREATED | StoreState::DROPPED => None,
+            id => Some(id),
+        }
+    }
+
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.id.load(Ordering::Acquire) == StoreState::DROPPED
+    }
+
+    pub(crate) fn known(&self) -> NamespaceState {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
+    }
+
+    /// Takes over what a group has committed.
+    pub(crate) fn commit(&self, id: NamespaceId, known: NamespaceState) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        self.id.store(id, Ordering::Release);
+    }
+}
