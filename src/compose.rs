@@ -151,7 +151,7 @@ pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
     });
     DiskOptions {
         accept_lost_commits: settings.engine.accept_lost_commits,
-        beside: beside.into_iter().flatten().chain(logs).collect(),
+        allowed_files: beside.into_iter().flatten().chain(logs).collect(),
         ..DiskOptions::new(&settings.data_dir)
     }
 }
@@ -203,7 +203,7 @@ fn cannot_open(error: &OpenError, settings: &Settings) -> CliError {
         OpenError::Locked(..) => CliError::in_use(error),
         OpenError::NotAFolder(..)
         | OpenError::Unusable(..)
-        | OpenError::Foreign(..)
+        | OpenError::UnknownFile(..)
         | OpenError::NoStore(..)
         | OpenError::NotEmpty(..) => CliError::config(format!("data_dir: {error}")),
         OpenError::Damaged(..) => CliError::failed(format!("{error}{}", way_out(settings))),

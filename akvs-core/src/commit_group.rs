@@ -81,7 +81,7 @@ pub struct CommitGroup<'a> {
     /// How many bytes of values the changes have that were taken into it.
     produced_bytes: usize,
     recording: bool,
-    done: CommitSummary,
+    summary: CommitSummary,
 }
 
 impl Database {
@@ -108,7 +108,7 @@ impl<'a> CommitGroup<'a> {
             growth: None,
             produced_bytes: 0,
             recording: false,
-            done: CommitSummary::default(),
+            summary: CommitSummary::default(),
         }
     }
 
@@ -133,8 +133,8 @@ impl<'a> CommitGroup<'a> {
         pending.known.settings.check(&meta.counts, &counts)?;
         self.create_namespace(at, store, now)?;
         outcome.entry = entry.as_ref().map(|stored| stored.entry.clone());
-        self.keep(at, counts, [(key.clone(), entry)]);
-        outcome.revision = Some(self.tell(at, [kind]));
+        self.stage(at, counts, [(key.clone(), entry)]);
+        outcome.revision = Some(self.append_history(at, [kind]));
         Ok(outcome)
     }
 
@@ -174,11 +174,11 @@ impl<'a> CommitGroup<'a> {
         for at in 0..self.stores.len() {
             self.trim_history(at);
         }
-        self.forget_oldest();
-        let published = self.write_rows();
-        self.done.revision = self.next.revision;
+        self.purge_oldest_drops();
+        let committed_entries = self.write_rows();
+        self.summary.revision = self.next.revision;
         if self.batch.is_empty() {
-            return Ok(self.done);
+            return Ok(self.summary);
         }
         let batch = std::mem::take(&mut self.batch);
         debug_assert!(!batch.repeats_a_row(), "{batch:?}");
@@ -193,27 +193,27 @@ impl<'a> CommitGroup<'a> {
             // Before it can be read: who expires must not look too late.
             self.database.note_deadline(deadline);
         }
-        for (id, key, _) in &published {
-            self.database.withdraw(*id, key);
+        for (id, key, _) in &committed_entries {
+            self.database.invalidate(*id, key);
         }
         write(self.database.engine(), batch).map_err(|error| self.database.fail_unknown(error))?;
         self.writer.counters = self.next;
         // Written with the revision; sweeping, for one, has none.
         self.writer.format_is_written |= self.next.revision > self.committed.revision;
-        for (id, key, entry) in published {
-            self.database.publish(id, &key, entry);
+        for (id, key, entry) in committed_entries {
+            self.database.insert_committed(id, &key, entry);
         }
         for pending in self.stores {
-            self.writer.keep(&pending);
+            self.writer.note_loaded(&pending);
             let id = match pending.dropped {
                 Some(_) => StoreState::DROPPED,
                 None => pending.id.unwrap_or(StoreState::UNCREATED),
             };
             pending.state.commit(id, pending.known);
         }
-        self.database.forget(self.drops.purged());
+        self.database.note_purged(self.drops.purged());
         self.database.advance(self.next.revision);
-        Ok(self.done)
+        Ok(self.summary)
     }
 
     /// Refuses what adds data where there is too little disk space.
@@ -226,13 +226,13 @@ impl<'a> CommitGroup<'a> {
 
     /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
     fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
-        let mut published = Vec::new();
+        let mut committed_entries = Vec::new();
         for pending in &mut self.stores {
             let Some(id) = pending.id else { continue };
             for (key, slot) in pending.entries.drain().filter(|(_, slot)| slot.changed) {
-                published.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
+                committed_entries.push((id, key.clone(), slot.write(&mut self.batch, id, &key)));
             }
-            if let (Some(row), Some(name)) = (pending.written, &pending.name) {
+            if let (Some(row), Some(name)) = (pending.catalogue_row, &pending.name) {
                 self.batch.put(
                     Table::Catalogue,
                     Bytes::copy_from_slice(name.as_str().as_bytes()),
@@ -278,6 +278,6 @@ impl<'a> CommitGroup<'a> {
                 encoding::number_value(self.next.revision.get()),
             );
         }
-        published
+        committed_entries
     }
 }

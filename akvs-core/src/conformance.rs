@@ -264,8 +264,8 @@ macro_rules! forward_engine {
         }
     };
     (@page $inner:ident) => {
-        fn page(&self, table: $crate::engine::Table, span: &$crate::engine::KeyRange, limit: $crate::engine::PageLimit) -> $crate::Result<Vec<(::bytes::Bytes, ::bytes::Bytes)>> {
-            self.$inner.page(table, span, limit)
+        fn page(&self, table: $crate::engine::Table, range: &$crate::engine::KeyRange, limit: $crate::engine::PageLimit) -> $crate::Result<Vec<(::bytes::Bytes, ::bytes::Bytes)>> {
+            self.$inner.page(table, range, limit)
         }
     };
     (@snapshot $inner:ident) => {

@@ -40,7 +40,7 @@ const NEW_STORE_FOLDER: &str = "store.new";
 /// folder before its engine opens it; a new layout of the folder raises it too.
 const FORMAT: u64 = data_format::FORMAT;
 /// What a fresh file system or an earlier, interrupted start may have left.
-const NOT_FOREIGN: [&str; 5] = [
+const LEFTOVER_FILES: [&str; 5] = [
     LOCK_FILE,
     WATERMARK_FILE,
     NEW_WATERMARK_FILE,
@@ -48,7 +48,7 @@ const NOT_FOREIGN: [&str; 5] = [
     "lost+found",
 ];
 /// What an interrupted start may have left besides, once it had made the watermark.
-const STORE_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
+const LEFTOVER_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
 
 /// A data folder that this process has for itself.
 pub(crate) struct DataDir {
@@ -61,23 +61,25 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Takes the folder, making it where it is missing.
     /// What has one of the names `beside` may lie in a folder that is to become ours.
-    pub(crate) fn open(path: &Path, beside: &[String]) -> Result<DataDir, OpenError> {
+    pub(crate) fn open(path: &Path, allowed_files: &[String]) -> Result<DataDir, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         match fs::metadata(path) {
             Ok(metadata) if !metadata.is_dir() => {
                 return Err(OpenError::NotAFolder(path.to_owned()));
             }
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => make(path).map_err(unusable)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                create_folder(path).map_err(unusable)?
+            }
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 return Err(OpenError::NotAFolder(path.to_owned()));
             }
             Err(error) => return Err(unusable(error)),
         }
-        check_format(path, beside)?;
-        let lock = FolderLock::of(path)?;
+        check_format(path, allowed_files)?;
+        let lock = FolderLock::lock(path)?;
         // Once more, because whoever had the lock before may just have made it.
-        let format = check_format(path, beside)?;
+        let format = check_format(path, allowed_files)?;
         let watermark = path.join(WATERMARK_FILE);
         if format.is_none() && !watermark.exists() {
             watermark::create(path).map_err(unusable)?;
@@ -163,7 +165,7 @@ impl DataDir {
 }
 
 /// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
-pub(crate) fn make(path: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let missing = path.ancestors().take_while(|above| !above.exists()).count();
     fs::DirBuilder::new()
@@ -177,14 +179,17 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
 }
 
 /// The format by which the folder says that it is ours; an empty one does not yet.
-pub(crate) fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>, OpenError> {
+pub(crate) fn check_format(
+    path: &Path,
+    allowed_files: &[String],
+) -> Result<Option<u64>, OpenError> {
     let unusable = |error| OpenError::Unusable(path.to_owned(), error);
     let mut text = Vec::new();
     match File::open(path.join(FORMAT_FILE)) {
         Ok(file) => file.take(64).read_to_end(&mut text).map_err(unusable)?,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return match foreign_name(path, beside).map_err(unusable)? {
-                Some(name) => Err(OpenError::Foreign(path.to_owned(), name)),
+            return match unknown_file(path, allowed_files).map_err(unusable)? {
+                Some(name) => Err(OpenError::UnknownFile(path.to_owned(), name)),
                 None => Ok(None),
             };
         }
@@ -204,18 +209,18 @@ pub(crate) fn check_format(path: &Path, beside: &[String]) -> Result<Option<u64>
 }
 
 /// The first name in a folder without a format that is not of our making.
-fn foreign_name(path: &Path, beside: &[String]) -> io::Result<Option<String>> {
-    let begun = path.join(WATERMARK_FILE).exists();
+fn unknown_file(path: &Path, allowed_files: &[String]) -> io::Result<Option<String>> {
+    let has_watermark = path.join(WATERMARK_FILE).exists();
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
     Ok(names.into_iter().find(|name| {
-        let ours = NOT_FOREIGN.contains(&&**name)
-            || begun && STORE_FOLDERS.contains(&&**name)
-            || beside.contains(name);
-        !ours
+        let is_known = LEFTOVER_FILES.contains(&&**name)
+            || has_watermark && LEFTOVER_FOLDERS.contains(&&**name)
+            || allowed_files.contains(name);
+        !is_known
     }))
 }
 

@@ -123,21 +123,21 @@ impl Database {
                 .with("revision", revision.get())
                 .with("synced_revision", watermark.get()));
         }
-        let begins_anew = engine.lost_commits();
+        let is_rebuilt = engine.lost_commits();
         let reserved = engine.reserved()?;
         let is_volatile = !engine.capabilities().durable;
-        if begins_anew {
+        if is_rebuilt {
             counters.revision = revision.max(watermark).max(reserved);
             counters = recovery::rebuild_counters(&*engine, counters, options.now)?;
             purged = counters.revision;
         } else if is_volatile && options.now.is_some() {
-            counters.revision = recovery::leap(revision, options.now)?;
+            counters.revision = recovery::revision_after_gap(revision, options.now)?;
         } else if revision < reserved {
             // The last of those that were reserved may have been given out, too.
             counters.revision = reserved.next().min(Revision::MAX);
         }
-        if counters.revision > revision && !begins_anew {
-            gaps = recovery::skip(&*engine, revision, counters.revision)?;
+        if counters.revision > revision && !is_rebuilt {
+            gaps = recovery::record_gap(&*engine, revision, counters.revision)?;
         }
         let first_deadline = encoding::first_deadline(&*engine, Bytes::new())?;
         Ok(Database(Arc::new(Inner {
@@ -150,7 +150,7 @@ impl Database {
             gaps,
             writer: Mutex::new(Writer {
                 counters,
-                format_is_written: begins_anew || has_format || counters.revision > revision,
+                format_is_written: is_rebuilt || has_format || counters.revision > revision,
                 loaded: HashMap::new(),
             }),
             next_deadline: AtomicU64::new(first_deadline.map_or(u64::MAX, Timestamp::as_millis)),
@@ -186,21 +186,21 @@ impl Database {
         limit: usize,
     ) -> Result<Vec<NamespaceInfo>> {
         // The least name that is greater.
-        let behind = |name: &[u8]| Bytes::from([name, &[0]].concat());
+        let successor = |name: &[u8]| Bytes::from([name, &[0]].concat());
         let mut start = match after {
-            Some(name) => behind(name.as_str().as_bytes()),
+            Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
         };
         let mut found = Vec::new();
         // Some rows are of namespaces that were dropped: not many, but they may stand together.
         while found.len() < limit {
-            let (span, wanted) = (KeyRange { start, end: None }, limit - found.len());
+            let (range, wanted) = (KeyRange { start, end: None }, limit - found.len());
             let page = self
                 .0
                 .engine
-                .page(Table::Catalogue, &span, PageLimit::rows(wanted))?;
+                .page(Table::Catalogue, &range, PageLimit::rows(wanted))?;
             let Some((last, _)) = page.last() else { break };
-            start = behind(last);
+            start = successor(last);
             for (name, value) in page {
                 if let Some(row) = encoding::parse_catalogue(&value)?.live() {
                     let meta = self.meta(row.id)?;
@@ -228,7 +228,7 @@ impl Database {
         self.0.engine.stored_bytes()
     }
 
-    /// The earliest moment at which something may expire; none where nothing ever does. It may say so in vain.
+    /// The earliest snapshot at which something may expire; none where nothing ever does. It may say so in vain.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let millis = self.0.next_deadline.load(Ordering::Acquire);
         (millis != u64::MAX).then_some(Timestamp::from_millis(millis))
@@ -275,13 +275,13 @@ impl Database {
     }
 
     pub(crate) fn meta(&self, id: NamespaceId) -> Result<NamespaceMeta> {
-        self.parse_tally(self.0.engine.get(Table::Meta, &encoding::counts_key(id))?)
+        self.parse_meta(self.0.engine.get(Table::Meta, &encoding::counts_key(id))?)
     }
 
-    pub(crate) fn parse_tally(&self, value: Option<Bytes>) -> Result<NamespaceMeta> {
+    pub(crate) fn parse_meta(&self, value: Option<Bytes>) -> Result<NamespaceMeta> {
         match value {
             Some(value) => encoding::parse_counts(&value),
-            // It was dropped a moment ago.
+            // It was dropped a snapshot ago.
             None => Ok(NamespaceMeta {
                 compacted_revision: Revision::new(u64::MAX),
                 ..NamespaceMeta::default()
@@ -308,17 +308,17 @@ impl Database {
     }
 
     /// The entry in the engine, past its deadline or not; it is in the cache afterwards. A value of more bytes than `most`
-    /// is left where it is apart, and then nothing gets into the cache.
+    /// is left where it is separated, and then nothing gets into the cache.
     pub(crate) fn peek(
         &self,
         id: NamespaceId,
         key: &[u8],
-        most: usize,
+        max_bytes: usize,
     ) -> Result<Option<PeekedEntry>> {
-        let ticket = self.0.cache.as_ref().map(|cache| cache.ticket(id, key));
+        let token = self.0.cache.as_ref().map(|cache| cache.read_token(id, key));
         let entry = match self.stored(id, key)? {
-            Some(stored) => match stored.left_bytes(most) {
-                None => self.whole(id, key, stored)?,
+            Some(stored) => match stored.left_bytes(max_bytes) {
+                None => self.with_value(id, key, stored)?,
                 left_bytes => {
                     let entry = stored.entry;
                     return Ok(Some(PeekedEntry { entry, left_bytes }));
@@ -326,13 +326,13 @@ impl Database {
             },
             None => None,
         };
-        if let (Some(cache), Some(ticket), Some(entry)) = (&self.0.cache, ticket, &entry) {
-            cache.fill(ticket, id, key, entry.clone());
+        if let (Some(cache), Some(token), Some(entry)) = (&self.0.cache, token, &entry) {
+            cache.fill(token, id, key, entry.clone());
         }
         Ok(entry.map(PeekedEntry::from))
     }
 
-    /// The entry in the engine as its row has it: without its value where that is apart.
+    /// The entry in the engine as its row has it: without its value where that is separated.
     pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
         let Some(mut row) = self
             .0
@@ -349,38 +349,38 @@ impl Database {
     }
 
     /// The entry with its value; none where it was removed meanwhile.
-    fn whole(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Option<Entry>> {
+    fn with_value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Option<Entry>> {
         let engine = &self.0.engine;
-        if let Some(entry) = stored.whole(id, key, |row| engine.get(Table::Data, row))? {
+        if let Some(entry) = stored.with_value(id, key, |row| engine.get(Table::Data, row))? {
             return Ok(Some(entry));
         }
-        // Another one was committed between both reads: read them of one moment.
-        let moment = engine.snapshot()?;
-        let Some(row) = moment.get(Table::Data, &encoding::data_key(id, key))? else {
+        // Another one was committed between both reads: read them of one snapshot.
+        let snapshot = engine.snapshot()?;
+        let Some(row) = snapshot.get(Table::Data, &encoding::data_key(id, key))? else {
             return Ok(None);
         };
         let stored = encoding::parse_stored(Bytes::copy_from_slice(&row))?;
-        encoding::whole(&*moment, id, key, stored).map(Some)
+        encoding::read_entry(&*snapshot, id, key, stored).map(Some)
     }
 
-    /// The value of an entry that has it apart.
+    /// The value of an entry that has it separated.
     pub(crate) fn value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Bytes> {
-        let entry = self.whole(id, key, stored)?;
+        let entry = self.with_value(id, key, stored)?;
         let missing = || Error::new(Code::Corrupted, "a stored value is missing");
         entry.map(|entry| entry.value).ok_or_else(missing)
     }
 
     /// To be called for each key before its change is committed.
-    pub(crate) fn withdraw(&self, id: NamespaceId, key: &crate::Key) {
+    pub(crate) fn invalidate(&self, id: NamespaceId, key: &crate::Key) {
         if let Some(cache) = &self.0.cache {
-            cache.withdraw(id, key);
+            cache.invalidate(id, key);
         }
     }
 
     /// To be called for each key after its change was committed.
-    pub(crate) fn publish(&self, id: NamespaceId, key: &crate::Key, entry: Option<Entry>) {
+    pub(crate) fn insert_committed(&self, id: NamespaceId, key: &crate::Key, entry: Option<Entry>) {
         if let Some(cache) = &self.0.cache {
-            cache.publish(id, key, entry);
+            cache.insert_committed(id, key, entry);
         }
     }
 
@@ -423,22 +423,22 @@ mod tests {
     }
 
     /// An engine that was told of more than it has.
-    struct Short {
+    struct TruncatedEngine {
         inner: MemoryEngine,
         accepts: bool,
     }
 
-    impl Engine for Short {
+    impl Engine for TruncatedEngine {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>> {
             self.inner.get(table, key)
         }
         fn page(
             &self,
             table: Table,
-            span: &KeyRange,
+            range: &KeyRange,
             limit: PageLimit,
         ) -> Result<Vec<(Bytes, Bytes)>> {
-            self.inner.page(table, span, limit)
+            self.inner.page(table, range, limit)
         }
         fn snapshot(&self) -> Result<Box<dyn crate::engine::Snapshot>> {
             self.inner.snapshot()
@@ -471,7 +471,10 @@ mod tests {
     fn data_that_ends_before_the_watermark_is_refused_until_the_loss_is_accepted() {
         let open = |accepts| {
             let inner = MemoryEngine::new();
-            Database::open(Arc::new(Short { inner, accepts }), Options::default())
+            Database::open(
+                Arc::new(TruncatedEngine { inner, accepts }),
+                Options::default(),
+            )
         };
         let refused = open(false).map(drop).unwrap_err();
         assert_eq!(

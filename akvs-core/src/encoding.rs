@@ -8,7 +8,7 @@
 //! | catalogue | name | `1`, id u64, created u64 ms, settings (JSON, may be empty) |
 //! | catalogue | name | `2`, history id u64, floor u64, rows u64, revision u64: this namespace was dropped at this revision, and watchers may still ask what was before |
 //! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id is to be swept, and of this history what is below the revision |
-//! | data | id u64 + 2^63, key | revision u64, value: of an entry whose value is apart |
+//! | data | id u64 + 2^63, key | revision u64, value: of an entry whose value is separated |
 //! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value; or instead of a value of 4 KiB and more: the revision u64 of its row above, its length u64 |
 //! | history | history id u64, revision u64, index u16 | see `changes` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
@@ -30,12 +30,12 @@ use std::ops::Range;
 use bytes::{Buf, BufMut, Bytes};
 
 pub(crate) use self::change::{
-    change_value, history_key, history_prefix, history_span, parse_change, parse_history_key,
+    change_value, history_key, history_prefix, history_range, parse_change, parse_history_key,
 };
 pub(crate) use self::gaps::{Gaps, META_GAPS};
 pub(crate) use self::namespace::{
     CatalogueRow, Dropped, FIRST_NAME, Live, NamespaceMeta, Swept, catalogue_value, counts_key,
-    counts_span, counts_value, dropped_key, dropped_span, dropped_value, parse_catalogue,
+    counts_range, counts_value, dropped_key, dropped_range, dropped_value, parse_catalogue,
     parse_counts, parse_counts_key, parse_dropped, parse_dropped_key, parse_id, parse_name,
     parse_swept, swept_key, swept_value,
 };
@@ -52,11 +52,11 @@ pub(crate) const META_PURGED: &[u8] = b"forgotten";
 const HAS_DEADLINE: u8 = 1;
 const HAS_CONTENT_TYPE: u8 = 2;
 const HAS_CONTENT_ENCODING: u8 = 4;
-const VALUE_APART: u8 = 8;
+const VALUE_SEPARATED: u8 = 8;
 const KNOWN_FLAGS: u8 = HAS_DEADLINE | HAS_CONTENT_TYPE | HAS_CONTENT_ENCODING;
 
 /// Values of so many bytes have a row of their own, so that what is known of them can be read and written without them.
-pub(crate) const APART_BYTES: usize = 4 << 10;
+pub(crate) const MIN_SEPARATED_BYTES: usize = 4 << 10;
 /// Added to the id in the rows of such values.
 const VALUES: NamespaceId = 1 << 63;
 
@@ -74,46 +74,46 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
 
 /// Where a value is that is not in the row of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Apart {
+pub(crate) struct SeparatedValue {
     /// The change that wrote the value; that of the entry may be later.
     pub(crate) revision: Revision,
     /// How long it is.
     pub(crate) bytes: u64,
 }
 
-/// An entry as its row has it: without its value where that is apart.
+/// An entry as its row has it: without its value where that is separated.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) entry: Entry,
-    pub(crate) apart: Option<Apart>,
+    pub(crate) separated: Option<SeparatedValue>,
 }
 
 impl Stored {
     /// How long its value is.
     pub(crate) fn value_bytes(&self) -> usize {
         let here = self.entry.value.len();
-        self.apart.map_or(here, |apart| {
-            usize::try_from(apart.bytes).unwrap_or(usize::MAX)
+        self.separated.map_or(here, |separated| {
+            usize::try_from(separated.bytes).unwrap_or(usize::MAX)
         })
     }
 
-    /// How long its value is, where that is apart and has more bytes than `most`.
-    pub(crate) fn left_bytes(&self, most: usize) -> Option<usize> {
-        self.apart?;
-        Some(self.value_bytes()).filter(|bytes| *bytes > most)
+    /// How long its value is, where that is separated and has more bytes than `most`.
+    pub(crate) fn left_bytes(&self, max_bytes: usize) -> Option<usize> {
+        self.separated?;
+        Some(self.value_bytes()).filter(|bytes| *bytes > max_bytes)
     }
 
     /// The entry with its value, whose row is read where there is one; none where that is another one's.
-    pub(crate) fn whole(
+    pub(crate) fn with_value(
         self,
         id: NamespaceId,
         key: &[u8],
         read: impl FnOnce(&[u8]) -> Result<Option<Bytes>>,
     ) -> Result<Option<Entry>> {
         let mut entry = self.entry;
-        if let Some(apart) = self.apart {
+        if let Some(separated) = self.separated {
             let row = read(&value_key(id, key))?;
-            match row.and_then(|row| apart.value(row)) {
+            match row.and_then(|row| separated.value(row)) {
                 Some(value) => entry.value = value,
                 None => return Ok(None),
             }
@@ -122,18 +122,18 @@ impl Stored {
     }
 }
 
-/// The entry with its value, both of one moment.
-pub(crate) fn whole(
-    moment: &dyn Snapshot,
+/// The entry with its value, both of one snapshot.
+pub(crate) fn read_entry(
+    snapshot: &dyn Snapshot,
     id: NamespaceId,
     key: &[u8],
     stored: Stored,
 ) -> Result<Entry> {
-    let entry = stored.whole(id, key, |row| moment.get(Table::Data, row))?;
+    let entry = stored.with_value(id, key, |row| snapshot.get(Table::Data, row))?;
     entry.ok_or_else(|| corrupted("value"))
 }
 
-impl Apart {
+impl SeparatedValue {
     /// The value in its row.
     fn value(self, mut row: Bytes) -> Option<Bytes> {
         let revision = row.try_get_u64_le().ok()?;
@@ -141,7 +141,7 @@ impl Apart {
     }
 }
 
-/// The key of the row of a value that is apart.
+/// The key of the row of a value that is separated.
 pub(crate) fn value_key(id: NamespaceId, key: &[u8]) -> Bytes {
     data_key(id | VALUES, key)
 }
@@ -160,33 +160,35 @@ pub(crate) fn value_row(revision: Revision, value: &[u8]) -> Bytes {
 }
 
 /// What the row of a value says: its revision, and how long it is.
-pub(crate) fn parse_value_row(mut row: &[u8]) -> Result<Apart> {
+pub(crate) fn parse_value_row(mut row: &[u8]) -> Result<SeparatedValue> {
     let revision = row.try_get_u64_le().map_err(|_| corrupted("value"))?;
-    Ok(Apart {
+    Ok(SeparatedValue {
         revision: Revision::new(revision),
         bytes: row.len() as u64,
     })
 }
 
-/// Encodes an entry whose value is apart.
-pub(crate) fn apart_value(entry: &Entry, apart: Apart) -> Bytes {
+/// Encodes an entry whose value is separated.
+pub(crate) fn separated_data_value(entry: &Entry, separated: SeparatedValue) -> Bytes {
     let mut bytes = Vec::with_capacity(head_bytes(entry) + 16);
     put_head(&mut bytes, entry);
-    bytes[0] |= VALUE_APART;
-    bytes.put_u64_le(apart.revision.get());
-    bytes.put_u64_le(apart.bytes);
+    bytes[0] |= VALUE_SEPARATED;
+    bytes.put_u64_le(separated.revision.get());
+    bytes.put_u64_le(separated.bytes);
     bytes.into()
 }
 
 /// Decodes the row of an entry.
 pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
-    let is_apart = row.first().is_some_and(|flags| flags & VALUE_APART != 0);
-    let mut entry = parse_row(row, KNOWN_FLAGS | VALUE_APART)?;
-    let mut apart = None;
-    if is_apart {
+    let is_separated = row
+        .first()
+        .is_some_and(|flags| flags & VALUE_SEPARATED != 0);
+    let mut entry = parse_row(row, KNOWN_FLAGS | VALUE_SEPARATED)?;
+    let mut separated = None;
+    if is_separated {
         let damaged = |_| corrupted("value");
         let mut place = std::mem::take(&mut entry.value);
-        apart = Some(Apart {
+        separated = Some(SeparatedValue {
             revision: Revision::new(place.try_get_u64_le().map_err(damaged)?),
             bytes: place.try_get_u64_le().map_err(damaged)?,
         });
@@ -194,7 +196,7 @@ pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
             return Err(corrupted("value"));
         }
     }
-    Ok(Stored { entry, apart })
+    Ok(Stored { entry, separated })
 }
 
 /// Encodes an entry, and gives it back as a reader will have it: its parts share the row's memory, so that what
@@ -208,8 +210,9 @@ pub(crate) fn data_value(entry: &Entry) -> (Bytes, Entry) {
     let stored = Entry {
         value: row.slice(start..),
         representation: Representation {
-            content_type: content_type.map(|place| FieldValue::stored(row.slice(place))),
-            content_encoding: content_encoding.map(|place| FieldValue::stored(row.slice(place))),
+            content_type: content_type.map(|place| FieldValue::from_stored(row.slice(place))),
+            content_encoding: content_encoding
+                .map(|place| FieldValue::from_stored(row.slice(place))),
         },
         ..*entry
     };
@@ -327,7 +330,7 @@ pub(crate) fn deadline_prefix(deadline: Timestamp) -> Bytes {
     Bytes::copy_from_slice(&deadline.as_millis().to_be_bytes())
 }
 
-/// All deadlines up to this moment.
+/// All deadlines up to this snapshot.
 pub(crate) fn deadlines_until(now: Timestamp) -> KeyRange {
     let end = now.as_millis().saturating_add(1).to_be_bytes();
     KeyRange {
@@ -396,17 +399,17 @@ mod tests {
 
         #[test]
         fn an_entry_whose_value_is_apart_comes_back(entry in entry(), revision in any::<u64>()) {
-            let apart = Apart { revision: Revision::new(revision), bytes: entry.value.len() as u64 };
-            let stored = parse_stored(apart_value(&entry, apart)).unwrap();
-            prop_assert_eq!(stored.apart, Some(apart));
+            let separated = SeparatedValue { revision: Revision::new(revision), bytes: entry.value.len() as u64 };
+            let stored = parse_stored(separated_data_value(&entry, separated)).unwrap();
+            prop_assert_eq!(stored.separated, Some(separated));
             prop_assert_eq!(stored.value_bytes(), entry.value.len());
-            let row = value_row(apart.revision, &entry.value);
-            prop_assert_eq!(parse_value_row(&row).unwrap(), apart);
+            let row = value_row(separated.revision, &entry.value);
+            prop_assert_eq!(parse_value_row(&row).unwrap(), separated);
             let other = value_row(Revision::new(revision.wrapping_add(1)), &entry.value);
-            let whole = |row: &Bytes| stored.clone().whole(1, b"k", |_| Ok(Some(row.clone()))).unwrap();
-            prop_assert_eq!(whole(&row), Some(entry.clone()));
-            prop_assert_eq!(whole(&other), None);
-            prop_assert!(parse_data(apart_value(&entry, apart)).is_err());
+            let read = |row: &Bytes| stored.clone().with_value(1, b"k", |_| Ok(Some(row.clone()))).unwrap();
+            prop_assert_eq!(read(&row), Some(entry.clone()));
+            prop_assert_eq!(read(&other), None);
+            prop_assert!(parse_data(separated_data_value(&entry, separated)).is_err());
         }
 
         #[test]
@@ -414,8 +417,8 @@ mod tests {
             if let Ok(entry) = parse_data(row.clone().into()) {
                 prop_assert_eq!(&data_value(&entry).0[..], &row[..]);
             }
-            if let Ok(Stored { entry, apart: Some(apart) }) = parse_stored(row.clone().into()) {
-                prop_assert_eq!(&apart_value(&entry, apart)[..], &row[..]);
+            if let Ok(Stored { entry, separated: Some(separated) }) = parse_stored(row.clone().into()) {
+                prop_assert_eq!(&separated_data_value(&entry, separated)[..], &row[..]);
             }
         }
     }
@@ -435,13 +438,13 @@ mod tests {
         });
         let expected = b"\x03\x02\x01\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x0atext/plainhi";
         assert_eq!(&row[..], expected);
-        let apart = Apart {
+        let separated = SeparatedValue {
             revision: Revision::new(6),
             bytes: 7,
         };
         let entry = parse_data(row).unwrap();
         let expected = b"\x0b\x02\x01\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x0atext/plain\x06\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0";
-        assert_eq!(&apart_value(&entry, apart)[..], expected);
+        assert_eq!(&separated_data_value(&entry, separated)[..], expected);
         assert_eq!(
             &value_row(Revision::new(6), b"v")[..],
             b"\x06\0\0\0\0\0\0\0v"

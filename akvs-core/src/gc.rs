@@ -15,12 +15,12 @@ use crate::{CommitGroup, Database, Result, Revision};
 
 /// So many namespaces are looked up at once.
 const PAGE_NAMESPACES: usize = 256;
-/// What it costs to look at a namespace, in rows.
+/// RowKind it costs to look at a namespace, in rows.
 const NAMESPACE_ROWS: usize = 4;
 /// From so many rows on the engine is asked to give up whole files.
 const DISCARDED_ROWS: usize = 500;
 
-/// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is left.
+/// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is remaining.
 ///
 /// ```
 /// use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
@@ -37,24 +37,24 @@ pub struct GarbageCollector {
     removed_bytes: u64,
 }
 
-/// What is swept now.
+/// RowKind is swept now.
 #[derive(Clone, Debug)]
 struct Position {
     id: NamespaceId,
     swept: Swept,
-    what: What,
-    /// What is left to remove, behind the tombstones of the steps before.
-    span: KeyRange,
-    files: Files,
+    kind: RowKind,
+    /// RowKind is left to remove, behind the tombstones of the steps before.
+    range: KeyRange,
+    files: FileState,
     /// Whether the values and the deadlines of the entries go before them, because these are given up unread: whoever
-    /// begins anew finds the entries until nothing else is left.
+    /// begins anew finds the entries until nothing else is remaining.
     entries_last: bool,
 }
 
 /// Rows of a dropped namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    /// Entries, and with each its deadline and its value where that is apart.
+enum RowKind {
+    /// Entries, and with each its deadline and its value where that is separated.
     Entries,
     /// Values of entries that are given up unread.
     Values,
@@ -65,18 +65,18 @@ enum What {
 
 /// The files that hold nothing but what is swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Files {
+enum FileState {
     Kept,
     /// The engine was asked to give them up.
-    Asked,
-    Gone,
+    Requested,
+    Discarded,
 }
 
 /// How a step goes on.
 enum Next {
-    Same(Position),
+    Continue(Position),
     /// The engine has to be waited for.
-    Later(Position),
+    Wait(Position),
     Done,
 }
 
@@ -85,50 +85,50 @@ impl Position {
         Position {
             id,
             swept,
-            what: What::Entries,
-            span: KeyRange::prefix(encoding::data_key(id, b"")),
-            files: Files::Kept,
+            kind: RowKind::Entries,
+            range: KeyRange::prefix(encoding::data_key(id, b"")),
+            files: FileState::Kept,
             entries_last: false,
         }
     }
 
     fn table(&self) -> Table {
-        match self.what {
-            What::Entries | What::Values => Table::Data,
-            What::Deadlines => Table::Deadlines,
-            What::History => Table::History,
+        match self.kind {
+            RowKind::Entries | RowKind::Values => Table::Data,
+            RowKind::Deadlines => Table::Deadlines,
+            RowKind::History => Table::History,
         }
     }
 
     /// The values, where the entries are removed last.
     fn values_first(self) -> Position {
         Position {
-            what: What::Values,
-            span: KeyRange::prefix(encoding::value_key(self.id, b"")),
+            kind: RowKind::Values,
+            range: KeyRange::prefix(encoding::value_key(self.id, b"")),
             entries_last: true,
             ..self
         }
     }
 
-    /// Where to go on once nothing more of this is left.
+    /// Where to go on once nothing more of this is remaining.
     fn after(self) -> Option<Position> {
-        let (what, span) = match self.what {
-            What::Values => (What::Deadlines, KeyRange::prefix(Bytes::new())),
-            What::Deadlines => (
-                What::Entries,
+        let (kind, range) = match self.kind {
+            RowKind::Values => (RowKind::Deadlines, KeyRange::prefix(Bytes::new())),
+            RowKind::Deadlines => (
+                RowKind::Entries,
                 KeyRange::prefix(encoding::data_key(self.id, b"")),
             ),
-            What::Entries => {
+            RowKind::Entries => {
                 let Swept { history, below } = self.swept;
-                let span = encoding::history_span(history, Revision::ZERO, below);
-                (What::History, span)
+                let range = encoding::history_range(history, Revision::ZERO, below);
+                (RowKind::History, range)
             }
-            What::History => return None,
+            RowKind::History => return None,
         };
-        let files = Files::Kept;
+        let files = FileState::Kept;
         Some(Position {
-            what,
-            span,
+            kind,
+            range,
             files,
             ..self
         })
@@ -144,12 +144,12 @@ impl GarbageCollector {
     /// Removes up to so many rows; whether there may be more to remove, now or later.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
         let mut group = database.group();
-        let mut left = rows.max(1);
+        let mut remaining = rows.max(1);
         let (mut histories, mut of) = (HashSet::new(), None);
-        let mut goes_on = true;
-        while left > 0 {
+        let mut has_more = true;
+        while remaining > 0 {
             let Some(at) = self.position(database, of.is_none())? else {
-                goes_on = of.is_some();
+                has_more = of.is_some();
                 break;
             };
             // A row stands in a batch once, and a history may be swept for more than one reason.
@@ -159,9 +159,9 @@ impl GarbageCollector {
                 break;
             }
             of = Some(at.id);
-            match self.remove(database, &mut group, at, &mut left)? {
-                Next::Same(at) => self.at = Some(at),
-                Next::Later(at) => {
+            match self.remove(database, &mut group, at, &mut remaining)? {
+                Next::Continue(at) => self.at = Some(at),
+                Next::Wait(at) => {
                     self.at = Some(at);
                     break;
                 }
@@ -170,17 +170,17 @@ impl GarbageCollector {
         }
         let committed = group.commit(Durability::Buffered);
         if committed.is_err() {
-            // What was removed may not be.
+            // RowKind was removed may not be.
             let removed_bytes = self.removed_bytes;
             *self = GarbageCollector {
                 removed_bytes,
                 ..GarbageCollector::default()
             };
         }
-        committed.map(|_| goes_on)
+        committed.map(|_| has_more)
     }
 
-    /// What is to be swept now; none where there is nothing further, or nothing at all at the beginning of a step.
+    /// RowKind is to be swept now; none where there is nothing further, or nothing at all at the beginning of a step.
     fn position(&mut self, database: &Database, is_first: bool) -> Result<Option<Position>> {
         if let Some(at) = self.at.take() {
             return Ok(Some(at));
@@ -198,14 +198,14 @@ impl GarbageCollector {
     }
 
     fn page(&mut self, database: &Database) -> Result<Vec<(NamespaceId, Swept)>> {
-        let span = KeyRange {
+        let range = KeyRange {
             start: self.reached.clone(),
             end: Some(Bytes::from_static(encoding::FIRST_NAME)),
         };
         let limit = PageLimit::rows(PAGE_NAMESPACES);
-        let page = database.engine().page(Table::Catalogue, &span, limit)?;
+        let page = database.engine().page(Table::Catalogue, &range, limit)?;
         if let Some((last, _)) = page.last() {
-            self.reached = behind(last);
+            self.reached = successor(last);
         }
         let swept = page.iter();
         swept
@@ -219,40 +219,40 @@ impl GarbageCollector {
         database: &Database,
         group: &mut CommitGroup<'_>,
         mut at: Position,
-        left: &mut usize,
+        remaining: &mut usize,
     ) -> Result<Next> {
-        if at.files == Files::Asked {
-            return give_up(database, at);
+        if at.files == FileState::Requested {
+            return discard_files(database, at);
         }
-        let limit = PageLimit::rows((*left).max(DISCARDED_ROWS));
-        let page = database.engine().page(at.table(), &at.span, limit)?;
+        let limit = PageLimit::rows((*remaining).max(DISCARDED_ROWS));
+        let page = database.engine().page(at.table(), &at.range, limit)?;
         let bytes: usize = page.iter().map(|row| row.0.len() + row.1.len()).sum();
         let is_large = page.len() >= DISCARDED_ROWS || bytes >= limit.bytes;
-        let is_first = at.what == What::Entries && !at.entries_last;
+        let is_first = at.kind == RowKind::Entries && !at.entries_last;
         if is_first && (is_large || page.is_empty() && has_values(database, at.id)?) {
-            return Ok(Next::Same(at.values_first()));
+            return Ok(Next::Continue(at.values_first()));
         }
-        if is_large && at.files == Files::Kept && at.what != What::Deadlines {
+        if is_large && at.files == FileState::Kept && at.kind != RowKind::Deadlines {
             // That they were dropped must not be lost after them.
             database.sync()?;
-            return give_up(database, at);
+            return discard_files(database, at);
         }
-        let is_last = page.len() < limit.rows && page.len() <= *left && bytes < limit.bytes;
-        for (key, value) in page.into_iter().take(*left) {
-            at.span.start = behind(&key);
-            *left -= 1;
+        let is_last = page.len() < limit.rows && page.len() <= *remaining && bytes < limit.bytes;
+        for (key, value) in page.into_iter().take(*remaining) {
+            at.range.start = successor(&key);
+            *remaining -= 1;
             self.remove_row(group, &at, key, value)?;
         }
         if !is_last {
-            return Ok(Next::Same(at));
+            return Ok(Next::Continue(at));
         }
         let (id, swept) = (at.id, at.swept);
         let Some(next) = at.after() else {
-            end(database, group, id, swept)?;
-            *left = left.saturating_sub(NAMESPACE_ROWS);
+            finish_namespace(database, group, id, swept)?;
+            *remaining = remaining.saturating_sub(NAMESPACE_ROWS);
             return Ok(Next::Done);
         };
-        Ok(Next::Same(next))
+        Ok(Next::Continue(next))
     }
 
     fn remove_row(
@@ -262,18 +262,18 @@ impl GarbageCollector {
         key: Bytes,
         value: Bytes,
     ) -> Result<()> {
-        if at.what == What::Deadlines && encoding::parse_deadline_key(key.clone())?.1 != at.id {
+        if at.kind == RowKind::Deadlines && encoding::parse_deadline_key(key.clone())?.1 != at.id {
             return Ok(());
         }
         self.removed_bytes += (key.len() + value.len()) as u64;
-        if at.what == What::Entries && !at.entries_last {
+        if at.kind == RowKind::Entries && !at.entries_last {
             let stored = encoding::parse_stored(value)?;
             if let Some(deadline) = stored.entry.deadline {
                 let row = encoding::deadline_key(deadline, at.id, &key[8..]);
                 group.remove_row(Table::Deadlines, row);
             }
-            if let Some(apart) = stored.apart {
-                self.removed_bytes += apart.bytes;
+            if let Some(separated) = stored.separated {
+                self.removed_bytes += separated.bytes;
                 group.remove_row(Table::Data, encoding::value_key(at.id, &key[8..]));
             }
         }
@@ -292,17 +292,17 @@ fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
 }
 
 /// Has the engine give up the files that hold nothing else.
-fn give_up(database: &Database, at: Position) -> Result<Next> {
-    if database.engine().discard(at.table(), &at.span)? {
-        let files = Files::Gone;
-        return Ok(Next::Same(Position { files, ..at }));
+fn discard_files(database: &Database, at: Position) -> Result<Next> {
+    if database.engine().discard(at.table(), &at.range)? {
+        let files = FileState::Discarded;
+        return Ok(Next::Continue(Position { files, ..at }));
     }
-    let files = Files::Asked;
-    Ok(Next::Later(Position { files, ..at }))
+    let files = FileState::Requested;
+    Ok(Next::Wait(Position { files, ..at }))
 }
 
 /// Takes a namespace out of what is to be swept.
-fn end(
+fn finish_namespace(
     database: &Database,
     group: &mut CommitGroup<'_>,
     id: NamespaceId,
@@ -319,6 +319,6 @@ fn end(
 }
 
 /// The least key that is greater.
-fn behind(key: &[u8]) -> Bytes {
+fn successor(key: &[u8]) -> Bytes {
     [key, &[0]].concat().into()
 }

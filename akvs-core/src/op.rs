@@ -73,14 +73,14 @@ pub enum Ttl {
     Forever,
     /// As long as the one before it would have.
     Keep,
-    /// So many milliseconds from the moment at which it is stored.
+    /// So many milliseconds from the snapshot at which it is stored.
     Millis(u64),
-    /// Until this moment; where that is past, the value is gone as soon as it is stored.
+    /// Until this snapshot; where that is past, the value is gone as soon as it is stored.
     Until(Timestamp),
 }
 
 /// What must hold for a write to be done (RFC 9110, section 13.1). It is judged together with the write, in the
-/// namespace's one order, against an entry that is live at that moment.
+/// namespace's one order, against an entry that is live at that snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Condition {
     /// Nothing.
@@ -238,24 +238,24 @@ impl Condition {
 }
 
 impl Ttl {
-    /// The moment from which on the value is gone.
+    /// The snapshot from which on the value is gone.
     fn deadline(self, current: Option<&Entry>, now: Timestamp) -> Result<Option<Timestamp>> {
         match self {
             Ttl::Default | Ttl::Forever => Ok(None),
             Ttl::Keep => Ok(current.and_then(|entry| entry.deadline)),
             Ttl::Millis(millis) => {
                 let deadline = now.as_millis().checked_add(millis);
-                within_time(deadline.map(Timestamp::from_millis)).map(Some)
+                check_deadline(deadline.map(Timestamp::from_millis)).map(Some)
             }
-            Ttl::Until(deadline) => within_time(Some(deadline)).map(Some),
+            Ttl::Until(deadline) => check_deadline(Some(deadline)).map(Some),
         }
     }
 }
 
 /// Refuses what cannot be written as a date.
-fn within_time(deadline: Option<Timestamp>) -> Result<Timestamp> {
-    let within = deadline.filter(|deadline| *deadline <= Timestamp::LAST);
-    within.ok_or_else(|| Error::new(Code::InvalidRequest, "the ttl ends after the year 9999"))
+fn check_deadline(deadline: Option<Timestamp>) -> Result<Timestamp> {
+    let valid = deadline.filter(|deadline| *deadline <= Timestamp::LAST);
+    valid.ok_or_else(|| Error::new(Code::InvalidRequest, "the ttl ends after the year 9999"))
 }
 
 /// What an operation does to a key.
@@ -293,7 +293,7 @@ impl EntryBuilder {
     }
 }
 
-/// Decides what an operation does to the current entry of its key at this moment. An entry past its deadline
+/// Decides what an operation does to the current entry of its key at this snapshot. An entry past its deadline
 /// counts as none.
 ///
 /// - `precondition_failed` where the condition does not hold, with the current revision if there is one.
@@ -319,7 +319,7 @@ pub fn apply(op: Op, current: Option<&Entry>, now: Timestamp) -> Result<Change> 
             deadline: ttl.deadline(current, now)?,
         }))
     };
-    let described = || {
+    let representation = || {
         current
             .map(|entry| entry.representation.clone())
             .unwrap_or_default()
@@ -332,12 +332,12 @@ pub fn apply(op: Op, current: Option<&Entry>, now: Timestamp) -> Result<Change> 
         } => put(value, representation, ttl),
         Action::Delete if current.is_some() => Ok(Change::Remove),
         Action::Delete => Ok(Change::Nothing),
-        Action::Add { by, ttl } => put(add(current, by)?, described(), ttl),
+        Action::Add { by, ttl } => put(add(current, by)?, representation(), ttl),
         Action::Append {
             value,
             max_bytes,
             ttl,
-        } => put(append(current, value, max_bytes)?, described(), ttl),
+        } => put(append(current, value, max_bytes)?, representation(), ttl),
         Action::Touch { ttl } => match current {
             Some(entry) => put(entry.value.clone(), entry.representation.clone(), ttl),
             None => Err(Error::not_found()),

@@ -18,12 +18,12 @@ use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 /// Far more numbers than lost commits may have used, and nothing beside those that there are.
 const COUNTER_GAP: u64 = 1 << 32;
 /// How many times as many are skipped at most, by chance, where no clock tells one leap from another.
-const MOST_LEAPS: u64 = 1 << 8;
+const MAX_RANDOM_GAPS: u64 = 1 << 8;
 /// So many revisions there are for each millisecond since 1970: more than a store gives out in one, so that what the
 /// clock says is always ahead of what was given out before. They last until the year 2248.
 const REVISIONS_PER_MS: u64 = 1 << 10;
 /// The year 2020. A clock that says less was never set.
-const EARLIEST: Timestamp = Timestamp::from_millis(1_577_836_800_000);
+const MIN_CLOCK: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 const PAGE_ROWS: usize = 1_000;
 
 /// What an engine says of itself.
@@ -69,13 +69,13 @@ fn gaps(engine: &dyn Engine) -> Result<Gaps> {
 
 /// The revision after which to go on where those after `found` may have been given out already: as the clock says, or
 /// where that is behind, or not known, far beyond.
-pub(crate) fn leap(found: Revision, now: Option<Timestamp>) -> Result<Revision> {
-    let now = now.filter(|now| *now >= EARLIEST);
+pub(crate) fn revision_after_gap(found: Revision, now: Option<Timestamp>) -> Result<Revision> {
+    let now = now.filter(|now| *now >= MIN_CLOCK);
     let by_clock = now.map_or(0, |now| now.as_millis().saturating_mul(REVISIONS_PER_MS));
     let next = match by_clock.saturating_sub(1) {
         next if next > found.get() && next < Revision::MAX.get() => next,
         _ => {
-            let chance = RandomState::new().hash_one(found.get()) % (COUNTER_GAP * MOST_LEAPS);
+            let chance = RandomState::new().hash_one(found.get()) % (COUNTER_GAP * MAX_RANDOM_GAPS);
             found
                 .get()
                 .saturating_add(COUNTER_GAP)
@@ -98,7 +98,7 @@ pub(crate) fn exhausted() -> Error {
 }
 
 /// Goes on after this revision, where those before it may have been given out and are not there any more.
-pub(crate) fn skip(engine: &dyn Engine, last: Revision, next: Revision) -> Result<Gaps> {
+pub(crate) fn record_gap(engine: &dyn Engine, last: Revision, next: Revision) -> Result<Gaps> {
     let mut gaps = gaps(engine)?;
     gaps.add(last, next);
     let mut batch = Batch::default();
@@ -120,7 +120,7 @@ pub(crate) fn rebuild_counters(
 ) -> Result<Counters> {
     let found = Rows::read(engine, known)?;
     let mut next = Counters {
-        revision: leap(found.revision, now)?,
+        revision: revision_after_gap(found.revision, now)?,
         namespace: found.namespace + COUNTER_GAP,
     };
     let mut fresh = || {
@@ -141,8 +141,8 @@ pub(crate) fn rebuild_counters(
     for name in &found.dropped {
         batch.remove(Table::Catalogue, name.clone());
     }
-    forget(engine, &found, &mut batch)?;
-    mend_deadlines(engine, &mut batch)?;
+    purge_dropped(engine, &found, &mut batch)?;
+    repair_deadlines(engine, &mut batch)?;
     let ids: HashSet<NamespaceId> = found.data.keys().chain(&found.histories).copied().collect();
     for id in ids {
         let is_live = found.live.contains(&id);
@@ -173,11 +173,11 @@ pub(crate) fn rebuild_counters(
 }
 
 /// Removes what is told of dropped namespaces, and of those that the catalogue does not know.
-fn forget(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
+fn purge_dropped(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
     each_row(engine, Table::Meta, |key, _| {
-        let is_lost = encoding::counts_span().contains(key)
+        let is_lost = encoding::counts_range().contains(key)
             && !found.live.contains(&encoding::parse_counts_key(key)?);
-        if is_lost || encoding::dropped_span().contains(key) {
+        if is_lost || encoding::dropped_range().contains(key) {
             batch.remove(Table::Meta, Bytes::copy_from_slice(key));
         }
         Ok(())
@@ -185,18 +185,18 @@ fn forget(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
 }
 
 /// Makes the deadlines those that the entries have.
-fn mend_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
-    let mut mended = HashMap::new();
+fn repair_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
+    let mut repairs = HashMap::new();
     each_row(engine, Table::Deadlines, |key, value| {
         let (deadline, id, name) = encoding::parse_deadline_key(Bytes::copy_from_slice(key))?;
         let row = engine.get(Table::Data, &encoding::data_key(id, name.as_bytes()))?;
         let stored = row.map(encoding::parse_stored).transpose()?;
-        let is_so = |entry: Entry| {
+        let matches = |entry: Entry| {
             entry.deadline == Some(deadline)
                 && value == encoding::number_value(entry.revision.get())
         };
-        if !stored.is_some_and(|stored| is_so(stored.entry)) {
-            mended.insert(Bytes::copy_from_slice(key), None);
+        if !stored.is_some_and(|stored| matches(stored.entry)) {
+            repairs.insert(Bytes::copy_from_slice(key), None);
         }
         Ok(())
     })?;
@@ -212,11 +212,11 @@ fn mend_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
         let row = encoding::deadline_key(deadline, id, &key[size_of::<NamespaceId>()..]);
         let value = encoding::number_value(entry.revision.get());
         if engine.get(Table::Deadlines, &row)?.as_ref() != Some(&value) {
-            mended.insert(row, Some(value));
+            repairs.insert(row, Some(value));
         }
         Ok(())
     })?;
-    for (row, value) in mended {
+    for (row, value) in repairs {
         match value {
             Some(value) => batch.put(Table::Deadlines, row, value),
             None => batch.remove(Table::Deadlines, row),
@@ -251,37 +251,37 @@ impl Rows {
         each_row(engine, Table::Data, |key, value| {
             let id = encoding::parse_id(key)?;
             if let Some(id) = encoding::value_owner(id) {
-                found.see(id, encoding::parse_value_row(&value)?.revision);
+                found.record(id, encoding::parse_value_row(&value)?.revision);
                 // Where nothing else is left of it, it is swept.
                 found.data.entry(id).or_default();
                 return Ok(());
             }
             let stored = encoding::parse_stored(value)?;
-            found.see(id, stored.entry.revision);
+            found.record(id, stored.entry.revision);
             let bytes = key.len() - size_of::<NamespaceId>() + stored.value_bytes();
             found.data.entry(id).or_default().add(bytes);
             Ok(())
         })?;
         each_row(engine, Table::History, |key, _| {
             let (history, revision) = encoding::parse_history_key(key)?;
-            found.see(history, revision);
+            found.record(history, revision);
             found.histories.insert(history);
             Ok(())
         })?;
         each_row(engine, Table::Catalogue, |key, value| {
             if key < encoding::FIRST_NAME {
                 let (id, swept) = encoding::parse_swept(key, &value)?;
-                found.see(id.max(swept.history), Revision::ZERO);
+                found.record(id.max(swept.history), Revision::ZERO);
                 found.swept.insert(id);
                 return Ok(());
             }
             match encoding::parse_catalogue(&value)? {
                 CatalogueRow::Live(row) => {
-                    found.see(row.id, Revision::ZERO);
+                    found.record(row.id, Revision::ZERO);
                     found.live.insert(row.id);
                 }
                 CatalogueRow::Dropped(row) => {
-                    found.see(row.history, row.revision);
+                    found.record(row.history, row.revision);
                     found.dropped.push(Bytes::copy_from_slice(key));
                 }
             }
@@ -290,7 +290,7 @@ impl Rows {
         Ok(found)
     }
 
-    fn see(&mut self, id: NamespaceId, revision: Revision) {
+    fn record(&mut self, id: NamespaceId, revision: Revision) {
         self.revision = self.revision.max(revision);
         self.namespace = self.namespace.max(id);
     }
@@ -301,16 +301,16 @@ fn each_row(
     table: Table,
     mut visit: impl FnMut(&[u8], Bytes) -> Result<()>,
 ) -> Result<()> {
-    let mut span = KeyRange {
+    let mut range = KeyRange {
         start: Bytes::new(),
         end: None,
     };
     loop {
-        let page = engine.page(table, &span, PageLimit::rows(PAGE_ROWS))?;
+        let page = engine.page(table, &range, PageLimit::rows(PAGE_ROWS))?;
         let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        span.start = [last, &[0][..]].concat().into();
+        range.start = [last, &[0][..]].concat().into();
         for (key, value) in page {
             visit(&key, value)?;
         }

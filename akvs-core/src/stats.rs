@@ -17,7 +17,7 @@ use crate::{Counts, Namespace, Result};
 
 const PAGE_ROWS: usize = 1_000;
 
-/// What all namespaces hold at one moment.
+/// What all namespaces hold at one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStats {
     /// How many namespaces there are.
@@ -36,28 +36,28 @@ impl Database {
     /// let database = Database::open(std::sync::Arc::new(MemoryEngine::new()), Options::default())?;
     /// let store = Store::new(&database, Namespace::new("ns")?)?;
     /// store.set(&Key::new("k")?, "value", Timestamp::from_millis(0))?;
-    /// let census = database.census(10)?;
-    /// assert_eq!((census.namespaces, census.counts.keys, census.counts.bytes), (1, 1, 6));
-    /// assert_eq!(census.largest[0].0.as_str(), "ns");
+    /// let stats = database.storage_stats(10)?;
+    /// assert_eq!((stats.namespaces, stats.counts.keys, stats.counts.bytes), (1, 1, 6));
+    /// assert_eq!(stats.largest[0].0.as_str(), "ns");
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
-    pub fn census(&self, most: usize) -> Result<StorageStats> {
-        let moment = self.engine().snapshot()?;
-        let mut census = StorageStats::default();
-        let mut largest = BinaryHeap::with_capacity(most + 1);
+    pub fn storage_stats(&self, max_largest: usize) -> Result<StorageStats> {
+        let snapshot = self.engine().snapshot()?;
+        let mut stats = StorageStats::default();
+        let mut largest = BinaryHeap::with_capacity(max_largest + 1);
         each_row(
-            &*moment,
+            &*snapshot,
             Table::Meta,
-            encoding::counts_span(),
+            encoding::counts_range(),
             |key, value| {
                 let id = encoding::parse_counts_key(key)?;
-                let counts = self.parse_tally(Some(value))?.counts;
-                census.namespaces += 1;
-                census.counts.keys += counts.keys;
-                census.counts.bytes += counts.bytes;
-                census.counts.history += counts.history;
+                let counts = self.parse_meta(Some(value))?.counts;
+                stats.namespaces += 1;
+                stats.counts.keys += counts.keys;
+                stats.counts.bytes += counts.bytes;
+                stats.counts.history += counts.history;
                 largest.push(Reverse((counts.bytes, id, counts.keys, counts.history)));
-                if largest.len() > most {
+                if largest.len() > max_largest {
                     largest.pop();
                 }
                 Ok(true)
@@ -73,8 +73,8 @@ impl Database {
                 };
                 (id, counts)
             });
-        census.largest = names(&*moment, largest.collect())?;
-        Ok(census)
+        stats.largest = names(&*snapshot, largest.collect())?;
+        Ok(stats)
     }
 
     /// What the read cache holds; nothing where there is none.
@@ -85,16 +85,16 @@ impl Database {
 
 /// Finds the names of namespaces, and puts the largest first.
 fn names(
-    moment: &dyn Snapshot,
+    snapshot: &dyn Snapshot,
     mut wanted: HashMap<NamespaceId, Counts>,
 ) -> Result<Vec<(Namespace, Counts)>> {
     let mut found = Vec::with_capacity(wanted.len());
-    let span = KeyRange {
+    let range = KeyRange {
         start: Bytes::from_static(encoding::FIRST_NAME),
         end: None,
     };
     // Only the catalogue tells who has an id, and it is ordered by name.
-    each_row(moment, Table::Catalogue, span, |name, value| {
+    each_row(snapshot, Table::Catalogue, range, |name, value| {
         let live = encoding::parse_catalogue(&value)?.live();
         if let Some(counts) = live.and_then(|row| wanted.remove(&row.id)) {
             found.push((encoding::parse_name(name)?, counts));
@@ -109,17 +109,17 @@ fn names(
 
 /// Reads rows page by page, until one is the last that is wanted.
 fn each_row(
-    moment: &dyn Snapshot,
+    snapshot: &dyn Snapshot,
     table: Table,
-    mut span: KeyRange,
+    mut range: KeyRange,
     mut read: impl FnMut(&[u8], Bytes) -> Result<bool>,
 ) -> Result<()> {
     loop {
-        let page = moment.page(table, &span, PageLimit::rows(PAGE_ROWS))?;
+        let page = snapshot.page(table, &range, PageLimit::rows(PAGE_ROWS))?;
         let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        span.start = [last, &[0][..]].concat().into();
+        range.start = [last, &[0][..]].concat().into();
         for (key, value) in page {
             if !read(&key, value)? {
                 return Ok(());

@@ -76,7 +76,7 @@ impl Store {
         Ok(outcome)
     }
 
-    /// The entry of a key, if it has one at this moment.
+    /// The entry of a key, if it has one at this snapshot.
     pub fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
         let Some(id) = self.state.id() else {
             return Ok(None);
@@ -95,13 +95,13 @@ impl Store {
     pub fn peek_stored(
         &self,
         key: &[u8],
-        most: usize,
+        max_bytes: usize,
         now: Timestamp,
     ) -> Result<Option<PeekedEntry>> {
         let Some(id) = self.state.id() else {
             return Ok(None);
         };
-        let found = self.database.peek(id, key, most)?;
+        let found = self.database.peek(id, key, max_bytes)?;
         Ok(found.filter(|found| found.entry.is_live(now)))
     }
 

@@ -30,5 +30,5 @@ pub fn verify_folder(
 ) -> Result<Verified, OpenError> {
     let mut report = Report::new(sink, progress);
     check_folder(options, &mut report, check_rows)?;
-    Ok(report.end())
+    Ok(report.finish())
 }

@@ -97,12 +97,12 @@ impl Registry {
 
     /// A namespace as it stands now.
     pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
-        self.0.committer.database().view(name)
+        self.0.committer.database().namespace_snapshot(name)
     }
 
     /// All namespaces as they stand now.
     pub fn views(&self) -> Result<DatabaseSnapshot> {
-        self.0.committer.database().views()
+        self.0.committer.database().snapshot()
     }
 
     /// The time of day, as deadlines go by it.
@@ -217,7 +217,7 @@ impl Registry {
     /// Counts what there is, and names up to so many of the largest namespaces: about a microsecond for each there is,
     /// and it may have to wait for a disk.
     pub fn census(&self, most: usize) -> Result<StorageStats> {
-        self.0.committer.database().census(most)
+        self.0.committer.database().storage_stats(most)
     }
 
     /// What the read cache holds, and how often it had what was asked for.

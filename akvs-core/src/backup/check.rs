@@ -17,11 +17,11 @@ use crate::engine::Table;
 use crate::{Counts, Revision};
 
 /// So many revisions a restore must be able to leave out, and more.
-const ROOM: u64 = 1 << 41;
+const MIN_REMAINING_REVISIONS: u64 = 1 << 41;
 
 type Checked = Result<(), String>;
 
-/// What was seen so far.
+/// What was totals so far.
 #[derive(Default)]
 pub(super) struct Check {
     live: HashMap<NamespaceId, Live>,
@@ -32,7 +32,7 @@ pub(super) struct Check {
     histories: HashMap<HistoryId, History>,
     /// Keys that have a deadline, against the deadlines.
     deadlines: Difference,
-    /// Entries whose value is apart, against the values.
+    /// Entries whose value is separated, against the values.
     values: Difference,
     newest: Revision,
     newest_id: NamespaceId,
@@ -59,7 +59,7 @@ struct History {
 
 impl Check {
     /// Takes a row; what is wrong with it.
-    pub(super) fn see(&mut self, row: &BackupRow) -> Checked {
+    pub(super) fn record(&mut self, row: &BackupRow) -> Checked {
         let (key, value) = (&row.key[..], &row.value);
         check_row(row.table, key, value)?;
         let text = |error: crate::Error| error.message().to_owned();
@@ -69,21 +69,21 @@ impl Check {
                 self.swept.insert(id);
                 let below = self.swept_below.entry(swept.history).or_default();
                 *below = (*below).max(swept.below);
-                self.see_numbers(id.max(swept.history), Revision::ZERO);
+                self.record_numbers(id.max(swept.history), Revision::ZERO);
                 Ok(())
             }
             Table::Catalogue => {
                 let row = encoding::parse_catalogue(value).map_err(text)?;
-                self.see_name(key, &row)
+                self.record_name(key, &row)
             }
-            Table::Data => self.see_data(row).map_err(text)?,
+            Table::Data => self.record_data(row).map_err(text)?,
             Table::History => {
                 let (id, revision) = encoding::parse_history_key(key).map_err(text)?;
                 let history = self.histories.entry(id).or_default();
                 history.rows += 1;
                 history.oldest.get_or_insert(revision);
                 history.newest = revision;
-                self.see_numbers(id, revision);
+                self.record_numbers(id, revision);
                 Ok(())
             }
             Table::Deadlines => {
@@ -96,26 +96,26 @@ impl Check {
                 }
                 Ok(())
             }
-            Table::Meta => self.see_meta(key, value),
+            Table::Meta => self.record_meta(key, value),
         }
     }
 
-    fn see_numbers(&mut self, id: NamespaceId, revision: Revision) {
+    fn record_numbers(&mut self, id: NamespaceId, revision: Revision) {
         self.newest = self.newest.max(revision);
         self.newest_id = self.newest_id.max(id);
     }
 
-    fn see_name(&mut self, name: &[u8], row: &CatalogueRow) -> Checked {
+    fn record_name(&mut self, name: &[u8], row: &CatalogueRow) -> Checked {
         match row {
             CatalogueRow::Live(row) => {
-                self.see_numbers(row.id, Revision::ZERO);
+                self.record_numbers(row.id, Revision::ZERO);
                 match self.live.insert(row.id, Live::default()) {
                     Some(_) => Err("another namespace has the same id".into()),
                     None => Ok(()),
                 }
             }
             CatalogueRow::Dropped(row) => {
-                self.see_numbers(row.history, row.revision);
+                self.record_numbers(row.history, row.revision);
                 let name = Bytes::copy_from_slice(name);
                 self.dropped.insert(row.revision, (name, row.rows));
                 self.expect_history(row.history, row.rows, row.compacted_revision)
@@ -136,19 +136,19 @@ impl Check {
         }
     }
 
-    fn see_data(&mut self, row: &BackupRow) -> crate::Result<Checked> {
+    fn record_data(&mut self, row: &BackupRow) -> crate::Result<Checked> {
         let key = &row.key;
         let id = encoding::parse_id(key)?;
         let name = &key[size_of::<NamespaceId>()..];
         let missing = row.value_bytes - row.value.len();
         if let Some(owner) = encoding::value_owner(id) {
-            let mut apart = encoding::parse_value_row(&row.value)?;
-            apart.bytes += missing as u64;
-            return Ok(self.see_value(owner, name, apart));
+            let mut separated = encoding::parse_value_row(&row.value)?;
+            separated.bytes += missing as u64;
+            return Ok(self.record_value(owner, name, separated));
         }
         let stored = encoding::parse_stored(row.value.clone())?;
         let entry = &stored.entry;
-        self.see_numbers(id, entry.revision);
+        self.record_numbers(id, entry.revision);
         let Some(live) = self.live.get_mut(&id) else {
             return Ok(self.check_swept(id));
         };
@@ -158,19 +158,24 @@ impl Check {
             let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
             self.deadlines.add((&row[..], entry.revision.get()));
         }
-        if let Some(apart) = stored.apart {
-            self.values.add((id, name, apart));
+        if let Some(separated) = stored.separated {
+            self.values.add((id, name, separated));
         }
         Ok(Ok(()))
     }
 
     /// Takes the row of a value whose entry has another one.
-    fn see_value(&mut self, id: NamespaceId, name: &[u8], apart: encoding::Apart) -> Checked {
-        self.see_numbers(id, apart.revision);
+    fn record_value(
+        &mut self,
+        id: NamespaceId,
+        name: &[u8],
+        separated: encoding::SeparatedValue,
+    ) -> Checked {
+        self.record_numbers(id, separated.revision);
         if !self.live.contains_key(&id) {
             return self.check_swept(id);
         }
-        self.values.subtract((id, name, apart));
+        self.values.subtract((id, name, separated));
         Ok(())
     }
 
@@ -182,38 +187,38 @@ impl Check {
         }
     }
 
-    fn see_meta(&mut self, key: &[u8], value: &[u8]) -> Checked {
+    fn record_meta(&mut self, key: &[u8], value: &[u8]) -> Checked {
         let text = |error: crate::Error| error.message().to_owned();
-        if encoding::counts_span().contains(key) {
+        if encoding::counts_range().contains(key) {
             let id = encoding::parse_counts_key(key).map_err(text)?;
-            return self.see_counts(id, &encoding::parse_counts(value).map_err(text)?);
+            return self.record_counts(id, &encoding::parse_counts(value).map_err(text)?);
         }
-        if encoding::dropped_span().contains(key) {
+        if encoding::dropped_range().contains(key) {
             let revision = encoding::parse_dropped_key(key).map_err(text)?;
             let (changes, name) = encoding::parse_dropped(value).map_err(text)?;
-            let is_so = |(of, rows): (Bytes, u64)| of == name.as_str() && rows == changes;
-            return match self.dropped.remove(&revision).is_some_and(is_so) {
+            let matches = |(of, rows): (Bytes, u64)| of == name.as_str() && rows == changes;
+            return match self.dropped.remove(&revision).is_some_and(matches) {
                 true => Ok(()),
                 false => Err("no such namespace was dropped at this revision".into()),
             };
         }
         if key == encoding::META_GAPS {
             let gaps = encoding::Gaps::parse(value).map_err(text)?;
-            self.see_numbers(0, gaps.newest());
+            self.record_numbers(0, gaps.newest());
             return Ok(());
         }
         let number = encoding::parse_number(value).map_err(text)?;
         match key {
             encoding::META_REVISION => self.revision = Revision::new(number),
-            encoding::META_PURGED => self.see_numbers(0, Revision::new(number)),
+            encoding::META_PURGED => self.record_numbers(0, Revision::new(number)),
             encoding::META_NAMESPACE => self.namespace = number,
             _ => self.format = true,
         }
         Ok(())
     }
 
-    fn see_counts(&mut self, id: NamespaceId, meta: &NamespaceMeta) -> Checked {
-        self.see_numbers(
+    fn record_counts(&mut self, id: NamespaceId, meta: &NamespaceMeta) -> Checked {
+        self.record_numbers(
             id.max(meta.history),
             meta.revision.max(meta.compacted_revision),
         );
@@ -259,7 +264,7 @@ impl Check {
         if !self.format && !is_empty {
             return Err("it does not say its format".into());
         }
-        match self.revision.get() < Revision::MAX.get() - ROOM {
+        match self.revision.get() < Revision::MAX.get() - MIN_REMAINING_REVISIONS {
             true => Ok(()),
             false => Err(format!("revision {} leaves none for later", self.revision)),
         }
@@ -295,7 +300,7 @@ fn no_namespace(id: NamespaceId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::{self, Header};
+    use super::super::format::{self, BackupHeader};
     use super::super::{BackupError, verify_backup};
     use super::*;
     use crate::Timestamp;
@@ -303,7 +308,7 @@ mod tests {
     /// What is said of a length is refused before any of it is read, or taken in memory.
     #[test]
     fn a_value_longer_than_any_is_refused_by_its_length() {
-        let header = Header {
+        let header = BackupHeader {
             rows_format: encoding::FORMAT,
             created: Timestamp::from_millis(1),
             revision: Revision::new(1),

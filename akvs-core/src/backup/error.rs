@@ -14,13 +14,13 @@ pub enum BackupError {
     /// It could not be read from this byte on.
     Unreadable(u64, io::Error),
     /// It is something else than a backup.
-    Foreign,
+    NotABackup,
     /// Another release wrote it, in this format.
     OtherFormat(u32),
     /// Another release wrote it, with rows of this format.
     OtherRows(u64),
     /// It ends at this byte, but is not complete.
-    Cut(u64),
+    Truncated(u64),
     /// The part that begins at this byte is damaged, in this way.
     Damaged(u64, String),
 }
@@ -31,7 +31,7 @@ impl fmt::Display for BackupError {
             BackupError::Unreadable(at, error) => {
                 write!(f, "the backup cannot be read from byte {at}: {error}")
             }
-            BackupError::Foreign => f.write_str("this is not a backup of AKVS"),
+            BackupError::NotABackup => f.write_str("this is not a backup of AKVS"),
             BackupError::OtherFormat(found) => write!(
                 f,
                 "the backup has format {found}, this release reads format {}; restore it with the release that wrote it",
@@ -42,7 +42,7 @@ impl fmt::Display for BackupError {
                 "the backup has rows of format {found}, this release reads format {}; restore it with the release that wrote it",
                 encoding::FORMAT
             ),
-            BackupError::Cut(at) => {
+            BackupError::Truncated(at) => {
                 write!(f, "the backup is not complete: it ends at byte {at}")
             }
             BackupError::Damaged(at, how) => write!(f, "the backup is damaged at byte {at}: {how}"),

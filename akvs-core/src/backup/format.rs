@@ -35,7 +35,7 @@ pub(super) const END_BYTES: usize = (Table::ALL.len() + 1) * 8 + SHA256_BYTES;
 
 /// What a backup says of itself before its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct BackupHeader {
     pub(super) rows_format: u64,
     pub(super) created: Timestamp,
     pub(super) revision: Revision,
@@ -43,7 +43,7 @@ pub(super) struct Header {
     pub(super) version: String,
 }
 
-impl Header {
+impl BackupHeader {
     pub(super) fn encode(&self) -> Vec<u8> {
         let cut = self.version.floor_char_boundary(VERSION_BYTES);
         let version = &self.version.as_bytes()[..cut];
@@ -55,13 +55,13 @@ impl Header {
         bytes.put_u64_le(self.revision.get());
         bytes.put_u64_le(self.expected_rows);
         bytes.put_slice(version);
-        seal(&mut bytes, 0);
+        append_checksum(&mut bytes, 0);
         bytes
     }
 
     /// Reads what stands between the head and the checksum.
-    pub(super) fn decode(mut bytes: &[u8]) -> Option<Header> {
-        let header = Header {
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<BackupHeader> {
+        let header = BackupHeader {
             rows_format: bytes.try_get_u64_le().ok()?,
             created: Timestamp::from_millis(bytes.try_get_u64_le().ok()?),
             revision: Revision::new(bytes.try_get_u64_le().ok()?),
@@ -74,7 +74,7 @@ impl Header {
 
 /// What a backup says of itself after its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Ending {
+pub(super) struct Trailer {
     /// How many rows each table has.
     pub(super) rows: [u64; Table::ALL.len()],
     /// The length of the stream of rows.
@@ -82,7 +82,7 @@ pub(super) struct Ending {
     pub(super) sha256: [u8; SHA256_BYTES],
 }
 
-impl Ending {
+impl Trailer {
     pub(super) fn encode(&self) -> [u8; END_BYTES] {
         let mut bytes = [0; END_BYTES];
         let mut rest = &mut bytes[..];
@@ -94,14 +94,14 @@ impl Ending {
         bytes
     }
 
-    pub(super) fn decode(mut bytes: &[u8]) -> Option<Ending> {
-        let mut ending = Ending::default();
-        for rows in &mut ending.rows {
+    pub(super) fn decode(mut bytes: &[u8]) -> Option<Trailer> {
+        let mut trailer = Trailer::default();
+        for rows in &mut trailer.rows {
             *rows = bytes.try_get_u64_le().ok()?;
         }
-        ending.bytes = bytes.try_get_u64_le().ok()?;
-        bytes.try_copy_to_slice(&mut ending.sha256).ok()?;
-        bytes.is_empty().then_some(ending)
+        trailer.bytes = bytes.try_get_u64_le().ok()?;
+        bytes.try_copy_to_slice(&mut trailer.sha256).ok()?;
+        bytes.is_empty().then_some(trailer)
     }
 }
 
@@ -112,16 +112,16 @@ pub(super) fn put_block(bytes: &mut Vec<u8>, kind: u8, payload: &[u8], row_bytes
     bytes.put_u32_le(payload.len() as u32);
     bytes.put_u32_le(row_bytes as u32);
     bytes.put_slice(payload);
-    seal(bytes, start);
+    append_checksum(bytes, start);
 }
 
-fn seal(bytes: &mut Vec<u8>, start: usize) {
+fn append_checksum(bytes: &mut Vec<u8>, start: usize) {
     let checksum = xxh3_64(&bytes[start..]);
     bytes.put_u64_le(checksum);
 }
 
 /// What stands before the checksum of a part, if that is right.
-pub(super) fn unsealed(part: &[u8]) -> Option<&[u8]> {
+pub(super) fn verified(part: &[u8]) -> Option<&[u8]> {
     let (bytes, checksum) = part.split_last_chunk::<CHECKSUM_BYTES>()?;
     (xxh3_64(bytes) == u64::from_le_bytes(*checksum)).then_some(bytes)
 }

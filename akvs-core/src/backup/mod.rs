@@ -1,4 +1,4 @@
-//! Backups: all rows of a database at one moment in one file, and back.
+//! Backups: all rows of a database at one snapshot in one file, and back.
 //!
 //! A backup is written from a snapshot, so that no writer waits for it, and holds every row as it is: entries with their
 //! revisions, types and deadlines, settings, histories, the counters from which the next revision and the next identity
@@ -9,7 +9,7 @@
 //!
 //! | part | holds |
 //! | --- | --- |
-//! | header | `akvs-bak`, format u32, length u32 of what follows up to the checksum; format of the rows u64, moment of the backup u64 ms, highest revision u64, expected rows u64, version of the program that wrote it; checksum u64 |
+//! | header | `akvs-bak`, format u32, length u32 of what follows up to the checksum; format of the rows u64, snapshot of the backup u64 ms, highest revision u64, expected rows u64, version of the program that wrote it; checksum u64 |
 //! | block | `1`, stored length u32, length u32 of the rows in it, the rows compressed by zstd, checksum u64 |
 //! | end | `2`, length u32, the same u32; rows of each table 5 × u64, bytes of rows u64, SHA-256 of all before the end; checksum u64 |
 //!

@@ -11,7 +11,7 @@ use zstd::bulk::Decompressor;
 
 use super::BackupError;
 use super::check::Check;
-use super::format::{self, Ending, Header};
+use super::format::{self, BackupHeader, Trailer};
 use super::row::max_bytes;
 use crate::encoding;
 use crate::engine::Table;
@@ -26,16 +26,16 @@ type Result<T> = std::result::Result<T, BackupError>;
 /// The rows of a backup.
 pub(super) struct Rows<R> {
     input: Input<R>,
-    header: Header,
+    header: BackupHeader,
     decompressor: Decompressor<'static>,
     /// The rows of the block that begins at `block_start`, and how many bytes of them are used.
     block: Vec<u8>,
     used: usize,
     block_start: u64,
-    seen: Ending,
+    totals: Trailer,
     last: Option<(Table, Bytes)>,
     check: Check,
-    is_over: bool,
+    is_finished: bool,
 }
 
 /// Reads parts, and counts how far.
@@ -82,14 +82,14 @@ impl<R: Read> Rows<R> {
             decompressor: Decompressor::new().map_err(|error| BackupError::Unreadable(0, error))?,
             block: Vec::with_capacity(format::MAX_BLOCK_BYTES),
             used: 0,
-            seen: Ending::default(),
+            totals: Trailer::default(),
             last: None,
             check: Check::default(),
-            is_over: false,
+            is_finished: false,
         })
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &BackupHeader {
         &self.header
     }
 
@@ -98,20 +98,20 @@ impl<R: Read> Rows<R> {
         self.input.offset
     }
 
-    pub(super) fn seen(&self) -> &Ending {
-        &self.seen
+    pub(super) fn totals(&self) -> &Trailer {
+        &self.totals
     }
 
     /// The next row; none once the end has been read, and says that all of it was there.
     pub(super) fn next(&mut self, keep: Keep) -> Result<Option<BackupRow>> {
         if self.used == self.block.len() && !self.next_block()? {
-            let is_empty = self.seen.rows.iter().all(|rows| *rows == 0);
+            let is_empty = self.totals.rows.iter().all(|rows| *rows == 0);
             let checked = self.check.end(is_empty);
             return checked.map(|()| None).map_err(|how| self.damaged(&how));
         }
         let row = self.row(keep)?;
-        let seen = self.check.see(&row);
-        seen.map_err(|how| {
+        let recorded = self.check.record(&row);
+        recorded.map_err(|how| {
             let (table, key) = (row.table.name(), row.key.escape_ascii());
             self.damaged(&format!("{table} row {key}: {how}"))
         })?;
@@ -129,11 +129,11 @@ impl<R: Read> Rows<R> {
         let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
         let mut key = Vec::with_capacity(key_bytes);
         self.take(key_bytes, &mut key)?;
-        let most = max_bytes(table);
-        if value_bytes > most {
+        let limit = max_bytes(table);
+        if value_bytes > limit {
             let (what, name) = (table.name(), key.escape_ascii());
             return Err(self.damaged(&format!(
-                "{what} row {name}: it has {value_bytes} bytes, the most is {most}"
+                "{what} row {name}: it has {value_bytes} bytes, the most is {limit}"
             )));
         }
         let kept = match keep {
@@ -152,7 +152,7 @@ impl<R: Read> Rows<R> {
             return Err(self.damaged("a row is out of order"));
         }
         self.last = Some((table, key.clone()));
-        self.seen.rows[number] += 1;
+        self.totals.rows[number] += 1;
         Ok(BackupRow {
             table,
             key,
@@ -193,7 +193,7 @@ impl<R: Read> Rows<R> {
 
     /// Reads the next block of rows; false at the end, which is checked.
     fn next_block(&mut self) -> Result<bool> {
-        if self.is_over {
+        if self.is_finished {
             return Ok(false);
         }
         self.block_start = self.input.offset;
@@ -216,7 +216,7 @@ impl<R: Read> Rows<R> {
             0,
         );
         self.input.read(&mut part[format::BLOCK_HEAD_BYTES..])?;
-        let Some(whole) = format::unsealed(&part) else {
+        let Some(whole) = format::verified(&part) else {
             return Err(self.damaged("the block does not have its checksum"));
         };
         let payload = &whole[format::BLOCK_HEAD_BYTES..];
@@ -232,19 +232,19 @@ impl<R: Read> Rows<R> {
         if !unpacked.is_ok_and(|length| length == row_bytes && length > 0) {
             return Err(self.damaged("the block cannot be decompressed"));
         }
-        self.seen.bytes += row_bytes as u64;
+        self.totals.bytes += row_bytes as u64;
         Ok(true)
     }
 
     fn check_end(&mut self, payload: &[u8], before: Sha256) -> Result<()> {
-        self.is_over = true;
-        self.seen.sha256 = before.finalize().into();
-        if Ending::decode(payload) != Some(self.seen) {
+        self.is_finished = true;
+        self.totals.sha256 = before.finalize().into();
+        if Trailer::decode(payload) != Some(self.totals) {
             return Err(self.damaged("the end does not belong to what is before it"));
         }
         let end = self.input.offset;
         match self.input.read(&mut [0]) {
-            Err(BackupError::Cut(_)) => Ok(()),
+            Err(BackupError::Truncated(_)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
                 let how = "something follows the end".to_owned();
@@ -254,12 +254,12 @@ impl<R: Read> Rows<R> {
     }
 }
 
-fn read_header<R: Read>(input: &mut Input<R>) -> Result<Header> {
+fn read_header<R: Read>(input: &mut Input<R>) -> Result<BackupHeader> {
     let damaged = |how: &str| BackupError::Damaged(0, how.to_owned());
     let mut part = vec![0; format::HEADER_HEAD_BYTES];
     input.read(&mut part[..format::MAGIC.len()])?;
     if !part.starts_with(&format::MAGIC) {
-        return Err(BackupError::Foreign);
+        return Err(BackupError::NotABackup);
     }
     input.read(&mut part[format::MAGIC.len()..])?;
     let mut numbers = &part[format::MAGIC.len()..];
@@ -275,9 +275,9 @@ fn read_header<R: Read>(input: &mut Input<R>) -> Result<Header> {
         0,
     );
     input.read(&mut part[format::HEADER_HEAD_BYTES..])?;
-    let whole = format::unsealed(&part);
+    let whole = format::verified(&part);
     let whole = whole.ok_or_else(|| damaged("the header does not have its checksum"))?;
-    Header::decode(&whole[format::HEADER_HEAD_BYTES..])
+    BackupHeader::decode(&whole[format::HEADER_HEAD_BYTES..])
         .ok_or_else(|| damaged("the header cannot be read"))
 }
 
@@ -286,7 +286,7 @@ impl<R: Read> Input<R> {
     fn read(&mut self, mut bytes: &mut [u8]) -> Result<()> {
         while !bytes.is_empty() {
             let length = match self.reader.read(bytes) {
-                Ok(0) => return Err(BackupError::Cut(self.offset)),
+                Ok(0) => return Err(BackupError::Truncated(self.offset)),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(BackupError::Unreadable(self.offset, error)),

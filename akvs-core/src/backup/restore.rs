@@ -6,7 +6,7 @@
 use std::io::Read;
 
 use super::read::{Keep, Rows};
-use super::summary::how_far;
+use super::summary::current_progress;
 use super::{BackupSummary, RestoreError};
 use crate::engine::disk::{DiskEngine, DiskOptions};
 use crate::engine::{Batch, Durability, Engine, Table};
@@ -49,8 +49,8 @@ pub fn restore(
     let rows = Rows::open(reader)?;
     DiskEngine::make(options, |engine| {
         let (summary, found) = fill(engine, rows, progress)?;
-        let next = recovery::leap(found, Some(now))?;
-        recovery::skip(engine, found, next)?;
+        let next = recovery::revision_after_gap(found, Some(now))?;
+        recovery::record_gap(engine, found, next)?;
         Ok((summary, next))
     })
 }
@@ -64,21 +64,21 @@ fn fill<R: Read>(
     let mut summary = BackupSummary::default();
     let (mut batch, mut bytes) = (Batch::default(), 0);
     while let Some(row) = rows.next(Keep::All)? {
-        summary.see(&row);
+        summary.record(&row);
         bytes += row.key.len() + row.value.len();
         batch.put(row.table, row.key, row.value);
         if batch.len() >= BATCH_ROWS || bytes >= BATCH_BYTES {
             engine.commit(std::mem::take(&mut batch), Durability::Buffered)?;
             bytes = 0;
-            progress(how_far(&rows));
+            progress(current_progress(&rows));
         }
     }
     if !batch.is_empty() {
         engine.commit(batch, Durability::Buffered)?;
     }
-    progress(how_far(&rows));
+    progress(current_progress(&rows));
     let revision = engine.get(Table::Meta, encoding::META_REVISION)?;
     let revision = revision.map(|value| encoding::parse_number(&value));
     let revision = Revision::new(revision.transpose()?.unwrap_or_default());
-    Ok((summary.of(&rows), revision))
+    Ok((summary.complete(&rows), revision))
 }

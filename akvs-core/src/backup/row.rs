@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::encoding;
 use crate::encoding::{
-    APART_BYTES, CatalogueRow, FIRST_NAME, Gaps, META_FORMAT, META_GAPS, META_NAMESPACE,
-    META_PURGED, META_REVISION, NamespaceId, catalogue_value, change_value, counts_key,
-    counts_span, counts_value, data_key, deadline_key, dropped_key, dropped_span, dropped_value,
+    CatalogueRow, FIRST_NAME, Gaps, META_FORMAT, META_GAPS, META_NAMESPACE, META_PURGED,
+    META_REVISION, MIN_SEPARATED_BYTES, NamespaceId, catalogue_value, change_value, counts_key,
+    counts_range, counts_value, data_key, deadline_key, dropped_key, dropped_range, dropped_value,
     history_key, parse_catalogue, parse_change, parse_counts, parse_counts_key, parse_deadline_key,
     parse_dropped, parse_dropped_key, parse_history_key, parse_id, parse_name, parse_number,
     parse_stored, parse_swept, parse_value_row, swept_key, swept_value, value_owner,
@@ -53,8 +53,8 @@ fn text(error: Error) -> String {
 }
 
 /// The row is written exactly so: there is nothing else in it.
-fn expect(is_so: bool) -> Checked {
-    match is_so {
+fn expect_canonical(matches: bool) -> Checked {
+    match matches {
         true => Ok(()),
         false => Err("it is not written as a store writes it".into()),
     }
@@ -86,7 +86,7 @@ fn check_catalogue(key: &[u8], value: &[u8]) -> Checked {
         let (id, swept) = parse_swept(key, value).map_err(text)?;
         check_id(id)?;
         check_id(swept.history)?;
-        return expect(key == swept_key(id) && value == swept_value(swept));
+        return expect_canonical(key == swept_key(id) && value == swept_value(swept));
     }
     parse_name(key).map_err(text)?;
     let row = parse_catalogue(value).map_err(text)?;
@@ -101,7 +101,7 @@ fn check_catalogue(key: &[u8], value: &[u8]) -> Checked {
             check_revision(row.compacted_revision.max(row.revision))?;
         }
     }
-    expect(value == catalogue_value(&row))
+    expect_canonical(value == catalogue_value(&row))
 }
 
 fn check_settings(settings: &Settings) -> Checked {
@@ -122,13 +122,13 @@ fn check_data(key: &[u8], value: &Bytes) -> Checked {
     }
     let stored = parse_stored(value.clone()).map_err(text)?;
     check_entry(&stored.entry)?;
-    let Some(apart) = stored.apart else {
+    let Some(separated) = stored.separated else {
         return Ok(());
     };
-    expect(apart.revision <= stored.entry.revision)?;
-    match (APART_BYTES..=MAX_VALUE_BYTES).contains(&stored.value_bytes()) {
+    expect_canonical(separated.revision <= stored.entry.revision)?;
+    match (MIN_SEPARATED_BYTES..=MAX_VALUE_BYTES).contains(&stored.value_bytes()) {
         true => Ok(()),
-        false => Err(format!("there is no value of {} bytes", apart.bytes)),
+        false => Err(format!("there is no value of {} bytes", separated.bytes)),
     }
 }
 
@@ -142,7 +142,7 @@ fn check_history(key: &[u8], value: &[u8]) -> Checked {
     let (id, revision) = parse_history_key(key).map_err(text)?;
     check_id(id)?;
     check_revision(revision)?;
-    expect(key.len() == history_key(id, revision, 0).len())?;
+    expect_canonical(key.len() == history_key(id, revision, 0).len())?;
     let event = parse_change(key, value).map_err(text)?;
     if let EventKind::Set { entry, size, .. } = &event.kind {
         check_entry(entry)?;
@@ -150,38 +150,40 @@ fn check_history(key: &[u8], value: &[u8]) -> Checked {
             return Err(format!("there is no value of {size} bytes"));
         }
     }
-    expect(value == change_value(&event))
+    expect_canonical(value == change_value(&event))
 }
 
 fn check_deadline(key: &[u8], value: &[u8]) -> Checked {
     let (deadline, id, name) = parse_deadline_key(Bytes::copy_from_slice(key)).map_err(text)?;
     check_time(deadline)?;
     check_id(id)?;
-    expect(key == deadline_key(deadline, id, name.as_bytes()) && value.len() == 8)
+    expect_canonical(key == deadline_key(deadline, id, name.as_bytes()) && value.len() == 8)
 }
 
 fn check_meta(key: &[u8], value: &[u8]) -> Checked {
     let number = || -> Result<u64, String> {
-        expect(value.len() == 8)?;
+        expect_canonical(value.len() == 8)?;
         parse_number(value).map_err(text)
     };
-    if counts_span().contains(key) {
+    if counts_range().contains(key) {
         let id = parse_counts_key(key).map_err(text)?;
         let meta = parse_counts(value).map_err(text)?;
         check_id(id)?;
         check_id(meta.history)?;
         check_revision(meta.compacted_revision.max(meta.revision))?;
-        return expect(key == counts_key(id) && value == counts_value(&meta));
+        return expect_canonical(key == counts_key(id) && value == counts_value(&meta));
     }
-    if dropped_span().contains(key) {
+    if dropped_range().contains(key) {
         let revision = parse_dropped_key(key).map_err(text)?;
         let (changes, name) = parse_dropped(value).map_err(text)?;
         check_revision(revision)?;
-        return expect(key == dropped_key(revision) && value == dropped_value(changes, &name));
+        return expect_canonical(
+            key == dropped_key(revision) && value == dropped_value(changes, &name),
+        );
     }
     match key {
         META_GAPS => Gaps::parse(value).map(drop).map_err(text),
-        META_FORMAT => expect(number()? == encoding::FORMAT),
+        META_FORMAT => expect_canonical(number()? == encoding::FORMAT),
         META_REVISION | META_PURGED => check_revision(Revision::new(number()?)),
         META_NAMESPACE => match number()? {
             0 => Ok(()),

@@ -40,7 +40,7 @@ pub struct BackupSummary {
 /// ```
 /// use akvs_core::{BackupError, verify_backup};
 /// let refused = verify_backup(&b"something else"[..], &mut |_| ());
-/// assert!(matches!(refused, Err(BackupError::Foreign)));
+/// assert!(matches!(refused, Err(BackupError::NotABackup)));
 /// ```
 pub fn verify_backup(
     reader: impl Read,
@@ -49,19 +49,19 @@ pub fn verify_backup(
     let mut rows = Rows::open(reader)?;
     let mut summary = BackupSummary::default();
     while let Some(row) = rows.next(Keep::Head)? {
-        summary.see(&row);
+        summary.record(&row);
         if summary.rows.is_multiple_of(PROGRESS_ROWS) {
-            progress(how_far(&rows));
+            progress(current_progress(&rows));
         }
     }
-    progress(how_far(&rows));
-    Ok(summary.of(&rows))
+    progress(current_progress(&rows));
+    Ok(summary.complete(&rows))
 }
 
 /// How far reading has come.
-pub(super) fn how_far<R: Read>(rows: &Rows<R>) -> Progress {
+pub(super) fn current_progress<R: Read>(rows: &Rows<R>) -> Progress {
     Progress {
-        rows: rows.seen().rows.iter().sum(),
+        rows: rows.totals().rows.iter().sum(),
         expected_rows: rows.header().expected_rows,
         bytes: rows.file_bytes(),
         expected_bytes: 0,
@@ -70,7 +70,7 @@ pub(super) fn how_far<R: Read>(rows: &Rows<R>) -> Progress {
 
 impl BackupSummary {
     /// Counts a row.
-    pub(super) fn see(&mut self, row: &BackupRow) {
+    pub(super) fn record(&mut self, row: &BackupRow) {
         self.rows += 1;
         let BackupRow {
             table, key, value, ..
@@ -80,7 +80,7 @@ impl BackupSummary {
                 let row = encoding::parse_catalogue(value).ok();
                 self.namespaces += u64::from(row.and_then(CatalogueRow::live).is_some());
             }
-            Table::Meta if encoding::counts_span().contains(key) => {
+            Table::Meta if encoding::counts_range().contains(key) => {
                 let meta = encoding::parse_counts(value);
                 self.keys += meta.map_or(0, |meta| meta.counts.keys);
             }
@@ -89,12 +89,12 @@ impl BackupSummary {
     }
 
     /// Adds what the file says of itself, once all of it was read.
-    pub(super) fn of<R: Read>(self, rows: &Rows<R>) -> BackupSummary {
+    pub(super) fn complete<R: Read>(self, rows: &Rows<R>) -> BackupSummary {
         BackupSummary {
             created: rows.header().created,
             version: rows.header().version.clone(),
             revision: rows.header().revision,
-            bytes: rows.seen().bytes,
+            bytes: rows.totals().bytes,
             file_bytes: rows.file_bytes(),
             ..self
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use zstd::bulk::Compressor;
 
-use super::format::{self, Ending, Header};
+use super::format::{self, BackupHeader, Trailer};
 use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
@@ -39,7 +39,7 @@ const LEVEL: i32 = 1;
 /// ```
 pub struct Backup {
     // Dropped in this order: a snapshot needs its engine.
-    moment: Box<dyn Snapshot>,
+    snapshot: Box<dyn Snapshot>,
     _database: Database,
     revision: Revision,
     rows: Rows,
@@ -51,9 +51,9 @@ pub struct Backup {
     /// What no chunk has yet.
     chunk: Vec<u8>,
     sha256: Sha256,
-    ending: Ending,
+    trailer: Trailer,
     progress: Progress,
-    is_over: bool,
+    is_finished: bool,
 }
 
 /// Where it stands in the tables.
@@ -67,7 +67,7 @@ struct Rows {
 
 impl Database {
     /// Begins a backup of everything as it stands now. Writers go on meanwhile; what is replaced keeps its space until
-    /// the backup is dropped. The moment and the version of the program are only told to whoever reads it.
+    /// the backup is dropped. The snapshot and the version of the program are only told to whoever reads it.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options, Timestamp};
@@ -77,17 +77,17 @@ impl Database {
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
     pub fn backup(&self, created: Timestamp, version: &str) -> Result<Backup> {
-        // Before the snapshot: an estimate, which need not be of the same moment.
-        let census = self.census(0)?;
-        let expected_rows = census.counts.keys + census.counts.history + 2 * census.namespaces;
-        let moment = self.engine().snapshot()?;
+        // Before the snapshot: an estimate, which need not be of the same snapshot.
+        let stats = self.storage_stats(0)?;
+        let expected_rows = stats.counts.keys + stats.counts.history + 2 * stats.namespaces;
+        let snapshot = self.engine().snapshot()?;
         let number = |key| -> Result<Option<u64>> {
-            let value = moment.get(Table::Meta, key)?;
+            let value = snapshot.get(Table::Meta, key)?;
             value
                 .map(|value| encoding::parse_number(&value))
                 .transpose()
         };
-        let header = Header {
+        let header = BackupHeader {
             rows_format: number(encoding::META_FORMAT)?.unwrap_or(encoding::FORMAT),
             created,
             revision: Revision::new(number(encoding::META_REVISION)?.unwrap_or_default()),
@@ -96,21 +96,21 @@ impl Database {
         };
         let chunk = header.encode();
         Ok(Backup {
-            moment,
+            snapshot,
             _database: self.clone(),
             revision: header.revision,
             rows: Rows::new(),
             rest: Bytes::new(),
             block: Vec::with_capacity(format::BLOCK_BYTES),
-            compressor: Compressor::new(LEVEL).map_err(not_compressed)?,
+            compressor: Compressor::new(LEVEL).map_err(compression_error)?,
             sha256: Sha256::new_with_prefix(&chunk),
             chunk,
-            ending: Ending::default(),
+            trailer: Trailer::default(),
             progress: Progress {
                 expected_rows,
                 ..Progress::default()
             },
-            is_over: false,
+            is_finished: false,
         })
     }
 }
@@ -143,10 +143,10 @@ impl Backup {
     }
 
     fn next_chunk(&mut self) -> Result<Bytes> {
-        while self.chunk.len() < CHUNK_BYTES && !self.is_over {
+        while self.chunk.len() < CHUNK_BYTES && !self.is_finished {
             self.fill_block()?;
             if self.block.is_empty() {
-                self.end();
+                self.finish();
             } else {
                 self.end_block()?;
             }
@@ -162,11 +162,11 @@ impl Backup {
                 self.block.extend_from_slice(&self.rest.split_to(length));
                 continue;
             }
-            let Some((table, key, value)) = self.rows.next(&*self.moment)? else {
+            let Some((table, key, value)) = self.rows.next(&*self.snapshot)? else {
                 break;
             };
             format::put_row_head(&mut self.block, table, &key, value.len());
-            self.ending.rows[table as usize] += 1;
+            self.trailer.rows[table as usize] += 1;
             self.progress.rows += 1;
             self.rest = value;
         }
@@ -176,20 +176,20 @@ impl Backup {
     fn end_block(&mut self) -> Result<()> {
         let start = self.chunk.len();
         let packed = self.compressor.compress(&self.block);
-        let packed = packed.map_err(not_compressed)?;
+        let packed = packed.map_err(compression_error)?;
         format::put_block(&mut self.chunk, format::ROWS, &packed, self.block.len());
         self.sha256.update(&self.chunk[start..]);
-        self.ending.bytes += self.block.len() as u64;
-        self.progress.bytes = self.ending.bytes;
+        self.trailer.bytes += self.block.len() as u64;
+        self.progress.bytes = self.trailer.bytes;
         self.block.clear();
         Ok(())
     }
 
-    fn end(&mut self) {
-        self.ending.sha256 = self.sha256.clone().finalize().into();
-        let payload = self.ending.encode();
+    fn finish(&mut self) {
+        self.trailer.sha256 = self.sha256.clone().finalize().into();
+        let payload = self.trailer.encode();
         format::put_block(&mut self.chunk, format::END, &payload, payload.len());
-        self.is_over = true;
+        self.is_finished = true;
     }
 }
 
@@ -198,11 +198,11 @@ impl Iterator for Backup {
 
     /// The next chunk of the file, of 64 to about 300 KiB but for the last one. An error ends it.
     fn next(&mut self) -> Option<Result<Bytes>> {
-        if self.is_over {
+        if self.is_finished {
             return None;
         }
         let chunk = self.next_chunk();
-        self.is_over |= chunk.is_err();
+        self.is_finished |= chunk.is_err();
         Some(chunk)
     }
 }
@@ -218,21 +218,21 @@ impl Rows {
         }
     }
 
-    fn next(&mut self, moment: &dyn Snapshot) -> Result<Option<(Table, Bytes, Bytes)>> {
+    fn next(&mut self, snapshot: &dyn Snapshot) -> Result<Option<(Table, Bytes, Bytes)>> {
         loop {
             if let Some((key, value)) = self.page.next() {
                 return Ok(Some((self.table, key, value)));
             }
-            let Some(span) = &mut self.next else {
+            let Some(range) = &mut self.next else {
                 let Some(table) = self.tables.next() else {
                     return Ok(None);
                 };
                 (self.table, self.next) = (*table, Some(all()));
                 continue;
             };
-            let page = moment.page(self.table, span, PAGE)?;
+            let page = snapshot.page(self.table, range, PAGE)?;
             match page.last() {
-                Some((last, _)) => span.start = [last, &[0][..]].concat().into(),
+                Some((last, _)) => range.start = [last, &[0][..]].concat().into(),
                 None => self.next = None,
             }
             self.page = page.into_iter();
@@ -247,6 +247,6 @@ fn all() -> KeyRange {
     }
 }
 
-fn not_compressed(error: io::Error) -> Error {
+fn compression_error(error: io::Error) -> Error {
     Error::new(Code::Storage, "the backup could not be compressed").because(error)
 }

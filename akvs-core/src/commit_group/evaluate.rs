@@ -34,7 +34,7 @@ impl CommitGroup<'_> {
         op.action.default_ttl(settings.ttl_ms, existed, now);
         let is_touch = matches!(op.action, Action::Touch { .. });
         // A touch leaves the value where it is.
-        let apart = stored.and_then(|stored| stored.apart.filter(|_| is_touch));
+        let separated = stored.and_then(|stored| stored.separated.filter(|_| is_touch));
         let change = match apply(op, current, now)? {
             Change::Nothing => None,
             Change::Put(draft) => {
@@ -44,13 +44,13 @@ impl CommitGroup<'_> {
                 if !is_touch {
                     settings.check_value(entry.value.len())?;
                 }
-                let stored = Stored { entry, apart };
+                let stored = Stored { entry, separated };
                 let kind = EventKind::Set {
                     key: key.clone(),
                     size: stored.value_bytes() as u64,
                     entry: stored.entry.clone(),
                 };
-                self.produced_bytes += match apart {
+                self.produced_bytes += match separated {
                     Some(_) => 0,
                     None => stored.entry.value.len(),
                 };
@@ -66,7 +66,7 @@ impl CommitGroup<'_> {
     }
 
     /// Takes into the group what is there now, and what the namespace then holds.
-    pub(super) fn keep(
+    pub(super) fn stage(
         &mut self,
         at: usize,
         counts: Counts,
@@ -86,7 +86,7 @@ impl CommitGroup<'_> {
     }
 
     /// Writes changes into their namespace's history, all of them under the next revision.
-    pub(super) fn tell(
+    pub(super) fn append_history(
         &mut self,
         at: usize,
         kinds: impl IntoIterator<Item = EventKind, IntoIter: ExactSizeIterator>,
@@ -112,7 +112,7 @@ impl CommitGroup<'_> {
                 encoding::change_value(&event),
             );
             if self.recording {
-                self.done.events.push((meta.history, event));
+                self.summary.events.push((meta.history, event));
             }
         }
         revision

@@ -1,6 +1,6 @@
 //! Taking out entries whose deadline has passed, as changes in their namespace's history, in bounded steps.
 //!
-//! Nothing depends on it but space and the history: from its deadline on an entry is gone for every reader and every
+//! Nothing depends on it but space and the history: from its deadline on an entry is dropped for every reader and every
 //! operation. It needs no open store: an idle namespace's entries expire too.
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl ExpiryTask {
         record: bool,
     ) -> Result<CommitSummary> {
         let mut group = database.group();
-        let span = KeyRange {
+        let range = KeyRange {
             start: self.start(database, now),
             ..encoding::deadlines_until(now)
         };
@@ -58,7 +58,7 @@ impl ExpiryTask {
         }
         let page = database
             .engine()
-            .page(Table::Deadlines, &span, PageLimit::rows(rows))?;
+            .page(Table::Deadlines, &range, PageLimit::rows(rows))?;
         let full = page.len() >= rows;
         let mut last = None;
         for (row, _) in page {
@@ -128,11 +128,11 @@ impl CommitGroup<'_> {
         match entry {
             Some(entry) if entry.deadline == Some(deadline) && !entry.is_live(now) => {
                 let counts = self.stores[at].counts_with([(key, None)].into_iter());
-                self.keep(at, counts, [(key.clone(), None)]);
-                self.tell(at, [EventKind::Expire { key: key.clone() }]);
-                self.done.expired += 1;
+                self.stage(at, counts, [(key.clone(), None)]);
+                self.append_history(at, [EventKind::Expire { key: key.clone() }]);
+                self.summary.expired += 1;
             }
-            // The entry was replaced or is gone, and its row should be as well.
+            // The entry was replaced or is dropped, and its row should be as well.
             _ => self.batch.remove(Table::Deadlines, row),
         }
         Ok(())

@@ -16,18 +16,18 @@ use crate::{Code, Error, Key, Namespace, Result};
 impl CommitGroup<'_> {
     /// Where the namespace stands in the group.
     pub(super) fn pending(&mut self, store: &Store) -> Result<usize> {
-        let gone = || Error::new(Code::Unavailable, "the namespace was dropped");
+        let was_dropped = || Error::new(Code::Unavailable, "the namespace was dropped");
         let state = store.state();
         let address = Arc::as_ptr(state) as usize;
         if let Some(at) = self.index.get(&address) {
             return if self.stores[*at].dropped.is_some() {
-                Err(gone())
+                Err(was_dropped())
             } else {
                 Ok(*at)
             };
         }
         if state.is_dropped() {
-            return Err(gone());
+            return Err(was_dropped());
         }
         if self.names.contains(store.name()) {
             return Err(opened_twice());
@@ -42,7 +42,7 @@ impl CommitGroup<'_> {
     /// when the store was opened.
     fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
         match state.id() {
-            Some(id) if !self.writer.has(id, state) => Ok(NamespaceState {
+            Some(id) if !self.writer.is_loaded(id, state) => Ok(NamespaceState {
                 meta: self.database.meta(id)?,
                 history_start: None,
                 ..state.known()
@@ -65,7 +65,7 @@ impl CommitGroup<'_> {
             committed: known.meta,
             known,
             entries: HashMap::new(),
-            written: None,
+            catalogue_row: None,
             dropped: None,
         });
         self.index.insert(address, self.stores.len() - 1);
@@ -94,18 +94,21 @@ impl CommitGroup<'_> {
     }
 }
 
-/// An entry as it is committed; without its value where that is apart and not in the cache.
+/// An entry as it is committed; without its value where that is separated and not in the cache.
 fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
     let cached = database.cached(id, key);
     if let Some(entry) = &cached
-        && entry.value.len() < encoding::APART_BYTES
+        && entry.value.len() < encoding::MIN_SEPARATED_BYTES
     {
         let entry = entry.clone();
-        return Ok(Some(Stored { entry, apart: None }));
+        return Ok(Some(Stored {
+            entry,
+            separated: None,
+        }));
     }
     let mut stored = database.stored(id, key)?;
     if let (Some(stored), Some(cached)) = (&mut stored, cached)
-        && stored.apart.is_some()
+        && stored.separated.is_some()
         && stored.entry.revision == cached.revision
     {
         stored.entry.value = cached.value;
@@ -114,13 +117,13 @@ fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Optio
 }
 
 impl Writer {
-    fn has(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
+    fn is_loaded(&self, id: NamespaceId, state: &Arc<StoreState>) -> bool {
         let loaded = self.loaded.get(&id);
         loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
     }
 
     /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
-    pub(super) fn keep(&mut self, pending: &Pending) {
+    pub(super) fn note_loaded(&mut self, pending: &Pending) {
         let Some(id) = pending.id else { return };
         if pending.dropped.is_some() {
             self.loaded.remove(&id);

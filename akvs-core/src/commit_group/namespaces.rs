@@ -29,13 +29,13 @@ pub(super) struct DroppedNamespaces {
     dropped: usize,
     /// How many changes those have.
     changes: u64,
-    newest_forgotten: Revision,
+    newest_purged: Revision,
 }
 
 impl DroppedNamespaces {
     /// The newest drop that is forgotten; zero where none is.
     pub(super) fn purged(&self) -> Revision {
-        self.newest_forgotten
+        self.newest_purged
     }
 }
 
@@ -69,14 +69,14 @@ impl CommitGroup<'_> {
             }
         }
         self.next.namespace = id;
-        self.stores[at].written = Some(Live {
+        self.stores[at].catalogue_row = Some(Live {
             id,
             created: now,
             settings: Settings::default(),
         });
         if self.recording {
             let history = self.stores[at].known.meta.history;
-            self.done.created.push((store.name().clone(), history));
+            self.summary.created.push((store.name().clone(), history));
         }
         self.stores[at].id = Some(id);
         Ok(())
@@ -101,7 +101,7 @@ impl CommitGroup<'_> {
         let at = self.pending(store)?;
         let existed = self.stores[at].id.is_some();
         self.create_namespace(at, store, now)?;
-        let row = match self.stores[at].written {
+        let row = match self.stores[at].catalogue_row {
             Some(row) => row,
             None => match self.database.catalogue_row(store.name())? {
                 Some(CatalogueRow::Live(row)) => row,
@@ -111,7 +111,7 @@ impl CommitGroup<'_> {
         let pending = &mut self.stores[at];
         let settings = patch.apply(row.settings);
         pending.known.settings = settings;
-        pending.written = Some(Live { settings, ..row });
+        pending.catalogue_row = Some(Live { settings, ..row });
         Ok((existed, settings))
     }
 
@@ -130,11 +130,11 @@ impl CommitGroup<'_> {
             ));
         }
         self.drops.dropped += 1;
-        let revision = self.tell(at, [EventKind::Drop]);
+        let revision = self.append_history(at, [EventKind::Drop]);
         let pending = &mut self.stores[at];
         // What was gathered for it so far is not wanted any more.
         pending.entries.clear();
-        pending.written = None;
+        pending.catalogue_row = None;
         pending.dropped = Some(revision);
         let meta = &pending.known.meta;
         let changes = meta.counts.history;
@@ -156,14 +156,14 @@ impl CommitGroup<'_> {
 
     /// Forgets the names that were dropped before all others, once there are too many: when all else is gathered, so
     /// that it is known which names are made anew. Where they cannot be read, some later group does it.
-    pub(super) fn forget_oldest(&mut self) {
+    pub(super) fn purge_oldest_drops(&mut self) {
         if self.drops.dropped == 0 {
             return;
         }
         for (key, name, row) in self.oldest_drops().unwrap_or_default() {
             self.batch.remove(Table::Meta, key);
             if let Some(row) = row {
-                self.forget(&name, &row);
+                self.purge(&name, &row);
             }
         }
     }
@@ -197,7 +197,7 @@ impl CommitGroup<'_> {
             .collect()
     }
 
-    fn forget(&mut self, name: &Namespace, row: &Dropped) {
+    fn purge(&mut self, name: &Namespace, row: &Dropped) {
         let name = Bytes::copy_from_slice(name.as_str().as_bytes());
         self.batch.remove(Table::Catalogue, name);
         let all = Swept {
@@ -209,8 +209,8 @@ impl CommitGroup<'_> {
             encoding::swept_key(row.history),
             encoding::swept_value(all),
         );
-        self.drops.newest_forgotten = self.drops.newest_forgotten.max(row.revision);
-        self.done.purged.push(row.history);
+        self.drops.newest_purged = self.drops.newest_purged.max(row.revision);
+        self.summary.purged.push(row.history);
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::database::store_state::{NamespaceState, StoreState};
 use crate::encoding;
-use crate::encoding::{Apart, Live, NamespaceId, NamespaceMeta, Stored};
+use crate::encoding::{Live, NamespaceId, NamespaceMeta, SeparatedValue, Stored};
 use crate::engine::{Batch, Table};
 use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
 
@@ -23,7 +23,7 @@ pub(super) struct Pending {
     pub(super) committed: NamespaceMeta,
     pub(super) entries: HashMap<Key, PendingEntry>,
     /// Its row of the catalogue, where it is to be written.
-    pub(super) written: Option<Live>,
+    pub(super) catalogue_row: Option<Live>,
     /// The revision at which it is dropped, if it is.
     pub(super) dropped: Option<Revision>,
 }
@@ -52,9 +52,9 @@ impl Pending {
 /// An entry as it will be.
 pub(super) struct PendingEntry {
     pub(super) committed_deadline: Option<Timestamp>,
-    /// Whether what is committed has its value apart.
-    pub(super) committed_apart: bool,
-    /// What is apart keeps its row; its value may be here nevertheless.
+    /// Whether what is committed has its value separated.
+    pub(super) committed_separated: bool,
+    /// What is separated keeps its row; its value may be here nevertheless.
     pub(super) entry: Option<Stored>,
     pub(super) changed: bool,
 }
@@ -70,7 +70,7 @@ impl PendingEntry {
         let stored = entry.as_ref();
         PendingEntry {
             committed_deadline: stored.and_then(|stored| stored.entry.deadline),
-            committed_apart: stored.is_some_and(|stored| stored.apart.is_some()),
+            committed_separated: stored.is_some_and(|stored| stored.separated.is_some()),
             entry,
             changed: false,
         }
@@ -89,10 +89,10 @@ impl PendingEntry {
                 encoding::deadline_key(old, id, key.as_bytes()),
             );
         }
-        let is_apart = stored.is_some_and(|stored| {
-            stored.apart.is_some() || stored.entry.value.len() >= encoding::APART_BYTES
+        let is_separated = stored.is_some_and(|stored| {
+            stored.separated.is_some() || stored.entry.value.len() >= encoding::MIN_SEPARATED_BYTES
         });
-        if self.committed_apart && !is_apart {
+        if self.committed_separated && !is_separated {
             batch.remove(Table::Data, encoding::value_key(id, key.as_bytes()));
         }
         let row_key = encoding::data_key(id, key.as_bytes());
@@ -105,8 +105,8 @@ impl PendingEntry {
             let revision = stored.entry.revision.get();
             batch.put(Table::Deadlines, row, encoding::number_value(revision));
         }
-        if is_apart {
-            return write_apart(
+        if is_separated {
+            return write_separated(
                 stored,
                 batch,
                 row_key,
@@ -120,24 +120,31 @@ impl PendingEntry {
 }
 
 /// Writes an entry, and its value into a row of its own, if that is not there; the entry, where its value is at hand.
-fn write_apart(
+fn write_separated(
     stored: Stored,
     batch: &mut Batch,
     row_key: Bytes,
     value_key: Bytes,
 ) -> Option<Entry> {
-    let Stored { mut entry, apart } = stored;
-    let apart = apart.unwrap_or_else(|| {
-        let apart = Apart {
+    let Stored {
+        mut entry,
+        separated,
+    } = stored;
+    let separated = separated.unwrap_or_else(|| {
+        let separated = SeparatedValue {
             revision: entry.revision,
             bytes: entry.value.len() as u64,
         };
-        let row = encoding::value_row(apart.revision, &entry.value);
+        let row = encoding::value_row(separated.revision, &entry.value);
         entry.value = row.slice(row.len() - entry.value.len()..);
         batch.put(Table::Data, value_key, row);
-        apart
+        separated
     });
-    batch.put(Table::Data, row_key, encoding::apart_value(&entry, apart));
+    batch.put(
+        Table::Data,
+        row_key,
+        encoding::separated_data_value(&entry, separated),
+    );
     entry.representation = entry.representation.detached();
-    (entry.value.len() as u64 == apart.bytes).then_some(entry)
+    (entry.value.len() as u64 == separated.bytes).then_some(entry)
 }

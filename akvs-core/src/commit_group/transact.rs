@@ -30,12 +30,12 @@ impl CommitGroup<'_> {
         let at = self.pending(store)?;
         let Txn { checks, ops } = txn;
         for (index, (key, condition)) in checks.into_iter().enumerate() {
-            let of_check = |error: Error| error.with("check", index);
+            let with_check = |error: Error| error.with("check", index);
             self.load(at, &key, false)?;
             let entry = self.stores[at].entries.get(&key);
             let entry = entry.and_then(|pending| Some(&pending.entry.as_ref()?.entry));
             let current = entry.filter(|entry| entry.is_live(now));
-            condition.check(current).map_err(of_check)?;
+            condition.check(current).map_err(with_check)?;
         }
         let mut outcomes = Vec::with_capacity(ops.len());
         let mut changes = Vec::with_capacity(ops.len());
@@ -53,7 +53,7 @@ impl CommitGroup<'_> {
                 // A single value may be longer.
                 if changes.len() > 1 && self.produced_bytes - before > Txn::MAX_WRITTEN_BYTES {
                     self.produced_bytes = before;
-                    return Err(too_much().with("op", index));
+                    return Err(too_large().with("op", index));
                 }
             }
             outcomes.push(outcome);
@@ -67,14 +67,14 @@ impl CommitGroup<'_> {
         let meta = &pending.known.meta;
         pending.known.settings.check(&meta.counts, &counts)?;
         self.create_namespace(at, store, now)?;
-        self.keep(at, counts, changes);
-        self.tell(at, kinds);
+        self.stage(at, counts, changes);
+        self.append_history(at, kinds);
         Ok(outcomes)
     }
 }
 
-fn too_much() -> Error {
-    let most = Txn::MAX_WRITTEN_BYTES;
-    let text = format!("the transaction would write more than {most} bytes of values");
-    Error::new(Code::TooLarge, text).with("limit", most)
+fn too_large() -> Error {
+    let limit = Txn::MAX_WRITTEN_BYTES;
+    let text = format!("the transaction would write more than {limit} bytes of values");
+    Error::new(Code::TooLarge, text).with("limit", limit)
 }

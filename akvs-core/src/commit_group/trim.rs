@@ -19,9 +19,9 @@ impl CommitGroup<'_> {
             return;
         }
         let meta = &pending.known.meta;
-        let mut span = KeyRange::prefix(encoding::history_prefix(meta.history));
+        let mut range = KeyRange::prefix(encoding::history_prefix(meta.history));
         // Everything before is removed already, or for others to remove; not to read over its tombstones again.
-        span.start = match &pending.known.history_start {
+        range.start = match &pending.known.history_start {
             Some(start) => start.clone(),
             None => encoding::history_key(meta.history, meta.compacted_revision, 0),
         };
@@ -29,12 +29,12 @@ impl CommitGroup<'_> {
         let added = held.saturating_sub(pending.committed.counts.history);
         let excess = (held - keep).min(TRIM_ROWS.max(2 * added));
         let limit = PageLimit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
-        let Ok(oldest) = self.database.engine().page(Table::History, &span, limit) else {
+        let Ok(oldest) = self.database.engine().page(Table::History, &range, limit) else {
             // An old change that cannot be read must not keep others from being written. Who reads it gets the error.
             return;
         };
         pending.known.meta.counts.history = held.saturating_sub(oldest.len() as u64);
-        self.done.trimmed += oldest.len() as u64;
+        self.summary.trimmed += oldest.len() as u64;
         for (key, _) in oldest {
             if let Ok((_, revision)) = encoding::parse_history_key(&key) {
                 pending.known.meta.compacted_revision =

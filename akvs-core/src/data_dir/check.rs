@@ -16,7 +16,7 @@ use crate::Revision;
 use crate::data_dir::lock::FolderLock;
 
 /// More than any of our files has.
-const MOST_BYTES: u64 = 64 << 10;
+const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// Receives what a check of the folder's own files finds.
 pub(crate) trait FolderReport {
@@ -25,7 +25,7 @@ pub(crate) trait FolderReport {
     /// Reports that a file is damaged in this way.
     fn file(&mut self, name: &str, how: String);
     /// Reports that a file or folder is not checked, and why.
-    fn leave(&mut self, name: OsString, why: &str);
+    fn skip(&mut self, name: OsString, why: &str);
 }
 
 /// A folder whose own files were checked, locked as long as this is kept.
@@ -45,12 +45,12 @@ impl Checked {
             return Err(OpenError::NoStore(path.to_owned()));
         }
         // The file of the lock is as little to be changed as any other.
-        refuse_other(path)?;
-        let lock = FolderLock::of(path)?;
+        refuse_other_format(path)?;
+        let lock = FolderLock::lock(path)?;
         // Once more, because whoever had the lock before may just have made it.
-        refuse_other(path)?;
+        refuse_other_format(path)?;
         Ok(Checked {
-            synced: check_ours(path, report).map_err(unusable)?,
+            synced: check_own_files(path, report).map_err(unusable)?,
             _lock: lock,
         })
     }
@@ -71,12 +71,12 @@ impl DataDir {
     pub(crate) fn check(&self, report: &mut dyn FolderReport) -> io::Result<()> {
         // Nobody writes it meanwhile.
         let _watermark = self.lock_watermark();
-        check_ours(&self.path, report).map(drop)
+        check_own_files(&self.path, report).map(drop)
     }
 }
 
 /// Another format is nothing that is wrong with a folder: the release that wrote it can check it.
-fn refuse_other(path: &Path) -> Result<(), OpenError> {
+fn refuse_other_format(path: &Path) -> Result<(), OpenError> {
     match check_format(path, &[]) {
         Err(error @ OpenError::OtherFormat(..)) => Err(error),
         // What else is wrong is told with all that is.
@@ -85,7 +85,7 @@ fn refuse_other(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Checks our files, and says what was known to be synced.
-fn check_ours(path: &Path, report: &mut dyn FolderReport) -> io::Result<SyncedState> {
+fn check_own_files(path: &Path, report: &mut dyn FolderReport) -> io::Result<SyncedState> {
     report.read_file();
     match read(&path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
@@ -94,7 +94,7 @@ fn check_ours(path: &Path, report: &mut dyn FolderReport) -> io::Result<SyncedSt
     }
     report.read_file();
     let synced = check_watermark(path, report);
-    name_others(path, report)?;
+    report_others(path, report)?;
     Ok(synced)
 }
 
@@ -128,12 +128,12 @@ fn check_watermark(path: &Path, report: &mut dyn FolderReport) -> SyncedState {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path)?;
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Names what is in the folder and not checked.
-fn name_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
+fn report_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         names.push(entry?.file_name());
@@ -141,12 +141,12 @@ fn name_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     names.sort();
     for name in names {
         if name == LOCK_FILE {
-            report.leave(name, "only says who has the folder");
+            report.skip(name, "only says who has the folder");
         } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
             .iter()
             .all(|ours| name != *ours)
         {
-            report.leave(name, "is no part of the store");
+            report.skip(name, "is no part of the store");
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ pub enum OpenError {
     /// It cannot be made, read or written.
     Unusable(PathBuf, io::Error),
     /// It holds another program's files, such as this one.
-    Foreign(PathBuf, String),
+    UnknownFile(PathBuf, String),
     /// It holds this, and so has a store already, where one was to be made.
     NotEmpty(PathBuf, String),
     /// It has no store, where there should be one.
@@ -40,7 +40,7 @@ impl fmt::Display for OpenError {
                     path.display()
                 )
             }
-            OpenError::Foreign(path, name) => write!(
+            OpenError::UnknownFile(path, name) => write!(
                 f,
                 "the data folder {} is not one of AKVS: it holds {name:?}; name an empty or a new folder",
                 path.display()

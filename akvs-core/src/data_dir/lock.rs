@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::{OpenError, make};
+use super::{OpenError, create_folder};
 
 /// Makes a data folder and those above it, for this user alone, so that they are there after a loss of power; nothing
 /// where it is there.
@@ -26,7 +26,7 @@ use super::{OpenError, make};
 pub fn make_folder(path: &Path) -> io::Result<()> {
     match path.is_dir() {
         true => Ok(()),
-        false => make(path),
+        false => create_folder(path),
     }
 }
 
@@ -53,11 +53,11 @@ impl FolderLock {
     /// ```
     pub fn take(path: &Path) -> Result<FolderLock, OpenError> {
         make_folder(path).map_err(|error| OpenError::Unusable(path.to_owned(), error))?;
-        FolderLock::of(path)
+        FolderLock::lock(path)
     }
 
     /// Takes a folder that there is.
-    pub(crate) fn of(path: &Path) -> Result<FolderLock, OpenError> {
+    pub(crate) fn lock(path: &Path) -> Result<FolderLock, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         let file = OpenOptions::new()
             .read(true)

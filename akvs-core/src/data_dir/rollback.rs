@@ -28,7 +28,7 @@ pub(crate) struct Rollback {
 
 impl Rollback {
     /// Looks at a folder, and refuses one that has a store.
-    pub(crate) fn before(folder: &Path) -> Result<Rollback, OpenError> {
+    pub(crate) fn record(folder: &Path) -> Result<Rollback, OpenError> {
         if let Some(name) = store_name(folder) {
             return Err(OpenError::NotEmpty(folder.to_owned(), name.to_owned()));
         }

@@ -17,10 +17,10 @@ use crate::Revision;
 /// Four numbers, and their checksum u32.
 pub(super) const SLOT_BYTES: usize = 36;
 const CHECKSUM: usize = SLOT_BYTES - 4;
-/// Far enough apart that one torn write cannot hit both.
+/// Far enough separated that one torn write cannot hit both.
 pub(super) const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
 /// So many revisions are reserved at once: far more than are given out between two writes of the watermark.
-const RESERVED: u64 = 1 << 20;
+const RESERVED_REVISIONS: u64 = 1 << 20;
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +53,7 @@ impl Watermark {
         let raised = self.raised(revision, commit);
         self.write(SyncedState {
             reserved: match self.reserves && raised != self.known {
-                true => raised.reserved.max(ahead(revision)),
+                true => raised.reserved.max(last_reserved(revision)),
                 false => raised.reserved,
             },
             ..raised
@@ -67,7 +67,7 @@ impl Watermark {
             return Ok(());
         }
         self.write(SyncedState {
-            reserved: ahead(revision),
+            reserved: last_reserved(revision),
             ..self.known
         })
     }
@@ -106,8 +106,8 @@ impl Watermark {
     }
 }
 
-fn ahead(revision: Revision) -> Revision {
-    Revision::new(revision.get().saturating_add(RESERVED)).min(Revision::MAX)
+fn last_reserved(revision: Revision) -> Revision {
+    Revision::new(revision.get().saturating_add(RESERVED_REVISIONS)).min(Revision::MAX)
 }
 
 /// Makes the file in one step, so that it is whole if it is there.
@@ -210,14 +210,14 @@ mod tests {
         opened.raise(number(5), 1).unwrap();
         assert_eq!(known().reserved, Revision::ZERO, "all is synced");
         opened.reserve(number(6)).unwrap();
-        assert_eq!(known().reserved, number(6 + RESERVED));
+        assert_eq!(known().reserved, number(6 + RESERVED_REVISIONS));
         let written = known().number;
         for revision in 7..1_000 {
             opened.reserve(number(revision)).unwrap();
         }
         assert_eq!(known().number, written, "it is written seldom");
         opened.raise(number(999), 2).unwrap();
-        assert_eq!(known().reserved, number(999 + RESERVED));
+        assert_eq!(known().reserved, number(999 + RESERVED_REVISIONS));
         opened.finish(number(1_000), 3).unwrap();
         assert_eq!(known().reserved, number(1_000));
         assert_eq!((known().revision, known().commit), (number(1_000), 3));

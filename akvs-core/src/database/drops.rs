@@ -14,11 +14,11 @@ impl Database {
     /// Up to so many rows of dropped namespaces that are remembered, from the oldest on.
     pub(crate) fn oldest_drops(&self, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let oldest = Revision::new(self.0.oldest_drop.load(Ordering::Acquire));
-        let span = KeyRange {
+        let range = KeyRange {
             start: encoding::dropped_key(oldest),
-            ..encoding::dropped_span()
+            ..encoding::dropped_range()
         };
-        let page = self.engine().page(Table::Meta, &span, limit)?;
+        let page = self.engine().page(Table::Meta, &range, limit)?;
         if let Some((key, _)) = page.first() {
             let oldest = encoding::parse_dropped_key(key)?;
             self.0.oldest_drop.store(oldest.get(), Ordering::Release);
@@ -32,7 +32,7 @@ impl Database {
     }
 
     /// Notes that nothing is known any more of a namespace that was dropped at this revision.
-    pub(crate) fn forget(&self, revision: Revision) {
+    pub(crate) fn note_purged(&self, revision: Revision) {
         self.0.purged.fetch_max(revision.get(), Ordering::AcqRel);
     }
 }
@@ -65,7 +65,7 @@ mod tests {
             group.commit(Durability::Buffered).unwrap();
         }
         let begins = database.0.oldest_drop.load(Ordering::Acquire);
-        let all = encoding::dropped_span();
+        let all = encoding::dropped_range();
         let page = database
             .engine()
             .page(Table::Meta, &all, PageLimit::rows(1_000));

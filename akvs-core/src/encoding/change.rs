@@ -38,7 +38,7 @@ pub(crate) fn history_prefix(history: HistoryId) -> Bytes {
 }
 
 /// The rows of a history behind one revision, and before another.
-pub(crate) fn history_span(history: HistoryId, after: Revision, before: Revision) -> KeyRange {
+pub(crate) fn history_range(history: HistoryId, after: Revision, before: Revision) -> KeyRange {
     KeyRange {
         start: history_key(history, after.next(), 0),
         end: Some(history_key(history, before, 0)),

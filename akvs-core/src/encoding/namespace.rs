@@ -225,7 +225,7 @@ pub(crate) fn parse_counts(mut value: &[u8]) -> Result<NamespaceMeta> {
 }
 
 /// How much each namespace holds, by its id.
-pub(crate) fn counts_span() -> KeyRange {
+pub(crate) fn counts_range() -> KeyRange {
     KeyRange::prefix(META_COUNTS)
 }
 
@@ -235,7 +235,7 @@ pub(crate) fn parse_counts_key(key: &[u8]) -> Result<NamespaceId> {
 }
 
 /// The namespaces that were dropped, by when they were.
-pub(crate) fn dropped_span() -> KeyRange {
+pub(crate) fn dropped_range() -> KeyRange {
     KeyRange::prefix(META_DROPPED)
 }
 

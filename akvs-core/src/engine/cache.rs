@@ -11,7 +11,7 @@
 //! *A read that follows an answered write sees it*: the write was published before its answer, so the reader finds
 //! the published entry or, once that was evicted, reads the engine, which has it. *No reader sees an older entry
 //! after another saw a newer one*: while a key is being committed it is not in the cache and cannot get there, so
-//! that all its readers ask the engine, where the old entry gives way to the new one at one moment. *A late fill
+//! that all its readers ask the engine, where the old entry gives way to the new one at one snapshot. *A late fill
 //! never hides a newer entry*: if the newer one was withdrawn or published after the reader noted the count, the
 //! counts differ; if it was published before, the engine was read after its commit. An eviction in between changes
 //! nothing of this, because the count is kept beside the cache and not in it.
@@ -56,7 +56,7 @@ pub struct CacheStats {
 
 /// Proof of when a reader began to read.
 #[derive(Clone, Copy)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct ReadToken(u64);
 
 #[derive(Default)]
 struct Stripe {
@@ -67,7 +67,7 @@ struct Stripe {
 
 impl Stripe {
     /// Keeps all others from changing the cache for its keys.
-    fn hold(&self) -> MutexGuard<'_, usize> {
+    fn lock(&self) -> MutexGuard<'_, usize> {
         self.committing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -150,26 +150,26 @@ impl EntryCache {
     }
 
     /// To be taken before the engine is read for a fill.
-    pub(crate) fn ticket(&self, id: NamespaceId, key: &[u8]) -> Ticket {
-        Ticket(self.stripe(id, key).count.load(Ordering::SeqCst))
+    pub(crate) fn read_token(&self, id: NamespaceId, key: &[u8]) -> ReadToken {
+        ReadToken(self.stripe(id, key).count.load(Ordering::SeqCst))
     }
 
     /// Stores what a reader found, unless it may have changed since it began.
-    pub(crate) fn fill(&self, ticket: Ticket, id: NamespaceId, key: &[u8], entry: Entry) {
+    pub(crate) fn fill(&self, token: ReadToken, id: NamespaceId, key: &[u8], entry: Entry) {
         let Ok(owned) = Key::new(key.to_vec()) else {
             return;
         };
         let stripe = self.stripe(id, key);
-        let committing = stripe.hold();
-        if *committing == 0 && stripe.count.load(Ordering::SeqCst) == ticket.0 {
+        let committing = stripe.lock();
+        if *committing == 0 && stripe.count.load(Ordering::SeqCst) == token.0 {
             self.entries.insert(Slot { id, key: owned }, entry);
         }
     }
 
     /// Makes all readers of a key ask the engine until it is published. Where the commit fails, they do for good.
-    pub(crate) fn withdraw(&self, id: NamespaceId, key: &Key) {
+    pub(crate) fn invalidate(&self, id: NamespaceId, key: &Key) {
         let stripe = self.stripe(id, key.as_bytes());
-        let mut committing = stripe.hold();
+        let mut committing = stripe.lock();
         *committing += 1;
         stripe.count.fetch_add(1, Ordering::SeqCst);
         self.entries.remove(&SlotRef {
@@ -179,9 +179,9 @@ impl EntryCache {
     }
 
     /// Stores what was committed, or that there is nothing any more, once for each time it was withdrawn.
-    pub(crate) fn publish(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
+    pub(crate) fn insert_committed(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
         let stripe = self.stripe(id, key.as_bytes());
-        let mut committing = stripe.hold();
+        let mut committing = stripe.lock();
         *committing = committing.saturating_sub(1);
         stripe.count.fetch_add(1, Ordering::SeqCst);
         match entry {
@@ -227,29 +227,29 @@ mod tests {
     #[test]
     fn a_late_fill_does_not_hide_what_was_published() {
         let cache = EntryCache::new(1 << 20).unwrap();
-        let ticket = cache.ticket(1, b"k");
-        cache.publish(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
-        cache.fill(ticket, 1, b"k", entry(1, 1));
+        let token = cache.read_token(1, b"k");
+        cache.insert_committed(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
+        cache.fill(token, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(2));
     }
 
     #[test]
     fn a_late_fill_does_not_bring_back_what_was_removed() {
         let cache = EntryCache::new(1 << 20).unwrap();
-        let ticket = cache.ticket(1, b"k");
-        cache.publish(1, &Key::new("k").unwrap(), None);
-        cache.fill(ticket, 1, b"k", entry(1, 1));
+        let token = cache.read_token(1, b"k");
+        cache.insert_committed(1, &Key::new("k").unwrap(), None);
+        cache.fill(token, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), None);
     }
 
     #[test]
     fn a_fill_is_kept_and_then_replaced() {
         let cache = EntryCache::new(1 << 20).unwrap();
-        let ticket = cache.ticket(1, b"k");
-        cache.fill(ticket, 1, b"k", entry(1, 1));
+        let token = cache.read_token(1, b"k");
+        cache.fill(token, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(1));
         assert!(cache.get(2, b"k").is_none(), "another namespace");
-        cache.publish(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
+        cache.insert_committed(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
         assert_eq!(revision(&cache), Some(2));
     }
 
@@ -257,17 +257,17 @@ mod tests {
     fn while_a_key_is_committed_all_its_readers_ask_the_engine() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let key = Key::new("k").unwrap();
-        let before = cache.ticket(1, b"k");
+        let before = cache.read_token(1, b"k");
         cache.fill(before, 1, b"k", entry(1, 1));
-        cache.withdraw(1, &key);
+        cache.invalidate(1, &key);
         assert_eq!(revision(&cache), None, "it gives the old entry away");
         // Two that read the engine, before and after the commit: the late one must not bring the old entry back.
-        let during = cache.ticket(1, b"k");
+        let during = cache.read_token(1, b"k");
         cache.fill(during, 1, b"k", entry(2, 1));
         cache.fill(during, 1, b"k", entry(1, 1));
         cache.fill(before, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), None);
-        cache.publish(1, &key, Some(entry(2, 1)));
+        cache.insert_committed(1, &key, Some(entry(2, 1)));
         cache.fill(during, 1, b"k", entry(1, 1));
         assert_eq!(revision(&cache), Some(2));
     }
@@ -276,7 +276,7 @@ mod tests {
     fn it_stays_within_its_bytes() {
         let cache = EntryCache::new(1 << 20).unwrap();
         for index in 0..10_000_u64 {
-            cache.publish(
+            cache.insert_committed(
                 1,
                 &Key::new(index.to_string()).unwrap(),
                 Some(entry(index, 1_000)),

@@ -16,6 +16,7 @@
 
 mod admission;
 mod background;
+mod backlog;
 mod commit_markers;
 mod compaction;
 mod create;
@@ -31,7 +32,6 @@ mod memtable_reaper;
 mod options;
 mod orphan_files;
 mod report;
-mod room;
 mod snapshot;
 mod store;
 mod store_id;
@@ -45,13 +45,13 @@ use bytes::Bytes;
 use fjall::{AbstractTree, PersistMode};
 
 use self::background::Background;
+use self::backlog::Backlog;
 use self::commit_markers::CommitMarkers;
-use self::failure::{below_floor, guarded, no_space, translate, translate_io};
+use self::failure::{guarded, low_space, no_space, translate, translate_io};
 use self::in_flight::InFlightCommit;
 use self::journal::Journals;
 use self::memtable_reaper::MemtableReaper;
 pub use self::options::{DiskOptions, folder_format};
-use self::room::Room;
 use self::snapshot::DiskSnapshot;
 use self::store::{FjallStore, interrupt};
 pub(crate) use self::verify::check_folder;
@@ -61,11 +61,11 @@ pub use crate::data_dir::OpenError;
 use crate::{Code, Error, Report, Result, Revision};
 
 /// How long a commit that was admitted waits at most: what comes in its way by then does not end any more.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const ADMITTED_COMMIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Memtables of fewer bytes need hardly any space.
 const SMALL_BYTES: u64 = 1 << 20;
 /// A row that is never there.
-const RECLAIMED: &[u8] = b"reclaimed";
+const ABSENT_ROW: &[u8] = b"reclaimed";
 /// So much more than a commit has must be free for it: for the journal's own blocks.
 const COMMIT_RESERVE_BYTES: u64 = 1 << 20;
 
@@ -77,18 +77,18 @@ pub struct DiskEngine {
     writer: Mutex<Writer>,
     /// The newest commit that is known to be synced.
     synced: AtomicU64,
-    flight: InFlightCommit,
+    in_flight: InFlightCommit,
     lost_commits: bool,
     /// How long a commit waits for what was committed before it.
-    patience: Duration,
+    commit_timeout: Duration,
     folder: Arc<DataDir>,
 }
 
 struct Writer {
-    marks: CommitMarkers,
-    retired: MemtableReaper,
+    markers: CommitMarkers,
+    reaper: MemtableReaper,
     /// The next commit is the first after commits were lost: from it on all tables are at the same commit again.
-    begins_anew: bool,
+    resets_markers: bool,
     failed: bool,
 }
 
@@ -107,7 +107,7 @@ impl DiskEngine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(options: &DiskOptions) -> std::result::Result<DiskEngine, OpenError> {
-        let folder = DataDir::open(&options.folder, &options.beside)?;
+        let folder = DataDir::open(&options.folder, &options.allowed_files)?;
         let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
         let damaged = |how| OpenError::Damaged(options.folder.clone(), how);
         if !folder.is_established() {
@@ -117,7 +117,7 @@ impl DiskEngine {
             }
             folder.establish().map_err(unusable)?;
         }
-        if let Some(fault) = integrity::fault(&folder.store()).map_err(unusable)? {
+        if let Some(fault) = integrity::first_fault(&folder.store()).map_err(unusable)? {
             return Err(damaged(fault));
         }
         let id = store_id::read(&folder.store()).map_err(unusable)?;
@@ -133,33 +133,33 @@ impl DiskEngine {
         journals.cut().map_err(unusable)?;
         let interrupt = interrupt(&folder, options);
         let store = store::open(&folder.store(), options, Some(&interrupt))?;
-        let read = guarded(|| store.marks(id));
-        let (marks, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
-        lost = lost.or(marks.loss(own, synced));
+        let read = guarded(|| store.markers(id));
+        let (markers, own) = read.map_err(|error| damaged(error.message().to_owned()))?;
+        lost = lost.or(markers.loss(own, synced));
         refused(&lost)?;
-        let commit = own.into_iter().fold(marks.commit.max(synced), u64::max);
+        let commit = own.into_iter().fold(markers.commit.max(synced), u64::max);
         let background = Background::start(store.clone(), interrupt, options.memtable_bytes);
         Ok(DiskEngine {
             background: background.map_err(unusable)?,
             store,
             writer: Mutex::new(Writer {
-                marks: CommitMarkers { commit, ..marks },
-                retired: MemtableReaper::new(),
-                begins_anew: lost.is_some(),
+                markers: CommitMarkers { commit, ..markers },
+                reaper: MemtableReaper::new(),
+                resets_markers: lost.is_some(),
                 failed: false,
             }),
             // What was found was synced when it was opened.
             synced: AtomicU64::new(commit),
-            flight: InFlightCommit::default(),
+            in_flight: InFlightCommit::default(),
             lost_commits: lost.is_some(),
-            patience: options.patience,
+            commit_timeout: options.commit_timeout,
             folder: Arc::new(folder),
         })
     }
 
     fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
         let bytes = batch.bytes();
-        let mut touched = [writer.begins_anew; Table::ALL.len()];
+        let mut touched = [writer.resets_markers; Table::ALL.len()];
         let mut rows = fjall::OwnedWriteBatch::with_capacity(
             self.store.database.clone(),
             batch.len() + Table::ALL.len(),
@@ -173,52 +173,52 @@ impl DiskEngine {
                 None => rows.remove(keyspace, row.key),
             }
         }
-        let mut marks = writer.marks.next(touched);
-        if writer.begins_anew {
-            marks.previous = 0;
+        let mut markers = writer.markers.next(touched);
+        if writer.resets_markers {
+            markers.previous = 0;
         }
-        marks.sequence = self.store.database.seqno();
-        marks.synced = self.synced.load(Ordering::Acquire);
+        markers.sequence = self.store.database.seqno();
+        markers.synced = self.synced.load(Ordering::Acquire);
         for table in Table::ALL {
-            if marks.tables[table as usize] == marks.commit {
+            if markers.tables[table as usize] == markers.commit {
                 rows.insert(
                     self.store.keyspace(table),
                     commit_markers::KEY,
-                    marks.encode(table),
+                    markers.encode(table),
                 );
             }
         }
-        self.flight.begin(self.store.database.seqno());
+        self.in_flight.begin(self.store.database.seqno());
         rows.commit().map_err(|error| self.explain(error))?;
-        self.flight.end();
+        self.in_flight.end();
         let background = self.background.shared();
         for table in Table::ALL {
-            if marks.tables[table as usize] == marks.commit {
+            if markers.tables[table as usize] == markers.commit {
                 let memtable = self.store.keyspace(table).tree.active_memtable();
-                if background.room.committed(table, memtable.size()) {
+                if background.backlog.committed(table, memtable.size()) {
                     background.flush(table);
                 }
-                writer.retired.note(table, memtable);
+                writer.reaper.note(table, memtable);
             }
         }
-        if background.room.wrote(bytes) {
+        if background.backlog.wrote(bytes) {
             let journals = self.store.database.journal_disk_space();
-            if background.room.measured(journals.map_err(translate)?) {
+            if background.backlog.measured(journals.map_err(translate)?) {
                 background.checkpoint();
             }
         }
-        if background.room.wakes() {
-            background.tick();
+        if background.backlog.wakes() {
+            background.wake();
         }
-        writer.marks = marks;
-        writer.begins_anew = false;
+        writer.markers = markers;
+        writer.resets_markers = false;
         Ok(())
     }
 
     /// Has fjall delete the files that are of no more use: it does when a memtable is sealed.
     fn release_files(&self) -> Result<()> {
         let mut batch = Batch::default();
-        batch.remove(Table::Meta, RECLAIMED);
+        batch.remove(Table::Meta, ABSENT_ROW);
         self.admit(&batch)?;
         self.commit(batch, Durability::Buffered)?;
         self.background.shared().flush(Table::Meta);
@@ -234,18 +234,23 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
-        self.snapshot()?.page(table, span, limit)
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        self.snapshot()?.page(table, range, limit)
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {
         guarded(|| {
-            let moment = DiskSnapshot::new(&self.store);
-            if !self.flight.is_clear_of(moment.sequence()) {
+            let snapshot = DiskSnapshot::new(&self.store);
+            if !self.in_flight.is_consistent_at(snapshot.sequence()) {
                 // It shows a part of a commit that is under way, and all of it once that has ended.
                 drop(self.writer.lock());
             }
-            Ok(Box::new(moment) as Box<dyn Snapshot>)
+            Ok(Box::new(snapshot) as Box<dyn Snapshot>)
         })
     }
 
@@ -259,13 +264,14 @@ impl Engine for DiskEngine {
             return Err(Error::new(Code::Storage, "an earlier commit failed"));
         }
         self.background.shared().failure()?;
-        self.wait_for_room(LONGEST_WAIT)?;
+        self.wait_for_backlog(ADMITTED_COMMIT_TIMEOUT)?;
         // Whether a commit that failed is there after all is only known after a restart.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
         writer.failed = false;
         if durability == Durability::Synced {
-            self.synced.fetch_max(writer.marks.commit, Ordering::AcqRel);
+            self.synced
+                .fetch_max(writer.markers.commit, Ordering::AcqRel);
         }
         Ok(())
     }
@@ -275,7 +281,7 @@ impl Engine for DiskEngine {
             .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .marks
+            .markers
             .commit;
         guarded(|| {
             self.store
@@ -289,20 +295,24 @@ impl Engine for DiskEngine {
 
     fn check_growth(&self) -> Result<()> {
         let background = self.background.shared();
-        let room = &background.room;
-        let floor = room.space().floor();
+        let backlog = &background.backlog;
+        let min_free_bytes = backlog.space().min_free_bytes();
         // What is in memory will need as much space again, before its journals are deleted.
-        let has_enough = || room.space().has(floor.saturating_add(room.bytes()));
-        let mut looks = Room::looks(self.patience);
+        let has_enough = || {
+            backlog
+                .space()
+                .has(min_free_bytes.saturating_add(backlog.bytes()))
+        };
+        let mut attempts = Backlog::attempts(self.commit_timeout);
         while !has_enough() {
-            let is_over = looks == 0 || room.is_short.load(Ordering::Relaxed);
-            if is_over || room.bytes() < SMALL_BYTES || background.failure().is_err() {
-                return Err(below_floor(floor));
+            let is_over = attempts == 0 || backlog.is_disk_full.load(Ordering::Relaxed);
+            if is_over || backlog.bytes() < SMALL_BYTES || background.failure().is_err() {
+                return Err(low_space(min_free_bytes));
             }
-            looks -= 1;
+            attempts -= 1;
             background.flush_all_tables();
-            room.wait();
-            guarded(|| room.look(&self.store).map_err(translate))?;
+            backlog.wait();
+            guarded(|| backlog.refresh(&self.store).map_err(translate))?;
         }
         Ok(())
     }
@@ -316,13 +326,13 @@ impl Engine for DiskEngine {
         let background = self.background.shared();
         background.failure()?;
         if !background
-            .room
+            .backlog
             .space()
             .has(batch.bytes() + COMMIT_RESERVE_BYTES)
         {
             return Err(no_space());
         }
-        self.wait_for_room(self.patience)
+        self.wait_for_backlog(self.commit_timeout)
     }
 
     fn check(&self) -> Result<()> {
@@ -334,8 +344,8 @@ impl Engine for DiskEngine {
         })
     }
 
-    fn discard(&self, table: Table, span: &KeyRange) -> Result<bool> {
-        let is_done = self.background.shared().discard(table, span);
+    fn discard(&self, table: Table, range: &KeyRange) -> Result<bool> {
+        let is_done = self.background.shared().discard(table, range);
         if is_done {
             self.release_files()?;
         }

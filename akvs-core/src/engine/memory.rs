@@ -28,18 +28,18 @@ impl MemoryEngine {
     }
 }
 
-/// The rows of a span in order, from either end; none where there can be none.
+/// The rows of a range in order, from either end; none where there can be none.
 fn rows_of<'a>(
     rows: &'a Rows,
-    span: &'a KeyRange,
+    range: &'a KeyRange,
 ) -> Option<impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + 'a> {
-    let end = match &span.end {
+    let end = match &range.end {
         // A range that ends before it starts would be a panic of the map's.
-        Some(end) if *end <= span.start => return None,
+        Some(end) if *end <= range.start => return None,
         Some(end) => Bound::Excluded(end),
         None => Bound::Unbounded,
     };
-    let rows = rows.range::<Bytes, _>((Bound::Included(&span.start), end));
+    let rows = rows.range::<Bytes, _>((Bound::Included(&range.start), end));
     Some(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
 }
 
@@ -48,18 +48,23 @@ impl Snapshot for Tables {
         Ok(self[table as usize].get(key).cloned())
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
-        let rows = rows_of(&self[table as usize], span);
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        let rows = rows_of(&self[table as usize], range);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows))
     }
 
     fn page_back(
         &self,
         table: Table,
-        span: &KeyRange,
+        range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        let rows = rows_of(&self[table as usize], span);
+        let rows = rows_of(&self[table as usize], range);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows.rev()))
     }
 }
@@ -70,9 +75,14 @@ impl Engine for MemoryEngine {
         tables.get(table, key)
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
         let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
-        tables.page(table, span, limit)
+        tables.page(table, range, limit)
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot>> {

@@ -148,8 +148,8 @@ impl KeyRange {
     ///
     /// ```
     /// use akvs_core::engine::KeyRange;
-    /// let span = KeyRange::prefix(b"ab".to_vec());
-    /// assert_eq!(span.end.unwrap(), "ac");
+    /// let range = KeyRange::prefix(b"ab".to_vec());
+    /// assert_eq!(range.end.unwrap(), "ac");
     /// assert_eq!(KeyRange::prefix(vec![0xff]).end, None);
     /// ```
     pub fn prefix(prefix: impl Into<Bytes>) -> KeyRange {
@@ -214,7 +214,7 @@ pub struct Capabilities {
     pub durable: bool,
 }
 
-/// The rows as they stood together at one moment, for as long as this is kept.
+/// The rows as they stood together at one snapshot, for as long as this is kept.
 ///
 /// ```
 /// use akvs_core::MemoryEngine;
@@ -231,14 +231,15 @@ pub trait Snapshot: Send + Sync {
     /// The value of a row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
-    /// The first rows of a span in order.
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>>;
+    /// The first rows of a range in order.
+    fn page(&self, table: Table, range: &KeyRange, limit: PageLimit)
+    -> Result<Vec<(Bytes, Bytes)>>;
 
-    /// The last rows of a span, the last one first.
+    /// The last rows of a range, the last one first.
     fn page_back(
         &self,
         table: Table,
-        span: &KeyRange,
+        range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>>;
 }
@@ -252,8 +253,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The value of a row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
-    /// The first rows of a span in order, as they stood together at one moment.
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>>;
+    /// The first rows of a range in order, as they stood together at one snapshot.
+    fn page(&self, table: Table, range: &KeyRange, limit: PageLimit)
+    -> Result<Vec<(Bytes, Bytes)>>;
 
     /// The rows as they stand together now. It costs little to make; to keep it may cost the space of what is replaced
     /// meanwhile.
@@ -285,7 +287,7 @@ pub trait Engine: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Gives up rows that nobody will read any more, all of a span or none or any of them, where that is quicker than to
+    /// Gives up rows that nobody will read any more, all of a range or none or any of them, where that is quicker than to
     /// remove them one by one. That they are not needed must be synced. False as long as it is under way: it is to be
     /// asked again.
     fn discard(&self, _: Table, _: &KeyRange) -> Result<bool> {

@@ -13,7 +13,7 @@ const PROGRESS_ROWS: u64 = 4_096;
 pub struct Report<'a> {
     sink: &'a mut dyn FnMut(Finding),
     pub(crate) progress: &'a mut dyn FnMut(Progress),
-    pub(crate) how_far: Progress,
+    pub(crate) current: Progress,
     pub(crate) verified: Verified,
 }
 
@@ -25,33 +25,33 @@ impl<'a> Report<'a> {
         Report {
             sink,
             progress,
-            how_far: Progress::default(),
+            current: Progress::default(),
             verified: Verified::default(),
         }
     }
 
     pub(crate) fn expect_rows(&mut self, rows: u64) {
-        self.how_far.expected_rows = rows;
+        self.current.expected_rows = rows;
     }
 
     pub(crate) fn read_row(&mut self) {
         self.verified.rows += 1;
-        self.how_far.rows = self.verified.rows;
+        self.current.rows = self.verified.rows;
         if self.verified.rows.is_multiple_of(PROGRESS_ROWS) {
-            (self.progress)(self.how_far);
+            (self.progress)(self.current);
         }
     }
 
     pub(crate) fn row(&mut self, table: Table, key: &[u8], how: impl Into<String>) {
         let key = Bytes::copy_from_slice(key);
-        self.find(Finding::Row(table, key, how.into()));
+        self.add(Finding::Row(table, key, how.into()));
     }
 
     pub(crate) fn rows(&mut self, how: impl Into<String>) {
-        self.find(Finding::Rows(how.into()));
+        self.add(Finding::Rows(how.into()));
     }
 
-    pub(crate) fn find(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         self.verified.findings += 1;
         (self.sink)(finding);
     }
@@ -61,8 +61,8 @@ impl<'a> Report<'a> {
         self.verified.findings
     }
 
-    pub(crate) fn end(self) -> Verified {
-        (self.progress)(self.how_far);
+    pub(crate) fn finish(self) -> Verified {
+        (self.progress)(self.current);
         self.verified
     }
 }

@@ -31,9 +31,9 @@ impl Txn {
     pub fn new(checks: Vec<(Key, Condition)>, ops: Vec<(Key, Op)>) -> Result<Txn> {
         for (what, count) in [("checks", checks.len()), ("ops", ops.len())] {
             if count > Txn::MAX_OPS {
-                let most = Txn::MAX_OPS;
-                let text = format!("there are {count} {what}, the most is {most}");
-                return Err(Error::new(Code::TooLarge, text).with("limit", most));
+                let limit = Txn::MAX_OPS;
+                let text = format!("there are {count} {what}, the most is {limit}");
+                return Err(Error::new(Code::TooLarge, text).with("limit", limit));
             }
         }
         let mut seen = HashSet::with_capacity(ops.len());

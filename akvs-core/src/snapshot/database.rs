@@ -1,4 +1,4 @@
-//! All namespaces as they stood at one moment, one view after another.
+//! All namespaces as they stood at one snapshot, one view after another.
 //!
 //! It owns the one snapshot that they share. Invariant: all views that it gives are of the same revision, however long
 //! it is kept and whatever is written meanwhile.
@@ -14,7 +14,7 @@ use crate::{Database, Namespace, NamespaceSnapshot, Result, Revision};
 /// So many rows of the catalogue are read at once.
 const PAGE_ROWS: usize = 256;
 
-/// All namespaces as they stood at one moment.
+/// All namespaces as they stood at one snapshot.
 ///
 /// ```
 /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
@@ -23,7 +23,7 @@ const PAGE_ROWS: usize = 256;
 /// let (key, now) = (Key::new("k")?, Timestamp::from_millis(0));
 /// Store::new(&database, Namespace::new("a")?)?.set(&key, "v", now)?;
 ///
-/// let views = database.views()?;
+/// let views = database.snapshot()?;
 /// Store::new(&database, Namespace::new("b")?)?.set(&key, "v", now)?;
 /// assert_eq!(views.count()?, 1);
 /// let first = views.after(None)?.expect("a namespace");
@@ -41,7 +41,7 @@ pub struct DatabaseSnapshot {
 
 impl Database {
     /// All namespaces as they stand now, for as long as one of the views is kept.
-    pub fn views(&self) -> Result<DatabaseSnapshot> {
+    pub fn snapshot(&self) -> Result<DatabaseSnapshot> {
         let snapshot: Arc<dyn Snapshot> = Arc::from(self.engine().snapshot()?);
         let revision = snapshot.get(Table::Meta, encoding::META_REVISION)?;
         let revision = revision
@@ -70,7 +70,7 @@ impl DatabaseSnapshot {
             let Some((last, _)) = page.last() else {
                 return Ok(count);
             };
-            start = behind(last);
+            start = successor(last);
             for (_, value) in &page {
                 count += u64::from(encoding::parse_catalogue(value)?.live().is_some());
             }
@@ -80,7 +80,7 @@ impl DatabaseSnapshot {
     /// The first namespace in the order of their names, or the one that follows this name.
     pub fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
         let mut start = match name {
-            Some(name) => behind(name.as_str().as_bytes()),
+            Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
         };
         // Some rows are of namespaces that were dropped. Mostly the first one is not.
@@ -90,11 +90,11 @@ impl DatabaseSnapshot {
             let Some((last, _)) = page.last() else {
                 return Ok(None);
             };
-            start = behind(last);
+            start = successor(last);
             for (name, value) in &page {
                 if encoding::parse_catalogue(value)?.live().is_some() {
                     let name = encoding::parse_name(name)?;
-                    return NamespaceSnapshot::of(
+                    return NamespaceSnapshot::from_snapshot(
                         &self.database,
                         Arc::clone(&self.snapshot),
                         &name,
@@ -107,13 +107,13 @@ impl DatabaseSnapshot {
     }
 
     fn catalogue(&self, start: Bytes, rows: usize) -> Result<Vec<(Bytes, Bytes)>> {
-        let span = KeyRange { start, end: None };
+        let range = KeyRange { start, end: None };
         self.snapshot
-            .page(Table::Catalogue, &span, PageLimit::rows(rows))
+            .page(Table::Catalogue, &range, PageLimit::rows(rows))
     }
 }
 
 /// The least name that is greater.
-fn behind(name: &[u8]) -> Bytes {
+fn successor(name: &[u8]) -> Bytes {
     [name, &[0]].concat().into()
 }

@@ -1,4 +1,4 @@
-//! A namespace as it stood at one moment: what it held, and what had changed.
+//! A namespace as it stood at one snapshot: what it held, and what had changed.
 //!
 //! It owns the snapshot. Invariant: everything it tells belongs to the same revision, however long it is kept and
 //! whatever is written meanwhile; and changes are told whole or refused, never with one of them missing.
@@ -15,7 +15,7 @@ use crate::{
     Result, Revision, Timestamp,
 };
 
-/// A namespace as it stood at one moment. To keep it may cost the space of what is replaced meanwhile.
+/// A namespace as it stood at one snapshot. To keep it may cost the space of what is replaced meanwhile.
 ///
 /// ```
 /// use akvs_core::engine::PageLimit;
@@ -26,7 +26,7 @@ use crate::{
 /// let store = Store::new(&database, name.clone())?;
 /// store.set(&Key::new("k")?, "old", now)?;
 ///
-/// let view = database.view(&name)?;
+/// let view = database.namespace_snapshot(&name)?;
 /// store.set(&Key::new("k")?, "new", now)?;
 /// let page = view.entries(b"", None, PageLimit::rows(10), now)?;
 /// assert_eq!(page.entries[0].1.value, "old");
@@ -66,12 +66,12 @@ pub struct Changes {
 
 impl Database {
     /// Which history tells of a namespace; none where nothing is known of one of this name.
-    pub fn history_of(&self, name: &Namespace) -> Result<Option<HistoryId>> {
-        Ok(self.view(name)?.history())
+    pub fn history_id(&self, name: &Namespace) -> Result<Option<HistoryId>> {
+        Ok(self.namespace_snapshot(name)?.history())
     }
 
     /// A namespace as it stands now, for as long as the view is kept.
-    pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
+    pub fn namespace_snapshot(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
         NamespaceSnapshot::new(self, name)
     }
 }
@@ -79,11 +79,11 @@ impl Database {
 impl NamespaceSnapshot {
     pub(crate) fn new(database: &Database, name: &Namespace) -> Result<NamespaceSnapshot> {
         let snapshot = Arc::from(database.engine().snapshot()?);
-        NamespaceSnapshot::of(database, snapshot, name)
+        NamespaceSnapshot::from_snapshot(database, snapshot, name)
     }
 
     /// A namespace as a snapshot has it.
-    pub(crate) fn of(
+    pub(crate) fn from_snapshot(
         database: &Database,
         snapshot: Arc<dyn Snapshot>,
         name: &Namespace,
@@ -101,7 +101,7 @@ impl NamespaceSnapshot {
         let (id, history, compacted_revision) = match row {
             Some(CatalogueRow::Live(row)) => {
                 let counts = snapshot.get(Table::Meta, &encoding::counts_key(row.id))?;
-                let meta = database.parse_tally(counts)?;
+                let meta = database.parse_meta(counts)?;
                 info = Some(NamespaceInfo {
                     name: name.clone(),
                     created: row.created,
@@ -112,7 +112,7 @@ impl NamespaceSnapshot {
                 (Some(row.id), Some(meta.history), meta.compacted_revision)
             }
             Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.compacted_revision),
-            // Of the same moment: the database hears of what a commit forgets after it can be read.
+            // Of the same snapshot: the database hears of what a commit forgets after it can be read.
             None => (
                 None,
                 None,
@@ -157,7 +157,12 @@ impl NamespaceSnapshot {
 
     /// The entry of a key, if it was there at that time of day; a value of more bytes than `most` that has a row of its
     /// own is left there.
-    pub fn find(&self, key: &[u8], most: usize, now: Timestamp) -> Result<Option<PeekedEntry>> {
+    pub fn find(
+        &self,
+        key: &[u8],
+        max_bytes: usize,
+        now: Timestamp,
+    ) -> Result<Option<PeekedEntry>> {
         let Some(id) = self.id else {
             return Ok(None);
         };
@@ -168,10 +173,10 @@ impl NamespaceSnapshot {
         let Some(stored) = stored.filter(|stored| stored.entry.is_live(now)) else {
             return Ok(None);
         };
-        let left_bytes = stored.left_bytes(most);
+        let left_bytes = stored.left_bytes(max_bytes);
         let entry = match left_bytes {
             Some(_) => stored.entry,
-            None => encoding::whole(&*self.snapshot, id, key, stored)?,
+            None => encoding::read_entry(&*self.snapshot, id, key, stored)?,
         };
         Ok(Some(PeekedEntry { entry, left_bytes }))
     }
@@ -185,10 +190,10 @@ impl NamespaceSnapshot {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
-        let Some(span) = self.span(start, end) else {
+        let Some(range) = self.range(start, end) else {
             return Ok(Entries::default());
         };
-        let rows = self.snapshot.page(Table::Data, &span, limit)?;
+        let rows = self.snapshot.page(Table::Data, &range, limit)?;
         // The least key that is greater.
         self.read_entries(rows, limit, now, |last| [last, &[0]].concat().into())
     }
@@ -201,10 +206,10 @@ impl NamespaceSnapshot {
         limit: PageLimit,
         now: Timestamp,
     ) -> Result<Entries> {
-        let Some(span) = self.span(start, end) else {
+        let Some(range) = self.range(start, end) else {
             return Ok(Entries::default());
         };
-        let rows = self.snapshot.page_back(Table::Data, &span, limit)?;
+        let rows = self.snapshot.page_back(Table::Data, &range, limit)?;
         self.read_entries(rows, limit, now, Bytes::copy_from_slice)
     }
 
@@ -224,15 +229,15 @@ impl NamespaceSnapshot {
             let stored = encoding::parse_stored(row)?;
             let key = row_key.slice(size_of::<NamespaceId>()..);
             if stored.entry.is_live(now) {
-                if stored.apart.is_some() {
+                if stored.separated.is_some() {
                     found.read_bytes += stored.value_bytes();
                 }
                 let id = self.id.unwrap_or_default();
-                let entry = encoding::whole(&*self.snapshot, id, &key, stored)?;
+                let entry = encoding::read_entry(&*self.snapshot, id, &key, stored)?;
                 found.entries.push((Key::new(key.clone())?, entry));
             }
             last = Some(key);
-            // The page had the values that are not apart alone.
+            // The page had the values that are not separated alone.
             if found.read_bytes >= limit.bytes {
                 break;
             }
@@ -242,7 +247,7 @@ impl NamespaceSnapshot {
     }
 
     /// The rows of the entries from one key on and before another one.
-    fn span(&self, start: &[u8], end: Option<&[u8]>) -> Option<KeyRange> {
+    fn range(&self, start: &[u8], end: Option<&[u8]>) -> Option<KeyRange> {
         let id = self.id?;
         Some(KeyRange {
             start: encoding::data_key(id, start),
@@ -264,7 +269,7 @@ impl NamespaceSnapshot {
         if after < self.compacted_revision || after > self.revision || is_gap() {
             return Err(self.gone(after));
         }
-        let most_attached = limit.bytes.max(1);
+        let max_attached_bytes = limit.bytes.max(1);
         // A limit of nothing would stay one.
         let mut limit = PageLimit {
             rows: limit.rows.max(1),
@@ -275,9 +280,9 @@ impl NamespaceSnapshot {
             let events = Vec::new();
             return Ok(Changes { events, until });
         };
-        let span = encoding::history_span(history, after, until.next());
+        let range = encoding::history_range(history, after, until.next());
         loop {
-            let rows = self.snapshot.page(Table::History, &span, limit)?;
+            let rows = self.snapshot.page(Table::History, &range, limit)?;
             let bytes: usize = rows.iter().map(|(key, row)| key.len() + row.len()).sum();
             let mut is_end = rows.len() < limit.rows && bytes < limit.bytes;
             let events = rows
@@ -294,7 +299,7 @@ impl NamespaceSnapshot {
                 };
                 events.truncate(whole + 1);
             }
-            if values && let Some(enough) = self.attach(&mut events, most_attached)? {
+            if values && let Some(enough) = self.attach(&mut events, max_attached_bytes)? {
                 events.truncate(enough);
                 is_end = false;
             }
@@ -307,15 +312,15 @@ impl NamespaceSnapshot {
     }
 
     /// Completes changes until their values have so many bytes; how many changes those are, where others follow.
-    fn attach(&self, events: &mut [Event], most: usize) -> Result<Option<usize>> {
+    fn attach(&self, events: &mut [Event], max_bytes: usize) -> Result<Option<usize>> {
         let (mut attached, count) = (0, events.len());
         for (index, event) in events.iter_mut().enumerate() {
-            if attached < most && !event.has_value() {
+            if attached < max_bytes && !event.has_value() {
                 self.complete(event)?;
                 attached += event.bytes();
             }
             // Not a part of a revision.
-            if attached >= most && event.is_last && index + 1 < count {
+            if attached >= max_bytes && event.is_last && index + 1 < count {
                 return Ok(Some(index + 1));
             }
         }
@@ -331,7 +336,7 @@ impl NamespaceSnapshot {
         let EventKind::Set { key, entry, .. } = &mut event.kind else {
             return Ok(());
         };
-        // The same revision is the same value, of whatever moment. Shared with all others who read it.
+        // The same revision is the same value, of whatever snapshot. Shared with all others who read it.
         let cached = self.database.cached(id, key.as_bytes());
         if let Some(cached) = cached.filter(|cached| cached.revision == revision) {
             *entry = cached;
@@ -342,7 +347,7 @@ impl NamespaceSnapshot {
             .get(Table::Data, &encoding::data_key(id, key.as_bytes()))?;
         let current = row.map(encoding::parse_stored).transpose()?;
         if let Some(current) = current.filter(|current| current.entry.revision == revision) {
-            *entry = encoding::whole(&*self.snapshot, id, key.as_bytes(), current)?;
+            *entry = encoding::read_entry(&*self.snapshot, id, key.as_bytes(), current)?;
         }
         Ok(())
     }

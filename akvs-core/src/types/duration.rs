@@ -31,26 +31,26 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let millis = match is_number {
         true => text.parse::<u64>().ok()?.checked_mul(1_000)?,
-        false => sum(text)?,
+        false => parse_units(text)?,
     };
     Some(Duration::from_millis(millis))
 }
 
 /// The milliseconds of numbers with their units, at least one; a space may part one from the next.
-fn sum(text: &str) -> Option<u64> {
+fn parse_units(text: &str) -> Option<u64> {
     let (mut rest, mut millis) = (text, 0_u64);
     loop {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, behind) = rest.split_at(digits);
-        let letters = behind.bytes().take_while(u8::is_ascii_lowercase).count();
-        let (unit, behind) = behind.split_at(letters);
+        let (number, after) = rest.split_at(digits);
+        let letters = after.bytes().take_while(u8::is_ascii_lowercase).count();
+        let (unit, after) = after.split_at(letters);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         let part = number.parse::<u64>().ok()?.checked_mul(*scale)?;
         millis = millis.checked_add(part)?;
-        if behind.is_empty() {
+        if after.is_empty() {
             return Some(millis);
         }
-        rest = behind.strip_prefix(' ').unwrap_or(behind);
+        rest = after.strip_prefix(' ').unwrap_or(after);
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Entry {
     pub created: Timestamp,
     /// When this revision was written.
     pub modified: Timestamp,
-    /// From this moment on the entry is gone, whether or not its space is.
+    /// From this snapshot on the entry is gone, whether or not its space is.
     pub deadline: Option<Timestamp>,
 }
 
@@ -47,7 +47,7 @@ impl From<Entry> for PeekedEntry {
 }
 
 impl Entry {
-    /// Whether the entry is still there at this moment.
+    /// Whether the entry is still there at this snapshot.
     ///
     /// ```
     /// use akvs_core::{Entry, Representation, Revision, Timestamp};
@@ -130,7 +130,7 @@ impl FieldValue {
     }
 
     /// A text that was checked before it was stored.
-    pub(crate) fn stored(bytes: Bytes) -> FieldValue {
+    pub(crate) fn from_stored(bytes: Bytes) -> FieldValue {
         FieldValue(bytes)
     }
 

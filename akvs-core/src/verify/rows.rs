@@ -1,4 +1,4 @@
-//! Whether the rows of a database belong together, at one moment.
+//! Whether the rows of a database belong together, at one snapshot.
 //!
 //! Every row is read once, in order, and none is kept: what is held is a few numbers a namespace. That keys and deadlines
 //! agree is seen by a sum over both that must come to nothing; only where it does not, they are looked up one by one.
@@ -44,20 +44,20 @@ impl Database {
         let mut report = Report::new(sink, progress);
         self.engine().check_files(&mut report)?;
         check_rows(&*self.engine().snapshot()?, &mut report);
-        Ok(report.end())
+        Ok(report.finish())
     }
 }
 
 /// Reads all rows, and says which do not belong to the others; the highest revision that they tell of.
-pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
-    let mut known = ExpectedState::read(moment, report);
+pub(crate) fn check_rows(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
+    let mut known = ExpectedState::read(snapshot, report);
     report.expect_rows(known.expected_rows());
     let mut deadlines = Deadlines::default();
-    let has_data = check_data(moment, &mut known, &mut deadlines, report);
-    if deadlines.check(moment, &known, report) && has_data {
-        deadlines.compare(moment, &known, report);
+    let has_data = check_data(snapshot, &mut known, &mut deadlines, report);
+    if deadlines.check(snapshot, &known, report) && has_data {
+        deadlines.compare(snapshot, &known, report);
     }
-    histories::check(moment, &mut known, report);
+    histories::check(snapshot, &mut known, report);
     if has_data {
         known.compare_counts(report);
     }
@@ -66,7 +66,7 @@ pub(crate) fn check_rows(moment: &dyn Snapshot, report: &mut Report<'_>) -> Revi
 
 /// Reads the data; whether all of it could be read.
 fn check_data(
-    moment: &dyn Snapshot,
+    snapshot: &dyn Snapshot,
     known: &mut ExpectedState,
     deadlines: &mut Deadlines,
     report: &mut Report<'_>,
@@ -74,7 +74,7 @@ fn check_data(
     let highest = known.revision;
     let (mut of, mut counts) = (None, Counts::default());
     let mut values = Values::default();
-    let all = each_row(moment, Table::Data, report, |key, value, report| {
+    let all = each_row(snapshot, Table::Data, report, |key, value, report| {
         let id = encoding::parse_id(key).unwrap_or_default();
         if of != Some(id) {
             known.add(of, counts);
@@ -85,7 +85,7 @@ fn check_data(
             return report.row(Table::Data, key, "this is no key");
         };
         if let Some(owner) = encoding::value_owner(id) {
-            return values.see(owner, key, &value, known, report);
+            return values.record(owner, key, &value, known, report);
         }
         let stored = match encoding::parse_stored(value) {
             Ok(stored) => stored,
@@ -107,8 +107,8 @@ fn check_data(
                     );
                     report.row(Table::Data, key, how);
                 }
-                if let Some(apart) = stored.apart {
-                    values.expect(id, name, apart);
+                if let Some(separated) = stored.separated {
+                    values.expect(id, name, separated);
                 }
                 if let Some(deadline) = entry.deadline {
                     deadlines.expect(deadline, key, entry.revision);
@@ -118,35 +118,35 @@ fn check_data(
     });
     known.add(of, counts);
     if all {
-        values.compare(moment, known, report);
+        values.compare(snapshot, known, report);
     }
     all
 }
 
 /// Reads a table; whether all of it could be read.
 fn each_row(
-    moment: &dyn Snapshot,
+    snapshot: &dyn Snapshot,
     table: Table,
     report: &mut Report<'_>,
     mut visit: impl FnMut(&[u8], Bytes, &mut Report<'_>),
 ) -> bool {
-    let mut span = KeyRange {
+    let mut range = KeyRange {
         start: Bytes::new(),
         end: None,
     };
     loop {
-        let page = match moment.page(table, &span, PAGE) {
+        let page = match snapshot.page(table, &range, PAGE) {
             Ok(page) => page,
             Err(error) => {
                 let how = format!("cannot be read from here on: {}", error.message());
-                report.row(table, &span.start, how);
+                report.row(table, &range.start, how);
                 return false;
             }
         };
         let Some((last, _)) = page.last() else {
             return true;
         };
-        span.start = [last, &[0][..]].concat().into();
+        range.start = [last, &[0][..]].concat().into();
         for (key, value) in page {
             report.read_row();
             visit(&key, value, report);

@@ -53,8 +53,8 @@ proptest! {
             prop_assert_eq!(summary.rows, rows.len() as u64);
             prop_assert_eq!(summary.revision, database.revision());
             prop_assert_eq!(summary.file_bytes, file.len() as u64);
-            prop_assert_eq!(summary.keys, database.census(0).unwrap().counts.keys);
-            prop_assert_eq!(summary.namespaces, database.census(0).unwrap().namespaces);
+            prop_assert_eq!(summary.keys, database.storage_stats(0).unwrap().counts.keys);
+            prop_assert_eq!(summary.namespaces, database.storage_stats(0).unwrap().namespaces);
         }
     }
 }
@@ -64,7 +64,10 @@ fn a_restored_store_goes_on_behind_the_backup() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
     write(&database, &mut Prng(5), 200, Durability::Buffered);
-    let (before, namespaces) = (database.revision(), database.census(0).unwrap().namespaces);
+    let (before, namespaces) = (
+        database.revision(),
+        database.storage_stats(0).unwrap().namespaces,
+    );
     let (folder, engine) = restored(&backup(&database));
     let written = {
         let database = open(&engine);
@@ -80,7 +83,7 @@ fn a_restored_store_goes_on_behind_the_backup() {
     drop(engine);
     let engine = disk_engine(folder.path());
     assert_eq!(all_rows(&*engine), written);
-    assert!(open(&engine).census(0).unwrap().namespaces > namespaces.saturating_sub(3));
+    assert!(open(&engine).storage_stats(0).unwrap().namespaces > namespaces.saturating_sub(3));
 }
 
 #[test]
@@ -93,7 +96,9 @@ fn who_watches_goes_on_where_they_were() {
     let mut told = 0;
     for name in ["one", "two", "three"] {
         let changes = |database: &Database| {
-            let view = database.view(&Namespace::new(name).unwrap()).unwrap();
+            let view = database
+                .namespace_snapshot(&Namespace::new(name).unwrap())
+                .unwrap();
             let since = Revision::new(view.compacted_revision().get().max(20));
             let changes = view.changes(since, PageLimit::rows(10_000), true).unwrap();
             (
@@ -123,7 +128,7 @@ fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
     for length in 0..file.len() {
         let error = check(&file[..length]).unwrap_err();
         assert!(
-            matches!(error, BackupError::Cut(at) if at == length as u64),
+            matches!(error, BackupError::Truncated(at) if at == length as u64),
             "{length}: {error}"
         );
     }

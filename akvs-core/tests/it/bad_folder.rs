@@ -14,7 +14,7 @@ use crate::common::{at, key, store};
 
 const HELD_FOLDER: &str = "AKVS_TEST_HELD_FOLDER";
 
-/// A file or a folder, as it is told apart from what it was before.
+/// A file or a folder, as it is told separated from what it was before.
 #[derive(Debug, PartialEq, Eq)]
 struct Listed {
     /// What is in a file.
@@ -121,7 +121,7 @@ fn another_programs() {
         }
         let error = refusal(around.path(), &folder);
         assert!(
-            matches!(&error, OpenError::Foreign(_, name) if name == names[0]),
+            matches!(&error, OpenError::UnknownFile(_, name) if name == names[0]),
             "{error}"
         );
         assert!(error.to_string().contains(names[0]), "{error}");

@@ -314,7 +314,7 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
         fill(&after, "after");
         // So that whole files hold nothing else.
         crate::common::reclaim(&database);
-        let snapshot = database.view(large.name()).unwrap();
+        let snapshot = database.namespace_snapshot(large.name()).unwrap();
         drop_namespace(&database, &large);
         let mut sweep = GarbageCollector::default();
         while sweep.step(&database, 1_000).expect("a step") {}
@@ -331,16 +331,16 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
     }
 }
 
-/// An engine that gives up all rows of a span at once, as if they were alone in their files.
+/// An engine that gives up all rows of a range at once, as if they were alone in their files.
 struct Discarding {
     inner: MemoryEngine,
 }
 
 impl Engine for Discarding {
-    fn discard(&self, table: Table, span: &KeyRange) -> Result<bool> {
+    fn discard(&self, table: Table, range: &KeyRange) -> Result<bool> {
         let mut batch = Batch::default();
         for (key, _) in rows(&self.inner, table) {
-            let is_in = key >= span.start && span.end.as_ref().is_none_or(|end| key < *end);
+            let is_in = key >= range.start && range.end.as_ref().is_none_or(|end| key < *end);
             if is_in {
                 batch.remove(table, key);
             }

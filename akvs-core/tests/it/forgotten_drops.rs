@@ -22,7 +22,7 @@ fn name(text: &str) -> Namespace {
 }
 
 fn view_of(database: &Database, text: &str) -> NamespaceSnapshot {
-    database.view(&name(text)).expect("a view")
+    database.namespace_snapshot(&name(text)).expect("a view")
 }
 
 /// Sets so many keys, at once.
@@ -79,8 +79,8 @@ fn count(home: &TestDb, table: Table, prefix: &[u8]) -> usize {
         .count()
 }
 
-fn history_of(database: &Database, text: &str) -> Option<HistoryId> {
-    database.history_of(&name(text)).expect("a read")
+fn history_id(database: &Database, text: &str) -> Option<HistoryId> {
+    database.history_id(&name(text)).expect("a read")
 }
 
 /// Of 300 namespaces with three changes each, which were then dropped one after the other, the newest are known.
@@ -88,7 +88,7 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
     let (gone, kept) = names.split_at(300 - KEPT_DROPS);
     let newest_forgotten = 900 + gone.len() as u64;
     for text in gone.iter().map(String::as_str).chain(["never"]) {
-        assert_eq!(history_of(database, text), None, "{text}");
+        assert_eq!(history_id(database, text), None, "{text}");
         let view = view_of(database, text);
         assert_eq!(view.compacted_revision().get(), newest_forgotten, "{text}");
         assert_eq!(told(&view, newest_forgotten - 1), Err(Code::HistoryGone));
@@ -96,7 +96,7 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
     }
     for (index, text) in kept.iter().enumerate() {
         let index = index + gone.len();
-        assert_eq!(history_of(database, text), Some(histories[index]));
+        assert_eq!(history_id(database, text), Some(histories[index]));
         let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
         let view = view_of(database, text);
         assert_eq!(view.compacted_revision().get(), 0, "{text}");
@@ -111,7 +111,7 @@ fn only_the_newest_drops_are_remembered() {
         let database = home.open(Options::default());
         let names: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
         names.iter().for_each(|text| fill(&database, text, 3));
-        let history = |text: &String| history_of(&database, text).unwrap();
+        let history = |text: &String| history_id(&database, text).unwrap();
         let histories: Vec<_> = names.iter().map(history).collect();
         let drops = names.iter().map(|text| drop_namespace(&database, text));
         let purged: Vec<_> = drops.flat_map(|drop| drop.purged).collect();
@@ -125,7 +125,7 @@ fn only_the_newest_drops_are_remembered() {
         sweep_all(&database, 7);
         assert_newest_known(&database, &names, &histories);
         fill(&database, "n000", 1);
-        assert!(history_of(&database, "n000").unwrap() > histories[299]);
+        assert!(history_id(&database, "n000").unwrap() > histories[299]);
         let view = view_of(&database, "n000");
         assert_eq!(view.compacted_revision().get(), 944);
         assert_eq!(told(&view, 944), Ok(vec![1_201]));
@@ -300,7 +300,7 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
             told(&view, compacted_revision),
             Ok((compacted_revision + 1..=2_000).collect())
         );
-        assert_eq!(database.history_of(&name("again")).unwrap(), Some(1));
+        assert_eq!(database.history_id(&name("again")).unwrap(), Some(1));
         sweep_all(&database, 100);
         drop((database, view));
         let left = Table::ALL.map(|table| count(&home, table, b""));
@@ -354,7 +354,7 @@ fn long_histories_of_dropped_names_are_forgotten_sooner() {
         fill(&database, &text, 28_000);
         drop_namespace(&database, &text);
     }
-    let is_known = |number| history_of(&database, &format!("n{number}")).is_some();
+    let is_known = |number| history_id(&database, &format!("n{number}")).is_some();
     assert_eq!(
         [0, 1, 2, 3, 4, 5].map(is_known),
         [false, false, true, true, true, true]

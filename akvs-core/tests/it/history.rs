@@ -61,7 +61,7 @@ impl Pair {
             for (name, past) in self.pasts.iter_mut().enumerate() {
                 past.justified = self.revision;
                 // Each that there is begins another one.
-                past.history = database.history_of(&name_of(name)).expect("a read");
+                past.history = database.history_id(&name_of(name)).expect("a read");
             }
         }
         self.opened = Some(Opened {
@@ -90,7 +90,7 @@ impl Pair {
                 self.group(&vec![set; 1_100], None, true);
             }
             Step::Expire(rows) => self.expire(rows),
-            Step::GarbageCollector(steps, rows) => {
+            Step::Sweep(steps, rows) => {
                 let Opened {
                     database, sweep, ..
                 } = self.opened();
@@ -193,7 +193,7 @@ impl Pair {
         let found = self
             .opened()
             .database
-            .history_of(&name_of(name))
+            .history_id(&name_of(name))
             .expect("a read");
         let found = found.expect("a history");
         assert_eq!(*self.pasts[name].history.get_or_insert(found), found);
@@ -233,7 +233,9 @@ impl Pair {
         let (revision, anew) = (self.revision, self.anew);
         for (index, past) in self.pasts.clone().iter().enumerate() {
             let database = &self.opened().database;
-            let view = database.view(&name_of(index)).expect("a view");
+            let view = database
+                .namespace_snapshot(&name_of(index))
+                .expect("a view");
             assert_eq!(
                 (view.revision(), view.exists()),
                 (revision, past.entries.is_some())

@@ -44,8 +44,13 @@ impl Engine for Counting {
         Ok(value)
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
-        let page = self.inner.page(table, span, limit)?;
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        let page = self.inner.page(table, range, limit)?;
         let bytes = page.iter().map(|(_, value)| value.len()).sum();
         self.read.fetch_add(bytes, Ordering::SeqCst);
         Ok(page)
@@ -161,7 +166,7 @@ fn each_change_of_a_large_value_leaves_what_it_should() {
         store.del(&k, now).unwrap();
         assert!(store.find(b"k", now).unwrap().is_none());
         store.set(&k, large(3), now).unwrap();
-        let view = database.view(store.name()).unwrap();
+        let view = database.namespace_snapshot(store.name()).unwrap();
         store.set(&k, large(4), now).unwrap();
         let page = view.entries(b"", None, PageLimit::rows(9), now).unwrap();
         assert!(page.entries[0].1.value == large(3));
@@ -196,7 +201,7 @@ fn a_page_of_large_values_ends_at_its_limit() {
         let value = vec![number as u8; LARGE];
         store.set(&key(number.to_string()), value, at(1)).unwrap();
     }
-    let view = database.view(store.name()).unwrap();
+    let view = database.namespace_snapshot(store.name()).unwrap();
     let limit = PageLimit {
         rows: 100,
         bytes: 2 * LARGE,

@@ -12,7 +12,6 @@ mod backup;
 mod bad_folder;
 #[cfg(feature = "disk")]
 mod cache_never_stale;
-mod census;
 #[cfg(all(feature = "conformance", feature = "disk"))]
 mod conformance;
 #[cfg(feature = "disk")]
@@ -52,6 +51,7 @@ mod quotas;
 mod reopening;
 #[cfg(feature = "disk")]
 mod restoring;
+mod stats;
 #[cfg(feature = "disk")]
 mod transactions;
 #[cfg(feature = "disk")]

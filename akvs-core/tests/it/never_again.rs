@@ -29,7 +29,7 @@ fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
 
 /// The revisions of all that is told after one, or that they are gone.
 fn told(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
-    let view = database.view(&Namespace::new("ns").expect("a name"));
+    let view = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
     let page = view
         .expect("a view")
         .changes(Revision::new(after), PageLimit::rows(10_000), true);

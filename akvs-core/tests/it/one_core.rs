@@ -49,7 +49,7 @@ fn flood() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = DiskOptions {
         // Others may keep the core busy.
-        patience: Duration::from_secs(300),
+        commit_timeout: Duration::from_secs(300),
         ..DiskOptions::new(folder.path())
     };
     let engine = DiskEngine::open(&options).expect("an engine");

@@ -21,7 +21,7 @@ enum Step {
     CommitGroup(Vec<Change>, bool),
     /// Changes, and then the end of a namespace, all at once.
     Drop(Vec<Change>, usize),
-    GarbageCollector,
+    Sweep,
     Reopen,
 }
 
@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (changes(), prop::bool::weighted(0.8)).prop_map(|(changes, commit)| Step::CommitGroup(changes, commit)),
         2 => (changes(), 0..NAMES.len()).prop_map(|(changes, name)| Step::Drop(changes, name)),
-        2 => Just(Step::GarbageCollector),
+        2 => Just(Step::Sweep),
         1 => Just(Step::Reopen),
     ]
 }
@@ -170,7 +170,7 @@ impl Pair<'_> {
         match step {
             Step::CommitGroup(changes, commit) => self.group(&changes, commit, None),
             Step::Drop(changes, name) => self.group(&changes, true, Some(NAMES[name])),
-            Step::GarbageCollector => {
+            Step::Sweep => {
                 let mut sweep = GarbageCollector::default();
                 while sweep.step(self.database(), 3).expect("a step") {}
             }

@@ -68,7 +68,7 @@ fn what_others_keep_beside_may_be_there() {
     let mut options = DiskOptions::new(folder.path());
     let file = file();
     restore(&file[..], &options, at(NOW), &mut |_| ()).expect_err("a restore");
-    options.beside.push("tokens.toml".into());
+    options.allowed_files.push("tokens.toml".into());
     restore(&file[..], &options, at(NOW), &mut |_| ()).unwrap();
     let tokens = fs::read(folder.path().join("tokens.toml")).unwrap();
     assert_eq!(tokens, b"theirs");

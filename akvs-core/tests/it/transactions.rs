@@ -226,7 +226,7 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
         let found = store.find(name, now).expect("a read");
         assert_eq!(found.as_ref(), model.live(&key(name), now), "{name:?}");
     }
-    let view = database.view(store.name()).expect("a view");
+    let view = database.namespace_snapshot(store.name()).expect("a view");
     for rows in [1, 3, 1_000] {
         let (mut told, mut until) = (Vec::new(), Revision::ZERO);
         while until < model.revision {
@@ -329,7 +329,7 @@ fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
         drop((store, database));
 
         let database = home.open(Options::default());
-        let view = database.view(store_of(&database, "ns").name());
+        let view = database.namespace_snapshot(store_of(&database, "ns").name());
         let changes = view
             .expect("a view")
             .changes(Revision::ZERO, PageLimit::rows(7), false);

@@ -15,7 +15,7 @@ use crate::common::{TestDb, at, key, store_of};
 
 fn view_of(database: &Database, name: &str) -> NamespaceSnapshot {
     let name = Namespace::new(name).expect("a name");
-    database.view(&name).expect("a view")
+    database.namespace_snapshot(&name).expect("a view")
 }
 
 fn drop_namespace(database: &Database, store: &Store) {
@@ -295,7 +295,7 @@ fn a_name_that_never_was_has_nothing_and_changed_never() {
             assert_eq!(early.map_err(|error| error.code()), Err(Code::HistoryGone));
             assert_eq!(
                 database
-                    .history_of(&Namespace::new("never").unwrap())
+                    .history_id(&Namespace::new("never").unwrap())
                     .unwrap(),
                 None
             );

@@ -53,7 +53,7 @@ impl StateReader {
         name: &Namespace,
         filter: &Filter,
     ) -> Result<StateReader> {
-        let view = committer.database().view(name)?;
+        let view = committer.database().namespace_snapshot(name)?;
         let (start, end) = match filter {
             Filter::All => (Bytes::new(), None),
             Filter::Prefix(prefix) => {

@@ -41,7 +41,7 @@ impl History {
         after: Revision,
         values: bool,
     ) -> Result<History> {
-        let view = database.view(name)?;
+        let view = database.namespace_snapshot(name)?;
         let mut changes = view.changes(after, PAGE, false)?;
         if values && let Some(enough) = complete(&view, &mut changes.events)? {
             changes.events.truncate(enough);

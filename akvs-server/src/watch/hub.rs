@@ -102,7 +102,7 @@ impl Publisher {
             let Some(known) = feed.upgrade() else {
                 continue;
             };
-            match database.history_of(known.name()) {
+            match database.history_id(known.name()) {
                 Ok(Some(history)) => drop(self.by_history.insert(history, feed)),
                 Ok(None) => drop(self.unborn.insert(known.name().clone(), feed)),
                 Err(error) => {

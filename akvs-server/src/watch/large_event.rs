@@ -59,7 +59,10 @@ impl Loader {
         let mut event = self.notice.event().clone();
         match self.notice.view() {
             Some(view) => view.complete(&mut event)?,
-            None => self.database.view(&self.name)?.complete(&mut event)?,
+            None => self
+                .database
+                .namespace_snapshot(&self.name)?
+                .complete(&mut event)?,
         }
         Ok(event)
     }

@@ -81,7 +81,10 @@ fn assert_gone(server: &Server, revision: Revision) {
 /// Everything that ever changed.
 fn history(committer: &Committer, name: &str) -> Vec<Event> {
     let name = Namespace::new(name).expect("a name");
-    let view = committer.database().view(&name).expect("a view");
+    let view = committer
+        .database()
+        .namespace_snapshot(&name)
+        .expect("a view");
     let changes = view.changes(Revision::ZERO, ALL, true).expect("changes");
     changes.events
 }
@@ -209,7 +212,7 @@ fn one_whose_name_was_forgotten_is_watched_on() {
         drop_of(&number.to_string());
     }
     let name = Namespace::new("ns").expect("a name");
-    let history = committer.database().history_of(&name).expect("a read");
+    let history = committer.database().history_id(&name).expect("a read");
     assert_eq!(history, None);
     assert!(is_waiting(&mut watch));
     let revision = set(&server(&committer, "ns"), "k", "2");

@@ -43,7 +43,7 @@ const CONFINED: &[Confined] = &[
             "akvs-core/src/engine/disk/background/flush.rs",
             "akvs-core/src/engine/disk/compaction.rs",
             "akvs-core/src/engine/disk/failure.rs",
-            "akvs-core/src/engine/disk/room.rs",
+            "akvs-core/src/engine/disk/backlog.rs",
             "akvs-core/src/engine/disk/snapshot.rs",
             "akvs-core/src/engine/disk/store.rs",
         ],

@@ -4,30 +4,30 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::DiskEngine;
+use super::backlog::Backlog;
 use super::failure::{guarded, no_space, overloaded, translate};
-use super::room::Room;
 use crate::Result;
 
 impl DiskEngine {
     /// Waits until there is room for a commit; `overloaded` where there is none in time.
-    pub(super) fn wait_for_room(&self, patience: Duration) -> Result<()> {
+    pub(super) fn wait_for_backlog(&self, timeout: Duration) -> Result<()> {
         let background = self.background.shared();
-        let mut looks = Room::looks(patience);
-        while !background.room.is_there() {
+        let mut attempts = Backlog::attempts(timeout);
+        while !background.backlog.has_room() {
             background.failure()?;
-            if background.room.is_short.load(Ordering::Relaxed) {
+            if background.backlog.is_disk_full.load(Ordering::Relaxed) {
                 return Err(no_space());
             }
-            if guarded(|| background.room.look(&self.store).map_err(translate))? {
+            if guarded(|| background.backlog.refresh(&self.store).map_err(translate))? {
                 break;
             }
-            if looks == 0 {
+            if attempts == 0 {
                 return Err(overloaded());
             }
-            looks -= 1;
-            background.flush(background.room.fullest());
+            attempts -= 1;
+            background.flush(background.backlog.fullest());
             background.checkpoint();
-            background.room.wait();
+            background.backlog.wait();
         }
         Ok(())
     }

@@ -18,15 +18,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use self::replaced::Replaced;
+use super::backlog::Backlog;
 use super::compaction::{self, Interrupt};
 use super::failure::{damaged, translate};
-use super::room::Room;
 use super::{FjallStore, Table};
 use crate::engine::KeyRange;
 use crate::{Error, Result};
 
 /// How often to look again where something else must happen first.
-const TICK: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// So much must be left once a memtable is written to a file.
 const FLUSH_RESERVE_BYTES: u64 = 4 << 20;
 /// How often giving space back is tried, and with how many files in the first level it makes way for others.
@@ -41,16 +41,16 @@ pub(super) struct Background {
 
 pub(super) struct Shared {
     pub(super) store: FjallStore,
-    pub(super) room: Room,
+    pub(super) backlog: Backlog,
     pub(super) interrupt: Arc<Interrupt>,
     work: Mutex<Work>,
     wake: Condvar,
     stop: Condvar,
-    /// Held while files of a table are written, by either thread, in this order.
+    /// FlushLockGuard while files of a table are written, by either thread, in this order.
     flushing: Mutex<()>,
     compacting: Mutex<()>,
     /// Whether a thread of the engine has the lock of a table's flushes, so that fjall's worker does not flush it.
-    holds: [AtomicBool; Table::ALL.len()],
+    holds_flush_lock: [AtomicBool; Table::ALL.len()],
     replaced: Mutex<Vec<Replaced>>,
     failure: OnceLock<Error>,
 }
@@ -76,10 +76,10 @@ enum Reclaim {
     Done,
 }
 
-/// A span whose files are to be given up.
+/// A range whose files are to be given up.
 struct Discard {
     table: Table,
-    span: KeyRange,
+    range: KeyRange,
     is_done: bool,
 }
 
@@ -90,7 +90,7 @@ impl Background {
         interrupt: Arc<Interrupt>,
         memtable_bytes: u64,
     ) -> std::io::Result<Background> {
-        let room = Room::new(Arc::clone(&interrupt.space), memtable_bytes);
+        let backlog = Backlog::new(Arc::clone(&interrupt.space), memtable_bytes);
         let work = Work {
             // Whatever a process before this one has left to do.
             compact: [true; Table::ALL.len()],
@@ -98,14 +98,14 @@ impl Background {
         };
         let shared = Arc::new(Shared {
             store,
-            room,
+            backlog,
             interrupt,
             work: Mutex::new(work),
             wake: Condvar::new(),
             stop: Condvar::new(),
             flushing: Mutex::default(),
             compacting: Mutex::default(),
-            holds: Default::default(),
+            holds_flush_lock: Default::default(),
             replaced: Mutex::default(),
             failure: OnceLock::new(),
         });
@@ -121,7 +121,8 @@ impl Background {
     fn spawn(&mut self, name: &str, run: fn(&Shared) -> fjall::Result<()>) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name(name.into());
-        self.threads.push(thread.spawn(move || shared.watch(run))?);
+        self.threads
+            .push(thread.spawn(move || shared.run_thread(run))?);
         Ok(())
     }
 
@@ -148,14 +149,14 @@ impl Drop for Background {
 
 impl Shared {
     /// Runs a thread, and keeps what it failed by.
-    fn watch(&self, run: fn(&Shared) -> fjall::Result<()>) {
+    fn run_thread(&self, run: fn(&Shared) -> fjall::Result<()>) {
         let error = match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => translate(error),
             Err(_) => damaged(None),
         };
         let _ = self.failure.set(error);
-        self.room.changed();
+        self.backlog.changed();
     }
 
     /// Why nothing is done in the background any more, if that is so.
@@ -169,8 +170,8 @@ impl Shared {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for something, unless it was asked for already.
-    fn ask(&self, what: impl FnOnce(&mut Work) -> &mut bool) {
+    /// Asks for something, unless it was requested for already.
+    fn request(&self, what: impl FnOnce(&mut Work) -> &mut bool) {
         if !std::mem::replace(what(&mut self.work()), true) {
             self.wake.notify_all();
         }
@@ -178,12 +179,12 @@ impl Shared {
 
     /// Has a memtable written to a file.
     pub(super) fn flush(&self, table: Table) {
-        self.ask(|work| &mut work.flush[table as usize]);
+        self.request(|work| &mut work.flush[table as usize]);
     }
 
     /// Has all memtables written to files, so that the journals before them are deleted.
     pub(super) fn checkpoint(&self) {
-        self.ask(|work| &mut work.checkpoint);
+        self.request(|work| &mut work.checkpoint);
     }
 
     /// Has all memtables written to files, whatever the journals have.
@@ -193,19 +194,19 @@ impl Shared {
     }
 
     /// Has the free space looked at from time to time.
-    pub(super) fn tick(&self) {
+    pub(super) fn wake(&self) {
         drop(self.work());
         self.wake.notify_all();
     }
 
-    /// Gives up the files that hold nothing but rows of this span: to be asked again as long as it says that it is not done.
-    pub(super) fn discard(&self, table: Table, span: &KeyRange) -> bool {
+    /// Gives up the files that hold nothing but rows of this range: to be requested again as long as it says that it is not done.
+    pub(super) fn discard(&self, table: Table, range: &KeyRange) -> bool {
         if self.failure.get().is_some() {
             return true;
         }
         let mut work = self.work();
-        let is_it = |asked: &Discard| asked.table == table && asked.span == *span;
-        if let Some(at) = work.discard.iter().position(is_it) {
+        let matches = |requested: &Discard| requested.table == table && requested.range == *range;
+        if let Some(at) = work.discard.iter().position(matches) {
             return work.discard[at].is_done && {
                 work.discard.remove(at);
                 true
@@ -213,7 +214,7 @@ impl Shared {
         }
         work.discard.push(Discard {
             table,
-            span: span.clone(),
+            range: range.clone(),
             is_done: false,
         });
         drop(work);
@@ -221,7 +222,7 @@ impl Shared {
         false
     }
 
-    /// Gives back the space of removed rows: to be asked again as long as it says that it is not done.
+    /// Gives back the space of removed rows: to be requested again as long as it says that it is not done.
     pub(super) fn reclaim(&self) -> bool {
         let mut work = self.work();
         if work.reclaim == Reclaim::Done || self.failure.get().is_some() {
@@ -258,7 +259,7 @@ impl Shared {
     }
 }
 
-fn guard(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+fn acquire(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -277,6 +278,6 @@ fn is_full(error: &fjall::LsmError) -> bool {
     )
 }
 
-fn is_ended(error: &fjall::LsmError) -> bool {
+fn is_interrupted(error: &fjall::LsmError) -> bool {
     kind(error) == Some(ErrorKind::Interrupted)
 }

@@ -1,4 +1,4 @@
-//! The marks that tell whether the engine's tables belong together.
+//! The markers that tell whether the engine's tables belong together.
 //!
 //! The engine writes its tables to disk one by one, and keeps what it has not yet written there in its journals. If
 //! the end of a journal is lost, the tables that were written later than it still have what the others lost: values
@@ -6,7 +6,7 @@
 //! touches, in the row [`KEY`]; in the table `meta`, which every commit touches, it also leaves the number of the
 //! last commit that touched each other table. Invariant: over a whole store both agree for every table.
 //!
-//! The mark in `meta` begins with the identity of the store and ends with a checksum, so that it can be told from
+//! The marker in `meta` begins with the identity of the store and ends with a checksum, so that it can be told from
 //! anything else wherever it stands.
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -14,18 +14,18 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::super::Table;
 use super::store_id::StoreId;
 
-/// The row of the mark. No other row's key is a single zero byte, and it sorts before all of them.
+/// The row of the marker. No other row's key is a single zero byte, and it sorts before all of them.
 pub(super) const KEY: [u8; 1] = [0];
 /// The first key behind it.
 pub(super) const FIRST_ROW: [u8; 2] = [0, 0];
 
 const NUMBERS: usize = 4 + Table::ALL.len();
-/// Where the checksum of the mark in `meta` stands.
+/// Where the checksum of the marker in `meta` stands.
 const CHECKSUM: usize = size_of::<StoreId>() + NUMBERS * 8;
-/// How long the mark in `meta` is; those in other tables have the first number only.
+/// How long the marker in `meta` is; those in other tables have the first number only.
 pub(super) const META_BYTES: usize = CHECKSUM + 8;
 
-/// The mark of a commit.
+/// The marker of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CommitMarkers {
     /// The store that the commit is of.
@@ -43,7 +43,7 @@ pub(super) struct CommitMarkers {
 }
 
 impl CommitMarkers {
-    /// The mark of the next commit, which touches these tables.
+    /// The marker of the next commit, which touches these tables.
     pub(super) fn next(&self, touched: [bool; Table::ALL.len()]) -> CommitMarkers {
         let mut next = *self;
         next.previous = self.commit;
@@ -71,7 +71,7 @@ impl CommitMarkers {
         row
     }
 
-    /// The mark that is in `meta`.
+    /// The marker that is in `meta`.
     pub(super) fn decode(row: &[u8]) -> Option<CommitMarkers> {
         let row: &[u8; META_BYTES] = row.try_into().ok()?;
         let (bytes, checksum) = row.split_at(CHECKSUM);
@@ -101,8 +101,8 @@ impl CommitMarkers {
 
     /// What was lost, if anything was, by the tables' own numbers, where that commit was known to be synced.
     pub(super) fn loss(&self, own: [u64; Table::ALL.len()], synced: u64) -> Option<String> {
-        let astray = |table: &Table| self.tables[*table as usize] != own[*table as usize];
-        if let Some(table) = Table::ALL.into_iter().find(astray) {
+        let mismatched = |table: &Table| self.tables[*table as usize] != own[*table as usize];
+        if let Some(table) = Table::ALL.into_iter().find(mismatched) {
             let name = table.name();
             return Some(format!(
                 "the table {name} is not at the same commit as the others"
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_mark_comes_back_as_it_was_written() {
-        let marks = CommitMarkers {
+        let markers = CommitMarkers {
             store: [3; 16],
             commit: 7,
             previous: 6,
@@ -127,15 +127,15 @@ mod tests {
             tables: [1, 7, 7, 3, 7],
         };
         assert_eq!(
-            CommitMarkers::decode(&marks.encode(Table::Meta)),
-            Some(marks)
+            CommitMarkers::decode(&markers.encode(Table::Meta)),
+            Some(markers)
         );
         assert_eq!(
-            CommitMarkers::decode_commit(&marks.encode(Table::Data)),
+            CommitMarkers::decode_commit(&markers.encode(Table::Data)),
             Some(7)
         );
-        assert_eq!(CommitMarkers::decode(&marks.encode(Table::Data)), None);
-        let row = marks.encode(Table::Meta);
+        assert_eq!(CommitMarkers::decode(&markers.encode(Table::Data)), None);
+        let row = markers.encode(Table::Meta);
         for place in 0..row.len() {
             let mut damaged = row.clone();
             damaged[place] ^= 1;
@@ -151,7 +151,7 @@ mod tests {
         let first = CommitMarkers::default().next(touched(&[Table::Data, Table::History]));
         let second = first.next(touched(&[Table::Data]));
         let loss =
-            |marks: CommitMarkers, own: CommitMarkers, synced| marks.loss(own.tables, synced);
+            |markers: CommitMarkers, own: CommitMarkers, synced| markers.loss(own.tables, synced);
         assert_eq!(loss(second, second, 2), None);
         assert!(loss(second, first, 0).unwrap().contains("table data"));
         assert!(loss(first, first, 2).unwrap().contains("end before"));

@@ -23,23 +23,23 @@ use super::free_space::FreeSpace;
 /// The name of the thread that compacts, by which the filter knows it.
 pub(super) const THREAD: &str = "akvs-compact";
 /// So many rows are joined between two looks at the disk.
-const ROWS_BETWEEN_LOOKS: u32 = 4_096;
+const ROWS_PER_SPACE_CHECK: u32 = 4_096;
 /// A compaction ends where less is free, so that commits still have some.
 const RESERVED_BYTES: u64 = 16 << 20;
 
 /// The strategy that fjall's workers go by: files are moved between levels, but none are joined.
-pub(super) fn of_fjall() -> Arc<Leveled> {
+pub(super) fn fjall_strategy() -> Arc<Leveled> {
     let strategy = Leveled::default().with_l0_threshold(u8::MAX);
     Arc::new(strategy.with_table_target_size(1 << 50))
 }
 
 /// The strategy that the engine goes by.
-pub(super) fn usual() -> Arc<Leveled> {
+pub(super) fn default_strategy() -> Arc<Leveled> {
     Arc::new(Leveled::default())
 }
 
 /// The same, where every file in the first level is too much.
-pub(super) fn eager() -> Arc<Leveled> {
+pub(super) fn eager_strategy() -> Arc<Leveled> {
     Arc::new(Leveled::default().with_l0_threshold(1))
 }
 
@@ -69,7 +69,7 @@ impl Interrupt {
     }
 
     /// Whether the compaction that has ended made durable what it wrote.
-    pub(super) fn synced(&self) -> io::Result<()> {
+    pub(super) fn take_sync_result(&self) -> io::Result<()> {
         let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         unsynced.take().map_or(Ok(()), Err)
     }
@@ -121,13 +121,13 @@ impl CompactionFilter for Filter {
             return Ok(Verdict::Keep);
         };
         if interrupt.is_due() {
-            return Err(ended(std::io::ErrorKind::Interrupted));
+            return Err(interrupted(std::io::ErrorKind::Interrupted));
         }
         // A value of its own file may be long.
-        let looks = item.is_indirection() || self.rows.is_multiple_of(ROWS_BETWEEN_LOOKS);
+        let checks_space = item.is_indirection() || self.rows.is_multiple_of(ROWS_PER_SPACE_CHECK);
         self.rows = self.rows.wrapping_add(1);
-        if looks && interrupt.space.look() < RESERVED_BYTES {
-            return Err(ended(std::io::ErrorKind::StorageFull));
+        if checks_space && interrupt.space.query() < RESERVED_BYTES {
+            return Err(interrupted(std::io::ErrorKind::StorageFull));
         }
         Ok(Verdict::Keep)
     }
@@ -143,6 +143,6 @@ impl CompactionFilter for Filter {
     }
 }
 
-fn ended(kind: std::io::ErrorKind) -> fjall::LsmError {
+fn interrupted(kind: std::io::ErrorKind) -> fjall::LsmError {
     std::io::Error::new(kind, "the compaction was ended").into()
 }

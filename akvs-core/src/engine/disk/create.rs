@@ -22,11 +22,11 @@ impl DiskEngine {
         options: &DiskOptions,
         fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
     ) -> Result<T, E> {
-        let traces = Rollback::before(&options.folder)?;
-        let folder = match DataDir::open(&options.folder, &options.beside) {
+        let rollback = Rollback::record(&options.folder)?;
+        let folder = match DataDir::open(&options.folder, &options.allowed_files) {
             Ok(folder) => Arc::new(folder),
             Err(error) => {
-                traces.remove_folders();
+                rollback.remove_folders();
                 return Err(error.into());
             }
         };
@@ -34,7 +34,7 @@ impl DiskEngine {
         folder.refuse_store()?;
         make_in(&folder, options, fill).inspect_err(|_| {
             // While the folder is still locked, so that it is nobody else's.
-            traces.restore(&folder);
+            rollback.restore(&folder);
         })
     }
 
@@ -45,7 +45,7 @@ impl DiskEngine {
         id: StoreId,
         folder: &Arc<DataDir>,
     ) -> DiskEngine {
-        let marks = CommitMarkers {
+        let markers = CommitMarkers {
             store: id,
             ..CommitMarkers::default()
         };
@@ -53,15 +53,15 @@ impl DiskEngine {
             background,
             store,
             writer: Mutex::new(Writer {
-                marks,
-                retired: MemtableReaper::new(),
-                begins_anew: false,
+                markers,
+                reaper: MemtableReaper::new(),
+                resets_markers: false,
                 failed: false,
             }),
             synced: AtomicU64::new(0),
-            flight: InFlightCommit::default(),
+            in_flight: InFlightCommit::default(),
             lost_commits: false,
-            patience: Duration::ZERO,
+            commit_timeout: Duration::ZERO,
             folder: Arc::clone(folder),
         }
     }

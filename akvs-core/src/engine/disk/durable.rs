@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// What a loss of power leaves at the moment at which the table of data has a new file: all that was synced.
+    /// What a loss of power leaves at the snapshot at which the table of data has a new file: all that was synced.
     fn lose_power(folder: &Path, engine: &DiskEngine, lost: Sender<TempDir>) {
         let (folder, store) = (folder.to_owned(), folder.join("store"));
         let mut synced = journals(&store);

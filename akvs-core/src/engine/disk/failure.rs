@@ -10,7 +10,7 @@ use crate::data_dir::OpenError;
 use crate::{Code, Error, Result};
 
 /// A disk with less room is full: fjall's next file may not fit.
-const ROOM_BYTES: u64 = 64 << 20;
+const MIN_FREE_BYTES: u64 = 64 << 20;
 
 /// Runs what may panic in fjall where stored data is damaged.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -76,12 +76,12 @@ pub(super) fn no_space() -> Error {
 }
 
 /// The disk has less space than data may be added to.
-pub(super) fn below_floor(floor: u64) -> Error {
-    let mib = floor >> 20;
+pub(super) fn low_space(min_free_bytes: u64) -> Error {
+    let mib = min_free_bytes >> 20;
     let text = format!(
         "less than {mib} MiB of disk space is free; until there is more, only deletes and drops are taken"
     );
-    Error::new(Code::StorageFull, text).with("limit", floor)
+    Error::new(Code::StorageFull, text).with("limit", min_free_bytes)
 }
 
 fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> {
@@ -99,7 +99,7 @@ impl DiskEngine {
             return translate(error);
         }
         match rustix::fs::statvfs(self.folder.path()) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES => {
+            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
                 let text = "no room for what is done in the background";
                 full(io::Error::new(io::ErrorKind::StorageFull, text))
             }

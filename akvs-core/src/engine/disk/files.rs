@@ -9,7 +9,7 @@
 //! | `M.jnl` | each commit has a checksum, and they follow each other; see `journal` |
 //! | `lock` | has nothing in it |
 //!
-//! No block cache is asked, and the system is told to forget what it has of a file. While an engine goes on writing, a file
+//! No block cache is requested, and the system is told to forget what it has of a file. While an engine goes on writing, a file
 //! that is gone is no finding where no list names it any more.
 
 use std::collections::HashSet;
@@ -62,11 +62,11 @@ impl Files<'_> {
             Err(fault) => {
                 report.file(self.name(&self.store), fault);
                 let why = "its journals cannot be read without the store's identity";
-                report.leave(self.name(&self.store), 0, None, why);
+                report.skip(self.name(&self.store), 0, None, why);
             }
         }
         if self.live.is_none() {
-            self.name_others(&self.store, report, |name| {
+            self.report_others(&self.store, report, |name| {
                 ["version", store_id::FILE, "keyspaces"].contains(&name) || name.ends_with(".jnl")
             })?;
         }
@@ -84,7 +84,7 @@ impl Files<'_> {
             Ok(found) => found,
             Err(fault) => {
                 report.file(self.name(&folder), fault);
-                report.leave(self.name(&folder), 0, None, "its list of files is damaged");
+                report.skip(self.name(&folder), 0, None, "its list of files is damaged");
                 return Ok(());
             }
         };
@@ -95,13 +95,13 @@ impl Files<'_> {
             return Ok(());
         }
         let list = format!("v{list}");
-        self.name_others(&folder, report, |name| {
+        self.report_others(&folder, report, |name| {
             ["current", "tables", "blobs", &list].contains(&name)
         })?;
         for part in ["tables", "blobs"] {
             let files = listed.iter().filter(|file| file.folder == part);
             let names: HashSet<String> = files.map(|file| file.number.to_string()).collect();
-            self.name_others(&folder.join(part), report, |name| names.contains(name))?;
+            self.report_others(&folder.join(part), report, |name| names.contains(name))?;
         }
         Ok(())
     }
@@ -176,21 +176,21 @@ impl Files<'_> {
                 (None, None) => {
                     let why = "is an interrupted write, which the next start cuts off, or damage to \
                         commits that were not known to be synced";
-                    report.leave(self.name(path), *end, None, why);
+                    report.skip(self.name(path), *end, None, why);
                 }
                 (_, Some(_)) => {}
             }
         }
-        for (path, place) in journals.unsure() {
+        for (path, place) in journals.suspect() {
             let why =
                 "is a sequence number, which has no checksum, and is higher than it had to be";
-            report.leave(self.name(path), place.start, Some(place.end), why);
+            report.skip(self.name(path), place.start, Some(place.end), why);
         }
         Ok(())
     }
 
     /// Names what has none of the names that are checked; what is empty has nothing to check.
-    fn name_others(
+    fn report_others(
         &self,
         folder: &Path,
         report: &mut Report<'_>,
@@ -212,7 +212,7 @@ impl Files<'_> {
         others.sort();
         for path in others {
             let why = "is in no list that counts: the engine ignores or removes it";
-            report.leave(self.name(&path), 0, None, why);
+            report.skip(self.name(&path), 0, None, why);
         }
         Ok(())
     }

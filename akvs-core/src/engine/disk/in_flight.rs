@@ -29,10 +29,10 @@ impl InFlightCommit {
         self.0.store(NONE, Ordering::SeqCst);
     }
 
-    /// Whether a moment that was taken before this was asked shows nothing of a commit that is under way: it sees the
+    /// Whether a snapshot that was taken before this was requested shows nothing of a commit that is under way: it sees the
     /// numbers below its own. One that has ended meanwhile it sees whole, and one that begins later not at all.
-    pub(super) fn is_clear_of(&self, moment: u64) -> bool {
-        moment <= self.0.load(Ordering::SeqCst)
+    pub(super) fn is_consistent_at(&self, snapshot: u64) -> bool {
+        snapshot <= self.0.load(Ordering::SeqCst)
     }
 }
 
@@ -43,11 +43,11 @@ mod tests {
     #[test]
     fn only_a_moment_behind_a_beginning_is_not_clear() {
         let flight = InFlightCommit::default();
-        assert!(flight.is_clear_of(7));
+        assert!(flight.is_consistent_at(7));
         flight.begin(7);
-        assert!(flight.is_clear_of(6) && flight.is_clear_of(7));
-        assert!(!flight.is_clear_of(8));
+        assert!(flight.is_consistent_at(6) && flight.is_consistent_at(7));
+        assert!(!flight.is_consistent_at(8));
         flight.end();
-        assert!(flight.is_clear_of(8));
+        assert!(flight.is_consistent_at(8));
     }
 }

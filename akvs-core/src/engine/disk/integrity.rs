@@ -24,7 +24,7 @@ pub(super) fn table(store: &Path, table: Table) -> PathBuf {
 }
 
 /// What is missing or damaged, if anything is.
-pub(super) fn fault(store: &Path) -> io::Result<Option<String>> {
+pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
     if !store.join("version").is_file() {
         return Ok(Some("the file version is missing".into()));
     }

@@ -5,10 +5,10 @@
 //! reads them first, changes nothing, and tells one from the other:
 //!
 //! - A journal that others with batches follow was synced when it was sealed: nothing may follow its last whole batch.
-//! - What follows the last whole batch of all may be a torn write, unless a later mark of this store (`marks`) is among
+//! - What follows the last whole batch of all may be a torn write, unless a later marker of this store (`markers`) is among
 //!   it, which says that what is missing had been synced. A full disk can tear a write, and an empty journal follow.
-//! - Every batch follows the one before, by their marks. Its sequence number, which its checksum does not cover, is
-//!   at least what its own mark says and less than what the next one says.
+//! - Every batch follows the one before, by their markers. Its sequence number, which its checksum does not cover, is
+//!   at least what its own marker says and less than what the next one says.
 //!
 //! It does not know what rows mean, and cannot tell that a journal before the oldest is missing.
 
@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use self::tail::read_rest;
+use self::tail::read_tail;
 use super::commit_markers;
 use super::commit_markers::CommitMarkers;
 use super::store_id::StoreId;
@@ -49,9 +49,9 @@ pub(super) struct Journals {
     torn: Option<(PathBuf, u64)>,
     /// How long each file is.
     files: Vec<u64>,
-    /// Where batches begin whose sequence number is higher than their mark says it was at least. That can be right: the
+    /// Where batches begin whose sequence number is higher than their marker says it was at least. That can be right: the
     /// engine counts on for itself as well.
-    unsure: Vec<(PathBuf, u64)>,
+    suspect: Vec<(PathBuf, u64)>,
 }
 
 /// What must be known of an engine that goes on writing.
@@ -85,7 +85,7 @@ impl Journals {
                 let stem = path.file_stem().and_then(|stem| stem.to_str());
                 match stem.and_then(|stem| stem.parse::<u64>().ok()) {
                     Some(number) => files.push((number, path)),
-                    None => found.blame(&path, "is no journal of ours"),
+                    None => found.set_fault(&path, "is no journal of ours"),
                 }
             }
         }
@@ -123,8 +123,8 @@ impl Journals {
     }
 
     /// Where sequence numbers stand that may be right or damaged.
-    pub(super) fn unsure(&self) -> impl Iterator<Item = (&Path, Range<u64>)> {
-        let places = self.unsure.iter();
+    pub(super) fn suspect(&self) -> impl Iterator<Item = (&Path, Range<u64>)> {
+        let places = self.suspect.iter();
         places.map(|(path, start)| (&**path, start + SEQUENCE.start..start + SEQUENCE.end))
     }
 
@@ -160,25 +160,25 @@ impl Journals {
             }
             match input.batch() {
                 Ok(batch) => {
-                    self.take(path, end, batch, before);
+                    self.record(path, end, batch, before);
                     end = input.position;
                     pending.clear();
                     continue;
                 }
-                Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Unreadable) => {}
+                Err(ReadError::Failed(error)) => return Err(error),
+                Err(ReadError::Unreadable) => {}
             }
             if !pending.is_empty() {
                 break;
             }
-            input.go_to(end)?;
-            pending = read_rest(&mut input.bytes)?;
+            input.seek_to(end)?;
+            pending = read_tail(&mut input.bytes)?;
             let Some(live) = live.filter(|_| !pending.is_empty()) else {
                 break;
             };
             // It may be half of a batch: once that is whole, it can be read.
             (live.settle)();
-            input.go_to(end)?;
+            input.seek_to(end)?;
         }
         if pending.is_empty() {
             return Ok(());
@@ -187,32 +187,32 @@ impl Journals {
         let synced = tail::synced(&pending, &self.store);
         if synced.is_some_and(|synced| synced > self.commit.unwrap_or_default()) {
             let text = format!("cannot be read from byte {end}, where commits had been synced");
-            self.blame(path, &text);
+            self.set_fault(path, &text);
         }
         self.torn = Some((path.to_owned(), end));
         Ok(())
     }
 
     /// Notes a batch that begins there.
-    fn take(&mut self, path: &Path, start: u64, batch: Batch, before: &mut Option<Batch>) {
+    fn record(&mut self, path: &Path, start: u64, batch: Batch, before: &mut Option<Batch>) {
         if let Some((torn, end)) = self.torn.take() {
-            self.blame(&torn, &format!("cannot be read from byte {end}"));
+            self.set_fault(&torn, &format!("cannot be read from byte {end}"));
         }
         if !batch.follows(*before) {
-            self.blame(path, &format!("has a commit out of order at byte {start}"));
+            self.set_fault(path, &format!("has a commit out of order at byte {start}"));
         }
-        if batch.mark.previous == 0 {
+        if batch.marker.previous == 0 {
             // Whatever was lost before it has been accepted as lost.
             self.fault = None;
         }
-        if batch.sequence > batch.mark.sequence {
-            self.unsure.push((path.to_owned(), start));
+        if batch.sequence > batch.marker.sequence {
+            self.suspect.push((path.to_owned(), start));
         }
-        self.commit = Some(batch.mark.commit);
+        self.commit = Some(batch.marker.commit);
         *before = Some(batch);
     }
 
-    fn blame(&mut self, path: &Path, how: &str) {
+    fn set_fault(&mut self, path: &Path, how: &str) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         self.fault
             .get_or_insert_with(|| format!("the journal {name} {how}"));
@@ -221,19 +221,19 @@ impl Journals {
 
 /// Why no batch could be read.
 #[derive(Debug)]
-enum Stop {
+enum ReadError {
     /// There is none, or not a whole one.
     Unreadable,
     /// The file could not be read.
     Failed(io::Error),
 }
 
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
         if error.kind() == ErrorKind::UnexpectedEof {
-            Stop::Unreadable
+            ReadError::Unreadable
         } else {
-            Stop::Failed(error)
+            ReadError::Failed(error)
         }
     }
 }
@@ -242,7 +242,7 @@ impl From<io::Error> for Stop {
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     sequence: u64,
-    mark: CommitMarkers,
+    marker: CommitMarkers,
 }
 
 impl Batch {
@@ -250,9 +250,9 @@ impl Batch {
     fn follows(&self, before: Option<Batch>) -> bool {
         let CommitMarkers {
             sequence, previous, ..
-        } = self.mark;
+        } = self.marker;
         let in_order = before.is_none_or(|before| {
-            before.sequence < sequence && (previous == before.mark.commit || previous == 0)
+            before.sequence < sequence && (previous == before.marker.commit || previous == 0)
         });
         in_order && (sequence..=sequence.saturating_add(SEQUENCE_SLACK)).contains(&self.sequence)
     }
@@ -266,7 +266,7 @@ struct Input<R> {
 }
 
 impl<R: Read + Seek> Input<R> {
-    fn go_to(&mut self, position: u64) -> io::Result<()> {
+    fn seek_to(&mut self, position: u64) -> io::Result<()> {
         self.bytes.seek(SeekFrom::Start(position))?;
         self.position = position;
         Ok(())
@@ -282,31 +282,31 @@ impl<R: Read> Input<R> {
         }
     }
 
-    fn batch(&mut self) -> Result<Batch, Stop> {
+    fn batch(&mut self) -> Result<Batch, ReadError> {
         let [tag] = self.array()?;
         if tag != START {
-            return Err(Stop::Unreadable);
+            return Err(ReadError::Unreadable);
         }
         let items = u32::from_le_bytes(self.array()?);
         let sequence = u64::from_le_bytes(self.array()?);
-        let (mut checksum, mut mark) = (Xxh3::new(), None);
+        let (mut checksum, mut marker) = (Xxh3::new(), None);
         for _ in 0..items {
-            mark = self.item(&mut checksum)?.or(mark);
+            marker = self.item(&mut checksum)?.or(marker);
         }
         let [tag] = self.array()?;
         let expected = u64::from_le_bytes(self.array()?);
         let trailer: [u8; 4] = self.array()?;
         if tag != END || trailer != *TRAILER || expected != checksum.digest() {
-            return Err(Stop::Unreadable);
+            return Err(ReadError::Unreadable);
         }
-        // Every batch of ours has a mark.
-        let mark = mark.filter(|mark| mark.store == self.store);
-        let mark = mark.ok_or(Stop::Unreadable)?;
-        Ok(Batch { sequence, mark })
+        // Every batch of ours has a marker.
+        let marker = marker.filter(|marker| marker.store == self.store);
+        let marker = marker.ok_or(ReadError::Unreadable)?;
+        Ok(Batch { sequence, marker })
     }
 
-    /// Reads over an item; its mark, if it is one.
-    fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<CommitMarkers>, Stop> {
+    /// Reads over an item; its marker, if it is one.
+    fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<CommitMarkers>, ReadError> {
         // Tag, kind, compression, table u64, lengths of the key u16, of the value u32, and of what is stored of it u32.
         let head: [u8; 21] = self.array()?;
         checksum.update(&head);
@@ -334,7 +334,7 @@ impl<R: Read> Input<R> {
             v3,
         ] = head;
         if tag != ITEM {
-            return Err(Stop::Unreadable);
+            return Err(ReadError::Unreadable);
         }
         let key_bytes = u64::from(u16::from_le_bytes([k0, k1]));
         let value_bytes = u64::from(u32::from_le_bytes([v0, v1, v2, v3]));
@@ -351,7 +351,7 @@ impl<R: Read> Input<R> {
         Ok(None)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         let mut array = [0; N];
         self.bytes.read_exact(&mut array)?;
         self.position += N as u64;
@@ -359,7 +359,7 @@ impl<R: Read> Input<R> {
     }
 
     /// Reads over so many bytes. A damaged length must not decide how much memory is taken.
-    fn skip(&mut self, bytes: u64, checksum: &mut Xxh3) -> Result<(), Stop> {
+    fn skip(&mut self, bytes: u64, checksum: &mut Xxh3) -> Result<(), ReadError> {
         let mut left = bytes;
         let mut buffer = [0; 4 << 10];
         while left > 0 {

@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn a_memtable_that_the_engine_lets_go_of_is_freed_elsewhere() {
         let (sender, dropped) = channel();
-        let mut retired = MemtableReaper::new();
+        let mut reaper = MemtableReaper::new();
         let engines: Memtable = Arc::new(Witness(sender.clone()));
-        retired.note(Table::Data, Arc::clone(&engines));
-        retired.note(Table::Data, Arc::new(Witness(sender)));
+        reaper.note(Table::Data, Arc::clone(&engines));
+        reaper.note(Table::Data, Arc::new(Witness(sender)));
         assert!(
             dropped.recv_timeout(3 * PAUSE).is_err(),
             "the engine still has it"

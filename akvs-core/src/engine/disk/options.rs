@@ -16,13 +16,13 @@ pub struct DiskOptions {
     /// after a crash has little to replay and memory stays low.
     pub memtable_bytes: u64,
     /// With less disk space than this, in bytes, only what gives space back is written.
-    pub floor_bytes: u64,
+    pub min_free_bytes: u64,
     /// How long a commit waits until what was committed before it is written to files.
-    pub patience: Duration,
+    pub commit_timeout: Duration,
     /// Open even where commits are lost that had been synced: what is missing is lost for good.
     pub accept_lost_commits: bool,
     /// Names of files that others keep in the folder, and may have made before it became ours.
-    pub beside: Vec<String>,
+    pub allowed_files: Vec<String>,
 }
 
 impl DiskOptions {
@@ -32,10 +32,10 @@ impl DiskOptions {
             folder: folder.into(),
             block_cache_bytes: 32 << 20,
             memtable_bytes: 16 << 20,
-            floor_bytes: 64 << 20,
-            patience: Duration::from_secs(5),
+            min_free_bytes: 64 << 20,
+            commit_timeout: Duration::from_secs(5),
             accept_lost_commits: false,
-            beside: Vec::new(),
+            allowed_files: Vec::new(),
         }
     }
 }
@@ -56,5 +56,5 @@ pub fn folder_format(options: &DiskOptions) -> Result<Option<u64>, OpenError> {
     if !options.folder.exists() {
         return Ok(None);
     }
-    check_format(&options.folder, &options.beside)
+    check_format(&options.folder, &options.allowed_files)
 }

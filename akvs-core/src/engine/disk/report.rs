@@ -8,7 +8,7 @@ use crate::{Finding, Report, Unchecked};
 
 impl Report<'_> {
     pub(crate) fn expect_bytes(&mut self, bytes: u64) {
-        self.how_far.expected_bytes = bytes;
+        self.current.expected_bytes = bytes;
     }
 
     pub(crate) fn read_file(&mut self) {
@@ -17,16 +17,16 @@ impl Report<'_> {
 
     pub(crate) fn read_bytes(&mut self, bytes: u64) {
         self.verified.bytes += bytes;
-        self.how_far.bytes = self.verified.bytes;
-        (self.progress)(self.how_far);
+        self.current.bytes = self.verified.bytes;
+        (self.progress)(self.current);
     }
 
     pub(crate) fn file(&mut self, path: impl Into<PathBuf>, how: impl Into<String>) {
-        self.find(Finding::File(path.into(), how.into()));
+        self.add(Finding::File(path.into(), how.into()));
     }
 
     /// Notes what is not checked: from one byte up to another, or to the end.
-    pub(crate) fn leave(
+    pub(crate) fn skip(
         &mut self,
         path: impl Into<PathBuf>,
         start: u64,
@@ -51,7 +51,7 @@ impl FolderReport for Report<'_> {
         Report::file(self, name, how);
     }
 
-    fn leave(&mut self, name: OsString, why: &str) {
-        Report::leave(self, name, 0, None, why);
+    fn skip(&mut self, name: OsString, why: &str) {
+        Report::skip(self, name, 0, None, why);
     }
 }

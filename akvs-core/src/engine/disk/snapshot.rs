@@ -1,4 +1,4 @@
-//! The tables as they stood together at one moment.
+//! The tables as they stood together at one snapshot.
 //!
 //! fjall keeps what is replaced for as long as this is kept. It also keeps the files open: whoever holds it holds the
 //! engine as well.
@@ -33,14 +33,14 @@ impl DiskSnapshot {
         &self.keyspaces[table as usize]
     }
 
-    /// The rows of a span in order, from either end; none where there can be none.
-    fn rows(&self, table: Table, span: &KeyRange) -> Option<fjall::Iter> {
-        let start = span
+    /// The rows of a range in order, from either end; none where there can be none.
+    fn rows(&self, table: Table, range: &KeyRange) -> Option<fjall::Iter> {
+        let start = range
             .start
             .clone()
             .max(Bytes::from_static(&commit_markers::FIRST_ROW));
         let keyspace = self.keyspace(table);
-        match &span.end {
+        match &range.end {
             Some(end) if *end <= start => None,
             Some(end) => Some(self.snapshot.range(keyspace, start..end.clone())),
             None => Some(self.snapshot.range(keyspace, start..)),
@@ -56,8 +56,13 @@ impl Snapshot for DiskSnapshot {
         })
     }
 
-    fn page(&self, table: Table, span: &KeyRange, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
-        guarded(|| match self.rows(table, span) {
+    fn page(
+        &self,
+        table: Table,
+        range: &KeyRange,
+        limit: PageLimit,
+    ) -> Result<Vec<(Bytes, Bytes)>> {
+        guarded(|| match self.rows(table, range) {
             Some(rows) => limit.take(rows.map(read)),
             None => Ok(Vec::new()),
         })
@@ -66,10 +71,10 @@ impl Snapshot for DiskSnapshot {
     fn page_back(
         &self,
         table: Table,
-        span: &KeyRange,
+        range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        guarded(|| match self.rows(table, span) {
+        guarded(|| match self.rows(table, range) {
             Some(rows) => limit.take(rows.rev().map(read)),
             None => Ok(Vec::new()),
         })

@@ -33,13 +33,13 @@ impl FjallStore {
         &self.keyspaces[table as usize]
     }
 
-    /// The newest mark, and the numbers that the tables themselves have.
-    pub(super) fn marks(&self, id: StoreId) -> Result<(CommitMarkers, [u64; Table::ALL.len()])> {
+    /// The newest marker, and the numbers that the tables themselves have.
+    pub(super) fn markers(&self, id: StoreId) -> Result<(CommitMarkers, [u64; Table::ALL.len()])> {
         let none = CommitMarkers {
             store: id,
             ..CommitMarkers::default()
         };
-        let (mut marks, mut own) = (none, [0; Table::ALL.len()]);
+        let (mut markers, mut own) = (none, [0; Table::ALL.len()]);
         for table in Table::ALL {
             let Some(row) = self
                 .keyspace(table)
@@ -51,7 +51,7 @@ impl FjallStore {
             let number = if table == Table::Meta {
                 let found = CommitMarkers::decode(&row).filter(|found| found.store == id);
                 found.map(|found| {
-                    marks = found;
+                    markers = found;
                     found.commit
                 })
             } else {
@@ -59,13 +59,13 @@ impl FjallStore {
             };
             own[table as usize] = number.ok_or_else(|| damaged(None))?;
         }
-        Ok((marks, own))
+        Ok((markers, own))
     }
 }
 
 /// What ends a compaction early: the stop, or too little space.
 pub(super) fn interrupt(folder: &DataDir, options: &DiskOptions) -> Arc<Interrupt> {
-    let space = FreeSpace::new(folder.path(), options.floor_bytes);
+    let space = FreeSpace::new(folder.path(), options.min_free_bytes);
     Arc::new(Interrupt::new(space))
 }
 
@@ -111,7 +111,7 @@ fn try_open(
         database.keyspace(table.name(), || {
             let options = KeyspaceCreateOptions::default()
                 .max_memtable_size(u64::MAX)
-                .compaction_strategy(compaction::of_fjall());
+                .compaction_strategy(compaction::fjall_strategy());
             match table {
                 // Not compressed: fjall does not check what length a compressed value says it has.
                 Table::Data => options.with_kv_separation(Some(

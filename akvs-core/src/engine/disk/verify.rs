@@ -27,7 +27,7 @@ pub(crate) fn check_folder(
     files.check(report).map_err(unusable)?;
     if report.findings() > 0 {
         let why = "its rows were not read, because files are damaged";
-        report.leave(STORE_FOLDER, 0, None, why);
+        report.skip(STORE_FOLDER, 0, None, why);
         return Ok(());
     }
     let watermark = folder.watermark();
@@ -39,8 +39,8 @@ pub(crate) fn check_folder(
     };
     match DiskEngine::open(&strict) {
         Ok(engine) => match engine.snapshot() {
-            Ok(moment) => {
-                let revision = check_rows(&*moment, report);
+            Ok(snapshot) => {
+                let revision = check_rows(&*snapshot, report);
                 if revision < watermark {
                     let (revision, watermark) = (revision.get(), watermark.get());
                     report.rows(format!(
@@ -64,7 +64,7 @@ impl DiskEngine {
             .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .marks
+            .markers
             .commit;
         let files = Files {
             folder: self.folder.path(),

@@ -22,11 +22,11 @@ impl Deadlines {
     /// Reads the deadlines; whether all of them could be read.
     pub(super) fn check(
         &mut self,
-        moment: &dyn Snapshot,
+        snapshot: &dyn Snapshot,
         known: &ExpectedState,
         report: &mut Report<'_>,
     ) -> bool {
-        each_row(moment, Table::Deadlines, report, |key, value, report| {
+        each_row(snapshot, Table::Deadlines, report, |key, value, report| {
             let parsed = encoding::parse_deadline_key(key.to_vec().into());
             let parsed = parsed.and_then(|parsed| Ok((parsed, encoding::parse_number(&value)?)));
             let ((deadline, id, _), revision) = match parsed {
@@ -49,7 +49,7 @@ impl Deadlines {
     /// Says who does not agree, where both were read whole and do not.
     pub(super) fn compare(
         &self,
-        moment: &dyn Snapshot,
+        snapshot: &dyn Snapshot,
         known: &ExpectedState,
         report: &mut Report<'_>,
     ) {
@@ -61,9 +61,9 @@ impl Deadlines {
             let id = encoding::parse_id(key).unwrap_or_default();
             matches!(known.owner(id), Owner::Live(_))
         };
-        each_row(moment, Table::Deadlines, report, |key, value, report| {
+        each_row(snapshot, Table::Deadlines, report, |key, value, report| {
             let data_key = key.get(8..).unwrap_or_default();
-            let entry = moment.get(Table::Data, data_key).ok().flatten();
+            let entry = snapshot.get(Table::Data, data_key).ok().flatten();
             let stored = entry.and_then(|row| encoding::parse_stored(row).ok());
             let row = stored.and_then(|stored| {
                 let entry = stored.entry;
@@ -77,7 +77,7 @@ impl Deadlines {
                 report.row(Table::Deadlines, key, "its key does not have this deadline");
             }
         });
-        each_row(moment, Table::Data, report, |key, value, report| {
+        each_row(snapshot, Table::Data, report, |key, value, report| {
             let is_value =
                 encoding::parse_id(key).is_ok_and(|id| encoding::value_owner(id).is_some());
             let stored = encoding::parse_stored(value).ok().filter(|_| !is_value);
@@ -86,7 +86,7 @@ impl Deadlines {
                 return;
             };
             let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
-            if !matches!(moment.get(Table::Deadlines, &row), Ok(Some(_))) {
+            if !matches!(snapshot.get(Table::Deadlines, &row), Ok(Some(_))) {
                 report.row(Table::Data, key, "its deadline is not among the deadlines");
             }
         });

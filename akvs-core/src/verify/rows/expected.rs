@@ -49,17 +49,17 @@ pub(super) enum Owner {
 }
 
 impl ExpectedState {
-    pub(super) fn read(moment: &dyn Snapshot, report: &mut Report<'_>) -> ExpectedState {
+    pub(super) fn read(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> ExpectedState {
         let mut known = ExpectedState::default();
-        known.read_numbers(moment, report);
+        known.read_numbers(snapshot, report);
         let mut dropped = HashMap::new();
-        each_row(moment, Table::Catalogue, report, |key, value, report| {
-            if let Err(how) = known.see_name(key, &value, &mut dropped) {
+        each_row(snapshot, Table::Catalogue, report, |key, value, report| {
+            if let Err(how) = known.record_name(key, &value, &mut dropped) {
                 report.row(Table::Catalogue, key, how);
             }
         });
-        each_row(moment, Table::Meta, report, |key, value, report| {
-            if let Err(how) = known.see_meta(key, &value, &mut dropped) {
+        each_row(snapshot, Table::Meta, report, |key, value, report| {
+            if let Err(how) = known.record_meta(key, &value, &mut dropped) {
                 report.row(Table::Meta, key, how);
             }
         });
@@ -77,9 +77,9 @@ impl ExpectedState {
         known
     }
 
-    fn read_numbers(&mut self, moment: &dyn Snapshot, report: &mut Report<'_>) {
+    fn read_numbers(&mut self, snapshot: &dyn Snapshot, report: &mut Report<'_>) {
         let mut number = |key: &[u8]| {
-            let value = moment.get(Table::Meta, key);
+            let value = snapshot.get(Table::Meta, key);
             let read = value.and_then(|value| {
                 value
                     .map(|value| encoding::parse_number(&value))
@@ -101,7 +101,7 @@ impl ExpectedState {
         }
     }
 
-    fn see_name(
+    fn record_name(
         &mut self,
         key: &[u8],
         value: &[u8],
@@ -140,19 +140,19 @@ impl ExpectedState {
         }
     }
 
-    fn see_meta(
+    fn record_meta(
         &mut self,
         key: &[u8],
         value: &[u8],
         dropped: &mut HashMap<Revision, Bytes>,
     ) -> Result<(), String> {
         let text = |error: crate::Error| error.message().to_owned();
-        if encoding::counts_span().contains(key) {
+        if encoding::counts_range().contains(key) {
             let id = encoding::parse_counts_key(key).map_err(text)?;
             let meta = encoding::parse_counts(value).map_err(text)?;
-            return self.see_tally(id, meta);
+            return self.record_counts(id, meta);
         }
-        if encoding::dropped_span().contains(key) {
+        if encoding::dropped_range().contains(key) {
             let revision = encoding::parse_dropped_key(key).map_err(text)?;
             return match dropped.remove(&revision) {
                 Some(name) if value.get(8..) == Some(&name[..]) => Ok(()),
@@ -178,7 +178,7 @@ impl ExpectedState {
         }
     }
 
-    fn see_tally(&mut self, id: NamespaceId, meta: NamespaceMeta) -> Result<(), String> {
+    fn record_counts(&mut self, id: NamespaceId, meta: NamespaceMeta) -> Result<(), String> {
         let Some(live) = self.live.get_mut(&id) else {
             return Err(format!("there is no namespace with the id {id}"));
         };
@@ -211,8 +211,8 @@ impl ExpectedState {
 
     /// How many rows are still to come, about.
     pub(super) fn expected_rows(&self) -> u64 {
-        let tallies = self.live.values().filter_map(|live| live.meta);
-        let counts = tallies.map(|meta| meta.counts.keys + meta.counts.history);
+        let metas = self.live.values().filter_map(|live| live.meta);
+        let counts = metas.map(|meta| meta.counts.keys + meta.counts.history);
         counts.sum::<u64>() + 2 * self.live.len() as u64
     }
 

@@ -9,10 +9,10 @@ use crate::encoding;
 use crate::engine::{Snapshot, Table};
 
 /// Reads all histories.
-pub(super) fn check(moment: &dyn Snapshot, known: &mut ExpectedState, report: &mut Report<'_>) {
+pub(super) fn check(snapshot: &dyn Snapshot, known: &mut ExpectedState, report: &mut Report<'_>) {
     let highest = known.revision;
     let histories = &mut known.histories;
-    let all = each_row(moment, Table::History, report, |key, value, report| {
+    let all = each_row(snapshot, Table::History, report, |key, value, report| {
         let (id, revision) = match encoding::parse_history_key(key) {
             Ok(parsed) => parsed,
             Err(error) => return report.row(Table::History, key, error.message()),

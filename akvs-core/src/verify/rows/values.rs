@@ -1,4 +1,4 @@
-//! Whether every entry whose value is apart has that value, and every such value its entry.
+//! Whether every entry whose value is separated has that value, and every such value its entry.
 //!
 //! Which entry has no value is only looked for where the two sides do not agree.
 
@@ -7,21 +7,21 @@ use super::expected::{ExpectedState, Owner};
 use crate::Report;
 use crate::difference::Difference;
 use crate::encoding;
-use crate::encoding::{Apart, NamespaceId};
+use crate::encoding::{NamespaceId, SeparatedValue};
 use crate::engine::{Snapshot, Table};
 
-/// Entries whose value is apart, against the values.
+/// Entries whose value is separated, against the values.
 #[derive(Default)]
 pub(super) struct Values(Difference);
 
 impl Values {
-    /// Notes that an entry has its value apart.
-    pub(super) fn expect(&mut self, id: NamespaceId, key: &[u8], apart: Apart) {
-        self.0.add((id, key, apart));
+    /// Notes that an entry has its value separated.
+    pub(super) fn expect(&mut self, id: NamespaceId, key: &[u8], separated: SeparatedValue) {
+        self.0.add((id, key, separated));
     }
 
     /// Sees the row of a value.
-    pub(super) fn see(
+    pub(super) fn record(
         &mut self,
         id: NamespaceId,
         row_key: &[u8],
@@ -31,9 +31,9 @@ impl Values {
     ) {
         match (known.owner(id), encoding::parse_value_row(row)) {
             (Owner::Swept, Ok(_)) => {}
-            (Owner::Live(_), Ok(apart)) => {
+            (Owner::Live(_), Ok(separated)) => {
                 let key = row_key.get(size_of::<NamespaceId>()..).unwrap_or_default();
-                self.0.subtract((id, key, apart));
+                self.0.subtract((id, key, separated));
             }
             (Owner::Unknown, Ok(_)) => {
                 let how = format!("there is no namespace with the id {id}");
@@ -46,7 +46,7 @@ impl Values {
     /// Says which entries have no value, or values no entry, where both were read whole and do not agree.
     pub(super) fn compare(
         &self,
-        moment: &dyn Snapshot,
+        snapshot: &dyn Snapshot,
         known: &ExpectedState,
         report: &mut Report<'_>,
     ) {
@@ -54,7 +54,7 @@ impl Values {
             return;
         }
         let before = report.findings();
-        each_row(moment, Table::Data, report, |key, row, report| {
+        each_row(snapshot, Table::Data, report, |key, row, report| {
             let id = encoding::parse_id(key).unwrap_or_default();
             let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
             let owner = encoding::value_owner(id);
@@ -65,16 +65,16 @@ impl Values {
                 Some(owner) => encoding::data_key(owner, name),
                 None => encoding::value_key(id, name),
             };
-            let other = moment.get(Table::Data, &other).ok().flatten();
+            let other = snapshot.get(Table::Data, &other).ok().flatten();
             let (entry, value) = match owner {
                 Some(_) => (other, Some(row)),
                 None => (Some(row), other),
             };
-            let apart = entry.and_then(|row| encoding::parse_stored(row).ok()?.apart);
+            let separated = entry.and_then(|row| encoding::parse_stored(row).ok()?.separated);
             let value = value.and_then(|row| encoding::parse_value_row(&row).ok());
             match owner {
-                Some(_) if apart != value => report.row(Table::Data, key, "it has no entry"),
-                None if apart.is_some() && apart != value => {
+                Some(_) if separated != value => report.row(Table::Data, key, "it has no entry"),
+                None if separated.is_some() && separated != value => {
                     report.row(Table::Data, key, "its value is missing");
                 }
                 _ => {}

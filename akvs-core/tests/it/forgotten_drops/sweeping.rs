@@ -40,7 +40,7 @@ fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
         let database = home.open(Options::default());
         let mut sweep = swept(&database, steps);
         drop_others(&database, "n", KEPT_DROPS);
-        assert_eq!(database.history_of(&name("gone")).unwrap(), None);
+        assert_eq!(database.history_id(&name("gone")).unwrap(), None);
         fill(&database, "gone", 3);
         while sweep.step(&database, 2).unwrap() {}
         let newest = database.revision().get();
@@ -99,7 +99,7 @@ fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
         fill(&database, "gone", 6);
         drop_namespace(&database, "gone");
         drop_others(&database, "n", KEPT_DROPS);
-        assert_eq!(database.history_of(&name("gone")).unwrap(), None);
+        assert_eq!(database.history_id(&name("gone")).unwrap(), None);
         database.close().unwrap();
         drop(database);
         let database = home.open(Options::default());

@@ -19,7 +19,7 @@ pub(crate) enum Step {
     Burst(usize),
     Expire(usize),
     /// So many steps of so many rows.
-    GarbageCollector(usize, usize),
+    Sweep(usize, usize),
     /// To remember so many changes from now on.
     Reopen(u64),
     /// Open as one that lost commits.
@@ -63,7 +63,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => changes().prop_map(Step::Abandon),
         1 => (0..NAMES.len()).prop_map(Step::Burst),
         4 => (1..5_usize).prop_map(Step::Expire),
-        5 => (1..6_usize, 1..5_usize).prop_map(|(steps, rows)| Step::GarbageCollector(steps, rows)),
+        5 => (1..6_usize, 1..5_usize).prop_map(|(steps, rows)| Step::Sweep(steps, rows)),
         3 => prop_oneof![Just(0), Just(5), Just(50), Just(100_000)].prop_map(Step::Reopen),
         1 => Just(Step::BeginAnew),
         8 => limit.prop_map(Step::Check),

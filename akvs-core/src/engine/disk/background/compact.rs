@@ -8,8 +8,8 @@ use fjall::AbstractTree;
 use super::super::compaction;
 use super::super::durable::Step as Durable;
 use super::{
-    Discard, FLUSH_RESERVE_BYTES, KeyRange, RECLAIM_RUNS, Reclaim, Shared, TICK, Table, guard,
-    is_ended, is_full,
+    Discard, FLUSH_RESERVE_BYTES, KeyRange, RECLAIM_RUNS, RETRY_INTERVAL, Reclaim, Shared, Table,
+    acquire, is_full, is_interrupted,
 };
 use crate::engine::disk::orphan_files::OrphanFiles;
 
@@ -19,7 +19,7 @@ const STALE_BYTES: u64 = 4 << 20;
 /// What to compact.
 #[derive(Clone, Copy)]
 enum Step {
-    Usual,
+    Default,
     /// All files of the first level.
     Eager,
     /// A whole level into another one.
@@ -27,40 +27,41 @@ enum Step {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Done {
-    Nothing,
-    Something,
+enum CompactionResult {
+    Unchanged,
+    Changed,
     /// It was ended, for want of space or for the stop.
-    Ended,
+    Interrupted,
 }
 
 impl Shared {
     pub(super) fn run_compactions(&self) -> fjall::Result<()> {
-        let mut pause = TICK;
+        let mut pause = RETRY_INTERVAL;
         loop {
             self.release_lists();
             let mut work = self.work();
             if work.stopping {
                 return Ok(());
             }
-            if let Some(asked) = work.discard.iter().find(|asked| !asked.is_done) {
-                let (table, span) = (asked.table, asked.span.clone());
+            if let Some(requested) = work.discard.iter().find(|requested| !requested.is_done) {
+                let (table, range) = (requested.table, requested.range.clone());
                 drop(work);
-                self.discard_files(table, &span)?;
+                self.discard_files(table, &range)?;
                 continue;
             }
             let wanted = (0..Table::ALL.len()).filter(|at| work.compact[*at]);
-            let done = if let Some(at) = wanted.max_by_key(|at| self.room.runs(Table::ALL[*at])) {
+            let done = if let Some(at) = wanted.max_by_key(|at| self.backlog.runs(Table::ALL[*at]))
+            {
                 work.compact[at] = false;
                 drop(work);
-                let done = self.compact(Table::ALL[at], Step::Usual)?;
-                self.work().compact[at] |= done != Done::Nothing;
+                let done = self.compact(Table::ALL[at], Step::Default)?;
+                self.work().compact[at] |= done != CompactionResult::Unchanged;
                 done
             } else if let Reclaim::Wanted(tries) = work.reclaim {
                 drop(work);
                 let done = self.reclaim_all()?;
                 self.work().reclaim = match tries {
-                    2.. if done == Done::Ended => Reclaim::Wanted(tries - 1),
+                    2.. if done == CompactionResult::Interrupted => Reclaim::Wanted(tries - 1),
                     _ => Reclaim::Done,
                 };
                 done
@@ -68,48 +69,48 @@ impl Shared {
                 self.wait(work, None);
                 continue;
             };
-            if done == Done::Ended {
+            if done == CompactionResult::Interrupted {
                 // Where the disk is full, there may be more space later.
                 self.pause(pause);
-                pause = (2 * pause).min(60 * TICK);
+                pause = (2 * pause).min(60 * RETRY_INTERVAL);
             } else {
-                pause = TICK;
+                pause = RETRY_INTERVAL;
             }
         }
     }
 
     /// One compaction of a table.
-    fn compact(&self, table: Table, step: Step) -> fjall::Result<Done> {
+    fn compact(&self, table: Table, step: Step) -> fjall::Result<CompactionResult> {
         let keyspace = self.store.keyspace(table);
-        let (tree, files) = (&keyspace.tree, guard(&self.compacting));
+        let (tree, files) = (&keyspace.tree, acquire(&self.compacting));
         let before = OrphanFiles::list(keyspace.path());
         let version = self.keep_list(table);
-        let is_reclaim = !matches!(step, Step::Usual);
+        let is_reclaim = !matches!(step, Step::Default);
         self.interrupt.begin(is_reclaim);
         let watermark = self.watermark();
         let compacted = match step {
-            Step::Usual => tree.compact(compaction::usual(), watermark),
-            Step::Eager => tree.compact(compaction::eager(), watermark),
+            Step::Default => tree.compact(compaction::default_strategy(), watermark),
+            Step::Eager => tree.compact(compaction::eager_strategy(), watermark),
             Step::Down(from, to) => tree.compact(
                 Arc::new(lsm_tree::compaction::PullDown(from, to)),
                 watermark,
             ),
         };
         drop(files);
-        self.interrupt.synced()?;
+        self.interrupt.take_sync_result()?;
         let done = match compacted {
-            Ok(()) if tree.current_version().id() == version => Done::Nothing,
+            Ok(()) if tree.current_version().id() == version => CompactionResult::Unchanged,
             Ok(()) => {
                 self.interrupt.durable.note(Durable::Compacted(table));
-                Done::Something
+                CompactionResult::Changed
             }
-            Err(error) if is_full(&error) || is_ended(&error) => {
+            Err(error) if is_full(&error) || is_interrupted(&error) => {
                 self.remove_leftovers(table, before);
-                Done::Ended
+                CompactionResult::Interrupted
             }
             Err(error) => return Err(error.into()),
         };
-        self.room.compacted(table, tree.l0_run_count());
+        self.backlog.compacted(table, tree.l0_run_count());
         Ok(done)
     }
 
@@ -117,20 +118,20 @@ impl Shared {
     /// after an unclean start it flushes what the journals had, and at the stop what the flush thread had no space for.
     /// Where it may be at that, all stays until the next start.
     pub(super) fn remove_leftovers(&self, table: Table, before: OrphanFiles) {
-        let (_flushing, _compacting) = (guard(&self.flushing), guard(&self.compacting));
+        let (_flushing, _compacting) = (acquire(&self.flushing), acquire(&self.compacting));
         let is_sealed = self.store.keyspace(table).tree.sealed_memtable_count() > 0;
-        if !is_sealed || self.holds[table as usize].load(Ordering::Acquire) {
+        if !is_sealed || self.holds_flush_lock[table as usize].load(Ordering::Acquire) {
             before.remove_others();
         }
     }
 
-    /// Gives up the files that hold nothing but rows of a span. No row comes back with the next start: fjall skips the
-    /// commits in its journals up to the newest in any file, and that is in the file with the mark, which is outside.
-    fn discard_files(&self, table: Table, span: &KeyRange) -> fjall::Result<()> {
+    /// Gives up the files that hold nothing but rows of a range. No row comes back with the next start: fjall skips the
+    /// commits in its journals up to the newest in any file, and that is in the file with the marker, which is outside.
+    fn discard_files(&self, table: Table, range: &KeyRange) -> fjall::Result<()> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
-        let files = guard(&self.compacting);
-        let start = Included(&span.start[..]);
-        let end = span.end.as_deref().map_or(Unbounded, Excluded);
+        let files = acquire(&self.compacting);
+        let start = Included(&range.start[..]);
+        let end = range.end.as_deref().map_or(Unbounded, Excluded);
         let tree = &self.store.keyspace(table).tree;
         self.keep_list(table);
         match tree.drop_range::<&[u8], _>((start, end)) {
@@ -140,26 +141,27 @@ impl Shared {
             Err(error) => return Err(error.into()),
         }
         drop(files);
-        let is_it = |asked: &&mut Discard| asked.table == table && asked.span == *span;
-        if let Some(asked) = self.work().discard.iter_mut().find(is_it) {
-            asked.is_done = true;
+        let matches =
+            |requested: &&mut Discard| requested.table == table && requested.range == *range;
+        if let Some(requested) = self.work().discard.iter_mut().find(matches) {
+            requested.is_done = true;
         }
         Ok(())
     }
 
     /// Joins all files of the tables that rows were removed from.
-    fn reclaim_all(&self) -> fjall::Result<Done> {
+    fn reclaim_all(&self) -> fjall::Result<CompactionResult> {
         for table in [Table::Data, Table::History, Table::Deadlines] {
             let bytes = self.store.keyspace(table).tree.active_memtable().size();
-            if self.room.space().look() > bytes + FLUSH_RESERVE_BYTES {
+            if self.backlog.space().query() > bytes + FLUSH_RESERVE_BYTES {
                 // That a row was removed may only be known in memory yet.
                 self.flush_table(table)?;
             }
             if !self.reclaim_table(table)? {
-                return Ok(Done::Ended);
+                return Ok(CompactionResult::Interrupted);
             }
         }
-        Ok(Done::Something)
+        Ok(CompactionResult::Changed)
     }
 
     /// Joins all files of a table; whether it came to the end.
@@ -167,7 +169,7 @@ impl Shared {
         let tree = &self.store.keyspace(table).tree;
         let mut rewrites = true;
         loop {
-            if self.is_wanted_elsewhere() {
+            if self.must_yield() {
                 return Ok(false);
             }
             let version = tree.current_version();
@@ -186,16 +188,16 @@ impl Shared {
                 _ => return Ok(true),
             };
             match self.compact(table, step)? {
-                Done::Something => {}
-                Done::Nothing => return Ok(true),
-                Done::Ended => return Ok(false),
+                CompactionResult::Changed => {}
+                CompactionResult::Unchanged => return Ok(true),
+                CompactionResult::Interrupted => return Ok(false),
             }
         }
     }
 
     /// Whether compactions that are needed more wait, or the end has come.
-    fn is_wanted_elsewhere(&self) -> bool {
-        let runs = Table::ALL.into_iter().map(|table| self.room.runs(table));
+    fn must_yield(&self) -> bool {
+        let runs = Table::ALL.into_iter().map(|table| self.backlog.runs(table));
         self.work().stopping || runs.max() > Some(RECLAIM_RUNS)
     }
 }
@@ -229,10 +231,10 @@ mod tests {
         shared.remove_leftovers(Table::Data, begin(900));
         assert!(file(900).exists(), "fjall may be writing it");
         // A flush of ours waits for space, and keeps fjall's worker out.
-        shared.holds[Table::Data as usize].store(true, Ordering::Release);
+        shared.holds_flush_lock[Table::Data as usize].store(true, Ordering::Release);
         shared.remove_leftovers(Table::Data, begin(901));
         assert!(!file(901).exists());
-        shared.holds[Table::Data as usize].store(false, Ordering::Release);
+        shared.holds_flush_lock[Table::Data as usize].store(false, Ordering::Release);
         keyspace.tree.flush(&lock, 0).unwrap();
         drop(lock);
         shared.remove_leftovers(Table::Data, begin(902));

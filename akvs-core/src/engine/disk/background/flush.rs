@@ -7,9 +7,9 @@ use std::time::Duration;
 use fjall::{AbstractTree, LsmError, PersistMode, SeqNo};
 use lsm_tree::{InternalValue, Memtable};
 
+use super::super::backlog::CHECKPOINT_BYTES;
 use super::super::durable::Step;
-use super::super::room::CHECKPOINT_BYTES;
-use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, Shared, TICK, Table, guard, is_full};
+use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, RETRY_INTERVAL, Shared, Table, acquire, is_full};
 use crate::engine::disk::orphan_files::OrphanFiles;
 
 /// How long fjall's worker is waited for to begin another journal, in ms.
@@ -31,7 +31,7 @@ impl Shared {
                 self.flush_all()?;
             } else {
                 // While nothing is written nobody has to know how much is free.
-                let pause = self.room.was_used().then_some(TICK);
+                let pause = self.backlog.was_used().then_some(RETRY_INTERVAL);
                 self.wait(work, pause);
             }
         }
@@ -66,27 +66,27 @@ impl Shared {
             return Ok(());
         }
         let lock = tree.get_flush_lock();
-        let held = Held::take(self, table);
+        let held = FlushLockGuard::take(self, table);
         let memtable = tree.active_memtable();
         let bytes = memtable.size();
-        self.room.sealing(table, bytes);
+        self.backlog.sealing(table, bytes);
         let sealed = keyspace.rotate_memtable()?.then_some(memtable);
-        self.room.sealed(table, tree.active_memtable().size());
+        self.backlog.sealed(table, tree.active_memtable().size());
         // No file may have a commit that a loss of power could take from the journal: the tables would not be at the same
         // commit any more.
         let database = &self.store.database;
         let durable = &self.interrupt.durable;
         durable.journal(|| database.persist(PersistMode::SyncData))?;
         while tree.sealed_memtable_count() > 0 {
-            let files = guard(&self.flushing);
+            let files = acquire(&self.flushing);
             let before = OrphanFiles::list(keyspace.path());
             match self.write_sealed(table, sealed.as_ref(), &lock) {
                 Ok(()) => self.interrupt.durable.note(Step::Flushed(table)),
                 Err(error) if is_full(&error) => {
-                    let others = guard(&self.compacting);
+                    let others = acquire(&self.compacting);
                     before.remove_others();
                     drop((files, others));
-                    if self.short() || !self.wait_for_space(bytes) {
+                    if self.wait_while_disk_full() || !self.wait_for_space(bytes) {
                         return Ok(());
                     }
                 }
@@ -95,32 +95,32 @@ impl Shared {
         }
         drop((held, lock));
         self.release_lists();
-        self.room.is_short.store(false, Ordering::Relaxed);
+        self.backlog.is_disk_full.store(false, Ordering::Relaxed);
         let runs = tree.l0_run_count();
-        self.room.flushed(table, runs);
+        self.backlog.flushed(table, runs);
         if runs > RECLAIM_RUNS {
             self.interrupt.ends_reclaim.store(true, Ordering::Relaxed);
         }
-        self.ask(|work| &mut work.compact[table as usize]);
+        self.request(|work| &mut work.compact[table as usize]);
         Ok(())
     }
 
     /// Waits until the disk has space for a memtable; false where the thread has to end before: the rows are in the journal.
     fn wait_for_space(&self, bytes: u64) -> bool {
-        while self.room.space().look() < bytes + FLUSH_RESERVE_BYTES {
-            if self.short() {
+        while self.backlog.space().query() < bytes + FLUSH_RESERVE_BYTES {
+            if self.wait_while_disk_full() {
                 return false;
             }
         }
         true
     }
 
-    /// Notes that the disk is full, and waits a moment; whether the thread has to end.
-    fn short(&self) -> bool {
-        self.room.is_short.store(true, Ordering::Relaxed);
+    /// Notes that the disk is full, and waits a snapshot; whether the thread has to end.
+    fn wait_while_disk_full(&self) -> bool {
+        self.backlog.is_disk_full.store(true, Ordering::Relaxed);
         self.release_lists();
-        self.room.changed();
-        self.pause(TICK)
+        self.backlog.changed();
+        self.pause(RETRY_INTERVAL)
     }
 
     /// Writes what is sealed of a table to files, and these to the table's list. lsm-tree writes the list before its folder
@@ -173,22 +173,22 @@ fn newest(
 }
 
 /// Notes that the lock of a table's flushes is held, from when it was taken until before it is given up.
-struct Held<'a> {
+struct FlushLockGuard<'a> {
     shared: &'a Shared,
     table: Table,
 }
 
-impl Held<'_> {
-    fn take(shared: &Shared, table: Table) -> Held<'_> {
-        shared.holds[table as usize].store(true, Ordering::Release);
-        Held { shared, table }
+impl FlushLockGuard<'_> {
+    fn take(shared: &Shared, table: Table) -> FlushLockGuard<'_> {
+        shared.holds_flush_lock[table as usize].store(true, Ordering::Release);
+        FlushLockGuard { shared, table }
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for FlushLockGuard<'_> {
     fn drop(&mut self) {
         // Whoever removes files because of it has done so.
-        let _flushing = guard(&self.shared.flushing);
-        self.shared.holds[self.table as usize].store(false, Ordering::Release);
+        let _flushing = acquire(&self.shared.flushing);
+        self.shared.holds_flush_lock[self.table as usize].store(false, Ordering::Release);
     }
 }

@@ -6,7 +6,7 @@ use crate::engine::disk::commit_markers::{CommitMarkers, META_BYTES};
 use crate::engine::disk::store_id::StoreId;
 
 /// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
-pub(super) fn read_rest(file: &mut impl Read) -> io::Result<Vec<u8>> {
+pub(super) fn read_tail(file: &mut impl Read) -> io::Result<Vec<u8>> {
     const CHUNK: usize = 1 << 20;
     let zeros = vec![0; CHUNK];
     let (mut rest, mut pending_zeros) = (Vec::new(), 0);
@@ -31,13 +31,13 @@ pub(super) fn read_rest(file: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// The newest commit that is known to have been synced by the marks in what follows an unreadable place.
+/// The newest commit that is known to have been synced by the markers in what follows an unreadable place.
 ///
-/// A mark counts wherever it stands: only the store itself can have written its identity. So this reads each byte once,
+/// A marker counts wherever it stands: only the store itself can have written its identity. So this reads each byte once,
 /// whatever clients have stored there.
 pub(super) fn synced(rest: &[u8], store: &StoreId) -> Option<u64> {
     let places = memchr::memmem::find_iter(rest, store);
-    let marks =
+    let markers =
         places.filter_map(|place| CommitMarkers::decode(rest.get(place..place + META_BYTES)?));
-    marks.map(|mark| mark.synced).max()
+    markers.map(|marker| marker.synced).max()
 }

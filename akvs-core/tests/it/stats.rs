@@ -1,4 +1,4 @@
-//! The census: what all namespaces hold together, however many they are, and which hold most.
+//! The stats: what all namespaces hold together, however many they are, and which hold most.
 
 use std::sync::Arc;
 
@@ -18,26 +18,26 @@ fn store(database: &Database, number: usize) -> Store {
 /// The same from a list of all.
 fn counted(database: &Database, most: usize) -> StorageStats {
     let listed = database.namespaces(None, usize::MAX).expect("a list");
-    let mut census = StorageStats::default();
+    let mut stats = StorageStats::default();
     for info in &listed {
-        census.namespaces += 1;
-        census.counts.keys += info.counts.keys;
-        census.counts.bytes += info.counts.bytes;
-        census.counts.history += info.counts.history;
+        stats.namespaces += 1;
+        stats.counts.keys += info.counts.keys;
+        stats.counts.bytes += info.counts.bytes;
+        stats.counts.history += info.counts.history;
     }
     let named = listed.into_iter().map(|info| (info.name, info.counts));
-    census.largest = named.collect();
-    census.largest.sort_by(|(name, counts), (other, others)| {
+    stats.largest = named.collect();
+    stats.largest.sort_by(|(name, counts), (other, others)| {
         (others.bytes, name).cmp(&(counts.bytes, other))
     });
-    census.largest.truncate(most);
-    census
+    stats.largest.truncate(most);
+    stats
 }
 
 #[test]
 fn an_empty_database_has_nothing_to_count() {
     let database = database(&Arc::default());
-    assert_eq!(database.census(10).unwrap(), StorageStats::default());
+    assert_eq!(database.storage_stats(10).unwrap(), StorageStats::default());
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn many_namespaces_are_counted_page_by_page() {
         group.commit(Durability::Buffered).unwrap();
     }
     for most in [0, 1, 100, 2_494, 2_495, 10_000] {
-        let census = database.census(most).unwrap();
-        assert_eq!(census, counted(&database, most), "{most}");
-        assert_eq!((census.namespaces, census.counts.keys), (2_495, 2_495));
+        let stats = database.storage_stats(most).unwrap();
+        assert_eq!(stats, counted(&database, most), "{most}");
+        assert_eq!((stats.namespaces, stats.counts.keys), (2_495, 2_495));
     }
     assert_eq!(
-        crate::census::database(&engine).census(7).unwrap(),
+        crate::stats::database(&engine).storage_stats(7).unwrap(),
         counted(&database, 7)
     );
 }
@@ -78,8 +78,8 @@ fn one_without_keys_is_counted_and_named_too() {
     let made = group.configure(&store(&database, 1), settings, Default::default());
     assert!(!made.unwrap());
     group.commit(Durability::Synced).unwrap();
-    let census = database.census(10).unwrap();
-    assert_eq!(census.namespaces, 1);
+    let stats = database.storage_stats(10).unwrap();
+    assert_eq!(stats.namespaces, 1);
     let name = Namespace::new("n1").unwrap();
-    assert_eq!(census.largest, [(name, Counts::default())]);
+    assert_eq!(stats.largest, [(name, Counts::default())]);
 }

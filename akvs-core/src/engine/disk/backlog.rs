@@ -2,7 +2,7 @@
 //! over one of them waits for the background, and only so long.
 //!
 //! The numbers are counted as commits and files are written, so that a commit only loads them; where they say that there
-//! is no room, the tables are asked.
+//! is no backlog, the tables are requested.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -18,18 +18,18 @@ use crate::engine::Table;
 /// 64 MiB, most of them not on disk.
 pub(super) const CHECKPOINT_BYTES: u64 = 72 << 20;
 /// The most that the journals have, in bytes, but for the commit that goes over it.
-const JOURNAL_BYTES: u64 = 192 << 20;
+const MAX_JOURNAL_BYTES: u64 = 192 << 20;
 /// The most that all memtables have, in memtables of one table.
-const MEMTABLES: u64 = 6;
+const MAX_MEMTABLES: u64 = 6;
 /// Below the 30 at which fjall stops within a commit.
-const UNCOMPACTED_RUNS: usize = 26;
+const MAX_UNCOMPACTED_RUNS: usize = 26;
 /// How often the journals are measured, in bytes that were written.
-const MEASURED_BYTES: u64 = 4 << 20;
+const MEASURE_INTERVAL_BYTES: u64 = 4 << 20;
 /// How long one look lasts while a commit waits.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What waits to be written to files, and its bounds.
-pub(super) struct Room {
+pub(super) struct Backlog {
     space: Arc<FreeSpace>,
     memtable_bytes: u64,
     tables: [Waiting; Table::ALL.len()],
@@ -37,7 +37,7 @@ pub(super) struct Room {
     /// What was written since the journals were measured.
     unmeasured_bytes: AtomicU64,
     /// Memtables cannot be written to files, because the disk is full.
-    pub(super) is_short: AtomicBool,
+    pub(super) is_disk_full: AtomicBool,
     is_idle: AtomicBool,
     lock: Mutex<()>,
     change: Condvar,
@@ -50,15 +50,15 @@ struct Waiting {
     runs: AtomicUsize,
 }
 
-impl Room {
-    pub(super) fn new(space: Arc<FreeSpace>, memtable_bytes: u64) -> Room {
-        Room {
+impl Backlog {
+    pub(super) fn new(space: Arc<FreeSpace>, memtable_bytes: u64) -> Backlog {
+        Backlog {
             space,
             memtable_bytes,
             tables: Default::default(),
             journal_bytes: AtomicU64::new(0),
             unmeasured_bytes: AtomicU64::new(0),
-            is_short: AtomicBool::new(false),
+            is_disk_full: AtomicBool::new(false),
             is_idle: AtomicBool::new(true),
             lock: Mutex::default(),
             change: Condvar::new(),
@@ -84,7 +84,7 @@ impl Room {
     pub(super) fn wrote(&self, bytes: u64) -> bool {
         self.space.wrote(bytes);
         let unmeasured = self.unmeasured_bytes.load(Ordering::Relaxed) + bytes;
-        let is_due = unmeasured >= MEASURED_BYTES.min(self.memtable_bytes);
+        let is_due = unmeasured >= MEASURE_INTERVAL_BYTES.min(self.memtable_bytes);
         let left = if is_due { 0 } else { unmeasured };
         self.unmeasured_bytes.store(left, Ordering::Relaxed);
         is_due
@@ -127,9 +127,9 @@ impl Room {
         self.waiting(table).runs.load(Ordering::Relaxed)
     }
 
-    /// Whether the space was asked for since this was called last; if not, nothing happens until [`Room::wakes`].
+    /// Whether the space was requested for since this was called last; if not, nothing happens until [`Backlog::wakes`].
     pub(super) fn was_used(&self) -> bool {
-        let was_used = self.space.expire();
+        let was_used = self.space.mark_stale();
         self.is_idle.store(!was_used, Ordering::Relaxed);
         was_used
     }
@@ -149,18 +149,18 @@ impl Room {
     }
 
     /// Whether a commit may be begun.
-    pub(super) fn is_there(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let runs = |waiting: &Waiting| waiting.runs.load(Ordering::Relaxed);
-        self.bytes() <= MEMTABLES * self.memtable_bytes
+        self.bytes() <= MAX_MEMTABLES * self.memtable_bytes
             && self
                 .tables
                 .iter()
-                .all(|table| runs(table) <= UNCOMPACTED_RUNS)
-            && self.journal_bytes.load(Ordering::Relaxed) <= JOURNAL_BYTES
+                .all(|table| runs(table) <= MAX_UNCOMPACTED_RUNS)
+            && self.journal_bytes.load(Ordering::Relaxed) <= MAX_JOURNAL_BYTES
     }
 
     /// Asks the tables and the journals how much waits; whether there is room then.
-    pub(super) fn look(&self, store: &FjallStore) -> fjall::Result<bool> {
+    pub(super) fn refresh(&self, store: &FjallStore) -> fjall::Result<bool> {
         for table in Table::ALL {
             let (tree, waiting) = (&store.keyspace(table).tree, self.waiting(table));
             let active = tree.active_memtable().size();
@@ -170,7 +170,7 @@ impl Room {
         }
         let journal = store.database.journal_disk_space()?;
         self.journal_bytes.store(journal, Ordering::Relaxed);
-        Ok(self.is_there())
+        Ok(self.has_room())
     }
 
     /// The table with the largest memtable.
@@ -185,12 +185,12 @@ impl Room {
     /// Waits for a change, not for long.
     pub(super) fn wait(&self) {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.change.wait_timeout(lock, LOOK);
+        let _ = self.change.wait_timeout(lock, POLL_INTERVAL);
     }
 
     /// How many times to wait within this time.
-    pub(super) fn looks(patience: Duration) -> u128 {
-        patience.as_millis() / LOOK.as_millis()
+    pub(super) fn attempts(timeout: Duration) -> u128 {
+        timeout.as_millis() / POLL_INTERVAL.as_millis()
     }
 }
 
@@ -201,21 +201,21 @@ mod tests {
     #[test]
     fn memtables_journals_and_files_are_bounded() {
         let space = FreeSpace::new(std::path::Path::new("/"), 0);
-        let room = Room::new(Arc::new(space), 100);
-        assert!(room.is_there());
-        assert!(!room.committed(Table::Data, 100) && room.committed(Table::Data, 101));
-        room.sealing(Table::History, 499);
-        assert!(room.is_there());
-        room.sealing(Table::History, 500);
-        assert!(!room.is_there(), "101 and 500 bytes");
-        room.flushed(Table::History, UNCOMPACTED_RUNS);
-        assert!(room.is_there());
-        room.compacted(Table::Meta, UNCOMPACTED_RUNS + 1);
-        assert!(!room.is_there());
-        room.compacted(Table::Meta, 0);
-        assert!(!room.measured(CHECKPOINT_BYTES) && room.measured(CHECKPOINT_BYTES + 1));
-        assert!(room.is_there());
-        room.measured(JOURNAL_BYTES + 1);
-        assert!(!room.is_there());
+        let backlog = Backlog::new(Arc::new(space), 100);
+        assert!(backlog.has_room());
+        assert!(!backlog.committed(Table::Data, 100) && backlog.committed(Table::Data, 101));
+        backlog.sealing(Table::History, 499);
+        assert!(backlog.has_room());
+        backlog.sealing(Table::History, 500);
+        assert!(!backlog.has_room(), "101 and 500 bytes");
+        backlog.flushed(Table::History, MAX_UNCOMPACTED_RUNS);
+        assert!(backlog.has_room());
+        backlog.compacted(Table::Meta, MAX_UNCOMPACTED_RUNS + 1);
+        assert!(!backlog.has_room());
+        backlog.compacted(Table::Meta, 0);
+        assert!(!backlog.measured(CHECKPOINT_BYTES) && backlog.measured(CHECKPOINT_BYTES + 1));
+        assert!(backlog.has_room());
+        backlog.measured(MAX_JOURNAL_BYTES + 1);
+        assert!(!backlog.has_room());
     }
 }
