@@ -203,7 +203,7 @@ pub(crate) fn check_format(
         Some(other @ 1..) => Err(OpenError::OtherFormat(path.to_owned(), other)),
         Some(0) | None => Err(OpenError::Damaged(
             path.to_owned(),
-            format!("{FORMAT_FILE} does not say a format"),
+            format!("{FORMAT_FILE} does not name a format"),
         )),
     }
 }

@@ -117,7 +117,7 @@ impl Database {
         let watermark = engine.watermark()?;
         if revision < watermark && !engine.lost_commits() {
             let text = format!(
-                "the data ends at revision {revision}, but revision {watermark} had been synced"
+                "the data ends at revision {revision}, but revision {watermark} was synced"
             );
             return Err(Error::new(Code::Corrupted, text)
                 .with("revision", revision.get())
@@ -413,7 +413,7 @@ mod tests {
             let opened = Database::open(Arc::new(engine), Options::default());
             let error = opened.map(drop).unwrap_err();
             let text = format!(
-                "the data has format {found}, this release reads format {}; ",
+                "the data has format {found}: this release reads format {}; ",
                 encoding::FORMAT
             );
             assert!(error.message().starts_with(&text), "{error}");
@@ -481,7 +481,7 @@ mod tests {
             (refused.code(), refused.message()),
             (
                 Code::Corrupted,
-                "the data ends at revision 0, but revision 7 had been synced"
+                "the data ends at revision 0, but revision 7 was synced"
             )
         );
         let accepted = open(true).unwrap().revision();

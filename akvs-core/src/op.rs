@@ -181,8 +181,8 @@ impl Condition {
             return Ok(());
         };
         let text = match (failed, current) {
-            (_, None) => "the key is not there".to_owned(),
-            (Condition::Absent, Some(_)) => "the key is there already".to_owned(),
+            (_, None) => "the key does not exist".to_owned(),
+            (Condition::Absent, Some(_)) => "the key exists already".to_owned(),
             (Condition::UnmodifiedSince(_), Some(entry)) => {
                 format!(
                     "the key was modified after that date: it is at revision {}",
@@ -255,7 +255,12 @@ impl Ttl {
 /// Refuses what cannot be written as a date.
 fn check_deadline(deadline: Option<Timestamp>) -> Result<Timestamp> {
     let valid = deadline.filter(|deadline| *deadline <= Timestamp::LAST);
-    valid.ok_or_else(|| Error::new(Code::InvalidRequest, "the ttl ends after the year 9999"))
+    valid.ok_or_else(|| {
+        Error::new(
+            Code::InvalidRequest,
+            "invalid ttl: expected an end before the year 10000",
+        )
+    })
 }
 
 /// What an operation does to a key.
@@ -352,12 +357,12 @@ fn add(current: Option<&Entry>, by: i64) -> Result<Bytes> {
         Some(entry) => {
             let text = std::str::from_utf8(&entry.value).ok();
             let number = text.and_then(|text| text.parse::<i64>().ok());
-            number.ok_or_else(|| conflict("the value is no integer from -2^63 to 2^63-1"))?
+            number.ok_or_else(|| conflict("the value is not an integer from -2^63 to 2^63-1"))?
         }
     };
     let sum = number
         .checked_add(by)
-        .ok_or_else(|| conflict("the sum is no integer from -2^63 to 2^63-1"))?;
+        .ok_or_else(|| conflict("the sum is out of range: expected -2^63 to 2^63-1"))?;
     Ok(Bytes::from(sum.to_string()))
 }
 
@@ -365,7 +370,7 @@ fn append(current: Option<&Entry>, value: Bytes, max_bytes: usize) -> Result<Byt
     let before = current.map_or(&[][..], |entry| &entry.value);
     let bytes = before.len() + value.len();
     if bytes > max_bytes {
-        let text = format!("the value would have {bytes} bytes, the most is {max_bytes}");
+        let text = format!("the value would be too long: {bytes} bytes; the limit is {max_bytes}");
         let error = Error::new(Code::TooLarge, text).with("limit", max_bytes);
         return Err(error.at(current));
     }

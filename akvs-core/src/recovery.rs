@@ -91,7 +91,7 @@ pub(crate) fn revision_after_gap(found: Revision, now: Option<Timestamp>) -> Res
 /// The error that no revisions are left.
 pub(crate) fn exhausted() -> Error {
     let text = format!(
-        "no revision is left: the last one is {}; export the data and import it into a new store",
+        "the revisions are exhausted: the last one is {}; export the data and import it into a new store",
         Revision::MAX
     );
     Error::new(Code::Storage, text)

@@ -197,7 +197,7 @@ fn a_start_that_cannot_says_why_and_leaves_nothing_running() {
 fn another_program_s_folder_is_left_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine"), "precious").unwrap();
-    run(&mut command(folder.path())).assert_refused(78, &["data_dir", "is not one of AKVS"]);
+    run(&mut command(folder.path())).assert_refused(78, &["data_dir", "does not belong to AKVS"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 

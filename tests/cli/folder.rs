@@ -36,7 +36,7 @@ fn what_is_no_data_folder_is_refused_and_left_as_it_was() {
     for (path, part) in [
         (&*file, "is not a folder"),
         (&*below, "is not a folder"),
-        (folder.path(), "is not one of AKVS"),
+        (folder.path(), "does not belong to AKVS"),
         ("/proc/akvs".as_ref(), "cannot be used"),
     ] {
         let ran = run(akvs()

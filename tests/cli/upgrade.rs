@@ -37,7 +37,7 @@ fn another_format_is_refused_by_every_verb_and_nothing_is_touched() {
         (FORMAT + 1, "use a newer release"),
         (
             FORMAT - 1,
-            "export it with the release that wrote it, and import that",
+            "export it with the release that wrote it, then import the export",
         ),
     ] {
         refused_by_every_verb(other, way_out);
@@ -54,7 +54,7 @@ fn refused_by_every_verb(other: u64, way_out: &str) {
     let before = tree(&data);
     let file = folder.path().join("file");
     let text = format!(
-        "the data folder {} has format {other}, this release reads format {FORMAT}; {way_out}",
+        "the data folder {} has format {other}: this release reads format {FORMAT}; {way_out}",
         data.display()
     );
     for arguments in [

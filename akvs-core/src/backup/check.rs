@@ -110,7 +110,7 @@ impl Check {
             CatalogueRow::Live(row) => {
                 self.record_numbers(row.id, Revision::ZERO);
                 match self.live.insert(row.id, Live::default()) {
-                    Some(_) => Err("another namespace has the same id".into()),
+                    Some(_) => Err("duplicate namespace id".into()),
                     None => Ok(()),
                 }
             }
@@ -131,7 +131,7 @@ impl Check {
     ) -> Checked {
         let history = self.histories.entry(id).or_default();
         match history.expected.replace((rows, compacted_revision)) {
-            Some(_) => Err(format!("the history {id} is of two namespaces")),
+            Some(_) => Err(format!("the history {id} belongs to two namespaces")),
             None => Ok(()),
         }
     }
@@ -233,7 +233,7 @@ impl Check {
         }
         if live.newest > meta.revision {
             return Err(format!(
-                "a value of the namespace with the id {id} is newer than it"
+                "a value of the namespace with the id {id} is newer than the namespace"
             ));
         }
         self.expect_history(meta.history, said.history, meta.compacted_revision)
@@ -246,7 +246,7 @@ impl Check {
         }
         if let Some(revision) = self.dropped.keys().next() {
             return Err(format!(
-                "a namespace dropped at revision {revision} is not among the dropped"
+                "the namespace dropped at revision {revision} is not in the list of dropped namespaces"
             ));
         }
         if !self.deadlines.is_none() {
@@ -259,14 +259,17 @@ impl Check {
             .iter()
             .try_for_each(|(id, history)| self.check_history(*id, history))?;
         if self.newest > self.revision || self.newest_id > self.namespace {
-            return Err("it has numbers that were not given out yet".into());
+            return Err("it has revisions or ids higher than the newest".into());
         }
         if !self.format && !is_empty {
-            return Err("it does not say its format".into());
+            return Err("it does not name its format".into());
         }
         match self.revision.get() < Revision::MAX.get() - MIN_REMAINING_REVISIONS {
             true => Ok(()),
-            false => Err(format!("revision {} leaves none for later", self.revision)),
+            false => Err(format!(
+                "revision {} is too high: too few revisions are left",
+                self.revision
+            )),
         }
     }
 
@@ -276,26 +279,28 @@ impl Check {
             let below = self.swept_below.get(&id).copied().unwrap_or_default();
             return match history.newest < below {
                 true => Ok(()),
-                false => Err(format!("there is no history with the id {id}")),
+                false => Err(format!("unknown history id {id}")),
             };
         };
         if rows != expected {
             return Err(format!(
-                "the history {id} has {rows} rows, but its namespace says {expected}"
+                "the history {id} has {rows} rows, but its namespace counts {expected}"
             ));
         }
         match history
             .oldest
             .is_some_and(|oldest| oldest < compacted_revision)
         {
-            true => Err(format!("the history {id} has changes below its floor")),
+            true => Err(format!(
+                "the history {id} has changes older than its compacted revision"
+            )),
             false => Ok(()),
         }
     }
 }
 
 fn no_namespace(id: NamespaceId) -> String {
-    format!("there is no namespace with the id {id}")
+    format!("unknown namespace id {id}")
 }
 
 #[cfg(test)]
@@ -332,7 +337,7 @@ mod tests {
             format::put_block(&mut file, format::ROWS, &packed, block.len());
             let error = verify_backup(&file[..], &mut |_| ()).unwrap_err();
             assert!(matches!(error, BackupError::Damaged(..)), "{error}");
-            let text = format!("it has {bytes} bytes, the most is");
+            let text = format!("the value is too long: {bytes} bytes; the limit is");
             assert!(error.to_string().contains(&text), "{error}");
         }
     }

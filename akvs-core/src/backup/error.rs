@@ -31,19 +31,19 @@ impl fmt::Display for BackupError {
             BackupError::Unreadable(at, error) => {
                 write!(f, "the backup cannot be read from byte {at}: {error}")
             }
-            BackupError::NotABackup => f.write_str("this is not a backup of AKVS"),
+            BackupError::NotABackup => f.write_str("the file is not a backup of AKVS"),
             BackupError::OtherFormat(found) => write!(
                 f,
-                "the backup has format {found}, this release reads format {}; restore it with the release that wrote it",
+                "the backup has format {found}: this release reads format {}; restore it with the release that wrote it",
                 format::FORMAT
             ),
             BackupError::OtherRows(found) => write!(
                 f,
-                "the backup has rows of format {found}, this release reads format {}; restore it with the release that wrote it",
+                "the backup has rows of format {found}: this release reads format {}; restore it with the release that wrote it",
                 encoding::FORMAT
             ),
             BackupError::Truncated(at) => {
-                write!(f, "the backup is not complete: it ends at byte {at}")
+                write!(f, "the backup is incomplete: it ends at byte {at}")
             }
             BackupError::Damaged(at, how) => write!(f, "the backup is damaged at byte {at}: {how}"),
         }

@@ -125,7 +125,7 @@ impl<R: Read> Rows<R> {
         let mut head = &head[..];
         let number = usize::from(head.get_u8());
         let table = Table::ALL.get(number).copied();
-        let table = table.ok_or_else(|| self.damaged("a row is of an unknown table"))?;
+        let table = table.ok_or_else(|| self.damaged("a row has an unknown table"))?;
         let (key_bytes, value_bytes) = (usize::from(head.get_u16_le()), head.get_u32_le() as usize);
         let mut key = Vec::with_capacity(key_bytes);
         self.take(key_bytes, &mut key)?;
@@ -133,7 +133,7 @@ impl<R: Read> Rows<R> {
         if value_bytes > limit {
             let (what, name) = (table.name(), key.escape_ascii());
             return Err(self.damaged(&format!(
-                "{what} row {name}: it has {value_bytes} bytes, the most is {limit}"
+                "{what} row {name}: the value is too long: {value_bytes} bytes; the limit is {limit}"
             )));
         }
         let kept = match keep {
@@ -209,7 +209,7 @@ impl<R: Read> Rows<R> {
             _ => false,
         };
         if !is_sane {
-            return Err(self.damaged("this is no block"));
+            return Err(self.damaged("invalid block header"));
         }
         part.resize(
             format::BLOCK_HEAD_BYTES + stored + format::CHECKSUM_BYTES,
@@ -217,7 +217,7 @@ impl<R: Read> Rows<R> {
         );
         self.input.read(&mut part[format::BLOCK_HEAD_BYTES..])?;
         let Some(whole) = format::verified(&part) else {
-            return Err(self.damaged("the block does not have its checksum"));
+            return Err(self.damaged("the block has a wrong checksum"));
         };
         let payload = &whole[format::BLOCK_HEAD_BYTES..];
         if kind == format::END {
@@ -240,14 +240,14 @@ impl<R: Read> Rows<R> {
         self.is_finished = true;
         self.totals.sha256 = before.finalize().into();
         if Trailer::decode(payload) != Some(self.totals) {
-            return Err(self.damaged("the end does not belong to what is before it"));
+            return Err(self.damaged("the trailer does not match the rows before it"));
         }
         let end = self.input.offset;
         match self.input.read(&mut [0]) {
             Err(BackupError::Truncated(_)) => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
-                let how = "something follows the end".to_owned();
+                let how = "trailing data after the end".to_owned();
                 Err(BackupError::Damaged(end, how))
             }
         }
@@ -268,7 +268,7 @@ fn read_header<R: Read>(input: &mut Input<R>) -> Result<BackupHeader> {
         return Err(BackupError::OtherFormat(found));
     }
     if length > format::MAX_HEADER_BYTES {
-        return Err(damaged("this is no header"));
+        return Err(damaged("invalid header length"));
     }
     part.resize(
         format::HEADER_HEAD_BYTES + length + format::CHECKSUM_BYTES,
@@ -276,7 +276,7 @@ fn read_header<R: Read>(input: &mut Input<R>) -> Result<BackupHeader> {
     );
     input.read(&mut part[format::HEADER_HEAD_BYTES..])?;
     let whole = format::verified(&part);
-    let whole = whole.ok_or_else(|| damaged("the header does not have its checksum"))?;
+    let whole = whole.ok_or_else(|| damaged("the header has a wrong checksum"))?;
     BackupHeader::decode(&whole[format::HEADER_HEAD_BYTES..])
         .ok_or_else(|| damaged("the header cannot be read"))
 }

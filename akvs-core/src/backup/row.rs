@@ -56,28 +56,28 @@ fn text(error: Error) -> String {
 fn expect_canonical(matches: bool) -> Checked {
     match matches {
         true => Ok(()),
-        false => Err("it is not written as a store writes it".into()),
+        false => Err("it is not encoded as a store encodes it".into()),
     }
 }
 
 fn check_id(id: NamespaceId) -> Checked {
     match (1..=MAX_ID).contains(&id) {
         true => Ok(()),
-        false => Err(format!("there is no id {id}")),
+        false => Err(format!("invalid id {id}")),
     }
 }
 
 fn check_revision(revision: Revision) -> Checked {
     match revision <= Revision::MAX {
         true => Ok(()),
-        false => Err(format!("there is no revision {revision}")),
+        false => Err(format!("invalid revision {revision}")),
     }
 }
 
 fn check_time(time: Timestamp) -> Checked {
     match time <= Timestamp::LAST {
         true => Ok(()),
-        false => Err("it has a time after the year 9999".into()),
+        false => Err("invalid time: it is after the year 9999".into()),
     }
 }
 
@@ -128,7 +128,7 @@ fn check_data(key: &[u8], value: &Bytes) -> Checked {
     expect_canonical(separated.revision <= stored.entry.revision)?;
     match (MIN_SEPARATED_BYTES..=MAX_VALUE_BYTES).contains(&stored.value_bytes()) {
         true => Ok(()),
-        false => Err(format!("there is no value of {} bytes", separated.bytes)),
+        false => Err(format!("invalid value length: {} bytes", separated.bytes)),
     }
 }
 
@@ -147,7 +147,7 @@ fn check_history(key: &[u8], value: &[u8]) -> Checked {
     if let EventKind::Set { entry, size, .. } = &event.kind {
         check_entry(entry)?;
         if *size > MAX_VALUE_BYTES as u64 {
-            return Err(format!("there is no value of {size} bytes"));
+            return Err(format!("invalid value length: {size} bytes"));
         }
     }
     expect_canonical(value == change_value(&event))
@@ -189,6 +189,6 @@ fn check_meta(key: &[u8], value: &[u8]) -> Checked {
             0 => Ok(()),
             id => check_id(id),
         },
-        _ => Err("it is not known".into()),
+        _ => Err("unknown row".into()),
     }
 }

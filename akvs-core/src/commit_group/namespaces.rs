@@ -126,7 +126,7 @@ impl CommitGroup<'_> {
             // Its birth is in this very group, and a row can stand in a batch only once.
             return Err(Error::new(
                 Code::Unavailable,
-                "the namespace is just being made",
+                "the namespace is being created in the same commit: try again",
             ));
         }
         self.drops.dropped += 1;

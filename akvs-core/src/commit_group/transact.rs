@@ -75,6 +75,6 @@ impl CommitGroup<'_> {
 
 fn too_large() -> Error {
     let limit = Txn::MAX_WRITTEN_BYTES;
-    let text = format!("the transaction would write more than {limit} bytes of values");
+    let text = format!("the transaction is too large: it writes more than {limit} bytes of values");
     Error::new(Code::TooLarge, text).with("limit", limit)
 }

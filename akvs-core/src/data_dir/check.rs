@@ -89,7 +89,7 @@ fn check_own_files(path: &Path, report: &mut dyn FolderReport) -> io::Result<Syn
     report.read_file();
     match read(&path.join(FORMAT_FILE)) {
         Ok(text) if text == format_text().as_bytes() => {}
-        Ok(_) => report.file(FORMAT_FILE, "does not say a format as it should".into()),
+        Ok(_) => report.file(FORMAT_FILE, "does not name the format as expected".into()),
         Err(error) => report.file(FORMAT_FILE, format!("cannot be read: {error}")),
     }
     report.read_file();
@@ -119,7 +119,10 @@ fn check_watermark(path: &Path, report: &mut dyn FolderReport) -> SyncedState {
         }
     }
     if rest.iter().any(|byte| *byte != 0) {
-        report.file(WATERMARK_FILE, "has something beside its slots".into());
+        report.file(
+            WATERMARK_FILE,
+            "has unexpected data outside its slots".into(),
+        );
     }
     slots.into_iter().flatten().max().unwrap_or_default()
 }
@@ -141,12 +144,12 @@ fn report_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     names.sort();
     for name in names {
         if name == LOCK_FILE {
-            report.skip(name, "only says who has the folder");
+            report.skip(name, "names only the process that uses the folder");
         } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
             .iter()
             .all(|ours| name != *ours)
         {
-            report.skip(name, "is no part of the store");
+            report.skip(name, "not part of the store");
         }
     }
     Ok(())

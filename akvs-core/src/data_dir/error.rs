@@ -42,12 +42,12 @@ impl fmt::Display for OpenError {
             }
             OpenError::UnknownFile(path, name) => write!(
                 f,
-                "the data folder {} is not one of AKVS: it holds {name:?}; name an empty or a new folder",
+                "the data folder {} does not belong to AKVS: it contains {name:?}; choose an empty or a new folder",
                 path.display()
             ),
             OpenError::NotEmpty(path, name) => write!(
                 f,
-                "the data folder {} is not empty: it holds {name:?}, so there is a store already; name an empty or a new folder",
+                "the data folder {} already has a store: it contains {name:?}; choose an empty or a new folder",
                 path.display()
             ),
             OpenError::NoStore(path) => {

@@ -32,13 +32,13 @@ impl Txn {
         for (what, count) in [("checks", checks.len()), ("ops", ops.len())] {
             if count > Txn::MAX_OPS {
                 let limit = Txn::MAX_OPS;
-                let text = format!("there are {count} {what}, the most is {limit}");
+                let text = format!("too many {what}: {count}; the limit is {limit}");
                 return Err(Error::new(Code::TooLarge, text).with("limit", limit));
             }
         }
         let mut seen = HashSet::with_capacity(ops.len());
         if let Some(twice) = ops.iter().position(|(key, _)| !seen.insert(key)) {
-            let text = format!("ops[{twice}] has the key of another one");
+            let text = format!("duplicate key: ops[{twice}] has the key of an earlier operation");
             return Err(Error::new(Code::InvalidRequest, text).with("op", twice));
         }
         Ok(Txn { checks, ops })

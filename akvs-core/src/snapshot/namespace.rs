@@ -355,18 +355,15 @@ impl NamespaceSnapshot {
     fn gone(&self, after: Revision) -> Error {
         let text = if after < self.compacted_revision {
             format!(
-                "the changes since revision {after} are not all kept any more, only those since {}",
+                "revision {after} is compacted: only the changes after revision {} are kept",
                 self.compacted_revision
             )
         } else if let Some(last) = self.database.before_gap(after) {
             format!(
-                "revision {after} is of another history: this one has none between {last} and those since a restore or a loss of data"
+                "unknown revision {after}: the revisions after {last} were lost by a restore or a loss of data"
             )
         } else {
-            format!(
-                "there is no revision {after} yet, the newest is {}",
-                self.revision
-            )
+            format!("unknown revision {after}: the newest is {}", self.revision)
         };
         Error::new(Code::HistoryGone, text)
             .with("since", after.get())

@@ -7,7 +7,7 @@ pub const FORMAT: u64 = 3;
 pub(crate) fn other_format(found: u64) -> String {
     let way_out = match found > FORMAT {
         true => "use a newer release",
-        false => "export it with the release that wrote it, and import that",
+        false => "export it with the release that wrote it, then import the export",
     };
-    format!("has format {found}, this release reads format {FORMAT}; {way_out}")
+    format!("has format {found}: this release reads format {FORMAT}; {way_out}")
 }

@@ -115,7 +115,7 @@ impl FieldValue {
         let length = bytes.len();
         if length == 0 || length > FieldValue::MAX_BYTES {
             let message = format!(
-                "a field value has 1 to {} bytes, not {length}",
+                "invalid field value of {length} bytes: expected 1 to {}",
                 FieldValue::MAX_BYTES
             );
             return Err(Error::new(Code::InvalidRequest, message));
@@ -123,7 +123,9 @@ impl FieldValue {
         match bytes.iter().find(|byte| !(b' '..=b'~').contains(byte)) {
             Some(byte) => Err(Error::new(
                 Code::InvalidRequest,
-                format!("a field value has the byte 0x{byte:02x}"),
+                format!(
+                    "invalid byte 0x{byte:02x} in a field value: expected visible ASCII or spaces"
+                ),
             )),
             None => Ok(FieldValue(bytes)),
         }

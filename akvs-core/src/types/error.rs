@@ -139,8 +139,8 @@ impl fmt::Display for Code {
 ///
 /// ```
 /// use akvs_core::{Code, Error};
-/// let error = Error::new(Code::TooLarge, "the value has 9 bytes, the limit is 8").with("limit", 8);
-/// assert_eq!(error.to_string(), "too_large: the value has 9 bytes, the limit is 8");
+/// let error = Error::new(Code::TooLarge, "the value is too long: 9 bytes; the limit is 8").with("limit", 8);
+/// assert_eq!(error.to_string(), "too_large: the value is too long: 9 bytes; the limit is 8");
 /// assert_eq!(error.context()["limit"], 8);
 /// ```
 #[derive(Clone)]

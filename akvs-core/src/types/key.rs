@@ -36,11 +36,17 @@ impl Key {
     /// Checks bytes as [`Key::new`] would, for readers that look a key up without owning it.
     pub fn check(bytes: &[u8]) -> Result<()> {
         match bytes.len() {
-            0 => Err(Error::new(Code::InvalidKey, "the key is empty")),
+            0 => Err(Error::new(
+                Code::InvalidKey,
+                "the key is empty: expected 1 to 1024 bytes",
+            )),
             1..=Key::MAX_BYTES => Ok(()),
             length => Err(Error::new(
                 Code::InvalidKey,
-                format!("the key has {length} bytes, the most is {}", Key::MAX_BYTES),
+                format!(
+                    "the key is too long: {length} bytes; the limit is {}",
+                    Key::MAX_BYTES
+                ),
             )
             .with("length", length)
             .with("limit", Key::MAX_BYTES)),

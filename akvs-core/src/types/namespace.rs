@@ -36,11 +36,13 @@ impl Namespace {
     pub fn check(bytes: &[u8]) -> Result<&str> {
         let invalid = |message: String| Error::new(Code::InvalidNamespace, message);
         if bytes.is_empty() {
-            return Err(invalid("the namespace is empty".into()));
+            return Err(invalid(
+                "the namespace is empty: expected 1 to 128 bytes".into(),
+            ));
         }
         if bytes.len() > Namespace::MAX_BYTES {
             let message = format!(
-                "the namespace has {} bytes, the most is {}",
+                "the namespace is too long: {} bytes; the limit is {}",
                 bytes.len(),
                 Namespace::MAX_BYTES
             );
@@ -50,13 +52,13 @@ impl Namespace {
         }
         let name = std::str::from_utf8(bytes).map_err(|error| {
             invalid(format!(
-                "the namespace is not UTF-8 from byte {}",
+                "the namespace is not UTF-8 at byte {}",
                 error.valid_up_to()
             ))
         })?;
         match name.chars().find(|character| character.is_control()) {
             Some(control) => Err(invalid(format!(
-                "the namespace has the control character U+{:04X}",
+                "invalid character U+{:04X} in the namespace: control characters are not allowed",
                 u32::from(control)
             ))),
             None => Ok(name),
@@ -111,7 +113,7 @@ mod tests {
     fn a_name_is_utf8() {
         assert!(Namespace::check(b"caf\xc3\xa9").is_ok());
         let error = Namespace::check(b"caf\xe9").unwrap_err();
-        assert_eq!(error.message(), "the namespace is not UTF-8 from byte 3");
+        assert_eq!(error.message(), "the namespace is not UTF-8 at byte 3");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Settings {
         };
         let refuse = |what: &str, setting: &str, limit: u64| {
             let text = format!(
-                "the namespace may hold {limit} {what} at the most (its setting {setting})"
+                "the namespace's quota is exceeded: it may hold at most {limit} {what} (setting {setting})"
             );
             let error = Error::new(Code::QuotaExceeded, text).with("limit", limit);
             Err(error.with("setting", setting))
@@ -52,7 +52,7 @@ impl Settings {
         match self.max_value_bytes {
             Some(limit) if bytes as u64 > limit => {
                 let text = format!(
-                    "the value has {bytes} bytes, the namespace takes {limit} at the most (its setting max_value_bytes)"
+                    "the value is too long: {bytes} bytes; the namespace allows at most {limit} (setting max_value_bytes)"
                 );
                 let error = Error::new(Code::TooLarge, text).with("limit", limit);
                 Err(error.with("setting", "max_value_bytes"))

@@ -82,7 +82,7 @@ fn check_data(
         }
         let name = key.get(size_of::<NamespaceId>()..).unwrap_or_default();
         let Ok(()) = Key::check(name) else {
-            return report.row(Table::Data, key, "this is no key");
+            return report.row(Table::Data, key, "invalid key");
         };
         if let Some(owner) = encoding::value_owner(id) {
             return values.record(owner, key, &value, known, report);
@@ -96,13 +96,13 @@ fn check_data(
         match known.owner(id) {
             Owner::Swept => {}
             Owner::Unknown => {
-                let how = format!("there is no namespace with the id {id}");
+                let how = format!("unknown namespace id {id}");
                 report.row(Table::Data, key, how);
             }
             Owner::Live(meta) => {
                 if entry.revision > meta.revision.min(highest) {
                     let how = format!(
-                        "its revision {} was not given out yet",
+                        "its revision {} is higher than the newest revision",
                         entry.revision.get()
                     );
                     report.row(Table::Data, key, how);

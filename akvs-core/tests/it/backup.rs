@@ -142,7 +142,7 @@ fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
     }
     let longer = [&file[..], b"x"].concat();
     let error = check(&longer).unwrap_err().to_string();
-    assert!(error.ends_with("something follows the end"), "{error}");
+    assert!(error.ends_with("trailing data after the end"), "{error}");
     // Whole blocks that are missing or stand twice have their checksums, but not that of the file.
     let empty = backup(&open(&(Arc::new(MemoryEngine::new()) as Arc<dyn Engine>)));
     let end = file.len() - 97;
@@ -154,12 +154,12 @@ fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
 #[test]
 fn what_is_no_backup_is_named() {
     let check = |file: &[u8]| verify_backup(file, &mut |_| ()).unwrap_err().to_string();
-    assert_eq!(check(b"not a backup"), "this is not a backup of AKVS");
+    assert_eq!(check(b"not a backup"), "the file is not a backup of AKVS");
     let mut file = backup(&crate::common::memory());
     file[8] = 9;
     assert_eq!(
         check(&file),
-        "the backup has format 9, this release reads format 1; restore it with the release that wrote it"
+        "the backup has format 9: this release reads format 1; restore it with the release that wrote it"
     );
     let mut newer = backup(&crate::common::memory());
     // The format of the rows, and the checksum of the header that it is in.
@@ -170,7 +170,7 @@ fn what_is_no_backup_is_named() {
     assert_eq!(
         check(&newer),
         format!(
-            "the backup has rows of format 9, this release reads format {FORMAT}; restore it with the release that wrote it"
+            "the backup has rows of format 9: this release reads format {FORMAT}; restore it with the release that wrote it"
         )
     );
     let folder = tempfile::tempdir().unwrap();

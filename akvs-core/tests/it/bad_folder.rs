@@ -134,7 +134,7 @@ fn another_format() {
         (FORMAT + 1, "use a newer release"),
         (
             FORMAT - 1,
-            "export it with the release that wrote it, and import that",
+            "export it with the release that wrote it, then import the export",
         ),
     ] {
         refuses_format(found, way_out);
@@ -151,7 +151,7 @@ fn refuses_format(other: u64, way_out: &str) {
         matches!(error, OpenError::OtherFormat(_, found) if found == other),
         "{error}"
     );
-    let said = format!(" has format {other}, this release reads format {FORMAT}; {way_out}");
+    let said = format!(" has format {other}: this release reads format {FORMAT}; {way_out}");
     assert!(error.to_string().ends_with(&said), "{error}");
     let before = tree(around.path());
     let verified = verify_folder(&DiskOptions::new(&folder), &mut |_| (), &mut |_| ());

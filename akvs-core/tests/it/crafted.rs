@@ -100,7 +100,7 @@ fn what_a_store_made_is_good_also_while_it_is_swept() {
 #[test]
 fn revisions_that_leave_none_for_later() {
     for number in [u64::MAX, u64::MAX - 1, i64::MAX as u64, 1 << 53] {
-        let what = format!("there is no revision {number}");
+        let what = format!("invalid revision {number}");
         number_at(Table::Meta, b"revision", 0, number, &what);
         number_at(Table::Data, b"", 1, number, &what);
     }
@@ -109,19 +109,13 @@ fn revisions_that_leave_none_for_later() {
         b"revision",
         0,
         (1 << 53) - 2,
-        "leaves none for later",
+        "too few revisions are left",
     );
-    number_at(Table::Meta, b"revision", 0, 3, "not given out yet");
-    number_at(Table::Meta, b"namespace", 0, u64::MAX, "there is no id");
-    number_at(Table::Meta, b"namespace", 0, 1, "not given out yet");
-    number_at(Table::Meta, b"counts", 40, u64::MAX, "there is no revision");
-    number_at(
-        Table::Meta,
-        b"forgotten",
-        0,
-        u64::MAX,
-        "there is no revision",
-    );
+    number_at(Table::Meta, b"revision", 0, 3, "higher than the newest");
+    number_at(Table::Meta, b"namespace", 0, u64::MAX, "invalid id");
+    number_at(Table::Meta, b"namespace", 0, 1, "higher than the newest");
+    number_at(Table::Meta, b"counts", 40, u64::MAX, "invalid revision");
+    number_at(Table::Meta, b"forgotten", 0, u64::MAX, "invalid revision");
 }
 
 #[test]
@@ -172,34 +166,34 @@ fn names_keys_and_types_that_cannot_be_sent() {
 
 #[test]
 fn rows_that_do_not_belong_together() {
-    refused("there is no namespace with the id 9", |engine, batch| {
+    refused("unknown namespace id 9", |engine, batch| {
         let (_, value) = row(engine, Table::Data, b"");
         let key = [&9_u64.to_be_bytes()[..], b"k"].concat();
         batch.put(Table::Data, key, value);
     });
-    refused("another namespace has the same id", |engine, batch| {
+    refused("duplicate namespace id", |engine, batch| {
         let (_, value) = row(engine, Table::Catalogue, b"ns");
         batch.put(Table::Catalogue, &b"twin"[..], value);
     });
     for place in [0, 8] {
         number_at(Table::Meta, b"counts", place, 77, "but its counts say");
     }
-    number_at(Table::Meta, b"counts", 16, 77, "but its namespace says");
+    number_at(Table::Meta, b"counts", 16, 77, "but its namespace counts");
     refused("keys and deadlines do not agree", |engine, batch| {
         batch.remove(Table::Deadlines, row(engine, Table::Deadlines, b"").0);
     });
     refused("has no counts", |engine, batch| {
         batch.remove(Table::Meta, row(engine, Table::Meta, b"counts").0);
     });
-    refused("is not among the dropped", |engine, batch| {
+    refused("is not in the list of dropped", |engine, batch| {
         batch.remove(Table::Meta, row(engine, Table::Meta, b"dropped").0);
     });
-    refused("there is no history with the id", |engine, batch| {
+    refused("unknown history id", |engine, batch| {
         let (key, value) = row(engine, Table::History, b"");
         let key = [&2_000_u64.to_be_bytes()[..], &key[8..]].concat();
         batch.put(Table::History, key, value);
     });
-    refused("it is not known", |_, batch| {
+    refused("unknown row", |_, batch| {
         batch.put(Table::Meta, &b"what"[..], vec![0; 8]);
     });
 }
@@ -219,12 +213,12 @@ fn rows_with_something_more_in_them() {
             batch.put(table, key, value);
         });
     }
-    refused("the most is 1024", |engine, batch| {
+    refused("the limit is 1024", |engine, batch| {
         let (key, mut value) = row(engine, Table::Catalogue, b"ns");
         value.resize(5_000, b' ');
         batch.put(Table::Catalogue, key, value);
     });
-    refused("not written as a store writes it", |engine, batch| {
+    refused("not encoded as a store encodes it", |engine, batch| {
         let (key, mut value) = row(engine, Table::Catalogue, b"ns");
         value.push(b' ');
         batch.put(Table::Catalogue, key, value);

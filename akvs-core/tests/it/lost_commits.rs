@@ -164,7 +164,7 @@ fn a_journal_that_ends_before_the_watermark() {
     let bytes = fs::read(&journal).expect("a journal");
     fs::write(&journal, &bytes[..bytes.len() * 3 / 4]).expect("a journal");
     let text = refusal(folder.path());
-    assert!(text.contains("end before what had been synced"), "{text}");
+    assert!(text.contains("end before the last synced commit"), "{text}");
     accepted(folder.path(), newest);
 }
 
@@ -272,7 +272,7 @@ fn a_table_that_is_gone_is_not_accepted() {
             panic!("it was opened without table {number}")
         };
         assert!(
-            error.to_string().ends_with("misses its file current"),
+            error.to_string().ends_with("has no file current"),
             "{error}"
         );
         fs::write(&current, bytes).expect("a file");

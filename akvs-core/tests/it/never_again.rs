@@ -284,7 +284,7 @@ fn the_last_revision_is_the_last() {
     let refused = store.set(&key("k"), "late", at(1)).expect_err("a set");
     assert_eq!(refused.code(), Code::Storage);
     assert!(
-        refused.message().contains("no revision is left"),
+        refused.message().contains("the revisions are exhausted"),
         "{refused}"
     );
     assert_eq!(store.get(&key("k"), at(1)).expect("a value").value, "v");
@@ -297,7 +297,7 @@ fn the_last_revision_is_the_last() {
         .map(drop)
         .expect_err("a start");
     assert!(
-        refused.message().contains("no revision is left"),
+        refused.message().contains("the revisions are exhausted"),
         "{refused}"
     );
 }

@@ -112,7 +112,10 @@ fn a_whole_journal_of_another_store_is_no_journal_of_this_one() {
     fs::copy(journal(other.path()), journal(one.path())).expect("a copy");
     let opened = DiskEngine::open(&DiskOptions::new(one.path()));
     let error = opened.map(drop).expect_err("it was opened").to_string();
-    assert!(error.contains("end before what had been synced"), "{error}");
+    assert!(
+        error.contains("end before the last synced commit"),
+        "{error}"
+    );
     assert_eq!(disk(other.path()).revision(), Revision::new(9));
 }
 

@@ -54,10 +54,7 @@ fn a_store_is_refused_whether_it_is_in_use_or_not() {
     drop(database);
     let before = listing(folder.path());
     let error = refused(&file[..], folder.path());
-    assert!(
-        error.to_string().contains("there is a store already"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("already has a store"), "{error}");
     assert_eq!(listing(folder.path()), before);
 }
 

@@ -227,7 +227,7 @@ fn a_store_is_checked_while_it_is_written_to() {
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
     let found = verify_live(&database).concat();
-    assert!(found.contains("does not have its checksum"), "{found}");
+    assert!(found.contains("has a wrong checksum"), "{found}");
 }
 
 /// A database in memory with a key that expires, whose rows are changed behind its back.
@@ -260,20 +260,20 @@ fn rows_that_do_not_belong_together_are_found() {
         tampered(|engine, batch| batch.remove(table, row(engine, table, prefix).0)).join("\n")
     };
     let has = |found: String, text: &str| assert!(found.contains(text), "{text}: {found}");
-    has(
-        removed(Table::Deadlines, b""),
-        "its deadline is not among the deadlines",
-    );
+    has(removed(Table::Deadlines, b""), "its deadline has no row");
     has(removed(Table::Data, b"\0"), "but its counts say");
     // Values that have rows of their own come last.
     has(removed(Table::Data, b"\x80"), "its value is missing");
-    has(removed(Table::History, b""), "rows, but its namespace says");
-    has(removed(Table::Meta, b"counts"), "has no counts");
-    has(removed(Table::Meta, b"revision"), "was not given out yet");
     has(
-        removed(Table::Catalogue, b"zzz"),
-        "there is no namespace with the id",
+        removed(Table::History, b""),
+        "rows, but its namespace counts",
     );
+    has(removed(Table::Meta, b"counts"), "has no counts");
+    has(
+        removed(Table::Meta, b"revision"),
+        "is higher than the newest revision",
+    );
+    has(removed(Table::Catalogue, b"zzz"), "unknown namespace id");
     let put = |table, key: &'static [u8], value: &'static [u8]| {
         tampered(|_, batch| batch.put(table, key, value)).join("\n")
     };
@@ -283,7 +283,7 @@ fn rows_that_do_not_belong_together_are_found() {
     );
     has(
         put(Table::Data, b"short", b""),
-        "data row short: this is no key",
+        "data row short: invalid key",
     );
     has(
         put(
@@ -291,16 +291,13 @@ fn rows_that_do_not_belong_together_are_found() {
             b"\0\0\0\0\0\0\xff\0\0\0\0\0\0\0\0\x01\0\0",
             b"\x05k",
         ),
-        "of no history",
+        "unknown history",
     );
     has(
         put(Table::Deadlines, b"x", b""),
         "a stored deadline is damaged",
     );
-    has(
-        put(Table::Meta, b"what", b""),
-        "meta row what: this is not known",
-    );
+    has(put(Table::Meta, b"what", b""), "meta row what: unknown row");
     has(
         put(Table::Meta, b"dropped\0\0\0\0\0\0\0\x01", b"n"),
         "no namespace was dropped",
@@ -314,7 +311,7 @@ fn rows_that_do_not_belong_together_are_found() {
         key[7] ^= 1;
         batch.put(Table::Deadlines, key, value);
     });
-    has(stale.join("\n"), "its key does not have this deadline");
+    has(stale.join("\n"), "the key has another deadline or none");
 }
 
 #[test]

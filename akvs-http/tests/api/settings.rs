@@ -207,16 +207,12 @@ fn a_limit_of_the_namespace_is_named_as_its_own() {
             (&json!("max_value_bytes"), &json!(3))
         );
         let detail = problem["detail"].as_str().expect("a text");
-        assert!(detail.contains("its setting max_value_bytes"), "{detail}");
+        assert!(detail.contains("setting max_value_bytes"), "{detail}");
         assert!(!detail.contains("limits."), "{detail}");
     }
     let full = app.post("/kv/ns/other", "1");
     assert_eq!(full.refusal(), (507, "quota_exceeded".into()));
-    assert!(
-        full.text().contains("its setting max_keys"),
-        "{}",
-        full.text()
-    );
+    assert!(full.text().contains("setting max_keys"), "{}", full.text());
 }
 
 #[test]

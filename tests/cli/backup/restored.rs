@@ -105,7 +105,7 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
         (whole[..middle].to_vec(), "not complete"),
         (whole[..20].to_vec(), "not complete"),
         (Vec::new(), "not complete"),
-        ([&whole[..], b"x"].concat(), "something follows the end"),
+        ([&whole[..], b"x"].concat(), "trailing data after the end"),
         (flipped(20), "damaged at byte 0"),
         (flipped(middle), "damaged at byte"),
         (flipped(whole.len() - 20), "damaged at byte"),

@@ -108,7 +108,7 @@ impl CommitMarkers {
                 "the table {name} is not at the same commit as the others"
             ));
         }
-        (self.commit < synced).then(|| "the tables end before what had been synced".to_owned())
+        (self.commit < synced).then(|| "the tables end before the last synced commit".to_owned())
     }
 }
 

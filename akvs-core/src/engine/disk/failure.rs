@@ -66,7 +66,7 @@ fn full(error: io::Error) -> Error {
 
 /// The refusal of a write for which there is no room in time; nothing of it was applied.
 pub(super) fn overloaded() -> Error {
-    let text = "writes come faster than the disk takes them; try again later";
+    let text = "writes arrive faster than the disk accepts them: try again later";
     Error::new(Code::Overloaded, text).with("retry_after_s", 1)
 }
 
@@ -79,7 +79,7 @@ pub(super) fn no_space() -> Error {
 pub(super) fn low_space(min_free_bytes: u64) -> Error {
     let mib = min_free_bytes >> 20;
     let text = format!(
-        "less than {mib} MiB of disk space is free; until there is more, only deletes and drops are taken"
+        "less than {mib} MiB of disk space is free: only deletes and drops are accepted until there is more"
     );
     Error::new(Code::StorageFull, text).with("limit", min_free_bytes)
 }
@@ -100,7 +100,7 @@ impl DiskEngine {
         }
         match rustix::fs::statvfs(self.folder.path()) {
             Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE_BYTES => {
-                let text = "no room for what is done in the background";
+                let text = "no space for background work";
                 full(io::Error::new(io::ErrorKind::StorageFull, text))
             }
             _ => translate(error),

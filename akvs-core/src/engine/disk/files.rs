@@ -61,7 +61,7 @@ impl Files<'_> {
             Ok(id) => self.check_journals(id, report)?,
             Err(fault) => {
                 report.file(self.name(&self.store), fault);
-                let why = "its journals cannot be read without the store's identity";
+                let why = "the journals cannot be read without the store's identity";
                 report.skip(self.name(&self.store), 0, None, why);
             }
         }
@@ -135,7 +135,7 @@ impl Files<'_> {
         let path = folder.join(file.folder).join(file.number.to_string());
         match checksum(&path, report) {
             Ok(checksum) if checksum == file.checksum => {}
-            Ok(_) => report.file(self.name(&path), "does not have its checksum"),
+            Ok(_) => report.file(self.name(&path), "has a wrong checksum"),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if self.live.is_none() || self.is_listed(folder, file)? {
                     report.file(self.name(&path), "is missing");
@@ -174,16 +174,15 @@ impl Files<'_> {
                     report.file(self.name(path), how);
                 }
                 (None, None) => {
-                    let why = "is an interrupted write, which the next start cuts off, or damage to \
-                        commits that were not known to be synced";
+                    let why = "an interrupted write, which the next start removes, or damage to commits that \
+                        may not have been synced";
                     report.skip(self.name(path), *end, None, why);
                 }
                 (_, Some(_)) => {}
             }
         }
         for (path, place) in journals.suspect() {
-            let why =
-                "is a sequence number, which has no checksum, and is higher than it had to be";
+            let why = "a sequence number without a checksum that is higher than expected";
             report.skip(self.name(path), place.start, Some(place.end), why);
         }
         Ok(())
@@ -211,7 +210,7 @@ impl Files<'_> {
         }
         others.sort();
         for path in others {
-            let why = "is in no list that counts: the engine ignores or removes it";
+            let why = "not part of the store: the engine ignores or removes it";
             report.skip(self.name(&path), 0, None, why);
         }
         Ok(())

@@ -36,9 +36,7 @@ pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
         let name = entry?.file_name();
         let known = name.to_str().and_then(|name| name.parse().ok());
         if known.is_none_or(|number: usize| number >= FOLDERS) {
-            return Ok(Some(format!(
-                "{name:?} among its tables is not one of them"
-            )));
+            return Ok(Some(format!("unknown table {name:?}")));
         }
     }
     for number in 0..FOLDERS {
@@ -53,7 +51,7 @@ pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
 fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
     for name in ["tables", "blobs"] {
         if !folder.join(name).is_dir() && (name == "tables" || separated) {
-            return Ok(Some(format!("misses its folder {name}")));
+            return Ok(Some(format!("has no folder {name}")));
         }
     }
     Ok(list(folder)?.err())
@@ -63,7 +61,7 @@ fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
 pub(super) fn list(folder: &Path) -> io::Result<std::result::Result<FileList, String>> {
     let fault = |how: String| Ok(Err(how));
     let Some(current) = read(&folder.join("current"))? else {
-        return fault("misses its file current".into());
+        return fault("has no file current".into());
     };
     let Ok(current) = <[u8; CURRENT_BYTES]>::try_from(current) else {
         return fault("has a damaged file current".into());
@@ -74,7 +72,7 @@ pub(super) fn list(folder: &Path) -> io::Result<std::result::Result<FileList, St
         .rev()
         .fold(0, |number, byte| number << 8 | u64::from(*byte));
     let Some(list) = read(&folder.join(format!("v{number}")))? else {
-        return fault(format!("misses its file v{number}"));
+        return fault(format!("has no file v{number}"));
     };
     if checksum != [&xxh3_128(&list).to_le_bytes()[..], &[0]].concat() {
         return fault(format!("has a damaged file v{number}"));

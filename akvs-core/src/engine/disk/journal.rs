@@ -85,13 +85,13 @@ impl Journals {
                 let stem = path.file_stem().and_then(|stem| stem.to_str());
                 match stem.and_then(|stem| stem.parse::<u64>().ok()) {
                     Some(number) => files.push((number, path)),
-                    None => found.set_fault(&path, "is no journal of ours"),
+                    None => found.set_fault(&path, "is not a journal of this store"),
                 }
             }
         }
         files.sort();
         if files.is_empty() {
-            found.fault = Some("there is no journal".into());
+            found.fault = Some("the journals are missing".into());
         }
         let mut opened = Vec::new();
         for (_, path) in files {
@@ -131,7 +131,7 @@ impl Journals {
     /// What was lost, if anything was, where that commit was known to be synced.
     pub(super) fn loss(&self, synced: u64) -> Option<String> {
         let short = self.commit.is_some_and(|commit| commit < synced);
-        let short = short.then(|| "the journals end before what had been synced".to_owned());
+        let short = short.then(|| "the journals end before the last synced commit".to_owned());
         self.fault.clone().or(short)
     }
 
@@ -186,7 +186,8 @@ impl Journals {
         self.ends.push((path.to_owned(), end));
         let synced = tail::synced(&pending, &self.store);
         if synced.is_some_and(|synced| synced > self.commit.unwrap_or_default()) {
-            let text = format!("cannot be read from byte {end}, where commits had been synced");
+            let text =
+                format!("cannot be read from byte {end}, although later commits were synced");
             self.set_fault(path, &text);
         }
         self.torn = Some((path.to_owned(), end));

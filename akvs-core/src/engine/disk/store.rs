@@ -81,7 +81,7 @@ pub(super) fn open(
         Ok(Err(error)) => Err(open_error(options, error)),
         Err(_) => Err(OpenError::Damaged(
             options.folder.clone(),
-            "the store does not recover".into(),
+            "the store cannot be recovered".into(),
         )),
     }
 }

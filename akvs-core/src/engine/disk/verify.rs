@@ -26,7 +26,7 @@ pub(crate) fn check_folder(
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
     files.check(report).map_err(unusable)?;
     if report.findings() > 0 {
-        let why = "its rows were not read, because files are damaged";
+        let why = "the rows were not read because files are damaged";
         report.skip(STORE_FOLDER, 0, None, why);
         return Ok(());
     }
@@ -44,7 +44,7 @@ pub(crate) fn check_folder(
                 if revision < watermark {
                     let (revision, watermark) = (revision.get(), watermark.get());
                     report.rows(format!(
-                        "the data ends at revision {revision}, but revision {watermark} had been synced"
+                        "the data ends at revision {revision}, but revision {watermark} was synced"
                     ));
                 }
             }

@@ -39,7 +39,7 @@ impl Deadlines {
                 }
                 Owner::Swept => {}
                 Owner::Unknown => {
-                    let how = format!("there is no namespace with the id {id}");
+                    let how = format!("unknown namespace id {id}");
                     report.row(Table::Deadlines, key, how);
                 }
             }
@@ -74,7 +74,11 @@ impl Deadlines {
                 key.starts_with(&deadline) && encoding::parse_number(&value).ok() == Some(revision)
             });
             if !fits && is_live(data_key) {
-                report.row(Table::Deadlines, key, "its key does not have this deadline");
+                report.row(
+                    Table::Deadlines,
+                    key,
+                    "the key has another deadline or none",
+                );
             }
         });
         each_row(snapshot, Table::Data, report, |key, value, report| {
@@ -87,7 +91,7 @@ impl Deadlines {
             };
             let row = [&deadline.as_millis().to_be_bytes()[..], key].concat();
             if !matches!(snapshot.get(Table::Deadlines, &row), Ok(Some(_))) {
-                report.row(Table::Data, key, "its deadline is not among the deadlines");
+                report.row(Table::Data, key, "its deadline has no row");
             }
         });
         if report.findings() == before {

@@ -66,7 +66,7 @@ impl ExpectedState {
         for revision in dropped.keys() {
             let number = revision.get();
             report.rows(format!(
-                "a namespace dropped at revision {number} is not among the dropped"
+                "the namespace dropped at revision {number} is not in the list of dropped namespaces"
             ));
         }
         for (id, live) in &known.live {
@@ -93,11 +93,7 @@ impl ExpectedState {
         self.revision = Revision::new(number(encoding::META_REVISION).unwrap_or_default());
         self.namespace = number(encoding::META_NAMESPACE).unwrap_or_default();
         if number(encoding::META_FORMAT).is_some_and(|found| found != encoding::FORMAT) {
-            report.row(
-                Table::Meta,
-                encoding::META_FORMAT,
-                "this format is not known",
-            );
+            report.row(Table::Meta, encoding::META_FORMAT, "unknown format");
         }
     }
 
@@ -119,7 +115,7 @@ impl ExpectedState {
         match encoding::parse_catalogue(value).map_err(text)? {
             CatalogueRow::Live(row) => {
                 if self.live.insert(row.id, Live::default()).is_some() {
-                    return Err("another namespace has the same id".into());
+                    return Err("duplicate namespace id".into());
                 }
                 self.check_id(row.id)
             }
@@ -135,7 +131,7 @@ impl ExpectedState {
 
     fn check_id(&self, id: NamespaceId) -> Result<(), String> {
         match id > self.namespace {
-            true => Err(format!("its id {id} was not given out yet")),
+            true => Err(format!("its id {id} is higher than the newest id")),
             false => Ok(()),
         }
     }
@@ -162,7 +158,7 @@ impl ExpectedState {
         if key == encoding::META_GAPS {
             let gaps = encoding::Gaps::parse(value).map_err(text)?;
             return match gaps.newest() > self.revision {
-                true => Err("a revision in it was not given out yet".into()),
+                true => Err("it names a revision higher than the newest".into()),
                 false => Ok(()),
             };
         }
@@ -174,13 +170,13 @@ impl ExpectedState {
         ];
         match numbers.contains(&key) {
             true => Ok(()),
-            false => Err("this is not known".into()),
+            false => Err("unknown row".into()),
         }
     }
 
     fn record_counts(&mut self, id: NamespaceId, meta: NamespaceMeta) -> Result<(), String> {
         let Some(live) = self.live.get_mut(&id) else {
-            return Err(format!("there is no namespace with the id {id}"));
+            return Err(format!("unknown namespace id {id}"));
         };
         live.meta = Some(meta);
         let history = self.histories.entry(meta.history).or_default();
@@ -188,7 +184,7 @@ impl ExpectedState {
         history.expected_rows = Some(meta.counts.history);
         self.check_id(meta.history)?;
         match meta.revision.max(meta.compacted_revision) > self.revision {
-            true => Err("its revision was not given out yet".into()),
+            true => Err("its revision is higher than the newest revision".into()),
             false => Ok(()),
         }
     }

@@ -18,20 +18,28 @@ pub(super) fn check(snapshot: &dyn Snapshot, known: &mut ExpectedState, report: 
             Err(error) => return report.row(Table::History, key, error.message()),
         };
         if revision > highest {
-            report.row(Table::History, key, "its revision was not given out yet");
+            report.row(
+                Table::History,
+                key,
+                "its revision is higher than the newest revision",
+            );
         }
         let Some(history) = histories.get_mut(&id) else {
-            return report.row(Table::History, key, "it is of no history that is known");
+            return report.row(Table::History, key, "unknown history");
         };
         history.rows += 1;
         if revision < history.swept_below {
             return;
         }
         if revision < history.compacted_revision {
-            report.row(Table::History, key, "it is below the floor of its history");
+            report.row(
+                Table::History,
+                key,
+                "it is older than the compacted revision of its history",
+            );
         }
         if !history.is_kept {
-            report.row(Table::History, key, "its history is not kept any more");
+            report.row(Table::History, key, "its history is no longer kept");
         }
         if revision > history.compacted_revision
             && let Err(error) = encoding::parse_change(key, &value)
@@ -45,7 +53,7 @@ pub(super) fn check(snapshot: &dyn Snapshot, known: &mut ExpectedState, report: 
         {
             let rows = history.rows;
             report.rows(format!(
-                "the history {id} has {rows} rows, but its namespace says {expected}"
+                "the history {id} has {rows} rows, but its namespace counts {expected}"
             ));
         }
     }

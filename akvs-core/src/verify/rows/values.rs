@@ -36,7 +36,7 @@ impl Values {
                 self.0.subtract((id, key, separated));
             }
             (Owner::Unknown, Ok(_)) => {
-                let how = format!("there is no namespace with the id {id}");
+                let how = format!("unknown namespace id {id}");
                 report.row(Table::Data, row_key, how);
             }
             (_, Err(error)) => report.row(Table::Data, row_key, error.message()),

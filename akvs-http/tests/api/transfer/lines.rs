@@ -20,7 +20,7 @@ fn bad_lines() -> [(Value, &'static str); 17] {
         (json!({"value": "v"}), "record.key: missing"),
         (
             json!({"key": "", "value": "v"}),
-            "record.key: the key is empty",
+            "record.key: the key is empty: expected 1 to 1024 bytes",
         ),
         (
             json!({"key": "k", "key64": "aw", "value": "v"}),
@@ -105,7 +105,7 @@ fn quotas_and_limits_hold_as_for_any_write() {
         let found = details(&report);
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].0, found[1].0), (2, 5), "{mode}");
-        assert!(found[0].1.contains("4 at the most"), "{found:?}");
+        assert!(found[0].1.contains("at most 4"), "{found:?}");
         assert!(found[1].1.contains("2 keys"), "{found:?}");
     }
 }
