@@ -148,7 +148,7 @@ fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
     let end = file.len() - 97;
     let joined = [&empty[..empty.len() - 97], &file[end..]].concat();
     let error = check(&joined).unwrap_err().to_string();
-    assert!(error.contains("does not belong"), "{error}");
+    assert!(error.contains("does not match"), "{error}");
 }
 
 #[test]
