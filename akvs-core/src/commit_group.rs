@@ -1,8 +1,8 @@
-//! Changes that are committed together: each judged in order against the state with all those before it, all of
-//! them written, or none.
+//! Groups of changes: each operation is evaluated in order against the state after those before it, and all changes are
+//! committed in one batch.
 //!
-//! A group owns its judgements until it is committed or dropped. It does not decide what an operation means (`op`
-//! does), nor when to commit. Invariant: whatever it tells a caller holds only once [`CommitGroup::commit`] has returned.
+//! A group owns its uncommitted state until it is committed or dropped. What an operation means is decided in `op`, and
+//! when to commit by the caller. Invariant: an outcome is valid only once [`CommitGroup::commit`] has returned.
 
 mod evaluate;
 mod expiry;
@@ -30,20 +30,20 @@ use crate::store::Store;
 use crate::types::counters::Counters;
 use crate::{Entry, Event, Key, Namespace, Op, Outcome, Result, Revision, Timestamp};
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitSummary {
     /// The newest revision.
     pub revision: Revision,
-    /// What changed, in order, each with the history it belongs to; empty unless it was [recorded](CommitGroup::record).
+    /// The changes in order, each with its history; empty unless they are [recorded](CommitGroup::record).
     pub events: Vec<(HistoryId, Event)>,
-    /// The namespaces that have come into being, with their histories.
+    /// The namespaces that were created, with their histories.
     pub created: Vec<(Namespace, HistoryId)>,
-    /// The histories that are not known any more.
+    /// The histories that were purged.
     pub purged: Vec<HistoryId>,
-    /// How many entries were taken out because their deadline had passed.
+    /// The number of entries that were removed because their deadline had passed.
     pub expired: u64,
-    /// How many changes the histories no longer hold, because they were the oldest.
+    /// The number of oldest changes that were trimmed from histories.
     pub trimmed: u64,
 }
 
@@ -73,20 +73,20 @@ pub struct CommitGroup<'a> {
     stores: Vec<Pending>,
     index: HashMap<usize, usize>,
     earliest_deadline: Option<Timestamp>,
-    /// The namespaces of the group's stores, to find two stores of one.
+    /// The namespaces of the group's stores, to detect two stores of one namespace.
     names: HashSet<Namespace>,
     drops: DroppedNamespaces,
-    /// Whether data may be added, once that was asked.
+    /// The result of the check for disk space, once it was made.
     growth: Option<Result<()>>,
-    /// How many bytes of values the changes have that were taken into it.
+    /// The bytes of values that were written into the group.
     produced_bytes: usize,
     recording: bool,
     summary: CommitSummary,
 }
 
 impl Database {
-    /// Begins to gather changes that are to be committed together. Only one group can be open at a time: this waits
-    /// for the one before it.
+    /// Opens a group of changes that are committed together. At most one group is open at a time: this waits for the
+    /// one before it.
     pub fn group(&self) -> CommitGroup<'_> {
         CommitGroup::new(self, self.lock_writer())
     }
@@ -112,15 +112,15 @@ impl<'a> CommitGroup<'a> {
         }
     }
 
-    /// Keeps what changes, for [`CommitSummary::events`]; without this it is only written.
+    /// Records the changes for [`CommitSummary::events`]; without this they are only written.
     pub fn record(&mut self) {
         self.recording = true;
     }
 
-    /// Judges an operation and, where it changes something, takes the change into the group.
+    /// Evaluates an operation and stages its change, if any.
     ///
-    /// An error is this operation's alone and leaves the group as it was. The namespace comes into being with its
-    /// first change.
+    /// An error concerns this operation only and leaves the group unchanged. A namespace is created with its first
+    /// change.
     pub fn apply(&mut self, store: &Store, key: &Key, op: Op, now: Timestamp) -> Result<Outcome> {
         let at = self.pending(store)?;
         let (mut outcome, change) = self.evaluate(at, key, op, now)?;
@@ -138,31 +138,31 @@ impl<'a> CommitGroup<'a> {
         Ok(outcome)
     }
 
-    /// How many bytes of values it has been given to write, those that it no longer writes included.
+    /// Returns the bytes of values that were written into the group, including those that later operations replaced.
     pub fn produced_bytes(&self) -> usize {
         self.produced_bytes
     }
 
-    /// Whether something was refused because there is too little disk space.
+    /// Returns whether an operation was refused for lack of disk space.
     pub fn lacks_space(&self) -> bool {
         self.growth.as_ref().is_some_and(Result::is_err)
     }
 
-    /// Removes a row that no store speaks of any more.
+    /// Removes a row that belongs to no open store.
     pub(crate) fn remove_row(&mut self, table: Table, key: Bytes) {
         self.batch.remove(table, key);
     }
 
-    /// Commits everything at once and shows it to readers.
+    /// Commits all changes at once and makes them visible to readers.
     ///
-    /// `outcome_unknown` where it may have been applied: then nothing is committed any more. After any other error it
-    /// was not applied.
+    /// `outcome_unknown` means that the changes may have been applied; every later commit is then refused. After any
+    /// other error they were not applied.
     pub fn commit(self, durability: Durability) -> Result<CommitSummary> {
         self.commit_by(durability, |engine, batch| engine.commit(batch, durability))
     }
 
-    /// The same, where the caller hands the batch to the engine: to see how long that takes. It is not asked where
-    /// there is nothing to write, or the engine does not admit the batch.
+    /// Commits as [`commit`](Self::commit) does, but lets the caller pass the batch to the engine, for example to
+    /// measure it. `write` is not called where there is nothing to write or the engine does not admit the batch.
     pub fn commit_by(
         mut self,
         durability: Durability,
@@ -190,7 +190,7 @@ impl<'a> CommitGroup<'a> {
         }
         self.database.admit(&batch)?;
         if let Some(deadline) = self.earliest_deadline {
-            // Before it can be read: who expires must not look too late.
+            // Before the entry is visible, so that the expiry task does not miss it.
             self.database.note_deadline(deadline);
         }
         for (id, key, _) in &committed_entries {
@@ -198,7 +198,7 @@ impl<'a> CommitGroup<'a> {
         }
         write(self.database.engine(), batch).map_err(|error| self.database.fail_unknown(error))?;
         self.writer.counters = self.next;
-        // Written with the revision; sweeping, for one, has none.
+        // The format is written with a revision; a commit that only sweeps has none.
         self.writer.format_is_written |= self.next.revision > self.committed.revision;
         for (id, key, entry) in committed_entries {
             self.database.insert_committed(id, &key, entry);
@@ -216,7 +216,7 @@ impl<'a> CommitGroup<'a> {
         Ok(self.summary)
     }
 
-    /// Refuses what adds data where there is too little disk space.
+    /// Refuses to add data where there is too little disk space.
     fn check_growth(&mut self) -> Result<()> {
         let engine = self.database.engine();
         self.growth
@@ -224,7 +224,7 @@ impl<'a> CommitGroup<'a> {
             .clone()
     }
 
-    /// Turns the namespaces' pending state into rows, and says what readers are to be shown.
+    /// Encodes the pending state of the namespaces as rows, and returns the entries that readers will see.
     fn write_rows(&mut self) -> Vec<(NamespaceId, Key, Option<Entry>)> {
         let mut committed_entries = Vec::new();
         for pending in &mut self.stores {

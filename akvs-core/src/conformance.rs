@@ -1,7 +1,7 @@
-//! What every layer must do, written once: the store over each engine, the server, the registry, and the client
-//! over HTTP run the same cases.
+//! The conformance cases of all layers: the store over each engine, the server, the registry, and the client over HTTP
+//! run the same cases.
 //!
-//! A layer takes part by saying how to make one ([`Subject`]), and with one line of [`conformance!`](crate::conformance!):
+//! A layer implements [`Subject`] and invokes [`conformance!`](crate::conformance!):
 //!
 //! ```
 //! use akvs_core::conformance::Subject;
@@ -42,22 +42,22 @@ use bytes::Bytes;
 
 use crate::{Code, Key, Result};
 
-/// A layer under test: one namespace of it, empty at first.
+/// A layer under test: one of its namespaces, empty at first.
 pub trait Subject {
     /// Stores a value.
     fn set(&self, key: &[u8], value: &[u8]) -> impl Future<Output = Result<()>>;
-    /// The value, or the error `not_found`.
+    /// Returns the value, or the error `not_found`.
     fn get(&self, key: &[u8]) -> impl Future<Output = Result<Bytes>>;
-    /// The value, or the default.
+    /// Returns the value, or the default.
     fn get_or(&self, key: &[u8], default: &[u8]) -> impl Future<Output = Result<Bytes>>;
-    /// Removes the key, if it is there.
+    /// Deletes the key, if it exists.
     fn del(&self, key: &[u8]) -> impl Future<Output = Result<()>>;
-    /// Ends the use of it.
+    /// Closes the subject.
     fn dispose(self) -> impl Future<Output = Result<()>>;
 }
 
-/// Makes a test of each case for one layer: `conformance!(block_on, make)`, where `make` is an async function that
-/// gives a fresh [`Subject`] and `block_on` runs a future to its end.
+/// Defines a test of each case for one layer: `conformance!(block_on, make)`, where the async function `make` returns a
+/// new [`Subject`] and `block_on` runs a future to completion.
 #[macro_export]
 macro_rules! conformance {
     ($block_on:path, $make:path) => {
@@ -103,7 +103,7 @@ async fn assert_missing<S: Subject>(subject: &S, key: &[u8]) {
     }
 }
 
-/// A subject can be made and disposed of, and is empty at first.
+/// A subject can be created and disposed of, and is empty at first.
 pub async fn new_dispose<S: Subject>(subject: &S) {
     assert_missing(subject, b"anything").await;
 }
@@ -114,7 +114,7 @@ pub async fn get_missing<S: Subject>(subject: &S) {
     assert_missing(subject, b"key").await;
 }
 
-/// A missing key gives the default, and stays missing.
+/// A missing key returns the default, and stays missing.
 pub async fn get_missing_with_default<S: Subject>(subject: &S) {
     assert_eq!(
         subject.get_or(b"key", b"default").await.expect("get_or"),
@@ -123,13 +123,13 @@ pub async fn get_missing_with_default<S: Subject>(subject: &S) {
     assert_missing(subject, b"key").await;
 }
 
-/// What was set is there.
+/// A value that was set is returned.
 pub async fn get_existing<S: Subject>(subject: &S) {
     set(subject, b"key", b"value").await;
     assert_value(subject, b"key", b"value").await;
 }
 
-/// A key that is there does not give the default.
+/// An existing key does not return the default.
 pub async fn get_existing_with_default<S: Subject>(subject: &S) {
     set(subject, b"key", b"value").await;
     assert_eq!(
@@ -138,7 +138,7 @@ pub async fn get_existing_with_default<S: Subject>(subject: &S) {
     );
 }
 
-/// The newest value counts.
+/// A later value replaces an earlier one.
 pub async fn get_updated<S: Subject>(subject: &S) {
     set(subject, b"key", b"value").await;
     set(subject, b"key", b"another, longer value").await;
@@ -154,7 +154,7 @@ pub async fn get_deleted<S: Subject>(subject: &S) {
     assert_value(subject, b"key2", b"value2").await;
 }
 
-/// Deleting a key that is not there is no error.
+/// Deleting a missing key is not an error.
 pub async fn delete_missing<S: Subject>(subject: &S) {
     subject.del(b"key").await.expect("del");
     assert_missing(subject, b"key").await;
@@ -168,7 +168,7 @@ pub async fn set_deleted<S: Subject>(subject: &S) {
     assert_value(subject, b"key", b"again").await;
 }
 
-/// No bytes are a value too.
+/// A value may be empty.
 pub async fn empty_value<S: Subject>(subject: &S) {
     set(subject, b"key", b"").await;
     assert_value(subject, b"key", b"").await;
@@ -178,7 +178,7 @@ pub async fn empty_value<S: Subject>(subject: &S) {
     );
 }
 
-/// Keys that differ in any byte are different keys, whatever the byte means elsewhere.
+/// Keys that differ in any byte are different keys.
 pub async fn any_byte_in_keys<S: Subject>(subject: &S) {
     let mut keys: Vec<Vec<u8>> = (0..=255_u8).map(|byte| vec![byte]).collect();
     keys.extend(
@@ -204,7 +204,7 @@ pub async fn any_byte_in_keys<S: Subject>(subject: &S) {
     }
 }
 
-/// A key of the greatest length is a key.
+/// The longest key is accepted.
 pub async fn longest_key<S: Subject>(subject: &S) {
     let key = vec![0xfe; Key::MAX_BYTES];
     set(subject, &key, b"value").await;
@@ -233,8 +233,8 @@ pub async fn bad_keys<S: Subject>(subject: &S) {
     assert_missing(subject, &key[1..]).await;
 }
 
-/// Methods of [`Engine`](crate::engine::Engine) that do what those of the engine in a field do: for the engines of tests,
-/// which differ from it in the others.
+/// Implements methods of [`Engine`](crate::engine::Engine) by those of the engine in a field, for test engines that
+/// differ in the other methods.
 ///
 /// ```
 /// use akvs_core::engine::{Batch, Durability, Engine};

@@ -1,14 +1,15 @@
-//! The data folder around the engine's own files: whose it is, who uses it, and how far it was known to be synced.
+//! The data folder: its format, its lock and its watermark, next to the engine's files.
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `akvs.format` | one line that says that the folder is ours, and of which format |
-//! | `akvs.lock` | the process id of whoever has the folder; locked by the operating system as long as it lives |
-//! | `akvs.watermark` | how far the data is known to be synced; see `watermark` |
-//! | `store/` | the engine's files; `store.new/` until they are all made |
+//! | `akvs.format` | one line with the format of the folder |
+//! | `akvs.lock` | the process id of the user of the folder; locked by the operating system as long as that process lives |
+//! | `akvs.watermark` | the newest synced revision; see `watermark` |
+//! | `store/` | the engine's files; `store.new/` until all are created |
 //!
-//! A first start makes them in this order: lock, watermark, store, format. Invariants: a folder that is not ours, of
-//! another format, or in use is refused before anything in it is changed; a folder with a format has a whole store.
+//! The first start creates them in this order: lock, watermark, store, format. Invariants: a folder of another program,
+//! of another format, or in use is refused before anything in it is changed; a folder with a format has a complete
+//! store.
 
 mod check;
 mod error;
@@ -36,10 +37,10 @@ const WATERMARK_FILE: &str = "akvs.watermark";
 const NEW_WATERMARK_FILE: &str = "akvs.watermark.new";
 pub(crate) const STORE_FOLDER: &str = "store";
 const NEW_STORE_FOLDER: &str = "store.new";
-/// The version of all that is in a folder. It is that of the rows, so that a release that does not know it refuses the
-/// folder before its engine opens it; a new layout of the folder raises it too.
+/// The version of the whole folder. It is that of the rows, so that a release that does not know it refuses the folder
+/// before its engine opens it; a new layout of the folder raises it too.
 const FORMAT: u64 = data_format::FORMAT;
-/// What a fresh file system or an earlier, interrupted start may have left.
+/// Files that a new file system or an interrupted start may have left.
 const LEFTOVER_FILES: [&str; 5] = [
     LOCK_FILE,
     WATERMARK_FILE,
@@ -47,10 +48,10 @@ const LEFTOVER_FILES: [&str; 5] = [
     NEW_FORMAT_FILE,
     "lost+found",
 ];
-/// What an interrupted start may have left besides, once it had made the watermark.
+/// Folders that an interrupted start may have left after it created the watermark.
 const LEFTOVER_FOLDERS: [&str; 2] = [STORE_FOLDER, NEW_STORE_FOLDER];
 
-/// A data folder that this process has for itself.
+/// A data folder that this process has locked.
 pub(crate) struct DataDir {
     path: PathBuf,
     established: bool,
@@ -59,8 +60,8 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Takes the folder, making it where it is missing.
-    /// What has one of the names `beside` may lie in a folder that is to become ours.
+    /// Locks the folder, and creates it if it is missing. A folder without a format may contain only leftovers of a
+    /// start and `allowed_files`.
     pub(crate) fn open(path: &Path, allowed_files: &[String]) -> Result<DataDir, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         match fs::metadata(path) {
@@ -78,7 +79,7 @@ impl DataDir {
         }
         check_format(path, allowed_files)?;
         let lock = FolderLock::lock(path)?;
-        // Once more, because whoever had the lock before may just have made it.
+        // Checked again, because the previous owner of the lock may have just created it.
         let format = check_format(path, allowed_files)?;
         let watermark = path.join(WATERMARK_FILE);
         if format.is_none() && !watermark.exists() {
@@ -92,12 +93,12 @@ impl DataDir {
         })
     }
 
-    /// Whether the folder was one of ours before it was opened, and so has a whole store.
+    /// Returns whether the folder had a format when it was opened, and so has a complete store.
     pub(crate) fn is_established(&self) -> bool {
         self.established
     }
 
-    /// Whether a store is still to be made; what an interrupted start left of one is removed.
+    /// Returns whether a store must be created, and removes what an interrupted start left of one.
     pub(crate) fn needs_store(&self) -> io::Result<bool> {
         match fs::remove_dir_all(self.new_store()) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -105,8 +106,8 @@ impl DataDir {
         }
     }
 
-    /// Makes the folder one of ours, for good. Only a whole store ever gets its name, so that a file that is missing
-    /// later was lost.
+    /// Gives the store its name and writes the format. Only a complete store gets its name, so that a file that is
+    /// missing later was lost.
     pub(crate) fn establish(&self) -> io::Result<()> {
         if !self.store().exists() {
             fs::rename(self.new_store(), self.store())?;
@@ -114,17 +115,17 @@ impl DataDir {
         write_format(&self.path)
     }
 
-    /// The folder itself.
+    /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where the engine's files are made.
+    /// Returns the path under which the engine's files are created.
     pub(crate) fn new_store(&self) -> PathBuf {
         self.path.join(NEW_STORE_FOLDER)
     }
 
-    /// Where the engine keeps its files.
+    /// Returns the path of the engine's files.
     pub(crate) fn store(&self) -> PathBuf {
         self.path.join(STORE_FOLDER)
     }
@@ -137,22 +138,22 @@ impl DataDir {
         self.lock_watermark().known().commit
     }
 
-    /// Raises the watermark where it is lower.
+    /// Raises the watermark, unless it is higher.
     pub(crate) fn raise_watermark(&self, revision: Revision, commit: u64) -> io::Result<()> {
         self.lock_watermark().raise(revision, commit)
     }
 
-    /// The revision up to which all may have been given out.
+    /// Returns the revision up to which all may have been assigned.
     pub(crate) fn reserved(&self) -> Revision {
         self.lock_watermark().known().reserved
     }
 
-    /// Reserves a revision that is to be given out, with more than a few after it.
+    /// Reserves a revision before it is assigned, and many after it.
     pub(crate) fn reserve(&self, revision: Revision) -> io::Result<()> {
         self.lock_watermark().reserve(revision)
     }
 
-    /// Raises the watermark for the last time: all that was given out has been synced.
+    /// Raises the watermark for the last time: all assigned revisions are synced.
     pub(crate) fn finish(&self, revision: Revision, commit: u64) -> io::Result<()> {
         self.lock_watermark().finish(revision, commit)
     }
@@ -164,7 +165,7 @@ impl DataDir {
     }
 }
 
-/// Makes a folder and those above it, for us alone, so that they are there after a loss of power.
+/// Creates a folder and its missing parents with access for this user only, and syncs them.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let missing = path.ancestors().take_while(|above| !above.exists()).count();
@@ -178,7 +179,8 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The format by which the folder says that it is ours; an empty one does not yet.
+/// Returns the format of the folder; none where it has no format yet. Refuses a folder that cannot become a data
+/// folder.
 pub(crate) fn check_format(
     path: &Path,
     allowed_files: &[String],
@@ -208,7 +210,7 @@ pub(crate) fn check_format(
     }
 }
 
-/// The first name in a folder without a format that is not of our making.
+/// Returns the first name in a folder without a format that neither AKVS nor the options allow.
 fn unknown_file(path: &Path, allowed_files: &[String]) -> io::Result<Option<String>> {
     let has_watermark = path.join(WATERMARK_FILE).exists();
     let mut names = Vec::new();
@@ -224,12 +226,12 @@ fn unknown_file(path: &Path, allowed_files: &[String]) -> io::Result<Option<Stri
     }))
 }
 
-/// The only text that says the format.
+/// Returns the exact text of the format file.
 fn format_text() -> String {
     format!("akvs {FORMAT}\n")
 }
 
-/// An empty file, in place of what is left of an earlier try; a link is not followed.
+/// Creates an empty file in place of a leftover one; a link is not followed.
 fn create_new(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -260,7 +262,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             fs::write(&target, "precious").unwrap();
             std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
-            // A lock that is a link is refused; what is left of an earlier try is replaced.
+            // A lock that is a link is refused; other leftovers are replaced.
             let opened = DataDir::open(folder.path(), &[]);
             assert_eq!(opened.is_ok(), name != LOCK_FILE, "{name}");
             assert_eq!(fs::read(&target).unwrap(), b"precious", "{name}");

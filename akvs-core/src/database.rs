@@ -1,8 +1,7 @@
-//! All namespaces over one engine: what is shared between them, and the ways to read and to write.
+//! The database: all namespaces over one engine, with the state that they share.
 //!
-//! It owns the revision counter, the namespace identities and the read cache. It does not own time, order between
-//! callers, or any thread. Invariant: a reader sees only what has been committed, and after a commit failed
-//! nothing is ever committed again.
+//! It owns the revision counter, the namespace ids and the read cache. It owns no clock, no order between callers and
+//! no thread. Invariant: readers see only committed data, and after a failed commit every later commit is refused.
 
 mod drops;
 mod failure;
@@ -25,18 +24,18 @@ use crate::{
     Code, Counts, Entry, Error, Namespace, PeekedEntry, Result, Revision, Settings, Timestamp,
 };
 
-/// Rows up to this size may share an engine's block with their neighbours.
+/// Rows up to this size may share an engine's block with other rows.
 const SHARED_BLOCK_BYTES: usize = 16 << 10;
 
-/// What can be chosen for a database.
+/// Options of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The most that the read cache holds, in bytes; 0 for none.
+    /// The maximum size of the read cache, in bytes; 0 for none.
     pub cache_bytes: u64,
-    /// How many changes of a namespace are remembered at least.
+    /// The minimum number of changes that are kept for each namespace.
     pub history_changes: u64,
-    /// The time of day, where that is known. Where revisions may have been given out that the engine does not know any
-    /// more, they go on from there, so that none is given out twice. An engine that keeps nothing begins there, too.
+    /// The time of day, if known. Where the engine may not know all assigned revisions, the next one is derived from
+    /// this time, so that none is assigned twice. An engine that is not durable starts there, too.
     pub now: Option<Timestamp>,
 }
 
@@ -50,18 +49,18 @@ impl Default for Options {
     }
 }
 
-/// A namespace as it is listed.
+/// The metadata of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamespaceInfo {
-    /// Its name.
+    /// The name.
     pub name: Namespace,
-    /// When it came into being.
+    /// When the namespace was created.
     pub created: Timestamp,
-    /// How much it holds.
+    /// How much the namespace holds.
     pub counts: Counts,
-    /// Its newest change.
+    /// The revision of the newest change.
     pub revision: Revision,
-    /// What was chosen for it.
+    /// The settings.
     pub settings: Settings,
 }
 
@@ -74,31 +73,31 @@ struct Inner {
     cache: Option<EntryCache>,
     options: Options,
     writer: Mutex<Writer>,
-    /// The earliest deadline that may be due, in ms; beside the tables, so that nobody looks there in vain.
+    /// The earliest deadline that may be due, in ms; kept outside the tables to avoid empty reads.
     next_deadline: AtomicU64,
-    /// The newest revision that readers see; beside the counters, so that nobody waits for a commit to read it.
+    /// The newest revision that readers see; kept outside the counters, so that reading it never waits for a commit.
     revision: AtomicU64,
-    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
+    /// Namespaces that were dropped up to this revision may be purged.
     purged: AtomicU64,
-    /// No namespace is remembered that was dropped at a lower revision: so nobody reads over those that were forgotten.
+    /// No dropped namespace is kept below this revision: reads start here, after the tombstones of purged rows.
     oldest_drop: AtomicU64,
     gaps: Gaps,
     failure: OnceLock<Error>,
 }
 
-/// What only whoever commits may see.
+/// The state that only the open commit group may read and write.
 pub(crate) struct Writer {
     pub(crate) counters: Counters,
-    /// Whether the engine says of which format its rows are.
+    /// Whether the engine has the row of the format.
     pub(crate) format_is_written: bool,
     /// The namespaces whose counts are in memory. Those of others are read from the engine before they change.
     pub(crate) loaded: HashMap<NamespaceId, Weak<StoreState>>,
 }
 
 impl Database {
-    /// Opens the database that an engine holds, or begins one in an empty engine.
+    /// Opens the database of an engine, or creates one in an empty engine.
     ///
-    /// Refuses with `storage` rows of another format, and with `corrupted` an engine that misses what it had synced.
+    /// Fails with `storage` where the rows have another format, and with `corrupted` where the engine lost synced data.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options};
@@ -133,7 +132,7 @@ impl Database {
         } else if is_volatile && options.now.is_some() {
             counters.revision = recovery::revision_after_gap(revision, options.now)?;
         } else if revision < reserved {
-            // The last of those that were reserved may have been given out, too.
+            // The last reserved revision may have been assigned, too.
             counters.revision = reserved.next().min(Revision::MAX);
         }
         if counters.revision > revision && !is_rebuilt {
@@ -163,36 +162,35 @@ impl Database {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The revision of the newest committed change. Never waits.
+    /// Returns the revision of the newest committed change. Never waits.
     pub fn revision(&self) -> Revision {
         Revision::new(self.0.revision.load(Ordering::Acquire))
     }
 
-    /// Gives back the space of what was removed, in the background and at leisure. False as long as it is under way: it
-    /// is to be asked again.
+    /// Frees the space of removed rows in the background. Returns false while it is in progress; call it again then.
     pub fn reclaim(&self) -> Result<bool> {
         self.0.engine.reclaim()
     }
 
-    /// Refuses where there is too little disk space to add data: with `storage_full`.
+    /// Fails with `storage_full` where there is too little disk space to add data.
     pub fn check_growth(&self) -> Result<()> {
         self.0.engine.check_growth()
     }
 
-    /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
+    /// Returns at most `limit` namespaces in the order of their names, starting after `after`.
     pub fn namespaces(
         &self,
         after: Option<&Namespace>,
         limit: usize,
     ) -> Result<Vec<NamespaceInfo>> {
-        // The least name that is greater.
+        // The smallest greater name.
         let successor = |name: &[u8]| Bytes::from([name, &[0]].concat());
         let mut start = match after {
             Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
         };
         let mut found = Vec::new();
-        // Some rows are of namespaces that were dropped: not many, but they may stand together.
+        // Some rows are of dropped namespaces: few, but they may be adjacent.
         while found.len() < limit {
             let (range, wanted) = (KeyRange { start, end: None }, limit - found.len());
             let page = self
@@ -217,37 +215,38 @@ impl Database {
         Ok(found)
     }
 
-    /// Whether there is a namespace of this name.
+    /// Returns whether there is a namespace of this name.
     pub fn has_namespace(&self, name: &Namespace) -> Result<bool> {
         let row = self.catalogue_row(name)?;
         Ok(row.and_then(CatalogueRow::live).is_some())
     }
 
-    /// How much is stored, in bytes, about.
+    /// Returns the approximate size of the stored data, in bytes.
     pub fn stored_bytes(&self) -> Result<u64> {
         self.0.engine.stored_bytes()
     }
 
-    /// The earliest snapshot at which something may expire; none where nothing ever does. It may say so in vain.
+    /// Returns the earliest time at which an entry may expire; none where no entry does. Nothing may be due at that
+    /// time.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let millis = self.0.next_deadline.load(Ordering::Acquire);
         (millis != u64::MAX).then_some(Timestamp::from_millis(millis))
     }
 
-    /// Notes that something expires then.
+    /// Records that an entry expires at this time.
     pub(crate) fn note_deadline(&self, deadline: Timestamp) {
         self.0
             .next_deadline
             .fetch_min(deadline.as_millis(), Ordering::AcqRel);
     }
 
-    /// Notes what is the earliest now; to be called while a group is open.
+    /// Sets the earliest deadline. A group must be open.
     pub(crate) fn set_next_deadline(&self, deadline: Option<Timestamp>) {
         let millis = deadline.map_or(u64::MAX, Timestamp::as_millis);
         self.0.next_deadline.store(millis, Ordering::Release);
     }
 
-    /// What the engine promises.
+    /// Returns the guarantees of the engine.
     pub fn capabilities(&self) -> Capabilities {
         self.0.engine.capabilities()
     }
@@ -281,7 +280,7 @@ impl Database {
     pub(crate) fn parse_meta(&self, value: Option<Bytes>) -> Result<NamespaceMeta> {
         match value {
             Some(value) => encoding::parse_counts(&value),
-            // It was dropped a snapshot ago.
+            // It was dropped in the meantime.
             None => Ok(NamespaceMeta {
                 compacted_revision: Revision::new(u64::MAX),
                 ..NamespaceMeta::default()
@@ -289,17 +288,17 @@ impl Database {
         }
     }
 
-    /// The last revision before the gap in which this one lies, if it lies in one.
+    /// Returns the last revision before the gap that contains this revision, if one does.
     pub(crate) fn before_gap(&self, revision: Revision) -> Option<Revision> {
         self.0.gaps.before(revision)
     }
 
-    /// The entry in the cache, if it is there.
+    /// Returns the entry in the cache, if any.
     pub(crate) fn cached(&self, id: NamespaceId, key: &[u8]) -> Option<Entry> {
         self.0.cache.as_ref()?.get(id, key)
     }
 
-    /// The entry, past its deadline or not, from the cache or else from the engine.
+    /// Returns the entry, expired or not, from the cache or else from the engine.
     pub(crate) fn current(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Entry>> {
         match self.cached(id, key) {
             Some(entry) => Ok(Some(entry)),
@@ -307,8 +306,8 @@ impl Database {
         }
     }
 
-    /// The entry in the engine, past its deadline or not; it is in the cache afterwards. A value of more bytes than `most`
-    /// is left where it is separated, and then nothing gets into the cache.
+    /// Returns the entry in the engine, expired or not, and caches it. A separated value of more than `max_bytes` bytes
+    /// is not read, and nothing is cached then.
     pub(crate) fn peek(
         &self,
         id: NamespaceId,
@@ -332,7 +331,7 @@ impl Database {
         Ok(entry.map(PeekedEntry::from))
     }
 
-    /// The entry in the engine as its row has it: without its value where that is separated.
+    /// Returns the entry in the engine as its row has it: without a separated value.
     pub(crate) fn stored(&self, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
         let Some(mut row) = self
             .0
@@ -342,19 +341,19 @@ impl Database {
             return Ok(None);
         };
         if row.len() <= SHARED_BLOCK_BYTES {
-            // It may be a slice of a whole block, which would stay in memory as long as the entry.
+            // A slice of a whole block would keep the block in memory as long as the entry.
             row = Bytes::copy_from_slice(&row);
         }
         encoding::parse_stored(row).map(Some)
     }
 
-    /// The entry with its value; none where it was removed meanwhile.
+    /// Returns the entry with its value; none where it was removed meanwhile.
     fn with_value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Option<Entry>> {
         let engine = &self.0.engine;
         if let Some(entry) = stored.with_value(id, key, |row| engine.get(Table::Data, row))? {
             return Ok(Some(entry));
         }
-        // Another one was committed between both reads: read them of one snapshot.
+        // Another value was committed between the two reads: read both from one snapshot.
         let snapshot = engine.snapshot()?;
         let Some(row) = snapshot.get(Table::Data, &encoding::data_key(id, key))? else {
             return Ok(None);
@@ -363,28 +362,28 @@ impl Database {
         encoding::read_entry(&*snapshot, id, key, stored).map(Some)
     }
 
-    /// The value of an entry that has it separated.
+    /// Returns the value of an entry whose value is separated.
     pub(crate) fn value(&self, id: NamespaceId, key: &[u8], stored: Stored) -> Result<Bytes> {
         let entry = self.with_value(id, key, stored)?;
         let missing = || Error::new(Code::Corrupted, "a stored value is missing");
         entry.map(|entry| entry.value).ok_or_else(missing)
     }
 
-    /// To be called for each key before its change is committed.
+    /// Removes a key from the cache before its change is committed.
     pub(crate) fn invalidate(&self, id: NamespaceId, key: &crate::Key) {
         if let Some(cache) = &self.0.cache {
             cache.invalidate(id, key);
         }
     }
 
-    /// To be called for each key after its change was committed.
+    /// Updates the cache after the change of a key was committed.
     pub(crate) fn insert_committed(&self, id: NamespaceId, key: &crate::Key, entry: Option<Entry>) {
         if let Some(cache) = &self.0.cache {
             cache.insert_committed(id, key, entry);
         }
     }
 
-    /// Notes that readers see everything up to this revision.
+    /// Makes everything up to this revision visible to readers.
     pub(crate) fn advance(&self, revision: Revision) {
         self.0.revision.fetch_max(revision.get(), Ordering::AcqRel);
     }
@@ -422,7 +421,7 @@ mod tests {
         }
     }
 
-    /// An engine that was told of more than it has.
+    /// An engine whose watermark is higher than its data.
     struct TruncatedEngine {
         inner: MemoryEngine,
         accepts: bool,

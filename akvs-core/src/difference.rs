@@ -1,9 +1,9 @@
-//! Whether two sides have the same items, told without holding any: those of one side are added, those of the other taken
-//! away, as keyed hashes, which comes to nothing where they agree, and practically never else.
+//! A comparison of two sets of items that stores none of them: items of one side are added and those of the other
+//! subtracted, as keyed hashes. The sum is zero where they agree, and practically never otherwise.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// How the two sides differ so far.
+/// The difference of the two sides so far.
 #[derive(Default)]
 pub(crate) struct Difference {
     hasher: RandomState,
@@ -11,17 +11,17 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// Adds an item of the one side.
+    /// Adds an item of the first side.
     pub(crate) fn add(&mut self, item: impl Hash) {
         self.sum = self.sum.wrapping_add(self.hasher.hash_one(item));
     }
 
-    /// Takes an item of the other side away.
+    /// Subtracts an item of the second side.
     pub(crate) fn subtract(&mut self, item: impl Hash) {
         self.sum = self.sum.wrapping_sub(self.hasher.hash_one(item));
     }
 
-    /// Whether both sides have the same.
+    /// Returns whether both sides have the same items.
     pub(crate) fn is_none(&self) -> bool {
         self.sum == 0
     }

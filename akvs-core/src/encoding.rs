@@ -1,25 +1,25 @@
-//! How namespaces, entries and changes become rows, on disk and in memory alike. This is the on-disk format, and
-//! [`FORMAT`] is its version: a change here that an older release could not read raises it.
+//! The encoding of namespaces, entries and changes as rows, on disk and in memory. It is the on-disk format, and
+//! [`FORMAT`] is its version: a change here that an older release cannot read raises it.
 //!
-//! Numbers in keys are big-endian, so that their order is that of the bytes; numbers in values are little-endian.
+//! Numbers in keys are big-endian, so that they sort like the bytes; numbers in values are little-endian.
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | catalogue | name | `1`, id u64, created u64 ms, settings (JSON, may be empty) |
-//! | catalogue | name | `2`, history id u64, floor u64, rows u64, revision u64: this namespace was dropped at this revision, and watchers may still ask what was before |
-//! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id is to be swept, and of this history what is below the revision |
-//! | data | id u64 + 2^63, key | revision u64, value: of an entry whose value is separated |
-//! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value; or instead of a value of 4 KiB and more: the revision u64 of its row above, its length u64 |
-//! | history | history id u64, revision u64, index u16 | see `changes` |
+//! | catalogue | name | `2`, history id u64, compacted revision u64, rows u64, revision u64: the namespace was dropped at this revision, and watchers may still read the changes before |
+//! | catalogue | `0`, id u64 (no name begins with a zero byte) | history id u64, revision u64: the data of this id will be swept, and the changes of this history below the revision |
+//! | data | id u64 + 2^63, key | revision u64, value: a separated value |
+//! | data | id u64, key | flags u8, revision u64, created u64 ms, modified u64 ms, [deadline u64 ms], [length u8, content type], [length u8, content encoding], value; or instead of a value of 4 KiB and more: the revision u64 of its own row, its length u64 |
+//! | history | history id u64, revision u64, index u16 | see `change` |
 //! | deadlines | deadline u64 ms, id u64, key | revision u64 |
 //! | meta | `format`, `revision`, `namespace` | u64 each: format version, highest revision, highest namespace id |
 //! | meta | `gaps` | see `gaps` |
-//! | meta | `purged` | u64: the highest revision at which a namespace was dropped that nothing is known of any more |
-//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, floor u64, revision u64 |
-//! | meta | `dropped`, revision u64 | rows of its history u64, name: the namespace that was dropped at this revision and has not been made anew |
+//! | meta | `forgotten` | u64: the highest revision of the drop of a purged namespace |
+//! | meta | `counts`, id u64 | keys u64, bytes u64, history u64, history id u64, compacted revision u64, revision u64 |
+//! | meta | `dropped`, revision u64 | rows of its history u64, name: the namespace that was dropped at this revision and was not created again |
 //!
-//! A history has an id of its own, because it outlives its namespace: one that is made anew goes on with it. Its floor
-//! is the revision up to which it is not complete any more.
+//! A history has an id of its own because it outlives its namespace: a namespace that is created again continues it. It
+//! is complete after its compacted revision.
 
 mod change;
 mod gaps;
@@ -55,16 +55,17 @@ const HAS_CONTENT_ENCODING: u8 = 4;
 const VALUE_SEPARATED: u8 = 8;
 const KNOWN_FLAGS: u8 = HAS_DEADLINE | HAS_CONTENT_TYPE | HAS_CONTENT_ENCODING;
 
-/// Values of so many bytes have a row of their own, so that what is known of them can be read and written without them.
+/// Values of at least this many bytes have a row of their own, so that the other fields of an entry can be read and
+/// written without them.
 pub(crate) const MIN_SEPARATED_BYTES: usize = 4 << 10;
-/// Added to the id in the rows of such values.
+/// Added to the id in the rows of separated values.
 const VALUES: NamespaceId = 1 << 63;
 
 fn corrupted(what: &str) -> Error {
     Error::new(Code::Corrupted, format!("a stored {what} is damaged"))
 }
 
-/// The key of a data row; with no key, the prefix of a namespace's data rows.
+/// Encodes the key of a data row; with an empty key, the prefix of a namespace's data rows.
 pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
     let mut bytes = Vec::with_capacity(8 + key.len());
     bytes.put_u64(id);
@@ -72,16 +73,16 @@ pub(crate) fn data_key(id: NamespaceId, key: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// Where a value is that is not in the row of its entry.
+/// A reference to a value that is not in the row of its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SeparatedValue {
-    /// The change that wrote the value; that of the entry may be later.
+    /// The revision that wrote the value; that of the entry may be later.
     pub(crate) revision: Revision,
-    /// How long it is.
+    /// The length of the value.
     pub(crate) bytes: u64,
 }
 
-/// An entry as its row has it: without its value where that is separated.
+/// An entry as its row has it: without a separated value.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) entry: Entry,
@@ -89,7 +90,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// How long its value is.
+    /// Returns the length of the value.
     pub(crate) fn value_bytes(&self) -> usize {
         let here = self.entry.value.len();
         self.separated.map_or(here, |separated| {
@@ -97,13 +98,14 @@ impl Stored {
         })
     }
 
-    /// How long its value is, where that is separated and has more bytes than `most`.
+    /// Returns the length of the value if it is separated and has more than `max_bytes` bytes.
     pub(crate) fn left_bytes(&self, max_bytes: usize) -> Option<usize> {
         self.separated?;
         Some(self.value_bytes()).filter(|bytes| *bytes > max_bytes)
     }
 
-    /// The entry with its value, whose row is read where there is one; none where that is another one's.
+    /// Returns the entry with its value, whose row is read if it is separated; none where that row is of another
+    /// revision.
     pub(crate) fn with_value(
         self,
         id: NamespaceId,
@@ -122,7 +124,7 @@ impl Stored {
     }
 }
 
-/// The entry with its value, both of one snapshot.
+/// Returns the entry with its value, both of one snapshot.
 pub(crate) fn read_entry(
     snapshot: &dyn Snapshot,
     id: NamespaceId,
@@ -134,24 +136,24 @@ pub(crate) fn read_entry(
 }
 
 impl SeparatedValue {
-    /// The value in its row.
+    /// Returns the value in its row.
     fn value(self, mut row: Bytes) -> Option<Bytes> {
         let revision = row.try_get_u64_le().ok()?;
         ((revision, row.len() as u64) == (self.revision.get(), self.bytes)).then_some(row)
     }
 }
 
-/// The key of the row of a value that is separated.
+/// Encodes the key of the row of a separated value.
 pub(crate) fn value_key(id: NamespaceId, key: &[u8]) -> Bytes {
     data_key(id | VALUES, key)
 }
 
-/// Whose value a row of data holds, if it is one of a value alone.
+/// Returns the namespace of a row of a separated value; none for other data rows.
 pub(crate) fn value_owner(id: NamespaceId) -> Option<NamespaceId> {
     (id & VALUES != 0).then_some(id & !VALUES)
 }
 
-/// Encodes a value for a row of its own.
+/// Encodes a separated value.
 pub(crate) fn value_row(revision: Revision, value: &[u8]) -> Bytes {
     let mut bytes = Vec::with_capacity(8 + value.len());
     bytes.put_u64_le(revision.get());
@@ -159,7 +161,7 @@ pub(crate) fn value_row(revision: Revision, value: &[u8]) -> Bytes {
     bytes.into()
 }
 
-/// What the row of a value says: its revision, and how long it is.
+/// Decodes the revision and the length of a separated value.
 pub(crate) fn parse_value_row(mut row: &[u8]) -> Result<SeparatedValue> {
     let revision = row.try_get_u64_le().map_err(|_| corrupted("value"))?;
     Ok(SeparatedValue {
@@ -199,8 +201,8 @@ pub(crate) fn parse_stored(row: Bytes) -> Result<Stored> {
     Ok(Stored { entry, separated })
 }
 
-/// Encodes an entry, and gives it back as a reader will have it: its parts share the row's memory, so that what
-/// is cached is one allocation, and no larger than it must be.
+/// Encodes an entry, and returns it as a reader will have it: its parts share the row's memory, so that a cached entry
+/// is one allocation of minimal size.
 pub(crate) fn data_value(entry: &Entry) -> (Bytes, Entry) {
     let mut bytes = Vec::with_capacity(head_bytes(entry) + entry.value.len());
     let [content_type, content_encoding] = put_head(&mut bytes, entry);
@@ -219,7 +221,7 @@ pub(crate) fn data_value(entry: &Entry) -> (Bytes, Entry) {
     (row, stored)
 }
 
-/// At least what [`put_head`] writes.
+/// Returns at least the number of bytes that [`put_head`] writes.
 fn head_bytes(entry: &Entry) -> usize {
     let Representation {
         content_type,
@@ -231,7 +233,7 @@ fn head_bytes(entry: &Entry) -> usize {
         .sum::<usize>()
 }
 
-/// Writes all of an entry but its value; where its content type and encoding have come to stand.
+/// Writes an entry without its value, and returns the ranges of its content type and encoding.
 fn put_head(bytes: &mut Vec<u8>, entry: &Entry) -> [Option<Range<usize>>; 2] {
     let Representation {
         content_type,
@@ -315,7 +317,7 @@ pub(crate) fn deadline_key(deadline: Timestamp, id: NamespaceId, key: &[u8]) -> 
     bytes.into()
 }
 
-/// The deadline, the namespace and the key of a row.
+/// Decodes the deadline, the namespace and the key of a row.
 pub(crate) fn parse_deadline_key(mut row: Bytes) -> Result<(Timestamp, NamespaceId, Key)> {
     let damaged = |_| corrupted("deadline");
     let deadline = Timestamp::from_millis(row.try_get_u64().map_err(damaged)?);
@@ -325,12 +327,12 @@ pub(crate) fn parse_deadline_key(mut row: Bytes) -> Result<(Timestamp, Namespace
     Ok((deadline, id, key))
 }
 
-/// The beginning of the rows of all keys with this deadline.
+/// Returns the prefix of the rows of all keys with this deadline.
 pub(crate) fn deadline_prefix(deadline: Timestamp) -> Bytes {
     Bytes::copy_from_slice(&deadline.as_millis().to_be_bytes())
 }
 
-/// All deadlines up to this snapshot.
+/// Returns the range of all deadlines up to this time.
 pub(crate) fn deadlines_until(now: Timestamp) -> KeyRange {
     let end = now.as_millis().saturating_add(1).to_be_bytes();
     KeyRange {
@@ -339,7 +341,7 @@ pub(crate) fn deadlines_until(now: Timestamp) -> KeyRange {
     }
 }
 
-/// The earliest deadline whose row is not before this one.
+/// Returns the earliest deadline in the rows from `start` on.
 pub(crate) fn first_deadline(engine: &dyn Engine, start: Bytes) -> Result<Option<Timestamp>> {
     let page = engine.page(
         Table::Deadlines,

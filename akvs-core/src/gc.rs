@@ -1,8 +1,8 @@
-//! Taking back the space of dropped namespaces, in bounded steps, so that writers never wait long behind one.
+//! The garbage collector of dropped namespaces. It works in bounded steps, so that writers never wait long for one.
 //!
-//! It owns where it stands, and nothing that would have to outlive it: what is to be swept is in the catalogue. Small
-//! namespaces share a step; of a large one the engine first gives up whole files, and only what is left is removed row by
-//! row. Invariant: a namespace's row in the catalogue goes with or after the last of its other rows.
+//! It owns only its position: the catalogue names what to sweep. Small namespaces share a step. Of a large one the
+//! engine first discards whole files, and the remaining rows are removed one by one. Invariant: a namespace's row in
+//! the catalogue is removed with or after its last other row.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -13,14 +13,14 @@ use super::encoding::{NamespaceId, Swept};
 use super::engine::{Durability, KeyRange, PageLimit, Table};
 use crate::{CommitGroup, Database, Result, Revision};
 
-/// So many namespaces are looked up at once.
+/// The number of namespaces that are looked up at once.
 const PAGE_NAMESPACES: usize = 256;
-/// RowKind it costs to look at a namespace, in rows.
+/// The cost of a namespace in addition to its rows, in rows.
 const NAMESPACE_ROWS: usize = 4;
-/// From so many rows on the engine is asked to give up whole files.
+/// The number of rows from which on the engine is asked to discard whole files.
 const DISCARDED_ROWS: usize = 500;
 
-/// How far the sweeping of dropped namespaces has come. It may be lost at any time: a new one finds what is remaining.
+/// The position of the sweep of dropped namespaces. It need not be kept: a new one finds the remaining rows.
 ///
 /// ```
 /// use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
@@ -32,50 +32,50 @@ const DISCARDED_ROWS: usize = 500;
 pub struct GarbageCollector {
     at: Option<Position>,
     next: VecDeque<(NamespaceId, Swept)>,
-    /// Where the catalogue was read up to, behind the tombstones of the steps before.
+    /// The key after the last row of the catalogue that was read.
     reached: Bytes,
     removed_bytes: u64,
 }
 
-/// RowKind is swept now.
+/// The namespace that is being swept.
 #[derive(Clone, Debug)]
 struct Position {
     id: NamespaceId,
     swept: Swept,
     kind: RowKind,
-    /// RowKind is left to remove, behind the tombstones of the steps before.
+    /// The rows that are not removed yet.
     range: KeyRange,
     files: FileState,
-    /// Whether the values and the deadlines of the entries go before them, because these are given up unread: whoever
-    /// begins anew finds the entries until nothing else is remaining.
+    /// Whether values and deadlines are removed before the entries, because files of entries are discarded unread: a
+    /// new collector finds the entries as long as other rows remain.
     entries_last: bool,
 }
 
-/// Rows of a dropped namespace.
+/// Kinds of rows of a dropped namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RowKind {
-    /// Entries, and with each its deadline and its value where that is separated.
+    /// Entries, each with its deadline and its separated value.
     Entries,
-    /// Values of entries that are given up unread.
+    /// Values of entries that are discarded unread.
     Values,
-    /// Their deadlines.
+    /// Deadlines of such entries.
     Deadlines,
     History,
 }
 
-/// The files that hold nothing but what is swept.
+/// The state of the files that contain only swept rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileState {
     Kept,
-    /// The engine was asked to give them up.
+    /// The engine was asked to discard them.
     Requested,
     Discarded,
 }
 
-/// How a step goes on.
+/// How a step continues.
 enum Next {
     Continue(Position),
-    /// The engine has to be waited for.
+    /// The engine is not done yet.
     Wait(Position),
     Done,
 }
@@ -100,7 +100,7 @@ impl Position {
         }
     }
 
-    /// The values, where the entries are removed last.
+    /// Returns the position of the values, where the entries are removed last.
     fn values_first(self) -> Position {
         Position {
             kind: RowKind::Values,
@@ -110,7 +110,7 @@ impl Position {
         }
     }
 
-    /// Where to go on once nothing more of this is remaining.
+    /// Returns the position after the last of these rows.
     fn after(self) -> Option<Position> {
         let (kind, range) = match self.kind {
             RowKind::Values => (RowKind::Deadlines, KeyRange::prefix(Bytes::new())),
@@ -136,12 +136,12 @@ impl Position {
 }
 
 impl GarbageCollector {
-    /// How many bytes it has removed row by row since this was asked last.
+    /// Returns the bytes removed row by row since the last call.
     pub fn take_removed_bytes(&mut self) -> u64 {
         std::mem::take(&mut self.removed_bytes)
     }
 
-    /// Removes up to so many rows; whether there may be more to remove, now or later.
+    /// Removes at most `rows` rows, and returns whether there may be more, now or later.
     pub fn step(&mut self, database: &Database, rows: usize) -> Result<bool> {
         let mut group = database.group();
         let mut remaining = rows.max(1);
@@ -152,7 +152,7 @@ impl GarbageCollector {
                 has_more = of.is_some();
                 break;
             };
-            // A row stands in a batch once, and a history may be swept for more than one reason.
+            // A batch must not contain a row twice, and a history may be swept for more than one reason.
             let is_new = histories.insert(at.swept.history);
             if !is_new && of != Some(at.id) {
                 self.at = Some(at);
@@ -170,7 +170,7 @@ impl GarbageCollector {
         }
         let committed = group.commit(Durability::Buffered);
         if committed.is_err() {
-            // RowKind was removed may not be.
+            // The removed rows may still exist.
             let removed_bytes = self.removed_bytes;
             *self = GarbageCollector {
                 removed_bytes,
@@ -180,7 +180,8 @@ impl GarbageCollector {
         committed.map(|_| has_more)
     }
 
-    /// RowKind is to be swept now; none where there is nothing further, or nothing at all at the beginning of a step.
+    /// Returns the next namespace to sweep; none where there is no further one, or at the beginning of a step none at
+    /// all.
     fn position(&mut self, database: &Database, is_first: bool) -> Result<Option<Position>> {
         if let Some(at) = self.at.take() {
             return Ok(Some(at));
@@ -189,7 +190,7 @@ impl GarbageCollector {
             self.next = self.page(database)?.into();
         }
         if self.next.is_empty() && is_first && !self.reached.is_empty() {
-            // One with a lower number may have been dropped since.
+            // A namespace with a lower id may have been dropped since.
             self.reached = Bytes::new();
             self.next = self.page(database)?.into();
         }
@@ -233,7 +234,7 @@ impl GarbageCollector {
             return Ok(Next::Continue(at.values_first()));
         }
         if is_large && at.files == FileState::Kept && at.kind != RowKind::Deadlines {
-            // That they were dropped must not be lost after them.
+            // The drop must be durable before the rows are discarded.
             database.sync()?;
             return discard_files(database, at);
         }
@@ -282,7 +283,7 @@ impl GarbageCollector {
     }
 }
 
-/// Whether there are values of a namespace in rows of their own.
+/// Returns whether a namespace has separated values.
 fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
     let values = KeyRange::prefix(encoding::value_key(id, b""));
     let page = database
@@ -291,7 +292,7 @@ fn has_values(database: &Database, id: NamespaceId) -> Result<bool> {
     Ok(!page.is_empty())
 }
 
-/// Has the engine give up the files that hold nothing else.
+/// Asks the engine to discard the files that contain only these rows.
 fn discard_files(database: &Database, at: Position) -> Result<Next> {
     if database.engine().discard(at.table(), &at.range)? {
         let files = FileState::Discarded;
@@ -301,14 +302,14 @@ fn discard_files(database: &Database, at: Position) -> Result<Next> {
     Ok(Next::Wait(Position { files, ..at }))
 }
 
-/// Takes a namespace out of what is to be swept.
+/// Removes the catalogue row of a namespace that is swept.
 fn finish_namespace(
     database: &Database,
     group: &mut CommitGroup<'_>,
     id: NamespaceId,
     swept: Swept,
 ) -> Result<()> {
-    // More of the history may be wanted away by now: then it begins anew.
+    // If more of the history was dropped meanwhile, it is swept again.
     let row = database
         .engine()
         .get(Table::Catalogue, &encoding::swept_key(id))?;
@@ -318,7 +319,7 @@ fn finish_namespace(
     Ok(())
 }
 
-/// The least key that is greater.
+/// The smallest greater key.
 fn successor(key: &[u8]) -> Bytes {
     [key, &[0]].concat().into()
 }

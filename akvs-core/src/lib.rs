@@ -1,7 +1,7 @@
-//! The AKVS store itself: what a key is, what a write means, and the engines that keep it.
+//! The AKVS store: keys and entries, the meaning of writes, and the storage engines.
 //!
-//! A [`Store`] is one namespace's keys in a [`Database`], which sits on a storage [`engine`]. Everything here is
-//! synchronous and deterministic: time comes in as an argument, and there is no task, no thread and no network.
+//! A [`Store`] holds one namespace's keys in a [`Database`], which uses a storage [`engine`]. All calls are synchronous
+//! and deterministic: time is an argument, and there are no tasks, no threads of the store and no network.
 //!
 //! ```
 //! use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};

@@ -1,7 +1,7 @@
-//! What a write means. [`apply`] is the one place that decides it; it is pure, so that every caller (the writer,
-//! later transactions, imports, other executors) gets the same answer for the same question.
+//! The meaning of writes. Only [`apply`] decides it; it is pure, so that every caller (commits, transactions, imports)
+//! gets the same result.
 //!
-//! It owns no rows, no revisions and no clock: the current entry and the time come in, the change goes out.
+//! It owns no rows, no revisions and no clock: the current entry and the time are arguments, the change is the result.
 
 pub(crate) mod txn;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{Code, Entry, Error, Representation, Result, Revision, Timestamp};
 
-/// A write, as data: what to do, and on what condition.
+/// A write as data: an action and its condition.
 ///
 /// ```
 /// use akvs_core::{Action, Condition, Op, Revision};
@@ -19,90 +19,90 @@ use crate::{Code, Entry, Error, Representation, Result, Revision, Timestamp};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// What must hold for it to be done.
+    /// The condition of the action.
     pub condition: Condition,
 }
 
-/// What a write does.
+/// The action of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Store a value, whether or not there was one.
+    /// Store a value, whether or not there is one.
     Set {
         /// The value to store.
         value: Bytes,
-        /// What the writer says the value is.
+        /// The type and encoding that the writer states.
         representation: Representation,
-        /// How long it is to last.
+        /// The lifetime of the value.
         ttl: Ttl,
     },
     /// Remove the value, whether or not there is one.
     Delete,
     /// Add to a decimal number; a missing key counts as 0.
     Add {
-        /// What to add.
+        /// The number to add.
         by: i64,
-        /// How long the sum is to last.
+        /// The lifetime of the sum.
         ttl: Ttl,
     },
-    /// Put bytes behind those that are there; a missing key counts as empty.
+    /// Append bytes to the value; a missing key counts as empty.
     Append {
         /// The bytes.
         value: Bytes,
-        /// The longest that the whole may be, in bytes.
+        /// The maximum length of the result, in bytes.
         max_bytes: usize,
-        /// How long the whole is to last.
+        /// The lifetime of the result.
         ttl: Ttl,
     },
-    /// Change the deadline of a key that is there, and nothing else.
+    /// Change only the deadline of an existing key.
     Touch {
-        /// How long it is to last from now on.
+        /// The lifetime from now on.
         ttl: Ttl,
     },
 }
 
-/// How long a value is to last.
+/// The lifetime of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Ttl {
-    /// As long as the namespace says, for ever where it says nothing.
+    /// The namespace's default lifetime; without one the value does not expire.
     #[default]
     Default,
-    /// For ever.
+    /// The value does not expire.
     Forever,
-    /// As long as the one before it would have.
+    /// The deadline of the previous value.
     Keep,
-    /// So many milliseconds from the snapshot at which it is stored.
+    /// This many milliseconds from the time of the write.
     Millis(u64),
-    /// Until this snapshot; where that is past, the value is gone as soon as it is stored.
+    /// Until this time; in the past, the value expires as soon as it is stored.
     Until(Timestamp),
 }
 
-/// What must hold for a write to be done (RFC 9110, section 13.1). It is judged together with the write, in the
-/// namespace's one order, against an entry that is live at that snapshot.
+/// The condition of a write (RFC 9110, section 13.1). It is evaluated together with the write, in the namespace's one
+/// order, against the entry that is live at that time.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Condition {
-    /// Nothing.
+    /// No condition.
     #[default]
     None,
-    /// The key is not there.
+    /// The key does not exist.
     Absent,
-    /// The key is there.
+    /// The key exists.
     Exists,
-    /// The key is there, and at one of these revisions.
+    /// The key exists and has one of these revisions.
     Revisions(Vec<Revision>),
-    /// The key is not there, or at none of these revisions.
+    /// The key does not exist or has none of these revisions.
     NoneOf(Vec<Revision>),
-    /// The key was written in this second or before it. Holds where the key is not there: what has no date cannot have
-    /// changed since one (RFC 9110, section 13.1.4). Of two writes within this second it tells nothing.
+    /// The key was not written after this second. It holds where the key does not exist, because what has no date
+    /// cannot have changed since one (RFC 9110, section 13.1.4). Writes within the same second are not distinguished.
     UnmodifiedSince(Timestamp),
-    /// All of these.
+    /// All of these conditions.
     All(Vec<Condition>),
 }
 
 impl Op {
-    /// Sets a value for ever, of which nothing else is said.
+    /// Returns a write of a value with the default lifetime, without a type or a condition.
     pub fn set(value: impl Into<Bytes>) -> Op {
         Op::from(Action::Set {
             value: value.into(),
@@ -111,18 +111,18 @@ impl Op {
         })
     }
 
-    /// Removes a key.
+    /// Returns a write that deletes a key.
     pub fn delete() -> Op {
         Op::from(Action::Delete)
     }
 
-    /// The same, if this holds.
+    /// Returns the same write with this condition.
     #[must_use]
     pub fn on(self, condition: Condition) -> Op {
         Op { condition, ..self }
     }
 
-    /// The memory that its action holds, in bytes.
+    /// Returns the memory of its action, in bytes.
     pub fn bytes(&self) -> usize {
         match &self.action {
             Action::Set { value, .. } | Action::Append { value, .. } => value.len(),
@@ -132,15 +132,15 @@ impl Op {
 }
 
 impl Action {
-    /// Gives what says nothing of its time the one that the namespace says; where that ends after the last time that can
-    /// be written, that time, so that no write fails for a setting.
+    /// Applies the namespace's default lifetime where the action states none. A deadline after the last possible
+    /// timestamp becomes that timestamp, so that no write fails because of a setting.
     pub(crate) fn default_ttl(&mut self, ttl_ms: Option<u64>, existed: bool, now: Timestamp) {
         let Some(millis) = ttl_ms else { return };
         let end = Timestamp::from_millis(now.as_millis().saturating_add(millis));
         let until = Ttl::Until(end.min(Timestamp::LAST));
         match self {
             Action::Set { ttl, .. } if *ttl == Ttl::Default => *ttl = until,
-            // There is nothing to keep.
+            // There is no deadline to keep.
             Action::Set { ttl, .. } | Action::Add { ttl, .. } | Action::Append { ttl, .. }
                 if *ttl == Ttl::Keep && !existed =>
             {
@@ -165,7 +165,7 @@ impl From<Action> for Op {
 }
 
 impl Condition {
-    /// Whether it holds for this entry.
+    /// Returns whether the condition holds for this entry.
     ///
     /// ```
     /// use akvs_core::Condition;
@@ -194,7 +194,7 @@ impl Condition {
         Err(Error::new(Code::PreconditionFailed, text).at(current))
     }
 
-    /// The first part that does not hold, if there is one.
+    /// Returns the first part that does not hold, if any.
     fn first_failure(&self, current: Option<&Entry>) -> Option<&Condition> {
         let holds = match (self, current) {
             (Condition::All(parts), _) => {
@@ -217,7 +217,7 @@ impl Condition {
         (!holds).then_some(self)
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the condition, in bytes.
     ///
     /// ```
     /// use akvs_core::{Condition, Revision};
@@ -238,7 +238,7 @@ impl Condition {
 }
 
 impl Ttl {
-    /// The snapshot from which on the value is gone.
+    /// Returns the deadline of the value.
     fn deadline(self, current: Option<&Entry>, now: Timestamp) -> Result<Option<Timestamp>> {
         match self {
             Ttl::Default | Ttl::Forever => Ok(None),
@@ -252,7 +252,7 @@ impl Ttl {
     }
 }
 
-/// Refuses what cannot be written as a date.
+/// Refuses a deadline that cannot be written as a date.
 fn check_deadline(deadline: Option<Timestamp>) -> Result<Timestamp> {
     let valid = deadline.filter(|deadline| *deadline <= Timestamp::LAST);
     valid.ok_or_else(|| {
@@ -263,18 +263,18 @@ fn check_deadline(deadline: Option<Timestamp>) -> Result<Timestamp> {
     })
 }
 
-/// What an operation does to a key.
+/// The effect of an operation on a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// This is to be stored.
+    /// This entry is stored.
     Put(EntryBuilder),
-    /// The entry is to be removed.
+    /// The entry is removed.
     Remove,
-    /// Nothing is to be done, and no revision is used.
+    /// Nothing changes, and no revision is assigned.
     Nothing,
 }
 
-/// An entry that has no revision yet.
+/// An entry without a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryBuilder {
     value: Bytes,
@@ -285,7 +285,7 @@ pub struct EntryBuilder {
 }
 
 impl EntryBuilder {
-    /// The entry, as the change of this revision.
+    /// Returns the entry with the revision of its change.
     pub fn into_entry(self, revision: Revision) -> Entry {
         Entry {
             value: self.value,
@@ -298,13 +298,12 @@ impl EntryBuilder {
     }
 }
 
-/// Decides what an operation does to the current entry of its key at this snapshot. An entry past its deadline
-/// counts as none.
+/// Evaluates an operation on the current entry of its key at this time. An expired entry counts as none.
 ///
 /// - `precondition_failed` where the condition does not hold, with the current revision if there is one.
-/// - `conflict` where a number is to be added to what is none, or the sum is no `i64`.
-/// - `not_found` where a key is to be touched that is not there.
-/// - `too_large` where what was appended to would be longer than `max_value_bytes`.
+/// - `conflict` where a number is added to a value that is not an `i64`, or the sum is not one.
+/// - `not_found` where a missing key is touched.
+/// - `too_large` where appending would make the value longer than `max_bytes`.
 ///
 /// ```
 /// use akvs_core::{apply, Change, Op, Timestamp};
@@ -382,7 +381,7 @@ fn append(current: Option<&Entry>, value: Bytes, max_bytes: usize) -> Result<Byt
 }
 
 impl Error {
-    /// Names the revision that was judged, if there was one.
+    /// Adds the revision of the current entry, if there is one.
     fn at(self, current: Option<&Entry>) -> Error {
         match current {
             Some(entry) => self.with("revision", entry.revision.get()),

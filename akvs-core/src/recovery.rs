@@ -1,8 +1,8 @@
-//! What an engine says of its rows when it is opened; how the revisions go on after the store went back in time; and
-//! making a database usable again whose engine lost commits, once its operator has accepted that.
+//! The state of an engine when it is opened, the next revision after a restore or a loss of data, and the repair of a
+//! database whose engine lost commits, once the operator has accepted that.
 //!
-//! That reads every row once. It brings nothing back: it sees to it that what is left fits together again. Invariants: no
-//! revision is given out a second time; either way ends with one synced commit, or changes nothing.
+//! A repair reads every row once. It recovers nothing; it makes the remaining rows consistent again. Invariants: no
+//! revision is assigned twice; every change here is one synced commit, or none.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -15,18 +15,18 @@ use super::engine::{Batch, Durability, Engine, KeyRange, PageLimit, Table};
 use crate::types::counters::Counters;
 use crate::{Code, Counts, Entry, Error, Result, Revision, Timestamp};
 
-/// Far more numbers than lost commits may have used, and nothing beside those that there are.
+/// Far more numbers than lost commits may have used, and little compared to the numbers that exist.
 const COUNTER_GAP: u64 = 1 << 32;
-/// How many times as many are skipped at most, by chance, where no clock tells one leap from another.
+/// The maximum multiple of `COUNTER_GAP` that is skipped at random where the clock does not decide.
 const MAX_RANDOM_GAPS: u64 = 1 << 8;
-/// So many revisions there are for each millisecond since 1970: more than a store gives out in one, so that what the
-/// clock says is always ahead of what was given out before. They last until the year 2248.
+/// The revisions per millisecond since 1970: more than a store assigns in one, so that a revision derived from the
+/// clock is higher than all before it. They last until the year 2248.
 const REVISIONS_PER_MS: u64 = 1 << 10;
-/// The year 2020. A clock that says less was never set.
+/// The year 2020. A clock before it was never set.
 const MIN_CLOCK: Timestamp = Timestamp::from_millis(1_577_836_800_000);
 const PAGE_ROWS: usize = 1_000;
 
-/// What an engine says of itself.
+/// The state of an engine when it is opened.
 pub(crate) struct OpenState {
     pub(crate) counters: Counters,
     pub(crate) purged: Revision,
@@ -35,7 +35,7 @@ pub(crate) struct OpenState {
 }
 
 impl OpenState {
-    /// Refuses with `storage` what another release wrote that this one cannot read.
+    /// Fails with `storage` where the rows have a format that this release does not read.
     pub(crate) fn read(engine: &dyn Engine) -> Result<OpenState> {
         let number = |key| -> Result<Option<u64>> {
             let value = engine.get(Table::Meta, key)?;
@@ -67,8 +67,8 @@ fn gaps(engine: &dyn Engine) -> Result<Gaps> {
     row.map_or(Ok(Gaps::default()), |row| Gaps::parse(&row))
 }
 
-/// The revision after which to go on where those after `found` may have been given out already: as the clock says, or
-/// where that is behind, or not known, far beyond.
+/// Returns the revision to continue after, where those after `found` may have been assigned: derived from the clock, or
+/// far beyond `found` where the clock is behind or unknown.
 pub(crate) fn revision_after_gap(found: Revision, now: Option<Timestamp>) -> Result<Revision> {
     let now = now.filter(|now| *now >= MIN_CLOCK);
     let by_clock = now.map_or(0, |now| now.as_millis().saturating_mul(REVISIONS_PER_MS));
@@ -88,7 +88,7 @@ pub(crate) fn revision_after_gap(found: Revision, now: Option<Timestamp>) -> Res
     }
 }
 
-/// The error that no revisions are left.
+/// Returns the error that no revisions are left.
 pub(crate) fn exhausted() -> Error {
     let text = format!(
         "the revisions are exhausted: the last one is {}; export the data and import it into a new store",
@@ -97,7 +97,8 @@ pub(crate) fn exhausted() -> Error {
     Error::new(Code::Storage, text)
 }
 
-/// Goes on after this revision, where those before it may have been given out and are not there any more.
+/// Records that the store continues after `next`, because revisions between it and `last` may have been assigned and
+/// are lost.
 pub(crate) fn record_gap(engine: &dyn Engine, last: Revision, next: Revision) -> Result<Gaps> {
     let mut gaps = gaps(engine)?;
     gaps.add(last, next);
@@ -111,8 +112,8 @@ pub(crate) fn record_gap(engine: &dyn Engine, last: Revision, next: Revision) ->
     Ok(gaps)
 }
 
-/// Counts all namespaces anew, leaves what belongs to none to be swept, and says from where to count on. The histories
-/// may miss changes anywhere: each namespace begins another one, and those that were dropped are forgotten.
+/// Counts all namespaces again, marks rows without a namespace to be swept, and returns the next counters. Histories
+/// may miss changes anywhere, so each namespace starts a new one, and dropped namespaces are purged.
 pub(crate) fn rebuild_counters(
     engine: &dyn Engine,
     known: Counters,
@@ -153,7 +154,7 @@ pub(crate) fn rebuild_counters(
             history: id,
             below: Revision::new(u64::MAX),
         };
-        // The data of a namespace that there is stays, whatever becomes of a history with the same number.
+        // The data of an existing namespace stays, even if a history with the same number is swept.
         let key = encoding::swept_key(if is_live { fresh() } else { id });
         batch.put(Table::Catalogue, key, encoding::swept_value(all));
     }
@@ -172,7 +173,7 @@ pub(crate) fn rebuild_counters(
     Ok(next)
 }
 
-/// Removes what is told of dropped namespaces, and of those that the catalogue does not know.
+/// Removes the rows of dropped and unknown namespaces.
 fn purge_dropped(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result<()> {
     each_row(engine, Table::Meta, |key, _| {
         let is_lost = encoding::counts_range().contains(key)
@@ -184,7 +185,7 @@ fn purge_dropped(engine: &dyn Engine, found: &Rows, batch: &mut Batch) -> Result
     })
 }
 
-/// Makes the deadlines those that the entries have.
+/// Makes the rows of deadlines match the entries.
 fn repair_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
     let mut repairs = HashMap::new();
     each_row(engine, Table::Deadlines, |key, value| {
@@ -225,11 +226,11 @@ fn repair_deadlines(engine: &dyn Engine, batch: &mut Batch) -> Result<()> {
     Ok(())
 }
 
-/// What the rows tell.
+/// The namespaces and counters according to the rows.
 struct Rows {
     revision: Revision,
     namespace: NamespaceId,
-    /// What each namespace's data comes to.
+    /// The counts of each namespace's data.
     data: HashMap<NamespaceId, Counts>,
     histories: HashSet<HistoryId>,
     live: HashSet<NamespaceId>,
@@ -252,7 +253,7 @@ impl Rows {
             let id = encoding::parse_id(key)?;
             if let Some(id) = encoding::value_owner(id) {
                 found.record(id, encoding::parse_value_row(&value)?.revision);
-                // Where nothing else is left of it, it is swept.
+                // Where nothing else of it exists, it is swept.
                 found.data.entry(id).or_default();
                 return Ok(());
             }

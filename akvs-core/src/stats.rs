@@ -1,7 +1,7 @@
-//! Counting everything: what all namespaces hold together, and which hold most.
+//! Statistics of the stored data: the counts of all namespaces, and the largest ones.
 //!
-//! It reads the rows that count, never the data, so that it costs about a microsecond a namespace, and holds no more
-//! than a page of them at a time. How often that is worth it, the caller decides.
+//! It reads the counts, not the data: about a microsecond for each namespace, and one page of them in memory. How often
+//! is up to the caller.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -17,19 +17,19 @@ use crate::{Counts, Namespace, Result};
 
 const PAGE_ROWS: usize = 1_000;
 
-/// What all namespaces hold at one snapshot.
+/// The counts of all namespaces at one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageStats {
-    /// How many namespaces there are.
+    /// The number of namespaces.
     pub namespaces: u64,
-    /// What they hold together.
+    /// Their counts together.
     pub counts: Counts,
-    /// Those with the most bytes, the largest first.
+    /// The namespaces with the most bytes, the largest first.
     pub largest: Vec<(Namespace, Counts)>,
 }
 
 impl Database {
-    /// Counts what there is, and names up to so many of the largest namespaces.
+    /// Counts the data, and returns at most `max_largest` of the largest namespaces.
     ///
     /// ```
     /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
@@ -77,13 +77,13 @@ impl Database {
         Ok(stats)
     }
 
-    /// What the read cache holds; nothing where there is none.
+    /// Returns the statistics of the read cache; zeros where there is none.
     pub fn cache_stats(&self) -> CacheStats {
         self.cache().map(EntryCache::stats).unwrap_or_default()
     }
 }
 
-/// Finds the names of namespaces, and puts the largest first.
+/// Returns the names of namespaces, the largest first.
 fn names(
     snapshot: &dyn Snapshot,
     mut wanted: HashMap<NamespaceId, Counts>,
@@ -93,7 +93,7 @@ fn names(
         start: Bytes::from_static(encoding::FIRST_NAME),
         end: None,
     };
-    // Only the catalogue tells who has an id, and it is ordered by name.
+    // Only the catalogue has the names of ids, and it is ordered by name.
     each_row(snapshot, Table::Catalogue, range, |name, value| {
         let live = encoding::parse_catalogue(&value)?.live();
         if let Some(counts) = live.and_then(|row| wanted.remove(&row.id)) {
@@ -107,7 +107,7 @@ fn names(
     Ok(found)
 }
 
-/// Reads rows page by page, until one is the last that is wanted.
+/// Reads rows page by page until `read` returns false.
 fn each_row(
     snapshot: &dyn Snapshot,
     table: Table,

@@ -1,7 +1,7 @@
 //! One namespace's keys: `new`, `dispose`, `set`, `get`, `get_or`, `del`.
 //!
-//! A store owns the name and what is known of the namespace (its identity, its counts). It has no order of its own
-//! between callers and no clock. At most one store of a namespace may be used at a time; the registry sees to it.
+//! A store owns the name and shares the state of its namespace. It defines no order between callers and has no clock.
+//! At most one store of a namespace may be used at a time; the registry ensures that.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a namespace of the database. Nothing is written: a namespace comes into being with its first change.
+    /// Opens a namespace of the database. Nothing is written: a namespace is created with its first change.
     pub fn new(database: &Database, name: Namespace) -> Result<Store> {
         let row = database.catalogue_row(&name)?;
         let (id, known) = match row.and_then(CatalogueRow::live) {
@@ -41,7 +41,7 @@ impl Store {
         })
     }
 
-    /// Ends the use of the store: once it returns, everything that was set is durable.
+    /// Closes the store: when it returns, all changes are durable.
     pub fn dispose(self) -> Result<()> {
         self.database.sync()
     }
@@ -51,19 +51,19 @@ impl Store {
         self.apply(key, Op::set(value), now)
     }
 
-    /// The entry of a key, or the error `not_found`.
+    /// Returns the entry of a key, or the error `not_found`.
     pub fn get(&self, key: &Key, now: Timestamp) -> Result<Entry> {
         self.find(key.as_bytes(), now)?.ok_or_else(Error::not_found)
     }
 
-    /// The value of a key, or this default where there is none.
+    /// Returns the value of a key, or this default where there is none.
     pub fn get_or(&self, key: &Key, default: Bytes, now: Timestamp) -> Result<Bytes> {
         Ok(self
             .find(key.as_bytes(), now)?
             .map_or(default, |entry| entry.value))
     }
 
-    /// Removes a key, whether or not it is there.
+    /// Deletes a key, whether or not it exists.
     pub fn del(&self, key: &Key, now: Timestamp) -> Result<Outcome> {
         self.apply(key, Op::delete(), now)
     }
@@ -76,7 +76,7 @@ impl Store {
         Ok(outcome)
     }
 
-    /// The entry of a key, if it has one at this snapshot.
+    /// Returns the entry of a key, if it exists at this time.
     pub fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
         let Some(id) = self.state.id() else {
             return Ok(None);
@@ -85,13 +85,13 @@ impl Store {
         Ok(entry.filter(|entry| entry.is_live(now)))
     }
 
-    /// The same for a caller that has just missed it in the cache, and does not want to look there again.
+    /// Returns the same, without a look-up in the cache, for a caller that has just missed it there.
     pub fn find_stored(&self, key: &[u8], now: Timestamp) -> Result<Option<Entry>> {
         let found = self.peek_stored(key, usize::MAX, now)?;
         Ok(found.map(|found| found.entry))
     }
 
-    /// The same; a value of more bytes than `most` that has a row of its own is left there.
+    /// Returns the same; a separated value of more than `max_bytes` bytes is not read.
     pub fn peek_stored(
         &self,
         key: &[u8],
@@ -105,37 +105,37 @@ impl Store {
         Ok(found.filter(|found| found.entry.is_live(now)))
     }
 
-    /// The entry of a key where it is in the cache, past its deadline or not. Never waits for a disk.
+    /// Returns the entry of a key from the cache, if it is there, expired or not. Never waits for a disk.
     pub fn find_cached(&self, key: &[u8]) -> Option<Entry> {
         self.database.cached(self.state.id()?, key)
     }
 
-    /// The namespace's name.
+    /// Returns the namespace's name.
     pub fn name(&self) -> &Namespace {
         &self.name
     }
 
-    /// The database it is in.
+    /// Returns the database.
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// How much it holds.
+    /// Returns how much the namespace holds.
     pub fn counts(&self) -> Counts {
         self.state.known().meta.counts
     }
 
-    /// What was chosen for it.
+    /// Returns the settings of the namespace.
     pub fn settings(&self) -> Settings {
         self.state.known().settings
     }
 
-    /// Whether the namespace has come into being and was not dropped.
+    /// Returns whether the namespace exists.
     pub fn exists(&self) -> bool {
         self.state.id().is_some()
     }
 
-    /// Whether the namespace was dropped while this store was open.
+    /// Returns whether the namespace was dropped while this store was open.
     pub fn is_dropped(&self) -> bool {
         self.state.is_dropped()
     }

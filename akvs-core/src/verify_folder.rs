@@ -4,11 +4,11 @@ use crate::engine::disk::check_folder;
 use crate::verify::rows::check_rows;
 use crate::{DiskOptions, Finding, OpenError, Progress, Report, Verified};
 
-/// Reads everything in a data folder back: every file as it is on disk and, where all of them are whole, every row. What is
-/// wrong is told to `sink` at once. The folder is locked meanwhile, and refused where it is in use.
+/// Reads and checks all data in a folder: every file as it is on disk and, where all files are intact, every row.
+/// Findings are passed to `sink` at once. The folder is locked meanwhile, and refused if it is in use.
 ///
-/// The files are only read. To read the rows, the store is opened as a start would open it, which cuts off interrupted
-/// writes; where files are damaged it is not, and nothing is changed.
+/// The files are only read. To read the rows, the store is opened as by a start, which truncates interrupted writes. If
+/// files are damaged it is not opened, and nothing is changed.
 ///
 /// ```
 /// use akvs_core::{DiskEngine, DiskOptions, verify_folder};

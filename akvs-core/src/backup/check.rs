@@ -1,8 +1,8 @@
-//! Whether the rows of a backup belong together, found out while they are read once, in the order of the tables.
+//! Checks that the rows of a backup belong together, in one pass in the order of the tables.
 //!
-//! Who made the file is not known, so nothing in it is believed that would be counted on later: each row is one that a
-//! store writes, no number in it is above the counters, and what the counters say is what there is. What is held is a
-//! few numbers for each namespace.
+//! The origin of the file is unknown, so nothing that a later write depends on is trusted: each row must be one that a
+//! store writes, no number may exceed the counters, and the counters must match the rows. Memory holds a few numbers
+//! for each namespace.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,23 +16,23 @@ use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, NamespaceMeta};
 use crate::engine::Table;
 use crate::{Counts, Revision};
 
-/// So many revisions a restore must be able to leave out, and more.
+/// More revisions than a restore skips.
 const MIN_REMAINING_REVISIONS: u64 = 1 << 41;
 
 type Checked = Result<(), String>;
 
-/// What was totals so far.
+/// The rows recorded so far.
 #[derive(Default)]
 pub(super) struct Check {
     live: HashMap<NamespaceId, Live>,
     swept: HashSet<NamespaceId>,
-    /// The histories of which older changes are to be swept, and below which revision.
+    /// For each history with changes to sweep, the revision below which they are swept.
     swept_below: HashMap<HistoryId, Revision>,
     dropped: HashMap<Revision, (Bytes, u64)>,
     histories: HashMap<HistoryId, History>,
-    /// Keys that have a deadline, against the deadlines.
+    /// The difference between keys with a deadline and the rows of deadlines.
     deadlines: Difference,
-    /// Entries whose value is separated, against the values.
+    /// The difference between entries with a separated value and the rows of values.
     values: Difference,
     newest: Revision,
     newest_id: NamespaceId,
@@ -53,12 +53,12 @@ struct History {
     rows: u64,
     oldest: Option<Revision>,
     newest: Revision,
-    /// How many rows there are to be, and above which revision, where that is known.
+    /// The expected number of rows and the compacted revision, where both are known.
     expected: Option<(u64, Revision)>,
 }
 
 impl Check {
-    /// Takes a row; what is wrong with it.
+    /// Records a row, or returns what is wrong with it.
     pub(super) fn record(&mut self, row: &BackupRow) -> Checked {
         let (key, value) = (&row.key[..], &row.value);
         check_row(row.table, key, value)?;
@@ -164,7 +164,7 @@ impl Check {
         Ok(Ok(()))
     }
 
-    /// Takes the row of a value whose entry has another one.
+    /// Records the row of a separated value.
     fn record_value(
         &mut self,
         id: NamespaceId,
@@ -179,7 +179,7 @@ impl Check {
         Ok(())
     }
 
-    /// Whether a namespace is one that was dropped and is to be swept.
+    /// Checks that a namespace was dropped and is still swept.
     fn check_swept(&self, id: NamespaceId) -> Checked {
         match self.swept.contains(&id) {
             true => Ok(()),
@@ -239,7 +239,7 @@ impl Check {
         self.expect_history(meta.history, said.history, meta.compacted_revision)
     }
 
-    /// What is wrong with all of it.
+    /// Returns what is wrong with the rows as a whole, after the last of them.
     pub(super) fn end(&self, is_empty: bool) -> Checked {
         if let Some((id, _)) = self.live.iter().find(|(_, live)| !live.has_counts) {
             return Err(format!("the namespace with the id {id} has no counts"));
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crate::Timestamp;
 
-    /// What is said of a length is refused before any of it is read, or taken in memory.
+    /// A length that is too large is refused before any of the value is read or memory is allocated.
     #[test]
     fn a_value_longer_than_any_is_refused_by_its_length() {
         let header = BackupHeader {

@@ -1,4 +1,4 @@
-//! What can be wrong with a backup, and with the folder it is to be restored to: each one clear line.
+//! Errors of backups and restores.
 
 use std::{fmt, io};
 
@@ -7,21 +7,21 @@ use crate::encoding;
 use crate::engine::disk::OpenError;
 use crate::{Code, Error};
 
-/// Why a backup cannot be used. Places are bytes from the beginning of the file.
+/// Why a backup cannot be used. Offsets are bytes from the beginning of the file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BackupError {
-    /// It could not be read from this byte on.
+    /// The file cannot be read from this byte on.
     Unreadable(u64, io::Error),
-    /// It is something else than a backup.
+    /// The file is not a backup.
     NotABackup,
-    /// Another release wrote it, in this format.
+    /// The backup has this format, which this release does not read.
     OtherFormat(u32),
-    /// Another release wrote it, with rows of this format.
+    /// The rows of the backup have this format, which this release does not read.
     OtherRows(u64),
-    /// It ends at this byte, but is not complete.
+    /// The file ends at this byte and is incomplete.
     Truncated(u64),
-    /// The part that begins at this byte is damaged, in this way.
+    /// The part that begins at this byte is damaged in this way.
     Damaged(u64, String),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for BackupError {
 
 impl std::error::Error for BackupError {}
 
-/// Why a backup was not restored. The folder is then as it was found.
+/// Why a backup was not restored. The folder is then unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RestoreError {
@@ -60,7 +60,7 @@ pub enum RestoreError {
     Backup(BackupError),
     /// The folder cannot be used.
     Folder(OpenError),
-    /// The store could not be written.
+    /// The store cannot be written.
     Store(Error),
 }
 

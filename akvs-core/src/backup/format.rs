@@ -1,4 +1,4 @@
-//! The parts of a backup as bytes, as the module above describes them: what both writing and reading must agree on.
+//! The parts of a backup as bytes, as the parent module describes them.
 
 use bytes::{Buf, BufMut};
 use xxhash_rust::xxh3::xxh3_64;
@@ -6,14 +6,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::engine::Table;
 use crate::{Revision, Timestamp};
 
-/// The version of the file described in the module above.
+/// The version of the file layout that the parent module describes.
 pub(super) const FORMAT: u32 = 1;
 
 pub(super) const MAGIC: [u8; 8] = *b"akvs-bak";
 /// Magic, format, length.
 pub(super) const HEADER_HEAD_BYTES: usize = 16;
 const HEADER_NUMBERS_BYTES: usize = 32;
-/// A version is a short text; a damaged length must not decide how much memory is taken.
+/// The longest version of the program, in bytes. A damaged length must not decide how much memory is allocated.
 const VERSION_BYTES: usize = 256;
 pub(super) const MAX_HEADER_BYTES: usize = HEADER_NUMBERS_BYTES + VERSION_BYTES;
 
@@ -23,9 +23,9 @@ pub(super) const BLOCK_HEAD_BYTES: usize = 9;
 pub(super) const ROWS: u8 = 1;
 pub(super) const END: u8 = 2;
 
-/// A block is full once its rows have so many bytes.
+/// A block is full once its rows have this many bytes.
 pub(super) const BLOCK_BYTES: usize = 160 << 10;
-/// The most bytes that the rows of a block have: all but full, and then a row's head with the longest key.
+/// The maximum bytes of the rows in a block: one byte less than full, followed by a row's head with the longest key.
 pub(super) const MAX_BLOCK_BYTES: usize = BLOCK_BYTES + ROW_HEAD_BYTES + u16::MAX as usize;
 /// Table, length of the key, length of the value.
 pub(super) const ROW_HEAD_BYTES: usize = 7;
@@ -33,7 +33,7 @@ pub(super) const ROW_HEAD_BYTES: usize = 7;
 const SHA256_BYTES: usize = 32;
 pub(super) const END_BYTES: usize = (Table::ALL.len() + 1) * 8 + SHA256_BYTES;
 
-/// What a backup says of itself before its rows.
+/// The metadata of a backup before its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BackupHeader {
     pub(super) rows_format: u64,
@@ -59,7 +59,7 @@ impl BackupHeader {
         bytes
     }
 
-    /// Reads what stands between the head and the checksum.
+    /// Decodes the bytes between the head and the checksum.
     pub(super) fn decode(mut bytes: &[u8]) -> Option<BackupHeader> {
         let header = BackupHeader {
             rows_format: bytes.try_get_u64_le().ok()?,
@@ -72,10 +72,10 @@ impl BackupHeader {
     }
 }
 
-/// What a backup says of itself after its rows.
+/// The metadata of a backup after its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trailer {
-    /// How many rows each table has.
+    /// The number of rows of each table.
     pub(super) rows: [u64; Table::ALL.len()],
     /// The length of the stream of rows.
     pub(super) bytes: u64,
@@ -105,7 +105,7 @@ impl Trailer {
     }
 }
 
-/// Appends a block of this kind, of whose rows so many bytes are stored in `payload`.
+/// Appends a block of this kind, with `row_bytes` bytes of rows stored as `payload`.
 pub(super) fn put_block(bytes: &mut Vec<u8>, kind: u8, payload: &[u8], row_bytes: usize) {
     let start = bytes.len();
     bytes.put_u8(kind);
@@ -120,16 +120,16 @@ fn append_checksum(bytes: &mut Vec<u8>, start: usize) {
     bytes.put_u64_le(checksum);
 }
 
-/// What stands before the checksum of a part, if that is right.
+/// Returns the bytes before the checksum of a part, if the checksum is correct.
 pub(super) fn verified(part: &[u8]) -> Option<&[u8]> {
     let (bytes, checksum) = part.split_last_chunk::<CHECKSUM_BYTES>()?;
     (xxh3_64(bytes) == u64::from_le_bytes(*checksum)).then_some(bytes)
 }
 
-/// Appends all of a row but its value.
+/// Appends a row without its value.
 pub(super) fn put_row_head(bytes: &mut Vec<u8>, table: Table, key: &[u8], value_bytes: usize) {
     bytes.put_u8(table as u8);
-    // Engines have no longer keys, and no values that do not fit into memory many times.
+    // Engines accept no longer keys, and values fit into memory many times.
     bytes.put_u16_le(key.len() as u16);
     bytes.put_u32_le(value_bytes as u32);
     bytes.put_slice(key);

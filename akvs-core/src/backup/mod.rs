@@ -1,11 +1,11 @@
-//! Backups: all rows of a database at one snapshot in one file, and back.
+//! Backups: all rows of a database at one revision in one file, and their restore.
 //!
-//! A backup is written from a snapshot, so that no writer waits for it, and holds every row as it is: entries with their
-//! revisions, types and deadlines, settings, histories, the counters from which the next revision and the next identity
-//! are taken. What engines keep for themselves stays out. It is read and written in bounded memory, but for one value.
+//! A backup is written from a snapshot, so that no writer waits for it. It holds every row unchanged: entries with
+//! their revisions, types and deadlines, settings, histories, and the counters of revisions and ids. Rows that an
+//! engine keeps for itself are left out. Reading and writing take bounded memory, except for one value.
 //!
-//! A file is a header, blocks of rows, and an end. Numbers are little-endian; a checksum is the xxh3 (64 bits) of all
-//! of its part that stands before it.
+//! A file is a header, blocks of rows, and an end. Numbers are little-endian. A checksum is the xxh3 (64 bits) of the
+//! bytes of its part before it.
 //!
 //! | part | holds |
 //! | --- | --- |
@@ -13,10 +13,10 @@
 //! | block | `1`, stored length u32, length u32 of the rows in it, the rows compressed by zstd, checksum u64 |
 //! | end | `2`, length u32, the same u32; rows of each table 5 × u64, bytes of rows u64, SHA-256 of all before the end; checksum u64 |
 //!
-//! The rows of all blocks make one stream, so that a large row is in several of them: table u8, length u16 of the key,
+//! The rows of all blocks form one stream, so that a large row spans several blocks: table u8, length u16 of the key,
 //! length u32 of the value, key, value. They are ordered by table, in the order of [`Table::ALL`], and key.
 //!
-//! Invariant: a file that was cut off, lengthened, or changed in any byte is never taken for whole.
+//! Invariant: a file that was truncated, extended, or changed in any byte is never accepted as complete.
 //!
 //! [`Table::ALL`]: crate::engine::Table::ALL
 

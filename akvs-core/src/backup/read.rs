@@ -1,7 +1,7 @@
-//! Reading a backup row by row, each block checked before any row of it is used.
+//! Reads a backup row by row, and checks each block before any row of it is used.
 //!
-//! Whether the file is whole, and its rows belong together (`check`), is only known at its end: until then what was read
-//! must not count. What is said of a length never decides how much memory is taken.
+//! Only the end of the file shows whether it is complete and its rows belong together (`check`): until then nothing
+//! that was read may be used. A length in the file never decides how much memory is allocated.
 
 use std::io::{BufReader, ErrorKind, Read};
 
@@ -16,9 +16,9 @@ use super::row::max_bytes;
 use crate::encoding;
 use crate::engine::Table;
 
-/// Far more than zstd adds to what it cannot compress.
+/// More than zstd adds to data that it cannot compress.
 const MAX_STORED_BYTES: usize = format::MAX_BLOCK_BYTES + (4 << 10);
-/// The most that is taken for a value before any of it was read, and kept of one where its head is enough.
+/// The maximum bytes allocated for a value before any of it was read, and kept of a value where its head is enough.
 const RESERVED_BYTES: usize = 64 << 10;
 
 type Result<T> = std::result::Result<T, BackupError>;
@@ -28,7 +28,7 @@ pub(super) struct Rows<R> {
     input: Input<R>,
     header: BackupHeader,
     decompressor: Decompressor<'static>,
-    /// The rows of the block that begins at `block_start`, and how many bytes of them are used.
+    /// The rows of the block that begins at `block_start`, and how many bytes of them are consumed.
     block: Vec<u8>,
     used: usize,
     block_start: u64,
@@ -38,7 +38,7 @@ pub(super) struct Rows<R> {
     is_finished: bool,
 }
 
-/// Reads parts, and counts how far.
+/// The file, its offset and its checksum.
 struct Input<R> {
     reader: BufReader<R>,
     offset: u64,
@@ -49,9 +49,9 @@ struct Input<R> {
 pub(super) struct BackupRow {
     pub(super) table: Table,
     pub(super) key: Bytes,
-    /// The value, or what was to be kept of it.
+    /// The value, or the part of it that is kept.
     pub(super) value: Bytes,
-    /// How long the value is.
+    /// The length of the whole value.
     pub(super) value_bytes: usize,
 }
 
@@ -59,12 +59,12 @@ pub(super) struct BackupRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     All,
-    /// Enough to know all of an entry but its value.
+    /// The part before the value of an entry.
     Head,
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads the header.
+    /// Opens a backup and reads its header.
     pub(super) fn open(reader: R) -> Result<Rows<R>> {
         let mut input = Input {
             reader: BufReader::with_capacity(256 << 10, reader),
@@ -93,7 +93,7 @@ impl<R: Read> Rows<R> {
         &self.header
     }
 
-    /// How much has been read: of the file, and what it comes to.
+    /// Returns the bytes of the file that were read.
     pub(super) fn file_bytes(&self) -> u64 {
         self.input.offset
     }
@@ -102,7 +102,7 @@ impl<R: Read> Rows<R> {
         &self.totals
     }
 
-    /// The next row; none once the end has been read, and says that all of it was there.
+    /// Returns the next row; none after the end, once the whole file was checked.
     pub(super) fn next(&mut self, keep: Keep) -> Result<Option<BackupRow>> {
         if self.used == self.block.len() && !self.next_block()? {
             let is_empty = self.totals.rows.iter().all(|rows| *rows == 0);
@@ -118,7 +118,7 @@ impl<R: Read> Rows<R> {
         Ok(Some(row))
     }
 
-    /// The row that begins here.
+    /// Reads the row at this position.
     fn row(&mut self, keep: Keep) -> Result<BackupRow> {
         let mut head = Vec::with_capacity(format::ROW_HEAD_BYTES);
         self.take(format::ROW_HEAD_BYTES, &mut head)?;
@@ -165,7 +165,7 @@ impl<R: Read> Rows<R> {
         BackupError::Damaged(self.block_start, how.to_owned())
     }
 
-    /// Takes the next bytes of the stream of rows.
+    /// Reads the next bytes of the stream of rows.
     fn take(&mut self, length: usize, bytes: &mut Vec<u8>) -> Result<()> {
         while bytes.len() < length {
             if self.used == self.block.len() && !self.next_block()? {
@@ -178,7 +178,7 @@ impl<R: Read> Rows<R> {
         Ok(())
     }
 
-    /// Leaves out the next bytes of the stream of rows.
+    /// Skips the next bytes of the stream of rows.
     fn skip(&mut self, mut length: usize) -> Result<()> {
         while length > 0 {
             if self.used == self.block.len() && !self.next_block()? {
@@ -282,7 +282,7 @@ fn read_header<R: Read>(input: &mut Input<R>) -> Result<BackupHeader> {
 }
 
 impl<R: Read> Input<R> {
-    /// Reads so many bytes, no fewer.
+    /// Fills the buffer.
     fn read(&mut self, mut bytes: &mut [u8]) -> Result<()> {
         while !bytes.is_empty() {
             let length = match self.reader.read(bytes) {

@@ -1,7 +1,7 @@
-//! Making a store of a backup, in a folder that has none.
+//! Restores a backup into a folder without a store.
 //!
-//! The store gets its name only once all of the file was read and found whole, and all of its rows are on disk: before
-//! that nothing that an interrupted restore leaves is taken for a store. It does not know how a folder is made.
+//! The store gets its final name only after the whole file was read and checked and all rows are on disk, so that an
+//! interrupted restore leaves nothing that looks like a store. How a folder is created is up to the engine.
 
 use std::io::Read;
 
@@ -13,15 +13,17 @@ use crate::engine::{Batch, Durability, Engine, Table};
 use crate::{Progress, Revision, Timestamp};
 use crate::{encoding, recovery};
 
-/// So much is committed at once.
+/// The size of a commit.
 const BATCH_ROWS: usize = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Makes a store from a backup: every row as it was. The folder may be missing, or hold what `beside` names; anything
-/// else, and another store above all, is refused. After an error it is as it was.
+/// Restores a backup as a new store, every row unchanged. The folder may be missing or contain only the `allowed_files`
+/// of the options; any other folder, in particular one with a store, is refused. After an error the folder is
+/// unchanged.
 ///
-/// The next revision is the one that the time of day stands for, far after the backup's last, so that none is used
-/// again that was given out after the backup was made: changes since one of those are `history_gone`.
+/// The next revision is derived from the time of day and far higher than those of the backup, so that no revision
+/// assigned after the backup was made is assigned again. Reading the changes since such a revision fails with
+/// `history_gone`.
 ///
 /// ```
 /// use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Options, Timestamp, restore};
@@ -45,7 +47,7 @@ pub fn restore(
     now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<BackupSummary, RestoreError> {
-    // Before the folder is touched: most of what is not a backup is refused here.
+    // Before the folder is touched: most files that are not backups are refused here.
     let rows = Rows::open(reader)?;
     DiskEngine::make(options, |engine| {
         let (summary, found) = fill(engine, rows, progress)?;
@@ -55,7 +57,7 @@ pub fn restore(
     })
 }
 
-/// Writes all rows; what they came to, and the highest revision that there is.
+/// Writes all rows, and returns their summary and the highest revision.
 fn fill<R: Read>(
     engine: &dyn Engine,
     mut rows: Rows<R>,

@@ -1,7 +1,7 @@
-//! Whether a row is one that a store writes: for those that come from elsewhere, as of a backup, of which nothing may be
-//! believed. What is accepted here can be read, listed, sent and counted on from there.
+//! Checks that a row is one that a store writes. It is for rows of unknown origin, such as those of a backup: an
+//! accepted row can be read, listed, sent and continued from.
 //!
-//! It looks at one row at a time. Whether rows belong together is not its business.
+//! It checks one row at a time; `check` checks that rows belong together.
 
 use bytes::Bytes;
 
@@ -17,16 +17,16 @@ use crate::encoding::{
 use crate::engine::Table;
 use crate::{Entry, Error, EventKind, Key, Revision, Settings, Timestamp};
 
-/// The longest value, as the greatest `limits.max_value_bytes` allows it.
+/// The longest value: the maximum of the setting `limits.max_value_bytes`.
 const MAX_VALUE_BYTES: usize = 1 << 30;
-/// More than all of an entry has but its value.
+/// More bytes than an entry has without its value.
 const MAX_HEAD_BYTES: usize = 1 << 10;
-/// Identities are counted, and none is ever far away.
+/// A bound of ids, which are counted from 1.
 const MAX_ID: NamespaceId = 1 << 53;
 
 type Checked = Result<(), String>;
 
-/// The most bytes that a row of a table has.
+/// Returns the maximum bytes of a row's value in a table.
 pub(super) fn max_bytes(table: Table) -> usize {
     match table {
         Table::Catalogue => 1 << 10,
@@ -36,7 +36,7 @@ pub(super) fn max_bytes(table: Table) -> usize {
     }
 }
 
-/// Says what is wrong with a row. Of a long value the end may be missing.
+/// Returns what is wrong with a row. The end of a long value may be missing.
 pub(super) fn check_row(table: Table, key: &[u8], value: &Bytes) -> Checked {
     match table {
         Table::Catalogue => check_catalogue(key, value),
@@ -52,7 +52,7 @@ fn text(error: Error) -> String {
     error.message().to_owned()
 }
 
-/// The row is written exactly so: there is nothing else in it.
+/// Checks that a row is encoded exactly as a store encodes it.
 fn expect_canonical(matches: bool) -> Checked {
     match matches {
         true => Ok(()),
@@ -105,7 +105,7 @@ fn check_catalogue(key: &[u8], value: &[u8]) -> Checked {
 }
 
 fn check_settings(settings: &Settings) -> Checked {
-    // Later ones would end after the last time whenever something is written.
+    // With a longer time to live every write would exceed the last timestamp.
     match settings.ttl_ms {
         Some(ttl) => check_time(Timestamp::from_millis(ttl)),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! What a backup holds; and reading one through without restoring it.
+//! The summary of a backup, and the check of one without a restore.
 
 use std::io::Read;
 
@@ -9,33 +9,33 @@ use crate::encoding::CatalogueRow;
 use crate::engine::Table;
 use crate::{Progress, Revision, Timestamp};
 
-/// After so many rows it is said how far it has come.
+/// The number of rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 1_000;
 
-/// What a backup holds.
+/// The content of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupSummary {
-    /// When it was made.
+    /// When the backup was made.
     pub created: Timestamp,
-    /// The version of the program that made it.
+    /// The version of the program that made the backup.
     pub version: String,
-    /// The newest revision in it.
+    /// The newest revision in the backup.
     pub revision: Revision,
-    /// How many namespaces.
+    /// The number of namespaces.
     pub namespaces: u64,
-    /// How many keys they have together.
+    /// The number of keys of all namespaces.
     pub keys: u64,
-    /// How many rows, those of histories and deadlines included.
+    /// The number of rows, including those of histories and deadlines.
     pub rows: u64,
-    /// Their length, in bytes.
+    /// The length of all rows, in bytes.
     pub bytes: u64,
     /// The length of the file, in bytes.
     pub file_bytes: u64,
 }
 
-/// Reads a backup through and checks all of it, and that it could be restored, but restores nothing. Needs little memory,
-/// whatever is in it, and no space.
+/// Reads and checks a whole backup without restoring it. Takes little memory and no disk space, whatever the backup
+/// contains.
 ///
 /// ```
 /// use akvs_core::{BackupError, verify_backup};
@@ -58,7 +58,7 @@ pub fn verify_backup(
     Ok(summary.complete(&rows))
 }
 
-/// How far reading has come.
+/// Returns the progress of reading.
 pub(super) fn current_progress<R: Read>(rows: &Rows<R>) -> Progress {
     Progress {
         rows: rows.totals().rows.iter().sum(),
@@ -88,7 +88,7 @@ impl BackupSummary {
         }
     }
 
-    /// Adds what the file says of itself, once all of it was read.
+    /// Adds the metadata of the file, after all of it was read.
     pub(super) fn complete<R: Read>(self, rows: &Rows<R>) -> BackupSummary {
         BackupSummary {
             created: rows.header().created,

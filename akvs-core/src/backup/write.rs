@@ -1,6 +1,6 @@
-//! Writing a backup, a bounded chunk at a time, from one snapshot.
+//! Writes a backup from one snapshot, in bounded chunks.
 //!
-//! It owns the snapshot and its place in it, and decides nothing about where the chunks go.
+//! It owns the snapshot and the position in it. Where the chunks go is up to the caller.
 
 use std::io;
 
@@ -13,17 +13,17 @@ use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Code, Database, Error, Progress, Result, Revision, Timestamp};
 
-/// A chunk has at least so many bytes, but for the last one, and at most a block more.
+/// The minimum bytes of a chunk, except the last. A chunk has at most one block more.
 const CHUNK_BYTES: usize = 64 << 10;
 const PAGE: PageLimit = PageLimit {
     rows: 4_096,
     bytes: 256 << 10,
 };
-/// Fast enough to keep up with the engine, and small enough for repeated heads of rows.
+/// Fast enough to keep up with the engine; compresses the repeated heads of rows.
 const LEVEL: i32 = 1;
 
-/// A backup that is being written: its chunks, in order. What comes after an error, or is missing, is noticed when the
-/// backup is read.
+/// A backup in progress: an iterator over the chunks of the file. A reader of the file detects missing chunks and those
+/// after an error.
 ///
 /// ```
 /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp, verify_backup};
@@ -43,12 +43,12 @@ pub struct Backup {
     _database: Database,
     revision: Revision,
     rows: Rows,
-    /// What is left of the value of the row that was begun last.
+    /// The rest of the value of the current row.
     rest: Bytes,
-    /// Rows that no block has yet.
+    /// Rows that are in no block yet.
     block: Vec<u8>,
     compressor: Compressor<'static>,
-    /// What no chunk has yet.
+    /// Bytes that are in no chunk yet.
     chunk: Vec<u8>,
     sha256: Sha256,
     trailer: Trailer,
@@ -56,18 +56,18 @@ pub struct Backup {
     is_finished: bool,
 }
 
-/// Where it stands in the tables.
+/// The position in the tables.
 struct Rows {
     tables: std::slice::Iter<'static, Table>,
     table: Table,
     page: std::vec::IntoIter<(Bytes, Bytes)>,
-    /// What comes behind the page; none at the end of the table.
+    /// The range after the page; none at the end of the table.
     next: Option<KeyRange>,
 }
 
 impl Database {
-    /// Begins a backup of everything as it stands now. Writers go on meanwhile; what is replaced keeps its space until
-    /// the backup is dropped. The snapshot and the version of the program are only told to whoever reads it.
+    /// Starts a backup of all data as it is now. Writers continue meanwhile; replaced data keeps its space until the
+    /// backup is dropped. The time and the version of the program are stored in the file for its readers.
     ///
     /// ```
     /// use akvs_core::{Database, MemoryEngine, Options, Timestamp};
@@ -77,7 +77,7 @@ impl Database {
     /// # Ok::<(), akvs_core::Error>(())
     /// ```
     pub fn backup(&self, created: Timestamp, version: &str) -> Result<Backup> {
-        // Before the snapshot: an estimate, which need not be of the same snapshot.
+        // An estimate, which need not be of the same revision as the snapshot.
         let stats = self.storage_stats(0)?;
         let expected_rows = stats.counts.keys + stats.counts.history + 2 * stats.namespaces;
         let snapshot = self.engine().snapshot()?;
@@ -116,7 +116,7 @@ impl Database {
 }
 
 impl Backup {
-    /// The newest revision that is in it.
+    /// Returns the newest revision in the backup.
     ///
     /// ```
     /// # use akvs_core::{Database, MemoryEngine, Options, Revision, Timestamp};
@@ -129,7 +129,7 @@ impl Backup {
         self.revision
     }
 
-    /// How far it has come: rows, and bytes before they are compressed. How many rows there will be is an estimate.
+    /// Returns the progress: rows, and bytes before compression. The total of rows is an estimate.
     ///
     /// ```
     /// # use akvs_core::{Database, MemoryEngine, Options, Timestamp};
@@ -154,7 +154,7 @@ impl Backup {
         Ok(Bytes::from(std::mem::take(&mut self.chunk)))
     }
 
-    /// Takes rows, or parts of them, until the block is full or there are no more.
+    /// Adds rows, or parts of them, until the block is full or there are no more.
     fn fill_block(&mut self) -> Result<()> {
         while self.block.len() < format::BLOCK_BYTES {
             if !self.rest.is_empty() {
@@ -196,7 +196,7 @@ impl Backup {
 impl Iterator for Backup {
     type Item = Result<Bytes>;
 
-    /// The next chunk of the file, of 64 to about 300 KiB but for the last one. An error ends it.
+    /// Returns the next chunk of the file, of 64 to about 300 KiB except for the last one. An error ends the iteration.
     fn next(&mut self) -> Option<Result<Bytes>> {
         if self.is_finished {
             return None;

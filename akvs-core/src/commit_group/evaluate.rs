@@ -1,4 +1,4 @@
-//! What operations change: judged against what the group has come to, then taken into it, and told.
+//! The evaluation of operations: against the pending state of the group, then staged in it and appended to the history.
 
 use super::CommitGroup;
 use super::pending::PendingEntry;
@@ -9,11 +9,11 @@ use crate::{
     Action, Change, Counts, Event, EventKind, Key, Op, Outcome, Result, Revision, Timestamp, apply,
 };
 
-/// What is there now, and how to tell of it.
+/// The new entry, if any, and the event that reports the change.
 pub(super) type StagedChange = (Option<Stored>, EventKind);
 
 impl CommitGroup<'_> {
-    /// Judges an operation against what the group has come to: what it would change, under the next revision.
+    /// Evaluates an operation against the pending state of the group, and returns the change for the next revision.
     pub(super) fn evaluate(
         &mut self,
         at: usize,
@@ -33,7 +33,7 @@ impl CommitGroup<'_> {
         let settings = &pending.known.settings;
         op.action.default_ttl(settings.ttl_ms, existed, now);
         let is_touch = matches!(op.action, Action::Touch { .. });
-        // A touch leaves the value where it is.
+        // A touch does not rewrite the value.
         let separated = stored.and_then(|stored| stored.separated.filter(|_| is_touch));
         let change = match apply(op, current, now)? {
             Change::Nothing => None,
@@ -65,7 +65,7 @@ impl CommitGroup<'_> {
         Ok((outcome, change))
     }
 
-    /// Takes into the group what is there now, and what the namespace then holds.
+    /// Stages the changed entries and the counts of their namespace.
     pub(super) fn stage(
         &mut self,
         at: usize,
@@ -85,7 +85,7 @@ impl CommitGroup<'_> {
         }
     }
 
-    /// Writes changes into their namespace's history, all of them under the next revision.
+    /// Appends changes to the history of their namespace, all under the next revision.
     pub(super) fn append_history(
         &mut self,
         at: usize,
@@ -104,7 +104,7 @@ impl CommitGroup<'_> {
                 kind,
             };
             meta.counts.history += 1;
-            // A transaction has far fewer.
+            // A transaction has far fewer changes.
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             self.batch.put(
                 Table::History,

@@ -1,7 +1,7 @@
-//! Taking out entries whose deadline has passed, as changes in their namespace's history, in bounded steps.
+//! The removal of entries whose deadline has passed, as changes in the history, in bounded steps.
 //!
-//! Nothing depends on it but space and the history: from its deadline on an entry is dropped for every reader and every
-//! operation. It needs no open store: an idle namespace's entries expire too.
+//! Only space and the history depend on it: from its deadline on, an entry does not exist for readers and operations.
+//! Namespaces without an open store expire as well.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::encoding::NamespaceId;
 use crate::engine::{Durability, KeyRange, PageLimit, Table};
 use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
 
-/// How far the expiry has come. It may be lost at any time.
+/// The position of the expiry. It need not be kept: a new task starts from the earliest deadline.
 ///
 /// ```
 /// use akvs_core::engine::Durability;
@@ -33,13 +33,13 @@ use crate::{CommitSummary, EventKind, Key, Result, Settings, Timestamp};
 /// ```
 #[derive(Debug, Default)]
 pub struct ExpiryTask {
-    /// Where to go on, behind the tombstones of the steps before, and when that was.
+    /// The time of the last step, and the last row that it removed.
     reached: Option<(Timestamp, Bytes)>,
 }
 
 impl ExpiryTask {
-    /// Takes out up to so many entries whose deadline has passed, and [records](CommitGroup::record) it where that is wanted.
-    /// When there may be more to do, [`Database::next_deadline`] says.
+    /// Removes at most `rows` entries whose deadline has passed, and [records](CommitGroup::record) the changes if
+    /// `record` is set. [`Database::next_deadline`] returns when the next step is due.
     pub fn step(
         &mut self,
         database: &Database,
@@ -81,14 +81,15 @@ impl ExpiryTask {
 }
 
 impl ExpiryTask {
-    /// Where to begin. To be called while a group is open, so that no commit comes in between.
+    /// Returns the row to start from. The group must be open, so that no commit comes in between.
     fn start(&mut self, database: &Database, now: Timestamp) -> Bytes {
         match self.reached.take_if(|(then, _)| *then > now) {
-            // The clock stepped back: what was stored since may be due before what was reached.
+            // The clock stepped back: entries stored since may be due before the reached row.
             Some(_) => Bytes::new(),
             None => {
                 let reached = self.reached.as_ref().map(|(_, start)| start.clone());
-                // A deadline that had passed when its key was stored, as of an import, lies before what was reached.
+                // A deadline that had passed when its key was stored, for example by an import, is before the reached
+                // row.
                 let due = database.next_deadline().map(encoding::deadline_prefix);
                 reached.map_or_else(Bytes::new, |start| match due {
                     Some(due) => due.min(start),
@@ -100,7 +101,7 @@ impl ExpiryTask {
 }
 
 impl CommitGroup<'_> {
-    /// Takes out an entry whose deadline has passed, and the row that said so.
+    /// Removes an entry whose deadline has passed, and the row of its deadline.
     fn expire(
         &mut self,
         id: NamespaceId,
@@ -115,7 +116,7 @@ impl CommitGroup<'_> {
             .get(Table::Catalogue, &encoding::swept_key(id))?
             .is_some()
         {
-            // Whoever sweeps the namespace takes the rest.
+            // The garbage collector removes the other rows.
             self.batch.remove(Table::Deadlines, row);
             return Ok(());
         }
@@ -132,7 +133,7 @@ impl CommitGroup<'_> {
                 self.append_history(at, [EventKind::Expire { key: key.clone() }]);
                 self.summary.expired += 1;
             }
-            // The entry was replaced or is dropped, and its row should be as well.
+            // The entry was replaced or removed, and this row is stale.
             _ => self.batch.remove(Table::Deadlines, row),
         }
         Ok(())
@@ -146,7 +147,7 @@ impl CommitGroup<'_> {
             .and_then(std::sync::Weak::upgrade);
         let state = match open {
             Some(state) => state,
-            // Nobody has it open: what is known of it lasts as long as the group.
+            // No store is open: the state lasts as long as the group.
             None => match self
                 .stores
                 .iter()

@@ -14,7 +14,7 @@ use crate::store::Store;
 use crate::{Code, Error, Key, Namespace, Result};
 
 impl CommitGroup<'_> {
-    /// Where the namespace stands in the group.
+    /// Returns the index of the namespace's pending state.
     pub(super) fn pending(&mut self, store: &Store) -> Result<usize> {
         let was_dropped = || Error::new(Code::Unavailable, "the namespace was dropped");
         let state = store.state();
@@ -32,14 +32,14 @@ impl CommitGroup<'_> {
         if self.names.contains(store.name()) {
             return Err(opened_twice());
         }
-        // Where this fails, nothing of it is left.
+        // No state is added before this has succeeded.
         let known = self.known(state)?;
         self.names.insert(store.name().clone());
         Ok(self.push(state, Some(store.name().clone()), known))
     }
 
-    /// What is known of a namespace: from memory, or else from the engine, where it may be newer than what was read
-    /// when the store was opened.
+    /// Returns the state of a namespace: from memory, or from the engine, where it may be newer than what was read when
+    /// the store was opened.
     fn known(&self, state: &Arc<StoreState>) -> Result<NamespaceState> {
         match state.id() {
             Some(id) if !self.writer.is_loaded(id, state) => Ok(NamespaceState {
@@ -72,7 +72,7 @@ impl CommitGroup<'_> {
         self.stores.len() - 1
     }
 
-    /// Sees to it that the committed entry of a key is at hand, if there is one; with its value where that is wanted.
+    /// Loads the committed entry of a key, if any; with its value if `wants_value` is set.
     pub(super) fn load(&mut self, at: usize, key: &Key, wants_value: bool) -> Result<()> {
         let database = self.database;
         let pending = &mut self.stores[at];
@@ -94,7 +94,7 @@ impl CommitGroup<'_> {
     }
 }
 
-/// An entry as it is committed; without its value where that is separated and not in the cache.
+/// Returns the committed entry; without its value where that is separated and not in the cache.
 fn known_entry(database: &Database, id: NamespaceId, key: &[u8]) -> Result<Option<Stored>> {
     let cached = database.cached(id, key);
     if let Some(entry) = &cached
@@ -122,7 +122,7 @@ impl Writer {
         loaded.is_some_and(|loaded| loaded.as_ptr() == Arc::as_ptr(state))
     }
 
-    /// Remembers whose counts are in memory, and forgets those that nobody has open any more.
+    /// Remembers the states that are in memory, and forgets those without an open store.
     pub(super) fn note_loaded(&mut self, pending: &Pending) {
         let Some(id) = pending.id else { return };
         if pending.dropped.is_some() {

@@ -1,7 +1,7 @@
-//! How a namespace comes into being, and how it is dropped: at once for everybody, while its rows go by and by.
+//! The creation and the drop of namespaces. A drop is visible at once; the garbage collector removes the rows later.
 //!
-//! A name keeps its history over a drop, as long as any, for those who watch and were not there. Names that were dropped
-//! long ago are forgotten with their histories, so that they do not add up.
+//! The history of a name survives a drop, for watchers that were not connected. The oldest dropped names are purged
+//! with their histories, so that they do not accumulate.
 
 use bytes::Bytes;
 
@@ -16,31 +16,31 @@ use crate::{
     Code, Error, EventKind, Namespace, Result, Revision, Settings, SettingsPatch, Timestamp,
 };
 
-/// So many dropped namespaces are remembered, the newest.
+/// The maximum number of dropped namespaces that are kept.
 const KEPT_DROPS: usize = 256;
-/// So many histories of full length the dropped namespaces have together at most, or so many changes; but the newest is
-/// kept whole.
+/// The maximum number of changes kept for dropped namespaces: this many full histories, or this many changes. The
+/// newest history is always kept.
 const KEPT_HISTORIES: u64 = 4;
 const KEPT_CHANGES: u64 = 100_000;
 
-/// What a group drops.
+/// The drops of a group.
 #[derive(Debug, Default)]
 pub(super) struct DroppedNamespaces {
     dropped: usize,
-    /// How many changes those have.
+    /// The number of changes in their histories.
     changes: u64,
     newest_purged: Revision,
 }
 
 impl DroppedNamespaces {
-    /// The newest drop that is forgotten; zero where none is.
+    /// Returns the newest drop that is purged; zero where none is.
     pub(super) fn purged(&self) -> Revision {
         self.newest_purged
     }
 }
 
 impl CommitGroup<'_> {
-    /// Lets the namespace come into being, where it has not.
+    /// Creates the namespace, if it does not exist.
     pub(super) fn create_namespace(
         &mut self,
         at: usize,
@@ -55,7 +55,7 @@ impl CommitGroup<'_> {
         meta.revision = self.committed.revision;
         match self.database.catalogue_row(store.name())? {
             Some(CatalogueRow::Live(_)) => return Err(opened_twice()),
-            // One of this name was dropped, and its history goes on.
+            // A namespace of this name was dropped, and its history continues.
             Some(CatalogueRow::Dropped(before)) => {
                 meta.history = before.history;
                 meta.compacted_revision = before.compacted_revision;
@@ -82,14 +82,14 @@ impl CommitGroup<'_> {
         Ok(())
     }
 
-    /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
+    /// Replaces the settings of a namespace, which is created if it does not exist. Returns whether it existed.
     pub fn configure(&mut self, store: &Store, settings: Settings, now: Timestamp) -> Result<bool> {
         let (existed, _) = self.change_settings(store, &settings.into(), now)?;
         Ok(existed)
     }
 
-    /// Changes some settings of a namespace, which is created where there is none; whether there was one, and all of its
-    /// settings after the change. `invalid_request` for what no write could follow.
+    /// Changes settings of a namespace, which is created if it does not exist. Returns whether it existed, and all its
+    /// settings after the change. `invalid_request` where the settings would make every write fail.
     pub fn change_settings(
         &mut self,
         store: &Store,
@@ -115,15 +115,15 @@ impl CommitGroup<'_> {
         Ok((existed, settings))
     }
 
-    /// Drops a namespace with all it holds; whether there was one. Later operations on this store are refused with
-    /// `unavailable`; a store made anew begins empty. The space comes back by [`GarbageCollector`](crate::GarbageCollector).
+    /// Drops a namespace with its keys, and returns whether it existed. Later operations on this store fail with
+    /// `unavailable`; a new store starts empty. [`GarbageCollector`](crate::GarbageCollector) frees the space.
     pub fn drop_namespace(&mut self, store: &Store) -> Result<bool> {
         let at = self.pending(store)?;
         let Some(id) = self.stores[at].id else {
             return Ok(false);
         };
         if self.stores[at].state.id().is_none() {
-            // Its birth is in this very group, and a row can stand in a batch only once.
+            // It is created in this group, and a batch must not contain a row twice.
             return Err(Error::new(
                 Code::Unavailable,
                 "the namespace is being created in the same commit: try again",
@@ -132,7 +132,7 @@ impl CommitGroup<'_> {
         self.drops.dropped += 1;
         let revision = self.append_history(at, [EventKind::Drop]);
         let pending = &mut self.stores[at];
-        // What was gathered for it so far is not wanted any more.
+        // The pending changes of the namespace are discarded.
         pending.entries.clear();
         pending.catalogue_row = None;
         pending.dropped = Some(revision);
@@ -154,8 +154,8 @@ impl CommitGroup<'_> {
         Ok(true)
     }
 
-    /// Forgets the names that were dropped before all others, once there are too many: when all else is gathered, so
-    /// that it is known which names are made anew. Where they cannot be read, some later group does it.
+    /// Purges the oldest dropped names once there are too many. It runs after all other changes, when it is known which
+    /// names are created again. If they cannot be read, a later group purges them.
     pub(super) fn purge_oldest_drops(&mut self) {
         if self.drops.dropped == 0 {
             return;
@@ -168,13 +168,13 @@ impl CommitGroup<'_> {
         }
     }
 
-    /// The dropped names that are too many.
+    /// Returns the dropped names that exceed the limits.
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
         let all = PageLimit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
         let mut known = Vec::new();
         for (key, row) in self.database.oldest_drops(all)? {
             let (changes, name) = encoding::parse_dropped(&row)?;
-            // One that is made anew in this very group is not to be forgotten.
+            // A name that is created again in this group must not be purged.
             if !self.names.contains(&name) {
                 known.push((key, name, changes));
             }
@@ -215,7 +215,7 @@ impl CommitGroup<'_> {
 }
 
 impl Pending {
-    /// Writes what is left of a namespace once it is dropped.
+    /// Writes the rows that remain of a dropped namespace.
     pub(super) fn write_drop(&self, batch: &mut Batch, id: NamespaceId) {
         batch.remove(Table::Meta, encoding::counts_key(id));
         let (Some(revision), Some(name)) = (self.dropped, &self.name) else {

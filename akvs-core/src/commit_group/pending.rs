@@ -1,6 +1,6 @@
-//! What a group holds until it is committed: the state that its namespaces will be in, entry by entry.
+//! The pending state of a group: of namespaces and entries, as they will be after the commit.
 //!
-//! It knows which rows an entry becomes. It judges nothing, and decides nothing.
+//! It encodes entries as rows. It evaluates nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use crate::encoding::{Live, NamespaceId, NamespaceMeta, SeparatedValue, Stored};
 use crate::engine::{Batch, Table};
 use crate::{Counts, Entry, Key, Namespace, Revision, Timestamp};
 
-/// A namespace as it will be once the group is committed.
+/// A namespace as it will be after the commit.
 pub(super) struct Pending {
     pub(super) state: Arc<StoreState>,
-    /// None where it was not opened by name, and so cannot be dropped.
+    /// None where it was not opened by name; it can then not be dropped.
     pub(super) name: Option<Namespace>,
     pub(super) id: Option<NamespaceId>,
     pub(super) known: NamespaceState,
     pub(super) committed: NamespaceMeta,
     pub(super) entries: HashMap<Key, PendingEntry>,
-    /// Its row of the catalogue, where it is to be written.
+    /// Its row of the catalogue, if that is written.
     pub(super) catalogue_row: Option<Live>,
-    /// The revision at which it is dropped, if it is.
+    /// The revision of the drop, if it is dropped.
     pub(super) dropped: Option<Revision>,
 }
 
 impl Pending {
-    /// What it holds once these are there instead of what there is.
+    /// Returns the counts after these changes.
     pub(super) fn counts_with<'a>(
         &self,
         changes: impl Iterator<Item = (&'a Key, Option<&'a Stored>)>,
@@ -49,23 +49,23 @@ impl Pending {
     }
 }
 
-/// An entry as it will be.
+/// An entry as it will be after the commit.
 pub(super) struct PendingEntry {
     pub(super) committed_deadline: Option<Timestamp>,
-    /// Whether what is committed has its value separated.
+    /// Whether the committed entry has a separated value.
     pub(super) committed_separated: bool,
-    /// What is separated keeps its row; its value may be here nevertheless.
+    /// The pending entry. A separated value keeps its row, and may be loaded as well.
     pub(super) entry: Option<Stored>,
     pub(super) changed: bool,
 }
 
 impl PendingEntry {
-    /// Nothing, which was never stored either.
+    /// Returns an entry that does not exist and is not committed either.
     pub(super) fn absent() -> PendingEntry {
         PendingEntry::committed(None)
     }
 
-    /// What is committed.
+    /// Returns a committed entry.
     pub(super) fn committed(entry: Option<Stored>) -> PendingEntry {
         let stored = entry.as_ref();
         PendingEntry {
@@ -76,7 +76,7 @@ impl PendingEntry {
         }
     }
 
-    /// Writes the rows of the entry, and gives it back as it is to be cached.
+    /// Writes the rows of the entry, and returns the entry for the cache.
     pub(super) fn write(self, batch: &mut Batch, id: NamespaceId, key: &Key) -> Option<Entry> {
         let stored = self.entry.as_ref();
         let deadline = stored.and_then(|stored| stored.entry.deadline);
@@ -119,7 +119,7 @@ impl PendingEntry {
     }
 }
 
-/// Writes an entry, and its value into a row of its own, if that is not there; the entry, where its value is at hand.
+/// Writes an entry and, if it has none yet, the row of its separated value. Returns the entry if its value is loaded.
 fn write_separated(
     stored: Stored,
     batch: &mut Batch,

@@ -1,14 +1,14 @@
-//! Transactions: judged as a whole, before anything of them is taken into the group.
+//! Transactions: evaluated as a whole before any change is staged.
 
 use super::CommitGroup;
 use crate::store::Store;
 use crate::{Code, Error, Outcome, Result, Timestamp, Txn};
 
 impl CommitGroup<'_> {
-    /// Judges a transaction: takes all its changes into the group, under one revision, or none. What became of each
-    /// operation, in their order.
+    /// Evaluates a transaction, and stages all its changes under one revision, or none. Returns the outcome of each
+    /// operation, in order.
     ///
-    /// An error says by its context which check or operation it is of.
+    /// The context of an error names the check or the operation that failed.
     ///
     /// ```
     /// use akvs_core::engine::Durability;
@@ -42,7 +42,7 @@ impl CommitGroup<'_> {
         let mut kinds = Vec::with_capacity(ops.len());
         let before = self.produced_bytes;
         for (index, (key, op)) in ops.into_iter().enumerate() {
-            // No two are of one key, so that none depends on what another one does.
+            // No two operations have the same key, so that none depends on another.
             let judged = self.evaluate(at, &key, op, now);
             let (mut outcome, change) = judged.map_err(|error| error.with("op", index))?;
             if let Some((entry, kind)) = change {

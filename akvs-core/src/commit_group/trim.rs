@@ -1,15 +1,15 @@
-//! Keeping the history bounded: the oldest changes go in the same commit that adds new ones.
+//! The bound of the history: a commit that adds changes also removes the oldest.
 
 use super::CommitGroup;
 use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Table};
 
-/// So many history rows one group trims for a namespace, or twice as many as it adds: few at a time, because those who
-/// wait for the commit wait for that too.
+/// The maximum rows that one group trims for a namespace, or twice as many as it adds. They are few because the callers
+/// of the commit wait for them.
 const TRIM_ROWS: u64 = 128;
 
 impl CommitGroup<'_> {
-    /// Forgets the oldest changes once there are clearly more than are to be remembered.
+    /// Removes the oldest changes once there are clearly more than the setting allows.
     pub(super) fn trim_history(&mut self, at: usize) {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
@@ -20,7 +20,7 @@ impl CommitGroup<'_> {
         }
         let meta = &pending.known.meta;
         let mut range = KeyRange::prefix(encoding::history_prefix(meta.history));
-        // Everything before is removed already, or for others to remove; not to read over its tombstones again.
+        // Earlier rows are removed or being swept; their tombstones are not read again.
         range.start = match &pending.known.history_start {
             Some(start) => start.clone(),
             None => encoding::history_key(meta.history, meta.compacted_revision, 0),
@@ -30,7 +30,7 @@ impl CommitGroup<'_> {
         let excess = (held - keep).min(TRIM_ROWS.max(2 * added));
         let limit = PageLimit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
         let Ok(oldest) = self.database.engine().page(Table::History, &range, limit) else {
-            // An old change that cannot be read must not keep others from being written. Who reads it gets the error.
+            // A change that cannot be read must not block writes. Its readers get the error.
             return;
         };
         pending.known.meta.counts.history = held.saturating_sub(oldest.len() as u64);

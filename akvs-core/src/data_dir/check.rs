@@ -1,6 +1,6 @@
-//! Reading our own files of a data folder back, while nobody else has it.
+//! The check of the folder's own files while no other process uses it.
 //!
-//! It changes nothing but who has the lock. The engine's files are not its business.
+//! It changes only the lock. The engine checks its own files.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,7 @@ use super::{
 use crate::Revision;
 use crate::data_dir::lock::FolderLock;
 
-/// More than any of our files has.
+/// More bytes than any of these files has.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
 /// Receives what a check of the folder's own files finds.
@@ -28,14 +28,14 @@ pub(crate) trait FolderReport {
     fn skip(&mut self, name: OsString, why: &str);
 }
 
-/// A folder whose own files were checked, locked as long as this is kept.
+/// A folder whose own files were checked. It stays locked as long as this exists.
 pub(crate) struct Checked {
     synced: SyncedState,
     _lock: FolderLock,
 }
 
 impl Checked {
-    /// Takes a folder that has a store, and checks what is ours in it.
+    /// Locks a folder that has a store, and checks its own files.
     pub(crate) fn read(path: &Path, report: &mut dyn FolderReport) -> Result<Checked, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         if !fs::metadata(path).map_err(unusable)?.is_dir() {
@@ -44,10 +44,10 @@ impl Checked {
         if !path.join(FORMAT_FILE).exists() {
             return Err(OpenError::NoStore(path.to_owned()));
         }
-        // The file of the lock is as little to be changed as any other.
+        // A folder of another format must not be changed, not even its lock file.
         refuse_other_format(path)?;
         let lock = FolderLock::lock(path)?;
-        // Once more, because whoever had the lock before may just have made it.
+        // Checked again, because the previous owner of the lock may have just created it.
         refuse_other_format(path)?;
         Ok(Checked {
             synced: check_own_files(path, report).map_err(unusable)?,
@@ -55,36 +55,36 @@ impl Checked {
         })
     }
 
-    /// The newest revision that was known to be synced.
+    /// Returns the newest revision that was synced.
     pub(crate) fn watermark(&self) -> Revision {
         self.synced.revision
     }
 
-    /// The newest commit that was known to be synced.
+    /// Returns the newest commit that was synced.
     pub(crate) fn synced_commit(&self) -> u64 {
         self.synced.commit
     }
 }
 
 impl DataDir {
-    /// Checks what is ours in a folder while it is in use.
+    /// Checks the folder's own files while it is in use.
     pub(crate) fn check(&self, report: &mut dyn FolderReport) -> io::Result<()> {
-        // Nobody writes it meanwhile.
+        // The lock prevents a write during the check.
         let _watermark = self.lock_watermark();
         check_own_files(&self.path, report).map(drop)
     }
 }
 
-/// Another format is nothing that is wrong with a folder: the release that wrote it can check it.
+/// Refuses a folder of another format: only the release that wrote it can check it.
 fn refuse_other_format(path: &Path) -> Result<(), OpenError> {
     match check_format(path, &[]) {
         Err(error @ OpenError::OtherFormat(..)) => Err(error),
-        // What else is wrong is told with all that is.
+        // Other errors are reported with all findings.
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// Checks our files, and says what was known to be synced.
+/// Checks the folder's own files, and returns what was synced.
 fn check_own_files(path: &Path, report: &mut dyn FolderReport) -> io::Result<SyncedState> {
     report.read_file();
     match read(&path.join(FORMAT_FILE)) {
@@ -98,7 +98,7 @@ fn check_own_files(path: &Path, report: &mut dyn FolderReport) -> io::Result<Syn
     Ok(synced)
 }
 
-/// Checks both slots, and that there is nothing beside them.
+/// Checks both slots, and that the file has no other data.
 fn check_watermark(path: &Path, report: &mut dyn FolderReport) -> SyncedState {
     let bytes = match read(&path.join(WATERMARK_FILE)) {
         Ok(bytes) => bytes,
@@ -127,7 +127,7 @@ fn check_watermark(path: &Path, report: &mut dyn FolderReport) -> SyncedState {
     slots.into_iter().flatten().max().unwrap_or_default()
 }
 
-/// Reads a file of ours, none of which is long.
+/// Reads a file up to a bound.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path)?;
@@ -135,7 +135,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Names what is in the folder and not checked.
+/// Reports the files and folders that are not checked.
 fn report_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {

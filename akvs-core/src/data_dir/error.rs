@@ -1,4 +1,4 @@
-//! Why a data folder cannot be used: each one clear line that names the folder.
+//! The errors of a data folder.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -9,21 +9,21 @@ use crate::types::data_format::other_format;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It is something else than a folder.
+    /// The path is not a folder.
     NotAFolder(PathBuf),
-    /// It cannot be made, read or written.
+    /// The folder cannot be created, read or written.
     Unusable(PathBuf, io::Error),
-    /// It holds another program's files, such as this one.
+    /// The folder contains another program's files, such as this one.
     UnknownFile(PathBuf, String),
-    /// It holds this, and so has a store already, where one was to be made.
+    /// The folder contains this file, and so already has a store.
     NotEmpty(PathBuf, String),
-    /// It has no store, where there should be one.
+    /// The folder has no store.
     NoStore(PathBuf),
-    /// Another release wrote it, in this format.
+    /// The folder has this format, which this release does not read.
     OtherFormat(PathBuf, u64),
-    /// Another process has it; its id, where that could be read.
+    /// Another process uses the folder; its id, if known.
     Locked(PathBuf, Option<u32>),
-    /// It is damaged, in this way.
+    /// The folder is damaged in this way.
     Damaged(PathBuf, String),
 }
 

@@ -1,7 +1,7 @@
-//! Who has a data folder: one process at a time.
+//! The lock of a data folder: one process uses it at a time.
 //!
-//! The lock is the operating system's and lasts as long as its file is open, so that no crash leaves it behind. The
-//! process id in the file is for people; whether the folder is taken, only the lock says.
+//! The lock belongs to the operating system and lasts as long as its file is open, so that a crash releases it. The
+//! process id in the file is only informative.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -12,8 +12,8 @@ use rustix::fs::OFlags;
 
 use super::{OpenError, create_folder};
 
-/// Makes a data folder and those above it, for this user alone, so that they are there after a loss of power; nothing
-/// where it is there.
+/// Creates a data folder and its missing parents with access for this user only, and syncs them. Does nothing if the
+/// folder exists.
 ///
 /// ```
 /// # let temporary = tempfile::tempdir()?;
@@ -32,14 +32,14 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 
 pub(crate) const LOCK_FILE: &str = "akvs.lock";
 
-/// A data folder that this process has for itself, for as long as this is kept.
+/// The lock of a data folder; dropping it releases the folder.
 #[derive(Debug)]
 pub struct FolderLock(
     #[expect(dead_code, reason = "the lock lasts as long as the file is open")] File,
 );
 
 impl FolderLock {
-    /// Takes a folder, making it where it is missing, without a look at what is in it.
+    /// Locks a folder, and creates it if it is missing. Its content is not checked.
     ///
     /// ```
     /// use akvs_core::{FolderLock, OpenError};
@@ -56,7 +56,7 @@ impl FolderLock {
         FolderLock::lock(path)
     }
 
-    /// Takes a folder that there is.
+    /// Locks an existing folder.
     pub(crate) fn lock(path: &Path) -> Result<FolderLock, OpenError> {
         let unusable = |error| OpenError::Unusable(path.to_owned(), error);
         let file = OpenOptions::new()
@@ -65,13 +65,13 @@ impl FolderLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            // What is written into it must not go anywhere else.
+            // The process id must not be written through a link.
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path.join(LOCK_FILE))
             .map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {
-                // One write of one length, so that a reader never sees half of it.
+                // One write of a fixed length, so that a reader never sees a part of it.
                 file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0)
                     .map_err(unusable)?;
                 Ok(FolderLock(file))

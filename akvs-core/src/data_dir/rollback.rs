@@ -1,6 +1,6 @@
-//! What was in a folder before a store was made there, so that a failure can leave it as it was found.
+//! The state of a folder before a store was created in it, so that a failure can restore it.
 //!
-//! It knows the names of what is ours. It decides nothing about who may use the folder.
+//! It knows the names of the files that a start creates. Who may use the folder is decided elsewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ const FILES: [&str; 5] = [
     NEW_FORMAT_FILE,
 ];
 
-/// What a folder was like.
+/// The state of a folder before a store was created.
 pub(crate) struct Rollback {
     /// The folders that were missing, the innermost first.
     missing: Vec<PathBuf>,
-    /// Which of our files it did not have.
+    /// The files that were missing.
     absent: Vec<PathBuf>,
 }
 
 impl Rollback {
-    /// Looks at a folder, and refuses one that has a store.
+    /// Records the state of a folder, and refuses one that has a store.
     pub(crate) fn record(folder: &Path) -> Result<Rollback, OpenError> {
         if let Some(name) = store_name(folder) {
             return Err(OpenError::NotEmpty(folder.to_owned(), name.to_owned()));
@@ -45,9 +45,9 @@ impl Rollback {
         })
     }
 
-    /// Makes the folder as it was; to be called while it is locked.
+    /// Restores the folder. It must be locked.
     pub(crate) fn restore(&self, folder: &DataDir) {
-        // What cannot be removed is no store, and the next attempt goes over it.
+        // A leftover that cannot be removed is no store, and the next attempt replaces it.
         let _ = fs::remove_dir_all(folder.new_store());
         let _ = fs::remove_dir_all(folder.store());
         for file in &self.absent {
@@ -56,7 +56,7 @@ impl Rollback {
         self.remove_folders();
     }
 
-    /// Removes the folders that were missing, where they are empty.
+    /// Removes the folders that were missing, if they are empty.
     pub(crate) fn remove_folders(&self) {
         for folder in &self.missing {
             let _ = fs::remove_dir(folder);
@@ -65,7 +65,7 @@ impl Rollback {
 }
 
 impl DataDir {
-    /// Refuses a folder that has a store, as its format says or not yet.
+    /// Refuses a folder that has a store, with a format or without.
     pub(crate) fn refuse_store(&self) -> Result<(), OpenError> {
         match store_name(&self.path) {
             Some(name) => Err(OpenError::NotEmpty(self.path.clone(), name.to_owned())),
@@ -74,7 +74,7 @@ impl DataDir {
     }
 }
 
-/// What says that there is a store.
+/// Returns the name of the file that shows that there is a store.
 fn store_name(folder: &Path) -> Option<&'static str> {
     let mut names = [FORMAT_FILE, STORE_FOLDER].into_iter();
     names.find(|name| folder.join(name).exists())

@@ -1,10 +1,10 @@
-//! The watermark: how far the data is known to be synced, and up to where revisions may have been given out.
+//! The watermark: the newest revision known to be synced, and the revision up to which all may have been assigned.
 //!
-//! The file has two slots that are written in turn, each synced before it counts, so that a torn write leaves the other.
+//! The file has two slots that are written in turn and synced, so that a torn write leaves the other intact.
 //!
-//! A commit that is not synced gives out revisions that a loss of power takes back. So they are reserved first, many at
-//! once: while a store is written so, each write of the watermark also reserves those that follow, and a commit hardly
-//! ever waits for one of its own. Invariant: no revision above both numbers was ever given out.
+//! A buffered commit assigns revisions that a power loss can take back. They are therefore reserved in advance, many at
+//! once: while commits are buffered, each write of the watermark also reserves the following revisions, so that a
+//! commit rarely waits for a write of its own. Invariant: no revision above both numbers was ever assigned.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,21 +17,21 @@ use crate::Revision;
 /// Four numbers, and their checksum u32.
 pub(super) const SLOT_BYTES: usize = 36;
 const CHECKSUM: usize = SLOT_BYTES - 4;
-/// Far enough separated that one torn write cannot hit both.
+/// Far enough apart that one torn write cannot damage both.
 pub(super) const SLOT_OFFSETS: [u64; 2] = [0, 4_096];
-/// So many revisions are reserved at once: far more than are given out between two writes of the watermark.
+/// The number of revisions that are reserved at once: far more than are assigned between two writes of the watermark.
 const RESERVED_REVISIONS: u64 = 1 << 20;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SyncedState {
-    /// How often it was written.
+    /// The number of writes.
     pub(super) number: u64,
     /// The newest revision that was synced.
     pub(super) revision: Revision,
-    /// The newest commit that was synced, as the engine counts them.
+    /// The newest commit that was synced, by the engine's count.
     pub(super) commit: u64,
-    /// The revision up to which all may have been given out, synced or not.
+    /// The revision up to which all may have been assigned, synced or not.
     pub(super) reserved: Revision,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Watermark {
     file: File,
     known: SyncedState,
     next_slot: usize,
-    /// Whether revisions are given out before they are synced.
+    /// Whether revisions are assigned before they are synced.
     reserves: bool,
 }
 
@@ -48,7 +48,7 @@ impl Watermark {
         self.known
     }
 
-    /// Writes it where it is higher than before.
+    /// Writes the watermark, if it is higher than before.
     pub(super) fn raise(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
         let raised = self.raised(revision, commit);
         self.write(SyncedState {
@@ -60,7 +60,7 @@ impl Watermark {
         })
     }
 
-    /// Reserves a revision, unless it is.
+    /// Reserves a revision, unless it is reserved.
     pub(super) fn reserve(&mut self, revision: Revision) -> io::Result<()> {
         self.reserves = true;
         if revision <= self.known.reserved {
@@ -72,7 +72,7 @@ impl Watermark {
         })
     }
 
-    /// Writes it as the last thing: what was reserved and not given out may be given out later.
+    /// Writes the watermark at the end: reserved revisions that were not assigned are released.
     pub(super) fn finish(&mut self, revision: Revision, commit: u64) -> io::Result<()> {
         let raised = self.raised(revision, commit);
         self.write(SyncedState {
@@ -110,7 +110,7 @@ fn last_reserved(revision: Revision) -> Revision {
     Revision::new(revision.get().saturating_add(RESERVED_REVISIONS)).min(Revision::MAX)
 }
 
-/// Makes the file in one step, so that it is whole if it is there.
+/// Creates the file atomically, so that an existing file is complete.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
     let new = folder.join(NEW_WATERMARK_FILE);
     let file = create_new(&new)?;
@@ -139,7 +139,7 @@ pub(super) fn open(folder: &Path) -> Result<Watermark, OpenError> {
     Ok(Watermark {
         file,
         known,
-        // The other slot is overwritten next, so that this one survives a torn write.
+        // The other slot is written next, so that this one survives a torn write.
         next_slot: if slots[0] == newest { 1 } else { 0 },
         reserves: false,
     })

@@ -1,5 +1,5 @@
-//! What is remembered of dropped namespaces, and from where on it is read: not over what was forgotten before, which is
-//! in the engine as tombstones for a while.
+//! The dropped namespaces that are kept, and the revision from which they are read: reads skip the tombstones of purged
+//! ones.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::engine::{KeyRange, PageLimit, Table};
 use crate::{Result, Revision};
 
 impl Database {
-    /// Up to so many rows of dropped namespaces that are remembered, from the oldest on.
+    /// Returns the first rows of kept dropped namespaces, the oldest first.
     pub(crate) fn oldest_drops(&self, limit: PageLimit) -> Result<Vec<(Bytes, Bytes)>> {
         let oldest = Revision::new(self.0.oldest_drop.load(Ordering::Acquire));
         let range = KeyRange {
@@ -26,12 +26,12 @@ impl Database {
         Ok(page)
     }
 
-    /// Up to this revision a namespace may have been dropped of which nothing is known any more.
+    /// Returns the revision up to which dropped namespaces may be purged.
     pub(crate) fn purged(&self) -> Revision {
         Revision::new(self.0.purged.load(Ordering::Acquire))
     }
 
-    /// Notes that nothing is known any more of a namespace that was dropped at this revision.
+    /// Records that the namespace dropped at this revision was purged.
     pub(crate) fn note_purged(&self, revision: Revision) {
         self.0.purged.fetch_max(revision.get(), Ordering::AcqRel);
     }
@@ -72,7 +72,7 @@ mod tests {
         let page = page.unwrap();
         let first = encoding::parse_dropped_key(&page[0].0).unwrap().get();
         assert!(first > 200, "none was forgotten");
-        // The last group forgot what it had read first.
+        // The last group purged the first rows that it had read.
         assert!(begins <= first && first - begins <= 4, "{begins} {first}");
         assert_eq!(database.oldest_drops(PageLimit::rows(1_000)).unwrap(), page);
     }

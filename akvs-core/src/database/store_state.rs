@@ -8,19 +8,19 @@ use bytes::Bytes;
 use crate::Settings;
 use crate::encoding::{NamespaceId, NamespaceMeta};
 
-/// What is known of a namespace while a store of it is open.
+/// The state of a namespace while a store of it is open.
 pub(crate) struct StoreState {
-    /// `UNCREATED` until its first change is committed, `DROPPED` at the end.
+    /// `UNCREATED` until the first change is committed, `DROPPED` after a drop.
     id: AtomicU64,
     known: Mutex<NamespaceState>,
 }
 
-/// What is known of a namespace beside its rows.
+/// The state of a namespace, without its rows.
 #[derive(Clone, Default)]
 pub(crate) struct NamespaceState {
     pub(crate) meta: NamespaceMeta,
     pub(crate) settings: Settings,
-    /// Where the history begins, as far as that is known.
+    /// The first row of the history, if known.
     pub(crate) history_start: Option<Bytes>,
 }
 
@@ -61,7 +61,7 @@ impl StoreState {
         known.clone()
     }
 
-    /// Takes over what a group has committed.
+    /// Takes over the committed state of a group.
     pub(crate) fn commit(&self, id: NamespaceId, known: NamespaceState) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         self.id.store(id, Ordering::Release);

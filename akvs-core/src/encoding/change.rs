@@ -1,13 +1,13 @@
-//! The rows of histories: what changed, in the order of revisions.
+//! The rows of histories: the changes in the order of their revisions.
 //!
-//! | kind | what follows |
+//! | kind | followed by |
 //! | --- | --- |
-//! | `4` set | length u16 of the key, key, size u64 of the value, a data row, whose value is there or not |
+//! | `4` set | length u16 of the key, key, size u64 of the value, a data row, with or without the value |
 //! | `5` delete, `6` expire | key |
 //! | `7` drop | nothing |
 //!
-//! With 128 added, more rows of the same revision follow. A value is there up to [`KEPT_VALUE_BYTES`], so that the
-//! history stays small beside the data.
+//! With 128 added to the kind, more rows of the same revision follow. The value is present up to [`KEPT_VALUE_BYTES`],
+//! so that the history stays small compared to the data.
 
 use bytes::{Buf, BufMut, Bytes};
 
@@ -32,12 +32,12 @@ pub(crate) fn history_key(history: HistoryId, revision: Revision, index: u16) ->
     bytes.into()
 }
 
-/// The beginning of all rows of a history.
+/// Returns the prefix of the rows of a history.
 pub(crate) fn history_prefix(history: HistoryId) -> Bytes {
     Bytes::copy_from_slice(&history.to_be_bytes())
 }
 
-/// The rows of a history behind one revision, and before another.
+/// Returns the range of the rows of a history after one revision and before another.
 pub(crate) fn history_range(history: HistoryId, after: Revision, before: Revision) -> KeyRange {
     KeyRange {
         start: history_key(history, after.next(), 0),
@@ -45,7 +45,7 @@ pub(crate) fn history_range(history: HistoryId, after: Revision, before: Revisio
     }
 }
 
-/// Which history a row belongs to, and which revision it tells of.
+/// Decodes the history and the revision of a row.
 pub(crate) fn parse_history_key(mut key: &[u8]) -> Result<(HistoryId, Revision)> {
     let mut number = || key.try_get_u64().map_err(|_| corrupted("change"));
     Ok((number()?, Revision::new(number()?)))
@@ -77,7 +77,7 @@ pub(crate) fn change_value(event: &Event) -> Bytes {
     bytes.into()
 }
 
-/// Reads a row of the history.
+/// Decodes a row of the history.
 pub(crate) fn parse_change(key: &[u8], row: &[u8]) -> Result<Event> {
     let (_, revision) = parse_history_key(key)?;
     let damaged = |_| corrupted("change");

@@ -1,11 +1,11 @@
-//! The gaps in the sequence of revisions: where a store went back in time, or may have, its counter skips all that may
-//! have been given out and is not there any more.
+//! The gaps in the sequence of revisions: after a restore or a loss of data the counter skips all revisions that may
+//! have been assigned and are lost.
 //!
 //! | meta | value |
 //! | --- | --- |
 //! | `gaps` | for each gap, in order: the last revision before it u64, the one after which the store went on u64 |
 //!
-//! Invariant: none of what lies between the two is ever given out, and whoever has seen one has seen another history.
+//! Invariant: no revision in a gap is ever assigned; a client that knows one has seen another history.
 
 use bytes::{Buf, BufMut, Bytes};
 
@@ -14,7 +14,7 @@ use crate::{Result, Revision};
 
 pub(crate) const META_GAPS: &[u8] = b"gaps";
 
-/// The most gaps that are kept. Beyond them the two oldest become one.
+/// The maximum number of gaps. Beyond it the two oldest are merged.
 const MAX_GAPS: usize = 256;
 
 /// The gaps of a store, in order.
@@ -23,14 +23,14 @@ pub(crate) struct Gaps(Vec<Gap>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Gap {
-    /// The last revision before it.
+    /// The last revision before the gap.
     last: Revision,
-    /// The store went on after this revision, which was not given out either.
+    /// The revision that the store continued after, which was not assigned either.
     next: Revision,
 }
 
 impl Gaps {
-    /// Adds the newest.
+    /// Adds the newest gap.
     pub(crate) fn add(&mut self, last: Revision, next: Revision) {
         self.0.push(Gap { last, next });
         while self.0.len() > MAX_GAPS {
@@ -39,7 +39,7 @@ impl Gaps {
         }
     }
 
-    /// The last revision before the gap in which this one lies, if it lies in one.
+    /// Returns the last revision before the gap that contains this revision, if one does.
     pub(crate) fn before(&self, revision: Revision) -> Option<Revision> {
         let after = self.0.partition_point(|gap| gap.next <= revision);
         let gap = self.0.get(after)?;
@@ -71,7 +71,7 @@ impl Gaps {
         Ok(gaps)
     }
 
-    /// After which revision the store went on last.
+    /// Returns the revision that the store continued after most recently.
     pub(crate) fn newest(&self) -> Revision {
         self.0.last().map_or(Revision::ZERO, |gap| gap.next)
     }

@@ -1,4 +1,4 @@
-//! The rows of namespaces: who there is, who was, and how much each holds.
+//! The rows of namespaces: the existing ones, the dropped ones, and the counts.
 
 use bytes::{Buf, BufMut, Bytes};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::{HistoryId, NamespaceId, corrupted};
 use crate::engine::KeyRange;
 use crate::{Counts, Namespace, Result, Revision, Settings, Timestamp};
 
-/// Before it stand the ids that are to be swept, from it on the names.
+/// Keys before this one are the ids to sweep, keys from it on are names.
 pub(crate) const FIRST_NAME: &[u8] = &[1];
 const SWEPT: u8 = 0;
 const META_COUNTS: &[u8] = b"counts";
@@ -16,14 +16,14 @@ const META_DROPPED: &[u8] = b"dropped";
 const LIVE: u8 = 1;
 const DROPPED: u8 = 2;
 
-/// What the catalogue says of a name.
+/// The row of a name in the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CatalogueRow {
     Live(Live),
     Dropped(Dropped),
 }
 
-/// A namespace that there is.
+/// An existing namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Live {
     pub(crate) id: NamespaceId,
@@ -31,12 +31,12 @@ pub(crate) struct Live {
     pub(crate) settings: Settings,
 }
 
-/// A namespace that was dropped, and whose history is still known.
+/// A dropped namespace whose history is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
     pub(crate) history: HistoryId,
     pub(crate) compacted_revision: Revision,
-    /// How many rows of its history are kept.
+    /// The number of rows of its history.
     pub(crate) rows: u64,
     pub(crate) revision: Revision,
 }
@@ -93,7 +93,7 @@ pub(crate) fn parse_catalogue(mut value: &[u8]) -> Result<CatalogueRow> {
     }
 }
 
-/// Settings as JSON; nothing where nothing is set.
+/// Encodes settings as JSON; empty where none is set.
 fn settings_value(settings: &Settings) -> Vec<u8> {
     let Settings {
         ttl_ms,
@@ -132,13 +132,13 @@ fn parse_settings(text: &[u8]) -> Result<Settings> {
     })
 }
 
-/// The name in a catalogue row's key.
+/// Decodes the name in a catalogue row's key.
 pub(crate) fn parse_name(key: &[u8]) -> Result<Namespace> {
     let name = Namespace::check(key).and_then(Namespace::new);
     name.map_err(|_| corrupted("namespace"))
 }
 
-/// What is to be swept: the data of an id and, below a revision, a history.
+/// What the garbage collector removes: the data of an id and, below a revision, a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Swept {
     pub(crate) history: HistoryId,
@@ -173,20 +173,20 @@ pub(crate) fn parse_swept(key: &[u8], mut value: &[u8]) -> Result<(NamespaceId, 
     Ok((id, swept))
 }
 
-/// Which namespace a row of data belongs to.
+/// Decodes the namespace of a data row.
 pub(crate) fn parse_id(mut key: &[u8]) -> Result<NamespaceId> {
     key.try_get_u64().map_err(|_| corrupted("key"))
 }
 
-/// What is known of a namespace beside its rows.
+/// The counters of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NamespaceMeta {
     pub(crate) counts: Counts,
     /// Its history; 0 where it has none yet.
     pub(crate) history: HistoryId,
-    /// Up to this revision its history is not complete any more.
+    /// The compacted revision of its history, which is complete after it.
     pub(crate) compacted_revision: Revision,
-    /// Its newest change.
+    /// The revision of its newest change.
     pub(crate) revision: Revision,
 }
 
@@ -208,7 +208,7 @@ pub(crate) fn counts_value(meta: &NamespaceMeta) -> Bytes {
     bytes.into()
 }
 
-/// Reads the counts of a namespace.
+/// Decodes the counts of a namespace.
 pub(crate) fn parse_counts(mut value: &[u8]) -> Result<NamespaceMeta> {
     let mut number = || value.try_get_u64_le().map_err(|_| corrupted("count"));
     let counts = Counts {
@@ -224,17 +224,17 @@ pub(crate) fn parse_counts(mut value: &[u8]) -> Result<NamespaceMeta> {
     })
 }
 
-/// How much each namespace holds, by its id.
+/// Returns the range of the counts of all namespaces, by id.
 pub(crate) fn counts_range() -> KeyRange {
     KeyRange::prefix(META_COUNTS)
 }
 
-/// Whose counts a row holds.
+/// Decodes the namespace of a row of counts.
 pub(crate) fn parse_counts_key(key: &[u8]) -> Result<NamespaceId> {
     parse_id(key.get(META_COUNTS.len()..).unwrap_or_default())
 }
 
-/// The namespaces that were dropped, by when they were.
+/// Returns the range of dropped namespaces, by the revision of the drop.
 pub(crate) fn dropped_range() -> KeyRange {
     KeyRange::prefix(META_DROPPED)
 }
@@ -246,7 +246,7 @@ pub(crate) fn dropped_key(revision: Revision) -> Bytes {
     bytes.into()
 }
 
-/// The namespace that was dropped, and how many changes its history has.
+/// Encodes a dropped namespace and the number of changes in its history.
 pub(crate) fn dropped_value(changes: u64, name: &Namespace) -> Bytes {
     [&changes.to_le_bytes()[..], name.as_str().as_bytes()]
         .concat()
@@ -259,7 +259,7 @@ pub(crate) fn parse_dropped(mut value: &[u8]) -> Result<(u64, Namespace)> {
     Ok((changes, parse_name(value)?))
 }
 
-/// When the namespace was dropped that a row names.
+/// Decodes the revision of the drop.
 pub(crate) fn parse_dropped_key(key: &[u8]) -> Result<Revision> {
     let revision = parse_id(key.get(META_DROPPED.len()..).unwrap_or_default());
     revision.map(Revision::new)

@@ -1,20 +1,20 @@
-//! The read cache: whole entries, bounded in bytes, so that a hot read costs one look-up and no copy.
+//! The read cache: whole entries, bounded in bytes, so that a read of a cached key costs one look-up and no copy.
 //!
-//! It never answers with an older entry than any reader has seen before. Two kinds of callers write to it:
+//! It never returns an older entry than one that any reader has seen before. Two kinds of callers write to it:
 //!
-//! - **The committer** withdraws a key before the engine commits its change, and publishes what is there afterwards,
-//!   before anybody is answered. From the one to the other the key's stripe says that it is being committed; each
-//!   counts the stripe up, and holds it while it changes the cache.
-//! - **A reader fills** after a miss. It notes the stripe's count *before* it reads the engine, and afterwards,
-//!   holding the stripe, stores what it read only if the count is still the same and nothing is being committed.
+//! - **The committer** invalidates a key before the engine commits its change, and inserts the committed entry
+//!   afterwards, before any caller is answered. In between the key's stripe is marked as committing. Both increment the
+//!   stripe's count, and lock the stripe while they change the cache.
+//! - **A reader fills** after a miss. It reads the stripe's count *before* it reads the engine. Afterwards it locks the
+//!   stripe, and stores what it read only if the count is unchanged and no key of the stripe is committing.
 //!
-//! *A read that follows an answered write sees it*: the write was published before its answer, so the reader finds
-//! the published entry or, once that was evicted, reads the engine, which has it. *No reader sees an older entry
-//! after another saw a newer one*: while a key is being committed it is not in the cache and cannot get there, so
-//! that all its readers ask the engine, where the old entry gives way to the new one at one snapshot. *A late fill
-//! never hides a newer entry*: if the newer one was withdrawn or published after the reader noted the count, the
-//! counts differ; if it was published before, the engine was read after its commit. An eviction in between changes
-//! nothing of this, because the count is kept beside the cache and not in it.
+//! *A read that follows an answered write sees it*: the write was inserted before its answer, so the reader finds the
+//! inserted entry or, once that was evicted, reads the engine, which has it. *No reader sees an older entry after
+//! another saw a newer one*: while a key is committing it is not in the cache and cannot be inserted by a reader, so
+//! that all its readers read the engine, where the new entry replaces the old one atomically. *A late fill never hides
+//! a newer entry*: if the newer one was invalidated or inserted after the reader read the count, the counts differ; if
+//! it was inserted before, the engine was read after its commit. An eviction in between does not matter, because the
+//! count is kept outside the cache.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,9 +26,9 @@ use quick_cache::{Equivalent, Weighter};
 use crate::types::identity::NamespaceId;
 use crate::{Entry, Key, Representation};
 
-/// Bytes that an entry costs besides its key and value: the slot, the allocations' heads, the row's head.
+/// Bytes that an entry costs in addition to its key and value: the slot, the allocations' heads, the row's head.
 const OVERHEAD_BYTES: usize = 304;
-/// What an entry is assumed to cost when the cache plans its index.
+/// The assumed cost of an entry, from which the cache sizes its index.
 const TYPICAL_BYTES: u64 = 512;
 const STRIPES: usize = 256;
 
@@ -39,34 +39,34 @@ pub(crate) struct EntryCache {
     hasher: RandomState,
 }
 
-/// What the read cache holds, and how often it had what was asked for.
+/// The content of the read cache, and its hits and misses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
-    /// Look-ups that found an entry, those of writes included.
+    /// Look-ups that found an entry, including those of writes.
     pub hits: u64,
-    /// Look-ups that did not, those of keys that do not exist included.
+    /// Look-ups that found none, including those of missing keys.
     pub misses: u64,
-    /// Entries in it.
+    /// The number of entries.
     pub entries: u64,
-    /// What they take, in bytes, about.
+    /// Their approximate size, in bytes.
     pub bytes: u64,
-    /// The most that it holds, in bytes.
+    /// The maximum size, in bytes.
     pub max_bytes: u64,
 }
 
-/// Proof of when a reader began to read.
+/// The count of a stripe when a reader began to read.
 #[derive(Clone, Copy)]
 pub(crate) struct ReadToken(u64);
 
 #[derive(Default)]
 struct Stripe {
     count: AtomicU64,
-    /// How many of its keys are being committed.
+    /// How many keys of the stripe are committing.
     committing: Mutex<usize>,
 }
 
 impl Stripe {
-    /// Keeps all others from changing the cache for its keys.
+    /// Locks the stripe, so that only the caller changes the cache for its keys.
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.committing
             .lock()
@@ -80,7 +80,7 @@ struct Slot {
     key: Key,
 }
 
-/// A slot that does not own its key.
+/// A slot that borrows its key.
 struct SlotRef<'a> {
     id: NamespaceId,
     key: &'a [u8],
@@ -125,7 +125,7 @@ impl Weighter<Slot, Entry> for Weight {
 }
 
 impl EntryCache {
-    /// A cache of at most so many bytes, or none where that is too little to hold anything.
+    /// Creates a cache of at most this many bytes, or none where no entry would fit.
     pub(crate) fn new(bytes: u64) -> Option<EntryCache> {
         (bytes >= OVERHEAD_BYTES as u64).then(|| EntryCache {
             entries: Cache::with_weighter((bytes / TYPICAL_BYTES).max(1) as usize, bytes, Weight),
@@ -138,7 +138,7 @@ impl EntryCache {
         self.entries.get(&SlotRef { id, key })
     }
 
-    /// What it holds, and how often it had what was asked for.
+    /// Returns the content of the cache, and its hits and misses.
     pub(crate) fn stats(&self) -> CacheStats {
         CacheStats {
             hits: self.entries.hits(),
@@ -149,12 +149,12 @@ impl EntryCache {
         }
     }
 
-    /// To be taken before the engine is read for a fill.
+    /// Returns the token for a fill. It must be taken before the engine is read.
     pub(crate) fn read_token(&self, id: NamespaceId, key: &[u8]) -> ReadToken {
         ReadToken(self.stripe(id, key).count.load(Ordering::SeqCst))
     }
 
-    /// Stores what a reader found, unless it may have changed since it began.
+    /// Stores the entry that a reader found, unless it may have changed since the token was taken.
     pub(crate) fn fill(&self, token: ReadToken, id: NamespaceId, key: &[u8], entry: Entry) {
         let Ok(owned) = Key::new(key.to_vec()) else {
             return;
@@ -166,7 +166,8 @@ impl EntryCache {
         }
     }
 
-    /// Makes all readers of a key ask the engine until it is published. Where the commit fails, they do for good.
+    /// Removes a key until its commit is inserted, so that all its readers read the engine; for good if the commit
+    /// fails.
     pub(crate) fn invalidate(&self, id: NamespaceId, key: &Key) {
         let stripe = self.stripe(id, key.as_bytes());
         let mut committing = stripe.lock();
@@ -178,7 +179,7 @@ impl EntryCache {
         });
     }
 
-    /// Stores what was committed, or that there is nothing any more, once for each time it was withdrawn.
+    /// Inserts the committed entry, or removes the key if it was deleted. Must be called once for each invalidation.
     pub(crate) fn insert_committed(&self, id: NamespaceId, key: &Key, entry: Option<Entry>) {
         let stripe = self.stripe(id, key.as_bytes());
         let mut committing = stripe.lock();
@@ -261,7 +262,7 @@ mod tests {
         cache.fill(before, 1, b"k", entry(1, 1));
         cache.invalidate(1, &key);
         assert_eq!(revision(&cache), None, "it gives the old entry away");
-        // Two that read the engine, before and after the commit: the late one must not bring the old entry back.
+        // Two readers of the engine, before and after the commit: the late one must not restore the old entry.
         let during = cache.read_token(1, b"k");
         cache.fill(during, 1, b"k", entry(2, 1));
         cache.fill(during, 1, b"k", entry(1, 1));

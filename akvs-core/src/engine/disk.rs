@@ -1,18 +1,20 @@
 //! The durable engine: fjall, a log-structured merge tree with one journal for all tables.
 //!
-//! This file and those below it are the only ones that know fjall. A synced commit is in the journal, and the journal
-//! on disk (`fdatasync`), before any reader can see it.
+//! Only this file and its submodules know fjall. A synced commit is in the journal, and the journal is on disk
+//! (`fdatasync`), before any reader sees it.
 //!
-//! fjall checks the blocks that it reads, and opens without a word where a journal or a file list is damaged, or a
-//! whole table is missing. So before it opens, its files must all be there (`integrity`) and its journals be readable as
-//! far as was ever synced (`journal`); afterwards its tables must be at the same commit (`commit_markers`), which the watermark
-//! in the folder (`folder`) says at least. What the files tell is refused before anything is changed. Not detected is
+//! fjall checks the blocks that it reads, but opens without an error where a journal or a list of files is damaged, or
+//! a whole table is missing. Therefore its files must all exist (`integrity`) and its journals must be readable up to
+//! the last synced commit (`journal`) before it opens. Afterwards its tables must be at the same commit
+//! (`commit_markers`), and at least at the watermark of the data folder (`data_dir`). Damage of files is refused before
+//! anything is changed. These losses are not detected:
 //!
-//! - the loss of the very last commits, if the watermark was not raised behind them and nothing later is left of them;
+//! - the loss of the last commits, if the watermark was not raised after them and no later marker is left;
 //! - the loss of a whole journal before the oldest that is left, where others follow it;
-//! - a damaged block or value, until it is read: then the read answers `corrupted`.
+//! - a damaged block or value, until it is read: then the read fails with `corrupted`.
 //!
-//! fjall panics at some damage. Such a panic becomes the error `corrupted`; it needs a build that unwinds.
+//! fjall panics at some kinds of damage. Such a panic becomes the error `corrupted`, which requires a build that
+//! unwinds.
 
 mod admission;
 mod background;
@@ -60,18 +62,18 @@ use crate::data_dir::DataDir;
 pub use crate::data_dir::OpenError;
 use crate::{Code, Error, Report, Result, Revision};
 
-/// How long a commit that was admitted waits at most: what comes in its way by then does not end any more.
+/// The maximum wait of an admitted commit; a longer delay means that the background work does not recover.
 const ADMITTED_COMMIT_TIMEOUT: Duration = Duration::from_secs(600);
-/// Memtables of fewer bytes need hardly any space.
+/// Memtables of fewer bytes take hardly any space.
 const SMALL_BYTES: u64 = 1 << 20;
-/// A row that is never there.
+/// The key of a row that never exists.
 const ABSENT_ROW: &[u8] = b"reclaimed";
-/// So much more than a commit has must be free for it: for the journal's own blocks.
+/// The free space that a commit requires in addition to its own size, for the journal's blocks.
 const COMMIT_RESERVE_BYTES: u64 = 1 << 20;
 
 /// The engine that keeps its rows in a folder.
 pub struct DiskEngine {
-    // Dropped in this order: the folder is free for others once the files are closed.
+    // Dropped in this order: the folder is unlocked after the files are closed.
     background: Background,
     store: FjallStore,
     writer: Mutex<Writer>,
@@ -79,7 +81,7 @@ pub struct DiskEngine {
     synced: AtomicU64,
     in_flight: InFlightCommit,
     lost_commits: bool,
-    /// How long a commit waits for what was committed before it.
+    /// The maximum wait of a commit for earlier ones to be written to files.
     commit_timeout: Duration,
     folder: Arc<DataDir>,
 }
@@ -87,16 +89,16 @@ pub struct DiskEngine {
 struct Writer {
     markers: CommitMarkers,
     reaper: MemtableReaper,
-    /// The next commit is the first after commits were lost: from it on all tables are at the same commit again.
+    /// The next commit is the first after commits were lost: it sets the markers of all tables to the same commit.
     resets_markers: bool,
     failed: bool,
 }
 
 impl DiskEngine {
-    /// Opens the folder, and begins a database in it where it is empty.
+    /// Opens the folder, and creates a database in it if it is empty.
     ///
-    /// A folder that is another program's, newer than this release or in use is refused and left as it was. So is a
-    /// damaged one, as far as that can be told without opening its tables.
+    /// A folder of another program, of a newer release or in use is refused and left unchanged. So is a damaged one, as
+    /// far as the damage is visible without opening its tables.
     ///
     /// ```
     /// use akvs_core::{DiskEngine, DiskOptions, OpenError};
@@ -148,7 +150,7 @@ impl DiskEngine {
                 resets_markers: lost.is_some(),
                 failed: false,
             }),
-            // What was found was synced when it was opened.
+            // An open syncs everything that it finds.
             synced: AtomicU64::new(commit),
             in_flight: InFlightCommit::default(),
             lost_commits: lost.is_some(),
@@ -215,7 +217,7 @@ impl DiskEngine {
         Ok(())
     }
 
-    /// Has fjall delete the files that are of no more use: it does when a memtable is sealed.
+    /// Lets fjall delete obsolete files, which it does when a memtable is sealed.
     fn release_files(&self) -> Result<()> {
         let mut batch = Batch::default();
         batch.remove(Table::Meta, ABSENT_ROW);
@@ -247,7 +249,7 @@ impl Engine for DiskEngine {
         guarded(|| {
             let snapshot = DiskSnapshot::new(&self.store);
             if !self.in_flight.is_consistent_at(snapshot.sequence()) {
-                // It shows a part of a commit that is under way, and all of it once that has ended.
+                // It contains a part of a commit in progress, and all of it once that has ended.
                 drop(self.writer.lock());
             }
             Ok(Box::new(snapshot) as Box<dyn Snapshot>)
@@ -265,7 +267,7 @@ impl Engine for DiskEngine {
         }
         self.background.shared().failure()?;
         self.wait_for_backlog(ADMITTED_COMMIT_TIMEOUT)?;
-        // Whether a commit that failed is there after all is only known after a restart.
+        // Only a restart shows whether a failed commit was applied.
         writer.failed = true;
         guarded(|| self.write(batch, mode, &mut writer))?;
         writer.failed = false;
@@ -297,7 +299,7 @@ impl Engine for DiskEngine {
         let background = self.background.shared();
         let backlog = &background.backlog;
         let min_free_bytes = backlog.space().min_free_bytes();
-        // What is in memory will need as much space again, before its journals are deleted.
+        // The memtables take as much space again before their journals are deleted.
         let has_enough = || {
             backlog
                 .space()
@@ -337,7 +339,7 @@ impl Engine for DiskEngine {
 
     fn check(&self) -> Result<()> {
         self.background.shared().failure()?;
-        // Writes nothing; an error where fjall has failed.
+        // Writes nothing; fails if fjall has failed.
         guarded(|| {
             let persisted = self.store.database.persist(PersistMode::Buffer);
             persisted.map_err(|error| self.explain(error))

@@ -1,4 +1,4 @@
-//! What a check finds, and what it leaves out: each one clear line.
+//! The findings of a check, and the parts that it left out.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Table;
 
-/// Something that is wrong.
+/// Something that a check found to be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
@@ -15,7 +15,7 @@ pub enum Finding {
     File(PathBuf, String),
     /// A row of a table is wrong in this way.
     Row(Table, Bytes, String),
-    /// What belongs together does not agree.
+    /// Rows contradict each other in this way.
     Rows(String),
 }
 
@@ -31,17 +31,17 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A part of the data folder that nothing was said of.
+/// A part of the data folder that was not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unchecked {
-    /// Which file, or folder with all in it; below the data folder.
+    /// The file, or the folder with its content, relative to the data folder.
     pub path: PathBuf,
     /// The first byte that was not checked.
     pub start: u64,
-    /// The first that was again; none where all that follows was not.
+    /// The first later byte that was checked; none at the end.
     pub end: Option<u64>,
-    /// Why not.
+    /// The reason.
     pub why: String,
 }
 
@@ -56,18 +56,18 @@ impl fmt::Display for Unchecked {
     }
 }
 
-/// What was checked.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// How many files were read.
+    /// The number of files that were read.
     pub files: u64,
     /// Their length, in bytes.
     pub bytes: u64,
-    /// How many rows were read.
+    /// The number of rows that were read.
     pub rows: u64,
-    /// How much was found to be wrong.
+    /// The number of findings.
     pub findings: u64,
-    /// What was not checked.
+    /// The parts that were not checked.
     pub unchecked: Vec<Unchecked>,
 }

@@ -1,6 +1,6 @@
-//! The engine that keeps nothing: ordered maps under one lock. For tests, caches, and trying things out.
+//! The engine in memory: ordered maps under one lock, for tests and caches.
 //!
-//! The maps share what they have in common with their copies, so that a snapshot is a copy and costs next to nothing.
+//! The maps are persistent data structures, so that a snapshot is a cheap copy.
 
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock};
@@ -22,19 +22,19 @@ pub struct MemoryEngine {
 }
 
 impl MemoryEngine {
-    /// An empty engine.
+    /// Creates an empty engine.
     pub fn new() -> MemoryEngine {
         MemoryEngine::default()
     }
 }
 
-/// The rows of a range in order, from either end; none where there can be none.
+/// Returns the rows of a range in order, from either end; none where the range is empty.
 fn rows_of<'a>(
     rows: &'a Rows,
     range: &'a KeyRange,
 ) -> Option<impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + 'a> {
     let end = match &range.end {
-        // A range that ends before it starts would be a panic of the map's.
+        // The map panics on a range that ends before it starts.
         Some(end) if *end <= range.start => return None,
         Some(end) => Bound::Excluded(end),
         None => Bound::Unbounded,
@@ -117,7 +117,7 @@ impl Engine for MemoryEngine {
     }
 
     fn stored_bytes(&self) -> Result<u64> {
-        // What needs no disk never waits for one.
+        // Reads of memory never wait for a disk.
         Ok(0)
     }
 

@@ -1,7 +1,8 @@
-//! The seam to storage: ordered rows in a few tables, read one by one or in bounded pages, written in atomic batches.
+//! The interface to storage: ordered rows in a few tables, read one by one or in bounded pages, written in atomic
+//! batches.
 //!
-//! An engine knows nothing of namespaces, entries or revisions; `encoding` says how those become rows. A new engine
-//! implements [`Engine`] and passes the conformance cases, and no other file changes.
+//! An engine knows nothing of namespaces, entries or revisions; `encoding` defines how they become rows. A new engine
+//! implements [`Engine`] and passes the conformance cases; no other file changes.
 
 pub(crate) mod cache;
 #[cfg(feature = "disk")]
@@ -15,23 +16,23 @@ use bytes::Bytes;
 use self::report::Report;
 use crate::{Result, Revision};
 
-/// The tables of a database. Their rows are described in `rows`.
+/// The tables of a database. `encoding` describes their rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
-    /// Name → namespace; and the identities of dropped namespaces that are still to be swept.
+    /// Name → namespace; and the ids of dropped namespaces that are not swept yet.
     Catalogue,
     /// Namespace, key → entry.
     Data,
-    /// Namespace, revision → what changed.
+    /// Namespace, revision → change.
     History,
     /// Deadline, namespace, key → revision.
     Deadlines,
-    /// Format, highest revision, highest namespace identity, counts.
+    /// Format, highest revision, highest namespace id, counts.
     Meta,
 }
 
 impl Table {
-    /// Every table.
+    /// All tables.
     pub const ALL: [Table; 5] = [
         Table::Catalogue,
         Table::Data,
@@ -40,7 +41,7 @@ impl Table {
         Table::Meta,
     ];
 
-    /// The table's name on disk.
+    /// Returns the table's name on disk.
     pub fn name(self) -> &'static str {
         match self {
             Table::Catalogue => "catalogue",
@@ -52,8 +53,8 @@ impl Table {
     }
 }
 
-/// Rows to write together: all of them or, after a crash, none. A row stands in a batch once. A key has 1 to 65,535
-/// bytes, and more than a single zero byte, which engines keep for themselves.
+/// Rows to write atomically. A batch must not contain a row twice. A key has 1 to 65,535 bytes and must not be a single
+/// zero byte, which is reserved for engines.
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
@@ -63,16 +64,16 @@ pub struct Batch {
 /// A row to write.
 #[derive(Debug)]
 pub struct Row {
-    /// Where it goes.
+    /// The table.
     pub table: Table,
-    /// Its key.
+    /// The key.
     pub key: Bytes,
-    /// Its value; none removes it.
+    /// The value; none removes the row.
     pub value: Option<Bytes>,
 }
 
 impl Batch {
-    /// Writes a row.
+    /// Adds a row to write.
     pub fn put(&mut self, table: Table, key: impl Into<Bytes>, value: impl Into<Bytes>) {
         let (key, value) = (key.into(), value.into());
         self.bytes += (key.len() + value.len()) as u64;
@@ -83,7 +84,7 @@ impl Batch {
         });
     }
 
-    /// Removes a row, if it is there.
+    /// Adds a row to remove, if it exists.
     pub fn remove(&mut self, table: Table, key: impl Into<Bytes>) {
         let key = key.into();
         self.bytes += key.len() as u64;
@@ -94,22 +95,22 @@ impl Batch {
         });
     }
 
-    /// How many bytes its keys and values have.
+    /// Returns the bytes of all keys and values.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many rows it has.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether the batch has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Whether a row stands in it more than once.
+    /// Returns whether the batch contains a row more than once.
     pub(crate) fn repeats_a_row(&self) -> bool {
         let mut seen = std::collections::HashSet::new();
         !self
@@ -118,33 +119,33 @@ impl Batch {
             .all(|row| seen.insert((row.table, &row.key)))
     }
 
-    /// The rows, in the order in which they were added.
+    /// Returns the rows in the order in which they were added.
     pub fn into_rows(self) -> Vec<Row> {
         self.rows
     }
 }
 
-/// When a commit may be answered.
+/// The durability that a commit must reach before it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Once it is on disk: neither a crash of the process nor a loss of power takes it away.
+    /// The commit is on disk: it survives a crash of the process and a power loss.
     Synced,
-    /// Once the operating system has it: a crash of the process does not take it away, a loss of power may, until
-    /// the next [`Engine::sync`].
+    /// The operating system has the commit: it survives a crash of the process, but a power loss only after the next
+    /// [`Engine::sync`].
     Buffered,
 }
 
-/// A run of rows to read.
+/// A range of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRange {
-    /// The first key that may be read.
+    /// The first key of the range.
     pub start: Bytes,
-    /// The key at which to stop, itself not read; none for the table's end.
+    /// The key after the range; none for the table's end.
     pub end: Option<Bytes>,
 }
 
 impl KeyRange {
-    /// All rows whose key begins so.
+    /// Returns the range of all keys with this prefix.
     ///
     /// ```
     /// use akvs_core::engine::KeyRange;
@@ -164,23 +165,23 @@ impl KeyRange {
 }
 
 impl KeyRange {
-    /// Whether a row with this key is in it.
+    /// Returns whether the range contains this key.
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
         key >= &self.start[..] && self.end.as_ref().is_none_or(|end| key < &end[..])
     }
 }
 
-/// Where a page ends at the latest. A page that has a next row has at least one.
+/// The maximum size of a page. A page has at least one row if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimit {
-    /// The most rows.
+    /// The maximum number of rows.
     pub rows: usize,
-    /// No further row is read once keys and values have so many bytes.
+    /// The bytes of keys and values after which no further row is read.
     pub bytes: usize,
 }
 
 impl PageLimit {
-    /// At most so many rows, and no more bytes than a few large values have.
+    /// Returns a limit of this many rows, and of the bytes of a few large values.
     pub fn rows(rows: usize) -> PageLimit {
         PageLimit {
             rows,
@@ -207,14 +208,14 @@ impl PageLimit {
     }
 }
 
-/// What an engine promises beyond the trait, for tests and for the operator to read.
+/// The guarantees of an engine beyond the trait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// What was committed is there after the process has ended.
+    /// Whether committed data survives the process.
     pub durable: bool,
 }
 
-/// The rows as they stood together at one snapshot, for as long as this is kept.
+/// The rows as they were at one moment, as long as this exists.
 ///
 /// ```
 /// use akvs_core::MemoryEngine;
@@ -228,14 +229,14 @@ pub struct Capabilities {
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub trait Snapshot: Send + Sync {
-    /// The value of a row.
+    /// Returns the value of a row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
-    /// The first rows of a range in order.
+    /// Returns the first rows of a range, in order.
     fn page(&self, table: Table, range: &KeyRange, limit: PageLimit)
     -> Result<Vec<(Bytes, Bytes)>>;
 
-    /// The last rows of a range, the last one first.
+    /// Returns the last rows of a range, the last one first.
     fn page_back(
         &self,
         table: Table,
@@ -244,99 +245,95 @@ pub trait Snapshot: Send + Sync {
     ) -> Result<Vec<(Bytes, Bytes)>>;
 }
 
-/// An ordered, transactional row store.
+/// An ordered, transactional store of rows.
 ///
-/// Keys are ordered by their unsigned bytes. A batch is durable as its [`Durability`] says when `commit` returns,
-/// and no reader sees it before that. A commit that failed may have been written or not; after it the engine
-/// refuses every further one. What can be refused without a doubt, [`admit`](Engine::admit) refuses.
+/// Keys are ordered by their unsigned bytes. When `commit` returns, a batch has its [`Durability`]; no reader sees it
+/// before that. A failed commit may have been applied or not, and the engine refuses every later one.
+/// [`admit`](Engine::admit) refuses batches that are certainly not applied.
 pub trait Engine: Send + Sync + 'static {
-    /// The value of a row.
+    /// Returns the value of a row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>>;
 
-    /// The first rows of a range in order, as they stood together at one snapshot.
+    /// Returns the first rows of a range, in order, as they are at one moment.
     fn page(&self, table: Table, range: &KeyRange, limit: PageLimit)
     -> Result<Vec<(Bytes, Bytes)>>;
 
-    /// The rows as they stand together now. It costs little to make; to keep it may cost the space of what is replaced
-    /// meanwhile.
+    /// Returns the rows as they are now. A snapshot is cheap to create; replaced data keeps its space as long as it
+    /// exists.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>>;
 
-    /// Refuses to add data where there is too little disk space for it: with `storage_full`. What gives space back may be
-    /// written all the same.
+    /// Fails with `storage_full` where there is too little disk space to add data. Deletes and drops are accepted
+    /// nevertheless.
     fn check_growth(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Refuses a batch that cannot be written now, before anything of it is written: it is certain that it was not
-    /// applied, and a later batch may be admitted. Waits, for a time, until there is room for it. Called before each
-    /// `commit`.
+    /// Refuses a batch that cannot be written now: it is not applied, and a later batch may be admitted. Waits for a
+    /// bounded time until there is room. Must be called before each `commit`.
     ///
-    /// `overloaded` where what was committed before is still to be written to files, `storage_full` where the disk is.
+    /// `overloaded` where earlier commits are not written to files yet, `storage_full` where the disk is full.
     fn admit(&self, _: &Batch) -> Result<()> {
         Ok(())
     }
 
-    /// Writes a batch whole.
+    /// Writes a batch atomically.
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()>;
 
     /// Makes all earlier commits durable.
     fn sync(&self) -> Result<()>;
 
-    /// An error where what is done behind the writers' backs has failed, so that the next commit would.
+    /// Returns the failure of background work that would make the next commit fail, if any.
     fn check(&self) -> Result<()> {
         Ok(())
     }
 
-    /// Gives up rows that nobody will read any more, all of a range or none or any of them, where that is quicker than to
-    /// remove them one by one. That they are not needed must be synced. False as long as it is under way: it is to be
-    /// asked again.
+    /// Discards any rows of a range that will not be read again, where that is faster than removing them one by one.
+    /// The commit that made them obsolete must be synced. Returns false while it is in progress; call it again then.
     fn discard(&self, _: Table, _: &KeyRange) -> Result<bool> {
         Ok(true)
     }
 
-    /// Gives back the space of what was removed, in the background. False as long as it is under way: it is to be asked
-    /// again.
+    /// Reclaims the space of removed rows in the background. Returns false while it is in progress; call it again then.
     fn reclaim(&self) -> Result<bool> {
         Ok(true)
     }
 
-    /// The highest revision that the engine was ever told to be synced; the rows may not end before it.
+    /// Returns the highest revision that was recorded as synced; the rows must not end before it.
     fn watermark(&self) -> Result<Revision>;
 
-    /// Notes that everything up to this revision has been synced.
+    /// Records that everything up to this revision is synced.
     fn raise_watermark(&self, revision: Revision) -> Result<()>;
 
-    /// Sees to it that, after a loss of power, [`reserved`](Engine::reserved) is at least this revision. Called before
-    /// it is given out by a commit that may be lost.
+    /// Ensures that [`reserved`](Engine::reserved) is at least this revision after a power loss. Must be called before
+    /// a buffered commit assigns it.
     fn reserve(&self, _: Revision) -> Result<()> {
         Ok(())
     }
 
-    /// A revision up to which all may have been given out by commits that were lost.
+    /// Returns a revision up to which all may have been assigned by commits that were lost.
     fn reserved(&self) -> Result<Revision> {
         Ok(Revision::ZERO)
     }
 
-    /// Notes, as the last thing before the end, that everything up to this revision has been synced and none after it
-    /// was given out.
+    /// Records, as the last call, that everything up to this revision is synced and no later one was assigned.
     fn finish(&self, revision: Revision) -> Result<()> {
         self.raise_watermark(revision)
     }
 
-    /// Whether it was opened although commits were lost, as its options allowed: the rows may not belong together, and
-    /// numbers may have been given out that no row tells of any more.
+    /// Returns whether it was opened although commits were lost, as its options allowed: the rows may not belong
+    /// together, and assigned numbers may be in no row.
     fn lost_commits(&self) -> bool {
         false
     }
 
-    /// Reads all its files back as they are, while others go on writing, and reports what is wrong with them.
+    /// Reads and checks all files while others write, and reports what is wrong with them.
     fn check_files(&self, _: &mut Report<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// How much it stores, in bytes, about; to tell whether reads may have to wait for a disk.
+    /// Returns the approximate size of the stored data, in bytes; it shows whether reads may wait for a disk.
     fn stored_bytes(&self) -> Result<u64>;
 
-    /// What it promises beyond this trait.
+    /// Returns the guarantees beyond this trait.
     fn capabilities(&self) -> Capabilities;
 }

@@ -1,4 +1,4 @@
-//! Where a check tells what it finds and how far it has come, while it goes on.
+//! The report of a check in progress: its findings, and its progress.
 
 use bytes::Bytes;
 
@@ -6,10 +6,10 @@ use super::Table;
 use super::finding::{Finding, Verified};
 use crate::Progress;
 
-/// After so many rows it is said how far it has come.
+/// The number of rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 4_096;
 
-/// What a check has found so far.
+/// The findings and the progress of a check.
 pub struct Report<'a> {
     sink: &'a mut dyn FnMut(Finding),
     pub(crate) progress: &'a mut dyn FnMut(Progress),
@@ -56,7 +56,7 @@ impl<'a> Report<'a> {
         (self.sink)(finding);
     }
 
-    /// How much was found so far.
+    /// Returns the number of findings so far.
     pub(crate) fn findings(&self) -> u64 {
         self.verified.findings
     }

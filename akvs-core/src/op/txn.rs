@@ -1,10 +1,10 @@
-//! Several operations as one: all of them are done, under one revision, or none.
+//! Transactions: several operations that are applied under one revision, or not at all.
 
 use std::collections::HashSet;
 
 use crate::{Code, Condition, Error, Key, Op, Result};
 
-/// Several operations as one.
+/// Several operations that are applied together, with their checks.
 ///
 /// ```
 /// use akvs_core::{Condition, Key, Op, Txn};
@@ -21,13 +21,15 @@ pub struct Txn {
 }
 
 impl Txn {
-    /// The most operations, and the most checks, of one transaction.
+    /// The maximum number of operations, and of checks, in a transaction.
     pub const MAX_OPS: usize = 1_000;
 
-    /// The most bytes of values that one transaction of several operations writes, those of appended to values included.
+    /// The maximum bytes of values that a transaction of several operations writes, including appended values as a
+    /// whole.
     pub const MAX_WRITTEN_BYTES: usize = 32 << 20;
 
-    /// Refuses with `invalid_request` a key that two operations would change, and with `too_large` too many of them.
+    /// Fails with `invalid_request` where two operations have the same key, and with `too_large` where there are too
+    /// many.
     pub fn new(checks: Vec<(Key, Condition)>, ops: Vec<(Key, Op)>) -> Result<Txn> {
         for (what, count) in [("checks", checks.len()), ("ops", ops.len())] {
             if count > Txn::MAX_OPS {
@@ -44,7 +46,7 @@ impl Txn {
         Ok(Txn { checks, ops })
     }
 
-    /// The memory that it holds, in bytes.
+    /// Returns the memory of the transaction, in bytes.
     pub fn bytes(&self) -> usize {
         let checks = self.checks.iter().map(|(key, _)| key.as_bytes().len());
         let ops = self

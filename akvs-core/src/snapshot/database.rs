@@ -1,7 +1,7 @@
-//! All namespaces as they stood at one snapshot, one view after another.
+//! A snapshot of all namespaces.
 //!
-//! It owns the one snapshot that they share. Invariant: all views that it gives are of the same revision, however long
-//! it is kept and whatever is written meanwhile.
+//! It owns the snapshot that they share. Invariant: all namespaces are read at the same revision, however long it is
+//! kept and whatever is written meanwhile.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::encoding;
 use crate::engine::{KeyRange, PageLimit, Snapshot, Table};
 use crate::{Database, Namespace, NamespaceSnapshot, Result, Revision};
 
-/// So many rows of the catalogue are read at once.
+/// The number of rows of the catalogue that are read at once.
 const PAGE_ROWS: usize = 256;
 
-/// All namespaces as they stood at one snapshot.
+/// All namespaces as they were at one revision.
 ///
 /// ```
 /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
@@ -33,14 +33,14 @@ const PAGE_ROWS: usize = 256;
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub struct DatabaseSnapshot {
-    // Dropped before the engine that it is of.
+    // Dropped before the engine that it belongs to.
     snapshot: Arc<dyn Snapshot>,
     database: Database,
     revision: Revision,
 }
 
 impl Database {
-    /// All namespaces as they stand now, for as long as one of the views is kept.
+    /// Returns all namespaces as they are now, as long as a snapshot of one exists.
     pub fn snapshot(&self) -> Result<DatabaseSnapshot> {
         let snapshot: Arc<dyn Snapshot> = Arc::from(self.engine().snapshot()?);
         let revision = snapshot.get(Table::Meta, encoding::META_REVISION)?;
@@ -56,12 +56,12 @@ impl Database {
 }
 
 impl DatabaseSnapshot {
-    /// The newest revision of any namespace.
+    /// Returns the newest revision of any namespace.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// How many namespaces there are; reads a row of each.
+    /// Returns the number of namespaces. Reads a row of each.
     pub fn count(&self) -> Result<u64> {
         let mut count = 0;
         let mut start = Bytes::from_static(encoding::FIRST_NAME);
@@ -77,13 +77,13 @@ impl DatabaseSnapshot {
         }
     }
 
-    /// The first namespace in the order of their names, or the one that follows this name.
+    /// Returns the first namespace in the order of names, or the first one after this name.
     pub fn after(&self, name: Option<&Namespace>) -> Result<Option<NamespaceSnapshot>> {
         let mut start = match name {
             Some(name) => successor(name.as_str().as_bytes()),
             None => Bytes::from_static(encoding::FIRST_NAME),
         };
-        // Some rows are of namespaces that were dropped. Mostly the first one is not.
+        // Some rows are of dropped namespaces; usually the first one is not.
         let mut limit = 1;
         loop {
             let page = self.catalogue(start, limit)?;
@@ -113,7 +113,7 @@ impl DatabaseSnapshot {
     }
 }
 
-/// The least name that is greater.
+/// Returns the smallest greater name.
 fn successor(name: &[u8]) -> Bytes {
     [name, &[0]].concat().into()
 }

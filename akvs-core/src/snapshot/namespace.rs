@@ -1,7 +1,7 @@
-//! A namespace as it stood at one snapshot: what it held, and what had changed.
+//! A snapshot of one namespace: its entries and its changes.
 //!
-//! It owns the snapshot. Invariant: everything it tells belongs to the same revision, however long it is kept and
-//! whatever is written meanwhile; and changes are told whole or refused, never with one of them missing.
+//! It owns the snapshot. Invariant: everything that it returns belongs to one revision, however long it is kept and
+//! whatever is written meanwhile. Changes are returned without a gap, or refused.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     Result, Revision, Timestamp,
 };
 
-/// A namespace as it stood at one snapshot. To keep it may cost the space of what is replaced meanwhile.
+/// A namespace as it was at one revision. While it exists, replaced data keeps its space.
 ///
 /// ```
 /// use akvs_core::engine::PageLimit;
@@ -34,7 +34,7 @@ use crate::{
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub struct NamespaceSnapshot {
-    // Dropped before the engine that it is of.
+    // Dropped before the engine that it belongs to.
     snapshot: Arc<dyn Snapshot>,
     database: Database,
     revision: Revision,
@@ -44,14 +44,14 @@ pub struct NamespaceSnapshot {
     info: Option<NamespaceInfo>,
 }
 
-/// Entries in the order of their keys, or in the opposite one.
+/// Entries in the order of their keys, or in reverse order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     /// The entries.
     pub entries: Vec<(Key, Entry)>,
-    /// Where the next page begins, or backwards, before which key; none at the end.
+    /// The first key of the next page or, in reverse order, the key before which it ends; none at the end.
     pub next: Option<Bytes>,
-    /// How many bytes were read for them, also of what had expired.
+    /// The bytes that were read, including those of expired entries.
     pub read_bytes: usize,
 }
 
@@ -60,17 +60,17 @@ pub struct Entries {
 pub struct Changes {
     /// The changes.
     pub events: Vec<Event>,
-    /// Up to this revision all changes are told, by this page or those before it.
+    /// The revision up to which all changes are in this page or those before it.
     pub until: Revision,
 }
 
 impl Database {
-    /// Which history tells of a namespace; none where nothing is known of one of this name.
+    /// Returns the history of a namespace; none where no namespace of this name is known.
     pub fn history_id(&self, name: &Namespace) -> Result<Option<HistoryId>> {
         Ok(self.namespace_snapshot(name)?.history())
     }
 
-    /// A namespace as it stands now, for as long as the view is kept.
+    /// Returns a namespace as it is now, as long as the snapshot exists.
     pub fn namespace_snapshot(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
         NamespaceSnapshot::new(self, name)
     }
@@ -82,7 +82,7 @@ impl NamespaceSnapshot {
         NamespaceSnapshot::from_snapshot(database, snapshot, name)
     }
 
-    /// A namespace as a snapshot has it.
+    /// Returns a namespace as it is in a snapshot.
     pub(crate) fn from_snapshot(
         database: &Database,
         snapshot: Arc<dyn Snapshot>,
@@ -112,7 +112,7 @@ impl NamespaceSnapshot {
                 (Some(row.id), Some(meta.history), meta.compacted_revision)
             }
             Some(CatalogueRow::Dropped(row)) => (None, Some(row.history), row.compacted_revision),
-            // Of the same snapshot: the database hears of what a commit forgets after it can be read.
+            // Read from the same snapshot: the database learns of a purge after the commit is visible.
             None => (
                 None,
                 None,
@@ -130,33 +130,33 @@ impl NamespaceSnapshot {
         })
     }
 
-    /// The newest revision that it has, of any namespace.
+    /// Returns the newest revision of any namespace in the snapshot.
     pub fn revision(&self) -> Revision {
         self.revision
     }
 
-    /// The earliest revision after which all changes are known.
+    /// Returns the earliest revision after which all changes are kept.
     pub fn compacted_revision(&self) -> Revision {
         self.compacted_revision
     }
 
-    /// Which history tells of it; none where nothing is known of a namespace of this name.
+    /// Returns the history; none where no namespace of this name is known.
     pub fn history(&self) -> Option<HistoryId> {
         self.history
     }
 
-    /// Whether there was such a namespace.
+    /// Returns whether the namespace existed.
     pub fn exists(&self) -> bool {
         self.id.is_some()
     }
 
-    /// The namespace as it is listed, if there was such a one.
+    /// Returns the metadata of the namespace, if it existed.
     pub fn info(&self) -> Option<&NamespaceInfo> {
         self.info.as_ref()
     }
 
-    /// The entry of a key, if it was there at that time of day; a value of more bytes than `most` that has a row of its
-    /// own is left there.
+    /// Returns the entry of a key, if it existed and was not expired at `now`. A separated value of more than
+    /// `max_bytes` bytes is not read.
     pub fn find(
         &self,
         key: &[u8],
@@ -181,8 +181,8 @@ impl NamespaceSnapshot {
         Ok(Some(PeekedEntry { entry, left_bytes }))
     }
 
-    /// The entries from one key on and before another one that were there at that time of day. Fewer than the limit
-    /// allows, even none, do not mean the end.
+    /// Returns the entries from `start` and before `end` that were not expired at `now`. A page below the limit, even
+    /// an empty one, is not necessarily the last.
     pub fn entries(
         &self,
         start: &[u8],
@@ -194,11 +194,11 @@ impl NamespaceSnapshot {
             return Ok(Entries::default());
         };
         let rows = self.snapshot.page(Table::Data, &range, limit)?;
-        // The least key that is greater.
+        // The smallest greater key.
         self.read_entries(rows, limit, now, |last| [last, &[0]].concat().into())
     }
 
-    /// The same from the last one on, backwards: the next page ends before the last key of this one.
+    /// Returns the same entries in reverse order: the next page ends before the last key of this one.
     pub fn entries_back(
         &self,
         start: &[u8],
@@ -213,8 +213,8 @@ impl NamespaceSnapshot {
         self.read_entries(rows, limit, now, Bytes::copy_from_slice)
     }
 
-    /// The entries of these rows that were there at that time of day, up to the limit; `next` says where to go on after
-    /// the last one.
+    /// Returns the entries of these rows that were not expired at `now`, up to the limit; `next` computes the start of
+    /// the next page from the last key.
     fn read_entries(
         &self,
         rows: Vec<(Bytes, Bytes)>,
@@ -237,7 +237,7 @@ impl NamespaceSnapshot {
                 found.entries.push((Key::new(key.clone())?, entry));
             }
             last = Some(key);
-            // The page had the values that are not separated alone.
+            // The limit of the page did not count separated values.
             if found.read_bytes >= limit.bytes {
                 break;
             }
@@ -246,7 +246,7 @@ impl NamespaceSnapshot {
         Ok(found)
     }
 
-    /// The rows of the entries from one key on and before another one.
+    /// Returns the range of the rows from one key and before another.
     fn range(&self, start: &[u8], end: Option<&[u8]>) -> Option<KeyRange> {
         let id = self.id?;
         Some(KeyRange {
@@ -258,19 +258,19 @@ impl NamespaceSnapshot {
         })
     }
 
-    /// The changes after a revision, as many as the limit allows but not less than a whole revision. Where `values` are
-    /// wanted, those that the history does not keep are looked up as long as they have not been replaced, and count
-    /// against the limit: of one revision with more bytes than that, [`complete`](Self::complete) gives the others.
+    /// Returns the changes after a revision, up to the limit but always whole revisions. With `values` set, values that
+    /// the history does not keep are read, if they were not replaced, and count against the limit. Where one revision
+    /// has more bytes than that, [`complete`](Self::complete) reads the other values.
     ///
-    /// `history_gone` where they are not all known any more, or the revision is not one of this history: it is still to
-    /// come, or was given out before the store went back in time.
+    /// `history_gone` where not all these changes are kept, or the revision does not belong to this history: it is in
+    /// the future, or was assigned before a restore or a loss of data.
     pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
         let is_gap = || self.database.before_gap(after).is_some();
         if after < self.compacted_revision || after > self.revision || is_gap() {
             return Err(self.gone(after));
         }
         let max_attached_bytes = limit.bytes.max(1);
-        // A limit of nothing would stay one.
+        // A limit of zero would not grow.
         let mut limit = PageLimit {
             rows: limit.rows.max(1),
             bytes: limit.bytes.max(1),
@@ -290,7 +290,7 @@ impl NamespaceSnapshot {
                 .map(|(key, row)| encoding::parse_change(key, row));
             let mut events = events.collect::<Result<Vec<Event>>>()?;
             if !is_end {
-                // Not a part of a revision.
+                // Only whole revisions.
                 let whole = events.iter().rposition(|event| event.is_last);
                 let Some(whole) = whole else {
                     limit.rows = limit.rows.saturating_mul(2);
@@ -311,7 +311,7 @@ impl NamespaceSnapshot {
         }
     }
 
-    /// Completes changes until their values have so many bytes; how many changes those are, where others follow.
+    /// Completes changes until their values have `max_bytes` bytes, and returns their number if others follow.
     fn attach(&self, events: &mut [Event], max_bytes: usize) -> Result<Option<usize>> {
         let (mut attached, count) = (0, events.len());
         for (index, event) in events.iter_mut().enumerate() {
@@ -319,7 +319,7 @@ impl NamespaceSnapshot {
                 self.complete(event)?;
                 attached += event.bytes();
             }
-            // Not a part of a revision.
+            // Only whole revisions.
             if attached >= max_bytes && event.is_last && index + 1 < count {
                 return Ok(Some(index + 1));
             }
@@ -327,7 +327,7 @@ impl NamespaceSnapshot {
         Ok(None)
     }
 
-    /// Gives a change the value that the history does not keep, if it has not been replaced.
+    /// Adds the value that the history does not keep to a change, if the value was not replaced.
     pub fn complete(&self, event: &mut Event) -> Result<()> {
         let (Some(id), false) = (self.id, event.has_value()) else {
             return Ok(());
@@ -336,7 +336,7 @@ impl NamespaceSnapshot {
         let EventKind::Set { key, entry, .. } = &mut event.kind else {
             return Ok(());
         };
-        // The same revision is the same value, of whatever snapshot. Shared with all others who read it.
+        // The same revision has the same value in any snapshot. The cached one is shared by all readers.
         let cached = self.database.cached(id, key.as_bytes());
         if let Some(cached) = cached.filter(|cached| cached.revision == revision) {
             *entry = cached;

@@ -1,24 +1,24 @@
-//! How much a namespace holds, kept in step by the same commit that changes it.
+//! The size of a namespace, updated by the same commit that changes it.
 
-/// How much a namespace holds.
+/// The size of a namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Keys, those past their deadline but not yet swept included.
+    /// The number of keys, including expired ones that are not removed yet.
     pub keys: u64,
-    /// Bytes of keys and values together.
+    /// The bytes of keys and values together.
     pub bytes: u64,
-    /// Changes that the history still holds.
+    /// The number of changes in the history.
     pub history: u64,
 }
 
 impl Counts {
-    /// Notes that a key of so many bytes with its value came to be.
+    /// Adds a key; `bytes` is its length and that of its value.
     pub(crate) fn add(&mut self, bytes: usize) {
         self.keys += 1;
         self.bytes += bytes as u64;
     }
 
-    /// Notes that a key of so many bytes with its value is no more.
+    /// Subtracts a key; `bytes` is its length and that of its value.
     pub(crate) fn remove(&mut self, bytes: usize) {
         self.keys = self.keys.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes as u64);

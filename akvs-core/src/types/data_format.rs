@@ -1,4 +1,4 @@
-//! The version of the stored data, and how another one is reported.
+//! The version of the stored data, and the report of another version.
 
 /// The version of the data, on disk and in backups, that this release writes and reads.
 pub const FORMAT: u64 = 3;

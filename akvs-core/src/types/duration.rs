@@ -1,6 +1,6 @@
-//! Lengths of time as people write them: one grammar for the command line, the settings, HTTP and JSON.
+//! Durations as text: one grammar for the command line, the settings, HTTP and JSON.
 //!
-//! It owns the grammar alone: what a length of zero, or one that is too long, means is for its reader to say.
+//! It owns only the grammar; bounds are up to the caller.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,8 +14,8 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-/// Reads a length of time: seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, whose sum it is. None where the text is
-/// something else, or is more milliseconds than 64 bits hold.
+/// Parses a duration: seconds, or the sum of numbers with `ms`, `s`, `m`, `h` or `d`. None where the text is not a
+/// duration, or exceeds 64 bits of milliseconds.
 ///
 /// ```
 /// use akvs_core::parse_duration;
@@ -27,7 +27,7 @@ const UNITS: [(&str, u64); 5] = [
 /// assert_eq!(parse_duration("1h30"), None);
 /// ```
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    // A number alone is seconds.
+    // A number without a unit is seconds.
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let millis = match is_number {
         true => text.parse::<u64>().ok()?.checked_mul(1_000)?,
@@ -36,7 +36,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(millis))
 }
 
-/// The milliseconds of numbers with their units, at least one; a space may part one from the next.
+/// Parses numbers with units, at least one, which a space may separate; returns milliseconds.
 fn parse_units(text: &str) -> Option<u64> {
     let (mut rest, mut millis) = (text, 0_u64);
     loop {
@@ -54,8 +54,7 @@ fn parse_units(text: &str) -> Option<u64> {
     }
 }
 
-/// Writes a length of time as [`parse_duration`] reads it, in the largest units; what is below a millisecond is left
-/// out.
+/// Formats a duration for [`parse_duration`], in the largest units. Fractions of a millisecond are dropped.
 ///
 /// ```
 /// use akvs_core::{format_duration, parse_duration};
@@ -71,7 +70,7 @@ pub fn format_duration(duration: Duration) -> String {
         let number = rest / u128::from(scale);
         rest %= u128::from(scale);
         if number > 0 {
-            // Nothing is ever refused by a string.
+            // Writing to a string never fails.
             let _ = write!(text, "{number}{unit}");
         }
     }
@@ -81,8 +80,8 @@ pub fn format_duration(duration: Duration) -> String {
     text
 }
 
-/// Writes a length of time as [`parse_duration`] reads it, in the largest unit of which it is a multiple; what is below a
-/// millisecond is left out.
+/// Formats a duration for [`parse_duration`], in the largest unit of which it is a multiple. Fractions of a millisecond
+/// are dropped.
 ///
 /// ```
 /// use akvs_core::format_duration_in_one_unit;

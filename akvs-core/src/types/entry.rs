@@ -1,37 +1,37 @@
-//! What is stored under a key: the value, what its writer said of it, and when and as what revision it came.
+//! The entry of a key: its value, its type and encoding, its times and its revision.
 
 use bytes::Bytes;
 
 use crate::{Code, Error, Result, Revision, Timestamp};
 
-/// A stored value with all that is known of it. Cheap to clone: the bytes are shared.
+/// A stored value with its metadata. Cheap to clone: the bytes are shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The value, to the byte as it was written.
+    /// The value, byte for byte as it was written.
     pub value: Bytes,
-    /// What the writer said the value is.
+    /// The type and encoding that the writer stated.
     pub representation: Representation,
-    /// The change that wrote it.
+    /// The revision of the change that wrote it.
     pub revision: Revision,
-    /// When the key came into being.
+    /// When the key was created.
     pub created: Timestamp,
     /// When this revision was written.
     pub modified: Timestamp,
-    /// From this snapshot on the entry is gone, whether or not its space is.
+    /// When the entry expires; none where it does not.
     pub deadline: Option<Timestamp>,
 }
 
-/// An entry whose value was perhaps left where it is.
+/// An entry whose value may not have been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeekedEntry {
-    /// The entry; with an empty value where that was left.
+    /// The entry; with an empty value where that was not read.
     pub entry: Entry,
-    /// How many bytes a value has that was left.
+    /// The length of a value that was not read.
     pub left_bytes: Option<usize>,
 }
 
 impl PeekedEntry {
-    /// How many bytes the value has, whether it is there or was left.
+    /// Returns the length of the value, whether or not it was read.
     pub fn value_bytes(&self) -> usize {
         self.left_bytes.unwrap_or(self.entry.value.len())
     }
@@ -47,7 +47,7 @@ impl From<Entry> for PeekedEntry {
 }
 
 impl Entry {
-    /// Whether the entry is still there at this snapshot.
+    /// Returns whether the entry is not expired at this time.
     ///
     /// ```
     /// use akvs_core::{Entry, Representation, Revision, Timestamp};
@@ -68,7 +68,7 @@ impl Entry {
     }
 }
 
-/// How a value is represented (RFC 9110, section 8): kept for the writer and given back, never acted upon.
+/// The representation of a value (RFC 9110, section 8): stored and returned, never interpreted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Representation {
     /// The `Content-Type`; none means `application/octet-stream`.
@@ -78,7 +78,7 @@ pub struct Representation {
 }
 
 impl Representation {
-    /// The same, in memory of its own.
+    /// Returns a copy that shares no memory.
     pub(crate) fn detached(&self) -> Representation {
         let own = |field: &Option<FieldValue>| {
             let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
@@ -94,7 +94,7 @@ impl Representation {
 /// The text of an HTTP field (RFC 9110, section 5.5).
 ///
 /// - It has 1 to [`FieldValue::MAX_BYTES`] bytes.
-/// - Each is visible ASCII or a space, so that it can be sent in any header as it is.
+/// - Each is visible ASCII or a space, so that any header can carry it unchanged.
 ///
 /// ```
 /// use akvs_core::FieldValue;
@@ -106,10 +106,10 @@ impl Representation {
 pub struct FieldValue(Bytes);
 
 impl FieldValue {
-    /// The longest text, in bytes.
+    /// The maximum length, in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// A field's text; `invalid_request` where a rule is broken.
+    /// Creates a field value; `invalid_request` where a rule is violated.
     pub fn new(text: impl Into<Bytes>) -> Result<FieldValue> {
         let bytes = text.into();
         let length = bytes.len();
@@ -131,17 +131,17 @@ impl FieldValue {
         }
     }
 
-    /// A text that was checked before it was stored.
+    /// Creates a field value from a text that was checked before it was stored.
     pub(crate) fn from_stored(bytes: Bytes) -> FieldValue {
         FieldValue(bytes)
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The text's bytes.
+    /// Returns the text's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

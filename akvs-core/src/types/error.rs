@@ -1,60 +1,59 @@
-//! The one error of all layers: a code to act on, a message to read, a context to show, and a source for the log.
+//! The error of all layers: a code for programs, a message for people, a context, and a source for the log.
 //!
-//! The message and the context are visible to clients, so they never hold a secret, a path of the server, or a
-//! stored value; such things belong into the source, which only the log sees. How a code looks in HTTP is not
-//! decided here.
+//! Clients see the message and the context, so these must not contain secrets, paths of the server or stored values.
+//! Such details belong in the source, which only the log shows. The HTTP layer maps codes to statuses.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// What went wrong, as a program sees it.
+/// The kind of an error, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
     /// The key is empty, too long, or badly encoded.
     InvalidKey,
     /// The namespace is empty, too long, or not printable UTF-8.
     InvalidNamespace,
-    /// Some other part of the request is malformed.
+    /// Another part of the request is malformed.
     InvalidRequest,
-    /// Dropping a namespace wants its name said twice.
+    /// Dropping a namespace requires its name as confirmation.
     ConfirmationRequired,
-    /// No token, or one that nobody knows.
+    /// The token is missing or unknown.
     Unauthorized,
     /// The token lacks the right.
     Forbidden,
-    /// There is no such key, namespace or path.
+    /// The key, the namespace or the path does not exist.
     NotFound,
-    /// The path knows other methods only.
+    /// The path does not support the method.
     MethodNotAllowed,
-    /// The operation does not fit the value that is there.
+    /// The operation does not fit the current value.
     Conflict,
-    /// A condition of the request did not hold.
+    /// A condition of the request does not hold.
     PreconditionFailed,
     /// The history does not reach back that far.
     HistoryGone,
-    /// More than a limit allows.
+    /// A limit is exceeded.
     TooLarge,
-    /// The range lies outside of the value.
+    /// The range is outside the value.
     RangeNotSatisfiable,
     /// The request names a host that is not this server.
     MisdirectedRequest,
-    /// Too much is queued; later it may work.
+    /// Too many requests are queued; a retry may succeed.
     Overloaded,
     /// The server is stopping.
     Closing,
-    /// Not applied, for a reason that may pass.
+    /// The request was not applied, for a reason that may be temporary.
     Unavailable,
-    /// It may or may not have been applied.
+    /// The request may or may not have been applied.
     OutcomeUnknown,
     /// The namespace's quota would be exceeded.
     QuotaExceeded,
-    /// The disk has too little space; later it may have more.
+    /// The disk has too little space.
     StorageFull,
     /// The storage failed.
     Storage,
-    /// What the storage gave back is not what was written.
+    /// The stored data is damaged.
     Corrupted,
 }
 
@@ -85,7 +84,7 @@ impl Code {
         Code::Corrupted,
     ];
 
-    /// The code as it is written on the wire and in logs, for example `not_found`.
+    /// Returns the code as it is written on the wire and in logs, for example `not_found`.
     ///
     /// ```
     /// assert_eq!(akvs_core::Code::NotFound.as_str(), "not_found");
@@ -117,7 +116,7 @@ impl Code {
         }
     }
 
-    /// The code that [`as_str`](Self::as_str) writes so, if there is one.
+    /// Returns the code of a text that [`as_str`](Self::as_str) returns, if there is one.
     ///
     /// ```
     /// use akvs_core::Code;
@@ -135,7 +134,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// An error as every layer and the wire carry it: cheap to clone, because one failed commit answers many callers.
+/// The error of every layer and of the wire. Cheap to clone, because one failed commit answers many callers.
 ///
 /// ```
 /// use akvs_core::{Code, Error};
@@ -154,11 +153,11 @@ struct Inner {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// A result with the one error.
+/// A result with this error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error with a code and a sentence that names what was wrong.
+    /// Creates an error with a code and a message that states what is wrong.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         Error(Box::new(Inner {
             code,
@@ -168,7 +167,7 @@ impl Error {
         }))
     }
 
-    /// The error of a missing key, whose text is the contract's.
+    /// Creates the error of a missing key, with the text of the contract.
     pub fn not_found() -> Error {
         Error::new(Code::NotFound, "no such key")
     }
@@ -180,24 +179,24 @@ impl Error {
         self
     }
 
-    /// Adds the cause, which only the log sees.
+    /// Adds the cause, which only the log shows.
     #[must_use]
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
         self.0.source = Some(Arc::new(source));
         self
     }
 
-    /// What went wrong, as a program sees it.
+    /// Returns the code.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What went wrong, as a person reads it.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What a client may want to know besides: limits, names, revisions.
+    /// Returns the context: limits, names, revisions.
     pub fn context(&self) -> &Map<String, Value> {
         &self.0.context
     }

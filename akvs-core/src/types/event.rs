@@ -1,46 +1,46 @@
-//! A change of a namespace, as those who watch it are told.
+//! The changes of a namespace, as watchers receive them.
 
 use crate::{Entry, Key, Revision};
 
 /// A change of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// The revision that the change took. Several changes have the same one where they were made as one.
+    /// The revision of the change. The changes of a transaction share one.
     pub revision: Revision,
-    /// Whether no further change of this revision follows.
+    /// Whether this is the last change of its revision.
     pub is_last: bool,
     /// What changed.
     pub kind: EventKind,
 }
 
-/// What changed.
+/// A kind of change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A key was given a value, or another deadline.
+    /// A value or a deadline was set.
     Set {
-        /// Which.
+        /// The key.
         key: Key,
-        /// What is there since. Its value may be missing: see [`Event::has_value`].
+        /// The new entry. Its value may be missing: see [`Event::has_value`].
         entry: Entry,
-        /// How long the value is, in bytes.
+        /// The length of the value, in bytes.
         size: u64,
     },
     /// A key was deleted.
     Delete {
-        /// Which.
+        /// The key.
         key: Key,
     },
-    /// A key's deadline passed.
+    /// A key expired.
     Expire {
-        /// Which.
+        /// The key.
         key: Key,
     },
-    /// The namespace was dropped with all it held.
+    /// The namespace was dropped with all its keys.
     Drop,
 }
 
 impl Event {
-    /// The key that changed; none where all did.
+    /// Returns the key that changed; none where the namespace was dropped.
     pub fn key(&self) -> Option<&Key> {
         match &self.kind {
             EventKind::Set { key, .. } | EventKind::Delete { key } | EventKind::Expire { key } => {
@@ -50,7 +50,8 @@ impl Event {
         }
     }
 
-    /// Whether it tells a value. That of a set may be missing: a long one is not kept once it was replaced.
+    /// Returns whether it contains the value. The value of a set may be missing: a long one is not kept after it was
+    /// replaced.
     pub fn has_value(&self) -> bool {
         match &self.kind {
             EventKind::Set { entry, size, .. } => entry.value.len() as u64 == *size,
@@ -58,7 +59,7 @@ impl Event {
         }
     }
 
-    /// About how much memory it holds, in bytes.
+    /// Returns the approximate memory of the event, in bytes.
     pub fn bytes(&self) -> usize {
         let value = match &self.kind {
             EventKind::Set { entry, .. } => entry.value.len(),

@@ -1,4 +1,4 @@
-//! The numbers that rows name a namespace and a history by.
+//! The ids of namespaces and histories in rows.
 
 /// The id of the namespace that a row belongs to; never assigned twice, not even to a namespace of the same name.
 pub(crate) type NamespaceId = u64;

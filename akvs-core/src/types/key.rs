@@ -1,4 +1,4 @@
-//! The key: any bytes, bounded in length. Order between keys is that of their unsigned bytes.
+//! Keys: any bytes, bounded in length, ordered by their unsigned bytes.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::{Code, Error, Result};
 /// A key of a namespace.
 ///
 /// - It has 1 to [`Key::MAX_BYTES`] bytes.
-/// - Any byte may stand anywhere in it, zero and invalid UTF-8 included.
+/// - Any byte is allowed anywhere, including zero and invalid UTF-8.
 ///
 /// ```
 /// use akvs_core::Key;
@@ -23,17 +23,17 @@ use crate::{Code, Error, Result};
 pub struct Key(Bytes);
 
 impl Key {
-    /// The longest key, in bytes.
+    /// The maximum length of a key, in bytes.
     pub const MAX_BYTES: usize = 1_024;
 
-    /// A key of these bytes; `invalid_key` where the length is out of bounds.
+    /// Creates a key of these bytes; `invalid_key` where the length is out of bounds.
     pub fn new(bytes: impl Into<Bytes>) -> Result<Key> {
         let bytes = bytes.into();
         Key::check(&bytes)?;
         Ok(Key(bytes))
     }
 
-    /// Checks bytes as [`Key::new`] would, for readers that look a key up without owning it.
+    /// Checks bytes as [`Key::new`] does, for readers that look up a key without owning it.
     pub fn check(bytes: &[u8]) -> Result<()> {
         match bytes.len() {
             0 => Err(Error::new(
@@ -53,12 +53,12 @@ impl Key {
         }
     }
 
-    /// The same key in memory of its own.
+    /// Returns a copy that shares no memory.
     pub(crate) fn detached(&self) -> Key {
         Key(Bytes::copy_from_slice(&self.0))
     }
 
-    /// The key's bytes.
+    /// Returns the key's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

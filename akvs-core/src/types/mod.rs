@@ -1,4 +1,4 @@
-//! The values that callers pass in and get back; none of them knows an engine.
+//! The values that callers pass in and get back; they know no engine.
 
 pub(crate) mod counters;
 pub(crate) mod counts;

@@ -1,4 +1,4 @@
-//! The namespace's name: text that can be shown and logged as it is.
+//! The names of namespaces: printable text.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -22,17 +22,17 @@ use crate::{Code, Error, Result};
 pub struct Namespace(Arc<str>);
 
 impl Namespace {
-    /// The longest name, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_BYTES: usize = 128;
 
-    /// A namespace of this name; `invalid_namespace` where a rule is broken.
+    /// Creates the name of a namespace; `invalid_namespace` where a rule is violated.
     pub fn new(name: impl AsRef<str>) -> Result<Namespace> {
         let name = name.as_ref();
         Namespace::check(name.as_bytes())?;
         Ok(Namespace(name.into()))
     }
 
-    /// Checks bytes as [`Namespace::new`] would, and gives them back as text.
+    /// Checks bytes as [`Namespace::new`] does, and returns them as text.
     pub fn check(bytes: &[u8]) -> Result<&str> {
         let invalid = |message: String| Error::new(Code::InvalidNamespace, message);
         if bytes.is_empty() {
@@ -65,7 +65,7 @@ impl Namespace {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! How far something long has come, for whoever shows it.
+//! The progress of a long operation.
 
-/// How far a backup, a restore or a check has come.
+/// The progress of a backup, a restore or a check.
 ///
 /// ```
 /// use akvs_core::Progress;
@@ -9,18 +9,18 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows done so far.
+    /// The rows done so far.
     pub rows: u64,
-    /// How many rows there will be, about; 0 where that is not known.
+    /// The approximate total of rows; 0 where it is unknown.
     pub expected_rows: u64,
-    /// Bytes done so far.
+    /// The bytes done so far.
     pub bytes: u64,
-    /// How many bytes there will be, about; 0 where that is not known.
+    /// The approximate total of bytes; 0 where it is unknown.
     pub expected_bytes: u64,
 }
 
 impl Progress {
-    /// How much is done, from 0 to 1, about; none where nothing is known of the whole.
+    /// Returns the approximate fraction that is done, from 0 to 1; none where no total is known.
     ///
     /// ```
     /// assert_eq!(akvs_core::Progress::default().fraction(), None);

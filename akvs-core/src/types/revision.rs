@@ -1,11 +1,12 @@
-//! The revision: the number of a change, one sequence for the whole database.
+//! Revisions: the numbers of changes, one sequence for the whole database.
 
 use std::fmt;
 
 /// The number of a change.
 ///
-/// Within a namespace it strictly increases, and it is never used again: not after the namespace was dropped and made
-/// again, nor after the store was restored from a backup or lost commits. Revisions of one namespace need not be dense.
+/// Within a namespace it strictly increases, and it is never used again: not after the namespace was dropped and
+/// created again, nor after the store was restored from a backup or lost commits. The revisions of a namespace need not
+/// be consecutive.
 ///
 /// ```
 /// use akvs_core::Revision;
@@ -16,23 +17,23 @@ use std::fmt;
 pub struct Revision(u64);
 
 impl Revision {
-    /// Before any change.
+    /// The revision before any change.
     pub const ZERO: Revision = Revision(0);
 
-    /// The last one: 2^53 - 1, the greatest whole number that every reader of JSON reads as it is.
+    /// The last revision: 2^53 - 1, the greatest integer that every JSON reader represents exactly.
     pub const MAX: Revision = Revision((1 << 53) - 1);
 
-    /// The revision of this number.
+    /// Creates the revision of this number.
     pub fn new(number: u64) -> Revision {
         Revision(number)
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u64 {
         self.0
     }
 
-    /// The one that follows.
+    /// Returns the next revision.
     #[must_use]
     pub fn next(self) -> Revision {
         Revision(self.0.saturating_add(1))

@@ -1,8 +1,8 @@
-//! What can be chosen for a namespace: a deadline for what is stored without one, and how much it may hold.
+//! The settings of a namespace: its default lifetime of values, and its quotas.
 
 use crate::{Code, Counts, Error, Result, Timestamp};
 
-/// What can be chosen for a namespace; nothing is by default.
+/// The settings of a namespace; by default none is set.
 ///
 /// ```
 /// use akvs_core::{Counts, Settings};
@@ -14,19 +14,19 @@ use crate::{Code, Counts, Error, Result, Timestamp};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a value lasts that is stored without a ttl of its own, in ms.
+    /// The lifetime of values that are stored without a ttl, in ms.
     pub ttl_ms: Option<u64>,
-    /// The longest value, in bytes.
+    /// The maximum length of a value, in bytes.
     pub max_value_bytes: Option<u64>,
-    /// The most keys.
+    /// The maximum number of keys.
     pub max_keys: Option<u64>,
-    /// The most bytes of keys and values together.
+    /// The maximum bytes of keys and values together.
     pub max_bytes: Option<u64>,
 }
 
 impl Settings {
-    /// Refuses with `quota_exceeded` what would make a namespace hold more than it may; what makes it hold less is
-    /// always allowed.
+    /// Fails with `quota_exceeded` where a change would exceed a quota. A change that reduces the size is always
+    /// allowed.
     pub fn check(&self, before: &Counts, after: &Counts) -> Result<()> {
         let exceeds = |limit: Option<u64>, before: u64, after: u64| {
             limit.filter(|limit| after > *limit && after > before)
@@ -47,7 +47,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Refuses with `too_large` a value of so many bytes that is longer than it may be.
+    /// Fails with `too_large` where a value of this length exceeds its maximum.
     pub fn check_value(&self, bytes: usize) -> Result<()> {
         match self.max_value_bytes {
             Some(limit) if bytes as u64 > limit => {
@@ -62,7 +62,7 @@ impl Settings {
     }
 }
 
-/// A change of some settings of a namespace; what it does not name stays as it is.
+/// A change of some settings of a namespace; the others keep their values.
 ///
 /// ```
 /// use akvs_core::{Settings, SettingsPatch};
@@ -73,7 +73,7 @@ impl Settings {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SettingsPatch {
-    /// See [`Settings::ttl_ms`]; `Some(None)` removes it, and so with all others.
+    /// See [`Settings::ttl_ms`]; `Some(None)` removes the setting, as for all others.
     pub ttl_ms: Option<Option<u64>>,
     /// See [`Settings::max_value_bytes`].
     pub max_value_bytes: Option<Option<u64>>,
@@ -84,7 +84,7 @@ pub struct SettingsPatch {
 }
 
 impl SettingsPatch {
-    /// Returns the settings as they are after the change.
+    /// Returns the settings after the change.
     pub fn apply(&self, before: Settings) -> Settings {
         Settings {
             ttl_ms: self.ttl_ms.unwrap_or(before.ttl_ms),
@@ -94,7 +94,7 @@ impl SettingsPatch {
         }
     }
 
-    /// Refuses with `invalid_request` what no write could follow: a ttl of nothing, or one that ends after the year 9999.
+    /// Fails with `invalid_request` where every write would fail: a ttl of zero, or one that ends after the year 9999.
     pub fn check(&self, now: Timestamp) -> Result<()> {
         let Some(Some(millis)) = self.ttl_ms else {
             return Ok(());

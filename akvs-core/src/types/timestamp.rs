@@ -1,4 +1,4 @@
-//! A point in time. Core never asks what time it is; callers say so.
+//! Timestamps. The core never reads a clock; callers pass the time.
 
 /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
@@ -11,20 +11,20 @@
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The last one that RFC 3339 can write: 9999-12-31T23:59:59.999Z.
+    /// The last timestamp that RFC 3339 can express: 9999-12-31T23:59:59.999Z.
     pub const LAST: Timestamp = Timestamp(253_402_300_799_999);
 
-    /// The point in time this many milliseconds after the epoch.
+    /// Creates the timestamp of this many milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Timestamp {
         Timestamp(millis)
     }
 
-    /// The milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// The whole seconds since the epoch: what HTTP dates tell.
+    /// Returns the whole seconds since the epoch, as in HTTP dates.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000
     }

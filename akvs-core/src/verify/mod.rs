@@ -1,6 +1,6 @@
-//! Reading everything back, and saying what is wrong: first every file, then every row.
+//! The check of all rows of a database.
 //!
-//! The engine checks its files, byte by byte as they are on disk; what the rows tell of each other is checked here, at one
-//! snapshot. Nothing is mended. What cannot be checked is said as well: it is in [`Verified::unchecked`].
+//! The engine checks its files byte by byte; the consistency of the rows is checked here, in one snapshot. Nothing is
+//! repaired. Parts that cannot be checked are listed in [`Verified::unchecked`](crate::Verified::unchecked).
 
 pub(crate) mod rows;

@@ -1,7 +1,8 @@
-//! Whether the rows of a database belong together, at one snapshot.
+//! The check that the rows of a database belong together, in one snapshot.
 //!
-//! Every row is read once, in order, and none is kept: what is held is a few numbers a namespace. That keys and deadlines
-//! agree is seen by a sum over both that must come to nothing; only where it does not, they are looked up one by one.
+//! Every row is read once, in order, and none is kept: memory holds a few numbers for each namespace. Keys and
+//! deadlines are compared by a sum over both, which is zero where they agree; only otherwise they are looked up one by
+//! one.
 
 mod deadlines;
 mod expected;
@@ -24,8 +25,8 @@ const PAGE: PageLimit = PageLimit {
 };
 
 impl Database {
-    /// Reads everything back, while others go on writing: every file as it is on disk, then every row as they stand
-    /// together now. What is wrong is told to `sink` at once.
+    /// Reads and checks all data while others write: every file as it is on disk, then every row as of now. Findings
+    /// are passed to `sink` at once.
     ///
     /// ```
     /// use akvs_core::{Database, Key, MemoryEngine, Namespace, Options, Store, Timestamp};
@@ -48,7 +49,7 @@ impl Database {
     }
 }
 
-/// Reads all rows, and says which do not belong to the others; the highest revision that they tell of.
+/// Checks all rows, and returns the highest revision in them.
 pub(crate) fn check_rows(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> Revision {
     let mut known = ExpectedState::read(snapshot, report);
     report.expect_rows(known.expected_rows());
@@ -64,7 +65,7 @@ pub(crate) fn check_rows(snapshot: &dyn Snapshot, report: &mut Report<'_>) -> Re
     known.revision
 }
 
-/// Reads the data; whether all of it could be read.
+/// Checks the data, and returns whether all of it could be read.
 fn check_data(
     snapshot: &dyn Snapshot,
     known: &mut ExpectedState,
@@ -123,7 +124,7 @@ fn check_data(
     all
 }
 
-/// Reads a table; whether all of it could be read.
+/// Reads a table, and returns whether all of it could be read.
 fn each_row(
     snapshot: &dyn Snapshot,
     table: Table,

@@ -1,4 +1,5 @@
-//! What holds a commit up before anything of it is written: memtables and journals that wait to be written to files.
+//! The admission of commits: a commit waits, before anything of it is written, for memtables and journals to be written
+//! to files.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::failure::{guarded, no_space, overloaded, translate};
 use crate::Result;
 
 impl DiskEngine {
-    /// Waits until there is room for a commit; `overloaded` where there is none in time.
+    /// Waits until the backlog has room for a commit; `overloaded` after the timeout.
     pub(super) fn wait_for_backlog(&self, timeout: Duration) -> Result<()> {
         let background = self.background.shared();
         let mut attempts = Backlog::attempts(timeout);

@@ -1,10 +1,10 @@
 //! The engine's own threads: one writes memtables to files, one compacts the files.
 //!
-//! fjall would do both on its workers. There a flood of commits fills the workers' queue, which they themselves wait on,
-//! so that nothing is written to files any more; a full disk ends all writes until the next start; and a compaction holds
-//! up the stop. So fjall is told that a memtable is never full and a file never to be joined. A memtable is sealed only
-//! under the lock of its table's flushes, and written to a file before that is given up: by the time fjall's worker gets
-//! the lock, to delete the journals that are of no more use, there is nothing left to flush. What waits is bounded by `room`.
+//! fjall would do both on its workers. There many commits fill the workers' queue, which the workers themselves wait
+//! for, so that nothing is flushed any more; a full disk blocks all writes until the next start; and a compaction
+//! delays the stop. Therefore fjall is configured never to flush or compact. A memtable is sealed only under the flush
+//! lock of its table, and written to a file before the lock is released: when fjall's worker gets the lock, to delete
+//! obsolete journals, nothing is left to flush. `backlog` bounds what waits.
 
 mod compact;
 mod flush;
@@ -25,11 +25,12 @@ use super::{FjallStore, Table};
 use crate::engine::KeyRange;
 use crate::{Error, Result};
 
-/// How often to look again where something else must happen first.
+/// How long a thread waits before it tries again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// So much must be left once a memtable is written to a file.
+/// The space that must be free after a memtable is written to a file.
 const FLUSH_RESERVE_BYTES: u64 = 4 << 20;
-/// How often giving space back is tried, and with how many files in the first level it makes way for others.
+/// How many times reclaiming is tried, and the number of files in the first level at which it yields to other
+/// compactions.
 const RECLAIM_TRIES: u32 = 5;
 const RECLAIM_RUNS: usize = 12;
 
@@ -46,16 +47,16 @@ pub(super) struct Shared {
     work: Mutex<Work>,
     wake: Condvar,
     stop: Condvar,
-    /// FlushLockGuard while files of a table are written, by either thread, in this order.
+    /// Held while files of a table are written, by either thread, in this order.
     flushing: Mutex<()>,
     compacting: Mutex<()>,
-    /// Whether a thread of the engine has the lock of a table's flushes, so that fjall's worker does not flush it.
+    /// Whether a thread of the engine holds the flush lock of a table, so that fjall's worker does not flush it.
     holds_flush_lock: [AtomicBool; Table::ALL.len()],
     replaced: Mutex<Vec<Replaced>>,
     failure: OnceLock<Error>,
 }
 
-/// What is to be done.
+/// The requested work.
 #[derive(Default)]
 struct Work {
     flush: [bool; Table::ALL.len()],
@@ -66,17 +67,17 @@ struct Work {
     stopping: bool,
 }
 
-/// Giving back the space of removed rows.
+/// The state of reclaiming the space of removed rows.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Reclaim {
     #[default]
     Unwanted,
-    /// How often it is still to be tried.
+    /// The number of tries that are left.
     Wanted(u32),
     Done,
 }
 
-/// A range whose files are to be given up.
+/// A range whose files are discarded.
 struct Discard {
     table: Table,
     range: KeyRange,
@@ -92,7 +93,7 @@ impl Background {
     ) -> std::io::Result<Background> {
         let backlog = Backlog::new(Arc::clone(&interrupt.space), memtable_bytes);
         let work = Work {
-            // Whatever a process before this one has left to do.
+            // Work that an earlier process may have left.
             compact: [true; Table::ALL.len()],
             ..Work::default()
         };
@@ -141,14 +142,14 @@ impl Drop for Background {
         self.shared.wake.notify_all();
         self.shared.stop.notify_all();
         for thread in self.threads.drain(..) {
-            // A panic of it was caught.
+            // Its panics were caught.
             let _ = thread.join();
         }
     }
 }
 
 impl Shared {
-    /// Runs a thread, and keeps what it failed by.
+    /// Runs a thread, and records its failure.
     fn run_thread(&self, run: fn(&Shared) -> fjall::Result<()>) {
         let error = match catch_unwind(AssertUnwindSafe(|| run(self))) {
             Ok(Ok(())) => return,
@@ -159,7 +160,7 @@ impl Shared {
         self.backlog.changed();
     }
 
-    /// Why nothing is done in the background any more, if that is so.
+    /// Returns the failure that ended the background work, if any.
     pub(super) fn failure(&self) -> Result<()> {
         self.failure
             .get()
@@ -170,36 +171,37 @@ impl Shared {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for something, unless it was requested for already.
+    /// Requests work, unless it is requested already.
     fn request(&self, what: impl FnOnce(&mut Work) -> &mut bool) {
         if !std::mem::replace(what(&mut self.work()), true) {
             self.wake.notify_all();
         }
     }
 
-    /// Has a memtable written to a file.
+    /// Requests that a memtable is written to a file.
     pub(super) fn flush(&self, table: Table) {
         self.request(|work| &mut work.flush[table as usize]);
     }
 
-    /// Has all memtables written to files, so that the journals before them are deleted.
+    /// Requests that all memtables are written to files, so that their journals are deleted.
     pub(super) fn checkpoint(&self) {
         self.request(|work| &mut work.checkpoint);
     }
 
-    /// Has all memtables written to files, whatever the journals have.
+    /// Requests that all memtables are written to files, whatever the size of the journals.
     pub(super) fn flush_all_tables(&self) {
         Table::ALL.into_iter().for_each(|table| self.flush(table));
         self.checkpoint();
     }
 
-    /// Has the free space looked at from time to time.
+    /// Wakes the threads, so that they measure the free space periodically.
     pub(super) fn wake(&self) {
         drop(self.work());
         self.wake.notify_all();
     }
 
-    /// Gives up the files that hold nothing but rows of this range: to be requested again as long as it says that it is not done.
+    /// Discards the files that contain only rows of this range. Returns false while it is in progress; call it again
+    /// then.
     pub(super) fn discard(&self, table: Table, range: &KeyRange) -> bool {
         if self.failure.get().is_some() {
             return true;
@@ -222,7 +224,7 @@ impl Shared {
         false
     }
 
-    /// Gives back the space of removed rows: to be requested again as long as it says that it is not done.
+    /// Reclaims the space of removed rows. Returns false while it is in progress; call it again then.
     pub(super) fn reclaim(&self) -> bool {
         let mut work = self.work();
         if work.reclaim == Reclaim::Done || self.failure.get().is_some() {
@@ -237,7 +239,7 @@ impl Shared {
         false
     }
 
-    /// Waits for something to do.
+    /// Waits for work.
     fn wait(&self, work: MutexGuard<'_, Work>, pause: Option<Duration>) {
         match pause {
             Some(pause) => drop(self.wake.wait_timeout(work, pause)),
@@ -245,7 +247,7 @@ impl Shared {
         }
     }
 
-    /// Waits so long; whether the thread has to end.
+    /// Waits for this time, and returns whether the thread must end.
     fn pause(&self, pause: Duration) -> bool {
         let is_on = |work: &mut Work| !work.stopping;
         let waited = self.stop.wait_timeout_while(self.work(), pause, is_on);

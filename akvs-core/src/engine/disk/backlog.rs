@@ -1,8 +1,8 @@
-//! The bounds of what waits to be written to files: memtables, journals, and files to be joined. A commit that would go
-//! over one of them waits for the background, and only so long.
+//! The bounds of what waits to be written to files: memtables, journals, and files to compact. A commit beyond one of
+//! them waits for the background work, up to a timeout.
 //!
-//! The numbers are counted as commits and files are written, so that a commit only loads them; where they say that there
-//! is no backlog, the tables are requested.
+//! The sizes are updated as commits and files are written, so that a commit only loads them; if they exceed a bound,
+//! the tables are measured.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -14,29 +14,29 @@ use super::FjallStore;
 use super::free_space::FreeSpace;
 use crate::engine::Table;
 
-/// Beyond this all memtables are written to files, so that journals can be deleted. A journal that was just begun has
-/// 64 MiB, most of them not on disk.
+/// Beyond this size of the journals all memtables are written to files, so that journals can be deleted. A new journal
+/// has 64 MiB, mostly not allocated on disk.
 pub(super) const CHECKPOINT_BYTES: u64 = 72 << 20;
-/// The most that the journals have, in bytes, but for the commit that goes over it.
+/// The maximum bytes of the journals, except for the commit that exceeds it.
 const MAX_JOURNAL_BYTES: u64 = 192 << 20;
-/// The most that all memtables have, in memtables of one table.
+/// The maximum bytes of all memtables, in memtables of one table.
 const MAX_MEMTABLES: u64 = 6;
-/// Below the 30 at which fjall stops within a commit.
+/// Below the 30 at which fjall blocks within a commit.
 const MAX_UNCOMPACTED_RUNS: usize = 26;
-/// How often the journals are measured, in bytes that were written.
+/// The bytes written between two measurements of the journals.
 const MEASURE_INTERVAL_BYTES: u64 = 4 << 20;
-/// How long one look lasts while a commit waits.
+/// How long a commit waits before it measures again.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What waits to be written to files, and its bounds.
+/// The data that waits to be written to files, and its bounds.
 pub(super) struct Backlog {
     space: Arc<FreeSpace>,
     memtable_bytes: u64,
     tables: [Waiting; Table::ALL.len()],
     journal_bytes: AtomicU64,
-    /// What was written since the journals were measured.
+    /// The bytes written since the journals were measured.
     unmeasured_bytes: AtomicU64,
-    /// Memtables cannot be written to files, because the disk is full.
+    /// Whether memtables cannot be written to files because the disk is full.
     pub(super) is_disk_full: AtomicBool,
     is_idle: AtomicBool,
     lock: Mutex<()>,
@@ -73,14 +73,14 @@ impl Backlog {
         &self.tables[table as usize]
     }
 
-    /// Notes how much a table's memtable has after a commit; whether it is full.
+    /// Records the size of a table's memtable after a commit, and returns whether it is full.
     pub(super) fn committed(&self, table: Table, bytes: u64) -> bool {
         let active = &self.waiting(table).active_bytes;
         active.store(bytes, Ordering::Relaxed);
         bytes > self.memtable_bytes
     }
 
-    /// Notes that so much was written to the journal; whether it has to be measured.
+    /// Records the bytes written to the journal, and returns whether it must be measured.
     pub(super) fn wrote(&self, bytes: u64) -> bool {
         self.space.wrote(bytes);
         let unmeasured = self.unmeasured_bytes.load(Ordering::Relaxed) + bytes;
@@ -90,7 +90,7 @@ impl Backlog {
         is_due
     }
 
-    /// Notes how much the journals have; whether that is much.
+    /// Records the size of the journals, and returns whether they need a checkpoint.
     pub(super) fn measured(&self, journal_bytes: u64) -> bool {
         self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
         journal_bytes > CHECKPOINT_BYTES
@@ -117,7 +117,7 @@ impl Backlog {
         self.changed();
     }
 
-    /// Has those who wait look again.
+    /// Wakes the waiting commits.
     pub(super) fn changed(&self) {
         drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.change.notify_all();
@@ -127,19 +127,20 @@ impl Backlog {
         self.waiting(table).runs.load(Ordering::Relaxed)
     }
 
-    /// Whether the space was requested for since this was called last; if not, nothing happens until [`Backlog::wakes`].
+    /// Returns whether the free space was used since the last call; if not, the threads are idle until
+    /// [`Backlog::wakes`].
     pub(super) fn was_used(&self) -> bool {
         let was_used = self.space.mark_stale();
         self.is_idle.store(!was_used, Ordering::Relaxed);
         was_used
     }
 
-    /// Whether the threads wait for a first use.
+    /// Returns whether the threads were idle, and marks them as active.
     pub(super) fn wakes(&self) -> bool {
         self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::Relaxed)
     }
 
-    /// What all memtables have, in bytes.
+    /// Returns the bytes of all memtables.
     pub(super) fn bytes(&self) -> u64 {
         let bytes = |waiting: &Waiting| {
             waiting.active_bytes.load(Ordering::Relaxed)
@@ -148,7 +149,7 @@ impl Backlog {
         self.tables.iter().map(bytes).sum()
     }
 
-    /// Whether a commit may be begun.
+    /// Returns whether a commit may start.
     pub(super) fn has_room(&self) -> bool {
         let runs = |waiting: &Waiting| waiting.runs.load(Ordering::Relaxed);
         self.bytes() <= MAX_MEMTABLES * self.memtable_bytes
@@ -159,7 +160,7 @@ impl Backlog {
             && self.journal_bytes.load(Ordering::Relaxed) <= MAX_JOURNAL_BYTES
     }
 
-    /// Asks the tables and the journals how much waits; whether there is room then.
+    /// Measures the tables and the journals, and returns whether a commit may start.
     pub(super) fn refresh(&self, store: &FjallStore) -> fjall::Result<bool> {
         for table in Table::ALL {
             let (tree, waiting) = (&store.keyspace(table).tree, self.waiting(table));
@@ -173,7 +174,7 @@ impl Backlog {
         Ok(self.has_room())
     }
 
-    /// The table with the largest memtable.
+    /// Returns the table with the largest memtable.
     pub(super) fn fullest(&self) -> Table {
         let bytes = |table: &Table| self.waiting(*table).active_bytes.load(Ordering::Relaxed);
         Table::ALL
@@ -182,13 +183,13 @@ impl Backlog {
             .unwrap_or(Table::Data)
     }
 
-    /// Waits for a change, not for long.
+    /// Waits for a change, for a short time.
     pub(super) fn wait(&self) {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.change.wait_timeout(lock, POLL_INTERVAL);
     }
 
-    /// How many times to wait within this time.
+    /// Returns how many times to wait within this time.
     pub(super) fn attempts(timeout: Duration) -> u128 {
         timeout.as_millis() / POLL_INTERVAL.as_millis()
     }

@@ -1,13 +1,13 @@
-//! The markers that tell whether the engine's tables belong together.
+//! The markers that show whether the engine's tables belong together.
 //!
-//! The engine writes its tables to disk one by one, and keeps what it has not yet written there in its journals. If
-//! the end of a journal is lost, the tables that were written later than it still have what the others lost: values
-//! gone, and the highest revision there. Therefore every commit has a number, and leaves it in each table that it
-//! touches, in the row [`KEY`]; in the table `meta`, which every commit touches, it also leaves the number of the
-//! last commit that touched each other table. Invariant: over a whole store both agree for every table.
+//! The engine writes its tables to disk one by one, and keeps what is not written yet in its journals. If the end of a
+//! journal is lost, tables that were written later still have the commits that the others lost: values are missing
+//! while the highest revision is present. Therefore every commit has a number, and writes it to each table that it
+//! changes, in the row [`KEY`]. In the table `meta`, which every commit changes, it also writes the number of the last
+//! commit that changed each other table. Invariant: in an intact store both agree for every table.
 //!
-//! The marker in `meta` begins with the identity of the store and ends with a checksum, so that it can be told from
-//! anything else wherever it stands.
+//! The marker in `meta` begins with the id of the store and ends with a checksum, so that it can be recognized anywhere
+//! in a file.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,34 +16,34 @@ use super::store_id::StoreId;
 
 /// The row of the marker. No other row's key is a single zero byte, and it sorts before all of them.
 pub(super) const KEY: [u8; 1] = [0];
-/// The first key behind it.
+/// The first key after it.
 pub(super) const FIRST_ROW: [u8; 2] = [0, 0];
 
 const NUMBERS: usize = 4 + Table::ALL.len();
-/// Where the checksum of the marker in `meta` stands.
+/// The offset of the checksum in the marker of `meta`.
 const CHECKSUM: usize = size_of::<StoreId>() + NUMBERS * 8;
-/// How long the marker in `meta` is; those in other tables have the first number only.
+/// The length of the marker in `meta`; those in other tables have the first number only.
 pub(super) const META_BYTES: usize = CHECKSUM + 8;
 
 /// The marker of a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CommitMarkers {
-    /// The store that the commit is of.
+    /// The store of the commit.
     pub(super) store: StoreId,
     /// The number of the commit.
     pub(super) commit: u64,
-    /// The number of the one before; 0 where what was before it does not count.
+    /// The number of the previous commit; 0 where commits before it are ignored.
     pub(super) previous: u64,
-    /// The engine's own sequence number was at least this when the commit began.
+    /// A lower bound of the engine's own sequence number when the commit began.
     pub(super) sequence: u64,
-    /// The newest commit that was known to be synced by then.
+    /// The newest commit that was known to be synced when the commit began.
     pub(super) synced: u64,
-    /// The last commit that touched each table.
+    /// The last commit that changed each table.
     pub(super) tables: [u64; Table::ALL.len()],
 }
 
 impl CommitMarkers {
-    /// The marker of the next commit, which touches these tables.
+    /// Returns the marker of the next commit, which changes these tables.
     pub(super) fn next(&self, touched: [bool; Table::ALL.len()]) -> CommitMarkers {
         let mut next = *self;
         next.previous = self.commit;
@@ -56,7 +56,7 @@ impl CommitMarkers {
         next
     }
 
-    /// The row that goes to a table.
+    /// Encodes the row for a table.
     pub(super) fn encode(&self, table: Table) -> Vec<u8> {
         if table != Table::Meta {
             return self.commit.to_le_bytes().into();
@@ -71,7 +71,7 @@ impl CommitMarkers {
         row
     }
 
-    /// The marker that is in `meta`.
+    /// Decodes the marker in `meta`.
     pub(super) fn decode(row: &[u8]) -> Option<CommitMarkers> {
         let row: &[u8; META_BYTES] = row.try_into().ok()?;
         let (bytes, checksum) = row.split_at(CHECKSUM);
@@ -94,12 +94,12 @@ impl CommitMarkers {
         })
     }
 
-    /// The number that is in another table.
+    /// Decodes the number in another table.
     pub(super) fn decode_commit(row: &[u8]) -> Option<u64> {
         row.try_into().ok().map(u64::from_le_bytes)
     }
 
-    /// What was lost, if anything was, by the tables' own numbers, where that commit was known to be synced.
+    /// Returns what was lost, if anything, given the tables' own numbers and the last synced commit.
     pub(super) fn loss(&self, own: [u64; Table::ALL.len()], synced: u64) -> Option<String> {
         let mismatched = |table: &Table| self.tables[*table as usize] != own[*table as usize];
         if let Some(table) = Table::ALL.into_iter().find(mismatched) {

@@ -1,11 +1,11 @@
-//! How tables are compacted, by whom, and how a compaction is ended early.
+//! The compaction strategies of tables, and the interruption of a compaction.
 //!
-//! fjall compacts on its own workers, where an error, a full disk for one, ends all writes until the next start, and
-//! nothing ends one that is under way. So the strategy that fjall keeps for a table never joins files, and the engine's
-//! own thread (`background`) compacts by another one. The filter that each compaction asks for each row keeps every row;
-//! it is there to end a compaction on the engine's thread: at the stop, where the disk runs out, and where one that only
-//! gives space back is in the way of others. At the end of the rows it makes durable which files of values there are, before
-//! the table's list names the new ones.
+//! fjall compacts on its own workers, where an error, for example a full disk, blocks all writes until the next start,
+//! and no compaction can be interrupted. Therefore the strategy that fjall has for a table never merges files, and the
+//! engine's own thread (`background`) compacts with another one. The filter that each compaction calls for each row
+//! keeps every row; it interrupts a compaction on the engine's thread: at the stop, where the disk is nearly full, and
+//! where reclaiming delays other compactions. After the last row it syncs the folder of value files, before the table's
+//! list names the new ones.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,39 +20,39 @@ use fjall::compaction::filter::{
 use super::durable::Durable;
 use super::free_space::FreeSpace;
 
-/// The name of the thread that compacts, by which the filter knows it.
+/// The name of the compaction thread, by which the filter recognizes it.
 pub(super) const THREAD: &str = "akvs-compact";
-/// So many rows are joined between two looks at the disk.
+/// The number of rows between two checks of the free space.
 const ROWS_PER_SPACE_CHECK: u32 = 4_096;
-/// A compaction ends where less is free, so that commits still have some.
+/// A compaction is interrupted below this free space, so that commits still have some.
 const RESERVED_BYTES: u64 = 16 << 20;
 
-/// The strategy that fjall's workers go by: files are moved between levels, but none are joined.
+/// Returns the strategy of fjall's workers: files are moved between levels, but none are merged.
 pub(super) fn fjall_strategy() -> Arc<Leveled> {
     let strategy = Leveled::default().with_l0_threshold(u8::MAX);
     Arc::new(strategy.with_table_target_size(1 << 50))
 }
 
-/// The strategy that the engine goes by.
+/// Returns the strategy of the engine.
 pub(super) fn default_strategy() -> Arc<Leveled> {
     Arc::new(Leveled::default())
 }
 
-/// The same, where every file in the first level is too much.
+/// Returns the strategy that also compacts a single file in the first level.
 pub(super) fn eager_strategy() -> Arc<Leveled> {
     Arc::new(Leveled::default().with_l0_threshold(1))
 }
 
-/// Ends compactions.
+/// Interrupts compactions.
 pub(super) struct Interrupt {
-    /// All of them, because the engine is closed.
+    /// All of them, because the engine is being closed.
     pub(super) is_raised: AtomicBool,
-    /// One that only gives space back, because others have become more urgent.
+    /// Those that only reclaim space, because others are more urgent.
     pub(super) ends_reclaim: AtomicBool,
     is_reclaim: AtomicBool,
     pub(super) space: Arc<FreeSpace>,
     pub(super) durable: Durable,
-    /// Why the folder of values was not synced, if it was not.
+    /// The error of syncing the folder of values, if it failed.
     unsynced: Mutex<Option<io::Error>>,
 }
 
@@ -68,13 +68,13 @@ impl Interrupt {
         }
     }
 
-    /// Whether the compaction that has ended made durable what it wrote.
+    /// Returns whether the last compaction synced what it wrote.
     pub(super) fn take_sync_result(&self) -> io::Result<()> {
         let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         unsynced.take().map_or(Ok(()), Err)
     }
 
-    /// Notes that a compaction begins, and whether it only gives space back.
+    /// Records that a compaction begins, and whether it only reclaims space.
     pub(super) fn begin(&self, is_reclaim: bool) {
         self.ends_reclaim.store(false, Ordering::Relaxed);
         self.is_reclaim.store(is_reclaim, Ordering::Relaxed);
@@ -86,10 +86,10 @@ impl Interrupt {
     }
 }
 
-/// Makes the filter of each compaction of a table.
+/// Creates the filter of each compaction of a table.
 pub(super) struct Filters {
     pub(super) interrupt: Arc<Interrupt>,
-    /// The folder of its files of values, if it has them.
+    /// The folder of its value files, if it has any.
     pub(super) values: Option<PathBuf>,
 }
 
@@ -123,7 +123,7 @@ impl CompactionFilter for Filter {
         if interrupt.is_due() {
             return Err(interrupted(std::io::ErrorKind::Interrupted));
         }
-        // A value of its own file may be long.
+        // A value in a file of its own may be long.
         let checks_space = item.is_indirection() || self.rows.is_multiple_of(ROWS_PER_SPACE_CHECK);
         self.rows = self.rows.wrapping_add(1);
         if checks_space && interrupt.space.query() < RESERVED_BYTES {

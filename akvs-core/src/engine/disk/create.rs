@@ -1,7 +1,7 @@
-//! Making a store of rows that are there already, in a folder that has none.
+//! The creation of a store with given rows, in a folder without a store.
 //!
-//! It owns the order of steps: the engine's files are made under another name, all of them synced and closed, and only
-//! then is the folder established. Invariant: where that does not come about, the folder is as it was found.
+//! It owns the order of steps: the engine's files are created under another name, synced and closed, and only then is
+//! the folder established. Invariant: after a failure the folder is as it was before.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use crate::data_dir::{DataDir, Rollback};
 use crate::{Error, Revision};
 
 impl DiskEngine {
-    /// Lets `fill` write the rows of a store that is to be, and say their highest revision.
+    /// Creates a store, whose rows `fill` writes; it returns their highest revision.
     pub(crate) fn make<T, E: From<OpenError> + From<Error>>(
         options: &DiskOptions,
         fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
@@ -30,15 +30,15 @@ impl DiskEngine {
                 return Err(error.into());
             }
         };
-        // Whoever had the folder in the meantime may have made a store.
+        // Another process may have created a store meanwhile.
         folder.refuse_store()?;
         make_in(&folder, options, fill).inspect_err(|_| {
-            // While the folder is still locked, so that it is nobody else's.
+            // While the folder is still locked, so that no other process uses it.
             rollback.restore(&folder);
         })
     }
 
-    /// An engine that has nothing yet.
+    /// Returns an engine without rows.
     fn empty(
         store: FjallStore,
         background: Background,
@@ -73,7 +73,7 @@ fn make_in<T, E: From<OpenError> + From<Error>>(
     fill: impl FnOnce(&DiskEngine) -> Result<(T, Revision), E>,
 ) -> Result<T, E> {
     let unusable = |error| OpenError::Unusable(options.folder.clone(), error);
-    // There is none: this removes what was left of one that was not finished.
+    // There is no store: this removes what an interrupted attempt left.
     folder.needs_store().map_err(unusable)?;
     let interrupt = store::interrupt(folder, options);
     let store = store::open(&folder.new_store(), options, Some(&interrupt))?;
@@ -83,7 +83,7 @@ fn make_in<T, E: From<OpenError> + From<Error>>(
     let (made, revision) = fill(&engine)?;
     engine.sync()?;
     let commit = engine.synced.load(Ordering::Acquire);
-    // The files are closed before they are given another name.
+    // The files are closed before they are renamed.
     drop(engine);
     folder.establish().map_err(unusable)?;
     // Last, because a watermark without its store would make one seem lost.

@@ -1,5 +1,5 @@
-//! What is made durable in the background, and its order: the journal, then the files of a table with the folders that
-//! name them, then the table's list of its files. Invariant: after a loss of power between any two steps the store is whole.
+//! The order in which background work becomes durable: the journal, then the files of a table and the folders that name
+//! them, then the table's list of files. Invariant: after a power loss between any two steps the store is intact.
 //!
 //! lsm-tree syncs the files, the folder of tables and the list; the journal and the folder of values are synced here.
 
@@ -11,21 +11,21 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Table;
 
-/// One of these steps.
+/// A step of this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(test), allow(dead_code, reason = "tests look at the table"))]
 pub(super) enum Step {
     /// All commits so far are in the journal.
     Journal,
-    /// All files of values so far are in their folder.
+    /// All value files so far are in their folder.
     Values,
     /// A table's list names the files of a flush.
     Flushed(Table),
-    /// It names those of a compaction.
+    /// A table's list names the files of a compaction.
     Compacted(Table),
 }
 
-/// Takes the steps, and lets a test look at the store after each of them.
+/// Performs the steps, and lets a test inspect the store after each of them.
 #[derive(Default)]
 pub(super) struct Durable {
     #[cfg(test)]
@@ -36,26 +36,26 @@ pub(super) struct Durable {
 type Probe = Box<dyn FnMut(Step) + Send>;
 
 impl Durable {
-    /// Syncs the journal, by this.
+    /// Syncs the journal with this function.
     pub(super) fn journal<E>(&self, sync: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         sync()?;
         self.note(Step::Journal);
         Ok(())
     }
 
-    /// Syncs the folder of the files of values.
+    /// Syncs the folder of value files.
     pub(super) fn values(&self, folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
         self.note(Step::Values);
         Ok(())
     }
 
-    /// Notes a step that was taken.
+    /// Records a completed step.
     #[cfg(not(test))]
     #[allow(clippy::unused_self, reason = "tests have a probe")]
     pub(super) fn note(&self, _: Step) {}
 
-    /// Notes a step that was taken.
+    /// Records a completed step.
     #[cfg(test)]
     pub(super) fn note(&self, step: Step) {
         let mut probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +64,7 @@ impl Durable {
         }
     }
 
-    /// Calls this after each step from now on.
+    /// Calls this function after each later step.
     #[cfg(test)]
     pub(super) fn probe(&self, probe: impl FnMut(Step) + Send + 'static) {
         *self.probe.lock().unwrap() = Some(Box::new(probe));
@@ -88,12 +88,12 @@ mod tests {
 
     const KEYS: u32 = 40;
 
-    /// Commits that are not synced: small rows, and values that get files of their own.
+    /// Writes commits that are not synced: small rows, and values in files of their own.
     fn write(engine: &DiskEngine, byte: u8, numbers: impl Iterator<Item = u32>) {
         for number in numbers {
             let mut batch = Batch::default();
             let key = number.to_be_bytes().to_vec();
-            // What cannot be compressed.
+            // Bytes that cannot be compressed.
             let value: Vec<u8> = (0..200_000_u64)
                 .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8 ^ byte)
                 .collect();
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// The journals of a store as they are now, without the room behind them.
+    /// Returns the journals of a store as they are now, without the preallocated space after them.
     fn journals(store: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = fs::read_dir(store).unwrap().flatten();
         let files = files.filter(|file| file.path().extension().is_some_and(|is| is == "jnl"));
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    /// What a loss of power leaves at the snapshot at which the table of data has a new file: all that was synced.
+    /// Sends a copy of what a power loss leaves when the data table has a new file: all that was synced.
     fn lose_power(folder: &Path, engine: &DiskEngine, lost: Sender<TempDir>) {
         let (folder, store) = (folder.to_owned(), folder.join("store"));
         let mut synced = journals(&store);
@@ -142,7 +142,7 @@ mod tests {
                     let path = path.strip_prefix(&folder).unwrap();
                     fs::write(after.path().join(path), bytes).unwrap();
                 }
-                // Only the first: others follow while files are copied.
+                // Only the first copy is used: others follow while files are copied.
                 let _ = lost.send(after);
             }
             Step::Flushed(_) | Step::Compacted(_) | Step::Values => {}
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// The files of values that are there, and of those the ones that the table's list names.
+    /// Returns the existing value files, and those of them that the table's list names.
     fn values(table: &Path) -> (BTreeSet<u64>, BTreeSet<u64>) {
         let list = integrity::list(table).unwrap().unwrap();
         let listed = manifest::parse(&list.bytes).unwrap();
@@ -209,7 +209,7 @@ mod tests {
         engine.background.shared().interrupt.durable.probe(probe);
         let mut is_right = [false; 2];
         for round in 1..20 {
-            // Values that are not needed any more are given up by writing those beside them to another file.
+            // Obsolete values are removed by rewriting the values next to them to another file.
             let replaced = (0..KEYS).filter(|number| round == 1 || number % 4 > 0);
             write(&engine, round, replaced);
             engine.background.shared().flush(Table::Data);

@@ -1,6 +1,6 @@
-//! The one translation of fjall's errors and panics.
+//! The translation of fjall's errors and panics.
 //!
-//! It says what went wrong in our terms, and keeps fjall's own words as the source, for the log.
+//! It states what failed in AKVS's terms, and keeps fjall's error as the source, for the log.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +9,10 @@ use super::{DiskEngine, DiskOptions};
 use crate::data_dir::OpenError;
 use crate::{Code, Error, Result};
 
-/// A disk with less room is full: fjall's next file may not fit.
+/// With less free space the disk counts as full: fjall's next file may not fit.
 const MIN_FREE_BYTES: u64 = 64 << 20;
 
-/// Runs what may panic in fjall where stored data is damaged.
+/// Runs a function that may panic in fjall where stored data is damaged.
 pub(super) fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(damaged(None)))
 }
@@ -29,7 +29,7 @@ pub(super) fn open_error(options: &DiskOptions, error: fjall::Error) -> OpenErro
     use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     let folder = options.folder.clone();
     match into_io(error) {
-        // These say something of what is in the files.
+        // These kinds describe the content of the files.
         Ok(error) if matches!(error.kind(), UnexpectedEof | InvalidData | NotFound) => {
             OpenError::Damaged(folder, error.to_string())
         }
@@ -50,12 +50,12 @@ pub(super) fn translate(error: fjall::Error) -> Error {
         Ok(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => full(error),
         Ok(error) => failed().because(error),
         Err(fjall::Error::Poisoned) => failed().because(fjall::Error::Poisoned),
-        // Whatever else it says is that it read what it had not written.
+        // All other errors mean that it read something that it had not written.
         Err(error) => damaged(Some(error)),
     }
 }
 
-/// Translates an error of our own files.
+/// Translates an error of the engine's own files.
 pub(super) fn translate_io(error: io::Error) -> Error {
     translate(error.into())
 }
@@ -64,18 +64,18 @@ fn full(error: io::Error) -> Error {
     Error::new(Code::StorageFull, "the disk is full").because(error)
 }
 
-/// The refusal of a write for which there is no room in time; nothing of it was applied.
+/// Returns the error of a write that timed out before anything of it was applied.
 pub(super) fn overloaded() -> Error {
     let text = "writes arrive faster than the disk accepts them: try again later";
     Error::new(Code::Overloaded, text).with("retry_after_s", 1)
 }
 
-/// The disk has no space for a commit.
+/// Returns the error of a disk without space for a commit.
 pub(super) fn no_space() -> Error {
     Error::new(Code::StorageFull, "the disk is full; nothing was written")
 }
 
-/// The disk has less space than data may be added to.
+/// Returns the error of a disk with too little space to add data.
 pub(super) fn low_space(min_free_bytes: u64) -> Error {
     let mib = min_free_bytes >> 20;
     let text = format!(
@@ -93,7 +93,8 @@ fn into_io(error: fjall::Error) -> std::result::Result<io::Error, fjall::Error> 
 }
 
 impl DiskEngine {
-    /// Translates what a write met. fjall does not tell why it failed behind the writers' backs, but the disk does.
+    /// Translates the error of a write. fjall does not report why its background work failed, but the free space shows
+    /// it.
     pub(super) fn explain(&self, error: fjall::Error) -> Error {
         if !matches!(error, fjall::Error::Poisoned) {
             return translate(error);

@@ -1,16 +1,16 @@
-//! Reading the engine's files back from the disk, all of them and whole, and comparing them with their checksums.
+//! The check of the engine's files: all of them are read from disk and compared with their checksums.
 //!
 //! | file | how it is checked |
 //! | --- | --- |
 //! | `version` | byte by byte |
 //! | `store.id` | has a checksum |
-//! | `keyspaces/N/current`, `keyspaces/N/vM` | the former has the checksum of the latter, the list that counts |
+//! | `keyspaces/N/current`, `keyspaces/N/vM` | the former has the checksum of the latter, the current list |
 //! | `keyspaces/N/tables/M`, `keyspaces/N/blobs/M` | the list has the checksum of the whole file |
-//! | `M.jnl` | each commit has a checksum, and they follow each other; see `journal` |
-//! | `lock` | has nothing in it |
+//! | `M.jnl` | each commit has a checksum and follows the one before; see `journal` |
+//! | `lock` | is empty |
 //!
-//! No block cache is requested, and the system is told to forget what it has of a file. While an engine goes on writing, a file
-//! that is gone is no finding where no list names it any more.
+//! No block cache is used, and the system is asked to drop its copy of a file. While an engine writes, a missing file
+//! is a finding only if a list still names it.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -29,22 +29,22 @@ use super::store_id::{self, StoreId};
 use crate::Report;
 
 const CHUNK_BYTES: usize = 1 << 20;
-/// The list that counts may be replaced while it is looked for, but not for ever.
+/// The current list may be replaced while it is read; the number of tries is bounded.
 const TRIES: usize = 1_000;
 const VERSION: &[u8] = b"FJL\x03";
 
-/// A store's files, seen from the data folder.
+/// A store's files, with paths relative to the data folder.
 pub(super) struct Files<'a> {
     pub(super) folder: &'a Path,
     pub(super) store: PathBuf,
-    /// What is known of whoever writes, if anybody does.
+    /// The state of the engine that writes to the store, if any.
     pub(super) live: Option<Live<'a>>,
     /// The newest commit that is known to be synced.
     pub(super) synced: u64,
 }
 
 impl Files<'_> {
-    /// Checks all of them.
+    /// Checks all files.
     pub(super) fn check(&self, report: &mut Report<'_>) -> io::Result<()> {
         report.expect_bytes(size_of_all(&self.store)?);
         report.read_file();
@@ -73,7 +73,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// A file's path below the data folder.
+    /// Returns a file's path relative to the data folder.
     fn name(&self, path: &Path) -> PathBuf {
         path.strip_prefix(self.folder).unwrap_or(path).to_owned()
     }
@@ -106,7 +106,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// The list that counts, by its number, and what is in it; else what is wrong with it.
+    /// Returns the number of the current list and the files in it, or what is wrong with it.
     fn list(&self, folder: &Path) -> io::Result<Result<(u64, Vec<Manifest>), String>> {
         let mut tries = 0;
         loop {
@@ -146,7 +146,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Whether a file is still in the list.
+    /// Returns whether a file is still in the list.
     fn is_listed(&self, folder: &Path, file: &Manifest) -> io::Result<bool> {
         let listed = self.list(folder)?.map(|(_, listed)| listed);
         Ok(listed
@@ -168,7 +168,7 @@ impl Files<'_> {
         }
         for (path, end) in journals.ends() {
             match (&self.live, &loss) {
-                // Whatever was begun is whole by now.
+                // Every write that had begun is complete by now.
                 (Some(_), None) => {
                     let how = format!("cannot be read from byte {end}");
                     report.file(self.name(path), how);
@@ -188,7 +188,7 @@ impl Files<'_> {
         Ok(())
     }
 
-    /// Names what has none of the names that are checked; what is empty has nothing to check.
+    /// Reports files with unknown names as unchecked; empty files have nothing to check.
     fn report_others(
         &self,
         folder: &Path,
@@ -217,10 +217,10 @@ impl Files<'_> {
     }
 }
 
-/// The checksum of a whole file.
+/// Returns the checksum of a whole file.
 fn checksum(path: &Path, report: &mut Report<'_>) -> io::Result<u128> {
     let mut file = File::open(path)?;
-    // Only a wish: where it is not granted, the system's copy is read.
+    // Best effort: otherwise the system's copy is read.
     let _ = fadvise(&file, 0, None, Advice::DontNeed);
     report.read_file();
     let (mut checksum, mut chunk) = (Xxh3::new(), vec![0; CHUNK_BYTES]);
@@ -234,7 +234,7 @@ fn checksum(path: &Path, report: &mut Report<'_>) -> io::Result<u128> {
     }
 }
 
-/// How long all files below a folder are, about: some may go meanwhile.
+/// Returns the approximate length of all files below a folder: some may be removed meanwhile.
 fn size_of_all(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     let Ok(entries) = fs::read_dir(folder) else {

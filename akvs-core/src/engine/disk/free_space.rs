@@ -1,7 +1,7 @@
-//! The free space of the disk that holds the store, and the floor below which the store may not grow.
+//! The free space of the disk that holds the store, and the minimum below which the store may not grow.
 //!
-//! The system is requested at most once a second, or where what was written since would reach the min_free_bytes; while the disk is
-//! below it, before each commit that would add data. Where the system does not answer, there is taken to be enough.
+//! The system is asked at most once a second, or where the bytes written since would reach the minimum; below the
+//! minimum, before each commit that adds data. If the system does not answer, the space counts as sufficient.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(super) struct FreeSpace {
     folder: PathBuf,
     min_free_bytes: u64,
-    /// What was free, less what was written since.
+    /// The free bytes, less those written since.
     free: AtomicU64,
     is_stale: AtomicBool,
 }
@@ -35,25 +35,25 @@ impl FreeSpace {
         free
     }
 
-    /// Whether so much is free.
+    /// Returns whether this much space is free.
     pub(super) fn has(&self, bytes: u64) -> bool {
         let is_stale = self.is_stale.swap(false, Ordering::Relaxed);
         !is_stale && self.free.load(Ordering::Relaxed) >= bytes || self.query() >= bytes
     }
 
-    /// The space below which only what gives space back is written.
+    /// Returns the space below which only commits that free space are accepted.
     pub(super) fn min_free_bytes(&self) -> u64 {
         self.min_free_bytes
     }
 
-    /// Notes that so much was written.
+    /// Records written bytes.
     pub(super) fn wrote(&self, bytes: u64) {
         let free = self.free.load(Ordering::Relaxed);
         self.free
             .store(free.saturating_sub(bytes), Ordering::Relaxed);
     }
 
-    /// Has the system requested at the next use; whether it was requested since this was called last.
+    /// Lets the next use ask the system, and returns whether it was asked since the last call.
     pub(super) fn mark_stale(&self) -> bool {
         !self.is_stale.swap(true, Ordering::Relaxed)
     }

@@ -1,15 +1,15 @@
-//! Commits that are under way, so that no snapshot has a part of one.
+//! The commit in progress, so that no snapshot contains a part of it.
 //!
-//! fjall numbers a commit, writes it, and makes it visible at the end. But a file that it writes or joins behind the
-//! writer's back takes a later number, and makes everything visible up to that, also a commit that has only begun.
-//! Invariant: a snapshot that is handed out holds each commit whole or not at all.
+//! fjall assigns a number to a commit, writes it, and makes it visible at the end. But a background flush or compaction
+//! takes a later number, and makes everything below it visible, including a commit in progress. Invariant: a returned
+//! snapshot contains each commit completely or not at all.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What no number of a commit is.
+/// A number that no commit has.
 const NONE: u64 = u64::MAX;
 
-/// The commit that is under way; there is one at a time.
+/// The commit in progress; there is at most one.
 pub(super) struct InFlightCommit(AtomicU64);
 
 impl Default for InFlightCommit {
@@ -19,18 +19,18 @@ impl Default for InFlightCommit {
 }
 
 impl InFlightCommit {
-    /// A commit begins, whose number is this at least. Before it takes its number.
+    /// Records that a commit begins, with at least this number. Must be called before it takes its number.
     pub(super) fn begin(&self, least: u64) {
         self.0.store(least, Ordering::SeqCst);
     }
 
-    /// It has ended: all of it can be seen.
+    /// Records that the commit ended and is visible.
     pub(super) fn end(&self) {
         self.0.store(NONE, Ordering::SeqCst);
     }
 
-    /// Whether a snapshot that was taken before this was requested shows nothing of a commit that is under way: it sees the
-    /// numbers below its own. One that has ended meanwhile it sees whole, and one that begins later not at all.
+    /// Returns whether a snapshot with this number contains no part of a commit in progress: it contains the numbers
+    /// below its own. A commit that ended since is contained completely, and one that began since not at all.
     pub(super) fn is_consistent_at(&self, snapshot: u64) -> bool {
         snapshot <= self.0.load(Ordering::SeqCst)
     }

@@ -1,8 +1,8 @@
-//! Whether the engine's files are all there, checked before it opens them: it makes anew what it misses, and removes
-//! what it does not know, so that one lost file could take a whole table with it.
+//! The check that all files of the engine exist, before it opens them: it creates missing files and removes unknown
+//! ones, so that one lost file could remove a whole table.
 //!
-//! It reads the lists of each table's files, which the engine does not check against their checksums, and none of
-//! the files in them: the engine refuses to open without them, and checks their blocks when it reads them.
+//! It reads each table's list of files, which the engine does not verify, but none of the listed files: the engine
+//! refuses to open without them, and verifies their blocks when it reads them.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -12,18 +12,18 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::super::Table;
 
-/// The engine's own table, and ours in the order in which they were made.
+/// The engine's own table, and the tables in the order of their creation.
 pub(super) const FOLDERS: usize = 1 + Table::ALL.len();
-/// `current`: which list counts u64, its checksum u128, the checksum's kind u8.
+/// `current`: the number of the current list u64, its checksum u128, the checksum's kind u8.
 const CURRENT_BYTES: usize = 25;
 
-/// The folder of a table.
+/// Returns the folder of a table.
 pub(super) fn table(store: &Path, table: Table) -> PathBuf {
     let number = 1 + table as usize;
     store.join("keyspaces").join(number.to_string())
 }
 
-/// What is missing or damaged, if anything is.
+/// Returns the first file or folder that is missing or damaged, if any.
 pub(super) fn first_fault(store: &Path) -> io::Result<Option<String>> {
     if !store.join("version").is_file() {
         return Ok(Some("the file version is missing".into()));
@@ -57,7 +57,7 @@ fn table_fault(folder: &Path, separated: bool) -> io::Result<Option<String>> {
     Ok(list(folder)?.err())
 }
 
-/// The list of a table's files that counts, once it is seen to be what was written; else what is wrong with it.
+/// Returns the current list of a table's files after verifying its checksum, or what is wrong with it.
 pub(super) fn list(folder: &Path) -> io::Result<std::result::Result<FileList, String>> {
     let fault = |how: String| Ok(Err(how));
     let Some(current) = read(&folder.join("current"))? else {
@@ -83,7 +83,7 @@ pub(super) fn list(folder: &Path) -> io::Result<std::result::Result<FileList, St
     }))
 }
 
-/// The list of a table's files that counts.
+/// The current list of a table's files.
 pub(super) struct FileList {
     pub(super) number: u64,
     pub(super) bytes: Vec<u8>,

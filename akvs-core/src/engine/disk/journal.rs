@@ -1,16 +1,18 @@
-//! The engine's journals, read and checked before the engine itself replays them.
+//! The engine's journals, read and checked before the engine replays them.
 //!
-//! The engine takes whatever it cannot read in a journal for the journal's end, cuts the rest off, and goes on with
-//! the next journal. That is right for a write that a crash tore, and a silent loss for everything else. So this
-//! reads them first, changes nothing, and tells one from the other:
+//! The engine takes anything unreadable in a journal as the journal's end, truncates the rest, and continues with the
+//! next journal. That is correct for a torn write, and a silent loss otherwise. So this reads the journals first,
+//! changes nothing, and distinguishes the two:
 //!
-//! - A journal that others with batches follow was synced when it was sealed: nothing may follow its last whole batch.
-//! - What follows the last whole batch of all may be a torn write, unless a later marker of this store (`markers`) is among
-//!   it, which says that what is missing had been synced. A full disk can tear a write, and an empty journal follow.
+//! - A journal that is followed by others with batches was synced when it was sealed: nothing may follow its last
+//!   complete batch.
+//! - After the last complete batch of all there may be a torn write, unless a later marker of this store
+//!   (`commit_markers`) in it shows that missing commits were synced. A full disk can tear a write, and an empty
+//!   journal may follow.
 //! - Every batch follows the one before, by their markers. Its sequence number, which its checksum does not cover, is
-//!   at least what its own marker says and less than what the next one says.
+//!   at least that of its own marker and less than that of the next one.
 //!
-//! It does not know what rows mean, and cannot tell that a journal before the oldest is missing.
+//! It does not know what rows mean, and cannot detect that a journal before the oldest is missing.
 
 mod tail;
 
@@ -30,45 +32,45 @@ const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const TRAILER: &[u8; 4] = b"FJL\x03";
-/// Where its sequence number stands, which its checksum does not cover.
+/// The bytes of a batch's sequence number, which its checksum does not cover.
 const SEQUENCE: Range<u64> = 5..13;
-/// How far the engine may count on for itself between the beginning of a commit and its batch.
+/// How far the engine may advance its sequence number between the beginning of a commit and its batch.
 const SEQUENCE_SLACK: u64 = 1 << 20;
 
-/// What the journals hold.
+/// The content of the journals.
 #[derive(Debug, Default)]
 pub(super) struct Journals {
     store: StoreId,
-    /// The newest commit, if there is any.
+    /// The newest commit, if any.
     commit: Option<u64>,
-    /// What is wrong with them, if anything is.
+    /// What is wrong with the journals, if anything.
     fault: Option<String>,
-    /// Where journals are to be cut, so that whole batches remain.
+    /// The journals to truncate, and their complete length.
     ends: Vec<(PathBuf, u64)>,
-    /// The journal that ends in something unreadable, which is only right if no batch follows.
+    /// The journal with an unreadable end, which is correct only if no batch follows.
     torn: Option<(PathBuf, u64)>,
-    /// How long each file is.
+    /// The length of each file.
     files: Vec<u64>,
-    /// Where batches begin whose sequence number is higher than their marker says it was at least. That can be right: the
-    /// engine counts on for itself as well.
+    /// The offsets of batches whose sequence number is higher than that of their marker. It can be correct: the engine
+    /// also advances it on its own.
     suspect: Vec<(PathBuf, u64)>,
 }
 
-/// What must be known of an engine that goes on writing.
+/// The state of an engine that writes to the store.
 pub(super) struct Live<'a> {
-    /// Waits until every batch is whole that was begun before.
+    /// Waits until every batch that had begun is complete.
     pub(super) settle: &'a dyn Fn(),
-    /// What has been written by now; what follows need not be read.
+    /// The newest commit; later ones need not be read.
     pub(super) commit: u64,
 }
 
 impl Journals {
-    /// Reads all journals of a store that nobody writes to.
+    /// Reads all journals of a store that no engine writes to.
     pub(super) fn read(store: &Path, id: StoreId) -> io::Result<Journals> {
         Journals::read_while(store, id, None)
     }
 
-    /// Reads all journals of a store, as far as they had been written before where somebody writes to it.
+    /// Reads all journals of a store; up to the newest commit where an engine writes to it.
     pub(super) fn read_while(
         store: &Path,
         id: StoreId,
@@ -97,7 +99,7 @@ impl Journals {
         for (_, path) in files {
             match File::open(&path) {
                 Ok(file) => opened.push((path, file)),
-                // The oldest go first, once they are of no more use.
+                // The oldest are deleted first, once they are obsolete.
                 Err(error) if error.kind() == ErrorKind::NotFound && live.is_some() => {
                     opened.clear();
                 }
@@ -112,30 +114,30 @@ impl Journals {
         Ok(found)
     }
 
-    /// How long each file is.
+    /// Returns the length of each file.
     pub(super) fn files(&self) -> &[u64] {
         &self.files
     }
 
-    /// From where on journals hold what is no whole batch.
+    /// Returns the journals with an unreadable end, and its offset.
     pub(super) fn ends(&self) -> &[(PathBuf, u64)] {
         &self.ends
     }
 
-    /// Where sequence numbers stand that may be right or damaged.
+    /// Returns the ranges of sequence numbers that may be correct or damaged.
     pub(super) fn suspect(&self) -> impl Iterator<Item = (&Path, Range<u64>)> {
         let places = self.suspect.iter();
         places.map(|(path, start)| (&**path, start + SEQUENCE.start..start + SEQUENCE.end))
     }
 
-    /// What was lost, if anything was, where that commit was known to be synced.
+    /// Returns what was lost, if anything, given the last synced commit.
     pub(super) fn loss(&self, synced: u64) -> Option<String> {
         let short = self.commit.is_some_and(|commit| commit < synced);
         let short = short.then(|| "the journals end before the last synced commit".to_owned());
         self.fault.clone().or(short)
     }
 
-    /// Cuts off what follows the last whole batches.
+    /// Truncates the journals after their last complete batch.
     pub(super) fn cut(&self) -> io::Result<()> {
         for (path, end) in &self.ends {
             let file = OpenOptions::new().write(true).open(path)?;
@@ -176,7 +178,7 @@ impl Journals {
             let Some(live) = live.filter(|_| !pending.is_empty()) else {
                 break;
             };
-            // It may be half of a batch: once that is whole, it can be read.
+            // It may be a part of a batch that will be complete after this.
             (live.settle)();
             input.seek_to(end)?;
         }
@@ -194,7 +196,7 @@ impl Journals {
         Ok(())
     }
 
-    /// Notes a batch that begins there.
+    /// Records the batch at this offset.
     fn record(&mut self, path: &Path, start: u64, batch: Batch, before: &mut Option<Batch>) {
         if let Some((torn, end)) = self.torn.take() {
             self.set_fault(&torn, &format!("cannot be read from byte {end}"));
@@ -203,7 +205,7 @@ impl Journals {
             self.set_fault(path, &format!("has a commit out of order at byte {start}"));
         }
         if batch.marker.previous == 0 {
-            // Whatever was lost before it has been accepted as lost.
+            // Earlier losses were accepted.
             self.fault = None;
         }
         if batch.sequence > batch.marker.sequence {
@@ -223,7 +225,7 @@ impl Journals {
 /// Why no batch could be read.
 #[derive(Debug)]
 enum ReadError {
-    /// There is none, or not a whole one.
+    /// There is none, or it is incomplete.
     Unreadable,
     /// The file could not be read.
     Failed(io::Error),
@@ -239,7 +241,7 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// A whole batch.
+/// A complete batch.
 #[derive(Clone, Copy, Debug)]
 struct Batch {
     sequence: u64,
@@ -247,7 +249,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Whether it can stand behind that batch, which is the one before.
+    /// Returns whether it can follow the previous batch.
     fn follows(&self, before: Option<Batch>) -> bool {
         let CommitMarkers {
             sequence, previous, ..
@@ -259,7 +261,7 @@ impl Batch {
     }
 }
 
-/// Reads batches, and counts how far.
+/// A reader of batches that counts its position.
 struct Input<R> {
     bytes: R,
     position: u64,
@@ -300,15 +302,15 @@ impl<R: Read> Input<R> {
         if tag != END || trailer != *TRAILER || expected != checksum.digest() {
             return Err(ReadError::Unreadable);
         }
-        // Every batch of ours has a marker.
+        // Every batch of the engine has a marker.
         let marker = marker.filter(|marker| marker.store == self.store);
         let marker = marker.ok_or(ReadError::Unreadable)?;
         Ok(Batch { sequence, marker })
     }
 
-    /// Reads over an item; its marker, if it is one.
+    /// Skips an item, and returns its marker, if it is one.
     fn item(&mut self, checksum: &mut Xxh3) -> Result<Option<CommitMarkers>, ReadError> {
-        // Tag, kind, compression, table u64, lengths of the key u16, of the value u32, and of what is stored of it u32.
+        // Tag, kind, compression, table u64, lengths of the key u16, of the value u32, and of the stored value u32.
         let head: [u8; 21] = self.array()?;
         checksum.update(&head);
         let [
@@ -359,7 +361,7 @@ impl<R: Read> Input<R> {
         Ok(array)
     }
 
-    /// Reads over so many bytes. A damaged length must not decide how much memory is taken.
+    /// Skips bytes. A damaged length must not decide how much memory is allocated.
     fn skip(&mut self, bytes: u64, checksum: &mut Xxh3) -> Result<(), ReadError> {
         let mut left = bytes;
         let mut buffer = [0; 4 << 10];
@@ -380,7 +382,7 @@ mod tests {
     use crate::engine::{Batch as Rows, Durability, Engine, Table};
     use crate::{DiskEngine, DiskOptions};
 
-    /// A journal of three commits, and the file.
+    /// Returns the path and the content of a journal with three commits.
     fn written(folder: &Path) -> (PathBuf, Vec<u8>) {
         let engine = DiskEngine::open(&DiskOptions::new(folder)).unwrap();
         for number in 0..3 {

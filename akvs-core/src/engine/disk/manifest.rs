@@ -1,21 +1,21 @@
-//! The list of a table's files: which there are, and the checksum that each of them has as a whole.
+//! The list of a table's files, with the checksum of each whole file.
 //!
-//! The engine writes these checksums and never looks at them: it checks single blocks and values when it reads them, and
-//! some parts of a file not at all. That the list itself is what was written is seen by `layout`.
+//! The engine writes these checksums but never verifies them: it verifies single blocks and values when it reads them,
+//! and some parts of a file not at all. `integrity` verifies the list itself.
 
 use bytes::Buf;
 
-/// Magic, version, kind of checksum, checksum u128, place of the contents u64, their length u64.
+/// Magic, version, kind of checksum, checksum u128, offset of the contents u64, their length u64.
 const TRAILER_BYTES: usize = 38;
 
-/// A file, and the xxh3 (128 bits) of all of it.
+/// A file, and the xxh3 (128 bits) of its content.
 pub(super) struct Manifest {
     pub(super) folder: &'static str,
     pub(super) number: u64,
     pub(super) checksum: u128,
 }
 
-/// The files that a list names; none where it cannot be read.
+/// Returns the files that a list names; none where it cannot be read.
 pub(super) fn parse(list: &[u8]) -> Option<Vec<Manifest>> {
     let mut files = Vec::new();
     let mut tables = section(list, b"tables")?;
@@ -37,7 +37,7 @@ pub(super) fn parse(list: &[u8]) -> Option<Vec<Manifest>> {
 
 fn listed(bytes: &mut &[u8], folder: &'static str) -> Option<Manifest> {
     let number = bytes.try_get_u64_le().ok()?;
-    // The kind of checksum: there is but one.
+    // The kind of checksum: there is only one.
     (bytes.try_get_u8().ok()? == 0).then_some(())?;
     Some(Manifest {
         folder,
@@ -46,7 +46,7 @@ fn listed(bytes: &mut &[u8], folder: &'static str) -> Option<Manifest> {
     })
 }
 
-/// A part of the list, by its name in the table of contents at the end.
+/// Returns a section of the list, by its name in the table of contents at the end.
 fn section<'a>(list: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut trailer = list.get(list.len().checked_sub(TRAILER_BYTES)?..)?;
     trailer.advance(22);

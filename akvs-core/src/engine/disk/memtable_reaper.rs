@@ -1,9 +1,9 @@
-//! Memtables that the engine has written to its files, and their end.
+//! The release of memtables that the engine has written to files.
 //!
-//! The engine lets go of a memtable while it holds the lock that every commit and every read of the table needs, and
-//! giving back its hundreds of thousands of small allocations takes 50 to 200 ms. So a second reference to each is
-//! kept here, and given up by a thread of its own once the engine has none any more. The memory comes back at most
-//! [`PAUSE`] later; the thread ends, and with it the last references, when this is dropped.
+//! The engine drops a memtable while it holds the lock that every commit and every read of the table needs, and freeing
+//! its hundreds of thousands of small allocations takes 50 to 200 ms. So a second reference to each is kept here, and
+//! dropped by another thread once the engine has none. The memory is freed at most [`PAUSE`] later. The thread ends,
+//! and drops the last references, when this is dropped.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::super::Table;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A memtable, of which only matters that it is one.
+/// A reference to a memtable.
 pub(super) type Memtable = Arc<dyn Any + Send + Sync>;
 
-/// The newest memtable of each table, and those before that the engine still needs.
+/// The newest memtable of each table, and those before it that the engine still uses.
 pub(super) struct MemtableReaper {
     newest: [Option<Memtable>; Table::ALL.len()],
     /// None at the end, and where the system refused a thread: then the engine frees them itself.
@@ -38,7 +38,7 @@ impl MemtableReaper {
         }
     }
 
-    /// Notes which memtable a table now writes to.
+    /// Records the current memtable of a table.
     pub(super) fn note(&mut self, table: Table, memtable: Memtable) {
         let Some(sender) = &self.sender else { return };
         let newest = &mut self.newest[table as usize];
@@ -77,7 +77,7 @@ impl Drop for MemtableReaper {
     fn drop(&mut self) {
         self.sender = None;
         if let Some(thread) = self.thread.take() {
-            // It does nothing that could panic, and there is nobody to tell.
+            // The thread does not panic.
             let _ = thread.join();
         }
     }
@@ -87,7 +87,7 @@ impl Drop for MemtableReaper {
 mod tests {
     use super::*;
 
-    /// Says on which thread it was dropped.
+    /// Reports on which thread it was dropped.
     struct Witness(Sender<std::thread::ThreadId>);
 
     impl Drop for Witness {

@@ -1,32 +1,32 @@
-//! What can be chosen for the durable engine.
+//! The options of the durable engine.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::data_dir::{OpenError, check_format};
 
-/// Where the durable engine keeps its data, and how.
+/// The folder and the options of the durable engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskOptions {
-    /// The data folder; made where it is missing.
+    /// The data folder; created if it is missing.
     pub folder: PathBuf,
-    /// The most memory for blocks read from disk, in bytes. Entries have a cache of their own.
+    /// The maximum memory for blocks read from disk, in bytes. Entries have a cache of their own.
     pub block_cache_bytes: u64,
-    /// How much of a table is held in memory before it is written to a file of its own, in bytes. Small, so that a start
-    /// after a crash has little to replay and memory stays low.
+    /// The bytes of a table that are kept in memory before they are written to a file. Small, so that a start after a
+    /// crash has little to replay and memory stays low.
     pub memtable_bytes: u64,
-    /// With less disk space than this, in bytes, only what gives space back is written.
+    /// The free disk space, in bytes, below which only deletes and drops are accepted.
     pub min_free_bytes: u64,
-    /// How long a commit waits until what was committed before it is written to files.
+    /// The maximum wait of a commit until earlier ones are written to files.
     pub commit_timeout: Duration,
-    /// Open even where commits are lost that had been synced: what is missing is lost for good.
+    /// Whether to open a store that has lost synced commits. The lost data cannot be recovered.
     pub accept_lost_commits: bool,
-    /// Names of files that others keep in the folder, and may have made before it became ours.
+    /// The names of other programs' files that the folder may contain when it becomes a data folder.
     pub allowed_files: Vec<String>,
 }
 
 impl DiskOptions {
-    /// The defaults, in this folder.
+    /// Returns the defaults for this folder.
     pub fn new(folder: impl Into<PathBuf>) -> DiskOptions {
         DiskOptions {
             folder: folder.into(),
@@ -40,8 +40,8 @@ impl DiskOptions {
     }
 }
 
-/// The format that a data folder says it has; none where there is no data in it yet, or no folder. Refuses what cannot become one, and
-/// changes nothing.
+/// Returns the format of a data folder; none where it is missing or has no data yet. Refuses a folder that cannot
+/// become a data folder. Changes nothing.
 ///
 /// ```
 /// use akvs_core::{DiskEngine, DiskOptions, folder_format};

@@ -1,5 +1,5 @@
-//! Files that a flush or a compaction that failed has left behind. lsm-tree removes them at the next start only, and
-//! where the disk is full their space is needed before.
+//! The files that a failed flush or compaction left. lsm-tree removes them only at the next start, but on a full disk
+//! their space is needed before.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use super::manifest;
 
 const FOLDERS: [&str; 2] = ["tables", "blobs"];
 
-/// The files of a table before something may leave more.
+/// The files of a table before work that may leave others.
 pub(super) struct OrphanFiles {
     folder: PathBuf,
     names: HashSet<(usize, OsString)>,
@@ -25,8 +25,8 @@ impl OrphanFiles {
         }
     }
 
-    /// Removes the files that have come since and that the table's list does not name. Nothing else may be writing files
-    /// of this table. Where anything cannot be read, they stay until the next start.
+    /// Removes the files that were created since and that the table's list does not name. No other thread may write
+    /// files of this table. Files that cannot be checked stay until the next start.
     pub(super) fn remove_others(self) {
         let Ok(Ok(list)) = integrity::list(&self.folder) else {
             return;
@@ -42,7 +42,7 @@ impl OrphanFiles {
             let is_listed = listed.contains(&(FOLDERS[at], name.to_string_lossy().into_owned()));
             let path = self.folder.join(FOLDERS[at]).join(&name);
             if !is_listed && !self.names.contains(&(at, name)) {
-                // At the next start otherwise.
+                // Otherwise the next start removes it.
                 let _ = fs::remove_file(path);
             }
         }

@@ -1,4 +1,4 @@
-//! What a check of files tells beside what a check of rows does.
+//! The part of a report that a check of files uses.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ impl Report<'_> {
         self.add(Finding::File(path.into(), how.into()));
     }
 
-    /// Notes what is not checked: from one byte up to another, or to the end.
+    /// Reports a part that is not checked: from `start` to `end`, or to the end of the file.
     pub(crate) fn skip(
         &mut self,
         path: impl Into<PathBuf>,

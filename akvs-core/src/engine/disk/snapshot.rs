@@ -1,7 +1,7 @@
-//! The tables as they stood together at one snapshot.
+//! The tables as they were at one moment.
 //!
-//! fjall keeps what is replaced for as long as this is kept. It also keeps the files open: whoever holds it holds the
-//! engine as well.
+//! fjall keeps replaced data, and the files open, as long as this exists. The owner of a snapshot therefore also owns
+//! the engine.
 
 use bytes::Bytes;
 use fjall::{Guard, Keyspace, Readable};
@@ -24,7 +24,7 @@ impl DiskSnapshot {
         }
     }
 
-    /// It sees what has a lower number.
+    /// Returns the sequence number below which commits are visible.
     pub(super) fn sequence(&self) -> u64 {
         self.snapshot.seqno()
     }
@@ -33,7 +33,7 @@ impl DiskSnapshot {
         &self.keyspaces[table as usize]
     }
 
-    /// The rows of a range in order, from either end; none where there can be none.
+    /// Returns the rows of a range in order, from either end; none where the range is empty.
     fn rows(&self, table: Table, range: &KeyRange) -> Option<fjall::Iter> {
         let start = range
             .start

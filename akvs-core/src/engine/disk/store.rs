@@ -1,6 +1,6 @@
-//! fjall's handles: how its database and the keyspaces of the tables are opened, and what they say of their commits.
+//! fjall's handles: how its database and the keyspaces of the tables are opened, and which commits they contain.
 //!
-//! fjall flushes and compacts nothing by itself here: its limits are out of reach, and `background` does both.
+//! fjall flushes and compacts nothing on its own here: its limits are unreachable, and `background` does both.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::store_id::StoreId;
 use super::{DataDir, DiskOptions, OpenError, Table};
 use crate::Result;
 
-/// Larger values lie in files of their own, so that compaction does not copy them again and again.
+/// Larger values are stored in files of their own, so that compaction does not copy them repeatedly.
 const SEPARATED_BYTES: u32 = 4 << 10;
 
 /// fjall's handles, dropped in this order.
@@ -33,7 +33,7 @@ impl FjallStore {
         &self.keyspaces[table as usize]
     }
 
-    /// The newest marker, and the numbers that the tables themselves have.
+    /// Returns the newest marker, and the numbers in the tables.
     pub(super) fn markers(&self, id: StoreId) -> Result<(CommitMarkers, [u64; Table::ALL.len()])> {
         let none = CommitMarkers {
             store: id,
@@ -63,19 +63,19 @@ impl FjallStore {
     }
 }
 
-/// What ends a compaction early: the stop, or too little space.
+/// Returns the interrupt of compactions for this folder.
 pub(super) fn interrupt(folder: &DataDir, options: &DiskOptions) -> Arc<Interrupt> {
     let space = FreeSpace::new(folder.path(), options.min_free_bytes);
     Arc::new(Interrupt::new(space))
 }
 
-/// Opens fjall's files, or begins them.
+/// Opens fjall's files, or creates them.
 pub(super) fn open(
     path: &Path,
     options: &DiskOptions,
     interrupt: Option<&Arc<Interrupt>>,
 ) -> std::result::Result<FjallStore, OpenError> {
-    // fjall's recovery asserts what a damaged file may not hold.
+    // fjall's recovery asserts the content of files.
     match catch_unwind(AssertUnwindSafe(|| try_open(path, options, interrupt))) {
         Ok(Ok(store)) => Ok(store),
         Ok(Err(error)) => Err(open_error(options, error)),
@@ -113,7 +113,7 @@ fn try_open(
                 .max_memtable_size(u64::MAX)
                 .compaction_strategy(compaction::fjall_strategy());
             match table {
-                // Not compressed: fjall does not check what length a compressed value says it has.
+                // Not compressed: fjall does not verify the length that a compressed value claims.
                 Table::Data => options.with_kv_separation(Some(
                     KvSeparationOptions::default()
                         .separation_threshold(SEPARATED_BYTES)

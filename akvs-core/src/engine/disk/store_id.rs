@@ -1,7 +1,7 @@
-//! The identity of a store: random bytes, made with it and never changed.
+//! The id of a store: random bytes, created with it and never changed.
 //!
-//! Every commit carries it, so that nothing else is ever taken for one: neither a piece of another store's journal nor
-//! what a client stored as a value, which cannot know it. It is told to nobody.
+//! Every commit contains it, so that nothing else is taken for one: neither a part of another store's journal nor a
+//! client's value, because clients do not know it. It must stay secret.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The identity of a store.
+/// The id of a store.
 pub(super) type StoreId = [u8; 16];
 
-/// The file that has it, and its checksum (XXH3-64, little-endian) after it.
+/// The file with the id, followed by its checksum (XXH3-64, little-endian).
 pub(super) const FILE: &str = "store.id";
 const FILE_BYTES: usize = size_of::<StoreId>() + size_of::<u64>();
 
-/// Makes the identity of a new store.
+/// Creates the id of a new store.
 pub(super) fn create(store: &Path) -> io::Result<StoreId> {
     let mut id = StoreId::default();
     getrandom::fill(&mut id).map_err(io::Error::other)?;
@@ -28,7 +28,7 @@ pub(super) fn create(store: &Path) -> io::Result<StoreId> {
     Ok(id)
 }
 
-/// The identity of a store; else what is wrong with its file.
+/// Returns the id of a store, or what is wrong with its file.
 pub(super) fn read(store: &Path) -> io::Result<Result<StoreId, String>> {
     let mut bytes = Vec::new();
     match File::open(store.join(FILE)) {

@@ -1,4 +1,4 @@
-//! Checking a data folder that nobody has, and the files of an engine that goes on writing.
+//! The check of the files of a data folder: of one that no process uses, and of one whose engine is writing.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -31,7 +31,7 @@ pub(crate) fn check_folder(
         return Ok(());
     }
     let watermark = folder.watermark();
-    // The engine takes the folder by itself.
+    // The engine locks the folder itself.
     drop(folder);
     let strict = DiskOptions {
         accept_lost_commits: false,
@@ -57,7 +57,7 @@ pub(crate) fn check_folder(
 }
 
 impl DiskEngine {
-    /// Checks the engine's files while it goes on.
+    /// Checks the engine's files while it is in use.
     pub(super) fn check_live_files(&self, report: &mut Report<'_>) -> Result<()> {
         let settle = || drop(self.writer.lock().unwrap_or_else(PoisonError::into_inner));
         let commit = self

@@ -1,6 +1,6 @@
-//! Whether every deadline has its key, and every key its deadline.
+//! The check that every deadline has its key, and every key its deadline.
 //!
-//! Who does not agree is only looked for where the two sides do not. What is to be swept goes by itself and is left out.
+//! Single rows are looked up only where the two sides differ. Rows that will be swept are ignored.
 
 use super::each_row;
 use super::expected::{ExpectedState, Owner};
@@ -9,17 +9,17 @@ use crate::encoding;
 use crate::engine::{Snapshot, Table};
 use crate::{Report, Revision, Timestamp};
 
-/// Keys that have a deadline, against the deadlines.
+/// The difference between keys with a deadline and the rows of deadlines.
 #[derive(Default)]
 pub(super) struct Deadlines(Difference);
 
 impl Deadlines {
-    /// Notes that a key has a deadline.
+    /// Records that a key has a deadline.
     pub(super) fn expect(&mut self, deadline: Timestamp, data_key: &[u8], revision: Revision) {
         self.0.add((deadline.as_millis(), data_key, revision.get()));
     }
 
-    /// Reads the deadlines; whether all of them could be read.
+    /// Reads the deadlines, and returns whether all of them could be read.
     pub(super) fn check(
         &mut self,
         snapshot: &dyn Snapshot,
@@ -46,7 +46,7 @@ impl Deadlines {
         })
     }
 
-    /// Says who does not agree, where both were read whole and do not.
+    /// Reports the rows that differ, after both sides were read completely.
     pub(super) fn compare(
         &self,
         snapshot: &dyn Snapshot,

@@ -1,4 +1,4 @@
-//! What the catalogue and the counters say: who there is, who was, and how much each should hold.
+//! The expected state according to the catalogue and the counters.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::encoding::{CatalogueRow, HistoryId, NamespaceId, NamespaceMeta};
 use crate::engine::{Snapshot, Table};
 use crate::{Counts, Report, Revision};
 
-/// What is known before data and histories are read.
+/// The state that is known before data and histories are read.
 #[derive(Default)]
 pub(super) struct ExpectedState {
     pub(super) revision: Revision,
@@ -20,30 +20,30 @@ pub(super) struct ExpectedState {
     pub(super) histories: HashMap<HistoryId, History>,
 }
 
-/// A namespace that there is.
+/// An existing namespace.
 #[derive(Default)]
 struct Live {
     meta: Option<NamespaceMeta>,
     found: Counts,
 }
 
-/// A history that is kept, or to be swept.
+/// A history that is kept or swept.
 #[derive(Default)]
 pub(super) struct History {
-    /// The history of a namespace that there is, or was.
+    /// Whether it is the history of a namespace, existing or dropped.
     pub(super) is_kept: bool,
     pub(super) compacted_revision: Revision,
-    /// What is older is to be swept.
+    /// Older changes are swept.
     pub(super) swept_below: Revision,
-    /// How many rows its namespace says that it has, if it is kept.
+    /// The number of rows that its namespace counts, if it is kept.
     pub(super) expected_rows: Option<u64>,
     pub(super) rows: u64,
 }
 
-/// To whom an identity belongs.
+/// The owner of an id.
 pub(super) enum Owner {
     Live(NamespaceMeta),
-    /// What is left of it is to be swept.
+    /// Its rows will be swept.
     Swept,
     Unknown,
 }
@@ -189,7 +189,7 @@ impl ExpectedState {
         }
     }
 
-    /// To whom an identity belongs.
+    /// Returns the owner of an id.
     pub(super) fn owner(&self, id: NamespaceId) -> Owner {
         match self.live.get(&id) {
             Some(live) => Owner::Live(live.meta.unwrap_or_default()),
@@ -198,21 +198,21 @@ impl ExpectedState {
         }
     }
 
-    /// Notes how much data a namespace has.
+    /// Records the counts of a namespace's data.
     pub(super) fn add(&mut self, id: Option<NamespaceId>, counts: Counts) {
         if let Some(live) = id.and_then(|id| self.live.get_mut(&id)) {
             live.found = counts;
         }
     }
 
-    /// How many rows are still to come, about.
+    /// Returns the approximate number of rows that follow.
     pub(super) fn expected_rows(&self) -> u64 {
         let metas = self.live.values().filter_map(|live| live.meta);
         let counts = metas.map(|meta| meta.counts.keys + meta.counts.history);
         counts.sum::<u64>() + 2 * self.live.len() as u64
     }
 
-    /// Says where counts are not those of the data that was read.
+    /// Reports counts that differ from the data.
     pub(super) fn compare_counts(&self, report: &mut Report<'_>) {
         for (id, live) in &self.live {
             let Some(meta) = live.meta else { continue };

@@ -1,6 +1,6 @@
-//! Whether the histories are those of the namespaces there are, readable, and as long as they say.
+//! The check that histories are readable, belong to a namespace, and have the expected length.
 //!
-//! A history is complete above its floor. What is older may be left only where it is still to be swept.
+//! A history is complete above its compacted revision. Older changes may exist only where they will be swept.
 
 use super::each_row;
 use super::expected::ExpectedState;
@@ -8,7 +8,7 @@ use crate::Report;
 use crate::encoding;
 use crate::engine::{Snapshot, Table};
 
-/// Reads all histories.
+/// Checks all histories.
 pub(super) fn check(snapshot: &dyn Snapshot, known: &mut ExpectedState, report: &mut Report<'_>) {
     let highest = known.revision;
     let histories = &mut known.histories;

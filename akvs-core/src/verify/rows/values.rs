@@ -1,6 +1,6 @@
-//! Whether every entry whose value is separated has that value, and every such value its entry.
+//! The check that every entry with a separated value has that value, and every such value its entry.
 //!
-//! Which entry has no value is only looked for where the two sides do not agree.
+//! Single rows are looked up only where the two sides differ.
 
 use super::each_row;
 use super::expected::{ExpectedState, Owner};
@@ -10,17 +10,17 @@ use crate::encoding;
 use crate::encoding::{NamespaceId, SeparatedValue};
 use crate::engine::{Snapshot, Table};
 
-/// Entries whose value is separated, against the values.
+/// The difference between entries with a separated value and the rows of values.
 #[derive(Default)]
 pub(super) struct Values(Difference);
 
 impl Values {
-    /// Notes that an entry has its value separated.
+    /// Records that an entry has a separated value.
     pub(super) fn expect(&mut self, id: NamespaceId, key: &[u8], separated: SeparatedValue) {
         self.0.add((id, key, separated));
     }
 
-    /// Sees the row of a value.
+    /// Records the row of a value.
     pub(super) fn record(
         &mut self,
         id: NamespaceId,
@@ -43,7 +43,7 @@ impl Values {
         }
     }
 
-    /// Says which entries have no value, or values no entry, where both were read whole and do not agree.
+    /// Reports entries without their value and values without their entry, after both were read completely.
     pub(super) fn compare(
         &self,
         snapshot: &dyn Snapshot,

@@ -1,4 +1,4 @@
-//! Compacting files, and giving space back.
+//! The compaction of files, and the reclaiming of space.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::engine::disk::orphan_files::OrphanFiles;
 
-/// Values that are not needed any more are given up where they have so many bytes.
+/// The bytes of obsolete values at which their files are rewritten.
 const STALE_BYTES: u64 = 4 << 20;
 
-/// What to compact.
+/// A kind of compaction.
 #[derive(Clone, Copy)]
 enum Step {
     Default,
@@ -30,7 +30,7 @@ enum Step {
 enum CompactionResult {
     Unchanged,
     Changed,
-    /// It was ended, for want of space or for the stop.
+    /// It was interrupted, by a lack of space or by the stop.
     Interrupted,
 }
 
@@ -70,7 +70,7 @@ impl Shared {
                 continue;
             };
             if done == CompactionResult::Interrupted {
-                // Where the disk is full, there may be more space later.
+                // If the disk is full, space may become free later.
                 self.pause(pause);
                 pause = (2 * pause).min(60 * RETRY_INTERVAL);
             } else {
@@ -79,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// One compaction of a table.
+    /// Compacts a table once.
     fn compact(&self, table: Table, step: Step) -> fjall::Result<CompactionResult> {
         let keyspace = self.store.keyspace(table);
         let (tree, files) = (&keyspace.tree, acquire(&self.compacting));
@@ -114,9 +114,9 @@ impl Shared {
         Ok(done)
     }
 
-    /// Removes what a compaction that was ended has left behind. What fjall's worker writes meanwhile is in no list either:
-    /// after an unclean start it flushes what the journals had, and at the stop what the flush thread had no space for.
-    /// Where it may be at that, all stays until the next start.
+    /// Removes the files that an interrupted compaction left. Files that fjall's worker is writing are in no list
+    /// either: after a crash it flushes the content of the journals, and at the stop the memtables that the flush
+    /// thread had no space for. Where it may be writing, all files stay until the next start.
     pub(super) fn remove_leftovers(&self, table: Table, before: OrphanFiles) {
         let (_flushing, _compacting) = (acquire(&self.flushing), acquire(&self.compacting));
         let is_sealed = self.store.keyspace(table).tree.sealed_memtable_count() > 0;
@@ -125,8 +125,9 @@ impl Shared {
         }
     }
 
-    /// Gives up the files that hold nothing but rows of a range. No row comes back with the next start: fjall skips the
-    /// commits in its journals up to the newest in any file, and that is in the file with the marker, which is outside.
+    /// Discards the files that contain only rows of a range. Their rows do not return with the next start: fjall skips
+    /// the commits in its journals up to the newest in any file, and that is in the file with the marker, which is
+    /// outside the range.
     fn discard_files(&self, table: Table, range: &KeyRange) -> fjall::Result<()> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         let files = acquire(&self.compacting);
@@ -136,7 +137,7 @@ impl Shared {
         self.keep_list(table);
         match tree.drop_range::<&[u8], _>((start, end)) {
             Ok(()) => {}
-            // What is not given up is removed row by row.
+            // Rows that are not discarded are removed one by one.
             Err(error) if is_full(&error) => {}
             Err(error) => return Err(error.into()),
         }
@@ -149,12 +150,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Joins all files of the tables that rows were removed from.
+    /// Compacts all files of the tables that rows were removed from.
     fn reclaim_all(&self) -> fjall::Result<CompactionResult> {
         for table in [Table::Data, Table::History, Table::Deadlines] {
             let bytes = self.store.keyspace(table).tree.active_memtable().size();
             if self.backlog.space().query() > bytes + FLUSH_RESERVE_BYTES {
-                // That a row was removed may only be known in memory yet.
+                // The removal of a row may be in memory only.
                 self.flush_table(table)?;
             }
             if !self.reclaim_table(table)? {
@@ -164,7 +165,7 @@ impl Shared {
         Ok(CompactionResult::Changed)
     }
 
-    /// Joins all files of a table; whether it came to the end.
+    /// Compacts all files of a table, and returns whether it was completed.
     fn reclaim_table(&self, table: Table) -> fjall::Result<bool> {
         let tree = &self.store.keyspace(table).tree;
         let mut rewrites = true;
@@ -180,7 +181,7 @@ impl Shared {
             let step = match (levels.next(), levels.next()) {
                 (Some(0), _) => Step::Eager,
                 (Some(from), Some(to)) => Step::Down(from, to),
-                // Values are given up with the compaction after the one that found that they are not needed.
+                // Obsolete values are removed by the compaction after the one that detected them.
                 (Some(last), None) if rewrites && tree.stale_blob_bytes() > STALE_BYTES => {
                     rewrites = false;
                     Step::Down(last, last)
@@ -195,7 +196,7 @@ impl Shared {
         }
     }
 
-    /// Whether compactions that are needed more wait, or the end has come.
+    /// Returns whether more urgent compactions wait or the thread must end.
     fn must_yield(&self) -> bool {
         let runs = Table::ALL.into_iter().map(|table| self.backlog.runs(table));
         self.work().stopping || runs.max() > Some(RECLAIM_RUNS)
@@ -225,12 +226,12 @@ mod tests {
             fs::write(file(number), b"the beginning of a table").unwrap();
             before
         };
-        // As fjall recovers it: sealed, and its own worker is to flush it.
+        // As fjall recovers it: sealed, and its own worker will flush it.
         let lock = keyspace.tree.get_flush_lock();
         assert!(keyspace.tree.rotate_memtable().is_some());
         shared.remove_leftovers(Table::Data, begin(900));
         assert!(file(900).exists(), "fjall may be writing it");
-        // A flush of ours waits for space, and keeps fjall's worker out.
+        // The engine's flush waits for space, and holds the lock against fjall's worker.
         shared.holds_flush_lock[Table::Data as usize].store(true, Ordering::Release);
         shared.remove_leftovers(Table::Data, begin(901));
         assert!(!file(901).exists());

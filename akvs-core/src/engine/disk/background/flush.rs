@@ -1,4 +1,4 @@
-//! Writing memtables to files.
+//! The flush of memtables to files.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
@@ -12,7 +12,7 @@ use super::super::durable::Step;
 use super::{FLUSH_RESERVE_BYTES, RECLAIM_RUNS, RETRY_INTERVAL, Shared, Table, acquire, is_full};
 use crate::engine::disk::orphan_files::OrphanFiles;
 
-/// How long fjall's worker is waited for to begin another journal, in ms.
+/// How long to wait for fjall's worker to start another journal, in ms.
 const JOURNAL_WAIT_MS: u32 = 500;
 
 impl Shared {
@@ -30,20 +30,20 @@ impl Shared {
                 drop(work);
                 self.flush_all()?;
             } else {
-                // While nothing is written nobody has to know how much is free.
+                // Without writes the free space is not needed.
                 let pause = self.backlog.was_used().then_some(RETRY_INTERVAL);
                 self.wait(work, pause);
             }
         }
     }
 
-    /// Writes all memtables to files, once a new journal was begun, so that those before it are deleted.
+    /// Writes all memtables to files after a new journal was started, so that those before it are deleted.
     fn flush_all(&self) -> fjall::Result<()> {
         let database = &self.store.database;
         if database.journal_disk_space()? <= CHECKPOINT_BYTES {
             return Ok(());
         }
-        // fjall begins another journal when it has something to flush, and every commit touches this table.
+        // fjall starts another journal when it flushes, and every commit writes to this table.
         let before = database.journal_count();
         self.flush_table(Table::Meta)?;
         for _ in 0..JOURNAL_WAIT_MS {
@@ -72,8 +72,8 @@ impl Shared {
         self.backlog.sealing(table, bytes);
         let sealed = keyspace.rotate_memtable()?.then_some(memtable);
         self.backlog.sealed(table, tree.active_memtable().size());
-        // No file may have a commit that a loss of power could take from the journal: the tables would not be at the same
-        // commit any more.
+        // No file may contain a commit that a power loss could remove from the journal: the tables would not be at the
+        // same commit.
         let database = &self.store.database;
         let durable = &self.interrupt.durable;
         durable.journal(|| database.persist(PersistMode::SyncData))?;
@@ -105,7 +105,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until the disk has space for a memtable; false where the thread has to end before: the rows are in the journal.
+    /// Waits until the disk has space for a memtable; false where the thread must end before. The rows are in the
+    /// journal.
     fn wait_for_space(&self, bytes: u64) -> bool {
         while self.backlog.space().query() < bytes + FLUSH_RESERVE_BYTES {
             if self.wait_while_disk_full() {
@@ -115,7 +116,7 @@ impl Shared {
         true
     }
 
-    /// Notes that the disk is full, and waits a snapshot; whether the thread has to end.
+    /// Records that the disk is full and waits, and returns whether the thread must end.
     fn wait_while_disk_full(&self) -> bool {
         self.backlog.is_disk_full.store(true, Ordering::Relaxed);
         self.release_lists();
@@ -123,8 +124,9 @@ impl Shared {
         self.pause(RETRY_INTERVAL)
     }
 
-    /// Writes what is sealed of a table to files, and these to the table's list. lsm-tree writes the list before its folder
-    /// of values is synced: where nothing else is sealed than this memtable, both are done here, in the right order.
+    /// Writes the sealed memtables of a table to files, and adds these to the table's list. lsm-tree writes the list
+    /// before it syncs the folder of values: where only this memtable is sealed, both are done here, in the right
+    /// order.
     fn write_sealed(
         &self,
         table: Table,
@@ -153,7 +155,7 @@ impl Shared {
     }
 }
 
-/// The rows of a memtable, but for those that every reader sees a newer one of: those that lsm-tree would flush.
+/// Returns the rows of a memtable that lsm-tree would flush: without those that have a newer version for every reader.
 fn newest(
     memtable: &Memtable,
     watermark: SeqNo,
@@ -172,7 +174,7 @@ fn newest(
     })
 }
 
-/// Notes that the lock of a table's flushes is held, from when it was taken until before it is given up.
+/// The flush lock of a table is held as long as this exists.
 struct FlushLockGuard<'a> {
     shared: &'a Shared,
     table: Table,
@@ -187,7 +189,7 @@ impl FlushLockGuard<'_> {
 
 impl Drop for FlushLockGuard<'_> {
     fn drop(&mut self) {
-        // Whoever removes files because of it has done so.
+        // Files are removed because of the lock; wait until that is done.
         let _flushing = acquire(&self.shared.flushing);
         self.shared.holds_flush_lock[self.table as usize].store(false, Ordering::Release);
     }

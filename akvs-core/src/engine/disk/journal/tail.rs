@@ -1,11 +1,11 @@
-//! What follows the last whole batch of a journal: nothing, an interrupted write, or commits behind a damaged place.
+//! The bytes after the last complete batch of a journal: none, a torn write, or commits after damaged bytes.
 
 use std::io::{self, Read};
 
 use crate::engine::disk::commit_markers::{CommitMarkers, META_BYTES};
 use crate::engine::disk::store_id::StoreId;
 
-/// What is left of a file, without the zeros at its end: a journal is made longer than what is in it.
+/// Returns the rest of a file without the zeros at its end: journals are preallocated.
 pub(super) fn read_tail(file: &mut impl Read) -> io::Result<Vec<u8>> {
     const CHUNK: usize = 1 << 20;
     let zeros = vec![0; CHUNK];
@@ -31,10 +31,10 @@ pub(super) fn read_tail(file: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(rest)
 }
 
-/// The newest commit that is known to have been synced by the markers in what follows an unreadable place.
+/// Returns the newest commit that was synced, according to the markers in these bytes.
 ///
-/// A marker counts wherever it stands: only the store itself can have written its identity. So this reads each byte once,
-/// whatever clients have stored there.
+/// A marker is accepted at any offset, because only the store knows its id. So each byte is read once, whatever clients
+/// have stored there.
 pub(super) fn synced(rest: &[u8], store: &StoreId) -> Option<u64> {
     let places = memchr::memmem::find_iter(rest, store);
     let markers =
