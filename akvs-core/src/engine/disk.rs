@@ -38,13 +38,14 @@ mod snapshot;
 mod store;
 mod store_id;
 mod verify;
+mod writer;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{AbstractTree, PersistMode};
+use fjall::PersistMode;
 
 use self::background::Background;
 use self::backlog::Backlog;
@@ -57,6 +58,7 @@ pub use self::options::{DiskOptions, folder_format};
 use self::snapshot::DiskSnapshot;
 use self::store::{FjallStore, interrupt};
 pub(crate) use self::verify::check_folder;
+use self::writer::Writer;
 use super::{Batch, Capabilities, Durability, Engine, KeyRange, PageLimit, Snapshot, Table};
 use crate::data_dir::DataDir;
 pub use crate::data_dir::OpenError;
@@ -84,14 +86,6 @@ pub struct DiskEngine {
     /// The maximum wait of a commit for earlier ones to be written to files.
     commit_timeout: Duration,
     folder: Arc<DataDir>,
-}
-
-struct Writer {
-    markers: CommitMarkers,
-    reaper: MemtableReaper,
-    /// The next commit is the first after commits were lost: it sets the markers of all tables to the same commit.
-    resets_markers: bool,
-    failed: bool,
 }
 
 impl DiskEngine {
@@ -157,64 +151,6 @@ impl DiskEngine {
             commit_timeout: options.commit_timeout,
             folder: Arc::new(folder),
         })
-    }
-
-    fn write(&self, batch: Batch, mode: PersistMode, writer: &mut Writer) -> Result<()> {
-        let bytes = batch.bytes();
-        let mut touched = [writer.resets_markers; Table::ALL.len()];
-        let mut rows = fjall::OwnedWriteBatch::with_capacity(
-            self.store.database.clone(),
-            batch.len() + Table::ALL.len(),
-        )
-        .durability(Some(mode));
-        for row in batch.into_rows() {
-            touched[row.table as usize] = true;
-            let keyspace = self.store.keyspace(row.table);
-            match row.value {
-                Some(value) => rows.insert(keyspace, row.key, value),
-                None => rows.remove(keyspace, row.key),
-            }
-        }
-        let mut markers = writer.markers.next(touched);
-        if writer.resets_markers {
-            markers.previous = 0;
-        }
-        markers.sequence = self.store.database.seqno();
-        markers.synced = self.synced.load(Ordering::Acquire);
-        for table in Table::ALL {
-            if markers.tables[table as usize] == markers.commit {
-                rows.insert(
-                    self.store.keyspace(table),
-                    commit_markers::KEY,
-                    markers.encode(table),
-                );
-            }
-        }
-        self.in_flight.begin(self.store.database.seqno());
-        rows.commit().map_err(|error| self.explain(error))?;
-        self.in_flight.end();
-        let background = self.background.shared();
-        for table in Table::ALL {
-            if markers.tables[table as usize] == markers.commit {
-                let memtable = self.store.keyspace(table).tree.active_memtable();
-                if background.backlog.committed(table, memtable.size()) {
-                    background.flush(table);
-                }
-                writer.reaper.note(table, memtable);
-            }
-        }
-        if background.backlog.wrote(bytes) {
-            let journals = self.store.database.journal_disk_space();
-            if background.backlog.measured(journals.map_err(translate)?) {
-                background.checkpoint();
-            }
-        }
-        if background.backlog.wakes() {
-            background.wake();
-        }
-        writer.markers = markers;
-        writer.resets_markers = false;
-        Ok(())
     }
 
     /// Lets fjall delete obsolete files, which it does when a memtable is sealed.

@@ -46,6 +46,7 @@ const CONFINED: &[Confined] = &[
             "akvs-core/src/engine/disk/backlog.rs",
             "akvs-core/src/engine/disk/snapshot.rs",
             "akvs-core/src/engine/disk/store.rs",
+            "akvs-core/src/engine/disk/writer.rs",
         ],
         why: "only the disk engine knows it",
     },
