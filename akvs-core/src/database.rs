@@ -56,7 +56,7 @@ pub struct NamespaceInfo {
     pub name: Namespace,
     /// When the namespace was created.
     pub created: Timestamp,
-    /// How much the namespace holds.
+    /// The size of the namespace.
     pub counts: Counts,
     /// The revision of the newest change.
     pub revision: Revision,

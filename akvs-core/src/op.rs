@@ -411,7 +411,7 @@ mod tests {
 
     fn put(change: Result<Change>) -> Entry {
         match change {
-            Ok(Change::Put(draft)) => draft.into_entry(Revision::new(4)),
+            Ok(Change::Put(builder)) => builder.into_entry(Revision::new(4)),
             other => panic!("{other:?} stores nothing"),
         }
     }

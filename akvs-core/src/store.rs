@@ -120,7 +120,7 @@ impl Store {
         &self.database
     }
 
-    /// Returns how much the namespace holds.
+    /// Returns the size of the namespace.
     pub fn counts(&self) -> Counts {
         self.state.known().meta.counts
     }

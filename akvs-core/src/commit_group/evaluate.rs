@@ -37,10 +37,10 @@ impl CommitGroup<'_> {
         let separated = stored.and_then(|stored| stored.separated.filter(|_| is_touch));
         let change = match apply(op, current, now)? {
             Change::Nothing => None,
-            Change::Put(draft) => {
+            Change::Put(builder) => {
                 self.check_growth()?;
                 let settings = &self.stores[at].known.settings;
-                let entry = draft.into_entry(self.next.revision.next());
+                let entry = builder.into_entry(self.next.revision.next());
                 if !is_touch {
                     settings.check_value(entry.value.len())?;
                 }

@@ -377,7 +377,7 @@ impl NamespaceSnapshot {
 
 impl std::fmt::Debug for NamespaceSnapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View")
+        f.debug_struct("NamespaceSnapshot")
             .field("revision", &self.revision)
             .field("exists", &self.exists())
             .field("database", &self.database.capabilities())
