@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_link_in_the_folder_is_written_through() {
+    fn links_in_the_folder_are_not_followed() {
         let outside = tempfile::tempdir().unwrap();
         let target = outside.path().join("precious");
         for name in [NEW_FORMAT_FILE, NEW_WATERMARK_FILE, LOCK_FILE] {

@@ -393,14 +393,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_entry_comes_back_as_it_went_in(entry in entry()) {
+        fn an_entry_is_decoded_as_it_was_encoded(entry in entry()) {
             let (row, stored) = data_value(&entry);
             prop_assert_eq!(&stored, &entry);
             prop_assert_eq!(parse_data(row).unwrap(), entry);
         }
 
         #[test]
-        fn an_entry_whose_value_is_apart_comes_back(entry in entry(), revision in any::<u64>()) {
+        fn an_entry_with_a_separated_value_is_decoded_as_it_was_encoded(entry in entry(), revision in any::<u64>()) {
             let separated = SeparatedValue { revision: Revision::new(revision), bytes: entry.value.len() as u64 };
             let stored = parse_stored(separated_data_value(&entry, separated)).unwrap();
             prop_assert_eq!(stored.separated, Some(separated));
@@ -415,7 +415,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn a_truncated_or_unknown_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(entry) = parse_data(row.clone().into()) {
                 prop_assert_eq!(&data_value(&entry).0[..], &row[..]);
             }

@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_keeps_when_the_key_came_into_being() {
+    fn a_set_keeps_the_creation_time_of_the_key() {
         let stored = put(apply(Op::set("new"), Some(&entry("old", None)), at(9)));
         assert_eq!(
             (stored.created, stored.modified, stored.revision),
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delete_removes_only_what_is_there() {
+    fn a_delete_removes_only_an_existing_key() {
         assert_eq!(
             apply(Op::delete(), Some(&entry("old", None)), at(9)).unwrap(),
             Change::Remove
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_judged_against_what_is_there() {
+    fn conditions_are_evaluated_against_the_current_entry() {
         let there = entry("old", None);
         let revisions = |numbers: &[u64]| {
             Condition::Revisions(numbers.iter().copied().map(Revision::new).collect())

@@ -312,7 +312,7 @@ mod tests {
 
     /// A length that is too large is refused before any of the value is read or memory is allocated.
     #[test]
-    fn a_value_longer_than_any_is_refused_by_its_length() {
+    fn a_value_above_the_limit_is_refused_by_its_length() {
         let header = BackupHeader {
             rows_format: encoding::FORMAT,
             created: Timestamp::from_millis(1),

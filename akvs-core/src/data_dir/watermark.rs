@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_reserved_is_known_after_an_end_without_a_word() {
+    fn reserved_revisions_survive_a_crash() {
         let folder = folder();
         let known = || open(folder.path()).unwrap().known();
         let mut opened = open(folder.path()).unwrap();

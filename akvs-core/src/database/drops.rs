@@ -46,7 +46,7 @@ mod tests {
     use crate::{Key, MemoryEngine, Namespace, Op, Options, Store, Timestamp};
 
     #[test]
-    fn what_was_forgotten_is_not_read_over_again() {
+    fn tombstones_of_purged_drops_are_not_read_again() {
         let database = Database::open(Arc::new(MemoryEngine::new()), Options::default()).unwrap();
         for number in 0..400 {
             let name = Namespace::new(format!("n{number}")).unwrap();

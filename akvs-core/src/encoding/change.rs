@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_comes_back_as_it_went_in() {
+    fn a_change_is_decoded_as_it_was_encoded() {
         let row_key = history_key(1, Revision::new(2), 3);
         for kind in [
             set(b"value".to_vec()),
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(
+        fn a_truncated_or_unknown_row_is_an_error_and_never_a_panic(
             key in proptest::collection::vec(any::<u8>(), 0..20),
             row in proptest::collection::vec(any::<u8>(), 0..80),
         ) {

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_lies_between_is_in_a_gap() {
+    fn only_revisions_between_its_ends_are_in_a_gap() {
         let mut gaps = Gaps::default();
         assert_eq!(gaps.before(number(5)), None);
         gaps.add(number(5), number(100));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_become_fewer_and_none_is_forgotten() {
+    fn too_many_gaps_are_merged_and_none_is_lost() {
         let mut gaps = Gaps::default();
         for step in 0..1_000 {
             gaps.add(number(step * 10 + 3), number(step * 10 + 10));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_gaps_is_an_error() {
+    fn an_invalid_list_of_gaps_is_an_error() {
         let row = |numbers: &[u64]| -> Vec<u8> {
             numbers
                 .iter()

@@ -272,7 +272,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_or_foreign_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn a_truncated_or_unknown_row_is_an_error_and_never_a_panic(row in proptest::collection::vec(any::<u8>(), 0..80)) {
             let _ = parse_catalogue(&row);
             let _ = parse_counts(&row);
             let _ = parse_swept(&row, &row);

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_fill_does_not_hide_what_was_published() {
+    fn a_late_fill_does_not_hide_a_committed_entry() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let token = cache.read_token(1, b"k");
         cache.insert_committed(1, &Key::new("k").unwrap(), Some(entry(2, 1)));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_fill_does_not_bring_back_what_was_removed() {
+    fn a_late_fill_does_not_restore_a_removed_entry() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let token = cache.read_token(1, b"k");
         cache.insert_committed(1, &Key::new("k").unwrap(), None);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_key_is_committed_all_its_readers_ask_the_engine() {
+    fn readers_of_a_committing_key_read_the_engine() {
         let cache = EntryCache::new(1 << 20).unwrap();
         let key = Key::new("k").unwrap();
         let before = cache.read_token(1, b"k");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_within_its_bytes() {
+    fn the_cache_stays_within_its_bytes() {
         let cache = EntryCache::new(1 << 20).unwrap();
         for index in 0..10_000_u64 {
             cache.insert_committed(

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_alone_is_seconds_and_others_have_their_units() {
+    fn a_number_alone_is_seconds_and_units_are_summed() {
         for (text, millis) in [
             ("0", 0),
             ("0s", 0),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_something_else_is_not_read() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             " ",
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_formatted_duration_is_parsed_back() {
         for millis in [
             0,
             1,

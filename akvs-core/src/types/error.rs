@@ -230,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_read_back_from_its_text() {
+    fn every_code_is_parsed_from_its_text() {
         for code in Code::ALL {
             assert_eq!(Code::parse(code.as_str()), Some(code));
         }

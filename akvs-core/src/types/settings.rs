@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ttl_that_no_write_could_follow_is_refused() {
+    fn a_ttl_that_makes_every_write_fail_is_refused() {
         let now = Timestamp::from_millis(1_000);
         let check = |millis| {
             let ttl_ms = Some(millis);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shrinks_or_stays_is_allowed_beyond_the_limit_too() {
+    fn beyond_a_quota_a_namespace_may_shrink_or_stay() {
         let settings = Settings {
             max_keys: Some(2),
             max_bytes: Some(10),

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::common::{NOW, TestDb, at, disk_engine, key, store_of};
+use crate::common::{NOW, TestDb, at, disk_engine, key, store_named};
 use crate::filled::{Prng, all_rows, backup, kept_rows, write};
 
 fn options(folder: &std::path::Path) -> DiskOptions {
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_restored_is_every_row(seed in 1_u64.., groups in 0_u64..120) {
+    fn every_row_is_restored(seed in 1_u64.., groups in 0_u64..120) {
         for home in TestDb::each() {
             let engine = home.engine();
             write(&open(&engine), &mut Prng(seed), groups, Durability::Buffered);
@@ -60,7 +60,7 @@ proptest! {
 }
 
 #[test]
-fn a_restored_store_goes_on_behind_the_backup() {
+fn a_restored_store_continues_after_the_backup() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
     write(&database, &mut Prng(5), 200, Durability::Buffered);
@@ -73,7 +73,7 @@ fn a_restored_store_goes_on_behind_the_backup() {
         let database = open(&engine);
         assert!(database.revision() > before);
         // The last change may be a drop, and what was dropped is not forgotten.
-        let store = store_of(&database, "new");
+        let store = store_named(&database, "new");
         let outcome = store.set(&key("k"), "v", at(2_000)).unwrap();
         assert!(outcome.revision > Some(before));
         write(&database, &mut Prng(6), 50, Durability::Synced);
@@ -87,13 +87,13 @@ fn a_restored_store_goes_on_behind_the_backup() {
 }
 
 #[test]
-fn who_watches_goes_on_where_they_were() {
+fn watchers_continue_after_a_restore() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
     write(&database, &mut Prng(9), 150, Durability::Buffered);
     let (_folder, copy) = restored(&backup(&database));
     let copy = open(&copy);
-    let mut told = 0;
+    let mut reported = 0;
     for name in ["one", "two", "three"] {
         let changes = |database: &Database| {
             let view = database
@@ -108,16 +108,16 @@ fn who_watches_goes_on_where_they_were() {
             )
         };
         assert!(changes(&copy) == changes(&database), "{name}");
-        told += changes(&database).1.len();
+        reported += changes(&database).1.len();
     }
-    assert!(told > 1_000, "there was nothing to tell");
+    assert!(reported > 1_000, "there was nothing to tell");
 }
 
 #[test]
-fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
+fn truncated_and_flipped_bytes_are_detected() {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for number in 0..20 {
         let name = key(format!("key {number}"));
         store.set(&name, format!("value {number}"), at(1)).unwrap();
@@ -152,7 +152,7 @@ fn nothing_that_is_cut_off_or_flipped_goes_unnoticed() {
 }
 
 #[test]
-fn what_is_no_backup_is_named() {
+fn a_file_that_is_not_a_backup_is_refused() {
     let check = |file: &[u8]| verify_backup(file, &mut |_| ()).unwrap_err().to_string();
     assert_eq!(check(b"not a backup"), "the file is not a backup of AKVS");
     let mut file = backup(&crate::common::memory());
@@ -191,11 +191,11 @@ fn what_is_no_backup_is_named() {
 }
 
 #[test]
-fn a_backup_is_of_one_moment_and_stops_no_writer() {
+fn a_backup_is_of_one_revision_and_blocks_no_writer() {
     for home in TestDb::each() {
         let engine = home.engine();
         let database = open(&engine);
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         let commit = |text: &str| {
             let mut group = database.group();
             for name in 0..200 {
@@ -234,7 +234,7 @@ fn a_backup_is_of_one_moment_and_stops_no_writer() {
         let (_folder, copy) = restored(&file);
         let copy = open(&copy);
         assert!(copy.revision() > meanwhile, "{revision}");
-        let copy = store_of(&copy, "ns");
+        let copy = store_named(&copy, "ns");
         let value = |name: u64| copy.get(&key(name.to_string()), at(1)).unwrap().value;
         assert!(
             (0..200).all(|name| value(name) == value(0)),
@@ -248,7 +248,7 @@ fn the_largest_values_are_backed_up_in_small_chunks() {
     const LARGE: usize = 16 << 20;
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = open(&engine);
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let mut noise = Vec::with_capacity(LARGE);
     let mut number = 1_u64;
     while noise.len() < LARGE {
@@ -278,7 +278,7 @@ fn the_largest_values_are_backed_up_in_small_chunks() {
 }
 
 #[test]
-fn an_empty_store_has_a_backup_too_and_a_long_version_is_cut() {
+fn an_empty_store_can_be_backed_up_and_a_long_version_is_truncated() {
     let folder = tempfile::tempdir().unwrap();
     let engine = DiskEngine::open(&options(folder.path())).unwrap();
     let database = Database::open(Arc::new(engine), Options::default()).unwrap();

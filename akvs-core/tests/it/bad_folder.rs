@@ -83,7 +83,7 @@ fn a_path_below_a_file() {
 }
 
 #[test]
-fn one_that_cannot_be_made() {
+fn a_folder_that_cannot_be_created() {
     let folder = Path::new("/proc/akvs-cannot-be-made/data");
     let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
         panic!("it was made")
@@ -93,7 +93,7 @@ fn one_that_cannot_be_made() {
 }
 
 #[test]
-fn one_that_cannot_be_written() {
+fn a_folder_that_cannot_be_written() {
     let around = tempfile::tempdir().expect("a folder");
     let folder = around.path().join("data");
     fs::create_dir(&folder).expect("a folder");
@@ -108,7 +108,7 @@ fn one_that_cannot_be_written() {
 }
 
 #[test]
-fn another_programs() {
+fn a_folder_of_another_program() {
     let around = tempfile::tempdir().expect("a folder");
     for (index, names) in [&["PG_VERSION"][..], &["store"], &["store.new", "akvs.lock"]]
         .iter()
@@ -161,7 +161,7 @@ fn refuses_format(other: u64, way_out: &str) {
 }
 
 #[test]
-fn a_format_that_says_nothing() {
+fn an_invalid_format() {
     let texts = [
         &b""[..],
         b"akvs",
@@ -183,7 +183,7 @@ fn a_format_that_says_nothing() {
 
 /// Not a test by itself: the process that holds the folder in the tests below.
 #[test]
-fn holds_a_folder_until_its_input_ends() {
+fn locks_a_folder_until_its_input_ends() {
     if let Some(folder) = std::env::var_os(HELD_FOLDER) {
         let _engine = crate::common::disk_engine(Path::new(&folder));
         println!("\nheld");
@@ -198,7 +198,7 @@ fn holder(folder: &Path) -> (Child, impl Read) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
-            "bad_folder::holds_a_folder_until_its_input_ends",
+            "bad_folder::locks_a_folder_until_its_input_ends",
             "--nocapture",
         ])
         .env(HELD_FOLDER, folder)
@@ -214,7 +214,7 @@ fn holder(folder: &Path) -> (Child, impl Read) {
 }
 
 #[test]
-fn one_that_another_process_has() {
+fn a_folder_in_use_by_another_process() {
     let around = tempfile::tempdir().expect("a folder");
     let (mut child, _output) = holder(around.path());
     let error = refusal(around.path(), around.path());
@@ -235,7 +235,7 @@ fn one_that_another_process_has() {
 }
 
 #[test]
-fn one_whose_process_was_killed_is_free() {
+fn a_folder_of_a_killed_process_is_free() {
     let around = tempfile::tempdir().expect("a folder");
     let (mut child, _output) = holder(around.path());
     child.kill().expect("a kill");

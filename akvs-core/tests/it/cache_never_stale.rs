@@ -6,7 +6,7 @@ use std::thread;
 use akvs_core::engine::Durability;
 use akvs_core::{Op, Options};
 
-use crate::common::{TestDb, at, key, store_of};
+use crate::common::{TestDb, at, key, store_named};
 
 const KEYS: usize = 4;
 const READERS: usize = 3;
@@ -27,7 +27,7 @@ fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
         ..Options::default()
     };
     let database = home.open(options);
-    let store = store_of(&database, "read");
+    let store = store_named(&database, "read");
     let (answered, done) = (Answered::default(), AtomicBool::new(false));
     let names: Vec<String> = (0..KEYS).map(|index| format!("key {index}")).collect();
     thread::scope(|scope| {

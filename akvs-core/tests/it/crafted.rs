@@ -10,14 +10,14 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::common::{NOW, at, key, listing, rows, store_of};
+use crate::common::{NOW, at, key, listing, rows, store_named};
 use crate::filled::backup;
 
 /// A store with one of everything.
 fn store() -> Arc<dyn Engine> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let deadline = Op::from(Action::Set {
         value: "value".into(),
         representation: Representation::default(),
@@ -32,7 +32,7 @@ fn store() -> Arc<dyn Engine> {
     };
     group.configure(&store, settings, at(3)).expect("settings");
     group.commit(Durability::Synced).expect("a commit");
-    let gone = store_of(&database, "gone");
+    let gone = store_named(&database, "gone");
     gone.set(&key("k"), "value", at(4)).expect("a set");
     let mut group = database.group();
     assert!(group.drop_namespace(&gone).expect("a drop"));
@@ -86,7 +86,7 @@ fn number_at(table: Table, prefix: &[u8], place: usize, number: u64, what: &str)
 }
 
 #[test]
-fn what_a_store_made_is_good_also_while_it_is_swept() {
+fn a_backup_of_a_store_is_valid_while_it_sweeps() {
     let engine = store();
     let check = |file: &[u8]| verify_backup(file, &mut |_| ()).expect("a good backup");
     check(&file_of(&engine));
@@ -98,7 +98,7 @@ fn what_a_store_made_is_good_also_while_it_is_swept() {
 }
 
 #[test]
-fn revisions_that_leave_none_for_later() {
+fn revisions_that_leave_too_few() {
     for number in [u64::MAX, u64::MAX - 1, i64::MAX as u64, 1 << 53] {
         let what = format!("invalid revision {number}");
         number_at(Table::Meta, b"revision", 0, number, &what);
@@ -141,7 +141,7 @@ fn times_that_cannot_be_written() {
 }
 
 #[test]
-fn names_keys_and_types_that_cannot_be_sent() {
+fn invalid_names_keys_and_types() {
     for name in [&b"two\nlines"[..], b"\x7f", b"caf\xe9", &[b'n'; 129]] {
         refused("a stored namespace is damaged", |engine, batch| {
             let (_, value) = row(engine, Table::Catalogue, b"ns");
@@ -199,7 +199,7 @@ fn rows_that_do_not_belong_together() {
 }
 
 #[test]
-fn rows_with_something_more_in_them() {
+fn rows_with_extra_bytes() {
     for (table, prefix) in [
         (Table::Catalogue, &b"gone"[..]),
         (Table::Catalogue, b"\0"),

@@ -16,7 +16,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::common::{at, key, store_of};
+use crate::common::{at, key, store_named};
 
 const NAMES: [&str; 2] = ["one", "two"];
 const KEYS: u64 = 200;
@@ -97,7 +97,7 @@ fn write(chance: &mut Prng, closed: bool) -> Written {
 }
 
 fn write_group(database: &Database, chance: &mut Prng, text: &str) -> (Revision, Vec<Change>) {
-    let stores = NAMES.map(|name| store_of(database, name));
+    let stores = NAMES.map(|name| store_named(database, name));
     let mut group = database.group();
     let mut changes = Vec::new();
     for _ in 0..1 + chance.below(8) {
@@ -121,7 +121,7 @@ fn write_group(database: &Database, chance: &mut Prng, text: &str) -> (Revision,
 
 /// Makes a namespace, drops it and sweeps some of it.
 fn drop_another(database: &Database) {
-    let store = store_of(database, "dropped");
+    let store = store_named(database, "dropped");
     let mut group = database.group();
     for number in 0..20_u64 {
         group
@@ -320,7 +320,7 @@ fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-fn no_damage_goes_unnoticed(closed: bool) {
+fn damage_is_detected(closed: bool) {
     let seed = number("AKVS_DAMAGE_SEED", 0x9e37_79b9_7f4a_7c15);
     let cases = number("AKVS_DAMAGE_CASES", USUAL_CASES) / 2;
     let mut chance = Prng(seed + u64::from(closed));
@@ -377,10 +377,10 @@ fn no_damage_goes_unnoticed(closed: bool) {
 
 #[test]
 fn after_a_clean_end() {
-    no_damage_goes_unnoticed(true);
+    damage_is_detected(true);
 }
 
 #[test]
 fn after_a_kill() {
-    no_damage_goes_unnoticed(false);
+    damage_is_detected(false);
 }

@@ -8,7 +8,7 @@ use akvs_core::{
     Revision, Store, Ttl,
 };
 
-use crate::common::{TestDb, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_named};
 
 const KEYS: u64 = 50;
 
@@ -57,10 +57,10 @@ fn rows_of(home: &TestDb, id: u64) -> usize {
 }
 
 #[test]
-fn readers_see_nothing_at_once() {
+fn a_drop_is_visible_at_once() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "gone");
+        let store = store_named(&database, "gone");
         fill(&store, "old");
         assert_holds(&store, Some("old"));
         assert!(drop_namespace(&database, &store));
@@ -80,22 +80,25 @@ fn readers_see_nothing_at_once() {
 }
 
 #[test]
-fn one_that_was_never_made_is_not_there_to_drop() {
+fn dropping_a_missing_namespace_returns_false() {
     let database = crate::common::memory();
-    assert!(!drop_namespace(&database, &store_of(&database, "never")));
+    assert!(!drop_namespace(&database, &store_named(&database, "never")));
     assert_eq!(database.revision(), Revision::ZERO);
 }
 
 #[test]
-fn made_anew_it_is_empty_and_counts_on() {
+fn created_again_it_is_empty_and_its_revisions_continue() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let (store, other) = (store_of(&database, "again"), store_of(&database, "other"));
+        let (store, other) = (
+            store_named(&database, "again"),
+            store_named(&database, "other"),
+        );
         fill(&store, "old");
         fill(&other, "untouched");
         let before = database.revision();
         drop_namespace(&database, &store);
-        let store = store_of(&database, "again");
+        let store = store_named(&database, "again");
         assert_eq!(store.counts().keys, 0);
         assert_holds(&store, None);
         let outcome = store.set(&key("new"), "new", at(2)).expect("a set");
@@ -110,7 +113,7 @@ fn made_anew_it_is_empty_and_counts_on() {
 fn it_can_be_dropped_with_changes_of_the_same_group() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "gone");
+        let store = store_named(&database, "gone");
         fill(&store, "old");
         let mut group = database.group();
         group
@@ -136,9 +139,9 @@ fn it_can_be_dropped_with_changes_of_the_same_group() {
 }
 
 #[test]
-fn a_drop_that_is_not_committed_is_none() {
+fn an_uncommitted_drop_has_no_effect() {
     let database = crate::common::memory();
-    let store = store_of(&database, "kept");
+    let store = store_named(&database, "kept");
     fill(&store, "old");
     assert!(database.group().drop_namespace(&store).expect("a drop"));
     assert_holds(&store, Some("old"));
@@ -149,12 +152,15 @@ fn a_drop_that_is_not_committed_is_none() {
 fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let (store, other) = (store_of(&database, "swept"), store_of(&database, "other"));
+        let (store, other) = (
+            store_named(&database, "swept"),
+            store_named(&database, "other"),
+        );
         fill(&store, "old");
         fill(&store, "newer");
         fill(&other, "untouched");
         drop_namespace(&database, &store);
-        fill(&store_of(&database, "swept"), "new");
+        fill(&store_named(&database, "swept"), "new");
         drop((store, other, database));
 
         // Each round is a process of its own, which ends in the middle of the work.
@@ -164,8 +170,8 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
             let database = home.open(Options::default());
             let mut sweep = GarbageCollector::default();
             let more = (0..3).any(|_| !sweep.step(&database, 3).expect("a step"));
-            assert_holds(&store_of(&database, "swept"), Some("new"));
-            assert_holds(&store_of(&database, "other"), Some("untouched"));
+            assert_holds(&store_named(&database, "swept"), Some("new"));
+            assert_holds(&store_named(&database, "other"), Some("untouched"));
             drop(database);
             steps += 1;
             let left = rows_of(&home, 1);
@@ -186,11 +192,11 @@ fn sweeping_leaves_no_row_wherever_it_was_interrupted() {
 }
 
 #[test]
-fn all_that_were_dropped_are_swept() {
+fn all_dropped_namespaces_are_swept() {
     let home = TestDb::memory();
     let database = home.open(Options::default());
     for name in ["a", "b", "c"] {
-        let store = store_of(&database, name);
+        let store = store_named(&database, name);
         fill(&store, "old");
         drop_namespace(&database, &store);
     }
@@ -209,14 +215,17 @@ fn table_bytes(home: &TestDb) -> usize {
 }
 
 #[test]
-fn the_space_comes_back() {
+fn the_space_is_freed() {
     let home = TestDb::disk();
     // Its history stays.
     let database = home.open(Options {
         history_changes: 1_000,
         ..Options::default()
     });
-    let (store, other) = (store_of(&database, "large"), store_of(&database, "other"));
+    let (store, other) = (
+        store_named(&database, "large"),
+        store_named(&database, "other"),
+    );
     fill(&other, "untouched");
     let mut noise = 1_u64;
     for _ in 0..30 {
@@ -258,14 +267,14 @@ fn many_small_namespaces_share_the_steps_that_sweep_them() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let stores: Vec<Store> = (0..NAMESPACES)
-            .map(|number| store_of(&database, &format!("n{number}")))
+            .map(|number| store_named(&database, &format!("n{number}")))
             .collect();
         let mut group = database.group();
         for store in &stores {
             group.apply(store, &key("k"), Op::set("v"), at(1)).unwrap();
         }
         group.commit(Durability::Buffered).expect("a commit");
-        let kept = store_of(&database, "kept");
+        let kept = store_named(&database, "kept");
         fill(&kept, "kept");
         for store in &stores {
             drop_namespace(&database, store);
@@ -290,10 +299,10 @@ fn many_small_namespaces_share_the_steps_that_sweep_them() {
 }
 
 #[test]
-fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
+fn sweeping_a_large_namespace_removes_only_its_rows() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let (before, large) = (store_of(&database, "a"), store_of(&database, "large"));
+        let (before, large) = (store_named(&database, "a"), store_named(&database, "large"));
         fill(&before, "before");
         let action = |number: u64| Action::Set {
             value: vec![number as u8; 2_000].into(),
@@ -310,7 +319,7 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
             }
             group.commit(Durability::Buffered).expect("a commit");
         }
-        let after = store_of(&database, "z");
+        let after = store_named(&database, "z");
         fill(&after, "after");
         // So that whole files hold nothing else.
         crate::common::reclaim(&database);
@@ -327,7 +336,7 @@ fn a_large_namespace_leaves_nothing_behind_and_takes_nothing_with_it() {
         assert_eq!(rows_of(&home, 2), 0);
         assert_eq!(rows(&*home.engine(), Table::Deadlines), []);
         let database = home.open(Options::default());
-        assert_holds(&store_of(&database, "z"), Some("after"));
+        assert_holds(&store_named(&database, "z"), Some("after"));
     }
 }
 
@@ -354,7 +363,7 @@ impl Engine for Discarding {
 
 /// Its entries go as whole files, unread, and with them what would tell of their values and deadlines.
 #[test]
-fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() {
+fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
     const ROWS: u64 = 600;
     let homes = TestDb::each();
     let discarding: Arc<dyn Engine> = Arc::new(Discarding {
@@ -367,7 +376,10 @@ fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() 
     for engine in engines {
         let open = || Database::open(engine(), Options::default()).expect("a database");
         let database = open();
-        let (large, other) = (store_of(&database, "large"), store_of(&database, "other"));
+        let (large, other) = (
+            store_named(&database, "large"),
+            store_named(&database, "other"),
+        );
         fill(&other, "untouched");
         let mut group = database.group();
         for number in 0..ROWS {
@@ -409,7 +421,7 @@ fn a_large_namespace_leaves_nothing_behind_wherever_its_sweep_was_interrupted() 
             }
         }
         let database = open();
-        assert_holds(&store_of(&database, "other"), Some("untouched"));
+        assert_holds(&store_named(&database, "other"), Some("untouched"));
         drop(database);
         let engine = engine();
         let left = rows(&*engine, Table::Data).len();

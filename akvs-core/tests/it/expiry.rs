@@ -11,7 +11,7 @@ use akvs_core::{
 };
 use proptest::prelude::*;
 
-use crate::common::{TestDb, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_named};
 
 fn open() -> (Arc<dyn Engine>, Database) {
     let home = TestDb::memory();
@@ -37,9 +37,9 @@ fn expire(expiry: &mut ExpiryTask, database: &Database, now: u64, rows: usize) {
 }
 
 #[test]
-fn what_is_due_is_taken_out_in_steps_and_nothing_else() {
+fn only_due_entries_are_removed_in_steps() {
     let (engine, database) = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for number in 0..10 {
         put(&store, &format!("due{number}"), Ttl::Millis(100), 0);
     }
@@ -67,9 +67,9 @@ fn what_is_due_is_taken_out_in_steps_and_nothing_else() {
 
 /// As of an import, whose keys may wait for their commit longer than they last.
 #[test]
-fn a_key_whose_deadline_had_passed_when_it_was_committed_is_taken_out() {
+fn a_key_that_expired_before_its_commit_is_removed() {
     let (engine, database) = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let mut expiry = ExpiryTask::default();
     for number in 0..5 {
         put(&store, &format!("due{number}"), Ttl::Millis(100), 0);
@@ -98,9 +98,9 @@ fn a_key_whose_deadline_had_passed_when_it_was_committed_is_taken_out() {
 }
 
 #[test]
-fn an_entry_that_was_replaced_stays() {
+fn a_replaced_entry_does_not_expire() {
     let (_, database) = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for (name, ttl) in [
         ("cleared", Ttl::Forever),
         ("kept", Ttl::Keep),
@@ -130,29 +130,29 @@ fn an_entry_that_was_replaced_stays() {
 }
 
 #[test]
-fn an_idle_namespace_expires_too_and_counts_right_when_it_is_used_again() {
+fn an_idle_namespace_expires_and_has_correct_counts_afterwards() {
     let folder = tempfile::tempdir().expect("a folder");
     {
         let database = crate::common::disk(folder.path());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         put(&store, "due", Ttl::Millis(100), 0);
         put(&store, "forever", Ttl::Forever, 0);
     }
     let database = crate::common::disk(folder.path());
     assert!(database.next_deadline().is_some(), "it has to look");
     // Opened before, but not used: what it read when it was opened is too much by then.
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     expire(&mut ExpiryTask::default(), &database, 100, 100);
     put(&store, "new", Ttl::Forever, 200);
     assert_eq!((store.counts().keys, store.counts().history), (2, 4));
     drop(store);
-    assert_eq!(store_of(&database, "ns").counts().keys, 2);
+    assert_eq!(store_named(&database, "ns").counts().keys, 2);
 }
 
 #[test]
-fn a_dropped_namespace_leaves_no_deadline_behind() {
+fn a_dropped_namespace_leaves_no_deadline() {
     let (engine, database) = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for number in 0..10 {
         put(&store, &number.to_string(), Ttl::Millis(100), 0);
     }
@@ -174,9 +174,9 @@ fn a_dropped_namespace_leaves_no_deadline_behind() {
 }
 
 #[test]
-fn a_clock_that_steps_back_loses_nothing_and_misses_nothing() {
+fn a_clock_that_steps_back_misses_no_deadline() {
     let (_, database) = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let mut expiry = ExpiryTask::default();
     put(&store, "first", Ttl::Millis(1_000), 0);
     expire(&mut expiry, &database, 1_000, 100);
@@ -253,11 +253,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn deadlines_are_those_of_a_plain_map(
+    fn deadlines_match_a_plain_map(
         steps in proptest::collection::vec((0..4_usize, step(), 0..12_u64), 1..120),
     ) {
         let (engine, database) = open();
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         let (mut model, mut expiry, mut now) = (Model::new(), ExpiryTask::default(), 0);
         for (name, step, pause) in steps {
             now += pause;

@@ -9,7 +9,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::common::{at, key, rows, store_of};
+use crate::common::{at, key, rows, store_named};
 
 /// Small numbers that look like chance and are the same each time.
 pub(crate) struct Prng(pub(crate) u64);
@@ -33,7 +33,7 @@ impl Prng {
 pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durability: Durability) {
     let mut sweep = GarbageCollector::default();
     for _ in 0..groups {
-        let store = store_of(database, ["one", "two", "three"][chance.below(3) as usize]);
+        let store = store_named(database, ["one", "two", "three"][chance.below(3) as usize]);
         let mut group = database.group();
         for _ in 0..1 + chance.below(8) {
             let name = key(format!("key {}", chance.below(60)));

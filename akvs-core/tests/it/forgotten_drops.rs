@@ -11,7 +11,7 @@ use akvs_core::{
     NamespaceSnapshot, Op, Options, Revision, Store,
 };
 
-use crate::common::{TestDb, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_named};
 use crate::wrapped::Wrapped;
 
 /// What `group::lifetime` promises.
@@ -21,13 +21,13 @@ fn name(text: &str) -> Namespace {
     Namespace::new(text).expect("a name")
 }
 
-fn view_of(database: &Database, text: &str) -> NamespaceSnapshot {
+fn snapshot_of(database: &Database, text: &str) -> NamespaceSnapshot {
     database.namespace_snapshot(&name(text)).expect("a view")
 }
 
 /// Sets so many keys, at once.
 fn fill(database: &Database, text: &str, keys: usize) {
-    let store = store_of(database, text);
+    let store = store_named(database, text);
     let mut group = database.group();
     for number in 0..keys {
         let set = group.apply(
@@ -42,7 +42,7 @@ fn fill(database: &Database, text: &str, keys: usize) {
 }
 
 fn drop_namespace(database: &Database, text: &str) -> CommitSummary {
-    let store = store_of(database, text);
+    let store = store_named(database, text);
     let mut group = database.group();
     assert!(group.drop_namespace(&store).expect("a drop"), "{text}");
     group.commit(Durability::Buffered).expect("a commit")
@@ -63,7 +63,7 @@ fn sweep_all(database: &Database, rows: usize) {
 }
 
 /// The revisions of all that is told after one, or that they are gone.
-fn told(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
+fn reported(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
     let page = view.changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
     assert_eq!(page.until, view.revision());
@@ -89,24 +89,27 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
     let newest_forgotten = 900 + gone.len() as u64;
     for text in gone.iter().map(String::as_str).chain(["never"]) {
         assert_eq!(history_id(database, text), None, "{text}");
-        let view = view_of(database, text);
+        let view = snapshot_of(database, text);
         assert_eq!(view.compacted_revision().get(), newest_forgotten, "{text}");
-        assert_eq!(told(&view, newest_forgotten - 1), Err(Code::HistoryGone));
-        assert_eq!(told(&view, newest_forgotten), Ok(vec![]));
+        assert_eq!(
+            reported(&view, newest_forgotten - 1),
+            Err(Code::HistoryGone)
+        );
+        assert_eq!(reported(&view, newest_forgotten), Ok(vec![]));
     }
     for (index, text) in kept.iter().enumerate() {
         let index = index + gone.len();
         assert_eq!(history_id(database, text), Some(histories[index]));
         let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
-        let view = view_of(database, text);
+        let view = snapshot_of(database, text);
         assert_eq!(view.compacted_revision().get(), 0, "{text}");
         let changes = vec![first, first + 1, first + 2, dropped];
-        assert_eq!(told(&view, 0), Ok(changes));
+        assert_eq!(reported(&view, 0), Ok(changes));
     }
 }
 
 #[test]
-fn only_the_newest_drops_are_remembered() {
+fn only_the_newest_drops_are_kept() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let names: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
@@ -126,10 +129,10 @@ fn only_the_newest_drops_are_remembered() {
         assert_newest_known(&database, &names, &histories);
         fill(&database, "n000", 1);
         assert!(history_id(&database, "n000").unwrap() > histories[299]);
-        let view = view_of(&database, "n000");
+        let view = snapshot_of(&database, "n000");
         assert_eq!(view.compacted_revision().get(), 944);
-        assert_eq!(told(&view, 944), Ok(vec![1_201]));
-        assert_eq!(told(&view, 943), Err(Code::HistoryGone));
+        assert_eq!(reported(&view, 944), Ok(vec![1_201]));
+        assert_eq!(reported(&view, 943), Err(Code::HistoryGone));
         drop((database, view));
         let found = [
             (Table::Data, &b""[..], 1),
@@ -147,12 +150,15 @@ fn only_the_newest_drops_are_remembered() {
 }
 
 #[test]
-fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
+fn many_drops_of_one_group_are_purged_gradually() {
     let home = TestDb::memory();
     let database = home.open(Options::default());
     let texts: Vec<String> = (0..300).map(|number| format!("n{number:03}")).collect();
     texts.iter().for_each(|text| fill(&database, text, 1));
-    let stores: Vec<Store> = texts.iter().map(|text| store_of(&database, text)).collect();
+    let stores: Vec<Store> = texts
+        .iter()
+        .map(|text| store_named(&database, text))
+        .collect();
     let mut group = database.group();
     for store in &stores {
         assert!(group.drop_namespace(store).unwrap());
@@ -168,7 +174,7 @@ fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
     for first in [1, 5] {
         fill(&database, "x", 1);
         fill(&database, "y", 1);
-        let stores = ["x", "y"].map(|text| store_of(&database, text));
+        let stores = ["x", "y"].map(|text| store_named(&database, text));
         let mut group = database.group();
         for store in &stores {
             assert!(group.drop_namespace(store).unwrap());
@@ -177,19 +183,22 @@ fn as_many_as_one_group_drops_are_forgotten_by_and_by() {
         assert_eq!(purged, (first..first + 4).collect::<Vec<_>>());
     }
     for is_there in [false, true] {
-        let view = view_of(&database, "n007");
+        let view = snapshot_of(&database, "n007");
         assert_eq!(view.compacted_revision().get(), 308, "{is_there}");
-        assert_eq!(told(&view, 307), Err(Code::HistoryGone));
+        assert_eq!(reported(&view, 307), Err(Code::HistoryGone));
         // Born anew, it knows that something may have been before.
         fill(&database, "n007", 1);
     }
-    assert_eq!(told(&view_of(&database, "n008"), 0), Ok(vec![9, 309]));
+    assert_eq!(
+        reported(&snapshot_of(&database, "n008"), 0),
+        Ok(vec![9, 309])
+    );
     drop_others(&database, "z", 50);
     assert_eq!(count(&home, Table::Meta, b"dropped"), KEPT_DROPS);
 }
 
 #[test]
-fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
+fn a_name_created_again_in_the_group_of_a_drop_is_not_purged() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         fill(&database, "oldest", 2);
@@ -197,7 +206,10 @@ fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
         drop_others(&database, "n", KEPT_DROPS - 1);
         fill(&database, "next", 1);
         let before = database.revision().get();
-        let (oldest, next) = (store_of(&database, "oldest"), store_of(&database, "next"));
+        let (oldest, next) = (
+            store_named(&database, "oldest"),
+            store_named(&database, "next"),
+        );
         let mut group = database.group();
         group
             .apply(&oldest, &key("k"), Op::set("v"), at(2))
@@ -207,12 +219,12 @@ fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
         assert!(!purged.contains(&1), "{purged:?}");
         sweep_all(&database, 3);
         for _ in 0..2 {
-            let view = view_of(&database, "oldest");
+            let view = snapshot_of(&database, "oldest");
             assert_eq!(
                 (view.exists(), view.compacted_revision()),
                 (true, Revision::ZERO)
             );
-            assert_eq!(told(&view, 0).unwrap()[..4], [1, 2, 3, before + 1]);
+            assert_eq!(reported(&view, 0).unwrap()[..4], [1, 2, 3, before + 1]);
             drop(view);
             drop_others(&database, "m", 2);
             sweep_all(&database, 3);
@@ -221,14 +233,17 @@ fn one_made_anew_in_the_group_of_a_drop_is_not_forgotten() {
 }
 
 #[test]
-fn one_forgotten_by_its_group_and_made_anew_in_it_loses_no_change() {
+fn a_name_purged_and_created_again_in_one_group_loses_no_change() {
     let home = TestDb::memory();
     let database = home.open(Options::default());
     fill(&database, "oldest", 2);
     drop_namespace(&database, "oldest");
     drop_others(&database, "n", KEPT_DROPS - 1);
     fill(&database, "next", 1);
-    let (oldest, next) = (store_of(&database, "oldest"), store_of(&database, "next"));
+    let (oldest, next) = (
+        store_named(&database, "oldest"),
+        store_named(&database, "next"),
+    );
     let mut group = database.group();
     assert!(group.drop_namespace(&next).unwrap());
     let set = group.apply(&oldest, &key("k"), Op::set("v"), at(2));
@@ -236,18 +251,21 @@ fn one_forgotten_by_its_group_and_made_anew_in_it_loses_no_change() {
     sweep_all(&database, 3);
     // It may be refused, but not lost.
     if let Ok(outcome) = set {
-        let view = view_of(&database, "oldest");
+        let view = snapshot_of(&database, "oldest");
         let newest = outcome.revision.unwrap().get();
-        assert_eq!(told(&view, newest - 1), Ok(vec![newest]));
+        assert_eq!(reported(&view, newest - 1), Ok(vec![newest]));
     }
 }
 
 #[test]
-fn none_is_forgotten_too_early() {
+fn no_drop_is_purged_too_early() {
     let database = crate::common::memory();
     drop_others(&database, "n", KEPT_DROPS);
     fill(&database, "next", 1);
-    let (anew, next) = (store_of(&database, "n255"), store_of(&database, "next"));
+    let (anew, next) = (
+        store_named(&database, "n255"),
+        store_named(&database, "next"),
+    );
     let mut group = database.group();
     group.apply(&anew, &key("k"), Op::set("v"), at(2)).unwrap();
     assert!(group.drop_namespace(&next).unwrap());
@@ -256,8 +274,8 @@ fn none_is_forgotten_too_early() {
 }
 
 #[test]
-fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
-    let engine = Arc::new(Wrapped::hooked(Arc::new(MemoryEngine::new())));
+fn a_snapshot_taken_during_a_purge_misses_no_change_silently() {
+    let engine = Arc::new(Wrapped::hook_commit(Arc::new(MemoryEngine::new())));
     let shared: Arc<dyn Engine> = engine.clone();
     let database = Database::open(shared, Options::default()).unwrap();
     drop_others(&database, "n", KEPT_DROPS);
@@ -266,8 +284,8 @@ fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
     let notes = Arc::clone(&seen);
     // Its drop is at revision 2.
     engine.on_commit(move || {
-        let view = view_of(&reader, "n000");
-        notes.lock().expect("it").push(told(&view, 1));
+        let view = snapshot_of(&reader, "n000");
+        notes.lock().expect("it").push(reported(&view, 1));
     });
     drop_namespace(&database, "next");
     assert_eq!(*seen.lock().unwrap(), [Err(Code::HistoryGone)]);
@@ -275,7 +293,7 @@ fn a_view_made_while_a_name_is_forgotten_misses_nothing_in_silence() {
 }
 
 #[test]
-fn to_drop_and_make_anew_again_and_again_leaves_little() {
+fn repeated_drops_and_creations_leave_few_rows() {
     for home in TestDb::each() {
         let database = home.open(Options {
             history_changes: 1_000,
@@ -288,8 +306,8 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
                 sweep_all(&database, 100);
             }
         }
-        assert!(!view_of(&database, "again").exists());
-        let view = view_of(&database, "again");
+        assert!(!snapshot_of(&database, "again").exists());
+        let view = snapshot_of(&database, "again");
         let compacted_revision = view.compacted_revision().get();
         // As many as are to be remembered, and the slack of one group.
         assert!(
@@ -297,7 +315,7 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
             "{compacted_revision}"
         );
         assert_eq!(
-            told(&view, compacted_revision),
+            reported(&view, compacted_revision),
             Ok((compacted_revision + 1..=2_000).collect())
         );
         assert_eq!(database.history_id(&name("again")).unwrap(), Some(1));
@@ -310,30 +328,33 @@ fn to_drop_and_make_anew_again_and_again_leaves_little() {
 }
 
 #[test]
-fn a_drop_ends_no_history() {
+fn a_history_continues_after_a_drop() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         fill(&database, "long", 1_500);
         fill(&database, "other", 10);
         assert_eq!(drop_namespace(&database, "long").revision.get(), 1_511);
-        let view = view_of(&database, "long");
+        let view = snapshot_of(&database, "long");
         let changes: Vec<u64> = (1..=1_500).chain([1_511]).collect();
         for _ in 0..2 {
             assert_eq!(view.compacted_revision().get(), 0);
-            assert_eq!(told(&view, 0), Ok(changes.clone()));
+            assert_eq!(reported(&view, 0), Ok(changes.clone()));
             sweep_all(&database, 64);
-            let view = view_of(&database, "long");
-            assert_eq!(told(&view, 0), Ok(changes.clone()));
+            let view = snapshot_of(&database, "long");
+            assert_eq!(reported(&view, 0), Ok(changes.clone()));
         }
         fill(&database, "long", 2);
-        let view_anew = view_of(&database, "long");
+        let view_anew = snapshot_of(&database, "long");
         let all: Vec<u64> = changes.iter().copied().chain([1_512, 1_513]).collect();
         assert_eq!(
-            (view_anew.compacted_revision().get(), told(&view_anew, 0)),
+            (
+                view_anew.compacted_revision().get(),
+                reported(&view_anew, 0)
+            ),
             (0, Ok(all))
         );
         assert_eq!(
-            told(&view_of(&database, "other"), 0),
+            reported(&snapshot_of(&database, "other"), 0),
             Ok((1_501..=1_510).collect())
         );
         drop((database, view, view_anew));
@@ -344,7 +365,7 @@ fn a_drop_ends_no_history() {
 
 /// Dropped histories together hold four of full length, or 100,000 changes.
 #[test]
-fn long_histories_of_dropped_names_are_forgotten_sooner() {
+fn long_histories_of_dropped_names_are_purged_earlier() {
     let database = TestDb::memory().open(Options {
         history_changes: 30_000,
         ..Options::default()
@@ -360,15 +381,15 @@ fn long_histories_of_dropped_names_are_forgotten_sooner() {
         [false, false, true, true, true, true]
     );
     sweep_all(&database, 1_000);
-    let view = view_of(&database, "n2");
+    let view = snapshot_of(&database, "n2");
     let (first, dropped) = (2 * 28_001 + 1, 3 * 28_001);
     let found = view.changes(Revision::new(first - 1), PageLimit::rows(10_000), false);
     assert_eq!(found.unwrap().events[0].revision.get(), first);
-    assert_eq!(told(&view, dropped - 1), Ok(vec![dropped]));
+    assert_eq!(reported(&view, dropped - 1), Ok(vec![dropped]));
 }
 
 #[test]
-fn what_a_drop_takes_off_is_not_trimmed_a_second_time() {
+fn changes_removed_by_a_drop_are_not_trimmed_again() {
     let database = TestDb::memory().open(Options {
         history_changes: 50,
         ..Options::default()
@@ -381,5 +402,8 @@ fn what_a_drop_takes_off_is_not_trimmed_a_second_time() {
         fill(&database, "ns", 1);
     }
     let all = (dropped..=dropped + 20).collect();
-    assert_eq!(told(&view_of(&database, "ns"), dropped - 1), Ok(all));
+    assert_eq!(
+        reported(&snapshot_of(&database, "ns"), dropped - 1),
+        Ok(all)
+    );
 }

@@ -7,13 +7,16 @@ use akvs_core::engine::{Durability, Engine, Table};
 use akvs_core::{Code, Database, Error, MemoryEngine, Op, Options, Result, Revision};
 use bytes::Bytes;
 
-use crate::common::{TestDb, at, key, store_of};
+use crate::common::{TestDb, at, key, store_named};
 
 #[test]
 fn a_namespace_that_was_opened_twice_is_refused() {
     let home = TestDb::memory();
     let database = home.open(Options::default());
-    let (first, second) = (store_of(&database, "twice"), store_of(&database, "twice"));
+    let (first, second) = (
+        store_named(&database, "twice"),
+        store_named(&database, "twice"),
+    );
     let mut group = database.group();
     group
         .apply(&first, &key("k"), Op::set("1"), at(1))
@@ -35,10 +38,10 @@ fn a_namespace_that_was_opened_twice_is_refused() {
 }
 
 #[test]
-fn a_group_that_is_dropped_uses_nothing_up() {
+fn a_dropped_group_uses_no_revision() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "kept");
+        let store = store_named(&database, "kept");
         let mut group = database.group();
         group
             .apply(&store, &key("k"), Op::set("1"), at(1))
@@ -57,7 +60,7 @@ fn a_group_that_is_dropped_uses_nothing_up() {
 #[test]
 fn the_revision_can_be_read_while_a_group_is_open() {
     let database = TestDb::memory().open(Options::default());
-    let store = store_of(&database, "open");
+    let store = store_named(&database, "open");
     store.set(&key("k"), "1", at(1)).expect("a set");
     let mut group = database.group();
     group
@@ -69,10 +72,10 @@ fn the_revision_can_be_read_while_a_group_is_open() {
 }
 
 #[test]
-fn a_watermark_is_not_raised_above_what_there_is() {
+fn a_watermark_is_not_raised_above_the_data() {
     let home = TestDb::disk();
     let database = home.open(Options::default());
-    store_of(&database, "low")
+    store_named(&database, "low")
         .set(&key("k"), "1", at(1))
         .expect("a set");
     database
@@ -106,7 +109,7 @@ impl Engine for Failing {
 }
 
 #[test]
-fn a_read_that_failed_once_refuses_that_operation_alone() {
+fn a_failed_read_refuses_only_its_operation() {
     let engine = Arc::new(Failing {
         inner: MemoryEngine::new(),
         times: AtomicUsize::new(0),
@@ -116,13 +119,13 @@ fn a_read_that_failed_once_refuses_that_operation_alone() {
         Database::open(engine, Options::default()).expect("a database")
     };
     let (k, value) = (key("k"), || Op::set("v"));
-    store_of(&open(), "ns")
+    store_named(&open(), "ns")
         .set(&k, "old", at(1))
         .expect("a set");
 
     // Its counts are read again when it changes first.
     let database = open();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     engine.times.store(1, Ordering::SeqCst);
     let mut group = database.group();
     let refused = group.apply(&store, &k, value(), at(1));

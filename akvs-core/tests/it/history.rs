@@ -17,8 +17,8 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::common::{TestDb, at, key};
 use crate::wrapped::Wrapped;
-use model::{Past, TOUCHED};
-use steps::{Change, KEYS, NAMES, Step, What, op, step};
+use model::{NameHistory, TOUCHED};
+use steps::{Change, KEYS, KeyChange, NAMES, Step, op, step};
 
 struct Opened {
     database: Database,
@@ -32,7 +32,7 @@ struct Pair {
     home: TestDb,
     keep: u64,
     opened: Option<Opened>,
-    pasts: [Past; NAMES.len()],
+    pasts: [NameHistory; NAMES.len()],
     revision: Revision,
     /// Before it nothing is known for sure.
     anew: Revision,
@@ -86,7 +86,7 @@ impl Pair {
                 apply(&mut database.group(), &stores, &changes, now);
             }
             Step::Burst(name) => {
-                let set = (name, 0, What::Set(1, Ttl::Forever));
+                let set = (name, 0, KeyChange::Set(1, Ttl::Forever));
                 self.group(&vec![set; 1_100], None, true);
             }
             Step::Expire(rows) => self.expire(rows),
@@ -113,7 +113,7 @@ impl Pair {
             database, stores, ..
         } = self.opened();
         let stores = NAMES.map(|name| {
-            let make = || crate::common::store_of(database, name);
+            let make = || crate::common::store_named(database, name);
             stores.entry(name).or_insert_with(make).clone()
         });
         (database.clone(), stores)
@@ -168,7 +168,7 @@ impl Pair {
         for (name, revision, kind) in expected {
             assert!(revision > self.revision, "{revision}");
             self.revision = revision;
-            self.pasts[name].tell(revision, kind);
+            self.pasts[name].report(revision, kind);
             let history = self.history(name);
             events.push((
                 history,
@@ -248,7 +248,7 @@ impl Pair {
             );
             let keys = past.entries.as_ref().map_or(0, BTreeMap::len) as u64;
             assert_eq!(
-                crate::common::store_of(database, NAMES[index])
+                crate::common::store_named(database, NAMES[index])
                     .counts()
                     .keys,
                 keys
@@ -270,9 +270,9 @@ impl Pair {
                 bytes: limit.bytes.max(events * 8),
             };
             for values in [true, false] {
-                let told = past.told(values);
+                let reported = past.reported(values);
                 for after in &afters {
-                    check_after(&view, Revision::new(*after), limit, values, &told);
+                    check_after(&view, Revision::new(*after), limit, values, &reported);
                 }
             }
         }
@@ -299,7 +299,7 @@ fn apply(
         let kind = match outcome.entry {
             Some(entry) => EventKind::Set {
                 key,
-                size: if matches!(what, What::Touch(_)) {
+                size: if matches!(what, KeyChange::Touch(_)) {
                     TOUCHED
                 } else {
                     entry.value.len() as u64
@@ -313,15 +313,15 @@ fn apply(
     expected
 }
 
-/// What is told of the changes after a revision is all of them, or that they are gone.
+/// KeyChange is told of the changes after a revision is all of them, or that they are gone.
 fn check_after(
     view: &NamespaceSnapshot,
     start: Revision,
     limit: PageLimit,
     values: bool,
-    told: &[Event],
+    reported: &[Event],
 ) {
-    let expected = &told[told.partition_point(|event| event.revision <= start)..];
+    let expected = &reported[reported.partition_point(|event| event.revision <= start)..];
     let (mut found, mut after) = (Vec::new(), start);
     let is_gone = start < view.compacted_revision() || start > view.revision();
     loop {
@@ -356,7 +356,7 @@ fn name_of(index: usize) -> Namespace {
     Namespace::new(NAMES[index]).expect("a name")
 }
 
-fn tells_all_that_changed(make: fn() -> TestDb, cases: u32) {
+fn reports_every_change(make: fn() -> TestDb, cases: u32) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -388,11 +388,11 @@ fn tells_all_that_changed(make: fn() -> TestDb, cases: u32) {
 }
 
 #[test]
-fn memory_tells_all_that_changed() {
-    tells_all_that_changed(TestDb::memory, 128);
+fn memory_returns_every_change() {
+    reports_every_change(TestDb::memory, 128);
 }
 
 #[test]
-fn disk_tells_all_that_changed() {
-    tells_all_that_changed(TestDb::disk, 12);
+fn disk_returns_every_change() {
+    reports_every_change(TestDb::disk, 12);
 }

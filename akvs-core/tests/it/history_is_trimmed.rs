@@ -3,7 +3,7 @@
 use akvs_core::engine::{Durability, Table};
 use akvs_core::{Database, Op, Options, Store};
 
-use crate::common::{TestDb, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_named};
 
 const KEEP: u64 = 50;
 const SLACK: u64 = KEEP / 8;
@@ -32,12 +32,12 @@ fn history_rows(home: &TestDb) -> u64 {
 }
 
 #[test]
-fn it_keeps_what_it_should_and_little_more() {
+fn it_keeps_few_more_changes_than_configured() {
     for home in TestDb::each() {
         let mut total = 0;
         for round in 0..3 {
             let database = home.open(options(KEEP));
-            let store = store_of(&database, "trimmed");
+            let store = store_named(&database, "trimmed");
             for index in 0..400 {
                 let changes = 1 + index % 7;
                 change(&database, &store, changes);
@@ -60,7 +60,7 @@ fn it_keeps_what_it_should_and_little_more() {
 fn the_newest_changes_are_kept() {
     let home = TestDb::memory();
     let database = home.open(options(KEEP));
-    let store = store_of(&database, "trimmed");
+    let store = store_named(&database, "trimmed");
     for _ in 0..300 {
         change(&database, &store, 1);
     }
@@ -76,7 +76,7 @@ fn the_newest_changes_are_kept() {
 #[test]
 fn large_groups_do_not_outrun_it() {
     let database = TestDb::memory().open(options(KEEP));
-    let store = store_of(&database, "trimmed");
+    let store = store_named(&database, "trimmed");
     for _ in 0..10 {
         change(&database, &store, 5_000);
     }
@@ -85,13 +85,13 @@ fn large_groups_do_not_outrun_it() {
 }
 
 #[test]
-fn a_smaller_history_is_trimmed_down_to_by_and_by() {
+fn a_reduced_history_is_trimmed_gradually() {
     let home = TestDb::memory();
     let database = home.open(options(10_000));
-    change(&database, &store_of(&database, "trimmed"), 9_000);
+    change(&database, &store_named(&database, "trimmed"), 9_000);
     drop(database);
     let database = home.open(options(KEEP));
-    let store = store_of(&database, "trimmed");
+    let store = store_named(&database, "trimmed");
     for _ in 0..80 {
         // Changes nothing itself, but its group trims.
         store.del(&key("missing"), at(1)).expect("a delete");
@@ -108,10 +108,10 @@ fn a_smaller_history_is_trimmed_down_to_by_and_by() {
 }
 
 #[test]
-fn other_namespaces_keep_theirs() {
+fn other_namespaces_keep_their_history() {
     let home = TestDb::memory();
     let database = home.open(options(KEEP));
-    let (one, other) = (store_of(&database, "a"), store_of(&database, "b"));
+    let (one, other) = (store_named(&database, "a"), store_named(&database, "b"));
     change(&database, &other, 40);
     for _ in 0..300 {
         change(&database, &one, 3);
@@ -121,10 +121,10 @@ fn other_namespaces_keep_theirs() {
 }
 
 #[test]
-fn no_history_at_all_is_possible() {
+fn a_history_can_be_disabled() {
     for keep in [0, 1, u64::MAX] {
         let database = TestDb::memory().open(options(keep));
-        let store = store_of(&database, "trimmed");
+        let store = store_named(&database, "trimmed");
         for _ in 0..20 {
             change(&database, &store, 1);
         }

@@ -18,15 +18,15 @@ const LONG_BYTES: usize = 60_000;
 /// So many commits follow once there is a second journal.
 const LATE_COMMITS: u64 = 40;
 /// A second journal is to be seen long before.
-const MOST_COMMITS: u64 = 4_000;
+const MAX_COMMITS: u64 = 4_000;
 
 #[test]
-fn what_was_committed_before_a_kill_outlives_a_stop_within_the_next_start() {
+fn commits_before_a_kill_survive_a_stop_during_the_next_start() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return fill_and_die(Path::new(&folder));
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let name = "killed::what_was_committed_before_a_kill_outlives_a_stop_within_the_next_start";
+    let name = "killed::commits_before_a_kill_survive_a_stop_during_the_next_start";
     let this = std::env::current_exe().expect("a path");
     let mut killed = Command::new(this);
     killed.args(["--exact", name]).env(FOLDER, folder.path());
@@ -58,7 +58,7 @@ fn commits(engine: &DiskEngine) -> u64 {
 fn fill_and_die(folder: &Path) {
     let engine = DiskEngine::open(&DiskOptions::new(folder)).expect("an engine");
     let mut late = 0;
-    for commit in 0..MOST_COMMITS {
+    for commit in 0..MAX_COMMITS {
         let mut batch = Batch::default();
         for number in commit * ROWS..(commit + 1) * ROWS {
             batch.put(Table::Data, key(number), row(number));

@@ -12,7 +12,7 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::common::{TestDb, at, key, rows, store_of};
+use crate::common::{TestDb, at, key, rows, store_named};
 
 const LARGE: usize = 1 << 20;
 
@@ -80,7 +80,7 @@ fn append(text: &'static str, max_bytes: usize) -> Op {
 }
 
 #[test]
-fn only_what_needs_a_value_reads_it() {
+fn only_operations_that_need_a_value_read_it() {
     let engine = Arc::new(Counting {
         inner: MemoryEngine::new(),
         read: AtomicUsize::new(0),
@@ -91,7 +91,7 @@ fn only_what_needs_a_value_reads_it() {
         ..Options::default()
     };
     let database = Database::open(Arc::clone(&engine) as Arc<dyn Engine>, options).unwrap();
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let k = key("k");
     let set = |byte: u8| store.set(&k, vec![byte; LARGE], at(1)).unwrap();
     let few = 4_096;
@@ -125,10 +125,10 @@ fn only_what_needs_a_value_reads_it() {
 }
 
 #[test]
-fn each_change_of_a_large_value_leaves_what_it_should() {
+fn each_change_of_a_large_value_has_the_expected_result() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         let k = key("k");
         let large = |byte: u8| Bytes::from(vec![byte; LARGE]);
         let now = at(1);
@@ -156,7 +156,7 @@ fn each_change_of_a_large_value_leaves_what_it_should() {
 
         drop((store, database));
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         // Not in the cache.
         store.apply(&k, touch(), now).unwrap();
         assert_is(&store, &longer);
@@ -196,7 +196,7 @@ fn size(event: &Event) -> u64 {
 #[test]
 fn a_page_of_large_values_ends_at_its_limit() {
     let database = TestDb::memory().open(Options::default());
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for number in 0..8 {
         let value = vec![number as u8; LARGE];
         store.set(&key(number.to_string()), value, at(1)).unwrap();
@@ -219,9 +219,9 @@ fn a_page_of_large_values_ends_at_its_limit() {
 }
 
 #[test]
-fn a_transaction_that_would_write_too_much_is_refused_whole() {
+fn a_transaction_that_writes_too_much_is_refused_completely() {
     let database = TestDb::memory().open(Options::default());
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let keys: Vec<_> = (0..40).map(|number| key(number.to_string())).collect();
     for key in &keys {
         store.set(key, vec![1; LARGE], at(1)).unwrap();
@@ -250,7 +250,7 @@ fn no_reader_sees_a_value_with_the_entry_of_another() {
             ..Options::default()
         };
         let database = home.open(options);
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         let k = key("k");
         // Short and long ones, each told by its revision.
         let value = |round: u64| vec![round as u8; 3_000 + 1_000 * (round as usize % 5)];

@@ -12,7 +12,7 @@ use akvs_core::{
     Representation, Revision, Ttl, verify_backup,
 };
 
-use crate::common::{at, key, listing, rows, store_of};
+use crate::common::{at, key, listing, rows, store_named};
 use crate::filled::backup;
 
 const GROUPS: u64 = 120;
@@ -43,7 +43,7 @@ fn write_with(disk: &DiskOptions) -> Revision {
     for _ in 0..2 {
         // The second opening leaves a journal without the room that a new one has behind what is in it.
         let database = open_with(disk).expect("a database");
-        let store = store_of(&database, "kept");
+        let store = store_named(&database, "kept");
         for group in 0..GROUPS {
             let mut changes = database.group();
             for index in 0..5_u64 {
@@ -88,24 +88,24 @@ fn accepted(folder: &Path, newest: Revision) {
     let revision = open(folder, true).expect("it is accepted").revision();
     assert!(revision > newest);
     let database = open(folder, false).expect("it is whole again");
-    fits_together(&database, folder);
+    assert_consistent(&database, folder);
     assert_eq!(database.revision(), revision);
-    let store = store_of(&database, "kept");
+    let store = store_named(&database, "kept");
     let outcome = store.set(&key("new"), "new", at(2)).expect("a set");
     assert!(outcome.revision > Some(newest));
     drop((store, database));
     for _ in 0..2 {
         let database = open(folder, false).expect("it is whole again");
-        let found = store_of(&database, "kept")
+        let found = store_named(&database, "kept")
             .get(&key("new"), at(2))
             .expect("the value");
         assert_eq!(found.value, "new");
-        fits_together(&database, folder);
+        assert_consistent(&database, folder);
     }
 }
 
 /// The counts are those of the rows, and every row has its namespace.
-fn fits_together(database: &Database, folder: &Path) {
+fn assert_consistent(database: &Database, folder: &Path) {
     assert!(folder.exists());
     let mut found = Vec::new();
     let verified = database.verify(&mut |finding| found.push(finding.to_string()), &mut |_| ());
@@ -122,7 +122,7 @@ fn fits_together(database: &Database, folder: &Path) {
     let sum = |count: fn(&akvs_core::Counts) -> u64| {
         all.iter().map(|info| count(&info.counts)).sum::<u64>()
     };
-    let store = store_of(database, "kept");
+    let store = store_named(database, "kept");
     let names = (0..97_u64)
         .map(|number| number.to_string())
         .chain(["new".to_owned()]);
@@ -137,7 +137,7 @@ fn fits_together(database: &Database, folder: &Path) {
 }
 
 #[test]
-fn a_hole_before_what_had_been_synced() {
+fn a_gap_before_the_last_synced_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     let journal = journal(folder.path());
@@ -183,17 +183,17 @@ fn split(journal: &Path) {
 }
 
 #[test]
-fn a_sealed_journal_that_is_whole() {
+fn a_sealed_journal_that_is_complete() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     split(&journal(folder.path()));
     let database = open(folder.path(), false).expect("nothing is missing");
     assert_eq!(database.revision(), newest);
-    fits_together(&database, folder.path());
+    assert_consistent(&database, folder.path());
 }
 
 #[test]
-fn a_sealed_journal_that_misses_its_end() {
+fn a_sealed_journal_without_its_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     let journal = journal(folder.path());
@@ -220,7 +220,7 @@ fn a_sealed_journal_that_misses_its_end() {
 }
 
 #[test]
-fn tables_that_were_written_at_different_moments() {
+fn tables_that_were_written_at_different_times() {
     let folder = tempfile::tempdir().expect("a folder");
     let newest = write(folder.path());
     fs::write(journal(folder.path()), "").expect("a journal");
@@ -237,7 +237,7 @@ fn tables_that_were_written_at_different_moments() {
 }
 
 #[test]
-fn what_belongs_to_no_namespace_any_more_is_swept() {
+fn rows_without_a_namespace_are_swept() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     // Few rows of the catalogue: only the journal has them.
@@ -245,7 +245,7 @@ fn what_belongs_to_no_namespace_any_more_is_swept() {
     let engine = DiskEngine::open(&disk_options(folder.path(), true)).expect("it is accepted");
     assert!(rows(&engine, Table::Catalogue).is_empty() && !rows(&engine, Table::Data).is_empty());
     let database = Database::open(Arc::new(engine), Options::default()).expect("it is accepted");
-    let store = store_of(&database, "new");
+    let store = store_named(&database, "new");
     store.set(&key("k"), "v", at(1)).expect("a set");
     assert!(store.find(b"1", at(1)).expect("a read").is_none());
     let mut sweep = GarbageCollector::default();
@@ -258,7 +258,7 @@ fn what_belongs_to_no_namespace_any_more_is_swept() {
 }
 
 #[test]
-fn a_table_that_is_gone_is_not_accepted() {
+fn a_missing_table_is_not_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path());
     let before = listing(folder.path());
@@ -359,7 +359,7 @@ fn a_damaged_list_of_files() {
 }
 
 #[test]
-fn a_torn_last_write_is_no_loss() {
+fn a_torn_last_write_is_not_a_loss() {
     let folder = tempfile::tempdir().expect("a folder");
     // With room for all of it in memory: a commit that is in a table already was synced before, and cannot be torn.
     let newest = write_with(&DiskOptions::new(folder.path()));
@@ -387,6 +387,6 @@ fn a_torn_last_write_is_no_loss() {
             newest.get() - 5,
             "the last commit is gone, whole"
         );
-        fits_together(&database, folder.path());
+        assert_consistent(&database, folder.path());
     }
 }

@@ -12,12 +12,12 @@ use akvs_core::{
     Revision, Timestamp, restore,
 };
 
-use crate::common::{NOW, at, disk, key, memory, store_of};
+use crate::common::{NOW, at, disk, key, memory, store_named};
 use crate::filled::backup;
 
 /// Sets a key so often; the revisions.
 fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
-    let store = store_of(database, "ns");
+    let store = store_named(database, "ns");
     let one = |_| {
         let mut group = database.group();
         let set = group.apply(&store, &key("k"), Op::set("v"), at(1));
@@ -28,7 +28,7 @@ fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
 }
 
 /// The revisions of all that is told after one, or that they are gone.
-fn told(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
+fn reported(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
     let view = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
     let page = view
         .expect("a view")
@@ -48,7 +48,7 @@ fn restored(file: &[u8], folder: &Path, now: Timestamp) -> Database {
 }
 
 #[test]
-fn a_backup_that_is_restored_again_and_again() {
+fn a_backup_that_is_restored_repeatedly() {
     // The clock as it should be, one that stands still far behind the data, and none.
     for (first, step) in [(NOW, 10), (7, 0), (0, 0)] {
         let folders = tempfile::tempdir().expect("a folder");
@@ -65,12 +65,16 @@ fn a_backup_that_is_restored_again_and_again() {
             let after = database.revision().get();
             // All that was ever given out after the backup was made is of another history.
             for seen in given.iter().filter(|seen| **seen > 5) {
-                assert_eq!(told(&database, *seen), Err(Code::HistoryGone), "{seen}");
+                assert_eq!(reported(&database, *seen), Err(Code::HistoryGone), "{seen}");
             }
             for unseen in [9, after - 1, after + 1, u64::MAX] {
-                assert_eq!(told(&database, unseen), Err(Code::HistoryGone), "{unseen}");
+                assert_eq!(
+                    reported(&database, unseen),
+                    Err(Code::HistoryGone),
+                    "{unseen}"
+                );
             }
-            assert_eq!(told(&database, after), Ok(vec![]));
+            assert_eq!(reported(&database, after), Ok(vec![]));
             let new = set(&database, 4, Durability::Synced);
             for revision in &new {
                 assert!(given.insert(*revision), "{revision} was given out before");
@@ -79,22 +83,26 @@ fn a_backup_that_is_restored_again_and_again() {
             let all: Vec<u64> = [4, 5].into_iter().chain(new.iter().copied()).collect();
             for since in 3..5 {
                 assert_eq!(
-                    told(&database, since),
+                    reported(&database, since),
                     Ok(all[since as usize - 3..].to_vec())
                 );
             }
             assert_eq!(
-                told(&database, 5),
+                reported(&database, 5),
                 Ok(new.clone()),
                 "who has seen all of the backup"
             );
-            assert_eq!(told(&database, after), Ok(new.clone()));
-            assert_eq!(told(&database, 7), Err(Code::HistoryGone));
+            assert_eq!(reported(&database, after), Ok(new.clone()));
+            assert_eq!(reported(&database, 7), Err(Code::HistoryGone));
             database.close().expect("a close");
             drop(database);
             let database = disk(&folder);
-            assert_eq!(told(&database, 7), Err(Code::HistoryGone), "after a start");
-            assert_eq!(told(&database, 5), Ok(new));
+            assert_eq!(
+                reported(&database, 7),
+                Err(Code::HistoryGone),
+                "after a start"
+            );
+            assert_eq!(reported(&database, 5), Ok(new));
             given.extend(set(&database, 1, Durability::Synced));
         }
     }
@@ -116,15 +124,15 @@ fn a_backup_of_a_restored_store_knows_all_gaps() {
         for pair in ends.windows(2) {
             let ((last, _), (_, next)) = (pair[0], pair[1]);
             for gone in [last + 1, next - 1] {
-                assert_eq!(told(&database, gone), Err(Code::HistoryGone), "{gone}");
+                assert_eq!(reported(&database, gone), Err(Code::HistoryGone), "{gone}");
             }
-            assert!(told(&database, last).is_ok() && told(&database, next).is_ok());
+            assert!(reported(&database, last).is_ok() && reported(&database, next).is_ok());
         }
     }
 }
 
 #[test]
-fn an_engine_that_keeps_nothing_begins_where_the_clock_is() {
+fn a_volatile_engine_starts_at_the_clock() {
     let mut given = BTreeSet::new();
     for start in 0..3 {
         let options = Options {
@@ -133,9 +141,9 @@ fn an_engine_that_keeps_nothing_begins_where_the_clock_is() {
         };
         let database = Database::open(Arc::new(MemoryEngine::new()), options).expect("a database");
         for seen in &given {
-            assert_eq!(told(&database, *seen), Err(Code::HistoryGone), "{seen}");
+            assert_eq!(reported(&database, *seen), Err(Code::HistoryGone), "{seen}");
         }
-        assert_eq!(told(&database, 1), Err(Code::HistoryGone));
+        assert_eq!(reported(&database, 1), Err(Code::HistoryGone));
         for revision in set(&database, 5, Durability::Synced) {
             assert!(revision >= (NOW + start) << 10, "{revision}");
             assert!(given.insert(revision));
@@ -159,7 +167,7 @@ fn journal(folder: &Path) -> (PathBuf, Vec<u8>) {
 }
 
 #[test]
-fn what_a_loss_of_power_takes_back_is_not_given_out_again() {
+fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let database = disk(folder);
@@ -178,12 +186,12 @@ fn what_a_loss_of_power_takes_back_is_not_given_out_again() {
 
     let database = disk(folder);
     for seen in lost {
-        assert_eq!(told(&database, seen), Err(Code::HistoryGone), "{seen}");
+        assert_eq!(reported(&database, seen), Err(Code::HistoryGone), "{seen}");
     }
-    assert_eq!(told(&database, 1), Ok(vec![2, 3]));
+    assert_eq!(reported(&database, 1), Ok(vec![2, 3]));
     let new = set(&database, 2, Durability::Synced);
     assert!(new[0] > 43, "{new:?}");
-    assert_eq!(told(&database, 2), Ok(vec![3, new[0], new[1]]));
+    assert_eq!(reported(&database, 2), Ok(vec![3, new[0], new[1]]));
     drop(database);
     let database = disk(folder);
     assert_eq!(
@@ -191,7 +199,7 @@ fn what_a_loss_of_power_takes_back_is_not_given_out_again() {
         new[1],
         "nothing was lost this time"
     );
-    assert_eq!(told(&database, 20), Err(Code::HistoryGone));
+    assert_eq!(reported(&database, 20), Err(Code::HistoryGone));
 }
 
 /// An engine that lost commits of which it knows how far their revisions may have gone.
@@ -209,7 +217,7 @@ impl Engine for Reserving {
 }
 
 #[test]
-fn the_last_revision_that_was_reserved_may_have_been_given_out_too() {
+fn the_last_reserved_revision_is_skipped_too() {
     let inner = Arc::new(MemoryEngine::new());
     let open = |reserved| {
         let inner = Arc::clone(&inner);
@@ -224,13 +232,13 @@ fn the_last_revision_that_was_reserved_may_have_been_given_out_too() {
     );
     for reserved in [43, 44] {
         let database = open(reserved);
-        assert_eq!(told(&database, 43), Err(Code::HistoryGone));
+        assert_eq!(reported(&database, 43), Err(Code::HistoryGone));
         assert_eq!(database.revision().get(), 44);
-        assert_eq!(told(&database, 44), Ok(vec![]));
+        assert_eq!(reported(&database, 44), Ok(vec![]));
     }
     let new = set(&open(44), 1, Durability::Buffered);
     assert_eq!(new, [45]);
-    assert_eq!(told(&open(44), 3), Ok(new));
+    assert_eq!(reported(&open(44), 3), Ok(new));
     assert_eq!(
         open(Revision::MAX.get()).revision(),
         Revision::MAX,
@@ -239,7 +247,7 @@ fn the_last_revision_that_was_reserved_may_have_been_given_out_too() {
 }
 
 #[test]
-fn after_an_end_in_order_nothing_is_skipped() {
+fn after_a_clean_stop_no_revision_is_skipped() {
     let folder = tempfile::tempdir().expect("a folder");
     for round in 0..3 {
         let database = disk(folder.path());
@@ -256,14 +264,17 @@ fn after_an_end_in_order_nothing_is_skipped() {
 }
 
 #[test]
-fn a_killed_process_loses_nothing_and_its_history_goes_on() {
+fn a_killed_process_loses_nothing_and_its_history_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let old = set(&disk(folder.path()), 5, Durability::Buffered);
     let database = disk(folder.path());
     let new = set(&database, 1, Durability::Buffered);
     for since in 0..=5 {
         let all: Vec<u64> = old.iter().chain(&new).copied().collect();
-        assert_eq!(told(&database, since), Ok(all[since as usize..].to_vec()));
+        assert_eq!(
+            reported(&database, since),
+            Ok(all[since as usize..].to_vec())
+        );
     }
 }
 
@@ -280,7 +291,7 @@ fn the_last_revision_is_the_last() {
         set(&database, 2, Durability::Synced).last(),
         Some(&((1 << 53) - 1))
     );
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let refused = store.set(&key("k"), "late", at(1)).expect_err("a set");
     assert_eq!(refused.code(), Code::Storage);
     assert!(
@@ -303,7 +314,7 @@ fn the_last_revision_is_the_last() {
 }
 
 #[test]
-fn a_clock_that_is_out_of_this_age_is_not_believed() {
+fn an_implausible_clock_is_ignored() {
     let folders = tempfile::tempdir().expect("a folder");
     let database = disk(&folders.path().join("first"));
     set(&database, 5, Durability::Synced);

@@ -161,7 +161,7 @@ fn known(entry: &Entry) -> Known {
 }
 
 /// What was done, in the model's words: whether something was changed, and to what.
-fn told(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
+fn reported(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
     match done {
         Ok((true, Some(entry))) => Verdict::Put(known(&entry)),
         Ok((true, None)) => Verdict::Remove,
@@ -223,11 +223,11 @@ fn value() -> BoxedStrategy<Bytes> {
 }
 
 /// Around a moment: before it, at it, and after it.
-fn around(moment: u64) -> impl Strategy<Value = u64> {
-    (-1..=1_i64).prop_map(move |by| moment.saturating_add_signed(by))
+fn around(time: u64) -> impl Strategy<Value = u64> {
+    (-1..=1_i64).prop_map(move |by| time.saturating_add_signed(by))
 }
 
-fn moment(now: u64) -> impl Strategy<Value = Timestamp> {
+fn time(now: u64) -> impl Strategy<Value = Timestamp> {
     prop_oneof![3 => around(now), 1 => any::<u64>()].prop_map(Timestamp::from_millis)
 }
 
@@ -235,7 +235,7 @@ fn ttl(now: u64) -> BoxedStrategy<Ttl> {
     let millis = prop_oneof![
         3 => 0..20_u64, 2 => around(LAST.saturating_sub(now)), 1 => around(u64::MAX - now), 1 => any::<u64>(),
     ];
-    let end = moment(now).prop_map(Ttl::Until);
+    let end = time(now).prop_map(Ttl::Until);
     prop_oneof![2 => millis.prop_map(Ttl::Millis), 1 => end, 1 => Just(Ttl::Forever), 1 => Just(Ttl::Keep)]
         .boxed()
 }
@@ -279,7 +279,7 @@ prop_compose! {
 prop_compose! {
     fn stored(now: u64)(
         value in value(), representation in representation(), revision in (1..1_u64 << 50).prop_map(Revision::new),
-        created in moment(now), modified in moment(now), deadline in of(moment(now)),
+        created in time(now), modified in time(now), deadline in of(time(now)),
     ) -> Entry {
         Entry { value, representation, revision, created, modified, deadline }
     }
@@ -313,13 +313,13 @@ fn run(start: u64, steps: &[Step], size: usize) {
         let mut group = (size > 1).then(|| database.group());
         for (number, pause, op) in steps {
             now += pause;
-            let moment = Timestamp::from_millis(now);
+            let time = Timestamp::from_millis(now);
             let stored = model.get(number);
             let existed = stored.is_some_and(|known| is_live(known, now));
             let (op, key) = (aim(op.clone(), stored, now), &keys[*number]);
             let outcome = match &mut group {
-                Some(group) => group.apply(&store, key, op.clone(), moment),
-                None => store.apply(key, op.clone(), moment),
+                Some(group) => group.apply(&store, key, op.clone(), time),
+                None => store.apply(key, op.clone(), time),
             };
             if let Ok(outcome) = &outcome {
                 assert_eq!(outcome.existed, existed, "{op:?}");
@@ -329,7 +329,7 @@ fn run(start: u64, steps: &[Step], size: usize) {
             }
             let verdict = evaluate(&op, stored, now, newest);
             let done = outcome.map(|outcome| (outcome.revision.is_some(), outcome.entry));
-            assert_eq!(told(done), verdict, "{op:?} at {now}");
+            assert_eq!(reported(done), verdict, "{op:?} at {now}");
             match verdict {
                 Verdict::Put(known) => drop(model.insert(*number, known)),
                 Verdict::Remove => drop(model.remove(number)),
@@ -355,7 +355,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn an_operation_does_what_the_model_says((now, stored, op) in case(), revision: u64) {
+    fn an_operation_matches_the_model((now, stored, op) in case(), revision: u64) {
         let known = stored.as_ref().map(known);
         let op = aim(op, known.as_ref(), now);
         let expected = evaluate(&op, known.as_ref(), now, revision);
@@ -364,7 +364,7 @@ proptest! {
             Change::Remove => (true, None),
             Change::Nothing => (false, None),
         });
-        prop_assert_eq!(told(done), expected, "{:?}", op);
+        prop_assert_eq!(reported(done), expected, "{:?}", op);
     }
 }
 
@@ -372,7 +372,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn a_store_does_what_the_model_says_however_its_operations_are_grouped((start, steps) in steps()) {
+    fn a_store_matches_the_model_however_its_operations_are_grouped((start, steps) in steps()) {
         for size in [1, 3, steps.len() + 1] {
             run(start, &steps, size);
         }

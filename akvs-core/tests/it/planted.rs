@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use akvs_core::{DiskEngine, DiskOptions, Revision};
 
-use crate::common::{at, disk, key, store_of};
+use crate::common::{at, disk, key, store_named};
 
 fn journal(folder: &Path) -> PathBuf {
     folder.join("store/0.jnl")
@@ -22,7 +22,7 @@ fn written(folder: &Path) -> Vec<u8> {
 /// Stores so many keys, and ends as a process that is killed.
 fn fill(folder: &Path, keys: usize) {
     let database = disk(folder);
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     for number in 0..keys {
         let set = store.set(&key(number.to_string()), "a value", at(1));
         set.expect("a set");
@@ -34,7 +34,7 @@ fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
     let (before, newest) = {
         let database = disk(folder);
         let (before, newest) = (written(folder).len(), database.revision());
-        let set = store_of(&database, "ns").set(&key("planted"), value, at(2));
+        let set = store_named(&database, "ns").set(&key("planted"), value, at(2));
         set.expect("a set");
         (before, newest)
     };
@@ -47,7 +47,7 @@ fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
         newest,
         "the torn commit is gone, whole"
     );
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     assert!(store.find(b"planted", at(2)).expect("a read").is_none());
     assert_eq!(
         store.get(&key("0"), at(2)).expect("a value").value,
@@ -60,7 +60,7 @@ fn survives(folder: &Path, value: Vec<u8>, torn: usize) {
 }
 
 #[test]
-fn a_piece_of_another_journal() {
+fn a_part_of_another_journal() {
     let other = tempfile::tempdir().expect("a folder");
     fill(other.path(), 40);
     let theirs = written(other.path());
@@ -73,7 +73,7 @@ fn a_piece_of_another_journal() {
 }
 
 #[test]
-fn a_piece_of_the_same_journal() {
+fn a_part_of_the_same_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     fill(folder.path(), 20);
     let ours = written(folder.path());
@@ -83,7 +83,7 @@ fn a_piece_of_the_same_journal() {
 
 /// Each place looks like the beginning of a commit that is as long as all that follows.
 #[test]
-fn what_takes_long_to_read_as_commits() {
+fn values_that_are_slow_to_parse_as_commits() {
     let folder = tempfile::tempdir().expect("a folder");
     fill(folder.path(), 3);
     // Not all alike, because the engine compresses its journal.
@@ -103,7 +103,7 @@ fn what_takes_long_to_read_as_commits() {
 }
 
 #[test]
-fn a_whole_journal_of_another_store_is_no_journal_of_this_one() {
+fn a_journal_of_another_store_is_refused() {
     let (one, other) = (tempfile::tempdir(), tempfile::tempdir());
     let (one, other) = (one.expect("a folder"), other.expect("a folder"));
     fill(one.path(), 3);
@@ -120,7 +120,7 @@ fn a_whole_journal_of_another_store_is_no_journal_of_this_one() {
 }
 
 #[test]
-fn a_store_without_its_identity_is_refused() {
+fn a_store_without_its_id_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     fill(folder.path(), 3);
     let path = folder.path().join("store/store.id");

@@ -161,7 +161,7 @@ impl Pair<'_> {
 
     fn store(&mut self, name: &'static str) -> Store {
         let (database, stores) = self.opened.as_mut().expect("it is open");
-        let make = || crate::common::store_of(database, name);
+        let make = || crate::common::store_named(database, name);
         stores.entry(name).or_insert_with(make).clone()
     }
 
@@ -280,7 +280,7 @@ impl Pair<'_> {
     }
 }
 
-fn holds_what_a_map_holds(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
+fn matches_a_map(make: fn() -> TestDb, cache_bytes: u64, cases: u32) {
     let config = Config {
         cases,
         failure_persistence: None,
@@ -319,7 +319,7 @@ macro_rules! over {
         $(
             #[test]
             fn $name() {
-                holds_what_a_map_holds($home, $cache_bytes, $cases);
+                matches_a_map($home, $cache_bytes, $cases);
             }
         )+
     };

@@ -7,7 +7,7 @@ use akvs_core::{
     Revision, Settings, Store, Ttl, Txn,
 };
 
-use crate::common::{TestDb, at, key, store_of};
+use crate::common::{TestDb, at, key, store_named};
 
 fn configure(store: &Store, settings: Settings) -> bool {
     let mut group = store.database().group();
@@ -19,7 +19,7 @@ fn configure(store: &Store, settings: Settings) -> bool {
 
 fn open(settings: Settings) -> (Database, Store) {
     let database = TestDb::memory().open(Options::default());
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     assert!(!configure(&store, settings));
     (database, store)
 }
@@ -104,7 +104,7 @@ fn put(store: &Store, name: &str, value: &'static str) -> Result<Outcome> {
 }
 
 #[test]
-fn so_many_keys_and_no_more() {
+fn keys_are_limited() {
     let (_, store) = open(keys(2));
     put(&store, "a", "1").expect("a set");
     store.apply(&key("n"), add(1), at(1)).expect("a sum");
@@ -122,7 +122,7 @@ fn so_many_keys_and_no_more() {
 }
 
 #[test]
-fn so_many_bytes_of_keys_and_values_and_no_more() {
+fn bytes_of_keys_and_values_are_limited() {
     let (_, store) = open(bytes(10));
     put(&store, "ab", "12345678").expect("just as many");
     refused(&store, "max_bytes", 10, || put(&store, "ab", "123456789"));
@@ -144,7 +144,7 @@ fn so_many_bytes_of_keys_and_values_and_no_more() {
 }
 
 #[test]
-fn a_value_has_so_many_bytes_and_no_more() {
+fn the_length_of_values_is_limited() {
     let (_, store) = open(value_bytes(3));
     put(&store, "a long key", "123").expect("just as many");
     refused(&store, "max_value_bytes", 3, || put(&store, "a", "1234"));
@@ -171,7 +171,7 @@ fn a_value_has_so_many_bytes_and_no_more() {
 }
 
 #[test]
-fn a_transaction_is_judged_by_what_it_comes_to() {
+fn a_transaction_is_checked_by_its_result() {
     let (_, store) = open(keys(2));
     put(&store, "a", "1").expect("a set");
     put(&store, "b", "1").expect("a set");
@@ -188,7 +188,7 @@ fn a_transaction_is_judged_by_what_it_comes_to() {
 }
 
 #[test]
-fn what_has_expired_counts_until_it_is_taken_out() {
+fn expired_entries_count_until_they_are_removed() {
     let (database, store) = open(keys(1));
     let short = set("v", Ttl::Millis(10));
     store.apply(&key("short"), short, at(1)).expect("a set");
@@ -235,7 +235,7 @@ fn a_namespace_beyond_its_limits_can_only_shrink() {
 }
 
 #[test]
-fn a_value_that_says_nothing_of_its_time_lasts_as_long_as_the_namespace_says() {
+fn a_value_without_a_ttl_has_the_default_lifetime() {
     let (_, store) = open(ttl(50));
     let deadline = |name: &str, op: Op, now: u64| {
         let outcome = store.apply(&key(name), op, at(now)).expect("a change");
@@ -270,7 +270,7 @@ fn a_value_that_says_nothing_of_its_time_lasts_as_long_as_the_namespace_says() {
 }
 
 #[test]
-fn settings_make_a_namespace_and_are_kept() {
+fn settings_create_a_namespace_and_are_kept() {
     let settings = Settings {
         ttl_ms: Some(1),
         max_value_bytes: Some(2),
@@ -279,7 +279,7 @@ fn settings_make_a_namespace_and_are_kept() {
     };
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         assert!(!store.exists());
         assert!(!configure(&store, settings));
         assert!(store.exists() && store.settings() == settings);
@@ -291,7 +291,7 @@ fn settings_make_a_namespace_and_are_kept() {
         drop((store, database));
 
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         assert!(store.exists() && store.settings() == settings);
         refused(&store, "max_value_bytes", 2, || put(&store, "k", "123"));
         assert!(configure(&store, keys(1)), "all of them are replaced");
@@ -301,15 +301,15 @@ fn settings_make_a_namespace_and_are_kept() {
         let database = home.open(Options::default());
         let listed = database.namespaces(None, 10).expect("a list");
         assert_eq!((listed.len(), listed[0].settings), (1, keys(1)));
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         refused(&store, "max_keys", 1, || put(&store, "more", ""));
     }
 }
 
 #[test]
-fn settings_hold_within_their_own_group_and_only_if_it_is_committed() {
+fn settings_apply_in_their_group_and_only_if_it_is_committed() {
     let database = TestDb::memory().open(Options::default());
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     let mut group = database.group();
     group.configure(&store, keys(1), at(1)).expect("settings");
     group
@@ -327,14 +327,14 @@ fn settings_hold_within_their_own_group_and_only_if_it_is_committed() {
 }
 
 #[test]
-fn a_namespace_made_anew_has_the_settings_of_none_before_it() {
+fn a_namespace_created_again_has_default_settings() {
     let (database, store) = open(keys(1));
     put(&store, "a", "").expect("a set");
     let mut group = database.group();
     assert!(group.drop_namespace(&store).expect("a drop"));
     group.commit(Durability::Synced).expect("a commit");
     drop(store);
-    let store = store_of(&database, "ns");
+    let store = store_named(&database, "ns");
     put(&store, "a", "").expect("a set");
     put(&store, "b", "").expect("a set");
     assert_eq!(store.settings(), Settings::default());

@@ -14,7 +14,7 @@ fn set(folder: &Path, value: u64) -> Revision {
 }
 
 #[test]
-fn again_and_again_right_after_the_drop() {
+fn repeatedly_right_after_the_drop() {
     let folder = tempfile::tempdir().expect("a folder");
     for round in 1..=20 {
         assert_eq!(set(folder.path(), round), Revision::new(round));
@@ -22,7 +22,7 @@ fn again_and_again_right_after_the_drop() {
 }
 
 #[test]
-fn after_a_start_that_ended_before_the_store_was_made() {
+fn after_a_start_that_ended_before_the_store_was_created() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
     let whole = |name: &str| folder.path().join(name);
@@ -50,7 +50,7 @@ fn after_a_start_that_ended_before_the_format_was_written() {
 }
 
 #[test]
-fn after_an_opening_that_was_refused() {
+fn after_a_refused_open() {
     let folder = tempfile::tempdir().expect("a folder");
     set(folder.path(), 1);
     let (version, aside) = (
@@ -66,7 +66,7 @@ fn after_an_opening_that_was_refused() {
 }
 
 #[test]
-fn a_folder_deep_below_what_there_is_is_made() {
+fn missing_parent_folders_are_created() {
     let around = tempfile::tempdir().expect("a folder");
     let folder = around.path().join("a/b/c");
     assert_eq!(set(&folder, 1), Revision::new(1));

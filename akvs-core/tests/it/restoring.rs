@@ -24,7 +24,7 @@ fn refused(file: impl Read, folder: &Path) -> RestoreError {
 }
 
 #[test]
-fn a_folder_with_something_in_it_is_refused_and_left_alone() {
+fn a_folder_with_other_files_is_refused_and_unchanged() {
     let file = file();
     for name in ["notes.txt", "store", "akvs.format", "data/deep"] {
         let folder = tempfile::tempdir().unwrap();
@@ -59,7 +59,7 @@ fn a_store_is_refused_whether_it_is_in_use_or_not() {
 }
 
 #[test]
-fn what_others_keep_beside_may_be_there() {
+fn allowed_files_may_exist() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tokens.toml"), "theirs").unwrap();
     let mut options = DiskOptions::new(folder.path());
@@ -72,7 +72,7 @@ fn what_others_keep_beside_may_be_there() {
 }
 
 #[test]
-fn a_file_that_is_not_whole_leaves_nothing_behind() {
+fn an_incomplete_file_leaves_no_trace() {
     let file = file();
     let outside = tempfile::tempdir().unwrap();
     let mut flipped = file.clone();
@@ -124,7 +124,7 @@ impl Read for Witness<'_> {
 }
 
 #[test]
-fn what_a_killed_restore_leaves_is_no_store_and_in_nobodys_way() {
+fn a_killed_restore_leaves_no_store_and_can_be_repeated() {
     let file = file();
     for part in [3, 2, 1] {
         let [folder, again, started] = [(); 3].map(|()| tempfile::tempdir().unwrap());
@@ -159,7 +159,7 @@ fn what_a_killed_restore_leaves_is_no_store_and_in_nobodys_way() {
 }
 
 #[test]
-fn a_restored_store_knows_how_far_it_goes() {
+fn a_restored_store_has_its_watermark() {
     let folder = tempfile::tempdir().unwrap();
     let options = DiskOptions::new(folder.path());
     let summary = restore(&file()[..], &options, at(NOW), &mut |_| ()).unwrap();
@@ -169,7 +169,7 @@ fn a_restored_store_knows_how_far_it_goes() {
 }
 
 #[test]
-fn a_reader_that_fails_is_told_apart_from_a_file_that_ends() {
+fn a_failing_reader_is_distinguished_from_a_truncated_file() {
     let file = file();
     struct Failing;
     impl Read for Failing {

@@ -16,7 +16,7 @@ fn store(database: &Database, number: usize) -> Store {
 }
 
 /// The same from a list of all.
-fn counted(database: &Database, most: usize) -> StorageStats {
+fn count_bytes(database: &Database, most: usize) -> StorageStats {
     let listed = database.namespaces(None, usize::MAX).expect("a list");
     let mut stats = StorageStats::default();
     for info in &listed {
@@ -35,7 +35,7 @@ fn counted(database: &Database, most: usize) -> StorageStats {
 }
 
 #[test]
-fn an_empty_database_has_nothing_to_count() {
+fn an_empty_database_has_zero_counts() {
     let database = database(&Arc::default());
     assert_eq!(database.storage_stats(10).unwrap(), StorageStats::default());
 }
@@ -61,17 +61,17 @@ fn many_namespaces_are_counted_page_by_page() {
     }
     for most in [0, 1, 100, 2_494, 2_495, 10_000] {
         let stats = database.storage_stats(most).unwrap();
-        assert_eq!(stats, counted(&database, most), "{most}");
+        assert_eq!(stats, count_bytes(&database, most), "{most}");
         assert_eq!((stats.namespaces, stats.counts.keys), (2_495, 2_495));
     }
     assert_eq!(
         crate::stats::database(&engine).storage_stats(7).unwrap(),
-        counted(&database, 7)
+        count_bytes(&database, 7)
     );
 }
 
 #[test]
-fn one_without_keys_is_counted_and_named_too() {
+fn a_namespace_without_keys_is_counted_and_listed() {
     let database = database(&Arc::default());
     let settings = Default::default();
     let mut group = database.group();

@@ -12,7 +12,7 @@ use akvs_core::{
 };
 use proptest::{collection::vec, option::of, prelude::*, sample};
 
-use crate::common::{TestDb, at, key, store_of};
+use crate::common::{TestDb, at, key, store_named};
 
 const KEYS: [&[u8]; 5] = [b"a", b"a\0", b"b", b"\xff", b"counter"];
 
@@ -187,7 +187,7 @@ fn take(
     now: Timestamp,
 ) {
     let name = |index: &usize| key(KEYS[*index]);
-    let (told, expected) = match step {
+    let (reported, expected) = match step {
         Step::Apply(index, op) => {
             let ops = [(name(index), op.clone())];
             let outcome = group.apply(store, &ops[0].0, op.clone(), now);
@@ -214,7 +214,11 @@ fn take(
             (outcomes, model.transact(&checks, &ops, now))
         }
     };
-    assert_eq!(told.map_err(|error| refused(&error)), expected, "{step:?}");
+    assert_eq!(
+        reported.map_err(|error| refused(&error)),
+        expected,
+        "{step:?}"
+    );
 }
 
 fn check(store: &Store, model: &Model, now: Timestamp) {
@@ -228,7 +232,7 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
     }
     let view = database.namespace_snapshot(store.name()).expect("a view");
     for rows in [1, 3, 1_000] {
-        let (mut told, mut until) = (Vec::new(), Revision::ZERO);
+        let (mut reported, mut until) = (Vec::new(), Revision::ZERO);
         while until < model.revision {
             let page = view.changes(until, PageLimit::rows(rows), true);
             let page = page.expect("a page");
@@ -236,16 +240,16 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
                 page.events.last().is_none_or(|event| event.is_last),
                 "{page:?}"
             );
-            told.extend(page.events);
+            reported.extend(page.events);
             until = page.until;
         }
-        assert_eq!(told, model.events, "in pages of {rows} rows");
+        assert_eq!(reported, model.events, "in pages of {rows} rows");
     }
 }
 
 fn run(home: &TestDb, groups: &Groups) {
     let mut database = home.open(Options::default());
-    let mut store = store_of(&database, "ns");
+    let mut store = store_named(&database, "ns");
     let (mut model, mut now) = (Model::default(), 1_000);
     for (steps, end) in groups {
         let before = model.clone();
@@ -271,7 +275,7 @@ fn run(home: &TestDb, groups: &Groups) {
             database.close().expect("a close");
             drop((store, database));
             database = home.open(Options::default());
-            store = store_of(&database, "ns");
+            store = store_named(&database, "ns");
             check(&store, &model, at(now));
         }
     }
@@ -281,7 +285,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_transaction_does_what_the_model_says(groups in groups()) {
+    fn a_transaction_matches_the_model(groups in groups()) {
         run(&TestDb::memory(), &groups);
     }
 }
@@ -290,7 +294,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn a_transaction_does_what_the_model_says_on_disk(groups in groups()) {
+    fn a_transaction_matches_the_model_on_disk(groups in groups()) {
         run(&TestDb::disk(), &groups);
     }
 }
@@ -301,7 +305,7 @@ fn sets(count: usize) -> Vec<(Key, Op)> {
 }
 
 #[test]
-fn a_transaction_has_a_most_and_no_key_twice() {
+fn a_transaction_is_bounded_and_has_no_duplicate_key() {
     let checks = |count| vec![(key("k"), Condition::Absent); count];
     assert!(Txn::new(checks(Txn::MAX_OPS), sets(Txn::MAX_OPS)).is_ok());
     for (checks, ops) in [(checks(1_001), sets(1)), (checks(1), sets(1_001))] {
@@ -319,7 +323,7 @@ fn a_transaction_has_a_most_and_no_key_twice() {
 fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         let mut ops = sets(Txn::MAX_OPS);
         ops.reverse();
         let mut group = database.group();
@@ -329,7 +333,7 @@ fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
         drop((store, database));
 
         let database = home.open(Options::default());
-        let view = database.namespace_snapshot(store_of(&database, "ns").name());
+        let view = database.namespace_snapshot(store_named(&database, "ns").name());
         let changes = view
             .expect("a view")
             .changes(Revision::ZERO, PageLimit::rows(7), false);

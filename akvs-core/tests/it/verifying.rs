@@ -15,7 +15,7 @@ use akvs_core::{
     verify_folder,
 };
 
-use crate::common::{TestDb, at, key, listing, store_of};
+use crate::common::{TestDb, at, key, listing, store_named};
 use crate::filled::{Prng, all_rows, copy, write};
 
 fn options(folder: &Path) -> DiskOptions {
@@ -69,7 +69,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn what_is_whole_is_found_so() {
+fn an_intact_store_has_no_findings() {
     let folder = filled_folder();
     let (verified, found) = verify(folder.path()).unwrap();
     assert_eq!(found, []);
@@ -101,7 +101,7 @@ fn places(length: usize) -> Vec<usize> {
 }
 
 /// Whether a flipped byte is found, or lies where nothing is checked.
-fn is_noticed(folder: &Path, name: &Path, place: u64) -> Option<bool> {
+fn is_detected(folder: &Path, name: &Path, place: u64) -> Option<bool> {
     let Ok((verified, found)) = verify(folder) else {
         return Some(true);
     };
@@ -117,7 +117,7 @@ fn is_noticed(folder: &Path, name: &Path, place: u64) -> Option<bool> {
 }
 
 #[test]
-fn a_flipped_byte_is_found_wherever_it_is() {
+fn a_flipped_byte_is_found_anywhere() {
     let folder = filled_folder();
     fs::write(folder.path().join("tokens.toml"), "theirs").unwrap();
     let (mut flips, mut found, mut left_out) = (0, 0, 0);
@@ -141,7 +141,7 @@ fn a_flipped_byte_is_found_wherever_it_is() {
             damaged[place] ^= flip;
             fs::write(copied.join(name), &damaged).unwrap();
             flips += 1;
-            match is_noticed(&copied, name, place as u64) {
+            match is_detected(&copied, name, place as u64) {
                 Some(true) => {
                     found += 1;
                     fs::write(copied.join(name), &bytes).unwrap();
@@ -235,7 +235,7 @@ fn tampered(change: impl FnOnce(&dyn Engine, &mut Batch)) -> Vec<String> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
     write(&database, &mut Prng(21), 300, Durability::Buffered);
-    let store = store_of(&database, "zzz");
+    let store = store_named(&database, "zzz");
     for number in 0..3 {
         let name = key(format!("key {number}"));
         store.set(&name, "v", at(1)).expect("a set");
@@ -315,7 +315,7 @@ fn rows_that_do_not_belong_together_are_found() {
 }
 
 #[test]
-fn an_engine_of_each_kind_is_whole_after_everything_it_can_do() {
+fn each_engine_is_intact_after_every_operation() {
     for seed in 1..6 {
         for home in TestDb::each() {
             let options = Options {
@@ -327,7 +327,7 @@ fn an_engine_of_each_kind_is_whole_after_everything_it_can_do() {
             let mut expiry = akvs_core::ExpiryTask::default();
             let expired = expiry.step(&database, at(50_000), 30, Durability::Synced, false);
             expired.unwrap();
-            let store = store_of(&database, "one");
+            let store = store_named(&database, "one");
             store.set(&key("last"), "v", at(60_000)).unwrap();
             assert_eq!(verify_live(&database), [""; 0], "{seed}");
         }

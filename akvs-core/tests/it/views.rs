@@ -11,9 +11,9 @@ use akvs_core::{
 };
 use bytes::Bytes;
 
-use crate::common::{TestDb, at, key, store_of};
+use crate::common::{TestDb, at, key, store_named};
 
-fn view_of(database: &Database, name: &str) -> NamespaceSnapshot {
+fn snapshot_of(database: &Database, name: &str) -> NamespaceSnapshot {
     let name = Namespace::new(name).expect("a name");
     database.namespace_snapshot(&name).expect("a view")
 }
@@ -115,7 +115,7 @@ fn changes(
 
 /// All that a view tells.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Reported {
     revision: Revision,
     compacted_revision: Revision,
     exists: bool,
@@ -123,33 +123,33 @@ struct Told {
     changes: [Vec<Event>; 2],
 }
 
-fn told(view: &NamespaceSnapshot) -> Told {
+fn reported(view: &NamespaceSnapshot) -> Reported {
     let all = (&b""[..], None);
-    let told = |values| changes(view, view.compacted_revision(), PageLimit::rows(3), values);
-    Told {
+    let reported = |values| changes(view, view.compacted_revision(), PageLimit::rows(3), values);
+    Reported {
         revision: view.revision(),
         compacted_revision: view.compacted_revision(),
         exists: view.exists(),
         entries: entries(view, all, PageLimit::rows(2), at(5)),
-        changes: [told(false), told(true)],
+        changes: [reported(false), reported(true)],
     }
 }
 
 #[test]
-fn nothing_that_comes_later_moves_it() {
+fn later_changes_do_not_affect_it() {
     for home in TestDb::each() {
         let database = home.open(Options {
             history_changes: 10,
             ..Options::default()
         });
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         for number in 0..20 {
             put(&store, number.to_string().as_bytes(), "early", Ttl::Forever);
         }
         put(&store, b"long", &"x".repeat(2_000), Ttl::Forever);
         put(&store, b"short", "v", Ttl::Millis(6));
-        let held = view_of(&database, "ns");
-        let (before, mut views) = (told(&held), Vec::new());
+        let held = snapshot_of(&database, "ns");
+        let (before, mut views) = (reported(&held), Vec::new());
         assert_eq!(
             (before.entries.len(), before.revision),
             (22, Revision::new(22))
@@ -167,18 +167,18 @@ fn nothing_that_comes_later_moves_it() {
                 &round.to_string().repeat(3_000),
                 Ttl::Forever,
             );
-            let view = view_of(&database, "ns");
-            views.push((told(&view), view));
+            let view = snapshot_of(&database, "ns");
+            views.push((reported(&view), view));
         };
         later(&store, 1);
         drop_namespace(&database, &store);
         sweep_all(&database, 4);
-        later(&store_of(&database, "ns"), 2);
+        later(&store_named(&database, "ns"), 2);
         sweep_all(&database, 4);
-        later(&store_of(&database, "other"), 3);
-        assert_eq!(told(&held), before);
+        later(&store_named(&database, "other"), 3);
+        assert_eq!(reported(&held), before);
         for (before, view) in &views {
-            assert_eq!(told(view), *before);
+            assert_eq!(reported(view), *before);
         }
         assert!(views[1].0.revision > views[0].0.revision);
         assert_eq!(views[2].0.entries, views[1].0.entries);
@@ -199,9 +199,9 @@ fn filled(database: &Database) -> Vec<(Key, Entry)> {
         b"\xff\xff\xff",
     ];
     for name in ["before", "ns", "behind"] {
-        put(&store_of(database, name), b"k", name, Ttl::Forever);
+        put(&store_named(database, name), b"k", name, Ttl::Forever);
     }
-    let store = store_of(database, "ns");
+    let store = store_named(database, "ns");
     store.del(&key("k"), at(0)).expect("a delete");
     for (index, name) in names.iter().enumerate() {
         put(&store, name, &"v".repeat(index * 10), Ttl::Millis(9));
@@ -225,11 +225,11 @@ fn filled(database: &Database) -> Vec<(Key, Entry)> {
 }
 
 #[test]
-fn pages_of_any_size_have_each_live_entry_once_in_order() {
+fn pages_of_any_size_return_each_live_entry_once_in_order() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = view_of(&database, "ns");
+        let view = snapshot_of(&database, "ns");
         let bounds: [&[u8]; 7] = [
             b"",
             b"\0",
@@ -270,19 +270,19 @@ fn pages_of_any_size_have_each_live_entry_once_in_order() {
 fn a_page_without_a_live_entry_is_not_the_end() {
     let database = crate::common::memory();
     let held = filled(&database);
-    let page = view_of(&database, "ns").entries(b"b\0", None, PageLimit::rows(3), at(5));
+    let page = snapshot_of(&database, "ns").entries(b"b\0", None, PageLimit::rows(3), at(5));
     let page = page.expect("a page");
     assert!(page.entries.is_empty() && page.next.is_some_and(|next| next == b"b\x02\0"[..]));
-    let all = view_of(&database, "ns").entries(b"", None, PageLimit::rows(100), at(5));
+    let all = snapshot_of(&database, "ns").entries(b"", None, PageLimit::rows(100), at(5));
     assert_eq!(all.expect("a page").entries, held);
 }
 
 #[test]
-fn a_name_that_never_was_has_nothing_and_changed_never() {
+fn an_unknown_name_has_no_entries_and_no_changes() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         for revision in [0, 1].map(Revision::new) {
-            let view = view_of(&database, "never");
+            let view = snapshot_of(&database, "never");
             assert!(!view.exists() && view.info().is_none());
             assert!(entries_back(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
             assert_eq!(
@@ -299,44 +299,44 @@ fn a_name_that_never_was_has_nothing_and_changed_never() {
                     .unwrap(),
                 None
             );
-            put(&store_of(&database, "other"), b"k", "v", Ttl::Forever);
+            put(&store_named(&database, "other"), b"k", "v", Ttl::Forever);
         }
     }
 }
 
 #[test]
-fn a_dropped_one_has_nothing_but_tells_what_it_had() {
+fn a_dropped_namespace_has_no_entries_but_keeps_its_changes() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        let store = store_of(&database, "ns");
+        let store = store_named(&database, "ns");
         put(&store, b"k", "v", Ttl::Forever);
         put(&store, b"long", &"x".repeat(1_025), Ttl::Forever);
-        let before = view_of(&database, "ns");
+        let before = snapshot_of(&database, "ns");
         drop_namespace(&database, &store);
         for _ in 0..2 {
-            let view = view_of(&database, "ns");
+            let view = snapshot_of(&database, "ns");
             assert!(!view.exists() && before.exists());
             assert!(
                 view.info().is_none() && before.info().is_some_and(|info| info.counts.keys == 2)
             );
             assert!(entries(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
-            let told = changes(&view, Revision::ZERO, PageLimit::rows(1), true);
-            let values: Vec<bool> = told.iter().map(Event::has_value).collect();
+            let reported = changes(&view, Revision::ZERO, PageLimit::rows(1), true);
+            let values: Vec<bool> = reported.iter().map(Event::has_value).collect();
             assert_eq!(values, [true, false, false]);
-            assert_eq!(told[2].kind, EventKind::Drop);
-            let told = changes(&before, Revision::ZERO, PageLimit::rows(1), true);
-            assert!(told.len() == 2 && told.iter().all(Event::has_value));
+            assert_eq!(reported[2].kind, EventKind::Drop);
+            let reported = changes(&before, Revision::ZERO, PageLimit::rows(1), true);
+            assert!(reported.len() == 2 && reported.iter().all(Event::has_value));
             sweep_all(&database, 1);
         }
     }
 }
 
 #[test]
-fn it_outlives_the_database_that_it_is_of() {
+fn a_snapshot_outlives_its_database() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = view_of(&database, "ns");
+        let view = snapshot_of(&database, "ns");
         drop(database);
         assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
         assert_eq!(
@@ -348,17 +348,17 @@ fn it_outlives_the_database_that_it_is_of() {
             assert!(matches!(again, Err(OpenError::Locked(..))), "it is in use");
         }
         drop(view);
-        let view = view_of(&home.open(Options::default()), "ns");
+        let view = snapshot_of(&home.open(Options::default()), "ns");
         assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
     }
 }
 
 #[test]
-fn a_limit_of_nothing_is_one_of_one() {
+fn a_limit_of_zero_counts_as_one() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = view_of(&database, "ns");
+        let view = snapshot_of(&database, "ns");
         for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
             let limit = PageLimit { rows, bytes };
             assert_eq!(entries(&view, (b"", None), limit, at(5)), held);
@@ -371,20 +371,21 @@ fn a_limit_of_nothing_is_one_of_one() {
 }
 
 #[test]
-fn what_changed_elsewhere_moves_until_and_is_not_told() {
+fn changes_elsewhere_advance_until_and_are_not_returned() {
     let database = crate::common::memory();
     for name in ["a", "b", "c", "b", "b"] {
-        put(&store_of(&database, name), b"k", "v", Ttl::Forever);
+        put(&store_named(&database, name), b"k", "v", Ttl::Forever);
     }
     let page = |name: &str, rows| {
-        let page = view_of(&database, name).changes(Revision::ZERO, PageLimit::rows(rows), true);
+        let page =
+            snapshot_of(&database, name).changes(Revision::ZERO, PageLimit::rows(rows), true);
         let page = page.expect("a page");
-        let told: Vec<u64> = page
+        let reported: Vec<u64> = page
             .events
             .iter()
             .map(|event| event.revision.get())
             .collect();
-        (told, page.until.get())
+        (reported, page.until.get())
     };
     assert_eq!(page("a", 2), (vec![1], 5));
     assert_eq!(page("a", 1), (vec![1], 1));

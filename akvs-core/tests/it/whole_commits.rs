@@ -24,9 +24,9 @@ fn no_snapshot_has_a_part_of_a_commit() {
         std::thread::spawn(move || {
             let mut looks = 0_u64;
             while !is_over.load(Ordering::Relaxed) {
-                let moment = engine.snapshot().expect("a snapshot");
-                let first = moment.get(Table::Catalogue, b"first").expect("a read");
-                let last = moment.get(Table::History, b"last").expect("a read");
+                let time = engine.snapshot().expect("a snapshot");
+                let first = time.get(Table::Catalogue, b"first").expect("a read");
+                let last = time.get(Table::History, b"last").expect("a read");
                 assert_eq!(first, last, "after {looks} looks");
                 looks += 1;
             }

@@ -25,7 +25,7 @@ impl Wrapped {
 
     /// It does something in between, once what is committed can be read and before `commit` has returned.
     #[allow(dead_code, reason = "each test binary uses its part")]
-    pub(crate) fn hooked(engine: Arc<dyn Engine>) -> Wrapped {
+    pub(crate) fn hook_commit(engine: Arc<dyn Engine>) -> Wrapped {
         Wrapped {
             engine,
             lost_commits: false,

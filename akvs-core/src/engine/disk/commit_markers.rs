@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_comes_back_as_it_was_written() {
+    fn a_marker_is_decoded_as_it_was_encoded() {
         let markers = CommitMarkers {
             store: [3; 16],
             commit: 7,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_lost_a_commit_is_astray() {
+    fn a_table_that_lost_a_commit_is_detected() {
         let touched = |tables: &[Table]| Table::ALL.map(|table| tables.contains(&table));
         let first = CommitMarkers::default().next(touched(&[Table::Data, Table::History]));
         let second = first.next(touched(&[Table::Data]));

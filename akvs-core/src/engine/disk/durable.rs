@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flushed_table_never_has_what_a_loss_of_power_takes_from_the_journal() {
+    fn a_flushed_table_has_no_commit_that_a_power_loss_removes() {
         let folder = tempfile::tempdir().unwrap();
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
         let (lost, after) = channel();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_values_is_in_its_folder_for_good_before_a_list_names_it() {
+    fn a_value_file_is_durable_before_a_list_names_it() {
         let folder = tempfile::tempdir().unwrap();
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
         let table = integrity::table(&folder.path().join("store"), Table::Data);

@@ -257,7 +257,7 @@ mod tests {
     use crate::{DiskEngine, DiskOptions, Finding};
 
     #[test]
-    fn a_file_that_is_gone_is_missed_unless_it_was_replaced_meanwhile() {
+    fn a_missing_file_is_reported_unless_it_was_replaced() {
         let folder = tempfile::tempdir().unwrap();
         drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
         let found = |is_live: bool| {

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_counts_until_the_system_is_asked_again() {
+    fn written_bytes_count_until_the_system_is_asked_again() {
         let folder = tempfile::tempdir().unwrap();
         let space = FreeSpace::new(folder.path(), 1);
         let free = space.query();

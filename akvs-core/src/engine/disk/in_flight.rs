@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_moment_behind_a_beginning_is_not_clear() {
+    fn only_a_snapshot_after_the_beginning_of_a_commit_is_inconsistent() {
         let flight = InFlightCommit::default();
         assert!(flight.is_consistent_at(7));
         flight.begin(7);

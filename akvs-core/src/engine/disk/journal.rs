@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_that_is_being_written_is_waited_for() {
+    fn a_batch_in_progress_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let (path, bytes) = written(folder.path());
         for cut in 1..100 {

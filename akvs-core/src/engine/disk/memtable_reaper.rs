@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memtable_that_the_engine_lets_go_of_is_freed_elsewhere() {
+    fn a_memtable_is_freed_on_another_thread() {
         let (sender, dropped) = channel();
         let mut reaper = MemtableReaper::new();
         let engines: Memtable = Arc::new(Witness(sender.clone()));

@@ -62,7 +62,7 @@ mod tests {
     use crate::{DiskEngine, DiskOptions};
 
     #[test]
-    fn only_what_has_come_since_and_is_in_no_list_is_removed() {
+    fn only_new_files_that_no_list_names_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         drop(DiskEngine::open(&DiskOptions::new(folder.path())).unwrap());
         let table = folder.path().join("store/keyspaces/2");

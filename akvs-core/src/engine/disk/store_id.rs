@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_read_as_it_was_made_or_not_at_all() {
+    fn an_id_is_read_as_it_was_created_or_refused() {
         let folder = tempfile::tempdir().unwrap();
         assert!(
             read(folder.path())

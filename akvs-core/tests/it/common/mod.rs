@@ -24,10 +24,10 @@ pub(crate) fn disk_engine(folder: &Path) -> Arc<dyn Engine> {
 }
 
 pub(crate) fn store(database: &Database) -> Store {
-    store_of(database, "test")
+    store_named(database, "test")
 }
 
-pub(crate) fn store_of(database: &Database, name: &str) -> Store {
+pub(crate) fn store_named(database: &Database, name: &str) -> Store {
     Store::new(database, Namespace::new(name).expect("a name")).expect("a store")
 }
 

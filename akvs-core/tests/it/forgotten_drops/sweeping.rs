@@ -8,7 +8,7 @@ use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
 
 use crate::common::{TestDb, rows};
 use crate::forgotten_drops::{
-    KEPT_DROPS, count, drop_namespace, drop_others, fill, name, sweep_all, told, view_of,
+    KEPT_DROPS, count, drop_namespace, drop_others, fill, name, reported, snapshot_of, sweep_all,
 };
 use crate::wrapped::Wrapped;
 
@@ -34,7 +34,7 @@ fn assert_nothing_left(home: &TestDb, history: usize) {
 }
 
 #[test]
-fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
+fn a_name_that_is_purged_during_its_sweep_is_removed() {
     let memory = (0..10).map(|steps| (TestDb::memory(), steps));
     for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
         let database = home.open(Options::default());
@@ -44,12 +44,12 @@ fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
         fill(&database, "gone", 3);
         while sweep.step(&database, 2).unwrap() {}
         let newest = database.revision().get();
-        let anew = told(&view_of(&database, "gone"), newest - 3);
+        let anew = reported(&snapshot_of(&database, "gone"), newest - 3);
         assert_eq!(anew, Ok(vec![newest - 2, newest - 1, newest]));
         for number in 0..KEPT_DROPS as u64 {
-            let view = view_of(&database, &format!("n{number:03}"));
+            let view = snapshot_of(&database, &format!("n{number:03}"));
             let made = 1_106 + 1 + 2 * number;
-            assert_eq!(told(&view, made - 1), Ok(vec![made, made + 1]));
+            assert_eq!(reported(&view, made - 1), Ok(vec![made, made + 1]));
         }
         drop(database);
         assert_nothing_left(&home, 0);
@@ -62,7 +62,7 @@ fn a_name_that_is_forgotten_meanwhile_goes_all_the_same() {
 }
 
 #[test]
-fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
+fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
     let memory = (0..10).map(|steps| (TestDb::memory(), steps));
     for (home, steps) in memory.chain([(TestDb::disk(), 3), (TestDb::disk(), 6)]) {
         let database = home.open(Options::default());
@@ -71,16 +71,16 @@ fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
         fill(&database, "gone", 4);
         assert!(sweep.step(&database, 2).unwrap() || steps > 2);
         drop_namespace(&database, "gone");
-        let view = view_of(&database, "gone");
-        assert_eq!(told(&view, 1_105), Ok((1_106..=1_111).collect()));
+        let view = snapshot_of(&database, "gone");
+        assert_eq!(reported(&view, 1_105), Ok((1_106..=1_111).collect()));
         fill(&database, "gone", 2);
         while sweep.step(&database, 2).unwrap() {}
         assert_eq!(
-            told(&view_of(&database, "gone"), 1_105),
+            reported(&snapshot_of(&database, "gone"), 1_105),
             Ok((1_106..=1_113).collect())
         );
         assert_eq!(
-            told(&view_of(&database, "other"), 5),
+            reported(&snapshot_of(&database, "other"), 5),
             Ok((6..=1_105).collect())
         );
         drop((database, view));
@@ -90,7 +90,7 @@ fn a_name_that_is_made_anew_and_dropped_meanwhile_loses_no_change() {
 }
 
 #[test]
-fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
+fn a_pending_sweep_is_completed_after_the_purge() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         // Twice dropped, so that its history is another id's than its data.
@@ -112,13 +112,13 @@ fn what_waits_to_be_swept_when_it_is_forgotten_goes_with_it() {
 }
 
 /// Opens as one that lost commits.
-fn begin_anew(engine: &Arc<MemoryEngine>) {
+fn reset(engine: &Arc<MemoryEngine>) {
     let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
     Database::open(Arc::new(lossy), Options::default()).expect("a database");
 }
 
 #[test]
-fn what_is_left_of_a_namespace_made_anew_does_not_take_its_history_along() {
+fn sweeping_old_rows_keeps_the_history_of_a_namespace_created_again() {
     let engine = Arc::new(MemoryEngine::new());
     let open = || Database::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default());
     let database = open().unwrap();
@@ -134,12 +134,12 @@ fn what_is_left_of_a_namespace_made_anew_does_not_take_its_history_along() {
         batch.put(Table::Data, key, row);
     }
     engine.commit(batch, Durability::Synced).unwrap();
-    begin_anew(&engine);
+    reset(&engine);
     let database = open().unwrap();
     let newest = database.revision().get();
     fill(&database, "ns", 2);
-    let told = || told(&view_of(&database, "ns"), newest);
-    assert_eq!(told(), Ok(vec![newest + 1, newest + 2]));
+    let reported = || reported(&snapshot_of(&database, "ns"), newest);
+    assert_eq!(reported(), Ok(vec![newest + 1, newest + 2]));
     sweep_all(&database, 9);
-    assert_eq!(told(), Ok(vec![newest + 1, newest + 2]));
+    assert_eq!(reported(), Ok(vec![newest + 1, newest + 2]));
 }

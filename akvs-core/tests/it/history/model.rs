@@ -1,4 +1,4 @@
-//! What is to be told of a name: a plain list of all that ever changed, and how much of it may be forgotten.
+//! KeyChange is to be told of a name: a plain list of all that ever changed, and how much of it may be forgotten.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ pub(crate) const TOUCHED: u64 = u64::MAX;
 
 /// All that ever happened to a name.
 #[derive(Clone, Default)]
-pub(crate) struct Past {
+pub(crate) struct NameHistory {
     pub(crate) events: Vec<Event>,
-    /// What is there now, past its deadline or not; none where there is no such namespace.
+    /// KeyChange is there now, past its deadline or not; none where there is no such namespace.
     pub(crate) entries: Option<BTreeMap<Key, Entry>>,
     pub(crate) history: Option<HistoryId>,
     /// The highest floor that there is a reason for.
     pub(crate) justified: Revision,
 }
 
-impl Past {
-    pub(crate) fn tell(&mut self, revision: Revision, mut kind: EventKind) {
+impl NameHistory {
+    pub(crate) fn report(&mut self, revision: Revision, mut kind: EventKind) {
         match &mut kind {
             EventKind::Set { key, entry, size } => {
                 let entries = self.entries.get_or_insert_default();
@@ -57,7 +57,7 @@ impl Past {
     }
 
     /// The changes as they are to be told.
-    pub(crate) fn told(&self, values: bool) -> Vec<Event> {
+    pub(crate) fn reported(&self, values: bool) -> Vec<Event> {
         let mut events = self.events.clone();
         for event in &mut events {
             let revision = event.revision;

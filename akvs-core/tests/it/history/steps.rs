@@ -1,4 +1,4 @@
-//! What can be done to a database, as proptest chooses it.
+//! KeyChange can be done to a database, as proptest chooses it.
 
 use akvs_core::engine::PageLimit;
 use akvs_core::{Action, Op, Representation, Timestamp, Ttl};
@@ -28,25 +28,25 @@ pub(crate) enum Step {
 }
 
 /// Of this namespace and key.
-pub(crate) type Change = (usize, usize, What);
+pub(crate) type Change = (usize, usize, KeyChange);
 
-/// What happens to a key, with values of this length.
+/// KeyChange happens to a key, with values of this length.
 #[derive(Clone, Debug)]
-pub(crate) enum What {
+pub(crate) enum KeyChange {
     Set(usize, Ttl),
     Append(usize),
     Touch(Ttl),
     Delete,
 }
 
-fn what() -> impl Strategy<Value = What> {
+fn what() -> impl Strategy<Value = KeyChange> {
     let ttl = || prop_oneof![2 => Just(Ttl::Forever), 1 => Just(Ttl::Keep), 2 => (1..20_u64).prop_map(Ttl::Millis), 1 => (0..60_u64).prop_map(Timestamp::from_millis).prop_map(Ttl::Until)];
     let length = || prop_oneof![4 => 0..40_usize, 2 => 1_022..1_027_usize, 1 => 5_000..5_010_usize];
     prop_oneof![
-        5 => (length(), ttl()).prop_map(|(length, ttl)| What::Set(length, ttl)),
-        2 => length().prop_map(What::Append),
-        2 => ttl().prop_map(What::Touch),
-        2 => Just(What::Delete),
+        5 => (length(), ttl()).prop_map(|(length, ttl)| KeyChange::Set(length, ttl)),
+        2 => length().prop_map(KeyChange::Append),
+        2 => ttl().prop_map(KeyChange::Touch),
+        2 => Just(KeyChange::Delete),
     ]
 }
 
@@ -70,20 +70,20 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-pub(crate) fn op(what: &What, index: usize) -> Op {
+pub(crate) fn op(what: &KeyChange, index: usize) -> Op {
     let value = |length| Bytes::from(vec![index as u8; length]);
     Op::from(match *what {
-        What::Set(length, ttl) => Action::Set {
+        KeyChange::Set(length, ttl) => Action::Set {
             value: value(length),
             representation: Representation::default(),
             ttl,
         },
-        What::Append(length) => Action::Append {
+        KeyChange::Append(length) => Action::Append {
             value: value(length),
             max_bytes: 8_000,
             ttl: Ttl::Keep,
         },
-        What::Touch(ttl) => Action::Touch { ttl },
-        What::Delete => Action::Delete,
+        KeyChange::Touch(ttl) => Action::Touch { ttl },
+        KeyChange::Delete => Action::Delete,
     })
 }

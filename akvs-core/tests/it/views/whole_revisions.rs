@@ -5,15 +5,15 @@ use std::sync::Arc;
 use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
 use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
 
-use crate::common::{rows, store_of};
-use crate::views::{changes, put, view_of};
+use crate::common::{rows, store_named};
+use crate::views::{changes, put, snapshot_of};
 
 /// A history whose revisions have so many changes each, as `engine::rows` describes it.
-fn several_at_once(counts: &[usize]) -> Database {
+fn several_changes(counts: &[usize]) -> Database {
     let engine = Arc::new(MemoryEngine::new());
     let open = || Database::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default());
     put(
-        &store_of(&open().expect("a database"), "ns"),
+        &store_named(&open().expect("a database"), "ns"),
         b"k",
         "v",
         Ttl::Forever,
@@ -37,7 +37,7 @@ fn several_at_once(counts: &[usize]) -> Database {
 #[test]
 fn a_revision_of_several_changes_is_never_split() {
     let counts = [1, 4, 1, 1, 7, 2, 3];
-    let view = view_of(&several_at_once(&counts), "ns");
+    let view = snapshot_of(&several_changes(&counts), "ns");
     let limits = (1..25).map(PageLimit::rows);
     let small = (1..60).map(|number| PageLimit {
         rows: 100,
@@ -45,11 +45,11 @@ fn a_revision_of_several_changes_is_never_split() {
     });
     for limit in limits.chain(small) {
         for after in 1..=8 {
-            let told = changes(&view, Revision::new(after), limit, true);
+            let reported = changes(&view, Revision::new(after), limit, true);
             let expected: Vec<u64> = (after + 1..=8)
                 .flat_map(|revision| vec![revision; counts[revision as usize - 2]])
                 .collect();
-            let found: Vec<u64> = told.iter().map(|event| event.revision.get()).collect();
+            let found: Vec<u64> = reported.iter().map(|event| event.revision.get()).collect();
             assert_eq!(found, expected, "{limit:?} after {after}");
         }
     }

@@ -212,7 +212,7 @@ mod tests {
     use crate::{DiskEngine, DiskOptions};
 
     #[test]
-    fn what_fjall_may_be_writing_is_no_leftover() {
+    fn files_that_fjall_may_be_writing_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let engine = DiskEngine::open(&DiskOptions::new(folder.path())).unwrap();
         let mut batch = Batch::default();
