@@ -1,5 +1,5 @@
-//! A backup gives back every row of every table, of one moment, whatever is written meanwhile; and no damage to its file
-//! goes unnoticed.
+//! A backup restores every row of every table at one revision, whatever is written meanwhile, and damage to its file is
+//! detected.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ fn a_restored_store_continues_after_the_backup() {
     let written = {
         let database = open(&engine);
         assert!(database.revision() > before);
-        // The last change may be a drop, and what was dropped is not forgotten.
+        // The last change may be a drop, and the dropped namespace is not purged.
         let store = store_named(&database, "new");
         let outcome = store.set(&key("k"), "v", at(2_000)).unwrap();
         assert!(outcome.revision > Some(before));
@@ -143,7 +143,7 @@ fn truncated_and_flipped_bytes_are_detected() {
     let longer = [&file[..], b"x"].concat();
     let error = check(&longer).unwrap_err().to_string();
     assert!(error.ends_with("trailing data after the end"), "{error}");
-    // Whole blocks that are missing or stand twice have their checksums, but not that of the file.
+    // Complete blocks that are missing or repeated have their checksums, but the checksum of the file differs.
     let empty = backup(&open(&(Arc::new(MemoryEngine::new()) as Arc<dyn Engine>)));
     let end = file.len() - 97;
     let joined = [&empty[..empty.len() - 97], &file[end..]].concat();
@@ -162,7 +162,7 @@ fn a_file_that_is_not_a_backup_is_refused() {
         "the backup has format 9: this release reads format 1; restore it with the release that wrote it"
     );
     let mut newer = backup(&crate::common::memory());
-    // The format of the rows, and the checksum of the header that it is in.
+    // The format of the rows, and the checksum of its header.
     newer[16] = 9;
     let end = 16 + usize::from(newer[12]);
     let checksum = xxh3_64(&newer[..end]).to_le_bytes();
@@ -217,7 +217,7 @@ fn a_backup_is_of_one_revision_and_blocks_no_writer() {
             });
             let mut backup = database.backup(at(1), "x").unwrap();
             let mut file = backup.next().unwrap().unwrap().to_vec();
-            // The writer goes on while the backup does not.
+            // The writer continues while the backup does not.
             let begun = database.revision();
             while database.revision() <= begun {
                 thread::yield_now();

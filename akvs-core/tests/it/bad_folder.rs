@@ -1,4 +1,5 @@
-//! A data folder that cannot be used is refused with one clear text, and left as it was: bytes, names, times and rights.
+//! A data folder that cannot be used is refused with one clear text and left unchanged: content, names, times and
+//! permissions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,17 +15,17 @@ use crate::common::{at, key, store};
 
 const HELD_FOLDER: &str = "AKVS_TEST_HELD_FOLDER";
 
-/// A file or a folder, as it is told separated from what it was before.
+/// The state of a file or a folder, to detect a change.
 #[derive(Debug, PartialEq, Eq)]
 struct Listed {
-    /// What is in a file.
+    /// The content of a file.
     bytes: Option<Vec<u8>>,
     modified: SystemTime,
     mode: u32,
     inode: u64,
 }
 
-/// Everything below a folder, and the folder itself.
+/// Returns the state of a folder and everything below it.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
     let mut found = BTreeMap::new();
     let mut paths = vec![folder.to_owned()];
@@ -45,7 +46,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
     found
 }
 
-/// The refusal, after it was seen that it names the folder, is one line, and changed nothing beside or in it.
+/// Returns the refusal, after checking that it names the folder, is one line, and changed nothing in or next to it.
 fn refusal(around: &Path, folder: &Path) -> OpenError {
     let before = tree(around);
     let Err(error) = DiskEngine::open(&DiskOptions::new(folder)) else {
@@ -181,7 +182,7 @@ fn an_invalid_format() {
     }
 }
 
-/// Not a test by itself: the process that holds the folder in the tests below.
+/// Not a test by itself: the process that locks the folder in the tests below.
 #[test]
 fn locks_a_folder_until_its_input_ends() {
     if let Some(folder) = std::env::var_os(HELD_FOLDER) {
@@ -193,7 +194,7 @@ fn locks_a_folder_until_its_input_ends() {
     }
 }
 
-/// The process, once it has the folder, and its output, without which it could not end well.
+/// Returns the process, once it has locked the folder, and its output, which must stay open.
 fn holder(folder: &Path) -> (Child, impl Read) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([

@@ -1,4 +1,4 @@
-//! Whoever knows that a change was committed reads that change or a later one, whatever the cache does meanwhile.
+//! A reader that knows that a change was committed reads that change or a later one, whatever the cache does.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,7 +12,7 @@ const KEYS: usize = 4;
 const READERS: usize = 3;
 const COMMITS: u64 = 1_500;
 
-/// What the readers may rely on: the newest revision of each key, and whether it is there.
+/// The state that readers rely on: the newest revision of each key, and whether it exists.
 #[derive(Default)]
 struct Answered([AtomicU64; KEYS]);
 
@@ -38,7 +38,7 @@ fn never_stale(home: &TestDb, cache_bytes: u64, commits: u64) {
                         let known = round.load(Ordering::SeqCst);
                         let found = store.find(name.as_bytes(), at(1)).expect("a read");
                         let Some(entry) = found else {
-                            // Gone: as known, or by a later change.
+                            // Missing: as known, or by a later change.
                             let newer = round.load(Ordering::SeqCst) + 1;
                             let removed = (known..=newer).any(|round| round == 0 || removes(round));
                             assert!(removed, "{name} is missing in round {known} to {newer}");

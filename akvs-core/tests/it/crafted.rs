@@ -1,5 +1,5 @@
-//! Backups that no store made: each block has its checksum, and what is in it does not belong in a store. A check says so,
-//! and a restore leaves nothing behind.
+//! Backups that no store wrote: each block has its checksum, but the content does not belong in a store. A check
+//! refuses them, and a restore leaves no trace.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::common::{NOW, at, key, listing, rows, store_named};
 use crate::filled::backup;
 
-/// A store with one of everything.
+/// Returns a store with one of everything.
 fn store() -> Arc<dyn Engine> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
@@ -41,12 +41,12 @@ fn store() -> Arc<dyn Engine> {
 }
 
 fn file_of(engine: &Arc<dyn Engine>) -> Vec<u8> {
-    // What opening it says is not believed either: this only wants its rows.
+    // The result of opening it is ignored: only its rows are needed.
     let database = Database::open(Arc::clone(engine), Options::default()).expect("a database");
     backup(&database)
 }
 
-/// The rows are changed, and a check and a restore say what is wrong.
+/// Changes the rows, and checks that a check and a restore report it.
 #[track_caller]
 fn refused(what: &str, change: impl FnOnce(&dyn Engine, &mut Batch)) {
     let engine = store();
@@ -68,14 +68,14 @@ fn refused(what: &str, change: impl FnOnce(&dyn Engine, &mut Batch)) {
     assert!(listing(folder.path()).is_empty());
 }
 
-/// The first row of a table whose key begins so.
+/// Returns the first row of a table with this prefix.
 fn row(engine: &dyn Engine, table: Table, prefix: &[u8]) -> (Bytes, Vec<u8>) {
     let mut all = rows(engine, table).into_iter();
     let found = all.find(|(key, _)| key.starts_with(prefix)).expect("a row");
     (found.0, found.1.to_vec())
 }
 
-/// Puts eight bytes in a row's value.
+/// Writes eight bytes into a row's value.
 #[track_caller]
 fn number_at(table: Table, prefix: &[u8], place: usize, number: u64, what: &str) {
     refused(what, |engine, batch| {

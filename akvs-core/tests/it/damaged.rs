@@ -1,7 +1,7 @@
-//! However the files of a store are damaged: it is refused, or a read answers an error, or everything is there as it
-//! was acknowledged up to some moment, which is not before the watermark.
+//! However the files of a store are damaged, the store is refused, or a read fails, or all data is as it was
+//! acknowledged up to some commit, which is not before the watermark.
 //!
-//! `AKVS_DAMAGE_CASES` runs that many cases, `AKVS_DAMAGE_SEED` others than usual.
+//! `AKVS_DAMAGE_CASES` runs that many cases, `AKVS_DAMAGE_SEED` other ones.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -25,7 +25,7 @@ const USUAL_CASES: u64 = 120;
 /// Long enough for a slow machine, and far too long for a case.
 const HUNG: Duration = Duration::from_secs(120);
 
-/// Small numbers that look like chance and are the same each time.
+/// Small pseudo-random numbers that are the same each time.
 struct Prng(u64);
 
 impl Prng {
@@ -37,10 +37,10 @@ impl Prng {
     }
 }
 
-/// A change that was acknowledged: namespace, key, and the value, unless it was removed.
+/// An acknowledged change: namespace, key, and the value, unless it was removed.
 type Change = (usize, u64, Option<Bytes>);
 
-/// A folder that was written, and what was acknowledged to be in it.
+/// A folder that was written, and the acknowledged changes in it.
 struct Written {
     folder: tempfile::TempDir,
     groups: Vec<(Revision, Vec<Change>)>,
@@ -49,7 +49,7 @@ struct Written {
 
 fn disk_options(folder: &Path) -> DiskOptions {
     DiskOptions {
-        // So small that the tables are written one by one, at different moments.
+        // So small that the tables are written one by one, at different times.
         memtable_bytes: 48 << 10,
         ..DiskOptions::new(folder)
     }
@@ -67,7 +67,7 @@ fn open(folder: &Path) -> Result<Database, String> {
     Database::open(Arc::new(engine), options()).map_err(|error| error.to_string())
 }
 
-/// Writes a store in two sittings. The first ends as it should; the second does, or as if it had been killed.
+/// Writes a store in two runs. The first ends cleanly; the second does, or as if it had been killed.
 fn write(chance: &mut Prng, closed: bool) -> Written {
     let folder = tempfile::tempdir().expect("a folder");
     let mut written = Written {
@@ -119,7 +119,7 @@ fn write_group(database: &Database, chance: &mut Prng, text: &str) -> (Revision,
     (committed.revision, changes)
 }
 
-/// Makes a namespace, drops it and sweeps some of it.
+/// Creates a namespace, drops it and sweeps some of it.
 fn drop_another(database: &Database) {
     let store = store_named(database, "dropped");
     let mut group = database.group();
@@ -140,7 +140,7 @@ fn drop_another(database: &Database) {
 }
 
 impl Written {
-    /// What there was at a revision; none where no commit ended there.
+    /// Returns the state at a revision; none where no commit ended there.
     fn state(&self, revision: Revision) -> [BTreeMap<u64, Bytes>; 2] {
         let mut state = [BTreeMap::new(), BTreeMap::new()];
         let past = self.groups.iter().take_while(|(end, _)| *end <= revision);
@@ -159,8 +159,8 @@ impl Written {
         changes.filter(|change| change.0 == name).count() as u64
     }
 
-    /// What came of opening a copy and reading all of it. Where only the end of a file was cut off, nothing may be left
-    /// that tells of what was behind the watermark; else all must be there but the last few commits, which one hole may take.
+    /// Checks the result of opening a copy and reading all of it. Where only the end of a file was truncated, no later
+    /// data may remain after the watermark; otherwise all must exist but the last commits, which one gap may remove.
     fn evaluate(&self, folder: &Path, cut: bool) -> Result<&'static str, String> {
         let database = match open(folder) {
             Ok(database) => database,
@@ -225,7 +225,7 @@ impl Written {
     }
 }
 
-/// An error that a read of a damaged part may answer.
+/// Returns whether a read of a damaged part may fail with this error.
 fn expected(error: &Error) -> Result<&'static str, String> {
     match error.code() == Code::Corrupted || error.code() == Code::Storage {
         true => Ok("an error"),
@@ -253,7 +253,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// All files below a folder, and the folders of the tables.
+/// Returns all files below a folder, and the folders of the tables.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let listed = crate::common::listing(folder).into_keys();
     let tables = folder.join("store/keyspaces");
@@ -263,7 +263,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Damages one file, and says how.
+/// Damages one file, and returns how.
 fn damage(folder: &Path, files: &[PathBuf], chance: &mut Prng) -> String {
     let mut journals = files
         .iter()

@@ -1,4 +1,4 @@
-//! A dropped namespace is gone at once and for good, whenever its rows follow.
+//! A dropped namespace is gone at once, whenever its rows are removed.
 
 use std::sync::Arc;
 
@@ -37,8 +37,8 @@ fn assert_holds(store: &Store, value: Option<&str>) {
     }
 }
 
-/// How many rows a namespace has in all tables but the history, which outlives it; its identity is the number of
-/// namespaces made so far.
+/// Returns the rows of a namespace in all tables except the history, which outlives it; its id is the number of
+/// namespaces created so far.
 fn rows_of(home: &TestDb, id: u64) -> usize {
     let engine = home.engine();
     let id = id.to_be_bytes();
@@ -207,7 +207,7 @@ fn all_dropped_namespaces_are_swept() {
     assert!(!sweep.step(&database, 7).expect("a step"));
 }
 
-/// What the files of the tables take. The journal is beside them, and made in advance.
+/// Returns the size of the tables' files. The journal is stored next to them, and preallocated.
 fn table_bytes(home: &TestDb) -> usize {
     let TestDb::Disk(folder) = home else { return 0 };
     let files = crate::common::listing(&folder.path().join("store/keyspaces"));
@@ -231,7 +231,7 @@ fn the_space_is_freed() {
     for _ in 0..30 {
         let mut group = database.group();
         for number in 0..1_000 {
-            // What cannot be compressed, each under a key of its own.
+            // Bytes that cannot be compressed, each under a key of its own.
             let value: Vec<u8> = (0..1_000)
                 .map(|_| {
                     noise = noise
@@ -252,7 +252,7 @@ fn the_space_is_freed() {
     let mut sweep = GarbageCollector::default();
     while sweep.step(&database, 500).expect("a step") {}
     crate::common::reclaim(&database);
-    // The files that are of no more use are deleted in the background.
+    // Obsolete files are deleted in the background.
     let is_given_back = || table_bytes(&home) < full / 4;
     let tries = (0..10_000).take_while(|_| !is_given_back());
     tries.for_each(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
@@ -321,7 +321,7 @@ fn sweeping_a_large_namespace_removes_only_its_rows() {
         }
         let after = store_named(&database, "z");
         fill(&after, "after");
-        // So that whole files hold nothing else.
+        // So that whole files contain nothing else.
         crate::common::reclaim(&database);
         let snapshot = database.namespace_snapshot(large.name()).unwrap();
         drop_namespace(&database, &large);
@@ -332,7 +332,7 @@ fn sweeping_a_large_namespace_removes_only_its_rows() {
         assert_eq!(snapshot.info().unwrap().counts.keys, 4_000);
         drop(snapshot);
         drop((before, large, after, database));
-        // The deadlines of rows that were given up unread are gone, too, and nothing comes back from the journals.
+        // The deadlines of rows that were discarded unread are removed, too, and no row returns from the journals.
         assert_eq!(rows_of(&home, 2), 0);
         assert_eq!(rows(&*home.engine(), Table::Deadlines), []);
         let database = home.open(Options::default());
@@ -340,7 +340,7 @@ fn sweeping_a_large_namespace_removes_only_its_rows() {
     }
 }
 
-/// An engine that gives up all rows of a range at once, as if they were alone in their files.
+/// An engine that discards all rows of a range at once, as if they were alone in their files.
 struct Discarding {
     inner: MemoryEngine,
 }
@@ -361,7 +361,7 @@ impl Engine for Discarding {
     akvs_core::forward_engine!(inner: get, page, snapshot, commit, sync, watermark, raise_watermark, stored_bytes, capabilities);
 }
 
-/// Its entries go as whole files, unread, and with them what would tell of their values and deadlines.
+/// Its entries are discarded as whole files, unread, and with them the references to their values and deadlines.
 #[test]
 fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
     const ROWS: u64 = 600;
@@ -384,7 +384,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
         let mut group = database.group();
         for number in 0..ROWS {
             let action = Action::Set {
-                // Values of both kinds: beside their entries, and in rows of their own.
+                // Values of both kinds: in the rows of their entries, and separated.
                 value: vec![7; if number % 2 == 0 { 5_000 } else { 50 }].into(),
                 representation: Representation::default(),
                 ttl: Ttl::Millis(1_000_000 + number),
@@ -394,7 +394,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
                 .unwrap();
         }
         group.commit(Durability::Buffered).expect("a commit");
-        // So that whole files hold nothing else.
+        // So that whole files contain nothing else.
         crate::common::reclaim(&database);
         drop_namespace(&database, &large);
         drop((large, other, database));
@@ -410,7 +410,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
                 if sweep.take_removed_bytes() > 0 {
                     break false;
                 }
-                // The engine gives files up in the background.
+                // The engine discards files in the background.
                 std::thread::sleep(std::time::Duration::from_millis(1));
             };
             rounds += 1;
@@ -432,7 +432,7 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
     }
 }
 
-/// How many namespaces are to be swept.
+/// Returns the number of namespaces to sweep.
 fn swept_names(engine: &dyn Engine) -> usize {
     let all = rows(engine, Table::Catalogue);
     all.iter().filter(|(key, _)| key[0] == 0).count()

@@ -1,5 +1,5 @@
-//! What has passed its deadline is gone for every reader at once, and later taken out: in bounded steps, with its
-//! rows, its counts and a line in the history, whether or not anybody has its namespace open.
+//! An expired entry is gone for every reader at once, and removed later: in bounded steps, with its rows, its counts
+//! and a change in the history, whether or not its namespace is open.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn only_due_entries_are_removed_in_steps() {
     assert_eq!((store.counts().keys, database.next_deadline()), (1, None));
 }
 
-/// As of an import, whose keys may wait for their commit longer than they last.
+/// As of an import, whose keys may wait longer for their commit than their lifetime.
 #[test]
 fn a_key_that_expired_before_its_commit_is_removed() {
     let (engine, database) = open();
@@ -77,7 +77,7 @@ fn a_key_that_expired_before_its_commit_is_removed() {
     put(&store, "forever", Ttl::Forever, 0);
     expire(&mut expiry, &database, 200, 100);
     assert_eq!((store.counts().keys, database.next_deadline()), (1, None));
-    // Before, at and after the deadline of what was taken out last, with the last key and with others.
+    // Before, at and after the deadline of the last removed entry, with the last key and with others.
     for late in [1, 99, 100, 101, 200] {
         for name in ["due4", "a", "z"] {
             put(&store, name, Ttl::Until(at(late)), 200);
@@ -140,7 +140,7 @@ fn an_idle_namespace_expires_and_has_correct_counts_afterwards() {
     }
     let database = crate::common::disk(folder.path());
     assert!(database.next_deadline().is_some(), "it has to look");
-    // Opened before, but not used: what it read when it was opened is too much by then.
+    // Opened before, but not used: the counts that it read are outdated by then.
     let store = store_named(&database, "ns");
     expire(&mut ExpiryTask::default(), &database, 100, 100);
     put(&store, "new", Ttl::Forever, 200);
@@ -168,7 +168,7 @@ fn a_dropped_namespace_leaves_no_deadline() {
     for table in [Table::Data, Table::Deadlines] {
         assert!(rows(&*engine, table).is_empty(), "{table:?}");
     }
-    // Nothing expires any more that is gone.
+    // Nothing expires that does not exist.
     assert_eq!(rows(&*engine, Table::History).len(), 11);
     assert_eq!(database.next_deadline(), None);
 }
@@ -187,7 +187,7 @@ fn a_clock_that_steps_back_misses_no_deadline() {
     assert_eq!((store.counts().keys, database.next_deadline()), (0, None));
 }
 
-/// A step of the model: at this moment, this happens to this key.
+/// A step of the model: at this time, this happens to this key.
 #[derive(Clone, Debug)]
 enum Step {
     Set(Ttl),
@@ -226,7 +226,7 @@ fn deadline(ttl: Ttl, old: Option<Timestamp>, now: u64) -> Option<Timestamp> {
     }
 }
 
-/// What the step does to the keys that are there, each with its deadline.
+/// Applies the step to the existing keys, each with its deadline.
 fn take(model: &mut Model, name: usize, step: &Step, now: u64) {
     model.retain(|_, deadline| deadline.is_none_or(|deadline| at(now) < deadline));
     let old = model.get(&name).copied();
@@ -274,7 +274,8 @@ proptest! {
                 }
             };
             if let Some(op) = op {
-                // An error is a condition that does not hold, or a touch of nothing; the model does nothing either.
+                // An error is a condition that does not hold, or a touch of a missing key; the model does nothing
+                // either.
                 let _ = store.apply(&name_key, op, at(now));
             }
             take(&mut model, name, &step, now);

@@ -1,4 +1,4 @@
-//! A database with a bit of everything, and what is told of it.
+//! A database with data of every kind, and its state.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::common::{at, key, rows, store_named};
 
-/// Small numbers that look like chance and are the same each time.
+/// Small pseudo-random numbers that are the same each time.
 pub(crate) struct Prng(pub(crate) u64);
 
 impl Prng {
@@ -28,8 +28,8 @@ impl Prng {
     }
 }
 
-/// Writes so many groups: keys of several namespaces with values of all sizes, types and deadlines, some deleted again,
-/// settings, namespaces that are dropped, made anew and swept in part.
+/// Writes this many groups: keys of several namespaces with values of all sizes, types and deadlines, some deleted
+/// again, settings, and namespaces that are dropped, created again and partly swept.
 pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durability: Durability) {
     let mut sweep = GarbageCollector::default();
     for _ in 0..groups {
@@ -38,7 +38,7 @@ pub(crate) fn write(database: &Database, chance: &mut Prng, groups: u64, durabil
         for _ in 0..1 + chance.below(8) {
             let name = key(format!("key {}", chance.below(60)));
             if let Err(error) = group.apply(&store, &name, op(chance), at(chance.below(1_000))) {
-                // A key that is not there cannot be touched.
+                // A missing key cannot be touched.
                 assert_eq!(error.code(), Code::NotFound, "{error}");
             }
         }
@@ -92,7 +92,7 @@ fn op(chance: &mut Prng) -> Op {
     }
 }
 
-/// All rows of all tables.
+/// Returns all rows of all tables.
 pub(crate) fn all_rows(engine: &dyn Engine) -> Vec<(Table, Bytes, Bytes)> {
     let of = |table| {
         let rows = rows(engine, table).into_iter();
@@ -101,7 +101,7 @@ pub(crate) fn all_rows(engine: &dyn Engine) -> Vec<(Table, Bytes, Bytes)> {
     Table::ALL.into_iter().flat_map(of).collect()
 }
 
-/// The same without what a restore sets: how far the counter of revisions is, and what it skipped.
+/// Returns the same without the rows that a restore changes: the revision counter and its gaps.
 pub(crate) fn kept_rows(engine: &dyn Engine) -> Vec<(Table, Bytes, Bytes)> {
     let mut kept = all_rows(engine);
     kept.retain(|(table, key, _)| {
@@ -111,14 +111,14 @@ pub(crate) fn kept_rows(engine: &dyn Engine) -> Vec<(Table, Bytes, Bytes)> {
     kept
 }
 
-/// A whole backup.
+/// Returns a complete backup.
 pub(crate) fn backup(database: &Database) -> Vec<u8> {
     let backup = database.backup(at(7), "1.2.3 (abc)").expect("a backup");
     let chunks: Vec<Bytes> = backup.map(|chunk| chunk.expect("a chunk")).collect();
     chunks.concat()
 }
 
-/// Copies all that is in a folder.
+/// Copies the content of a folder.
 pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry");

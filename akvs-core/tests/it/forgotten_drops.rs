@@ -1,5 +1,5 @@
-//! What is left of a namespace that was dropped: its history, for as long as it is one of the newest drops; then nothing
-//! but that something may be missing.
+//! The rest of a dropped namespace: its history, as long as it is one of the newest drops; after that only the fact
+//! that changes may be missing.
 
 mod sweeping;
 
@@ -14,7 +14,7 @@ use akvs_core::{
 use crate::common::{TestDb, at, key, rows, store_named};
 use crate::wrapped::Wrapped;
 
-/// What `group::lifetime` promises.
+/// The promise of `commit_group::namespaces`.
 const KEPT_DROPS: usize = 256;
 
 fn name(text: &str) -> Namespace {
@@ -25,7 +25,7 @@ fn snapshot_of(database: &Database, text: &str) -> NamespaceSnapshot {
     database.namespace_snapshot(&name(text)).expect("a view")
 }
 
-/// Sets so many keys, at once.
+/// Sets this many keys at once.
 fn fill(database: &Database, text: &str, keys: usize) {
     let store = store_named(database, text);
     let mut group = database.group();
@@ -48,7 +48,7 @@ fn drop_namespace(database: &Database, text: &str) -> CommitSummary {
     group.commit(Durability::Buffered).expect("a commit")
 }
 
-/// Makes and drops so many other namespaces.
+/// Creates and drops this many other namespaces.
 fn drop_others(database: &Database, prefix: &str, count: usize) {
     for number in 0..count {
         let text = format!("{prefix}{number:03}");
@@ -62,7 +62,7 @@ fn sweep_all(database: &Database, rows: usize) {
     while sweep.step(database, rows).expect("a step") {}
 }
 
-/// The revisions of all that is told after one, or that they are gone.
+/// Returns the revisions of all changes after one, or that they are gone.
 fn reported(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
     let page = view.changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
@@ -71,7 +71,7 @@ fn reported(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
     Ok(page.events.iter().map(revision).collect())
 }
 
-/// How many rows there are of a table that begin so.
+/// Returns the number of rows of a table with this prefix.
 fn count(home: &TestDb, table: Table, prefix: &[u8]) -> usize {
     let all = rows(&*home.engine(), table);
     all.iter()
@@ -83,7 +83,7 @@ fn history_id(database: &Database, text: &str) -> Option<HistoryId> {
     database.history_id(&name(text)).expect("a read")
 }
 
-/// Of 300 namespaces with three changes each, which were then dropped one after the other, the newest are known.
+/// Of 300 namespaces with three changes each that were dropped one after the other, the newest are known.
 fn assert_newest_known(database: &Database, names: &[String], histories: &[HistoryId]) {
     let (gone, kept) = names.split_at(300 - KEPT_DROPS);
     let newest_forgotten = 900 + gone.len() as u64;
@@ -170,7 +170,7 @@ fn many_drops_of_one_group_are_purged_gradually() {
             .purged
             .is_empty()
     );
-    // Two in one group, each of which forgets two, because there are too many.
+    // Two in one group, each of which purges two, because there are too many.
     for first in [1, 5] {
         fill(&database, "x", 1);
         fill(&database, "y", 1);
@@ -186,7 +186,7 @@ fn many_drops_of_one_group_are_purged_gradually() {
         let view = snapshot_of(&database, "n007");
         assert_eq!(view.compacted_revision().get(), 308, "{is_there}");
         assert_eq!(reported(&view, 307), Err(Code::HistoryGone));
-        // Born anew, it knows that something may have been before.
+        // Created again, it knows that changes may be missing.
         fill(&database, "n007", 1);
     }
     assert_eq!(
@@ -309,7 +309,7 @@ fn repeated_drops_and_creations_leave_few_rows() {
         assert!(!snapshot_of(&database, "again").exists());
         let view = snapshot_of(&database, "again");
         let compacted_revision = view.compacted_revision().get();
-        // As many as are to be remembered, and the slack of one group.
+        // As many as are kept, and the slack of one group.
         assert!(
             (860..=1_000).contains(&compacted_revision),
             "{compacted_revision}"
@@ -363,7 +363,7 @@ fn a_history_continues_after_a_drop() {
     }
 }
 
-/// Dropped histories together hold four of full length, or 100,000 changes.
+/// Dropped histories together have at most four of full length, or 100,000 changes.
 #[test]
 fn long_histories_of_dropped_names_are_purged_earlier() {
     let database = TestDb::memory().open(Options {

@@ -1,4 +1,4 @@
-//! What a group refuses is refused for that operation alone, and what is not committed leaves nothing behind.
+//! An operation that a group refuses affects only itself, and uncommitted changes leave no trace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ fn a_namespace_that_was_opened_twice_is_refused() {
     );
     group.commit(Durability::Synced).expect("a commit");
     assert_eq!(first.get(&key("k"), at(1)).expect("a value").value, "1");
-    // Its store still takes the namespace for unborn.
+    // Its store still takes the namespace as not created.
     let refused = second.set(&key("k"), "2", at(1));
     assert_eq!(
         refused.map_err(|error| error.code()),
@@ -85,7 +85,7 @@ fn a_watermark_is_not_raised_above_the_data() {
     assert_eq!(home.open(Options::default()).revision(), Revision::new(1));
 }
 
-/// An engine whose reads of counts fail so many times.
+/// An engine whose reads of counts fail this many times.
 struct Failing {
     inner: MemoryEngine,
     times: AtomicUsize,
@@ -123,7 +123,7 @@ fn a_failed_read_refuses_only_its_operation() {
         .set(&k, "old", at(1))
         .expect("a set");
 
-    // Its counts are read again when it changes first.
+    // Its counts are read again at its first change.
     let database = open();
     let store = store_named(&database, "ns");
     engine.times.store(1, Ordering::SeqCst);

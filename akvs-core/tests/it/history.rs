@@ -1,5 +1,5 @@
-//! Whatever is done to a database, the changes of a namespace are told each once, in order and whole, or they are
-//! refused: never is one missing in silence. Over both engines, against a plain list of all that ever changed.
+//! Whatever is done to a database, the changes of a namespace are returned once each, in order and complete, or they
+//! are refused: none is missing silently. Over both engines, compared with a list of all changes.
 
 mod model;
 mod steps;
@@ -27,14 +27,14 @@ struct Opened {
     expiry: ExpiryTask,
 }
 
-/// A database beside its model.
+/// A database with its model.
 struct Pair {
     home: TestDb,
     keep: u64,
     opened: Option<Opened>,
     pasts: [NameHistory; NAMES.len()],
     revision: Revision,
-    /// Before it nothing is known for sure.
+    /// Before this revision nothing is known for sure.
     anew: Revision,
     now: u64,
 }
@@ -42,7 +42,7 @@ struct Pair {
 impl Pair {
     fn open(&mut self, loses: bool) {
         if let Some(opened) = self.opened.take() {
-            // In order: after an end without a word, revisions that were not synced would be skipped.
+            // A clean stop: after a crash, revisions that were not synced would be skipped.
             opened.database.close().expect("a close");
         }
         let mut engine = self.home.engine();
@@ -60,7 +60,7 @@ impl Pair {
             self.anew = self.revision;
             for (name, past) in self.pasts.iter_mut().enumerate() {
                 past.justified = self.revision;
-                // Each that there is begins another one.
+                // Each existing namespace starts another one.
                 past.history = database.history_id(&name_of(name)).expect("a read");
             }
         }
@@ -107,7 +107,7 @@ impl Pair {
         }
     }
 
-    /// A store of each name, which stays open.
+    /// Returns a store of each name, which stays open.
     fn stores(&mut self) -> (Database, [Store; NAMES.len()]) {
         let Opened {
             database, stores, ..
@@ -129,7 +129,7 @@ impl Pair {
         }
         let mut expected = apply(&mut group, &stores, changes, now);
         if let Some(name) = dropped
-            // It may be being born in this very group.
+            // It may be created in this group.
             && let Ok(true) = group.drop_namespace(&stores[name])
         {
             let revision = expected
@@ -156,7 +156,7 @@ impl Pair {
         }
     }
 
-    /// Takes over what changed, after what the commit told of it was seen to be right.
+    /// Takes over the changes, after checking what the commit returned.
     fn note(
         &mut self,
         expected: Vec<(usize, Revision, EventKind)>,
@@ -188,7 +188,7 @@ impl Pair {
         assert_eq!(committed.events, if record { events } else { Vec::new() });
     }
 
-    /// The name's history, which only changes where commits were lost.
+    /// Returns the name's history, which changes only where commits were lost.
     fn history(&mut self, name: usize) -> HistoryId {
         let found = self
             .opened()
@@ -279,7 +279,7 @@ impl Pair {
     }
 }
 
-/// Applies changes, and tells what comes of each that is one.
+/// Applies changes, and returns the events of those that take effect.
 fn apply(
     group: &mut CommitGroup<'_>,
     stores: &[Store; NAMES.len()],
@@ -289,7 +289,7 @@ fn apply(
     let mut expected = Vec::new();
     for (index, (name, bytes, what)) in changes.iter().enumerate() {
         let (key, store) = (key(KEYS[*bytes]), &stores[*name]);
-        // An error is a touch of nothing or an append that is too long, and changes nothing.
+        // An error is a touch of a missing key or an append that is too long, and changes nothing.
         let Ok(outcome) = group.apply(store, &key, op(what, index), now) else {
             continue;
         };
@@ -313,7 +313,7 @@ fn apply(
     expected
 }
 
-/// KeyChange is told of the changes after a revision is all of them, or that they are gone.
+/// Checks that the changes after a revision are all returned, or refused as gone.
 fn check_after(
     view: &NamespaceSnapshot,
     start: Revision,

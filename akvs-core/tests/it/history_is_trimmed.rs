@@ -1,4 +1,4 @@
-//! The history of a namespace keeps as many changes as it is asked to, not many more, and counts them rightly.
+//! The history of a namespace keeps as many changes as configured, few more, and has correct counts.
 
 use akvs_core::engine::{Durability, Table};
 use akvs_core::{Database, Op, Options, Store};
@@ -15,7 +15,7 @@ fn options(history_changes: u64) -> Options {
     }
 }
 
-/// Commits so many changes as one group.
+/// Commits this many changes as one group.
 fn change(database: &Database, store: &Store, changes: u64) {
     let mut group = database.group();
     for index in 0..changes {

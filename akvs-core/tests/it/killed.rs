@@ -1,7 +1,7 @@
-//! An engine that was killed with much in its journals, and is stopped again while that is still being written to files:
-//! nothing that was committed is lost, and no file is missing.
+//! An engine that was killed with a lot in its journals, and is stopped again while that is still being written to
+//! files: no commit is lost, and no file is missing.
 //!
-//! The test runs itself again, as the process that is killed.
+//! The test starts itself again as the process that is killed.
 
 use std::fs;
 use std::path::Path;
@@ -12,12 +12,12 @@ use akvs_core::engine::{Batch, Durability, Engine, Table};
 use akvs_core::{DiskEngine, DiskOptions};
 
 const FOLDER: &str = "AKVS_TEST_TO_BE_KILLED";
-/// Rows of a commit. The first is long and gets a place in a file of values, the others lie in the engine's own blocks.
+/// The rows of a commit. The first is long and is stored in a value file, the others in the engine's own blocks.
 const ROWS: u64 = 4;
 const LONG_BYTES: usize = 60_000;
-/// So many commits follow once there is a second journal.
+/// The number of commits once there is a second journal.
 const LATE_COMMITS: u64 = 40;
-/// A second journal is to be seen long before.
+/// The number of commits after which a second journal must exist.
 const MAX_COMMITS: u64 = 4_000;
 
 #[test]
@@ -35,7 +35,7 @@ fn commits_before_a_kill_survive_a_stop_during_the_next_start() {
     assert!(output.status.code().is_none(), "it was not killed: {text}");
     assert!(journals(folder.path()) > 1, "nothing is left to flush");
     let options = DiskOptions::new(folder.path());
-    // Stopped while all that the journals have is written to files, and files are joined.
+    // Stopped while the content of the journals is written to files, and files are compacted.
     drop(DiskEngine::open(&options).expect("a start"));
     let engine = DiskEngine::open(&options).expect("a start after the stop");
     let commits = commits(&engine);
@@ -47,7 +47,7 @@ fn commits_before_a_kill_survive_a_stop_during_the_next_start() {
     }
 }
 
-/// How many commits there are; the engine has all of them or none after it.
+/// Returns the number of commits; the engine has each completely or not at all.
 fn commits(engine: &DiskEngine) -> u64 {
     let number = engine.get(Table::Meta, b"commits").expect("a read");
     number.map_or(0, |bytes| {
@@ -87,13 +87,13 @@ fn journals(folder: &Path) -> usize {
         .count()
 }
 
-/// All over the table, so that its files overlap.
+/// Spread over the table, so that its files overlap.
 fn key(number: u64) -> Vec<u8> {
     let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     spread.to_be_bytes().to_vec()
 }
 
-/// What cannot be compressed.
+/// Bytes that cannot be compressed.
 fn row(number: u64) -> &'static [u8] {
     static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
     let noise = NOISE.get_or_init(|| {

@@ -1,5 +1,5 @@
-//! Large values have rows of their own: what needs no value reads none, a touch writes none, and no reader ever sees one
-//! with the entry of another.
+//! Large values have rows of their own: operations without a value read none, a touch writes none, and no reader sees
+//! one with another entry.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ struct Counting {
 }
 
 impl Counting {
-    /// What is read and written meanwhile, in bytes.
+    /// Returns the bytes that are read and written during the call.
     fn during(&self, act: impl FnOnce()) -> (usize, usize) {
         self.read.store(0, Ordering::SeqCst);
         self.written.store(0, Ordering::SeqCst);
@@ -138,7 +138,7 @@ fn each_change_of_a_large_value_has_the_expected_result() {
             assert_eq!(store.counts().bytes, 1 + value.len() as u64);
         };
         store.set(&k, large(1), now).unwrap();
-        // All in one group, in which each builds upon the one before.
+        // All in one group, in which each builds on the one before.
         let mut group = database.group();
         group.record();
         group.apply(&store, &k, touch(), now).unwrap();
@@ -252,7 +252,7 @@ fn no_reader_sees_a_value_with_the_entry_of_another() {
         let database = home.open(options);
         let store = store_named(&database, "ns");
         let k = key("k");
-        // Short and long ones, each told by its revision.
+        // Short and long ones, identified by their revisions.
         let value = |round: u64| vec![round as u8; 3_000 + 1_000 * (round as usize % 5)];
         store.set(&k, value(1), at(1)).unwrap();
         let is_over = AtomicBool::new(false);

@@ -1,5 +1,5 @@
-//! A store that lost commits is refused and left as it was, until its operator accepts the loss; then what is left
-//! fits together, and no number is given out a second time.
+//! A store that lost commits is refused and left unchanged until its operator accepts the loss; after that the rest is
+//! consistent, and no number is assigned twice.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,14 +34,14 @@ fn open_with(disk: &DiskOptions) -> Result<Database, OpenError> {
     Ok(Database::open(Arc::new(engine), Options::default()).expect("a database"))
 }
 
-/// Writes a folder and ends without a word, as a process that is killed.
+/// Writes a folder and ends like a process that is killed.
 fn write(folder: &Path) -> Revision {
     write_with(&disk_options(folder, false))
 }
 
 fn write_with(disk: &DiskOptions) -> Revision {
     for _ in 0..2 {
-        // The second opening leaves a journal without the room that a new one has behind what is in it.
+        // The second open leaves a journal without the preallocated space of a new one.
         let database = open_with(disk).expect("a database");
         let store = store_named(&database, "kept");
         for group in 0..GROUPS {
@@ -52,7 +52,7 @@ fn write_with(disk: &DiskOptions) -> Revision {
                 let op = Op::from(Action::Set {
                     value: value.into(),
                     representation: Representation::default(),
-                    // Some with deadlines, which lie in a table of their own.
+                    // Some with deadlines, which are in a table of their own.
                     ttl: match index {
                         0 => Ttl::Millis(1_000_000 + group),
                         _ => Ttl::Forever,
@@ -72,7 +72,7 @@ fn journal(folder: &Path) -> PathBuf {
     journal.expect("a journal")
 }
 
-/// The text of the refusal, which changes nothing but who last had the folder.
+/// Returns the text of the refusal, which changes only the lock file.
 fn refusal(folder: &Path) -> String {
     let before = listing(folder);
     let Err(error) = open(folder, false) else {
@@ -83,7 +83,7 @@ fn refusal(folder: &Path) -> String {
     error.to_string()
 }
 
-/// Opens with the loss accepted, and then without a word.
+/// Opens with the loss accepted, and then normally.
 fn accepted(folder: &Path, newest: Revision) {
     let revision = open(folder, true).expect("it is accepted").revision();
     assert!(revision > newest);
@@ -104,7 +104,7 @@ fn accepted(folder: &Path, newest: Revision) {
     }
 }
 
-/// The counts are those of the rows, and every row has its namespace.
+/// Checks that the counts match the rows, and every row has its namespace.
 fn assert_consistent(database: &Database, folder: &Path) {
     assert!(folder.exists());
     let mut found = Vec::new();
@@ -168,7 +168,7 @@ fn a_journal_that_ends_before_the_watermark() {
     accepted(folder.path(), newest);
 }
 
-/// Makes two journals of one, as if the first had been sealed there.
+/// Splits a journal in two, as if the first had been sealed there.
 fn split(journal: &Path) {
     let bytes = fs::read(journal).expect("a journal");
     let middle = bytes.len() / 2;
@@ -296,8 +296,8 @@ fn a_batch_with_another_sequence_number() {
         .filter(|at| *at < whole.len())
         .collect();
     for start in [0, starts[starts.len() / 2], starts[starts.len() - 1]] {
-        // Behind the tag and the number of items; the checksum does not cover it. That of the last batch may as well be
-        // a little higher.
+        // After the tag and the number of items; the checksum does not cover it. That of the last batch may be slightly
+        // higher.
         let last = start == starts[starts.len() - 1];
         for (byte, bit) in [(8, 0x40), (12, 0x20), (5, 2), (6, 1)]
             .into_iter()
@@ -321,7 +321,7 @@ fn a_damaged_list_of_files() {
         let name = path.file_name()?.to_str()?;
         name.strip_prefix('v')?.parse().ok()
     };
-    // Of each table the newest: one before it may still be there.
+    // The newest of each table: an earlier one may still exist.
     let mut lists = BTreeMap::new();
     for (path, bytes) in files {
         let Some(number) = number(&path) else {
@@ -361,7 +361,7 @@ fn a_damaged_list_of_files() {
 #[test]
 fn a_torn_last_write_is_not_a_loss() {
     let folder = tempfile::tempdir().expect("a folder");
-    // With room for all of it in memory: a commit that is in a table already was synced before, and cannot be torn.
+    // All of it fits in memory: a commit that is in a table already was synced before, and cannot be torn.
     let newest = write_with(&DiskOptions::new(folder.path()));
     let journal = journal(folder.path());
     let whole = fs::read(&journal).expect("a journal");

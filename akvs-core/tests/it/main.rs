@@ -1,4 +1,4 @@
-//! The store, engine by engine: what a caller may rely on, damage, crashes and bounds.
+//! The store over each engine: its guarantees to callers, damage, crashes and bounds.
 
 mod common;
 #[cfg(feature = "disk")]

@@ -1,5 +1,5 @@
-//! No revision is ever given out twice, however a store goes back in time: by a restore, by a loss of power, or because
-//! its engine keeps nothing. And nobody who has seen what is gone goes on in another history.
+//! No revision is ever assigned twice, however a store goes back in time: by a restore, by a power loss, or because its
+//! engine is volatile. A client that has seen lost changes does not continue in another history.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use akvs_core::{
 use crate::common::{NOW, at, disk, key, memory, store_named};
 use crate::filled::backup;
 
-/// Sets a key so often; the revisions.
+/// Sets a key this many times, and returns the revisions.
 fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
     let store = store_named(database, "ns");
     let one = |_| {
@@ -27,7 +27,7 @@ fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
     (0..times).map(one).collect()
 }
 
-/// The revisions of all that is told after one, or that they are gone.
+/// Returns the revisions of all changes after one, or that they are gone.
 fn reported(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
     let view = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
     let page = view
@@ -49,7 +49,7 @@ fn restored(file: &[u8], folder: &Path, now: Timestamp) -> Database {
 
 #[test]
 fn a_backup_that_is_restored_repeatedly() {
-    // The clock as it should be, one that stands still far behind the data, and none.
+    // A correct clock, one that stands still far before the data, and none.
     for (first, step) in [(NOW, 10), (7, 0), (0, 0)] {
         let folders = tempfile::tempdir().expect("a folder");
         let database = disk(&folders.path().join("first"));
@@ -63,7 +63,7 @@ fn a_backup_that_is_restored_repeatedly() {
             let folder = folders.path().join(round.to_string());
             let database = restored(&file, &folder, at(first + round * step));
             let after = database.revision().get();
-            // All that was ever given out after the backup was made is of another history.
+            // All revisions that were assigned after the backup belong to another history.
             for seen in given.iter().filter(|seen| **seen > 5) {
                 assert_eq!(reported(&database, *seen), Err(Code::HistoryGone), "{seen}");
             }
@@ -157,7 +157,7 @@ fn a_volatile_engine_starts_at_the_clock() {
     );
 }
 
-/// What is in the journal, without the room behind it.
+/// Returns the content of the journal, without the preallocated space after it.
 fn journal(folder: &Path) -> (PathBuf, Vec<u8>) {
     let path = folder.join("store/0.jnl");
     let mut bytes = fs::read(&path).expect("a journal");
@@ -180,7 +180,7 @@ fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     let lost = set(&database, 40, Durability::Buffered);
     assert_eq!(lost.last(), Some(&43));
     drop(database);
-    // What was not synced is not on the disk after a loss of power.
+    // What was not synced is not on disk after a power loss.
     assert!(journal(folder).1.len() > synced.len());
     fs::write(path, synced).expect("a journal");
 
@@ -202,7 +202,7 @@ fn revisions_lost_by_a_power_loss_are_not_assigned_again() {
     assert_eq!(reported(&database, 20), Err(Code::HistoryGone));
 }
 
-/// An engine that lost commits of which it knows how far their revisions may have gone.
+/// An engine that lost commits and knows how far their revisions may have gone.
 struct Reserving {
     inner: Arc<MemoryEngine>,
     reserved: u64,
@@ -255,7 +255,7 @@ fn after_a_clean_stop_no_revision_is_skipped() {
         assert_eq!(new, [2 * round + 1, 2 * round + 2]);
         database.close().expect("a close");
     }
-    // Nor after one out of order, where all was synced before it was answered.
+    // Nor after a crash, where all was synced before it was answered.
     for round in 3..5 {
         let database = disk(folder.path());
         let new = set(&database, 2, Durability::Synced);

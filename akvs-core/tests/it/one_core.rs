@@ -1,7 +1,7 @@
-//! A machine with one core, as small servers and containers have: however late the engine's own threads get their turn,
-//! what waits for them stays bounded, in memory and in the journals, and nothing stops for good.
+//! A machine with one core, like small servers and containers: however late the engine's threads run, the waiting data
+//! stays bounded, in memory and in the journals, and nothing stops for good.
 //!
-//! The test runs itself again under `taskset`; where that is missing, it says so and is skipped.
+//! The test starts itself again under `taskset`; where that is missing, it reports that and is skipped.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use akvs_core::{DiskEngine, DiskOptions};
 const AGAIN: &str = "AKVS_TEST_ON_ONE_CORE";
 const COMMITS: u64 = 80_000;
 const VALUE_BYTES: usize = 3_500;
-/// What the journals may take, in bytes: their bound and a file that was just begun.
+/// The bound of the journals, in bytes: their limit and a new file.
 const JOURNAL_BYTES: u64 = 224 << 20;
 const MEMORY_BYTES: u64 = 240 << 20;
 
@@ -48,7 +48,7 @@ fn memory_and_journals_stay_bounded_on_one_core() {
 fn flood() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = DiskOptions {
-        // Others may keep the core busy.
+        // Other programs may keep the core busy.
         commit_timeout: Duration::from_secs(300),
         ..DiskOptions::new(folder.path())
     };
@@ -79,7 +79,7 @@ fn flood() {
     assert!(memory < MEMORY_BYTES, "{memory_mib} MiB of memory");
 }
 
-/// What the journals take on the disk.
+/// Returns the size of the journals on disk.
 fn journal_bytes(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder.join("store")).expect("a folder");
     let journals = files.flatten().filter(|file| {
@@ -93,7 +93,7 @@ fn journal_bytes(folder: &Path) -> u64 {
     sizes.sum()
 }
 
-/// What this process has in memory.
+/// Returns the memory of this process.
 fn memory_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("a file");
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());

@@ -1,8 +1,8 @@
-//! What a write means, said twice: [`apply`] against a model that is short enough to be checked by eye, first one
-//! operation at a time, then in sequences over a store.
+//! The meaning of writes, stated twice: [`apply`] is compared with a model that is short enough to verify by reading,
+//! first one operation at a time, then in sequences over a store.
 //!
 //! [`evaluate`] is the model: the contract's sections on conditions, expiry and arithmetic, in plain types, without a
-//! store. It shares the operations with what it judges, and nothing else. Invariant: it is simple before all else.
+//! store. It shares only the operations with the code that it tests. Invariant: it stays simple.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// 9999-12-31T23:59:59.999Z.
 const LAST: u64 = 253_402_300_799_999;
 
-/// What a key has; times are in ms.
+/// The state of a key; times are in ms.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Known {
     value: Vec<u8>,
@@ -31,7 +31,7 @@ struct Known {
     deadline: Option<u64>,
 }
 
-/// What an operation does, or why it does nothing, with what the error tells besides.
+/// The effect of an operation, or why it has none, with the context of the error.
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
     Put(Known),
@@ -40,14 +40,14 @@ enum Verdict {
     Refused(Code, Value),
 }
 
-/// The model: what an operation does to what is stored under its key; a change would take this revision.
+/// The model: returns the effect of an operation on the state of its key; a change takes this revision.
 fn evaluate(op: &Op, stored: Option<&Known>, now: u64, revision: u64) -> Verdict {
     let there = stored.filter(|known| is_live(known, now));
     let mut judged = there.map_or(json!({}), |known| json!({"revision": known.revision}));
     if !holds(&op.condition, there) {
         return Verdict::Refused(Code::PreconditionFailed, judged);
     }
-    // A missing key counts as empty: nothing is said of it, it begins now, and it lasts for ever.
+    // A missing key counts as empty: without a type, created now, without a deadline.
     let mut after = there.cloned().unwrap_or(Known {
         created: now,
         ..Known::default()
@@ -126,7 +126,7 @@ fn holds(condition: &Condition, there: Option<&Known>) -> bool {
     }
 }
 
-/// Digits, with a sign before them or without: nothing else is an integer, and none that is no `i64`.
+/// Digits, with or without a sign: nothing else is an integer, and it must be an `i64`.
 fn integer(text: &[u8]) -> Option<i128> {
     let (sign, digits) = match text {
         [b'-', digits @ ..] => (-1, digits),
@@ -135,7 +135,7 @@ fn integer(text: &[u8]) -> Option<i128> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // What is far out of bounds stays there, however many digits follow.
+    // A number far out of bounds stays out, however many digits follow.
     let put_behind = |size: i128, digit: &u8| (size * 10 + i128::from(digit - b'0')).min(1 << 100);
     in_bounds(sign * digits.iter().fold(0, put_behind))
 }
@@ -160,7 +160,7 @@ fn known(entry: &Entry) -> Known {
     }
 }
 
-/// What was done, in the model's words: whether something was changed, and to what.
+/// Returns what was done, in the model's terms: whether something changed, and to what.
 fn reported(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
     match done {
         Ok((true, Some(entry))) => Verdict::Put(known(&entry)),
@@ -171,7 +171,7 @@ fn reported(done: Result<(bool, Option<Entry>), Error>) -> Verdict {
     }
 }
 
-/// Limits and revisions are generated relative to what is there: this one meets it exactly.
+/// Limits and revisions are generated relative to the current state: this one meets it exactly.
 const EXACT: u64 = 1_000;
 
 fn aim(mut op: Op, stored: Option<&Known>, now: u64) -> Op {
@@ -209,7 +209,7 @@ fn number() -> impl Strategy<Value = i64> {
     prop_oneof![3 => select(edges.to_vec()), 3 => -2..=2_i64, 1 => any::<i64>()]
 }
 
-/// Almost integers, between bars.
+/// Almost integers, separated by bars.
 const ALMOST: &str = "|+1|-0|+0|007| 7|7 |7\n|7\0|+|-|--1|+-1|0x10|1_0|1.0|1e3|\u{663}|é|+9223372036854775807|\
     9223372036854775808|-9223372036854775809|-0009223372036854775808|99999999999999999999999999999999999999999";
 
@@ -222,7 +222,7 @@ fn value() -> BoxedStrategy<Bytes> {
     .boxed()
 }
 
-/// Around a moment: before it, at it, and after it.
+/// Around a time: before it, at it, and after it.
 fn around(time: u64) -> impl Strategy<Value = u64> {
     (-1..=1_i64).prop_map(move |by| time.saturating_add_signed(by))
 }
@@ -285,13 +285,13 @@ prop_compose! {
     }
 }
 
-/// A moment, what is stored then, and what is to be done.
+/// A time, the state then, and the operation.
 fn case() -> impl Strategy<Value = (u64, Option<Entry>, Op)> {
     let edges = prop_oneof![2 => around(LAST), 1 => around(u64::MAX), 1 => any::<u64>()];
     prop_oneof![0..100_u64, edges].prop_flat_map(|now| (Just(now), of(stored(now)), op(now)))
 }
 
-/// What is done to this key, so long after the step before it.
+/// An operation on this key, this long after the previous step.
 type Step = (usize, u64, Op);
 
 prop_compose! {
@@ -302,7 +302,7 @@ prop_compose! {
     }
 }
 
-/// Takes the steps in groups of this size over a new store, and compares all that is told and kept with the model.
+/// Applies the steps in groups of this size to a new store, and compares all results with the model.
 fn run(start: u64, steps: &[Step], size: usize) {
     let engine = Arc::new(MemoryEngine::new());
     let database = Database::open(engine, Options::default()).expect("a database");

@@ -1,4 +1,5 @@
-//! What clients stored is never taken for a commit: whatever a value holds, a torn tail is cut, and the start goes on.
+//! A client's value is never taken for a commit: whatever it contains, a torn tail is truncated, and the start
+//! succeeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ fn journal(folder: &Path) -> PathBuf {
     folder.join("store/0.jnl")
 }
 
-/// What is in the journal, without the room behind it.
+/// Returns the content of the journal, without the preallocated space after it.
 fn written(folder: &Path) -> Vec<u8> {
     let mut bytes = fs::read(journal(folder)).expect("a journal");
     let last = bytes.iter().rposition(|byte| *byte != 0);
@@ -19,7 +20,7 @@ fn written(folder: &Path) -> Vec<u8> {
     bytes
 }
 
-/// Stores so many keys, and ends as a process that is killed.
+/// Stores this many keys, and ends like a process that is killed.
 fn fill(folder: &Path, keys: usize) {
     let database = disk(folder);
     let store = store_named(&database, "ns");
@@ -81,7 +82,7 @@ fn a_part_of_the_same_journal() {
     survives(folder.path(), ours, 20);
 }
 
-/// Each place looks like the beginning of a commit that is as long as all that follows.
+/// Each offset looks like the beginning of a commit that is as long as the rest.
 #[test]
 fn values_that_are_slow_to_parse_as_commits() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Whatever is done to a database, it holds what a plain map would hold, over both engines and all sizes of the cache.
+//! Whatever is done to a database, its content matches a plain map, over both engines and all sizes of the cache.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ const KEYS: [&[u8]; 6] = [b"k", b"k\0", b"l", b"\xff", b"\xff\xff", b"\0"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Changes that are gathered, and then committed or not.
+    /// Changes that are staged, and then committed or not.
     CommitGroup(Vec<Change>, bool),
-    /// Changes, and then the end of a namespace, all at once.
+    /// Changes, and then the drop of a namespace, at once.
     Drop(Vec<Change>, usize),
     Sweep,
     Reopen,
 }
 
-/// Of this namespace and key, to a value of this length or to nothing.
+/// A change of this namespace and key, to a value of this length or to none.
 type Change = (usize, usize, Option<usize>);
 
 fn change() -> impl Strategy<Value = Change> {
@@ -56,12 +56,12 @@ struct Known {
 struct Model {
     namespaces: BTreeMap<&'static str, Contents>,
     revision: Revision,
-    /// How long the histories of those are that were dropped.
+    /// The lengths of the histories of dropped namespaces.
     dropped: BTreeMap<&'static str, u64>,
 }
 
 impl Model {
-    /// Takes over a change, after what came of it was seen to be right.
+    /// Takes over a change, after checking its outcome.
     fn take(
         &mut self,
         name: &'static str,
@@ -109,7 +109,7 @@ impl Model {
 }
 
 impl Model {
-    /// A drop is a change like any other, and a namespace made anew goes on with the history.
+    /// A drop is a change like any other, and a namespace that is created again continues its history.
     fn drop_namespace(&mut self, name: &'static str) {
         if let Some(contents) = self.namespaces.remove(name) {
             self.revision = self.revision.next();
@@ -136,7 +136,7 @@ impl Contents {
     }
 }
 
-/// A database beside its model.
+/// A database with its model.
 struct Pair<'a> {
     home: &'a TestDb,
     options: Options,
@@ -148,7 +148,7 @@ struct Pair<'a> {
 impl Pair<'_> {
     fn open(&mut self) {
         if let Some((database, _)) = self.opened.take() {
-            // In order: after an end without a word, revisions that were not synced would be skipped.
+            // A clean stop: after a crash, revisions that were not synced would be skipped.
             database.close().expect("a close");
         }
         let database = self.home.open(self.options);
@@ -206,7 +206,7 @@ impl Pair<'_> {
                     assert_eq!(there, created);
                     model.drop_namespace(name);
                 }
-                // It is being born in this very group.
+                // It is created in this group.
                 Err(_) => assert!(!created && model.namespaces.contains_key(name)),
             }
         }

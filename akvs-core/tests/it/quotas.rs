@@ -1,5 +1,5 @@
-//! A namespace's settings: how much it may hold, how long a value may be, how long one lasts that says nothing of it;
-//! and that they are kept.
+//! The settings of a namespace: its quotas, the maximum length of values and the default lifetime; and that they are
+//! kept.
 
 use akvs_core::engine::Durability;
 use akvs_core::{
@@ -79,7 +79,7 @@ fn transact(store: &Store, ops: Vec<(Key, Op)>, now: u64) -> Result<Vec<Outcome>
     Ok(outcomes)
 }
 
-/// Refused for this setting, with its limit, and without a trace.
+/// Checks that a change is refused for this setting, with its limit, and has no effect.
 fn refused<T: std::fmt::Debug>(
     store: &Store,
     setting: &str,
@@ -158,7 +158,7 @@ fn the_length_of_values_is_limited() {
     let ops = vec![(key("x"), Op::set("123")), (key("y"), Op::set("1234"))];
     let error = refused(&store, "max_value_bytes", 3, || transact(&store, ops, 1));
     assert_eq!(error.context()["op"], 1);
-    // What was longer already stays, and only its deadline can be changed.
+    // A longer value stays, and only its deadline can be changed.
     configure(&store, value_bytes(2));
     let touch = Op::from(Action::Touch {
         ttl: Ttl::Millis(9),
@@ -283,7 +283,7 @@ fn settings_create_a_namespace_and_are_kept() {
         assert!(!store.exists());
         assert!(!configure(&store, settings));
         assert!(store.exists() && store.settings() == settings);
-        // Nothing has changed that a watch could tell.
+        // Nothing has changed that a watch could return.
         assert_eq!(
             (database.revision(), store.counts().keys),
             (Revision::ZERO, 0)

@@ -1,4 +1,4 @@
-//! A folder is free as soon as its database is dropped, and a start that was interrupted is simply begun again.
+//! A folder is free as soon as its database is dropped, and an interrupted start is simply repeated.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A restore makes a whole store, or leaves the folder as it was; and never touches a store that is there.
+//! A restore creates a complete store, or leaves the folder unchanged; it never touches an existing store.
 
 use std::fs;
 use std::io::{self, Read};
@@ -104,7 +104,7 @@ fn an_incomplete_file_leaves_no_trace() {
     }
 }
 
-/// Copies the folder as it is when so much was read: as a killed process would leave it.
+/// Copies the folder after this many bytes were read, as a killed process would leave it.
 struct Witness<'a> {
     file: &'a [u8],
     left: usize,

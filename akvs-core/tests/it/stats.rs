@@ -1,4 +1,4 @@
-//! The stats: what all namespaces hold together, however many they are, and which hold most.
+//! The statistics: the counts of all namespaces, and the largest ones.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ fn store(database: &Database, number: usize) -> Store {
     Store::new(database, name).expect("a store")
 }
 
-/// The same from a list of all.
+/// Returns the same from a list of all namespaces.
 fn count_bytes(database: &Database, most: usize) -> StorageStats {
     let listed = database.namespaces(None, usize::MAX).expect("a list");
     let mut stats = StorageStats::default();
@@ -48,7 +48,7 @@ fn many_namespaces_are_counted_page_by_page() {
     for number in 0..2_500 {
         let mut group = database.group();
         let store = store(&database, number);
-        // No two hold as many bytes, and the order is not that of their names.
+        // No two have the same bytes, and the order is not that of their names.
         let value = vec![0; number * 7_919 % 10_007];
         let key = Key::new("key").unwrap();
         group.apply(&store, &key, Op::set(value), now).unwrap();

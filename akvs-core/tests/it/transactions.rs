@@ -1,7 +1,7 @@
-//! Transactions against a model: all of a transaction or nothing of it, under one revision, judged after what came
-//! before it in its group, told whole by the history, and found again by whoever opens the rows anew.
+//! Transactions compared with a model: all of a transaction or none of it, under one revision, evaluated after earlier
+//! changes of its group, complete in the history, and unchanged after the rows are opened again.
 //!
-//! What a single operation does is [`apply`]'s to say, which has a model of its own.
+//! Single operations are covered by [`apply`], which has a model of its own.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::common::{TestDb, at, key, store_named};
 
 const KEYS: [&[u8]; 5] = [b"a", b"a\0", b"b", b"\xff", b"counter"];
 
-/// What is checked of a key; a revision is told by how far it is behind the newest one of the key.
+/// A check of a key; a revision is given by its distance to the newest one of the key.
 #[derive(Clone, Debug)]
 enum Check {
     Absent,
@@ -24,7 +24,7 @@ enum Check {
     Behind(u64),
 }
 
-/// Something that is done in a group.
+/// A step in a group.
 #[derive(Clone, Debug)]
 enum Step {
     Apply(usize, Op),
@@ -39,7 +39,7 @@ enum End {
     Reopen,
 }
 
-/// What a namespace has, what has changed, and up to which revision.
+/// The entries of a namespace, its changes, and up to which revision.
 #[derive(Clone, Default)]
 struct Model {
     entries: BTreeMap<Key, Entry>,
@@ -119,7 +119,7 @@ impl Model {
         }
     }
 
-    /// What is past its deadline counts until it is taken out, which nobody does here.
+    /// An expired entry counts until it is removed, which does not happen here.
     fn counts(&self) -> Counts {
         let size = |(key, entry): (&Key, &Entry)| (key.as_bytes().len() + entry.value.len()) as u64;
         Counts {
@@ -169,7 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Groups of steps, each so long after the one before it.
+/// Groups of steps, each this long after the one before it.
 type Groups = Vec<(Vec<(u64, Step)>, End)>;
 
 fn groups() -> impl Strategy<Value = Groups> {
@@ -178,7 +178,7 @@ fn groups() -> impl Strategy<Value = Groups> {
     vec((vec((pause, step()), 0..6), end), 1..12)
 }
 
-/// Does the step in the group and in the model, and compares what is told.
+/// Applies the step to the group and to the model, and compares the results.
 fn take(
     group: &mut CommitGroup<'_>,
     store: &Store,

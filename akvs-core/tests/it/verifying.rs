@@ -1,7 +1,7 @@
-//! A check finds every byte of a data folder that is not as it was written, or says that it does not look there; and it
-//! finds rows that do not belong together.
+//! A check finds every byte of a data folder that differs from what was written, or reports that it does not check it;
+//! and it finds rows that do not belong together.
 //!
-//! `AKVS_DAMAGE_STRIDE` flips each so-many-th byte, instead of some in the larger files.
+//! `AKVS_DAMAGE_STRIDE` flips bytes at this distance, instead of some in the larger files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn verify_live(database: &Database) -> Vec<String> {
     found
 }
 
-/// A folder with files of every kind, and commits that only the journal has.
+/// Returns a folder with files of every kind, and commits that only the journal has.
 fn filled_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut chance = Prng(11);
@@ -85,7 +85,7 @@ fn an_intact_store_has_no_findings() {
     assert!(verify(&missing).is_err() && !missing.exists());
 }
 
-/// Which bytes of a file to flip.
+/// Returns the bytes of a file to flip.
 fn places(length: usize) -> Vec<usize> {
     let stride = std::env::var("AKVS_DAMAGE_STRIDE").ok();
     let stride = stride.and_then(|text| text.parse().ok());
@@ -100,7 +100,7 @@ fn places(length: usize) -> Vec<usize> {
     places
 }
 
-/// Whether a flipped byte is found, or lies where nothing is checked.
+/// Returns whether a flipped byte is found, or is in an unchecked part.
 fn is_detected(folder: &Path, name: &Path, place: u64) -> Option<bool> {
     let Ok((verified, found)) = verify(folder) else {
         return Some(true);
@@ -214,7 +214,7 @@ fn a_store_is_checked_while_it_is_written_to() {
         assert!(writer.join().unwrap() > 0);
         assert_eq!(found, [""; 0]);
     });
-    // What is damaged under a running engine is found, too.
+    // Damage under a running engine is found, too.
     let is_table = |path: &Path| {
         path.parent()
             .is_some_and(|folder| folder.ends_with("2/blobs"))
@@ -230,7 +230,7 @@ fn a_store_is_checked_while_it_is_written_to() {
     assert!(found.contains("has a wrong checksum"), "{found}");
 }
 
-/// A database in memory with a key that expires, whose rows are changed behind its back.
+/// Returns a database in memory with a key that expires, and the engine to change its rows directly.
 fn tampered(change: impl FnOnce(&dyn Engine, &mut Batch)) -> Vec<String> {
     let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let database = Database::open(Arc::clone(&engine), Options::default()).expect("a database");
@@ -262,7 +262,7 @@ fn rows_that_do_not_belong_together_are_found() {
     let has = |found: String, text: &str| assert!(found.contains(text), "{text}: {found}");
     has(removed(Table::Deadlines, b""), "its deadline has no row");
     has(removed(Table::Data, b"\0"), "but its counts say");
-    // Values that have rows of their own come last.
+    // Separated values come last.
     has(removed(Table::Data, b"\x80"), "its value is missing");
     has(
         removed(Table::History, b""),

@@ -1,5 +1,5 @@
-//! A view tells of one moment however long it is kept, in pages of any size: each entry once and in order, each
-//! revision whole.
+//! A snapshot stays at one revision however long it is kept, in pages of any size: each entry once and in order, each
+//! revision complete.
 
 mod whole_revisions;
 
@@ -40,7 +40,7 @@ fn put(store: &Store, name: &[u8], value: &str, ttl: Ttl) {
         .expect("a set");
 }
 
-/// All entries from one key on and before another, page by page.
+/// Returns all entries from one key on and before another, page by page.
 fn entries(
     view: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
@@ -61,7 +61,7 @@ fn entries(
     found
 }
 
-/// The same from the last one on, backwards.
+/// Returns the same from the last one on, in reverse order.
 fn entries_back(
     view: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
@@ -82,7 +82,7 @@ fn entries_back(
     }
 }
 
-/// All changes after a revision, page by page.
+/// Returns all changes after a revision, page by page.
 fn changes(
     view: &NamespaceSnapshot,
     after: Revision,
@@ -113,7 +113,7 @@ fn changes(
     }
 }
 
-/// All that a view tells.
+/// Returns all that a snapshot contains.
 #[derive(Debug, PartialEq)]
 struct Reported {
     revision: Revision,
@@ -185,7 +185,7 @@ fn later_changes_do_not_affect_it() {
     }
 }
 
-/// A namespace between two others, and what it holds at the time 5.
+/// Creates a namespace between two others, and returns its entries at time 5.
 fn filled(database: &Database) -> Vec<(Key, Entry)> {
     let names: [&[u8]; 9] = [
         b"\0",

@@ -1,4 +1,5 @@
-//! A snapshot holds each commit whole or not at all, also while files are written and joined behind the writer's back.
+//! A snapshot contains each commit completely or not at all, even while files are written and compacted in the
+//! background.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use akvs_core::engine::{Batch, Durability, Engine, Table};
 use akvs_core::{DiskEngine, DiskOptions};
 
 const COMMITS: u64 = 150;
-/// Rows between the first and the last, so that a commit takes its time.
+/// The rows between the first and the last, so that a commit takes time.
 const BETWEEN: u64 = 200;
 
 #[test]

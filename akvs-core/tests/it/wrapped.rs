@@ -1,4 +1,4 @@
-//! An engine that behaves in one way differently from the one that it wraps.
+//! An engine that differs in one way from the one that it wraps.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ pub(crate) struct Wrapped {
 }
 
 impl Wrapped {
-    /// It says of itself that it lost commits.
+    /// It reports that it lost commits.
     pub(crate) fn lossy(engine: Arc<dyn Engine>) -> Wrapped {
         Wrapped {
             engine,
@@ -23,7 +23,7 @@ impl Wrapped {
         }
     }
 
-    /// It does something in between, once what is committed can be read and before `commit` has returned.
+    /// It calls a function once the commit is visible and before `commit` returns.
     #[allow(dead_code, reason = "each test binary uses its part")]
     pub(crate) fn hook_commit(engine: Arc<dyn Engine>) -> Wrapped {
         Wrapped {

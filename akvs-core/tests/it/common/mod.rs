@@ -1,4 +1,4 @@
-//! What the tests of the store share.
+//! Helpers of the store's tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,21 +42,21 @@ pub(crate) fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-/// Gives back the space of what was removed.
+/// Reclaims the space of removed rows.
 pub(crate) fn reclaim(database: &Database) {
     while !database.reclaim().expect("a compaction") {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 
-/// An engine that can be opened again and again over the same rows.
+/// An engine that can be opened repeatedly over the same rows.
 pub(crate) enum TestDb {
     Memory(Arc<MemoryEngine>),
     Disk(tempfile::TempDir),
 }
 
 impl TestDb {
-    /// An empty one of each kind.
+    /// Returns an empty one of each kind.
     pub(crate) fn each() -> [TestDb; 2] {
         [TestDb::memory(), TestDb::disk()]
     }
@@ -69,7 +69,7 @@ impl TestDb {
         TestDb::Disk(tempfile::tempdir().expect("a folder"))
     }
 
-    /// The engine; nothing of an earlier one may still be in use.
+    /// Opens the engine; an earlier one must not be in use.
     pub(crate) fn engine(&self) -> Arc<dyn Engine> {
         match self {
             TestDb::Memory(engine) => Arc::clone(engine) as Arc<dyn Engine>,
@@ -82,7 +82,7 @@ impl TestDb {
     }
 }
 
-/// All rows of a table.
+/// Returns all rows of a table.
 pub(crate) fn rows(engine: &dyn Engine, table: Table) -> Vec<(Bytes, Bytes)> {
     let all = KeyRange {
         start: Bytes::new(),
@@ -95,7 +95,7 @@ pub(crate) fn rows(engine: &dyn Engine, table: Table) -> Vec<(Bytes, Bytes)> {
     engine.page(table, &all, limit).expect("the rows")
 }
 
-/// Every file below a folder, with what is in it; folders have nothing in them.
+/// Returns every file below a folder with its content; folders have none.
 pub(crate) fn listing(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,5 +1,5 @@
-//! Sweeping what was dropped, while the same name is forgotten, made anew or dropped again: nothing is left of what is
-//! gone, and nothing is lost of what is known.
+//! The sweep of dropped namespaces while the same name is purged, created again or dropped again: no row of what is
+//! gone remains, and none of what is known is lost.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::wrapped::Wrapped;
 const ONE: [u8; 8] = 1_u64.to_be_bytes();
 const OTHERS: usize = 1_100;
 
-/// A namespace that was dropped and is swept so many steps far, of the three that it takes. Its history stays.
+/// Drops a namespace and sweeps it this many steps, of the three that it takes. Its history stays.
 fn swept(database: &Database, steps: usize) -> GarbageCollector {
     fill(database, "gone", 5);
     fill(database, "other", OTHERS);
@@ -93,7 +93,7 @@ fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
 fn a_pending_sweep_is_completed_after_the_purge() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
-        // Twice dropped, so that its history is another id's than its data.
+        // Dropped twice, so that its history has another id than its data.
         fill(&database, "gone", 5);
         drop_namespace(&database, "gone");
         fill(&database, "gone", 6);
@@ -111,7 +111,7 @@ fn a_pending_sweep_is_completed_after_the_purge() {
     }
 }
 
-/// Opens as one that lost commits.
+/// Opens the engine as one that lost commits.
 fn reset(engine: &Arc<MemoryEngine>) {
     let lossy = Wrapped::lossy(Arc::clone(engine) as Arc<dyn Engine>);
     Database::open(Arc::new(lossy), Options::default()).expect("a database");
@@ -128,7 +128,7 @@ fn sweeping_old_rows_keeps_the_history_of_a_namespace_created_again() {
     fill(&database, "ns", 1);
     sweep_all(&database, 9);
     drop(database);
-    // The table of data lost that it was swept, and the catalogue did not.
+    // The data table lost the sweep, and the catalogue did not.
     let mut batch = Batch::default();
     for (key, row) in left {
         batch.put(Table::Data, key, row);

@@ -1,4 +1,4 @@
-//! KeyChange is to be told of a name: a plain list of all that ever changed, and how much of it may be forgotten.
+//! The expected changes of a name: a list of all changes, and how many of them may be gone.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use bytes::Bytes;
 /// The longest value that the history keeps.
 const KEPT_VALUE_BYTES: u64 = 1_024;
 
-/// The size of what was touched: that of what was there.
+/// The size of the touched value: that of the previous entry.
 pub(crate) const TOUCHED: u64 = u64::MAX;
 
-/// All that ever happened to a name.
+/// All changes of a name.
 #[derive(Clone, Default)]
 pub(crate) struct NameHistory {
     pub(crate) events: Vec<Event>,
-    /// KeyChange is there now, past its deadline or not; none where there is no such namespace.
+    /// The current entries, expired or not; none where the namespace does not exist.
     pub(crate) entries: Option<BTreeMap<Key, Entry>>,
     pub(crate) history: Option<HistoryId>,
-    /// The highest floor that there is a reason for.
+    /// The highest compacted revision that is justified.
     pub(crate) justified: Revision,
 }
 
@@ -28,7 +28,7 @@ impl NameHistory {
             EventKind::Set { key, entry, size } => {
                 let entries = self.entries.get_or_insert_default();
                 if *size == TOUCHED {
-                    // The value that was there stays, whether or not the outcome has it.
+                    // The previous value stays, whether or not the outcome has it.
                     entry.value = entries[key].value.clone();
                     *size = entry.value.len() as u64;
                 }
@@ -48,7 +48,7 @@ impl NameHistory {
         });
     }
 
-    /// A history that remembers so many changes may have forgotten all before them.
+    /// Records that a history of this length may have trimmed all changes before it.
     pub(crate) fn trim(&mut self, keep: u64) {
         let purged = (self.events.len() as u64).saturating_sub(keep);
         if let Some(last) = purged.checked_sub(1) {
@@ -56,7 +56,7 @@ impl NameHistory {
         }
     }
 
-    /// The changes as they are to be told.
+    /// Returns the expected changes.
     pub(crate) fn reported(&self, values: bool) -> Vec<Event> {
         let mut events = self.events.clone();
         for event in &mut events {

@@ -1,4 +1,4 @@
-//! KeyChange can be done to a database, as proptest chooses it.
+//! The steps that proptest chooses from.
 
 use akvs_core::engine::PageLimit;
 use akvs_core::{Action, Op, Representation, Timestamp, Ttl};
@@ -8,29 +8,29 @@ use proptest::prelude::*;
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "Ä"];
 pub(crate) const KEYS: [&[u8]; 4] = [b"k", b"k\0", b"\xff", b"l"];
 
-/// Something that is done.
+/// A step.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Changes, and perhaps the end of a namespace, all at once; recorded or not.
+    /// Changes, and possibly the drop of a namespace, at once; recorded or not.
     CommitGroup(Vec<Change>, Option<usize>, bool),
     /// Changes that are not committed.
     Abandon(Vec<Change>),
-    /// So many changes of one namespace at once that the drops before them are long ago.
+    /// So many changes of one namespace at once that earlier drops are long ago.
     Burst(usize),
     Expire(usize),
-    /// So many steps of so many rows.
+    /// This many steps of this many rows.
     Sweep(usize, usize),
-    /// To remember so many changes from now on.
+    /// Keep this many changes from now on.
     Reopen(u64),
     /// Open as one that lost commits.
     BeginAnew,
     Check(PageLimit),
 }
 
-/// Of this namespace and key.
+/// A change of this namespace and key.
 pub(crate) type Change = (usize, usize, KeyChange);
 
-/// KeyChange happens to a key, with values of this length.
+/// The change of a key, with values of this length.
 #[derive(Clone, Debug)]
 pub(crate) enum KeyChange {
     Set(usize, Ttl),

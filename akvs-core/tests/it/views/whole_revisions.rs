@@ -1,4 +1,4 @@
-//! Several changes that were made as one are told as one.
+//! Changes that were committed under one revision are returned together.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
 use crate::common::{rows, store_named};
 use crate::views::{changes, put, snapshot_of};
 
-/// A history whose revisions have so many changes each, as `engine::rows` describes it.
+/// Writes a history whose revisions have this many changes each, as `encoding` describes it.
 fn several_changes(counts: &[usize]) -> Database {
     let engine = Arc::new(MemoryEngine::new());
     let open = || Database::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default());
