@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::common::{NOW, TestDb, at, disk_engine, key, store_named};
-use crate::filled::{Prng, all_rows, backup, kept_rows, write};
+use crate::sample_data::{Prng, all_rows, backup, kept_rows, write};
 
 fn options(folder: &std::path::Path) -> DiskOptions {
     DiskOptions {

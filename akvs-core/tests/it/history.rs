@@ -16,7 +16,7 @@ use bytes::Bytes;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::common::{TestDb, at, key};
-use crate::wrapped::Wrapped;
+use crate::wrapped_engine::Wrapped;
 use model::{NameHistory, TOUCHED};
 use steps::{Change, KEYS, KeyChange, NAMES, Step, op, step};
 

@@ -13,7 +13,7 @@ use akvs_core::{
 };
 
 use crate::common::{at, key, listing, rows, store_named};
-use crate::filled::backup;
+use crate::sample_data::backup;
 
 const GROUPS: u64 = 120;
 

@@ -7,10 +7,10 @@ use akvs_core::engine::{Batch, Durability, Engine, Table};
 use akvs_core::{Database, GarbageCollector, MemoryEngine, Options};
 
 use crate::common::{TestDb, rows};
-use crate::forgotten_drops::{
+use crate::purged_drops::{
     KEPT_DROPS, count, drop_namespace, drop_others, fill, name, reported, snapshot_of, sweep_all,
 };
-use crate::wrapped::Wrapped;
+use crate::wrapped_engine::Wrapped;
 
 const ONE: [u8; 8] = 1_u64.to_be_bytes();
 const OTHERS: usize = 1_100;

@@ -16,7 +16,7 @@ use akvs_core::{
 };
 
 use crate::common::{TestDb, at, key, listing, store_named};
-use crate::filled::{Prng, all_rows, copy, write};
+use crate::sample_data::{Prng, all_rows, copy, write};
 
 fn options(folder: &Path) -> DiskOptions {
     DiskOptions {

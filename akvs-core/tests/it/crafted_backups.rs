@@ -11,7 +11,7 @@ use akvs_core::{
 use bytes::Bytes;
 
 use crate::common::{NOW, at, key, listing, rows, store_named};
-use crate::filled::backup;
+use crate::sample_data::backup;
 
 /// Returns a store with one of everything.
 fn store() -> Arc<dyn Engine> {

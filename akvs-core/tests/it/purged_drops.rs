@@ -12,7 +12,7 @@ use akvs_core::{
 };
 
 use crate::common::{TestDb, at, key, rows, store_named};
-use crate::wrapped::Wrapped;
+use crate::wrapped_engine::Wrapped;
 
 /// The promise of `commit_group::namespaces`.
 const KEPT_DROPS: usize = 256;

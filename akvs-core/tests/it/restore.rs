@@ -11,7 +11,7 @@ use akvs_core::{
 };
 
 use crate::common::{NOW, at, disk, disk_engine, listing, memory};
-use crate::filled::{Prng, all_rows, backup, copy, write};
+use crate::sample_data::{Prng, all_rows, backup, copy, write};
 
 fn file() -> Vec<u8> {
     let database = memory();

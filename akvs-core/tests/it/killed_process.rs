@@ -26,7 +26,7 @@ fn commits_before_a_kill_survive_a_stop_during_the_next_start() {
         return fill_and_die(Path::new(&folder));
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let name = "killed::commits_before_a_kill_survive_a_stop_during_the_next_start";
+    let name = "killed_process::commits_before_a_kill_survive_a_stop_during_the_next_start";
     let this = std::env::current_exe().expect("a path");
     let mut killed = Command::new(this);
     killed.args(["--exact", name]).env(FOLDER, folder.path());

@@ -13,7 +13,7 @@ use akvs_core::{
 };
 
 use crate::common::{NOW, at, disk, key, memory, store_named};
-use crate::filled::backup;
+use crate::sample_data::backup;
 
 /// Sets a key this many times, and returns the revisions.
 fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {

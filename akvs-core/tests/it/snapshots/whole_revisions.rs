@@ -6,7 +6,7 @@ use akvs_core::engine::{Batch, Durability, Engine, PageLimit, Table};
 use akvs_core::{Database, MemoryEngine, Options, Revision, Ttl};
 
 use crate::common::{rows, store_named};
-use crate::views::{changes, put, snapshot_of};
+use crate::snapshots::{changes, put, snapshot_of};
 
 /// Writes a history whose revisions have this many changes each, as `encoding` describes it.
 fn several_changes(counts: &[usize]) -> Database {

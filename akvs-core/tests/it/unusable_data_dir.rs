@@ -199,7 +199,7 @@ fn holder(folder: &Path) -> (Child, impl Read) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
-            "bad_folder::locks_a_folder_until_its_input_ends",
+            "unusable_data_dir::locks_a_folder_until_its_input_ends",
             "--nocapture",
         ])
         .env(HELD_FOLDER, folder)
