@@ -12,13 +12,14 @@ use akvs_registry::Registry;
 use akvs_server::CompletionQueue;
 use futures_util::future::join_all;
 
+use crate::handlers::version;
 use crate::middleware::metrics::MetricsMiddleware;
-use crate::state;
+use crate::router::{self, ROUTES};
 use crate::state::State;
 use crate::transport::listener;
 use crate::transport::listener::{Listener, Shared};
 use crate::transport::tls::Current;
-use crate::{Options, Tls, Tokens, admin};
+use crate::{Options, Tls, Tokens};
 
 /// The most connections of the owner's socket at once. They are beside those of all others, so that the owner gets in
 /// when these are all taken, and have a worker of their own.
@@ -43,7 +44,8 @@ pub fn start(
     let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
     let groups: Vec<_> = groups.collect();
     let all_workers = groups.iter().map(|(_, workers, _)| workers).sum();
-    let state = State::new(registry, options, all_workers);
+    let version = version::document(&registry, options);
+    let state = State::new(registry, options, (&ROUTES, version), all_workers);
     let tls = options.tls.clone().map(Current::new);
     let shared = Shared {
         options,
@@ -88,12 +90,8 @@ fn listen(
         let observe = MetricsMiddleware::new(cells, Arc::clone(&data));
         let app = App::new()
             .app_data(data.clone())
-            .configure(state::configure);
-        match is_owners {
-            true => app.configure(admin::configure),
-            false => app,
-        }
-        .wrap(observe)
+            .configure(|config| router::configure(config, is_owners));
+        app.wrap(observe)
     };
     listener::serve(builder, listener, app, shared)
 }

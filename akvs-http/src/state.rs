@@ -1,24 +1,20 @@
-//! What a worker serves: the shared state and the routes, as one readable table.
+//! The state that the workers of a server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::web::{self, ServiceConfig};
 use akvs_core::Result;
 use akvs_registry::Registry;
 
 use crate::auth::{AuthRequest, Authenticator, Hosts, Identity, StreamAuthorization};
 use crate::build_info::BuildInfo;
-use crate::handlers::{
-    export, get_many, health, import, index, kv, metrics, openapi, settings, txn, version, watch,
-    whoami,
-};
 use crate::health::HealthCheck;
 use crate::metrics::Metrics;
 use crate::request::body::{BodyMemory, Limits};
 use crate::response::memory::ResponseMemory;
+use crate::route::Routes;
 use crate::transport::connection::ConnectionState;
 use crate::{AdminApi, Options};
 
@@ -35,20 +31,27 @@ pub(crate) struct State {
     pub(crate) health: HealthCheck,
     pub(crate) build_info: BuildInfo,
     pub(crate) admin: Option<Arc<dyn AdminApi>>,
-    /// What `/version` tells.
+    pub(crate) routes: &'static Routes,
+    /// The document that `/version` answers with.
     pub(crate) version: String,
     draining: AtomicBool,
 }
 
 impl State {
-    /// What so many workers share.
-    pub(crate) fn new(registry: Registry, options: &Options, workers: usize) -> Arc<State> {
+    /// The state of this many workers, with the document of `/version`.
+    pub(crate) fn new(
+        registry: Registry,
+        options: &Options,
+        (routes, version): (&'static Routes, String),
+        workers: usize,
+    ) -> Arc<State> {
         Arc::new(State {
-            metrics: Metrics::default(),
+            metrics: Metrics::new(routes.labels),
+            routes,
+            version,
             health: HealthCheck::new(workers),
             build_info: options.build_info,
             admin: options.admin.clone(),
-            version: version::document(&registry, options),
             registry,
             authenticator: Arc::new(Authenticator::new(options.tokens.clone())),
             hosts: Hosts::new(&options.hosts),
@@ -92,29 +95,4 @@ impl State {
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
-}
-
-/// The routes. What is below `/kv` is not told apart by them: its raw path is sliced, because a router would decode it,
-/// and because the hot path is twice as fast so.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    config
-        // First, so that no other pattern is tried for it.
-        .service(web::scope("/kv").default_service(web::to(kv::serve)))
-        .service(web::resource("/ping").to(health::ping))
-        .service(web::resource("/livez").to(health::livez))
-        .service(web::resource("/readyz").to(health::readyz))
-        .service(web::resource("/metrics").to(metrics::serve))
-        .service(web::resource("/version").to(version::serve))
-        .service(web::resource("/whoami").to(whoami::serve))
-        .service(web::resource("/openapi.json").to(openapi::serve))
-        .service(web::resource("/").to(index::serve))
-        .service(web::resource("/settings/{namespace:.*}").to(settings::serve))
-        .service(web::resource("/watch/{namespace:.*}").to(watch::serve))
-        .service(web::resource("/txn/{namespace:.*}").to(txn::serve))
-        .service(web::resource("/get/{namespace:.*}").to(get_many::serve))
-        .service(web::resource("/export").to(export::serve))
-        .service(web::resource("/export/{namespace:.*}").to(export::serve))
-        .service(web::resource("/import").to(import::serve))
-        .service(web::resource("/import/{namespace:.*}").to(import::serve))
-        .default_service(web::to(kv::serve));
 }

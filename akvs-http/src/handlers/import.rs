@@ -4,65 +4,39 @@
 //! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it
 //! likes for the whole body, but not for a part of it.
 
-use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::export;
 use super::list;
-use crate::auth::{Identity, Resource, Right};
+use crate::auth::{Resource, Right};
+use crate::context::Context;
 use crate::request::body::MemoryReservation;
 use crate::request::{body, query};
-use crate::response::problem;
 use crate::state::State;
 use crate::transfer::{ContentCoding, Importer, Mode, Next, Reader, Record, Wanted};
 use crate::transport::connection::Presence;
 
-const ALLOW: &str = "POST, OPTIONS";
-
 /// `POST /import` and `POST /import/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    let response = answer(&request, &mut payload, &state).await;
-    body::discard(&request, &mut payload).await;
-    response.unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    let name = export::namespace(request, "/import/")?;
-    match *request.method() {
-        Method::POST => import(request, payload, state, &grant, name).await,
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-async fn import(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    name: Option<Namespace>,
-) -> Result<HttpResponse> {
-    let mode = query::of_import(request.query_string())?;
+pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
+    let mode = query::of_import(context.request.query_string())?;
+    let name = context.path.clone();
     let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
-    let mut permits =
-        vec![grant.authorization(&state.authenticator, Right::Write, demand.clone())?];
+    let mut permits = vec![context.authorization(demand.clone())?];
+    let grant = context.identity()?.clone();
     if mode != Mode::Merge {
         // Which keys are there decides what is done, and is told.
         grant.authorize_dependent("a mode other than merge")?;
-        permits.push(grant.authorization(&state.authenticator, Right::Read, demand.clone())?);
+        permits.push(context.authorization_for(Right::Read, demand.clone())?);
     }
-    let admin = grant.authorization(&state.authenticator, Right::Admin, demand);
+    let admin = context.authorization_for(Right::Admin, demand);
+    let Context {
+        request,
+        payload,
+        state,
+        ..
+    } = context;
     let coding = ContentCoding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
@@ -78,7 +52,7 @@ async fn import(
         importer: Importer::new(
             state.registry.clone(),
             (mode, name),
-            (grant.clone(), admin),
+            (grant, admin),
             (wanted.clone(), patience),
         ),
         wanted,

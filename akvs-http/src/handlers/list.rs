@@ -3,8 +3,8 @@
 //! It owns how a page is gathered. A page is of one view, and ends after so many items or bytes, or so much reading.
 //! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Entry, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use akvs_registry::Registry;
@@ -13,7 +13,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ndjson;
-use crate::auth::{Identity, Resource, Right};
+use crate::auth::Resource;
+use crate::context::Context;
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
@@ -22,7 +23,6 @@ use crate::request::query::ListParams;
 use crate::response::item::{Form, Item, Prefix};
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{RenderedBody, Rendering, around_items};
-use crate::state::State;
 
 /// A page ends once its keys and values have so many bytes, as they are told.
 const PAGE_BYTES: usize = 1 << 20;
@@ -62,19 +62,20 @@ pub(super) struct Range {
     reverse: bool,
 }
 
-/// Answers `GET /kv/{namespace}`.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    name: Namespace,
-) -> Result<HttpResponse> {
-    let params = query::of_list(request.query_string())?;
+/// `GET /kv/{namespace}`.
+pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let params = query::of_list(context.request.query_string())?;
     let demand = match params.prefix.is_empty() {
-        true => Resource::All(name.clone()),
-        false => Resource::Prefix(name.clone(), params.prefix.clone()),
+        true => Resource::All(context.path.clone()),
+        false => Resource::Prefix(context.path.clone(), params.prefix.clone()),
     };
-    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
+    let authorization = context.authorization(demand)?;
+    let Context {
+        request,
+        state,
+        path: name,
+        ..
+    } = context;
     if ndjson::is_wanted(request) {
         return ndjson::answer(request, state, authorization, name, &params).await;
     }

@@ -1,44 +1,28 @@
 //! `GET /metrics`: what is counted, as text for Prometheus.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use actix_web::http::Method;
+use actix_web::HttpResponse;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, VARY};
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Counts, Error, Namespace, Result};
 use akvs_registry::Registry;
 use akvs_server::Stats;
 
 use crate::auth::{Identity, Right};
+use crate::context::Context;
 use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
-use crate::request::body;
-use crate::response::problem;
 use crate::state::State;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 /// So many namespaces are looked at at once.
 const PAGE: usize = 1_000;
 
-/// `GET /metrics`, for who may read something.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, state)
-        .await
-        .unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    match *request.method() {
-        Method::GET | Method::HEAD => {}
-        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-    grant.has(Right::Read)?;
-    let accept = request.headers().get(ACCEPT);
+/// `GET /metrics`, for callers that may read something.
+pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
+    let grant = context.identity()?.clone();
+    grant.has(context.right())?;
+    let state = Arc::clone(context.state);
+    let accept = context.request.headers().get(ACCEPT);
     let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
     // Counting the namespaces may have to wait for a disk.
     let registry = state.registry.clone();

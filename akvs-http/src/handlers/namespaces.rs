@@ -1,7 +1,6 @@
 //! `/kv` and `/kv/{namespace}`: which namespaces there are, and what is done to one as a whole.
 
-use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
 use akvs_registry::Registry;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{list, settings};
 use crate::auth::{Identity, Resource, Right, Scope, StreamAuthorization};
+use crate::context::Context;
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
@@ -18,8 +18,6 @@ use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
-const ALLOW_LIST: &str = "GET, HEAD, OPTIONS";
-const ALLOW: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 /// So many namespaces are looked at at once where not all of them may be told.
 const HIDDEN_PAGE: usize = 1_000;
 /// So much is deleted at once when a prefix is.
@@ -28,59 +26,35 @@ const DELETE_PAGE: PageLimit = PageLimit {
     bytes: 1 << 20,
 };
 
-/// Answers what is asked of `/kv`.
-pub(super) async fn list(
-    request: &HttpRequest,
-    state: &State,
-    grant: Identity,
-) -> Result<HttpResponse> {
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            grant.has(Right::Read)?;
-            let params = query::of_namespaces(request.query_string())?;
-            let registry = state.registry.clone();
-            let body = state
-                .registry
-                .blocking(move || document(&registry, &params, &grant))
-                .await?;
-            Ok(list::json(body.to_string()))
-        }
-        _ => Ok(problem::method_not_allowed(request, ALLOW_LIST)),
-    }
+/// `GET /kv`.
+pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
+    let grant = context.identity()?.clone();
+    grant.has(context.right())?;
+    let params = query::of_namespaces(context.request.query_string())?;
+    let registry = context.state.registry.clone();
+    let work = move || document(&registry, &params, &grant);
+    let body = context.state.registry.blocking(work).await?;
+    Ok(list::json(body.to_string()))
 }
 
-/// Answers what is asked of `/kv/{namespace}`.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    name: &str,
-) -> Result<HttpResponse> {
-    let name = Namespace::new(name)?;
-    let may = |right, scope| grant.authorize(right, name.as_str(), &scope);
-    match *request.method() {
-        Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
-        Method::PUT | Method::PATCH => {
-            settings::change(request, payload, state, grant, &name).await
+/// `DELETE /kv/{namespace}`: drops it, for which the caller needs the right `admin`, or deletes the keys of a prefix.
+pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let (state, name) = (context.state, &context.path);
+    let grant = context.identity()?;
+    match query::of_removal(context.request.query_string(), name.as_str())? {
+        DeleteScope::Namespace => {
+            grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
+            drop_namespace(state, name).await
         }
-        Method::DELETE => match query::of_removal(request.query_string(), name.as_str())? {
-            DeleteScope::Namespace => {
-                may(Right::Admin, Scope::All)?;
-                drop_namespace(state, &name).await
-            }
-            DeleteScope::Prefix(prefix) => {
-                may(Right::Write, Scope::Prefix(&prefix))?;
-                // The answer counts them.
-                grant.authorize_dependent("deleting a prefix")?;
-                let demand = Resource::Prefix(name.clone(), prefix.clone());
-                let permits = [Right::Write, Right::Read]
-                    .map(|right| grant.authorization(&state.authenticator, right, demand.clone()));
-                let [write, read] = permits;
-                delete_prefix(&state.registry, [write?, read?], &name, prefix).await
-            }
-        },
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
+        DeleteScope::Prefix(prefix) => {
+            context.authorize(name.as_str(), &Scope::Prefix(&prefix))?;
+            // The answer counts them.
+            grant.authorize_dependent("deleting a prefix")?;
+            let demand = Resource::Prefix(name.clone(), prefix.clone());
+            let write = context.authorization(demand.clone())?;
+            let read = context.authorization_for(Right::Read, demand)?;
+            delete_prefix(&state.registry, [write, read], name, prefix).await
+        }
     }
 }
 

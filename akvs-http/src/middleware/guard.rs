@@ -21,8 +21,8 @@ use actix_web::http::header::{
 use akvs_core::{Code, Error, Result};
 
 use crate::auth::AuthRequest;
-use crate::metrics::Route;
 use crate::request::path;
+use crate::route::{Preconditions, Route};
 use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
@@ -40,7 +40,7 @@ static PRECONDITIONS: [HeaderName; 5] = [
 /// Refuses what the route of a request would ignore.
 pub(crate) fn judge(
     head: &RequestHead,
-    route: Route,
+    route: &Route,
     asker: Option<&ConnectionState>,
     state: &State,
 ) -> Result<()> {
@@ -49,7 +49,7 @@ pub(crate) fn judge(
     }
     check_route(head, route)?;
     let is_owner = asker.is_some_and(ConnectionState::is_owner);
-    let Some(refused) = foreign_field(head, route, is_owner) else {
+    let Some(refused) = foreign_field(head, route) else {
         return Ok(());
     };
     let asking = AuthRequest {
@@ -66,34 +66,11 @@ pub(crate) fn judge(
 
 /// Refuses a request whose client means another route than the one that its path has here: its base URL is wrong, such
 /// as `http://host/kv`, under which a transaction would be stored as the value of a key.
-fn check_route(head: &RequestHead, route: Route) -> Result<()> {
+fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
     let Some(meant) = head.headers.get(AKVS_ROUTE) else {
         return Ok(());
     };
-    let path = head.uri.path();
-    let found = match route {
-        Route::Key | Route::LongPoll if path::has_base64_key(path) => "key64",
-        Route::Key | Route::LongPoll => Route::Key.as_str(),
-        Route::Export if path == "/export" => "export_all",
-        Route::Import if path == "/import" => "import_all",
-        Route::Namespace
-        | Route::Namespaces
-        | Route::Settings
-        | Route::Watch
-        | Route::Txn
-        | Route::Get
-        | Route::Export
-        | Route::Import
-        | Route::Ping
-        | Route::Livez
-        | Route::Readyz
-        | Route::Metrics
-        | Route::Version
-        | Route::Whoami
-        | Route::Openapi
-        | Route::Root
-        | Route::Other => route.as_str(),
-    };
+    let found = route.name;
     if meant == found {
         return Ok(());
     }
@@ -105,19 +82,14 @@ fn check_route(head: &RequestHead, route: Route) -> Result<()> {
 }
 
 /// The error of a field that has no meaning here, and whose sender would be deceived were it ignored.
-fn foreign_field(head: &RequestHead, route: Route, is_owner: bool) -> Option<Error> {
+fn foreign_field(head: &RequestHead, route: &Route) -> Option<Error> {
     let RequestHead {
         method, headers, ..
     } = head;
-    let is_judged_by_route = matches!(
-        route,
-        Route::Key | Route::LongPoll | Route::Openapi | Route::Root
-    );
+    let is_judged_by_route = route.preconditions == Preconditions::Handler;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
-    if is_judged_by_route && is_read {
-        return None;
-    }
-    if !does_something(route, is_owner, head.uri.path(), method) {
+    // A route that has no answer to the method is left to say so.
+    if is_judged_by_route && is_read || !route.allows(method) {
         return None;
     }
     if !is_read && headers.contains_key(CONTENT_RANGE) {
@@ -131,43 +103,14 @@ fn foreign_field(head: &RequestHead, route: Route, is_owner: bool) -> Option<Err
     }
 }
 
-/// Whether a route has an answer to a method of its own; one that has none is left to say so.
-fn does_something(route: Route, is_owner: bool, path: &str, method: &Method) -> bool {
-    let is_read = matches!(*method, Method::GET | Method::HEAD);
-    match route {
-        Route::Key | Route::LongPoll => is_read || matches!(*method, Method::POST | Method::DELETE),
-        Route::Namespace => {
-            is_read || matches!(*method, Method::PUT | Method::PATCH | Method::DELETE)
-        }
-        Route::Namespaces
-        | Route::Settings
-        | Route::Watch
-        | Route::Export
-        | Route::Ping
-        | Route::Livez
-        | Route::Readyz
-        | Route::Metrics
-        | Route::Version
-        | Route::Whoami
-        | Route::Openapi
-        | Route::Root => is_read,
-        Route::Txn | Route::Get | Route::Import => *method == Method::POST,
-        // Any other path there is not.
-        Route::Other => {
-            let is_asked = is_read || matches!(*method, Method::POST | Method::PUT);
-            is_owner && is_asked && path.starts_with("/admin/")
-        }
-    }
-}
-
 fn precondition(headers: &HeaderMap) -> Option<&'static HeaderName> {
     PRECONDITIONS
         .iter()
         .find(|name| headers.contains_key(*name))
 }
 
-fn unconditional(name: &HeaderName, route: Route) -> Error {
-    let way_out = if route == Route::Txn {
+fn unconditional(name: &HeaderName, route: &Route) -> Error {
+    let way_out = if route.name == "txn" {
         "; conditions of a transaction are its checks"
     } else {
         ""

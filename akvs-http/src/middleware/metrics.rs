@@ -84,20 +84,22 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = self.worker.state.registry.elapsed();
-        let labels = Labels::of(request.head());
-        let body_bytes = match labels.has_body() {
-            true => body::announced(request.headers()).unwrap_or(0),
-            false => 0,
-        };
-        self.worker.cells.begin(body_bytes);
         let asker = request.conn_data::<ConnectionState>();
         let of_stream = match asker {
             Some(_) => None,
             None => ConnectionState::of_stream(&request),
         };
         let asker = asker.or(of_stream.as_deref());
+        let is_owner = asker.is_some_and(ConnectionState::is_owner);
+        let route = self.worker.state.routes.find(request.path(), is_owner);
+        let labels = Labels::new(route, request.head());
+        let body_bytes = match labels.has_body() {
+            true => body::announced(request.headers()).unwrap_or(0),
+            false => 0,
+        };
+        self.worker.cells.begin(body_bytes);
         let (under_way, refusal) = asker.map(ConnectionState::ask).unzip();
-        let judged = guard::judge(request.head(), labels.route(), asker, &self.worker.state);
+        let judged = guard::judge(request.head(), route, asker, &self.worker.state);
         RequestFuture {
             flight: Some(InFlight {
                 worker: Rc::clone(&self.worker),

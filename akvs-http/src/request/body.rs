@@ -24,7 +24,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 const REQUEST_BYTES: usize = 16 << 20;
 
 /// What a body may cost.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     max_bytes: usize,
     /// The setting that `max_bytes` comes from, for the error to name; none where it is fixed.
@@ -52,7 +52,7 @@ impl Limits {
     }
 
     /// The limits of a request that asks for many things at once, which may take as long as a value.
-    pub(crate) fn of_requests(&self) -> Limits {
+    pub(crate) fn for_requests(&self) -> Limits {
         Limits {
             max_bytes: REQUEST_BYTES,
             setting: None,

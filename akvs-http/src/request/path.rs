@@ -83,15 +83,6 @@ pub(crate) fn no_such_namespace() -> Error {
     Error::new(Code::NotFound, "there is no such namespace").with(problem::MISSING, "namespace")
 }
 
-/// Whether a raw path has the shape of a key in base64url.
-pub(crate) fn has_base64_key(path: &str) -> bool {
-    let mut segments = path.split('/').skip(3);
-    segments
-        .next()
-        .is_some_and(|segment| segment.as_bytes() == BASE64)
-        && segments.next().is_some()
-}
-
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
 pub(crate) fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
     let bytes = segment.as_bytes();
@@ -138,7 +129,7 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
-pub(crate) fn namespace_behind(prefix: &str, path: &str) -> Result<Namespace> {
+pub(crate) fn namespace_after(prefix: &str, path: &str) -> Result<Namespace> {
     let name = path.strip_prefix(prefix).and_then(parse_namespace);
     let name = name.ok_or_else(|| no_such_path("there is no such path"))?;
     Namespace::new(name?)

@@ -9,10 +9,10 @@ use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use akvs_core::{Code, Error, Result};
 
 use crate::auth::AuthRequest;
-use crate::metrics::Labels;
 use crate::middleware::guard;
 use crate::request::body;
 use crate::response::problem;
+use crate::route::BodyLimit;
 use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
@@ -31,32 +31,31 @@ pub(crate) async fn invite(
 }
 
 fn judge(request: &Request, state: &State) -> Result<()> {
-    let route = Labels::of(request.head()).route();
     let of_stream = ConnectionState::of_stream(request);
     let asker = request
         .conn_data::<ConnectionState>()
         .or(of_stream.as_deref());
+    let is_owner = asker.is_some_and(ConnectionState::is_owner);
+    let route = state.routes.find(request.path(), is_owner);
     guard::judge(request.head(), route, asker, state)?;
-    let path = request.path();
-    let announced = body::announced(request.headers());
-    let of_import = path == "/import" || path.starts_with("/import/");
-    let of_key = path.starts_with("/kv/");
-    if of_import || of_key || path.starts_with("/txn/") || path.starts_with("/get/") {
-        let registry = &state.registry;
+    if route.body.is_read() {
         let asking = AuthRequest {
             method: request.method(),
             headers: request.headers(),
-            is_owner: asker.is_some_and(ConnectionState::is_owner),
+            is_owner,
         };
-        let now = || registry.now();
+        let now = || state.registry.now();
         state.authenticator.admit(&asking, now)?;
     }
-    match (of_import, of_key) {
-        // Of any size.
-        (true, _) => Ok(()),
-        (false, true) => state.value_limits.check(announced),
-        (false, false) => state.value_limits.of_requests().check(announced),
-    }
+    let limits = match route.body {
+        BodyLimit::Stream => return Ok(()),
+        // Content that no handler reads is bounded all the same.
+        BodyLimit::None => BodyLimit::Request,
+        limit => limit,
+    };
+    let limits = limits.limits(&state.value_limits);
+    let announced = body::announced(request.headers());
+    limits.map_or(Ok(()), |limits| limits.check(announced))
 }
 
 /// That a body is not wanted.
