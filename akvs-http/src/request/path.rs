@@ -10,8 +10,8 @@ use akvs_core::{Code, Error, Key, Namespace, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::response::problem;
-
+/// The member of a problem that says what is missing, where it is no key.
+pub(crate) const MISSING: &str = "missing";
 /// The segment before a key in base64url.
 const BASE64: &[u8] = b"~64";
 
@@ -75,12 +75,12 @@ fn namespace(segment: &str) -> Result<Cow<'_, str>> {
 
 /// The error of a path that there is not, which clients tell from a missing key: a wrong base URL leads here.
 pub(crate) fn no_such_path(why: impl Into<String>) -> Error {
-    Error::new(Code::NotFound, why).with(problem::MISSING, "path")
+    Error::new(Code::NotFound, why).with(MISSING, "path")
 }
 
 /// The error of a namespace that there is not.
 pub(crate) fn no_such_namespace() -> Error {
-    Error::new(Code::NotFound, "there is no such namespace").with(problem::MISSING, "namespace")
+    Error::new(Code::NotFound, "there is no such namespace").with(MISSING, "namespace")
 }
 
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
