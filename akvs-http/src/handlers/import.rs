@@ -13,9 +13,10 @@ use super::list;
 use crate::auth::{Resource, Right};
 use crate::context::Context;
 use crate::request::body::MemoryReservation;
+use crate::request::query::Mode;
 use crate::request::{body, query};
 use crate::state::State;
-use crate::transfer::{ContentCoding, Importer, Mode, Next, Reader, Record, Wanted};
+use crate::transfer::{ContentCoding, Importer, Next, Reader, Record, Wanted};
 use crate::transport::connection::Presence;
 
 /// `POST /import` and `POST /import/{namespace}`.

@@ -1,6 +1,7 @@
 //! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
 //! be a misspelt one, and `?tll=60` must not make a permanent key.
 
+mod import;
 mod list;
 mod watch;
 
@@ -9,13 +10,13 @@ use std::borrow::Cow;
 use akvs_core::{Code, Error, Result, Ttl, parse_duration};
 use bytes::Bytes;
 
+pub(crate) use self::import::Mode;
 pub(crate) use self::list::{
     DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, of_list,
     of_namespaces, of_removal,
 };
 pub(crate) use self::watch::of_watch;
 use crate::request::path;
-use crate::transfer::Mode;
 
 /// What a `POST` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use akvs_core::{
 use akvs_registry::Registry;
 use futures_util::future::join_all;
 
-use super::mode::Mode;
 use super::report::{Errors, Report, is_of_a_record};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Identity, StreamAuthorization};
+use crate::request::query::Mode;
 
 /// So many writes are asked for at once, where they do not go together.
 const SINGLES: usize = 500;
