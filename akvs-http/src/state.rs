@@ -55,7 +55,7 @@ impl State {
             registry,
             authenticator: Arc::new(Authenticator::new(options.tokens.clone())),
             hosts: Hosts::new(&options.hosts),
-            value_limits: Limits::of_values(options),
+            value_limits: Limits::for_values(options.max_value_bytes, options.request_timeout),
             body_memory: BodyMemory::new(options.max_body_memory_bytes),
             response_memory: ResponseMemory::new(options.max_response_memory_bytes),
             heartbeat: options.heartbeat,

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::Options;
 use crate::context::Context;
-use crate::request::{body, query};
+use crate::request::body::Limits;
+use crate::request::query;
 
 /// `GET /version`.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
@@ -30,7 +31,7 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
         CommitDurability::Fsync => "fsync",
         CommitDurability::Interval(_) => "interval",
     };
-    let values = body::Limits::of_values(options);
+    let values = Limits::for_values(options.max_value_bytes, options.request_timeout);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let document = json!({
         "version": about.version,

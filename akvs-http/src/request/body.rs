@@ -11,7 +11,6 @@ use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::Options;
 use crate::transport::connection::ConnectionState;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
@@ -33,12 +32,12 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of a value.
-    pub(crate) fn of_values(options: &Options) -> Limits {
+    /// The limits of a value: the settings `limits.max_value_bytes` and `limits.request_timeout`.
+    pub(crate) fn for_values(max_bytes: usize, timeout: Duration) -> Limits {
         Limits {
-            max_bytes: options.max_value_bytes,
+            max_bytes,
             setting: Some("limits.max_value_bytes"),
-            timeout: options.request_timeout,
+            timeout,
         }
     }
 
