@@ -1,5 +1,7 @@
 //! Receiving a value: within its limits, in no more memory than it needs, and without keeping a read buffer alive.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,8 +12,6 @@ use actix_web::{HttpRequest, web};
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-
-use crate::transport::connection::ConnectionState;
 
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
@@ -356,9 +356,24 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
+/// Why the body of the request that a connection receives is cut off, where it is malformed. The connection shares it
+/// with its requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BodyFault(Rc<Cell<Option<&'static str>>>);
+
+impl BodyFault {
+    pub(crate) fn set(&self, fault: &'static str) {
+        self.0.set(Some(fault));
+    }
+
+    fn get(&self) -> Option<&'static str> {
+        self.0.get()
+    }
+}
+
 /// That a body did not come whole, and why.
 pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
-    if let Some(fault) = ConnectionState::with(request, ConnectionState::fault).flatten() {
+    if let Some(fault) = request.conn_data::<BodyFault>().and_then(BodyFault::get) {
         let text = format!("malformed chunked body: {fault}");
         return Error::new(Code::InvalidRequest, text);
     }

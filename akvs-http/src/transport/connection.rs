@@ -38,6 +38,7 @@ pub(crate) use self::progress::{Answer, ConnectionState, RequestGuard};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::target::is_host;
 use crate::metrics::ConnectionGuard;
+use crate::request::body::BodyFault;
 use crate::transport::protocol_error;
 
 /// How long a client may go on sending once the connection is closed. An end at once would overtake the last answer.
@@ -109,6 +110,11 @@ impl<T> Connection<T> {
     /// What its requests are to know.
     pub(crate) fn asker(&self, open: ConnectionGuard, is_owner: bool) -> ConnectionState {
         ConnectionState::new(Rc::clone(&self.progress), is_owner, open)
+    }
+
+    /// Why the body of the request that is under way ends early.
+    pub(crate) fn body_fault(&self) -> BodyFault {
+        self.progress.fault()
     }
 
     /// Whether its client has closed its side.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::Refusal;
 use crate::metrics::ConnectionGuard;
+use crate::request::body::BodyFault;
 use crate::response::memory::{SLICE_BYTES, Shared};
 
 /// So many slices of an answer go out before the worker's other tasks get their turn.
@@ -36,7 +37,7 @@ pub(super) struct RequestTracker {
     /// The answer to the request that was passed on last, which is none.
     refusal: Cell<Option<Box<Refusal>>>,
     /// Why the body of the request that is under way ends early.
-    fault: Cell<Option<&'static str>>,
+    fault: BodyFault,
     /// The task that waits for the end of all requests that are under way.
     waiter: Cell<Option<Waker>>,
 }
@@ -57,8 +58,13 @@ impl RequestTracker {
 
     /// Notes that the body of the request that is under way is cut off, and why.
     pub(super) fn cut(&self, fault: &'static str) {
-        self.fault.set(Some(fault));
+        self.fault.set(fault);
         self.is_closing.set(true);
+    }
+
+    /// Why the body of the request that is under way ends early.
+    pub(super) fn fault(&self) -> BodyFault {
+        self.fault.clone()
     }
 
     /// Notes that no request follows the one that is passed on.
@@ -147,11 +153,6 @@ impl ConnectionState {
     /// The connection of a request, where it has many at once. One that has not is the request's `conn_data`.
     pub(crate) fn of_stream(request: &impl HttpMessage) -> Option<Rc<ConnectionState>> {
         request.extensions().get::<Rc<ConnectionState>>().cloned()
-    }
-
-    /// Why the body of the request that is under way ended early, where that is not the client's silence.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
-        self.progress.fault.get()
     }
 
     /// What the connection of a request answers, or none where it is of no connection, as in the test of a route.

@@ -138,6 +138,7 @@ impl Service {
                 let asker = connection.asker(connections.open(), is_owners);
                 extensions.insert(asker.with_local(is_local));
                 extensions.insert(connection.presence());
+                extensions.insert(connection.body_fault());
             })
             .expect(fn_service(move |request| {
                 expect_continue::invite(request, Arc::clone(&state))
