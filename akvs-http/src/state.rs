@@ -87,6 +87,11 @@ impl State {
         move || authorization.check(|| registry.now()).is_ok()
     }
 
+    /// What a response needs that is made part by part.
+    pub(crate) fn streams(&self) -> (&Registry, &ResponseMemory) {
+        (&self.registry, &self.response_memory)
+    }
+
     /// Says that the end has begun.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);

@@ -127,7 +127,7 @@ async fn parts(
     let how = ("an answer to the owner", Threads::Waiting);
     Ok(HttpResponse::Ok()
         .content_type(media_type)
-        .streaming(chunks(state, how, None, (Told(parts), held))))
+        .streaming(chunks(state.streams(), how, None, (Told(parts), held))))
 }
 
 /// Parts of an answer, told one by one.

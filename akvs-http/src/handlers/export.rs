@@ -60,7 +60,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
         true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
         false => {
             let how = ("an export", Threads::Long);
-            let text = chunks(state, how, Some(SNAPSHOT_TIME), (writer, held));
+            let text = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (writer, held));
             response.streaming(text)
         }
     })

@@ -86,7 +86,7 @@ pub(super) async fn answer(
                 values: params.values,
             };
             let how = ("a list", Threads::Long);
-            let lines = chunks(state, how, Some(SNAPSHOT_TIME), (reader, held));
+            let lines = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (reader, held));
             response.streaming(lines)
         }
     })

@@ -57,7 +57,14 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
         }
         _ => {
             let holds = state.holds(authorization);
-            response.streaming(Events::new(watch, start, values, state, holds))
+            response.streaming(Events::new(
+                watch,
+                start,
+                values,
+                state.streams(),
+                state.heartbeat,
+                holds,
+            ))
         }
     })
 }

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use crate::response::memory::{ResponseMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
-use crate::state::State;
 
 /// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
 pub(crate) const SNAPSHOT_TIME: Duration = Duration::from_secs(3_600);
@@ -61,7 +60,7 @@ struct Flow<S> {
 
 /// What a source gives until it says that there is no more. `what` names it in the log, should it end early.
 pub(crate) fn chunks<S: Source>(
-    state: &State,
+    (registry, memory): (&Registry, &ResponseMemory),
     (what, threads): (&'static str, Threads),
     max_time: Option<Duration>,
     (source, held): (S, ResponseReservation),
@@ -69,8 +68,8 @@ pub(crate) fn chunks<S: Source>(
     let flow = Flow {
         what,
         until: max_time.map(|time| Instant::now() + time),
-        registry: state.registry.clone(),
-        memory: state.response_memory.clone(),
+        registry: registry.clone(),
+        memory: memory.clone(),
         threads,
         source: Some(source),
         rest: Rendering::default(),

@@ -23,7 +23,6 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::response::item::{DeletedItem, Form};
 use crate::response::memory::ResponseMemory;
 use crate::response::rendering::Rendering;
-use crate::state::State;
 
 /// Small events go out together up to this size, and large ones in parts of it, in bytes.
 const CHUNK_BYTES: usize = 32 << 10;
@@ -59,7 +58,8 @@ impl<H: FnMut() -> bool> Events<H> {
         watch: Watch,
         start: Start,
         values: bool,
-        state: &State,
+        (registry, memory): (&Registry, &ResponseMemory),
+        heartbeat: Duration,
         holds: H,
     ) -> Events<H> {
         let hello = match start {
@@ -70,11 +70,11 @@ impl<H: FnMut() -> bool> Events<H> {
         Events {
             watch,
             values,
-            heartbeat: state.heartbeat,
-            next_heartbeat: Box::pin(sleep(state.heartbeat)),
+            heartbeat,
+            next_heartbeat: Box::pin(sleep(heartbeat)),
             holds,
-            registry: state.registry.clone(),
-            memory: state.response_memory.clone(),
+            registry: registry.clone(),
+            memory: memory.clone(),
             rest: VecDeque::from([hello]),
             loading: None,
             large: None,
