@@ -51,8 +51,8 @@ use self::blocks::Blocks;
 use self::held::Held;
 use self::piece::Piece;
 use self::watched::{Watch, Watched};
-use crate::state::State;
 use crate::transport::connection::{ConnectionState, MAX_HEAD_BYTES, Timeouts};
+use crate::transport::resources::Resources;
 
 /// The most requests of a connection that are under way at once.
 const MAX_STREAMS: u32 = 128;
@@ -75,7 +75,7 @@ const FRAME: u32 = 16 << 10;
 /// What a connection is served with.
 pub(crate) struct Served<S> {
     pub(crate) app: Rc<S>,
-    pub(crate) state: Arc<State>,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) asker: Rc<ConnectionState>,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) patience: Timeouts,
@@ -102,7 +102,7 @@ where
         .map_err(|_| DispatchError::SlowRequestTimeout)?
         .map_err(failed)?;
     let idle_end = Instant::now() + served.patience.idle;
-    let held = Rc::new(Held::new(&served.state));
+    let held = Rc::new(Held::new(&served.resources));
     let served = Rc::new(served);
     let ending = served.ending.clone();
     let mut driver = Driver {

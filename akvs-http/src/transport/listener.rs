@@ -12,7 +12,6 @@ use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{Protocol, Request};
@@ -31,10 +30,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use self::service::{Begun, Service};
-use crate::Options;
 use crate::response::problem;
-use crate::state::State;
 use crate::transport::connection::Timeouts;
+use crate::transport::resources::Resources;
 use crate::transport::tls::{Current, HTTP_2};
 
 /// The first bytes of a client that speaks HTTP/2.
@@ -60,37 +58,11 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// How long a client may take.
-#[derive(Clone, Copy)]
-struct Times {
-    header: Duration,
-    keep_alive: Duration,
-    stall: Duration,
-}
-
-impl Times {
-    fn of(options: &Options) -> Times {
-        Times {
-            header: options.header_timeout,
-            keep_alive: options.keep_alive,
-            stall: options.stall_timeout,
-        }
-    }
-
-    fn patience(self) -> Timeouts {
-        Timeouts {
-            head: self.header,
-            idle: self.keep_alive,
-            stall: self.stall,
-        }
-    }
-}
-
 /// What all listeners of a server share.
 pub(crate) struct Shared<'a> {
-    pub(crate) options: &'a Options,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<&'a Current>,
-    pub(crate) state: &'a Arc<State>,
+    pub(crate) resources: &'a Arc<Resources>,
 }
 
 /// Serves an application on a listening socket.
@@ -116,35 +88,35 @@ where
         Listener::Tcp(listener) => Some(listener.local_addr()?),
         Listener::Unix(_) | Listener::Admin(_) => None,
     };
-    let times = Times::of(shared.options);
+    let timeouts = shared.timeouts;
     let ending = builder.graceful_shutdown_signal();
-    let state = Arc::clone(shared.state);
+    let resources = Arc::clone(shared.resources);
     let is_owners = matches!(listener, Listener::Admin(_));
     let service = move || Service {
         address,
         is_owners,
-        times,
-        state: Arc::clone(&state),
+        timeouts,
+        resources: Arc::clone(&resources),
         ending: ending.clone(),
     };
     match (listener, shared.tls.cloned()) {
         (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
             let service = service();
             let ending = service.ending.clone();
-            fn_service(move |stream| begin(stream, times, ending.clone()))
+            fn_service(move |stream| begin(stream, timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Tcp(listener), Some(tls)) => builder.listen("https", listener, move || {
             let (service, tls) = (service(), tls.clone());
             let ending = service.ending.clone();
-            fn_service(move |stream| begin_tls(stream, tls.config(), times, ending.clone()))
+            fn_service(move |stream| begin_tls(stream, tls.config(), timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Unix(listener) | Listener::Admin(listener), _) => {
             builder.listen_uds("unix", listener, move || {
                 let service = service();
                 let ending = service.ending.clone();
-                fn_service(move |stream| begin_unix(stream, times, ending.clone()))
+                fn_service(move |stream| begin_unix(stream, timeouts, ending.clone()))
                     .and_then(service.http(app()))
             })
         }
@@ -154,13 +126,13 @@ where
 /// Waits for the first bytes, and tells by them what is spoken.
 async fn begin(
     stream: TcpStream,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<TcpStream>, DispatchError> {
     let since = Instant::now();
-    prepare(&stream, times)?;
+    prepare(&stream, timeouts)?;
     let mut start = [0; PREFACE.len()];
-    in_time(stream.peek(&mut start), times, &ending).await?;
+    in_time(stream.peek(&mut start), timeouts, &ending).await?;
     Ok(Begun {
         protocol: spoken(&start),
         peer: stream.peer_addr().ok(),
@@ -172,7 +144,7 @@ async fn begin(
 /// The same over a Unix socket.
 async fn begin_unix(
     stream: UnixStream,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<UnixStream>, DispatchError> {
     let since = Instant::now();
@@ -180,7 +152,7 @@ async fn begin_unix(
     let peek = stream.async_io(Interest::READABLE, || {
         Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
     });
-    in_time(peek, times, &ending).await?;
+    in_time(peek, timeouts, &ending).await?;
     Ok(Begun {
         protocol: spoken(&start),
         peer: None,
@@ -202,11 +174,11 @@ fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
 async fn begin_tls(
     stream: TcpStream,
     config: Arc<ServerConfig>,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
 ) -> Result<Begun<TlsStream<TcpStream>>, DispatchError> {
     let since = Instant::now();
-    prepare(&stream, times)?;
+    prepare(&stream, timeouts)?;
     let peer = stream.peer_addr().ok();
     let accept = async {
         let mut start = [0];
@@ -216,7 +188,7 @@ async fn begin_tls(
         }
         TlsAcceptor::from(config).accept(stream).await
     };
-    let stream = in_time(accept, times, &ending)
+    let stream = in_time(accept, timeouts, &ending)
         .await
         .inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))?;
     let protocol = match stream.get_ref().1.alpn_protocol() {
@@ -248,20 +220,20 @@ async fn speak_tls(mut stream: TcpStream) -> io::Error {
     io::Error::other("it came without TLS")
 }
 
-fn prepare(stream: &TcpStream, times: Times) -> io::Result<()> {
+fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Who does not read holds a connection and what waits for it, and nobody else could end that.
-    let stall = u32::try_from(times.stall.as_millis()).unwrap_or(u32::MAX);
+    let stall = u32::try_from(timeouts.stall.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, stall)?)
 }
 
 /// Waits for a client's first step for as long as it has for a request's head, and no longer once the end has begun.
 async fn in_time<T>(
     step: impl Future<Output = io::Result<T>>,
-    times: Times,
+    timeouts: Timeouts,
     ending: &GracefulShutdownSignal,
 ) -> Result<T, DispatchError> {
-    let step = std::pin::pin!(tokio::time::timeout(times.header, step));
+    let step = std::pin::pin!(tokio::time::timeout(timeouts.head, step));
     let ending = std::pin::pin!(ending.notified());
     match select(step, ending).await {
         Either::Left((Ok(done), _)) => Ok(done?),

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use akvs_core::{Code, Error, Result};
 
 use crate::response::memory;
-use crate::state::State;
 use crate::transport::connection::{MAX_HEAD_BYTES, Refusal};
+use crate::transport::resources::Resources;
 
 /// The most memory that the heads of a connection's requests take, in bytes.
 const MAX_HEADS_BYTES: usize = 2 << 20;
@@ -24,7 +24,7 @@ const FREE_ANSWERS_BYTES: usize = 64 << 10;
 
 /// What a connection holds.
 pub(super) struct Held {
-    state: Arc<State>,
+    resources: Arc<Resources>,
     /// How many bytes of heads.
     heads: Cell<usize>,
     /// How many bytes of answers, without those that are counted.
@@ -41,9 +41,9 @@ pub(super) struct Part {
 }
 
 impl Held {
-    pub(super) fn new(state: &Arc<State>) -> Held {
+    pub(super) fn new(resources: &Arc<Resources>) -> Held {
         Held {
-            state: Arc::clone(state),
+            resources: Arc::clone(resources),
             heads: Cell::default(),
             answers: Cell::default(),
         }
@@ -63,7 +63,7 @@ impl Held {
             return Err(Refusal::overloaded(error));
         }
         let more = counted_heads(after) - counted_heads(before);
-        let taken = self.state.body_memory.take(more);
+        let taken = self.resources.body_memory.take(more);
         taken.map_err(Refusal::overloaded)?;
         self.heads.set(after);
         Ok(Part {
@@ -79,7 +79,7 @@ impl Held {
         let free = bytes.min(FREE_ANSWERS_BYTES.saturating_sub(self.answers.get()));
         let counted = match bytes - free {
             0 => None,
-            more => Some(self.state.response_memory.hold(more)?),
+            more => Some(self.resources.response_memory.hold(more)?),
         };
         self.answers.set(self.answers.get() + free);
         Ok(Part {
@@ -105,6 +105,6 @@ impl Drop for Part {
         let (before, after) = (held.heads.get(), held.heads.get() - *bytes);
         held.heads.set(after);
         let less = counted_heads(before) - counted_heads(after);
-        held.state.body_memory.give_back(less);
+        held.resources.body_memory.give_back(less);
     }
 }

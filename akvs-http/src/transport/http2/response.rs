@@ -18,8 +18,8 @@ use http::header::{
 use super::Outcome;
 use super::held::Held;
 use super::piece::{Piece, Unsent};
-use crate::state::State;
 use crate::transport::connection::{Refusal, Timeouts};
+use crate::transport::resources::Resources;
 
 /// The most bytes that are asked room for at once.
 const PART: usize = 64 << 10;
@@ -35,7 +35,7 @@ pub(super) struct Asked {
 /// The answers of a connection.
 pub(super) struct Answers<'a> {
     pub(super) patience: Timeouts,
-    pub(super) state: &'a State,
+    pub(super) resources: &'a Resources,
     pub(super) held: &'a Rc<Held>,
 }
 
@@ -71,7 +71,7 @@ impl Answers<'_> {
     ) -> Outcome {
         let (answer, body) = answer.into_parts();
         let size = body.size();
-        let now = UNIX_EPOCH + Duration::from_millis(self.state.registry.now().as_millis());
+        let now = UNIX_EPOCH + Duration::from_millis(self.resources.registry.now().as_millis());
         let head = head(&answer, size, &httpdate::fmt_http_date(now));
         let is_whole = is_head || size.is_eof();
         let Ok(mut stream) = respond.send_response(head, is_whole) else {

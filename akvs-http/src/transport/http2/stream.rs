@@ -41,7 +41,7 @@ where
     };
     let answers = Answers {
         patience: served.patience,
-        state: &served.state,
+        resources: &served.resources,
         held: &held,
     };
     let taken = match is_long {
@@ -57,7 +57,7 @@ where
         }
     };
     if is_waiting(&request) {
-        request = match expect_continue::invite(request, Arc::clone(&served.state)).await {
+        request = match expect_continue::accept_body(request, Arc::clone(&served.resources)).await {
             Ok(request) => request,
             Err(refused) => return answers.send(respond, refused.into(), asked).await,
         };

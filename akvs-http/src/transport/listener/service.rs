@@ -20,10 +20,9 @@ use futures_util::future::Either;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Times;
-use crate::state::State;
-use crate::transport::connection::{Closes, Connection, ConnectionState};
+use crate::transport::connection::{Closes, Connection, ConnectionState, Timeouts};
 use crate::transport::http2::Served;
+use crate::transport::resources::Resources;
 use crate::transport::{expect_continue, http2};
 
 /// A connection that has begun.
@@ -41,8 +40,8 @@ pub(super) struct Service {
     /// None of a Unix socket.
     pub(super) address: Option<SocketAddr>,
     pub(super) is_owners: bool,
-    pub(super) times: Times,
-    pub(super) state: Arc<State>,
+    pub(super) timeouts: Timeouts,
+    pub(super) resources: Arc<Resources>,
     pub(super) ending: GracefulShutdownSignal,
 }
 
@@ -83,7 +82,7 @@ impl Service {
                         let served = service.http_2(Rc::clone(&app), peer);
                         return Either::Left(http2::serve(stream, served));
                     }
-                    let connection = Connection::new(stream, service.times.patience(), since);
+                    let connection = Connection::new(stream, service.timeouts, since);
                     let http_1 = Rc::clone(&http_1);
                     Either::Right(async move { http_1.call((connection, peer)).await })
                 }))
@@ -114,8 +113,8 @@ impl Service {
     {
         let (signal, is_owners) = (self.ending.clone(), self.is_owners);
         let is_local = self.address.is_none();
-        let state = Arc::clone(&self.state);
-        let connections = state.metrics.connections();
+        let resources = Arc::clone(&self.resources);
+        let connections = resources.connections.clone();
         let mut service = HttpService::build();
         if let Some(address) = self.address {
             service = service.local_addr(address);
@@ -126,13 +125,13 @@ impl Service {
                 async move { signal.notified().await }
             })
             // The connection itself ends these waits.
-            .keep_alive(match self.times.keep_alive {
+            .keep_alive(match self.timeouts.idle {
                 Duration::ZERO => KeepAlive::Disabled,
                 _ => KeepAlive::Os,
             })
             .client_request_timeout(Duration::ZERO)
             // Also lets a client read the answer to a body that was refused before it is cut off.
-            .client_disconnect_timeout(self.times.header)
+            .client_disconnect_timeout(self.timeouts.head)
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
                 let asker = connection.asker(connections.open(), is_owners);
@@ -141,21 +140,21 @@ impl Service {
                 extensions.insert(connection.body_fault());
             })
             .expect(fn_service(move |request| {
-                expect_continue::invite(request, Arc::clone(&state))
+                expect_continue::accept_body(request, Arc::clone(&resources))
             }))
             .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
     }
 
     /// What a connection of HTTP/2 over this application is served with.
     fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
-        let open = self.state.metrics.connections().open();
+        let open = self.resources.connections.open();
         let asker = ConnectionState::of_streams(self.is_owners, open);
         Served {
             app,
             asker: Rc::new(asker.with_local(self.address.is_none())),
-            state: Arc::clone(&self.state),
+            resources: Arc::clone(&self.resources),
             peer,
-            patience: self.times.patience(),
+            patience: self.timeouts,
             ending: self.ending.clone(),
         }
     }
