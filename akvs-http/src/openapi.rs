@@ -4,6 +4,7 @@
 //! be said there (lengths are in bytes, some parameters exclude each other) is told in words.
 
 mod batch;
+pub(crate) mod handler;
 mod meta;
 mod namespaces;
 mod operation;

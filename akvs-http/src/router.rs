@@ -17,9 +17,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::auth::Right;
 use crate::context::{self, Context};
 use crate::handlers::{
-    admin, export, get_many, health, import, index, kv, list, metrics, namespaces, openapi,
-    settings, txn, version, watch, whoami,
+    admin, export, get_many, health, import, index, kv, list, metrics, namespaces, settings, txn,
+    version, watch, whoami,
 };
+use crate::openapi::handler as openapi;
 use crate::request::path;
 use crate::route::{self, Access, BodyLimit, Preconditions, Route, Routes};
 use crate::state::State;

@@ -12,7 +12,6 @@ mod long_poll;
 pub(crate) mod metrics;
 pub(crate) mod namespaces;
 pub(crate) mod ndjson;
-pub(crate) mod openapi;
 pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod version;

@@ -6,8 +6,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use akvs_core::Result;
 
+use super::document;
 use crate::context::Context;
-use crate::openapi::document;
 use crate::request::conditions;
 
 /// `GET /openapi.json`.
