@@ -17,8 +17,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::auth::Right;
 use crate::context::{self, Context};
 use crate::handlers::{
-    admin, export, get_many, health, import, index, kv, list, metrics, namespaces, settings, txn,
-    version, watch, whoami,
+    admin, export, get_many, health, import, index, kv, list, metrics, namespaces, readyz,
+    settings, txn, version, watch, whoami,
 };
 use crate::openapi::handler as openapi;
 use crate::request::path;
@@ -153,7 +153,7 @@ routes! {
         GET | HEAD => Any health::livez,
     }
     readyz: "/readyz", Open, NoBody, Rejected, "readyz", "whether writes are taken" {
-        GET | HEAD => Any health::readyz,
+        GET | HEAD => Any readyz::serve,
     }
     // The page needs no token; the handler asks for one before it gives the text.
     root: "/", Open, NoBody, Handler, "root", "this list; in a browser, the admin page" {

@@ -1,7 +1,7 @@
-//! What says how the server is: `/ping`, `/livez`, `/readyz`.
+//! What says how the server is: `/ping`, `/livez`.
 
 use actix_web::HttpResponse;
-use akvs_core::{Code, Error, Result};
+use akvs_core::Result;
 
 use crate::context::Context;
 use crate::response::problem;
@@ -16,19 +16,7 @@ pub(crate) async fn livez(_: Context<'_>) -> Result<HttpResponse> {
     Ok(text("ok"))
 }
 
-/// `GET /readyz`: writes are taken. 503 as soon as draining starts, or once a commit has failed.
-pub(crate) async fn readyz(context: Context<'_>) -> Result<HttpResponse> {
-    let state = context.state;
-    if state.is_draining() {
-        return Err(Error::new(Code::Closing, "the server is stopping"));
-    }
-    if !state.registry.is_writable() {
-        let text = "no write is taken, because a commit failed; the log says why";
-        return Err(Error::new(Code::Unavailable, text));
-    }
-    Ok(text("ok"))
-}
-
-fn text(text: &'static str) -> HttpResponse {
+/// A response with a short text.
+pub(super) fn text(text: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(problem::TEXT).body(text)
 }

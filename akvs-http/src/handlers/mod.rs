@@ -12,6 +12,7 @@ mod long_poll;
 pub(crate) mod metrics;
 pub(crate) mod namespaces;
 pub(crate) mod ndjson;
+pub(crate) mod readyz;
 pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod version;
