@@ -165,7 +165,7 @@ impl<P> Context<'_, P> {
 
     /// Returns the error `invalid_request` if there is a query.
     pub(crate) fn no_query(&self) -> Result<()> {
-        query::none(self.request.query_string())
+        query::reject_any(self.request.query_string())
     }
 
     /// Receives the content within the limits of the route's row. True where the caller was identified again

@@ -21,7 +21,7 @@ use crate::transport::connection::Presence;
 
 /// `POST /import` and `POST /import/{namespace}`.
 pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
-    let mode = query::of_import(context.request.query_string())?;
+    let mode = query::parse_import(context.request.query_string())?;
     let name = context.path.clone();
     let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
     let mut permits = vec![context.authorization(demand.clone())?];
@@ -106,7 +106,7 @@ impl Import<'_> {
         };
         chunk
             .transpose()
-            .map_err(|error| body::broken(self.request, &error))
+            .map_err(|error| body::read_error(self.request, &error))
     }
 
     /// Reads and stores what came, or checks that it was all.

@@ -36,7 +36,7 @@ fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     state.admit(request)?;
     let version = state.build_info.version;
     let etag = format!("\"{version}\"");
-    let mut response = match conditions::of_document(request.headers(), &etag)? {
+    let mut response = match conditions::for_document(request.headers(), &etag)? {
         true => HttpResponse::NotModified().finish(),
         false => HttpResponse::Ok()
             .content_type(problem::TEXT)

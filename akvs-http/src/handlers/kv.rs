@@ -90,16 +90,16 @@ async fn read(
 
 fn reading(request: &HttpRequest, state: &State, found: &PeekedEntry) -> Result<Reading> {
     let now = || state.registry.now();
-    conditions::of_read(request.method(), request.headers(), found, now)
+    conditions::for_read(request.method(), request.headers(), found, now)
 }
 
 /// `POST /kv/{namespace}/{key}`.
 pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpResponse> {
     context.authorize_key()?;
     let (request, state) = (context.request, context.state);
-    let WriteQuery { verb, ttl } = query::of_post(request.query_string())?;
+    let WriteQuery { verb, ttl } = query::parse_write(request.query_string())?;
     let headers = request.headers();
-    let condition = conditions::of_write(headers, || state.registry.now())?;
+    let condition = conditions::for_write(headers, || state.registry.now())?;
     may_depend(context.identity()?, verb, &condition)?;
     let representation = headers::representation(request)?;
     let (value, is_renewed) = context.receive().await?;
@@ -182,7 +182,7 @@ pub(crate) async fn delete(mut context: Context<'_, KeyPath<'_>>) -> Result<Http
     context.no_query()?;
     let state = context.state;
     let headers = context.request.headers();
-    let condition = conditions::of_write(headers, || state.registry.now())?;
+    let condition = conditions::for_write(headers, || state.registry.now())?;
     may_depend(context.identity()?, WriteOp::Set, &condition)?;
     let op = Op::delete().on(condition);
     let key = std::mem::take(&mut context.path.key);

@@ -30,7 +30,7 @@ const DELETE_PAGE: PageLimit = PageLimit {
 pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
     let grant = context.identity()?.clone();
     grant.has(context.right())?;
-    let params = query::of_namespaces(context.request.query_string())?;
+    let params = query::parse_namespaces(context.request.query_string())?;
     let registry = context.state.registry.clone();
     let work = move || document(&registry, &params, &grant);
     let body = context.state.registry.blocking(work).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
 pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpResponse> {
     let (state, name) = (context.state, &context.path);
     let grant = context.identity()?;
-    match query::of_removal(context.request.query_string(), name.as_str())? {
+    match query::parse_delete(context.request.query_string(), name.as_str())? {
         DeleteScope::Namespace => {
             grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
             drop_namespace(state, name).await

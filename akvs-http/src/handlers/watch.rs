@@ -35,7 +35,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
         })?),
         None => None,
     };
-    let options = query::of_watch(request.query_string(), last_event)?;
+    let options = query::parse_watch(request.query_string(), last_event)?;
     let (start, values) = (options.start, options.values);
     let demand = match &options.filter {
         Filter::All => Resource::All(name.clone()),

@@ -36,6 +36,6 @@ pub(crate) fn check(request: &Request, state: &State) -> Result<()> {
         BodyLimit::Value | BodyLimit::Fixed(_) => route.body,
     };
     let limits = limits.limits(&state.value_limits);
-    let announced = body::announced(request.headers());
+    let announced = body::content_length(request.headers());
     limits.map_or(Ok(()), |limits| limits.check(announced))
 }

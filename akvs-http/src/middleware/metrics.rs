@@ -94,7 +94,7 @@ where
         let route = self.worker.state.routes.find(request.path(), is_owner);
         let labels = Labels::new(route, request.head());
         let body_bytes = match labels.has_body() {
-            true => body::announced(request.headers()).unwrap_or(0),
+            true => body::content_length(request.headers()).unwrap_or(0),
             false => 0,
         };
         self.worker.cells.begin(body_bytes);

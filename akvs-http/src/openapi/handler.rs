@@ -13,7 +13,7 @@ use crate::request::conditions;
 /// `GET /openapi.json`.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     let document = document();
-    let mut response = match conditions::of_document(context.request.headers(), &document.etag)? {
+    let mut response = match conditions::for_document(context.request.headers(), &document.etag)? {
         true => HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new())
             .map_into_boxed_body(),
         false => HttpResponse::Ok()

@@ -153,7 +153,7 @@ impl BodyMemory {
     }
 
     /// Takes a part of it, which is to be given back.
-    pub(crate) fn take(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn acquire(&self, bytes: usize) -> Result<()> {
         if bytes == 0 {
             return Ok(());
         }
@@ -161,7 +161,7 @@ impl BodyMemory {
         if used.saturating_add(bytes) <= self.limit {
             return Ok(());
         }
-        self.give_back(bytes);
+        self.release(bytes);
         let text = format!(
             "too many large requests are being received at once: they hold at most {} bytes \
             (limits.max_body_memory_bytes); try again later",
@@ -174,7 +174,7 @@ impl BodyMemory {
     }
 
     /// Gives a part of it back.
-    pub(crate) fn give_back(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         if bytes > 0 {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -185,7 +185,7 @@ impl MemoryReservation<'_> {
     /// Grows or shrinks to so many bytes, if there are so many left.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(less) = self.bytes.checked_sub(bytes) {
-            self.memory.give_back(less);
+            self.memory.release(less);
             self.bytes = bytes;
             return Ok(());
         }
@@ -200,7 +200,7 @@ impl MemoryReservation<'_> {
         else {
             return Ok(());
         };
-        self.memory.take(more)?;
+        self.memory.acquire(more)?;
         self.bytes = bytes;
         Ok(())
     }
@@ -208,7 +208,7 @@ impl MemoryReservation<'_> {
 
 impl Drop for MemoryReservation<'_> {
     fn drop(&mut self) {
-        self.memory.give_back(self.bytes);
+        self.memory.release(self.bytes);
     }
 }
 
@@ -219,7 +219,7 @@ pub(crate) async fn receive(
     limits: &Limits,
     memory: &BodyMemory,
 ) -> Result<Bytes> {
-    let announced = announced(request.headers());
+    let announced = content_length(request.headers());
     limits.check(announced)?;
     let mut reserved = memory.reserve(request.version());
     let announced = announced.unwrap_or(0) as usize;
@@ -245,15 +245,15 @@ async fn collect(
     let Some(first) = payload.next().await else {
         return Ok(Some(Bytes::new()));
     };
-    let first = first.map_err(|error| broken(request, &error))?;
+    let first = first.map_err(|error| read_error(request, &error))?;
     if announced > 0 && first.len() == announced {
         // A copy of its own length, because the chunk is a slice of the connection's read buffer.
         return Ok(Some(Bytes::copy_from_slice(&first)));
     }
-    let mut body = Gathered::new(announced, max_bytes, reserved);
+    let mut body = BodyBuffer::new(announced, max_bytes, reserved);
     let mut next = Some(Ok(first));
     while let Some(chunk) = next {
-        let chunk = chunk.map_err(|error| broken(request, &error))?;
+        let chunk = chunk.map_err(|error| read_error(request, &error))?;
         if !body.push(&chunk)? {
             return Ok(None);
         }
@@ -263,20 +263,20 @@ async fn collect(
 }
 
 /// What has come of a body, in memory that follows what came, not what was announced.
-struct Gathered<'a, 'b> {
+struct BodyBuffer<'a, 'b> {
     bytes: Vec<u8>,
     announced: usize,
     max_bytes: usize,
     reserved: &'a mut MemoryReservation<'b>,
 }
 
-impl<'a, 'b> Gathered<'a, 'b> {
+impl<'a, 'b> BodyBuffer<'a, 'b> {
     fn new(
         announced: usize,
         max_bytes: usize,
         reserved: &'a mut MemoryReservation<'b>,
-    ) -> Gathered<'a, 'b> {
-        Gathered {
+    ) -> BodyBuffer<'a, 'b> {
+        BodyBuffer {
             bytes: Vec::new(),
             announced,
             max_bytes,
@@ -325,7 +325,7 @@ pub(crate) async fn discard(
     payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
 ) {
     let headers = request.headers();
-    let worth_it = match announced(headers) {
+    let worth_it = match content_length(headers) {
         Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),
         None => headers.contains_key(TRANSFER_ENCODING),
     };
@@ -346,7 +346,7 @@ pub(crate) async fn discard(
 }
 
 /// The length that a request says its body has.
-pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)?
         .to_str()
@@ -372,7 +372,7 @@ impl BodyFault {
 }
 
 /// That a body did not come whole, and why.
-pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
+pub(crate) fn read_error(request: &HttpRequest, error: &PayloadError) -> Error {
     if let Some(fault) = request.conn_data::<BodyFault>().and_then(BodyFault::get) {
         let text = format!("malformed chunked body: {fault}");
         return Error::new(Code::InvalidRequest, text);
@@ -396,7 +396,7 @@ mod tests {
         let memory = BodyMemory::new(usize::MAX);
         for (announced, chunk) in [(16 << 20, 1), (16 << 20, 8_000), (0, 8_000), (100_000, 7)] {
             let mut reserved = memory.reserve(Version::HTTP_11);
-            let mut body = Gathered::new(announced, 16 << 20, &mut reserved);
+            let mut body = BodyBuffer::new(announced, 16 << 20, &mut reserved);
             let mut came = 0;
             while came < 100_000 {
                 let some = chunk.min(100_000 - came);
@@ -417,11 +417,11 @@ mod tests {
     fn more_than_the_most_is_refused_before_it_is_taken() {
         let memory = BodyMemory::new(64 << 10);
         let mut reserved = memory.reserve(Version::HTTP_11);
-        let mut body = Gathered::new(0, 10, &mut reserved);
+        let mut body = BodyBuffer::new(0, 10, &mut reserved);
         assert!(body.push(b"0123456789").unwrap());
         assert!(!body.push(b"x").unwrap());
         let mut reserved = memory.reserve(Version::HTTP_11);
-        let mut body = Gathered::new(16 << 20, 16 << 20, &mut reserved);
+        let mut body = BodyBuffer::new(16 << 20, 16 << 20, &mut reserved);
         assert!(body.push(&[0; 30_000]).unwrap());
         let error = body.push(&[0; 40_000]).unwrap_err();
         assert_eq!(error.code(), Code::Overloaded);

@@ -12,10 +12,10 @@ use bytes::Bytes;
 
 pub(crate) use self::import::Mode;
 pub(crate) use self::list::{
-    DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, of_list,
-    of_namespaces, of_removal,
+    DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams,
+    parse_delete, parse_list, parse_namespaces,
 };
-pub(crate) use self::watch::of_watch;
+pub(crate) use self::watch::parse_watch;
 use crate::request::path;
 
 /// What a `POST` is to do.
@@ -35,7 +35,7 @@ pub(crate) struct WriteQuery {
 }
 
 /// Reads the query of a `POST`.
-pub(crate) fn of_post(query: &str) -> Result<WriteQuery> {
+pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
     let (mut verb, mut ttl) = (None, None);
     each(query, |name, value| match name {
         "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
@@ -61,7 +61,7 @@ pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
 }
 
 /// Reads the query of an import.
-pub(crate) fn of_import(query: &str) -> Result<Mode> {
+pub(crate) fn parse_import(query: &str) -> Result<Mode> {
     let mut mode = None;
     each(query, |name, value| match name {
         "mode" => once("mode", mode.replace(parse_mode(value)?).is_some()),
@@ -83,7 +83,7 @@ fn parse_mode(text: &str) -> Result<Mode> {
 }
 
 /// Refuses any parameter.
-pub(crate) fn none(query: &str) -> Result<()> {
+pub(crate) fn reject_any(query: &str) -> Result<()> {
     each(query, |name, _| Err(unknown(name)))
 }
 
@@ -168,17 +168,17 @@ mod tests {
 
     #[test]
     fn only_a_mode_that_is_known_is_taken() {
-        assert_eq!(of_import("").unwrap(), Mode::Merge);
-        assert_eq!(of_import("mode=merge").unwrap(), Mode::Merge);
-        assert_eq!(of_import("mode=create").unwrap(), Mode::Create);
-        assert_eq!(of_import("mode=replace").unwrap(), Mode::Replace);
+        assert_eq!(parse_import("").unwrap(), Mode::Merge);
+        assert_eq!(parse_import("mode=merge").unwrap(), Mode::Merge);
+        assert_eq!(parse_import("mode=create").unwrap(), Mode::Create);
+        assert_eq!(parse_import("mode=replace").unwrap(), Mode::Replace);
         for (query, parameter) in [
             ("mode", "mode"),
             ("mode=Merge", "mode"),
             ("mode=merge&mode=create", "mode"),
             ("mod=create", "mod"),
         ] {
-            let error = of_import(query).unwrap_err();
+            let error = parse_import(query).unwrap_err();
             assert_eq!(error.context()["parameter"], parameter, "{query}");
         }
     }
@@ -196,12 +196,12 @@ mod tests {
             ("1m%2030s", 90_000),
         ] {
             assert_eq!(
-                of_post(&format!("ttl={text}")).unwrap().ttl,
+                parse_write(&format!("ttl={text}")).unwrap().ttl,
                 Ttl::Millis(millis),
                 "{text}"
             );
         }
-        assert_eq!(of_post("ttl=keep").unwrap().ttl, Ttl::Keep);
+        assert_eq!(parse_write("ttl=keep").unwrap().ttl, Ttl::Keep);
         for text in [
             "",
             "0",
@@ -216,35 +216,35 @@ mod tests {
             "99999999999999999999",
             "18446744073709551615d",
         ] {
-            assert!(of_post(&format!("ttl={text}")).is_err(), "{text}");
+            assert!(parse_write(&format!("ttl={text}")).is_err(), "{text}");
         }
     }
 
     #[test]
     fn without_a_ttl_it_depends_on_what_is_done() {
         assert_eq!(
-            of_post("").unwrap(),
+            parse_write("").unwrap(),
             WriteQuery {
                 verb: WriteOp::Set,
                 ttl: Ttl::Default
             }
         );
         assert_eq!(
-            of_post("op=touch").unwrap(),
+            parse_write("op=touch").unwrap(),
             WriteQuery {
                 verb: WriteOp::Touch,
                 ttl: Ttl::Forever
             }
         );
         assert_eq!(
-            of_post("op=add").unwrap(),
+            parse_write("op=add").unwrap(),
             WriteQuery {
                 verb: WriteOp::Add,
                 ttl: Ttl::Keep
             }
         );
         assert_eq!(
-            of_post("op=append&ttl=1").unwrap(),
+            parse_write("op=append&ttl=1").unwrap(),
             WriteQuery {
                 verb: WriteOp::Append,
                 ttl: Ttl::Millis(1_000)
@@ -264,11 +264,11 @@ mod tests {
             ("%74tl=1&x", "x"),
         ] {
             assert_eq!(
-                of_post(query).unwrap_err().context()["parameter"],
+                parse_write(query).unwrap_err().context()["parameter"],
                 name,
                 "{query}"
             );
         }
-        assert!(none("").is_ok() && none("ttl=1").is_err());
+        assert!(reject_any("").is_ok() && reject_any("ttl=1").is_err());
     }
 }

@@ -65,7 +65,7 @@ pub(crate) enum DeleteScope {
 }
 
 /// Reads the query of a list of keys.
-pub(crate) fn of_list(query: &str) -> Result<ListParams> {
+pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     let (mut prefix, mut start, mut end, mut delimiter) = (None, None, None, None);
     let (mut reverse, mut values, mut limit, mut cursor) = (None, None, None, None);
     each_bytes(query, |name, value| {
@@ -102,7 +102,7 @@ pub(crate) fn of_list(query: &str) -> Result<ListParams> {
 }
 
 /// Reads the query of a list of namespaces.
-pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
+pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     let (mut prefix, mut limit, mut cursor) = (None, None, None);
     each_bytes(query, |name, value| match name {
         "prefix" => once(name, prefix.replace(text(name, &value)?).is_some()),
@@ -122,7 +122,7 @@ pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
 }
 
 /// Reads what a `DELETE` of a namespace is to take away: all of it, if its name is said twice, or a prefix.
-pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<DeleteScope> {
+pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> {
     let (mut confirmed, mut prefix) = (None, None);
     each_bytes(query, |name, value| match name {
         "confirm" => once(name, confirmed.replace(value == namespace).is_some()),
@@ -200,9 +200,9 @@ mod tests {
             ("prefix=%FF", b"\xff"),
             ("prefix64=_w", b"\xff"),
         ] {
-            assert_eq!(of_list(query).unwrap().prefix, prefix, "{query}");
+            assert_eq!(parse_list(query).unwrap().prefix, prefix, "{query}");
         }
-        let params = of_list("start64=_w&end=&delimiter64=Lw&reverse=true&values=true").unwrap();
+        let params = parse_list("start64=_w&end=&delimiter64=Lw&reverse=true&values=true").unwrap();
         assert_eq!(
             (&params.start[..], params.end),
             (&b"\xff"[..], Some(Bytes::new()))
@@ -213,14 +213,17 @@ mod tests {
 
     #[test]
     fn a_limit_is_from_1_to_1000() {
-        assert_eq!(of_list("").unwrap().limit(), 100);
+        assert_eq!(parse_list("").unwrap().limit(), 100);
         for limit in [1, 1_000] {
-            assert_eq!(of_list(&format!("limit={limit}")).unwrap().limit(), limit);
+            assert_eq!(
+                parse_list(&format!("limit={limit}")).unwrap().limit(),
+                limit
+            );
         }
         for limit in ["", "0", "1001", "-1", "+1", "1.0", "99999999999999999999"] {
             let query = format!("limit={limit}");
-            assert_eq!(of_list(&query).unwrap_err().context()["limit"], 1_000);
-            assert!(of_namespaces(&query).is_err(), "{limit}");
+            assert_eq!(parse_list(&query).unwrap_err().context()["limit"], 1_000);
+            assert!(parse_namespaces(&query).is_err(), "{limit}");
         }
     }
 
@@ -237,7 +240,7 @@ mod tests {
             ("cursor=a&cursor=a", "cursor"),
             (&long, "end"),
         ] {
-            let error = of_list(query).expect_err(query);
+            let error = parse_list(query).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
         for (query, name) in [
@@ -245,7 +248,7 @@ mod tests {
             ("prefix=%FF", "prefix"),
             ("prefix=%01", "prefix"),
         ] {
-            let error = of_namespaces(query).expect_err(query);
+            let error = parse_namespaces(query).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
     }
@@ -253,13 +256,13 @@ mod tests {
     #[test]
     fn a_stream_has_no_pages() {
         assert!(
-            of_list("prefix=a&values=true&reverse=true")
+            parse_list("prefix=a&values=true&reverse=true")
                 .unwrap()
                 .check_stream()
                 .is_ok()
         );
         for name in ["limit", "cursor", "delimiter"] {
-            let params = of_list(&format!("{name}=1")).unwrap();
+            let params = parse_list(&format!("{name}=1")).unwrap();
             assert_eq!(
                 params.check_stream().unwrap_err().context()["parameter"],
                 name
@@ -270,11 +273,11 @@ mod tests {
     #[test]
     fn a_name_is_confirmed_by_itself_only() {
         assert_eq!(
-            of_removal("confirm=n%20s", "n s").unwrap(),
+            parse_delete("confirm=n%20s", "n s").unwrap(),
             DeleteScope::Namespace
         );
         for query in ["", "confirm=", "confirm=other", "confirm=n+s+", "confirm"] {
-            let error = of_removal(query, "n s").expect_err(query);
+            let error = parse_delete(query, "n s").expect_err(query);
             assert_eq!(error.code(), Code::ConfirmationRequired, "{query}");
         }
         for query in [
@@ -284,11 +287,11 @@ mod tests {
             "prefix=",
             "prefix64=",
         ] {
-            let error = of_removal(query, "n s").expect_err(query);
+            let error = parse_delete(query, "n s").expect_err(query);
             assert_eq!(error.code(), Code::InvalidRequest, "{query}");
         }
         assert_eq!(
-            of_removal("prefix64=_w", "n").unwrap(),
+            parse_delete("prefix64=_w", "n").unwrap(),
             DeleteScope::Prefix(Bytes::from_static(&[0xff]))
         );
     }

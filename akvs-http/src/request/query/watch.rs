@@ -9,7 +9,7 @@ use super::{each_bytes, invalid, once, unknown};
 use crate::request::path;
 
 /// Reads the query of a watch. What the client was told last, if it says so, goes before `since`.
-pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
+pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
     let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
     each_bytes(query, |name, value| match name {
         "prefix" => once(name, prefix.replace(value).is_some()),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     fn options(query: &str) -> WatchOptions {
-        of_watch(query, None).unwrap_or_else(|error| panic!("{query}: {error}"))
+        parse_watch(query, None).unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
             ("", Some("0"), Start::State),
             ("since=7", Some(""), Start::After(Revision::new(7))),
         ] {
-            assert_eq!(of_watch(query, last).unwrap().start, start, "{query}");
+            assert_eq!(parse_watch(query, last).unwrap().start, start, "{query}");
         }
         assert!(options("values=true").values && !options("values=false").values);
     }
@@ -130,12 +130,12 @@ mod tests {
             ("prefix=a&prefix64=YQ", "prefix64"),
             ("key=a&prefix=a", "key"),
         ] {
-            let error = of_watch(query, None).expect_err(query);
+            let error = parse_watch(query, None).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
-        assert!(of_watch("", Some("x")).is_err());
+        assert!(parse_watch("", Some("x")).is_err());
         for query in ["key=", "key=%zz", "prefix=%4", "prefix=%"] {
-            assert!(of_watch(query, None).is_err(), "{query}");
+            assert!(parse_watch(query, None).is_err(), "{query}");
         }
     }
 }

@@ -63,7 +63,7 @@ impl Held {
             return Err(Refusal::overloaded(error));
         }
         let more = counted_heads(after) - counted_heads(before);
-        let taken = self.resources.body_memory.take(more);
+        let taken = self.resources.body_memory.acquire(more);
         taken.map_err(Refusal::overloaded)?;
         self.heads.set(after);
         Ok(Part {
@@ -105,6 +105,6 @@ impl Drop for Part {
         let (before, after) = (held.heads.get(), held.heads.get() - *bytes);
         held.heads.set(after);
         let less = counted_heads(before) - counted_heads(after);
-        held.resources.body_memory.give_back(less);
+        held.resources.body_memory.release(less);
     }
 }
