@@ -65,17 +65,18 @@ impl State {
 
     /// What who asks may, or the error `unauthorized`.
     pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Identity> {
-        let asking = AuthRequest {
+        let auth_request = AuthRequest {
             method: request.method(),
             headers: request.headers(),
             is_owner: ConnectionState::with(request, ConnectionState::is_owner).unwrap_or(false),
         };
-        self.authenticator.admit(&asking, || self.registry.now())
+        self.authenticator
+            .admit(&auth_request, || self.registry.now())
     }
 
     /// What the same token may now, where that may have changed since it was admitted, or the error `unauthorized`.
-    pub(crate) fn renew(&self, grant: &Identity) -> Result<Option<Identity>> {
-        grant.renewed(&self.authenticator, || self.registry.now())
+    pub(crate) fn renew(&self, identity: &Identity) -> Result<Option<Identity>> {
+        identity.renewed(&self.authenticator, || self.registry.now())
     }
 
     /// Tells, whenever it is asked, whether a permit still holds.

@@ -7,15 +7,15 @@
 
 use akvs_core::{Code, Error, Result};
 
-use super::grant::{Identity, Scope};
+use super::identity::{Identity, Scope};
 use super::token::Right;
 
 impl Identity {
     /// Whether it may read something; what it may write it then may read too, since all rights of a token hold for the
     /// same namespaces and keys.
     pub(crate) fn reads(&self) -> bool {
-        let rule = self.rule.as_ref();
-        rule.is_none_or(|rule| rule.has(Right::Read))
+        let policy = self.policy.as_ref();
+        policy.is_none_or(|policy| policy.has(Right::Read))
     }
 
     /// Whether it may read a namespace as a whole, and so be told how much it holds.

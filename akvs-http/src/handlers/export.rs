@@ -34,8 +34,8 @@ const PAGE: PageLimit = PageLimit {
 pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
     context.no_query()?;
     let name = context.path.clone();
-    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
-    let authorization = context.authorization(demand)?;
+    let resource = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let authorization = context.authorization(resource)?;
     let Context { request, state, .. } = context;
     let coding = ContentCoding::accepted(request.headers());
     let registry = state.registry.clone();
@@ -222,8 +222,8 @@ mod tests {
             headers: &HeaderMap::new(),
             is_owner: false,
         };
-        let grant = authenticator.admit(&asking, Timestamp::default).unwrap();
-        let authorization = grant
+        let identity = authenticator.admit(&asking, Timestamp::default).unwrap();
+        let authorization = identity
             .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
         let memory = ResponseMemory::new(16 << 20);

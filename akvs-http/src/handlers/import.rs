@@ -23,15 +23,15 @@ use crate::transport::connection::Presence;
 pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
     let mode = query::parse_import(context.request.query_string())?;
     let name = context.path.clone();
-    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
-    let mut permits = vec![context.authorization(demand.clone())?];
-    let grant = context.identity()?.clone();
+    let resource = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let mut authorizations = vec![context.authorization(resource.clone())?];
+    let identity = context.identity()?.clone();
     if mode != Mode::Merge {
         // Which keys are there decides what is done, and is told.
-        grant.authorize_dependent("a mode other than merge")?;
-        permits.push(context.authorization_for(Right::Read, demand.clone())?);
+        identity.authorize_dependent("a mode other than merge")?;
+        authorizations.push(context.authorization_for(Right::Read, resource.clone())?);
     }
-    let admin = context.authorization_for(Right::Admin, demand);
+    let admin = context.authorization_for(Right::Admin, resource);
     let Context {
         request,
         payload,
@@ -41,7 +41,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
     let coding = ContentCoding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
-    let wanted = Wanted::new(state.registry.clone(), permits, presence);
+    let wanted = Wanted::new(state.registry.clone(), authorizations, presence);
     let reader = Reader::new(coding, state.value_limits, state.body_memory.limit())?;
     let mut memory = state.body_memory.reserve(request.version());
     // Before anything of the body is read: a decoder takes memory at once.
@@ -53,7 +53,7 @@ pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<Htt
         importer: Importer::new(
             state.registry.clone(),
             (mode, name),
-            (grant, admin),
+            (identity, admin),
             (wanted.clone(), patience),
         ),
         wanted,

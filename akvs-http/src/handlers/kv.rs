@@ -128,12 +128,12 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
     let op = Op::from(action).on(condition);
     let key = std::mem::take(&mut context.path.key);
     let outcome = submit(state, &context.path.namespace, key, op).await;
-    let grant = context.identity()?;
+    let identity = context.identity()?;
     let outcome = outcome.map_err(|error| {
         let error = state.value_limits.explain(error);
-        grant.withhold(conditions::explain(error, headers), &context.path.namespace)
+        identity.withhold(conditions::explain(error, headers), &context.path.namespace)
     })?;
-    if !grant.reads() {
+    if !identity.reads() {
         let has_own_deadline = ttl != Ttl::Keep;
         return Ok(headers::unseen(
             HttpResponse::Created(),
@@ -154,9 +154,9 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
+fn may_depend(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
-        grant.authorize_dependent("a condition")?;
+        identity.authorize_dependent("a condition")?;
     }
     let op = match verb {
         WriteOp::Set => return Ok(()),
@@ -164,7 +164,7 @@ fn may_depend(grant: &Identity, verb: WriteOp, condition: &Condition) -> Result<
         WriteOp::Append => "op=append",
         WriteOp::Touch => "op=touch",
     };
-    grant.authorize_dependent(op)
+    identity.authorize_dependent(op)
 }
 
 /// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.

@@ -65,11 +65,11 @@ pub(super) struct Range {
 /// `GET /kv/{namespace}`.
 pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
     let params = query::parse_list(context.request.query_string())?;
-    let demand = match params.prefix.is_empty() {
+    let resource = match params.prefix.is_empty() {
         true => Resource::All(context.path.clone()),
         false => Resource::Prefix(context.path.clone(), params.prefix.clone()),
     };
-    let authorization = context.authorization(demand)?;
+    let authorization = context.authorization(resource)?;
     let Context {
         request,
         state,

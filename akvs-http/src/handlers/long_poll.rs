@@ -27,8 +27,8 @@ pub(super) async fn until_changed(
     let headers = context.request.headers();
     let key = Key::new(Bytes::copy_from_slice(&path.key))?;
     let name = Namespace::new(&path.namespace)?;
-    let demand = Resource::Key(name.clone(), key.clone());
-    let mut authorization = context.authorization(demand)?;
+    let resource = Resource::Key(name.clone(), key.clone());
+    let mut authorization = context.authorization(resource)?;
     let options = WatchOptions {
         filter: Filter::Key(key),
         start: Start::Now,

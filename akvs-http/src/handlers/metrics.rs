@@ -19,15 +19,15 @@ const PAGE: usize = 1_000;
 
 /// `GET /metrics`, for callers that may read something.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
-    let grant = context.identity()?.clone();
-    grant.has(context.right())?;
+    let identity = context.identity()?.clone();
+    identity.has(context.right())?;
     let state = Arc::clone(context.state);
     let accept = context.request.headers().get(ACCEPT);
     let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
     // Counting the namespaces may have to wait for a disk.
     let registry = state.registry.clone();
     let text = registry.blocking(move || {
-        let text = Page::new(families(&state, &grant), format).text();
+        let text = Page::new(families(&state, &identity), format).text();
         text.map_err(|error| {
             let failed = "the metrics could not be gathered";
             Error::new(Code::Unavailable, failed).because(error)
@@ -43,7 +43,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
 
 /// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
 /// a whole.
-fn families(state: &State, grant: &Identity) -> Vec<Family> {
+fn families(state: &State, identity: &Identity) -> Vec<Family> {
     let about = state.build_info;
     let labels = [
         ("version", about.version.into()),
@@ -52,8 +52,8 @@ fn families(state: &State, grant: &Identity) -> Vec<Family> {
     let help = "1, with what was built.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
-    if grant.authorize_everywhere(Right::Read).is_err() {
-        match readable(&state.registry, grant) {
+    if identity.authorize_everywhere(Right::Read).is_err() {
+        match readable(&state.registry, identity) {
             Ok(told) => families.extend(largest(&told)),
             Err(error) => log::warn!("the namespaces were not counted: {error}"),
         }
@@ -223,7 +223,7 @@ fn store(state: &State) -> Vec<Family> {
 
 /// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
 /// all would tell of the others.
-fn readable(registry: &Registry, grant: &Identity) -> Result<Vec<(Namespace, Counts)>> {
+fn readable(registry: &Registry, identity: &Identity) -> Result<Vec<(Namespace, Counts)>> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = registry.list(after.as_ref(), PAGE)?;
@@ -231,7 +231,7 @@ fn readable(registry: &Registry, grant: &Identity) -> Result<Vec<(Namespace, Cou
         after = page.last().map(|info| info.name.clone());
         let told = page
             .into_iter()
-            .filter(|info| grant.reads_all_of(info.name.as_str()));
+            .filter(|info| identity.reads_all_of(info.name.as_str()));
         found.extend(told.map(|info| (info.name, info.counts)));
         found.sort_by_key(|(_, counts)| Reverse(counts.bytes));
         found.truncate(NAMED);

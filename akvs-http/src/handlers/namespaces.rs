@@ -28,11 +28,11 @@ const DELETE_PAGE: PageLimit = PageLimit {
 
 /// `GET /kv`.
 pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
-    let grant = context.identity()?.clone();
-    grant.has(context.right())?;
+    let identity = context.identity()?.clone();
+    identity.has(context.right())?;
     let params = query::parse_namespaces(context.request.query_string())?;
     let registry = context.state.registry.clone();
-    let work = move || document(&registry, &params, &grant);
+    let work = move || document(&registry, &params, &identity);
     let body = context.state.registry.blocking(work).await?;
     Ok(list::json(body.to_string()))
 }
@@ -40,25 +40,25 @@ pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
 /// `DELETE /kv/{namespace}`: drops it, for which the caller needs the right `admin`, or deletes the keys of a prefix.
 pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpResponse> {
     let (state, name) = (context.state, &context.path);
-    let grant = context.identity()?;
+    let identity = context.identity()?;
     match query::parse_delete(context.request.query_string(), name.as_str())? {
         DeleteScope::Namespace => {
-            grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
+            identity.authorize(Right::Admin, name.as_str(), &Scope::All)?;
             drop_namespace(state, name).await
         }
         DeleteScope::Prefix(prefix) => {
             context.authorize(name.as_str(), &Scope::Prefix(&prefix))?;
             // The answer counts them.
-            grant.authorize_dependent("deleting a prefix")?;
-            let demand = Resource::Prefix(name.clone(), prefix.clone());
-            let write = context.authorization(demand.clone())?;
-            let read = context.authorization_for(Right::Read, demand)?;
+            identity.authorize_dependent("deleting a prefix")?;
+            let resource = Resource::Prefix(name.clone(), prefix.clone());
+            let write = context.authorization(resource.clone())?;
+            let read = context.authorization_for(Right::Read, resource)?;
             delete_prefix(&state.registry, [write, read], name, prefix).await
         }
     }
 }
 
-fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) -> Result<Value> {
+fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity) -> Result<Value> {
     let prefix = &params.prefix;
     let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
     let mut found = Vec::new();
@@ -79,12 +79,12 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) ->
             Some(first)
         }
     };
-    let is_told = |info: &NamespaceInfo| grant.can_list(info.name.as_str());
+    let is_told = |info: &NamespaceInfo| identity.can_list(info.name.as_str());
     found.retain(is_told);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
     // One more, to see whether this is the end.
     while found.len() <= params.limit {
-        let wanted = match grant.can_list_all() {
+        let wanted = match identity.can_list_all() {
             true => params.limit + 1 - found.len(),
             false => HIDDEN_PAGE,
         };
@@ -102,7 +102,7 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) ->
     let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
     let told = found
         .iter()
-        .map(|info| match grant.reads_all_of(info.name.as_str()) {
+        .map(|info| match identity.reads_all_of(info.name.as_str()) {
             true => tell(info),
             false => json!({"name": info.name.as_str()}),
         });
@@ -133,7 +133,7 @@ async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse>
 /// written meanwhile may stay.
 async fn delete_prefix(
     registry: &Registry,
-    mut permits: [StreamAuthorization; 2],
+    mut authorizations: [StreamAuthorization; 2],
     name: &Namespace,
     prefix: Bytes,
 ) -> Result<HttpResponse> {
@@ -141,7 +141,7 @@ async fn delete_prefix(
     let mut deleted = 0;
     let mut is_first = true;
     loop {
-        for authorization in &mut permits {
+        for authorization in &mut authorizations {
             let holds = authorization.check(|| registry.now());
             holds.map_err(|error| error.with("deleted", deleted))?;
         }

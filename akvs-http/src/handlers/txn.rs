@@ -133,30 +133,30 @@ pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpRes
     for key in checked.iter().chain(changed.iter().map(|(key, _)| key)) {
         context.authorize(name, &Scope::Key(key.as_bytes()))?;
     }
-    let grant = context.identity()?;
-    may_depend(grant, &checked, &ops)?;
+    let identity = context.identity()?;
+    may_depend(identity, &checked, &ops)?;
     let done = match Txn::new(checks, ops) {
         Ok(txn) => state.registry.transact(&context.path, txn).await,
         Err(error) => Err(error),
     };
     match done {
-        Ok(outcomes) if !grant.reads() => Ok(unseen(&outcomes)),
+        Ok(outcomes) if !identity.reads() => Ok(unseen(&outcomes)),
         Ok(outcomes) => Ok(answer(&changed, &outcomes)),
         Err(error) => {
-            let error = grant.withhold(error, name);
+            let error = identity.withhold(error, name);
             refusal(place(&error, &checked, &changed))
         }
     }
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
+fn may_depend(identity: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
     if !checked.is_empty() {
-        grant.authorize_dependent("a check")?;
+        identity.authorize_dependent("a check")?;
     }
     let on_stored = |action: &Action| !matches!(action, Action::Set { .. } | Action::Delete);
     if ops.iter().any(|(_, op)| on_stored(&op.action)) {
-        grant.authorize_dependent("an op other than set and delete")?;
+        identity.authorize_dependent("an op other than set and delete")?;
     }
     Ok(())
 }

@@ -37,12 +37,12 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     };
     let options = query::parse_watch(request.query_string(), last_event)?;
     let (start, values) = (options.start, options.values);
-    let demand = match &options.filter {
+    let resource = match &options.filter {
         Filter::All => Resource::All(name.clone()),
         Filter::Prefix(prefix) => Resource::Prefix(name.clone(), prefix.clone()),
         Filter::Key(key) => Resource::Key(name.clone(), key.clone()),
     };
-    let authorization = context.authorization(demand)?;
+    let authorization = context.authorization(resource)?;
     let watch = state.registry.watch(name, options).await?;
     let mut response = HttpResponse::Ok();
     response

@@ -13,5 +13,5 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         // It is another one for another caller, and after a change of the tokens.
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(context.identity()?.identity()))
+        .json(context.identity()?.whoami()))
 }

@@ -14,20 +14,20 @@ use crate::transport::connection::ConnectionState;
 /// Returns the error of a request whose content is not wanted.
 pub(crate) fn check(request: &Request, state: &State) -> Result<()> {
     let of_stream = ConnectionState::of_stream(request);
-    let asker = request
+    let connection = request
         .conn_data::<ConnectionState>()
         .or(of_stream.as_deref());
-    let is_owner = asker.is_some_and(ConnectionState::is_owner);
+    let is_owner = connection.is_some_and(ConnectionState::is_owner);
     let route = state.routes.find(request.path(), is_owner);
-    guard::judge(request.head(), route, asker, state)?;
+    guard::check(request.head(), route, connection, state)?;
     if route.body.is_read() {
-        let asking = AuthRequest {
+        let auth_request = AuthRequest {
             method: request.method(),
             headers: request.headers(),
             is_owner,
         };
         let now = || state.registry.now();
-        state.authenticator.admit(&asking, now)?;
+        state.authenticator.admit(&auth_request, now)?;
     }
     let limits = match route.body {
         BodyLimit::Stream => return Ok(()),

@@ -1,4 +1,4 @@
-//! What is judged of every request before its route sees it, in one place so that no route can forget it: the host that
+//! What is checked of every request before its route sees it, in one place so that no route can forget it: the host that
 //! it names, and header fields that the route has no answer to and that must not be ignored.
 //!
 //! | request | what is refused |
@@ -10,7 +10,7 @@
 //! | every one with `AKVS-Route` | a path of another route: the client's base URL is wrong |
 //! | every one to a server without tokens, over TCP | a host that a page of another site may have as its own |
 //!
-//! A field of a request that is refused for another reason anyway is not judged (RFC 9110, section 13.2.1).
+//! A field of a request that is refused for another reason anyway is not checked (RFC 9110, section 13.2.1).
 
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
@@ -38,26 +38,29 @@ static PRECONDITIONS: [HeaderName; 5] = [
 ];
 
 /// Refuses what the route of a request would ignore.
-pub(crate) fn judge(
+pub(crate) fn check(
     head: &RequestHead,
     route: &Route,
-    asker: Option<&ConnectionState>,
+    connection: Option<&ConnectionState>,
     state: &State,
 ) -> Result<()> {
-    if !asker.is_some_and(ConnectionState::is_local) && state.authenticator.is_open() {
+    if !connection.is_some_and(ConnectionState::is_local) && state.authenticator.is_open() {
         state.hosts.check(head)?;
     }
     check_route(head, route)?;
-    let is_owner = asker.is_some_and(ConnectionState::is_owner);
-    let Some(refused) = foreign_field(head, route) else {
+    let is_owner = connection.is_some_and(ConnectionState::is_owner);
+    let Some(refused) = unsupported_field(head, route) else {
         return Ok(());
     };
-    let asking = AuthRequest {
+    let auth_request = AuthRequest {
         method: &head.method,
         headers: &head.headers,
         is_owner,
     };
-    match state.authenticator.admit(&asking, || state.registry.now()) {
+    match state
+        .authenticator
+        .admit(&auth_request, || state.registry.now())
+    {
         Ok(_) => Err(refused),
         // The route says so.
         Err(_) => Ok(()),
@@ -82,14 +85,14 @@ fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
 }
 
 /// The error of a field that has no meaning here, and whose sender would be deceived were it ignored.
-fn foreign_field(head: &RequestHead, route: &Route) -> Option<Error> {
+fn unsupported_field(head: &RequestHead, route: &Route) -> Option<Error> {
     let RequestHead {
         method, headers, ..
     } = head;
-    let is_judged_by_route = route.preconditions == Preconditions::Handler;
+    let is_evaluated_by_handler = route.preconditions == Preconditions::Handler;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
     // A route that has no answer to the method is left to say so.
-    if is_judged_by_route && is_read || !route.allows(method) {
+    if is_evaluated_by_handler && is_read || !route.allows(method) {
         return None;
     }
     if !is_read && headers.contains_key(CONTENT_RANGE) {
@@ -97,7 +100,7 @@ fn foreign_field(head: &RequestHead, route: &Route) -> Option<Error> {
                     without it";
         return Some(invalid(text.to_owned(), &CONTENT_RANGE));
     }
-    match is_judged_by_route {
+    match is_evaluated_by_handler {
         true => None,
         false => precondition(headers).map(|name| unconditional(name, route)),
     }

@@ -84,13 +84,13 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = self.worker.state.registry.elapsed();
-        let asker = request.conn_data::<ConnectionState>();
-        let of_stream = match asker {
+        let connection = request.conn_data::<ConnectionState>();
+        let of_stream = match connection {
             Some(_) => None,
             None => ConnectionState::of_stream(&request),
         };
-        let asker = asker.or(of_stream.as_deref());
-        let is_owner = asker.is_some_and(ConnectionState::is_owner);
+        let connection = connection.or(of_stream.as_deref());
+        let is_owner = connection.is_some_and(ConnectionState::is_owner);
         let route = self.worker.state.routes.find(request.path(), is_owner);
         let labels = Labels::new(route, request.head());
         let body_bytes = match labels.has_body() {
@@ -98,8 +98,8 @@ where
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let (under_way, refusal) = asker.map(ConnectionState::ask).unzip();
-        let judged = guard::judge(request.head(), route, asker, &self.worker.state);
+        let (under_way, refusal) = connection.map(ConnectionState::ask).unzip();
+        let checked = guard::check(request.head(), route, connection, &self.worker.state);
         RequestFuture {
             flight: Some(InFlight {
                 worker: Rc::clone(&self.worker),
@@ -107,7 +107,7 @@ where
                 start,
                 under_way,
             }),
-            answer: match (refusal.flatten(), judged) {
+            answer: match (refusal.flatten(), checked) {
                 (Some(refusal), _) => {
                     let response = refusal.response();
                     Answered::Rejected(Some(request.into_response(response)))

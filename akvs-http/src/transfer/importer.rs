@@ -62,7 +62,7 @@ struct Store {
     registry: Registry,
     mode: Mode,
     /// What may be told of that which is there.
-    grant: Identity,
+    identity: Identity,
     /// Whether it may go on.
     wanted: Wanted,
     /// How long to try again where too much is waiting.
@@ -89,14 +89,14 @@ impl Importer {
     pub(crate) fn new(
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
-        (grant, admin): (Identity, Result<StreamAuthorization>),
+        (identity, admin): (Identity, Result<StreamAuthorization>),
         (wanted, patience): (Wanted, Duration),
     ) -> Importer {
         Importer {
             store: Store {
                 registry,
                 mode,
-                grant,
+                identity,
                 wanted,
                 patience,
             },
@@ -154,7 +154,7 @@ impl Importer {
         let exists = self.store.registry.blocking(exists).await?;
         let chooses = settings != Settings::default();
         // Whether there is such a namespace is not for every token to know.
-        if chooses && (!exists || !self.store.grant.reads()) {
+        if chooses && (!exists || !self.store.identity.reads()) {
             let admin = self.admin.as_mut().map_err(|error| error.clone())?;
             admin.check(|| self.store.registry.now())?;
         }
@@ -302,7 +302,7 @@ impl Store {
                 Ok(_) => report.imported += 1,
                 Err(error) if error.code() == Code::PreconditionFailed => report.skipped += 1,
                 Err(error) if is_of_a_record(error.code()) => {
-                    let error = self.grant.withhold(error, name.as_str());
+                    let error = self.identity.withhold(error, name.as_str());
                     report.errors.add(line, &error);
                 }
                 Err(error) => failure = failure.and(Err(error)),
