@@ -77,36 +77,36 @@ fn now(state: &State) -> Result<Vec<u8>> {
 
 /// `GET /admin/log`: what is logged, as text.
 pub(crate) async fn log(context: Context<'_>) -> Result<HttpResponse> {
-    Ok(text(StatusCode::OK, operator(context.state)?.log()))
+    Ok(text(StatusCode::OK, admin_api(context.state)?.log()))
 }
 
 /// `PUT /admin/log`: changes what is logged.
 pub(crate) async fn set_log(mut context: Context<'_>) -> Result<HttpResponse> {
-    let operator = operator(context.state)?;
+    let admin = admin_api(context.state)?;
     let (filter, _) = context.receive().await?;
     let refused = |why: String| Error::new(Code::InvalidRequest, why);
     let filter = std::str::from_utf8(&filter);
     let filter = filter.map_err(|_| refused("a log filter is UTF-8".into()))?;
-    operator.set_log(filter.trim()).map_err(refused)?;
-    Ok(text(StatusCode::OK, operator.log()))
+    admin.set_log(filter.trim()).map_err(refused)?;
+    Ok(text(StatusCode::OK, admin.log()))
 }
 
 /// `POST /admin/stop`: 202, and then the end begins.
 pub(crate) async fn stop(context: Context<'_>) -> Result<HttpResponse> {
-    operator(context.state)?.stop();
+    admin_api(context.state)?.stop();
     Ok(text(StatusCode::ACCEPTED, "stopping"))
 }
 
 /// `GET /admin/backup`: a backup, as it is read from one snapshot.
 pub(crate) async fn backup(context: Context<'_>) -> Result<HttpResponse> {
     let media_type = "application/octet-stream";
-    parts(context.state, media_type, |operator| operator.backup()).await
+    parts(context.state, media_type, |admin| admin.backup()).await
 }
 
 /// `POST /admin/verify`: what is wrong with the data, a line each.
 pub(crate) async fn verify(context: Context<'_>) -> Result<HttpResponse> {
     let media_type = "application/x-ndjson";
-    parts(context.state, media_type, |operator| operator.verify()).await
+    parts(context.state, media_type, |admin| admin.verify()).await
 }
 
 fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
@@ -121,19 +121,24 @@ async fn parts(
     media_type: &'static str,
     make: impl FnOnce(&dyn AdminApi) -> Result<ByteChunks> + Send + 'static,
 ) -> Result<HttpResponse> {
-    let operator = operator(state)?;
+    let admin = admin_api(state)?;
     let held = state.response_memory.wait(PIECE_BYTES).await;
-    let parts = state.registry.waiting(move || make(&*operator)).await?;
+    let parts = state.registry.waiting(move || make(&*admin)).await?;
     let how = ("an answer to the owner", Threads::Waiting);
     Ok(HttpResponse::Ok()
         .content_type(media_type)
-        .streaming(chunks(state.streams(), how, None, (Told(parts), held))))
+        .streaming(chunks(
+            state.streams(),
+            how,
+            None,
+            (ChunkSource(parts), held),
+        )))
 }
 
 /// Parts of an answer, told one by one.
-struct Told(ByteChunks);
+struct ChunkSource(ByteChunks);
 
-impl Source for Told {
+impl Source for ChunkSource {
     fn piece(&mut self, _: &mut ResponseReservation) -> Result<Chunk> {
         Ok(match self.0.next().transpose()? {
             Some(part) => Chunk::More(Rendering::from(part)),
@@ -143,7 +148,7 @@ impl Source for Told {
 }
 
 /// What does it, or the error `not_found` where nothing was given to do it.
-fn operator(state: &State) -> Result<Arc<dyn AdminApi>> {
-    let operator = state.admin.clone();
-    operator.ok_or_else(|| path::no_such_path("there is no such path"))
+fn admin_api(state: &State) -> Result<Arc<dyn AdminApi>> {
+    let admin = state.admin.clone();
+    admin.ok_or_else(|| path::no_such_path("there is no such path"))
 }

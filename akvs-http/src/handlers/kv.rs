@@ -100,12 +100,12 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
     let WriteQuery { verb, ttl } = query::parse_write(request.query_string())?;
     let headers = request.headers();
     let condition = conditions::for_write(headers, || state.registry.now())?;
-    may_depend(context.identity()?, verb, &condition)?;
+    authorize_dependence(context.identity()?, verb, &condition)?;
     let representation = headers::representation(request)?;
     let (value, is_renewed) = context.receive().await?;
     if is_renewed {
         context.authorize_key()?;
-        may_depend(context.identity()?, verb, &condition)?;
+        authorize_dependence(context.identity()?, verb, &condition)?;
     }
     let action = match verb {
         WriteOp::Set => Action::Set {
@@ -135,7 +135,7 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
     })?;
     if !identity.reads() {
         let has_own_deadline = ttl != Ttl::Keep;
-        return Ok(headers::unseen(
+        return Ok(headers::write_only_outcome(
             HttpResponse::Created(),
             "Created",
             outcome,
@@ -154,7 +154,7 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
+fn authorize_dependence(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
         identity.authorize_dependent("a condition")?;
     }
@@ -183,7 +183,7 @@ pub(crate) async fn delete(mut context: Context<'_, KeyPath<'_>>) -> Result<Http
     let state = context.state;
     let headers = context.request.headers();
     let condition = conditions::for_write(headers, || state.registry.now())?;
-    may_depend(context.identity()?, WriteOp::Set, &condition)?;
+    authorize_dependence(context.identity()?, WriteOp::Set, &condition)?;
     let op = Op::delete().on(condition);
     let key = std::mem::take(&mut context.path.key);
     let namespace = &*context.path.namespace;
@@ -194,8 +194,13 @@ pub(crate) async fn delete(mut context: Context<'_, KeyPath<'_>>) -> Result<Http
     };
     let outcome = outcome.map_err(|error| conditions::explain(error, headers))?;
     if !context.identity()?.reads() {
-        let untold = Outcome::default();
-        return Ok(headers::unseen(HttpResponse::Ok(), "OK", untold, false));
+        let outcome = Outcome::default();
+        return Ok(headers::write_only_outcome(
+            HttpResponse::Ok(),
+            "OK",
+            outcome,
+            false,
+        ));
     }
     Ok(headers::outcome(HttpResponse::Ok(), "OK", &outcome))
 }

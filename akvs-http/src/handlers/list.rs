@@ -119,7 +119,7 @@ pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpRe
         .content_type("application/json")
         .insert_header(("x-content-type-options", "nosniff"));
     match document.length() <= SMALL_BYTES as u64 {
-        true => response.body(document.whole()),
+        true => response.body(document.into_vec()),
         false => response.body(RenderedBody::new(document, held)),
     }
 }
@@ -193,12 +193,12 @@ impl Page {
                 if !range.contains(key.as_bytes()) {
                     continue;
                 }
-                if !self.take(&key, &entry, range, params) {
+                if !self.push_entry(&key, &entry, range, params) {
                     return Ok(false);
                 }
             }
             match found.next {
-                Some(next) => range.go_on(next),
+                Some(next) => range.advance(next),
                 None => return Ok(true),
             }
             read_bytes += found.read_bytes;
@@ -210,7 +210,13 @@ impl Page {
     }
 
     /// Takes an entry, or the group that it is in, if there is room for it.
-    fn take(&mut self, key: &Key, entry: &Entry, range: &mut Range, params: &ListParams) -> bool {
+    fn push_entry(
+        &mut self,
+        key: &Key,
+        entry: &Entry,
+        range: &mut Range,
+        params: &ListParams,
+    ) -> bool {
         let group = group(key.as_bytes(), params);
         let form = params.values.then(|| Form::of(&entry.value));
         let bytes = match group {
@@ -224,11 +230,11 @@ impl Page {
         self.bytes += bytes;
         if let Some(group) = group {
             let group = Bytes::copy_from_slice(group);
-            range.pass_group(&group);
+            range.skip_group(&group);
             self.prefixes.push(group);
             return true;
         }
-        range.pass(key.as_bytes());
+        range.advance_past(key.as_bytes());
         if self.count > 0 {
             self.items.push(b",");
         }
@@ -282,7 +288,7 @@ impl Range {
     }
 
     /// Goes on where the next page begins, unless it is further already.
-    pub(super) fn go_on(&mut self, next: Bytes) {
+    pub(super) fn advance(&mut self, next: Bytes) {
         if !self.reverse {
             self.start = next.max(std::mem::take(&mut self.start));
         } else if self.end.as_ref().is_none_or(|end| next < *end) {
@@ -290,18 +296,18 @@ impl Range {
         }
     }
 
-    fn pass(&mut self, key: &[u8]) {
-        self.go_on(match self.reverse {
+    fn advance_past(&mut self, key: &[u8]) {
+        self.advance(match self.reverse {
             // The least key that is greater.
             false => [key, &[0]].concat().into(),
             true => Bytes::copy_from_slice(key),
         });
     }
 
-    fn pass_group(&mut self, group: &Bytes) {
+    fn skip_group(&mut self, group: &Bytes) {
         match (self.reverse, KeyRange::prefix(group.clone()).end) {
-            (true, _) => self.go_on(group.clone()),
-            (false, Some(behind)) => self.go_on(behind),
+            (true, _) => self.advance(group.clone()),
+            (false, Some(behind)) => self.advance(behind),
             // There is no key behind.
             (false, None) => self.end = Some(self.start.clone()),
         }
@@ -330,7 +336,7 @@ impl Range {
         if !is_within {
             return Err(cursor::malformed());
         }
-        self.go_on(position);
+        self.advance(position);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
-/// So many namespaces are looked at at once where not all of them may be told.
+/// So many namespaces are looked at at once where not all of them may be listed.
 const HIDDEN_PAGE: usize = 1_000;
 /// So much is deleted at once when a prefix is.
 const DELETE_PAGE: PageLimit = PageLimit {
@@ -79,8 +79,8 @@ fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity)
             Some(first)
         }
     };
-    let is_told = |info: &NamespaceInfo| identity.can_list(info.name.as_str());
-    found.retain(is_told);
+    let is_listed = |info: &NamespaceInfo| identity.can_list(info.name.as_str());
+    found.retain(is_listed);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
     // One more, to see whether this is the end.
     while found.len() <= params.limit {
@@ -91,7 +91,7 @@ fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity)
         let behind = registry.list(after.as_ref(), wanted)?;
         let is_end = behind.len() < wanted || !behind.iter().all(with_prefix);
         after = behind.last().map(|info| info.name.clone());
-        found.extend(behind.into_iter().take_while(with_prefix).filter(is_told));
+        found.extend(behind.into_iter().take_while(with_prefix).filter(is_listed));
         if is_end {
             break;
         }
@@ -100,24 +100,24 @@ fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity)
     found.truncate(params.limit);
     let last = found.last().filter(|_| !is_end);
     let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
-    let told = found
+    let listed = found
         .iter()
         .map(|info| match identity.reads_all_of(info.name.as_str()) {
-            true => tell(info),
+            true => describe(info),
             false => json!({"name": info.name.as_str()}),
         });
-    let told: Vec<Value> = told.collect();
-    Ok(json!({"namespaces": told, "cursor": cursor}))
+    let listed: Vec<Value> = listed.collect();
+    Ok(json!({"namespaces": listed, "cursor": cursor}))
 }
 
-fn tell(info: &NamespaceInfo) -> Value {
+fn describe(info: &NamespaceInfo) -> Value {
     json!({
         "name": info.name.as_str(),
         "keys": info.counts.keys,
         "bytes": info.counts.bytes,
         "revision": info.revision.get(),
         "created": headers::date_time(info.created),
-        "settings": settings::told(&info.settings),
+        "settings": settings::to_json(&info.settings),
     })
 }
 

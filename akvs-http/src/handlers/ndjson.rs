@@ -120,7 +120,7 @@ impl Source for Reader {
         held.shrink(PIECE_BYTES.max(lines.held_bytes()));
         Ok(match page.next {
             Some(next) => {
-                self.range.go_on(next);
+                self.range.advance(next);
                 Chunk::More(lines)
             }
             None => Chunk::Last(lines),

@@ -109,11 +109,11 @@ fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
 }
 
 fn document(name: &Namespace, settings: &Settings) -> String {
-    json!({"name": name.as_str(), "settings": told(settings)}).to_string()
+    json!({"name": name.as_str(), "settings": to_json(settings)}).to_string()
 }
 
 /// The settings as they are told.
-pub(super) fn told(settings: &Settings) -> Value {
+pub(super) fn to_json(settings: &Settings) -> Value {
     json!({
         "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
         "max_value_bytes": settings.max_value_bytes,

@@ -16,7 +16,7 @@ use serde::de::{
 use crate::request::path;
 
 /// The most elements of a list.
-const MOST: usize = Txn::MAX_OPS;
+const MAX_ELEMENTS: usize = Txn::MAX_OPS;
 /// An error does not give back more of the body than this.
 const ERROR_BYTES: usize = 300;
 
@@ -97,11 +97,11 @@ impl<T> List<T> {
     /// The elements, if they are not too many.
     pub(crate) fn whole(self, name: &str) -> Result<Vec<T>> {
         let List { elements, count } = self;
-        if count > MOST {
-            let text = format!("there are {count} {name}, the most is {MOST}");
+        if count > MAX_ELEMENTS {
+            let text = format!("there are {count} {name}, the most is {MAX_ELEMENTS}");
             return Err(Error::new(Code::TooLarge, text)
                 .with("field", name)
-                .with("limit", MOST));
+                .with("limit", MAX_ELEMENTS));
         }
         Ok(elements)
     }
@@ -125,7 +125,7 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for ListVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
         let (mut elements, mut count) = (Vec::new(), 0);
         loop {
-            let next = match elements.len() < MOST {
+            let next = match elements.len() < MAX_ELEMENTS {
                 true => list
                     .next_element()
                     .map_err(|error| within(&format!("[{count}]"), &error))?

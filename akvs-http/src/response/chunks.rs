@@ -144,7 +144,7 @@ mod tests {
     const LARGE: usize = 700 << 10;
     const PIECES: usize = 8;
     /// How often a piece may be refused before it is clear that there is no end to it.
-    const MOST_REFUSALS: usize = 1_000;
+    const MAX_REFUSALS: usize = 1_000;
 
     /// A source of pieces that are too large for two of them at once.
     struct Large {
@@ -156,7 +156,7 @@ mod tests {
         fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
             if held.grow(LARGE).is_err() {
                 let refusals = self.refusals.fetch_add(1, Ordering::SeqCst);
-                assert!(refusals < MOST_REFUSALS, "they refuse each other in turn");
+                assert!(refusals < MAX_REFUSALS, "they refuse each other in turn");
                 return Ok(Chunk::Needs(LARGE));
             }
             self.left -= 1;

@@ -86,14 +86,14 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
 
 /// The response that gives the head of an entry whose value has so many bytes and was not read.
 pub(crate) fn head(entry: Entry, bytes: usize) -> HttpResponse {
-    let response = HttpResponse::Ok().body(Untold(bytes as u64));
+    let response = HttpResponse::Ok().body(HeadBody(bytes as u64));
     describe(response, entry, None)
 }
 
 /// The body of an answer to HEAD, of so many bytes, none of which are there.
-struct Untold(u64);
+struct HeadBody(u64);
 
-impl MessageBody for Untold {
+impl MessageBody for HeadBody {
     type Error = std::convert::Infallible;
 
     fn size(&self) -> BodySize {
@@ -180,7 +180,7 @@ pub(crate) fn outcome(
 
 /// The same for a token that may not read: nothing of what was there before, and the deadline only where the write
 /// itself said it.
-pub(crate) fn unseen(
+pub(crate) fn write_only_outcome(
     response: HttpResponseBuilder,
     text: &'static str,
     mut done: Outcome,

@@ -32,7 +32,7 @@ const DELETE_PAGE: PageLimit = PageLimit {
 /// What a name takes beside its text.
 const NAME_BYTES: usize = 32;
 /// The most namespaces of a file whose contents are to be replaced.
-const MOST_REPLACED: u64 = 100_000;
+const MAX_REPLACED: u64 = 100_000;
 /// The first pause where too much is waiting already; each one doubles.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -135,10 +135,9 @@ impl Importer {
                 );
                 Err(Error::new(Code::InvalidRequest, text).with("namespaces", count))
             }
-            First::All(count) if self.store.mode == Mode::Replace && count > MOST_REPLACED => {
-                let text =
-                    format!("the export has {count} namespaces, the most is {MOST_REPLACED}");
-                Err(Error::new(Code::TooLarge, text).with("limit", MOST_REPLACED))
+            First::All(count) if self.store.mode == Mode::Replace && count > MAX_REPLACED => {
+                let text = format!("the export has {count} namespaces, the most is {MAX_REPLACED}");
+                Err(Error::new(Code::TooLarge, text).with("limit", MAX_REPLACED))
             }
             First::All(_) => Ok(()),
         }
