@@ -24,7 +24,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, PathsBuilder};
 
-use self::operation::Route;
+use self::operation::PathDescription;
 
 const TOKEN: &str = "token";
 
@@ -52,7 +52,7 @@ pub(crate) fn document() -> &'static Document {
 }
 
 fn describe() -> OpenApi {
-    let routes: Vec<Route> = values::routes()
+    let routes: Vec<PathDescription> = values::routes()
         .into_iter()
         .chain(namespaces::routes())
         .chain(batch::routes())
