@@ -1,6 +1,6 @@
 //! Other sites' pages: a browser on this machine reaches a server that is open to this machine, whoever's page asks.
 //!
-//! What such a page sends without auth_request first (a form, a `fetch` of plain text) is told by the headers that browsers
+//! What such a page sends without asking first (a form, a `fetch` of plain text) is told by the headers that browsers
 //! alone write, and no page can forge. Reading is no danger: the browser keeps the answer from the page.
 
 use actix_web::http::Method;

@@ -13,7 +13,7 @@ use crate::transport::connection::ConnectionState;
 
 /// Returns the error of a request whose content is not wanted.
 pub(crate) fn check(request: &Request, state: &State) -> Result<()> {
-    let of_stream = ConnectionState::of_stream(request);
+    let of_stream = ConnectionState::from_http2(request);
     let connection = request
         .conn_data::<ConnectionState>()
         .or(of_stream.as_deref());

@@ -87,7 +87,7 @@ where
         let connection = request.conn_data::<ConnectionState>();
         let of_stream = match connection {
             Some(_) => None,
-            None => ConnectionState::of_stream(&request),
+            None => ConnectionState::from_http2(&request),
         };
         let connection = connection.or(of_stream.as_deref());
         let is_owner = connection.is_some_and(ConnectionState::is_owner);
@@ -98,7 +98,7 @@ where
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let (under_way, refusal) = connection.map(ConnectionState::ask).unzip();
+        let (under_way, refusal) = connection.map(ConnectionState::begin_request).unzip();
         let checked = guard::check(request.head(), route, connection, &self.worker.state);
         RequestFuture {
             flight: Some(InFlight {
@@ -136,7 +136,7 @@ fn answer(
             head.set_connection_type(ConnectionType::Close);
         }
         if let Some(under_way) = &under_way {
-            under_way.settle(head);
+            under_way.set_connection_type(head);
         }
         if !is_head || body.size() == BodySize::None {
             return Answer::new(body, held, under_way);

@@ -1,4 +1,4 @@
-//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows it is spoken (RFC 9113, section
+//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows that it is spoken (RFC 9113, section
 //! 3.3), on the same port; with TLS, whichever of them is agreed on.
 //!
 //! actix's own detection waits for a client's first bytes without an end, also when the server stops; this one gives
@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use self::service::{Begun, Service};
+use self::service::{AcceptedStream, Service};
 use crate::response::problem;
 use crate::transport::connection::Timeouts;
 use crate::transport::resources::Resources;
@@ -103,38 +103,38 @@ where
         (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
             let service = service();
             let ending = service.ending.clone();
-            fn_service(move |stream| begin(stream, timeouts, ending.clone()))
+            fn_service(move |stream| accept(stream, timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Tcp(listener), Some(tls)) => builder.listen("https", listener, move || {
             let (service, tls) = (service(), tls.clone());
             let ending = service.ending.clone();
-            fn_service(move |stream| begin_tls(stream, tls.config(), timeouts, ending.clone()))
+            fn_service(move |stream| accept_tls(stream, tls.config(), timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Unix(listener) | Listener::Admin(listener), _) => {
             builder.listen_uds("unix", listener, move || {
                 let service = service();
                 let ending = service.ending.clone();
-                fn_service(move |stream| begin_unix(stream, timeouts, ending.clone()))
+                fn_service(move |stream| accept_unix(stream, timeouts, ending.clone()))
                     .and_then(service.http(app()))
             })
         }
     }
 }
 
-/// Waits for the first bytes, and tells by them what is spoken.
-async fn begin(
+/// Waits for the first bytes, and tells by them which protocol is spoken.
+async fn accept(
     stream: TcpStream,
     timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<TcpStream>, DispatchError> {
+) -> Result<AcceptedStream<TcpStream>, DispatchError> {
     let since = Instant::now();
     prepare(&stream, timeouts)?;
     let mut start = [0; PREFACE.len()];
-    in_time(stream.peek(&mut start), timeouts, &ending).await?;
-    Ok(Begun {
-        protocol: spoken(&start),
+    within_header_timeout(stream.peek(&mut start), timeouts, &ending).await?;
+    Ok(AcceptedStream {
+        protocol: detect_protocol(&start),
         peer: stream.peer_addr().ok(),
         stream,
         since,
@@ -142,19 +142,19 @@ async fn begin(
 }
 
 /// The same over a Unix socket.
-async fn begin_unix(
+async fn accept_unix(
     stream: UnixStream,
     timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<UnixStream>, DispatchError> {
+) -> Result<AcceptedStream<UnixStream>, DispatchError> {
     let since = Instant::now();
     let mut start = [0; PREFACE.len()];
     let peek = stream.async_io(Interest::READABLE, || {
         Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
     });
-    in_time(peek, timeouts, &ending).await?;
-    Ok(Begun {
-        protocol: spoken(&start),
+    within_header_timeout(peek, timeouts, &ending).await?;
+    Ok(AcceptedStream {
+        protocol: detect_protocol(&start),
         peer: None,
         stream,
         since,
@@ -162,7 +162,7 @@ async fn begin_unix(
 }
 
 /// What a client speaks that begins so.
-fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
+fn detect_protocol(start: &[u8; PREFACE.len()]) -> Protocol {
     if start == PREFACE {
         Protocol::Http2
     } else {
@@ -171,12 +171,12 @@ fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
 }
 
 /// Agrees on how to speak in secret, and on what.
-async fn begin_tls(
+async fn accept_tls(
     stream: TcpStream,
     config: Arc<ServerConfig>,
     timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<TlsStream<TcpStream>>, DispatchError> {
+) -> Result<AcceptedStream<TlsStream<TcpStream>>, DispatchError> {
     let since = Instant::now();
     prepare(&stream, timeouts)?;
     let peer = stream.peer_addr().ok();
@@ -184,18 +184,18 @@ async fn begin_tls(
         let mut start = [0];
         stream.peek(&mut start).await?;
         if start != [HANDSHAKE] {
-            return Err(speak_tls(stream).await);
+            return Err(reject_plaintext(stream).await);
         }
         TlsAcceptor::from(config).accept(stream).await
     };
-    let stream = in_time(accept, timeouts, &ending)
+    let stream = within_header_timeout(accept, timeouts, &ending)
         .await
         .inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))?;
     let protocol = match stream.get_ref().1.alpn_protocol() {
         Some(HTTP_2) => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    Ok(Begun {
+    Ok(AcceptedStream {
         stream,
         protocol,
         peer,
@@ -204,7 +204,7 @@ async fn begin_tls(
 }
 
 /// Tells a client that came without TLS.
-async fn speak_tls(mut stream: TcpStream) -> io::Error {
+async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
     let text = "this port speaks TLS; write https:// in place of http://";
     let (media_type, body) = (
         problem::PROBLEM_JSON,
@@ -228,7 +228,7 @@ fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {
 }
 
 /// Waits for a client's first step for as long as it has for a request's head, and no longer once the end has begun.
-async fn in_time<T>(
+async fn within_header_timeout<T>(
     step: impl Future<Output = io::Result<T>>,
     timeouts: Timeouts,
     ending: &GracefulShutdownSignal,

@@ -1,4 +1,4 @@
-//! The application over connections that have begun: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
+//! The application over accepted connections: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
 
 use std::future::ready;
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::transport::connection::{Closes, Connection, ConnectionState, Timeouts};
-use crate::transport::http2::Served;
+use crate::transport::http2::Http2Service;
 use crate::transport::resources::Resources;
 use crate::transport::{expect_continue, http2};
 
-/// A connection that has begun.
-pub(super) struct Begun<T> {
+/// An accepted connection.
+pub(super) struct AcceptedStream<T> {
     pub(super) stream: T,
     /// What is spoken on it.
     pub(super) protocol: Protocol,
@@ -46,11 +46,17 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// What answers the requests of connections that have begun.
+    /// What answers the requests of accepted connections.
     pub(super) fn http<T, F, S, B>(
         self,
         app: F,
-    ) -> impl ServiceFactory<Begun<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
+    ) -> impl ServiceFactory<
+        AcceptedStream<T>,
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    >
     where
         T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
         F: IntoServiceFactory<S, Request>,
@@ -71,13 +77,13 @@ impl Service {
             async move {
                 let app = Rc::new(app.new_service(()).await?);
                 let http_1 = Rc::new(service.http_1(Rc::clone(&app)).new_service(()).await?);
-                Ok(fn_service(move |begun: Begun<T>| {
-                    let Begun {
+                Ok(fn_service(move |accepted: AcceptedStream<T>| {
+                    let AcceptedStream {
                         stream,
                         protocol,
                         peer,
                         since,
-                    } = begun;
+                    } = accepted;
                     if protocol == Protocol::Http2 {
                         let served = service.http_2(Rc::clone(&app), peer);
                         return Either::Left(http2::serve(stream, served));
@@ -134,8 +140,8 @@ impl Service {
             .client_disconnect_timeout(self.timeouts.head)
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                let asker = connection.asker(connections.open(), is_owners);
-                extensions.insert(asker.with_local(is_local));
+                let connection_state = connection.state(connections.open(), is_owners);
+                extensions.insert(connection_state.with_local(is_local));
                 extensions.insert(connection.presence());
                 extensions.insert(connection.body_fault());
             })
@@ -146,15 +152,15 @@ impl Service {
     }
 
     /// What a connection of HTTP/2 over this application is served with.
-    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
+    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Http2Service<S> {
         let open = self.resources.connections.open();
-        let asker = ConnectionState::of_streams(self.is_owners, open);
-        Served {
+        let connection_state = ConnectionState::for_http2(self.is_owners, open);
+        Http2Service {
             app,
-            asker: Rc::new(asker.with_local(self.address.is_none())),
+            connection: Rc::new(connection_state.with_local(self.address.is_none())),
             resources: Arc::clone(&self.resources),
             peer,
-            patience: self.timeouts,
+            timeouts: self.timeouts,
             ending: self.ending.clone(),
         }
     }
