@@ -245,7 +245,7 @@ async fn kv(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpR
 async fn other(request: HttpRequest, payload: Payload, state: Data<State>) -> HttpResponse {
     let handler = async |request: &HttpRequest, _: &mut Payload, state: &Arc<State>| {
         state.admit(request)?;
-        Err(path::no_such_path("there is no such path"))
+        Err(path::no_such_path("no such path"))
     };
     context::serve(&OTHER, request, payload, state, handler).await
 }

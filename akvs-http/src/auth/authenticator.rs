@@ -83,7 +83,7 @@ impl Authenticator {
         let held = self.tokens.load();
         let needs_no_token = is_owner || matches!(**held, AccessMode::Open);
         if needs_no_token && csrf::is_foreign_change(method, headers) {
-            let text = "another site's page may change nothing here: origin and host differ";
+            let text = "cross-site request: Origin differs from Host; only reads are allowed";
             return Err(Error::new(Code::Forbidden, text));
         }
         if is_owner {
@@ -117,17 +117,17 @@ impl Authenticator {
 
 fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<TokenPolicy>> {
     let Some(policy) = tokens.find(sha256) else {
-        return Err(Error::new(Code::Unauthorized, "the token is not known"));
+        return Err(Error::new(Code::Unauthorized, "unknown token"));
     };
     if policy.expires.is_some_and(|expires| expires <= now) {
-        let text = format!("the token {:?} is past its end date", policy.name);
+        let text = format!("the token {:?} has expired", policy.name);
         return Err(Error::new(Code::Unauthorized, text).with("token", policy.name.as_str()));
     }
     Ok(Arc::clone(policy))
 }
 
 fn missing() -> Error {
-    let text = "a token is needed: authorization: Bearer <token>";
+    let text = "missing token: expected the field Authorization: Bearer TOKEN";
     Error::new(Code::Unauthorized, text)
 }
 
@@ -136,7 +136,7 @@ fn presented(headers: &HeaderMap) -> Result<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION);
     let value = values.next().ok_or_else(missing)?;
     if values.next().is_some() {
-        let text = "there are two authorization headers";
+        let text = "duplicate field: Authorization";
         return Err(Error::new(Code::Unauthorized, text));
     }
     let value = value.as_bytes().trim_ascii();
@@ -147,7 +147,7 @@ fn presented(headers: &HeaderMap) -> Result<&[u8]> {
             _ => Err(missing()),
         },
         _ => {
-            let text = "the authorization is no bearer token: authorization: Bearer <token>";
+            let text = "unsupported authorization: expected the field Authorization: Bearer TOKEN";
             Err(Error::new(Code::Unauthorized, text))
         }
     }
@@ -257,7 +257,7 @@ mod tests {
         let before = Timestamp::from_millis(NOW.as_millis() - 1);
         assert!(admit(&authenticator, &["Bearer ends"], before).is_ok());
         let error = admit(&authenticator, &["Bearer ends"], NOW).unwrap_err();
-        assert!(error.message().contains("end date"), "{error}");
+        assert!(error.message().contains("expired"), "{error}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Identity {
         if error.code() != Code::QuotaExceeded || self.reads_all_of(namespace) {
             return error;
         }
-        let text = "the namespace is full: its settings do not allow that it holds more";
+        let text = "the namespace is full: its settings allow no more";
         let context = error.context().iter();
         let context = context.filter(|(name, _)| *name != "limit" && *name != "setting");
         context.fold(Error::new(error.code(), text), |error, (name, value)| {

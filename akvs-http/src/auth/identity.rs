@@ -57,14 +57,11 @@ impl Identity {
         if !policy.covers(scope) {
             let prefix = policy.key_prefix();
             let (what, shown) = match scope {
-                Scope::Key(_) => ("reaches only keys", prefix.escape_ascii()),
-                Scope::All | Scope::Prefix(_) => (
-                    "reaches no more of a namespace than the keys",
-                    prefix.escape_ascii(),
-                ),
+                Scope::Key(_) => ("is for keys", prefix.escape_ascii()),
+                Scope::All | Scope::Prefix(_) => ("is only for the keys", prefix.escape_ascii()),
             };
             let text = format!(
-                "the token {:?} {what} that begin with \"{shown}\"",
+                "the token {:?} {what} with the prefix \"{shown}\"",
                 policy.name
             );
             let error = forbidden(policy, right, text).with("namespace", namespace);
@@ -80,7 +77,7 @@ impl Identity {
         };
         self.has(right)?;
         if !policy.reaches(namespace) {
-            let text = format!("the token {:?} does not reach this namespace", policy.name);
+            let text = format!("the token {:?} is not for this namespace", policy.name);
             return Err(forbidden(policy, right, text).with("namespace", namespace));
         }
         Ok(())
@@ -93,7 +90,7 @@ impl Identity {
         };
         self.has(right)?;
         if !policy.reaches_all() || !policy.covers(&Scope::All) {
-            let text = format!("the token {:?} does not reach all namespaces", policy.name);
+            let text = format!("the token {:?} is not for all namespaces", policy.name);
             return Err(forbidden(policy, right, text));
         }
         Ok(())
@@ -104,7 +101,7 @@ impl Identity {
         match &self.policy {
             Some(policy) if !policy.has(right) => {
                 let text = format!(
-                    "the token {:?} has no right to {}",
+                    "the token {:?} lacks the right {}",
                     policy.name,
                     right.as_str()
                 );

@@ -71,8 +71,9 @@ fn now(state: &State) -> Result<Vec<u8>> {
         requests: requests.answered().map(|(_, count)| count).sum(),
         elapsed_us: elapsed.as_micros() as u64,
     };
-    serde_json::to_vec(&status)
-        .map_err(|error| Error::new(Code::Storage, "the status cannot be written").because(error))
+    serde_json::to_vec(&status).map_err(|error| {
+        Error::new(Code::Storage, "the status could not be serialized").because(error)
+    })
 }
 
 /// `GET /admin/log`: what is logged, as text.
@@ -86,7 +87,7 @@ pub(crate) async fn set_log(mut context: Context<'_>) -> Result<HttpResponse> {
     let (filter, _) = context.receive().await?;
     let refused = |why: String| Error::new(Code::InvalidRequest, why);
     let filter = std::str::from_utf8(&filter);
-    let filter = filter.map_err(|_| refused("a log filter is UTF-8".into()))?;
+    let filter = filter.map_err(|_| refused("invalid log filter: expected UTF-8".into()))?;
     admin.set_log(filter.trim()).map_err(refused)?;
     Ok(text(StatusCode::OK, admin.log()))
 }
@@ -150,5 +151,5 @@ impl Source for ChunkSource {
 /// What does it, or the error `not_found` where nothing was given to do it.
 fn admin_api(state: &State) -> Result<Arc<dyn AdminApi>> {
     let admin = state.admin.clone();
-    admin.ok_or_else(|| path::no_such_path("there is no such path"))
+    admin.ok_or_else(|| path::no_such_path("no such path"))
 }

@@ -176,7 +176,7 @@ fn check(value_bytes: usize) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
+        "the values are too long together: expected at most {MAX_VALUE_BYTES} bytes; ask for fewer keys"
     );
     Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES))
 }

@@ -100,7 +100,8 @@ impl Import<'_> {
     async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
         let timeout = self.state.value_limits.timeout();
         let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
-            let text = format!("nothing more of the body came within {timeout:?}");
+            let text =
+                format!("no more of the body arrived within {timeout:?} (limits.request_timeout)");
             let error = Error::new(Code::InvalidRequest, text);
             return Err(error.with("setting", "limits.request_timeout"));
         };

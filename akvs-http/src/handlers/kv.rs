@@ -123,7 +123,12 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
             ttl,
         },
         WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
-        WriteOp::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
+        WriteOp::Touch => {
+            return Err(Error::new(
+                Code::InvalidRequest,
+                "op=touch has a body: expected none",
+            ));
+        }
     };
     let op = Op::from(action).on(condition);
     let key = std::mem::take(&mut context.path.key);
@@ -171,7 +176,7 @@ fn authorize_dependence(identity: &Identity, verb: WriteOp, condition: &Conditio
 fn operand(body: &[u8]) -> Result<i64> {
     let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
     text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        let text = "the body of op=add is no integer from -2^63 to 2^63-1";
+        let text = "invalid body of op=add: expected an integer from -2^63 to 2^63-1";
         Error::new(Code::InvalidRequest, text)
     })
 }

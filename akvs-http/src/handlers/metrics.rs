@@ -29,7 +29,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     let text = registry.blocking(move || {
         let text = Page::new(families(&state, &identity), format).text();
         text.map_err(|error| {
-            let failed = "the metrics could not be gathered";
+            let failed = "the metrics could not be encoded";
             Error::new(Code::Unavailable, failed).because(error)
         })
     });
@@ -55,7 +55,7 @@ fn families(state: &State, identity: &Identity) -> Vec<Family> {
     if identity.authorize_everywhere(Right::Read).is_err() {
         match readable(&state.registry, identity) {
             Ok(told) => families.extend(largest(&told)),
-            Err(error) => log::warn!("the namespaces were not counted: {error}"),
+            Err(error) => log::warn!("cannot count the namespaces: {error}"),
         }
         return families;
     }
@@ -216,7 +216,7 @@ fn store(state: &State) -> Vec<Family> {
             "What the data takes, about.",
             bytes,
         )),
-        Err(error) => log::warn!("the size of the store is not known: {error}"),
+        Err(error) => log::warn!("cannot read the size of the store: {error}"),
     }
     families
 }
@@ -260,7 +260,7 @@ fn namespaces(state: &State) -> Vec<Family> {
     let census = match state.metrics.census.get(&state.registry) {
         Ok(census) => census,
         Err(error) => {
-            log::warn!("the namespaces were not counted: {error}");
+            log::warn!("cannot count the namespaces: {error}");
             return Vec::new();
         }
     };

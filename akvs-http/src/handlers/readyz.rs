@@ -13,7 +13,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         return Err(Error::new(Code::Closing, "the server is stopping"));
     }
     if !state.registry.is_writable() {
-        let text = "no write is taken, because a commit failed; the log says why";
+        let text = "the server rejects writes because a commit failed; see the log";
         return Err(Error::new(Code::Unavailable, text));
     }
     Ok(text("ok"))

@@ -125,16 +125,16 @@ pub(super) fn to_json(settings: &Settings) -> Value {
 /// Reads settings; no body at all names none.
 fn parse(body: &[u8]) -> Result<SettingsPatch> {
     if body.len() > SETTINGS_BYTES {
-        let text = format!("the settings have more than {SETTINGS_BYTES} bytes");
+        let text = format!("the settings are too long: expected at most {SETTINGS_BYTES} bytes");
         return Err(Error::new(Code::TooLarge, text).with("limit", SETTINGS_BYTES));
     }
     let body = body.trim_ascii();
     let chosen = match body.first() {
         None => Chosen::default(),
         Some(b'{') => serde_json::from_slice(body)
-            .map_err(|error| invalid(&format!("the settings are not understood: {error}")))?,
+            .map_err(|error| invalid(&format!("invalid settings: {error}")))?,
         // The library would read an array by its order.
-        Some(_) => return Err(invalid("the settings are no JSON object")),
+        Some(_) => return Err(invalid("invalid settings: expected a JSON object")),
     };
     Ok(SettingsPatch {
         ttl_ms: member(chosen.ttl.as_ref(), ttl_ms)?,
@@ -165,8 +165,10 @@ fn ttl_ms(value: &Value) -> Result<u64> {
     match ttl {
         Some(Ttl::Millis(millis)) => Ok(millis),
         Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_)) | None => {
-            let text = "ttl is no time, such as 90, \"90s\", \"5m\", \"2h\", \"7d\"";
-            Err(invalid(text).with("field", "ttl"))
+            let text = format!(
+                "invalid ttl {value}: expected seconds, or numbers with ms, s, m, h or d, such as \"90s\" or \"7d\""
+            );
+            Err(invalid(&text).with("field", "ttl"))
         }
     }
 }
@@ -174,7 +176,7 @@ fn ttl_ms(value: &Value) -> Result<u64> {
 fn number(name: &str, value: Option<&Value>) -> Result<Option<Option<u64>>> {
     member(value, |value| {
         value.as_u64().ok_or_else(|| {
-            let text = format!("{name} is no whole number from 0 on");
+            let text = format!("invalid {name} {value}: expected a whole number of at least 0");
             invalid(&text).with("field", name)
         })
     })

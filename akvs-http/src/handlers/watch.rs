@@ -30,7 +30,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     } = context;
     let last_event = match request.headers().get("last-event-id") {
         Some(id) => Some(id.to_str().map_err(|_| {
-            let text = "last-event-id is no revision";
+            let text = "invalid last-event-id: expected a revision";
             Error::new(Code::InvalidRequest, text).with("parameter", "last-event-id")
         })?),
         None => None,

@@ -79,7 +79,7 @@ fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
     }
     let meant = meant.as_bytes().escape_ascii();
     let text = format!(
-        "no such path: the client means the route \"{meant}\", but this is a path of \"{found}\"; check its base URL"
+        "no such path: the client expects the route \"{meant}\", but the path belongs to \"{found}\"; check its base URL"
     );
     Err(path::no_such_path(text))
 }
@@ -96,8 +96,7 @@ fn unsupported_field(head: &RequestHead, route: &Route) -> Option<Error> {
         return None;
     }
     if !is_read && headers.contains_key(CONTENT_RANGE) {
-        let text = "content-range is not taken: a body is stored as a whole, never as a part; expected a request \
-                    without it";
+        let text = "unsupported field: Content-Range: a body is stored as a whole";
         return Some(invalid(text.to_owned(), &CONTENT_RANGE));
     }
     match is_evaluated_by_handler {
@@ -114,13 +113,12 @@ fn precondition(headers: &HeaderMap) -> Option<&'static HeaderName> {
 
 fn unconditional(name: &HeaderName, route: &Route) -> Error {
     let way_out = if route.name == "txn" {
-        "; conditions of a transaction are its checks"
+        "; use the checks of the transaction"
     } else {
         ""
     };
-    let text = format!(
-        "{name} is not taken here: only a request about one key has preconditions{way_out}"
-    );
+    let text =
+        format!("unsupported field: {name}: only requests for one key have preconditions{way_out}");
     invalid(text, name)
 }
 

@@ -101,8 +101,10 @@ impl Limits {
             None => ("body", String::new()),
         };
         let text = match bytes {
-            Some(bytes) => format!("the {what} has {bytes} bytes, the most is {max_bytes}{from}"),
-            None => format!("the {what} has more than {max_bytes} bytes, which is the most{from}"),
+            Some(bytes) => {
+                format!("the {what} has {bytes} bytes: expected at most {max_bytes}{from}")
+            }
+            None => format!("the {what} is too long: expected at most {max_bytes} bytes{from}"),
         };
         let error = Error::new(Code::TooLarge, text).with("limit", max_bytes);
         match self.setting {
@@ -225,7 +227,10 @@ pub(crate) async fn receive(
     let announced = announced.unwrap_or(0) as usize;
     let whole = collect(request, payload, announced, limits.max_bytes, &mut reserved);
     let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
-        let text = format!("the body did not arrive within {:?}", limits.timeout);
+        let text = format!(
+            "the body did not arrive within {:?} (limits.request_timeout)",
+            limits.timeout
+        );
         return Err(
             Error::new(Code::InvalidRequest, text).with("setting", "limits.request_timeout")
         );
@@ -379,7 +384,7 @@ pub(crate) fn read_error(request: &HttpRequest, error: &PayloadError) -> Error {
     }
     let text = match error {
         PayloadError::Incomplete(_) => "the body ended early",
-        PayloadError::EncodingCorrupted => "the body is not encoded as the head says",
+        PayloadError::EncodingCorrupted => "the body is not encoded as Content-Encoding says",
         PayloadError::Overflow | PayloadError::UnknownLength | PayloadError::Io(_) | _ => {
             "the body could not be read"
         }

@@ -70,7 +70,7 @@ pub(crate) fn for_read(
     match read(headers, &IF_MATCH)? {
         Some(Tags::These(tags)) => {
             if !strong(&tags).contains(&entry.revision) {
-                let error = failed("the key is at another revision than if-match wants");
+                let error = failed("the key is at another revision than If-Match requires");
                 return error.map_err(|error| explain(error, headers));
             }
         }
@@ -78,7 +78,7 @@ pub(crate) fn for_read(
         None => {
             let date = date(headers, &IF_UNMODIFIED_SINCE, &now);
             if date.is_some_and(|date| entry.modified.as_secs() > date.as_secs()) {
-                return failed("the key was modified after the date of if-unmodified-since");
+                return failed("the key was modified after the date of If-Unmodified-Since");
             }
         }
     }
@@ -116,7 +116,7 @@ pub(crate) fn for_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
     if let Some(Tags::These(tags)) = read(headers, &IF_MATCH)? {
         let is_wanted = |tag: &Tag<'_>| !tag.is_weak && tag.opaque == etag.as_bytes();
         if !tags.iter().any(is_wanted) {
-            let text = format!("the document has another tag than if-match wants: {etag}");
+            let text = format!("the document has another tag than If-Match requires: {etag}");
             let error = Error::new(Code::PreconditionFailed, text);
             return Err(explain(error, headers));
         }
@@ -142,7 +142,7 @@ pub(crate) fn explain(error: Error, headers: &HeaderMap) -> Error {
     let opaque: String = weak.opaque.escape_ascii().to_string();
     let opaque = opaque.replace("\\\"", "\"");
     let text = format!(
-        "{}; a weak tag never matches in if-match: W/{opaque}; expected a strong one, {opaque}",
+        "{}; a weak tag never matches in If-Match: W/{opaque}; expected the strong tag {opaque}",
         error.message()
     );
     let context = error.context().iter();

@@ -33,7 +33,7 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
     let mut segments = rest.split('/');
     let namespace = segments.next().unwrap_or_default();
     let Some(first) = segments.next() else {
-        return Err(no_such_path("a namespace alone has nothing to give"));
+        return Err(no_such_path("no such path: expected /kv/NAMESPACE/KEY"));
     };
     let mut second = segments.next();
     let mut third = segments.next();
@@ -57,7 +57,7 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
         (true, Some(text), None, None) => Cow::Owned(decode_base64_key(text)?),
         _ => {
             return Err(no_such_path(
-                "a path has one key; write a slash in a key as %2F",
+                "no such path: a path has one key; write a slash in a key as %2F",
             ));
         }
     };
@@ -80,7 +80,7 @@ pub(crate) fn no_such_path(why: impl Into<String>) -> Error {
 
 /// The error of a namespace that there is not.
 pub(crate) fn no_such_namespace() -> Error {
-    Error::new(Code::NotFound, "there is no such namespace").with(MISSING, "namespace")
+    Error::new(Code::NotFound, "no such namespace").with(MISSING, "namespace")
 }
 
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
@@ -97,7 +97,7 @@ pub(crate) fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
             _ => {
                 let escape = rest[at..].get(..3).unwrap_or(&rest[at..]).escape_ascii();
                 let message =
-                    format!("\"{escape}\" is no percent escape; write a percent sign as %25");
+                    format!("invalid percent escape \"{escape}\": write a percent sign as %25");
                 return Err(Error::new(code, message));
             }
         }
@@ -116,14 +116,17 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
     if text.len() > Key::MAX_BYTES * 2 {
         return Err(Error::new(
             Code::InvalidKey,
-            format!("the key has more than {} bytes", Key::MAX_BYTES),
+            format!(
+                "the key is too long: expected at most {} bytes",
+                Key::MAX_BYTES
+            ),
         )
         .with("limit", Key::MAX_BYTES));
     }
     decode_base64(&text).map_err(|error| {
         Error::new(
             Code::InvalidKey,
-            format!("the key is not base64url without padding: {error}"),
+            format!("invalid key: expected base64url without padding: {error}"),
         )
     })
 }
@@ -131,7 +134,7 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
 /// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
 pub(crate) fn namespace_after(prefix: &str, path: &str) -> Result<Namespace> {
     let name = path.strip_prefix(prefix).and_then(parse_namespace);
-    let name = name.ok_or_else(|| no_such_path("there is no such path"))?;
+    let name = name.ok_or_else(|| no_such_path("no such path"))?;
     Namespace::new(name?)
 }
 

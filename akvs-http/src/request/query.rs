@@ -50,7 +50,10 @@ pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
 /// What an operation makes of the ttl that it was given, if it was.
 pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
     if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
-        return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
+        return Err(invalid(
+            "invalid ttl \"keep\" for op=touch: it would change nothing",
+            "ttl",
+        ));
     }
     Ok(ttl.unwrap_or(match verb {
         // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
@@ -76,8 +79,9 @@ fn parse_mode(text: &str) -> Result<Mode> {
         "create" => Ok(Mode::Create),
         "replace" => Ok(Mode::Replace),
         _ => {
-            let text = "mode is not known; there are merge, create and replace";
-            Err(invalid(text, "mode"))
+            let shown = short(text);
+            let text = format!("unknown mode {shown:?}: expected merge, create or replace");
+            Err(invalid(&text, "mode"))
         }
     }
 }
@@ -117,7 +121,7 @@ fn parse_verb(text: &str) -> Result<WriteOp> {
         "touch" => Ok(WriteOp::Touch),
         _ => Err(invalid(
             &format!(
-                "op={:?} is not known; there are add, append and touch",
+                "unknown op {:?}: expected add, append or touch",
                 short(text)
             ),
             "op",
@@ -143,7 +147,7 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
 
 fn once(name: &str, twice: bool) -> Result<()> {
     if twice {
-        Err(invalid(&format!("{name} stands there twice"), name))
+        Err(invalid(&format!("duplicate parameter: {name}"), name))
     } else {
         Ok(())
     }
@@ -151,11 +155,16 @@ fn once(name: &str, twice: bool) -> Result<()> {
 
 fn unknown(name: &str) -> Error {
     let name = short(name);
-    invalid(&format!("the query parameter {name:?} is not known"), &name)
+    invalid(&format!("unknown query parameter: {name:?}"), &name)
 }
 
 fn invalid(text: &str, parameter: &str) -> Error {
     Error::new(Code::InvalidRequest, text).with("parameter", parameter)
+}
+
+/// The beginning of a value, as an error shows it.
+fn shown(value: &[u8]) -> String {
+    value[..value.len().min(64)].escape_ascii().to_string()
 }
 
 fn short(text: &str) -> String {

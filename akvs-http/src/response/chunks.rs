@@ -94,7 +94,7 @@ impl<S: Source> Flow<S> {
                 return Ok(None);
             };
             if self.until.is_some_and(|until| Instant::now() >= until) {
-                return Err(Error::new(Code::Overloaded, "it was read too slowly"));
+                return Err(Error::new(Code::Overloaded, "the client reads too slowly"));
             }
             let mut held = match self.held.take() {
                 Some(held) => held,

@@ -46,7 +46,7 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
         if values.next().is_some() {
             return Err(Error::new(
                 Code::InvalidRequest,
-                format!("{name} stands there twice"),
+                format!("duplicate field: {name}"),
             ));
         }
         if value.is_empty() {
@@ -148,7 +148,7 @@ pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
 
 /// The response to a reader that wants none of the bytes that there are.
 pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
-    let text = format!("the range lies outside of the value's {length} bytes");
+    let text = format!("the range is not within the {length} bytes of the value");
     let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
     let mut response = HttpResponse::RangeNotSatisfiable()
         .content_type(problem::PROBLEM_JSON)

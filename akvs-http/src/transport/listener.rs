@@ -217,7 +217,7 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
     // Whether it hears that or not, it is gone.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
-    io::Error::other("it came without TLS")
+    io::Error::other("the client does not use TLS")
 }
 
 fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {

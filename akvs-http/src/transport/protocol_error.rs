@@ -36,7 +36,7 @@ pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Why actix refuses; none of a status that it does not use. All that it is known to refuse was refused before.
 fn reason(status: StatusCode) -> Option<Error> {
     let text = match status {
-        StatusCode::BAD_REQUEST => "this is no request of HTTP/1.1 that is understood",
+        StatusCode::BAD_REQUEST => "malformed request: expected HTTP/1.1",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the head of the request is too large",
         _ => return None,
     };

@@ -5,7 +5,7 @@ use akvs_core::{Code, Error, Key, Namespace, Result};
 use bytes::Bytes;
 
 use super::watch::{decoded, truth};
-use super::{each_bytes, invalid, once, unknown};
+use super::{each_bytes, invalid, once, shown, unknown};
 
 /// The most items of a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
@@ -41,7 +41,9 @@ impl ListParams {
             ("delimiter", self.delimiter.is_some()),
         ] {
             if is_there {
-                let text = format!("{name} is for pages; x-ndjson tells the whole range");
+                let text = format!(
+                    "{name} is for pages: a response of application/x-ndjson has the whole range"
+                );
                 return Err(invalid(&text, name));
             }
         }
@@ -87,7 +89,10 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
         once(name, slot.replace(bound(name, value, is_base64)?).is_some())
     })?;
     if delimiter.as_ref().is_some_and(Bytes::is_empty) {
-        return Err(invalid("an empty delimiter divides nothing", "delimiter"));
+        return Err(invalid(
+            "delimiter is empty: expected at least one byte",
+            "delimiter",
+        ));
     }
     Ok(ListParams {
         prefix: prefix.unwrap_or_default(),
@@ -132,18 +137,19 @@ pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> 
     })?;
     match (confirmed, prefix) {
         (Some(_), Some(_)) => Err(invalid(
-            "confirm and prefix cannot stand together",
+            "both confirm and prefix: expected one of them",
             "confirm",
         )),
         (None, Some(prefix)) if prefix.is_empty() => {
-            let text = "an empty prefix would be all keys; to drop the namespace say ?confirm=";
+            let text =
+                "prefix is empty, which is all keys: to drop the namespace add ?confirm=NAMESPACE";
             Err(invalid(text, "prefix"))
         }
         (None, Some(prefix)) => Ok(DeleteScope::Prefix(prefix)),
         (Some(true), None) => Ok(DeleteScope::Namespace),
         (Some(false) | None, None) => {
             let text =
-                "this drops the namespace with all it holds; say its name again as ?confirm=";
+                "this drops the namespace and all its keys: to confirm add ?confirm=NAMESPACE";
             Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
         }
     }
@@ -155,7 +161,7 @@ fn bound(name: &str, value: Bytes, is_base64: bool) -> Result<Bytes> {
         false => value,
     };
     if bytes.len() > MAX_BOUND_BYTES {
-        let text = format!("{name} has more than {MAX_BOUND_BYTES} bytes");
+        let text = format!("{name} is too long: expected at most {MAX_BOUND_BYTES} bytes");
         return Err(invalid(&text, name).with("limit", MAX_BOUND_BYTES));
     }
     Ok(bytes)
@@ -168,7 +174,7 @@ fn text(name: &str, value: &[u8]) -> Result<String> {
     }
     let text = Namespace::check(value);
     text.map(str::to_owned).map_err(|error| {
-        let text = format!("no namespace begins so: {}", error.message());
+        let text = format!("invalid {name}: {}", error.message());
         invalid(&text, name)
     })
 }
@@ -181,7 +187,10 @@ fn number(name: &str, value: &[u8]) -> Result<usize> {
         .ok()
         .filter(|number| (1..=MAX_LIMIT).contains(number));
     number.filter(|_| digits).ok_or_else(|| {
-        let text = format!("{name} is no number from 1 to {MAX_LIMIT}");
+        let text = format!(
+            "invalid {name} \"{}\": expected 1 to {MAX_LIMIT}",
+            shown(value)
+        );
         invalid(&text, name).with("limit", MAX_LIMIT)
     })
 }

@@ -1,11 +1,11 @@
 //! The query of a watch: which keys, and from where on. A misspelt one would begin elsewhere or tell too much, so what is
 //! not known is refused here as well.
 
-use akvs_core::{Error, Key, Result, Revision};
+use akvs_core::{Key, Result, Revision};
 use akvs_server::{Filter, Start, WatchOptions};
 use bytes::Bytes;
 
-use super::{each_bytes, invalid, once, unknown};
+use super::{each_bytes, invalid, once, shown, unknown};
 use crate::request::path;
 
 /// Reads the query of a watch. What the client was told last, if it says so, goes before `since`.
@@ -22,7 +22,7 @@ pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<Watch
     })?;
     let filter = match (prefix, key) {
         (Some(_), Some(_)) => {
-            return Err(invalid("key and prefix cannot stand together", "key"));
+            return Err(invalid("both key and prefix: expected one of them", "key"));
         }
         (_, Some(key)) => Filter::Key(Key::new(key)?),
         (Some(prefix), None) if !prefix.is_empty() => Filter::Prefix(prefix),
@@ -47,7 +47,7 @@ pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<Watch
 pub(super) fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
     let bytes = path::decode_base64(value);
     bytes.map(Bytes::from).map_err(|error| {
-        let text = format!("{name} is not base64url without padding: {error}");
+        let text = format!("invalid {name}: expected base64url without padding: {error}");
         invalid(&text, name)
     })
 }
@@ -56,21 +56,24 @@ fn revision(name: &str, value: &[u8]) -> Result<Revision> {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
-    number
-        .map(Revision::new)
-        .ok_or_else(|| invalid(&format!("{name} is no revision"), name))
+    number.map(Revision::new).ok_or_else(|| {
+        let text = format!("invalid {name} \"{}\": expected a revision", shown(value));
+        invalid(&text, name)
+    })
 }
 
 pub(super) fn truth(name: &str, value: &[u8]) -> Result<bool> {
     match value {
         b"true" => Ok(true),
         b"false" => Ok(false),
-        _ => Err(no_truth(name)),
+        _ => {
+            let text = format!(
+                "invalid {name} \"{}\": expected true or false",
+                shown(value)
+            );
+            Err(invalid(&text, name))
+        }
     }
-}
-
-fn no_truth(name: &str) -> Error {
-    invalid(&format!("{name} is neither true nor false"), name)
 }
 
 #[cfg(test)]
