@@ -4,11 +4,8 @@
 //! paths that there are not, whatever the token. What is done, an [`AdminApi`] knows: this crate knows neither the
 //! process nor the files.
 
-pub(crate) mod handlers;
-
 use std::fmt;
 
-use actix_web::web::{self, ServiceConfig};
 use akvs_core::Result;
 use bytes::Bytes;
 
@@ -57,14 +54,4 @@ pub trait AdminApi: fmt::Debug + Send + Sync {
 
     /// Reads everything back and tells, a JSON document a line, how far it is and what is wrong.
     fn verify(&self) -> Result<ByteChunks>;
-}
-
-/// The routes.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    config
-        .service(web::resource("/admin/status").to(handlers::status))
-        .service(web::resource("/admin/log").to(handlers::log))
-        .service(web::resource("/admin/stop").to(handlers::stop))
-        .service(web::resource("/admin/backup").to(handlers::backup))
-        .service(web::resource("/admin/verify").to(handlers::verify));
 }

@@ -106,10 +106,10 @@ pub fn query(input: &[u8]) {
     let Ok(query) = std::str::from_utf8(input) else {
         return;
     };
-    if let Err(error) = query::of_post(query) {
+    if let Err(error) = query::parse_write(query) {
         is_refused(&error);
     }
-    match query::of_list(query) {
+    match query::parse_list(query) {
         Ok(list) => {
             assert!((1..=1_000).contains(&list.limit()));
             if let Err(error) = list.check_stream() {
@@ -120,15 +120,15 @@ pub fn query(input: &[u8]) {
         Err(error) => is_refused(&error),
     }
     let others = [
-        query::of_namespaces(query).err(),
-        query::of_removal(query, "ns").err(),
-        query::of_watch(query, None).err(),
-        query::of_watch("", Some(query)).err(),
+        query::parse_namespaces(query).err(),
+        query::parse_delete(query, "ns").err(),
+        query::parse_watch(query, None).err(),
+        query::parse_watch("", Some(query)).err(),
     ];
     others.iter().flatten().for_each(is_refused);
     // Whatever has a parameter is refused where none is taken, and what is refused is never an empty query.
     let is_empty = query.bytes().all(|byte| byte == b'&');
-    assert_eq!(query::none(query).is_ok(), is_empty, "{query:?}");
+    assert_eq!(query::reject_any(query).is_ok(), is_empty, "{query:?}");
 }
 
 /// A cursor that was made is read back by its own list alone; any other is refused or of that list.
@@ -188,7 +188,7 @@ pub fn fields(input: &[u8]) {
 fn judged(headers: &HeaderMap, entry: &Entry) {
     // A moment of 2026.
     let now = || Timestamp::from_millis(1_796_000_000_000);
-    match conditions::of_write(headers, now) {
+    match conditions::for_write(headers, now) {
         Ok(condition) => {
             let has_tags = headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH);
             // A condition that was asked for is never forgotten; a date may be none.
@@ -201,7 +201,7 @@ fn judged(headers: &HeaderMap, entry: &Entry) {
     if let Err(error) = conditions::is_unchanged(headers, entry.revision) {
         is_refused(&error);
     }
-    match conditions::of_read(&Method::GET, headers, &entry.clone().into(), now) {
+    match conditions::for_read(&Method::GET, headers, &entry.clone().into(), now) {
         Ok(Reading::Unchanged) => {
             assert!(headers.contains_key(IF_NONE_MATCH) || headers.contains_key(IF_MODIFIED_SINCE));
         }

@@ -28,6 +28,7 @@
 mod admin;
 mod auth;
 mod build_info;
+mod context;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -40,6 +41,8 @@ mod openapi;
 mod options;
 pub(crate) mod request;
 pub(crate) mod response;
+mod route;
+mod router;
 mod server;
 mod state;
 mod transfer;

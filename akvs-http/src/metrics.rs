@@ -21,15 +21,16 @@ mod worker_counters;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use self::labels::{Labels, Route};
+pub(crate) use self::labels::Labels;
 pub(crate) use self::namespace_stats::{NAMED, NamespaceStatsCache};
 pub(crate) use self::page::{Family, Format, Kind, Page, Value};
 pub(crate) use self::process::Process;
 pub(crate) use self::worker_counters::{Requests, WorkerCounters};
 
 /// All that is counted here.
-#[derive(Default)]
 pub(crate) struct Metrics {
+    /// The labels of the routes, by their numbers.
+    routes: &'static [&'static str],
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     connections: Arc<AtomicI64>,
     pub(crate) census: NamespaceStatsCache,
@@ -37,16 +38,27 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// Zeros, for these labels of routes.
+    pub(crate) fn new(routes: &'static [&'static str]) -> Metrics {
+        Metrics {
+            routes,
+            workers: Mutex::default(),
+            connections: Arc::default(),
+            census: NamespaceStatsCache::default(),
+            process: Process::default(),
+        }
+    }
+
     /// Cells for one more worker.
     pub(crate) fn worker(&self) -> Arc<WorkerCounters> {
-        let cells = Arc::new(WorkerCounters::new());
+        let cells = Arc::new(WorkerCounters::new(self.routes.len()));
         self.workers().push(Arc::clone(&cells));
         cells
     }
 
     /// What all workers have counted.
     pub(crate) fn requests(&self) -> Requests {
-        let mut all = Requests::default();
+        let mut all = Requests::new(self.routes);
         for cells in self.workers().iter() {
             all.add(cells);
         }

@@ -4,6 +4,7 @@
 //! be said there (lengths are in bytes, some parameters exclude each other) is told in words.
 
 mod batch;
+pub(crate) mod handler;
 mod meta;
 mod namespaces;
 mod operation;
@@ -23,7 +24,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, PathsBuilder};
 
-use self::operation::Route;
+use self::operation::PathDescription;
 
 const TOKEN: &str = "token";
 
@@ -51,7 +52,7 @@ pub(crate) fn document() -> &'static Document {
 }
 
 fn describe() -> OpenApi {
-    let routes: Vec<Route> = values::routes()
+    let routes: Vec<PathDescription> = values::routes()
         .into_iter()
         .chain(namespaces::routes())
         .chain(batch::routes())

@@ -51,20 +51,38 @@ pub struct Options {
     pub admin: Option<Arc<dyn AdminApi>>,
 }
 
+/// The defaults of the limits.
+impl Options {
+    /// The default of `max_value_bytes`.
+    pub const DEFAULT_MAX_VALUE_BYTES: usize = 16 << 20;
+    /// The default of `max_connections`.
+    pub const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+    /// The default of `max_body_memory_bytes`.
+    pub const DEFAULT_MAX_BODY_MEMORY_BYTES: usize = 512 << 20;
+    /// The default of `max_response_memory_bytes`.
+    pub const DEFAULT_MAX_RESPONSE_MEMORY_BYTES: usize = 512 << 20;
+    /// The default of `header_timeout`.
+    pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+    /// The default of `request_timeout`.
+    pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The default of `drain_timeout`.
+    pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options {
             hosts: Vec::new(),
-            max_value_bytes: 16 << 20,
-            max_connections: 25_000,
-            max_body_memory_bytes: 512 << 20,
-            max_response_memory_bytes: 512 << 20,
-            header_timeout: Duration::from_secs(5),
-            request_timeout: Duration::from_secs(30),
+            max_value_bytes: Options::DEFAULT_MAX_VALUE_BYTES,
+            max_connections: Options::DEFAULT_MAX_CONNECTIONS,
+            max_body_memory_bytes: Options::DEFAULT_MAX_BODY_MEMORY_BYTES,
+            max_response_memory_bytes: Options::DEFAULT_MAX_RESPONSE_MEMORY_BYTES,
+            header_timeout: Options::DEFAULT_HEADER_TIMEOUT,
+            request_timeout: Options::DEFAULT_REQUEST_TIMEOUT,
             keep_alive: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(60),
             heartbeat: Duration::from_secs(15),
-            drain_timeout: Duration::from_secs(10),
+            drain_timeout: Options::DEFAULT_DRAIN_TIMEOUT,
             workers: std::thread::available_parallelism()
                 .map_or(1, |cores| usize::from(cores).saturating_sub(1).max(1)),
             build_info: BuildInfo::default(),

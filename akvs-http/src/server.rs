@@ -12,13 +12,17 @@ use akvs_registry::Registry;
 use akvs_server::CompletionQueue;
 use futures_util::future::join_all;
 
+use crate::handlers::version;
+use crate::middleware::expectation;
 use crate::middleware::metrics::MetricsMiddleware;
-use crate::state;
+use crate::router::{self, ROUTES};
 use crate::state::State;
+use crate::transport::connection::Timeouts;
 use crate::transport::listener;
 use crate::transport::listener::{Listener, Shared};
+use crate::transport::resources::Resources;
 use crate::transport::tls::Current;
-use crate::{Options, Tls, Tokens, admin};
+use crate::{Options, Tls, Tokens};
 
 /// The most connections of the owner's socket at once. They are beside those of all others, so that the owner gets in
 /// when these are all taken, and have a worker of their own.
@@ -43,12 +47,17 @@ pub fn start(
     let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
     let groups: Vec<_> = groups.collect();
     let all_workers = groups.iter().map(|(_, workers, _)| workers).sum();
-    let state = State::new(registry, options, all_workers);
+    let version = version::document(&registry, options);
+    let state = State::new(registry, options, (&ROUTES, version), all_workers);
     let tls = options.tls.clone().map(Current::new);
     let shared = Shared {
-        options,
+        timeouts: Timeouts {
+            head: options.header_timeout,
+            idle: options.keep_alive,
+            stall: options.stall_timeout,
+        },
         tls: tls.as_ref(),
-        state: &state,
+        resources: &Arc::new(resources(&state)),
     };
     let servers = groups
         .into_iter()
@@ -58,7 +67,7 @@ pub fn start(
                 .max_concurrent_connections(connections)
                 .shutdown_timeout(options.drain_timeout.as_secs().max(1))
                 .disable_signals();
-            let listen = |builder, listener| listen(builder, listener, &shared);
+            let listen = |builder, listener| listen(builder, listener, &shared, &state);
             Ok(listeners.into_iter().try_fold(builder, listen)?.run())
         })
         .collect::<io::Result<Vec<_>>>()?;
@@ -70,14 +79,27 @@ pub fn start(
     Ok(Server { handle, servers })
 }
 
+/// What connections get of the state.
+fn resources(state: &Arc<State>) -> Resources {
+    let shared = Arc::clone(state);
+    Resources {
+        registry: state.registry.clone(),
+        connections: state.metrics.connections(),
+        body_memory: Arc::clone(&state.body_memory),
+        response_memory: state.response_memory.clone(),
+        expectation: Box::new(move |request| expectation::check(request, &shared)),
+    }
+}
+
 /// Serves the application on one more listener.
 fn listen(
     builder: ServerBuilder,
     listener: Listener,
     shared: &Shared<'_>,
+    state: &Arc<State>,
 ) -> io::Result<ServerBuilder> {
     let is_owners = matches!(listener, Listener::Admin(_));
-    let data = web::Data::from(Arc::clone(shared.state));
+    let data = web::Data::from(Arc::clone(state));
     let app = move || {
         // Each worker completes its own writes, woken once a commit.
         if let Some(relay) = CompletionQueue::attach() {
@@ -88,12 +110,8 @@ fn listen(
         let observe = MetricsMiddleware::new(cells, Arc::clone(&data));
         let app = App::new()
             .app_data(data.clone())
-            .configure(state::configure);
-        match is_owners {
-            true => app.configure(admin::configure),
-            false => app,
-        }
-        .wrap(observe)
+            .configure(|config| router::configure(config, is_owners));
+        app.wrap(observe)
     };
     listener::serve(builder, listener, app, shared)
 }

@@ -3,6 +3,7 @@
 //! The keys are the field names, joined by dots. `config/akvs.toml` says the same in words for the operator, and a
 //! test holds the two together.
 
+use akvs_http::Options;
 use serde::{Deserialize, Serialize};
 
 use super::address::Addresses;
@@ -121,14 +122,22 @@ impl Default for Settings {
                 accept_lost_commits: false,
             },
             limits: Limits {
-                max_value_bytes: const { Size::new(16 * MIB) },
-                max_connections: const { Count::new(10_000) },
+                max_value_bytes: const { Size::new(Options::DEFAULT_MAX_VALUE_BYTES as u64) },
+                max_connections: const { Count::new(Options::DEFAULT_MAX_CONNECTIONS as u64) },
                 max_queued_writes: const { Count::new(10_000) },
-                max_body_memory_bytes: const { Size::new(512 * MIB) },
-                max_response_memory_bytes: const { Size::new(512 * MIB) },
-                request_timeout: const { Time::from_millis(30 * SECOND) },
-                header_timeout: const { Time::from_millis(5 * SECOND) },
-                drain_timeout: const { Time::from_millis(10 * SECOND) },
+                max_body_memory_bytes: const { Size::new(Options::DEFAULT_MAX_BODY_MEMORY_BYTES as u64) },
+                max_response_memory_bytes: const {
+                    Size::new(Options::DEFAULT_MAX_RESPONSE_MEMORY_BYTES as u64)
+                },
+                request_timeout: const {
+                    Time::from_millis(Options::DEFAULT_REQUEST_TIMEOUT.as_millis() as u64)
+                },
+                header_timeout: const {
+                    Time::from_millis(Options::DEFAULT_HEADER_TIMEOUT.as_millis() as u64)
+                },
+                drain_timeout: const {
+                    Time::from_millis(Options::DEFAULT_DRAIN_TIMEOUT.as_millis() as u64)
+                },
             },
             log: Log {
                 filter: LogFilter("info".into()),

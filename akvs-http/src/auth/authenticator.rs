@@ -9,7 +9,7 @@ use akvs_core::{Code, Error, Result, Timestamp};
 use arc_swap::ArcSwap;
 
 use super::csrf;
-use super::grant::Identity;
+use super::identity::Identity;
 use super::token::{Token, TokenPolicy};
 use super::tokens::Tokens;
 
@@ -70,33 +70,33 @@ impl Authenticator {
     /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
     pub(crate) fn admit(
         &self,
-        asking: &AuthRequest<'_>,
+        auth_request: &AuthRequest<'_>,
         now: impl FnOnce() -> Timestamp,
     ) -> Result<Identity> {
         let AuthRequest {
             method,
             headers,
             is_owner,
-        } = *asking;
+        } = *auth_request;
         // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
         let changes = self.generation();
         let held = self.tokens.load();
         let needs_no_token = is_owner || matches!(**held, AccessMode::Open);
         if needs_no_token && csrf::is_foreign_change(method, headers) {
-            let text = "another site's page may change nothing here: origin and host differ";
+            let text = "cross-site request: Origin differs from Host; only reads are allowed";
             return Err(Error::new(Code::Forbidden, text));
         }
         if is_owner {
-            return Ok(Identity::of_owner());
+            return Ok(Identity::for_owner());
         }
-        let rule = match &**held {
+        let policy = match &**held {
             AccessMode::Open => None,
             AccessMode::Tokens(tokens) => {
                 let sha256 = Token::hash(presented(headers)?);
                 Some(known(tokens, &sha256, now())?)
             }
         };
-        Ok(Identity::new(rule, changes))
+        Ok(Identity::new(policy, changes))
     }
 
     /// What the token of this hash is now, if it still lets anybody in.
@@ -106,28 +106,28 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Identity> {
         let changes = self.generation();
-        let rule = match (&**self.tokens.load(), sha256) {
+        let policy = match (&**self.tokens.load(), sha256) {
             (AccessMode::Open, _) => None,
             (AccessMode::Tokens(tokens), Some(sha256)) => Some(known(tokens, sha256, now)?),
             (AccessMode::Tokens(_), None) => return Err(missing()),
         };
-        Ok(Identity::new(rule, changes))
+        Ok(Identity::new(policy, changes))
     }
 }
 
 fn known(tokens: &Tokens, sha256: &[u8; 32], now: Timestamp) -> Result<Arc<TokenPolicy>> {
-    let Some(rule) = tokens.find(sha256) else {
-        return Err(Error::new(Code::Unauthorized, "the token is not known"));
+    let Some(policy) = tokens.find(sha256) else {
+        return Err(Error::new(Code::Unauthorized, "unknown token"));
     };
-    if rule.expires.is_some_and(|expires| expires <= now) {
-        let text = format!("the token {:?} is past its end date", rule.name);
-        return Err(Error::new(Code::Unauthorized, text).with("token", rule.name.as_str()));
+    if policy.expires.is_some_and(|expires| expires <= now) {
+        let text = format!("the token {:?} has expired", policy.name);
+        return Err(Error::new(Code::Unauthorized, text).with("token", policy.name.as_str()));
     }
-    Ok(Arc::clone(rule))
+    Ok(Arc::clone(policy))
 }
 
 fn missing() -> Error {
-    let text = "a token is needed: authorization: Bearer <token>";
+    let text = "missing token: expected the field Authorization: Bearer TOKEN";
     Error::new(Code::Unauthorized, text)
 }
 
@@ -136,7 +136,7 @@ fn presented(headers: &HeaderMap) -> Result<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION);
     let value = values.next().ok_or_else(missing)?;
     if values.next().is_some() {
-        let text = "there are two authorization headers";
+        let text = "duplicate field: Authorization";
         return Err(Error::new(Code::Unauthorized, text));
     }
     let value = value.as_bytes().trim_ascii();
@@ -147,7 +147,7 @@ fn presented(headers: &HeaderMap) -> Result<&[u8]> {
             _ => Err(missing()),
         },
         _ => {
-            let text = "the authorization is no bearer token: authorization: Bearer <token>";
+            let text = "unsupported authorization: expected the field Authorization: Bearer TOKEN";
             Err(Error::new(Code::Unauthorized, text))
         }
     }
@@ -189,12 +189,12 @@ mod tests {
         is_owner: bool,
         now: Timestamp,
     ) -> Result<Identity> {
-        let asking = AuthRequest {
+        let auth_request = AuthRequest {
             method: &Method::GET,
             headers,
             is_owner,
         };
-        authenticator.admit(&asking, || now)
+        authenticator.admit(&auth_request, || now)
     }
 
     #[test]
@@ -257,7 +257,7 @@ mod tests {
         let before = Timestamp::from_millis(NOW.as_millis() - 1);
         assert!(admit(&authenticator, &["Bearer ends"], before).is_ok());
         let error = admit(&authenticator, &["Bearer ends"], NOW).unwrap_err();
-        assert!(error.message().contains("end date"), "{error}");
+        assert!(error.message().contains("expired"), "{error}");
     }
 
     #[test]

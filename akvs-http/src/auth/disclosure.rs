@@ -7,15 +7,15 @@
 
 use akvs_core::{Code, Error, Result};
 
-use super::grant::{Identity, Scope};
+use super::identity::{Identity, Scope};
 use super::token::Right;
 
 impl Identity {
     /// Whether it may read something; what it may write it then may read too, since all rights of a token hold for the
     /// same namespaces and keys.
     pub(crate) fn reads(&self) -> bool {
-        let rule = self.rule.as_ref();
-        rule.is_none_or(|rule| rule.has(Right::Read))
+        let policy = self.policy.as_ref();
+        policy.is_none_or(|policy| policy.has(Right::Read))
     }
 
     /// Whether it may read a namespace as a whole, and so be told how much it holds.
@@ -42,7 +42,7 @@ impl Identity {
         if error.code() != Code::QuotaExceeded || self.reads_all_of(namespace) {
             return error;
         }
-        let text = "the namespace is full: its settings do not allow that it holds more";
+        let text = "the namespace is full: its settings allow no more";
         let context = error.context().iter();
         let context = context.filter(|(name, _)| *name != "limit" && *name != "setting");
         context.fold(Error::new(error.code(), text), |error, (name, value)| {

@@ -30,19 +30,19 @@ impl Hosts {
     pub(crate) fn check(&self, head: &RequestHead) -> Result<()> {
         // The one in the target goes before `Host` (RFC 9112, section 3.2.2).
         if let Some(authority) = head.uri.authority() {
-            self.judge(authority.as_str().as_bytes())?;
+            self.check_authority(authority.as_str().as_bytes())?;
             if head.version <= Version::HTTP_11 {
                 return Ok(());
             }
         }
         let hosts = head.headers.get_all(HOST);
         hosts
-            .map(|host| self.judge(host.as_bytes()))
+            .map(|host| self.check_authority(host.as_bytes()))
             .find(Result::is_err)
             .unwrap_or(Ok(()))
     }
 
-    fn judge(&self, authority: &[u8]) -> Result<()> {
+    fn check_authority(&self, authority: &[u8]) -> Result<()> {
         let authority = authority.trim_ascii();
         let text = std::str::from_utf8(authority).ok();
         if text.is_some_and(|text| self.has(text)) {
@@ -136,7 +136,7 @@ mod tests {
             "",
             " localhost ",
         ] {
-            assert!(hosts().judge(good.as_bytes()).is_ok(), "{good}");
+            assert!(hosts().check_authority(good.as_bytes()).is_ok(), "{good}");
         }
     }
 
@@ -171,12 +171,16 @@ mod tests {
             "localhost..",
             "a, b",
         ] {
-            let error = hosts().judge(bad.as_bytes()).expect_err(bad);
+            let error = hosts().check_authority(bad.as_bytes()).expect_err(bad);
             assert_eq!(error.code(), Code::MisdirectedRequest, "{bad}");
             assert!(error.message().contains(&format!("\"{bad}\"")), "{error}");
         }
-        assert!(hosts().judge(b"caf\xe9").is_err());
-        assert!(hosts().judge("e\u{ff0e}example".as_bytes()).is_err());
+        assert!(hosts().check_authority(b"caf\xe9").is_err());
+        assert!(
+            hosts()
+                .check_authority("e\u{ff0e}example".as_bytes())
+                .is_err()
+        );
     }
 
     #[test]

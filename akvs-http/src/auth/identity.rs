@@ -1,55 +1,324 @@
-//! What a caller is told of itself: who it is, and what it may.
+//! What somebody who was let in may do, and whether they still may while an answer goes on.
 
-use akvs_core::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
+use std::sync::Arc;
 
-use super::grant::Identity;
+use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp};
+use bytes::Bytes;
+
+use super::authenticator::Authenticator;
 use super::token::{Right, TokenPolicy};
-use crate::response::headers;
 use crate::response::item::TextOrBase64;
 
-/// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Identity)]
-pub(crate) struct WhoamiDocument<'a> {
-    /// The token's name.
-    #[schema(required)]
-    token: Option<&'a str>,
-    /// `read`, `write` and `admin`, as far as they are held; who has `admin` has all.
-    rights: Vec<&'static str>,
-    /// Patterns of the namespaces that the rights are for.
-    namespaces: Vec<&'a str>,
-    /// What the keys begin with that the rights are for; empty for all keys.
-    #[schema(nullable = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_prefix: Option<&'a str>,
-    /// The same in base64url, where it is no UTF-8.
-    #[schema(nullable = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key_prefix64: Option<String>,
-    /// When the token ends.
-    #[schema(required)]
-    expires: Option<String>,
+/// Which keys of a namespace something is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Scope<'a> {
+    /// All of them, and the namespace itself.
+    All,
+    /// Those that begin with this.
+    Prefix(&'a [u8]),
+    /// This one.
+    Key(&'a [u8]),
+}
+
+/// What somebody may.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// None where everybody may do everything, and for the owner.
+    pub(super) policy: Option<Arc<TokenPolicy>>,
+    is_owner: bool,
+    /// How often the tokens had changed before this was judged.
+    generation: u64,
 }
 
 impl Identity {
-    /// What the caller is told of it.
-    pub(crate) fn identity(&self) -> WhoamiDocument<'_> {
-        let rule = self.rule.as_deref();
-        let rights = Right::ALL.into_iter();
-        let held = rights.filter(|right| rule.is_none_or(|rule| rule.has(*right)));
-        let (key_prefix, key_prefix64) =
-            TextOrBase64::of(rule.map_or(&[], TokenPolicy::key_prefix)).parts();
-        WhoamiDocument {
-            token: rule.map(|rule| &*rule.name),
-            rights: held.map(Right::as_str).collect(),
-            namespaces: rule.map_or_else(|| vec!["*"], TokenPolicy::patterns),
-            key_prefix,
-            key_prefix64,
-            expires: rule
-                .and_then(|rule| rule.expires)
-                .map(|time: Timestamp| headers::date_time(time)),
+    pub(super) fn new(policy: Option<Arc<TokenPolicy>>, generation: u64) -> Identity {
+        Identity {
+            policy,
+            is_owner: false,
+            generation,
         }
+    }
+
+    /// Whoever owns the data may do everything, whatever the tokens are.
+    pub(super) fn for_owner() -> Identity {
+        Identity {
+            policy: None,
+            is_owner: true,
+            generation: 0,
+        }
+    }
+
+    /// The error `forbidden`, unless this right holds for these keys of a namespace.
+    pub(crate) fn authorize(&self, right: Right, namespace: &str, scope: &Scope<'_>) -> Result<()> {
+        self.authorize_namespace(right, namespace)?;
+        let Some(policy) = &self.policy else {
+            return Ok(());
+        };
+        if !policy.covers(scope) {
+            let prefix = policy.key_prefix();
+            let (what, shown) = match scope {
+                Scope::Key(_) => ("is for keys", prefix.escape_ascii()),
+                Scope::All | Scope::Prefix(_) => ("is only for the keys", prefix.escape_ascii()),
+            };
+            let text = format!(
+                "the token {:?} {what} with the prefix \"{shown}\"",
+                policy.name
+            );
+            let error = forbidden(policy, right, text).with("namespace", namespace);
+            return Err(TextOrBase64::of(prefix).name_prefix(error));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds for some keys of a namespace.
+    pub(crate) fn authorize_namespace(&self, right: Right, namespace: &str) -> Result<()> {
+        let Some(policy) = &self.policy else {
+            return Ok(());
+        };
+        self.has(right)?;
+        if !policy.reaches(namespace) {
+            let text = format!("the token {:?} is not for this namespace", policy.name);
+            return Err(forbidden(policy, right, text).with("namespace", namespace));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds for all keys of all namespaces.
+    pub(crate) fn authorize_everywhere(&self, right: Right) -> Result<()> {
+        let Some(policy) = &self.policy else {
+            return Ok(());
+        };
+        self.has(right)?;
+        if !policy.reaches_all() || !policy.covers(&Scope::All) {
+            let text = format!("the token {:?} is not for all namespaces", policy.name);
+            return Err(forbidden(policy, right, text));
+        }
+        Ok(())
+    }
+
+    /// The error `forbidden`, unless this right holds somewhere.
+    pub(crate) fn has(&self, right: Right) -> Result<()> {
+        match &self.policy {
+            Some(policy) if !policy.has(right) => {
+                let text = format!(
+                    "the token {:?} lacks the right {}",
+                    policy.name,
+                    right.as_str()
+                );
+                Err(forbidden(policy, right, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether it reaches every namespace.
+    pub(crate) fn can_list_all(&self) -> bool {
+        self.policy
+            .as_ref()
+            .is_none_or(|policy| policy.reaches_all())
+    }
+
+    /// Whether it may be told that there is a namespace.
+    pub(crate) fn can_list(&self, namespace: &str) -> bool {
+        self.authorize_namespace(Right::Read, namespace).is_ok()
+    }
+
+    /// What the same token may now, where that may have changed; none where nothing has, and for the owner. To be asked
+    /// for once a body has come, which may have taken long.
+    pub(crate) fn renewed(
+        &self,
+        authenticator: &Authenticator,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Option<Identity>> {
+        let expires = self.policy.as_ref().and_then(|policy| policy.expires);
+        if self.is_owner || authenticator.generation() == self.generation && expires.is_none() {
+            return Ok(None);
+        }
+        let sha256 = self.policy.as_ref().map(|policy| policy.sha256);
+        authenticator
+            .reauthenticate(sha256.as_ref(), now())
+            .map(Some)
+    }
+
+    /// A right that is looked at again while an answer goes on; it must hold now.
+    pub(crate) fn authorization(
+        &self,
+        authenticator: &Arc<Authenticator>,
+        right: Right,
+        resource: Resource,
+    ) -> Result<StreamAuthorization> {
+        resource.check(self, right)?;
+        Ok(StreamAuthorization {
+            authenticator: Arc::clone(authenticator),
+            sha256: self.policy.as_ref().map(|policy| policy.sha256),
+            expires: self.policy.as_ref().and_then(|policy| policy.expires),
+            generation: self.generation,
+            is_owner: self.is_owner,
+            right,
+            resource,
+        })
+    }
+}
+
+fn forbidden(policy: &TokenPolicy, right: Right, text: String) -> Error {
+    Error::new(Code::Forbidden, text)
+        .with("token", policy.name.as_str())
+        .with("right", right.as_str())
+}
+
+/// What an answer that goes on tells of.
+#[derive(Clone, Debug)]
+pub(crate) enum Resource {
+    /// All keys of all namespaces.
+    Everywhere,
+    /// All keys of a namespace.
+    All(Namespace),
+    /// Those that begin with this.
+    Prefix(Namespace, Bytes),
+    /// This one.
+    Key(Namespace, Key),
+}
+
+impl Resource {
+    fn check(&self, identity: &Identity, right: Right) -> Result<()> {
+        match self {
+            Resource::Everywhere => identity.authorize_everywhere(right),
+            Resource::All(name) => identity.authorize(right, name.as_str(), &Scope::All),
+            Resource::Prefix(name, prefix) => {
+                identity.authorize(right, name.as_str(), &Scope::Prefix(prefix))
+            }
+            Resource::Key(name, key) => {
+                identity.authorize(right, name.as_str(), &Scope::Key(key.as_bytes()))
+            }
+        }
+    }
+}
+
+/// A right that an answer needs for as long as it goes on.
+#[derive(Debug)]
+pub(crate) struct StreamAuthorization {
+    authenticator: Arc<Authenticator>,
+    sha256: Option<[u8; 32]>,
+    expires: Option<Timestamp>,
+    /// How often the tokens had changed when it was last found to hold.
+    generation: u64,
+    is_owner: bool,
+    right: Right,
+    resource: Resource,
+}
+
+impl StreamAuthorization {
+    /// The error `unauthorized` or `forbidden`, unless it still holds.
+    pub(crate) fn check(&mut self, now: impl FnOnce() -> Timestamp) -> Result<()> {
+        let generation = self.authenticator.generation();
+        if self.is_owner || generation == self.generation && self.expires.is_none() {
+            return Ok(());
+        }
+        let identity = self
+            .authenticator
+            .reauthenticate(self.sha256.as_ref(), now())?;
+        self.resource.check(&identity, self.right)?;
+        self.expires = identity.policy.as_ref().and_then(|policy| policy.expires);
+        self.generation = identity.generation;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Token, Tokens};
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn token(rights: &[Right], namespace: &str, prefix: &'static str) -> Token {
+        Token {
+            name: "t".into(),
+            sha256: Token::hash("secret"),
+            rights: rights.to_vec(),
+            namespaces: vec![namespace.into()],
+            key_prefix: prefix.into(),
+            expires: None,
+        }
+    }
+
+    fn authenticator(token: Token) -> Arc<Authenticator> {
+        Arc::new(Authenticator::new(Tokens::new(vec![token]).unwrap()))
+    }
+
+    fn identity(authenticator: &Authenticator) -> Identity {
+        authenticator
+            .reauthenticate(Some(&Token::hash("secret")), NOW)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_right_has_to_hold_in_kind_and_place() {
+        let identity = identity(&authenticator(token(&[Right::Read], "app-*", "a/")));
+        let key = Scope::Key(b"a/b");
+        assert!(identity.authorize(Right::Read, "app-1", &key).is_ok());
+        for (right, namespace, scope, part) in [
+            (Right::Write, "app-1", key, "write"),
+            (Right::Admin, "app-1", key, "admin"),
+            (Right::Read, "other", key, "namespace"),
+            (Right::Read, "app-1", Scope::Key(b"b"), "\"a/\""),
+            (Right::Read, "app-1", Scope::All, "\"a/\""),
+        ] {
+            let error = identity.authorize(right, namespace, &scope).unwrap_err();
+            assert_eq!(error.code(), Code::Forbidden);
+            assert!(error.message().contains(part), "{error}");
+            assert_eq!(error.context()["token"], "t");
+        }
+        assert!(identity.can_list("app-1") && !identity.can_list("other"));
+        assert!(identity.authorize_everywhere(Right::Read).is_err());
+    }
+
+    #[test]
+    fn everywhere_is_all_keys_of_all_namespaces() {
+        for (namespace, prefix, expected) in [("*", "", true), ("*", "a", false), ("**", "", false)]
+        {
+            let identity = identity(&authenticator(token(&[Right::Read], namespace, prefix)));
+            let may = identity.authorize_everywhere(Right::Read).is_ok();
+            assert_eq!(may, expected, "{namespace} {prefix}");
+            assert!(identity.authorize_everywhere(Right::Write).is_err());
+        }
+    }
+
+    #[test]
+    fn a_permit_ends_with_its_token_or_its_right() {
+        let resource = || Resource::Prefix(Namespace::new("n").unwrap(), Bytes::from_static(b"a"));
+        let replaced: [(Option<Token>, bool); 5] = [
+            (Some(token(&[Right::Read, Right::Write], "n", "a")), true),
+            (Some(token(&[Right::Write], "n", "a")), false),
+            (Some(token(&[Right::Read], "m", "a")), false),
+            (Some(token(&[Right::Read], "n", "ab")), false),
+            (None, false),
+        ];
+        for (new, holds) in replaced {
+            let authenticator = authenticator(token(&[Right::Read], "*", ""));
+            let mut authorization = identity(&authenticator)
+                .authorization(&authenticator, Right::Read, resource())
+                .unwrap();
+            assert!(authorization.check(|| NOW).is_ok());
+            authenticator.replace(Tokens::new(new.clone().into_iter().collect()).unwrap());
+            assert_eq!(authorization.check(|| NOW).is_ok(), holds, "{new:?}");
+        }
+    }
+
+    #[test]
+    fn a_permit_ends_at_its_token_s_end_date() {
+        let end = Timestamp::from_millis(NOW.as_millis() + 1);
+        let authenticator = authenticator(Token {
+            expires: Some(UNIX_EPOCH + Duration::from_millis(end.as_millis())),
+            ..token(&[Right::Read], "*", "")
+        });
+        let resource = Resource::All(Namespace::new("n").unwrap());
+        let mut authorization = identity(&authenticator)
+            .authorization(&authenticator, Right::Read, resource)
+            .unwrap();
+        assert!(authorization.check(|| NOW).is_ok());
+        assert!(authorization.check(|| end).is_err());
     }
 }

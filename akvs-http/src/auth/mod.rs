@@ -8,8 +8,8 @@
 //! | `token` | what a token is, and its checks |
 //! | `tokens` | all of them, found by what is presented |
 //! | `authenticator` | those that hold now, and who is let in by them |
-//! | `grant` | what somebody who was let in may do |
-//! | `identity` | what a caller is told of itself |
+//! | `identity` | what a caller may do |
+//! | `whoami` | what a caller is told of itself |
 //! | `disclosure` | what an answer may tell to a token |
 //! | `csrf` | which requests other sites' pages make |
 //! | `host` | the names under which a server without tokens may be asked |
@@ -17,15 +17,15 @@
 mod authenticator;
 mod csrf;
 mod disclosure;
-mod grant;
 mod host;
 mod identity;
 mod token;
 mod tokens;
+mod whoami;
 
 pub(crate) use authenticator::{AuthRequest, Authenticator};
-pub(crate) use grant::{Identity, Resource, Scope, StreamAuthorization};
 pub(crate) use host::Hosts;
-pub(crate) use identity::WhoamiDocument;
+pub(crate) use identity::{Identity, Resource, Scope, StreamAuthorization};
 pub use token::{Right, Token, TokenError};
 pub use tokens::Tokens;
+pub(crate) use whoami::WhoamiDocument;

@@ -291,27 +291,27 @@ mod tests {
             ("*", "..", true),
         ] {
             let namespaces = vec![pattern.into()];
-            let rule = TokenPolicy::new(Token {
+            let policy = TokenPolicy::new(Token {
                 namespaces,
                 ..token()
             })
             .unwrap();
-            assert_eq!(rule.reaches(name), expected, "{pattern} {name}");
-            assert_eq!(rule.reaches_all(), pattern == "*", "{pattern}");
+            assert_eq!(policy.reaches(name), expected, "{pattern} {name}");
+            assert_eq!(policy.reaches_all(), pattern == "*", "{pattern}");
         }
     }
 
     #[test]
     fn admin_has_every_right_and_the_others_only_their_own() {
         for right in Right::ALL {
-            let rule = TokenPolicy::new(Token {
+            let policy = TokenPolicy::new(Token {
                 rights: vec![right],
                 ..token()
             })
             .unwrap();
             for asked in Right::ALL {
                 let expected = right == Right::Admin || right == asked;
-                assert_eq!(rule.has(asked), expected, "{right:?} {asked:?}");
+                assert_eq!(policy.has(asked), expected, "{right:?} {asked:?}");
             }
             assert_eq!(Right::parse(right.as_str()), Some(right));
         }
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn a_prefix_covers_what_begins_with_it() {
         let key_prefix = Bytes::from_static(b"a/");
-        let rule = TokenPolicy::new(Token {
+        let policy = TokenPolicy::new(Token {
             key_prefix,
             ..token()
         })
@@ -335,7 +335,7 @@ mod tests {
             (Scope::Key(b"b/"), false),
             (Scope::Key(b"a"), false),
         ] {
-            assert_eq!(rule.covers(&scope), expected, "{scope:?}");
+            assert_eq!(policy.covers(&scope), expected, "{scope:?}");
         }
         let whole = TokenPolicy::new(token()).unwrap();
         assert!(whole.covers(&Scope::All) && whole.covers(&Scope::Prefix(b"")));

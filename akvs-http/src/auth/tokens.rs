@@ -43,9 +43,9 @@ impl Tokens {
                 let text = format!("token {:?} has another one's hash", token.name);
                 return Err(TokenError::new(text));
             }
-            let rule = TokenPolicy::new(token)?;
-            let same = all.by_hash.entry(index(&rule.sha256)).or_default();
-            same.push(Arc::new(rule));
+            let policy = TokenPolicy::new(token)?;
+            let same = all.by_hash.entry(index(&policy.sha256)).or_default();
+            same.push(Arc::new(policy));
             all.len += 1;
         }
         Ok(all)
@@ -64,7 +64,7 @@ impl Tokens {
     /// The token of this hash.
     pub(super) fn find(&self, sha256: &[u8; 32]) -> Option<&Arc<TokenPolicy>> {
         let mut candidates = self.by_hash.get(&index(sha256))?.iter();
-        candidates.find(|rule| rule.sha256.ct_eq(sha256).into())
+        candidates.find(|policy| policy.sha256.ct_eq(sha256).into())
     }
 }
 

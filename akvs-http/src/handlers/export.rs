@@ -5,9 +5,9 @@
 
 use std::convert::Infallible;
 
+use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::engine::PageLimit;
 use akvs_core::{DatabaseSnapshot, Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
@@ -15,17 +15,14 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::list;
-use crate::auth::{Identity, Resource, Right, StreamAuthorization};
-use crate::request::{body, path, query};
+use crate::auth::{Resource, StreamAuthorization};
+use crate::context::Context;
 use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
 use crate::response::fields::NO_STORE;
 use crate::response::memory::{EncoderMemory, ResponseReservation};
-use crate::response::problem;
 use crate::response::rendering::Rendering;
-use crate::state::State;
 use crate::transfer::{Checksum, ContentCoding, Encoder, First, Record, Section};
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
 const PAGE: PageLimit = PageLimit {
@@ -34,45 +31,12 @@ const PAGE: PageLimit = PageLimit {
 };
 
 /// `GET /export` and `GET /export/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, &state)
-        .await
-        .unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-/// The namespace that a path names; none where it is the prefix alone, without its slash.
-pub(super) fn namespace(request: &HttpRequest, prefix: &str) -> Result<Option<Namespace>> {
-    // Not `match_info`, which has decoded it.
-    let path = request.uri().path();
-    match path == prefix.trim_end_matches('/') {
-        true => Ok(None),
-        false => path::namespace_behind(prefix, path).map(Some),
-    }
-}
-
-async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    let name = namespace(request, "/export/")?;
-    match *request.method() {
-        Method::GET | Method::HEAD => export(request, state, &grant, name).await,
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-async fn export(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    name: Option<Namespace>,
-) -> Result<HttpResponse> {
-    query::none(request.query_string())?;
-    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
-    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
+pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
+    context.no_query()?;
+    let name = context.path.clone();
+    let resource = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let authorization = context.authorization(resource)?;
+    let Context { request, state, .. } = context;
     let coding = ContentCoding::accepted(request.headers());
     let registry = state.registry.clone();
     let is_head = request.method() == Method::HEAD;
@@ -96,7 +60,7 @@ async fn export(
         true => response.streaming(stream::empty::<std::result::Result<Bytes, Infallible>>()),
         false => {
             let how = ("an export", Threads::Long);
-            let text = chunks(state, how, Some(SNAPSHOT_TIME), (writer, held));
+            let text = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (writer, held));
             response.streaming(text)
         }
     })
@@ -233,6 +197,7 @@ mod tests {
     use akvs_server::{Committer, SystemClock};
 
     use super::*;
+    use crate::auth::Right;
     use crate::auth::{AuthRequest, Authenticator, Tokens};
     use crate::response::memory::ResponseMemory;
 
@@ -257,8 +222,8 @@ mod tests {
             headers: &HeaderMap::new(),
             is_owner: false,
         };
-        let grant = authenticator.admit(&asking, Timestamp::default).unwrap();
-        let authorization = grant
+        let identity = authenticator.admit(&asking, Timestamp::default).unwrap();
+        let authorization = identity
             .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
         let memory = ResponseMemory::new(16 << 20);

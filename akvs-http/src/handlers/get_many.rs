@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use akvs_core::{Code, Error, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
@@ -11,13 +11,13 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess};
 use utoipa::ToSchema;
 
 use super::list;
-use crate::auth::{Identity, Right, Scope};
+use crate::auth::Scope;
+use crate::context::Context;
 use crate::request::json;
 use crate::request::json::{List, object};
 use crate::response::item::{Form, Item};
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{Rendering, around_items};
-use crate::state::State;
 
 /// The most bytes of the values in one answer, as often as they stand there.
 const MAX_VALUE_BYTES: usize = 64 << 20;
@@ -79,27 +79,15 @@ pub(crate) struct Answer<'a> {
 }
 
 /// `POST /get/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    let answer = async |name, asked, grant: &Identity| get(&state, grant, &name, asked).await;
-    let place = ("/get/", Right::Read);
-    json::serve(&request, &mut payload, &state, place, answer).await
-}
-
-async fn get(
-    state: &State,
-    grant: &Identity,
-    name: &Namespace,
-    asked: Asked,
-) -> Result<HttpResponse> {
-    let keys = keys(asked)?;
+pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let keys = keys(context.receive_json().await?)?;
     for key in &keys {
-        grant.authorize(Right::Read, name.as_str(), &Scope::Key(key.as_bytes()))?;
+        context.authorize(context.path.as_str(), &Scope::Key(key.as_bytes()))?;
     }
-    let (registry, name) = (state.registry.clone(), name.clone());
+    let Context {
+        state, path: name, ..
+    } = context;
+    let registry = state.registry.clone();
     // Before any work is done.
     let mut held = state.response_memory.hold(HELD_BYTES)?;
     // It may have to wait for a disk.
@@ -188,7 +176,7 @@ fn check(value_bytes: usize) -> Result<()> {
         return Ok(());
     }
     let text = format!(
-        "the values have more than {MAX_VALUE_BYTES} bytes together, which is the most; ask for fewer keys"
+        "the values are too long together: expected at most {MAX_VALUE_BYTES} bytes; ask for fewer keys"
     );
     Err(Error::new(Code::TooLarge, text).with("limit", MAX_VALUE_BYTES))
 }

@@ -4,69 +4,44 @@
 //! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it
 //! likes for the whole body, but not for a part of it.
 
-use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::export;
 use super::list;
-use crate::auth::{Identity, Resource, Right};
+use crate::auth::{Resource, Right};
+use crate::context::Context;
 use crate::request::body::MemoryReservation;
+use crate::request::query::Mode;
 use crate::request::{body, query};
-use crate::response::problem;
 use crate::state::State;
-use crate::transfer::{ContentCoding, Importer, Mode, Next, Reader, Record, Wanted};
+use crate::transfer::{ContentCoding, Importer, Next, Reader, Record, Wanted};
 use crate::transport::connection::Presence;
 
-const ALLOW: &str = "POST, OPTIONS";
-
 /// `POST /import` and `POST /import/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    let response = answer(&request, &mut payload, &state).await;
-    body::discard(&request, &mut payload).await;
-    response.unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    let name = export::namespace(request, "/import/")?;
-    match *request.method() {
-        Method::POST => import(request, payload, state, &grant, name).await,
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-async fn import(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    name: Option<Namespace>,
-) -> Result<HttpResponse> {
-    let mode = query::of_import(request.query_string())?;
-    let demand = name.clone().map_or(Resource::Everywhere, Resource::All);
-    let mut permits =
-        vec![grant.authorization(&state.authenticator, Right::Write, demand.clone())?];
+pub(crate) async fn serve(context: Context<'_, Option<Namespace>>) -> Result<HttpResponse> {
+    let mode = query::parse_import(context.request.query_string())?;
+    let name = context.path.clone();
+    let resource = name.clone().map_or(Resource::Everywhere, Resource::All);
+    let mut authorizations = vec![context.authorization(resource.clone())?];
+    let identity = context.identity()?.clone();
     if mode != Mode::Merge {
         // Which keys are there decides what is done, and is told.
-        grant.authorize_dependent("a mode other than merge")?;
-        permits.push(grant.authorization(&state.authenticator, Right::Read, demand.clone())?);
+        identity.authorize_dependent("a mode other than merge")?;
+        authorizations.push(context.authorization_for(Right::Read, resource.clone())?);
     }
-    let admin = grant.authorization(&state.authenticator, Right::Admin, demand);
+    let admin = context.authorization_for(Right::Admin, resource);
+    let Context {
+        request,
+        payload,
+        state,
+        ..
+    } = context;
     let coding = ContentCoding::of_body(request.headers())?;
     let patience = state.value_limits.timeout();
     let presence = request.conn_data::<Presence>().cloned();
-    let wanted = Wanted::new(state.registry.clone(), permits, presence);
+    let wanted = Wanted::new(state.registry.clone(), authorizations, presence);
     let reader = Reader::new(coding, state.value_limits, state.body_memory.limit())?;
     let mut memory = state.body_memory.reserve(request.version());
     // Before anything of the body is read: a decoder takes memory at once.
@@ -78,7 +53,7 @@ async fn import(
         importer: Importer::new(
             state.registry.clone(),
             (mode, name),
-            (grant.clone(), admin),
+            (identity, admin),
             (wanted.clone(), patience),
         ),
         wanted,
@@ -125,13 +100,14 @@ impl Import<'_> {
     async fn chunk(&self, payload: &mut web::Payload) -> Result<Option<Bytes>> {
         let timeout = self.state.value_limits.timeout();
         let Ok(chunk) = tokio::time::timeout(timeout, payload.next()).await else {
-            let text = format!("nothing more of the body came within {timeout:?}");
+            let text =
+                format!("no more of the body arrived within {timeout:?} (limits.request_timeout)");
             let error = Error::new(Code::InvalidRequest, text);
             return Err(error.with("setting", "limits.request_timeout"));
         };
         chunk
             .transpose()
-            .map_err(|error| body::broken(self.request, &error))
+            .map_err(|error| body::read_error(self.request, &error))
     }
 
     /// Reads and stores what came, or checks that it was all.

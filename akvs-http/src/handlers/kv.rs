@@ -1,96 +1,43 @@
-//! `/kv/{namespace}/{key}`: the original surface, and the way every value takes. Shorter paths are handed on.
+//! `/kv/{namespace}/{key}`: reading, writing and deleting one key.
 
 use std::borrow::Cow;
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{
     Action, Code, Condition, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Timestamp,
     Ttl, apply,
 };
 use bytes::Bytes;
 
-use super::{long_poll, namespaces};
-use crate::auth::{Identity, Right, Scope};
+use super::long_poll;
+use crate::auth::Identity;
+use crate::context::Context;
+use crate::request::conditions;
 use crate::request::conditions::{Part, Reading};
-use crate::request::path;
 use crate::request::path::KeyPath;
 use crate::request::query;
 use crate::request::query::{WriteOp, WriteQuery};
-use crate::request::{body, conditions};
+use crate::response::headers;
 use crate::response::memory::{ResponseReservation, SLICE_BYTES, SMALL_BYTES};
-use crate::response::{headers, problem};
 use crate::state::State;
 
-const ALLOW: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Serves a path below `/kv/`; any other is 404.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    let response = match answer(&request, &mut payload, &state).await {
-        Ok(response) => response,
-        Err(error) => problem::respond(&request, &error),
-    };
-    body::discard(&request, &mut payload).await;
-    response
-}
-
-async fn answer(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    // Not `match_info`, which has decoded it.
-    let path = request.uri().path();
-    let Some(rest) = path.strip_prefix("/kv/") else {
-        if path == "/kv" {
-            return namespaces::list(request, state, grant).await;
-        }
-        return Err(path::no_such_path("there is no such path"));
-    };
-    if let Some(name) = path::parse_namespace(rest) {
-        return namespaces::answer(request, payload, state, &grant, &name?).await;
-    }
-    let path = path::parse(rest)?;
-    let may = |right| grant.authorize(right, &path.namespace, &Scope::Key(&path.key));
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            may(Right::Read)?;
-            get(request, state, &grant, path).await
-        }
-        Method::POST => {
-            may(Right::Write)?;
-            post(request, payload, state, &grant, path).await
-        }
-        Method::DELETE => {
-            may(Right::Write)?;
-            delete(request, state, &grant, path).await
-        }
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-async fn get(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    path: KeyPath<'_>,
-) -> Result<HttpResponse> {
-    let mut found = peek(state, &path, SMALL_BYTES).await?;
+/// `GET /kv/{namespace}/{key}`.
+pub(crate) async fn get(context: Context<'_, KeyPath<'_>>) -> Result<HttpResponse> {
+    context.authorize_key()?;
+    let (request, state, path) = (context.request, context.state, &context.path);
+    let mut found = peek(state, path, SMALL_BYTES).await?;
     let headers = request.headers();
     let wait = conditions::wait(headers);
     if let Some(wait) = wait
         && reading(request, state, &found)? == Reading::Unchanged
     {
-        found = long_poll::until_changed(headers, state, grant, &path, wait).await?;
+        found = long_poll::until_changed(&context, wait).await?;
     }
-    let mut response = read(request, state, &path, found).await?;
+    let mut response = read(request, state, path, found).await?;
     if let Some(wait) = wait {
         let applied = format!("wait={}", wait.as_secs());
         if let Ok(applied) = HeaderValue::try_from(applied) {
@@ -143,27 +90,22 @@ async fn read(
 
 fn reading(request: &HttpRequest, state: &State, found: &PeekedEntry) -> Result<Reading> {
     let now = || state.registry.now();
-    conditions::of_read(request.method(), request.headers(), found, now)
+    conditions::for_read(request.method(), request.headers(), found, now)
 }
 
-async fn post(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    path: KeyPath<'_>,
-) -> Result<HttpResponse> {
-    let WriteQuery { verb, ttl } = query::of_post(request.query_string())?;
+/// `POST /kv/{namespace}/{key}`.
+pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpResponse> {
+    context.authorize_key()?;
+    let (request, state) = (context.request, context.state);
+    let WriteQuery { verb, ttl } = query::parse_write(request.query_string())?;
     let headers = request.headers();
-    let condition = conditions::of_write(headers, || state.registry.now())?;
-    may_depend(grant, verb, &condition)?;
+    let condition = conditions::for_write(headers, || state.registry.now())?;
+    authorize_dependence(context.identity()?, verb, &condition)?;
     let representation = headers::representation(request)?;
-    let value = body::receive(request, payload, &state.value_limits, &state.body_memory).await?;
-    let renewed = state.renew(grant)?;
-    let grant = renewed.as_ref().unwrap_or(grant);
-    if renewed.is_some() {
-        grant.authorize(Right::Write, &path.namespace, &Scope::Key(&path.key))?;
-        may_depend(grant, verb, &condition)?;
+    let (value, is_renewed) = context.receive().await?;
+    if is_renewed {
+        context.authorize_key()?;
+        authorize_dependence(context.identity()?, verb, &condition)?;
     }
     let action = match verb {
         WriteOp::Set => Action::Set {
@@ -181,17 +123,24 @@ async fn post(
             ttl,
         },
         WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
-        WriteOp::Touch => return Err(Error::new(Code::InvalidRequest, "op=touch takes no body")),
+        WriteOp::Touch => {
+            return Err(Error::new(
+                Code::InvalidRequest,
+                "op=touch has a body: expected none",
+            ));
+        }
     };
-    let KeyPath { namespace, key } = path;
-    let outcome = submit(state, &namespace, key, Op::from(action).on(condition)).await;
+    let op = Op::from(action).on(condition);
+    let key = std::mem::take(&mut context.path.key);
+    let outcome = submit(state, &context.path.namespace, key, op).await;
+    let identity = context.identity()?;
     let outcome = outcome.map_err(|error| {
         let error = state.value_limits.explain(error);
-        grant.withhold(conditions::explain(error, headers), &namespace)
+        identity.withhold(conditions::explain(error, headers), &context.path.namespace)
     })?;
-    if !grant.reads() {
+    if !identity.reads() {
         let has_own_deadline = ttl != Ttl::Keep;
-        return Ok(headers::unseen(
+        return Ok(headers::write_only_outcome(
             HttpResponse::Created(),
             "Created",
             outcome,
@@ -210,9 +159,9 @@ async fn post(
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
+fn authorize_dependence(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
-        grant.authorize_dependent("a condition")?;
+        identity.authorize_dependent("a condition")?;
     }
     let op = match verb {
         WriteOp::Set => return Ok(()),
@@ -220,38 +169,43 @@ fn may_depend(grant: &Identity, verb: WriteOp, condition: &Condition) -> Result<
         WriteOp::Append => "op=append",
         WriteOp::Touch => "op=touch",
     };
-    grant.authorize_dependent(op)
+    identity.authorize_dependent(op)
 }
 
 /// What `op=add` is to add: a signed decimal number, with the line end that a shell may put behind it.
 fn operand(body: &[u8]) -> Result<i64> {
     let text = std::str::from_utf8(body).ok().map(str::trim_ascii_end);
     text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        let text = "the body of op=add is no integer from -2^63 to 2^63-1";
+        let text = "invalid body of op=add: expected an integer from -2^63 to 2^63-1";
         Error::new(Code::InvalidRequest, text)
     })
 }
 
-async fn delete(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    path: KeyPath<'_>,
-) -> Result<HttpResponse> {
-    query::none(request.query_string())?;
-    let headers = request.headers();
-    let condition = conditions::of_write(headers, || state.registry.now())?;
-    may_depend(grant, WriteOp::Set, &condition)?;
+/// `DELETE /kv/{namespace}/{key}`.
+pub(crate) async fn delete(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpResponse> {
+    context.authorize_key()?;
+    context.no_query()?;
+    let state = context.state;
+    let headers = context.request.headers();
+    let condition = conditions::for_write(headers, || state.registry.now())?;
+    authorize_dependence(context.identity()?, WriteOp::Set, &condition)?;
     let op = Op::delete().on(condition);
+    let key = std::mem::take(&mut context.path.key);
+    let namespace = &*context.path.namespace;
     // Deleting in a namespace that does not exist makes none, and there is nothing to wait for.
-    let outcome = match state.registry.existing(&path.namespace)? {
-        Some(_) => submit(state, &path.namespace, path.key, op).await,
+    let outcome = match state.registry.existing(namespace)? {
+        Some(_) => submit(state, namespace, key, op).await,
         None => apply(op, None, Timestamp::default()).map(|_| Outcome::default()),
     };
     let outcome = outcome.map_err(|error| conditions::explain(error, headers))?;
-    if !grant.reads() {
-        let untold = Outcome::default();
-        return Ok(headers::unseen(HttpResponse::Ok(), "OK", untold, false));
+    if !context.identity()?.reads() {
+        let outcome = Outcome::default();
+        return Ok(headers::write_only_outcome(
+            HttpResponse::Ok(),
+            "OK",
+            outcome,
+            false,
+        ));
     }
     Ok(headers::outcome(HttpResponse::Ok(), "OK", &outcome))
 }

@@ -3,8 +3,8 @@
 //! It owns how a page is gathered. A page is of one view, and ends after so many items or bytes, or so much reading.
 //! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};
-use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Entry, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use akvs_registry::Registry;
@@ -13,7 +13,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ndjson;
-use crate::auth::{Identity, Resource, Right};
+use crate::auth::Resource;
+use crate::context::Context;
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
@@ -22,7 +23,6 @@ use crate::request::query::ListParams;
 use crate::response::item::{Form, Item, Prefix};
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{RenderedBody, Rendering, around_items};
-use crate::state::State;
 
 /// A page ends once its keys and values have so many bytes, as they are told.
 const PAGE_BYTES: usize = 1 << 20;
@@ -62,19 +62,20 @@ pub(super) struct Range {
     reverse: bool,
 }
 
-/// Answers `GET /kv/{namespace}`.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    name: Namespace,
-) -> Result<HttpResponse> {
-    let params = query::of_list(request.query_string())?;
-    let demand = match params.prefix.is_empty() {
-        true => Resource::All(name.clone()),
-        false => Resource::Prefix(name.clone(), params.prefix.clone()),
+/// `GET /kv/{namespace}`.
+pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let params = query::parse_list(context.request.query_string())?;
+    let resource = match params.prefix.is_empty() {
+        true => Resource::All(context.path.clone()),
+        false => Resource::Prefix(context.path.clone(), params.prefix.clone()),
     };
-    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
+    let authorization = context.authorization(resource)?;
+    let Context {
+        request,
+        state,
+        path: name,
+        ..
+    } = context;
     if ndjson::is_wanted(request) {
         return ndjson::answer(request, state, authorization, name, &params).await;
     }
@@ -118,7 +119,7 @@ pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpRe
         .content_type("application/json")
         .insert_header(("x-content-type-options", "nosniff"));
     match document.length() <= SMALL_BYTES as u64 {
-        true => response.body(document.whole()),
+        true => response.body(document.into_vec()),
         false => response.body(RenderedBody::new(document, held)),
     }
 }
@@ -192,12 +193,12 @@ impl Page {
                 if !range.contains(key.as_bytes()) {
                     continue;
                 }
-                if !self.take(&key, &entry, range, params) {
+                if !self.push_entry(&key, &entry, range, params) {
                     return Ok(false);
                 }
             }
             match found.next {
-                Some(next) => range.go_on(next),
+                Some(next) => range.advance(next),
                 None => return Ok(true),
             }
             read_bytes += found.read_bytes;
@@ -209,7 +210,13 @@ impl Page {
     }
 
     /// Takes an entry, or the group that it is in, if there is room for it.
-    fn take(&mut self, key: &Key, entry: &Entry, range: &mut Range, params: &ListParams) -> bool {
+    fn push_entry(
+        &mut self,
+        key: &Key,
+        entry: &Entry,
+        range: &mut Range,
+        params: &ListParams,
+    ) -> bool {
         let group = group(key.as_bytes(), params);
         let form = params.values.then(|| Form::of(&entry.value));
         let bytes = match group {
@@ -223,11 +230,11 @@ impl Page {
         self.bytes += bytes;
         if let Some(group) = group {
             let group = Bytes::copy_from_slice(group);
-            range.pass_group(&group);
+            range.skip_group(&group);
             self.prefixes.push(group);
             return true;
         }
-        range.pass(key.as_bytes());
+        range.advance_past(key.as_bytes());
         if self.count > 0 {
             self.items.push(b",");
         }
@@ -281,7 +288,7 @@ impl Range {
     }
 
     /// Goes on where the next page begins, unless it is further already.
-    pub(super) fn go_on(&mut self, next: Bytes) {
+    pub(super) fn advance(&mut self, next: Bytes) {
         if !self.reverse {
             self.start = next.max(std::mem::take(&mut self.start));
         } else if self.end.as_ref().is_none_or(|end| next < *end) {
@@ -289,18 +296,18 @@ impl Range {
         }
     }
 
-    fn pass(&mut self, key: &[u8]) {
-        self.go_on(match self.reverse {
+    fn advance_past(&mut self, key: &[u8]) {
+        self.advance(match self.reverse {
             // The least key that is greater.
             false => [key, &[0]].concat().into(),
             true => Bytes::copy_from_slice(key),
         });
     }
 
-    fn pass_group(&mut self, group: &Bytes) {
+    fn skip_group(&mut self, group: &Bytes) {
         match (self.reverse, KeyRange::prefix(group.clone()).end) {
-            (true, _) => self.go_on(group.clone()),
-            (false, Some(behind)) => self.go_on(behind),
+            (true, _) => self.advance(group.clone()),
+            (false, Some(behind)) => self.advance(behind),
             // There is no key behind.
             (false, None) => self.end = Some(self.start.clone()),
         }
@@ -329,7 +336,7 @@ impl Range {
         if !is_within {
             return Err(cursor::malformed());
         }
-        self.go_on(position);
+        self.advance(position);
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use actix_web::http::header::HeaderMap;
 use akvs_core::{Key, Namespace, PeekedEntry, Result};
 use akvs_server::{Filter, Start, Watch, WatchEvent, WatchOptions};
 use bytes::Bytes;
@@ -11,7 +10,8 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use tokio::time::Sleep;
 
-use crate::auth::{Identity, Resource, Right, StreamAuthorization};
+use crate::auth::{Resource, StreamAuthorization};
+use crate::context::Context;
 use crate::request::conditions;
 use crate::request::path::KeyPath;
 use crate::response::memory::SMALL_BYTES;
@@ -20,16 +20,15 @@ use crate::state::State;
 /// Waits until a key is no longer what the reader has, for as long as it likes or until the server stops; what there
 /// is then, or the error `not_found`.
 pub(super) async fn until_changed(
-    headers: &HeaderMap,
-    state: &State,
-    grant: &Identity,
-    path: &KeyPath<'_>,
+    context: &Context<'_, KeyPath<'_>>,
     wait: Duration,
 ) -> Result<PeekedEntry> {
+    let (state, path) = (context.state, &context.path);
+    let headers = context.request.headers();
     let key = Key::new(Bytes::copy_from_slice(&path.key))?;
     let name = Namespace::new(&path.namespace)?;
-    let demand = Resource::Key(name.clone(), key.clone());
-    let mut authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
+    let resource = Resource::Key(name.clone(), key.clone());
+    let mut authorization = context.authorization(resource)?;
     let options = WatchOptions {
         filter: Filter::Key(key),
         start: Start::Now,

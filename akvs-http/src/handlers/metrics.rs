@@ -1,51 +1,35 @@
 //! `GET /metrics`: what is counted, as text for Prometheus.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use actix_web::http::Method;
+use actix_web::HttpResponse;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, VARY};
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Counts, Error, Namespace, Result};
 use akvs_registry::Registry;
 use akvs_server::Stats;
 
 use crate::auth::{Identity, Right};
+use crate::context::Context;
 use crate::metrics::{Family, Format, Kind, NAMED, Page, Value};
-use crate::request::body;
-use crate::response::problem;
 use crate::state::State;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 /// So many namespaces are looked at at once.
 const PAGE: usize = 1_000;
 
-/// `GET /metrics`, for who may read something.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, state)
-        .await
-        .unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    match *request.method() {
-        Method::GET | Method::HEAD => {}
-        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-    grant.has(Right::Read)?;
-    let accept = request.headers().get(ACCEPT);
+/// `GET /metrics`, for callers that may read something.
+pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
+    let identity = context.identity()?.clone();
+    identity.has(context.right())?;
+    let state = Arc::clone(context.state);
+    let accept = context.request.headers().get(ACCEPT);
     let format = Format::of(accept.and_then(|accept| accept.to_str().ok()));
     // Counting the namespaces may have to wait for a disk.
     let registry = state.registry.clone();
     let text = registry.blocking(move || {
-        let text = Page::new(families(&state, &grant), format).text();
+        let text = Page::new(families(&state, &identity), format).text();
         text.map_err(|error| {
-            let failed = "the metrics could not be gathered";
+            let failed = "the metrics could not be encoded";
             Error::new(Code::Unavailable, failed).because(error)
         })
     });
@@ -59,7 +43,7 @@ async fn answer(request: &HttpRequest, state: web::Data<State>) -> Result<HttpRe
 
 /// All that there is to tell to a token that may read everything; to any other, of the namespaces that it may read as
 /// a whole.
-fn families(state: &State, grant: &Identity) -> Vec<Family> {
+fn families(state: &State, identity: &Identity) -> Vec<Family> {
     let about = state.build_info;
     let labels = [
         ("version", about.version.into()),
@@ -68,10 +52,10 @@ fn families(state: &State, grant: &Identity) -> Vec<Family> {
     let help = "1, with what was built.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
-    if grant.authorize_everywhere(Right::Read).is_err() {
-        match readable(&state.registry, grant) {
+    if identity.authorize_everywhere(Right::Read).is_err() {
+        match readable(&state.registry, identity) {
             Ok(told) => families.extend(largest(&told)),
-            Err(error) => log::warn!("the namespaces were not counted: {error}"),
+            Err(error) => log::warn!("cannot count the namespaces: {error}"),
         }
         return families;
     }
@@ -232,14 +216,14 @@ fn store(state: &State) -> Vec<Family> {
             "What the data takes, about.",
             bytes,
         )),
-        Err(error) => log::warn!("the size of the store is not known: {error}"),
+        Err(error) => log::warn!("cannot read the size of the store: {error}"),
     }
     families
 }
 
 /// The namespaces that a token may read as a whole: the largest of these alone, because which are among the largest of
 /// all would tell of the others.
-fn readable(registry: &Registry, grant: &Identity) -> Result<Vec<(Namespace, Counts)>> {
+fn readable(registry: &Registry, identity: &Identity) -> Result<Vec<(Namespace, Counts)>> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = registry.list(after.as_ref(), PAGE)?;
@@ -247,7 +231,7 @@ fn readable(registry: &Registry, grant: &Identity) -> Result<Vec<(Namespace, Cou
         after = page.last().map(|info| info.name.clone());
         let told = page
             .into_iter()
-            .filter(|info| grant.reads_all_of(info.name.as_str()));
+            .filter(|info| identity.reads_all_of(info.name.as_str()));
         found.extend(told.map(|info| (info.name, info.counts)));
         found.sort_by_key(|(_, counts)| Reverse(counts.bytes));
         found.truncate(NAMED);
@@ -276,7 +260,7 @@ fn namespaces(state: &State) -> Vec<Family> {
     let census = match state.metrics.census.get(&state.registry) {
         Ok(census) => census,
         Err(error) => {
-            log::warn!("the namespaces were not counted: {error}");
+            log::warn!("cannot count the namespaces: {error}");
             return Vec::new();
         }
     };

@@ -1,5 +1,6 @@
 //! The handlers, one file for what belongs together.
 
+pub(crate) mod admin;
 pub(crate) mod export;
 pub(crate) mod get_many;
 pub(crate) mod health;
@@ -9,9 +10,9 @@ pub(crate) mod kv;
 pub(crate) mod list;
 mod long_poll;
 pub(crate) mod metrics;
-mod namespaces;
+pub(crate) mod namespaces;
 pub(crate) mod ndjson;
-pub(crate) mod openapi;
+pub(crate) mod readyz;
 pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod version;

@@ -1,7 +1,6 @@
 //! `/kv` and `/kv/{namespace}`: which namespaces there are, and what is done to one as a whole.
 
-use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
 use akvs_registry::Registry;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{list, settings};
 use crate::auth::{Identity, Resource, Right, Scope, StreamAuthorization};
+use crate::context::Context;
 use crate::request::cursor;
 use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
@@ -18,9 +18,7 @@ use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
-const ALLOW_LIST: &str = "GET, HEAD, OPTIONS";
-const ALLOW: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
-/// So many namespaces are looked at at once where not all of them may be told.
+/// So many namespaces are looked at at once where not all of them may be listed.
 const HIDDEN_PAGE: usize = 1_000;
 /// So much is deleted at once when a prefix is.
 const DELETE_PAGE: PageLimit = PageLimit {
@@ -28,63 +26,39 @@ const DELETE_PAGE: PageLimit = PageLimit {
     bytes: 1 << 20,
 };
 
-/// Answers what is asked of `/kv`.
-pub(super) async fn list(
-    request: &HttpRequest,
-    state: &State,
-    grant: Identity,
-) -> Result<HttpResponse> {
-    match *request.method() {
-        Method::GET | Method::HEAD => {
-            grant.has(Right::Read)?;
-            let params = query::of_namespaces(request.query_string())?;
-            let registry = state.registry.clone();
-            let body = state
-                .registry
-                .blocking(move || document(&registry, &params, &grant))
-                .await?;
-            Ok(list::json(body.to_string()))
+/// `GET /kv`.
+pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
+    let identity = context.identity()?.clone();
+    identity.has(context.right())?;
+    let params = query::parse_namespaces(context.request.query_string())?;
+    let registry = context.state.registry.clone();
+    let work = move || document(&registry, &params, &identity);
+    let body = context.state.registry.blocking(work).await?;
+    Ok(list::json(body.to_string()))
+}
+
+/// `DELETE /kv/{namespace}`: drops it, for which the caller needs the right `admin`, or deletes the keys of a prefix.
+pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let (state, name) = (context.state, &context.path);
+    let identity = context.identity()?;
+    match query::parse_delete(context.request.query_string(), name.as_str())? {
+        DeleteScope::Namespace => {
+            identity.authorize(Right::Admin, name.as_str(), &Scope::All)?;
+            drop_namespace(state, name).await
         }
-        _ => Ok(problem::method_not_allowed(request, ALLOW_LIST)),
+        DeleteScope::Prefix(prefix) => {
+            context.authorize(name.as_str(), &Scope::Prefix(&prefix))?;
+            // The answer counts them.
+            identity.authorize_dependent("deleting a prefix")?;
+            let resource = Resource::Prefix(name.clone(), prefix.clone());
+            let write = context.authorization(resource.clone())?;
+            let read = context.authorization_for(Right::Read, resource)?;
+            delete_prefix(&state.registry, [write, read], name, prefix).await
+        }
     }
 }
 
-/// Answers what is asked of `/kv/{namespace}`.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    name: &str,
-) -> Result<HttpResponse> {
-    let name = Namespace::new(name)?;
-    let may = |right, scope| grant.authorize(right, name.as_str(), &scope);
-    match *request.method() {
-        Method::GET | Method::HEAD => list::answer(request, state, grant, name).await,
-        Method::PUT | Method::PATCH => {
-            settings::change(request, payload, state, grant, &name).await
-        }
-        Method::DELETE => match query::of_removal(request.query_string(), name.as_str())? {
-            DeleteScope::Namespace => {
-                may(Right::Admin, Scope::All)?;
-                drop_namespace(state, &name).await
-            }
-            DeleteScope::Prefix(prefix) => {
-                may(Right::Write, Scope::Prefix(&prefix))?;
-                // The answer counts them.
-                grant.authorize_dependent("deleting a prefix")?;
-                let demand = Resource::Prefix(name.clone(), prefix.clone());
-                let permits = [Right::Write, Right::Read]
-                    .map(|right| grant.authorization(&state.authenticator, right, demand.clone()));
-                let [write, read] = permits;
-                delete_prefix(&state.registry, [write?, read?], &name, prefix).await
-            }
-        },
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) -> Result<Value> {
+fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity) -> Result<Value> {
     let prefix = &params.prefix;
     let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
     let mut found = Vec::new();
@@ -105,19 +79,19 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) ->
             Some(first)
         }
     };
-    let is_told = |info: &NamespaceInfo| grant.can_list(info.name.as_str());
-    found.retain(is_told);
+    let is_listed = |info: &NamespaceInfo| identity.can_list(info.name.as_str());
+    found.retain(is_listed);
     let with_prefix = |info: &NamespaceInfo| info.name.as_str().starts_with(prefix);
     // One more, to see whether this is the end.
     while found.len() <= params.limit {
-        let wanted = match grant.can_list_all() {
+        let wanted = match identity.can_list_all() {
             true => params.limit + 1 - found.len(),
             false => HIDDEN_PAGE,
         };
         let behind = registry.list(after.as_ref(), wanted)?;
         let is_end = behind.len() < wanted || !behind.iter().all(with_prefix);
         after = behind.last().map(|info| info.name.clone());
-        found.extend(behind.into_iter().take_while(with_prefix).filter(is_told));
+        found.extend(behind.into_iter().take_while(with_prefix).filter(is_listed));
         if is_end {
             break;
         }
@@ -126,24 +100,24 @@ fn document(registry: &Registry, params: &NamespacesParams, grant: &Identity) ->
     found.truncate(params.limit);
     let last = found.last().filter(|_| !is_end);
     let cursor = last.map(|info| listing.cursor(info.name.as_str().as_bytes()));
-    let told = found
+    let listed = found
         .iter()
-        .map(|info| match grant.reads_all_of(info.name.as_str()) {
-            true => tell(info),
+        .map(|info| match identity.reads_all_of(info.name.as_str()) {
+            true => describe(info),
             false => json!({"name": info.name.as_str()}),
         });
-    let told: Vec<Value> = told.collect();
-    Ok(json!({"namespaces": told, "cursor": cursor}))
+    let listed: Vec<Value> = listed.collect();
+    Ok(json!({"namespaces": listed, "cursor": cursor}))
 }
 
-fn tell(info: &NamespaceInfo) -> Value {
+fn describe(info: &NamespaceInfo) -> Value {
     json!({
         "name": info.name.as_str(),
         "keys": info.counts.keys,
         "bytes": info.counts.bytes,
         "revision": info.revision.get(),
         "created": headers::date_time(info.created),
-        "settings": settings::told(&info.settings),
+        "settings": settings::to_json(&info.settings),
     })
 }
 
@@ -159,7 +133,7 @@ async fn drop_namespace(state: &State, name: &Namespace) -> Result<HttpResponse>
 /// written meanwhile may stay.
 async fn delete_prefix(
     registry: &Registry,
-    mut permits: [StreamAuthorization; 2],
+    mut authorizations: [StreamAuthorization; 2],
     name: &Namespace,
     prefix: Bytes,
 ) -> Result<HttpResponse> {
@@ -167,7 +141,7 @@ async fn delete_prefix(
     let mut deleted = 0;
     let mut is_first = true;
     loop {
-        for authorization in &mut permits {
+        for authorization in &mut authorizations {
             let holds = authorization.check(|| registry.now());
             holds.map_err(|error| error.with("deleted", deleted))?;
         }

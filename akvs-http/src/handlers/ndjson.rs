@@ -86,7 +86,7 @@ pub(super) async fn answer(
                 values: params.values,
             };
             let how = ("a list", Threads::Long);
-            let lines = chunks(state, how, Some(SNAPSHOT_TIME), (reader, held));
+            let lines = chunks(state.streams(), how, Some(SNAPSHOT_TIME), (reader, held));
             response.streaming(lines)
         }
     })
@@ -120,7 +120,7 @@ impl Source for Reader {
         held.shrink(PIECE_BYTES.max(lines.held_bytes()));
         Ok(match page.next {
             Some(next) => {
-                self.range.go_on(next);
+                self.range.advance(next);
                 Chunk::More(lines)
             }
             None => Chunk::Last(lines),

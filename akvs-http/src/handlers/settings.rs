@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{
     Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl, format_duration_in_one_unit,
 };
@@ -15,13 +15,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::list;
-use crate::auth::{Identity, Right, Scope};
+use crate::auth::Scope;
+use crate::context::Context;
 use crate::request::body::Limits;
-use crate::request::{body, path, query};
-use crate::response::problem;
-use crate::state::State;
+use crate::request::query;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 /// The most bytes of the settings' JSON.
 const SETTINGS_BYTES: usize = 64 << 10;
 
@@ -45,27 +43,12 @@ fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error
 }
 
 /// `GET /settings/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, &state)
-        .await
-        .unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    // Not `match_info`, which has decoded it.
-    let name = path::namespace_behind("/settings/", request.uri().path())?;
-    match *request.method() {
-        Method::GET | Method::HEAD => {}
-        _ => return Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-    grant.authorize(Right::Read, name.as_str(), &Scope::All)?;
-    query::none(request.query_string())?;
+pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    context.authorize(context.path.as_str(), &Scope::All)?;
+    context.no_query()?;
+    let Context {
+        state, path: name, ..
+    } = context;
     let registry = state.registry.clone();
     let body = state.registry.blocking(move || {
         let view = list::view(&registry, &name)?;
@@ -79,20 +62,19 @@ async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
 }
 
 /// `PUT /kv/{namespace}` and `PATCH /kv/{namespace}`.
-pub(super) async fn change(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    grant: &Identity,
-    name: &Namespace,
-) -> Result<HttpResponse> {
-    grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
-    query::none(request.query_string())?;
-    let limits = state.value_limits.of_requests();
-    let body = body::receive(request, payload, &limits, &state.body_memory).await?;
-    if let Some(grant) = state.renew(grant)? {
-        grant.authorize(Right::Admin, name.as_str(), &Scope::All)?;
+pub(crate) async fn change(mut context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    context.authorize(context.path.as_str(), &Scope::All)?;
+    context.no_query()?;
+    let (body, is_renewed) = context.receive().await?;
+    if is_renewed {
+        context.authorize(context.path.as_str(), &Scope::All)?;
     }
+    let Context {
+        request,
+        state,
+        path: name,
+        ..
+    } = context;
     let named = parse(&body)?;
     check(&named, &state.value_limits)?;
     let patch = match *request.method() {
@@ -100,8 +82,8 @@ pub(super) async fn change(
         // What it does not name is chosen no more.
         _ => named.apply(Settings::default()).into(),
     };
-    let (existed, settings) = state.registry.change_settings(name, patch).await?;
-    let mut response = list::json(document(name, &settings));
+    let (existed, settings) = state.registry.change_settings(&name, patch).await?;
+    let mut response = list::json(document(&name, &settings));
     if !existed {
         *response.status_mut() = StatusCode::CREATED;
     }
@@ -127,11 +109,11 @@ fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
 }
 
 fn document(name: &Namespace, settings: &Settings) -> String {
-    json!({"name": name.as_str(), "settings": told(settings)}).to_string()
+    json!({"name": name.as_str(), "settings": to_json(settings)}).to_string()
 }
 
 /// The settings as they are told.
-pub(super) fn told(settings: &Settings) -> Value {
+pub(super) fn to_json(settings: &Settings) -> Value {
     json!({
         "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
         "max_value_bytes": settings.max_value_bytes,
@@ -143,16 +125,16 @@ pub(super) fn told(settings: &Settings) -> Value {
 /// Reads settings; no body at all names none.
 fn parse(body: &[u8]) -> Result<SettingsPatch> {
     if body.len() > SETTINGS_BYTES {
-        let text = format!("the settings have more than {SETTINGS_BYTES} bytes");
+        let text = format!("the settings are too long: expected at most {SETTINGS_BYTES} bytes");
         return Err(Error::new(Code::TooLarge, text).with("limit", SETTINGS_BYTES));
     }
     let body = body.trim_ascii();
     let chosen = match body.first() {
         None => Chosen::default(),
         Some(b'{') => serde_json::from_slice(body)
-            .map_err(|error| invalid(&format!("the settings are not understood: {error}")))?,
+            .map_err(|error| invalid(&format!("invalid settings: {error}")))?,
         // The library would read an array by its order.
-        Some(_) => return Err(invalid("the settings are no JSON object")),
+        Some(_) => return Err(invalid("invalid settings: expected a JSON object")),
     };
     Ok(SettingsPatch {
         ttl_ms: member(chosen.ttl.as_ref(), ttl_ms)?,
@@ -183,8 +165,10 @@ fn ttl_ms(value: &Value) -> Result<u64> {
     match ttl {
         Some(Ttl::Millis(millis)) => Ok(millis),
         Some(Ttl::Keep | Ttl::Default | Ttl::Forever | Ttl::Until(_)) | None => {
-            let text = "ttl is no time, such as 90, \"90s\", \"5m\", \"2h\", \"7d\"";
-            Err(invalid(text).with("field", "ttl"))
+            let text = format!(
+                "invalid ttl {value}: expected seconds, or numbers with ms, s, m, h or d, such as \"90s\" or \"7d\""
+            );
+            Err(invalid(&text).with("field", "ttl"))
         }
     }
 }
@@ -192,7 +176,7 @@ fn ttl_ms(value: &Value) -> Result<u64> {
 fn number(name: &str, value: Option<&Value>) -> Result<Option<Option<u64>>> {
     member(value, |value| {
         value.as_u64().ok_or_else(|| {
-            let text = format!("{name} is no whole number from 0 on");
+            let text = format!("invalid {name} {value}: expected a whole number of at least 0");
             invalid(&text).with("field", name)
         })
     })

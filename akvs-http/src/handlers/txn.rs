@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{
     Action, Code, Condition, Error, FieldValue, Key, Namespace, Op, Outcome, Representation,
     Result, Revision, Ttl, Txn,
@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::auth::{Identity, Right, Scope};
+use crate::auth::{Identity, Scope};
+use crate::context::Context;
 use crate::request::json;
 use crate::request::json::{List, object};
 use crate::request::query;
@@ -113,23 +114,9 @@ pub(crate) struct OpDone<'a> {
 }
 
 /// `POST /txn/{namespace}`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    let answer = async |name, asked, grant: &Identity| transact(&state, grant, &name, asked).await;
-    let place = ("/txn/", Right::Write);
-    json::serve(&request, &mut payload, &state, place, answer).await
-}
-
-async fn transact(
-    state: &State,
-    grant: &Identity,
-    name: &Namespace,
-    asked: Asked,
-) -> Result<HttpResponse> {
-    let Asked { checks, ops } = asked;
+pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let Asked { checks, ops } = context.receive_json().await?;
+    let (state, name) = (context.state, context.path.as_str());
     let ops = ops.ok_or_else(|| json::invalid("ops", "missing"))?;
     let checks = match checks {
         Some(checks) => checks.whole("checks")?,
@@ -144,31 +131,32 @@ async fn transact(
     });
     let changed: Vec<(Key, bool)> = changed.collect();
     for key in checked.iter().chain(changed.iter().map(|(key, _)| key)) {
-        grant.authorize(Right::Write, name.as_str(), &Scope::Key(key.as_bytes()))?;
+        context.authorize(name, &Scope::Key(key.as_bytes()))?;
     }
-    may_depend(grant, &checked, &ops)?;
+    let identity = context.identity()?;
+    may_depend(identity, &checked, &ops)?;
     let done = match Txn::new(checks, ops) {
-        Ok(txn) => state.registry.transact(name, txn).await,
+        Ok(txn) => state.registry.transact(&context.path, txn).await,
         Err(error) => Err(error),
     };
     match done {
-        Ok(outcomes) if !grant.reads() => Ok(unseen(&outcomes)),
+        Ok(outcomes) if !identity.reads() => Ok(unseen(&outcomes)),
         Ok(outcomes) => Ok(answer(&changed, &outcomes)),
         Err(error) => {
-            let error = grant.withhold(error, name.as_str());
+            let error = identity.withhold(error, name);
             refusal(place(&error, &checked, &changed))
         }
     }
 }
 
 /// Refuses what is done by what is there to a token that may not read it.
-fn may_depend(grant: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
+fn may_depend(identity: &Identity, checked: &[Key], ops: &[(Key, Op)]) -> Result<()> {
     if !checked.is_empty() {
-        grant.authorize_dependent("a check")?;
+        identity.authorize_dependent("a check")?;
     }
     let on_stored = |action: &Action| !matches!(action, Action::Set { .. } | Action::Delete);
     if ops.iter().any(|(_, op)| on_stored(&op.action)) {
-        grant.authorize_dependent("an op other than set and delete")?;
+        identity.authorize_dependent("an op other than set and delete")?;
     }
     Ok(())
 }

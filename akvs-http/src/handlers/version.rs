@@ -2,40 +2,24 @@
 
 use std::time::Duration;
 
-use actix_web::http::Method;
+use actix_web::HttpResponse;
 use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Key, Namespace, Result, Txn};
 use akvs_registry::Registry;
 use akvs_server::CommitDurability;
 use serde_json::json;
 
 use crate::Options;
-use crate::request::{body, query};
-use crate::response::problem;
-use crate::state::State;
+use crate::context::Context;
+use crate::request::body::Limits;
+use crate::request::query;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
-
-/// `GET /version`, for who is let in.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: web::Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, &state).unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
-    state.admit(request)?;
-    Ok(match *request.method() {
-        Method::GET | Method::HEAD => HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-            .body(state.version.clone()),
-        _ => problem::method_not_allowed(request, ALLOW),
-    })
+/// `GET /version`.
+pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(context.state.version.clone()))
 }
 
 /// What there is to say, which is the same as long as the server runs.
@@ -47,7 +31,7 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
         CommitDurability::Fsync => "fsync",
         CommitDurability::Interval(_) => "interval",
     };
-    let values = body::Limits::of_values(options);
+    let values = Limits::for_values(options.max_value_bytes, options.request_timeout);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let document = json!({
         "version": about.version,
@@ -58,7 +42,7 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
             "max_key_bytes": Key::MAX_BYTES,
             "max_namespace_bytes": Namespace::MAX_BYTES,
             "max_value_bytes": values.max_bytes(),
-            "max_request_bytes": values.of_requests().max_bytes(),
+            "max_request_bytes": values.for_requests().max_bytes(),
             "max_list_items": query::MAX_LIMIT,
             "max_txn_ops": Txn::MAX_OPS,
             "max_connections": options.max_connections,

@@ -2,71 +2,48 @@
 
 use std::convert::Infallible;
 
+use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse, web};
 use akvs_core::{Code, Error, Namespace, Result};
 use akvs_server::Filter;
 use bytes::Bytes;
 use futures_util::stream;
 
-use crate::auth::{Identity, Resource, Right};
-use crate::request::{body, path, query};
-use crate::response::problem;
+use crate::auth::Resource;
+use crate::context::Context;
+use crate::request::query;
 use crate::response::sse::Events;
-use crate::state::State;
 
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// Asks nginx, and those who learned it from there, not to hold events back.
 const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
 
 /// `GET /watch/{namespace}?prefix=&key=&since=&values=true`.
-pub(crate) async fn serve(
-    request: HttpRequest,
-    mut payload: Payload,
-    state: web::Data<State>,
-) -> HttpResponse {
-    body::discard(&request, &mut payload).await;
-    answer(&request, &state)
-        .await
-        .unwrap_or_else(|error| problem::respond(&request, &error))
-}
-
-async fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
-    let grant = state.admit(request)?;
-    // Not `match_info`, which has decoded it.
-    let name = path::namespace_behind("/watch/", request.uri().path())?;
-    match *request.method() {
-        Method::GET | Method::HEAD => watch(request, state, &grant, name).await,
-        _ => Ok(problem::method_not_allowed(request, ALLOW)),
-    }
-}
-
-async fn watch(
-    request: &HttpRequest,
-    state: &State,
-    grant: &Identity,
-    name: Namespace,
-) -> Result<HttpResponse> {
+pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpResponse> {
+    let Context {
+        request,
+        state,
+        path: ref name,
+        ..
+    } = context;
     let last_event = match request.headers().get("last-event-id") {
         Some(id) => Some(id.to_str().map_err(|_| {
-            let text = "last-event-id is no revision";
+            let text = "invalid last-event-id: expected a revision";
             Error::new(Code::InvalidRequest, text).with("parameter", "last-event-id")
         })?),
         None => None,
     };
-    let options = query::of_watch(request.query_string(), last_event)?;
+    let options = query::parse_watch(request.query_string(), last_event)?;
     let (start, values) = (options.start, options.values);
-    let demand = match &options.filter {
+    let resource = match &options.filter {
         Filter::All => Resource::All(name.clone()),
         Filter::Prefix(prefix) => Resource::Prefix(name.clone(), prefix.clone()),
         Filter::Key(key) => Resource::Key(name.clone(), key.clone()),
     };
-    let authorization = grant.authorization(&state.authenticator, Right::Read, demand)?;
-    let watch = state.registry.watch(&name, options).await?;
+    let authorization = context.authorization(resource)?;
+    let watch = state.registry.watch(name, options).await?;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, EVENT_STREAM))
@@ -80,7 +57,14 @@ async fn watch(
         }
         _ => {
             let holds = state.holds(authorization);
-            response.streaming(Events::new(watch, start, values, state, holds))
+            response.streaming(Events::new(
+                watch,
+                start,
+                values,
+                state.streams(),
+                state.heartbeat,
+                holds,
+            ))
         }
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use akvs_server::{Buckets, Histogram, NANOS};
 
-use super::labels::{self, Labels, METHODS, Route, STATUSES};
+use super::labels::{self, Labels, METHODS, STATUSES};
 
 /// The numbers of one worker.
 pub(crate) struct WorkerCounters {
@@ -22,15 +22,16 @@ pub(crate) struct WorkerCounters {
 }
 
 impl WorkerCounters {
-    pub(super) fn new() -> WorkerCounters {
-        let series = Route::ALL.len() * METHODS.len() * STATUSES.len();
+    /// Zeros, for so many labels of routes.
+    pub(super) fn new(routes: usize) -> WorkerCounters {
+        let series = routes * METHODS.len() * STATUSES.len();
         WorkerCounters {
             begun: AtomicU64::new(0),
             abandoned: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             answered: (0..series).map(|_| AtomicU64::new(0)).collect(),
-            nanos: Route::ALL.map(|_| Histogram::new(NANOS)).into(),
+            nanos: (0..routes).map(|_| Histogram::new(NANOS)).collect(),
         }
     }
 
@@ -54,7 +55,7 @@ impl WorkerCounters {
         let place = place(route, method, labels::status(status));
         self.answered[place].fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.nanos[route as usize].observe(nanos);
+        self.nanos[route].observe(nanos);
         self.sent_bytes.fetch_add(body_bytes, Ordering::Relaxed);
     }
 
@@ -64,13 +65,14 @@ impl WorkerCounters {
     }
 }
 
-fn place(route: Route, method: usize, status: usize) -> usize {
-    (route as usize * METHODS.len() + method) * STATUSES.len() + status
+fn place(route: usize, method: usize, status: usize) -> usize {
+    (route * METHODS.len() + method) * STATUSES.len() + status
 }
 
 /// What several workers have counted.
-#[derive(Default)]
 pub(crate) struct Requests {
+    /// The labels of the routes, by their numbers.
+    routes: &'static [&'static str],
     begun: u64,
     pub(crate) abandoned: u64,
     pub(crate) received_bytes: u64,
@@ -80,6 +82,18 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
+    pub(super) fn new(routes: &'static [&'static str]) -> Requests {
+        Requests {
+            routes,
+            begun: 0,
+            abandoned: 0,
+            received_bytes: 0,
+            sent_bytes: 0,
+            answered: Vec::new(),
+            nanos: Vec::new(),
+        }
+    }
+
     pub(super) fn add(&mut self, cells: &WorkerCounters) {
         self.answered.resize(cells.answered.len(), 0);
         for (sum, answered) in self.answered.iter_mut().zip(&cells.answered) {
@@ -104,7 +118,7 @@ impl Requests {
 
     /// How many were answered, by route, method and status, where there were any.
     pub(crate) fn answered(&self) -> impl Iterator<Item = ([&'static str; 3], u64)> {
-        let places = Route::ALL.into_iter().flat_map(|route| {
+        let places = self.routes.iter().copied().flat_map(|route| {
             let methods = (0..METHODS.len()).map(move |method| (route, method));
             methods.flat_map(|(route, method)| {
                 (0..STATUSES.len()).map(move |status| (route, method, status))
@@ -114,13 +128,13 @@ impl Requests {
             .zip(&self.answered)
             .filter(|(_, count)| **count > 0)
             .map(|((route, method, status), count)| {
-                ([route.as_str(), METHODS[method], STATUSES[status]], *count)
+                ([route, METHODS[method], STATUSES[status]], *count)
             })
     }
 
     /// How long they took, by route, where there were any.
     pub(crate) fn nanos(&self) -> impl Iterator<Item = (&'static str, &Buckets)> {
-        let routes = Route::ALL.into_iter().map(Route::as_str);
+        let routes = self.routes.iter().copied();
         routes
             .zip(&self.nanos)
             .filter(|(_, nanos)| nanos.count() > 0)

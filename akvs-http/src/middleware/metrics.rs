@@ -84,20 +84,22 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = self.worker.state.registry.elapsed();
-        let labels = Labels::of(request.head());
+        let connection = request.conn_data::<ConnectionState>();
+        let of_stream = match connection {
+            Some(_) => None,
+            None => ConnectionState::from_http2(&request),
+        };
+        let connection = connection.or(of_stream.as_deref());
+        let is_owner = connection.is_some_and(ConnectionState::is_owner);
+        let route = self.worker.state.routes.find(request.path(), is_owner);
+        let labels = Labels::new(route, request.head());
         let body_bytes = match labels.has_body() {
-            true => body::announced(request.headers()).unwrap_or(0),
+            true => body::content_length(request.headers()).unwrap_or(0),
             false => 0,
         };
         self.worker.cells.begin(body_bytes);
-        let asker = request.conn_data::<ConnectionState>();
-        let of_stream = match asker {
-            Some(_) => None,
-            None => ConnectionState::of_stream(&request),
-        };
-        let asker = asker.or(of_stream.as_deref());
-        let (under_way, refusal) = asker.map(ConnectionState::ask).unzip();
-        let judged = guard::judge(request.head(), labels.route(), asker, &self.worker.state);
+        let (under_way, refusal) = connection.map(ConnectionState::begin_request).unzip();
+        let checked = guard::check(request.head(), route, connection, &self.worker.state);
         RequestFuture {
             flight: Some(InFlight {
                 worker: Rc::clone(&self.worker),
@@ -105,7 +107,7 @@ where
                 start,
                 under_way,
             }),
-            answer: match (refusal.flatten(), judged) {
+            answer: match (refusal.flatten(), checked) {
                 (Some(refusal), _) => {
                     let response = refusal.response();
                     Answered::Rejected(Some(request.into_response(response)))
@@ -134,7 +136,7 @@ fn answer(
             head.set_connection_type(ConnectionType::Close);
         }
         if let Some(under_way) = &under_way {
-            under_way.settle(head);
+            under_way.set_connection_type(head);
         }
         if !is_head || body.size() == BodySize::None {
             return Answer::new(body, held, under_way);

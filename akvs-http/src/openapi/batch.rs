@@ -8,8 +8,8 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Ref, Required, Response};
 
 use super::namespaces::vary;
-use super::operation::{Asked, OF_CHANGES, Route};
-use super::parameters::{self, field, flag, query, twins};
+use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
+use super::parameters::{self, field, flag, key_or_base64, query};
 use super::responses;
 use super::schemas::one_of_texts;
 use crate::handlers::ndjson::NDJSON;
@@ -17,47 +17,47 @@ use crate::handlers::watch::EVENT_STREAM;
 use crate::response::headers::DEFAULT_TYPE;
 
 /// The paths.
-pub(super) fn routes() -> [Route; 7] {
-    let in_one = |path, tag| Route::new(path, tag).at([parameters::namespace()]);
+pub(super) fn routes() -> [PathDescription; 7] {
+    let in_one = |path, tag| PathDescription::new(path, tag).at([parameters::namespace()]);
     [
         in_one("/txn/{namespace}", "many keys").with(transact()),
         in_one("/get/{namespace}", "many keys").with(get()),
         in_one("/watch/{namespace}", "watching").with(watch()),
         in_one("/export/{namespace}", "transfer").with(export("export", "Export a namespace")),
-        Route::new("/export", "transfer")
-            .with(export("exportAll", "Export all namespaces").refuses([Code::InvalidRequest])),
+        PathDescription::new("/export", "transfer")
+            .with(export("exportAll", "Export all namespaces").errors([Code::InvalidRequest])),
         in_one("/import/{namespace}", "transfer").with(import("import", "Import into a namespace")),
-        Route::new("/import", "transfer").with(import(
+        PathDescription::new("/import", "transfer").with(import(
             "importAll",
             "Import into all namespaces that the file names",
         )),
     ]
 }
 
-fn transact() -> Asked {
-    Asked::new(
+fn transact() -> OperationDescription {
+    OperationDescription::new(
         HttpMethod::Post,
         "transact",
         "Change several keys: all of them, under one revision, or none",
     )
     .body(json_body("Transaction"))
-    .answers(200, plain_document("It is done.", "Done"))
-    .refuses([
+    .response(200, plain_document("It is done.", "Done"))
+    .errors([
         Code::InvalidRequest,
         Code::Conflict,
         Code::PreconditionFailed,
     ])
-    .refuses(OF_CHANGES)
+    .errors(OF_CHANGES)
 }
 
-fn get() -> Asked {
-    Asked::new(
+fn get() -> OperationDescription {
+    OperationDescription::new(
         HttpMethod::Post,
         "getMany",
         "Read many keys, as they stood at one moment",
     )
     .body(json_body("Keys"))
-    .answers(
+    .response(
         200,
         responses::document(
             "The items in the asked order, `null` for a key that is not there.",
@@ -65,7 +65,7 @@ fn get() -> Asked {
         )
         .build(),
     )
-    .refuses([Code::InvalidRequest, Code::TooLarge])
+    .errors([Code::InvalidRequest, Code::TooLarge])
 }
 
 fn json_body(schema: &str) -> RequestBody {
@@ -85,22 +85,22 @@ fn plain_document(description: &str, schema: &str) -> Response {
         .build()
 }
 
-fn watch() -> Asked {
+fn watch() -> OperationDescription {
     let events =
         responses::plain("The changes, one event each, for as long as the client listens.")
             .content(EVENT_STREAM, responses::any_text())
             .header("Cache-Control", responses::only("no-store"))
             .header("X-Content-Type-Options", responses::only("nosniff"))
             .header("X-Accel-Buffering", responses::only("no"));
-    Asked::new(HttpMethod::Get, "watch", "Watch what changes")
-        .told(
+    OperationDescription::new(HttpMethod::Get, "watch", "Watch what changes")
+        .description(
             "Server-sent events: `set`, `delete`, `expire` and `drop`, with the revision as `id` and the item as `data`. \
              With `since=0` first the state as `set` events, then `synced`. Who is too far behind within the stream is \
              told `reset`. A comment each 15 s carries the revision.",
         )
-        .takes(twins("prefix", 0, None, "Only keys that begin so."))
-        .takes(twins("key", 1, None, "Only this key; not together with `prefix`."))
-        .takes([
+        .parameters(key_or_base64("prefix", 0, None, "Only keys that begin so."))
+        .parameters(key_or_base64("key", 1, None, "Only this key; not together with `prefix`."))
+        .parameters([
             query("since", parameters::number(), "What came after this revision; without it, from now on."),
             flag("values", "With the values."),
             field(
@@ -109,11 +109,11 @@ fn watch() -> Asked {
                 "Where an earlier watch ended; goes before `since`.",
             ),
         ])
-        .answers(200, events.build())
-        .refuses([Code::InvalidRequest, Code::HistoryGone])
+        .response(200, events.build())
+        .errors([Code::InvalidRequest, Code::HistoryGone])
 }
 
-fn export(id: &'static str, summary: &'static str) -> Asked {
+fn export(id: &'static str, summary: &'static str) -> OperationDescription {
     let lines = responses::plain(
         "A first line, a line for each key, and a last one, without which it was cut off.",
     )
@@ -124,17 +124,17 @@ fn export(id: &'static str, summary: &'static str) -> Asked {
         "Content-Encoding",
         responses::header(codings(), "As the client likes best."),
     );
-    Asked::new(HttpMethod::Get, id, summary)
-        .told(
+    OperationDescription::new(HttpMethod::Get, id, summary)
+        .description(
             "All of it comes from one snapshot. The last line has the count of the records and the SHA-256 of all \
              lines before.",
         )
-        .takes([field("Accept-Encoding", Object::with_type(Type::String), "`gzip` or `zstd`.")])
-        .answers(200, vary(lines, "accept-encoding").build())
-        .refuses([Code::InvalidRequest])
+        .parameters([field("Accept-Encoding", Object::with_type(Type::String), "`gzip` or `zstd`.")])
+        .response(200, vary(lines, "accept-encoding").build())
+        .errors([Code::InvalidRequest])
 }
 
-fn import(id: &'static str, summary: &'static str) -> Asked {
+fn import(id: &'static str, summary: &'static str) -> OperationDescription {
     let body = RequestBodyBuilder::new()
         .description(Some(
             "What an export answered with, of any length; its line ends may be CRLF.",
@@ -143,12 +143,12 @@ fn import(id: &'static str, summary: &'static str) -> Asked {
         // The server reads it as lines whatever it is said to be, and most generators know no lines.
         .content(DEFAULT_TYPE, responses::bytes())
         .required(Some(Required::True));
-    Asked::new(HttpMethod::Post, id, summary)
-        .told(
+    OperationDescription::new(HttpMethod::Post, id, summary)
+        .description(
             "What an error ended is told with what had been imported until then. A line that cannot be read is told, and \
              the others are imported; where 10,000 are wrong, it ends. It also ends soon after its client has gone.",
         )
-        .takes([
+        .parameters([
             query(
                 "mode",
                 Ref::from_schema_name("ImportMode"),
@@ -162,9 +162,9 @@ fn import(id: &'static str, summary: &'static str) -> Asked {
             ),
         ])
         .body(body.build())
-        .answers(200, responses::document("It was read to its right end.", "Report").build())
-        .refuses([Code::InvalidRequest, Code::InvalidKey, Code::InvalidNamespace, Code::Conflict])
-        .refuses(OF_CHANGES)
+        .response(200, responses::document("It was read to its right end.", "Report").build())
+        .errors([Code::InvalidRequest, Code::InvalidKey, Code::InvalidNamespace, Code::Conflict])
+        .errors(OF_CHANGES)
 }
 
 fn codings() -> Object {

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Response, ResponseBuilder, Schema};
 
 use super::namespaces::vary;
-use super::operation::{Asked, Route};
+use super::operation::{OperationDescription, PathDescription};
 use super::parameters;
 use super::responses;
 use crate::metrics::Format;
@@ -17,50 +17,50 @@ use crate::ui::page::HTML;
 const TAG: &str = "server";
 
 /// The paths.
-pub(super) fn routes() -> [Route; 8] {
-    let open = |path| Route::new(path, TAG).open();
-    let guarded = |path| Route::new(path, TAG);
-    let get = |id, summary| Asked::new(HttpMethod::Get, id, summary);
+pub(super) fn routes() -> [PathDescription; 8] {
+    let open = |path| PathDescription::new(path, TAG).open();
+    let guarded = |path| PathDescription::new(path, TAG);
+    let get = |id, summary| OperationDescription::new(HttpMethod::Get, id, summary);
     let pong = responses::text("It answers.", "pong").build();
     let ok = || responses::text("It is.", "ok").build();
     [
-        open("/ping").with(get("ping", "Whether the server answers").answers(200, pong)),
-        open("/livez").with(get("livez", "Whether the process lives").answers(200, ok())),
+        open("/ping").with(get("ping", "Whether the server answers").response(200, pong)),
+        open("/livez").with(get("livez", "Whether the process lives").response(200, ok())),
         open("/readyz").with(
             get("readyz", "Whether writes are taken")
-                .answers(200, ok())
-                .refuses([Code::Closing, Code::Unavailable]),
+                .response(200, ok())
+                .errors([Code::Closing, Code::Unavailable]),
         ),
         guarded("/metrics")
-            .with(get("metrics", "What is counted, for Prometheus").answers(200, metrics())),
+            .with(get("metrics", "What is counted, for Prometheus").response(200, metrics())),
         guarded("/version").with(
-            get("version", "What serves, and within which limits").answers(
+            get("version", "What serves, and within which limits").response(
                 200,
                 responses::document("The same as long as the server runs.", "Version").build(),
             ),
         ),
         guarded("/whoami").with(
             get("whoami", "The caller's token and its rights")
-                .answers(
+                .response(
                     200,
                     responses::document("What the caller may do.", "Identity")
                         .header("Cache-Control", responses::only("no-store"))
                         .build(),
                 )
-                .refuses([Code::InvalidRequest]),
+                .errors([Code::InvalidRequest]),
         ),
         guarded("/openapi.json").with(
             get("openapi", "This document")
-                .takes([
+                .parameters([
                     if_match(),
                     if_none_match("Only if it has none of these tags."),
                 ])
-                .answers(200, this())
-                .answers(
+                .response(200, this())
+                .response(
                     304,
                     tagged(responses::plain("The client has it already.")).build(),
                 )
-                .refuses([Code::InvalidRequest, Code::PreconditionFailed]),
+                .errors([Code::InvalidRequest, Code::PreconditionFailed]),
         ),
         guarded("/").with(root()),
     ]
@@ -108,25 +108,25 @@ fn tagged(response: ResponseBuilder) -> ResponseBuilder {
         .header("Cache-Control", responses::only("no-cache"))
 }
 
-fn root() -> Asked {
+fn root() -> OperationDescription {
     let both = responses::plain("The text, or the page; the header fields are the page's.")
         .content(TEXT, Content::new(Some(string())))
         .content(HTML, Content::new(Some(string())));
-    Asked::new(HttpMethod::Get, "root", "What this is")
-        .told(
+    OperationDescription::new(HttpMethod::Get, "root", "What this is")
+        .description(
             "A text that names the server and the paths; to browsers, which list `text/html` in `Accept`, the admin \
              page. The page needs no token: it holds no data.",
         )
-        .takes([
+        .parameters([
             if_match(),
             if_none_match("Only if it has none of these tags."),
         ])
-        .refuses([Code::InvalidRequest, Code::PreconditionFailed])
-        .answers(200, of_page(both))
-        .answers(304, of_page(responses::plain("The client has the page already.")))
+        .errors([Code::InvalidRequest, Code::PreconditionFailed])
+        .response(200, with_page_headers(both))
+        .response(304, with_page_headers(responses::plain("The client has the page already.")))
 }
 
-fn of_page(response: ResponseBuilder) -> Response {
+fn with_page_headers(response: ResponseBuilder) -> Response {
     vary(tagged(response), "accept")
         .header(
             "Content-Security-Policy",

@@ -7,18 +7,18 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::ResponseBuilder;
 
-use super::operation::{Asked, OF_CHANGES, Route};
-use super::parameters::{self, bounds, flag, paging, query, string, twins};
+use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
+use super::parameters::{self, bounds, flag, key_or_base64, paging, query, string};
 use super::responses;
 use crate::response::problem::TEXT;
 
 const TAG: &str = "namespaces";
 
 /// The paths of namespaces.
-pub(super) fn routes() -> [Route; 3] {
-    let all = Route::new("/kv", TAG).with(list());
-    let one = Route::new("/kv/{namespace}", TAG).at([parameters::namespace()]);
-    let settings = Route::new("/settings/{namespace}", TAG).at([parameters::namespace()]);
+pub(super) fn routes() -> [PathDescription; 3] {
+    let all = PathDescription::new("/kv", TAG).with(list());
+    let one = PathDescription::new("/kv/{namespace}", TAG).at([parameters::namespace()]);
+    let settings = PathDescription::new("/settings/{namespace}", TAG).at([parameters::namespace()]);
     [
         all,
         one.with(list_keys())
@@ -29,27 +29,32 @@ pub(super) fn routes() -> [Route; 3] {
     ]
 }
 
-fn list() -> Asked {
-    Asked::new(HttpMethod::Get, "listNamespaces", "List the namespaces")
-        .told("By name, page by page. `cursor: null` is the end; an empty page is not.")
-        .takes(twins("prefix", 0, None, "What the names begin with."))
-        .takes(paging())
-        .answers(200, responses::document("A page.", "Namespaces").build())
-        .refuses([Code::InvalidRequest])
+fn list() -> OperationDescription {
+    OperationDescription::new(HttpMethod::Get, "listNamespaces", "List the namespaces")
+        .description("By name, page by page. `cursor: null` is the end; an empty page is not.")
+        .parameters(key_or_base64(
+            "prefix",
+            0,
+            None,
+            "What the names begin with.",
+        ))
+        .parameters(paging())
+        .response(200, responses::document("A page.", "Namespaces").build())
+        .errors([Code::InvalidRequest])
 }
 
-fn list_keys() -> Asked {
+fn list_keys() -> OperationDescription {
     // Lines are told of in words: with two types of answer, generated clients would know neither.
     let page = vary(responses::document("A page.", "KeyList"), "accept");
-    Asked::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
-        .told(
+    OperationDescription::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
+        .description(
             "By unsigned bytes, page by page; each is one consistent view. `cursor: null` is the end; an empty page is \
              not. With `Accept: application/x-ndjson` the answer is of that type: the whole range comes from one snapshot, an item a line, without \
              `limit`, `cursor` and `delimiter`.",
         )
-        .takes(keys())
-        .answers(200, page.build())
-        .refuses([Code::InvalidRequest])
+        .parameters(keys())
+        .response(200, page.build())
+        .errors([Code::InvalidRequest])
 }
 
 fn keys() -> Vec<Parameter> {
@@ -75,26 +80,26 @@ fn keys() -> Vec<Parameter> {
     all
 }
 
-fn configure() -> Asked {
-    Asked::new(
+fn configure() -> OperationDescription {
+    OperationDescription::new(
         HttpMethod::Put,
         "configureNamespace",
         "Create a namespace, or replace its settings",
     )
     .body(settings())
-    .answers(
+    .response(
         201,
         responses::document("It was created.", "Configured").build(),
     )
-    .answers(
+    .response(
         200,
         responses::document("It is there, and has these settings now.", "Configured").build(),
     )
-    .refuses([Code::InvalidRequest])
-    .refuses(OF_CHANGES)
+    .errors([Code::InvalidRequest])
+    .errors(OF_CHANGES)
 }
 
-fn change() -> Asked {
+fn change() -> OperationDescription {
     let body = RequestBodyBuilder::new()
         .description(Some(
             "What is to change; null removes a setting, and one that is missing stays.",
@@ -104,37 +109,37 @@ fn change() -> Asked {
             Content::new(Some(Ref::from_schema_name("Settings"))),
         )
         .build();
-    Asked::new(
+    OperationDescription::new(
         HttpMethod::Patch,
         "changeSettings",
         "Change some settings of a namespace, or create it",
     )
-    .told("A JSON merge patch (RFC 7396). The content type is not looked at.")
+    .description("A JSON merge patch (RFC 7396). The content type is not looked at.")
     .body(body)
-    .answers(
+    .response(
         201,
         responses::document("It was created.", "Configured").build(),
     )
-    .answers(
+    .response(
         200,
         responses::document("It is there, and has these settings now.", "Configured").build(),
     )
-    .refuses([Code::InvalidRequest])
-    .refuses(OF_CHANGES)
+    .errors([Code::InvalidRequest])
+    .errors(OF_CHANGES)
 }
 
-fn read_settings() -> Asked {
+fn read_settings() -> OperationDescription {
     let told = responses::document(
         "What is chosen for it; null where nothing is.",
         "Configured",
     );
-    Asked::new(
+    OperationDescription::new(
         HttpMethod::Get,
         "readSettings",
         "Read the settings of a namespace",
     )
-    .answers(200, told.build())
-    .refuses([Code::InvalidRequest])
+    .response(200, told.build())
+    .errors([Code::InvalidRequest])
 }
 
 fn settings() -> RequestBody {
@@ -147,7 +152,7 @@ fn settings() -> RequestBody {
         .build()
 }
 
-fn remove() -> Asked {
+fn remove() -> OperationDescription {
     // The text is first, as either answer can be read as one.
     let dropped = responses::plain(
         "`OK`: the namespace is dropped; or a document: the keys with the prefix are deleted.",
@@ -157,25 +162,25 @@ fn remove() -> Asked {
         "application/json",
         Content::new(Some(Ref::from_schema_name("Deleted"))),
     );
-    Asked::new(
+    OperationDescription::new(
         HttpMethod::Delete,
         "deleteNamespace",
         "Drop a namespace, or delete the keys with a prefix",
     )
-    .told("Either `confirm` or `prefix` must be there.")
-    .takes([query(
+    .description("Either `confirm` or `prefix` must be there.")
+    .parameters([query(
         "confirm",
         string(0, None),
         "The namespace's name again: all that it holds is dropped.",
     )])
-    .takes(bounds(
+    .parameters(bounds(
         "prefix",
         1,
         "The keys that begin so are deleted, page by page.",
     ))
-    .answers(200, dropped.build())
-    .refuses([Code::InvalidRequest, Code::ConfirmationRequired])
-    .refuses(OF_CHANGES)
+    .response(200, dropped.build())
+    .errors([Code::InvalidRequest, Code::ConfirmationRequired])
+    .errors(OF_CHANGES)
 }
 
 /// Says which header field of the request the answer depends on.

@@ -132,7 +132,12 @@ fn parameter(
 }
 
 /// A string of bytes, and its twin in base64url.
-pub(super) fn twins(name: &str, least: usize, most: Option<usize>, text: &str) -> [Parameter; 2] {
+pub(super) fn key_or_base64(
+    name: &str,
+    least: usize,
+    most: Option<usize>,
+    text: &str,
+) -> [Parameter; 2] {
     let twin = format!("{name}64");
     let also = format!("The same, in base64url. It cannot stand there with `{name}`.");
     [
@@ -143,7 +148,7 @@ pub(super) fn twins(name: &str, least: usize, most: Option<usize>, text: &str) -
 
 /// The bounds of a list's strings.
 pub(super) fn bounds(name: &str, least: usize, text: &str) -> [Parameter; 2] {
-    twins(name, least, Some(MAX_BOUND_BYTES), text)
+    key_or_base64(name, least, Some(MAX_BOUND_BYTES), text)
 }
 
 /// How much of a list comes at once, and where it goes on.

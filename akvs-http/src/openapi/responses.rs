@@ -76,7 +76,7 @@ pub(super) fn tag() -> Header {
 }
 
 /// What every read of a value tells.
-pub(super) fn of_entry(response: ResponseBuilder) -> ResponseBuilder {
+pub(super) fn with_entry_headers(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header("ETag", tag())
         .header("Cache-Control", only("no-cache"))
@@ -92,8 +92,8 @@ pub(super) fn of_entry(response: ResponseBuilder) -> ResponseBuilder {
 }
 
 /// What comes with a value.
-pub(super) fn of_value(response: ResponseBuilder) -> ResponseBuilder {
-    of_entry(response)
+pub(super) fn with_value_headers(response: ResponseBuilder) -> ResponseBuilder {
+    with_entry_headers(response)
         .header("Accept-Ranges", only("bytes"))
         .header("X-Content-Type-Options", only("nosniff"))
         .header(
@@ -110,7 +110,7 @@ pub(super) fn of_value(response: ResponseBuilder) -> ResponseBuilder {
 }
 
 /// What every change tells.
-pub(super) fn of_change(response: ResponseBuilder) -> ResponseBuilder {
+pub(super) fn with_change_headers(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header(
             "ETag",

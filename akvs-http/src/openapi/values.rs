@@ -6,7 +6,7 @@ use utoipa::openapi::path::{HttpMethod, Parameter};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, Type};
 
-use super::operation::{Asked, OF_CHANGES, Route};
+use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
 use super::parameters::{self, field, query};
 use super::responses;
 use crate::response::headers::DEFAULT_TYPE;
@@ -15,22 +15,22 @@ use crate::response::problem::TEXT;
 const TAG: &str = "values";
 
 /// The paths of single keys.
-pub(super) fn routes() -> [Route; 2] {
-    let by_key =
-        Route::new("/kv/{namespace}/{key}", TAG).at([parameters::namespace(), parameters::key()]);
-    let by_key64 = Route::new("/kv/{namespace}/~64/{key64}", TAG)
+pub(super) fn routes() -> [PathDescription; 2] {
+    let by_key = PathDescription::new("/kv/{namespace}/{key}", TAG)
+        .at([parameters::namespace(), parameters::key()]);
+    let by_key64 = PathDescription::new("/kv/{namespace}/~64/{key64}", TAG)
         .suffix("64")
         .at([parameters::namespace(), parameters::key64()]);
     [by_key, by_key64].map(|route| route.with(get()).with(post()).with(delete()))
 }
 
-fn get() -> Asked {
-    Asked::new(HttpMethod::Get, "getValue", "Read a value")
-        .told(
+fn get() -> OperationDescription {
+    OperationDescription::new(HttpMethod::Get, "getValue", "Read a value")
+        .description(
             "The value's bytes, under the media type that its writer gave it. With `Prefer: wait=N` and the revision \
              that the reader has, the answer comes when the key changes, or `304` after N seconds, 60 at the most.",
         )
-        .takes([
+        .parameters([
             parameters::if_match(),
             parameters::if_none_match(),
             parameters::if_modified_since(),
@@ -39,13 +39,13 @@ fn get() -> Asked {
             text_field("If-Range", "The range only of this revision, else the whole value."),
             text_field("Prefer", "`wait=N` with `If-None-Match` (RFC 7240, section 4.3)."),
         ])
-        .answers(200, responses::of_value(responses::plain("The value.")).build())
-        .answers(206, part())
-        .answers(
+        .response(200, responses::with_value_headers(responses::plain("The value.")).build())
+        .response(206, part())
+        .response(
             304,
-            responses::of_entry(responses::plain("The reader has this revision already.")).build(),
+            responses::with_entry_headers(responses::plain("The reader has this revision already.")).build(),
         )
-        .refuses([
+        .errors([
             Code::InvalidRequest,
             Code::PreconditionFailed,
             Code::RangeNotSatisfiable,
@@ -53,7 +53,7 @@ fn get() -> Asked {
 }
 
 fn part() -> utoipa::openapi::Response {
-    responses::of_value(responses::plain("A part of the value."))
+    responses::with_value_headers(responses::plain("A part of the value."))
         .header(
             "Content-Range",
             responses::text_header("`bytes <first>-<last>/<length>`."),
@@ -61,7 +61,7 @@ fn part() -> utoipa::openapi::Response {
         .build()
 }
 
-fn post() -> Asked {
+fn post() -> OperationDescription {
     let created = responses::text("It is set; also where it replaces a value.", "Created");
     let done = responses::plain(
         "An operation is done: `OK`, or the sum in decimal digits after `op=add`.",
@@ -70,12 +70,12 @@ fn post() -> Asked {
         TEXT,
         utoipa::openapi::Content::new(Some(parameters::pattern("^(OK|-?[0-9]+)$"))),
     );
-    Asked::new(HttpMethod::Post, "setValue", "Write a value, or change the one that is there")
-        .told(
+    OperationDescription::new(HttpMethod::Post, "setValue", "Write a value, or change the one that is there")
+        .description(
             "Without `op` the body is the value. `op=add` adds the signed decimal number in the body to the one that is \
              there, `op=append` appends the body, `op=touch` sets or removes the deadline and takes no body.",
         )
-        .takes([
+        .parameters([
             query(
                 "op",
                 Ref::from_schema_name("WriteOperation"),
@@ -96,14 +96,14 @@ fn post() -> Asked {
             ),
         ])
         .body(value())
-        .answers(201, responses::of_change(created).build())
-        .answers(200, responses::of_change(done).build())
-        .refuses([
+        .response(201, responses::with_change_headers(created).build())
+        .response(200, responses::with_change_headers(done).build())
+        .errors([
             Code::InvalidRequest,
             Code::Conflict,
             Code::PreconditionFailed,
         ])
-        .refuses(OF_CHANGES)
+        .errors(OF_CHANGES)
 }
 
 fn value() -> RequestBody {
@@ -117,17 +117,17 @@ fn value() -> RequestBody {
         .build()
 }
 
-fn delete() -> Asked {
+fn delete() -> OperationDescription {
     let done = responses::text("It is gone; also where it was not there.", "OK");
-    Asked::new(HttpMethod::Delete, "deleteValue", "Delete a key")
-        .takes([
+    OperationDescription::new(HttpMethod::Delete, "deleteValue", "Delete a key")
+        .parameters([
             parameters::if_match(),
             parameters::if_none_match(),
             parameters::if_unmodified_since(),
         ])
-        .answers(200, responses::of_change(done).build())
-        .refuses([Code::InvalidRequest, Code::PreconditionFailed])
-        .refuses(OF_CHANGES)
+        .response(200, responses::with_change_headers(done).build())
+        .errors([Code::InvalidRequest, Code::PreconditionFailed])
+        .errors(OF_CHANGES)
 }
 
 fn text_field(name: &str, text: &str) -> Parameter {

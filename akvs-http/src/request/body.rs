@@ -1,5 +1,7 @@
 //! Receiving a value: within its limits, in no more memory than it needs, and without keeping a read buffer alive.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,9 +13,6 @@ use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::Options;
-use crate::transport::connection::ConnectionState;
-
 /// Bodies up to this size are bounded well enough by the number of connections.
 const SMALL_BYTES: usize = 16 << 10;
 /// How much of an unwanted body is read to keep a connection usable.
@@ -24,7 +23,7 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 const REQUEST_BYTES: usize = 16 << 20;
 
 /// What a body may cost.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     max_bytes: usize,
     /// The setting that `max_bytes` comes from, for the error to name; none where it is fixed.
@@ -33,12 +32,12 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of a value.
-    pub(crate) fn of_values(options: &Options) -> Limits {
+    /// The limits of a value: the settings `limits.max_value_bytes` and `limits.request_timeout`.
+    pub(crate) fn for_values(max_bytes: usize, timeout: Duration) -> Limits {
         Limits {
-            max_bytes: options.max_value_bytes,
+            max_bytes,
             setting: Some("limits.max_value_bytes"),
-            timeout: options.request_timeout,
+            timeout,
         }
     }
 
@@ -52,7 +51,7 @@ impl Limits {
     }
 
     /// The limits of a request that asks for many things at once, which may take as long as a value.
-    pub(crate) fn of_requests(&self) -> Limits {
+    pub(crate) fn for_requests(&self) -> Limits {
         Limits {
             max_bytes: REQUEST_BYTES,
             setting: None,
@@ -102,8 +101,10 @@ impl Limits {
             None => ("body", String::new()),
         };
         let text = match bytes {
-            Some(bytes) => format!("the {what} has {bytes} bytes, the most is {max_bytes}{from}"),
-            None => format!("the {what} has more than {max_bytes} bytes, which is the most{from}"),
+            Some(bytes) => {
+                format!("the {what} has {bytes} bytes: expected at most {max_bytes}{from}")
+            }
+            None => format!("the {what} is too long: expected at most {max_bytes} bytes{from}"),
         };
         let error = Error::new(Code::TooLarge, text).with("limit", max_bytes);
         match self.setting {
@@ -154,7 +155,7 @@ impl BodyMemory {
     }
 
     /// Takes a part of it, which is to be given back.
-    pub(crate) fn take(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn acquire(&self, bytes: usize) -> Result<()> {
         if bytes == 0 {
             return Ok(());
         }
@@ -162,7 +163,7 @@ impl BodyMemory {
         if used.saturating_add(bytes) <= self.limit {
             return Ok(());
         }
-        self.give_back(bytes);
+        self.release(bytes);
         let text = format!(
             "too many large requests are being received at once: they hold at most {} bytes \
             (limits.max_body_memory_bytes); try again later",
@@ -175,7 +176,7 @@ impl BodyMemory {
     }
 
     /// Gives a part of it back.
-    pub(crate) fn give_back(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         if bytes > 0 {
             self.used.fetch_sub(bytes, Ordering::Relaxed);
         }
@@ -186,7 +187,7 @@ impl MemoryReservation<'_> {
     /// Grows or shrinks to so many bytes, if there are so many left.
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         if let Some(less) = self.bytes.checked_sub(bytes) {
-            self.memory.give_back(less);
+            self.memory.release(less);
             self.bytes = bytes;
             return Ok(());
         }
@@ -201,7 +202,7 @@ impl MemoryReservation<'_> {
         else {
             return Ok(());
         };
-        self.memory.take(more)?;
+        self.memory.acquire(more)?;
         self.bytes = bytes;
         Ok(())
     }
@@ -209,7 +210,7 @@ impl MemoryReservation<'_> {
 
 impl Drop for MemoryReservation<'_> {
     fn drop(&mut self) {
-        self.memory.give_back(self.bytes);
+        self.memory.release(self.bytes);
     }
 }
 
@@ -220,13 +221,16 @@ pub(crate) async fn receive(
     limits: &Limits,
     memory: &BodyMemory,
 ) -> Result<Bytes> {
-    let announced = announced(request.headers());
+    let announced = content_length(request.headers());
     limits.check(announced)?;
     let mut reserved = memory.reserve(request.version());
     let announced = announced.unwrap_or(0) as usize;
     let whole = collect(request, payload, announced, limits.max_bytes, &mut reserved);
     let Ok(body) = tokio::time::timeout(limits.timeout, whole).await else {
-        let text = format!("the body did not arrive within {:?}", limits.timeout);
+        let text = format!(
+            "the body did not arrive within {:?} (limits.request_timeout)",
+            limits.timeout
+        );
         return Err(
             Error::new(Code::InvalidRequest, text).with("setting", "limits.request_timeout")
         );
@@ -246,15 +250,15 @@ async fn collect(
     let Some(first) = payload.next().await else {
         return Ok(Some(Bytes::new()));
     };
-    let first = first.map_err(|error| broken(request, &error))?;
+    let first = first.map_err(|error| read_error(request, &error))?;
     if announced > 0 && first.len() == announced {
         // A copy of its own length, because the chunk is a slice of the connection's read buffer.
         return Ok(Some(Bytes::copy_from_slice(&first)));
     }
-    let mut body = Gathered::new(announced, max_bytes, reserved);
+    let mut body = BodyBuffer::new(announced, max_bytes, reserved);
     let mut next = Some(Ok(first));
     while let Some(chunk) = next {
-        let chunk = chunk.map_err(|error| broken(request, &error))?;
+        let chunk = chunk.map_err(|error| read_error(request, &error))?;
         if !body.push(&chunk)? {
             return Ok(None);
         }
@@ -264,20 +268,20 @@ async fn collect(
 }
 
 /// What has come of a body, in memory that follows what came, not what was announced.
-struct Gathered<'a, 'b> {
+struct BodyBuffer<'a, 'b> {
     bytes: Vec<u8>,
     announced: usize,
     max_bytes: usize,
     reserved: &'a mut MemoryReservation<'b>,
 }
 
-impl<'a, 'b> Gathered<'a, 'b> {
+impl<'a, 'b> BodyBuffer<'a, 'b> {
     fn new(
         announced: usize,
         max_bytes: usize,
         reserved: &'a mut MemoryReservation<'b>,
-    ) -> Gathered<'a, 'b> {
-        Gathered {
+    ) -> BodyBuffer<'a, 'b> {
+        BodyBuffer {
             bytes: Vec::new(),
             announced,
             max_bytes,
@@ -326,7 +330,7 @@ pub(crate) async fn discard(
     payload: &mut (impl Stream<Item = Result<Bytes, PayloadError>> + Unpin),
 ) {
     let headers = request.headers();
-    let worth_it = match announced(headers) {
+    let worth_it = match content_length(headers) {
         Some(bytes) => (1..=DISCARD_BYTES as u64).contains(&bytes),
         None => headers.contains_key(TRANSFER_ENCODING),
     };
@@ -347,7 +351,7 @@ pub(crate) async fn discard(
 }
 
 /// The length that a request says its body has.
-pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)?
         .to_str()
@@ -357,15 +361,30 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
+/// Why the body of the request that a connection receives is cut off, where it is malformed. The connection shares it
+/// with its requests.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BodyFault(Rc<Cell<Option<&'static str>>>);
+
+impl BodyFault {
+    pub(crate) fn set(&self, fault: &'static str) {
+        self.0.set(Some(fault));
+    }
+
+    fn get(&self) -> Option<&'static str> {
+        self.0.get()
+    }
+}
+
 /// That a body did not come whole, and why.
-pub(crate) fn broken(request: &HttpRequest, error: &PayloadError) -> Error {
-    if let Some(fault) = ConnectionState::with(request, ConnectionState::fault).flatten() {
+pub(crate) fn read_error(request: &HttpRequest, error: &PayloadError) -> Error {
+    if let Some(fault) = request.conn_data::<BodyFault>().and_then(BodyFault::get) {
         let text = format!("malformed chunked body: {fault}");
         return Error::new(Code::InvalidRequest, text);
     }
     let text = match error {
         PayloadError::Incomplete(_) => "the body ended early",
-        PayloadError::EncodingCorrupted => "the body is not encoded as the head says",
+        PayloadError::EncodingCorrupted => "the body is not encoded as Content-Encoding says",
         PayloadError::Overflow | PayloadError::UnknownLength | PayloadError::Io(_) | _ => {
             "the body could not be read"
         }
@@ -382,7 +401,7 @@ mod tests {
         let memory = BodyMemory::new(usize::MAX);
         for (announced, chunk) in [(16 << 20, 1), (16 << 20, 8_000), (0, 8_000), (100_000, 7)] {
             let mut reserved = memory.reserve(Version::HTTP_11);
-            let mut body = Gathered::new(announced, 16 << 20, &mut reserved);
+            let mut body = BodyBuffer::new(announced, 16 << 20, &mut reserved);
             let mut came = 0;
             while came < 100_000 {
                 let some = chunk.min(100_000 - came);
@@ -403,11 +422,11 @@ mod tests {
     fn more_than_the_most_is_refused_before_it_is_taken() {
         let memory = BodyMemory::new(64 << 10);
         let mut reserved = memory.reserve(Version::HTTP_11);
-        let mut body = Gathered::new(0, 10, &mut reserved);
+        let mut body = BodyBuffer::new(0, 10, &mut reserved);
         assert!(body.push(b"0123456789").unwrap());
         assert!(!body.push(b"x").unwrap());
         let mut reserved = memory.reserve(Version::HTTP_11);
-        let mut body = Gathered::new(16 << 20, 16 << 20, &mut reserved);
+        let mut body = BodyBuffer::new(16 << 20, 16 << 20, &mut reserved);
         assert!(body.push(&[0; 30_000]).unwrap());
         let error = body.push(&[0; 40_000]).unwrap_err();
         assert_eq!(error.code(), Code::Overloaded);

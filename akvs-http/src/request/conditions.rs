@@ -19,10 +19,10 @@ use self::tags::{Tag, Tags, read};
 use crate::http_date;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The condition of a write of a key. `If-Modified-Since` has a meaning for reads only (section 13.1.3).
-pub(crate) fn of_write(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Result<Condition> {
+pub(crate) fn for_write(headers: &HeaderMap, now: impl FnOnce() -> Timestamp) -> Result<Condition> {
     let first = match read(headers, &IF_MATCH)? {
         Some(Tags::Any) => Condition::Exists,
         Some(Tags::These(tags)) => Condition::Revisions(strong(&tags)),
@@ -56,7 +56,7 @@ pub(crate) enum Reading {
 }
 
 /// Judges the preconditions of a read; `precondition_failed` where the reader wants another revision.
-pub(crate) fn of_read(
+pub(crate) fn for_read(
     method: &Method,
     headers: &HeaderMap,
     found: &PeekedEntry,
@@ -70,7 +70,7 @@ pub(crate) fn of_read(
     match read(headers, &IF_MATCH)? {
         Some(Tags::These(tags)) => {
             if !strong(&tags).contains(&entry.revision) {
-                let error = failed("the key is at another revision than if-match wants");
+                let error = failed("the key is at another revision than If-Match requires");
                 return error.map_err(|error| explain(error, headers));
             }
         }
@@ -78,7 +78,7 @@ pub(crate) fn of_read(
         None => {
             let date = date(headers, &IF_UNMODIFIED_SINCE, &now);
             if date.is_some_and(|date| entry.modified.as_secs() > date.as_secs()) {
-                return failed("the key was modified after the date of if-unmodified-since");
+                return failed("the key was modified after the date of If-Unmodified-Since");
             }
         }
     }
@@ -112,11 +112,11 @@ fn is_known(headers: &HeaderMap, revision: Revision) -> Result<Option<bool>> {
 
 /// Judges the preconditions of a read of a document that has this strong tag, and no date: whether the reader has it
 /// already. `precondition_failed` where the reader wants another one.
-pub(crate) fn of_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
+pub(crate) fn for_document(headers: &HeaderMap, etag: &str) -> Result<bool> {
     if let Some(Tags::These(tags)) = read(headers, &IF_MATCH)? {
         let is_wanted = |tag: &Tag<'_>| !tag.is_weak && tag.opaque == etag.as_bytes();
         if !tags.iter().any(is_wanted) {
-            let text = format!("the document has another tag than if-match wants: {etag}");
+            let text = format!("the document has another tag than If-Match requires: {etag}");
             let error = Error::new(Code::PreconditionFailed, text);
             return Err(explain(error, headers));
         }
@@ -142,7 +142,7 @@ pub(crate) fn explain(error: Error, headers: &HeaderMap) -> Error {
     let opaque: String = weak.opaque.escape_ascii().to_string();
     let opaque = opaque.replace("\\\"", "\"");
     let text = format!(
-        "{}; a weak tag never matches in if-match: W/{opaque}; expected a strong one, {opaque}",
+        "{}; a weak tag never matches in If-Match: W/{opaque}; expected the strong tag {opaque}",
         error.message()
     );
     let context = error.context().iter();
@@ -167,7 +167,7 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let seconds = value.trim().trim_matches('"').parse().ok();
         let seconds = seconds.filter(|_| name.trim().eq_ignore_ascii_case("wait"))?;
-        Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+        Some(Duration::from_secs(seconds).min(MAX_WAIT))
     })
 }
 
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_writes_condition_is_all_that_the_fields_say() {
-        let of = |lines: &[(&HeaderName, &str)]| of_write(&headers(lines), || NOW).unwrap();
+        let of = |lines: &[(&HeaderName, &str)]| for_write(&headers(lines), || NOW).unwrap();
         let date = Condition::UnmodifiedSince(Timestamp::from_millis(784_111_777_000));
         let revisions = |numbers| Condition::Revisions(these(numbers));
         let none_of = |numbers| Condition::NoneOf(these(numbers));
@@ -256,8 +256,8 @@ mod tests {
         for name in [&IF_MATCH, &IF_NONE_MATCH] {
             for value in ["", "7", "\"7", "*, \"7\""] {
                 let headers = headers(&[(name, value)]);
-                assert!(of_write(&headers, || NOW).is_err(), "{name}: {value}");
-                let read = of_read(&Method::GET, &headers, &entry().into(), || NOW);
+                assert!(for_write(&headers, || NOW).is_err(), "{name}: {value}");
+                let read = for_read(&Method::GET, &headers, &entry().into(), || NOW);
                 assert!(read.is_err(), "{name}: {value}");
             }
         }
@@ -303,7 +303,7 @@ mod tests {
             (&[(unmodified, DATE), (modified, DATE)], 304),
         ] {
             for method in [Method::GET, Method::HEAD] {
-                let read = of_read(&method, &headers(lines), &entry().into(), || NOW);
+                let read = for_read(&method, &headers(lines), &entry().into(), || NOW);
                 let found = match read {
                     Ok(Reading::Value(part)) => {
                         assert_eq!(part, Part::Whole);
@@ -324,7 +324,7 @@ mod tests {
     fn a_weak_tag_is_named_where_it_could_not_match() {
         let told = |tags| {
             let headers = headers(&[(&IF_MATCH, tags)]);
-            let error = of_read(&Method::GET, &headers, &entry().into(), || NOW).unwrap_err();
+            let error = for_read(&Method::GET, &headers, &entry().into(), || NOW).unwrap_err();
             assert_eq!(error.context()["revision"], 7);
             error.message().to_owned()
         };
@@ -350,7 +350,7 @@ mod tests {
             (&[(&IF_MODIFIED_SINCE, AFTER)], Some(false)),
             (&[(&IF_UNMODIFIED_SINCE, BEFORE)], Some(false)),
         ] {
-            let found = of_document(&headers(lines), "\"t\"").ok();
+            let found = for_document(&headers(lines), "\"t\"").ok();
             assert_eq!(found, expected, "{lines:?}");
         }
     }

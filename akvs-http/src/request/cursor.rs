@@ -75,7 +75,7 @@ impl Listing {
         }
         if head != self.head() {
             return Err(invalid(
-                "the cursor is of a list with other parameters; only limit and values may change",
+                "the cursor belongs to a list with other parameters: only limit and values may change",
             ));
         }
         Ok(Bytes::copy_from_slice(position))
@@ -91,7 +91,7 @@ impl Listing {
 
 /// What is no cursor of ours.
 pub(crate) fn malformed() -> Error {
-    invalid("the cursor is malformed; give it back as it was told")
+    invalid("malformed cursor: expected the cursor of the last page, unchanged")
 }
 
 fn invalid(text: &str) -> Error {

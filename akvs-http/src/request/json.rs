@@ -7,58 +7,18 @@
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
 
-use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
-use akvs_core::{Code, Error, Key, Namespace, Result, Txn};
+use akvs_core::{Code, Error, Key, Result, Txn};
 use bytes::Bytes;
 use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 };
 
-use crate::auth::{Identity, Right};
-use crate::request::{body, path, query};
-use crate::response::problem;
-use crate::state::State;
+use crate::request::path;
 
-const ALLOW: &str = "POST, OPTIONS";
 /// The most elements of a list.
-const MOST: usize = Txn::MAX_OPS;
+const MAX_ELEMENTS: usize = Txn::MAX_OPS;
 /// An error does not give back more of the body than this.
 const ERROR_BYTES: usize = 300;
-
-/// Answers a request `POST {prefix}{namespace}` whose body is such an object, of who has this right there. Which keys
-/// that reaches is still to be judged.
-pub(crate) async fn serve<T: DeserializeOwned>(
-    request: &HttpRequest,
-    payload: &mut web::Payload,
-    state: &State,
-    (prefix, right): (&str, Right),
-    answer: impl AsyncFnOnce(Namespace, T, &Identity) -> Result<HttpResponse>,
-) -> HttpResponse {
-    let answered = async {
-        let grant = state.admit(request)?;
-        // Not `match_info`, which has decoded it.
-        let name = path::namespace_behind(prefix, request.uri().path())?;
-        match *request.method() {
-            Method::POST => {
-                grant.authorize_namespace(right, name.as_str())?;
-                query::none(request.query_string())?;
-                let limits = state.value_limits.of_requests();
-                let body = body::receive(request, payload, &limits, &state.body_memory).await?;
-                let renewed = state.renew(&grant)?;
-                let grant = renewed.as_ref().unwrap_or(&grant);
-                grant.authorize_namespace(right, name.as_str())?;
-                let read = parse(&body)?;
-                drop(body);
-                answer(name, read, grant).await
-            }
-            _ => Ok(problem::method_not_allowed(request, ALLOW)),
-        }
-    };
-    let response = answered.await;
-    body::discard(request, payload).await;
-    response.unwrap_or_else(|error| problem::respond(request, &error))
-}
 
 /// Reads a whole body.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
@@ -137,11 +97,11 @@ impl<T> List<T> {
     /// The elements, if they are not too many.
     pub(crate) fn whole(self, name: &str) -> Result<Vec<T>> {
         let List { elements, count } = self;
-        if count > MOST {
-            let text = format!("there are {count} {name}, the most is {MOST}");
+        if count > MAX_ELEMENTS {
+            let text = format!("there are {count} {name}, the most is {MAX_ELEMENTS}");
             return Err(Error::new(Code::TooLarge, text)
                 .with("field", name)
-                .with("limit", MOST));
+                .with("limit", MAX_ELEMENTS));
         }
         Ok(elements)
     }
@@ -165,7 +125,7 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for ListVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
         let (mut elements, mut count) = (Vec::new(), 0);
         loop {
-            let next = match elements.len() < MOST {
+            let next = match elements.len() < MAX_ELEMENTS {
                 true => list
                     .next_element()
                     .map_err(|error| within(&format!("[{count}]"), &error))?

@@ -7,3 +7,4 @@ pub(crate) mod json;
 pub(crate) mod negotiate;
 pub(crate) mod path;
 pub(crate) mod query;
+pub(crate) mod request_id;

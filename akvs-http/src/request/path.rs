@@ -10,8 +10,8 @@ use akvs_core::{Code, Error, Key, Namespace, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::response::problem;
-
+/// The member of a problem that says what is missing, where it is no key.
+pub(crate) const MISSING: &str = "missing";
 /// The segment before a key in base64url.
 const BASE64: &[u8] = b"~64";
 
@@ -33,7 +33,7 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
     let mut segments = rest.split('/');
     let namespace = segments.next().unwrap_or_default();
     let Some(first) = segments.next() else {
-        return Err(no_such_path("a namespace alone has nothing to give"));
+        return Err(no_such_path("no such path: expected /kv/NAMESPACE/KEY"));
     };
     let mut second = segments.next();
     let mut third = segments.next();
@@ -57,7 +57,7 @@ pub(crate) fn parse(rest: &str) -> Result<KeyPath<'_>> {
         (true, Some(text), None, None) => Cow::Owned(decode_base64_key(text)?),
         _ => {
             return Err(no_such_path(
-                "a path has one key; write a slash in a key as %2F",
+                "no such path: a path has one key; write a slash in a key as %2F",
             ));
         }
     };
@@ -75,21 +75,12 @@ fn namespace(segment: &str) -> Result<Cow<'_, str>> {
 
 /// The error of a path that there is not, which clients tell from a missing key: a wrong base URL leads here.
 pub(crate) fn no_such_path(why: impl Into<String>) -> Error {
-    Error::new(Code::NotFound, why).with(problem::MISSING, "path")
+    Error::new(Code::NotFound, why).with(MISSING, "path")
 }
 
 /// The error of a namespace that there is not.
 pub(crate) fn no_such_namespace() -> Error {
-    Error::new(Code::NotFound, "there is no such namespace").with(problem::MISSING, "namespace")
-}
-
-/// Whether a raw path has the shape of a key in base64url.
-pub(crate) fn has_base64_key(path: &str) -> bool {
-    let mut segments = path.split('/').skip(3);
-    segments
-        .next()
-        .is_some_and(|segment| segment.as_bytes() == BASE64)
-        && segments.next().is_some()
+    Error::new(Code::NotFound, "no such namespace").with(MISSING, "namespace")
 }
 
 /// Decodes the percent escapes of a segment; `code` where one is malformed.
@@ -106,7 +97,7 @@ pub(crate) fn decode(segment: &str, code: Code) -> Result<Cow<'_, [u8]>> {
             _ => {
                 let escape = rest[at..].get(..3).unwrap_or(&rest[at..]).escape_ascii();
                 let message =
-                    format!("\"{escape}\" is no percent escape; write a percent sign as %25");
+                    format!("invalid percent escape \"{escape}\": write a percent sign as %25");
                 return Err(Error::new(code, message));
             }
         }
@@ -125,22 +116,25 @@ fn decode_base64_key(text: &str) -> Result<Vec<u8>> {
     if text.len() > Key::MAX_BYTES * 2 {
         return Err(Error::new(
             Code::InvalidKey,
-            format!("the key has more than {} bytes", Key::MAX_BYTES),
+            format!(
+                "the key is too long: expected at most {} bytes",
+                Key::MAX_BYTES
+            ),
         )
         .with("limit", Key::MAX_BYTES));
     }
     decode_base64(&text).map_err(|error| {
         Error::new(
             Code::InvalidKey,
-            format!("the key is not base64url without padding: {error}"),
+            format!("invalid key: expected base64url without padding: {error}"),
         )
     })
 }
 
 /// The namespace that a raw path names behind this prefix, or the error `not_found` where there is more or nothing.
-pub(crate) fn namespace_behind(prefix: &str, path: &str) -> Result<Namespace> {
+pub(crate) fn namespace_after(prefix: &str, path: &str) -> Result<Namespace> {
     let name = path.strip_prefix(prefix).and_then(parse_namespace);
-    let name = name.ok_or_else(|| no_such_path("there is no such path"))?;
+    let name = name.ok_or_else(|| no_such_path("no such path"))?;
     Namespace::new(name?)
 }
 

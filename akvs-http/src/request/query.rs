@@ -1,6 +1,7 @@
 //! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
 //! be a misspelt one, and `?tll=60` must not make a permanent key.
 
+mod import;
 mod list;
 mod watch;
 
@@ -9,13 +10,13 @@ use std::borrow::Cow;
 use akvs_core::{Code, Error, Result, Ttl, parse_duration};
 use bytes::Bytes;
 
+pub(crate) use self::import::Mode;
 pub(crate) use self::list::{
-    DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams, of_list,
-    of_namespaces, of_removal,
+    DEFAULT_LIMIT, DeleteScope, ListParams, MAX_BOUND_BYTES, MAX_LIMIT, NamespacesParams,
+    parse_delete, parse_list, parse_namespaces,
 };
-pub(crate) use self::watch::of_watch;
+pub(crate) use self::watch::parse_watch;
 use crate::request::path;
-use crate::transfer::Mode;
 
 /// What a `POST` is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub(crate) struct WriteQuery {
 }
 
 /// Reads the query of a `POST`.
-pub(crate) fn of_post(query: &str) -> Result<WriteQuery> {
+pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
     let (mut verb, mut ttl) = (None, None);
     each(query, |name, value| match name {
         "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
@@ -49,7 +50,10 @@ pub(crate) fn of_post(query: &str) -> Result<WriteQuery> {
 /// What an operation makes of the ttl that it was given, if it was.
 pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
     if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
-        return Err(invalid("ttl=keep would leave everything as it is", "ttl"));
+        return Err(invalid(
+            "invalid ttl \"keep\" for op=touch: it would change nothing",
+            "ttl",
+        ));
     }
     Ok(ttl.unwrap_or(match verb {
         // A plain overwrite clears the deadline, unless the namespace has one for all; so does a touch without a ttl.
@@ -60,7 +64,7 @@ pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
 }
 
 /// Reads the query of an import.
-pub(crate) fn of_import(query: &str) -> Result<Mode> {
+pub(crate) fn parse_import(query: &str) -> Result<Mode> {
     let mut mode = None;
     each(query, |name, value| match name {
         "mode" => once("mode", mode.replace(parse_mode(value)?).is_some()),
@@ -75,14 +79,15 @@ fn parse_mode(text: &str) -> Result<Mode> {
         "create" => Ok(Mode::Create),
         "replace" => Ok(Mode::Replace),
         _ => {
-            let text = "mode is not known; there are merge, create and replace";
-            Err(invalid(text, "mode"))
+            let shown = short(text);
+            let text = format!("unknown mode {shown:?}: expected merge, create or replace");
+            Err(invalid(&text, "mode"))
         }
     }
 }
 
 /// Refuses any parameter.
-pub(crate) fn none(query: &str) -> Result<()> {
+pub(crate) fn reject_any(query: &str) -> Result<()> {
     each(query, |name, _| Err(unknown(name)))
 }
 
@@ -116,7 +121,7 @@ fn parse_verb(text: &str) -> Result<WriteOp> {
         "touch" => Ok(WriteOp::Touch),
         _ => Err(invalid(
             &format!(
-                "op={:?} is not known; there are add, append and touch",
+                "unknown op {:?}: expected add, append or touch",
                 short(text)
             ),
             "op",
@@ -142,7 +147,7 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
 
 fn once(name: &str, twice: bool) -> Result<()> {
     if twice {
-        Err(invalid(&format!("{name} stands there twice"), name))
+        Err(invalid(&format!("duplicate parameter: {name}"), name))
     } else {
         Ok(())
     }
@@ -150,11 +155,16 @@ fn once(name: &str, twice: bool) -> Result<()> {
 
 fn unknown(name: &str) -> Error {
     let name = short(name);
-    invalid(&format!("the query parameter {name:?} is not known"), &name)
+    invalid(&format!("unknown query parameter: {name:?}"), &name)
 }
 
 fn invalid(text: &str, parameter: &str) -> Error {
     Error::new(Code::InvalidRequest, text).with("parameter", parameter)
+}
+
+/// The beginning of a value, as an error shows it.
+fn shown(value: &[u8]) -> String {
+    value[..value.len().min(64)].escape_ascii().to_string()
 }
 
 fn short(text: &str) -> String {
@@ -167,17 +177,17 @@ mod tests {
 
     #[test]
     fn only_a_mode_that_is_known_is_taken() {
-        assert_eq!(of_import("").unwrap(), Mode::Merge);
-        assert_eq!(of_import("mode=merge").unwrap(), Mode::Merge);
-        assert_eq!(of_import("mode=create").unwrap(), Mode::Create);
-        assert_eq!(of_import("mode=replace").unwrap(), Mode::Replace);
+        assert_eq!(parse_import("").unwrap(), Mode::Merge);
+        assert_eq!(parse_import("mode=merge").unwrap(), Mode::Merge);
+        assert_eq!(parse_import("mode=create").unwrap(), Mode::Create);
+        assert_eq!(parse_import("mode=replace").unwrap(), Mode::Replace);
         for (query, parameter) in [
             ("mode", "mode"),
             ("mode=Merge", "mode"),
             ("mode=merge&mode=create", "mode"),
             ("mod=create", "mod"),
         ] {
-            let error = of_import(query).unwrap_err();
+            let error = parse_import(query).unwrap_err();
             assert_eq!(error.context()["parameter"], parameter, "{query}");
         }
     }
@@ -195,12 +205,12 @@ mod tests {
             ("1m%2030s", 90_000),
         ] {
             assert_eq!(
-                of_post(&format!("ttl={text}")).unwrap().ttl,
+                parse_write(&format!("ttl={text}")).unwrap().ttl,
                 Ttl::Millis(millis),
                 "{text}"
             );
         }
-        assert_eq!(of_post("ttl=keep").unwrap().ttl, Ttl::Keep);
+        assert_eq!(parse_write("ttl=keep").unwrap().ttl, Ttl::Keep);
         for text in [
             "",
             "0",
@@ -215,35 +225,35 @@ mod tests {
             "99999999999999999999",
             "18446744073709551615d",
         ] {
-            assert!(of_post(&format!("ttl={text}")).is_err(), "{text}");
+            assert!(parse_write(&format!("ttl={text}")).is_err(), "{text}");
         }
     }
 
     #[test]
     fn without_a_ttl_it_depends_on_what_is_done() {
         assert_eq!(
-            of_post("").unwrap(),
+            parse_write("").unwrap(),
             WriteQuery {
                 verb: WriteOp::Set,
                 ttl: Ttl::Default
             }
         );
         assert_eq!(
-            of_post("op=touch").unwrap(),
+            parse_write("op=touch").unwrap(),
             WriteQuery {
                 verb: WriteOp::Touch,
                 ttl: Ttl::Forever
             }
         );
         assert_eq!(
-            of_post("op=add").unwrap(),
+            parse_write("op=add").unwrap(),
             WriteQuery {
                 verb: WriteOp::Add,
                 ttl: Ttl::Keep
             }
         );
         assert_eq!(
-            of_post("op=append&ttl=1").unwrap(),
+            parse_write("op=append&ttl=1").unwrap(),
             WriteQuery {
                 verb: WriteOp::Append,
                 ttl: Ttl::Millis(1_000)
@@ -263,11 +273,11 @@ mod tests {
             ("%74tl=1&x", "x"),
         ] {
             assert_eq!(
-                of_post(query).unwrap_err().context()["parameter"],
+                parse_write(query).unwrap_err().context()["parameter"],
                 name,
                 "{query}"
             );
         }
-        assert!(none("").is_ok() && none("ttl=1").is_err());
+        assert!(reject_any("").is_ok() && reject_any("ttl=1").is_err());
     }
 }

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 
 use crate::response::memory::{ResponseMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
-use crate::state::State;
 
 /// A snapshot is held for so long at the most: it keeps the space of what is replaced meanwhile.
 pub(crate) const SNAPSHOT_TIME: Duration = Duration::from_secs(3_600);
@@ -61,7 +60,7 @@ struct Flow<S> {
 
 /// What a source gives until it says that there is no more. `what` names it in the log, should it end early.
 pub(crate) fn chunks<S: Source>(
-    state: &State,
+    (registry, memory): (&Registry, &ResponseMemory),
     (what, threads): (&'static str, Threads),
     max_time: Option<Duration>,
     (source, held): (S, ResponseReservation),
@@ -69,8 +68,8 @@ pub(crate) fn chunks<S: Source>(
     let flow = Flow {
         what,
         until: max_time.map(|time| Instant::now() + time),
-        registry: state.registry.clone(),
-        memory: state.response_memory.clone(),
+        registry: registry.clone(),
+        memory: memory.clone(),
         threads,
         source: Some(source),
         rest: Rendering::default(),
@@ -95,7 +94,7 @@ impl<S: Source> Flow<S> {
                 return Ok(None);
             };
             if self.until.is_some_and(|until| Instant::now() >= until) {
-                return Err(Error::new(Code::Overloaded, "it was read too slowly"));
+                return Err(Error::new(Code::Overloaded, "the client reads too slowly"));
             }
             let mut held = match self.held.take() {
                 Some(held) => held,
@@ -145,7 +144,7 @@ mod tests {
     const LARGE: usize = 700 << 10;
     const PIECES: usize = 8;
     /// How often a piece may be refused before it is clear that there is no end to it.
-    const MOST_REFUSALS: usize = 1_000;
+    const MAX_REFUSALS: usize = 1_000;
 
     /// A source of pieces that are too large for two of them at once.
     struct Large {
@@ -157,7 +156,7 @@ mod tests {
         fn piece(&mut self, held: &mut ResponseReservation) -> Result<Chunk> {
             if held.grow(LARGE).is_err() {
                 let refusals = self.refusals.fetch_add(1, Ordering::SeqCst);
-                assert!(refusals < MOST_REFUSALS, "they refuse each other in turn");
+                assert!(refusals < MAX_REFUSALS, "they refuse each other in turn");
                 return Ok(Chunk::Needs(LARGE));
             }
             self.left -= 1;

@@ -46,7 +46,7 @@ pub(crate) fn representation(request: &HttpRequest) -> Result<Representation> {
         if values.next().is_some() {
             return Err(Error::new(
                 Code::InvalidRequest,
-                format!("{name} stands there twice"),
+                format!("duplicate field: {name}"),
             ));
         }
         if value.is_empty() {
@@ -86,14 +86,14 @@ pub(crate) fn entry(entry: Entry, part: Part) -> HttpResponse {
 
 /// The response that gives the head of an entry whose value has so many bytes and was not read.
 pub(crate) fn head(entry: Entry, bytes: usize) -> HttpResponse {
-    let response = HttpResponse::Ok().body(Untold(bytes as u64));
+    let response = HttpResponse::Ok().body(HeadBody(bytes as u64));
     describe(response, entry, None)
 }
 
 /// The body of an answer to HEAD, of so many bytes, none of which are there.
-struct Untold(u64);
+struct HeadBody(u64);
 
-impl MessageBody for Untold {
+impl MessageBody for HeadBody {
     type Error = std::convert::Infallible;
 
     fn size(&self) -> BodySize {
@@ -148,7 +148,7 @@ pub(crate) fn unchanged(entry: &Entry) -> HttpResponse {
 
 /// The response to a reader that wants none of the bytes that there are.
 pub(crate) fn outside(entry: &Entry, length: usize) -> HttpResponse {
-    let text = format!("the range lies outside of the value's {length} bytes");
+    let text = format!("the range is not within the {length} bytes of the value");
     let error = Error::new(Code::RangeNotSatisfiable, text).with("length", length);
     let mut response = HttpResponse::RangeNotSatisfiable()
         .content_type(problem::PROBLEM_JSON)
@@ -180,7 +180,7 @@ pub(crate) fn outcome(
 
 /// The same for a token that may not read: nothing of what was there before, and the deadline only where the write
 /// itself said it.
-pub(crate) fn unseen(
+pub(crate) fn write_only_outcome(
     response: HttpResponseBuilder,
     text: &'static str,
     mut done: Outcome,

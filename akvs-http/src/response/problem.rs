@@ -9,14 +9,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{Code, Error};
 use serde_json::{Value, json};
 
-use crate::middleware::access_log::request_id;
 use crate::request::negotiate;
+use crate::request::path::MISSING;
+use crate::request::request_id::request_id;
 
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// What a 404 says is missing: `key`, `namespace`, or the `path` itself.
 const AKVS_MISSING: HeaderName = HeaderName::from_static("akvs-missing");
-/// The member that says so, where it is no key.
-pub(crate) const MISSING: &str = "missing";
 /// What the bodies are that have no type of their own.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
 

@@ -160,7 +160,7 @@ impl Rendering {
     }
 
     /// All of it at once.
-    pub(crate) fn whole(mut self) -> Vec<u8> {
+    pub(crate) fn into_vec(mut self) -> Vec<u8> {
         let length = usize::try_from(self.length).unwrap_or_default();
         let mut all = Vec::with_capacity(length);
         while let Some(slice) = self.next() {
@@ -301,7 +301,7 @@ mod tests {
             let expected = serde_json::to_vec(&item).unwrap();
             let rendering = rendered(&entry);
             assert_eq!(rendering.length(), expected.len() as u64);
-            assert!(rendering.whole() == expected);
+            assert!(rendering.into_vec() == expected);
         }
     }
 
@@ -333,7 +333,7 @@ mod tests {
         }
         assert_eq!(all.length(), 100 * once.length());
         assert!(all.held_bytes() < 2 << 20, "{}", all.held_bytes());
-        let expected = rendered(&entry).whole().repeat(100);
-        assert!(all.whole() == expected);
+        let expected = rendered(&entry).into_vec().repeat(100);
+        assert!(all.into_vec() == expected);
     }
 }

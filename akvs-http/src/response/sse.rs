@@ -23,7 +23,6 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::response::item::{DeletedItem, Form};
 use crate::response::memory::ResponseMemory;
 use crate::response::rendering::Rendering;
-use crate::state::State;
 
 /// Small events go out together up to this size, and large ones in parts of it, in bytes.
 const CHUNK_BYTES: usize = 32 << 10;
@@ -59,7 +58,8 @@ impl<H: FnMut() -> bool> Events<H> {
         watch: Watch,
         start: Start,
         values: bool,
-        state: &State,
+        (registry, memory): (&Registry, &ResponseMemory),
+        heartbeat: Duration,
         holds: H,
     ) -> Events<H> {
         let hello = match start {
@@ -70,11 +70,11 @@ impl<H: FnMut() -> bool> Events<H> {
         Events {
             watch,
             values,
-            heartbeat: state.heartbeat,
-            next_heartbeat: Box::pin(sleep(state.heartbeat)),
+            heartbeat,
+            next_heartbeat: Box::pin(sleep(heartbeat)),
             holds,
-            registry: state.registry.clone(),
-            memory: state.response_memory.clone(),
+            registry: registry.clone(),
+            memory: memory.clone(),
             rest: VecDeque::from([hello]),
             loading: None,
             large: None,
@@ -94,11 +94,11 @@ impl<H: FnMut() -> bool> Events<H> {
                         self.loading = Some(loading);
                         break;
                     }
-                    None => self.say(step),
+                    None => self.render(step),
                 },
                 Poll::Ready(Some(Err(error))) => {
                     log::error!("a watch ends: {error}");
-                    self.say(WatchEvent::Reset(self.watch.position()))
+                    self.render(WatchEvent::Reset(self.watch.position()))
                 }
                 Poll::Ready(None) => {
                     self.ended = true;
@@ -175,7 +175,7 @@ impl<H: FnMut() -> bool> Events<H> {
                     }
                     Poll::Ready(Err(error)) => {
                         log::error!("a watch ends: {error}");
-                        let reset = self.say(WatchEvent::Reset(self.watch.position()));
+                        let reset = self.render(WatchEvent::Reset(self.watch.position()));
                         self.push(reset);
                         self.ended = true;
                     }
@@ -193,7 +193,7 @@ impl<H: FnMut() -> bool> Events<H> {
         }
     }
 
-    fn say(&mut self, step: WatchEvent) -> Bytes {
+    fn render(&mut self, step: WatchEvent) -> Bytes {
         match step {
             WatchEvent::Entry(notice) => change(notice.event(), self.values, false),
             // Where it is the last one only for this reader, who does not want the others, it is not shared.
@@ -280,7 +280,7 @@ fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
             item.push(&head("set", id));
             item.item(key, entry, *size, form);
             item.push(b"\n\n");
-            item.whole().into()
+            item.into_vec().into()
         }
         EventKind::Delete { key } => event("delete", id, &DeletedItem::new(key, change.revision)),
         EventKind::Expire { key } => event("expire", id, &DeletedItem::new(key, change.revision)),

@@ -82,7 +82,7 @@ impl ContentCoding {
                 _ => return Err(unknown(&name)),
             };
             if coding != ContentCoding::WhoamiDocument {
-                return Err(unknown("two of them, one upon the other,"));
+                return Err(unknown("with two codings"));
             }
             coding = next;
         }
@@ -120,7 +120,7 @@ fn elements(headers: &HeaderMap, name: &HeaderName) -> impl Iterator<Item = Stri
 
 fn unknown(name: &str) -> Error {
     let name: String = name.chars().take(64).collect();
-    let text = format!("content-encoding: {name} is not known; there are gzip, zstd and identity");
+    let text = format!("unsupported content-encoding {name}: expected gzip, zstd or identity");
     Error::new(Code::InvalidRequest, text).with("field", "content-encoding")
 }
 
@@ -167,7 +167,7 @@ impl Encoder {
 
 /// There is nothing else that could fail.
 fn no_memory(error: impl Into<io::Error>) -> Error {
-    Error::new(Code::Unavailable, "the content coding could not be set up").because(error.into())
+    Error::new(Code::Unavailable, "the content coding could not be started").because(error.into())
 }
 
 /// Undoes a coding, piece by piece.

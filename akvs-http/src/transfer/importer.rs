@@ -17,10 +17,10 @@ use akvs_core::{
 use akvs_registry::Registry;
 use futures_util::future::join_all;
 
-use super::mode::Mode;
 use super::report::{Errors, Report, is_of_a_record};
 use super::{First, Record, Section, Wanted};
 use crate::auth::{Identity, StreamAuthorization};
+use crate::request::query::Mode;
 
 /// So many writes are asked for at once, where they do not go together.
 const SINGLES: usize = 500;
@@ -32,7 +32,7 @@ const DELETE_PAGE: PageLimit = PageLimit {
 /// What a name takes beside its text.
 const NAME_BYTES: usize = 32;
 /// The most namespaces of a file whose contents are to be replaced.
-const MOST_REPLACED: u64 = 100_000;
+const MAX_REPLACED: u64 = 100_000;
 /// The first pause where too much is waiting already; each one doubles.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -62,7 +62,7 @@ struct Store {
     registry: Registry,
     mode: Mode,
     /// What may be told of that which is there.
-    grant: Identity,
+    identity: Identity,
     /// Whether it may go on.
     wanted: Wanted,
     /// How long to try again where too much is waiting.
@@ -89,14 +89,14 @@ impl Importer {
     pub(crate) fn new(
         registry: Registry,
         (mode, into): (Mode, Option<Namespace>),
-        (grant, admin): (Identity, Result<StreamAuthorization>),
+        (identity, admin): (Identity, Result<StreamAuthorization>),
         (wanted, patience): (Wanted, Duration),
     ) -> Importer {
         Importer {
             store: Store {
                 registry,
                 mode,
-                grant,
+                identity,
                 wanted,
                 patience,
             },
@@ -135,10 +135,9 @@ impl Importer {
                 );
                 Err(Error::new(Code::InvalidRequest, text).with("namespaces", count))
             }
-            First::All(count) if self.store.mode == Mode::Replace && count > MOST_REPLACED => {
-                let text =
-                    format!("the export has {count} namespaces, the most is {MOST_REPLACED}");
-                Err(Error::new(Code::TooLarge, text).with("limit", MOST_REPLACED))
+            First::All(count) if self.store.mode == Mode::Replace && count > MAX_REPLACED => {
+                let text = format!("the export has {count} namespaces, the most is {MAX_REPLACED}");
+                Err(Error::new(Code::TooLarge, text).with("limit", MAX_REPLACED))
             }
             First::All(_) => Ok(()),
         }
@@ -154,7 +153,7 @@ impl Importer {
         let exists = self.store.registry.blocking(exists).await?;
         let chooses = settings != Settings::default();
         // Whether there is such a namespace is not for every token to know.
-        if chooses && (!exists || !self.store.grant.reads()) {
+        if chooses && (!exists || !self.store.identity.reads()) {
             let admin = self.admin.as_mut().map_err(|error| error.clone())?;
             admin.check(|| self.store.registry.now())?;
         }
@@ -302,7 +301,7 @@ impl Store {
                 Ok(_) => report.imported += 1,
                 Err(error) if error.code() == Code::PreconditionFailed => report.skipped += 1,
                 Err(error) if is_of_a_record(error.code()) => {
-                    let error = self.grant.withhold(error, name.as_str());
+                    let error = self.identity.withhold(error, name.as_str());
                     report.errors.add(line, &error);
                 }
                 Err(error) => failure = failure.and(Err(error)),

@@ -10,7 +10,6 @@
 //! | `lines` | bytes as they come, cut into lines that are not too long |
 //! | `reader` | what the lines mean, one after the other |
 //! | `mistaken` | what a file is that is no export |
-//! | `mode` | what becomes of keys that are there already |
 //! | `report` | what became of an import |
 //! | `importer` | what an import does to the store |
 //! | `wanted` | whether an import's client is still there |
@@ -21,7 +20,6 @@ mod format;
 mod importer;
 mod lines;
 mod mistaken;
-mod mode;
 mod reader;
 mod report;
 mod sums;
@@ -32,6 +30,5 @@ pub(crate) use checksum::Checksum;
 pub(crate) use compression::{ContentCoding, Encoder};
 pub(crate) use format::{First, Record, Section};
 pub(crate) use importer::Importer;
-pub(crate) use mode::Mode;
 pub(crate) use reader::{Next, Reader};
 pub(crate) use wanted::Wanted;

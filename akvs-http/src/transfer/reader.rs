@@ -13,7 +13,7 @@ use super::ContentCoding;
 use super::format::{First, Line, Record, Section};
 use super::lines::{Lines, Piece};
 use super::mistaken::{self, MARK};
-use super::report::{Errors, MOST_ERRORS};
+use super::report::{Errors, MAX_ERRORS};
 use super::sums::Sums;
 use crate::request::body::Limits;
 use crate::request::json;
@@ -129,7 +129,7 @@ impl Reader {
         };
         let (mut records, mut bytes, mut read_bytes) = (0, 0, 0);
         while step.records.len() < STEP_RECORDS
-            && self.errors < MOST_ERRORS
+            && self.errors < MAX_ERRORS
             && (bytes == 0 || bytes < self.step_bytes)
             && read_bytes < STEP_READ_BYTES
         {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// So many lines may be wrong: then an import is stopped. Of those that were read by then and are not told it is said how
 /// many they are.
-pub(super) const MOST_ERRORS: usize = 10_000;
+pub(super) const MAX_ERRORS: usize = 10_000;
 
 /// What became of an import so far.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Errors {
 impl Errors {
     /// Notes what is wrong with the line of this number.
     pub(super) fn add(&mut self, line: u64, error: &Error) {
-        match self.told.len() < MOST_ERRORS {
+        match self.told.len() < MAX_ERRORS {
             true => self.push(line, error.message().to_owned()),
             false => self.more += 1,
         }
@@ -37,13 +37,13 @@ impl Errors {
 
     /// The error that ends an import, where there are as many as may be.
     pub(crate) fn check(&self, line: u64) -> Result<()> {
-        if self.count() < MOST_ERRORS as u64 {
+        if self.count() < MAX_ERRORS as u64 {
             return Ok(());
         }
         let text = format!(
-            "{MOST_ERRORS} lines are wrong, which is the most: the import was stopped at line {line}; what was imported before stays"
+            "{MAX_ERRORS} lines are wrong, which is the most: the import was stopped at line {line}; what was imported before stays"
         );
-        let error = Error::new(Code::InvalidRequest, text).with("limit", MOST_ERRORS);
+        let error = Error::new(Code::InvalidRequest, text).with("limit", MAX_ERRORS);
         Err(error.with("line", line))
     }
 
@@ -54,7 +54,7 @@ impl Errors {
 
     /// Takes over those of another part of the import.
     pub(super) fn extend(&mut self, other: Errors) {
-        let room = MOST_ERRORS - self.told.len();
+        let room = MAX_ERRORS - self.told.len();
         self.more += other.more + other.told.len().saturating_sub(room) as u64;
         for (line, text) in other.told.into_iter().take(room) {
             self.push(line, text);

@@ -38,12 +38,13 @@ pub(crate) use self::progress::{Answer, ConnectionState, RequestGuard};
 pub(crate) use self::refusal::Refusal;
 pub(crate) use self::target::is_host;
 use crate::metrics::ConnectionGuard;
+use crate::request::body::BodyFault;
 use crate::transport::protocol_error;
 
 /// How long a client may go on sending once the connection is closed. An end at once would overtake the last answer.
 const LINGER: Duration = Duration::from_secs(2);
 /// The shortest time after which a connection that is busy is looked at again.
-const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+const MIN_TICK: Duration = Duration::from_millis(10);
 
 /// How long a client may take.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +63,7 @@ pub(crate) struct Connection<T> {
     progress: Rc<RequestTracker>,
     presence: Presence,
     input: Input,
-    patience: Timeouts,
+    timeouts: Timeouts,
     tick: Pin<Box<Sleep>>,
     wait: Wait,
     /// When the wait for the rest of a head or of a body is over.
@@ -76,7 +77,7 @@ pub(crate) struct Connection<T> {
     /// Since when the client takes nothing of them. The system sees to that only over TCP.
     full_since: Option<Instant>,
     /// What goes out in place of other bytes, and how many those are.
-    farewell: Option<(Vec<u8>, usize)>,
+    replacement: Option<(Vec<u8>, usize)>,
     /// Whether the server has ended its side.
     is_shut: bool,
     /// How many bytes came behind that.
@@ -85,30 +86,35 @@ pub(crate) struct Connection<T> {
 
 impl<T> Connection<T> {
     /// A connection whose first request began to arrive, or was waited for, since then.
-    pub(crate) fn new(stream: T, patience: Timeouts, since: Instant) -> Connection<T> {
-        let deadline = since + patience.head;
+    pub(crate) fn new(stream: T, timeouts: Timeouts, since: Instant) -> Connection<T> {
+        let deadline = since + timeouts.head;
         Connection {
             stream,
             progress: Rc::default(),
             presence: Presence::default(),
             input: Input::default(),
-            patience,
-            tick: Box::pin(sleep_until(deadline.min(since + patience.idle))),
+            timeouts,
+            tick: Box::pin(sleep_until(deadline.min(since + timeouts.idle))),
             wait: Wait::Head,
             deadline,
             idle_since: since,
             has_written: false,
             has_unsent: false,
             full_since: None,
-            farewell: None,
+            replacement: None,
             is_shut: false,
             late_bytes: 0,
         }
     }
 
     /// What its requests are to know.
-    pub(crate) fn asker(&self, open: ConnectionGuard, is_owner: bool) -> ConnectionState {
+    pub(crate) fn state(&self, open: ConnectionGuard, is_owner: bool) -> ConnectionState {
         ConnectionState::new(Rc::clone(&self.progress), is_owner, open)
+    }
+
+    /// Why the body of the request that is under way ends early.
+    pub(crate) fn body_fault(&self) -> BodyFault {
+        self.progress.fault()
     }
 
     /// Whether its client has closed its side.
@@ -127,10 +133,10 @@ impl<T> Connection<T> {
             let now = Instant::now();
             let deadline = match wait {
                 Wait::Answer => self.look_after(now),
-                Wait::Request => self.idle_since + self.patience.idle,
+                Wait::Request => self.idle_since + self.timeouts.idle,
                 Wait::Head | Wait::Rest => self.deadline,
             };
-            let stalled = self.full_since.map(|since| since + self.patience.stall);
+            let stalled = self.full_since.map(|since| since + self.timeouts.stall);
             if stalled.is_some_and(|end| end <= now) {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
@@ -150,7 +156,7 @@ impl<T> Connection<T> {
             && matches!(wait, Wait::Head | Wait::Rest)
         {
             let now = Instant::now();
-            self.deadline = now + self.patience.head;
+            self.deadline = now + self.timeouts.head;
             let look = self.look_after(now);
             self.tick.as_mut().reset(look.min(self.deadline));
         }
@@ -164,13 +170,13 @@ impl<T> Connection<T> {
 
     /// When to look again at the latest: no wait for a request that begins after now is over before.
     fn look_after(&self, now: Instant) -> Instant {
-        now + self.patience.idle.max(SHORTEST_LOOK)
+        now + self.timeouts.idle.max(MIN_TICK)
     }
 
     /// Notes that the client takes nothing now; whether that has gone on for too long.
     fn is_stalled(&mut self, context: &mut Context<'_>) -> bool {
         let now = Instant::now();
-        let end = *self.full_since.get_or_insert(now) + self.patience.stall;
+        let end = *self.full_since.get_or_insert(now) + self.timeouts.stall;
         if self.tick.deadline() > end || self.tick.is_elapsed() {
             self.tick.as_mut().reset(end);
             // Else it would wake nobody.
@@ -202,14 +208,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Connection<T> {
                 if wait == Wait::Rest {
                     this.begin(wait);
                     if this.is_rest_late() {
-                        this.input.cut();
+                        this.input.cut_body();
                     }
                 }
                 return read;
             }
             match std::task::ready!(this.poll_late(context))? {
                 Wait::Head => this.input.refuse(Refusal::late(), &this.progress),
-                Wait::Answer | Wait::Request | Wait::Rest => this.input.cut(),
+                Wait::Answer | Wait::Request | Wait::Rest => this.input.cut_body(),
             }
         }
     }
@@ -223,11 +229,11 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.has_written = true;
-        if this.farewell.is_none() && this.is_unasked() {
-            let explained = protocol_error::explained(bytes);
-            this.farewell = explained.map(|explained| (explained, bytes.len()));
+        if this.replacement.is_none() && this.is_unasked() {
+            let explained = protocol_error::with_problem_body(bytes);
+            this.replacement = explained.map(|explained| (explained, bytes.len()));
         }
-        let Some((rest, replaced)) = &mut this.farewell else {
+        let Some((rest, replaced)) = &mut this.replacement else {
             let written = Pin::new(&mut this.stream).poll_write(context, bytes);
             this.has_unsent = !matches!(&written, Poll::Ready(Ok(some)) if *some == bytes.len());
             if written.is_ready() {
@@ -245,7 +251,7 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
             }
         }
         let replaced = *replaced;
-        this.farewell = None;
+        this.replacement = None;
         Poll::Ready(Ok(replaced))
     }
 
@@ -255,7 +261,7 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
             self.idle_since = Instant::now();
         }
         // Also while nothing is read, because a body that came is still being taken in.
-        self.presence.look(&self.stream);
+        self.presence.observe(&self.stream);
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -264,7 +270,7 @@ impl<T: AsyncRead + AsyncWrite + Closes + Unpin> AsyncWrite for Connection<T> {
         if !this.is_shut {
             std::task::ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
             this.is_shut = true;
-            this.deadline = Instant::now() + LINGER.min(this.patience.head);
+            this.deadline = Instant::now() + LINGER.min(this.timeouts.head);
             this.tick.as_mut().reset(this.deadline);
         }
         let mut space = [std::mem::MaybeUninit::uninit(); 4 << 10];

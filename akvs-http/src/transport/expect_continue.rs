@@ -1,61 +1,27 @@
-//! `Expect: 100-continue` (RFC 9110, section 10.1.1): a client that asks before it sends a body is told at once where
-//! nobody would take it. All else the routes judge, once they have the request.
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): a client that asks before it sends content gets an error at once
+//! where the content is not wanted.
 
 use std::sync::Arc;
 
 use actix_http::{HttpMessage, Request, Response};
 use actix_web::body::BoxBody;
 use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use akvs_core::{Code, Error, Result};
+use akvs_core::{Code, Error};
 
-use crate::auth::AuthRequest;
-use crate::metrics::Labels;
-use crate::middleware::guard;
-use crate::request::body;
 use crate::response::problem;
-use crate::state::State;
-use crate::transport::connection::ConnectionState;
+use crate::transport::resources::Resources;
 
-/// Asks for the body, unless it is refused.
-pub(crate) async fn invite(
+/// Asks for the content of a request, or rejects it.
+pub(crate) async fn accept_body(
     request: Request,
-    state: Arc<State>,
-) -> std::result::Result<Request, Rejected> {
-    match judge(&request, &state) {
+    resources: Arc<Resources>,
+) -> Result<Request, Rejected> {
+    match (resources.expectation)(&request) {
         Ok(()) => Ok(request),
         Err(error) => Err(Rejected {
             challenge: problem::challenge(request.headers()),
             error,
         }),
-    }
-}
-
-fn judge(request: &Request, state: &State) -> Result<()> {
-    let route = Labels::of(request.head()).route();
-    let of_stream = ConnectionState::of_stream(request);
-    let asker = request
-        .conn_data::<ConnectionState>()
-        .or(of_stream.as_deref());
-    guard::judge(request.head(), route, asker, state)?;
-    let path = request.path();
-    let announced = body::announced(request.headers());
-    let of_import = path == "/import" || path.starts_with("/import/");
-    let of_key = path.starts_with("/kv/");
-    if of_import || of_key || path.starts_with("/txn/") || path.starts_with("/get/") {
-        let registry = &state.registry;
-        let asking = AuthRequest {
-            method: request.method(),
-            headers: request.headers(),
-            is_owner: asker.is_some_and(ConnectionState::is_owner),
-        };
-        let now = || registry.now();
-        state.authenticator.admit(&asking, now)?;
-    }
-    match (of_import, of_key) {
-        // Of any size.
-        (true, _) => Ok(()),
-        (false, true) => state.value_limits.check(announced),
-        (false, false) => state.value_limits.of_requests().check(announced),
     }
 }
 

@@ -2,30 +2,30 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `blocks` | targets that are too long |
-//! | `held` | the memory that the requests of a connection take |
+//! | `long_targets` | targets that are too long |
+//! | `memory` | the memory that the requests of a connection take |
 //! | `hpack` | where a target is among compressed fields |
 //! | `linger` | the end of a connection that was told why |
-//! | `piece` | a piece of an answer on its way |
+//! | `data` | a piece of an answer on its way |
 //! | `request` | a request as the application takes it |
 //! | `response` | an answer as frames, within the client's windows |
 //! | `stream` | one request from its head to the end of its answer |
-//! | `watched` | how far the frames on the wire are |
+//! | `frames` | how far the frames on the wire are |
 //!
 //! The protocol is the `h2` crate's; the framework's own service of it sets none of its limits. All requests of a
 //! connection are polled with it and end with it. Invariants: a connection holds a bounded number of requests, of bytes
 //! that nobody has read, and of heads; what it holds beyond what one of HTTP/1.1 may is counted with what all hold;
 //! whoever keeps the server waiting is cut off.
 
-mod blocks;
-mod held;
+mod data;
+mod frames;
 mod hpack;
 mod linger;
-mod piece;
+mod long_targets;
+mod memory;
 mod request;
 mod response;
 mod stream;
-mod watched;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -47,12 +47,12 @@ use h2::server::{Builder, Connection, SendResponse};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::blocks::Blocks;
-use self::held::Held;
-use self::piece::Piece;
-use self::watched::{Watch, Watched};
-use crate::state::State;
+use self::data::DataPiece;
+use self::frames::{FrameState, FrameStream};
+use self::long_targets::TargetFilter;
+use self::memory::ConnectionMemory;
 use crate::transport::connection::{ConnectionState, MAX_HEAD_BYTES, Timeouts};
+use crate::transport::resources::Resources;
 
 /// The most requests of a connection that are under way at once.
 const MAX_STREAMS: u32 = 128;
@@ -62,7 +62,7 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 /// How much of an answer may wait to be sent.
 const SEND_BUFFER: usize = 64 << 10;
 /// The most requests that a client may take back before they are answered, beyond those that are answered.
-const MAX_TAKEN_BACK: u32 = 256;
+const MAX_CANCELLED: u32 = 256;
 /// The most streams that are kept only because their end was not heard yet.
 const MAX_RESET_STREAMS: usize = 32;
 /// The most streams that a client may have end by errors.
@@ -73,18 +73,18 @@ const LINGER: Duration = Duration::from_secs(1);
 const FRAME: u32 = 16 << 10;
 
 /// What a connection is served with.
-pub(crate) struct Served<S> {
+pub(crate) struct Http2Service<S> {
     pub(crate) app: Rc<S>,
-    pub(crate) state: Arc<State>,
-    pub(crate) asker: Rc<ConnectionState>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) connection: Rc<ConnectionState>,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) patience: Timeouts,
+    pub(crate) timeouts: Timeouts,
     /// When the server stops.
     pub(crate) ending: GracefulShutdownSignal,
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve<T, S, B>(stream: T, served: Served<S>) -> Result<(), DispatchError>
+pub(crate) async fn serve<T, S, B>(stream: T, served: Http2Service<S>) -> Result<(), DispatchError>
 where
     T: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request>,
@@ -92,37 +92,38 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody,
 {
-    let watch = Rc::new(Watch::default());
-    let blocks = Blocks::new(stream, Rc::clone(&watch));
+    let watch = Rc::new(FrameState::default());
+    let blocks = TargetFilter::new(stream, Rc::clone(&watch));
     let stream = Rc::new(RefCell::new(blocks));
-    let watched = Watched::new(Rc::clone(&stream), Rc::clone(&watch));
-    let handshake = builder().handshake::<_, Piece>(watched);
-    let connection = tokio::time::timeout(served.patience.head, handshake)
+    let watched = FrameStream::new(Rc::clone(&stream), Rc::clone(&watch));
+    let handshake = builder().handshake::<_, DataPiece>(watched);
+    let connection = tokio::time::timeout(served.timeouts.head, handshake)
         .await
         .map_err(|_| DispatchError::SlowRequestTimeout)?
         .map_err(failed)?;
-    let idle_end = Instant::now() + served.patience.idle;
-    let held = Rc::new(Held::new(&served.state));
+    let idle_end = Instant::now() + served.timeouts.idle;
+    let memory = Rc::new(ConnectionMemory::new(&served.resources));
     let served = Rc::new(served);
     let ending = served.ending.clone();
     let mut driver = Driver {
         connection,
         requests: FuturesUnordered::new(),
-        begin: |request, respond: SendResponse<Piece>| {
-            let (served, held, watch) = (Rc::clone(&served), Rc::clone(&held), Rc::clone(&watch));
+        begin: |request, respond: SendResponse<DataPiece>| {
+            let (served, memory, watch) =
+                (Rc::clone(&served), Rc::clone(&memory), Rc::clone(&watch));
             let stream = u32::from(respond.stream_id());
             let is_long = watch.begin(stream);
             async move {
                 let request = (request, is_long);
-                let outcome = stream::serve(served, held, request, respond).await;
+                let outcome = stream::serve(served, memory, request, respond).await;
                 watch.end(stream);
                 outcome
             }
         },
-        taken_back: 0,
+        cancelled: 0,
         is_calmed: false,
         is_told: false,
-        patience: served.patience,
+        timeouts: served.timeouts,
         watch: Rc::clone(&watch),
         idle_end,
         ending: Some(Box::pin(async move { ending.notified().await })),
@@ -162,21 +163,21 @@ pub(crate) enum Outcome {
     /// With an answer, as far as the client took it.
     Answered,
     /// The client did not wait for the answer.
-    TakenBack,
+    Cancelled,
 }
 
 /// What moves a connection and its requests.
 struct Driver<T, F, R> {
-    connection: Connection<Watched<Blocks<T>>, Piece>,
+    connection: Connection<FrameStream<TargetFilter<T>>, DataPiece>,
     requests: FuturesUnordered<R>,
     begin: F,
-    taken_back: u32,
+    cancelled: u32,
     /// Whether the connection ends because its client asks too much.
     is_calmed: bool,
     /// Whether its client was told that it made an error.
     is_told: bool,
-    patience: Timeouts,
-    watch: Rc<Watch>,
+    timeouts: Timeouts,
+    watch: Rc<FrameState>,
     /// When it has been without a request for too long.
     idle_end: Instant,
     ending: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -188,7 +189,7 @@ struct Driver<T, F, R> {
 impl<T, F, R> Driver<T, F, R>
 where
     T: AsyncRead + AsyncWrite + Unpin,
-    F: Fn(http::Request<h2::RecvStream>, SendResponse<Piece>) -> R,
+    F: Fn(http::Request<h2::RecvStream>, SendResponse<DataPiece>) -> R,
     R: Future<Output = Outcome>,
 {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), DispatchError>> {
@@ -222,17 +223,17 @@ where
     fn poll_requests(&mut self, context: &mut Context<'_>) {
         let was_busy = !self.requests.is_empty();
         while let Poll::Ready(Some(outcome)) = self.requests.poll_next_unpin(context) {
-            self.taken_back = match outcome {
-                Outcome::Answered => self.taken_back.saturating_sub(1),
-                Outcome::TakenBack => self.taken_back + 1,
+            self.cancelled = match outcome {
+                Outcome::Answered => self.cancelled.saturating_sub(1),
+                Outcome::Cancelled => self.cancelled + 1,
             };
-            if self.taken_back == MAX_TAKEN_BACK {
+            if self.cancelled == MAX_CANCELLED {
                 self.calm();
             }
         }
         if was_busy && self.requests.is_empty() {
             let now = Instant::now();
-            self.idle_end = now + self.patience.idle;
+            self.idle_end = now + self.timeouts.idle;
             self.last = self.last.map(|last| last.max(now + LINGER));
         }
     }
@@ -259,11 +260,11 @@ where
             let head = self
                 .watch
                 .head_since()
-                .map(|since| since + self.patience.head);
+                .map(|since| since + self.timeouts.head);
             let write = self
                 .watch
                 .full_since()
-                .map(|since| since + self.patience.stall);
+                .map(|since| since + self.timeouts.stall);
             let idle = Some(self.idle_end).filter(|_| is_idle && self.last.is_none());
             let last = self.last.filter(|_| is_idle);
             let now = Instant::now();

@@ -1,4 +1,4 @@
-//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows it is spoken (RFC 9113, section
+//! From a listening socket to requests: HTTP/1.1, and HTTP/2 for a client that knows that it is spoken (RFC 9113, section
 //! 3.3), on the same port; with TLS, whichever of them is agreed on.
 //!
 //! actix's own detection waits for a client's first bytes without an end, also when the server stops; this one gives
@@ -12,7 +12,6 @@ use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{Protocol, Request};
@@ -30,11 +29,10 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use self::service::{Begun, Service};
-use crate::Options;
+use self::service::{AcceptedStream, Service};
 use crate::response::problem;
-use crate::state::State;
 use crate::transport::connection::Timeouts;
+use crate::transport::resources::Resources;
 use crate::transport::tls::{Current, HTTP_2};
 
 /// The first bytes of a client that speaks HTTP/2.
@@ -60,37 +58,11 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// How long a client may take.
-#[derive(Clone, Copy)]
-struct Times {
-    header: Duration,
-    keep_alive: Duration,
-    stall: Duration,
-}
-
-impl Times {
-    fn of(options: &Options) -> Times {
-        Times {
-            header: options.header_timeout,
-            keep_alive: options.keep_alive,
-            stall: options.stall_timeout,
-        }
-    }
-
-    fn patience(self) -> Timeouts {
-        Timeouts {
-            head: self.header,
-            idle: self.keep_alive,
-            stall: self.stall,
-        }
-    }
-}
-
 /// What all listeners of a server share.
 pub(crate) struct Shared<'a> {
-    pub(crate) options: &'a Options,
+    pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<&'a Current>,
-    pub(crate) state: &'a Arc<State>,
+    pub(crate) resources: &'a Arc<Resources>,
 }
 
 /// Serves an application on a listening socket.
@@ -116,53 +88,53 @@ where
         Listener::Tcp(listener) => Some(listener.local_addr()?),
         Listener::Unix(_) | Listener::Admin(_) => None,
     };
-    let times = Times::of(shared.options);
+    let timeouts = shared.timeouts;
     let ending = builder.graceful_shutdown_signal();
-    let state = Arc::clone(shared.state);
+    let resources = Arc::clone(shared.resources);
     let is_owners = matches!(listener, Listener::Admin(_));
     let service = move || Service {
         address,
         is_owners,
-        times,
-        state: Arc::clone(&state),
+        timeouts,
+        resources: Arc::clone(&resources),
         ending: ending.clone(),
     };
     match (listener, shared.tls.cloned()) {
         (Listener::Tcp(listener), None) => builder.listen("http", listener, move || {
             let service = service();
             let ending = service.ending.clone();
-            fn_service(move |stream| begin(stream, times, ending.clone()))
+            fn_service(move |stream| accept(stream, timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Tcp(listener), Some(tls)) => builder.listen("https", listener, move || {
             let (service, tls) = (service(), tls.clone());
             let ending = service.ending.clone();
-            fn_service(move |stream| begin_tls(stream, tls.config(), times, ending.clone()))
+            fn_service(move |stream| accept_tls(stream, tls.config(), timeouts, ending.clone()))
                 .and_then(service.http(app()))
         }),
         (Listener::Unix(listener) | Listener::Admin(listener), _) => {
             builder.listen_uds("unix", listener, move || {
                 let service = service();
                 let ending = service.ending.clone();
-                fn_service(move |stream| begin_unix(stream, times, ending.clone()))
+                fn_service(move |stream| accept_unix(stream, timeouts, ending.clone()))
                     .and_then(service.http(app()))
             })
         }
     }
 }
 
-/// Waits for the first bytes, and tells by them what is spoken.
-async fn begin(
+/// Waits for the first bytes, and tells by them which protocol is spoken.
+async fn accept(
     stream: TcpStream,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<TcpStream>, DispatchError> {
+) -> Result<AcceptedStream<TcpStream>, DispatchError> {
     let since = Instant::now();
-    prepare(&stream, times)?;
+    prepare(&stream, timeouts)?;
     let mut start = [0; PREFACE.len()];
-    in_time(stream.peek(&mut start), times, &ending).await?;
-    Ok(Begun {
-        protocol: spoken(&start),
+    within_header_timeout(stream.peek(&mut start), timeouts, &ending).await?;
+    Ok(AcceptedStream {
+        protocol: detect_protocol(&start),
         peer: stream.peer_addr().ok(),
         stream,
         since,
@@ -170,19 +142,19 @@ async fn begin(
 }
 
 /// The same over a Unix socket.
-async fn begin_unix(
+async fn accept_unix(
     stream: UnixStream,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<UnixStream>, DispatchError> {
+) -> Result<AcceptedStream<UnixStream>, DispatchError> {
     let since = Instant::now();
     let mut start = [0; PREFACE.len()];
     let peek = stream.async_io(Interest::READABLE, || {
         Ok(rustix::net::recv(&stream, &mut start, RecvFlags::PEEK)?)
     });
-    in_time(peek, times, &ending).await?;
-    Ok(Begun {
-        protocol: spoken(&start),
+    within_header_timeout(peek, timeouts, &ending).await?;
+    Ok(AcceptedStream {
+        protocol: detect_protocol(&start),
         peer: None,
         stream,
         since,
@@ -190,7 +162,7 @@ async fn begin_unix(
 }
 
 /// What a client speaks that begins so.
-fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
+fn detect_protocol(start: &[u8; PREFACE.len()]) -> Protocol {
     if start == PREFACE {
         Protocol::Http2
     } else {
@@ -199,31 +171,31 @@ fn spoken(start: &[u8; PREFACE.len()]) -> Protocol {
 }
 
 /// Agrees on how to speak in secret, and on what.
-async fn begin_tls(
+async fn accept_tls(
     stream: TcpStream,
     config: Arc<ServerConfig>,
-    times: Times,
+    timeouts: Timeouts,
     ending: GracefulShutdownSignal,
-) -> Result<Begun<TlsStream<TcpStream>>, DispatchError> {
+) -> Result<AcceptedStream<TlsStream<TcpStream>>, DispatchError> {
     let since = Instant::now();
-    prepare(&stream, times)?;
+    prepare(&stream, timeouts)?;
     let peer = stream.peer_addr().ok();
     let accept = async {
         let mut start = [0];
         stream.peek(&mut start).await?;
         if start != [HANDSHAKE] {
-            return Err(speak_tls(stream).await);
+            return Err(reject_plaintext(stream).await);
         }
         TlsAcceptor::from(config).accept(stream).await
     };
-    let stream = in_time(accept, times, &ending)
+    let stream = within_header_timeout(accept, timeouts, &ending)
         .await
         .inspect_err(|error| log::debug!("a TLS handshake failed: {error}"))?;
     let protocol = match stream.get_ref().1.alpn_protocol() {
         Some(HTTP_2) => Protocol::Http2,
         _ => Protocol::Http1,
     };
-    Ok(Begun {
+    Ok(AcceptedStream {
         stream,
         protocol,
         peer,
@@ -232,7 +204,7 @@ async fn begin_tls(
 }
 
 /// Tells a client that came without TLS.
-async fn speak_tls(mut stream: TcpStream) -> io::Error {
+async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
     let text = "this port speaks TLS; write https:// in place of http://";
     let (media_type, body) = (
         problem::PROBLEM_JSON,
@@ -245,23 +217,23 @@ async fn speak_tls(mut stream: TcpStream) -> io::Error {
     // Whether it hears that or not, it is gone.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
-    io::Error::other("it came without TLS")
+    io::Error::other("the client does not use TLS")
 }
 
-fn prepare(stream: &TcpStream, times: Times) -> io::Result<()> {
+fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Who does not read holds a connection and what waits for it, and nobody else could end that.
-    let stall = u32::try_from(times.stall.as_millis()).unwrap_or(u32::MAX);
+    let stall = u32::try_from(timeouts.stall.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, stall)?)
 }
 
 /// Waits for a client's first step for as long as it has for a request's head, and no longer once the end has begun.
-async fn in_time<T>(
+async fn within_header_timeout<T>(
     step: impl Future<Output = io::Result<T>>,
-    times: Times,
+    timeouts: Timeouts,
     ending: &GracefulShutdownSignal,
 ) -> Result<T, DispatchError> {
-    let step = std::pin::pin!(tokio::time::timeout(times.header, step));
+    let step = std::pin::pin!(tokio::time::timeout(timeouts.head, step));
     let ending = std::pin::pin!(ending.notified());
     match select(step, ending).await {
         Either::Left((Ok(done), _)) => Ok(done?),

@@ -5,4 +5,5 @@ pub(crate) mod expect_continue;
 pub(crate) mod http2;
 pub(crate) mod listener;
 pub(crate) mod protocol_error;
+pub(crate) mod resources;
 pub(crate) mod tls;

@@ -13,12 +13,12 @@ const VERSION: &str = "HTTP/1.1 ";
 const NO_BODY: &str = "content-length: 0\r\n";
 const END: &str = "\r\n\r\n";
 /// None of its heads has as many bytes.
-const MOST_BYTES: usize = 1_024;
+const MAX_BYTES: usize = 1_024;
 
 /// These bytes as they are to go out, where they are such an answer.
-pub(crate) fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(bytes).ok()?;
-    let is_head = head.len() <= MOST_BYTES && head.find(END) == head.len().checked_sub(END.len());
+    let is_head = head.len() <= MAX_BYTES && head.find(END) == head.len().checked_sub(END.len());
     let status = head.strip_prefix(VERSION).filter(|_| is_head)?.get(..3)?;
     let status = StatusCode::from_bytes(status.as_bytes()).ok()?;
     let (before, after) = head.split_once(NO_BODY)?;
@@ -36,7 +36,7 @@ pub(crate) fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Why actix refuses; none of a status that it does not use. All that it is known to refuse was refused before.
 fn reason(status: StatusCode) -> Option<Error> {
     let text = match status {
-        StatusCode::BAD_REQUEST => "this is no request of HTTP/1.1 that is understood",
+        StatusCode::BAD_REQUEST => "malformed request: expected HTTP/1.1",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the head of the request is too large",
         _ => return None,
     };
@@ -51,7 +51,7 @@ mod tests {
     fn only_what_has_no_word_is_explained() {
         let own = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\npong";
         let refusal = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        let told = explained(refusal.as_bytes()).unwrap();
+        let told = with_problem_body(refusal.as_bytes()).unwrap();
         let text = std::str::from_utf8(&told).unwrap();
         let (head, body) = text.rsplit_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\ncontent-length: "));
@@ -73,7 +73,7 @@ mod tests {
             "\r\n\r\n",
             "",
         ] {
-            assert_eq!(explained(other.as_bytes()), None, "{other}");
+            assert_eq!(with_problem_body(other.as_bytes()), None, "{other}");
         }
     }
 }

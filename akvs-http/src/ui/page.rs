@@ -72,7 +72,7 @@ fn source(text: &str) -> String {
 /// The page, or that the reader has it already.
 pub(crate) fn answer(request: &HttpRequest) -> Result<HttpResponse> {
     Ok(
-        match conditions::of_document(request.headers(), &PAGE.tag)? {
+        match conditions::for_document(request.headers(), &PAGE.tag)? {
             true => with_headers(HttpResponse::NotModified()).finish(),
             false => with_headers(HttpResponse::Ok())
                 .content_type(HTML)

@@ -216,7 +216,7 @@ fn head_options_and_what_is_not_there() {
     for path in ["/export?x=1", "/export/ns?x=1"] {
         assert_eq!(
             app.ask("GET", path).problem()["detail"],
-            "the query parameter \"x\" is not known"
+            "unknown query parameter: \"x\""
         );
     }
     for (query, name) in [

@@ -5,7 +5,7 @@ use akvs_core::{Code, Error, Key, Namespace, Result};
 use bytes::Bytes;
 
 use super::watch::{decoded, truth};
-use super::{each_bytes, invalid, once, unknown};
+use super::{each_bytes, invalid, once, shown, unknown};
 
 /// The most items of a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
@@ -41,7 +41,9 @@ impl ListParams {
             ("delimiter", self.delimiter.is_some()),
         ] {
             if is_there {
-                let text = format!("{name} is for pages; x-ndjson tells the whole range");
+                let text = format!(
+                    "{name} is for pages: a response of application/x-ndjson has the whole range"
+                );
                 return Err(invalid(&text, name));
             }
         }
@@ -65,7 +67,7 @@ pub(crate) enum DeleteScope {
 }
 
 /// Reads the query of a list of keys.
-pub(crate) fn of_list(query: &str) -> Result<ListParams> {
+pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     let (mut prefix, mut start, mut end, mut delimiter) = (None, None, None, None);
     let (mut reverse, mut values, mut limit, mut cursor) = (None, None, None, None);
     each_bytes(query, |name, value| {
@@ -87,7 +89,10 @@ pub(crate) fn of_list(query: &str) -> Result<ListParams> {
         once(name, slot.replace(bound(name, value, is_base64)?).is_some())
     })?;
     if delimiter.as_ref().is_some_and(Bytes::is_empty) {
-        return Err(invalid("an empty delimiter divides nothing", "delimiter"));
+        return Err(invalid(
+            "delimiter is empty: expected at least one byte",
+            "delimiter",
+        ));
     }
     Ok(ListParams {
         prefix: prefix.unwrap_or_default(),
@@ -102,7 +107,7 @@ pub(crate) fn of_list(query: &str) -> Result<ListParams> {
 }
 
 /// Reads the query of a list of namespaces.
-pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
+pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     let (mut prefix, mut limit, mut cursor) = (None, None, None);
     each_bytes(query, |name, value| match name {
         "prefix" => once(name, prefix.replace(text(name, &value)?).is_some()),
@@ -122,7 +127,7 @@ pub(crate) fn of_namespaces(query: &str) -> Result<NamespacesParams> {
 }
 
 /// Reads what a `DELETE` of a namespace is to take away: all of it, if its name is said twice, or a prefix.
-pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<DeleteScope> {
+pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> {
     let (mut confirmed, mut prefix) = (None, None);
     each_bytes(query, |name, value| match name {
         "confirm" => once(name, confirmed.replace(value == namespace).is_some()),
@@ -132,18 +137,19 @@ pub(crate) fn of_removal(query: &str, namespace: &str) -> Result<DeleteScope> {
     })?;
     match (confirmed, prefix) {
         (Some(_), Some(_)) => Err(invalid(
-            "confirm and prefix cannot stand together",
+            "both confirm and prefix: expected one of them",
             "confirm",
         )),
         (None, Some(prefix)) if prefix.is_empty() => {
-            let text = "an empty prefix would be all keys; to drop the namespace say ?confirm=";
+            let text =
+                "prefix is empty, which is all keys: to drop the namespace add ?confirm=NAMESPACE";
             Err(invalid(text, "prefix"))
         }
         (None, Some(prefix)) => Ok(DeleteScope::Prefix(prefix)),
         (Some(true), None) => Ok(DeleteScope::Namespace),
         (Some(false) | None, None) => {
             let text =
-                "this drops the namespace with all it holds; say its name again as ?confirm=";
+                "this drops the namespace and all its keys: to confirm add ?confirm=NAMESPACE";
             Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
         }
     }
@@ -155,7 +161,7 @@ fn bound(name: &str, value: Bytes, is_base64: bool) -> Result<Bytes> {
         false => value,
     };
     if bytes.len() > MAX_BOUND_BYTES {
-        let text = format!("{name} has more than {MAX_BOUND_BYTES} bytes");
+        let text = format!("{name} is too long: expected at most {MAX_BOUND_BYTES} bytes");
         return Err(invalid(&text, name).with("limit", MAX_BOUND_BYTES));
     }
     Ok(bytes)
@@ -168,7 +174,7 @@ fn text(name: &str, value: &[u8]) -> Result<String> {
     }
     let text = Namespace::check(value);
     text.map(str::to_owned).map_err(|error| {
-        let text = format!("no namespace begins so: {}", error.message());
+        let text = format!("invalid {name}: {}", error.message());
         invalid(&text, name)
     })
 }
@@ -181,7 +187,10 @@ fn number(name: &str, value: &[u8]) -> Result<usize> {
         .ok()
         .filter(|number| (1..=MAX_LIMIT).contains(number));
     number.filter(|_| digits).ok_or_else(|| {
-        let text = format!("{name} is no number from 1 to {MAX_LIMIT}");
+        let text = format!(
+            "invalid {name} \"{}\": expected 1 to {MAX_LIMIT}",
+            shown(value)
+        );
         invalid(&text, name).with("limit", MAX_LIMIT)
     })
 }
@@ -200,9 +209,9 @@ mod tests {
             ("prefix=%FF", b"\xff"),
             ("prefix64=_w", b"\xff"),
         ] {
-            assert_eq!(of_list(query).unwrap().prefix, prefix, "{query}");
+            assert_eq!(parse_list(query).unwrap().prefix, prefix, "{query}");
         }
-        let params = of_list("start64=_w&end=&delimiter64=Lw&reverse=true&values=true").unwrap();
+        let params = parse_list("start64=_w&end=&delimiter64=Lw&reverse=true&values=true").unwrap();
         assert_eq!(
             (&params.start[..], params.end),
             (&b"\xff"[..], Some(Bytes::new()))
@@ -213,14 +222,17 @@ mod tests {
 
     #[test]
     fn a_limit_is_from_1_to_1000() {
-        assert_eq!(of_list("").unwrap().limit(), 100);
+        assert_eq!(parse_list("").unwrap().limit(), 100);
         for limit in [1, 1_000] {
-            assert_eq!(of_list(&format!("limit={limit}")).unwrap().limit(), limit);
+            assert_eq!(
+                parse_list(&format!("limit={limit}")).unwrap().limit(),
+                limit
+            );
         }
         for limit in ["", "0", "1001", "-1", "+1", "1.0", "99999999999999999999"] {
             let query = format!("limit={limit}");
-            assert_eq!(of_list(&query).unwrap_err().context()["limit"], 1_000);
-            assert!(of_namespaces(&query).is_err(), "{limit}");
+            assert_eq!(parse_list(&query).unwrap_err().context()["limit"], 1_000);
+            assert!(parse_namespaces(&query).is_err(), "{limit}");
         }
     }
 
@@ -237,7 +249,7 @@ mod tests {
             ("cursor=a&cursor=a", "cursor"),
             (&long, "end"),
         ] {
-            let error = of_list(query).expect_err(query);
+            let error = parse_list(query).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
         for (query, name) in [
@@ -245,7 +257,7 @@ mod tests {
             ("prefix=%FF", "prefix"),
             ("prefix=%01", "prefix"),
         ] {
-            let error = of_namespaces(query).expect_err(query);
+            let error = parse_namespaces(query).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
     }
@@ -253,13 +265,13 @@ mod tests {
     #[test]
     fn a_stream_has_no_pages() {
         assert!(
-            of_list("prefix=a&values=true&reverse=true")
+            parse_list("prefix=a&values=true&reverse=true")
                 .unwrap()
                 .check_stream()
                 .is_ok()
         );
         for name in ["limit", "cursor", "delimiter"] {
-            let params = of_list(&format!("{name}=1")).unwrap();
+            let params = parse_list(&format!("{name}=1")).unwrap();
             assert_eq!(
                 params.check_stream().unwrap_err().context()["parameter"],
                 name
@@ -270,11 +282,11 @@ mod tests {
     #[test]
     fn a_name_is_confirmed_by_itself_only() {
         assert_eq!(
-            of_removal("confirm=n%20s", "n s").unwrap(),
+            parse_delete("confirm=n%20s", "n s").unwrap(),
             DeleteScope::Namespace
         );
         for query in ["", "confirm=", "confirm=other", "confirm=n+s+", "confirm"] {
-            let error = of_removal(query, "n s").expect_err(query);
+            let error = parse_delete(query, "n s").expect_err(query);
             assert_eq!(error.code(), Code::ConfirmationRequired, "{query}");
         }
         for query in [
@@ -284,11 +296,11 @@ mod tests {
             "prefix=",
             "prefix64=",
         ] {
-            let error = of_removal(query, "n s").expect_err(query);
+            let error = parse_delete(query, "n s").expect_err(query);
             assert_eq!(error.code(), Code::InvalidRequest, "{query}");
         }
         assert_eq!(
-            of_removal("prefix64=_w", "n").unwrap(),
+            parse_delete("prefix64=_w", "n").unwrap(),
             DeleteScope::Prefix(Bytes::from_static(&[0xff]))
         );
     }

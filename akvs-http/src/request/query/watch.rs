@@ -1,15 +1,15 @@
 //! The query of a watch: which keys, and from where on. A misspelt one would begin elsewhere or tell too much, so what is
 //! not known is refused here as well.
 
-use akvs_core::{Error, Key, Result, Revision};
+use akvs_core::{Key, Result, Revision};
 use akvs_server::{Filter, Start, WatchOptions};
 use bytes::Bytes;
 
-use super::{each_bytes, invalid, once, unknown};
+use super::{each_bytes, invalid, once, shown, unknown};
 use crate::request::path;
 
 /// Reads the query of a watch. What the client was told last, if it says so, goes before `since`.
-pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
+pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
     let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
     each_bytes(query, |name, value| match name {
         "prefix" => once(name, prefix.replace(value).is_some()),
@@ -22,7 +22,7 @@ pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOpt
     })?;
     let filter = match (prefix, key) {
         (Some(_), Some(_)) => {
-            return Err(invalid("key and prefix cannot stand together", "key"));
+            return Err(invalid("both key and prefix: expected one of them", "key"));
         }
         (_, Some(key)) => Filter::Key(Key::new(key)?),
         (Some(prefix), None) if !prefix.is_empty() => Filter::Prefix(prefix),
@@ -47,7 +47,7 @@ pub(crate) fn of_watch(query: &str, last_event: Option<&str>) -> Result<WatchOpt
 pub(super) fn decoded(name: &str, value: &[u8]) -> Result<Bytes> {
     let bytes = path::decode_base64(value);
     bytes.map(Bytes::from).map_err(|error| {
-        let text = format!("{name} is not base64url without padding: {error}");
+        let text = format!("invalid {name}: expected base64url without padding: {error}");
         invalid(&text, name)
     })
 }
@@ -56,21 +56,24 @@ fn revision(name: &str, value: &[u8]) -> Result<Revision> {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits);
-    number
-        .map(Revision::new)
-        .ok_or_else(|| invalid(&format!("{name} is no revision"), name))
+    number.map(Revision::new).ok_or_else(|| {
+        let text = format!("invalid {name} \"{}\": expected a revision", shown(value));
+        invalid(&text, name)
+    })
 }
 
 pub(super) fn truth(name: &str, value: &[u8]) -> Result<bool> {
     match value {
         b"true" => Ok(true),
         b"false" => Ok(false),
-        _ => Err(no_truth(name)),
+        _ => {
+            let text = format!(
+                "invalid {name} \"{}\": expected true or false",
+                shown(value)
+            );
+            Err(invalid(&text, name))
+        }
     }
-}
-
-fn no_truth(name: &str) -> Error {
-    invalid(&format!("{name} is neither true nor false"), name)
 }
 
 #[cfg(test)]
@@ -78,7 +81,7 @@ mod tests {
     use super::*;
 
     fn options(query: &str) -> WatchOptions {
-        of_watch(query, None).unwrap_or_else(|error| panic!("{query}: {error}"))
+        parse_watch(query, None).unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
     #[test]
@@ -110,7 +113,7 @@ mod tests {
             ("", Some("0"), Start::State),
             ("since=7", Some(""), Start::After(Revision::new(7))),
         ] {
-            assert_eq!(of_watch(query, last).unwrap().start, start, "{query}");
+            assert_eq!(parse_watch(query, last).unwrap().start, start, "{query}");
         }
         assert!(options("values=true").values && !options("values=false").values);
     }
@@ -130,12 +133,12 @@ mod tests {
             ("prefix=a&prefix64=YQ", "prefix64"),
             ("key=a&prefix=a", "key"),
         ] {
-            let error = of_watch(query, None).expect_err(query);
+            let error = parse_watch(query, None).expect_err(query);
             assert_eq!(error.context()["parameter"], name, "{query}");
         }
-        assert!(of_watch("", Some("x")).is_err());
+        assert!(parse_watch("", Some("x")).is_err());
         for query in ["key=", "key=%zz", "prefix=%4", "prefix=%"] {
-            assert!(of_watch(query, None).is_err(), "{query}");
+            assert!(parse_watch(query, None).is_err(), "{query}");
         }
     }
 }

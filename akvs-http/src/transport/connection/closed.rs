@@ -56,7 +56,7 @@ impl Presence {
     }
 
     /// Looks, if a request wants to know.
-    pub(super) fn look(&self, stream: &impl Closes) {
+    pub(super) fn observe(&self, stream: &impl Closes) {
         if self.0.is_wanted.get() && stream.is_closed() {
             self.0.is_closed.set(true);
         }

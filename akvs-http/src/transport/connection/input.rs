@@ -253,7 +253,7 @@ impl Input {
 
     fn passed(&mut self, length: usize, progress: &RequestTracker) -> usize {
         (self.searched, self.blank, self.rest) = (0, 0, 0);
-        progress.pass();
+        progress.count_request();
         if self.is_last {
             progress.close();
         }
@@ -276,7 +276,7 @@ impl Input {
                 Ok(some) if chunks.is_done() => (some, Body::None),
                 Ok(some) => (some, Body::Chunks(chunks)),
                 Err((some, fault)) => {
-                    progress.cut(fault);
+                    progress.cut_body(fault);
                     (self.is_cut, self.is_last) = (true, true);
                     (some, Body::None)
                 }
@@ -295,7 +295,7 @@ impl Input {
     }
 
     /// Says that the client is not waited for any longer.
-    pub(super) fn cut(&mut self) {
+    pub(super) fn cut_body(&mut self) {
         self.is_cut = true;
     }
 

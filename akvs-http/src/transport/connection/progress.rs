@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::Refusal;
 use crate::metrics::ConnectionGuard;
+use crate::request::body::BodyFault;
 use crate::response::memory::{SLICE_BYTES, Shared};
 
 /// So many slices of an answer go out before the worker's other tasks get their turn.
@@ -36,14 +37,14 @@ pub(super) struct RequestTracker {
     /// The answer to the request that was passed on last, which is none.
     refusal: Cell<Option<Box<Refusal>>>,
     /// Why the body of the request that is under way ends early.
-    fault: Cell<Option<&'static str>>,
+    fault: BodyFault,
     /// The task that waits for the end of all requests that are under way.
     waiter: Cell<Option<Waker>>,
 }
 
 impl RequestTracker {
     /// Notes that one more request is passed on.
-    pub(super) fn pass(&self) {
+    pub(super) fn count_request(&self) {
         self.passed.set(self.passed.get() + 1);
         self.is_begun.set(false);
     }
@@ -52,13 +53,18 @@ impl RequestTracker {
     pub(super) fn refuse(&self, refusal: Refusal) {
         self.refusal.set(Some(Box::new(refusal)));
         self.is_closing.set(true);
-        self.pass();
+        self.count_request();
     }
 
     /// Notes that the body of the request that is under way is cut off, and why.
-    pub(super) fn cut(&self, fault: &'static str) {
-        self.fault.set(Some(fault));
+    pub(super) fn cut_body(&self, fault: &'static str) {
+        self.fault.set(fault);
         self.is_closing.set(true);
+    }
+
+    /// Why the body of the request that is under way ends early.
+    pub(super) fn fault(&self) -> BodyFault {
+        self.fault.clone()
     }
 
     /// Notes that no request follows the one that is passed on.
@@ -118,12 +124,12 @@ impl ConnectionState {
     }
 
     /// A connection that tells its requests apart by itself, as HTTP/2 does.
-    pub(crate) fn of_streams(is_owner: bool, open: ConnectionGuard) -> ConnectionState {
+    pub(crate) fn for_http2(is_owner: bool, open: ConnectionGuard) -> ConnectionState {
         ConnectionState::new(Rc::default(), is_owner, open)
     }
 
     /// One more request, or what to answer to what is none.
-    pub(crate) fn ask(&self) -> (RequestGuard, Option<Box<Refusal>>) {
+    pub(crate) fn begin_request(&self) -> (RequestGuard, Option<Box<Refusal>>) {
         let progress = &self.progress;
         progress.under_way.set(progress.under_way.get() + 1);
         (RequestGuard(Rc::clone(progress)), progress.refusal.take())
@@ -145,13 +151,8 @@ impl ConnectionState {
     }
 
     /// The connection of a request, where it has many at once. One that has not is the request's `conn_data`.
-    pub(crate) fn of_stream(request: &impl HttpMessage) -> Option<Rc<ConnectionState>> {
+    pub(crate) fn from_http2(request: &impl HttpMessage) -> Option<Rc<ConnectionState>> {
         request.extensions().get::<Rc<ConnectionState>>().cloned()
-    }
-
-    /// Why the body of the request that is under way ended early, where that is not the client's silence.
-    pub(crate) fn fault(&self) -> Option<&'static str> {
-        self.progress.fault.get()
     }
 
     /// What the connection of a request answers, or none where it is of no connection, as in the test of a route.
@@ -159,16 +160,18 @@ impl ConnectionState {
         request: &HttpRequest,
         question: impl FnOnce(&ConnectionState) -> T,
     ) -> Option<T> {
-        if let Some(asker) = request.conn_data::<ConnectionState>() {
-            return Some(question(asker));
+        if let Some(connection) = request.conn_data::<ConnectionState>() {
+            return Some(question(connection));
         }
-        ConnectionState::of_stream(request).as_deref().map(question)
+        ConnectionState::from_http2(request)
+            .as_deref()
+            .map(question)
     }
 }
 
 impl RequestGuard {
     /// How the answer leaves its connection: as the request asked for, or closed.
-    pub(crate) fn settle(&self, head: &mut ResponseHead) {
+    pub(crate) fn set_connection_type(&self, head: &mut ResponseHead) {
         // A head that is used again still has the version of the answer before, which would speak for it.
         head.version = Version::HTTP_11;
         self.0.is_begun.set(true);

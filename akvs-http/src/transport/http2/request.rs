@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use h2::RecvStream;
 
-use super::Served;
+use super::Http2Service;
 use crate::transport::connection::{MAX_FIELDS, Refusal, is_host};
 
 /// What a request takes without its fields, in bytes, about.
@@ -22,7 +22,7 @@ const FIELD_BYTES: usize = 256;
 /// A request of a connection and the memory that it takes, or why it is none.
 pub(super) fn request<S>(
     request: http::Request<RecvStream>,
-    served: &Served<S>,
+    served: &Http2Service<S>,
 ) -> Result<(Request, usize), Refusal> {
     let (parts, body) = request.into_parts();
     if parts.headers.len() > MAX_FIELDS {
@@ -76,7 +76,7 @@ pub(super) fn request<S>(
     }
     request
         .extensions_mut()
-        .insert(std::rc::Rc::clone(&served.asker));
+        .insert(std::rc::Rc::clone(&served.connection));
     Ok((request, bytes))
 }
 

@@ -16,44 +16,44 @@ use http::header::{
 };
 
 use super::Outcome;
-use super::held::Held;
-use super::piece::{Piece, Unsent};
-use crate::state::State;
+use super::data::{DataPiece, Unsent};
+use super::memory::ConnectionMemory;
 use crate::transport::connection::{Refusal, Timeouts};
+use crate::transport::resources::Resources;
 
 /// The most bytes that are asked room for at once.
 const PART: usize = 64 << 10;
 
 /// What was asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct RequestKind {
     pub(super) is_head: bool,
     /// Whether nothing was done, so that another answer may be given in place of the one that there is.
     pub(super) is_read: bool,
 }
 
 /// The answers of a connection.
-pub(super) struct Answers<'a> {
-    pub(super) patience: Timeouts,
-    pub(super) state: &'a State,
-    pub(super) held: &'a Rc<Held>,
+pub(super) struct ResponseSender<'a> {
+    pub(super) timeouts: Timeouts,
+    pub(super) resources: &'a Resources,
+    pub(super) memory: &'a Rc<ConnectionMemory>,
 }
 
-impl Answers<'_> {
+impl ResponseSender<'_> {
     /// Sends an answer; done when its client has taken it all, or will not. Where there is no memory for what waits to
     /// be sent, a reader gets an error in its place.
     pub(super) async fn send<B: MessageBody>(
         &self,
-        respond: SendResponse<Piece>,
+        respond: SendResponse<DataPiece>,
         answer: Response<B>,
-        asked: Asked,
+        asked: RequestKind,
     ) -> Outcome {
         let bytes = match answer.body().size() {
             BodySize::Sized(bytes) if !asked.is_head => bytes.min(PART as u64),
             // A stream counts for itself.
             BodySize::Sized(_) | BodySize::None | BodySize::Stream => 0,
         };
-        match self.held.answer(bytes as usize) {
+        match self.memory.reserve_answer(bytes as usize) {
             Err(error) if asked.is_read => {
                 let answer: Response<BoxBody> = Refusal::overloaded(error).response().into();
                 self.transmit(respond, answer, false).await
@@ -65,19 +65,19 @@ impl Answers<'_> {
 
     async fn transmit<B: MessageBody>(
         &self,
-        mut respond: SendResponse<Piece>,
+        mut respond: SendResponse<DataPiece>,
         answer: Response<B>,
         is_head: bool,
     ) -> Outcome {
         let (answer, body) = answer.into_parts();
         let size = body.size();
-        let now = UNIX_EPOCH + Duration::from_millis(self.state.registry.now().as_millis());
+        let now = UNIX_EPOCH + Duration::from_millis(self.resources.registry.now().as_millis());
         let head = head(&answer, size, &httpdate::fmt_http_date(now));
         let is_whole = is_head || size.is_eof();
         let Ok(mut stream) = respond.send_response(head, is_whole) else {
-            return Outcome::TakenBack;
+            return Outcome::Cancelled;
         };
-        if !is_whole && let Err(reason) = send_body(&mut stream, body, self.patience.stall).await {
+        if !is_whole && let Err(reason) = send_body(&mut stream, body, self.timeouts.stall).await {
             stream.send_reset(reason);
         }
         Outcome::Answered
@@ -115,7 +115,7 @@ fn head<B>(answer: &Response<B>, size: BodySize, date: &str) -> http::Response<(
 
 /// Sends a body; an error says how the stream is to end.
 async fn send_body(
-    stream: &mut SendStream<Piece>,
+    stream: &mut SendStream<DataPiece>,
     body: impl MessageBody,
     stall: Duration,
 ) -> Result<(), Reason> {
@@ -137,14 +137,14 @@ async fn send_body(
         }
     }
     stream
-        .send_data(Piece::end(), true)
+        .send_data(DataPiece::end(), true)
         .map_err(|_| Reason::CANCEL)?;
     unsent.wait(stream, stall).await
 }
 
 /// Sends this much, in pieces that fit into the windows.
 async fn send_part(
-    stream: &mut SendStream<Piece>,
+    stream: &mut SendStream<DataPiece>,
     mut part: Bytes,
     unsent: &Rc<Unsent>,
     stall: Duration,
@@ -157,7 +157,7 @@ async fn send_part(
         let Ok(Some(Ok(room))) = room else {
             return Err(Reason::CANCEL);
         };
-        let piece = Piece::new(part.split_to(room.min(part.len())), unsent);
+        let piece = DataPiece::new(part.split_to(room.min(part.len())), unsent);
         stream.send_data(piece, false).map_err(|_| Reason::CANCEL)?;
     }
     Ok(())

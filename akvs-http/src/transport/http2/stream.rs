@@ -14,19 +14,19 @@ use actix_web::http::header::EXPECT;
 use h2::RecvStream;
 use h2::server::SendResponse;
 
-use super::held::Held;
-use super::piece::Piece;
-use super::response::{Answers, Asked};
-use super::{Outcome, Served, request};
+use super::data::DataPiece;
+use super::memory::ConnectionMemory;
+use super::response::{RequestKind, ResponseSender};
+use super::{Http2Service, Outcome, request};
 use crate::transport::connection::Refusal;
 use crate::transport::expect_continue;
 
 /// Answers a request, whose target was too long or not. It ends as soon as its client takes it back.
 pub(super) async fn serve<S, B>(
-    served: Rc<Served<S>>,
-    held: Rc<Held>,
+    served: Rc<Http2Service<S>>,
+    memory: Rc<ConnectionMemory>,
     (request, is_long): (http::Request<RecvStream>, bool),
-    mut respond: SendResponse<Piece>,
+    mut respond: SendResponse<DataPiece>,
 ) -> Outcome
 where
     S: Service<Request>,
@@ -34,20 +34,20 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody,
 {
-    let asked = Asked {
+    let asked = RequestKind {
         is_head: request.method() == Method::HEAD.as_str(),
         is_read: request.method() == Method::GET.as_str()
             || request.uri().path().starts_with("/get/"),
     };
-    let answers = Answers {
-        patience: served.patience,
-        state: &served.state,
-        held: &held,
+    let answers = ResponseSender {
+        timeouts: served.timeouts,
+        resources: &served.resources,
+        memory: &memory,
     };
     let taken = match is_long {
         true => Err(Refusal::long_target()),
         false => request::request(request, &served)
-            .and_then(|(request, bytes)| Ok((request, held.head(bytes)?))),
+            .and_then(|(request, bytes)| Ok((request, memory.reserve_head(bytes)?))),
     };
     let (mut request, head) = match taken {
         Ok(taken) => taken,
@@ -57,18 +57,18 @@ where
         }
     };
     if is_waiting(&request) {
-        request = match expect_continue::invite(request, Arc::clone(&served.state)).await {
+        request = match expect_continue::accept_body(request, Arc::clone(&served.resources)).await {
             Ok(request) => request,
             Err(refused) => return answers.send(respond, refused.into(), asked).await,
         };
         let mut go_on = http::Response::new(());
         *go_on.status_mut() = http::StatusCode::CONTINUE;
         if respond.send_informational(go_on).is_err() {
-            return Outcome::TakenBack;
+            return Outcome::Cancelled;
         }
     }
     let Some(answered) = unless_reset(&mut respond, served.app.call(request)).await else {
-        return Outcome::TakenBack;
+        return Outcome::Cancelled;
     };
     drop(head);
     match answered {
@@ -85,7 +85,7 @@ fn is_waiting(request: &Request) -> bool {
 
 /// What comes of this, or none where the client takes the request back before.
 async fn unless_reset<T>(
-    respond: &mut SendResponse<Piece>,
+    respond: &mut SendResponse<DataPiece>,
     answer: impl Future<Output = T>,
 ) -> Option<T> {
     let mut answer = pin!(answer);

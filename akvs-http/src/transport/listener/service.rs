@@ -1,4 +1,4 @@
-//! The application over connections that have begun: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
+//! The application over accepted connections: HTTP/1.1 by the framework, HTTP/2 by our own service of it.
 
 use std::future::ready;
 use std::net::SocketAddr;
@@ -20,14 +20,13 @@ use futures_util::future::Either;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::Times;
-use crate::state::State;
-use crate::transport::connection::{Closes, Connection, ConnectionState};
-use crate::transport::http2::Served;
+use crate::transport::connection::{Closes, Connection, ConnectionState, Timeouts};
+use crate::transport::http2::Http2Service;
+use crate::transport::resources::Resources;
 use crate::transport::{expect_continue, http2};
 
-/// A connection that has begun.
-pub(super) struct Begun<T> {
+/// An accepted connection.
+pub(super) struct AcceptedStream<T> {
     pub(super) stream: T,
     /// What is spoken on it.
     pub(super) protocol: Protocol,
@@ -41,17 +40,23 @@ pub(super) struct Service {
     /// None of a Unix socket.
     pub(super) address: Option<SocketAddr>,
     pub(super) is_owners: bool,
-    pub(super) times: Times,
-    pub(super) state: Arc<State>,
+    pub(super) timeouts: Timeouts,
+    pub(super) resources: Arc<Resources>,
     pub(super) ending: GracefulShutdownSignal,
 }
 
 impl Service {
-    /// What answers the requests of connections that have begun.
+    /// What answers the requests of accepted connections.
     pub(super) fn http<T, F, S, B>(
         self,
         app: F,
-    ) -> impl ServiceFactory<Begun<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
+    ) -> impl ServiceFactory<
+        AcceptedStream<T>,
+        Config = (),
+        Response = (),
+        Error = DispatchError,
+        InitError = (),
+    >
     where
         T: AsyncRead + AsyncWrite + Closes + Unpin + 'static,
         F: IntoServiceFactory<S, Request>,
@@ -72,18 +77,18 @@ impl Service {
             async move {
                 let app = Rc::new(app.new_service(()).await?);
                 let http_1 = Rc::new(service.http_1(Rc::clone(&app)).new_service(()).await?);
-                Ok(fn_service(move |begun: Begun<T>| {
-                    let Begun {
+                Ok(fn_service(move |accepted: AcceptedStream<T>| {
+                    let AcceptedStream {
                         stream,
                         protocol,
                         peer,
                         since,
-                    } = begun;
+                    } = accepted;
                     if protocol == Protocol::Http2 {
                         let served = service.http_2(Rc::clone(&app), peer);
                         return Either::Left(http2::serve(stream, served));
                     }
-                    let connection = Connection::new(stream, service.times.patience(), since);
+                    let connection = Connection::new(stream, service.timeouts, since);
                     let http_1 = Rc::clone(&http_1);
                     Either::Right(async move { http_1.call((connection, peer)).await })
                 }))
@@ -114,8 +119,8 @@ impl Service {
     {
         let (signal, is_owners) = (self.ending.clone(), self.is_owners);
         let is_local = self.address.is_none();
-        let state = Arc::clone(&self.state);
-        let connections = state.metrics.connections();
+        let resources = Arc::clone(&self.resources);
+        let connections = resources.connections.clone();
         let mut service = HttpService::build();
         if let Some(address) = self.address {
             service = service.local_addr(address);
@@ -126,35 +131,36 @@ impl Service {
                 async move { signal.notified().await }
             })
             // The connection itself ends these waits.
-            .keep_alive(match self.times.keep_alive {
+            .keep_alive(match self.timeouts.idle {
                 Duration::ZERO => KeepAlive::Disabled,
                 _ => KeepAlive::Os,
             })
             .client_request_timeout(Duration::ZERO)
             // Also lets a client read the answer to a body that was refused before it is cut off.
-            .client_disconnect_timeout(self.times.header)
+            .client_disconnect_timeout(self.timeouts.head)
             // What a connection has with it goes when it is closed.
             .on_connect_ext(move |connection: &Connection<T>, extensions| {
-                let asker = connection.asker(connections.open(), is_owners);
-                extensions.insert(asker.with_local(is_local));
+                let connection_state = connection.state(connections.open(), is_owners);
+                extensions.insert(connection_state.with_local(is_local));
                 extensions.insert(connection.presence());
+                extensions.insert(connection.body_fault());
             })
             .expect(fn_service(move |request| {
-                expect_continue::invite(request, Arc::clone(&state))
+                expect_continue::accept_body(request, Arc::clone(&resources))
             }))
             .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&app)))))
     }
 
     /// What a connection of HTTP/2 over this application is served with.
-    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Served<S> {
-        let open = self.state.metrics.connections().open();
-        let asker = ConnectionState::of_streams(self.is_owners, open);
-        Served {
+    fn http_2<S>(&self, app: Rc<S>, peer: Option<SocketAddr>) -> Http2Service<S> {
+        let open = self.resources.connections.open();
+        let connection_state = ConnectionState::for_http2(self.is_owners, open);
+        Http2Service {
             app,
-            asker: Rc::new(asker.with_local(self.address.is_none())),
-            state: Arc::clone(&self.state),
+            connection: Rc::new(connection_state.with_local(self.address.is_none())),
+            resources: Arc::clone(&self.resources),
             peer,
-            patience: self.times.patience(),
+            timeouts: self.timeouts,
             ending: self.ending.clone(),
         }
     }

@@ -51,7 +51,7 @@ fn is_unknown(app: &TestServer, operation: &Operation<'_>, name: &str) -> bool {
         return false;
     }
     let answer = app.connect().ask(&operation.method, &target, headers, b"");
-    answer.problem()["detail"] == format!("the query parameter {name:?} is not known")
+    answer.problem()["detail"] == format!("unknown query parameter: {name:?}")
 }
 
 #[test]

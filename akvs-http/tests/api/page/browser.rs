@@ -70,7 +70,7 @@ fn who_has_no_token_is_asked_for_it_and_shown_nothing() {
     page.until("document.querySelector('dialog').open");
     let text = page.run("document.body.innerText");
     let text = text.as_str().expect("a text");
-    assert!(text.contains("a token is needed"), "{text}");
+    assert!(text.contains("missing token"), "{text}");
     assert!(
         !text.contains("hidden") && !text.contains("durability"),
         "{text}"

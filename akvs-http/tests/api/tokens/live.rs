@@ -135,7 +135,7 @@ fn a_token_is_good_until_its_end_date() {
     clock.advance(1);
     let answer = ask(&app, "a", "GET", "/kv", "");
     assert_eq!(answer.refusal(), (401, "unauthorized".into()));
-    assert!(answer.text().contains("end date"), "{}", answer.text());
+    assert!(answer.text().contains("expired"), "{}", answer.text());
     app.end_watches();
     assert!(watcher.chunk().is_none_or(|chunk| chunk.is_empty()));
 }

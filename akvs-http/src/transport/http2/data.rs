@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use h2::{Reason, SendStream};
 
 /// A piece of an answer.
-pub(super) struct Piece {
+pub(super) struct DataPiece {
     bytes: Bytes,
     unsent: Option<Rc<Unsent>>,
 }
@@ -22,19 +22,19 @@ pub(super) struct Unsent {
     waiter: Cell<Option<Waker>>,
 }
 
-impl Piece {
+impl DataPiece {
     /// A piece of an answer whose unsent bytes are counted there.
-    pub(super) fn new(bytes: Bytes, unsent: &Rc<Unsent>) -> Piece {
+    pub(super) fn new(bytes: Bytes, unsent: &Rc<Unsent>) -> DataPiece {
         unsent.bytes.set(unsent.bytes.get() + bytes.len());
-        Piece {
+        DataPiece {
             bytes,
             unsent: Some(Rc::clone(unsent)),
         }
     }
 
     /// The end of an answer.
-    pub(super) fn end() -> Piece {
-        Piece {
+    pub(super) fn end() -> DataPiece {
+        DataPiece {
             bytes: Bytes::new(),
             unsent: None,
         }
@@ -52,7 +52,7 @@ impl Piece {
     }
 }
 
-impl Buf for Piece {
+impl Buf for DataPiece {
     fn remaining(&self) -> usize {
         self.bytes.len()
     }
@@ -67,7 +67,7 @@ impl Buf for Piece {
     }
 }
 
-impl Drop for Piece {
+impl Drop for DataPiece {
     fn drop(&mut self) {
         self.note_sent(self.bytes.len());
     }
@@ -78,7 +78,7 @@ impl Unsent {
     /// and then. It may have made its window smaller behind what was given out.
     pub(super) async fn wait(
         &self,
-        stream: &mut SendStream<Piece>,
+        stream: &mut SendStream<DataPiece>,
         stall: Duration,
     ) -> Result<(), Reason> {
         loop {

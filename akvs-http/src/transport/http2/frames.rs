@@ -27,7 +27,7 @@ const MAX_TRAILER_BYTES: usize = 8 << 10;
 
 /// What is seen of a connection.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct FrameState {
     head_since: Cell<Option<Instant>>,
     full_since: Cell<Option<Instant>>,
     is_held: Cell<bool>,
@@ -39,7 +39,7 @@ pub(super) struct Watch {
     long_targets: RefCell<Vec<u32>>,
 }
 
-impl Watch {
+impl FrameState {
     /// Since when a head, or a frame before its kind is known, is not whole.
     pub(super) fn head_since(&self) -> Option<Instant> {
         self.head_since.get()
@@ -104,18 +104,18 @@ impl Watch {
 }
 
 /// A stream of frames.
-pub(super) struct Watched<T> {
+pub(super) struct FrameStream<T> {
     /// Also read once the `h2` crate has ended.
     stream: Rc<RefCell<T>>,
     frames: Frames,
-    watch: Rc<Watch>,
+    watch: Rc<FrameState>,
     /// What came behind a head and is not passed on yet.
     rest: BytesMut,
 }
 
-impl<T> Watched<T> {
-    pub(super) fn new(stream: Rc<RefCell<T>>, watch: Rc<Watch>) -> Watched<T> {
-        Watched {
+impl<T> FrameStream<T> {
+    pub(super) fn new(stream: Rc<RefCell<T>>, watch: Rc<FrameState>) -> FrameStream<T> {
+        FrameStream {
             stream,
             frames: Frames {
                 start: [0; 9],
@@ -169,7 +169,7 @@ struct Frames {
 
 impl Frames {
     /// Reads on, up to the end of a head: how many of these bytes those are, and whether a head ended with them.
-    fn read(&mut self, bytes: &[u8], watch: &Watch) -> (usize, bool) {
+    fn read(&mut self, bytes: &[u8], watch: &FrameState) -> (usize, bool) {
         let mut at = 0;
         loop {
             let some = (bytes.len() - at).min(self.left as usize);
@@ -193,7 +193,7 @@ impl Frames {
     }
 
     /// Begins the frame whose head is whole.
-    fn begin(&mut self, watch: &Watch) {
+    fn begin(&mut self, watch: &FrameState) {
         let [a, b, c, kind, _, stream @ ..] = self.start;
         // The first bit means nothing.
         let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
@@ -220,7 +220,7 @@ impl Frames {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for FrameStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -254,7 +254,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for FrameStream<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -323,8 +323,8 @@ mod tests {
             let bytes = [closed.concat(), more.concat()].concat();
             for cut in 0..bytes.len() {
                 let (mut frames, watch) = (
-                    Watched::new(Rc::new(RefCell::new(())), Rc::default()).frames,
-                    Watch::default(),
+                    FrameStream::new(Rc::new(RefCell::new(())), Rc::default()).frames,
+                    FrameState::default(),
                 );
                 let mut ends = 0;
                 for mut part in [&bytes[..cut], &bytes[cut..]] {
@@ -343,8 +343,8 @@ mod tests {
     #[test]
     fn trailers_count_for_as_long_as_their_request_is_under_way() {
         let (mut frames, watch) = (
-            Watched::new(Rc::new(RefCell::new(())), Rc::default()).frames,
-            Watch::default(),
+            FrameStream::new(Rc::new(RefCell::new(())), Rc::default()).frames,
+            FrameState::default(),
         );
         let mut read = |mut bytes: &[u8]| {
             while !bytes.is_empty() {

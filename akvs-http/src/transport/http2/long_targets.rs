@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 use bytes::{BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::{CONTINUATION, END_HEADERS, FrameState, HEADERS, PREFACE_BYTES};
 use super::hpack;
-use super::watched::{CONTINUATION, END_HEADERS, HEADERS, PREFACE_BYTES, Watch};
 
 /// The most bytes of a head that are collected: more than the longest may have.
 const MAX_BYTES: usize = 192 << 10;
@@ -31,9 +31,9 @@ const PRIORITY_BYTES: usize = 5;
 const HEAD_BYTES: usize = 9;
 
 /// A stream of frames whose targets are short enough.
-pub(super) struct Blocks<T> {
+pub(super) struct TargetFilter<T> {
     stream: T,
-    watch: Rc<Watch>,
+    watch: Rc<FrameState>,
     /// The head of the frame that has begun.
     head: [u8; HEAD_BYTES],
     known: usize,
@@ -54,9 +54,9 @@ struct Block {
     bytes: BytesMut,
 }
 
-impl<T> Blocks<T> {
-    pub(super) fn new(stream: T, watch: Rc<Watch>) -> Blocks<T> {
-        Blocks {
+impl<T> TargetFilter<T> {
+    pub(super) fn new(stream: T, watch: Rc<FrameState>) -> TargetFilter<T> {
+        TargetFilter {
             stream,
             watch,
             head: [0; HEAD_BYTES],
@@ -200,7 +200,7 @@ impl Block {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Blocks<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for TargetFilter<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -239,7 +239,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Blocks<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Blocks<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for TargetFilter<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -331,8 +331,8 @@ mod tests {
     /// What passes, read in small buffers, of what comes in pieces of this size.
     fn passed(bytes: &[u8], piece: usize) -> (Vec<u8>, Vec<u32>) {
         let pieces = bytes.chunks(piece).map(<[u8]>::to_vec).collect();
-        let watch = Rc::<Watch>::default();
-        let mut blocks = Blocks::new(Pieces(pieces), Rc::clone(&watch));
+        let watch = Rc::<FrameState>::default();
+        let mut blocks = TargetFilter::new(Pieces(pieces), Rc::clone(&watch));
         let (mut all, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
         loop {
             let mut space = [0; 10_000];

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use akvs_core::{Code, Error, Result};
 
 use crate::response::memory;
-use crate::state::State;
 use crate::transport::connection::{MAX_HEAD_BYTES, Refusal};
+use crate::transport::resources::Resources;
 
 /// The most memory that the heads of a connection's requests take, in bytes.
 const MAX_HEADS_BYTES: usize = 2 << 20;
@@ -23,8 +23,8 @@ const FREE_HEADS_BYTES: usize = MAX_HEAD_BYTES;
 const FREE_ANSWERS_BYTES: usize = 64 << 10;
 
 /// What a connection holds.
-pub(super) struct Held {
-    state: Arc<State>,
+pub(super) struct ConnectionMemory {
+    resources: Arc<Resources>,
     /// How many bytes of heads.
     heads: Cell<usize>,
     /// How many bytes of answers, without those that are counted.
@@ -33,24 +33,27 @@ pub(super) struct Held {
 
 /// A part of it, until it is dropped.
 pub(super) struct Part {
-    held: Rc<Held>,
+    connection: Rc<ConnectionMemory>,
     is_head: bool,
     /// How many bytes, without those that the part counts itself.
     bytes: usize,
     _counted: Option<memory::ResponseReservation>,
 }
 
-impl Held {
-    pub(super) fn new(state: &Arc<State>) -> Held {
-        Held {
-            state: Arc::clone(state),
+impl ConnectionMemory {
+    pub(super) fn new(resources: &Arc<Resources>) -> ConnectionMemory {
+        ConnectionMemory {
+            resources: Arc::clone(resources),
             heads: Cell::default(),
             answers: Cell::default(),
         }
     }
 
     /// Takes a head of so many bytes.
-    pub(super) fn head(self: &Rc<Held>, bytes: usize) -> std::result::Result<Part, Refusal> {
+    pub(super) fn reserve_head(
+        self: &Rc<ConnectionMemory>,
+        bytes: usize,
+    ) -> std::result::Result<Part, Refusal> {
         let (before, after) = (self.heads.get(), self.heads.get() + bytes);
         if after > MAX_HEADS_BYTES {
             let text = format!(
@@ -63,11 +66,11 @@ impl Held {
             return Err(Refusal::overloaded(error));
         }
         let more = counted_heads(after) - counted_heads(before);
-        let taken = self.state.body_memory.take(more);
+        let taken = self.resources.body_memory.acquire(more);
         taken.map_err(Refusal::overloaded)?;
         self.heads.set(after);
         Ok(Part {
-            held: Rc::clone(self),
+            connection: Rc::clone(self),
             is_head: true,
             bytes,
             _counted: None,
@@ -75,15 +78,15 @@ impl Held {
     }
 
     /// Takes so many bytes of an answer; `overloaded` where there is no memory for them.
-    pub(super) fn answer(self: &Rc<Held>, bytes: usize) -> Result<Part> {
+    pub(super) fn reserve_answer(self: &Rc<ConnectionMemory>, bytes: usize) -> Result<Part> {
         let free = bytes.min(FREE_ANSWERS_BYTES.saturating_sub(self.answers.get()));
         let counted = match bytes - free {
             0 => None,
-            more => Some(self.state.response_memory.hold(more)?),
+            more => Some(self.resources.response_memory.hold(more)?),
         };
         self.answers.set(self.answers.get() + free);
         Ok(Part {
-            held: Rc::clone(self),
+            connection: Rc::clone(self),
             is_head: false,
             bytes: free,
             _counted: counted,
@@ -97,14 +100,16 @@ fn counted_heads(bytes: usize) -> usize {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        let Part { held, bytes, .. } = self;
+        let Part {
+            connection, bytes, ..
+        } = self;
         if !self.is_head {
-            held.answers.set(held.answers.get() - *bytes);
+            connection.answers.set(connection.answers.get() - *bytes);
             return;
         }
-        let (before, after) = (held.heads.get(), held.heads.get() - *bytes);
-        held.heads.set(after);
+        let (before, after) = (connection.heads.get(), connection.heads.get() - *bytes);
+        connection.heads.set(after);
         let less = counted_heads(before) - counted_heads(after);
-        held.state.body_memory.give_back(less);
+        connection.resources.body_memory.release(less);
     }
 }

@@ -1,0 +1,31 @@
+//! `GET /openapi.json`: all that can be asked of the server, for programs.
+
+use actix_web::HttpResponse;
+use actix_web::body;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use akvs_core::Result;
+
+use super::document;
+use crate::context::Context;
+use crate::request::conditions;
+
+/// `GET /openapi.json`.
+pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
+    let document = document();
+    let mut response = match conditions::for_document(context.request.headers(), &document.etag)? {
+        true => HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new())
+            .map_into_boxed_body(),
+        false => HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .body(document.text.clone()),
+    };
+    let headers = response.headers_mut();
+    // Another release may say something else.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(etag) = HeaderValue::from_str(&document.etag) {
+        headers.insert(ETAG, etag);
+    }
+    Ok(response)
+}

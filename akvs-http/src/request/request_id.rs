@@ -1,0 +1,70 @@
+//! The id of a request in the log: `X-Request-Id`, or one that is made for it.
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpMessage, HttpRequest};
+
+/// The field by which a client chooses the id.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A client's longer id is not taken.
+const MAX_ID_BYTES: usize = 128;
+
+/// An id that was made for a request.
+#[derive(Clone)]
+struct Made(String);
+
+/// The id that the client chose, or else one that is made once for the request.
+pub(crate) fn request_id(request: &HttpRequest) -> String {
+    if let Some(id) = clients_id(request.headers()).and_then(|id| id.to_str().ok()) {
+        return id.to_owned();
+    }
+    let mut extensions = request.extensions_mut();
+    if let Some(Made(id)) = extensions.get() {
+        return id.clone();
+    }
+    let id = format!("{:016x}", fastrand::u64(..));
+    extensions.insert(Made(id.clone()));
+    id
+}
+
+/// The id that a client chose, if it is visible ASCII of a sane length, and the only one.
+pub(crate) fn clients_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut ids = headers.get_all(&REQUEST_ID);
+    let id = ids.next()?;
+    let is_sane = (1..=MAX_ID_BYTES).contains(&id.len())
+        && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        && ids.next().is_none();
+    is_sane.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn only_a_sane_id_is_taken() {
+        let longest = "x".repeat(MAX_ID_BYTES);
+        for good in ["1", "a-b_c:d/e", "\"{}~!", &longest] {
+            let request = TestRequest::default().insert_header((REQUEST_ID, good));
+            assert_eq!(request_id(&request.to_http_request()), good);
+        }
+        for bad in ["", "a b", "a\tb", "é", &format!("{longest}x")] {
+            let bad = HeaderValue::from_bytes(bad.as_bytes()).unwrap();
+            let request = TestRequest::default().insert_header((REQUEST_ID, bad));
+            assert_eq!(request_id(&request.to_http_request()).len(), 16);
+        }
+        let twice = TestRequest::default()
+            .append_header((REQUEST_ID, "a"))
+            .append_header((REQUEST_ID, "b"));
+        assert_eq!(request_id(&twice.to_http_request()).len(), 16);
+    }
+
+    #[test]
+    fn a_request_keeps_the_id_that_was_made_for_it() {
+        let request = TestRequest::default().to_http_request();
+        let id = request_id(&request);
+        assert_eq!(request_id(&request), id);
+        let other = TestRequest::default().to_http_request();
+        assert_ne!(request_id(&other), id);
+    }
+}
