@@ -6,9 +6,9 @@
 pub(crate) mod configure;
 pub(crate) mod entry;
 pub(crate) mod get_many;
-pub(crate) mod head;
-pub(crate) mod item;
+mod head;
 pub(crate) mod list;
+mod long_poll;
 pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod txn;

@@ -3,9 +3,11 @@
 //! It owns the request of a write and the reading of its head. It does not own what a certain write returns; the
 //! public builders do. Invariant: what is not valid is kept as the error of the write, and then nothing is sent.
 
+pub(crate) mod add;
+pub(crate) mod append;
 pub(crate) mod delete;
-pub(crate) mod ops;
 pub(crate) mod set;
+pub(crate) mod touch;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,0 +1,45 @@
+//! Adding to a number.
+//!
+//! It owns what the call returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+
+use reqwest::StatusCode;
+
+use crate::error::{Error, Problem};
+use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
+use crate::wire;
+
+/// What the body of a number has at most: nineteen digits and a sign, and not much around them.
+const MAX_NUMBER_BYTES: u64 = 64;
+
+/// An addition that is sent when it is awaited, and then gives the new value.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// assert_eq!(namespace.add("visits", 5).await?, 5);
+/// assert_eq!(namespace.add("visits", -2).if_exists().await?, 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a write is sent only when it is awaited"]
+pub struct Add(pub(crate) Write);
+
+if_absent!(Add, "namespace.add(\"bar\", 5)");
+conditions!(Add, "namespace.add(\"bar\", 5)");
+ttl!(
+    Add,
+    "namespace.add(\"bar\", 5)",
+    "Without it, a deadline that is there stays."
+);
+sent!(Add => i64, |write: Write| async move {
+    let (_, response) = write.send(StatusCode::OK).await?;
+    let status = response.status().as_u16();
+    // The head said that it was applied; only the sum is not known.
+    let body = wire::body(response, MAX_NUMBER_BYTES).await.map_err(Error::in_doubt)?;
+    let number = std::str::from_utf8(&body).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| Error::api(Problem::new(status, "the answer has no number")))
+});

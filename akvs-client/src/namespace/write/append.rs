@@ -1,0 +1,39 @@
+//! Appending bytes to a value.
+//!
+//! It owns what the call returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+
+use reqwest::StatusCode;
+
+use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
+use crate::{Written, wire};
+
+/// An appending that is sent when it is awaited.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = &serve();
+/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// namespace.set_bytes("log", "one\n").await?;
+/// namespace.append("log", "two\n").await?;
+/// assert_eq!(namespace.get_bytes_or("log", "").await?, "one\ntwo\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a write is sent only when it is awaited"]
+pub struct Append(pub(crate) Write);
+
+if_absent!(Append, "namespace.append(\"bar\", \"5\")");
+conditions!(Append, "namespace.append(\"bar\", \"5\")");
+ttl!(
+    Append,
+    "namespace.append(\"bar\", \"5\")",
+    "Without it, a deadline that is there stays."
+);
+sent!(Append => Written, |write: Write| async move {
+    let (written, response) = write.send(StatusCode::OK).await?;
+    wire::discard(response).await;
+    Ok(written)
+});
