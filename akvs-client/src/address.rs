@@ -5,10 +5,9 @@
 
 use std::path::PathBuf;
 
-use akvs_core::{Code, Error as CoreError};
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 const DEFAULT_URL: &str = "http://localhost:8080";
 /// What a server is called that is reached by a path.
@@ -112,11 +111,6 @@ pub(crate) fn bad_url(error: url::ParseError) -> Error {
         return invalid(format!("the base URL is not valid: {text}"));
     }
     invalid(format!("the base URL is not valid: {error}"))
-}
-
-/// What the caller chose does not go.
-pub(crate) fn invalid(text: impl Into<String>) -> Error {
-    CoreError::new(Code::InvalidRequest, text.into()).into()
 }
 
 fn refuse(what: &str) -> Result<Address> {

@@ -12,9 +12,9 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 
 use crate::RetryPolicy;
-use crate::address::{Address, invalid};
+use crate::address::Address;
 use crate::client::{Client, Inner};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::retry::Budget;
 use crate::tls::Tls;
 
@@ -52,6 +52,47 @@ pub struct ClientBuilder {
     configure: Option<Configure>,
     pub(crate) tls: Tls,
     max_value_bytes: Option<u64>,
+}
+
+impl Client {
+    /// A client of the server at this URL, with every other choice at its default.
+    ///
+    /// ```
+    /// assert!(akvs_client::Client::new("http://localhost:8080").is_ok());
+    /// assert!(akvs_client::Client::new("localhost:8080").is_ok());
+    /// assert!(akvs_client::Client::new("ftp://localhost:8080").is_err());
+    /// ```
+    pub fn new(base_url: &str) -> Result<Client> {
+        Client::builder().base_url(base_url).build()
+    }
+
+    /// A client whose parts are chosen one by one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let client = akvs_client::Client::builder()
+    ///     .base_url("http://localhost:8080")
+    ///     .timeout(Duration::from_secs(5))
+    ///     .build()?;
+    /// # drop(client);
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// A client as the environment says: `AKVS_URL` is where the server is (`http://localhost:8080` without it),
+    /// `AKVS_TOKEN` the token, or `AKVS_TOKEN_FILE` the file whose first line it is. A value that is not valid is an
+    /// error that names the variable, and never shows a token.
+    ///
+    /// ```
+    /// let client = akvs_client::Client::from_env()?;
+    /// # drop(client);
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.build()
+    }
 }
 
 impl ClientBuilder {

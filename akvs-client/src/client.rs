@@ -8,13 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::address::bad_url;
-use crate::error::Result;
-use crate::retry::Budget;
-use crate::{ClientBuilder, Namespace, RetryPolicy, wire};
+use crate::error::{Problem, Result};
+use crate::retry::{Answer, Budget, Execution, RetryPolicy};
+use crate::wire;
+use crate::wire::json;
+
+/// A byte of a value is at most six in JSON, `\u0000`.
+const ESCAPED_BYTES: u64 = 6;
+/// What an answer may hold besides values: a page of the longest keys, say.
+const ANSWER_ROOM_BYTES: u64 = 16 << 20;
 
 /// A client of one server. Cheap to clone; all clones share their connections.
 ///
@@ -47,62 +54,8 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// A client of the server at this URL, with every other choice at its default.
-    ///
-    /// ```
-    /// assert!(akvs_client::Client::new("http://localhost:8080").is_ok());
-    /// assert!(akvs_client::Client::new("localhost:8080").is_ok());
-    /// assert!(akvs_client::Client::new("ftp://localhost:8080").is_err());
-    /// ```
-    pub fn new(base_url: &str) -> Result<Client> {
-        Client::builder().base_url(base_url).build()
-    }
-
-    /// A client whose parts are chosen one by one.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// let client = akvs_client::Client::builder()
-    ///     .base_url("http://localhost:8080")
-    ///     .timeout(Duration::from_secs(5))
-    ///     .build()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
-    /// A client as the environment says: `AKVS_URL` is where the server is (`http://localhost:8080` without it),
-    /// `AKVS_TOKEN` the token, or `AKVS_TOKEN_FILE` the file whose first line it is. A value that is not valid is an
-    /// error that names the variable, and never shows a token.
-    ///
-    /// ```
-    /// let client = akvs_client::Client::from_env()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn from_env() -> Result<Client> {
-        ClientBuilder::from_env()?.build()
-    }
-
     pub(crate) fn from_inner(inner: Inner) -> Client {
         Client(Arc::new(inner))
-    }
-
-    /// A namespace of the server. Nothing is sent: a namespace comes into being at its first write.
-    ///
-    /// The name has 1 to 128 bytes of UTF-8 without control characters. Over HTTP there is no way to name `.` and
-    /// `..`, which URLs take for path steps; they are refused here.
-    ///
-    /// ```
-    /// let client = akvs_client::Client::new("http://localhost:8080")?;
-    /// assert_eq!(client.namespace("foo")?.name(), "foo");
-    /// assert!(client.namespace("").is_err());
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
-        Namespace::new(self.clone(), name.as_ref())
     }
 
     /// A request for a path and a query below the base URL, in three parts: of the namespace, of the key, and the query
@@ -128,13 +81,36 @@ impl Client {
         })
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.0.http
+    /// Sends a request and gives the answer if it has a status that means success, else the problem. It is repeated
+    /// where the request's method and conditions allow it, up to the answer's head.
+    pub(crate) async fn send(
+        &self,
+        request: RequestBuilder,
+        success: &[StatusCode],
+    ) -> Result<Result<Response, Problem>> {
+        self.execution().send(request.build()?, success).await
     }
 
-    /// How calls are repeated, and what all of them together may still repeat.
-    pub(crate) fn retries(&self) -> (&RetryPolicy, &Budget) {
-        (&self.0.retry, &self.0.budget)
+    /// Sends a request that only reads, whatever its method, and gives the whole answer, of which the body has at most
+    /// so many bytes. A body that was cut off is asked for again.
+    pub(crate) async fn read(
+        &self,
+        request: RequestBuilder,
+        success: &[StatusCode],
+        limit: u64,
+    ) -> Result<Result<Answer, Problem>> {
+        self.execution()
+            .read(request.build()?, success, limit)
+            .await
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution {
+            http: &self.0.http,
+            policy: &self.0.retry,
+            budget: &self.0.budget,
+            call_timeout: self.0.call_timeout,
+        }
     }
 
     /// How long an exchange may take, where that is said here.
@@ -142,14 +118,40 @@ impl Client {
         self.0.timeout
     }
 
-    /// How long a call with all its tries may take, where none of them is allowed more.
-    pub(crate) fn call_timeout(&self) -> Duration {
-        self.0.call_timeout
-    }
-
     /// The most that is read of a value.
     pub(crate) fn max_value_bytes(&self) -> u64 {
         self.0.max_value_bytes
+    }
+
+    /// The most bytes of an answer, or of a line of one, that has one value as long as the client takes.
+    pub(crate) fn max_answer_bytes(&self) -> u64 {
+        let values = self.max_value_bytes().saturating_mul(ESCAPED_BYTES);
+        values.saturating_add(ANSWER_ROOM_BYTES)
+    }
+
+    /// Sends a request that only reads, whatever its method, and gives what the answer's JSON means, or the problem.
+    pub(crate) async fn read_json<T: DeserializeOwned, R>(
+        &self,
+        request: RequestBuilder,
+        what: &str,
+        read: impl FnOnce(T) -> Option<R>,
+    ) -> Result<Result<R, Problem>> {
+        let limit = self.max_answer_bytes();
+        match self.read(request, &[StatusCode::OK], limit).await? {
+            Ok(answer) => json::parse(&answer.body, what, read).map(Ok),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    /// What an answer's JSON means.
+    pub(crate) async fn parse_json<T: DeserializeOwned, R>(
+        &self,
+        response: Response,
+        what: &str,
+        read: impl FnOnce(T) -> Option<R>,
+    ) -> Result<R> {
+        let body = wire::body(response, self.max_answer_bytes()).await?;
+        json::parse(&body, what, read)
     }
 }
 
@@ -170,7 +172,7 @@ mod tests {
     use akvs_core::Code;
 
     use super::*;
-    use crate::Error;
+    use crate::{Error, Namespace};
 
     fn built(client: &Client) -> String {
         let path = ["/kv/ns", "/key", ""];

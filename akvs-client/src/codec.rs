@@ -7,13 +7,8 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::error::{Error, Result};
-use crate::namespace::write::Write;
-use crate::{Entry, Namespace, Set};
 
 pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -125,76 +120,6 @@ impl Codec<Vec<u8>> for Raw {
     fn decode(&self, bytes: Bytes, _: &str) -> Result<Vec<u8>, CodecError> {
         Ok(bytes.into())
     }
-}
-
-impl Namespace {
-    /// The value of a key, read by a codec, with what is known of it; none if there is no such key.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// namespace.set_bytes("bar", "hello world").await?;
-    /// assert_eq!(namespace.get_with(&Text, "bar").await?.unwrap().value, "hello world");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get_with<T>(
-        &self,
-        codec: &impl Codec<T>,
-        key: impl AsRef<[u8]>,
-    ) -> Result<Option<Entry<T>>> {
-        let key = key.as_ref();
-        decoded(codec, key, self.get_bytes(key).await?)
-    }
-
-    /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
-    /// behind it counts more.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// namespace.set_with(&Text, "bar", &"hello world".to_owned()).if_absent().await?;
-    /// let entry = namespace.get_bytes("bar").await?.unwrap();
-    /// assert_eq!(entry.content_type, "text/plain; charset=utf-8");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn set_with<T>(&self, codec: &impl Codec<T>, key: impl AsRef<[u8]>, value: &T) -> Set {
-        let key = key.as_ref();
-        let write = |body| Set(Write::new(self, Method::POST, key, body));
-        match codec.encode(value) {
-            Ok((bytes, content_type)) => write(Ok(bytes)).content_type(&content_type),
-            Err(source) => write(Err(Error::Encode {
-                key: key.into(),
-                source,
-            })),
-        }
-    }
-}
-
-/// What was read of a key, if there was anything, as a codec reads it.
-pub(crate) fn decoded<T>(
-    codec: &impl Codec<T>,
-    key: &[u8],
-    entry: Option<Entry<Bytes>>,
-) -> Result<Option<Entry<T>>> {
-    let Some(entry) = entry else {
-        return Ok(None);
-    };
-    let content_type = entry.content_type.clone();
-    let decoded = entry.try_map(|bytes| codec.decode(bytes, &content_type));
-    decoded.map(Some).map_err(|source| Error::Decode {
-        key: key.into(),
-        source,
-    })
 }
 
 #[cfg(test)]

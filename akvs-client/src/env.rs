@@ -10,9 +10,9 @@ use std::path::Path;
 
 use akvs_core::{Code, Error as CoreError};
 
-use crate::address::{Address, home, invalid};
+use crate::address::{Address, home};
 use crate::builder::{ClientBuilder, bearer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 const URL: &str = "AKVS_URL";
 const TOKEN: &str = "AKVS_TOKEN";

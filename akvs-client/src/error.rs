@@ -6,11 +6,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use akvs_core::{Code, Revision};
+use akvs_core::{Code, Error as CoreError, Revision};
 use reqwest::StatusCode;
 
-use crate::retry::is_transient;
-use crate::tls;
+use crate::tls_error::is_tls_refusal;
 
 /// A result with the one error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -237,7 +236,7 @@ impl Error {
         match self {
             Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(is_transient),
             Error::Transport { source, .. } => {
-                !source.is_builder() && !source.is_redirect() && !tls::is_refusal(&**source)
+                !source.is_builder() && !source.is_redirect() && !is_tls_refusal(&**source)
             }
             Error::UnknownOutcome { .. }
             | Error::Decode { .. }
@@ -352,6 +351,29 @@ impl From<Error> for akvs_core::Error {
             .into_iter()
             .fold(plain, |error, (name, value)| error.with(&name, value))
     }
+}
+
+/// The error of a choice of the caller that is not valid.
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
+    CoreError::new(Code::InvalidRequest, text.into()).into()
+}
+
+/// The error of an answer that began as a success and is not as the contract has it.
+pub(crate) fn protocol_error(text: impl Into<String>) -> Error {
+    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
+}
+
+/// Whether the same request may be answered otherwise later.
+pub(crate) fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ mod address;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
+#[cfg(feature = "rustls")]
+mod certificates;
 mod client;
 mod codec;
 mod env;
@@ -94,6 +96,11 @@ mod tls;
 #[cfg(not(feature = "rustls"))]
 #[path = "tls/disabled.rs"]
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
+#[cfg(not(feature = "rustls"))]
+#[path = "tls_error/disabled.rs"]
+mod tls_error;
 mod transfer;
 mod watch;
 mod wire;

@@ -13,6 +13,7 @@ pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod update;
+pub(crate) mod with_codec;
 pub(crate) mod write;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use crate::codec::JSON;
 use crate::error::{Error, Result};
 use crate::namespace::write::Write;
+use crate::wire::query::Query;
 use crate::{Add, Append, Client, Delete, Set, Touch, Watch, wire};
 
 /// A namespace of the server. Cheap to clone.
@@ -48,6 +50,23 @@ pub struct Namespace {
     client: Client,
     name: Arc<str>,
     path: Arc<str>,
+}
+
+impl Client {
+    /// A namespace of the server. Nothing is sent: a namespace comes into being at its first write.
+    ///
+    /// The name has 1 to 128 bytes of UTF-8 without control characters. Over HTTP there is no way to name `.` and
+    /// `..`, which URLs take for path steps; they are refused here.
+    ///
+    /// ```
+    /// let client = akvs_client::Client::new("http://localhost:8080")?;
+    /// assert_eq!(client.namespace("foo")?.name(), "foo");
+    /// assert!(client.namespace("").is_err());
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
+        Namespace::new(self.clone(), name.as_ref())
+    }
 }
 
 impl Namespace {
@@ -222,6 +241,13 @@ impl Namespace {
         &self.client
     }
 
+    /// A request for what there is of this namespace in an area of the server, such as `/kv` or `/export`.
+    pub(crate) fn ask(&self, method: Method, area: &str, query: &Query) -> Result<RequestBuilder> {
+        let path = wire::namespace_path(self.name())?;
+        let path = path.strip_prefix("/kv").unwrap_or(&path);
+        self.client().request(method, [area, path, query.as_str()])
+    }
+
     /// A request for a key's path, with a query that has its question mark.
     pub(crate) fn request(&self, method: Method, key: &str, query: &str) -> Result<RequestBuilder> {
         self.client.request(method, [&self.path, key, query])
@@ -234,5 +260,19 @@ impl fmt::Debug for Namespace {
             .field("name", &self.name)
             .field("client", &self.client)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_named_in_each_area_as_among_its_keys() {
+        let client = crate::Client::new("http://h:1").unwrap();
+        let namespace = client.namespace("a/b").unwrap();
+        let request = namespace.ask(Method::POST, "/txn", &Query::default());
+        let url = request.unwrap().build().unwrap().url().to_string();
+        assert_eq!(url, "http://h:1/txn/a%2Fb");
     }
 }

@@ -262,7 +262,10 @@ impl Namespaces {
         }
         let path = ["/kv", "", query.as_str()];
         let request = self.client.request(Method::GET, path)?;
-        let answer = json::ask(&self.client, request, "the list of namespaces", page).await?;
+        let answer = self
+            .client
+            .read_json(request, "the list of namespaces", page)
+            .await?;
         answer.map_err(Error::api)
     }
 }

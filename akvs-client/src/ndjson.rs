@@ -11,9 +11,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Version};
 use tokio::time::timeout;
 
 use crate::Client;
-use crate::error::{Error, Result};
-use crate::wire::json;
-use crate::wire::json::broken;
+use crate::error::{Error, Result, protocol_error};
 
 /// Overrides the time that a whole exchange may take: a stream takes as long as who reads it. Timers reach no further
 /// than about two years.
@@ -34,7 +32,9 @@ impl Body {
         let response = answer.map_err(Error::api)?;
         match has_end(&response) {
             true => Ok(Body { response }),
-            false => Err(broken("the end of the answer could not be told from a cut")),
+            false => Err(protocol_error(
+                "the end of the answer could not be told from a cut",
+            )),
         }
     }
 
@@ -47,7 +47,7 @@ impl Body {
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
         match timeout(IDLE_TIMEOUT, self.response.chunk()).await {
             Ok(piece) => Ok(piece?),
-            Err(_) => Err(broken(format!("nothing came for {IDLE_TIMEOUT:?}"))),
+            Err(_) => Err(protocol_error(format!("nothing came for {IDLE_TIMEOUT:?}"))),
         }
     }
 }
@@ -68,7 +68,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(client: &Client, body: Body) -> Lines {
-        let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
+        let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
         Lines {
             body,
             text: LineBuffer::new(max_bytes),
@@ -84,7 +84,7 @@ impl Lines {
             match self.body.piece().await? {
                 Some(piece) => self.text.push(&piece),
                 None if self.text.is_empty() => return Ok(None),
-                None => return Err(broken("the answer ends within a line")),
+                None => return Err(protocol_error("the answer ends within a line")),
             }
         }
     }
@@ -123,7 +123,7 @@ impl LineBuffer {
             self.searched = self.text.len();
             return match self.searched <= self.max_bytes {
                 true => Ok(None),
-                false => Err(broken(format!(
+                false => Err(protocol_error(format!(
                     "a line of the answer has more than the {} bytes that this client takes",
                     self.max_bytes
                 ))),

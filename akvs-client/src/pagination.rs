@@ -9,8 +9,7 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
-use crate::error::Result;
-use crate::wire::json::broken;
+use crate::error::{Result, protocol_error};
 
 /// A stream behind a pointer.
 pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
@@ -35,7 +34,7 @@ where
             };
             let (told, behind) = page(cursor.clone()).await?;
             if behind.is_some() && behind == cursor {
-                return Err(broken("a list goes on where it was before"));
+                return Err(protocol_error("a list goes on where it was before"));
             }
             left = told.into();
             next = behind.map(Some);
@@ -120,7 +119,7 @@ mod tests {
         let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
         let told: Vec<_> = block_on(circle.map(|told| told.ok()).collect());
         assert_eq!(told, [Some(1), None]);
-        let failing = paged(async |_| Err::<Fetched<u8>, _>(broken("no")));
+        let failing = paged(async |_| Err::<Fetched<u8>, _>(protocol_error("no")));
         assert_eq!(block_on(failing.count()), 1);
     }
 }

@@ -12,8 +12,8 @@ mod idempotency;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use budget::Budget;
-pub(crate) use classify::{is_definitely_not_applied, is_transient, retry_after};
-pub(crate) use execute::Answer;
+pub(crate) use classify::{is_definitely_not_applied, retry_after};
+pub(crate) use execute::{Answer, Execution};
 
 use std::time::Duration;
 

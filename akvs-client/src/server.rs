@@ -8,8 +8,7 @@ use std::time::Duration;
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
-use crate::wire::json;
+use crate::error::{Error, Result, protocol_error};
 use crate::{Client, wire};
 
 /// The most bytes of a text that is no value.
@@ -116,7 +115,7 @@ impl Client {
         let response = self.look("/ping", &[StatusCode::OK]).await?;
         match &wire::body(response, MAX_TEXT_BYTES).await?[..] {
             b"pong" => Ok(()),
-            _ => Err(json::broken(
+            _ => Err(protocol_error(
                 "the answer is no pong: this is no AKVS server",
             )),
         }
@@ -156,7 +155,7 @@ impl Client {
     /// ```
     pub async fn version(&self) -> Result<Version> {
         let request = self.request(Method::GET, ["/version", "", ""])?;
-        let answer = json::ask(self, request, "the version", version).await?;
+        let answer = self.read_json(request, "the version", version).await?;
         answer.map_err(Error::api)
     }
 
@@ -175,7 +174,7 @@ impl Client {
     pub async fn metrics(&self) -> Result<String> {
         let response = self.look("/metrics", &[StatusCode::OK]).await?;
         let body = wire::body(response, MAX_TEXT_BYTES).await?;
-        String::from_utf8(body.into()).map_err(|_| json::broken("the metrics are no text"))
+        String::from_utf8(body.into()).map_err(|_| protocol_error("the metrics are no text"))
     }
 
     async fn look(&self, path: &str, success: &[StatusCode]) -> Result<Response> {

@@ -3,8 +3,6 @@
 //! It owns the choice of cryptography (ring) and of certificates. It does not own connections. Invariant: a server is
 //! trusted only by the system's certificates and those that were given; a private key is in no text.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 
 use akvs_core::{Code, Error as CoreError};
@@ -14,43 +12,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use crate::ClientBuilder;
-use crate::address::invalid;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 /// What is chosen of TLS, as PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
-    authorities: Vec<Vec<u8>>,
-    identity: Option<Vec<u8>>,
-}
-
-impl ClientBuilder {
-    /// Trusts servers whose certificates are signed by these too, besides those that the system trusts: one or more
-    /// certificates as PEM. Called again, it adds to them. With the feature `rustls`.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// let builder = Client::builder().base_url("https://localhost").ca_certificate("no PEM");
-    /// assert!(builder.build().unwrap_err().to_string().contains("authority's certificate"));
-    /// ```
-    pub fn ca_certificate(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
-        self.tls.authorities.push(pem.as_ref().to_vec());
-        self
-    }
-
-    /// Shows servers that ask for it a certificate of one's own: the certificate, those between it and its authority,
-    /// and the private key, in one PEM text. With the feature `rustls`.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// let builder = Client::builder().base_url("https://localhost").identity("no PEM");
-    /// assert!(builder.build().is_err());
-    /// ```
-    pub fn identity(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
-        self.tls.identity = Some(pem.as_ref().to_vec());
-        self
-    }
+    pub(crate) authorities: Vec<Vec<u8>>,
+    pub(crate) identity: Option<Vec<u8>>,
 }
 
 impl Tls {
@@ -132,22 +100,4 @@ fn refused(error: rustls::Error) -> Error {
     CoreError::new(Code::InvalidRequest, text)
         .because(error)
         .into()
-}
-
-/// Whether the two sides do not trust each other, which asking again does not mend.
-pub(crate) fn is_refusal(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        next = match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
 }

@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
 use super::{Items, Request};
-use crate::codec::decoded;
 use crate::error::Result;
+use crate::namespace::with_codec::decoded;
 use crate::{
     Add, Append, Codec, Delete, Entry, IfChanged, Part, Set, Touch, Update, Watch, WatchStream,
 };

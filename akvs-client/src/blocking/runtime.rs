@@ -11,8 +11,7 @@ use akvs_core::{Code, Error as CoreError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::address::invalid;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]

@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::namespace::settings::Document;
-use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Namespace, Settings, wire};
 
@@ -132,7 +131,7 @@ impl Namespace {
         let request = self.ask(Method::GET, "/settings", &Query::default())?;
         let read = |answer: Answer| answer.settings.settings();
         let what = "the settings of the namespace";
-        match json::ask(self.client(), request, what, read).await? {
+        match self.client().read_json(request, what, read).await? {
             Ok(settings) => Ok(Some(settings)),
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
             Err(problem) => Err(Error::api(problem)),
@@ -172,12 +171,8 @@ impl Namespace {
             let settings = answer.settings.settings()?;
             Some(Configured { created, settings })
         };
-        json::answer(
-            self.client(),
-            response,
-            "the settings of the namespace",
-            read,
-        )
-        .await
+        self.client()
+            .parse_json(response, "the settings of the namespace", read)
+            .await
     }
 }

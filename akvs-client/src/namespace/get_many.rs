@@ -10,7 +10,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, protocol_error};
 use crate::wire::json;
 use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
@@ -100,7 +100,7 @@ impl Namespace {
                 .collect::<Option<_>>()?;
             (items.len() == count).then_some(items)
         };
-        match json::ask(self.client(), request, "the values", read).await? {
+        match self.client().read_json(request, "the values", read).await? {
             Ok(items) => Ok(items),
             // A namespace that does not exist has none of the keys.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(vec![None; count]),
@@ -126,7 +126,7 @@ fn asked(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Asked> {
 }
 
 fn entry(item: Item) -> Result<Entry<Bytes>> {
-    let missing = || json::broken("a value did not come");
+    let missing = || protocol_error("a value did not come");
     Ok(Entry {
         value: item.value.ok_or_else(missing)?,
         revision: Some(item.revision),

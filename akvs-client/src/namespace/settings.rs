@@ -10,7 +10,6 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Namespace, wire};
 
@@ -252,7 +251,9 @@ impl Namespace {
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {
                 let count = |read: Deleted| Some(read.deleted);
-                json::answer(self.client(), response, "how many were deleted", count).await
+                self.client()
+                    .parse_json(response, "how many were deleted", count)
+                    .await
             }
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(0),
             Err(problem) => Err(Error::api(problem)),

@@ -24,7 +24,6 @@ use serde::Serialize;
 use self::body::{Action, Asked, Check, Op};
 use crate::Namespace;
 use crate::error::{Error, Result};
-use crate::wire::json;
 use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
 
@@ -318,7 +317,9 @@ impl Txn {
         let response = answer.map_err(Error::api)?;
         let count = self.ops.len();
         let read = |document| result::read(document, count);
-        json::answer(client, response, "the result of the transaction", read).await
+        client
+            .parse_json(response, "the result of the transaction", read)
+            .await
     }
 
     fn check(mut self, key: &[u8], check: impl FnOnce(&[u8]) -> Check) -> Txn {

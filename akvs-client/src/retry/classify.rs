@@ -12,19 +12,6 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use crate::error::Problem;
 use crate::wire;
 
-/// Whether the same request may be answered otherwise later.
-pub(crate) fn is_transient(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
-}
-
 /// Whether whoever answered says that nothing was done: the server by its code, a proxy by a status that means that it
 /// passed nothing on (RFC 6585, section 4; RFC 8470, section 5.2).
 pub(crate) fn is_definitely_not_applied(problem: &Problem) -> bool {

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Request, RequestBuilder, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::idempotency::Repeat;
-use super::{Backoff, is_definitely_not_applied, is_transient, retry_after};
-use crate::error::{Error, Problem, Result};
-use crate::{Client, wire};
+use super::{Backoff, Budget, RetryPolicy, is_definitely_not_applied, retry_after};
+use crate::error::{Error, Problem, Result, is_transient};
+use crate::wire;
 
 /// An answer that was read to its end.
 #[derive(Debug)]
@@ -44,25 +44,31 @@ enum Failed {
     Other(Error),
 }
 
-impl Client {
-    /// Sends a request and gives the answer if it has a status that means success, else the problem. It is repeated
-    /// where the request's method and conditions allow it, up to the answer's head.
+/// What a call is made with.
+pub(crate) struct Execution<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) policy: &'a RetryPolicy,
+    pub(crate) budget: &'a Budget,
+    /// The time of a call with all its tries, unless one of them may take more.
+    pub(crate) call_timeout: Duration,
+}
+
+impl Execution<'_> {
+    /// Sends a request, and again where its method and conditions allow it, up to the answer's head.
     pub(crate) async fn send(
         &self,
-        request: RequestBuilder,
+        request: Request,
         success: &[StatusCode],
     ) -> Result<Result<Response, Problem>> {
-        let request = request.build()?;
         let repeat = Repeat::of(&request);
         let whole = |response| ready(Ok(response));
         self.call(request, repeat, success, whole).await
     }
 
-    /// Sends a request that only reads, whatever its method, and gives the whole answer, of which the body has at most
-    /// so many bytes. A body that was cut off is asked for again.
+    /// Sends a request that only reads, and again until the whole answer came. Its body has at most `limit` bytes.
     pub(crate) async fn read(
         &self,
-        request: RequestBuilder,
+        request: Request,
         success: &[StatusCode],
         limit: u64,
     ) -> Result<Result<Answer, Problem>> {
@@ -74,7 +80,6 @@ impl Client {
                 body: wire::body(response, limit).await?,
             })
         };
-        let request = request.build()?;
         self.call(request, Repeat::Read, success, whole).await
     }
 
@@ -85,13 +90,12 @@ impl Client {
         success: &[StatusCode],
         whole: impl Fn(Response) -> Whole,
     ) -> Result<Result<T, Problem>> {
-        let (policy, budget) = self.retries();
         let begin = Instant::now();
-        budget.deposit(begin);
-        let last_begin = begin.checked_add(self.call_timeout());
+        self.budget.deposit(begin);
+        let last_begin = begin.checked_add(self.call_timeout);
         let own_end = request.timeout().and_then(|own| begin.checked_add(*own));
-        let mut backoff = Backoff::new(policy);
-        let mut left = policy.max_retries;
+        let mut backoff = Backoff::new(self.policy);
+        let mut left = self.policy.max_retries;
         let mut in_doubt = false;
         loop {
             // A body that is a stream is there only once.
@@ -108,7 +112,7 @@ impl Client {
             let wait = backoff.wait(fastrand::f64(), failure.asked);
             let now = Instant::now();
             let late = last_begin.is_some_and(|last| now + wait >= last);
-            if late || !budget.withdraw(now) {
+            if late || !self.budget.withdraw(now) {
                 return failure.end(repeat, in_doubt);
             }
             in_doubt |= repeat.is_write() && failure.perhaps_applied;
@@ -129,7 +133,7 @@ impl Client {
         success: &[StatusCode],
         whole: impl Fn(Response) -> Whole,
     ) -> Result<T, Failure> {
-        let response = self.http().execute(request).await;
+        let response = self.http.execute(request).await;
         let response = response.map_err(|error| Failure::other(error.into()))?;
         let status = response.status();
         if success.contains(&status) {

@@ -2,10 +2,7 @@
 //!
 //! It owns the refusal of `https://`. Invariant: what should be encrypted is never sent in the clear.
 
-use std::error::Error as StdError;
-
-use crate::address::invalid;
-use crate::error::Result;
+use crate::error::{Result, invalid};
 
 /// Nothing can be chosen.
 #[derive(Clone, Default)]
@@ -28,10 +25,6 @@ impl Tls {
         }
         Ok(http)
     }
-}
-
-pub(crate) fn is_refusal(_: &(dyn StdError + 'static)) -> bool {
-    false
 }
 
 #[cfg(test)]

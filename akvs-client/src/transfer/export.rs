@@ -10,11 +10,9 @@ use reqwest::{Method, RequestBuilder};
 
 use super::record::{ExportItem, Record};
 use super::verifier::ExportVerifier;
-use crate::error::Result;
+use crate::error::{Result, protocol_error};
 use crate::ndjson::{Body, LineBuffer, Lines};
 use crate::pagination::{Boxed, stream};
-use crate::wire::json;
-use crate::wire::json::broken;
 use crate::wire::query::Query;
 use crate::{Client, Namespace, wire};
 
@@ -285,7 +283,7 @@ struct Seen {
 
 impl Seen {
     fn new(client: &Client) -> Seen {
-        let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
+        let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
         Seen {
             lines: LineBuffer::new(max_bytes),
             check: ExportVerifier::new(),
@@ -303,7 +301,9 @@ impl Seen {
     fn finish(&self) -> Result<()> {
         match self.lines.is_empty() {
             true => self.check.finish(),
-            false => Err(broken("the export ends within a line: it was cut off")),
+            false => Err(protocol_error(
+                "the export ends within a line: it was cut off",
+            )),
         }
     }
 }
@@ -318,7 +318,7 @@ async fn open(place: &Place, encoding: Encoding) -> Result<Body> {
     let asked = encoding.name();
     match packed.as_deref().map(str::as_bytes) == asked.as_ref().map(HeaderValue::as_bytes) {
         true => Ok(body),
-        false => Err(broken(
+        false => Err(protocol_error(
             "the export is packed in another way than was asked for",
         )),
     }

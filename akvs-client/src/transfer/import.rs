@@ -17,7 +17,6 @@ use super::export::{Encoding, Place};
 use super::record::Record;
 use crate::error::{Error, Result};
 use crate::ndjson::WHOLE_EXCHANGE;
-use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Client, Namespace};
 
@@ -259,7 +258,9 @@ impl Import {
         let client = self.place.client();
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
-        json::answer(client, response, "what became of the import", Some).await
+        client
+            .parse_json(response, "what became of the import", Some)
+            .await
     }
 
     /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's

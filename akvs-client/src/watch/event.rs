@@ -7,9 +7,8 @@ use akvs_core::Revision;
 
 use super::change::Change;
 use super::sse::Event;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, protocol_error};
 use crate::wire::json;
-use crate::wire::json::broken;
 
 /// What an event says.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +81,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 fn unreadable(name: &[u8]) -> Error {
     let name = name.escape_ascii();
-    broken(format!("a \"{name}\" event of the watch cannot be read"))
+    protocol_error(format!("a \"{name}\" event of the watch cannot be read"))
 }
 
 #[cfg(test)]

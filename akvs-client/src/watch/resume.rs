@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use super::change::Change;
 use super::event::{self, WireEvent};
 use super::sse::Piece;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, protocol_error};
 
 /// Where a watch begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,7 +194,7 @@ impl ResumeState {
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
         if self.pending_bytes > self.max_bytes {
             let text = "the watch sent a longer transaction than this client takes";
-            return Err(crate::wire::json::broken(text));
+            return Err(protocol_error(text));
         }
         self.pending.push((revision, change));
         if last {

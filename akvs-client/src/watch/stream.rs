@@ -20,10 +20,9 @@ use super::Target;
 use super::change::Change;
 use super::resume::{Next, ResumeState};
 use super::sse::{Parser, TooLong};
-use crate::error::{Error, Result};
-use crate::retry::{Backoff, is_transient, retry_after};
+use crate::error::{Error, Result, is_transient, protocol_error};
+use crate::retry::{Backoff, retry_after};
 use crate::wire;
-use crate::wire::json::broken;
 
 const EVENT_STREAM: &str = "text/event-stream";
 const ACCEPTED: HeaderValue =
@@ -203,7 +202,7 @@ impl WatchStream {
                 Err(TooLong) => {
                     let limit = self.target.max_event_bytes();
                     let text = format!("an event of the watch has more than {limit} bytes");
-                    return Err(broken(text));
+                    return Err(protocol_error(text));
                 }
             }
         }
@@ -274,7 +273,9 @@ async fn ask(request: RequestBuilder) -> Outcome {
     if status == StatusCode::OK {
         return match is_event_stream(response.headers()) {
             true => Outcome::Connected(response),
-            false => Outcome::Refused(broken("the answer to a watch is no stream of events")),
+            false => Outcome::Refused(protocol_error(
+                "the answer to a watch is no stream of events",
+            )),
         };
     }
     // A watch is more patient than a call: it outlives whatever fails within the server too.

@@ -9,10 +9,10 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use super::grouped::merged;
 use super::{List, ListEntry, STREAM_LIMIT};
 use crate::Item;
-use crate::error::Result;
+use crate::error::{Result, protocol_error};
 use crate::ndjson::{Body, Lines};
 use crate::pagination::{Boxed, paged, stream};
-use crate::wire::json::{WireEntry, broken};
+use crate::wire::json::WireEntry;
 
 /// Lines, and a document for what goes wrong.
 const NDJSON: HeaderValue =
@@ -101,7 +101,8 @@ impl List {
                 };
                 let told: Option<WireEntry> = serde_json::from_slice(&line).ok();
                 let item = told.and_then(WireEntry::item);
-                let item = item.ok_or_else(|| broken("an item of the list cannot be read"))?;
+                let item =
+                    item.ok_or_else(|| protocol_error("an item of the list cannot be read"))?;
                 Ok(Some((item, Some(lines))))
             }
         })))

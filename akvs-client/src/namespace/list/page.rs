@@ -102,7 +102,9 @@ impl List {
     pub(super) async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<Page> {
         let request = self.request(limit, cursor)?;
         let client = self.namespace.client();
-        let answer = json::ask(client, request, "a page of the list", page).await?;
+        let answer = client
+            .read_json(request, "a page of the list", page)
+            .await?;
         answer.map_err(Error::api)
     }
 }
