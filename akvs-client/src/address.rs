@@ -24,7 +24,7 @@ pub(crate) struct Address {
     pub(crate) has_user: bool,
     pub(crate) socket: Option<PathBuf>,
     /// The host, where its name alone says that it is this machine (RFC 6761, section 6.3).
-    pub(crate) this_machine: Option<String>,
+    pub(crate) localhost: Option<String>,
 }
 
 impl Address {
@@ -61,7 +61,7 @@ impl Address {
             is_https: url.scheme() == "https",
             has_user: !url.username().is_empty() || url.password().is_some(),
             socket: None,
-            this_machine: url.host_str().filter(is_localhost).map(str::to_owned),
+            localhost: url.host_str().filter(is_localhost).map(str::to_owned),
         })
     }
 
@@ -72,7 +72,7 @@ impl Address {
             is_https: false,
             has_user: false,
             socket: Some(path),
-            this_machine: None,
+            localhost: None,
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_name_of_this_machine_is_known() {
-        let host = |text: &str| Address::parse(Some(text)).unwrap().this_machine;
+        let host = |text: &str| Address::parse(Some(text)).unwrap().localhost;
         for name in ["localhost", "localhost.", "a.localhost"] {
             assert_eq!(host(&format!("https://{name}:1/x")).unwrap(), name);
         }

@@ -279,7 +279,7 @@ impl ClientBuilder {
         let Some(http) = &self.http else {
             let connect_timeout = self.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let http = default_http().connect_timeout(connect_timeout);
-            let http = resolve(reach(http, address)?, address);
+            let http = resolve_localhost(connect_to_socket(http, address)?, address);
             let http = self.tls.apply(http, address.is_https)?;
             let http = match &self.configure {
                 Some(configure) => configure(http),
@@ -340,13 +340,13 @@ fn default_http() -> reqwest::ClientBuilder {
 }
 
 /// Asks nobody for the address of this machine: where there is no file of hosts, nobody knows.
-fn resolve(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBuilder {
+fn resolve_localhost(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBuilder {
     // The port is the URL's. A server listens on the first of them, unless it was told otherwise.
     let loopback: [SocketAddr; 2] = [
         (Ipv4Addr::LOCALHOST, 0).into(),
         (Ipv6Addr::LOCALHOST, 0).into(),
     ];
-    match &address.this_machine {
+    match &address.localhost {
         Some(host) => http.resolve_to_addrs(host, &loopback),
         None => http,
     }
@@ -354,7 +354,10 @@ fn resolve(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBu
 
 /// Has all connections made to the socket, where there is one.
 #[cfg(unix)]
-fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+fn connect_to_socket(
+    http: reqwest::ClientBuilder,
+    address: &Address,
+) -> Result<reqwest::ClientBuilder> {
     Ok(match &address.socket {
         Some(path) => http.unix_socket(path.as_path()),
         None => http,
@@ -362,7 +365,10 @@ fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::Cli
 }
 
 #[cfg(not(unix))]
-fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+fn connect_to_socket(
+    http: reqwest::ClientBuilder,
+    address: &Address,
+) -> Result<reqwest::ClientBuilder> {
     match &address.socket {
         Some(_) => Err(invalid("there are no Unix sockets on this system")),
         None => Ok(http),

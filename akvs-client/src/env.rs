@@ -50,7 +50,7 @@ fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<ClientBuilde
     };
     let mut builder = ClientBuilder::default();
     if let Some(url) = read(URL)? {
-        Address::parse(Some(&url)).map_err(|error| named(URL, &error))?;
+        Address::parse(Some(&url)).map_err(|error| name_variable(URL, &error))?;
         builder = builder.base_url(url);
     }
     let file = lookup(TOKEN_FILE).filter(|path| !path.is_empty());
@@ -62,7 +62,7 @@ fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<ClientBuilde
         (Some(token), None) => (TOKEN, token),
         (None, Some(path)) => (TOKEN_FILE, first_line(path)?),
     };
-    bearer(&token).map_err(|error| named(name, &error))?;
+    bearer(&token).map_err(|error| name_variable(name, &error))?;
     Ok(builder.token(token))
 }
 
@@ -85,7 +85,7 @@ fn first_line(path: OsString) -> Result<String> {
     Ok(line.trim().to_owned())
 }
 
-fn named(name: &str, error: &Error) -> Error {
+fn name_variable(name: &str, error: &Error) -> Error {
     let text = error.to_string();
     let text = text.strip_prefix("invalid_request: ").unwrap_or(&text);
     invalid(format!("{name}: {text}"))

@@ -36,7 +36,7 @@ pub enum Error {
         /// What the HTTP library says, without the URL.
         source: Box<reqwest::Error>,
         /// Whether it was a write that may have been applied: it was sent, or parts of it.
-        in_doubt: bool,
+        outcome_unknown: bool,
     },
     /// A write was repeated, and in the end failed. An earlier try may have been applied: a condition that does not hold
     /// may be one that this very write made fail.
@@ -85,13 +85,13 @@ impl Error {
     }
 
     /// It was a write that may have been applied.
-    pub(crate) fn in_doubt(self) -> Error {
+    pub(crate) fn with_outcome_unknown(self) -> Error {
         match self {
             Error::Transport { source, .. } => Error::Transport {
                 source,
-                in_doubt: true,
+                outcome_unknown: true,
             },
-            Error::Api(problem) => Error::api(problem.in_doubt()),
+            Error::Api(problem) => Error::api(problem.with_outcome_unknown()),
             Error::UnknownOutcome { .. }
             | Error::Decode { .. }
             | Error::Encode { .. }
@@ -100,7 +100,7 @@ impl Error {
     }
 
     /// It came after a try of the same write that may have been applied.
-    pub(crate) fn after_doubt(self) -> Error {
+    pub(crate) fn after_unknown_outcome(self) -> Error {
         Error::UnknownOutcome {
             source: Box::new(self),
         }
@@ -204,9 +204,11 @@ impl Error {
     pub fn is_unknown_outcome(&self) -> bool {
         match self {
             Error::Api(problem) => {
-                problem.is_in_doubt() || problem.code() == Some(Code::OutcomeUnknown)
+                problem.is_outcome_unknown() || problem.code() == Some(Code::OutcomeUnknown)
             }
-            Error::Transport { in_doubt, .. } => *in_doubt,
+            Error::Transport {
+                outcome_unknown, ..
+            } => *outcome_unknown,
             Error::UnknownOutcome { .. } => true,
             Error::Invalid(error) => error.code() == Code::OutcomeUnknown,
             Error::Decode { .. } | Error::Encode { .. } => false,
@@ -324,7 +326,7 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Error {
         Error::Transport {
             source: Box::new(error.without_url()),
-            in_doubt: false,
+            outcome_unknown: false,
         }
     }
 }

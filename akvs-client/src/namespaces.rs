@@ -106,7 +106,7 @@ pub struct NamespaceInfos(Boxed<NamespaceInfo>);
 stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");
 
 #[derive(Deserialize)]
-struct Document {
+struct NamespacesDocument {
     namespaces: Vec<NamespaceDocument>,
     cursor: Option<String>,
 }
@@ -118,7 +118,7 @@ struct NamespaceDocument {
     bytes: Option<u64>,
     revision: Option<u64>,
     created: Option<String>,
-    settings: Option<crate::namespace::settings::Document>,
+    settings: Option<crate::namespace::settings::SettingsDocument>,
 }
 
 impl Client {
@@ -270,15 +270,15 @@ impl Namespaces {
     }
 }
 
-fn page(document: Document) -> Option<NamespacesPage> {
-    let namespaces = document.namespaces.into_iter().map(|told| {
+fn page(document: NamespacesDocument) -> Option<NamespacesPage> {
+    let namespaces = document.namespaces.into_iter().map(|namespace| {
         Some(NamespaceInfo {
-            created: json::time(told.created.as_deref()),
-            name: told.name,
-            keys: told.keys,
-            bytes: told.bytes,
-            revision: told.revision.map(Revision::new),
-            settings: match told.settings {
+            created: json::time(namespace.created.as_deref()),
+            name: namespace.name,
+            keys: namespace.keys,
+            bytes: namespace.bytes,
+            revision: namespace.revision.map(Revision::new),
+            settings: match namespace.settings {
                 Some(settings) => Some(settings.settings()?),
                 None => None,
             },

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, protocol_error};
 
 /// Overrides the time that a whole exchange may take: a stream takes as long as who reads it. Timers reach no further
 /// than about two years.
-pub(crate) const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How long the server may take for the next piece.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub(crate) struct Body {
 impl Body {
     /// Sends a request whose answer has no bound in time or length.
     pub(crate) async fn open(client: &Client, request: RequestBuilder) -> Result<Body> {
-        let request = request.timeout(WHOLE_EXCHANGE);
+        let request = request.timeout(NO_TIMEOUT);
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
         match has_end(&response) {
@@ -44,9 +44,9 @@ impl Body {
     }
 
     /// What comes next; none at the end.
-    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
         match timeout(IDLE_TIMEOUT, self.response.chunk()).await {
-            Ok(piece) => Ok(piece?),
+            Ok(chunk) => Ok(chunk?),
             Err(_) => Err(protocol_error(format!("nothing came for {IDLE_TIMEOUT:?}"))),
         }
     }
@@ -81,8 +81,8 @@ impl Lines {
             if let Some(line) = self.text.line()? {
                 return Ok(Some(line));
             }
-            match self.body.piece().await? {
-                Some(piece) => self.text.push(&piece),
+            match self.body.chunk().await? {
+                Some(chunk) => self.text.push(&chunk),
                 None if self.text.is_empty() => return Ok(None),
                 None => return Err(protocol_error("the answer ends within a line")),
             }
@@ -107,8 +107,8 @@ impl LineBuffer {
         }
     }
 
-    pub(crate) fn push(&mut self, piece: &[u8]) {
-        self.text.extend_from_slice(piece);
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
+        self.text.extend_from_slice(chunk);
     }
 
     /// Whether all lines were taken, and there is no part of another one.
@@ -148,8 +148,8 @@ mod tests {
         for size in 1..=text.len() {
             let mut buffer = LineBuffer::new(100);
             let mut lines = Vec::new();
-            for piece in text.chunks(size) {
-                buffer.push(piece);
+            for chunk in text.chunks(size) {
+                buffer.push(chunk);
                 while let Some(line) = buffer.line().unwrap() {
                     lines.push(line);
                 }

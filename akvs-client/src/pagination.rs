@@ -24,20 +24,20 @@ where
     F: Future<Output = Result<Fetched<T>>> + Send + 'static,
 {
     let state = (VecDeque::new(), Some(None::<String>), page);
-    Box::pin(try_unfold(state, async |(mut left, mut next, page)| {
+    Box::pin(try_unfold(state, async |(mut elements, mut next, page)| {
         loop {
-            if let Some(element) = left.pop_front() {
-                return Ok(Some((element, (left, next, page))));
+            if let Some(element) = elements.pop_front() {
+                return Ok(Some((element, (elements, next, page))));
             }
             let Some(cursor) = next else {
                 return Ok(None);
             };
-            let (told, behind) = page(cursor.clone()).await?;
-            if behind.is_some() && behind == cursor {
+            let (fetched, next_cursor) = page(cursor.clone()).await?;
+            if next_cursor.is_some() && next_cursor == cursor {
                 return Err(protocol_error("a list goes on where it was before"));
             }
-            left = told.into();
-            next = behind.map(Some);
+            elements = fetched.into();
+            next = next_cursor.map(Some);
         }
     }))
 }
@@ -110,15 +110,15 @@ mod tests {
                 _ => (vec![3], None),
             })
         });
-        let told: Vec<_> = block_on(pages.map(Result::unwrap).collect());
-        assert_eq!(told, [1, 2, 3]);
+        let fetched: Vec<_> = block_on(pages.map(Result::unwrap).collect());
+        assert_eq!(fetched, [1, 2, 3]);
     }
 
     #[test]
     fn a_list_that_turns_in_a_circle_and_one_that_fails_end_with_the_error() {
         let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
-        let told: Vec<_> = block_on(circle.map(|told| told.ok()).collect());
-        assert_eq!(told, [Some(1), None]);
+        let fetched: Vec<_> = block_on(circle.map(|fetched| fetched.ok()).collect());
+        assert_eq!(fetched, [Some(1), None]);
         let failing = paged(async |_| Err::<Fetched<u8>, _>(protocol_error("no")));
         assert_eq!(block_on(failing.count()), 1);
     }

@@ -32,7 +32,7 @@ pub struct Problem {
     message: String,
     context: Map<String, Value>,
     revision: Option<Revision>,
-    in_doubt: bool,
+    outcome_unknown: bool,
 }
 
 impl Problem {
@@ -43,13 +43,13 @@ impl Problem {
             message: message.into(),
             context: Map::new(),
             revision: None,
-            in_doubt: false,
+            outcome_unknown: false,
         }
     }
 
     /// It was a write, and whoever answered cannot know that it was not applied.
-    pub(crate) fn in_doubt(mut self) -> Problem {
-        self.in_doubt = true;
+    pub(crate) fn with_outcome_unknown(mut self) -> Problem {
+        self.outcome_unknown = true;
         self
     }
 
@@ -70,8 +70,8 @@ impl Problem {
         self
     }
 
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.in_doubt
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
     }
 
     /// What it says, and what it says besides.

@@ -18,8 +18,8 @@ pub(crate) use execute::{Answer, Execution};
 use std::time::Duration;
 
 const MAX_RETRIES: u32 = 3;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(5);
 const JITTER: f64 = 0.5;
 
 /// How a call that failed is tried again.
@@ -61,8 +61,8 @@ impl Default for RetryPolicy {
     fn default() -> RetryPolicy {
         RetryPolicy {
             max_retries: MAX_RETRIES,
-            initial_backoff: FIRST_WAIT,
-            max_backoff: LONGEST_WAIT,
+            initial_backoff: INITIAL_BACKOFF,
+            max_backoff: MAX_BACKOFF,
             jitter: JITTER,
         }
     }

@@ -77,7 +77,7 @@ pub struct Limits {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct VersionDocument {
     version: String,
     commit: Option<String>,
     engine: String,
@@ -112,7 +112,7 @@ impl Client {
     /// # }
     /// ```
     pub async fn ping(&self) -> Result<()> {
-        let response = self.look("/ping", &[StatusCode::OK]).await?;
+        let response = self.get("/ping", &[StatusCode::OK]).await?;
         match &wire::body(response, MAX_TEXT_BYTES).await?[..] {
             b"pong" => Ok(()),
             _ => Err(protocol_error(
@@ -135,7 +135,7 @@ impl Client {
     pub async fn is_ready(&self) -> Result<bool> {
         // Both are answers to what was asked, so that neither is to be asked for again.
         let success = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
-        let response = self.look("/readyz", &success).await?;
+        let response = self.get("/readyz", &success).await?;
         let is_ready = response.status() == StatusCode::OK;
         wire::discard(response).await;
         Ok(is_ready)
@@ -172,19 +172,19 @@ impl Client {
     /// # }
     /// ```
     pub async fn metrics(&self) -> Result<String> {
-        let response = self.look("/metrics", &[StatusCode::OK]).await?;
+        let response = self.get("/metrics", &[StatusCode::OK]).await?;
         let body = wire::body(response, MAX_TEXT_BYTES).await?;
         String::from_utf8(body.into()).map_err(|_| protocol_error("the metrics are no text"))
     }
 
-    async fn look(&self, path: &str, success: &[StatusCode]) -> Result<Response> {
+    async fn get(&self, path: &str, success: &[StatusCode]) -> Result<Response> {
         let request = self.request(Method::GET, [path, "", ""])?;
         let answer = self.send(request, success).await?;
         answer.map_err(Error::api)
     }
 }
 
-fn version(document: Document) -> Option<Version> {
+fn version(document: VersionDocument) -> Option<Version> {
     let limits = document.limits;
     Some(Version {
         version: document.version,

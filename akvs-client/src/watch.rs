@@ -29,9 +29,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// A byte of a value is at most six in JSON, `\u0000`.
 const ESCAPED_BYTES: u64 = 6;
 /// What an event may hold besides its value.
-const EVENT_ROOM_BYTES: u64 = 64 << 10;
+const EVENT_OVERHEAD_BYTES: u64 = 64 << 10;
 /// What a transaction may hold, where that is more than one event may.
-const TRANSACTION_BYTES: usize = 64 << 20;
+const MAX_TRANSACTION_BYTES: usize = 64 << 20;
 
 /// A watch that begins when its [`stream`](Self::stream) is polled.
 ///
@@ -235,14 +235,14 @@ impl Watch {
     /// ```
     pub fn stream(self) -> WatchStream {
         let mut target = self.target.clone();
-        let max_bytes = target.max_event_bytes().max(TRANSACTION_BYTES);
-        let progress = ResumeState::new(self.start, max_bytes);
+        let max_bytes = target.max_event_bytes().max(MAX_TRANSACTION_BYTES);
+        let resume = ResumeState::new(self.start, max_bytes);
         match self.query() {
             Ok(query) => {
                 target.query = query;
-                WatchStream::new(target, progress)
+                WatchStream::new(target, resume)
             }
-            Err(error) => WatchStream::refused(target, progress, error),
+            Err(error) => WatchStream::with_error(target, resume, error),
         }
     }
 
@@ -307,7 +307,7 @@ impl Target {
         let value = self.client.max_value_bytes();
         let bytes = value
             .saturating_mul(ESCAPED_BYTES)
-            .saturating_add(EVENT_ROOM_BYTES);
+            .saturating_add(EVENT_OVERHEAD_BYTES);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 }

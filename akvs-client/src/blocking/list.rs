@@ -26,7 +26,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn list(&self) -> Request<List> {
-        self.later(self.namespace.list())
+        self.request(self.namespace.list())
     }
 }
 
@@ -100,7 +100,7 @@ impl Request<List> {
     /// # }
     /// ```
     pub fn page(&self) -> Result<Page> {
-        self.ask(|list| async move { list.page().await })
+        self.call(|list| async move { list.page().await })
     }
 
     /// As [`List::page_at`].
@@ -119,7 +119,7 @@ impl Request<List> {
     /// ```
     pub fn page_at(&self, cursor: &str) -> Result<Page> {
         let cursor = cursor.to_owned();
-        self.ask(|list| async move { list.page_at(&cursor).await })
+        self.call(|list| async move { list.page_at(&cursor).await })
     }
 
     /// As [`List::delimiter`].
@@ -137,7 +137,7 @@ impl Request<List> {
     /// # }
     /// ```
     pub fn delimiter(self, delimiter: impl AsRef<[u8]>) -> Request<GroupedList> {
-        self.into_call(|list| list.delimiter(delimiter))
+        self.map(|list| list.delimiter(delimiter))
     }
 }
 
@@ -173,7 +173,7 @@ impl Request<GroupedList> {
     /// # }
     /// ```
     pub fn page(&self) -> Result<Page> {
-        self.ask(|list| async move { list.page().await })
+        self.call(|list| async move { list.page().await })
     }
 
     /// As [`GroupedList::page_at`].
@@ -192,7 +192,7 @@ impl Request<GroupedList> {
     /// ```
     pub fn page_at(&self, cursor: &str) -> Result<Page> {
         let cursor = cursor.to_owned();
-        self.ask(|list| async move { list.page_at(&cursor).await })
+        self.call(|list| async move { list.page_at(&cursor).await })
     }
 }
 
@@ -227,7 +227,7 @@ impl Request<Namespaces> {
     /// # }
     /// ```
     pub fn page(&self) -> Result<NamespacesPage> {
-        self.ask(|list| async move { list.page().await })
+        self.call(|list| async move { list.page().await })
     }
 
     /// As [`Namespaces::page_at`].
@@ -247,6 +247,6 @@ impl Request<Namespaces> {
     /// ```
     pub fn page_at(&self, cursor: &str) -> Result<NamespacesPage> {
         let cursor = cursor.to_owned();
-        self.ask(|list| async move { list.page_at(&cursor).await })
+        self.call(|list| async move { list.page_at(&cursor).await })
     }
 }

@@ -45,7 +45,7 @@ impl Namespace {
     }
 
     /// A call that is made when it is sent: its builder is the asynchronous one's.
-    pub(super) fn later<B>(&self, builder: B) -> Request<B> {
+    pub(super) fn request<B>(&self, builder: B) -> Request<B> {
         Request::new(&self.runtime, builder)
     }
 
@@ -260,7 +260,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Request<Set> {
-        self.later(self.namespace.set(key, value))
+        self.request(self.namespace.set(key, value))
     }
 
     /// As [`crate::Namespace::set_bytes`].
@@ -275,7 +275,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Set> {
-        self.later(self.namespace.set_bytes(key, value))
+        self.request(self.namespace.set_bytes(key, value))
     }
 
     /// As [`crate::Namespace::set_with`].
@@ -295,7 +295,7 @@ impl Namespace {
         key: impl AsRef<[u8]>,
         value: &T,
     ) -> Request<Set> {
-        self.later(self.namespace.set_with(codec, key, value))
+        self.request(self.namespace.set_with(codec, key, value))
     }
 
     /// As [`crate::Namespace::del`].
@@ -310,7 +310,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn del(&self, key: impl AsRef<[u8]>) -> Request<Delete> {
-        self.later(self.namespace.del(key))
+        self.request(self.namespace.del(key))
     }
 
     /// As [`crate::Namespace::touch`].
@@ -325,7 +325,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Request<Touch> {
-        self.later(self.namespace.touch(key))
+        self.request(self.namespace.touch(key))
     }
 
     /// As [`crate::Namespace::add`].
@@ -340,7 +340,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Request<Add> {
-        self.later(self.namespace.add(key, by))
+        self.request(self.namespace.add(key, by))
     }
 
     /// As [`crate::Namespace::append`].
@@ -355,7 +355,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Append> {
-        self.later(self.namespace.append(key, value))
+        self.request(self.namespace.append(key, value))
     }
 
     /// As [`crate::Namespace::update`]. The function runs on the client's thread,
@@ -375,7 +375,7 @@ impl Namespace {
     where
         F: FnMut(Option<T>) -> Option<T>,
     {
-        self.later(self.namespace.update(key, change))
+        self.request(self.namespace.update(key, change))
     }
 
     /// As [`crate::Namespace::watch`]. The function chooses what is watched, and from where.

@@ -60,7 +60,7 @@ impl<B> Request<B> {
     }
 
     /// The call that a choice makes of this one.
-    pub(super) fn into_call<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
+    pub(super) fn map<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
         Request::new(&self.runtime, configure(self.builder))
     }
 
@@ -70,13 +70,13 @@ impl<B> Request<B> {
     }
 
     /// Runs what the builder is asked for without being used up.
-    pub(super) fn ask<T, F>(&self, ask: impl FnOnce(B) -> F) -> Result<T>
+    pub(super) fn call<T, F>(&self, call: impl FnOnce(B) -> F) -> Result<T>
     where
         B: Clone,
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.runtime.run(ask(self.builder.clone()))?
+        self.runtime.run(call(self.builder.clone()))?
     }
 
     /// Makes the call, and waits until it is done.
@@ -102,7 +102,7 @@ impl<B> Request<B> {
 }
 
 /// Gives a call the choices of its builder, by their names and arguments.
-macro_rules! choices {
+macro_rules! builder_methods {
     ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
         impl $(<$($of),+>)? Request<$builder $(<$($of),+>)?> {
             $(
@@ -116,19 +116,19 @@ macro_rules! choices {
     };
 }
 
-choices!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
+builder_methods!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
     content_type(text: &str), content_encoding(text: &str));
-choices!(Delete: if_exists(), if_revision(revision: Revision));
-choices!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));
-choices!(List: prefix(prefix: impl AsRef<[u8]>), start(start: impl AsRef<[u8]>), end(end: impl AsRef<[u8]>), reverse(),
+builder_methods!(Delete: if_exists(), if_revision(revision: Revision));
+builder_methods!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));
+builder_methods!(List: prefix(prefix: impl AsRef<[u8]>), start(start: impl AsRef<[u8]>), end(end: impl AsRef<[u8]>), reverse(),
     limit(items: u16), values());
-choices!(Namespaces: prefix(prefix: impl Into<String>), limit(namespaces: u16));
-choices!(Txn: check_revision(key: impl AsRef<[u8]>, revision: Revision), check_absent(key: impl AsRef<[u8]>),
+builder_methods!(Namespaces: prefix(prefix: impl Into<String>), limit(namespaces: u16));
+builder_methods!(Txn: check_revision(key: impl AsRef<[u8]>, revision: Revision), check_absent(key: impl AsRef<[u8]>),
     check_exists(key: impl AsRef<[u8]>), set(key: impl AsRef<[u8]>, value: &(impl Serialize + ?Sized)),
     set_bytes(key: impl AsRef<[u8]>, value: impl Into<Bytes>), put(key: impl AsRef<[u8]>, put: Put),
     delete(key: impl AsRef<[u8]>), add(key: impl AsRef<[u8]>, by: i64),
     touch(key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>));
-choices!(Import: mode(mode: ImportMode), encoding(encoding: Encoding));
+builder_methods!(Import: mode(mode: ImportMode), encoding(encoding: Encoding));

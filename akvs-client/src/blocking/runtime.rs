@@ -54,12 +54,12 @@ impl Runtime {
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         self.spawn(async move {
             // Whoever asked waits below.
-            let _ = tell.send(future.await);
+            let _ = sender.send(future.await);
         })?;
-        told.recv().map_err(lost)
+        receiver.recv().map_err(panicked)
     }
 
     /// Begins to run a future for which this thread is going to wait.
@@ -75,6 +75,6 @@ impl Runtime {
 }
 
 /// The error of a call that ended without a word.
-pub(super) fn lost(_: mpsc::RecvError) -> Error {
+pub(super) fn panicked(_: mpsc::RecvError) -> Error {
     invalid("a function that was given to a blocking call panicked")
 }

@@ -19,7 +19,7 @@ impl Client {
     /// # }
     /// ```
     pub fn ping(&self) -> Result<()> {
-        self.ask(|client| async move { client.ping().await })
+        self.call(|client| async move { client.ping().await })
     }
 
     /// As [`crate::Client::is_ready`].
@@ -34,7 +34,7 @@ impl Client {
     /// # }
     /// ```
     pub fn is_ready(&self) -> Result<bool> {
-        self.ask(|client| async move { client.is_ready().await })
+        self.call(|client| async move { client.is_ready().await })
     }
 
     /// As [`crate::Client::version`].
@@ -49,7 +49,7 @@ impl Client {
     /// # }
     /// ```
     pub fn version(&self) -> Result<Version> {
-        self.ask(|client| async move { client.version().await })
+        self.call(|client| async move { client.version().await })
     }
 
     /// As [`crate::Client::metrics`].
@@ -64,15 +64,15 @@ impl Client {
     /// # }
     /// ```
     pub fn metrics(&self) -> Result<String> {
-        self.ask(|client| async move { client.metrics().await })
+        self.call(|client| async move { client.metrics().await })
     }
 
     /// Runs a call of the asynchronous client.
-    fn ask<T, F>(&self, ask: impl FnOnce(crate::Client) -> F) -> Result<T>
+    fn call<T, F>(&self, call: impl FnOnce(crate::Client) -> F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        self.runtime.run(ask(self.client.clone()))?
+        self.runtime.run(call(self.client.clone()))?
     }
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::{Encoding, Export, ExportBytes, ExportSections, Import, ImportReport, Record, Records};
 
 /// So much is read of a file at once.
-const PIECE_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 impl Namespace {
     /// As [`crate::Namespace::export`].
@@ -29,7 +29,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn export(&self) -> Request<Export> {
-        self.later(self.namespace.export())
+        self.request(self.namespace.export())
     }
 
     /// As [`crate::Namespace::import`].
@@ -46,7 +46,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn import(&self) -> Request<Import> {
-        self.later(self.namespace.import())
+        self.request(self.namespace.import())
     }
 }
 
@@ -164,11 +164,11 @@ impl Request<Import> {
     /// # }
     /// ```
     pub fn read(self, mut file: impl Read) -> Result<ImportReport> {
-        let mut room = vec![0; PIECE_BYTES];
-        self.fed(
-            || match read_some(&mut file, &mut room) {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        self.upload(
+            || match read_chunk(&mut file, &mut buffer) {
                 Ok([]) => None,
-                Ok(some) => Some(Ok(Bytes::copy_from_slice(some))),
+                Ok(chunk) => Some(Ok(Bytes::copy_from_slice(chunk))),
                 Err(error) => Some(Err(error.into())),
             },
             |import, pieces| async move { import.stream(pieces).await },
@@ -198,7 +198,7 @@ impl Request<Import> {
         E: Into<Failure>,
     {
         let mut pieces = pieces.into_iter();
-        self.fed(
+        self.upload(
             || Some(pieces.next()?.map(Into::into).map_err(Into::into)),
             |import, pieces: Upload<Bytes>| async move { import.stream(pieces).await },
         )
@@ -240,13 +240,13 @@ impl Request<Import> {
         records: impl IntoIterator<Item = Result<Record, E>>,
     ) -> Result<ImportReport> {
         let mut records = records.into_iter();
-        self.fed(
+        self.upload(
             || Some(records.next()?.map_err(Into::into)),
             |import, records| async move { import.record_stream(records).await },
         )
     }
 
-    fn fed<P, F>(
+    fn upload<P, F>(
         self,
         next: impl FnMut() -> Option<Result<P, Failure>>,
         send: impl FnOnce(Import, Upload<P>) -> F,
@@ -256,16 +256,17 @@ impl Request<Import> {
         F: Future<Output = Result<ImportReport>> + Send + 'static,
     {
         let import = self.builder;
-        self.runtime.run_fed(next, |fed| send(import, fed))?
+        self.runtime
+            .run_upload(next, |upload| send(import, upload))?
     }
 }
 
 /// What a reader has; nothing at its end.
-fn read_some<'a>(file: &mut impl Read, room: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+fn read_chunk<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
     loop {
-        match file.read(room) {
+        match file.read(buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read.map(|length| &room[..length]),
+            read => return read.map(|length| &buffer[..length]),
         }
     }
 }

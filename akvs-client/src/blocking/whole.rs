@@ -32,7 +32,7 @@ impl Namespace {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<T>>>> {
         let keys = copied(keys);
-        self.ask(|namespace| async move { namespace.get_many(keys).await })
+        self.call(|namespace| async move { namespace.get_many(keys).await })
     }
 
     /// As [`crate::Namespace::get_many_bytes`].
@@ -54,7 +54,7 @@ impl Namespace {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<Bytes>>>> {
         let keys = copied(keys);
-        self.ask(|namespace| async move { namespace.get_many_bytes(keys).await })
+        self.call(|namespace| async move { namespace.get_many_bytes(keys).await })
     }
 
     /// As [`crate::Namespace::get_bytes_if_changed`].
@@ -76,7 +76,7 @@ impl Namespace {
         known: Revision,
     ) -> Result<IfChanged<Bytes>> {
         let key = key.as_ref().to_vec();
-        self.ask(|namespace| async move { namespace.get_bytes_if_changed(key, known).await })
+        self.call(|namespace| async move { namespace.get_bytes_if_changed(key, known).await })
     }
 
     /// As [`crate::Namespace::txn`]; it ends with [`commit`](Request::commit).
@@ -92,7 +92,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn txn(&self) -> Request<Txn> {
-        self.later(self.namespace.txn())
+        self.request(self.namespace.txn())
     }
 
     /// As [`crate::Namespace::configure`].
@@ -109,7 +109,7 @@ impl Namespace {
     /// ```
     pub fn configure(&self, settings: &Settings) -> Result<bool> {
         let settings = *settings;
-        self.ask(|namespace| async move { namespace.configure(&settings).await })
+        self.call(|namespace| async move { namespace.configure(&settings).await })
     }
 
     /// As [`crate::Namespace::settings`].
@@ -124,7 +124,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn settings(&self) -> Result<Option<Settings>> {
-        self.ask(|namespace| async move { namespace.settings().await })
+        self.call(|namespace| async move { namespace.settings().await })
     }
 
     /// As [`crate::Namespace::change_settings`].
@@ -141,7 +141,7 @@ impl Namespace {
     /// ```
     pub fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
         let patch = *patch;
-        self.ask(|namespace| async move { namespace.change_settings(&patch).await })
+        self.call(|namespace| async move { namespace.change_settings(&patch).await })
     }
 
     /// As [`crate::Namespace::drop_namespace`].
@@ -156,7 +156,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn drop_namespace(&self) -> Result<bool> {
-        self.ask(|namespace| async move { namespace.drop_namespace().await })
+        self.call(|namespace| async move { namespace.drop_namespace().await })
     }
 
     /// As [`crate::Namespace::delete_prefix`].
@@ -173,16 +173,16 @@ impl Namespace {
     /// ```
     pub fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref().to_vec();
-        self.ask(|namespace| async move { namespace.delete_prefix(prefix).await })
+        self.call(|namespace| async move { namespace.delete_prefix(prefix).await })
     }
 
     /// Runs a call of the asynchronous namespace.
-    fn ask<T, F>(&self, ask: impl FnOnce(crate::Namespace) -> F) -> Result<T>
+    fn call<T, F>(&self, call: impl FnOnce(crate::Namespace) -> F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        self.runtime.run(ask(self.namespace.clone()))?
+        self.runtime.run(call(self.namespace.clone()))?
     }
 }
 

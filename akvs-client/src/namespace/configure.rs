@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::namespace::settings::Document;
+use crate::namespace::settings::SettingsDocument;
 use crate::wire::query::Query;
 use crate::{Namespace, Settings, wire};
 
@@ -88,8 +88,8 @@ impl SettingsPatch {
         let mut members = Map::new();
         if let Some(ttl) = self.ttl {
             let text = "a time to live is longer than nothing";
-            let spelt = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
-            let ttl = ttl.map(spelt).transpose()?;
+            let formatted = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
+            let ttl = ttl.map(formatted).transpose()?;
             members.insert("ttl".into(), ttl.into());
         }
         for (name, limit) in [
@@ -106,8 +106,8 @@ impl SettingsPatch {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    settings: Document,
+struct SettingsAnswer {
+    settings: SettingsDocument,
 }
 
 impl Namespace {
@@ -129,7 +129,7 @@ impl Namespace {
     /// ```
     pub async fn settings(&self) -> Result<Option<Settings>> {
         let request = self.ask(Method::GET, "/settings", &Query::default())?;
-        let read = |answer: Answer| answer.settings.settings();
+        let read = |answer: SettingsAnswer| answer.settings.settings();
         let what = "the settings of the namespace";
         match self.client().read_json(request, what, read).await? {
             Ok(settings) => Ok(Some(settings)),
@@ -167,7 +167,7 @@ impl Namespace {
         let answer = self.client().send(request, &success).await?;
         let response = answer.map_err(Error::api)?;
         let created = response.status() == StatusCode::CREATED;
-        let read = |answer: Answer| {
+        let read = |answer: SettingsAnswer| {
             let settings = answer.settings.settings()?;
             Some(Configured { created, settings })
         };

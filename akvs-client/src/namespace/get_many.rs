@@ -21,12 +21,12 @@ pub(crate) const MAX_KEYS: usize = 1_000;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 #[derive(Serialize)]
-struct Asked {
+struct GetManyRequest {
     keys: Vec<KeyMember>,
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct GetManyResponse {
     items: Vec<Option<json::WireEntry>>,
 }
 
@@ -51,7 +51,7 @@ impl Namespace {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<T>>>> {
-        let items = self.find_many(asked(keys)?).await?;
+        let items = self.read_many(get_many_request(keys)?).await?;
         let read = items.into_iter().map(|item| {
             let Some(item) = item else { return Ok(None) };
             let key = item.key.clone();
@@ -81,22 +81,22 @@ impl Namespace {
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<Bytes>>>> {
-        let items = self.find_many(asked(keys)?).await?;
+        let items = self.read_many(get_many_request(keys)?).await?;
         let read = items.into_iter().map(|item| item.map(entry).transpose());
         read.collect()
     }
 
-    async fn find_many(&self, asked: Asked) -> Result<Vec<Option<Item>>> {
+    async fn read_many(&self, asked: GetManyRequest) -> Result<Vec<Option<Item>>> {
         let count = asked.keys.len();
         let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
         let request = self
             .ask(Method::POST, "/get", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
-        let read = |found: Found| {
+        let read = |found: GetManyResponse| {
             let items = found.items.into_iter();
             let items: Vec<_> = items
-                .map(|told| told.map_or(Some(None), |told| told.item().map(Some)))
+                .map(|item| item.map_or(Some(None), |item| item.item().map(Some)))
                 .collect::<Option<_>>()?;
             (items.len() == count).then_some(items)
         };
@@ -109,7 +109,7 @@ impl Namespace {
     }
 }
 
-fn asked(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Asked> {
+fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<GetManyRequest> {
     let keys = keys.into_iter().map(|key| {
         Key::check(key.as_ref())?;
         Ok(KeyMember::new(key.as_ref()))
@@ -122,7 +122,7 @@ fn asked(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Asked> {
             .with("limit", MAX_KEYS)
             .into());
     }
-    Ok(Asked { keys })
+    Ok(GetManyRequest { keys })
 }
 
 fn entry(item: Item) -> Result<Entry<Bytes>> {

@@ -27,7 +27,7 @@ impl Namespace {
     /// ```
     pub async fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
         let request = self.request(Method::HEAD, &wire::key_path(key.as_ref())?, "")?;
-        let answer = self.found(request, &[StatusCode::OK]).await?;
+        let answer = self.read_if_found(request, &[StatusCode::OK]).await?;
         answer
             .map(|answer| entry(answer).try_map(|_| Ok(())))
             .transpose()

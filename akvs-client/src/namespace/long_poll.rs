@@ -11,15 +11,15 @@ use reqwest::header::{HeaderName, IF_NONE_MATCH};
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::namespace::read::typed;
+use crate::namespace::read::decode_json;
 use crate::{IfChanged, Namespace, wire};
 
 /// RFC 7240.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// What a server waits at most.
-const LONGEST_STEP_SECS: u64 = 60;
+const MAX_WAIT_SECS: u64 = 60;
 /// How long an exchange may take beyond its wait, where the client has no timeout.
-const ROOM: Duration = Duration::from_secs(30);
+const ANSWER_MARGIN: Duration = Duration::from_secs(30);
 
 impl Namespace {
     /// Waits until a key is of another revision than this one (`Prefer: wait`), and gives its value, read as JSON; or
@@ -59,9 +59,11 @@ impl Namespace {
         left = left.max(1);
         while left > 0 {
             // A step counts as over when it was answered, so that a server that does not wait cannot hold anybody.
-            let step = left.min(LONGEST_STEP_SECS);
+            let step = left.min(MAX_WAIT_SECS);
             match self.wait(key, known, step).await? {
-                IfChanged::Changed(entry) => return typed(key, entry).map(IfChanged::Changed),
+                IfChanged::Changed(entry) => {
+                    return decode_json(key, entry).map(IfChanged::Changed);
+                }
                 IfChanged::Missing => return Ok(IfChanged::Missing),
                 IfChanged::Unchanged => left -= step,
             }
@@ -75,12 +77,12 @@ impl Namespace {
         known: Revision,
         secs: u64,
     ) -> Result<IfChanged<bytes::Bytes>> {
-        let room = self.client().timeout().unwrap_or(ROOM);
+        let margin = self.client().timeout().unwrap_or(ANSWER_MARGIN);
         let request = self
             .request(Method::GET, &wire::key_path(key)?, "")?
             .header(IF_NONE_MATCH, wire::tags(&[known]))
             .header(PREFER, format!("wait={secs}"))
-            .timeout(room.saturating_add(Duration::from_secs(secs)));
-        self.if_changed(request).await
+            .timeout(margin.saturating_add(Duration::from_secs(secs)));
+        self.read_conditional(request).await
     }
 }

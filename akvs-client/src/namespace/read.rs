@@ -38,7 +38,7 @@ impl Namespace {
         let Some(entry) = self.read(key).await? else {
             return Ok(None);
         };
-        typed(key, entry).map(Some)
+        decode_json(key, entry).map(Some)
     }
 
     /// The value of a key, read as JSON, or this default if there is no such key. A value that is not such JSON is an
@@ -126,7 +126,7 @@ impl Namespace {
     ) -> Result<IfChanged<T>> {
         let key = key.as_ref();
         Ok(match self.read_if_changed(key, revision).await? {
-            IfChanged::Changed(entry) => IfChanged::Changed(typed(key, entry)?),
+            IfChanged::Changed(entry) => IfChanged::Changed(decode_json(key, entry)?),
             IfChanged::Unchanged => IfChanged::Unchanged,
             IfChanged::Missing => IfChanged::Missing,
         })
@@ -176,13 +176,13 @@ impl Namespace {
         range: impl RangeBounds<u64>,
     ) -> Result<Option<Entry<Part>>> {
         let (first, last) = bounds(&range)?;
-        let mut request = self.reading(key.as_ref())?;
+        let mut request = self.get_request(key.as_ref())?;
         if (first, last) != (0, None) {
             let last = last.map(|last| last.to_string()).unwrap_or_default();
             request = request.header(RANGE, format!("bytes={first}-{last}"));
         }
         let success = [StatusCode::PARTIAL_CONTENT, StatusCode::OK];
-        let Some(answer) = self.found(request, &success).await? else {
+        let Some(answer) = self.read_if_found(request, &success).await? else {
             return Ok(None);
         };
         let status = answer.status;
@@ -190,43 +190,46 @@ impl Namespace {
         let entry = entry(answer);
         entry
             .try_map(|bytes| match status {
-                StatusCode::PARTIAL_CONTENT => partial(bytes, first, announced),
+                StatusCode::PARTIAL_CONTENT => check_part(bytes, first, announced),
                 // A server, or a proxy, may give the whole instead (RFC 9110, section 14.2).
-                _ => cut(&bytes, first, last),
+                _ => slice(&bytes, first, last),
             })
             .map(Some)
     }
 
     async fn read(&self, key: &[u8]) -> Result<Option<Entry<Bytes>>> {
-        let request = self.reading(key)?;
-        match self.found(request, &[StatusCode::OK]).await? {
+        let request = self.get_request(key)?;
+        match self.read_if_found(request, &[StatusCode::OK]).await? {
             Some(answer) => Ok(Some(entry(answer))),
             None => Ok(None),
         }
     }
 
     async fn read_if_changed(&self, key: &[u8], known: Revision) -> Result<IfChanged<Bytes>> {
-        let request = self.reading(key)?;
-        self.if_changed(request.header(IF_NONE_MATCH, wire::tags(&[known])))
+        let request = self.get_request(key)?;
+        self.read_conditional(request.header(IF_NONE_MATCH, wire::tags(&[known])))
             .await
     }
 
     /// The answer to a read on the condition that something changed.
-    pub(crate) async fn if_changed(&self, request: RequestBuilder) -> Result<IfChanged<Bytes>> {
+    pub(crate) async fn read_conditional(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<IfChanged<Bytes>> {
         let success = [StatusCode::OK, StatusCode::NOT_MODIFIED];
-        Ok(match self.found(request, &success).await? {
+        Ok(match self.read_if_found(request, &success).await? {
             None => IfChanged::Missing,
             Some(answer) if answer.status == StatusCode::NOT_MODIFIED => IfChanged::Unchanged,
             Some(answer) => IfChanged::Changed(entry(answer)),
         })
     }
 
-    fn reading(&self, key: &[u8]) -> Result<RequestBuilder> {
+    fn get_request(&self, key: &[u8]) -> Result<RequestBuilder> {
         self.request(Method::GET, &wire::key_path(key)?, "")
     }
 
     /// The answer to a read if it has a status that means success, or none if there is no such key.
-    pub(crate) async fn found(
+    pub(crate) async fn read_if_found(
         &self,
         request: RequestBuilder,
         success: &[StatusCode],
@@ -245,7 +248,10 @@ pub(crate) fn entry(answer: Answer) -> Entry<Bytes> {
     Entry::new(answer.body, &answer.headers)
 }
 
-pub(crate) fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
+pub(crate) fn decode_json<T: DeserializeOwned>(
+    key: &[u8],
+    entry: Entry<Bytes>,
+) -> Result<Entry<T>> {
     entry
         .try_map(|bytes| serde_json::from_slice(&bytes))
         .map_err(|error| Error::decode(key, error))
@@ -270,7 +276,7 @@ fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
 }
 
 /// The part that was sent, if it is the one that was asked for.
-fn partial(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
+fn check_part(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
     match announced {
         Some((start, total)) if start == first => Ok(Part {
             bytes,
@@ -286,7 +292,7 @@ fn partial(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Pa
 }
 
 /// The part of a value that came as a whole.
-fn cut(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
+fn slice(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
     let total = whole.len() as u64;
     let end = last.map_or(total, |last| total.min(last.saturating_add(1)));
     if first > end || (first == end && first > 0) {
@@ -332,7 +338,7 @@ mod tests {
     #[test]
     fn a_whole_value_is_cut_as_the_server_would_have() {
         let whole = Bytes::from_static(b"hello world");
-        let part = |first, last| cut(&whole, first, last).map(|part| part.bytes);
+        let part = |first, last| slice(&whole, first, last).map(|part| part.bytes);
         assert_eq!(part(0, None).unwrap(), "hello world");
         assert_eq!(part(6, None).unwrap(), "world");
         assert_eq!(part(4, Some(6)).unwrap(), "o w");
@@ -341,13 +347,13 @@ mod tests {
             let error = part(first, None).unwrap_err();
             assert_eq!(error.code(), Some(Code::RangeNotSatisfiable), "{first}");
         }
-        assert_eq!(cut(&Bytes::new(), 0, None).unwrap().total, 0);
+        assert_eq!(slice(&Bytes::new(), 0, None).unwrap().total, 0);
     }
 
     #[test]
     fn a_part_that_is_not_the_one_asked_for_is_an_error() {
-        assert!(partial("x".into(), 3, Some((3, 9))).is_ok());
-        assert!(partial("x".into(), 3, Some((4, 9))).is_err());
-        assert!(partial("x".into(), 3, None).is_err());
+        assert!(check_part("x".into(), 3, Some((3, 9))).is_ok());
+        assert!(check_part("x".into(), 3, Some((4, 9))).is_err());
+        assert!(check_part("x".into(), 3, None).is_err());
     }
 }

@@ -117,12 +117,12 @@ impl Settings {
         self
     }
 
-    pub(crate) fn document(&self) -> Result<Document> {
+    pub(crate) fn document(&self) -> Result<SettingsDocument> {
         let ttl = self.ttl.map(|ttl| {
             let text = "a time to live is longer than nothing";
             wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
         });
-        Ok(Document {
+        Ok(SettingsDocument {
             ttl: ttl.transpose()?,
             max_value_bytes: self.max_value_bytes,
             max_keys: self.max_keys,
@@ -133,7 +133,7 @@ impl Settings {
 
 /// Settings as JSON.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Document {
+pub(crate) struct SettingsDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ pub(crate) struct Document {
     max_bytes: Option<u64>,
 }
 
-impl Document {
+impl SettingsDocument {
     /// The settings, if they can be read.
     pub(crate) fn settings(self) -> Option<Settings> {
         let ttl = match self.ttl {

@@ -18,8 +18,8 @@ use crate::retry::{Backoff, RetryPolicy};
 use crate::{Entry, Namespace};
 
 const MAX_TRIES: u32 = 100;
-const FIRST_WAIT: Duration = Duration::from_millis(1);
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(1);
+const MAX_BACKOFF: Duration = Duration::from_millis(50);
 
 /// An update that is made when it is awaited, and then gives what was written; none if the key was removed, or was
 /// missing and stays so.
@@ -159,18 +159,18 @@ where
 {
     async fn run(mut self) -> Result<Option<Entry<T>>> {
         let policy = RetryPolicy::default()
-            .initial_backoff(FIRST_WAIT)
-            .max_backoff(LONGEST_WAIT)
+            .initial_backoff(INITIAL_BACKOFF)
+            .max_backoff(MAX_BACKOFF)
             .jitter(1.0);
         let mut backoff = Backoff::new(&policy);
         let mut tries = 1;
         loop {
             let (current, revision) = match self.namespace.get::<T>(&self.key).await? {
-                Some(entry) => (Some(entry.value), Some(known(entry.revision)?)),
+                Some(entry) => (Some(entry.value), Some(require_revision(entry.revision)?)),
                 None => (None, None),
             };
-            let wanted = (self.change)(current);
-            match self.write(wanted, revision).await {
+            let new_value = (self.change)(current);
+            match self.write(new_value, revision).await {
                 Err(error) if error.is_precondition_failed() && tries < self.max_tries => {}
                 result => return result,
             }
@@ -182,10 +182,10 @@ where
     /// Writes if the key is still of this revision, or still missing.
     async fn write(
         &self,
-        wanted: Option<T>,
+        new_value: Option<T>,
         revision: Option<Revision>,
     ) -> Result<Option<Entry<T>>> {
-        let Some(value) = wanted else {
+        let Some(value) = new_value else {
             if let Some(revision) = revision {
                 self.namespace.del(&self.key).if_revision(revision).await?;
             }
@@ -214,7 +214,7 @@ where
 }
 
 /// Without a revision there is no condition, and then a change of somebody else could be lost.
-fn known(revision: Option<Revision>) -> Result<Revision> {
+fn require_revision(revision: Option<Revision>) -> Result<Revision> {
     let text = "the answer has no revision, without which nothing can be updated safely";
     revision.ok_or_else(|| Error::api(Problem::new(200, text)))
 }

@@ -28,17 +28,17 @@ pub(crate) struct Answer {
 }
 
 /// Why a try failed.
-struct Failure {
-    what: Failed,
+struct AttemptError {
+    cause: Cause,
     /// Whether it may be otherwise another time.
     is_transient: bool,
     /// Whether the server may have done what was asked for.
-    perhaps_applied: bool,
+    outcome_unknown: bool,
     /// How long the server asks to wait.
-    asked: Option<Duration>,
+    retry_after: Option<Duration>,
 }
 
-enum Failed {
+enum Cause {
     /// The server, or a proxy, answered.
     Problem(Problem),
     Other(Error),
@@ -60,9 +60,9 @@ impl Execution<'_> {
         request: Request,
         success: &[StatusCode],
     ) -> Result<Result<Response, Problem>> {
-        let repeat = Repeat::of(&request);
-        let whole = |response| ready(Ok(response));
-        self.call(request, repeat, success, whole).await
+        let repeat = Repeat::from_request(&request);
+        let receive = |response| ready(Ok(response));
+        self.call(request, repeat, success, receive).await
     }
 
     /// Sends a request that only reads, and again until the whole answer came. Its body has at most `limit` bytes.
@@ -72,7 +72,7 @@ impl Execution<'_> {
         success: &[StatusCode],
         limit: u64,
     ) -> Result<Result<Answer, Problem>> {
-        let whole = |mut response: Response| async move {
+        let receive = |mut response: Response| async move {
             let headers = std::mem::take(response.headers_mut());
             Ok(Answer {
                 status: response.status(),
@@ -80,46 +80,46 @@ impl Execution<'_> {
                 body: wire::body(response, limit).await?,
             })
         };
-        self.call(request, Repeat::Read, success, whole).await
+        self.call(request, Repeat::Read, success, receive).await
     }
 
-    async fn call<T, Whole: Future<Output = Result<T>>>(
+    async fn call<T, Receive: Future<Output = Result<T>>>(
         &self,
         mut request: Request,
         repeat: Repeat,
         success: &[StatusCode],
-        whole: impl Fn(Response) -> Whole,
+        receive: impl Fn(Response) -> Receive,
     ) -> Result<Result<T, Problem>> {
         let begin = Instant::now();
         self.budget.deposit(begin);
-        let last_begin = begin.checked_add(self.call_timeout);
-        let own_end = request.timeout().and_then(|own| begin.checked_add(*own));
+        let retry_deadline = begin.checked_add(self.call_timeout);
+        let request_deadline = request.timeout().and_then(|own| begin.checked_add(*own));
         let mut backoff = Backoff::new(self.policy);
         let mut left = self.policy.max_retries;
-        let mut in_doubt = false;
+        let mut outcome_unknown = false;
         loop {
             // A body that is a stream is there only once.
             let again = (left > 0).then(|| request.try_clone()).flatten();
-            let failure = match self.attempt(request, success, &whole).await {
+            let failure = match self.attempt(request, success, &receive).await {
                 Ok(done) => return Ok(Ok(done)),
                 Err(failure) => failure,
             };
             let repeatable =
-                failure.is_transient && (repeat != Repeat::Unapplied || !failure.perhaps_applied);
+                failure.is_transient && (repeat != Repeat::Unapplied || !failure.outcome_unknown);
             let Some(next) = again.filter(|_| repeatable) else {
-                return failure.end(repeat, in_doubt);
+                return failure.end(repeat, outcome_unknown);
             };
-            let wait = backoff.wait(fastrand::f64(), failure.asked);
+            let wait = backoff.wait(fastrand::f64(), failure.retry_after);
             let now = Instant::now();
-            let late = last_begin.is_some_and(|last| now + wait >= last);
+            let late = retry_deadline.is_some_and(|last| now + wait >= last);
             if late || !self.budget.withdraw(now) {
-                return failure.end(repeat, in_doubt);
+                return failure.end(repeat, outcome_unknown);
             }
-            in_doubt |= repeat.is_write() && failure.perhaps_applied;
+            outcome_unknown |= repeat.is_write() && failure.outcome_unknown;
             sleep(wait).await;
             left -= 1;
             request = next;
-            if let Some(end) = own_end.max(last_begin) {
+            if let Some(end) = request_deadline.max(retry_deadline) {
                 let rest = end.saturating_duration_since(Instant::now());
                 let timeout = request.timeout_mut();
                 *timeout = Some(timeout.map_or(rest, |timeout| timeout.min(rest)));
@@ -127,40 +127,44 @@ impl Execution<'_> {
         }
     }
 
-    async fn attempt<T, Whole: Future<Output = Result<T>>>(
+    async fn attempt<T, Receive: Future<Output = Result<T>>>(
         &self,
         request: Request,
         success: &[StatusCode],
-        whole: impl Fn(Response) -> Whole,
-    ) -> Result<T, Failure> {
+        receive: impl Fn(Response) -> Receive,
+    ) -> Result<T, AttemptError> {
         let response = self.http.execute(request).await;
-        let response = response.map_err(|error| Failure::other(error.into()))?;
+        let response = response.map_err(|error| AttemptError::other(error.into()))?;
         let status = response.status();
         if success.contains(&status) {
-            return whole(response).await.map_err(Failure::other);
+            return receive(response).await.map_err(AttemptError::other);
         }
-        let asked = retry_after(response.headers());
+        let retry_after = retry_after(response.headers());
         match wire::problem(response).await {
-            Ok(problem) => Err(Failure::problem(status, problem, asked)),
-            Err(error) => Err(Failure::other(error)),
+            Ok(problem) => Err(AttemptError::problem(status, problem, retry_after)),
+            Err(error) => Err(AttemptError::other(error)),
         }
     }
 }
 
-impl Failure {
-    fn problem(status: StatusCode, problem: Problem, asked: Option<Duration>) -> Failure {
-        Failure {
+impl AttemptError {
+    fn problem(
+        status: StatusCode,
+        problem: Problem,
+        retry_after: Option<Duration>,
+    ) -> AttemptError {
+        AttemptError {
             is_transient: is_transient(status),
             // Of other answers it is clear that somebody refused.
-            perhaps_applied: !is_definitely_not_applied(&problem)
+            outcome_unknown: !is_definitely_not_applied(&problem)
                 && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT),
-            what: Failed::Problem(problem),
-            asked,
+            cause: Cause::Problem(problem),
+            retry_after,
         }
     }
 
-    fn other(error: Error) -> Failure {
-        let (is_transient, perhaps_applied) = match &error {
+    fn other(error: Error) -> AttemptError {
+        let (is_transient, outcome_unknown) = match &error {
             Error::Transport { source, .. } => (
                 error.is_transient(),
                 !source.is_builder() && !source.is_connect(),
@@ -171,24 +175,26 @@ impl Failure {
             | Error::Invalid(_)
             | Error::UnknownOutcome { .. } => (false, false),
         };
-        Failure {
-            what: Failed::Other(error),
+        AttemptError {
+            cause: Cause::Other(error),
             is_transient,
-            perhaps_applied,
-            asked: None,
+            outcome_unknown,
+            retry_after: None,
         }
     }
 
     /// What the caller gets to know if there is no other try.
-    fn end<T>(self, repeat: Repeat, in_doubt: bool) -> Result<Result<T, Problem>> {
-        let unknown = repeat.is_write() && self.perhaps_applied;
-        match self.what {
-            Failed::Problem(problem) if in_doubt => Err(Error::api(problem).after_doubt()),
-            Failed::Other(error) if in_doubt => Err(error.after_doubt()),
-            Failed::Problem(problem) if unknown => Ok(Err(problem.in_doubt())),
-            Failed::Problem(problem) => Ok(Err(problem)),
-            Failed::Other(error) if unknown => Err(error.in_doubt()),
-            Failed::Other(error) => Err(error),
+    fn end<T>(self, repeat: Repeat, outcome_unknown: bool) -> Result<Result<T, Problem>> {
+        let unknown = repeat.is_write() && self.outcome_unknown;
+        match self.cause {
+            Cause::Problem(problem) if outcome_unknown => {
+                Err(Error::api(problem).after_unknown_outcome())
+            }
+            Cause::Other(error) if outcome_unknown => Err(error.after_unknown_outcome()),
+            Cause::Problem(problem) if unknown => Ok(Err(problem.with_outcome_unknown())),
+            Cause::Problem(problem) => Ok(Err(problem)),
+            Cause::Other(error) if unknown => Err(error.with_outcome_unknown()),
+            Cause::Other(error) => Err(error),
         }
     }
 }

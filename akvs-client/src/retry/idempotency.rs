@@ -18,7 +18,7 @@ pub(super) enum Repeat {
 }
 
 impl Repeat {
-    pub(super) fn of(request: &Request) -> Repeat {
+    pub(super) fn from_request(request: &Request) -> Repeat {
         let method = request.method();
         if matches!(*method, Method::GET | Method::HEAD) {
             return Repeat::Read;
@@ -26,7 +26,7 @@ impl Repeat {
         // With a query it removes more than a key, and then may find what came into being in between.
         let removes_key = *method == Method::DELETE && request.url().query().is_none();
         let is_post = *method == Method::POST;
-        match removes_key || is_post && shows_itself(request.headers()) {
+        match removes_key || is_post && fails_once_applied(request.headers()) {
             true => Repeat::Write,
             false => Repeat::Unapplied,
         }
@@ -39,7 +39,7 @@ impl Repeat {
 
 /// Whether a condition fails once the write was applied: a revision is never used again, and what was to be absent is
 /// there. That a key exists (`If-Match: *`) also holds afterwards.
-fn shows_itself(headers: &HeaderMap) -> bool {
+fn fails_once_applied(headers: &HeaderMap) -> bool {
     let is = |name: HeaderName, any: bool| {
         let value = headers.get(name);
         value.is_some_and(|value| (value.as_bytes() == b"*") == any)
@@ -51,25 +51,25 @@ fn shows_itself(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn of(method: Method, path: &str, header: Option<(HeaderName, &str)>) -> Repeat {
+    fn classify(method: Method, path: &str, header: Option<(HeaderName, &str)>) -> Repeat {
         let url = format!("http://h{path}").parse().unwrap();
         let mut request = Request::new(method, url);
         if let Some((name, value)) = header {
             request.headers_mut().insert(name, value.parse().unwrap());
         }
-        Repeat::of(&request)
+        Repeat::from_request(&request)
     }
 
     #[test]
     fn only_what_is_safe_is_repeated() {
         let key = "/kv/n/k";
         for method in [Method::GET, Method::HEAD] {
-            assert_eq!(of(method, key, None), Repeat::Read);
+            assert_eq!(classify(method, key, None), Repeat::Read);
         }
-        assert_eq!(of(Method::DELETE, key, None), Repeat::Write);
+        assert_eq!(classify(Method::DELETE, key, None), Repeat::Write);
         for query in ["?confirm=n", "?prefix=p"] {
             let path = format!("/kv/n{query}");
-            assert_eq!(of(Method::DELETE, &path, None), Repeat::Unapplied);
+            assert_eq!(classify(Method::DELETE, &path, None), Repeat::Unapplied);
         }
         for (header, repeat) in [
             (None, Repeat::Unapplied),
@@ -78,11 +78,19 @@ mod tests {
             (Some((IF_MATCH, "*")), Repeat::Unapplied),
             (Some((IF_NONE_MATCH, "\"7\"")), Repeat::Unapplied),
         ] {
-            assert_eq!(of(Method::POST, key, header.clone()), repeat, "{header:?}");
+            assert_eq!(
+                classify(Method::POST, key, header.clone()),
+                repeat,
+                "{header:?}"
+            );
             let add = "/kv/n/k?op=add";
-            assert_eq!(of(Method::POST, add, header.clone()), repeat, "{header:?}");
+            assert_eq!(
+                classify(Method::POST, add, header.clone()),
+                repeat,
+                "{header:?}"
+            );
         }
-        assert_eq!(of(Method::PUT, "/kv/n", None), Repeat::Unapplied);
-        assert_eq!(of(Method::POST, "/txn/n", None), Repeat::Unapplied);
+        assert_eq!(classify(Method::PUT, "/kv/n", None), Repeat::Unapplied);
+        assert_eq!(classify(Method::POST, "/txn/n", None), Repeat::Unapplied);
     }
 }

@@ -72,20 +72,20 @@ impl Encoding {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "an export is asked for only when a stream of it is polled"]
-pub struct Export(Place);
+pub struct Export(TransferTarget);
 
 /// What is exported, or where an import goes.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum TransferTarget {
     One(Namespace),
     All(Client),
 }
 
-impl Place {
+impl TransferTarget {
     pub(super) fn client(&self) -> &Client {
         match self {
-            Place::One(namespace) => namespace.client(),
-            Place::All(client) => client,
+            TransferTarget::One(namespace) => namespace.client(),
+            TransferTarget::All(client) => client,
         }
     }
 
@@ -96,8 +96,8 @@ impl Place {
         query: &Query,
     ) -> Result<RequestBuilder> {
         match self {
-            Place::One(namespace) => namespace.ask(method, area, query),
-            Place::All(client) => client.request(method, [area, "", query.as_str()]),
+            TransferTarget::One(namespace) => namespace.ask(method, area, query),
+            TransferTarget::All(client) => client.request(method, [area, "", query.as_str()]),
         }
     }
 }
@@ -137,7 +137,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn export(&self) -> Export {
-        Export(Place::One(self.clone()))
+        Export(TransferTarget::One(self.clone()))
     }
 }
 
@@ -160,7 +160,7 @@ impl Client {
     /// # }
     /// ```
     pub fn export(&self) -> Export {
-        Export(Place::All(self.clone()))
+        Export(TransferTarget::All(self.clone()))
     }
 }
 
@@ -212,14 +212,14 @@ impl Export {
     /// # }
     /// ```
     pub fn parts(self) -> ExportSections {
-        ExportSections(Box::pin(try_unfold(None, move |reading| {
-            let place = self.0.clone();
+        ExportSections(Box::pin(try_unfold(None, move |state| {
+            let target = self.0.clone();
             async move {
-                let (mut lines, mut check) = match reading {
-                    Some(reading) => reading,
+                let (mut lines, mut check) = match state {
+                    Some(state) => state,
                     None => {
-                        let body = open(&place, Encoding::Identity).await?;
-                        (Lines::new(place.client(), body), ExportVerifier::new())
+                        let body = open(&target, Encoding::Identity).await?;
+                        (Lines::new(target.client(), body), ExportVerifier::new())
                     }
                 };
                 while let Some(line) = lines.next().await? {
@@ -252,46 +252,47 @@ impl Export {
     /// # }
     /// ```
     pub fn bytes(self, encoding: Encoding) -> ExportBytes {
-        ExportBytes(Box::pin(try_unfold(None, move |reading| {
-            let place = self.0.clone();
+        ExportBytes(Box::pin(try_unfold(None, move |state| {
+            let target = self.0.clone();
             async move {
-                let (mut body, mut seen) = match reading {
-                    Some(reading) => reading,
+                let (mut body, mut verifier) = match state {
+                    Some(state) => state,
                     None => (
-                        open(&place, encoding).await?,
-                        (encoding == Encoding::Identity).then(|| Seen::new(place.client())),
+                        open(&target, encoding).await?,
+                        (encoding == Encoding::Identity)
+                            .then(|| StreamVerifier::new(target.client())),
                     ),
                 };
-                let Some(piece) = body.piece().await? else {
-                    seen.map_or(Ok(()), |seen| seen.finish())?;
+                let Some(chunk) = body.chunk().await? else {
+                    verifier.map_or(Ok(()), |verifier| verifier.finish())?;
                     return Ok(None);
                 };
-                if let Some(seen) = &mut seen {
-                    seen.piece(&piece)?;
+                if let Some(verifier) = &mut verifier {
+                    verifier.push(&chunk)?;
                 }
-                Ok(Some((piece, Some((body, seen)))))
+                Ok(Some((chunk, Some((body, verifier)))))
             }
         })))
     }
 }
 
 /// What was seen of a file that is passed on.
-struct Seen {
+struct StreamVerifier {
     lines: LineBuffer,
     check: ExportVerifier,
 }
 
-impl Seen {
-    fn new(client: &Client) -> Seen {
+impl StreamVerifier {
+    fn new(client: &Client) -> StreamVerifier {
         let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
-        Seen {
+        StreamVerifier {
             lines: LineBuffer::new(max_bytes),
             check: ExportVerifier::new(),
         }
     }
 
-    fn piece(&mut self, piece: &[u8]) -> Result<()> {
-        self.lines.push(piece);
+    fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        self.lines.push(chunk);
         while let Some(line) = self.lines.line()? {
             self.check.line(&line)?;
         }
@@ -308,15 +309,17 @@ impl Seen {
     }
 }
 
-async fn open(place: &Place, encoding: Encoding) -> Result<Body> {
-    let mut request = place.request(Method::GET, "/export", &Query::default())?;
+async fn open(target: &TransferTarget, encoding: Encoding) -> Result<Body> {
+    let mut request = target.request(Method::GET, "/export", &Query::default())?;
     if let Some(name) = encoding.name() {
         request = request.headers(HeaderMap::from_iter([(ACCEPT_ENCODING, name)]));
     }
-    let body = Body::open(place.client(), request).await?;
-    let packed = wire::text_field(body.headers(), CONTENT_ENCODING);
-    let asked = encoding.name();
-    match packed.as_deref().map(str::as_bytes) == asked.as_ref().map(HeaderValue::as_bytes) {
+    let body = Body::open(target.client(), request).await?;
+    let encoding_name = wire::text_field(body.headers(), CONTENT_ENCODING);
+    let expected = encoding.name();
+    match encoding_name.as_deref().map(str::as_bytes)
+        == expected.as_ref().map(HeaderValue::as_bytes)
+    {
         true => Ok(body),
         false => Err(protocol_error(
             "the export is packed in another way than was asked for",

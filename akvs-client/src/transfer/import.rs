@@ -13,10 +13,10 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::body;
-use super::export::{Encoding, Place};
+use super::export::{Encoding, TransferTarget};
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::ndjson::WHOLE_EXCHANGE;
+use crate::ndjson::NO_TIMEOUT;
 use crate::wire::query::Query;
 use crate::{Client, Namespace};
 
@@ -74,7 +74,7 @@ pub enum ImportMode {
 #[derive(Clone, Debug)]
 #[must_use = "an import is sent only with its body"]
 pub struct Import {
-    place: Place,
+    target: TransferTarget,
     mode: ImportMode,
     encoding: Encoding,
 }
@@ -151,7 +151,7 @@ impl Namespace {
     /// # }
     /// ```
     pub fn import(&self) -> Import {
-        Import::new(Place::One(self.clone()))
+        Import::new(TransferTarget::One(self.clone()))
     }
 }
 
@@ -173,14 +173,14 @@ impl Client {
     /// # }
     /// ```
     pub fn import(&self) -> Import {
-        Import::new(Place::All(self.clone()))
+        Import::new(TransferTarget::All(self.clone()))
     }
 }
 
 impl Import {
-    fn new(place: Place) -> Import {
+    fn new(target: TransferTarget) -> Import {
         Import {
-            place,
+            target,
             mode: ImportMode::default(),
             encoding: Encoding::default(),
         }
@@ -253,9 +253,9 @@ impl Import {
         );
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, NDJSON)]);
         headers.extend(self.encoding.name().map(|name| (CONTENT_ENCODING, name)));
-        let request = self.place.request(Method::POST, "/import", &query)?;
-        let request = request.headers(headers).timeout(WHOLE_EXCHANGE).body(body);
-        let client = self.place.client();
+        let request = self.target.request(Method::POST, "/import", &query)?;
+        let request = request.headers(headers).timeout(NO_TIMEOUT).body(body);
+        let client = self.target.client();
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
         client
@@ -286,7 +286,7 @@ impl Import {
         B: Into<Bytes> + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        self.body(body::of_pieces(pieces)).await
+        self.body(body::from_chunks(pieces)).await
     }
 
     /// Imports these records.
@@ -333,11 +333,11 @@ impl Import {
     where
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let Place::One(namespace) = &self.place else {
+        let TransferTarget::One(namespace) = &self.target else {
             let text = "records go into a namespace; what goes into all of them is a file";
             return Err(akvs_core::Error::new(akvs_core::Code::InvalidRequest, text).into());
         };
-        let body = body::of_records(namespace.name(), records);
+        let body = body::from_records(namespace.name(), records);
         self.encoding = Encoding::Identity;
         self.body(body).await
     }

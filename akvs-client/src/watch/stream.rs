@@ -29,7 +29,7 @@ const ACCEPTED: HeaderValue =
     HeaderValue::from_static("text/event-stream, application/problem+json");
 /// Overrides the time that a whole exchange may take, which no watch keeps to. Timers reach no further than about two
 /// years, and a connection that old may well be made anew.
-const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The changes of a namespace, one after the other, from [`Watch::stream`](crate::Watch::stream).
 ///
@@ -54,7 +54,7 @@ const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[must_use = "a watch begins only when its stream is polled"]
 pub struct WatchStream {
     target: Target,
-    progress: ResumeState,
+    resume: ResumeState,
     backoff: Backoff,
     state: State,
 }
@@ -87,21 +87,21 @@ enum Outcome {
 }
 
 impl WatchStream {
-    pub(super) fn new(target: Target, progress: ResumeState) -> WatchStream {
+    pub(super) fn new(target: Target, resume: ResumeState) -> WatchStream {
         WatchStream {
             target,
-            progress,
+            resume,
             backoff: Backoff::default(),
             state: State::Closed,
         }
     }
 
     /// The stream that gives this error, and nothing else.
-    pub(super) fn refused(target: Target, progress: ResumeState, error: Error) -> WatchStream {
+    pub(super) fn with_error(target: Target, resume: ResumeState, error: Error) -> WatchStream {
         let state = State::Busy(Box::pin(async { Outcome::Refused(error) }));
         WatchStream {
             state,
-            ..WatchStream::new(target, progress)
+            ..WatchStream::new(target, resume)
         }
     }
 
@@ -144,7 +144,7 @@ impl WatchStream {
     /// # }
     /// ```
     pub fn revision(&self) -> Option<Revision> {
-        self.progress.taken()
+        self.resume.position()
     }
 
     /// One step further, from a state that is not kept: whoever fails leaves the end behind.
@@ -152,7 +152,7 @@ impl WatchStream {
         match outcome {
             Outcome::Waited => self.connect(),
             Outcome::Connected(response) => {
-                self.progress.connected();
+                self.resume.on_connected();
                 Ok(State::Open(Box::new(Open {
                     response,
                     parser: Parser::new(self.target.max_event_bytes()),
@@ -163,9 +163,9 @@ impl WatchStream {
                 self.backoff.reset();
                 Ok(State::Open(open))
             }
-            Outcome::Failed(asked) => Ok(self.wait(asked)),
+            Outcome::Failed(retry_after) => Ok(self.wait(retry_after)),
             Outcome::Refused(error) if error.code() == Some(Code::HistoryGone) => {
-                self.progress.lost(error)?;
+                self.resume.on_history_gone(error)?;
                 Ok(self.wait(None))
             }
             Outcome::Refused(error) => Err(error),
@@ -173,17 +173,17 @@ impl WatchStream {
     }
 
     fn connect(&self) -> Result<State> {
-        let request = self.target.request(self.progress.since())?;
+        let request = self.target.request(self.resume.since())?;
         let headers = HeaderMap::from_iter([(ACCEPT, ACCEPTED)]);
-        let request = request.headers(headers).timeout(WHOLE_EXCHANGE);
-        let answer = timeout(self.target.idle_timeout, ask(request));
+        let request = request.headers(headers).timeout(NO_TIMEOUT);
+        let answer = timeout(self.target.idle_timeout, open(request));
         Ok(State::Busy(Box::pin(async {
             answer.await.unwrap_or(Outcome::Failed(None))
         })))
     }
 
-    fn wait(&mut self, asked: Option<Duration>) -> State {
-        let wait = self.backoff.wait(fastrand::f64(), asked);
+    fn wait(&mut self, retry_after: Option<Duration>) -> State {
+        let wait = self.backoff.wait(fastrand::f64(), retry_after);
         State::Busy(Box::pin(async move {
             sleep(wait).await;
             Outcome::Waited
@@ -191,12 +191,12 @@ impl WatchStream {
     }
 
     /// Looks at the bytes that are there, up to the first piece that gives something to tell; then reads more.
-    fn look(&mut self, mut open: Box<Open>) -> Result<State> {
-        while self.progress.is_empty() {
+    fn parse(&mut self, mut open: Box<Open>) -> Result<State> {
+        while self.resume.is_empty() {
             match open.parser.next(&mut open.bytes) {
-                Ok(Some(piece)) => match self.progress.heard(&piece)? {
+                Ok(Some(piece)) => match self.resume.on_event(&piece)? {
                     Next::Read => {}
-                    Next::Anew => return Ok(self.wait(None)),
+                    Next::Restart => return Ok(self.wait(None)),
                 },
                 Ok(None) => return Ok(self.read(open)),
                 Err(TooLong) => {
@@ -230,13 +230,13 @@ impl Stream for WatchStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Change>>> {
         let this = self.get_mut();
         loop {
-            if let Some(change) = this.progress.pop() {
+            if let Some(change) = this.resume.pop() {
                 return Poll::Ready(Some(Ok(change)));
             }
             let next = match std::mem::replace(&mut this.state, State::Ended) {
                 State::Ended => return Poll::Ready(None),
                 State::Closed => this.connect(),
-                State::Open(open) => this.look(open),
+                State::Open(open) => this.parse(open),
                 State::Busy(mut task) => match task.as_mut().poll(context) {
                     Poll::Ready(outcome) => this.step(outcome),
                     Poll::Pending => {
@@ -263,7 +263,7 @@ impl fmt::Debug for WatchStream {
 }
 
 /// Asks the server for the stream.
-async fn ask(request: RequestBuilder) -> Outcome {
+async fn open(request: RequestBuilder) -> Outcome {
     let response = match request.send().await.map_err(Error::from) {
         Ok(response) => response,
         Err(error) if error.is_transient() => return Outcome::Failed(None),

@@ -28,7 +28,7 @@ fn passing() -> Vec<Step> {
 }
 
 /// The same, of which a write may have been applied.
-fn in_doubt() -> Vec<Step> {
+fn outcome_unknown() -> Vec<Step> {
     let mut steps = passing();
     steps.truncate(5);
     steps.push(Step::problem("504 Gateway Timeout", "outcome_unknown", ""));
@@ -153,7 +153,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
         |namespace| namespace.set("k", &1).if_exists(),
     ];
     for write in writes {
-        for step in in_doubt() {
+        for step in outcome_unknown() {
             let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             let error = block_on(write(&server.namespace())).unwrap_err();
             assert_eq!(server.asked().len(), 1, "{step:?}");
@@ -200,7 +200,7 @@ fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() 
         |namespace| namespace.set("k", &1).if_absent(),
     ];
     for write in writes {
-        for step in in_doubt() {
+        for step in outcome_unknown() {
             let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             block_on(write(&server.namespace())).unwrap();
             assert_eq!(server.asked().len(), 2, "{step:?}");

@@ -118,13 +118,13 @@ impl GroupedList {
 }
 
 /// Items and groups of a page in one order.
-pub(super) fn merged(page: Page, reverse: bool) -> Vec<ListEntry> {
+pub(super) fn merge(page: Page, reverse: bool) -> Vec<ListEntry> {
     let items = page.items.into_iter().map(ListEntry::Item);
     let prefixes = page.prefixes.into_iter().map(ListEntry::Prefix);
-    let mut listed: Vec<ListEntry> = items.chain(prefixes).collect();
-    listed.sort_by(|one, other| match reverse {
+    let mut entries: Vec<ListEntry> = items.chain(prefixes).collect();
+    entries.sort_by(|one, other| match reverse {
         false => one.name().cmp(other.name()),
         true => other.name().cmp(one.name()),
     });
-    listed
+    entries
 }

@@ -6,7 +6,7 @@
 use futures_util::stream::try_unfold;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
-use super::grouped::merged;
+use super::grouped::merge;
 use super::{List, ListEntry, STREAM_LIMIT};
 use crate::Item;
 use crate::error::{Result, protocol_error};
@@ -99,8 +99,8 @@ impl List {
                 let Some(line) = lines.next().await? else {
                     return Ok(None);
                 };
-                let told: Option<WireEntry> = serde_json::from_slice(&line).ok();
-                let item = told.and_then(WireEntry::item);
+                let entry: Option<WireEntry> = serde_json::from_slice(&line).ok();
+                let item = entry.and_then(WireEntry::item);
                 let item =
                     item.ok_or_else(|| protocol_error("an item of the list cannot be read"))?;
                 Ok(Some((item, Some(lines))))
@@ -129,7 +129,7 @@ impl ListedItems {
             async move {
                 let page = list.read_for_stream(cursor).await?;
                 let cursor = page.cursor.clone();
-                Ok((merged(page, list.reverse), cursor))
+                Ok((merge(page, list.reverse), cursor))
             }
         }))
     }

@@ -44,7 +44,7 @@ pub struct Page {
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct PageDocument {
     revision: u64,
     items: Vec<json::WireEntry>,
     #[serde(default)]
@@ -109,7 +109,7 @@ impl List {
     }
 }
 
-fn page(document: Document) -> Option<Page> {
+fn page(document: PageDocument) -> Option<Page> {
     let items = document.items.into_iter().map(json::WireEntry::item);
     let prefixes = document.prefixes.into_iter().map(|prefix| match prefix {
         Prefix::Text(text) => Some(text.into()),

@@ -39,7 +39,7 @@ sent!(Add => i64, |write: Write| async move {
     let (_, response) = write.send(StatusCode::OK).await?;
     let status = response.status().as_u16();
     // The head said that it was applied; only the sum is not known.
-    let body = wire::body(response, MAX_NUMBER_BYTES).await.map_err(Error::in_doubt)?;
+    let body = wire::body(response, MAX_NUMBER_BYTES).await.map_err(Error::with_outcome_unknown)?;
     let number = std::str::from_utf8(&body).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| Error::api(Problem::new(status, "the answer has no number")))
 });
