@@ -18,8 +18,7 @@
 //! let entry = primes.get::<Vec<u32>>("small")?.expect("it was just stored");
 //! assert_eq!(entry.value, [2, 3, 5]);
 //! assert!(primes.del("small").send()?);
-//! # Ok(())
-//! # }
+//! # Ok(()) }
 //! ```
 
 mod client;

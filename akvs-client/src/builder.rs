@@ -35,7 +35,6 @@ type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + 
 ///     .token("a-token-of-the-server")
 ///     .timeout(Duration::from_secs(5))
 ///     .build()?;
-/// # drop(client);
 /// # Ok::<(), akvs_client::Error>(())
 /// ```
 #[derive(Clone, Default)]
@@ -74,7 +73,6 @@ impl Client {
     ///     .base_url("http://localhost:8080")
     ///     .timeout(Duration::from_secs(5))
     ///     .build()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn builder() -> ClientBuilder {
@@ -87,7 +85,6 @@ impl Client {
     ///
     /// ```
     /// let client = akvs_client::Client::from_env()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn from_env() -> Result<Client> {

@@ -27,14 +27,12 @@ const ANSWER_ROOM_BYTES: u64 = 16 << 20;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let client = Client::new(url)?;
 /// assert_eq!(client.namespace("foo")?.get_or("bar", 7).await?, 7);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);

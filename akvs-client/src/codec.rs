@@ -23,10 +23,8 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::borrow::Cow;
 /// use akvs_client::{Codec, CodecError};
 /// use bytes::Bytes;
@@ -52,8 +50,7 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 /// namespace.set_with(&Csv, "primes", &vec![2, 3, 5]).await?;
 /// assert_eq!(namespace.get_bytes_or("primes", "").await?, "2,3,5");
 /// assert_eq!(namespace.get_with(&Csv, "primes").await?.unwrap().value, [2, 3, 5]);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 pub trait Codec<T> {
     /// The value's bytes, and their content type.

@@ -30,7 +30,6 @@ impl ClientBuilder {
     /// use std::time::Duration;
     /// use akvs_client::ClientBuilder;
     /// let client = ClientBuilder::from_env()?.timeout(Duration::from_secs(5)).build()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn from_env() -> Result<ClientBuilder> {

@@ -15,17 +15,14 @@ use crate::error::{Error, Result};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// namespace.set_bytes("bar", "hello").content_type("text/plain").await?;
 /// let page = namespace.list().values().page().await?;
 /// let item = &page.items[0];
 /// assert_eq!((&item.key[..], item.value.as_deref()), (&b"bar"[..], Some(&b"hello"[..])));
 /// assert_eq!((&item.content_type[..], item.size, item.expires), ("text/plain", 5, None));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,17 +50,12 @@ pub struct Item {
 impl Item {
     /// The value, read as JSON; none if no value came.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("primes", &[2, 3, 5]).await?;
     /// let page = namespace.list().values().page().await?;
     /// assert_eq!(page.items[0].json::<Vec<u32>>()?, Some(vec![2, 3, 5]));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn json<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let value = self.value.as_ref();

@@ -5,8 +5,7 @@
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let url = &serve();
 //! use akvs_client::Client;
 //!
@@ -22,8 +21,7 @@
 //!
 //! assert!(primes.del("small").await?);
 //! assert!(primes.get::<Vec<u32>>("small").await?.is_none());
-//! # Ok(())
-//! # }
+//! # Ok(()) }
 //! ```
 //!
 //! # What there is

@@ -22,17 +22,14 @@ const STREAM_LIMIT: u16 = 1_000;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// let written = client.namespace("foo")?.set_bytes("bar", "hello").await?;
 /// let page = client.namespaces().page().await?;
 /// let foo = &page.namespaces[0];
 /// assert_eq!((&foo.name[..], foo.keys, foo.bytes), ("foo", Some(1), Some(8)));
 /// assert_eq!(foo.revision, written.revision);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -55,13 +52,11 @@ pub struct NamespaceInfo {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// let page = akvs_client::Client::new(url)?.namespaces().page().await?;
 /// assert!(page.namespaces.is_empty() && page.cursor.is_none());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -77,10 +72,8 @@ pub struct NamespacesPage {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// for name in ["team-b", "team-a", "other"] {
 ///     client.namespace(name)?.set("bar", &1).await?;
 /// }
@@ -88,8 +81,7 @@ pub struct NamespacesPage {
 /// assert_eq!(teams.next().await.unwrap()?.name, "team-a");
 /// assert_eq!(teams.next().await.unwrap()?.name, "team-b");
 /// assert!(teams.next().await.is_none());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a list is asked for only when it is awaited or polled"]
@@ -124,19 +116,13 @@ struct NamespaceDocument {
 impl Client {
     /// A list of the namespaces.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut namespaces = client.namespaces().stream();
     /// while let Some(info) = namespaces.next().await.transpose()? {
     ///     println!("{} has {:?} keys", info.name, info.keys);
     /// }
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn namespaces(&self) -> Namespaces {
         Namespaces {
@@ -150,17 +136,12 @@ impl Client {
 impl Namespaces {
     /// Only those whose names begin so.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("foo")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().prefix("f").page().await?.namespaces.len(), 1);
     /// assert_eq!(client.namespaces().prefix("g").page().await?.namespaces.len(), 0);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Namespaces {
         self.prefix = prefix.into();
@@ -169,17 +150,12 @@ impl Namespaces {
 
     /// The most namespaces of a page, 1 to 1,000; it does not bound the stream.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("a")?.set("bar", &1).await?;
     /// client.namespace("b")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().limit(1).page().await?.namespaces.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn limit(mut self, namespaces: u16) -> Namespaces {
         self.limit = Some(namespaces);
@@ -188,16 +164,11 @@ impl Namespaces {
 
     /// The first page.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("foo")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().page().await?.namespaces[0].name, "foo");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn page(&self) -> Result<NamespacesPage> {
         self.read(self.limit, None).await
@@ -205,19 +176,11 @@ impl Namespaces {
 
     /// The page where a cursor points to, which was told with another page of the same list.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("a")?.set("bar", &1).await?;
-    /// client.namespace("b")?.set("bar", &1).await?;
-    /// let list = client.namespaces().limit(1);
-    /// let cursor = list.page().await?.cursor.unwrap();
-    /// assert_eq!(list.page_at(&cursor).await?.namespaces[0].name, "b");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let cursor = client.namespaces().page().await?.cursor.expect("more pages");
+    /// let second = client.namespaces().page_at(&cursor).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn page_at(&self, cursor: &str) -> Result<NamespacesPage> {
         self.read(self.limit, Some(cursor)).await
@@ -225,18 +188,11 @@ impl Namespaces {
 
     /// The namespaces, page by page: each page is asked for when those before it were taken.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut namespaces = client.namespaces().stream();
-    /// assert_eq!(namespaces.next().await.unwrap()?.name, "foo");
-    /// assert!(namespaces.next().await.is_none());
-    /// # Ok(())
-    /// # }
+    /// let first = namespaces.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn stream(self) -> NamespaceInfos {
         NamespaceInfos(paged(move |cursor| {

@@ -50,20 +50,11 @@ macro_rules! stream {
             /// What comes next; none at the end, and after an error. It may be given up at any point (`select!`, a
             /// timeout) without anything being lost.
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let client = akvs_client::Client::new(url)?;
-            /// # let namespace = client.namespace("foo")?;
-            /// namespace.set("bar", &1).await?;
+            /// ```no_run
+            /// # async fn example(client: akvs_client::Client, namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
             #[doc = concat!("let mut stream = ", $make, ";")]
-            /// while let Some(one) = stream.next().await.transpose()? {
-            ///     println!("{one:?}");
-            /// }
-            /// # Ok(())
-            /// # }
+            /// let first = stream.next().await.transpose()?;
+            /// # Ok(()) }
             /// ```
             pub async fn next(&mut self) -> Option<$crate::error::Result<$item>> {
                 std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await

@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::{Client, Code, Error};
 /// let namespace = Client::new(url)?.namespace("big")?;
@@ -22,8 +21,7 @@ use serde_json::{Map, Value};
 /// };
 /// assert_eq!((problem.status(), problem.code()), (413, Some(Code::TooLarge)));
 /// assert_eq!(problem.context()["limit"], 16 << 20);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -81,19 +79,10 @@ impl Problem {
 
     /// The HTTP status.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.status(), 412);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn status(&self) -> u16 {
         self.status
@@ -101,19 +90,10 @@ impl Problem {
 
     /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.code(), Some(akvs_client::Code::PreconditionFailed));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn code(&self) -> Option<Code> {
         Code::parse(self.code.as_deref()?)
@@ -121,19 +101,10 @@ impl Problem {
 
     /// The code as the server wrote it, known or not.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.code_text(), Some("precondition_failed"));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn code_text(&self) -> Option<&str> {
         self.code.as_deref()
@@ -141,19 +112,10 @@ impl Problem {
 
     /// What went wrong, as a person reads it.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// println!("{}", problem.message());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn message(&self) -> &str {
         &self.message
@@ -161,19 +123,10 @@ impl Problem {
 
     /// What the server says besides: limits, names, revisions.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
-    /// assert_eq!(problem.context()["revision"], written.revision.unwrap().get());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", problem.context().get("limit"));
+    /// # Ok(()) }
     /// ```
     pub fn context(&self) -> &Map<String, Value> {
         &self.context
@@ -181,19 +134,10 @@ impl Problem {
 
     /// The current revision of the key that the answer is about; none if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
-    /// assert_eq!(problem.current_revision(), written.revision);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", problem.current_revision());
+    /// # Ok(()) }
     /// ```
     pub fn current_revision(&self) -> Option<Revision> {
         self.revision

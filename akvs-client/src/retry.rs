@@ -46,7 +46,6 @@ const JITTER: f64 = 0.5;
 /// use akvs_client::{Client, RetryPolicy};
 /// let patient = RetryPolicy::default().max_retries(8).max_backoff(Duration::from_secs(2));
 /// let client = Client::builder().retry(patient).build()?;
-/// # drop(client);
 /// # Ok::<(), akvs_client::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

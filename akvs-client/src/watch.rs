@@ -50,10 +50,8 @@ const MAX_TRANSACTION_BYTES: usize = 64 << 20;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Change;
 ///
 /// let first = namespace.set("user/1", "Ann").await?.revision.expect("a revision");
@@ -66,8 +64,7 @@ const MAX_TRANSACTION_BYTES: usize = 64 << 20;
 /// };
 /// assert_eq!(stored.key, "user/1");
 /// assert_eq!(stored.json()?, Some("Anne".to_owned()));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a watch begins only when its stream is polled"]
@@ -99,18 +96,11 @@ impl Watch {
 
     /// Tells only of keys that begin with these bytes, and of the whole namespace being dropped.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b/1", &2).await?;
-    /// let mut changes = namespace.watch().prefix("b/").from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), "b/1");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().prefix("user/").stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn prefix(mut self, prefix: impl AsRef<[u8]>) -> Watch {
         self.prefix = Some(prefix.as_ref().to_vec());
@@ -120,18 +110,11 @@ impl Watch {
     /// Tells only of this key, and of the whole namespace being dropped. It does not go together with
     /// [`prefix`](Self::prefix): then the stream begins, and ends, with an error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set(b"\xff", &2).await?;
-    /// let mut changes = namespace.watch().key(b"\xff").from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), &b"\xff"[..]);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().key(b"\xff").stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn key(mut self, key: impl AsRef<[u8]>) -> Watch {
         self.key = Some(key.as_ref().to_vec());
@@ -142,18 +125,11 @@ impl Watch {
     /// gives an error of [`Code::HistoryGone`](crate::Code::HistoryGone) and ends. After [`Revision::ZERO`] come all
     /// changes that there ever were, so that it means [`from_state`](Self::from_state); of the two the last one counts.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
-    /// let second = namespace.set("bar", &2).await?.revision;
-    /// let mut changes = namespace.watch().since(first).stream();
-    /// assert_eq!(changes.next().await.unwrap()?.revision(), second);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let known = akvs_client::Revision::new(41);
+    /// let mut changes = namespace.watch().since(known).stream();
+    /// # Ok(()) }
     /// ```
     pub fn since(mut self, revision: Revision) -> Watch {
         self.start = Start::After(revision);
@@ -165,21 +141,11 @@ impl Watch {
     /// changes. Where it must begin anew, because the state was cut off before its end or because the history is gone,
     /// it says [`Change::Reset`] first. Of this and [`since`](Self::since) the last one counts.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = namespace.watch().from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), "bar");
-    /// assert!(matches!(changes.next().await.unwrap()?, Change::Synced { .. }));
-    /// namespace.del("bar").await?;
-    /// assert!(matches!(changes.next().await.unwrap()?, Change::Deleted { .. }));
-    /// # Ok(())
-    /// # }
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn from_state(mut self) -> Watch {
         self.start = Start::State;
@@ -188,21 +154,11 @@ impl Watch {
 
     /// Tells the values too, in [`Item::value`](crate::Item::value).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &7).await?;
-    /// let mut changes = namespace.watch().from_state().values().stream();
-    /// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
-    ///     panic!("it was just stored")
-    /// };
-    /// assert_eq!(stored.value.unwrap(), "7");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().values().stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn values(mut self) -> Watch {
         self.values = true;
@@ -216,7 +172,6 @@ impl Watch {
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
     /// use std::time::Duration;
     /// let changes = namespace.watch().idle_timeout(Duration::from_secs(20)).stream();
-    /// # drop(changes);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn idle_timeout(mut self, timeout: Duration) -> Watch {

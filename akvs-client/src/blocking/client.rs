@@ -16,8 +16,7 @@ use crate::error::Result;
 /// # let url = &serve();
 /// let client = akvs_client::blocking::Client::new(url)?;
 /// assert_eq!(client.namespace("foo")?.get_or("bar", 7)?, 7);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -27,10 +26,6 @@ pub struct Client {
 
 impl Client {
     /// As [`crate::Client::new`].
-    ///
-    /// ```
-    /// assert!(akvs_client::blocking::Client::new("http://localhost:8080").is_ok());
-    /// ```
     pub fn new(base_url: &str) -> Result<Client> {
         ClientBuilder::default().base_url(base_url).build_blocking()
     }
@@ -46,23 +41,11 @@ impl Client {
     }
 
     /// As [`crate::Client::from_env`].
-    ///
-    /// ```
-    /// let client = akvs_client::blocking::Client::from_env()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
     pub fn from_env() -> Result<Client> {
         ClientBuilder::from_env()?.build_blocking()
     }
 
     /// As [`crate::Client::namespace`].
-    ///
-    /// ```
-    /// let client = akvs_client::blocking::Client::new("http://localhost:8080")?;
-    /// assert_eq!(client.namespace("foo")?.name(), "foo");
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
     pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
         Ok(Namespace::new(&self.runtime, self.client.namespace(name)?))
     }
@@ -75,7 +58,6 @@ impl ClientBuilder {
     /// use std::time::Duration;
     /// use akvs_client::ClientBuilder;
     /// let client = ClientBuilder::default().timeout(Duration::from_secs(5)).build_blocking()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn build_blocking(self) -> Result<Client> {

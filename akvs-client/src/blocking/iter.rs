@@ -17,8 +17,7 @@ use crate::error::Result;
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+/// # let namespace = akvs_client::blocking::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Change;
 /// namespace.set("bar", &1).send()?;
 /// for change in namespace.watch(|watch| watch.from_state()) {
@@ -26,8 +25,7 @@ use crate::error::Result;
 ///         break;
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "nothing happens before an item is asked for"]
 pub struct Items<S> {

@@ -50,31 +50,11 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::name`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.name(), "foo");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn name(&self) -> &str {
         self.namespace.name()
     }
 
     /// As [`crate::Namespace::get`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.get::<u8>("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -83,16 +63,6 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::get_or`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_or("bar", 7)?, 7);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_or<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -102,48 +72,17 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::get_bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.get_bytes("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
         now!(self.get_bytes(key))
     }
 
     /// As [`crate::Namespace::get_bytes_or`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_bytes_or("bar", "none")?, "none");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_bytes_or(&self, key: impl AsRef<[u8]>, default: impl Into<Bytes>) -> Result<Bytes> {
         let default = default.into();
         now!(self.get_bytes_or(key, default))
     }
 
     /// As [`crate::Namespace::get_with`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// assert!(namespace.get_with(&Text, "bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_with<T>(
         &self,
         codec: &impl Codec<T>,
@@ -154,17 +93,6 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::get_range`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "hello").send()?;
-    /// assert_eq!(namespace.get_range("bar", 1..3)?.unwrap().value.bytes, "el");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_range(
         &self,
         key: impl AsRef<[u8]>,
@@ -174,18 +102,6 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::get_if_changed`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{IfChanged, Revision};
-    /// let answer = namespace.get_if_changed::<u8>("bar", Revision::new(7))?;
-    /// assert_eq!(answer, IfChanged::Missing);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn get_if_changed<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -195,20 +111,6 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::wait_for_change`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{IfChanged, Revision};
-    /// use std::time::Duration;
-    /// let minute = Duration::from_secs(60);
-    /// let answer = namespace.wait_for_change::<u8>("bar", Revision::new(7), minute)?;
-    /// assert_eq!(answer, IfChanged::Missing);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn wait_for_change<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -219,76 +121,26 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::head`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.head("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
         now!(self.head(key))
     }
 
     /// As [`crate::Namespace::exists`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.exists("bar")?);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         now!(self.exists(key))
     }
 
     /// As [`crate::Namespace::set`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.set("bar", &1).send()?.existed);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Request<Set> {
         self.request(self.namespace.set(key, value))
     }
 
     /// As [`crate::Namespace::set_bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "a,b").content_type("text/csv").send()?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Set> {
         self.request(self.namespace.set_bytes(key, value))
     }
 
     /// As [`crate::Namespace::set_with`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_with(&akvs_client::Text, "bar", &"hello".to_owned()).send()?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn set_with<T>(
         &self,
         codec: &impl Codec<T>,
@@ -299,61 +151,21 @@ impl Namespace {
     }
 
     /// As [`crate::Namespace::del`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.del("bar").send()?);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn del(&self, key: impl AsRef<[u8]>) -> Request<Delete> {
         self.request(self.namespace.del(key))
     }
 
     /// As [`crate::Namespace::touch`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.touch("bar").send()?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Request<Touch> {
         self.request(self.namespace.touch(key))
     }
 
     /// As [`crate::Namespace::add`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.add("visits", 2).send()?, 2);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Request<Add> {
         self.request(self.namespace.add(key, by))
     }
 
     /// As [`crate::Namespace::append`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.append("log", "line\n").send()?.existed);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Append> {
         self.request(self.namespace.append(key, value))
     }
@@ -361,15 +173,11 @@ impl Namespace {
     /// As [`crate::Namespace::update`]. The function runs on the client's thread,
     /// where a blocking call of the same client is an error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let entry = namespace.update("count", |count| Some(count.unwrap_or(0) + 1)).send()?;
     /// assert_eq!(entry.unwrap().value, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Request<Update<T, F>>
     where
@@ -380,17 +188,11 @@ impl Namespace {
 
     /// As [`crate::Namespace::watch`]. The function chooses what is watched, and from where.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &1).send()?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = namespace.watch(|watch| watch.from_state());
-    /// assert!(matches!(changes.next().unwrap()?, Change::Set(_)));
-    /// # Ok(())
-    /// # }
+    /// let first = changes.next().transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn watch(&self, configure: impl FnOnce(Watch) -> Watch) -> Items<WatchStream> {
         Items::new(&self.runtime, configure(self.namespace.watch()).stream())

@@ -23,13 +23,11 @@ use crate::{
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+/// # let namespace = akvs_client::blocking::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// let written = namespace.set("lock", "mine").if_absent().ttl(Duration::from_secs(30)).send()?;
 /// assert!(written.expires.is_some());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a call is made only when it is sent"]
@@ -51,7 +49,6 @@ impl<B> Request<B> {
     /// ```
     /// # let namespace = akvs_client::blocking::Client::new("http://h")?.namespace("foo")?;
     /// let call = namespace.set("bar", &1).configure(|set| set.content_type("text/csv"));
-    /// # drop(call);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn configure(mut self, configure: impl FnOnce(B) -> B) -> Request<B> {
@@ -81,14 +78,10 @@ impl<B> Request<B> {
 
     /// Makes the call, and waits until it is done.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(namespace.add("visits", 5).send()?, 5);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn send<T>(self) -> Result<T>
     where

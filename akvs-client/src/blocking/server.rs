@@ -8,61 +8,21 @@ use crate::error::Result;
 
 impl Client {
     /// As [`crate::Client::ping`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// client.ping()?;
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn ping(&self) -> Result<()> {
         self.call(|client| async move { client.ping().await })
     }
 
     /// As [`crate::Client::is_ready`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert!(client.is_ready()?);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn is_ready(&self) -> Result<bool> {
         self.call(|client| async move { client.is_ready().await })
     }
 
     /// As [`crate::Client::version`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert_eq!(client.version()?.limits.max_key_bytes, Some(1_024));
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn version(&self) -> Result<Version> {
         self.call(|client| async move { client.version().await })
     }
 
     /// As [`crate::Client::metrics`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert!(client.metrics()?.lines().any(|line| line.starts_with("akvs_")));
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn metrics(&self) -> Result<String> {
         self.call(|client| async move { client.metrics().await })
     }

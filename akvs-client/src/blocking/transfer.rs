@@ -17,34 +17,11 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 impl Namespace {
     /// As [`crate::Namespace::export`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("bar", &1).send()?;
-    /// assert_eq!(namespace.export().records().next().unwrap()?.key, "bar");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn export(&self) -> Request<Export> {
         self.request(self.namespace.export())
     }
 
     /// As [`crate::Namespace::import`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Record;
-    /// let done = namespace.import().records([Record::new("bar", "1")])?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn import(&self) -> Request<Import> {
         self.request(self.namespace.import())
     }
@@ -52,35 +29,11 @@ impl Namespace {
 
 impl Client {
     /// As [`crate::Client::export`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).send()?;
-    /// assert_eq!(&*client.export().records().next().unwrap()?.namespace, "foo");
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn export(&self) -> Request<Export> {
         Request::new(&self.runtime, self.client.export())
     }
 
     /// As [`crate::Client::import`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// # let other = akvs_client::blocking::Client::new(&serve())?;
-    /// client.namespace("foo")?.set("bar", &1).send()?;
-    /// other.import().pieces(client.export().bytes(Default::default()))?;
-    /// assert_eq!(other.namespace("foo")?.get_or("bar", 0)?, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn import(&self) -> Request<Import> {
         Request::new(&self.runtime, self.client.import())
     }
@@ -88,58 +41,16 @@ impl Client {
 
 impl Request<Export> {
     /// As [`Export::records`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.txn().set("a", &1).set("b", &2).commit()?;
-    /// let records: Result<Vec<_>, _> = namespace.export().records().collect();
-    /// assert_eq!(records?.len(), 2);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn records(self) -> Items<Records> {
         self.items(Export::records)
     }
 
     /// As [`Export::parts`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// use akvs_client::{ExportItem, Settings};
-    /// client.namespace("empty")?.configure(&Settings::default())?;
-    /// let part = client.export().parts().next().unwrap()?;
-    /// assert!(matches!(part, ExportItem::Section(section) if &*section.namespace == "empty"));
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn parts(self) -> Items<ExportSections> {
         self.items(Export::parts)
     }
 
     /// As [`Export::bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use std::io::Write;
-    /// use akvs_client::Encoding;
-    /// namespace.set("bar", &1).send()?;
-    /// let mut file = Vec::new();
-    /// for piece in namespace.export().bytes(Encoding::Zstd) {
-    ///     file.write_all(&piece?)?;
-    /// }
-    /// assert_eq!(file[..4], [0x28, 0xb5, 0x2f, 0xfd]);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn bytes(self, encoding: Encoding) -> Items<ExportBytes> {
         self.items(|export| export.bytes(encoding))
     }
@@ -149,19 +60,11 @@ impl Request<Import> {
     /// Imports a file that is read, in any size: [`Import::stream`]. Where the reader fails, the import does, and the
     /// reader's error is among its sources.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// let file = r#"{"akvs":1,"namespace":"foo"}
-    /// {"key":"bar","value":"1"}
-    /// "#;
-    /// // Its last line is missing: it was cut off.
-    /// let error = namespace.import().read(file.as_bytes()).unwrap_err();
-    /// assert_eq!(error.imported().unwrap().imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::File::open("foo.ndjson")?;
+    /// let report = namespace.import().read(file)?;
+    /// # Ok(()) }
     /// ```
     pub fn read(self, mut file: impl Read) -> Result<ImportReport> {
         let mut buffer = vec![0; CHUNK_BYTES];
@@ -177,17 +80,11 @@ impl Request<Import> {
 
     /// As [`Import::stream`], of an iterator.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).send()?;
-    /// let done = to.import().pieces(from.export().bytes(Default::default()))?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(client: akvs_client::blocking::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let chunks = client.namespace("foo")?.export().bytes(Default::default());
+    /// let report = client.namespace("copy")?.import().pieces(chunks)?;
+    /// # Ok(()) }
     /// ```
     pub fn pieces<B, E>(
         self,
@@ -205,36 +102,12 @@ impl Request<Import> {
     }
 
     /// As [`Import::records`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Record;
-    /// let records = (0..3_000_u32).map(|number| Record::new(number.to_be_bytes().to_vec(), "v"));
-    /// assert_eq!(namespace.import().records(records)?.imported, 3_000);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn records(self, records: impl IntoIterator<Item = Record>) -> Result<ImportReport> {
         let records = records.into_iter().map(Ok::<Record, Failure>);
         self.try_records(records)
     }
 
     /// As [`Import::record_stream`], of an iterator.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).send()?;
-    /// assert_eq!(to.import().try_records(from.export().records())?.imported, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn try_records<E: Into<Failure>>(
         self,
         records: impl IntoIterator<Item = Result<Record, E>>,

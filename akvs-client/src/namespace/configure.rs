@@ -22,17 +22,14 @@ const MERGE_PATCH: HeaderValue = HeaderValue::from_static("application/merge-pat
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{Settings, SettingsPatch};
 /// namespace.configure(&Settings::default().max_keys(10).max_bytes(1_000)).await?;
 /// let patch = SettingsPatch::default().max_keys(20).max_bytes(None);
 /// let changed = namespace.change_settings(&patch).await?;
 /// assert_eq!((changed.settings.max_keys, changed.settings.max_bytes), (Some(20), None));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -113,19 +110,11 @@ struct SettingsAnswer {
 impl Namespace {
     /// Returns what is chosen for the namespace; none where there is no such namespace.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Settings;
-    /// assert_eq!(namespace.settings().await?, None);
-    /// let settings = Settings::default().max_keys(10);
-    /// namespace.configure(&settings).await?;
-    /// assert_eq!(namespace.settings().await?, Some(settings));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = namespace.settings().await?;
+    /// assert_eq!(settings.and_then(|settings| settings.max_keys), Some(100));
+    /// # Ok(()) }
     /// ```
     pub async fn settings(&self) -> Result<Option<Settings>> {
         let request = self.ask(Method::GET, "/settings", &Query::default())?;
@@ -141,20 +130,11 @@ impl Namespace {
     /// Changes the settings that the patch names, in one step with what others change, and creates the namespace if it is
     /// not there.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::SettingsPatch;
-    /// let hour = std::time::Duration::from_secs(3_600);
-    /// let changed = namespace.change_settings(&SettingsPatch::default().ttl(hour)).await?;
-    /// assert!(changed.created && changed.settings.ttl == Some(hour));
-    /// let changed = namespace.change_settings(&SettingsPatch::default().ttl(None)).await?;
-    /// assert!(!changed.created && changed.settings.ttl.is_none());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patch = akvs_client::SettingsPatch::default().max_keys(200).ttl(None);
+    /// let settings = namespace.change_settings(&patch).await?.settings;
+    /// # Ok(()) }
     /// ```
     pub async fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
         let document = patch.document()?;

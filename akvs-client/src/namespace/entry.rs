@@ -15,8 +15,7 @@ use crate::wire;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let pages = Client::new(url)?.namespace("pages")?;
@@ -27,8 +26,7 @@ use crate::wire;
 /// assert_eq!(entry.content_encoding, None);
 /// assert_eq!(entry.revision, written.revision);
 /// assert_eq!(entry.expires, None);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,19 +62,11 @@ impl Entry<Bytes> {
 impl<T> Entry<T> {
     /// The same entry with its value read in another way.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// use akvs_client::Client;
-    /// let namespace = Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "hello world").await?;
-    /// let entry = namespace.get_bytes("bar").await?.expect("it was just stored");
-    /// let text = entry.try_map(|bytes| String::from_utf8(bytes.into()))?;
-    /// assert_eq!(text.value, "hello world");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let entry = namespace.get_bytes("bar").await?.expect("a value");
+    /// let entry = entry.try_map(|bytes| String::from_utf8(bytes.into()))?;
+    /// # Ok(()) }
     /// ```
     pub fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Entry<U>, E> {
         Ok(Entry {
@@ -94,8 +84,7 @@ impl<T> Entry<T> {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let namespace = Client::new(url)?.namespace("foo")?;
@@ -103,8 +92,7 @@ impl<T> Entry<T> {
 /// let second = namespace.set("bar", &2).await?;
 /// assert!(!first.existed && second.existed);
 /// assert!(first.revision < second.revision);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -123,8 +111,7 @@ pub struct Written {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::{Client, IfChanged};
 /// let namespace = Client::new(url)?.namespace("foo")?;
@@ -132,8 +119,7 @@ pub struct Written {
 /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Unchanged);
 /// namespace.del("bar").await?;
 /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Missing);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfChanged<T> {
@@ -149,15 +135,13 @@ pub enum IfChanged<T> {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
 /// namespace.set_bytes("bar", "hello world").await?;
 /// let part = namespace.get_range("bar", 6..100).await?.expect("it was just stored").value;
 /// assert_eq!((&part.bytes[..], part.start, part.total), (&b"world"[..], 6, 11));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

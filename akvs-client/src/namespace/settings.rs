@@ -39,18 +39,13 @@ pub struct Settings {
 impl Settings {
     /// How long a key lives that is stored without a time to live of its own, to the millisecond.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::Settings;
     /// let hour = std::time::Duration::from_secs(3_600);
     /// namespace.configure(&Settings::default().ttl(hour)).await?;
     /// assert!(namespace.set("bar", &1).await?.expires.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Settings {
         self.ttl = Some(ttl);
@@ -59,18 +54,13 @@ impl Settings {
 
     /// The longest value, in bytes.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_value_bytes(4)).await?;
     /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::TooLarge));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_value_bytes(mut self, bytes: u64) -> Settings {
         self.max_value_bytes = Some(bytes);
@@ -79,18 +69,13 @@ impl Settings {
 
     /// The most keys. What is there already stays.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_keys(0)).await?;
     /// let error = namespace.set("bar", &1).await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_keys(mut self, keys: u64) -> Settings {
         self.max_keys = Some(keys);
@@ -99,18 +84,13 @@ impl Settings {
 
     /// The most bytes of keys and values together. What is there already stays.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_bytes(7)).await?;
     /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Settings {
         self.max_bytes = Some(bytes);
@@ -169,17 +149,12 @@ impl Namespace {
     /// Chooses these settings in place of all that were chosen before, and makes the namespace if it is not there; says
     /// whether it was made.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Settings;
     /// assert!(namespace.configure(&Settings::default().max_keys(10)).await?);
     /// assert!(!namespace.configure(&Settings::default()).await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn configure(&self, settings: &Settings) -> Result<bool> {
         let document = settings.document()?;
@@ -198,17 +173,12 @@ impl Namespace {
 
     /// Drops the namespace with all its keys and its settings, and says whether there was one. There is no way back.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// assert!(namespace.drop_namespace().await?);
     /// assert!(!namespace.drop_namespace().await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn drop_namespace(&self) -> Result<bool> {
         let mut query = Query::default();
@@ -227,17 +197,12 @@ impl Namespace {
     /// Removes all keys that begin with these bytes, of which there must be one at least, and says how many there were.
     /// Many keys go in several steps: who reads meanwhile sees some of them, and after an error some may be gone.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().set("a/1", &1).set("a/2", &2).set("b", &3).commit().await?;
     /// assert_eq!(namespace.delete_prefix("a/").await?, 2);
     /// assert!(namespace.delete_prefix("").await.is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref();

@@ -26,10 +26,8 @@ const MAX_BACKOFF: Duration = Duration::from_millis(50);
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// let push = |list: Option<Vec<u32>>| {
 ///     let mut list = list.unwrap_or_default();
@@ -39,8 +37,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(50);
 /// let entry = namespace.update("list", push).ttl(Duration::from_secs(60)).await?.unwrap();
 /// assert_eq!(entry.value, [7]);
 /// assert!(entry.expires.is_some());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "an update is made only when it is awaited"]
 pub struct Update<T, F> {
@@ -68,18 +65,11 @@ impl Namespace {
     /// Where it stays unknown whether the write was applied, that is the error, and it is not tried again: see
     /// [`is_unknown_outcome`](crate::Error::is_unknown_outcome).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let entry = namespace.update("count", |count| Some(count.unwrap_or(0) + 1)).await?;
-    /// assert_eq!(entry.unwrap().value, 1);
-    /// let gone = namespace.update("count", |_: Option<u32>| None).await?;
-    /// assert!(gone.is_none() && !namespace.exists("count").await?);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let updated = namespace.update("bar", |value: Option<u32>| Some(value.unwrap_or(0) + 1)).await?;
+    /// assert_eq!(updated.map(|entry| entry.value), Some(1));
+    /// # Ok(()) }
     /// ```
     pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Update<T, F>
     where
@@ -100,18 +90,11 @@ impl<T, F> Update<T, F> {
     /// How long the key lives from the write on. Without it, and without [`no_ttl`](Self::no_ttl), a deadline that is
     /// there stays.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use std::time::Duration;
-    /// let entry = namespace.update("bar", |_| Some(1)).ttl(Duration::from_secs(9)).await?;
-    /// let deadline = entry.unwrap().expires;
-    /// assert_eq!(namespace.update("bar", |_| Some(2)).await?.unwrap().expires, deadline);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hour = std::time::Duration::from_secs(3_600);
+    /// namespace.update("bar", |value: Option<u32>| value).ttl(hour).await?;
+    /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Update<T, F> {
         self.deadline = Deadline::In(ttl);
@@ -120,17 +103,12 @@ impl<T, F> Update<T, F> {
 
     /// The key stays, whatever deadline it had.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).ttl(std::time::Duration::from_secs(9)).await?;
     /// let entry = namespace.update("bar", |_| Some(2)).no_ttl().await?;
     /// assert_eq!(entry.unwrap().expires, None);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn no_ttl(mut self) -> Update<T, F> {
         self.deadline = Deadline::Remove;
@@ -143,7 +121,6 @@ impl<T, F> Update<T, F> {
     /// ```
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
     /// let update = namespace.update("bar", |_| Some(2)).max_tries(3);
-    /// # drop(update);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn max_tries(mut self, tries: u32) -> Update<T, F> {

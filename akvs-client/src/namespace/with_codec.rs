@@ -13,17 +13,12 @@ use crate::{Codec, Entry, Namespace, Set};
 impl Namespace {
     /// The value of a key, read by a codec, with what is known of it; none if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Text;
     /// namespace.set_bytes("bar", "hello world").await?;
     /// assert_eq!(namespace.get_with(&Text, "bar").await?.unwrap().value, "hello world");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_with<T>(
         &self,
@@ -37,18 +32,10 @@ impl Namespace {
     /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
     /// behind it counts more.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// namespace.set_with(&Text, "bar", &"hello world".to_owned()).if_absent().await?;
-    /// let entry = namespace.get_bytes("bar").await?.unwrap();
-    /// assert_eq!(entry.content_type, "text/plain; charset=utf-8");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// namespace.set_with(&akvs_client::Text, "bar", &"hello world".to_owned()).if_absent().await?;
+    /// # Ok(()) }
     /// ```
     pub fn set_with<T>(&self, codec: &impl Codec<T>, key: impl AsRef<[u8]>, value: &T) -> Set {
         let key = key.as_ref();

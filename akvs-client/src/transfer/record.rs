@@ -15,10 +15,8 @@ use crate::Settings;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// use akvs_client::ExportItem;
 /// client.namespace("foo")?.set("bar", &1).await?;
 /// let mut parts = client.export().parts();
@@ -29,8 +27,7 @@ use crate::Settings;
 ///         _ => {}
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,18 +42,15 @@ pub enum ExportItem {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{ExportItem, Settings};
 /// namespace.configure(&Settings::default().max_keys(10)).await?;
 /// let Some(ExportItem::Section(section)) = namespace.export().parts().next().await.transpose()? else {
 ///     panic!("a namespace comes before its keys")
 /// };
 /// assert_eq!((&*section.namespace, section.settings.max_keys), ("foo", Some(10)));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -105,17 +99,12 @@ pub struct Record {
 impl Record {
     /// A record of this key and this value, to be imported.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Record;
     /// let records = [Record::new("a", "1"), Record::new(b"\xff".to_vec(), "2")];
     /// assert_eq!(namespace.import().records(records).await?.imported, 2);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn new(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Record {
         Record {

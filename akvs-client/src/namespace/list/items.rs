@@ -40,23 +40,11 @@ impl List {
     /// The items, page by page: each page is asked for when those before it were taken. An error ends the stream; who
     /// wants to go on in another process takes [`page`](Self::page) and [`page_at`](Self::page_at).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// for number in 0..5_u32 {
-    ///     namespace.set(number.to_be_bytes(), &number).await?;
-    /// }
-    /// let (mut items, mut count) = (namespace.list().limit(2).stream(), 0);
-    /// while let Some(item) = items.next().await {
-    ///     assert_eq!(item?.key, u32::to_be_bytes(count)[..]);
-    ///     count += 1;
-    /// }
-    /// assert_eq!(count, 5);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut items = namespace.list().stream();
+    /// let first = items.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn stream(self) -> Items {
         Items(paged(move |cursor| {
@@ -72,21 +60,11 @@ impl List {
     /// little in memory, here and in the server, but the server may end it after an hour. A stream that is cut off ends
     /// with an error; it cannot be resumed.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b", &2).await?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut items = namespace.list().values().snapshot();
-    /// assert_eq!(items.next().await.unwrap()?.key, "a");
-    /// namespace.del("b").await?;
-    /// assert_eq!(items.next().await.unwrap()?.json::<u8>()?, Some(2));
-    /// assert!(items.next().await.is_none());
-    /// # Ok(())
-    /// # }
+    /// let first = items.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn snapshot(self) -> Snapshot {
         Snapshot(Box::pin(try_unfold(None, move |lines| {

@@ -16,10 +16,8 @@ use crate::wire::json;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// namespace.set("a", &1).await?;
 /// let revision = namespace.set("b", &2).await?.revision;
 /// let list = namespace.list().limit(1);
@@ -27,8 +25,7 @@ use crate::wire::json;
 /// assert_eq!((&first.items[0].key[..], Some(first.revision)), (&b"a"[..], revision));
 /// let second = list.page_at(&first.cursor.unwrap()).await?;
 /// assert_eq!((&second.items[0].key[..], second.cursor), (&b"b"[..], None));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,17 +59,12 @@ enum Prefix {
 impl List {
     /// The first page.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert!(namespace.list().page().await.unwrap_err().is_not_found());
     /// namespace.set("a", &1).await?;
     /// assert_eq!(namespace.list().page().await?.items.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn page(&self) -> Result<Page> {
         self.read(self.limit, None).await
@@ -80,20 +72,11 @@ impl List {
 
     /// The page where a cursor points to, which was told with another page of the same list.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b", &2).await?;
-    /// let list = namespace.list().limit(1);
-    /// let cursor = list.page().await?.cursor.unwrap();
-    /// assert_eq!(list.page_at(&cursor).await?.items[0].key, "b");
-    /// assert!(list.reverse().page_at(&cursor).await.is_err());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let cursor = namespace.list().page().await?.cursor.expect("more pages");
+    /// let second = namespace.list().page_at(&cursor).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn page_at(&self, cursor: &str) -> Result<Page> {
         self.read(self.limit, Some(cursor)).await

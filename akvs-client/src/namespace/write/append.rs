@@ -11,15 +11,12 @@ use crate::{Written, wire};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// namespace.set_bytes("log", "one\n").await?;
 /// namespace.append("log", "two\n").await?;
 /// assert_eq!(namespace.get_bytes_or("log", "").await?, "one\ntwo\n");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a write is sent only when it is awaited"]

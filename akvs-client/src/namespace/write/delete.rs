@@ -16,16 +16,13 @@ use crate::{Written, wire};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let seen = namespace.set("bar", &1).await?.revision.expect("a revision");
 /// namespace.set("bar", &2).await?;
 /// let error = namespace.del("bar").if_revision(seen).await.unwrap_err();
 /// assert!(error.is_precondition_failed() && error.current_revision() > Some(seen));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a removal is sent only when it is awaited"]
@@ -41,17 +38,12 @@ sent!(Delete => bool, |write: Write| async move {
 impl Delete {
     /// Removes the key, and says all that is told of that.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// let removed = namespace.del("bar").written().await?;
     /// assert!(removed.existed && !removed.write_only && removed.revision.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn written(self) -> Result<Written> {
         let (written, response) = self.0.send(StatusCode::OK).await?;

@@ -13,10 +13,8 @@ use crate::{Written, wire};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// assert!(namespace.touch("session").await?.is_none());
 /// namespace.set("session", "data").await?;
@@ -24,8 +22,7 @@ use crate::{Written, wire};
 /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_some());
 /// namespace.touch("session").await?;
 /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_none());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a write is sent only when it is awaited"]
