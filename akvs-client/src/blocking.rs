@@ -30,7 +30,6 @@ mod runtime;
 mod server;
 mod transfer;
 mod upload;
-mod whole;
 
 pub use client::Client;
 pub use iter::Items;
