@@ -1,7 +1,7 @@
-//! The client: where the server is, and how requests get there.
+//! The client: the base URL, and the requests to it.
 //!
-//! It owns the base URL, the HTTP connections and what goes with each request. It does not know keys or values, nor how
-//! often a request is sent. Invariant: all clones share everything.
+//! It owns the base URL, the HTTP connections and the headers of each request. It does not know keys or values, nor
+//! when a request is repeated. Invariant: all clones share everything.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::retry::{Answer, Budget, Execution, RetryPolicy};
 use crate::wire;
 use crate::wire::json;
 
-/// A byte of a value is at most six in JSON, `\u0000`.
+/// A byte of a value has at most six bytes in JSON, `\u0000`.
 const ESCAPED_BYTES: u64 = 6;
-/// What an answer may hold besides values: a page of the longest keys, say.
+/// The room of an answer for everything but the value, such as a page of the longest keys.
 const ANSWER_ROOM_BYTES: u64 = 16 << 20;
 
 /// A client of one server. Cheap to clone; all clones share their connections.
@@ -37,12 +37,12 @@ const ANSWER_ROOM_BYTES: u64 = 16 << 20;
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-/// What all clones share.
+/// The state that all clones share.
 pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
     /// Without a trailing slash.
     pub(crate) base_url: String,
-    /// The token, as the value of its field, which is marked as secret.
+    /// The token as a header value, marked as sensitive.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) call_timeout: Duration,
@@ -56,8 +56,8 @@ impl Client {
         Client(Arc::new(inner))
     }
 
-    /// A request for a path and a query below the base URL, in three parts: of the namespace, of the key, and the query
-    /// with its question mark.
+    /// Returns a request for a path and a query below the base URL, in three parts: the path of the namespace, of the
+    /// key, and the query with its question mark.
     pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
         let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
         let url = Url::parse(&url).map_err(bad_url)?;
@@ -79,8 +79,8 @@ impl Client {
         })
     }
 
-    /// Sends a request and gives the answer if it has a status that means success, else the problem. It is repeated
-    /// where the request's method and conditions allow it, up to the answer's head.
+    /// Sends a request and returns the answer if its status is one of success, else the problem. The request is
+    /// repeated, up to the answer's head, where its method and conditions allow it.
     pub(crate) async fn send(
         &self,
         request: RequestBuilder,
@@ -89,8 +89,8 @@ impl Client {
         self.execution().send(request.build()?, success).await
     }
 
-    /// Sends a request that only reads, whatever its method, and gives the whole answer, of which the body has at most
-    /// so many bytes. A body that was cut off is asked for again.
+    /// Sends a request that only reads, whatever its method, and returns the whole answer, whose body has at most
+    /// `limit` bytes. A truncated body is requested again.
     pub(crate) async fn read(
         &self,
         request: RequestBuilder,
@@ -111,23 +111,24 @@ impl Client {
         }
     }
 
-    /// How long an exchange may take, where that is said here.
+    /// Returns the time that a request may take, if it is set here.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.0.timeout
     }
 
-    /// The most that is read of a value.
+    /// Returns the longest value that is read, in bytes.
     pub(crate) fn max_value_bytes(&self) -> u64 {
         self.0.max_value_bytes
     }
 
-    /// The most bytes of an answer, or of a line of one, that has one value as long as the client takes.
+    /// Returns the maximum length of an answer, or of a line of one, that has one value of the longest length.
     pub(crate) fn max_answer_bytes(&self) -> u64 {
         let values = self.max_value_bytes().saturating_mul(ESCAPED_BYTES);
         values.saturating_add(ANSWER_ROOM_BYTES)
     }
 
-    /// Sends a request that only reads, whatever its method, and gives what the answer's JSON means, or the problem.
+    /// Sends a request that only reads, whatever its method, and returns the meaning of the answer's JSON, or the
+    /// problem.
     pub(crate) async fn read_json<T: DeserializeOwned, R>(
         &self,
         request: RequestBuilder,
@@ -141,7 +142,7 @@ impl Client {
         }
     }
 
-    /// What an answer's JSON means.
+    /// Returns the meaning of an answer's JSON.
     pub(crate) async fn parse_json<T: DeserializeOwned, R>(
         &self,
         response: Response,
@@ -154,7 +155,7 @@ impl Client {
 }
 
 impl fmt::Debug for Client {
-    /// Says where the server is, without what may be secret in the URL.
+    /// Shows the server's origin only: the rest of the URL may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = Url::parse(&self.0.base_url)
             .map(|url| url.origin().ascii_serialization())
@@ -198,10 +199,10 @@ mod tests {
     fn a_base_url_that_is_none_is_refused_with_the_reason() {
         for (base, reason) in [
             ("", "expected HOST:PORT"),
-            ("ftp://h", "none of http://"),
+            ("ftp://h", "expected http://"),
             ("http://h:99999", "invalid port number"),
-            ("http://h/?a=b", "a query"),
-            ("http://h/#a", "a fragment"),
+            ("http://h/?a=b", "expected no query"),
+            ("http://h/#a", "no fragment"),
         ] {
             let error = Client::new(base).unwrap_err();
             assert_eq!(error.code(), Some(Code::InvalidRequest));

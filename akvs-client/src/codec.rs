@@ -1,7 +1,6 @@
-//! Values in other forms than JSON: what turns them into bytes and back.
+//! Codecs: values in other formats than JSON.
 //!
-//! It owns the forms that are there, and the way to one's own. It does not send anything. Invariant: what a codec
-//! cannot write is not sent, and what it cannot read is an error that names the key.
+//! It owns the built-in codecs and the trait for others. It sends nothing.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,12 +13,12 @@ pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-/// Why a codec fails.
+/// The error of a codec.
 pub type CodecError = Box<dyn StdError + Send + Sync>;
 
-/// Turns values into bytes and back, for [`Namespace::get_with`] and [`Namespace::set_with`].
+/// A format of values, for [`Namespace::get_with`] and [`Namespace::set_with`].
 ///
-/// There are [`Json`], [`Text`] and [`Raw`]; one's own is two functions:
+/// [`Json`], [`Text`] and [`Raw`] are built in. Another one takes two functions:
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -40,7 +39,7 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 ///
 ///     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<Vec<u32>, CodecError> {
 ///         if content_type != "text/csv" {
-///             return Err(format!("{content_type} is no CSV").into());
+///             return Err(format!("unexpected content type {content_type:?}: expected text/csv").into());
 ///         }
 ///         let text = std::str::from_utf8(&bytes)?;
 ///         text.split(',').map(|field| Ok(field.parse()?)).collect()
@@ -53,22 +52,22 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 /// # Ok(()) }
 /// ```
 pub trait Codec<T> {
-    /// The value's bytes, and their content type.
+    /// Encodes a value, and returns its content type.
     fn encode(&self, value: &T) -> Result<(Bytes, Cow<'static, str>), CodecError>;
 
-    /// The value that these bytes of this content type are.
+    /// Decodes a value of this content type.
     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<T, CodecError>;
 }
 
-/// JSON of whatever serde knows, as [`Namespace::set`] and [`Namespace::get`] have it. It reads any content type.
+/// JSON by serde, as [`Namespace::set`] and [`Namespace::get`] use it. It decodes any content type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json;
 
-/// Text in UTF-8. It reads any content type that does not name another character set.
+/// Text in UTF-8. It decodes any content type without another charset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text;
 
-/// Bytes as they are.
+/// Bytes without any encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Raw;
 
@@ -93,7 +92,7 @@ impl Codec<String> for Text {
         if let Some(charset) = parameters.find_map(|text| text.strip_prefix("charset="))
             && !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
         {
-            return Err(format!("the text's character set is {charset}").into());
+            return Err(format!("unsupported charset {charset}: expected utf-8").into());
         }
         Ok(String::from_utf8(bytes.into())?)
     }

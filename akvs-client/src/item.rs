@@ -1,7 +1,6 @@
-//! An item: what lists and watches tell of a key.
+//! The items of lists and watches.
 //!
-//! It owns what users see of it. It does not know how items are written. Fields may be added, so that none is to be
-//! taken for the last.
+//! It does not know the format of items on the wire. The type is non-exhaustive: fields may be added.
 
 use std::time::SystemTime;
 
@@ -11,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// What is stored under a key, as lists and watches tell it.
+/// A key with its metadata, and its value if requested.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -29,26 +28,25 @@ use crate::error::{Error, Result};
 pub struct Item {
     /// The key.
     pub key: Bytes,
-    /// The change that wrote it.
+    /// The revision of the write.
     pub revision: Revision,
-    /// The value, if it was asked for by [`List::values`](crate::List::values) or
-    /// [`Watch::values`](crate::Watch::values). A watch leaves out a large value that has been overwritten before it was
-    /// sent; the newer one is told later.
+    /// The value, if requested by [`List::values`](crate::List::values) or [`Watch::values`](crate::Watch::values). A
+    /// watch omits a large value that was overwritten before it was sent; the newer one follows.
     pub value: Option<Bytes>,
-    /// How many bytes the value has.
+    /// The length of the value, in bytes.
     pub size: u64,
-    /// What its writer said it is, or `application/octet-stream`.
+    /// The content type that its writer set, or `application/octet-stream`.
     pub content_type: String,
-    /// How its writer said it is encoded. The client never decodes it.
+    /// The content encoding that its writer set. The client never decodes it.
     pub content_encoding: Option<String>,
-    /// When it was written, by the server's clock.
+    /// The time of the write, by the server's clock.
     pub modified: Option<SystemTime>,
-    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
 }
 
 impl Item {
-    /// The value, read as JSON; none if no value came.
+    /// Returns the value, decoded from JSON; `None` if the item has no value.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

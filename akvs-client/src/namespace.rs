@@ -1,7 +1,7 @@
-//! A namespace of the server: where keys live, and which writes there are. Its reads have a file of their own.
+//! A namespace of the server, and its writes. The modules below have its reads, lists, transactions and settings.
 //!
-//! It owns the name and its path. It does not own connections, the choices of a write, nor the spelling of keys.
-//! Invariant: making a write sends nothing.
+//! It owns the name and its path. It does not own connections, the options of a write, nor the encoding of keys.
+//! Invariant: a write is sent only when it is awaited.
 
 pub(crate) mod configure;
 pub(crate) mod entry;
@@ -51,10 +51,10 @@ pub struct Namespace {
 }
 
 impl Client {
-    /// A namespace of the server. Nothing is sent: a namespace comes into being at its first write.
+    /// Returns a namespace of the server. Nothing is sent: a namespace is created by its first write.
     ///
-    /// The name has 1 to 128 bytes of UTF-8 without control characters. Over HTTP there is no way to name `.` and
-    /// `..`, which URLs take for path steps; they are refused here.
+    /// The name has 1 to 128 bytes of UTF-8 without control characters. `.` and `..` are refused: URLs treat them as
+    /// path segments to be removed.
     ///
     /// ```
     /// let client = akvs_client::Client::new("http://localhost:8080")?;
@@ -76,7 +76,7 @@ impl Namespace {
         })
     }
 
-    /// The namespace's name.
+    /// Returns the name.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -87,8 +87,8 @@ impl Namespace {
         &self.name
     }
 
-    /// Stores a value as JSON, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
-    /// Once it is answered, it is durable as the server is configured.
+    /// Stores a value as JSON. Without options it replaces any value and does not expire. The answer comes when the
+    /// write is as durable as the server is configured.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -103,7 +103,7 @@ impl Namespace {
         Set(Write::new(self, Method::POST, key, body)).content_type(JSON)
     }
 
-    /// Stores a value as it is, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
+    /// Stores bytes. Without options it replaces any value and does not expire.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -120,7 +120,7 @@ impl Namespace {
         ))
     }
 
-    /// Removes a key, and says whether it was there; on conditions, if they are chosen before it is awaited.
+    /// Deletes a key, and returns whether it existed. The request takes conditions.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -138,7 +138,7 @@ impl Namespace {
         ))
     }
 
-    /// Sets the deadline of a key by [`ttl`](Touch::ttl), or else removes it. The value stays as it is.
+    /// Sets the expiry time of a key by [`ttl`](Touch::ttl), or else removes it. The value is unchanged.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -151,8 +151,8 @@ impl Namespace {
         Touch(Write::op(self, "touch", key.as_ref(), Bytes::new()))
     }
 
-    /// Adds to a decimal number, and gives the sum; a missing key counts as 0. Where the value is no number or the
-    /// sum is past an `i64`, nothing is done and the error is a [`Code::Conflict`](crate::Code::Conflict).
+    /// Adds to a decimal number, and returns the sum; a missing key counts as 0. If the value is not a number or the
+    /// sum exceeds an `i64`, nothing is written and the error is [`Code::Conflict`](crate::Code::Conflict).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -164,7 +164,7 @@ impl Namespace {
         Add(Write::op(self, "add", key.as_ref(), by.to_string().into()))
     }
 
-    /// Puts bytes behind those that are there; a missing key counts as empty.
+    /// Appends bytes to a value; a missing key counts as empty.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -176,8 +176,8 @@ impl Namespace {
         Append(Write::op(self, "append", key.as_ref(), value.into()))
     }
 
-    /// Watches the namespace: a stream of its changes that goes on over broken connections and restarts of the server.
-    /// The namespace need not be there yet.
+    /// Watches the namespace: a stream of its changes that resumes after broken connections and restarts of the server.
+    /// The namespace need not exist yet.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -195,14 +195,14 @@ impl Namespace {
         &self.client
     }
 
-    /// A request for what there is of this namespace in an area of the server, such as `/kv` or `/export`.
+    /// Returns a request for this namespace below a route of the server, such as `/kv` or `/export`.
     pub(crate) fn ask(&self, method: Method, area: &str, query: &Query) -> Result<RequestBuilder> {
         let path = wire::namespace_path(self.name())?;
         let path = path.strip_prefix("/kv").unwrap_or(&path);
         self.client().request(method, [area, path, query.as_str()])
     }
 
-    /// A request for a key's path, with a query that has its question mark.
+    /// Returns a request for a key's path, with a query that includes its question mark.
     pub(crate) fn request(&self, method: Method, key: &str, query: &str) -> Result<RequestBuilder> {
         self.client.request(method, [&self.path, key, query])
     }

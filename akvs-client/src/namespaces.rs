@@ -1,7 +1,7 @@
-//! Listing the namespaces of a server.
+//! Lists of the namespaces of a server.
 //!
-//! It owns the choices of this list and its reading. It does not list keys. Invariant: nothing is sent before a page is
-//! asked for or a stream is polled.
+//! It owns the options of the list and its parsing. It does not list keys. Invariant: nothing is sent before a page is
+//! awaited or a stream is polled.
 
 use std::time::SystemTime;
 
@@ -15,10 +15,10 @@ use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Client, Settings};
 
-/// What a stream asks for at once, unless it is said how much; the server takes no more.
+/// The page size of streams by default; the server's maximum.
 const STREAM_LIMIT: u16 = 1_000;
 
-/// What is known of a namespace.
+/// A namespace with its size and settings.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -34,17 +34,17 @@ const STREAM_LIMIT: u16 = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamespaceInfo {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many keys it holds. This and what follows is none where the token may not read all of the namespace.
+    /// The number of keys. This and the following fields are `None` if the token may not read the whole namespace.
     pub keys: Option<u64>,
-    /// How many bytes these have, with their values.
+    /// The size of keys and values together, in bytes.
     pub bytes: Option<u64>,
-    /// Its last change.
+    /// The revision of the last change.
     pub revision: Option<Revision>,
-    /// When it was made, by the server's clock.
+    /// The time of its creation, by the server's clock.
     pub created: Option<SystemTime>,
-    /// What is chosen for it.
+    /// The settings.
     pub settings: Option<Settings>,
 }
 
@@ -63,12 +63,12 @@ pub struct NamespaceInfo {
 pub struct NamespacesPage {
     /// The namespaces.
     pub namespaces: Vec<NamespaceInfo>,
-    /// Where the next page begins, for [`page_at`](Namespaces::page_at); none at the end.
+    /// The cursor of the next page, for [`page_at`](Namespaces::page_at); `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// A list of the namespaces, by name, that is asked for when its [`stream`](Self::stream) is polled or a
-/// [`page`](Self::page) is awaited. It has those that the token may see.
+/// A list of the namespaces that the token may see, by name, requested when its [`stream`](Self::stream) is polled or a
+/// [`page`](Self::page) is awaited.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -114,7 +114,7 @@ struct NamespaceDocument {
 }
 
 impl Client {
-    /// A list of the namespaces.
+    /// Lists the namespaces.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -134,7 +134,7 @@ impl Client {
 }
 
 impl Namespaces {
-    /// Only those whose names begin so.
+    /// Lists only namespaces with this prefix.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -148,7 +148,7 @@ impl Namespaces {
         self
     }
 
-    /// The most namespaces of a page, 1 to 1,000; it does not bound the stream.
+    /// Sets the maximum number of namespaces of a page, 1 to 1,000. It does not bound the stream.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -162,7 +162,7 @@ impl Namespaces {
         self
     }
 
-    /// The first page.
+    /// Returns the first page.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -174,7 +174,7 @@ impl Namespaces {
         self.read(self.limit, None).await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -186,7 +186,7 @@ impl Namespaces {
         self.read(self.limit, Some(cursor)).await
     }
 
-    /// The namespaces, page by page: each page is asked for when those before it were taken.
+    /// Returns a stream of the namespaces. Pages are requested as they are needed.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {

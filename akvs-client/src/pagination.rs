@@ -1,7 +1,7 @@
-//! What all streams of the client are made of: steps that are futures, and a type with a name around them.
+//! Streams over pages, and the named stream types of the client.
 //!
-//! It owns that a stream ends behind its first error, and that it can be sent and polled without being pinned. It does
-//! not know what is told. Invariant: nothing is sent before a stream is polled.
+//! It owns that a stream ends after its first error and is `Send` and `Unpin`. It does not know the elements.
+//! Invariant: nothing is sent before a stream is polled.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use futures_util::stream::try_unfold;
 
 use crate::error::{Result, protocol_error};
 
-/// A stream behind a pointer.
+/// A boxed stream.
 pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 
-/// What a page of a list has for its stream, and the cursor behind it.
+/// The elements of a page, and the cursor of the next page.
 pub(crate) type Fetched<T> = (Vec<T>, Option<String>);
 
-/// The elements of all pages, each of which is asked for when it is needed.
+/// Returns a stream of the elements of all pages. A page is requested when its first element is polled.
 pub(crate) fn paged<T, F>(page: impl Fn(Option<String>) -> F + Send + 'static) -> Boxed<T>
 where
     T: Send + 'static,
@@ -34,7 +34,9 @@ where
             };
             let (fetched, next_cursor) = page(cursor.clone()).await?;
             if next_cursor.is_some() && next_cursor == cursor {
-                return Err(protocol_error("a list goes on where it was before"));
+                return Err(protocol_error(
+                    "invalid answer: the cursor of the list does not advance",
+                ));
             }
             elements = fetched.into();
             next = next_cursor.map(Some);
@@ -42,13 +44,13 @@ where
     }))
 }
 
-/// Makes a struct around a [`Boxed`] a stream, with a `next` for who has no extension trait at hand. How one is
-/// made is for the example.
+/// Implements `Stream` for a struct around a [`Boxed`], and `next`, which needs no extension trait. `$make` creates
+/// one, for the example.
 macro_rules! stream {
     ($stream:ident => $item:ty, $make:literal) => {
         impl $stream {
-            /// What comes next; none at the end, and after an error. It may be given up at any point (`select!`, a
-            /// timeout) without anything being lost.
+            /// Returns the next element; `None` at the end and after an error. It is cancel safe: a dropped future
+            /// (`select!`, a timeout) loses nothing.
             ///
             /// ```no_run
             /// # async fn example(client: akvs_client::Client, namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

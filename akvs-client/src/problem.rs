@@ -1,14 +1,13 @@
-//! An answer that is no success: a problem document (RFC 9457), or what takes its place where there is none.
+//! Error answers: a problem document (RFC 9457), or a substitute where an answer has none.
 //!
-//! It owns what such an answer says. It does not read it off the wire. Invariant: a code that this release does not
-//! know is kept as it was written.
+//! It owns the parts of an error answer. It does not parse answers. Invariant: an unknown code is kept as text.
 
 use std::fmt;
 
 use akvs_core::{Code, Revision};
 use serde_json::{Map, Value};
 
-/// An answer of the server that is not a success.
+/// An error answer of the server.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -45,7 +44,7 @@ impl Problem {
         }
     }
 
-    /// It was a write, and whoever answered cannot know that it was not applied.
+    /// Marks the answer as one to a write that may have been applied.
     pub(crate) fn with_outcome_unknown(mut self) -> Problem {
         self.outcome_unknown = true;
         self
@@ -61,7 +60,7 @@ impl Problem {
         self
     }
 
-    /// Keeps the revision of the answer's `ETag`, or else the one in the document.
+    /// Sets the revision: that of the answer's `ETag`, or else the one in the document.
     pub(crate) fn with_revision(mut self, tag: Option<Revision>) -> Problem {
         let member = self.context.get("revision").and_then(Value::as_u64);
         self.revision = tag.or(member.map(Revision::new));
@@ -72,12 +71,12 @@ impl Problem {
         self.outcome_unknown
     }
 
-    /// What it says, and what it says besides.
+    /// Returns the message and the context.
     pub(crate) fn into_parts(self) -> (String, Map<String, Value>) {
         (self.message, self.context)
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
@@ -88,7 +87,7 @@ impl Problem {
         self.status
     }
 
-    /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
+    /// Returns the code; `None` if the answer has none, or one that this release does not know.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
@@ -99,7 +98,7 @@ impl Problem {
         Code::parse(self.code.as_deref()?)
     }
 
-    /// The code as the server wrote it, known or not.
+    /// Returns the code as the server sent it, known or not.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
@@ -110,7 +109,7 @@ impl Problem {
         self.code.as_deref()
     }
 
-    /// What went wrong, as a person reads it.
+    /// Returns the message, for people.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
@@ -121,7 +120,7 @@ impl Problem {
         &self.message
     }
 
-    /// What the server says besides: limits, names, revisions.
+    /// Returns the other members of the document: limits, names, revisions.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
@@ -132,7 +131,7 @@ impl Problem {
         &self.context
     }
 
-    /// The current revision of the key that the answer is about; none if there is no such key.
+    /// Returns the current revision of the key; `None` if there is no such key.
     ///
     /// ```no_run
     /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {

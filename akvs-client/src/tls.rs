@@ -1,7 +1,7 @@
-//! TLS: whom to trust, and who one is.
+//! TLS: trusted certificates, and the client's own.
 //!
-//! It owns the choice of cryptography (ring) and of certificates. It does not own connections. Invariant: a server is
-//! trusted only by the system's certificates and those that were given; a private key is in no text.
+//! It owns the cryptography (ring) and the certificates. It does not own connections. Invariant: only certificates of
+//! the system and of the builder are trusted; no text shows a private key.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 
 use crate::error::{Error, Result, invalid};
 
-/// What is chosen of TLS, as PEM.
+/// The TLS options, as PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
     pub(crate) authorities: Vec<Vec<u8>>,
@@ -26,7 +26,7 @@ impl Tls {
         !self.authorities.is_empty() || self.identity.is_some()
     }
 
-    /// Has TLS spoken as chosen. A client that needs none trusts nobody, so that no certificates are read for it.
+    /// Configures TLS. A client without `https://` trusts no certificate, so that those of the system are not read.
     pub(crate) fn apply(
         &self,
         http: reqwest::ClientBuilder,
@@ -60,10 +60,7 @@ impl Tls {
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier> {
         let mut extra = Vec::new();
         for pem in &self.authorities {
-            extra.extend(certificates(
-                pem,
-                "the authority's certificate is not valid PEM",
-            )?);
+            extra.extend(certificates(pem, "invalid CA certificate: expected PEM")?);
         }
         let verifier = match extra.is_empty() {
             true => Verifier::new(provider),
@@ -71,8 +68,7 @@ impl Tls {
         };
         verifier.map_err(|error| {
             let text = format!(
-                "no server can be trusted: the system's certificates of authorities cannot be used, and none was \
-                 given ({error})"
+                "no trusted CA certificates: those of the system cannot be used ({error}), and none are set"
             );
             CoreError::new(Code::InvalidRequest, text)
                 .because(error)
@@ -83,20 +79,20 @@ impl Tls {
 
 fn certificates(pem: &[u8], otherwise: &str) -> Result<Vec<CertificateDer<'static>>> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    // The library's own text may hold a line of what was given.
+    // The library's error may contain a line of the input.
     let read = read.ok().filter(|read| !read.is_empty());
     read.ok_or_else(|| invalid(otherwise))
 }
 
 fn identity(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let chain = certificates(pem, "the identity has no valid certificate as PEM")?;
+    let chain = certificates(pem, "invalid identity: expected a certificate as PEM")?;
     let key = PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| invalid("the identity has no valid private key as PEM"))?;
+        .map_err(|_| invalid("invalid identity: expected a private key as PEM"))?;
     Ok((chain, key))
 }
 
 fn refused(error: rustls::Error) -> Error {
-    let text = "TLS cannot be spoken with these certificates";
+    let text = "cannot use TLS with these certificates";
     CoreError::new(Code::InvalidRequest, text)
         .because(error)
         .into()

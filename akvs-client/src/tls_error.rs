@@ -1,11 +1,11 @@
-//! Errors of TLS within those of the HTTP library.
+//! The errors of TLS among the sources of an error of the HTTP library.
 //!
-//! It owns which of them end a call. It does not own the use of TLS.
+//! It owns the search for them. It does not own the use of TLS.
 
 use std::error::Error as StdError;
 use std::io;
 
-/// Whether the two sides do not trust each other, which asking again does not mend.
+/// Returns whether the TLS handshake failed, which is not worth a repetition.
 pub(crate) fn is_tls_refusal(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

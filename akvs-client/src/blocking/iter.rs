@@ -1,7 +1,7 @@
-//! A stream as an iterator.
+//! Streams as iterators.
 //!
-//! It owns the taking of one item after the other. It does not know what they are. Invariant: the stream works only
-//! while an item is waited for.
+//! It owns the wait for an item. It does not know the items. Invariant: the stream is polled only while an item is
+//! awaited.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use futures_util::Stream;
 use super::runtime::Runtime;
 use crate::error::Result;
 
-/// What a stream gives, one after the other; each is waited for.
+/// The items of a stream, as a blocking iterator.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -29,7 +29,7 @@ use crate::error::Result;
 /// ```
 #[must_use = "nothing happens before an item is asked for"]
 pub struct Items<S> {
-    /// None where it ended, or was lost.
+    /// `None` after the end, and after a panic.
     stream: Option<S>,
     runtime: Runtime,
 }

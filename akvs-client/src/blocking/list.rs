@@ -1,7 +1,7 @@
-//! Lists of keys and of namespaces, for programs that are not asynchronous.
+//! Blocking lists of keys and of namespaces.
 //!
-//! It owns how a list is asked for: as an iterator or page by page. Its choices are the asynchronous one's. Invariant:
-//! nothing is sent before a page or an item is asked for.
+//! It owns the iterators and pages of a list. The options are those of the asynchronous list. Invariant: nothing is
+//! sent before a page or an item is requested.
 
 use super::{Client, Items, Namespace, Request};
 use crate::error::Result;
@@ -10,61 +10,61 @@ use crate::{
 };
 
 impl Namespace {
-    /// As [`crate::Namespace::list`]; it ends with [`iter`](Request::<List>::iter), [`page`](Request::<List>::page) or
-    /// [`snapshot`](Request::<List>::snapshot).
+    /// Calls [`crate::Namespace::list`]; [`iter`](Request::<List>::iter), [`page`](Request::<List>::page) or
+    /// [`snapshot`](Request::<List>::snapshot) send it.
     pub fn list(&self) -> Request<List> {
         self.request(self.namespace.list())
     }
 }
 
 impl Client {
-    /// As [`crate::Client::namespaces`]; it ends with [`iter`](Request::<Namespaces>::iter) or
-    /// [`page`](Request::<Namespaces>::page).
+    /// Calls [`crate::Client::namespaces`]; [`iter`](Request::<Namespaces>::iter) or
+    /// [`page`](Request::<Namespaces>::page) send it.
     pub fn namespaces(&self) -> Request<Namespaces> {
         Request::new(&self.runtime, self.client.namespaces())
     }
 }
 
 impl Request<List> {
-    /// The items, page by page, as [`List::stream`] gives them.
+    /// Returns the items of [`List::stream`].
     pub fn iter(self) -> Items<crate::Items> {
         self.items(List::stream)
     }
 
-    /// The items of one moment, as [`List::snapshot`] gives them.
+    /// Returns the items of [`List::snapshot`].
     pub fn snapshot(self) -> Items<Snapshot> {
         self.items(List::snapshot)
     }
 
-    /// As [`List::page`].
+    /// Calls [`List::page`].
     pub fn page(&self) -> Result<Page> {
         self.call(|list| async move { list.page().await })
     }
 
-    /// As [`List::page_at`].
+    /// Calls [`List::page_at`].
     pub fn page_at(&self, cursor: &str) -> Result<Page> {
         let cursor = cursor.to_owned();
         self.call(|list| async move { list.page_at(&cursor).await })
     }
 
-    /// As [`List::delimiter`].
+    /// Calls [`List::delimiter`].
     pub fn delimiter(self, delimiter: impl AsRef<[u8]>) -> Request<GroupedList> {
         self.map(|list| list.delimiter(delimiter))
     }
 }
 
 impl Request<GroupedList> {
-    /// Items and groups, page by page, as [`GroupedList::stream`] gives them.
+    /// Returns the items and groups of [`GroupedList::stream`].
     pub fn iter(self) -> Items<ListedItems> {
         self.items(GroupedList::stream)
     }
 
-    /// As [`GroupedList::page`].
+    /// Calls [`GroupedList::page`].
     pub fn page(&self) -> Result<Page> {
         self.call(|list| async move { list.page().await })
     }
 
-    /// As [`GroupedList::page_at`].
+    /// Calls [`GroupedList::page_at`].
     pub fn page_at(&self, cursor: &str) -> Result<Page> {
         let cursor = cursor.to_owned();
         self.call(|list| async move { list.page_at(&cursor).await })
@@ -72,17 +72,17 @@ impl Request<GroupedList> {
 }
 
 impl Request<Namespaces> {
-    /// The namespaces, page by page, as [`Namespaces::stream`] gives them.
+    /// Returns the namespaces of [`Namespaces::stream`].
     pub fn iter(self) -> Items<NamespaceInfos> {
         self.items(Namespaces::stream)
     }
 
-    /// As [`Namespaces::page`].
+    /// Calls [`Namespaces::page`].
     pub fn page(&self) -> Result<NamespacesPage> {
         self.call(|list| async move { list.page().await })
     }
 
-    /// As [`Namespaces::page_at`].
+    /// Calls [`Namespaces::page_at`].
     pub fn page_at(&self, cursor: &str) -> Result<NamespacesPage> {
         let cursor = cursor.to_owned();
         self.call(|list| async move { list.page_at(&cursor).await })

@@ -1,7 +1,7 @@
-//! A namespace for programs that are not asynchronous.
+//! The blocking namespace.
 //!
-//! It owns the names of the calls, each of which is the asynchronous one's. Invariant: what is made by one works on the
-//! thread of its client.
+//! It delegates each call to the asynchronous namespace of the same client. Invariant: arguments are copied before a
+//! call goes to the client's thread.
 
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -21,15 +21,14 @@ use crate::{
     Touch, Txn, TxnResult, Update, Watch, WatchStream,
 };
 
-/// A namespace of the server, for programs that are not asynchronous. Cheap to clone. The example of
-/// [its module](super) shows it.
+/// A namespace of the server, blocking. Cheap to clone. See the example of [the module](super).
 #[derive(Clone, Debug)]
 pub struct Namespace {
     pub(super) runtime: Runtime,
     pub(super) namespace: crate::Namespace,
 }
 
-/// A call that is made at once: the asynchronous method of this name, with this key and these arguments.
+/// Calls the asynchronous method of this name, with this key and these arguments, and waits for it.
 macro_rules! now {
     ($self:ident.$method:ident($key:ident $(, $argument:expr)*)) => {{
         let (namespace, key) = ($self.namespace.clone(), $key.as_ref().to_vec());
@@ -46,17 +45,17 @@ impl Namespace {
         }
     }
 
-    /// A call that is made when it is sent: its builder is the asynchronous one's.
+    /// Returns a request, which calls the asynchronous builder when it is sent.
     pub(super) fn request<B>(&self, builder: B) -> Request<B> {
         Request::new(&self.runtime, builder)
     }
 
-    /// As [`crate::Namespace::name`].
+    /// Calls [`crate::Namespace::name`].
     pub fn name(&self) -> &str {
         self.namespace.name()
     }
 
-    /// As [`crate::Namespace::get`].
+    /// Calls [`crate::Namespace::get`].
     pub fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -64,7 +63,7 @@ impl Namespace {
         now!(self.get(key))
     }
 
-    /// As [`crate::Namespace::get_or`].
+    /// Calls [`crate::Namespace::get_or`].
     pub fn get_or<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -73,18 +72,18 @@ impl Namespace {
         now!(self.get_or(key, default))
     }
 
-    /// As [`crate::Namespace::get_bytes`].
+    /// Calls [`crate::Namespace::get_bytes`].
     pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
         now!(self.get_bytes(key))
     }
 
-    /// As [`crate::Namespace::get_bytes_or`].
+    /// Calls [`crate::Namespace::get_bytes_or`].
     pub fn get_bytes_or(&self, key: impl AsRef<[u8]>, default: impl Into<Bytes>) -> Result<Bytes> {
         let default = default.into();
         now!(self.get_bytes_or(key, default))
     }
 
-    /// As [`crate::Namespace::get_with`].
+    /// Calls [`crate::Namespace::get_with`].
     pub fn get_with<T>(
         &self,
         codec: &impl Codec<T>,
@@ -94,7 +93,7 @@ impl Namespace {
         decoded(codec, key.as_ref(), entry)
     }
 
-    /// As [`crate::Namespace::get_range`].
+    /// Calls [`crate::Namespace::get_range`].
     pub fn get_range(
         &self,
         key: impl AsRef<[u8]>,
@@ -103,7 +102,7 @@ impl Namespace {
         now!(self.get_range(key, range))
     }
 
-    /// As [`crate::Namespace::get_if_changed`].
+    /// Calls [`crate::Namespace::get_if_changed`].
     pub fn get_if_changed<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -112,7 +111,7 @@ impl Namespace {
         now!(self.get_if_changed(key, known))
     }
 
-    /// As [`crate::Namespace::wait_for_change`].
+    /// Calls [`crate::Namespace::wait_for_change`].
     pub fn wait_for_change<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -122,27 +121,27 @@ impl Namespace {
         now!(self.wait_for_change(key, known, timeout))
     }
 
-    /// As [`crate::Namespace::head`].
+    /// Calls [`crate::Namespace::head`].
     pub fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
         now!(self.head(key))
     }
 
-    /// As [`crate::Namespace::exists`].
+    /// Calls [`crate::Namespace::exists`].
     pub fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         now!(self.exists(key))
     }
 
-    /// As [`crate::Namespace::set`].
+    /// Calls [`crate::Namespace::set`].
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Request<Set> {
         self.request(self.namespace.set(key, value))
     }
 
-    /// As [`crate::Namespace::set_bytes`].
+    /// Calls [`crate::Namespace::set_bytes`].
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Set> {
         self.request(self.namespace.set_bytes(key, value))
     }
 
-    /// As [`crate::Namespace::set_with`].
+    /// Calls [`crate::Namespace::set_with`].
     pub fn set_with<T>(
         &self,
         codec: &impl Codec<T>,
@@ -152,28 +151,28 @@ impl Namespace {
         self.request(self.namespace.set_with(codec, key, value))
     }
 
-    /// As [`crate::Namespace::del`].
+    /// Calls [`crate::Namespace::del`].
     pub fn del(&self, key: impl AsRef<[u8]>) -> Request<Delete> {
         self.request(self.namespace.del(key))
     }
 
-    /// As [`crate::Namespace::touch`].
+    /// Calls [`crate::Namespace::touch`].
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Request<Touch> {
         self.request(self.namespace.touch(key))
     }
 
-    /// As [`crate::Namespace::add`].
+    /// Calls [`crate::Namespace::add`].
     pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Request<Add> {
         self.request(self.namespace.add(key, by))
     }
 
-    /// As [`crate::Namespace::append`].
+    /// Calls [`crate::Namespace::append`].
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Append> {
         self.request(self.namespace.append(key, value))
     }
 
-    /// As [`crate::Namespace::update`]. The function runs on the client's thread,
-    /// where a blocking call of the same client is an error.
+    /// Calls [`crate::Namespace::update`]. The function runs on the client's thread, where a blocking call of the same
+    /// client is an error.
     ///
     /// ```no_run
     /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -188,7 +187,7 @@ impl Namespace {
         self.request(self.namespace.update(key, change))
     }
 
-    /// As [`crate::Namespace::watch`]. The function chooses what is watched, and from where.
+    /// Calls [`crate::Namespace::watch`]. The function sets the options of the watch.
     ///
     /// ```no_run
     /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -200,7 +199,7 @@ impl Namespace {
         Items::new(&self.runtime, configure(self.namespace.watch()).stream())
     }
 
-    /// As [`crate::Namespace::get_many`].
+    /// Calls [`crate::Namespace::get_many`].
     pub fn get_many<T: DeserializeOwned + Send + 'static>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -209,7 +208,7 @@ impl Namespace {
         self.call(|namespace| async move { namespace.get_many(keys).await })
     }
 
-    /// As [`crate::Namespace::get_many_bytes`].
+    /// Calls [`crate::Namespace::get_many_bytes`].
     pub fn get_many_bytes(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -218,7 +217,7 @@ impl Namespace {
         self.call(|namespace| async move { namespace.get_many_bytes(keys).await })
     }
 
-    /// As [`crate::Namespace::get_bytes_if_changed`].
+    /// Calls [`crate::Namespace::get_bytes_if_changed`].
     pub fn get_bytes_if_changed(
         &self,
         key: impl AsRef<[u8]>,
@@ -228,40 +227,40 @@ impl Namespace {
         self.call(|namespace| async move { namespace.get_bytes_if_changed(key, known).await })
     }
 
-    /// As [`crate::Namespace::txn`]; it ends with [`commit`](Request::commit).
+    /// Calls [`crate::Namespace::txn`]; [`commit`](Request::commit) sends it.
     pub fn txn(&self) -> Request<Txn> {
         self.request(self.namespace.txn())
     }
 
-    /// As [`crate::Namespace::configure`].
+    /// Calls [`crate::Namespace::configure`].
     pub fn configure(&self, settings: &Settings) -> Result<bool> {
         let settings = *settings;
         self.call(|namespace| async move { namespace.configure(&settings).await })
     }
 
-    /// As [`crate::Namespace::settings`].
+    /// Calls [`crate::Namespace::settings`].
     pub fn settings(&self) -> Result<Option<Settings>> {
         self.call(|namespace| async move { namespace.settings().await })
     }
 
-    /// As [`crate::Namespace::change_settings`].
+    /// Calls [`crate::Namespace::change_settings`].
     pub fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
         let patch = *patch;
         self.call(|namespace| async move { namespace.change_settings(&patch).await })
     }
 
-    /// As [`crate::Namespace::drop_namespace`].
+    /// Calls [`crate::Namespace::drop_namespace`].
     pub fn drop_namespace(&self) -> Result<bool> {
         self.call(|namespace| async move { namespace.drop_namespace().await })
     }
 
-    /// As [`crate::Namespace::delete_prefix`].
+    /// Calls [`crate::Namespace::delete_prefix`].
     pub fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref().to_vec();
         self.call(|namespace| async move { namespace.delete_prefix(prefix).await })
     }
 
-    /// Runs a call of the asynchronous namespace.
+    /// Runs a call of the asynchronous namespace, and waits for it.
     fn call<T, F>(&self, call: impl FnOnce(crate::Namespace) -> F) -> Result<T>
     where
         T: Send + 'static,
@@ -272,13 +271,13 @@ impl Namespace {
 }
 
 impl Request<Txn> {
-    /// As [`Txn::commit`].
+    /// Calls [`Txn::commit`].
     pub fn commit(self) -> Result<TxnResult> {
         self.runtime.run(self.builder.commit())?
     }
 }
 
-/// One more than may be asked for, so that too many are seen to be.
+/// Copies the keys; one more than allowed, so that too many are noticed.
 fn copied(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<Vec<u8>> {
     let keys = keys.into_iter().map(|key| key.as_ref().to_vec());
     keys.take(MAX_KEYS + 1).collect()

@@ -1,7 +1,6 @@
-//! A call that was not made yet, with its choices.
+//! Requests: calls with options that have not been sent.
 //!
-//! It owns the way from an asynchronous builder to a blocking one. It does not own what the choices mean. Invariant:
-//! nothing is sent before [`Request::send`].
+//! It delegates options to the asynchronous builder. Invariant: nothing is sent before [`Request::send`].
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::{
     Update,
 };
 
-/// A call that is made when it is sent; its choices are those of the asynchronous builder in it.
+/// A call that is made when it is sent. Its options are those of the asynchronous builder.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -44,7 +43,7 @@ impl<B> Request<B> {
         }
     }
 
-    /// Chooses something of the builder in it.
+    /// Sets options of the builder.
     ///
     /// ```
     /// # let namespace = akvs_client::blocking::Client::new("http://h")?.namespace("foo")?;
@@ -56,17 +55,17 @@ impl<B> Request<B> {
         self
     }
 
-    /// The call that a choice makes of this one.
+    /// Returns the request with another builder.
     pub(super) fn map<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
         Request::new(&self.runtime, configure(self.builder))
     }
 
-    /// An iterator of what the builder gives as a stream.
+    /// Returns an iterator of the builder's stream.
     pub(super) fn items<S>(self, stream: impl FnOnce(B) -> S) -> Items<S> {
         Items::new(&self.runtime, stream(self.builder))
     }
 
-    /// Runs what the builder is asked for without being used up.
+    /// Runs a call of the builder that does not consume it, and waits for it.
     pub(super) fn call<T, F>(&self, call: impl FnOnce(B) -> F) -> Result<T>
     where
         B: Clone,
@@ -76,7 +75,7 @@ impl<B> Request<B> {
         self.runtime.run(call(self.builder.clone()))?
     }
 
-    /// Makes the call, and waits until it is done.
+    /// Sends the request, and waits for its result.
     ///
     /// ```no_run
     /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -94,12 +93,12 @@ impl<B> Request<B> {
     }
 }
 
-/// Gives a call the choices of its builder, by their names and arguments.
+/// Delegates methods of a request to its builder, by their names and arguments.
 macro_rules! builder_methods {
     ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
         impl $(<$($of),+>)? Request<$builder $(<$($of),+>)?> {
             $(
-                #[doc = concat!("As [`", stringify!($builder), "::", stringify!($name), "`](crate::",
+                #[doc = concat!("Calls [`", stringify!($builder), "::", stringify!($name), "`](crate::",
                     stringify!($builder), "::", stringify!($name), ").")]
                 pub fn $name(self $(, $argument: $type)*) -> Self {
                     self.configure(|builder| builder.$name($($argument),*))

@@ -1,7 +1,7 @@
-//! Export and import, for programs that are not asynchronous.
+//! Blocking export and import.
 //!
-//! It owns where a file comes from: bytes, a reader, an iterator. It does not own the form of a file. Invariant: what is
-//! sent is read on the caller's thread, and an import whose source fails is never taken for a whole one.
+//! It owns the sources of an import: bytes, a reader, an iterator. It does not own the format of a file. Invariant: a
+//! source is read on the caller's thread, and an import whose source fails is never taken for a complete one.
 
 use std::io::{ErrorKind, Read};
 
@@ -12,53 +12,53 @@ use super::{Client, Items, Namespace, Request};
 use crate::error::Result;
 use crate::{Encoding, Export, ExportBytes, ExportSections, Import, ImportReport, Record, Records};
 
-/// So much is read of a file at once.
+/// The length of one read of a file.
 const CHUNK_BYTES: usize = 64 << 10;
 
 impl Namespace {
-    /// As [`crate::Namespace::export`].
+    /// Calls [`crate::Namespace::export`].
     pub fn export(&self) -> Request<Export> {
         self.request(self.namespace.export())
     }
 
-    /// As [`crate::Namespace::import`].
+    /// Calls [`crate::Namespace::import`].
     pub fn import(&self) -> Request<Import> {
         self.request(self.namespace.import())
     }
 }
 
 impl Client {
-    /// As [`crate::Client::export`].
+    /// Calls [`crate::Client::export`].
     pub fn export(&self) -> Request<Export> {
         Request::new(&self.runtime, self.client.export())
     }
 
-    /// As [`crate::Client::import`].
+    /// Calls [`crate::Client::import`].
     pub fn import(&self) -> Request<Import> {
         Request::new(&self.runtime, self.client.import())
     }
 }
 
 impl Request<Export> {
-    /// As [`Export::records`].
+    /// Calls [`Export::records`].
     pub fn records(self) -> Items<Records> {
         self.items(Export::records)
     }
 
-    /// As [`Export::parts`].
+    /// Calls [`Export::parts`].
     pub fn parts(self) -> Items<ExportSections> {
         self.items(Export::parts)
     }
 
-    /// As [`Export::bytes`].
+    /// Calls [`Export::bytes`].
     pub fn bytes(self, encoding: Encoding) -> Items<ExportBytes> {
         self.items(|export| export.bytes(encoding))
     }
 }
 
 impl Request<Import> {
-    /// Imports a file that is read, in any size: [`Import::stream`]. Where the reader fails, the import does, and the
-    /// reader's error is among its sources.
+    /// Imports a file of any size from a reader, by [`Import::stream`]. If the reader fails, the import fails, with the
+    /// reader's error among its sources.
     ///
     /// ```no_run
     /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -78,7 +78,7 @@ impl Request<Import> {
         )
     }
 
-    /// As [`Import::stream`], of an iterator.
+    /// Calls [`Import::stream`] with the items of an iterator.
     ///
     /// ```no_run
     /// # fn example(client: akvs_client::blocking::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -101,13 +101,13 @@ impl Request<Import> {
         )
     }
 
-    /// As [`Import::records`].
+    /// Calls [`Import::records`].
     pub fn records(self, records: impl IntoIterator<Item = Record>) -> Result<ImportReport> {
         let records = records.into_iter().map(Ok::<Record, Failure>);
         self.try_records(records)
     }
 
-    /// As [`Import::record_stream`], of an iterator.
+    /// Calls [`Import::record_stream`] with the items of an iterator.
     pub fn try_records<E: Into<Failure>>(
         self,
         records: impl IntoIterator<Item = Result<Record, E>>,
@@ -134,7 +134,7 @@ impl Request<Import> {
     }
 }
 
-/// What a reader has; nothing at its end.
+/// Reads a chunk; empty at the end.
 fn read_chunk<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
     loop {
         match file.read(buffer) {

@@ -1,7 +1,7 @@
-//! A stream whose elements are made on the thread that waits for a call.
+//! Streams whose elements are produced on the thread that waits for a call.
 //!
-//! It owns the way of an element from there to the client's thread. It does not know what they are. Invariant: one is
-//! made only when it is wanted, and where no more can be made, the stream fails instead of ending.
+//! It owns the transfer of elements to the client's thread. It does not know the elements. Invariant: an element is
+//! produced only when it is requested, and a stream whose source panics fails instead of ending.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -16,18 +16,18 @@ use crate::error::Result;
 
 pub(super) type Failure = Box<dyn StdError + Send + Sync>;
 
-/// What the caller's thread makes, as the client's thread sees it.
+/// The elements that the caller's thread produces, on the client's thread.
 pub(super) type Upload<P> = Pin<Box<dyn Stream<Item = Result<P, Failure>> + Send>>;
 
-/// What the client's thread says to the one that waits.
+/// The messages of the client's thread to the caller's.
 enum Message<P, T> {
     Wanted(oneshot::Sender<Option<Result<P, Failure>>>),
     Done(T),
 }
 
 impl Runtime {
-    /// Runs a call that takes a stream. Its elements are made on this thread, which waits anyway: so they may be slow,
-    /// and may be made by calls of the same client.
+    /// Runs a call that takes a stream, and waits for it. The elements are produced on the calling thread, so that the
+    /// source may be slow, and may use the same client.
     pub(super) fn run_upload<P, T, F>(
         &self,
         mut next: impl FnMut() -> Option<Result<P, Failure>>,
@@ -50,12 +50,12 @@ impl Runtime {
         });
         let future = call(Box::pin(stream));
         self.spawn(async move {
-            // Whoever asked waits below.
+            // The caller waits below.
             let _ = sender.send(Message::Done(future.await));
         })?;
         loop {
             match receiver.recv().map_err(panicked)? {
-                // Whoever wanted it may have given up since.
+                // The stream may have been dropped since.
                 Message::Wanted(back) => drop(back.send(next())),
                 Message::Done(done) => return Ok(done),
             }
@@ -64,7 +64,7 @@ impl Runtime {
 }
 
 fn source_panicked() -> Failure {
-    "the function that makes what is sent panicked".into()
+    "the source of the import panicked".into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Reading the settings of a namespace, and changing some of them.
+//! Reads and changes of a namespace's settings.
 //!
-//! It owns these two requests. It does not own what can be chosen: [`Settings`] does. Invariant: what a change does not
-//! name is not sent, so that it stays as it is whatever others have chosen meanwhile.
+//! It owns the two requests. It does not own the settings: [`Settings`] does. Invariant: settings that a patch does not
+//! name are not sent, so that concurrent changes of them are kept.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{Namespace, Settings, wire};
 
 const MERGE_PATCH: HeaderValue = HeaderValue::from_static("application/merge-patch+json");
 
-/// A change of some settings of a namespace; what it does not name stays as it is.
+/// A change of some settings of a namespace; the others are unchanged.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -34,7 +34,7 @@ const MERGE_PATCH: HeaderValue = HeaderValue::from_static("application/merge-pat
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsPatch {
-    /// See [`Settings::ttl`]; `Some(None)` removes it, and so with all others.
+    /// See [`Settings::ttl`]; `Some(None)` removes the setting, as for all others.
     pub ttl: Option<Option<Duration>>,
     /// See [`Settings::max_value_bytes`].
     pub max_value_bytes: Option<Option<u64>>,
@@ -44,47 +44,46 @@ pub struct SettingsPatch {
     pub max_bytes: Option<Option<u64>>,
 }
 
-/// What a change of settings did.
+/// The result of a change of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Configured {
     /// Whether the namespace was created.
     pub created: bool,
-    /// All of its settings after the change.
+    /// All settings after the change.
     pub settings: Settings,
 }
 
 impl SettingsPatch {
-    /// Chooses how long a key lives that is stored without a time to live of its own, to the millisecond; `None` removes
-    /// that.
+    /// Sets the default time to live of keys, to the millisecond; `None` removes it.
     pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> SettingsPatch {
         self.ttl = Some(ttl.into());
         self
     }
 
-    /// Chooses the longest value, in bytes; `None` removes that limit.
+    /// Sets the longest value, in bytes; `None` removes the limit.
     pub fn max_value_bytes(mut self, bytes: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_value_bytes = Some(bytes.into());
         self
     }
 
-    /// Chooses the most keys; `None` removes that limit.
+    /// Sets the maximum number of keys; `None` removes the limit.
     pub fn max_keys(mut self, keys: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_keys = Some(keys.into());
         self
     }
 
-    /// Chooses the most bytes of keys and values together; `None` removes that limit.
+    /// Sets the maximum size of keys and values together, in bytes; `None` removes the limit.
     pub fn max_bytes(mut self, bytes: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_bytes = Some(bytes.into());
         self
     }
 
-    /// The merge patch (RFC 7396).
+    /// Returns the merge patch (RFC 7396).
     fn document(&self) -> Result<Map<String, Value>> {
         let mut members = Map::new();
         if let Some(ttl) = self.ttl {
-            let text = "a time to live is longer than nothing";
+            let text = "invalid ttl 0: expected more than 0";
             let formatted = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
             let ttl = ttl.map(formatted).transpose()?;
             members.insert("ttl".into(), ttl.into());
@@ -108,7 +107,7 @@ struct SettingsAnswer {
 }
 
 impl Namespace {
-    /// Returns what is chosen for the namespace; none where there is no such namespace.
+    /// Returns the settings of the namespace; `None` if there is no such namespace.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -127,8 +126,7 @@ impl Namespace {
         }
     }
 
-    /// Changes the settings that the patch names, in one step with what others change, and creates the namespace if it is
-    /// not there.
+    /// Changes the settings that the patch names, atomically, and creates the namespace if it is missing.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,6 @@
-//! What calls give back: a value with what is known of it, and what a write did.
+//! The results of reads and writes.
 //!
-//! It owns no bytes' meaning: decoding is the namespace's. Fields may be added, so that none is to be taken for the
-//! last.
+//! It owns no decoding. Its types are non-exhaustive: fields may be added.
 
 use std::time::SystemTime;
 
@@ -11,7 +10,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use crate::wire;
 
-/// A value and what the server says of it.
+/// A value with its metadata.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -33,15 +32,15 @@ use crate::wire;
 pub struct Entry<T> {
     /// The value.
     pub value: T,
-    /// The change that wrote it, from the `ETag`; none if a proxy took it away.
+    /// The revision, from the `ETag`; `None` if a proxy removed it.
     pub revision: Option<Revision>,
-    /// What its writer said it is, or `application/octet-stream`.
+    /// The content type that its writer set, or `application/octet-stream`.
     pub content_type: String,
-    /// How its writer said it is encoded. The client never decodes it.
+    /// The content encoding that its writer set. The client never decodes it.
     pub content_encoding: Option<String>,
-    /// When it was written, to the second, by the server's clock.
+    /// The time of the write, to the second, by the server's clock.
     pub modified: Option<SystemTime>,
-    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
 }
 
@@ -60,7 +59,7 @@ impl Entry<Bytes> {
 }
 
 impl<T> Entry<T> {
-    /// The same entry with its value read in another way.
+    /// Returns the entry with its value converted.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +79,7 @@ impl<T> Entry<T> {
     }
 }
 
-/// What a write did.
+/// The result of a write.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -97,17 +96,18 @@ impl<T> Entry<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The change that the write became, from the `ETag`; none if a proxy took it away.
+    /// The revision of the write, from the `ETag`; `None` if a proxy removed it.
     pub revision: Option<Revision>,
-    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
+    /// Whether the key existed before; false also where the token may not read it, see
+    /// [`write_only`](Self::write_only).
     pub existed: bool,
-    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    /// Whether the token may write but not read, so that the server does not disclose whether the key existed.
     pub write_only: bool,
-    /// From when on the key is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time of the key, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
 }
 
-/// What became of a key of which one revision is known already.
+/// The outcome of a read on the condition that the key changed.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -123,11 +123,11 @@ pub struct Written {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfChanged<T> {
-    /// It is still this revision; no value was sent.
+    /// The key still has this revision; no value was sent.
     Unchanged,
-    /// It is another one.
+    /// The key has another revision.
     Changed(Entry<T>),
-    /// There is no such key.
+    /// The key does not exist.
     Missing,
 }
 
@@ -148,8 +148,8 @@ pub enum IfChanged<T> {
 pub struct Part {
     /// The bytes of the part.
     pub bytes: Bytes,
-    /// How many bytes of the value are before it.
+    /// The position of the first byte in the value.
     pub start: u64,
-    /// How many bytes the whole value has.
+    /// The length of the whole value, in bytes.
     pub total: u64,
 }

@@ -1,7 +1,7 @@
-//! Reading many keys at once.
+//! Reads of many keys at once (multi-get).
 //!
-//! It owns the request and the order of what comes back. It does not own what an entry is. Invariant: there is an
-//! answer for each key, all of one moment, or an error.
+//! It owns the request and the order of the results. Invariant: there is a result for each key, all of one snapshot, or
+//! an error.
 
 use akvs_core::{Code, Error as CoreError, Key};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
 use crate::{Entry, Item, Namespace};
 
-/// The most keys of a request.
+/// The maximum number of keys of a request.
 pub(crate) const MAX_KEYS: usize = 1_000;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -31,8 +31,8 @@ struct GetManyResponse {
 }
 
 impl Namespace {
-    /// The values of these keys, read as JSON, in this order and as they stood at one moment; none for a key that is
-    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    /// Returns the entries of these keys, decoded from JSON, in this order and of one snapshot; `None` for a missing
+    /// key. At most 1,000 keys, and 64 MiB of values.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,8 +54,8 @@ impl Namespace {
         read.collect()
     }
 
-    /// The values of these keys, to the byte, in this order and as they stood at one moment; none for a key that is
-    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    /// Returns the entries of these keys as bytes, in this order and of one snapshot; `None` for a missing key. At most
+    /// 1,000 keys, and 64 MiB of values.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -88,7 +88,7 @@ impl Namespace {
         };
         match self.client().read_json(request, "the values", read).await? {
             Ok(items) => Ok(items),
-            // A namespace that does not exist has none of the keys.
+            // A missing namespace has none of the keys.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(vec![None; count]),
             Err(problem) => Err(Error::api(problem)),
         }
@@ -100,10 +100,10 @@ fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<
         Key::check(key.as_ref())?;
         Ok(KeyMember::new(key.as_ref()))
     });
-    // One more, to see whether they are too many.
+    // One more than allowed, so that too many are noticed.
     let keys: Vec<KeyMember> = keys.take(MAX_KEYS + 1).collect::<Result<_>>()?;
     if keys.len() > MAX_KEYS {
-        let text = format!("{MAX_KEYS} keys can be read at once");
+        let text = format!("too many keys: expected at most {MAX_KEYS}");
         return Err(CoreError::new(Code::TooLarge, text)
             .with("limit", MAX_KEYS)
             .into());
@@ -112,7 +112,7 @@ fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<
 }
 
 fn entry(item: Item) -> Result<Entry<Bytes>> {
-    let missing = || protocol_error("a value did not come");
+    let missing = || protocol_error("invalid answer: a value is missing");
     Ok(Entry {
         value: item.value.ok_or_else(missing)?,
         revision: Some(item.revision),

@@ -1,4 +1,4 @@
-//! Reading what is known of a key without its value.
+//! Reads of a key's metadata, without the value.
 //!
 //! It owns `HEAD`. It does not own the reading of values.
 
@@ -9,7 +9,7 @@ use crate::namespace::read::entry;
 use crate::{Entry, Namespace, wire};
 
 impl Namespace {
-    /// What is known of a key, without its value; none if there is no such key.
+    /// Returns the entry of a key without its value; `None` if there is no such key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +25,7 @@ impl Namespace {
             .transpose()
     }
 
-    /// Whether there is such a key.
+    /// Returns whether the key exists.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,8 +1,7 @@
-//! Listing a namespace's keys: which of them, in which order, and how much of each.
+//! Lists of a namespace's keys.
 //!
-//! It owns the choices of a list and the request that they make. Its parts own what comes back: `page` a page,
-//! `grouped` the lists with a delimiter, `items` the streams. Invariant: nothing is sent before a page is asked for or
-//! a stream is polled.
+//! It owns the options of a list and its request. `page` has the pages, `grouped` the lists with a delimiter, `items`
+//! the streams. Invariant: nothing is sent before a page is awaited or a stream is polled.
 
 mod grouped;
 mod items;
@@ -19,14 +18,14 @@ use crate::Namespace;
 use crate::error::Result;
 use crate::wire::query::Query;
 
-/// What a stream asks for at once, unless it is said how much; the server takes no more.
+/// The page size of streams by default; the server's maximum.
 const STREAM_LIMIT: u16 = 1_000;
 
-/// A list that is asked for when its [`stream`](Self::stream) is polled or a [`page`](Self::page) is awaited.
+/// A list of keys, requested when its [`stream`](Self::stream) is polled or a [`page`](Self::page) is awaited.
 ///
-/// Keys come in the order of their bytes. Each page is one consistent view, but between two of them others may write: a
-/// key that stood throughout is listed once, one that came or went meanwhile may be listed or not.
-/// [`snapshot`](Self::snapshot) is of one moment. Of a namespace that does not exist the list is an error that
+/// Keys are in the order of their bytes. Each page is a consistent snapshot, but the namespace may change between two
+/// pages: a key that exists throughout is listed once, one that is created or deleted meanwhile may be listed or not. A
+/// [`snapshot`](Self::snapshot) is consistent as a whole. For a missing namespace the error
 /// [`is_not_found`](crate::Error::is_not_found).
 ///
 /// ```
@@ -55,7 +54,7 @@ pub struct List {
 }
 
 impl Namespace {
-    /// A list of the keys, in the order of their bytes.
+    /// Lists the keys, in the order of their bytes.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +79,7 @@ impl Namespace {
 }
 
 impl List {
-    /// Only keys that begin with these bytes.
+    /// Lists only keys with this prefix.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -92,7 +91,7 @@ impl List {
         self
     }
 
-    /// Only keys from this one on.
+    /// Lists only this key and those after it.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -106,7 +105,7 @@ impl List {
         self
     }
 
-    /// Only keys before this one.
+    /// Lists only keys before this one.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -120,7 +119,7 @@ impl List {
         self
     }
 
-    /// From the last key to the first.
+    /// Lists the keys in descending order.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -134,9 +133,9 @@ impl List {
         self
     }
 
-    /// The most items of a page, 1 to 1,000; by default 100 of a [`page`](Self::page), and 1,000 of those that a
-    /// [`stream`](Self::stream) asks for. It does not bound the stream, nor a [`snapshot`](Self::snapshot). A page may
-    /// have fewer, or none, and not be the last one.
+    /// Sets the maximum number of items of a page, 1 to 1,000; by default 100 for a [`page`](Self::page), and 1,000 for
+    /// the pages of a [`stream`](Self::stream). It does not bound a stream nor a [`snapshot`](Self::snapshot). A page
+    /// that is not the last may have fewer items, or none.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -149,7 +148,7 @@ impl List {
         self
     }
 
-    /// Tells the values too, in [`Item::value`](crate::Item::value).
+    /// Includes the values, as [`Item::value`](crate::Item::value).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -163,8 +162,8 @@ impl List {
         self
     }
 
-    /// Groups the keys in which these bytes follow the prefix: each group is told once, as the prefix that its keys
-    /// share, and not the keys. All other choices are to be made before.
+    /// Groups the keys that contain the delimiter after the prefix: a group is listed once, as the prefix that its keys
+    /// share, instead of the keys. Set all other options before.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

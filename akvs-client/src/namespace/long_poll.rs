@@ -1,4 +1,4 @@
-//! Waiting until a key changes.
+//! The wait until a key changes.
 //!
 //! It owns the long poll (`Prefer: wait`). It does not own the reading of values. Invariant: a wait ends, whatever the
 //! server does.
@@ -16,17 +16,17 @@ use crate::{IfChanged, Namespace, wire};
 
 /// RFC 7240.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// What a server waits at most.
+/// The longest wait that a server accepts.
 const MAX_WAIT_SECS: u64 = 60;
-/// How long an exchange may take beyond its wait, where the client has no timeout.
+/// The time of a request beyond its wait, where the client has no timeout.
 const ANSWER_MARGIN: Duration = Duration::from_secs(30);
 
 impl Namespace {
-    /// Waits until a key is of another revision than this one (`Prefer: wait`), and gives its value, read as JSON; or
-    /// [`IfChanged::Unchanged`] when so much time is over, in whole seconds and at least one. It may be told so earlier by
-    /// a server that stops. A key that is not there is not waited for.
+    /// Waits until a key has another revision than `known` (`Prefer: wait`), and returns its entry, decoded from JSON;
+    /// or [`IfChanged::Unchanged`] after the timeout, in whole seconds and at least one. A server that stops may answer
+    /// earlier. A missing key ends the wait at once.
     ///
-    /// For many keys, or where no change in between may be missed, there is [`watch`](Self::watch).
+    /// For many keys, or where no change may be missed, use [`watch`](Self::watch).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -45,7 +45,7 @@ impl Namespace {
         let mut left = timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0);
         left = left.max(1);
         while left > 0 {
-            // A step counts as over when it was answered, so that a server that does not wait cannot hold anybody.
+            // A step counts when it is answered, so that a server that does not wait cannot block the caller.
             let step = left.min(MAX_WAIT_SECS);
             match self.wait(key, known, step).await? {
                 IfChanged::Changed(entry) => {

@@ -1,7 +1,7 @@
-//! Reading keys: whole, in part, or only if they changed; typed as JSON or as plain bytes.
+//! Reads of keys: whole, in part, or only if changed; as JSON or as bytes.
 //!
-//! It owns what a read sends and what of the answer it gives back. It does not own connections nor the spelling of
-//! paths. Invariant: a missing key is told apart from every other answer; what is not sure is an error.
+//! It owns the request of a read and the interpretation of its answer. It does not own connections nor paths.
+//! Invariant: only the server's own answer counts as a missing key; everything uncertain is an error.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -16,7 +16,7 @@ use crate::retry::Answer;
 use crate::{Entry, IfChanged, Namespace, Part, wire};
 
 impl Namespace {
-    /// The value of a key, read as JSON, with what is known of it; none if there is no such key.
+    /// Returns the entry of a key, decoded from JSON; `None` if there is no such key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -36,8 +36,8 @@ impl Namespace {
         decode_json(key, entry).map(Some)
     }
 
-    /// The value of a key, read as JSON, or this default if there is no such key. A value that is not such JSON is an
-    /// error, not the default.
+    /// Returns the value of a key, decoded from JSON, or the default if there is no such key. A value that cannot be
+    /// decoded is an error, not the default.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +52,7 @@ impl Namespace {
         Ok(self.get(key).await?.map_or(default, |entry| entry.value))
     }
 
-    /// The value of a key, to the byte, with what is known of it; none if there is no such key.
+    /// Returns the entry of a key as bytes; `None` if there is no such key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -64,7 +64,7 @@ impl Namespace {
         self.read(key.as_ref()).await
     }
 
-    /// The value of a key, to the byte, or this default if there is no such key.
+    /// Returns the value of a key as bytes, or the default if there is no such key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +80,7 @@ impl Namespace {
         Ok(entry.map_or_else(|| default.into(), |entry| entry.value))
     }
 
-    /// The value of a key, read as JSON, unless it is still of this revision (`If-None-Match`).
+    /// Returns the entry of a key, decoded from JSON, unless it still has this revision (`If-None-Match`).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -101,7 +101,7 @@ impl Namespace {
         })
     }
 
-    /// The value of a key, to the byte, unless it is still of this revision (`If-None-Match`).
+    /// Returns the entry of a key as bytes, unless it still has this revision (`If-None-Match`).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -118,9 +118,8 @@ impl Namespace {
         self.read_if_changed(key.as_ref(), revision).await
     }
 
-    /// The bytes of a value from one position up to another, with what is known of the whole; none if there is no
-    /// such key. A range that ends behind the value ends with it; one that begins there is an error of
-    /// [`Code::RangeNotSatisfiable`].
+    /// Returns a range of a value's bytes; `None` if there is no such key. A range that ends after the value ends with
+    /// it; one that starts after it is the error [`Code::RangeNotSatisfiable`].
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -150,7 +149,7 @@ impl Namespace {
         entry
             .try_map(|bytes| match status {
                 StatusCode::PARTIAL_CONTENT => check_part(bytes, first, announced),
-                // A server, or a proxy, may give the whole instead (RFC 9110, section 14.2).
+                // A server or a proxy may send the whole value instead (RFC 9110, section 14.2).
                 _ => slice(&bytes, first, last),
             })
             .map(Some)
@@ -170,7 +169,7 @@ impl Namespace {
             .await
     }
 
-    /// The answer to a read on the condition that something changed.
+    /// Sends a read with a condition, and returns its outcome.
     pub(crate) async fn read_conditional(
         &self,
         request: RequestBuilder,
@@ -187,7 +186,7 @@ impl Namespace {
         self.request(Method::GET, &wire::key_path(key)?, "")
     }
 
-    /// The answer to a read if it has a status that means success, or none if there is no such key.
+    /// Sends a read; returns the answer if its status is one of success, or `None` if there is no such key.
     pub(crate) async fn read_if_found(
         &self,
         request: RequestBuilder,
@@ -196,7 +195,7 @@ impl Namespace {
         let limit = self.client().max_value_bytes();
         match self.client().read(request, success, limit).await? {
             Ok(answer) => Ok(Some(answer)),
-            // Only the server's own document counts: any other 404 may come from a proxy that lost the server.
+            // Only the server's own document counts: any other 404 may be of a proxy that lost the server.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
             Err(problem) => Err(Error::api(problem)),
         }
@@ -216,7 +215,7 @@ pub(crate) fn decode_json<T: DeserializeOwned>(
         .map_err(|error| Error::decode(key, error))
 }
 
-/// The first position of a range, and the last if it has an end. HTTP has no word for a range of nothing.
+/// Returns the first position of a range, and the last if it has an end. HTTP cannot express an empty range.
 fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
     let first = match range.start_bound() {
         Bound::Included(first) => Some(*first),
@@ -230,11 +229,15 @@ fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
     };
     match (first, last) {
         (Some(first), Some(last)) if last.is_none_or(|last| first <= last) => Ok((first, last)),
-        _ => Err(CoreError::new(Code::InvalidRequest, "the range has no bytes").into()),
+        _ => Err(CoreError::new(
+            Code::InvalidRequest,
+            "invalid range: expected at least one byte",
+        )
+        .into()),
     }
 }
 
-/// The part that was sent, if it is the one that was asked for.
+/// Returns the part that was sent, if it is the requested one.
 fn check_part(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
     match announced {
         Some((start, total)) if start == first => Ok(Part {
@@ -243,25 +246,25 @@ fn check_part(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result
             total,
         }),
         _ => {
-            let text = "the answer is another range than the one that was asked for";
+            let text = "invalid answer: its range is not the requested one";
             let status = StatusCode::PARTIAL_CONTENT.as_u16();
             Err(Error::api(Problem::new(status, text)))
         }
     }
 }
 
-/// The part of a value that came as a whole.
+/// Returns the requested part of a whole value.
 fn slice(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
     let total = whole.len() as u64;
     let end = last.map_or(total, |last| total.min(last.saturating_add(1)));
     if first > end || (first == end && first > 0) {
-        let text = format!("the value has {total} bytes, so that nothing begins at {first}");
+        let text = format!("invalid range: it starts at {first}; the value has {total} bytes");
         let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE.as_u16(), text);
         let code = Code::RangeNotSatisfiable.to_string();
         return Err(Error::api(problem.with_code(Some(code))));
     }
     Ok(Part {
-        // Both are positions in what is in memory.
+        // Both are positions in memory.
         bytes: whole.slice(first as usize..end as usize),
         start: first,
         total,

@@ -1,6 +1,6 @@
-//! A namespace as a whole: what is chosen for it, and taking away all of it or a part.
+//! The settings of a namespace, and the deletion of all or many of its keys.
 //!
-//! It owns these requests. It does not list namespaces. Invariant: what takes away much is never sent by accident.
+//! It owns these requests. It does not list namespaces. Invariant: an empty prefix never deletes all keys.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{Namespace, wire};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What can be chosen for a namespace; nothing is by default, and then the server's own limits hold.
+/// The settings of a namespace. By default none is set, and the server's limits apply.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,18 +26,18 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long a key lives that is stored without a time to live of its own.
+    /// The default time to live of keys.
     pub ttl: Option<Duration>,
     /// The longest value, in bytes.
     pub max_value_bytes: Option<u64>,
-    /// The most keys.
+    /// The maximum number of keys.
     pub max_keys: Option<u64>,
-    /// The most bytes of keys and values together.
+    /// The maximum size of keys and values together, in bytes.
     pub max_bytes: Option<u64>,
 }
 
 impl Settings {
-    /// How long a key lives that is stored without a time to live of its own, to the millisecond.
+    /// Sets the default time to live of keys, to the millisecond.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -67,7 +67,7 @@ impl Settings {
         self
     }
 
-    /// The most keys. What is there already stays.
+    /// Sets the maximum number of keys. Existing keys are kept.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -82,7 +82,7 @@ impl Settings {
         self
     }
 
-    /// The most bytes of keys and values together. What is there already stays.
+    /// Sets the maximum size of keys and values together, in bytes. Existing keys are kept.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -99,7 +99,7 @@ impl Settings {
 
     pub(crate) fn document(&self) -> Result<SettingsDocument> {
         let ttl = self.ttl.map(|ttl| {
-            let text = "a time to live is longer than nothing";
+            let text = "invalid ttl 0: expected more than 0";
             wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
         });
         Ok(SettingsDocument {
@@ -125,7 +125,7 @@ pub(crate) struct SettingsDocument {
 }
 
 impl SettingsDocument {
-    /// The settings, if they can be read.
+    /// Returns the settings, if they can be parsed.
     pub(crate) fn settings(self) -> Option<Settings> {
         let ttl = match self.ttl {
             Some(text) => Some(akvs_core::parse_duration(&text)?),
@@ -146,8 +146,7 @@ struct Deleted {
 }
 
 impl Namespace {
-    /// Chooses these settings in place of all that were chosen before, and makes the namespace if it is not there; says
-    /// whether it was made.
+    /// Replaces all settings, and creates the namespace if it is missing. Returns whether it was created.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -171,7 +170,7 @@ impl Namespace {
         Ok(is_made)
     }
 
-    /// Drops the namespace with all its keys and its settings, and says whether there was one. There is no way back.
+    /// Drops the namespace with all its keys and its settings, and returns whether it existed. This cannot be undone.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -194,8 +193,8 @@ impl Namespace {
         }
     }
 
-    /// Removes all keys that begin with these bytes, of which there must be one at least, and says how many there were.
-    /// Many keys go in several steps: who reads meanwhile sees some of them, and after an error some may be gone.
+    /// Deletes all keys with this prefix, which must not be empty, and returns how many were deleted. Many keys are
+    /// deleted in several commits: readers may see a part of them meanwhile, and after an error some may be deleted.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -207,7 +206,8 @@ impl Namespace {
     pub async fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref();
         if prefix.is_empty() {
-            let text = "an empty prefix would be all keys; drop_all does that";
+            let text =
+                "invalid prefix \"\": expected at least one byte; drop_namespace deletes all keys";
             return Err(CoreError::new(Code::InvalidRequest, text).into());
         }
         let mut query = Query::default();

@@ -1,7 +1,7 @@
-//! Changing a value by what it is: read, compute, write if nobody else wrote, and again if somebody did.
+//! Updates: read, compute, write if the value is unchanged, else repeat.
 //!
-//! It owns that loop. It does not own reads and writes. Invariant: each write has the condition that the value is the
-//! one that was read, and what is not known to be written or not is told to the caller.
+//! It owns that loop. It does not own reads and writes. Invariant: each write is conditional on the revision that was
+//! read, and a write with an unknown outcome is an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,8 +21,8 @@ const MAX_TRIES: u32 = 100;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(1);
 const MAX_BACKOFF: Duration = Duration::from_millis(50);
 
-/// An update that is made when it is awaited, and then gives what was written; none if the key was removed, or was
-/// missing and stays so.
+/// An update, made when it is awaited. It returns the new entry; `None` if the key was deleted, or was missing and was
+/// not created.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -49,7 +49,7 @@ pub struct Update<T, F> {
     value: PhantomData<fn() -> T>,
 }
 
-/// What becomes of the key's deadline.
+/// The new expiry time of the key.
 #[derive(Clone, Copy, Debug)]
 enum Deadline {
     Keep,
@@ -58,11 +58,11 @@ enum Deadline {
 }
 
 impl Namespace {
-    /// Changes a value by what it is now, read as JSON; none if there is no such key. What the function gives is written
-    /// as JSON if the key is still as it was read, else all begins anew, so that no change of anybody is lost. Where it
-    /// gives none, the key is removed. It is called once a try, a hundred times at most.
+    /// Changes a value by a function of its current value, decoded from JSON; `None` if there is no such key. The
+    /// result is written if the key is unchanged, else the update is tried again, so that no concurrent change is lost.
+    /// `None` deletes the key. The function is called once a try, at most a hundred times.
     ///
-    /// Where it stays unknown whether the write was applied, that is the error, and it is not tried again: see
+    /// If it is unknown whether the write was applied, the update fails and is not tried again: see
     /// [`is_unknown_outcome`](crate::Error::is_unknown_outcome).
     ///
     /// ```no_run
@@ -87,8 +87,8 @@ impl Namespace {
 }
 
 impl<T, F> Update<T, F> {
-    /// How long the key lives from the write on. Without it, and without [`no_ttl`](Self::no_ttl), a deadline that is
-    /// there stays.
+    /// Sets the time to live of the key, from the write on. Without it and without [`no_ttl`](Self::no_ttl) the expiry
+    /// time is kept.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -101,7 +101,7 @@ impl<T, F> Update<T, F> {
         self
     }
 
-    /// The key stays, whatever deadline it had.
+    /// Removes the expiry time of the key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -115,8 +115,8 @@ impl<T, F> Update<T, F> {
         self
     }
 
-    /// How often it is tried at most; 100 times by default, and at least once. If somebody else was faster each time,
-    /// the error [`is_precondition_failed`](crate::Error::is_precondition_failed).
+    /// Sets the maximum number of tries; 100 by default, and at least one. If the key changed during each try, the
+    /// error [`is_precondition_failed`](crate::Error::is_precondition_failed).
     ///
     /// ```
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
@@ -156,7 +156,7 @@ where
         }
     }
 
-    /// Writes if the key is still of this revision, or still missing.
+    /// Writes if the key still has this revision, or is still missing.
     async fn write(
         &self,
         new_value: Option<T>,
@@ -190,9 +190,9 @@ where
     }
 }
 
-/// Without a revision there is no condition, and then a change of somebody else could be lost.
+/// Returns the revision. Without one there is no condition, and a concurrent change could be lost.
 fn require_revision(revision: Option<Revision>) -> Result<Revision> {
-    let text = "the answer has no revision, without which nothing can be updated safely";
+    let text = "invalid answer: no ETag; an update needs the revision of the value";
     revision.ok_or_else(|| Error::api(Problem::new(200, text)))
 }
 
@@ -210,7 +210,7 @@ where
 }
 
 impl<T, F> fmt::Debug for Update<T, F> {
-    /// Without the key, which is not for logs.
+    /// Omits the key, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Update")
             .field("namespace", &self.namespace)

@@ -1,7 +1,7 @@
-//! Reading and writing values by a codec.
+//! Reads and writes with a codec.
 //!
-//! It owns what a codec's failure means. It does not own codecs. Invariant: what a codec cannot write is not sent, and
-//! what it cannot read is an error that names the key.
+//! It owns the errors of codecs. It does not own codecs. Invariant: a value that cannot be encoded is not sent, and one
+//! that cannot be decoded is an error that names the key.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -11,7 +11,7 @@ use crate::namespace::write::Write;
 use crate::{Codec, Entry, Namespace, Set};
 
 impl Namespace {
-    /// The value of a key, read by a codec, with what is known of it; none if there is no such key.
+    /// Returns the entry of a key, decoded by a codec; `None` if there is no such key.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -29,8 +29,8 @@ impl Namespace {
         decoded(codec, key, self.get_bytes(key).await?)
     }
 
-    /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
-    /// behind it counts more.
+    /// Stores a value that a codec encodes, as [`set`](Self::set) does. The codec sets the content type;
+    /// [`Set::content_type`] overrides it.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -50,7 +50,7 @@ impl Namespace {
     }
 }
 
-/// What was read of a key, if there was anything, as a codec reads it.
+/// Decodes an entry, if there is one.
 pub(crate) fn decoded<T>(
     codec: &impl Codec<T>,
     key: &[u8],

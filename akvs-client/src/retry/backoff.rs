@@ -1,15 +1,15 @@
-//! How long to wait before the server is asked once more.
+//! Exponential backoff with jitter.
 //!
-//! It owns the length of the wait. It does not wait, and draws no numbers: chance comes in as an argument.
+//! It owns the length of waits. It does not wait; randomness is an argument.
 
 use std::time::Duration;
 
 use super::{INITIAL_BACKOFF, JITTER, MAX_BACKOFF, RetryPolicy};
 
-/// A server may ask for a longer wait than ours, but a slip of it must not silence anybody for a day.
+/// The maximum `Retry-After` that is honoured: a faulty server must not stop a client for a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Doubles with each failure in a row.
+/// A wait that doubles with each consecutive failure.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     initial: Duration,
@@ -39,9 +39,8 @@ impl Backoff {
         }
     }
 
-    /// The wait after one more failure: what the failures in a row make it, of which chance (from 0 to 1) leaves the
-    /// more the greater it is, so that the clients of a server that came back do not all come at once; or what the
-    /// server asked for, where that is longer.
+    /// Returns the wait after another failure: the backoff, shortened at random (`chance` from 0 to 1; 1 shortens
+    /// nothing), so that clients do not return at once; or `retry_after`, if that is longer.
     pub(crate) fn wait(&mut self, chance: f64, retry_after: Option<Duration>) -> Duration {
         let whole = self
             .initial
@@ -52,7 +51,7 @@ impl Backoff {
         retry_after.map_or(own, |retry_after| own.max(retry_after.min(MAX_RETRY_AFTER)))
     }
 
-    /// Something was received: the next failure is the first one.
+    /// Starts again with the initial wait, after a success.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }

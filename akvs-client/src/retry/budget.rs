@@ -1,29 +1,29 @@
-//! How many repetitions a client may make, so that those of many calls do not keep a server down.
+//! The retry budget of a client, a token bucket.
 //!
-//! It owns the count. It does not know what is repeated; the time comes in as an argument. Invariant: over any longer
-//! time there are no more repetitions than a tenth of the calls and one a second.
+//! It owns the count. It does not know the calls; the time is an argument. Invariant: over a long time there is at most
+//! one retry for ten calls, and one a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One repetition. Counted in thousandths, so that one comes back each second when a thousandth does each millisecond.
+/// The tokens of a retry. One token is added each millisecond, so that one retry is added each second.
 const RETRY_COST: u64 = 1_000;
-/// What a call earns.
+/// The tokens that a call adds.
 const CALL_DEPOSIT: u64 = RETRY_COST / 10;
-/// How much time alone gives.
+/// The maximum that time alone refills.
 const MAX_REFILL: u64 = 10 * RETRY_COST;
 const MAX_TOKENS: u64 = 100 * RETRY_COST;
 
-/// Shared by all clones of a client.
+/// The budget that all clones of a client share.
 #[derive(Debug)]
 pub(crate) struct Budget(Mutex<TokenBucket>);
 
 #[derive(Debug)]
 struct TokenBucket {
     tokens: u64,
-    /// When it was last looked at.
+    /// The time of the last refill.
     refilled: Option<Instant>,
 }
 
@@ -35,13 +35,13 @@ impl Budget {
         }))
     }
 
-    /// A call was made.
+    /// Adds the tokens of a call.
     pub(super) fn deposit(&self, now: Instant) {
         let mut bucket = self.refill(now);
         bucket.tokens = bucket.tokens.saturating_add(CALL_DEPOSIT).min(MAX_TOKENS);
     }
 
-    /// Whether one more repetition may be made, which then counts as made.
+    /// Takes the tokens of a retry; returns whether there were enough.
     pub(super) fn withdraw(&self, now: Instant) -> bool {
         let mut bucket = self.refill(now);
         let rest = bucket.tokens.checked_sub(RETRY_COST);
@@ -50,7 +50,7 @@ impl Budget {
     }
 
     fn refill(&self, now: Instant) -> MutexGuard<'_, TokenBucket> {
-        // A count is as good as it was, whoever panicked.
+        // A panic of another thread leaves a valid count.
         let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let refilled = *bucket.refilled.get_or_insert(now);
         let since = now.saturating_duration_since(refilled).as_millis();
@@ -58,7 +58,7 @@ impl Budget {
         if bucket.tokens < MAX_REFILL {
             bucket.tokens = bucket.tokens.saturating_add(since).min(MAX_REFILL);
         }
-        // What is less than a millisecond counts the next time.
+        // The rest below a millisecond counts the next time.
         bucket.refilled = Some(refilled + Duration::from_millis(since));
         bucket
     }

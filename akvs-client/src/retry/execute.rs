@@ -1,10 +1,9 @@
-//! A call: one exchange with the server, and as many more as its policy and its request allow.
+//! The execution of a call: a request, and its repetitions as far as policy and request allow.
 //!
-//! It owns the tries of a call and what becomes of their failures. It does not own connections nor what an answer
-//! means to its caller. Invariant: once a try of a write may have been applied, no later failure of the call passes for
-//! a write that was not; and an answer counts as success
-//! only with the status that the contract names, so that neither a redirect nor another program at the address passes
-//! for a stored value.
+//! It owns the tries of a call and their failures. It does not own connections nor the meaning of an answer. Invariant:
+//! once a try of a write may have been applied, no later failure of the call is reported as a write that was not; and
+//! only the statuses that the HTTP contract names are a success, so that neither a redirect nor another program at the
+//! address is taken for a stored value.
 
 use std::future::ready;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use super::{Backoff, Budget, RetryPolicy, is_definitely_not_applied, retry_after
 use crate::error::{Error, Problem, Result, is_transient};
 use crate::wire;
 
-/// An answer that was read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -27,34 +26,34 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Why a try failed.
+/// The failure of a try.
 struct AttemptError {
     cause: Cause,
-    /// Whether it may be otherwise another time.
+    /// Whether another try may succeed.
     is_transient: bool,
-    /// Whether the server may have done what was asked for.
+    /// Whether a write may have been applied.
     outcome_unknown: bool,
-    /// How long the server asks to wait.
+    /// The wait that the server requests.
     retry_after: Option<Duration>,
 }
 
 enum Cause {
-    /// The server, or a proxy, answered.
+    /// An answer of the server or of a proxy.
     Problem(Problem),
     Other(Error),
 }
 
-/// What a call is made with.
+/// The parts of a client that a call needs.
 pub(crate) struct Execution<'a> {
     pub(crate) http: &'a reqwest::Client,
     pub(crate) policy: &'a RetryPolicy,
     pub(crate) budget: &'a Budget,
-    /// The time of a call with all its tries, unless one of them may take more.
+    /// The time of a call with all its tries, unless the timeout of one is longer.
     pub(crate) call_timeout: Duration,
 }
 
 impl Execution<'_> {
-    /// Sends a request, and again where its method and conditions allow it, up to the answer's head.
+    /// Sends a request, and repeats it where its method and conditions allow it, up to the answer's head.
     pub(crate) async fn send(
         &self,
         request: Request,
@@ -65,7 +64,8 @@ impl Execution<'_> {
         self.call(request, repeat, success, receive).await
     }
 
-    /// Sends a request that only reads, and again until the whole answer came. Its body has at most `limit` bytes.
+    /// Sends a request that only reads, and repeats it until the answer is complete. Its body has at most `limit`
+    /// bytes.
     pub(crate) async fn read(
         &self,
         request: Request,
@@ -98,7 +98,7 @@ impl Execution<'_> {
         let mut left = self.policy.max_retries;
         let mut outcome_unknown = false;
         loop {
-            // A body that is a stream is there only once.
+            // A streamed body cannot be sent twice.
             let again = (left > 0).then(|| request.try_clone()).flatten();
             let failure = match self.attempt(request, success, &receive).await {
                 Ok(done) => return Ok(Ok(done)),
@@ -155,7 +155,7 @@ impl AttemptError {
     ) -> AttemptError {
         AttemptError {
             is_transient: is_transient(status),
-            // Of other answers it is clear that somebody refused.
+            // Other statuses mean that the write was refused.
             outcome_unknown: !is_definitely_not_applied(&problem)
                 && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT),
             cause: Cause::Problem(problem),
@@ -183,7 +183,7 @@ impl AttemptError {
         }
     }
 
-    /// What the caller gets to know if there is no other try.
+    /// Returns the result of the call if there is no further try.
     fn end<T>(self, repeat: Repeat, outcome_unknown: bool) -> Result<Result<T, Problem>> {
         let unknown = repeat.is_write() && self.outcome_unknown;
         match self.cause {

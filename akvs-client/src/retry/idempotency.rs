@@ -1,19 +1,19 @@
-//! Which requests may be sent twice.
+//! The decision which requests may be sent twice.
 //!
-//! It owns the reading of a request to that end. It does not know answers. Invariant: a request is taken for one that
-//! can be repeated only if doing it twice in a row is doing it once, or if it shows that it was done already.
+//! It owns the classification of requests. It does not know answers. Invariant: a request counts as repeatable only if
+//! applying it twice equals applying it once, or if its condition fails the second time.
 
 use reqwest::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, Request};
 
-/// What repeating a request does.
+/// The effect of repeating a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Nothing but to read once more.
+    /// It reads again.
     Read,
-    /// It is a write, and a second time changes nothing, or is refused because its condition does not hold any more.
+    /// It is a write that changes nothing the second time, or is refused because its condition fails.
     Write,
-    /// It might be applied twice: only if it was not applied at all.
+    /// It could be applied twice, and may be repeated only if it was not applied.
     Unapplied,
 }
 
@@ -23,7 +23,7 @@ impl Repeat {
         if matches!(*method, Method::GET | Method::HEAD) {
             return Repeat::Read;
         }
-        // With a query it removes more than a key, and then may find what came into being in between.
+        // With a query it deletes more than one key, and may delete keys that were created in between.
         let removes_key = *method == Method::DELETE && request.url().query().is_none();
         let is_post = *method == Method::POST;
         match removes_key || is_post && fails_once_applied(request.headers()) {
@@ -37,8 +37,8 @@ impl Repeat {
     }
 }
 
-/// Whether a condition fails once the write was applied: a revision is never used again, and what was to be absent is
-/// there. That a key exists (`If-Match: *`) also holds afterwards.
+/// Returns whether the condition fails once the write was applied: a revision is never reused, and an absent key exists
+/// then. `If-Match: *` still holds afterwards.
 fn fails_once_applied(headers: &HeaderMap) -> bool {
     let is = |name: HeaderName, any: bool| {
         let value = headers.get(name);

@@ -1,4 +1,4 @@
-//! Errors of TLS where TLS is not compiled in: there are none.
+//! The stand-in where TLS is not compiled in, and has no errors.
 
 use std::error::Error as StdError;
 

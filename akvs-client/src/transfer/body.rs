@@ -1,7 +1,7 @@
-//! What an import sends: bytes as they come, or records that are written as they come.
+//! The body of an import: a stream of bytes or of records.
 //!
-//! It owns no more than a piece of it. Invariant: a stream that fails ends the body before its end, so that nobody takes
-//! a part for the whole.
+//! It holds at most one chunk. Invariant: a stream that fails truncates the body, so that a part is never taken for the
+//! whole.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use super::line;
 use super::record::Record;
 use super::verifier::Checksum;
 
-/// So much is sent at once of many small records.
+/// The size of a chunk of small records.
 const CHUNK_BYTES: usize = 64 << 10;
 
 type Failure = Box<dyn StdError + Send + Sync>;
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
-/// A body that is a stream. Nobody ever waits for the lock: it only says that no two threads poll at once.
+/// A streamed body. The lock is never contended: it only makes the body `Sync`.
 struct StreamBody(Mutex<Chunks>);
 
 impl http_body::Body for StreamBody {
@@ -39,7 +39,7 @@ impl http_body::Body for StreamBody {
     }
 }
 
-/// A body of these pieces.
+/// Returns a body of these chunks.
 pub(super) fn from_chunks<E: Into<Failure>>(
     chunks: impl Stream<Item = Result<impl Into<Bytes>, E>> + Send + 'static,
 ) -> reqwest::Body {
@@ -47,7 +47,7 @@ pub(super) fn from_chunks<E: Into<Failure>>(
     reqwest::Body::wrap(StreamBody(Mutex::new(Box::pin(chunks))))
 }
 
-/// A file of this namespace with these records.
+/// Returns the file of this namespace with these records.
 pub(super) fn from_records<E: Into<Failure>>(
     namespace: &str,
     records: impl Stream<Item = Result<Record, E>> + Send + 'static,
@@ -66,7 +66,7 @@ pub(super) fn from_records<E: Into<Failure>>(
     }))
 }
 
-/// How far a file was written.
+/// The state of a file that is being written.
 struct FileWriter<S: ?Sized> {
     text: Vec<u8>,
     sum: Checksum,
@@ -79,7 +79,7 @@ where
     S: Stream<Item = Result<Record, E>>,
     E: Into<Failure>,
 {
-    /// The next piece, and what follows it.
+    /// Returns the next chunk, and the writer if there is more.
     async fn chunk(mut self) -> Result<(Bytes, Option<Self>), Failure> {
         while self.text.len() < CHUNK_BYTES {
             match self.records.next().await {

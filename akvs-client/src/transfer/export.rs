@@ -1,7 +1,7 @@
-//! Exports: all of a namespace, or of a server, as it stands at one moment.
+//! Exports of a namespace or of a whole server, of one snapshot.
 //!
-//! It owns the requests and the streams. It does not own the form of a file. Invariant: a stream that ends without an
-//! error gave all of it, and what was read is what was sent.
+//! It owns the requests and the streams. It does not own the format of a file. Invariant: a stream that ends without an
+//! error is complete and unchanged.
 
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
@@ -16,7 +16,7 @@ use crate::pagination::{Boxed, stream};
 use crate::wire::query::Query;
 use crate::{Client, Namespace, wire};
 
-/// How a file is packed.
+/// The compression of a file.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -30,12 +30,12 @@ use crate::{Client, Namespace, wire};
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Not at all.
+    /// None.
     #[default]
     Identity,
-    /// As gzip (RFC 1952).
+    /// gzip (RFC 1952).
     Gzip,
-    /// As Zstandard (RFC 8878).
+    /// Zstandard (RFC 8878).
     Zstd,
 }
 
@@ -68,7 +68,7 @@ impl Encoding {
 #[must_use = "an export is asked for only when a stream of it is polled"]
 pub struct Export(TransferTarget);
 
-/// What is exported, or where an import goes.
+/// The source of an export, or the target of an import.
 #[derive(Clone, Debug)]
 pub(super) enum TransferTarget {
     One(Namespace),
@@ -115,7 +115,7 @@ pub struct ExportBytes(Boxed<Bytes>);
 stream!(ExportBytes => Bytes, "client.export().bytes(Default::default())");
 
 impl Namespace {
-    /// All of the namespace, as it stands when the export is first polled.
+    /// Returns an export of the namespace, of the snapshot at its first poll.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -129,7 +129,7 @@ impl Namespace {
 }
 
 impl Client {
-    /// All namespaces, as they stand when the export is first polled.
+    /// Returns an export of all namespaces, of the snapshot at its first poll.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -143,8 +143,8 @@ impl Client {
 }
 
 impl Export {
-    /// The records. The stream ends without an error only if all of them came as they were sent, which the last line of
-    /// the file says.
+    /// Returns a stream of the records. It ends without an error only if they are complete and unchanged, by the
+    /// checksum of the last line.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -166,8 +166,8 @@ impl Export {
         })))
     }
 
-    /// The namespaces with their settings, each before its records. The stream ends without an error only if all of it
-    /// came as it was sent.
+    /// Returns a stream of the namespaces with their settings, each before its records. It ends without an error only
+    /// if it is complete and unchanged.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -197,8 +197,8 @@ impl Export {
         })))
     }
 
-    /// The bytes of the file, as they come. What is not packed is looked through on the way: a file that was cut off or
-    /// changed ends with an error. Of what is packed only a cut is seen, so that whoever unpacks it has to look.
+    /// Returns a stream of the file's bytes. Without compression it is verified: a truncated or changed file ends with
+    /// an error. With compression only truncation is noticed; verify the decompressed file.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -231,7 +231,7 @@ impl Export {
     }
 }
 
-/// What was seen of a file that is passed on.
+/// The verifier of a file that is passed on.
 struct StreamVerifier {
     lines: LineBuffer,
     check: ExportVerifier,
@@ -257,9 +257,7 @@ impl StreamVerifier {
     fn finish(&self) -> Result<()> {
         match self.lines.is_empty() {
             true => self.check.finish(),
-            false => Err(protocol_error(
-                "the export ends within a line: it was cut off",
-            )),
+            false => Err(protocol_error("truncated export: it ends within a line")),
         }
     }
 }
@@ -277,7 +275,7 @@ async fn open(target: &TransferTarget, encoding: Encoding) -> Result<Body> {
     {
         true => Ok(body),
         false => Err(protocol_error(
-            "the export is packed in another way than was asked for",
+            "invalid answer: the export has another encoding than requested",
         )),
     }
 }

@@ -1,7 +1,7 @@
-//! Imports: taking in a file that was exported, or records.
+//! Imports of exported files, or of records.
 //!
-//! It owns the request and what comes back. It does not own the form of a file. Invariant: what the server says of
-//! lines that were wrong is never dropped.
+//! It owns the request and its report. It does not own the format of a file. Invariant: no rejected line that the
+//! server reports is dropped.
 
 use std::error::Error as StdError;
 
@@ -22,7 +22,7 @@ use crate::{Client, Namespace};
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
-/// What an import does with a key that is there already.
+/// The treatment of existing keys by an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -38,20 +38,20 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImportMode {
-    /// It is set.
+    /// Existing keys are overwritten.
     #[default]
     Merge,
-    /// It stays.
+    /// Existing keys are kept.
     Create,
-    /// It is set, and those that are not in the file go, once all of the file was found right.
+    /// Existing keys are overwritten, and those that are not in the file are deleted after the whole file was verified.
     Replace,
 }
 
-/// An import, which its body sends: [`body`](Self::body), [`stream`](Self::stream), [`records`](Self::records) or
+/// An import, sent by [`body`](Self::body), [`stream`](Self::stream), [`records`](Self::records) or
 /// [`record_stream`](Self::record_stream).
 ///
-/// It is not all or nothing: what was stored stays, also where the file turns out to be cut off. The error then has how
-/// much that was, in [`imported`](Error::imported). It takes as long as the body does, whatever the client's timeout.
+/// It is not atomic: stored records are kept, also where the file turns out to be truncated.
+/// [`imported`](Error::imported) of the error reports them. The client's timeout does not apply.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -73,7 +73,7 @@ pub struct Import {
     encoding: Encoding,
 }
 
-/// What an import did.
+/// The report of an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -89,20 +89,20 @@ pub struct Import {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// How many records were stored.
+    /// The number of stored records.
     pub imported: u64,
-    /// How many were there already, and stayed as they were.
+    /// The number of records that were skipped because their keys exist.
     pub skipped: u64,
-    /// How many keys went that are not in the file; only of [`ImportMode::Replace`].
+    /// The number of deleted keys that are not in the file; only with [`ImportMode::Replace`].
     pub deleted: Option<u64>,
-    /// Which lines were wrong; all others were taken.
+    /// The rejected lines; all others were imported.
     pub errors: Vec<LineError>,
-    /// How many more lines were wrong than are told.
+    /// The number of rejected lines beyond those in `errors`.
     #[serde(default)]
     pub more_errors: u64,
 }
 
-/// What is wrong with a line of an import.
+/// A rejected line of an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -116,14 +116,14 @@ pub struct ImportReport {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct LineError {
-    /// Its number, from 1 on; the first line of a file is no record.
+    /// The line number, from 1 on; the first line of a file is not a record.
     pub line: u64,
-    /// What is wrong, as a person reads it.
+    /// The reason, for people.
     pub detail: String,
 }
 
 impl Namespace {
-    /// An import into the namespace, wherever the file comes from; it is made if it is not there.
+    /// Returns an import into this namespace, from a file of any namespace. The namespace is created if it is missing.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -137,7 +137,7 @@ impl Namespace {
 }
 
 impl Client {
-    /// An import into the namespaces that the file names.
+    /// Returns an import into the namespaces that the file names.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -159,7 +159,7 @@ impl Import {
         }
     }
 
-    /// What is done with a key that is there already; it is set by default.
+    /// Sets the treatment of existing keys; they are overwritten by default.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -172,7 +172,7 @@ impl Import {
         self
     }
 
-    /// How the file is packed; it is sent as it is, and the server unpacks it. Records are never packed.
+    /// Sets the encoding of the file. It is sent unchanged, and the server decodes it. Records are never encoded.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -185,7 +185,7 @@ impl Import {
         self
     }
 
-    /// Imports a file that is in memory, or any other body.
+    /// Imports a file in memory, or any other body.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -215,8 +215,8 @@ impl Import {
             .await
     }
 
-    /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's
-    /// error is among its sources.
+    /// Imports a file as a stream of chunks of any size. If the stream fails, the import fails, with the stream's error
+    /// among its sources.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -254,7 +254,7 @@ impl Import {
         self.record_stream(stream::iter(records)).await
     }
 
-    /// Imports records as they come.
+    /// Imports a stream of records.
     ///
     /// ```no_run
     /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -271,7 +271,7 @@ impl Import {
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
         let TransferTarget::One(namespace) = &self.target else {
-            let text = "records go into a namespace; what goes into all of them is a file";
+            let text = "records need a namespace: import them by Namespace::import";
             return Err(akvs_core::Error::new(akvs_core::Code::InvalidRequest, text).into());
         };
         let body = body::from_records(namespace.name(), records);
@@ -281,7 +281,7 @@ impl Import {
 }
 
 impl Error {
-    /// What an import had done before it failed; none of another error.
+    /// Returns the report of an import up to its failure; `None` for other errors.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,8 +1,8 @@
-//! What was told already, and where to go on: the memory of a watch from one connection to the next.
+//! The position of a watch, kept from one connection to the next.
 //!
-//! It owns the promise that no change is told twice and none is skipped in silence. It does not own connections.
-//! Invariant: the place to resume from only ever stands behind changes that were told whole, transaction by
-//! transaction; so whatever cuts a connection off, asking for what follows that place gives exactly the rest.
+//! It owns the guarantee that no change is reported twice and none is skipped silently. It does not own connections.
+//! Invariant: `resume_after` advances only past complete transactions; so wherever a connection breaks, a request for
+//! what follows it yields exactly the rest.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::event::{self, WireEvent};
 use super::sse::Piece;
 use crate::error::{Error, Problem, Result, protocol_error};
 
-/// Where a watch begins.
+/// The start of a watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Start {
     #[default]
@@ -23,21 +23,20 @@ pub(super) enum Start {
     State,
 }
 
-/// Whether the connection is still of use.
+/// The next step of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Read,
-    /// The state is to be asked for anew.
+    /// Request the state again.
     Restart,
 }
 
-/// What the stream on the present connection is.
+/// The phase of the current connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The state, up to `synced`.
     State,
-    /// A state that was asked for only because the place is 0, which asks for it on the wire. As long as it is empty
-    /// and of revision 0, nothing was missed.
+    /// A state that is requested only because the position is 0. If it is empty and of revision 0, nothing was missed.
     Verifying,
     Changes,
 }
@@ -46,17 +45,18 @@ enum Phase {
 pub(super) struct ResumeState {
     from_state: bool,
     phase: Phase,
-    /// Everything up to it was told, or is in `ready`. None within the state, and before the server said where it is.
+    /// The revision up to which all changes were returned or are in `ready`. `None` within the state, and before the
+    /// server sent its revision.
     resume_after: Option<Revision>,
-    /// The same without what is still in `ready`.
+    /// The revision up to which all changes were returned.
     position: Option<Revision>,
-    /// Whether there is anything that a `Reset` would take back.
+    /// Whether changes were returned that a `Reset` would void.
     has_emitted: bool,
-    /// A transaction whose last change has not come yet; its size; and what that may be at most.
+    /// The incomplete transaction; its size; and the maximum of that.
     pending: Vec<(Revision, Change)>,
     pending_bytes: usize,
     max_bytes: usize,
-    /// To be given to the user, in this order.
+    /// The changes to return, in order.
     ready: VecDeque<Change>,
 }
 
@@ -84,7 +84,7 @@ impl ResumeState {
         }
     }
 
-    /// The next change for the user.
+    /// Returns the next change for the user.
     pub(super) fn pop(&mut self) -> Option<Change> {
         let change = self.ready.pop_front()?;
         if self.ready.is_empty() {
@@ -93,17 +93,18 @@ impl ResumeState {
         Some(change)
     }
 
-    /// Whether there is nothing to give to the user.
+    /// Returns whether no change is ready.
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
-    /// Everything up to this revision was given to the user.
+    /// Returns the revision up to which all changes were returned.
     pub(super) fn position(&self) -> Option<Revision> {
         self.position
     }
 
-    /// What to ask for: all that follows this revision, the state for 0, from now on for none.
+    /// Returns the `since` of the next request: the changes after this revision, the state for 0, new changes for
+    /// `None`.
     pub(super) fn since(&self) -> Option<Revision> {
         match self.phase {
             Phase::State => Some(Revision::ZERO),
@@ -111,7 +112,7 @@ impl ResumeState {
         }
     }
 
-    /// A new connection begins to answer what [`since`](Self::since) asked for.
+    /// Starts with the answer to a request with [`since`](Self::since).
     pub(super) fn on_connected(&mut self) {
         self.drop_pending();
         if self.phase == Phase::State {
@@ -121,8 +122,8 @@ impl ResumeState {
         }
     }
 
-    /// The history that would be needed is gone: begins anew by the state if that is what the user wants and what was
-    /// not tried just now, else gives the error back.
+    /// Handles a history that does not reach back: requests the state if the watch is `from_state` and did not just do
+    /// so, else returns the error.
     pub(super) fn on_history_gone(&mut self, error: Error) -> Result<()> {
         if !self.from_state || self.phase == Phase::State {
             return Err(error);
@@ -132,7 +133,7 @@ impl ResumeState {
         Ok(())
     }
 
-    /// Takes what the connection says.
+    /// Handles a piece of the stream.
     pub(super) fn on_event(&mut self, piece: &Piece) -> Result<Next> {
         let next = match piece {
             Piece::Comment(text) => {
@@ -179,7 +180,7 @@ impl ResumeState {
         bytes: usize,
     ) -> Result<Next> {
         match self.phase {
-            // Each entry of the state is whole by itself: were the rest cut off, all of it would come anew.
+            // An entry of the state is complete by itself: after a cut the whole state is sent again.
             Phase::State => {
                 self.emit(change);
                 return Ok(Next::Read);
@@ -196,7 +197,8 @@ impl ResumeState {
         self.complete_if(|begun| begun < revision);
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
         if self.pending_bytes > self.max_bytes {
-            let text = "the watch sent a longer transaction than this client takes";
+            let limit = self.max_bytes;
+            let text = format!("watch transaction too long: expected at most {limit} bytes");
             return Err(protocol_error(text));
         }
         self.pending.push((revision, change));
@@ -220,7 +222,7 @@ impl ResumeState {
         Ok(Next::Read)
     }
 
-    /// What a later version says, and this one does not know, still ends the transaction that it is the last of.
+    /// An unknown event of a later version still ends the transaction that it is the last of.
     fn unknown(&mut self, id: Option<Revision>) {
         if let Some(id) = id
             && self.phase == Phase::Changes
@@ -233,8 +235,8 @@ impl ResumeState {
         }
     }
 
-    /// Ends the transaction that is pending if what comes says that nothing of it is to follow. All comes in the order
-    /// of revisions, and the last change, which has the id, may be one that is not watched.
+    /// Completes the pending transaction if nothing of it can follow. Events are in the order of revisions, and the
+    /// last change, which has the id, may be of a key that is not watched.
     fn complete_if(&mut self, is_over: impl FnOnce(Revision) -> bool) {
         if let Some((begun, _)) = self.pending.last()
             && is_over(*begun)
@@ -251,7 +253,7 @@ impl ResumeState {
         self.resume_after = Some(revision);
     }
 
-    /// There is a state although nothing had ever changed: what became of it in between cannot be known.
+    /// Handles a state that should have been empty: changes in between are unknown.
     fn restart_after_loss(&mut self) -> Result<Next> {
         self.on_history_gone(history_gone())?;
         Ok(Next::Restart)
@@ -278,9 +280,9 @@ impl ResumeState {
     }
 }
 
-/// What the server would answer if the watch asked for what it missed.
+/// Returns the error that the server would send for a request of the missed changes.
 fn history_gone() -> Error {
-    let text = "the watch missed changes that are not in the history any more";
+    let text = "the watch missed changes that are no longer in the history";
     let problem = Problem::new(StatusCode::GONE.as_u16(), text);
     Error::api(problem.with_code(Some(Code::HistoryGone.to_string())))
 }
@@ -298,7 +300,7 @@ mod tests {
 
     const MAX_BYTES: usize = 1_000;
 
-    /// One connection: what it says, and then whether the watch wants to begin anew.
+    /// Replays a connection, and returns whether the watch must request the state again.
     fn replay(resume: &mut ResumeState, stream: &[u8], changes: &mut Vec<Change>) -> Result<Next> {
         resume.on_connected();
         let mut parser = Parser::new(1 << 20);
@@ -425,7 +427,10 @@ mod tests {
     fn a_transaction_without_bounds_is_an_error() {
         let stream = event("set", "a", 42, false).repeat(100);
         let error = replay(&mut after(41), stream.as_bytes(), &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains("longer transaction"), "{error}");
+        assert!(
+            error.to_string().contains("transaction too long"),
+            "{error}"
+        );
         let whole = event("set", "a", 42, false).repeat(9) + &event("set", "b", 42, true);
         let mut resume = after(41);
         for round in 0..100 {
@@ -528,7 +533,7 @@ mod tests {
         lines
     }
 
-    /// What the server sends: the state up to so many transactions if it is asked for, then what follows the place.
+    /// Returns the server's answer: the state up to `present` transactions if requested, then the changes after `since`.
     fn answer(history: &History, since: Option<Revision>, present: usize) -> String {
         let now = present.checked_sub(1).map_or(0, |last| history[last].0);
         let since = since.map_or(now, Revision::get);

@@ -1,7 +1,7 @@
-//! The stream of changes: one connection after the other, as long as somebody reads.
+//! The stream of changes, over consecutive connections.
 //!
-//! It owns connections, waits, and which errors end a watch. It does not know what events mean. Invariant: it works
-//! only while it is polled; what it was in the midst of is kept in it, so that a poll can be given up at any point.
+//! It owns connections, waits, and which errors end a watch. It does not know the meaning of events. Invariant: it
+//! works only while it is polled; its state is kept between polls, so that it is cancel safe.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -27,14 +27,14 @@ use crate::wire;
 const EVENT_STREAM: &str = "text/event-stream";
 const ACCEPTED: HeaderValue =
     HeaderValue::from_static("text/event-stream, application/problem+json");
-/// Overrides the time that a whole exchange may take, which no watch keeps to. Timers reach no further than about two
-/// years, and a connection that old may well be made anew.
+/// Overrides the timeout of a request, which does not apply to a watch. Timers are limited to about two years; a
+/// connection that old is replaced.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The changes of a namespace, one after the other, from [`Watch::stream`](crate::Watch::stream).
+/// The changes of a namespace, from [`Watch::stream`](crate::Watch::stream).
 ///
-/// It is a [`Stream`], and has a [`next`](Self::next) of its own. It ends only after an error. Dropping it closes the
-/// connection.
+/// It is a [`Stream`], with a [`next`](Self::next) that needs no extension trait. It ends only after an error. Dropping
+/// it closes the connection.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -44,7 +44,7 @@ const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
 /// namespace.del("bar").await?;
 /// let mut changes = namespace.watch().since(first).stream();
-/// let change = changes.next().await.expect("it goes on for ever")?;
+/// let change = changes.next().await.expect("a stream without an end")?;
 /// assert!(matches!(change, Change::Deleted { key, .. } if key == "bar"));
 /// # Ok(()) }
 /// ```
@@ -63,7 +63,7 @@ enum State {
     Ended,
 }
 
-/// A connection of which some bytes may not have been looked at yet.
+/// A connection, with bytes that are not parsed yet.
 struct Open {
     response: Response,
     parser: Parser,
@@ -72,14 +72,14 @@ struct Open {
 
 type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// What a task came to.
+/// The result of a task.
 enum Outcome {
     Waited,
     Connected(Response),
     Read(Box<Open>),
-    /// To be tried again, not before the time that the server asked for.
+    /// A failure to retry, after the wait that the server requests.
     Failed(Option<Duration>),
-    /// Not to be tried again.
+    /// A failure that ends the watch.
     Refused(Error),
 }
 
@@ -93,7 +93,7 @@ impl WatchStream {
         }
     }
 
-    /// The stream that gives this error, and nothing else.
+    /// Returns a stream with this error as its only item.
     pub(super) fn with_error(target: Target, resume: ResumeState, error: Error) -> WatchStream {
         let state = State::Busy(Box::pin(async { Outcome::Refused(error) }));
         WatchStream {
@@ -102,8 +102,8 @@ impl WatchStream {
         }
     }
 
-    /// The next change; none after an error. It may be given up at any point (`select!`, a timeout) without anything
-    /// being lost.
+    /// Returns the next change; `None` after an error. It is cancel safe: a dropped future (`select!`, a timeout) loses
+    /// nothing.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -116,9 +116,9 @@ impl WatchStream {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Everything up to this revision was given: [`since`](crate::Watch::since) goes on from it, in another process
-    /// too. It also moves on while only keys change that are not watched. None as long as the server has not said where
-    /// it is, and within the state.
+    /// Returns the revision up to which all changes were returned: [`since`](crate::Watch::since) resumes there, in
+    /// another process too. It advances also while only other keys change. `None` before the server sent its revision,
+    /// and within the state.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -130,7 +130,7 @@ impl WatchStream {
         self.resume.position()
     }
 
-    /// One step further, from a state that is not kept: whoever fails leaves the end behind.
+    /// Advances by an outcome. After an error the state stays `Ended`.
     fn step(&mut self, outcome: Outcome) -> Result<State> {
         match outcome {
             Outcome::Waited => self.connect(),
@@ -173,7 +173,7 @@ impl WatchStream {
         }))
     }
 
-    /// Looks at the bytes that are there, up to the first piece that gives something to tell; then reads more.
+    /// Parses the received bytes, up to the first piece that yields a change; then reads more.
     fn parse(&mut self, mut open: Box<Open>) -> Result<State> {
         while self.resume.is_empty() {
             match open.parser.next(&mut open.bytes) {
@@ -184,7 +184,7 @@ impl WatchStream {
                 Ok(None) => return Ok(self.read(open)),
                 Err(TooLong) => {
                     let limit = self.target.max_event_bytes();
-                    let text = format!("an event of the watch has more than {limit} bytes");
+                    let text = format!("watch event too long: expected at most {limit} bytes");
                     return Err(protocol_error(text));
                 }
             }
@@ -200,7 +200,7 @@ impl WatchStream {
                     open.bytes = bytes;
                     Outcome::Read(open)
                 }
-                // Whether it failed, ended or fell silent: the rest is asked for anew.
+                // Whether it failed, ended or timed out: the rest is requested again.
                 Ok(Ok(None) | Err(_)) | Err(_) => Outcome::Failed(None),
             }
         }))
@@ -238,14 +238,14 @@ impl Stream for WatchStream {
 
 impl fmt::Debug for WatchStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes")
+        f.debug_struct("WatchStream")
             .field("target", &self.target)
             .field("revision", &self.revision())
             .finish_non_exhaustive()
     }
 }
 
-/// Asks the server for the stream.
+/// Requests the stream.
 async fn open(request: RequestBuilder) -> Outcome {
     let response = match request.send().await.map_err(Error::from) {
         Ok(response) => response,
@@ -257,11 +257,11 @@ async fn open(request: RequestBuilder) -> Outcome {
         return match is_event_stream(response.headers()) {
             true => Outcome::Connected(response),
             false => Outcome::Refused(protocol_error(
-                "the answer to a watch is no stream of events",
+                "invalid answer to a watch: expected text/event-stream",
             )),
         };
     }
-    // A watch is more patient than a call: it outlives whatever fails within the server too.
+    // Unlike a call, a watch also survives internal errors of the server.
     let failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
     if failed || is_transient(status) {
         return Outcome::Failed(retry_after(response.headers()));

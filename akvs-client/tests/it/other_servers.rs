@@ -150,7 +150,7 @@ fn a_write_that_does_not_say_whether_the_key_existed_is_an_error() {
         let write = namespace(&server).set("key", &1);
         let (status, code, message) = api(&block_on(async { write.await }).unwrap_err());
         assert_eq!((status, code), (201, None));
-        assert!(message.contains("no AKVS server"), "{message}");
+        assert!(message.contains("no AKVS-Existed field"), "{message}");
     }
 }
 
@@ -257,7 +257,7 @@ fn a_value_that_is_cut_off_is_an_error() {
             matches!(error, Error::Transport { .. }),
             "{cut:?}: {error:?}"
         );
-        assert_eq!(error.to_string(), "the exchange with the server failed");
+        assert_eq!(error.to_string(), "the request to the server failed");
     }
 }
 

@@ -392,7 +392,7 @@ fn a_success_that_is_no_stream_of_events_is_an_error() {
         let error = error_of(vec![Step::send(page)], since_41);
         assert_eq!(
             error.to_string(),
-            "the answer to a watch is no stream of events"
+            "invalid answer to a watch: expected text/event-stream"
         );
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nConnection: close\r\n\r\n";
@@ -402,8 +402,7 @@ fn a_success_that_is_no_stream_of_events_is_an_error() {
 
 #[test]
 fn a_history_that_is_gone_ends_a_watch_of_changes() {
-    let missed =
-        "error history_gone: the watch missed changes that are not in the history any more";
+    let missed = "error history_gone: the watch missed changes that are no longer in the history";
     let reset = event("set", "a", 42)
         + "event: reset\ndata: {\"revision\":50}\n\n"
         + &event("set", "b", 50);
@@ -564,7 +563,7 @@ fn an_event_without_an_end_is_given_up_at_the_bound() {
     let bound = (6 << 20) + (64 << 10);
     assert_eq!(
         error.to_string(),
-        format!("an event of the watch has more than {bound} bytes")
+        format!("watch event too long: expected at most {bound} bytes")
     );
     assert!(block_on(changes.next()).is_none());
     assert!(endless.join().unwrap() < ENOUGH, "all of it was read");

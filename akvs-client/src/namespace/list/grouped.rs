@@ -1,7 +1,7 @@
-//! Lists with a delimiter: items and groups.
+//! Lists with a delimiter: items and groups of keys.
 //!
-//! It owns how the two are brought into one order. It does not own pages. Invariant: what is told goes up by its
-//! bytes, or down where the list is reversed.
+//! It owns the common order of the two. It does not own pages. Invariant: entries are in ascending order of their
+//! bytes, or in descending order if the list is reversed.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::{List, ListedItems, Page};
 use crate::Item;
 use crate::error::Result;
 
-/// A list whose keys are grouped, from [`List::delimiter`].
+/// A list with groups of keys, from [`List::delimiter`].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -31,17 +31,17 @@ use crate::error::Result;
 #[must_use = "a list is asked for only when it is awaited or polled"]
 pub struct GroupedList(pub(super) List);
 
-/// What a list with a delimiter has at a place.
+/// An entry of a list with a delimiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListEntry {
     /// A key without the delimiter.
     Item(Item),
-    /// What the keys of a group begin with, up to and with the delimiter.
+    /// The prefix of a group of keys, including the delimiter.
     Prefix(Bytes),
 }
 
 impl ListEntry {
-    /// The key, or what the keys of the group begin with.
+    /// Returns the key, or the prefix of the group.
     ///
     /// ```
     /// assert_eq!(akvs_client::ListEntry::Prefix("a/".into()).name(), "a/");
@@ -55,7 +55,7 @@ impl ListEntry {
 }
 
 impl GroupedList {
-    /// Items and groups, page by page, in the order of their bytes.
+    /// Returns a stream of items and groups, in the order of their bytes. Pages are requested as they are needed.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -67,7 +67,7 @@ impl GroupedList {
         ListedItems::new(self.0)
     }
 
-    /// The first page.
+    /// Returns the first page.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -80,7 +80,7 @@ impl GroupedList {
         self.0.page().await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -94,7 +94,7 @@ impl GroupedList {
     }
 }
 
-/// Items and groups of a page in one order.
+/// Merges items and groups of a page into one order.
 pub(super) fn merge(page: Page, reverse: bool) -> Vec<ListEntry> {
     let items = page.items.into_iter().map(ListEntry::Item);
     let prefixes = page.prefixes.into_iter().map(ListEntry::Prefix);

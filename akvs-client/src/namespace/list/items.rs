@@ -1,7 +1,7 @@
-//! Lists as streams: page by page, or all of one moment.
+//! Lists as streams: page by page, or as one snapshot.
 //!
-//! It owns when a request is sent. It does not own the choices of a list. Invariant: a stream that ends without an
-//! error gave all that was to be listed.
+//! It owns when a request is sent. It does not own the options of a list. Invariant: a stream that ends without an
+//! error is complete.
 
 use futures_util::stream::try_unfold;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
@@ -14,7 +14,7 @@ use crate::ndjson::{Body, Lines};
 use crate::pagination::{Boxed, paged, stream};
 use crate::wire::json::WireEntry;
 
-/// Lines, and a document for what goes wrong.
+/// Lines, and problem documents for errors.
 const NDJSON: HeaderValue =
     HeaderValue::from_static("application/x-ndjson, application/problem+json;q=0.5");
 
@@ -30,15 +30,15 @@ pub struct ListedItems(Boxed<ListEntry>);
 
 stream!(ListedItems => ListEntry, "namespace.list().delimiter(\"/\").stream()");
 
-/// The items of a list as they stood at one moment, from [`List::snapshot`].
+/// The items of a list of one snapshot, from [`List::snapshot`].
 #[must_use = "a list is asked for only when it is polled"]
 pub struct Snapshot(Boxed<Item>);
 
 stream!(Snapshot => Item, "namespace.list().snapshot()");
 
 impl List {
-    /// The items, page by page: each page is asked for when those before it were taken. An error ends the stream; who
-    /// wants to go on in another process takes [`page`](Self::page) and [`page_at`](Self::page_at).
+    /// Returns a stream of the items. Pages are requested as they are needed. An error ends the stream; to continue in
+    /// another process, use [`page`](Self::page) and [`page_at`](Self::page_at).
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -56,9 +56,9 @@ impl List {
         }))
     }
 
-    /// The items as they stand at the moment of the first poll, whatever is written while they are read. It holds
-    /// little in memory, here and in the server, but the server may end it after an hour. A stream that is cut off ends
-    /// with an error; it cannot be resumed.
+    /// Returns a stream of the items of one snapshot, taken at the first poll, whatever is written meanwhile. It needs
+    /// little memory in client and server, but the server may end it after an hour. A truncated stream ends with an
+    /// error and cannot be resumed.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -79,8 +79,9 @@ impl List {
                 };
                 let entry: Option<WireEntry> = serde_json::from_slice(&line).ok();
                 let item = entry.and_then(WireEntry::item);
-                let item =
-                    item.ok_or_else(|| protocol_error("an item of the list cannot be read"))?;
+                let item = item.ok_or_else(|| {
+                    protocol_error("invalid answer: cannot read an item of the list")
+                })?;
                 Ok(Some((item, Some(lines))))
             }
         })))

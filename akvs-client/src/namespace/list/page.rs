@@ -1,7 +1,7 @@
-//! A page of a list: how it is asked for and read.
+//! The pages of a list.
 //!
-//! It owns what a page holds. It does not own the choices of a list. Invariant: a page that cannot be read whole is an
-//! error.
+//! It owns the contents of a page. It does not own the options of a list. Invariant: a page that cannot be parsed
+//! completely is an error.
 
 use akvs_core::Revision;
 use bytes::Bytes;
@@ -30,13 +30,13 @@ use crate::wire::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// The revision that the page is of.
+    /// The revision of the page's snapshot.
     pub revision: Revision,
     /// The items.
     pub items: Vec<Item>,
-    /// What the keys of each group begin with; none without a [`delimiter`](List::delimiter).
+    /// The prefixes of the groups; empty without a [`delimiter`](List::delimiter).
     pub prefixes: Vec<Bytes>,
-    /// Where the next page begins, for [`page_at`](List::page_at); none at the end.
+    /// The cursor of the next page, for [`page_at`](List::page_at); `None` on the last page.
     pub cursor: Option<String>,
 }
 
@@ -57,7 +57,7 @@ enum Prefix {
 }
 
 impl List {
-    /// The first page.
+    /// Returns the first page.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -70,7 +70,7 @@ impl List {
         self.read(self.limit, None).await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

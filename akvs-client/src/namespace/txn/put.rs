@@ -120,7 +120,7 @@ impl Put {
 /// A time to live as the server reads it.
 pub(super) fn ttl_text(ttl: Duration) -> Result<String> {
     let text = wire::ttl(ttl);
-    text.ok_or_else(|| invalid("a time to live is longer than nothing").into())
+    text.ok_or_else(|| invalid("invalid ttl 0: expected more than 0").into())
 }
 
 impl fmt::Debug for Put {

@@ -1,6 +1,6 @@
-//! Adding to a number.
+//! The addition to a number.
 //!
-//! It owns what the call returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+//! It owns the result of the call. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use reqwest::StatusCode;
 
@@ -8,10 +8,10 @@ use crate::error::{Error, Problem};
 use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
 use crate::wire;
 
-/// What the body of a number has at most: nineteen digits and a sign, and not much around them.
+/// The maximum length of a number in a body: nineteen digits, a sign, and some room.
 const MAX_NUMBER_BYTES: u64 = 64;
 
-/// An addition that is sent when it is awaited, and then gives the new value.
+/// An addition, sent when it is awaited. It returns the sum.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -30,13 +30,13 @@ conditions!(Add, "namespace.add(\"bar\", 5)");
 ttl!(
     Add,
     "namespace.add(\"bar\", 5)",
-    "Without it, a deadline that is there stays."
+    "Without it, the expiry time is kept."
 );
 sent!(Add => i64, |write: Write| async move {
     let (_, response) = write.send(StatusCode::OK).await?;
     let status = response.status().as_u16();
-    // The head said that it was applied; only the sum is not known.
+    // The headers report that it was applied; only the sum is unknown.
     let body = wire::body(response, MAX_NUMBER_BYTES).await.map_err(Error::with_outcome_unknown)?;
     let number = std::str::from_utf8(&body).ok().and_then(|text| text.parse().ok());
-    number.ok_or_else(|| Error::api(Problem::new(status, "the answer has no number")))
+    number.ok_or_else(|| Error::api(Problem::new(status, "invalid answer: expected a number")))
 });

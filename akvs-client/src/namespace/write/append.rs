@@ -1,13 +1,13 @@
-//! Appending bytes to a value.
+//! The append to a value.
 //!
-//! It owns what the call returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+//! It owns the result of the call. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use reqwest::StatusCode;
 
 use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
 use crate::{Written, wire};
 
-/// An appending that is sent when it is awaited.
+/// An append, sent when it is awaited.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -27,7 +27,7 @@ conditions!(Append, "namespace.append(\"bar\", \"5\")");
 ttl!(
     Append,
     "namespace.append(\"bar\", \"5\")",
-    "Without it, a deadline that is there stays."
+    "Without it, the expiry time is kept."
 );
 sent!(Append => Written, |write: Write| async move {
     let (written, response) = write.send(StatusCode::OK).await?;

@@ -1,6 +1,6 @@
-//! Removing a key, on conditions.
+//! The deletion of a key, with conditions.
 //!
-//! It owns what a removal returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+//! It owns the result of the call. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use reqwest::StatusCode;
 
@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::namespace::write::{Write, conditions, sent};
 use crate::{Written, wire};
 
-/// A removal that is sent when it is awaited, and then says whether the key was there: no also where the token may write
-/// but not read, which [`written`](Self::written) tells apart.
+/// A deletion, sent when it is awaited. It returns whether the key existed; false also if the token may not read, which
+/// [`written`](Self::written) distinguishes.
 ///
-/// It is [repeated](crate::RetryPolicy) where it fails. If then an earlier try did remove the key, the last one finds none
-/// and says so: only of a removal on [`if_revision`](Self::if_revision) is it told that the outcome is unknown.
+/// It is [repeated](crate::RetryPolicy) if it fails. If an earlier try deleted the key, the last one finds no key and
+/// returns false: only a deletion with [`if_revision`](Self::if_revision) reports an unknown outcome.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -36,7 +36,7 @@ sent!(Delete => bool, |write: Write| async move {
 });
 
 impl Delete {
-    /// Removes the key, and says all that is told of that.
+    /// Deletes the key, and returns the whole result.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,6 @@
-//! Storing a value: what is said of it, on which conditions, and for how long.
+//! The store of a value, with its metadata, conditions and time to live.
 //!
-//! It owns the choices of a plain write. It does not own how they are sent. Invariant: nothing is sent before the
-//! write is awaited.
+//! It owns the options of a plain write. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -9,7 +8,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use crate::namespace::write::{Write, conditions, if_absent, sent, ttl};
 use crate::{Written, wire};
 
-/// A write that is sent when it is awaited.
+/// A write of a value, sent when it is awaited.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -37,7 +36,7 @@ conditions!(Set, "namespace.set(\"bar\", &5)");
 ttl!(
     Set,
     "namespace.set(\"bar\", &5)",
-    "Without it, the key stays."
+    "Without it, the key does not expire."
 );
 sent!(Set => Written, |write: Write| async move {
     let (written, response) = write.send(StatusCode::CREATED).await?;
@@ -46,7 +45,7 @@ sent!(Set => Written, |write: Write| async move {
 });
 
 impl Set {
-    /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
+    /// Keeps the expiry time of the key, if it has one. The last call of this and [`ttl`](Self::ttl) counts.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -60,7 +59,7 @@ impl Set {
         Set(self.0.keep_ttl())
     }
 
-    /// Says what the value is (`Content-Type`); it is given back with it. 1 to 255 visible ASCII characters.
+    /// Sets the content type of the value, returned by reads: 1 to 255 visible ASCII characters.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
@@ -72,7 +71,7 @@ impl Set {
         Set(self.0.field(CONTENT_TYPE, content_type))
     }
 
-    /// Says how the value is encoded (`Content-Encoding`); it is given back with it, and nobody decodes it.
+    /// Sets the content encoding of the value, returned by reads. Neither server nor client decodes it.
     ///
     /// ```no_run
     /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {

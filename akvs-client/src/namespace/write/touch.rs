@@ -1,6 +1,6 @@
-//! Changing only the deadline of a key.
+//! The change of a key's expiry time alone.
 //!
-//! It owns what the call returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+//! It owns the result of the call. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use akvs_core::Code;
 use reqwest::StatusCode;
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::namespace::write::{Write, conditions, sent, ttl};
 use crate::{Written, wire};
 
-/// A change of the deadline alone, sent when it is awaited; then none if there is no such key.
+/// A change of the expiry time alone, sent when it is awaited. It returns `None` if there is no such key.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -32,7 +32,7 @@ conditions!(Touch, "namespace.touch(\"bar\")");
 ttl!(
     Touch,
     "namespace.touch(\"bar\")",
-    "Without it, the deadline is removed."
+    "Without it, the expiry time is removed."
 );
 sent!(Touch => Option<Written>, |write: Write| async move {
     match write.send(StatusCode::OK).await {
