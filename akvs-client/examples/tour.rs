@@ -1,5 +1,4 @@
-//! A short tour of the client, against the server that `AKVS_URL` names. It shows what it does and checks it, in
-//! namespaces of its own that it drops at the end.
+//! A tour of the client, against the server of `AKVS_URL`. It uses namespaces of its own and drops them at the end.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -22,12 +21,12 @@ struct User {
 
 #[tokio::main]
 async fn main() -> Done {
-    // What may be asked for twice is asked for again, here with more patience than by default.
-    let patient = RetryPolicy::default()
+    // More retries than by default, for calls that may be repeated.
+    let policy = RetryPolicy::default()
         .max_retries(5)
         .max_backoff(Duration::from_secs(2));
     let client = ClientBuilder::from_env()?
-        .retry(patient)
+        .retry(policy)
         .call_timeout(Duration::from_secs(20))
         .build()?;
     let version = client.version().await?;
@@ -36,14 +35,14 @@ async fn main() -> Done {
         version.version, version.durability
     );
 
-    // The process id, so that two tours do not meet.
+    // The process id separates concurrent tours.
     let name = format!("tour-{}", std::process::id());
     let namespace = client.namespace(&name)?;
     let toured = tour(&client, &namespace).await;
     let is_dropped = namespace.drop_namespace().await;
     toured?;
     assert!(is_dropped?);
-    println!("{name} is dropped");
+    println!("dropped {name}");
     Ok(())
 }
 
@@ -59,7 +58,7 @@ async fn tour(client: &Client, namespace: &Namespace) -> Done {
     transfers(client, namespace).await
 }
 
-/// Typed values, plain bytes, times to live.
+/// Stores typed values, bytes, and values with a time to live.
 async fn values(namespace: &Namespace) -> Done {
     let ann = User {
         name: "Ann".into(),
@@ -84,11 +83,11 @@ async fn values(namespace: &Namespace) -> Done {
         .ttl(Duration::from_secs(60))
         .await?;
     assert!(written.expires.is_some());
-    println!("the session ends by itself");
+    println!("the session expires in a minute");
     Ok(())
 }
 
-/// Numbers separated by commas: a form of one's own.
+/// A custom codec: numbers separated by commas.
 struct Csv;
 
 impl Codec<Vec<u32>> for Csv {
@@ -103,43 +102,46 @@ impl Codec<Vec<u32>> for Csv {
     }
 }
 
-/// Values in other forms than JSON, and what is known of a key without its value.
+/// Uses other formats than JSON, and reads a key without its value.
 async fn codecs(namespace: &Namespace) -> Done {
-    namespace.set_with(&Csv, "form", &vec![2, 3, 5]).await?;
-    let text = namespace.get_with(&Text, "form").await?.ok_or("no text")?;
+    namespace.set_with(&Csv, "primes", &vec![2, 3, 5]).await?;
+    let text = namespace
+        .get_with(&Text, "primes")
+        .await?
+        .ok_or("no text")?;
     assert_eq!(text.value, "2,3,5");
     let read = namespace
-        .get_with(&Csv, "form")
+        .get_with(&Csv, "primes")
         .await?
         .ok_or("no numbers")?;
     assert_eq!(read.value, [2, 3, 5]);
-    let head = namespace.head("form").await?.ok_or("no head")?;
-    println!("form is {}", head.content_type);
-    assert!(namespace.del("form").if_exists().await?);
-    assert!(!namespace.exists("form").await?);
+    let head = namespace.head("primes").await?.ok_or("no head")?;
+    println!("primes is {}", head.content_type);
+    assert!(namespace.del("primes").if_exists().await?);
+    assert!(!namespace.exists("primes").await?);
     Ok(())
 }
 
-/// Of many writers at once exactly one wins.
+/// Takes a lock: of concurrent writers exactly one wins.
 async fn conditions(namespace: &Namespace) -> Done {
     let mine = namespace.set("lock", "mine").if_absent().await?;
     let refused = namespace.set("lock", "yours").if_absent().await;
     match refused {
         Err(error) if error.is_precondition_failed() => {
-            println!("somebody was faster: {error}");
+            println!("the lock is taken: {error}");
             assert_eq!(error.current_revision(), mine.revision);
         }
-        // Only of a write that was tried again, or whose answer was lost: the key is to be read.
+        // A repeated write, or one whose answer was lost: read the key first.
         Err(error) if error.is_unknown_outcome() => return Err(error.into()),
         other => return Err(format!("the lock was taken twice: {other:?}").into()),
     }
     assert_eq!(namespace.add("visits", 41).await?, 41);
     assert_eq!(namespace.add("visits", 1).await?, 42);
-    println!("the lock is taken, and there were 42 visits");
+    println!("42 visits");
     Ok(())
 }
 
-/// Read, change, write if nobody else did, else again: no change of anybody is lost.
+/// Updates a value concurrently, without losing a change.
 async fn updates(namespace: &Namespace) -> Done {
     let add_mail = |mail: &'static str| {
         namespace.update("user/ann", move |user: Option<User>| {
@@ -159,23 +161,23 @@ async fn updates(namespace: &Namespace) -> Done {
     Ok(())
 }
 
-/// Waiting for a key, without asking again and again.
+/// Waits for a change of a key, without polling.
 async fn waits(namespace: &Namespace) -> Done {
-    let seen = namespace.head("visits").await?.ok_or("no visits")?;
-    let known = seen.revision.ok_or("no revision")?;
+    let entry = namespace.head("visits").await?.ok_or("no visits")?;
+    let known = entry.revision.ok_or("no revision")?;
     let (changed, sum) = tokio::join!(
         namespace.wait_for_change::<i64>("visits", known, Duration::from_secs(30)),
         namespace.add("visits", 1).into_future(),
     );
     let IfChanged::Changed(entry) = changed? else {
-        return Err("nobody came".into());
+        return Err("no change".into());
     };
-    println!("somebody came: {} visits", entry.value);
+    println!("{} visits", entry.value);
     assert_eq!(entry.value, sum?);
     Ok(())
 }
 
-/// All or nothing.
+/// Transfers money atomically, and refuses to do it twice.
 async fn transactions(namespace: &Namespace) -> Done {
     namespace
         .txn()
@@ -219,7 +221,7 @@ async fn transactions(namespace: &Namespace) -> Done {
     Ok(())
 }
 
-/// Streams that page by themselves.
+/// Lists keys as streams, which request pages as needed.
 async fn lists(client: &Client, namespace: &Namespace) -> Done {
     namespace
         .configure(&Settings::default().max_keys(1_000))
@@ -243,7 +245,7 @@ async fn lists(client: &Client, namespace: &Namespace) -> Done {
     Ok(())
 }
 
-/// The state, and then what changes.
+/// Watches the state, then the changes.
 async fn watches(namespace: &Namespace) -> Done {
     let mut changes = namespace
         .watch()
@@ -262,11 +264,11 @@ async fn watches(namespace: &Namespace) -> Done {
     namespace.del("user/ann").await?;
     let change = changes.next().await.transpose()?;
     assert!(matches!(change, Some(Change::Deleted { .. })));
-    println!("Ann is gone, as the watch says");
+    println!("the watch reports that Ann was deleted");
     Ok(())
 }
 
-/// Everything, out and in again.
+/// Copies a namespace by export and import.
 async fn transfers(client: &Client, namespace: &Namespace) -> Done {
     let copy = client.namespace(format!("{}-copy", namespace.name()))?;
     let file = namespace.export().bytes(Encoding::Gzip);
@@ -275,7 +277,7 @@ async fn transfers(client: &Client, namespace: &Namespace) -> Done {
     let added = copy.import().mode(ImportMode::Create).records(more).await?;
     let deleted = copy.delete_prefix("balance/").await?;
     println!(
-        "{} keys were copied, {} added, {deleted} deleted",
+        "{} keys copied, {} added, {deleted} deleted",
         done.imported, added.imported
     );
     assert!(copy.drop_namespace().await?);

@@ -1,48 +1,47 @@
-//! Where a server is: a URL of HTTP, or a Unix socket.
+//! The address of a server: a URL of HTTP, or a Unix socket.
 //!
-//! It owns which base URLs are taken. It does not own requests. Invariant: no text of a refusal shows the URL, which
-//! may hold a password.
+//! It owns the syntax of base URLs. It does not own requests. Invariant: no error shows the URL, which may contain a
+//! password.
 
 use std::path::PathBuf;
 
-use akvs_core::{Code, Error as CoreError};
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 const DEFAULT_URL: &str = "http://localhost:8080";
-/// What a server is called that is reached by a path.
+/// The base URL of a server at a Unix socket.
 const SOCKET_URL: &str = "http://localhost";
 const UNIX: &str = "unix:";
 
-/// A base URL that was looked at.
+/// A parsed base URL.
 #[derive(Debug)]
 pub(crate) struct Address {
     /// Without a trailing slash.
     pub(crate) base_url: String,
     pub(crate) is_https: bool,
-    /// Whether a user or a password is in the URL, which then are what is sent as `Authorization`.
+    /// Whether the URL has a user or a password, which are sent as `Authorization`.
     pub(crate) has_user: bool,
     pub(crate) socket: Option<PathBuf>,
-    /// The host, where its name alone says that it is this machine (RFC 6761, section 6.3).
-    pub(crate) this_machine: Option<String>,
+    /// The host, if its name always means this machine (RFC 6761, section 6.3).
+    pub(crate) localhost: Option<String>,
 }
 
 impl Address {
-    /// Reads `http://…`, `https://…`, `unix:/path` or `HOST:PORT`, which is of HTTP; the default where there is none.
+    /// Parses `http://…`, `https://…`, `unix:/path` or `HOST:PORT`, which means HTTP; without a text, the default.
     pub(crate) fn parse(text: Option<&str>) -> Result<Address> {
         let text = text.unwrap_or(DEFAULT_URL);
         if let Some(path) = text.strip_prefix(UNIX) {
-            // `unix:///path` is how others write it.
+            // `unix:///path` is common too.
             let path = path.strip_prefix("//").unwrap_or(path);
             if let Some(rest) = path.strip_prefix("~/") {
                 let home = home().ok_or_else(|| {
-                    invalid("the base URL is not valid: there is no home folder for ~; set HOME")
+                    invalid("invalid base URL: no home directory for ~; set HOME")
                 })?;
                 return Ok(Address::socket(home.join(rest)));
             }
             if !path.starts_with('/') {
-                return refuse("after unix: comes the socket's path, which begins with a slash");
+                return refuse("expected an absolute path after unix:");
             }
             return Ok(Address::socket(path.into()));
         }
@@ -52,33 +51,33 @@ impl Address {
         };
         let url = url.map_err(bad_url)?;
         if !matches!(url.scheme(), "http" | "https") {
-            return refuse("it begins with none of http://, https:// and unix:/");
+            return refuse("expected http://, https:// or unix:/PATH");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return refuse("it has a query or a fragment");
+            return refuse("expected no query and no fragment");
         }
         Ok(Address {
             base_url: url.as_str().trim_end_matches('/').to_owned(),
             is_https: url.scheme() == "https",
             has_user: !url.username().is_empty() || url.password().is_some(),
             socket: None,
-            this_machine: url.host_str().filter(is_localhost).map(str::to_owned),
+            localhost: url.host_str().filter(is_localhost).map(str::to_owned),
         })
     }
 
-    /// A server at a Unix socket.
+    /// Returns the address of a server at a Unix socket.
     pub(crate) fn socket(path: PathBuf) -> Address {
         Address {
             base_url: SOCKET_URL.into(),
             is_https: false,
             has_user: false,
             socket: Some(path),
-            this_machine: None,
+            localhost: None,
         }
     }
 }
 
-/// Whether it is a host that says itself, or by its port, that it is one: `127.0.0.1:8080`, `localhost`, `kv.example`.
+/// Returns whether the text is a host without a scheme: `127.0.0.1:8080`, `localhost`, `kv.example`.
 fn without_scheme(text: &str) -> bool {
     let text = text.trim();
     if text.contains("://") || text.starts_with(['/', '.']) {
@@ -95,12 +94,12 @@ fn without_scheme(text: &str) -> bool {
     }
 }
 
-/// The user's home folder.
+/// Returns the user's home directory.
 pub(crate) fn home() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| home.is_absolute())
 }
 
-/// Whether the name needs nobody to be asked; a URL's host is in small letters.
+/// Returns whether the name needs no resolver. The host of a URL is in lower case.
 fn is_localhost(host: &&str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     name == "localhost" || name.ends_with(".localhost")
@@ -109,18 +108,13 @@ fn is_localhost(host: &&str) -> bool {
 pub(crate) fn bad_url(error: url::ParseError) -> Error {
     if error == url::ParseError::RelativeUrlWithoutBase {
         let text = "expected HOST:PORT, http://, https:// or unix:/PATH";
-        return invalid(format!("the base URL is not valid: {text}"));
+        return invalid(format!("invalid base URL: {text}"));
     }
-    invalid(format!("the base URL is not valid: {error}"))
-}
-
-/// What the caller chose does not go.
-pub(crate) fn invalid(text: impl Into<String>) -> Error {
-    CoreError::new(Code::InvalidRequest, text.into()).into()
+    invalid(format!("invalid base URL: {error}"))
 }
 
 fn refuse(what: &str) -> Result<Address> {
-    Err(invalid(format!("the base URL is not valid: {what}")))
+    Err(invalid(format!("invalid base URL: {what}")))
 }
 
 #[cfg(test)]
@@ -136,7 +130,10 @@ mod tests {
         }
         for text in ["unix:", "unix:akvs.sock", "unix://"] {
             let error = Address::parse(Some(text)).unwrap_err().to_string();
-            assert!(error.contains("begins with a slash"), "{text}: {error}");
+            assert!(
+                error.contains("expected an absolute path"),
+                "{text}: {error}"
+            );
         }
         assert_eq!(Address::parse(Some("http://h")).unwrap().socket, None);
     }
@@ -171,10 +168,7 @@ mod tests {
             "::1",
         ] {
             let error = Address::parse(Some(text)).unwrap_err().to_string();
-            assert!(
-                error.contains("the base URL is not valid"),
-                "{text}: {error}"
-            );
+            assert!(error.contains("invalid base URL"), "{text}: {error}");
         }
     }
 
@@ -187,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_name_of_this_machine_is_known() {
-        let host = |text: &str| Address::parse(Some(text)).unwrap().this_machine;
+        let host = |text: &str| Address::parse(Some(text)).unwrap().localhost;
         for name in ["localhost", "localhost.", "a.localhost"] {
             assert_eq!(host(&format!("https://{name}:1/x")).unwrap(), name);
         }

@@ -1,11 +1,10 @@
-//! The same client for programs that are not asynchronous: each call returns when it is done. With the feature
-//! `blocking`.
+//! The blocking client: each call returns when it is done. Requires the feature `blocking`.
 //!
-//! [`Client`] and [`Namespace`] have the methods of [`crate::Client`] and [`crate::Namespace`], where they do the same;
-//! what is awaited there is [sent](Request::send) here, and what is a stream there is an iterator here: of a list by
-//! [`iter`](Request::<crate::List>::iter). What an import sends comes from a [reader](Request::<crate::Import>::read) or an
-//! iterator, which are asked on the caller's thread. They can be used on any thread, within an asynchronous runtime too,
-//! whose thread they then hold up.
+//! [`Client`] and [`Namespace`] have the methods of [`crate::Client`] and [`crate::Namespace`], whose docs apply. Where
+//! the asynchronous client awaits a builder, the blocking one [sends](Request::send) it; streams are iterators: a list
+//! has [`iter`](Request::<crate::List>::iter). An import reads from a [reader](Request::<crate::Import>::read) or an
+//! iterator, on the caller's thread. The client can be used on any thread; in an asynchronous runtime it blocks that
+//! thread.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -18,8 +17,7 @@
 //! let entry = primes.get::<Vec<u32>>("small")?.expect("it was just stored");
 //! assert_eq!(entry.value, [2, 3, 5]);
 //! assert!(primes.del("small").send()?);
-//! # Ok(())
-//! # }
+//! # Ok(()) }
 //! ```
 
 mod client;
@@ -31,7 +29,6 @@ mod runtime;
 mod server;
 mod transfer;
 mod upload;
-mod whole;
 
 pub use client::Client;
 pub use iter::Items;

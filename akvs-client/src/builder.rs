@@ -1,7 +1,7 @@
-//! The choices of a client: where the server is, who asks, and how long it may take.
+//! The builder of clients: address, token, timeouts, TLS.
 //!
-//! It owns the defaults and which choices go together. It does not send anything. Invariant: what was chosen and is
-//! not valid is an error of [`ClientBuilder::build`], and no text shows what is secret in it.
+//! It owns the defaults and which options exclude each other. It sends nothing. Invariant: an invalid option is an
+//! error of [`ClientBuilder::build`], and no text shows a secret.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,9 +12,9 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 
 use crate::RetryPolicy;
-use crate::address::{Address, invalid};
+use crate::address::Address;
 use crate::client::{Client, Inner};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::retry::Budget;
 use crate::tls::Tls;
 
@@ -25,7 +25,7 @@ const DEFAULT_MAX_VALUE_BYTES: u64 = 1 << 30;
 
 type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + Sync>;
 
-/// Chooses the parts of a [`Client`].
+/// A builder of a [`Client`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +35,6 @@ type Configure = Arc<dyn Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder + 
 ///     .token("a-token-of-the-server")
 ///     .timeout(Duration::from_secs(5))
 ///     .build()?;
-/// # drop(client);
 /// # Ok::<(), akvs_client::Error>(())
 /// ```
 #[derive(Clone, Default)]
@@ -54,9 +53,48 @@ pub struct ClientBuilder {
     max_value_bytes: Option<u64>,
 }
 
+impl Client {
+    /// Returns a client of the server at this URL, with the defaults for all other options.
+    ///
+    /// ```
+    /// assert!(akvs_client::Client::new("http://localhost:8080").is_ok());
+    /// assert!(akvs_client::Client::new("localhost:8080").is_ok());
+    /// assert!(akvs_client::Client::new("ftp://localhost:8080").is_err());
+    /// ```
+    pub fn new(base_url: &str) -> Result<Client> {
+        Client::builder().base_url(base_url).build()
+    }
+
+    /// Returns a builder with the defaults.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let client = akvs_client::Client::builder()
+    ///     .base_url("http://localhost:8080")
+    ///     .timeout(Duration::from_secs(5))
+    ///     .build()?;
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::default()
+    }
+
+    /// Returns a client that is configured by the environment: `AKVS_URL` is the base URL (default
+    /// `http://localhost:8080`), `AKVS_TOKEN` the token, or `AKVS_TOKEN_FILE` the file whose first line is the token.
+    /// An invalid value is an error that names the variable and never shows a token.
+    ///
+    /// ```
+    /// let client = akvs_client::Client::from_env()?;
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn from_env() -> Result<Client> {
+        ClientBuilder::from_env()?.build()
+    }
+}
+
 impl ClientBuilder {
-    /// Where the server is: `http://…`, `https://…`, `unix:/path/to/akvs.sock`, or `HOST:PORT`, which is of HTTP;
-    /// `http://localhost:8080` by default. It may have a path, below which a proxy serves AKVS.
+    /// Sets the base URL: `http://…`, `https://…`, `unix:/path/to/akvs.sock`, or `HOST:PORT`, which means HTTP;
+    /// `http://localhost:8080` by default. It may have a path below which a proxy serves AKVS.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -68,8 +106,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The server listens on this Unix socket; the [`base_url`](Self::base_url) then says only what follows, such as a
-    /// path. `unix:` and the path as the base URL does the same.
+    /// Connects to this Unix socket. Of the [`base_url`](Self::base_url) only the path is used then. A base URL of
+    /// `unix:` and the path does the same.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -81,8 +119,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The token that is sent with each request (`Authorization: Bearer`). No error and no debug text shows it. One
-    /// that no such field can hold is an error of [`build`](Self::build).
+    /// Sets the token that is sent with each request (`Authorization: Bearer`). No error and no debug text shows it. An
+    /// invalid token is an error of [`build`](Self::build).
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -96,8 +134,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long one exchange may take from the first byte sent to the last byte read; 30 seconds by default, or what
-    /// one's own [`http_client`](Self::http_client) says.
+    /// Sets the time that one request may take, from the first byte sent to the last byte read; 30 seconds by default,
+    /// or what a given [`http_client`](Self::http_client) has.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -109,8 +147,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a call may take with all its tries and the waits between them; 60 seconds by default. A
-    /// [`timeout`](Self::timeout) that is longer counts instead, so that it never cuts the first try short.
+    /// Sets the time that a call may take with all its tries and the waits between them; 60 seconds by default. A
+    /// longer [`timeout`](Self::timeout) takes precedence, so that the first try is never cut short.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -122,7 +160,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How calls that failed are tried again; [`RetryPolicy::default`] by default.
+    /// Sets how failed calls are repeated; [`RetryPolicy::default`] by default.
     ///
     /// ```
     /// use akvs_client::{Client, RetryPolicy};
@@ -133,7 +171,7 @@ impl ClientBuilder {
         self
     }
 
-    /// How long it may take to reach the server; 10 seconds by default. It counts as a part of the
+    /// Sets the time that a connection may take to be established; 10 seconds by default. It is part of the
     /// [`timeout`](Self::timeout).
     ///
     /// ```
@@ -146,8 +184,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Changes the HTTP client that is made, behind all that is chosen here: proxies, pools, fields of each request.
-    /// It must not make it decompress answers, or an encoded value would come back as another one than was stored.
+    /// Configures the HTTP client further, after all other options: proxies, pools, default headers. It must not enable
+    /// decompression, or an encoded value would be returned changed.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -162,8 +200,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends by one's own HTTP client. It must not decompress answers, and what it says of connections and TLS cannot
-    /// be chosen here too. [`configure_http`](Self::configure_http) is often enough.
+    /// Uses this HTTP client. It must not decompress answers; options of connections and TLS must be set on it, not
+    /// here. [`configure_http`](Self::configure_http) is often enough.
     ///
     /// ```
     /// use akvs_client::{Client, reqwest};
@@ -176,8 +214,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The longest value that is read, in bytes; 1 GiB by default. It only bounds the memory that an answer may take;
-    /// what can be stored is the server's `limits.max_value_bytes`.
+    /// Sets the longest value that is read, in bytes; 1 GiB by default. It bounds only the memory of an answer; the
+    /// server's `limits.max_value_bytes` bounds what can be stored.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -188,18 +226,20 @@ impl ClientBuilder {
         self
     }
 
-    /// The client. Refuses what is not valid and what does not go together. Nothing is sent.
+    /// Builds the client. Fails on invalid options and on options that exclude each other. Sends nothing.
     ///
     /// ```
     /// # use akvs_client::Client;
     /// let error = Client::builder().base_url("http://").build().unwrap_err();
-    /// assert_eq!(error.to_string(), "invalid_request: the base URL is not valid: empty host");
+    /// assert_eq!(error.to_string(), "invalid_request: invalid base URL: empty host");
     /// ```
     pub fn build(self) -> Result<Client> {
         let address = self.address()?;
         let authorization = self.token.as_deref().map(bearer).transpose()?;
         if authorization.is_some() && address.has_user {
-            return Err(invalid("a token is chosen, and a user in the base URL too"));
+            return Err(invalid(
+                "both a token and a user in the base URL are set: expected one of them",
+            ));
         }
         let timeout = match &self.http {
             Some(_) => self.timeout,
@@ -227,7 +267,7 @@ impl ClientBuilder {
         let mut address = Address::parse(Some(url))?;
         if address.socket.is_some() || address.is_https {
             return Err(invalid(
-                "a Unix socket is chosen, and a base URL that does not begin with http:// too",
+                "both a Unix socket and a base URL without http:// are set: expected http://HOST/PATH or none",
             ));
         }
         address.socket = Some(socket.clone());
@@ -238,7 +278,7 @@ impl ClientBuilder {
         let Some(http) = &self.http else {
             let connect_timeout = self.connect_timeout.unwrap_or(DEFAULT_CONNECT_TIMEOUT);
             let http = default_http().connect_timeout(connect_timeout);
-            let http = resolve(reach(http, address)?, address);
+            let http = resolve_localhost(connect_to_socket(http, address)?, address);
             let http = self.tls.apply(http, address.is_https)?;
             let http = match &self.configure {
                 Some(configure) => configure(http),
@@ -251,19 +291,19 @@ impl ClientBuilder {
         } else if self.connect_timeout.is_some() {
             "a connect timeout"
         } else if self.configure.is_some() || self.tls.is_chosen() {
-            "something of the HTTP client"
+            "an option of HTTP or TLS"
         } else {
             return Ok(http.clone());
         };
         Err(invalid(format!(
-            "{what} is chosen, and an HTTP client of one's own, which must say it itself"
+            "both {what} and an HTTP client are set: configure that client instead"
         )))
     }
 }
 
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may hold a password, and the token is one.
+        // The URL may contain a password, and the token is a secret.
         f.debug_struct("ClientBuilder")
             .field("timeout", &self.timeout)
             .field("call_timeout", &self.call_timeout)
@@ -274,19 +314,19 @@ impl fmt::Debug for ClientBuilder {
     }
 }
 
-/// A token as a field (RFC 6750, section 2.1), which no debug text shows.
+/// Returns the header value of a token (RFC 6750, section 2.1), marked as sensitive.
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
     let good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     let field = good.then(|| HeaderValue::try_from(format!("Bearer {token}")));
     let Some(Ok(mut field)) = field else {
-        return Err(invalid("the token is empty, or not of visible ASCII"));
+        return Err(invalid("invalid token: expected visible ASCII characters"));
     };
     field.set_sensitive(true);
     Ok(field)
 }
 
-/// The HTTP client of those who bring none. It never follows a redirect (a POST would become a GET), and never
-/// decompresses, whatever features of the library other crates turn on.
+/// Returns the default HTTP client. It never follows a redirect (a POST would become a GET), and never decompresses,
+/// whatever features of the library other crates enable.
 fn default_http() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -298,22 +338,25 @@ fn default_http() -> reqwest::ClientBuilder {
         .user_agent(concat!("akvs-client/", env!("CARGO_PKG_VERSION")))
 }
 
-/// Asks nobody for the address of this machine: where there is no file of hosts, nobody knows.
-fn resolve(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBuilder {
-    // The port is the URL's. A server listens on the first of them, unless it was told otherwise.
+/// Resolves `localhost` without a resolver: a system without a hosts file cannot.
+fn resolve_localhost(http: reqwest::ClientBuilder, address: &Address) -> reqwest::ClientBuilder {
+    // The port is the URL's. A server listens on the first address by default.
     let loopback: [SocketAddr; 2] = [
         (Ipv4Addr::LOCALHOST, 0).into(),
         (Ipv6Addr::LOCALHOST, 0).into(),
     ];
-    match &address.this_machine {
+    match &address.localhost {
         Some(host) => http.resolve_to_addrs(host, &loopback),
         None => http,
     }
 }
 
-/// Has all connections made to the socket, where there is one.
+/// Connects to the socket, if one is set.
 #[cfg(unix)]
-fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+fn connect_to_socket(
+    http: reqwest::ClientBuilder,
+    address: &Address,
+) -> Result<reqwest::ClientBuilder> {
     Ok(match &address.socket {
         Some(path) => http.unix_socket(path.as_path()),
         None => http,
@@ -321,9 +364,12 @@ fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::Cli
 }
 
 #[cfg(not(unix))]
-fn reach(http: reqwest::ClientBuilder, address: &Address) -> Result<reqwest::ClientBuilder> {
+fn connect_to_socket(
+    http: reqwest::ClientBuilder,
+    address: &Address,
+) -> Result<reqwest::ClientBuilder> {
     match &address.socket {
-        Some(_) => Err(invalid("there are no Unix sockets on this system")),
+        Some(_) => Err(invalid("Unix sockets are not supported on this system")),
         None => Ok(http),
     }
 }
@@ -339,7 +385,10 @@ mod tests {
         assert!(field.is_sensitive());
         for bad in ["", "a b", "a\n", "a\r\nX: y", "ü", "\0"] {
             let error = bearer(bad).unwrap_err().to_string();
-            assert!(error.contains("the token is empty, or not"), "{error}");
+            assert!(
+                error.contains("invalid token: expected visible ASCII"),
+                "{error}"
+            );
         }
     }
 
@@ -365,14 +414,14 @@ mod tests {
             Client::builder().http_client(http.build().unwrap())
         };
         assert!(own().build().is_ok());
-        assert!(refused(own().configure_http(|http| http)).contains("something of the HTTP"));
+        assert!(refused(own().configure_http(|http| http)).contains("an option of HTTP"));
         assert!(refused(own().unix_socket("/s")).contains("a Unix socket"));
         assert!(refused(own().base_url("unix:/s")).contains("a Unix socket"));
         let timeout = own().connect_timeout(DEFAULT_CONNECT_TIMEOUT);
         assert!(refused(timeout).contains("a connect timeout"));
         let twice = || Client::builder().unix_socket("/s");
-        assert!(refused(twice().base_url("unix:/t")).contains("does not begin with http://"));
-        assert!(refused(twice().base_url("https://h")).contains("does not begin with http://"));
+        assert!(refused(twice().base_url("unix:/t")).contains("a base URL without http://"));
+        assert!(refused(twice().base_url("https://h")).contains("a base URL without http://"));
         assert!(twice().base_url("http://h/path").build().is_ok());
     }
 }

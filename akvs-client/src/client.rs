@@ -1,43 +1,48 @@
-//! The client: where the server is, and how requests get there.
+//! The client: the base URL, and the requests to it.
 //!
-//! It owns the base URL, the HTTP connections and what goes with each request. It does not know keys or values, nor how
-//! often a request is sent. Invariant: all clones share everything.
+//! It owns the base URL, the HTTP connections and the headers of each request. It does not know keys or values, nor
+//! when a request is repeated. Invariant: all clones share everything.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::address::bad_url;
-use crate::error::Result;
-use crate::retry::Budget;
-use crate::{ClientBuilder, Namespace, RetryPolicy, wire};
+use crate::error::{Problem, Result};
+use crate::retry::{Answer, Budget, Execution, RetryPolicy};
+use crate::wire;
+use crate::wire::json;
+
+/// A byte of a value has at most six bytes in JSON, `\u0000`.
+const ESCAPED_BYTES: u64 = 6;
+/// The room of an answer for everything but the value, such as a page of the longest keys.
+const ANSWER_ROOM_BYTES: u64 = 16 << 20;
 
 /// A client of one server. Cheap to clone; all clones share their connections.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let client = Client::new(url)?;
 /// assert_eq!(client.namespace("foo")?.get_or("bar", 7).await?, 7);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-/// What all clones share.
+/// The state that all clones share.
 pub(crate) struct Inner {
     pub(crate) http: reqwest::Client,
     /// Without a trailing slash.
     pub(crate) base_url: String,
-    /// The token, as the value of its field, which is marked as secret.
+    /// The token as a header value, marked as sensitive.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) call_timeout: Duration,
@@ -47,66 +52,12 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// A client of the server at this URL, with every other choice at its default.
-    ///
-    /// ```
-    /// assert!(akvs_client::Client::new("http://localhost:8080").is_ok());
-    /// assert!(akvs_client::Client::new("localhost:8080").is_ok());
-    /// assert!(akvs_client::Client::new("ftp://localhost:8080").is_err());
-    /// ```
-    pub fn new(base_url: &str) -> Result<Client> {
-        Client::builder().base_url(base_url).build()
-    }
-
-    /// A client whose parts are chosen one by one.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// let client = akvs_client::Client::builder()
-    ///     .base_url("http://localhost:8080")
-    ///     .timeout(Duration::from_secs(5))
-    ///     .build()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::default()
-    }
-
-    /// A client as the environment says: `AKVS_URL` is where the server is (`http://localhost:8080` without it),
-    /// `AKVS_TOKEN` the token, or `AKVS_TOKEN_FILE` the file whose first line it is. A value that is not valid is an
-    /// error that names the variable, and never shows a token.
-    ///
-    /// ```
-    /// let client = akvs_client::Client::from_env()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn from_env() -> Result<Client> {
-        ClientBuilder::from_env()?.build()
-    }
-
     pub(crate) fn from_inner(inner: Inner) -> Client {
         Client(Arc::new(inner))
     }
 
-    /// A namespace of the server. Nothing is sent: a namespace comes into being at its first write.
-    ///
-    /// The name has 1 to 128 bytes of UTF-8 without control characters. Over HTTP there is no way to name `.` and
-    /// `..`, which URLs take for path steps; they are refused here.
-    ///
-    /// ```
-    /// let client = akvs_client::Client::new("http://localhost:8080")?;
-    /// assert_eq!(client.namespace("foo")?.name(), "foo");
-    /// assert!(client.namespace("").is_err());
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
-    pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
-        Namespace::new(self.clone(), name.as_ref())
-    }
-
-    /// A request for a path and a query below the base URL, in three parts: of the namespace, of the key, and the query
-    /// with its question mark.
+    /// Returns a request for a path and a query below the base URL, in three parts: the path of the namespace, of the
+    /// key, and the query with its question mark.
     pub(crate) fn request(&self, method: Method, path: [&str; 3]) -> Result<RequestBuilder> {
         let url = [&self.0.base_url, path[0], path[1], path[2]].concat();
         let url = Url::parse(&url).map_err(bad_url)?;
@@ -128,33 +79,83 @@ impl Client {
         })
     }
 
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.0.http
+    /// Sends a request and returns the answer if its status is one of success, else the problem. The request is
+    /// repeated, up to the answer's head, where its method and conditions allow it.
+    pub(crate) async fn send(
+        &self,
+        request: RequestBuilder,
+        success: &[StatusCode],
+    ) -> Result<Result<Response, Problem>> {
+        self.execution().send(request.build()?, success).await
     }
 
-    /// How calls are repeated, and what all of them together may still repeat.
-    pub(crate) fn retries(&self) -> (&RetryPolicy, &Budget) {
-        (&self.0.retry, &self.0.budget)
+    /// Sends a request that only reads, whatever its method, and returns the whole answer, whose body has at most
+    /// `limit` bytes. A truncated body is requested again.
+    pub(crate) async fn read(
+        &self,
+        request: RequestBuilder,
+        success: &[StatusCode],
+        limit: u64,
+    ) -> Result<Result<Answer, Problem>> {
+        self.execution()
+            .read(request.build()?, success, limit)
+            .await
     }
 
-    /// How long an exchange may take, where that is said here.
+    fn execution(&self) -> Execution<'_> {
+        Execution {
+            http: &self.0.http,
+            policy: &self.0.retry,
+            budget: &self.0.budget,
+            call_timeout: self.0.call_timeout,
+        }
+    }
+
+    /// Returns the time that a request may take, if it is set here.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.0.timeout
     }
 
-    /// How long a call with all its tries may take, where none of them is allowed more.
-    pub(crate) fn call_timeout(&self) -> Duration {
-        self.0.call_timeout
-    }
-
-    /// The most that is read of a value.
+    /// Returns the longest value that is read, in bytes.
     pub(crate) fn max_value_bytes(&self) -> u64 {
         self.0.max_value_bytes
+    }
+
+    /// Returns the maximum length of an answer, or of a line of one, that has one value of the longest length.
+    pub(crate) fn max_answer_bytes(&self) -> u64 {
+        let values = self.max_value_bytes().saturating_mul(ESCAPED_BYTES);
+        values.saturating_add(ANSWER_ROOM_BYTES)
+    }
+
+    /// Sends a request that only reads, whatever its method, and returns the meaning of the answer's JSON, or the
+    /// problem.
+    pub(crate) async fn read_json<T: DeserializeOwned, R>(
+        &self,
+        request: RequestBuilder,
+        what: &str,
+        read: impl FnOnce(T) -> Option<R>,
+    ) -> Result<Result<R, Problem>> {
+        let limit = self.max_answer_bytes();
+        match self.read(request, &[StatusCode::OK], limit).await? {
+            Ok(answer) => json::parse(&answer.body, what, read).map(Ok),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    /// Returns the meaning of an answer's JSON.
+    pub(crate) async fn parse_json<T: DeserializeOwned, R>(
+        &self,
+        response: Response,
+        what: &str,
+        read: impl FnOnce(T) -> Option<R>,
+    ) -> Result<R> {
+        let body = wire::body(response, self.max_answer_bytes()).await?;
+        json::parse(&body, what, read)
     }
 }
 
 impl fmt::Debug for Client {
-    /// Says where the server is, without what may be secret in the URL.
+    /// Shows the server's origin only: the rest of the URL may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = Url::parse(&self.0.base_url)
             .map(|url| url.origin().ascii_serialization())
@@ -170,7 +171,7 @@ mod tests {
     use akvs_core::Code;
 
     use super::*;
-    use crate::Error;
+    use crate::{Error, Namespace};
 
     fn built(client: &Client) -> String {
         let path = ["/kv/ns", "/key", ""];
@@ -198,10 +199,10 @@ mod tests {
     fn a_base_url_that_is_none_is_refused_with_the_reason() {
         for (base, reason) in [
             ("", "expected HOST:PORT"),
-            ("ftp://h", "none of http://"),
+            ("ftp://h", "expected http://"),
             ("http://h:99999", "invalid port number"),
-            ("http://h/?a=b", "a query"),
-            ("http://h/#a", "a fragment"),
+            ("http://h/?a=b", "expected no query"),
+            ("http://h/#a", "no fragment"),
         ] {
             let error = Client::new(base).unwrap_err();
             assert_eq!(error.code(), Some(Code::InvalidRequest));

@@ -1,37 +1,29 @@
-//! Values in other forms than JSON: what turns them into bytes and back.
+//! Codecs: values in other formats than JSON.
 //!
-//! It owns the forms that are there, and the way to one's own. It does not send anything. Invariant: what a codec
-//! cannot write is not sent, and what it cannot read is an error that names the key.
+//! It owns the built-in codecs and the trait for others. It sends nothing.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
 use bytes::Bytes;
-use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::error::{Error, Result};
-use crate::namespace::write::Write;
-use crate::{Entry, Namespace, Set};
 
 pub(crate) const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 
-/// Why a codec fails.
+/// The error of a codec.
 pub type CodecError = Box<dyn StdError + Send + Sync>;
 
-/// Turns values into bytes and back, for [`Namespace::get_with`] and [`Namespace::set_with`].
+/// A format of values, for [`Namespace::get_with`] and [`Namespace::set_with`].
 ///
-/// There are [`Json`], [`Text`] and [`Raw`]; one's own is two functions:
+/// [`Json`], [`Text`] and [`Raw`] are built in. Another one takes two functions:
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::borrow::Cow;
 /// use akvs_client::{Codec, CodecError};
 /// use bytes::Bytes;
@@ -47,7 +39,7 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 ///
 ///     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<Vec<u32>, CodecError> {
 ///         if content_type != "text/csv" {
-///             return Err(format!("{content_type} is no CSV").into());
+///             return Err(format!("unexpected content type {content_type:?}: expected text/csv").into());
 ///         }
 ///         let text = std::str::from_utf8(&bytes)?;
 ///         text.split(',').map(|field| Ok(field.parse()?)).collect()
@@ -57,26 +49,25 @@ pub type CodecError = Box<dyn StdError + Send + Sync>;
 /// namespace.set_with(&Csv, "primes", &vec![2, 3, 5]).await?;
 /// assert_eq!(namespace.get_bytes_or("primes", "").await?, "2,3,5");
 /// assert_eq!(namespace.get_with(&Csv, "primes").await?.unwrap().value, [2, 3, 5]);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 pub trait Codec<T> {
-    /// The value's bytes, and their content type.
+    /// Encodes a value, and returns its content type.
     fn encode(&self, value: &T) -> Result<(Bytes, Cow<'static, str>), CodecError>;
 
-    /// The value that these bytes of this content type are.
+    /// Decodes a value of this content type.
     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<T, CodecError>;
 }
 
-/// JSON of whatever serde knows, as [`Namespace::set`] and [`Namespace::get`] have it. It reads any content type.
+/// JSON by serde, as [`Namespace::set`] and [`Namespace::get`] use it. It decodes any content type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json;
 
-/// Text in UTF-8. It reads any content type that does not name another character set.
+/// Text in UTF-8. It decodes any content type without another charset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text;
 
-/// Bytes as they are.
+/// Bytes without any encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Raw;
 
@@ -101,7 +92,7 @@ impl Codec<String> for Text {
         if let Some(charset) = parameters.find_map(|text| text.strip_prefix("charset="))
             && !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii")
         {
-            return Err(format!("the text's character set is {charset}").into());
+            return Err(format!("unsupported charset {charset}: expected utf-8").into());
         }
         Ok(String::from_utf8(bytes.into())?)
     }
@@ -125,76 +116,6 @@ impl Codec<Vec<u8>> for Raw {
     fn decode(&self, bytes: Bytes, _: &str) -> Result<Vec<u8>, CodecError> {
         Ok(bytes.into())
     }
-}
-
-impl Namespace {
-    /// The value of a key, read by a codec, with what is known of it; none if there is no such key.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// namespace.set_bytes("bar", "hello world").await?;
-    /// assert_eq!(namespace.get_with(&Text, "bar").await?.unwrap().value, "hello world");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn get_with<T>(
-        &self,
-        codec: &impl Codec<T>,
-        key: impl AsRef<[u8]>,
-    ) -> Result<Option<Entry<T>>> {
-        let key = key.as_ref();
-        decoded(codec, key, self.get_bytes(key).await?)
-    }
-
-    /// Stores a value as a codec writes it, as [`set`](Self::set) does. The codec says the content type; what is said
-    /// behind it counts more.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// namespace.set_with(&Text, "bar", &"hello world".to_owned()).if_absent().await?;
-    /// let entry = namespace.get_bytes("bar").await?.unwrap();
-    /// assert_eq!(entry.content_type, "text/plain; charset=utf-8");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn set_with<T>(&self, codec: &impl Codec<T>, key: impl AsRef<[u8]>, value: &T) -> Set {
-        let key = key.as_ref();
-        let write = |body| Set(Write::new(self, Method::POST, key, body));
-        match codec.encode(value) {
-            Ok((bytes, content_type)) => write(Ok(bytes)).content_type(&content_type),
-            Err(source) => write(Err(Error::Encode {
-                key: key.into(),
-                source,
-            })),
-        }
-    }
-}
-
-/// What was read of a key, if there was anything, as a codec reads it.
-pub(crate) fn decoded<T>(
-    codec: &impl Codec<T>,
-    key: &[u8],
-    entry: Option<Entry<Bytes>>,
-) -> Result<Option<Entry<T>>> {
-    let Some(entry) = entry else {
-        return Ok(None);
-    };
-    let content_type = entry.content_type.clone();
-    let decoded = entry.try_map(|bytes| codec.decode(bytes, &content_type));
-    decoded.map(Some).map_err(|source| Error::Decode {
-        key: key.into(),
-        source,
-    })
 }
 
 #[cfg(test)]

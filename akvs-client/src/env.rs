@@ -1,6 +1,6 @@
-//! What the environment says of the server: its URL and the token.
+//! The configuration of a client by environment variables.
 //!
-//! It owns the names of the variables. It does not own what a good URL or token is. Invariant: an error names the
+//! It owns the names of the variables. It does not own the syntax of URLs and tokens. Invariant: an error names the
 //! variable, and shows neither a token nor a URL.
 
 use std::ffi::OsString;
@@ -10,27 +10,26 @@ use std::path::Path;
 
 use akvs_core::{Code, Error as CoreError};
 
-use crate::address::{Address, home, invalid};
+use crate::address::{Address, home};
 use crate::builder::{ClientBuilder, bearer};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
 const URL: &str = "AKVS_URL";
 const TOKEN: &str = "AKVS_TOKEN";
 const TOKEN_FILE: &str = "AKVS_TOKEN_FILE";
-/// What is read of a file at most: no field of HTTP that is longer gets through.
+/// The maximum that is read of a token file; servers reject longer header fields.
 const MAX_TOKEN_BYTES: u64 = 8 << 10;
 
 impl ClientBuilder {
-    /// Chooses what the environment says: `AKVS_URL` as the [`base_url`](Self::base_url), `AKVS_TOKEN` as the
-    /// [`token`](Self::token), or the first line of the file that `AKVS_TOKEN_FILE` names. What is not set, or empty,
-    /// stays at its default; a value that is not valid is an error that names the variable, as is a token that is
-    /// said in both ways.
+    /// Returns a builder that is configured by the environment: `AKVS_URL` is the [`base_url`](Self::base_url),
+    /// `AKVS_TOKEN` the [`token`](Self::token), or `AKVS_TOKEN_FILE` the file whose first line is the token. Variables
+    /// that are unset or empty leave the default. An invalid value is an error that names the variable, as is a token
+    /// in both.
     ///
     /// ```
     /// use std::time::Duration;
     /// use akvs_client::ClientBuilder;
     /// let client = ClientBuilder::from_env()?.timeout(Duration::from_secs(5)).build()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn from_env() -> Result<ClientBuilder> {
@@ -38,36 +37,38 @@ impl ClientBuilder {
     }
 }
 
-/// The same, with another environment.
+/// Returns a builder that is configured by these variables.
 fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Result<ClientBuilder> {
     let read = |name: &str| -> Result<Option<String>> {
         let Some(value) = lookup(name).filter(|value| !value.is_empty()) else {
             return Ok(None);
         };
         let text = value.into_string();
-        let text = text.map_err(|_| invalid(format!("{name} is not valid: it is no UTF-8")))?;
+        let text = text.map_err(|_| invalid(format!("invalid {name}: expected UTF-8")))?;
         Ok(Some(text))
     };
     let mut builder = ClientBuilder::default();
     if let Some(url) = read(URL)? {
-        Address::parse(Some(&url)).map_err(|error| named(URL, &error))?;
+        Address::parse(Some(&url)).map_err(|error| name_variable(URL, &error))?;
         builder = builder.base_url(url);
     }
     let file = lookup(TOKEN_FILE).filter(|path| !path.is_empty());
     let (name, token) = match (read(TOKEN)?, file) {
         (None, None) => return Ok(builder),
         (Some(_), Some(_)) => {
-            return Err(invalid(format!("{TOKEN} and {TOKEN_FILE} are both set")));
+            return Err(invalid(format!(
+                "both {TOKEN} and {TOKEN_FILE} are set: expected one of them"
+            )));
         }
         (Some(token), None) => (TOKEN, token),
         (None, Some(path)) => (TOKEN_FILE, first_line(path)?),
     };
-    bearer(&token).map_err(|error| named(name, &error))?;
+    bearer(&token).map_err(|error| name_variable(name, &error))?;
     Ok(builder.token(token))
 }
 
 fn first_line(path: OsString) -> Result<String> {
-    // No shell has looked at it.
+    // No shell has expanded the path.
     let path = match Path::new(&path).strip_prefix("~").ok().zip(home()) {
         Some((rest, home)) => home.join(rest),
         None => path.into(),
@@ -79,13 +80,13 @@ fn first_line(path: OsString) -> Result<String> {
         Ok(line)
     };
     let line = read().map_err(|error: std::io::Error| {
-        let text = format!("{TOKEN_FILE} names a file that cannot be read");
+        let text = format!("cannot read the file that {TOKEN_FILE} names");
         Error::from(CoreError::new(Code::InvalidRequest, text).because(error))
     })?;
     Ok(line.trim().to_owned())
 }
 
-fn named(name: &str, error: &Error) -> Error {
+fn name_variable(name: &str, error: &Error) -> Error {
     let text = error.to_string();
     let text = text.strip_prefix("invalid_request: ").unwrap_or(&text);
     invalid(format!("{name}: {text}"))
@@ -139,15 +140,11 @@ mod tests {
     #[test]
     fn what_is_not_valid_names_its_variable_and_not_its_value() {
         for (variables, name, reason) in [
-            (&[(URL, "ftp://hidden")][..], URL, "none of http://"),
+            (&[(URL, "ftp://hidden")][..], URL, "expected http://"),
             (&[(URL, "http://hidden:x")], URL, "invalid port"),
             (&[(TOKEN, "hidden\nhidden")], TOKEN, "token"),
-            (
-                &[(TOKEN_FILE, "/hidden/file")],
-                TOKEN_FILE,
-                "cannot be read",
-            ),
-            (&[(TOKEN, "hidden"), (TOKEN_FILE, "/f")], TOKEN, "both set"),
+            (&[(TOKEN_FILE, "/hidden/file")], TOKEN_FILE, "cannot read"),
+            (&[(TOKEN, "hidden"), (TOKEN_FILE, "/f")], TOKEN, "are set"),
         ] {
             let error = built(variables).unwrap_err();
             let text = error.to_string();
@@ -159,6 +156,6 @@ mod tests {
             (name == TOKEN).then(|| OsString::from_vec(vec![0xff]))
         };
         let error = from_lookup(bad).unwrap_err().to_string();
-        assert!(error.contains("AKVS_TOKEN is not valid"), "{error}");
+        assert!(error.contains("invalid AKVS_TOKEN"), "{error}");
     }
 }

@@ -1,23 +1,22 @@
-//! The one error of the client: who failed (the server, the way to it, the value, the caller), and why.
+//! The error of all calls of the client.
 //!
-//! It owns the translation of reqwest's and serde's errors and the way back to core's. It does not decide what is
-//! tried again. Invariant: no text of an error shows a URL or what is secret in it; a cause is kept as the source.
+//! It owns the translation of errors of reqwest and serde, and the one into the error of akvs-core. It does not decide
+//! what is repeated. Invariant: no text of an error shows a URL or a secret; a cause is kept as the source.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use akvs_core::{Code, Revision};
+use akvs_core::{Code, Error as CoreError, Revision};
 use reqwest::StatusCode;
 
-use crate::retry::is_transient;
-use crate::tls;
+use crate::tls_error::is_tls_refusal;
 
-/// A result with the one error.
+/// A result with the client's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 pub use crate::problem::Problem;
 
-/// Why a call failed.
+/// The error of a call.
 ///
 /// ```
 /// use akvs_client::{Client, Code, Error};
@@ -29,40 +28,39 @@ pub use crate::problem::Problem;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server answered, and not with success.
+    /// The server answered with an error.
     Api(Box<Problem>),
-    /// No answer came, or not a whole one. A write may have been applied nevertheless.
+    /// No answer was received, or only a part of one. A write may have been applied.
     #[non_exhaustive]
     Transport {
-        /// What the HTTP library says, without the URL.
+        /// The error of the HTTP library, without the URL.
         source: Box<reqwest::Error>,
-        /// Whether it was a write that may have been applied: it was sent, or parts of it.
-        in_doubt: bool,
+        /// Whether the request was a write that may have been applied, because at least a part of it was sent.
+        outcome_unknown: bool,
     },
-    /// A write was repeated, and in the end failed. An earlier try may have been applied: a condition that does not hold
-    /// may be one that this very write made fail.
+    /// A repeated write failed, and an earlier try may have been applied. A failed condition may be due to that try.
     #[non_exhaustive]
     UnknownOutcome {
-        /// How the last try failed.
+        /// The error of the last try.
         source: Box<Error>,
     },
-    /// The value is not what was asked for.
+    /// The value cannot be decoded.
     #[non_exhaustive]
     Decode {
-        /// The key whose value it is.
+        /// The key of the value.
         key: Box<[u8]>,
-        /// Why it is not.
+        /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The value cannot be encoded; nothing was sent.
     #[non_exhaustive]
     Encode {
-        /// The key it was for.
+        /// The key of the value.
         key: Box<[u8]>,
-        /// Why it cannot.
+        /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// What the caller gave is not valid (a key, a namespace, a URL, a field); nothing was sent.
+    /// An argument is invalid (a key, a namespace, a URL, a field); nothing was sent.
     Invalid(akvs_core::Error),
 }
 
@@ -85,14 +83,14 @@ impl Error {
         }
     }
 
-    /// It was a write that may have been applied.
-    pub(crate) fn in_doubt(self) -> Error {
+    /// Marks the error as one of a write that may have been applied.
+    pub(crate) fn with_outcome_unknown(self) -> Error {
         match self {
             Error::Transport { source, .. } => Error::Transport {
                 source,
-                in_doubt: true,
+                outcome_unknown: true,
             },
-            Error::Api(problem) => Error::api(problem.in_doubt()),
+            Error::Api(problem) => Error::api(problem.with_outcome_unknown()),
             Error::UnknownOutcome { .. }
             | Error::Decode { .. }
             | Error::Encode { .. }
@@ -100,15 +98,14 @@ impl Error {
         }
     }
 
-    /// It came after a try of the same write that may have been applied.
-    pub(crate) fn after_doubt(self) -> Error {
+    /// Marks the error as one after a try of the same write that may have been applied.
+    pub(crate) fn after_unknown_outcome(self) -> Error {
         Error::UnknownOutcome {
             source: Box::new(self),
         }
     }
 
-    /// What went wrong, as the server's contract names it; none for what is not in the contract, such as a connection
-    /// that broke.
+    /// Returns the code of the error; `None` where the HTTP contract has none, as for a broken connection.
     ///
     /// ```
     /// use akvs_client::{Client, Code};
@@ -128,46 +125,32 @@ impl Error {
         }
     }
 
-    /// Whether the server says that there is no such thing. A missing key is no error to `get`. A wrong base URL, below
-    /// which the server has no such path, is another error: it says nothing of keys.
+    /// Returns whether the resource does not exist. For `get` a missing key is not an error. A wrong base URL, below
+    /// which the server has no such path, is another error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// use akvs_client::Client;
-    /// let missing = Client::new(url)?.namespace("foo")?.list().page().await;
-    /// assert!(missing.unwrap_err().is_not_found());
-    /// let wrong = Client::new(&format!("{url}/kv"))?.namespace("foo")?;
-    /// assert!(!wrong.get::<u8>("key").await.unwrap_err().is_not_found());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = namespace.list().page().await.unwrap_err();
+    /// assert!(error.is_not_found());
+    /// # Ok(()) }
     /// ```
     pub fn is_not_found(&self) -> bool {
         self.code() == Some(Code::NotFound)
     }
 
-    /// Whether a condition of the write did not hold, so that nothing was done.
+    /// Returns whether a condition of the write failed, so that nothing was done.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let error = namespace.set("bar", &2).if_absent().await.unwrap_err();
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = namespace.set("bar", &1).if_absent().await.unwrap_err();
     /// assert!(error.is_precondition_failed());
-    /// assert_eq!(error.current_revision(), written.revision);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn is_precondition_failed(&self) -> bool {
         self.code() == Some(Code::PreconditionFailed)
     }
 
-    /// Whether the server knows no such token, or wants one.
+    /// Returns whether the token is missing or unknown.
     ///
     /// ```
     /// use akvs_client::{Client, Error};
@@ -186,42 +169,38 @@ impl Error {
         self.code() == Some(Code::Unauthorized)
     }
 
-    /// Whether this was a write of which it is not known whether it was applied: its connection broke after it was
-    /// sent, a proxy lost the server, the server says so itself ([`Code::OutcomeUnknown`]), or it was repeated. Read
-    /// the key before anything else.
+    /// Returns whether it is unknown if a write was applied: the connection broke after the write was sent, a proxy
+    /// lost the server, the server answered [`Code::OutcomeUnknown`], or the write was repeated. Read the key before
+    /// you write it again.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("bar", &1).await?;
-    /// let error = namespace.set("bar", &2).if_absent().await.unwrap_err();
-    /// assert!(!error.is_unknown_outcome(), "the server said what is");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = namespace.add("visits", 1).await.unwrap_err();
+    /// assert!(!error.is_unknown_outcome());
+    /// # Ok(()) }
     /// ```
     pub fn is_unknown_outcome(&self) -> bool {
         match self {
             Error::Api(problem) => {
-                problem.is_in_doubt() || problem.code() == Some(Code::OutcomeUnknown)
+                problem.is_outcome_unknown() || problem.code() == Some(Code::OutcomeUnknown)
             }
-            Error::Transport { in_doubt, .. } => *in_doubt,
+            Error::Transport {
+                outcome_unknown, ..
+            } => *outcome_unknown,
             Error::UnknownOutcome { .. } => true,
             Error::Invalid(error) => error.code() == Code::OutcomeUnknown,
             Error::Decode { .. } | Error::Encode { .. } => false,
         }
     }
 
-    /// Whether the same call may go well another time, and can be made again without being applied twice. The client
-    /// has then tried as often as it [may](crate::RetryPolicy).
+    /// Returns whether the same call may succeed later and can be repeated without being applied twice. The client has
+    /// already repeated it as often as its [policy](crate::RetryPolicy) allows.
     ///
     /// ```
     /// use akvs_client::{Client, RetryPolicy};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), akvs_client::Error> {
-    /// // Nobody listens there.
+    /// // No server listens there.
     /// let client = Client::builder().base_url("http://127.0.0.1:1").retry(RetryPolicy::disabled());
     /// let error = client.build()?.namespace("foo")?.set("bar", &1).await.unwrap_err();
     /// assert!(error.is_retryable() && !error.is_unknown_outcome());
@@ -232,12 +211,12 @@ impl Error {
         !self.is_unknown_outcome() && self.is_transient()
     }
 
-    /// Whether the same request may have another outcome later.
+    /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Error::Api(problem) => StatusCode::from_u16(problem.status()).is_ok_and(is_transient),
             Error::Transport { source, .. } => {
-                !source.is_builder() && !source.is_redirect() && !tls::is_refusal(&**source)
+                !source.is_builder() && !source.is_redirect() && !is_tls_refusal(&**source)
             }
             Error::UnknownOutcome { .. }
             | Error::Decode { .. }
@@ -246,18 +225,14 @@ impl Error {
         }
     }
 
-    /// The current revision of the key whose condition failed; none if there is no such key, or for another error.
+    /// Returns the current revision of the key whose condition failed; `None` if there is no such key, and for other
+    /// errors.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let error = namespace.set("bar", &1).if_exists().await.unwrap_err();
     /// assert_eq!(error.current_revision(), None);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn current_revision(&self) -> Option<Revision> {
         match self {
@@ -276,7 +251,10 @@ impl fmt::Display for Error {
         match self {
             Error::Api(problem) => problem.fmt(f),
             Error::UnknownOutcome { source } => {
-                write!(f, "the write may have been applied before this: {source}")
+                write!(
+                    f,
+                    "an earlier try of the write may have been applied: {source}"
+                )
             }
             Error::Transport { source, .. } if source.is_timeout() => {
                 f.write_str("the server did not answer in time")
@@ -284,17 +262,14 @@ impl fmt::Display for Error {
             Error::Transport { source, .. } if source.is_connect() => {
                 f.write_str("the server cannot be reached")
             }
-            Error::Transport { .. } => f.write_str("the exchange with the server failed"),
+            Error::Transport { .. } => f.write_str("the request to the server failed"),
             Error::Decode { key, .. } => {
                 let key = key.escape_ascii();
-                write!(
-                    f,
-                    "the value of the key \"{key}\" is not what was asked for"
-                )
+                write!(f, "cannot decode the value of the key \"{key}\"")
             }
             Error::Encode { key, .. } => {
                 let key = key.escape_ascii();
-                write!(f, "the value for the key \"{key}\" cannot be encoded")
+                write!(f, "cannot encode the value of the key \"{key}\"")
             }
             Error::Invalid(error) => error.fmt(f),
         }
@@ -306,10 +281,10 @@ impl StdError for Error {
         match self {
             Error::Api(_) => None,
             Error::Transport { source, .. } => Some(&**source),
-            // Its text is within this error's own.
+            // Its text is part of this error's text.
             Error::UnknownOutcome { source } => source.source(),
             Error::Decode { source, .. } | Error::Encode { source, .. } => Some(&**source),
-            // Its text is this error's own, so that only what is below it is the cause.
+            // Its text is this error's text, so that only its own source is the cause.
             Error::Invalid(error) => error.source(),
         }
     }
@@ -325,13 +300,13 @@ impl From<reqwest::Error> for Error {
     fn from(error: reqwest::Error) -> Error {
         Error::Transport {
             source: Box::new(error.without_url()),
-            in_doubt: false,
+            outcome_unknown: false,
         }
     }
 }
 
-/// For callers that know the store's own error: the server's code, message and context; `unavailable` if the server
-/// was not reached; `outcome_unknown` if the answer was lost or is not of this contract.
+/// Keeps the server's code, message and context. The code is `unavailable` if the server cannot be reached, and
+/// `outcome_unknown` if the answer was lost or is invalid.
 impl From<Error> for akvs_core::Error {
     fn from(error: Error) -> akvs_core::Error {
         let text = error.to_string();
@@ -352,6 +327,29 @@ impl From<Error> for akvs_core::Error {
             .into_iter()
             .fold(plain, |error, (name, value)| error.with(&name, value))
     }
+}
+
+/// Returns the error of an invalid argument or option.
+pub(crate) fn invalid(text: impl Into<String>) -> Error {
+    CoreError::new(Code::InvalidRequest, text.into()).into()
+}
+
+/// Returns the error of an answer that has a status of success and violates the HTTP contract.
+pub(crate) fn protocol_error(text: impl Into<String>) -> Error {
+    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
+}
+
+/// Returns whether a request with this status may succeed later.
+pub(crate) fn is_transient(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_EARLY
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
 #[cfg(test)]
@@ -390,7 +388,7 @@ mod tests {
         let error = Error::decode(b"k\xff", source);
         assert_eq!(
             error.to_string(),
-            "the value of the key \"k\\xff\" is not what was asked for"
+            "cannot decode the value of the key \"k\\xff\""
         );
         assert!(error.source().is_some());
         assert!(!akvs_core::Error::from(error).to_string().contains("hidden"));

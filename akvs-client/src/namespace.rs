@@ -1,18 +1,19 @@
-//! A namespace of the server: where keys live, and which writes there are. Its reads have a file of their own.
+//! A namespace of the server, and its writes. The modules below have its reads, lists, transactions and settings.
 //!
-//! It owns the name and its path. It does not own connections, the choices of a write, nor the spelling of keys.
-//! Invariant: making a write sends nothing.
+//! It owns the name and its path. It does not own connections, the options of a write, nor the encoding of keys.
+//! Invariant: a write is sent only when it is awaited.
 
 pub(crate) mod configure;
 pub(crate) mod entry;
 pub(crate) mod get_many;
-pub(crate) mod head;
-pub(crate) mod item;
+mod head;
 pub(crate) mod list;
+mod long_poll;
 pub(crate) mod read;
 pub(crate) mod settings;
 pub(crate) mod txn;
 pub(crate) mod update;
+pub(crate) mod with_codec;
 pub(crate) mod write;
 
 use std::fmt;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use crate::codec::JSON;
 use crate::error::{Error, Result};
 use crate::namespace::write::Write;
+use crate::wire::query::Query;
 use crate::{Add, Append, Client, Delete, Set, Touch, Watch, wire};
 
 /// A namespace of the server. Cheap to clone.
@@ -33,21 +35,36 @@ use crate::{Add, Append, Client, Delete, Set, Touch, Watch, wire};
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let namespace = Client::new(url)?.namespace("foo")?;
 /// namespace.set("bar", &["hello", "world"]).await?;
 /// assert_eq!(namespace.get_bytes("bar").await?.unwrap().value, r#"["hello","world"]"#);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone)]
 pub struct Namespace {
     client: Client,
     name: Arc<str>,
     path: Arc<str>,
+}
+
+impl Client {
+    /// Returns a namespace of the server. Nothing is sent: a namespace is created by its first write.
+    ///
+    /// The name has 1 to 128 bytes of UTF-8 without control characters. `.` and `..` are refused: URLs treat them as
+    /// path segments to be removed.
+    ///
+    /// ```
+    /// let client = akvs_client::Client::new("http://localhost:8080")?;
+    /// assert_eq!(client.namespace("foo")?.name(), "foo");
+    /// assert!(client.namespace("").is_err());
+    /// # Ok::<(), akvs_client::Error>(())
+    /// ```
+    pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
+        Namespace::new(self.clone(), name.as_ref())
+    }
 }
 
 impl Namespace {
@@ -59,7 +76,7 @@ impl Namespace {
         })
     }
 
-    /// The namespace's name.
+    /// Returns the name.
     ///
     /// ```
     /// # use akvs_client::Client;
@@ -70,24 +87,14 @@ impl Namespace {
         &self.name
     }
 
-    /// Stores a value as JSON, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
-    /// Once it is answered, it is durable as the server is configured.
+    /// Stores a value as JSON. Without options it replaces any value and does not expire. The answer comes when the
+    /// write is as durable as the server is configured.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// #[derive(serde::Serialize)]
-    /// struct Account<'a> {
-    ///     plan: &'a str,
-    /// }
-    /// let written = namespace.set("account/7", &Account { plan: "free" }).await?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let written = namespace.set("bar", &["hello", "world"]).await?;
     /// assert!(!written.existed);
-    /// assert_eq!(namespace.get_bytes("account/7").await?.unwrap().content_type, "application/json");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Set {
         let key = key.as_ref();
@@ -96,18 +103,13 @@ impl Namespace {
         Set(Write::new(self, Method::POST, key, body)).content_type(JSON)
     }
 
-    /// Stores a value as it is, for ever and whether or not there was one, unless chosen otherwise before it is awaited.
+    /// Stores bytes. Without options it replaces any value and does not expire.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set_bytes("bar", "hello world").content_type("text/plain").await?;
     /// assert_eq!(namespace.get_bytes("bar").await?.unwrap().value, "hello world");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Set {
         Set(Write::new(
@@ -118,19 +120,14 @@ impl Namespace {
         ))
     }
 
-    /// Removes a key, and says whether it was there; on conditions, if they are chosen before it is awaited.
+    /// Deletes a key, and returns whether it existed. The request takes conditions.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// assert!(namespace.del("bar").await?);
     /// assert!(!namespace.del("bar").await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn del(&self, key: impl AsRef<[u8]>) -> Delete {
         Delete(Write::new(
@@ -141,78 +138,54 @@ impl Namespace {
         ))
     }
 
-    /// Sets the deadline of a key by [`ttl`](Touch::ttl), or else removes it. The value stays as it is.
+    /// Sets the expiry time of a key by [`ttl`](Touch::ttl), or else removes it. The value is unchanged.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).ttl(std::time::Duration::from_secs(60)).await?;
     /// namespace.touch("bar").await?;
     /// assert_eq!(namespace.get_bytes("bar").await?.unwrap().expires, None);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Touch {
         Touch(Write::op(self, "touch", key.as_ref(), Bytes::new()))
     }
 
-    /// Adds to a decimal number, and gives the sum; a missing key counts as 0. Where the value is no number or the
-    /// sum is past an `i64`, nothing is done and the error is a [`Code::Conflict`](crate::Code::Conflict).
+    /// Adds to a decimal number, and returns the sum; a missing key counts as 0. If the value is not a number or the
+    /// sum exceeds an `i64`, nothing is written and the error is [`Code::Conflict`](crate::Code::Conflict).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("stock", &40).await?;
     /// assert_eq!(namespace.add("stock", 2).await?, 42);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Add {
         Add(Write::op(self, "add", key.as_ref(), by.to_string().into()))
     }
 
-    /// Puts bytes behind those that are there; a missing key counts as empty.
+    /// Appends bytes to a value; a missing key counts as empty.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert!(!namespace.append("log", "first\n").await?.existed);
     /// assert!(namespace.append("log", "second\n").await?.existed);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Append {
         Append(Write::op(self, "append", key.as_ref(), value.into()))
     }
 
-    /// Watches the namespace: a stream of its changes that goes on over broken connections and restarts of the server.
-    /// The namespace need not be there yet.
+    /// Watches the namespace: a stream of its changes that resumes after broken connections and restarts of the server.
+    /// The namespace need not exist yet.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// let mut changes = namespace.watch().from_state().values().stream();
-    /// assert!(matches!(changes.next().await.unwrap()?, Change::Synced { .. }));
-    /// namespace.set("bar", &[2, 3, 5]).await?;
-    /// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
-    ///     panic!("it was just stored")
-    /// };
-    /// assert_eq!(stored.json::<Vec<u32>>()?, Some(vec![2, 3, 5]));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().prefix("user/").values().stream();
+    /// while let Some(change) = changes.next().await.transpose()? {
+    ///     println!("{change:?}");
+    /// }
+    /// # Ok(()) }
     /// ```
     pub fn watch(&self) -> Watch {
         Watch::new(&self.client, &self.path)
@@ -222,7 +195,14 @@ impl Namespace {
         &self.client
     }
 
-    /// A request for a key's path, with a query that has its question mark.
+    /// Returns a request for this namespace below a route of the server, such as `/kv` or `/export`.
+    pub(crate) fn ask(&self, method: Method, area: &str, query: &Query) -> Result<RequestBuilder> {
+        let path = wire::namespace_path(self.name())?;
+        let path = path.strip_prefix("/kv").unwrap_or(&path);
+        self.client().request(method, [area, path, query.as_str()])
+    }
+
+    /// Returns a request for a key's path, with a query that includes its question mark.
     pub(crate) fn request(&self, method: Method, key: &str, query: &str) -> Result<RequestBuilder> {
         self.client.request(method, [&self.path, key, query])
     }
@@ -234,5 +214,19 @@ impl fmt::Debug for Namespace {
             .field("name", &self.name)
             .field("client", &self.client)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_named_in_each_area_as_among_its_keys() {
+        let client = crate::Client::new("http://h:1").unwrap();
+        let namespace = client.namespace("a/b").unwrap();
+        let request = namespace.ask(Method::POST, "/txn", &Query::default());
+        let url = request.unwrap().build().unwrap().url().to_string();
+        assert_eq!(url, "http://h:1/txn/a%2Fb");
     }
 }

@@ -1,7 +1,7 @@
-//! Listing the namespaces of a server.
+//! Lists of the namespaces of a server.
 //!
-//! It owns the choices of this list and its reading. It does not list keys. Invariant: nothing is sent before a page is
-//! asked for or a stream is polled.
+//! It owns the options of the list and its parsing. It does not list keys. Invariant: nothing is sent before a page is
+//! awaited or a stream is polled.
 
 use std::time::SystemTime;
 
@@ -15,39 +15,36 @@ use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Client, Settings};
 
-/// What a stream asks for at once, unless it is said how much; the server takes no more.
+/// The page size of streams by default; the server's maximum.
 const STREAM_LIMIT: u16 = 1_000;
 
-/// What is known of a namespace.
+/// A namespace with its size and settings.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// let written = client.namespace("foo")?.set_bytes("bar", "hello").await?;
 /// let page = client.namespaces().page().await?;
 /// let foo = &page.namespaces[0];
 /// assert_eq!((&foo.name[..], foo.keys, foo.bytes), ("foo", Some(1), Some(8)));
 /// assert_eq!(foo.revision, written.revision);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamespaceInfo {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many keys it holds. This and what follows is none where the token may not read all of the namespace.
+    /// The number of keys. This and the following fields are `None` if the token may not read the whole namespace.
     pub keys: Option<u64>,
-    /// How many bytes these have, with their values.
+    /// The size of keys and values together, in bytes.
     pub bytes: Option<u64>,
-    /// Its last change.
+    /// The revision of the last change.
     pub revision: Option<Revision>,
-    /// When it was made, by the server's clock.
+    /// The time of its creation, by the server's clock.
     pub created: Option<SystemTime>,
-    /// What is chosen for it.
+    /// The settings.
     pub settings: Option<Settings>,
 }
 
@@ -55,32 +52,28 @@ pub struct NamespaceInfo {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// let page = akvs_client::Client::new(url)?.namespaces().page().await?;
 /// assert!(page.namespaces.is_empty() && page.cursor.is_none());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamespacesPage {
     /// The namespaces.
     pub namespaces: Vec<NamespaceInfo>,
-    /// Where the next page begins, for [`page_at`](Namespaces::page_at); none at the end.
+    /// The cursor of the next page, for [`page_at`](Namespaces::page_at); `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// A list of the namespaces, by name, that is asked for when its [`stream`](Self::stream) is polled or a
-/// [`page`](Self::page) is awaited. It has those that the token may see.
+/// A list of the namespaces that the token may see, by name, requested when its [`stream`](Self::stream) is polled or a
+/// [`page`](Self::page) is awaited.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// for name in ["team-b", "team-a", "other"] {
 ///     client.namespace(name)?.set("bar", &1).await?;
 /// }
@@ -88,8 +81,7 @@ pub struct NamespacesPage {
 /// assert_eq!(teams.next().await.unwrap()?.name, "team-a");
 /// assert_eq!(teams.next().await.unwrap()?.name, "team-b");
 /// assert!(teams.next().await.is_none());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a list is asked for only when it is awaited or polled"]
@@ -106,7 +98,7 @@ pub struct NamespaceInfos(Boxed<NamespaceInfo>);
 stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");
 
 #[derive(Deserialize)]
-struct Document {
+struct NamespacesDocument {
     namespaces: Vec<NamespaceDocument>,
     cursor: Option<String>,
 }
@@ -118,25 +110,19 @@ struct NamespaceDocument {
     bytes: Option<u64>,
     revision: Option<u64>,
     created: Option<String>,
-    settings: Option<crate::namespace::settings::Document>,
+    settings: Option<crate::namespace::settings::SettingsDocument>,
 }
 
 impl Client {
-    /// A list of the namespaces.
+    /// Lists the namespaces.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut namespaces = client.namespaces().stream();
     /// while let Some(info) = namespaces.next().await.transpose()? {
     ///     println!("{} has {:?} keys", info.name, info.keys);
     /// }
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn namespaces(&self) -> Namespaces {
         Namespaces {
@@ -148,95 +134,65 @@ impl Client {
 }
 
 impl Namespaces {
-    /// Only those whose names begin so.
+    /// Lists only namespaces with this prefix.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("foo")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().prefix("f").page().await?.namespaces.len(), 1);
     /// assert_eq!(client.namespaces().prefix("g").page().await?.namespaces.len(), 0);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Namespaces {
         self.prefix = prefix.into();
         self
     }
 
-    /// The most namespaces of a page, 1 to 1,000; it does not bound the stream.
+    /// Sets the maximum number of namespaces of a page, 1 to 1,000. It does not bound the stream.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("a")?.set("bar", &1).await?;
     /// client.namespace("b")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().limit(1).page().await?.namespaces.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn limit(mut self, namespaces: u16) -> Namespaces {
         self.limit = Some(namespaces);
         self
     }
 
-    /// The first page.
+    /// Returns the first page.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// client.namespace("foo")?.set("bar", &1).await?;
     /// assert_eq!(client.namespaces().page().await?.namespaces[0].name, "foo");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn page(&self) -> Result<NamespacesPage> {
         self.read(self.limit, None).await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("a")?.set("bar", &1).await?;
-    /// client.namespace("b")?.set("bar", &1).await?;
-    /// let list = client.namespaces().limit(1);
-    /// let cursor = list.page().await?.cursor.unwrap();
-    /// assert_eq!(list.page_at(&cursor).await?.namespaces[0].name, "b");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let cursor = client.namespaces().page().await?.cursor.expect("more pages");
+    /// let second = client.namespaces().page_at(&cursor).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn page_at(&self, cursor: &str) -> Result<NamespacesPage> {
         self.read(self.limit, Some(cursor)).await
     }
 
-    /// The namespaces, page by page: each page is asked for when those before it were taken.
+    /// Returns a stream of the namespaces. Pages are requested as they are needed.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut namespaces = client.namespaces().stream();
-    /// assert_eq!(namespaces.next().await.unwrap()?.name, "foo");
-    /// assert!(namespaces.next().await.is_none());
-    /// # Ok(())
-    /// # }
+    /// let first = namespaces.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn stream(self) -> NamespaceInfos {
         NamespaceInfos(paged(move |cursor| {
@@ -262,20 +218,23 @@ impl Namespaces {
         }
         let path = ["/kv", "", query.as_str()];
         let request = self.client.request(Method::GET, path)?;
-        let answer = json::ask(&self.client, request, "the list of namespaces", page).await?;
+        let answer = self
+            .client
+            .read_json(request, "the list of namespaces", page)
+            .await?;
         answer.map_err(Error::api)
     }
 }
 
-fn page(document: Document) -> Option<NamespacesPage> {
-    let namespaces = document.namespaces.into_iter().map(|told| {
+fn page(document: NamespacesDocument) -> Option<NamespacesPage> {
+    let namespaces = document.namespaces.into_iter().map(|namespace| {
         Some(NamespaceInfo {
-            created: json::time(told.created.as_deref()),
-            name: told.name,
-            keys: told.keys,
-            bytes: told.bytes,
-            revision: told.revision.map(Revision::new),
-            settings: match told.settings {
+            created: json::time(namespace.created.as_deref()),
+            name: namespace.name,
+            keys: namespace.keys,
+            bytes: namespace.bytes,
+            revision: namespace.revision.map(Revision::new),
+            settings: match namespace.settings {
                 Some(settings) => Some(settings.settings()?),
                 None => None,
             },

@@ -1,7 +1,7 @@
-//! A body that is read as it comes, in pieces or in lines, and that nobody holds as a whole.
+//! Streamed bodies: read chunk by chunk or line by line, never held as a whole.
 //!
-//! It owns the text that is not a whole line yet. It does not know what a line says. Invariant: a body that was cut off
-//! is an error, never an end.
+//! It owns the incomplete line. It does not know the meaning of lines. Invariant: a truncated body is an error, never
+//! an end.
 
 use std::time::Duration;
 
@@ -11,14 +11,11 @@ use reqwest::{RequestBuilder, Response, StatusCode, Version};
 use tokio::time::timeout;
 
 use crate::Client;
-use crate::error::{Error, Result};
-use crate::wire::json;
-use crate::wire::json::broken;
+use crate::error::{Error, Result, protocol_error};
 
-/// Overrides the time that a whole exchange may take: a stream takes as long as who reads it. Timers reach no further
-/// than about two years.
-pub(crate) const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-/// How long the server may take for the next piece.
+/// Overrides the timeout of a request: a stream takes as long as its reader. Timers are limited to about two years.
+pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The time that the server may take for the next chunk.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A body that is being read.
@@ -27,32 +24,36 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Sends a request whose answer has no bound in time or length.
+    /// Sends a request whose answer is bounded neither in time nor in length.
     pub(crate) async fn open(client: &Client, request: RequestBuilder) -> Result<Body> {
-        let request = request.timeout(WHOLE_EXCHANGE);
+        let request = request.timeout(NO_TIMEOUT);
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
         match has_end(&response) {
             true => Ok(Body { response }),
-            false => Err(broken("the end of the answer could not be told from a cut")),
+            false => Err(protocol_error(
+                "invalid answer: expected Content-Length or a chunked body",
+            )),
         }
     }
 
-    /// The head of the answer.
+    /// Returns the headers of the answer.
     pub(crate) fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
-    /// What comes next; none at the end.
-    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>> {
+    /// Returns the next chunk; `None` at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
         match timeout(IDLE_TIMEOUT, self.response.chunk()).await {
-            Ok(piece) => Ok(piece?),
-            Err(_) => Err(broken(format!("nothing came for {IDLE_TIMEOUT:?}"))),
+            Ok(chunk) => Ok(chunk?),
+            Err(_) => Err(protocol_error(format!(
+                "the server sent nothing for {IDLE_TIMEOUT:?}"
+            ))),
         }
     }
 }
 
-/// Whether the end of the body is marked, so that a connection that closes is a cut (RFC 9112, section 6.3).
+/// Returns whether the end of the body is marked, so that a closed connection means truncation (RFC 9112, section 6.3).
 fn has_end(response: &Response) -> bool {
     let headers = response.headers();
     response.version() > Version::HTTP_11
@@ -68,32 +69,32 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(client: &Client, body: Body) -> Lines {
-        let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
+        let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
         Lines {
             body,
             text: LineBuffer::new(max_bytes),
         }
     }
 
-    /// The next line with its newline; none at the end.
+    /// Returns the next line with its newline; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>> {
         loop {
             if let Some(line) = self.text.line()? {
                 return Ok(Some(line));
             }
-            match self.body.piece().await? {
-                Some(piece) => self.text.push(&piece),
+            match self.body.chunk().await? {
+                Some(chunk) => self.text.push(&chunk),
                 None if self.text.is_empty() => return Ok(None),
-                None => return Err(broken("the answer ends within a line")),
+                None => return Err(protocol_error("truncated answer: it ends within a line")),
             }
         }
     }
 }
 
-/// Text that is cut into lines.
+/// A buffer that splits text into lines.
 pub(crate) struct LineBuffer {
     text: BytesMut,
-    /// What of it has no newline.
+    /// The length of the prefix that is known to have no newline.
     searched: usize,
     max_bytes: usize,
 }
@@ -107,29 +108,29 @@ impl LineBuffer {
         }
     }
 
-    pub(crate) fn push(&mut self, piece: &[u8]) {
-        self.text.extend_from_slice(piece);
+    pub(crate) fn push(&mut self, chunk: &[u8]) {
+        self.text.extend_from_slice(chunk);
     }
 
-    /// Whether all lines were taken, and there is no part of another one.
+    /// Returns whether no text is left, not even of an incomplete line.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// The next line with its newline, if it is whole.
+    /// Returns the next complete line with its newline.
     pub(crate) fn line(&mut self) -> Result<Option<Bytes>> {
         let unseen = &self.text[self.searched..];
         let Some(at) = unseen.iter().position(|byte| *byte == b'\n') else {
             self.searched = self.text.len();
             return match self.searched <= self.max_bytes {
                 true => Ok(None),
-                false => Err(broken(format!(
-                    "a line of the answer has more than the {} bytes that this client takes",
+                false => Err(protocol_error(format!(
+                    "line of the answer too long: expected at most {} bytes (max_value_bytes)",
                     self.max_bytes
                 ))),
             };
         };
-        // Copied: a line that is kept would else keep its neighbours too.
+        // Copied, because a slice that is kept would keep the whole buffer.
         let length = self.searched + at + 1;
         let line = Bytes::copy_from_slice(&self.text[..length]);
         self.text.advance(length);
@@ -148,8 +149,8 @@ mod tests {
         for size in 1..=text.len() {
             let mut buffer = LineBuffer::new(100);
             let mut lines = Vec::new();
-            for piece in text.chunks(size) {
-                buffer.push(piece);
+            for chunk in text.chunks(size) {
+                buffer.push(chunk);
                 while let Some(line) = buffer.line().unwrap() {
                     lines.push(line);
                 }

@@ -1,7 +1,7 @@
-//! What all streams of the client are made of: steps that are futures, and a type with a name around them.
+//! Streams over pages, and the named stream types of the client.
 //!
-//! It owns that a stream ends behind its first error, and that it can be sent and polled without being pinned. It does
-//! not know what is told. Invariant: nothing is sent before a stream is polled.
+//! It owns that a stream ends after its first error and is `Send` and `Unpin`. It does not know the elements.
+//! Invariant: nothing is sent before a stream is polled.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -9,62 +9,54 @@ use std::pin::Pin;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 
-use crate::error::Result;
-use crate::wire::json::broken;
+use crate::error::{Result, protocol_error};
 
-/// A stream behind a pointer.
+/// A boxed stream.
 pub(crate) type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
 
-/// What a page of a list has for its stream, and the cursor behind it.
+/// The elements of a page, and the cursor of the next page.
 pub(crate) type Fetched<T> = (Vec<T>, Option<String>);
 
-/// The elements of all pages, each of which is asked for when it is needed.
+/// Returns a stream of the elements of all pages. A page is requested when its first element is polled.
 pub(crate) fn paged<T, F>(page: impl Fn(Option<String>) -> F + Send + 'static) -> Boxed<T>
 where
     T: Send + 'static,
     F: Future<Output = Result<Fetched<T>>> + Send + 'static,
 {
     let state = (VecDeque::new(), Some(None::<String>), page);
-    Box::pin(try_unfold(state, async |(mut left, mut next, page)| {
+    Box::pin(try_unfold(state, async |(mut elements, mut next, page)| {
         loop {
-            if let Some(element) = left.pop_front() {
-                return Ok(Some((element, (left, next, page))));
+            if let Some(element) = elements.pop_front() {
+                return Ok(Some((element, (elements, next, page))));
             }
             let Some(cursor) = next else {
                 return Ok(None);
             };
-            let (told, behind) = page(cursor.clone()).await?;
-            if behind.is_some() && behind == cursor {
-                return Err(broken("a list goes on where it was before"));
+            let (fetched, next_cursor) = page(cursor.clone()).await?;
+            if next_cursor.is_some() && next_cursor == cursor {
+                return Err(protocol_error(
+                    "invalid answer: the cursor of the list does not advance",
+                ));
             }
-            left = told.into();
-            next = behind.map(Some);
+            elements = fetched.into();
+            next = next_cursor.map(Some);
         }
     }))
 }
 
-/// Makes a struct around a [`Boxed`] a stream, with a `next` for who has no extension trait at hand. How one is
-/// made is for the example.
+/// Implements `Stream` for a struct around a [`Boxed`], and `next`, which needs no extension trait. `$make` creates
+/// one, for the example.
 macro_rules! stream {
     ($stream:ident => $item:ty, $make:literal) => {
         impl $stream {
-            /// What comes next; none at the end, and after an error. It may be given up at any point (`select!`, a
-            /// timeout) without anything being lost.
+            /// Returns the next element; `None` at the end and after an error. It is cancel safe: a dropped future
+            /// (`select!`, a timeout) loses nothing.
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let client = akvs_client::Client::new(url)?;
-            /// # let namespace = client.namespace("foo")?;
-            /// namespace.set("bar", &1).await?;
+            /// ```no_run
+            /// # async fn example(client: akvs_client::Client, namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
             #[doc = concat!("let mut stream = ", $make, ";")]
-            /// while let Some(one) = stream.next().await.transpose()? {
-            ///     println!("{one:?}");
-            /// }
-            /// # Ok(())
-            /// # }
+            /// let first = stream.next().await.transpose()?;
+            /// # Ok(()) }
             /// ```
             pub async fn next(&mut self) -> Option<$crate::error::Result<$item>> {
                 std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await
@@ -111,16 +103,16 @@ mod tests {
                 _ => (vec![3], None),
             })
         });
-        let told: Vec<_> = block_on(pages.map(Result::unwrap).collect());
-        assert_eq!(told, [1, 2, 3]);
+        let fetched: Vec<_> = block_on(pages.map(Result::unwrap).collect());
+        assert_eq!(fetched, [1, 2, 3]);
     }
 
     #[test]
     fn a_list_that_turns_in_a_circle_and_one_that_fails_end_with_the_error() {
         let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
-        let told: Vec<_> = block_on(circle.map(|told| told.ok()).collect());
-        assert_eq!(told, [Some(1), None]);
-        let failing = paged(async |_| Err::<Fetched<u8>, _>(broken("no")));
+        let fetched: Vec<_> = block_on(circle.map(|fetched| fetched.ok()).collect());
+        assert_eq!(fetched, [Some(1), None]);
+        let failing = paged(async |_| Err::<Fetched<u8>, _>(protocol_error("no")));
         assert_eq!(block_on(failing.count()), 1);
     }
 }

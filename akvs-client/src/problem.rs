@@ -1,19 +1,17 @@
-//! An answer that is no success: a problem document (RFC 9457), or what takes its place where there is none.
+//! Error answers: a problem document (RFC 9457), or a substitute where an answer has none.
 //!
-//! It owns what such an answer says. It does not read it off the wire. Invariant: a code that this release does not
-//! know is kept as it was written.
+//! It owns the parts of an error answer. It does not parse answers. Invariant: an unknown code is kept as text.
 
 use std::fmt;
 
 use akvs_core::{Code, Revision};
 use serde_json::{Map, Value};
 
-/// An answer of the server that is not a success.
+/// An error answer of the server.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::{Client, Code, Error};
 /// let namespace = Client::new(url)?.namespace("big")?;
@@ -22,8 +20,7 @@ use serde_json::{Map, Value};
 /// };
 /// assert_eq!((problem.status(), problem.code()), (413, Some(Code::TooLarge)));
 /// assert_eq!(problem.context()["limit"], 16 << 20);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -32,7 +29,7 @@ pub struct Problem {
     message: String,
     context: Map<String, Value>,
     revision: Option<Revision>,
-    in_doubt: bool,
+    outcome_unknown: bool,
 }
 
 impl Problem {
@@ -43,13 +40,13 @@ impl Problem {
             message: message.into(),
             context: Map::new(),
             revision: None,
-            in_doubt: false,
+            outcome_unknown: false,
         }
     }
 
-    /// It was a write, and whoever answered cannot know that it was not applied.
-    pub(crate) fn in_doubt(mut self) -> Problem {
-        self.in_doubt = true;
+    /// Marks the answer as one to a write that may have been applied.
+    pub(crate) fn with_outcome_unknown(mut self) -> Problem {
+        self.outcome_unknown = true;
         self
     }
 
@@ -63,137 +60,83 @@ impl Problem {
         self
     }
 
-    /// Keeps the revision of the answer's `ETag`, or else the one in the document.
+    /// Sets the revision: that of the answer's `ETag`, or else the one in the document.
     pub(crate) fn with_revision(mut self, tag: Option<Revision>) -> Problem {
         let member = self.context.get("revision").and_then(Value::as_u64);
         self.revision = tag.or(member.map(Revision::new));
         self
     }
 
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.in_doubt
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.outcome_unknown
     }
 
-    /// What it says, and what it says besides.
+    /// Returns the message and the context.
     pub(crate) fn into_parts(self) -> (String, Map<String, Value>) {
         (self.message, self.context)
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.status(), 412);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// What went wrong, as a program sees it. None if the answer has no code, or one that this release does not know.
+    /// Returns the code; `None` if the answer has none, or one that this release does not know.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.code(), Some(akvs_client::Code::PreconditionFailed));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn code(&self) -> Option<Code> {
         Code::parse(self.code.as_deref()?)
     }
 
-    /// The code as the server wrote it, known or not.
+    /// Returns the code as the server sent it, known or not.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(problem.code_text(), Some("precondition_failed"));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn code_text(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// What went wrong, as a person reads it.
+    /// Returns the message, for people.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
     /// println!("{}", problem.message());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What the server says besides: limits, names, revisions.
+    /// Returns the other members of the document: limits, names, revisions.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
-    /// assert_eq!(problem.context()["revision"], written.revision.unwrap().get());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", problem.context().get("limit"));
+    /// # Ok(()) }
     /// ```
     pub fn context(&self) -> &Map<String, Value> {
         &self.context
     }
 
-    /// The current revision of the key that the answer is about; none if there is no such key.
+    /// Returns the current revision of the key; `None` if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Error;
-    /// let written = namespace.set("bar", &1).await?;
-    /// let refused = namespace.set("bar", &2).if_absent().await;
-    /// let Err(Error::Api(problem)) = refused else { panic!("stored") };
-    /// assert_eq!(problem.current_revision(), written.revision);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(problem: &akvs_client::Problem) -> Result<(), Box<dyn std::error::Error>> {
+    /// println!("{:?}", problem.current_revision());
+    /// # Ok(()) }
     /// ```
     pub fn current_revision(&self) -> Option<Revision> {
         self.revision

@@ -1,6 +1,6 @@
-//! What a server says of itself: that it is there, what it is, and how it does.
+//! The state of a server: ping, readiness, version, metrics.
 //!
-//! It owns these requests and their reading. It does not know namespaces. Invariant: another program at the address is
+//! It owns these requests and their parsing. It does not know namespaces. Invariant: another program at the address is
 //! never taken for a server.
 
 use std::time::Duration;
@@ -8,77 +8,71 @@ use std::time::Duration;
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
-use crate::wire::json;
+use crate::error::{Error, Result, protocol_error};
 use crate::{Client, wire};
 
-/// The most bytes of a text that is no value.
+/// The maximum length of a text that is not a value.
 const MAX_TEXT_BYTES: u64 = 64 << 20;
 
-/// What serves, and within which limits.
+/// The version and the limits of a server.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// let version = client.version().await?;
 /// println!("{} on {}, {}", version.version, version.engine, version.durability);
 /// assert_eq!(version.limits.max_key_bytes, Some(1_024));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Version {
     /// The release.
     pub version: String,
-    /// The commit that it was built from, if that is known.
+    /// The commit that it was built from, if known.
     pub commit: Option<String>,
-    /// What keeps the data: `disk` or `memory`.
+    /// The storage engine: `disk` or `memory`.
     pub engine: String,
-    /// When a write is answered: `fsync`, `interval`, or `none` where nothing is kept.
+    /// The durability of answered writes: `fsync`, `interval`, or `none`.
     pub durability: String,
-    /// What it takes at the most.
+    /// The limits.
     pub limits: Limits,
 }
 
-/// What a server takes at the most; none of what it does not say.
+/// The limits of a server; `None` for those that it does not report.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// let limits = akvs_client::Client::new(url)?.version().await?.limits;
 /// assert_eq!(limits.max_value_bytes, Some(16 << 20));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a key.
+    /// The maximum length of a key, in bytes.
     pub max_key_bytes: Option<u64>,
-    /// Bytes of a namespace's name.
+    /// The maximum length of a namespace's name, in bytes.
     pub max_namespace_bytes: Option<u64>,
-    /// Bytes of a value.
+    /// The maximum length of a value, in bytes.
     pub max_value_bytes: Option<u64>,
-    /// Bytes of the body of a request that is no value.
+    /// The maximum length of a request body that is not a value, in bytes.
     pub max_request_bytes: Option<u64>,
-    /// Items of a page.
+    /// The maximum number of items of a page.
     pub max_list_items: Option<u64>,
-    /// Operations of a transaction.
+    /// The maximum number of operations of a transaction.
     pub max_txn_ops: Option<u64>,
-    /// Connections.
+    /// The maximum number of connections.
     pub max_connections: Option<u64>,
-    /// How long the server waits for a part of a request.
+    /// The time that the server waits for a part of a request.
     pub request_timeout: Option<Duration>,
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct VersionDocument {
     version: String,
     commit: Option<String>,
     engine: String,
@@ -101,91 +95,77 @@ struct LimitsDocument {
 }
 
 impl Client {
-    /// Asks whether there is a server; it is an error if there is none, or another program. No token is needed.
+    /// Checks that the server answers; another program at the address is an error. Needs no token.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// akvs_client::Client::new(url)?.ping().await?;
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.ping().await?;
+    /// # Ok(()) }
     /// ```
     pub async fn ping(&self) -> Result<()> {
-        let response = self.look("/ping", &[StatusCode::OK]).await?;
+        let response = self.get("/ping", &[StatusCode::OK]).await?;
         match &wire::body(response, MAX_TEXT_BYTES).await?[..] {
             b"pong" => Ok(()),
-            _ => Err(json::broken(
-                "the answer is no pong: this is no AKVS server",
+            _ => Err(protocol_error(
+                "unexpected answer to a ping: expected pong; the base URL may be of another program",
             )),
         }
     }
 
-    /// Whether the server takes requests: not while it stops, and not once it cannot write. No token is needed.
+    /// Returns whether the server accepts requests: it does not while it stops, nor once it cannot write. Needs no
+    /// token.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// assert!(akvs_client::Client::new(url)?.is_ready().await?);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// assert!(client.is_ready().await?);
+    /// # Ok(()) }
     /// ```
     pub async fn is_ready(&self) -> Result<bool> {
-        // Both are answers to what was asked, so that neither is to be asked for again.
+        // Both statuses answer the question, so that neither is repeated.
         let success = [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE];
-        let response = self.look("/readyz", &success).await?;
+        let response = self.get("/readyz", &success).await?;
         let is_ready = response.status() == StatusCode::OK;
         wire::discard(response).await;
         Ok(is_ready)
     }
 
-    /// What serves, and within which limits.
+    /// Returns the version and the limits of the server.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// let version = akvs_client::Client::new(url)?.version().await?;
-    /// assert_eq!(version.durability, "none");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let version = client.version().await?;
+    /// println!("{}", version.version);
+    /// # Ok(()) }
     /// ```
     pub async fn version(&self) -> Result<Version> {
         let request = self.request(Method::GET, ["/version", "", ""])?;
-        let answer = json::ask(self, request, "the version", version).await?;
+        let answer = self.read_json(request, "the version", version).await?;
         answer.map_err(Error::api)
     }
 
-    /// The server's figures, as Prometheus reads them.
+    /// Returns the server's metrics, in the text format of Prometheus.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// let text = akvs_client::Client::new(url)?.metrics().await?;
-    /// assert!(text.lines().any(|line| line.starts_with("akvs_")));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let text = client.metrics().await?;
+    /// println!("{text}");
+    /// # Ok(()) }
     /// ```
     pub async fn metrics(&self) -> Result<String> {
-        let response = self.look("/metrics", &[StatusCode::OK]).await?;
+        let response = self.get("/metrics", &[StatusCode::OK]).await?;
         let body = wire::body(response, MAX_TEXT_BYTES).await?;
-        String::from_utf8(body.into()).map_err(|_| json::broken("the metrics are no text"))
+        String::from_utf8(body.into())
+            .map_err(|_| protocol_error("invalid metrics: expected UTF-8"))
     }
 
-    async fn look(&self, path: &str, success: &[StatusCode]) -> Result<Response> {
+    async fn get(&self, path: &str, success: &[StatusCode]) -> Result<Response> {
         let request = self.request(Method::GET, [path, "", ""])?;
         let answer = self.send(request, success).await?;
         answer.map_err(Error::api)
     }
 }
 
-fn version(document: Document) -> Option<Version> {
+fn version(document: VersionDocument) -> Option<Version> {
     let limits = document.limits;
     Some(Version {
         version: document.version,

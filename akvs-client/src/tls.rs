@@ -1,10 +1,8 @@
-//! TLS: whom to trust, and who one is.
+//! TLS: trusted certificates, and the client's own.
 //!
-//! It owns the choice of cryptography (ring) and of certificates. It does not own connections. Invariant: a server is
-//! trusted only by the system's certificates and those that were given; a private key is in no text.
+//! It owns the cryptography (ring) and the certificates. It does not own connections. Invariant: only certificates of
+//! the system and of the builder are trusted; no text shows a private key.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 
 use akvs_core::{Code, Error as CoreError};
@@ -14,43 +12,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use crate::ClientBuilder;
-use crate::address::invalid;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
-/// What is chosen of TLS, as PEM.
+/// The TLS options, as PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Tls {
-    authorities: Vec<Vec<u8>>,
-    identity: Option<Vec<u8>>,
-}
-
-impl ClientBuilder {
-    /// Trusts servers whose certificates are signed by these too, besides those that the system trusts: one or more
-    /// certificates as PEM. Called again, it adds to them. With the feature `rustls`.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// let builder = Client::builder().base_url("https://localhost").ca_certificate("no PEM");
-    /// assert!(builder.build().unwrap_err().to_string().contains("authority's certificate"));
-    /// ```
-    pub fn ca_certificate(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
-        self.tls.authorities.push(pem.as_ref().to_vec());
-        self
-    }
-
-    /// Shows servers that ask for it a certificate of one's own: the certificate, those between it and its authority,
-    /// and the private key, in one PEM text. With the feature `rustls`.
-    ///
-    /// ```
-    /// # use akvs_client::Client;
-    /// let builder = Client::builder().base_url("https://localhost").identity("no PEM");
-    /// assert!(builder.build().is_err());
-    /// ```
-    pub fn identity(mut self, pem: impl AsRef<[u8]>) -> ClientBuilder {
-        self.tls.identity = Some(pem.as_ref().to_vec());
-        self
-    }
+    pub(crate) authorities: Vec<Vec<u8>>,
+    pub(crate) identity: Option<Vec<u8>>,
 }
 
 impl Tls {
@@ -58,7 +26,7 @@ impl Tls {
         !self.authorities.is_empty() || self.identity.is_some()
     }
 
-    /// Has TLS spoken as chosen. A client that needs none trusts nobody, so that no certificates are read for it.
+    /// Configures TLS. A client without `https://` trusts no certificate, so that those of the system are not read.
     pub(crate) fn apply(
         &self,
         http: reqwest::ClientBuilder,
@@ -92,10 +60,7 @@ impl Tls {
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier> {
         let mut extra = Vec::new();
         for pem in &self.authorities {
-            extra.extend(certificates(
-                pem,
-                "the authority's certificate is not valid PEM",
-            )?);
+            extra.extend(certificates(pem, "invalid CA certificate: expected PEM")?);
         }
         let verifier = match extra.is_empty() {
             true => Verifier::new(provider),
@@ -103,8 +68,7 @@ impl Tls {
         };
         verifier.map_err(|error| {
             let text = format!(
-                "no server can be trusted: the system's certificates of authorities cannot be used, and none was \
-                 given ({error})"
+                "no trusted CA certificates: those of the system cannot be used ({error}), and none are set"
             );
             CoreError::new(Code::InvalidRequest, text)
                 .because(error)
@@ -115,39 +79,21 @@ impl Tls {
 
 fn certificates(pem: &[u8], otherwise: &str) -> Result<Vec<CertificateDer<'static>>> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    // The library's own text may hold a line of what was given.
+    // The library's error may contain a line of the input.
     let read = read.ok().filter(|read| !read.is_empty());
     read.ok_or_else(|| invalid(otherwise))
 }
 
 fn identity(pem: &[u8]) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let chain = certificates(pem, "the identity has no valid certificate as PEM")?;
+    let chain = certificates(pem, "invalid identity: expected a certificate as PEM")?;
     let key = PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| invalid("the identity has no valid private key as PEM"))?;
+        .map_err(|_| invalid("invalid identity: expected a private key as PEM"))?;
     Ok((chain, key))
 }
 
 fn refused(error: rustls::Error) -> Error {
-    let text = "TLS cannot be spoken with these certificates";
+    let text = "cannot use TLS with these certificates";
     CoreError::new(Code::InvalidRequest, text)
         .because(error)
         .into()
-}
-
-/// Whether the two sides do not trust each other, which asking again does not mend.
-pub(crate) fn is_refusal(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
-        }
-        next = match error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
 }

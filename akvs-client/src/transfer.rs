@@ -1,7 +1,7 @@
-//! Export and import: all of a namespace, or of a server, as a file.
+//! Export and import of a namespace, or of a whole server.
 //!
-//! `record` is what a file holds, `line` how that is written, `verifier` whether it came whole; `export` and `import` are
-//! the requests, `body` what an import sends.
+//! `record` has the contents of a file, `line` its format, `verifier` its checksum; `export` and `import` are the
+//! requests, `body` the body of an import.
 
 mod body;
 mod export;

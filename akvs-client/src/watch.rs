@@ -1,7 +1,7 @@
-//! Watching a namespace: what to watch, from where on, and then a stream of changes.
+//! Watches of a namespace: streams of changes.
 //!
-//! It owns the choices of a watch and the request that they make. Its parts own the rest: `sse` the form of the
-//! stream, `event` and `change` what is told, `resume` what was told already, `stream` the connections. Invariant: nothing is sent before the stream is polled.
+//! It owns the options of a watch and its request. `sse` has the framing, `event` and `change` the events, `resume` the
+//! position, `stream` the connections. Invariant: nothing is sent before the stream is polled.
 
 mod change;
 mod event;
@@ -24,36 +24,33 @@ use crate::Client;
 use crate::error::Result;
 use resume::{ResumeState, Start};
 
-/// Three heartbeats of the server.
+/// The time of three heartbeats of the server.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-/// A byte of a value is at most six in JSON, `\u0000`.
+/// A byte of a value has at most six bytes in JSON, `\u0000`.
 const ESCAPED_BYTES: u64 = 6;
-/// What an event may hold besides its value.
-const EVENT_ROOM_BYTES: u64 = 64 << 10;
-/// What a transaction may hold, where that is more than one event may.
-const TRANSACTION_BYTES: usize = 64 << 20;
+/// The room of an event for everything but the value.
+const EVENT_OVERHEAD_BYTES: u64 = 64 << 10;
+/// The maximum size of a transaction, if that is more than the maximum of an event.
+const MAX_TRANSACTION_BYTES: usize = 64 << 20;
 
-/// A watch that begins when its [`stream`](Self::stream) is polled.
+/// A watch, started when its [`stream`](Self::stream) is polled.
 ///
-/// Without [`since`](Self::since) or [`from_state`](Self::from_state) it tells what changes from now on, which is when
-/// the server answers.
+/// Without [`since`](Self::since) or [`from_state`](Self::from_state) it reports the changes after the server's answer.
 ///
-/// A watch outlives connections and servers: whatever fails, it connects anew, after 100 milliseconds at first and 5
-/// seconds at last, and goes on from where it was. **It tells no change twice, and skips none in silence.** The changes
-/// of a transaction are told when all of them are there. It ends, with an error, only where asking again would not help:
-/// the request is refused (400, 401, 403, 404), the answer is not of this contract, or the changes that it missed
-/// meanwhile are not in the server's history any more ([`Code::HistoryGone`](crate::Code::HistoryGone)). The last one
-/// does not end a watch [`from_state`](Self::from_state). As long as the server cannot be reached, it waits; who does
-/// not want to, puts a timeout around [`WatchStream::next`].
+/// A watch survives broken connections and restarts of the server: it reconnects, with a backoff from 100 milliseconds
+/// to 5 seconds, and resumes at its position. **It reports no change twice, and skips none silently.** The changes of a
+/// transaction are reported when all of them were received. A watch ends, with an error, only where a retry would not
+/// help: the request is refused (400, 401, 403, 404), the answer violates the contract, or the missed changes are no
+/// longer in the server's history ([`Code::HistoryGone`](crate::Code::HistoryGone)). The last case does not end a watch
+/// [`from_state`](Self::from_state). While the server cannot be reached, the watch waits; use a timeout around
+/// [`WatchStream::next`] to bound that.
 ///
-/// The timeout of the [`Client`](crate::ClientBuilder::timeout) is for single exchanges and does not end a watch.
+/// The timeout of the [`Client`](crate::ClientBuilder::timeout) is for single requests and does not end a watch.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Change;
 ///
 /// let first = namespace.set("user/1", "Ann").await?.revision.expect("a revision");
@@ -66,8 +63,7 @@ const TRANSACTION_BYTES: usize = 64 << 20;
 /// };
 /// assert_eq!(stored.key, "user/1");
 /// assert_eq!(stored.json()?, Some("Anne".to_owned()));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a watch begins only when its stream is polled"]
@@ -80,7 +76,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A watch of the namespace whose path is `/kv` and then this.
+    /// Returns a watch of the namespace with this path, which begins with `/kv`.
     pub(crate) fn new(client: &Client, namespace_path: &str) -> Watch {
         let path = namespace_path.strip_prefix("/kv").unwrap_or(namespace_path);
         Watch {
@@ -97,126 +93,84 @@ impl Watch {
         }
     }
 
-    /// Tells only of keys that begin with these bytes, and of the whole namespace being dropped.
+    /// Watches only keys with this prefix, and the drop of the namespace.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b/1", &2).await?;
-    /// let mut changes = namespace.watch().prefix("b/").from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), "b/1");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().prefix("user/").stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn prefix(mut self, prefix: impl AsRef<[u8]>) -> Watch {
         self.prefix = Some(prefix.as_ref().to_vec());
         self
     }
 
-    /// Tells only of this key, and of the whole namespace being dropped. It does not go together with
-    /// [`prefix`](Self::prefix): then the stream begins, and ends, with an error.
+    /// Watches only this key, and the drop of the namespace. It excludes [`prefix`](Self::prefix): with both, the
+    /// stream is a single error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set(b"\xff", &2).await?;
-    /// let mut changes = namespace.watch().key(b"\xff").from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), &b"\xff"[..]);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().key(b"\xff").stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn key(mut self, key: impl AsRef<[u8]>) -> Watch {
         self.key = Some(key.as_ref().to_vec());
         self
     }
 
-    /// Begins with the first change after this revision. Where the history does not reach back to it, the stream
-    /// gives an error of [`Code::HistoryGone`](crate::Code::HistoryGone) and ends. After [`Revision::ZERO`] come all
-    /// changes that there ever were, so that it means [`from_state`](Self::from_state); of the two the last one counts.
+    /// Starts with the first change after this revision. If the history does not reach back to it, the stream ends with
+    /// the error [`Code::HistoryGone`](crate::Code::HistoryGone). [`Revision::ZERO`] means
+    /// [`from_state`](Self::from_state). The last call of the two counts.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
-    /// let second = namespace.set("bar", &2).await?.revision;
-    /// let mut changes = namespace.watch().since(first).stream();
-    /// assert_eq!(changes.next().await.unwrap()?.revision(), second);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let known = akvs_client::Revision::new(41);
+    /// let mut changes = namespace.watch().since(known).stream();
+    /// # Ok(()) }
     /// ```
     pub fn since(mut self, revision: Revision) -> Watch {
         self.start = Start::After(revision);
         self
     }
 
-    /// Begins with the state: each key that there is as a [`Change::Set`], in the order of the keys' bytes. Then comes
-    /// [`Change::Synced`], which says that now all of them were told and of which revision they are; and then what
-    /// changes. Where it must begin anew, because the state was cut off before its end or because the history is gone,
-    /// it says [`Change::Reset`] first. Of this and [`since`](Self::since) the last one counts.
+    /// Starts with the state: each key as a [`Change::Set`], in the order of the keys' bytes. [`Change::Synced`]
+    /// follows, with the revision of the state; then the changes. If the watch must start again, because the state was
+    /// truncated or the history is gone, it reports [`Change::Reset`] first. The last call of this and
+    /// [`since`](Self::since) counts.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &1).await?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = namespace.watch().from_state().stream();
-    /// assert_eq!(changes.next().await.unwrap()?.key().unwrap(), "bar");
-    /// assert!(matches!(changes.next().await.unwrap()?, Change::Synced { .. }));
-    /// namespace.del("bar").await?;
-    /// assert!(matches!(changes.next().await.unwrap()?, Change::Deleted { .. }));
-    /// # Ok(())
-    /// # }
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn from_state(mut self) -> Watch {
         self.start = Start::State;
         self
     }
 
-    /// Tells the values too, in [`Item::value`](crate::Item::value).
+    /// Includes the values, as [`Item::value`](crate::Item::value).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &7).await?;
-    /// let mut changes = namespace.watch().from_state().values().stream();
-    /// let Some(Change::Set(stored)) = changes.next().await.transpose()? else {
-    ///     panic!("it was just stored")
-    /// };
-    /// assert_eq!(stored.value.unwrap(), "7");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut changes = namespace.watch().values().stream();
+    /// let first = changes.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn values(mut self) -> Watch {
         self.values = true;
         self
     }
 
-    /// How long a connection may be silent before it counts as broken, and the server may take to answer; 45 seconds
-    /// by default. The server says something every 15 seconds.
+    /// Sets the time after which a silent connection counts as broken, and that the server may take to answer; 45
+    /// seconds by default. The server sends a heartbeat every 15 seconds.
     ///
     /// ```
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
     /// use std::time::Duration;
     /// let changes = namespace.watch().idle_timeout(Duration::from_secs(20)).stream();
-    /// # drop(changes);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn idle_timeout(mut self, timeout: Duration) -> Watch {
@@ -224,7 +178,7 @@ impl Watch {
         self
     }
 
-    /// The changes. Nothing is sent before it is polled; a choice that is not valid is its first item, and its last.
+    /// Returns the stream of changes. Nothing is sent before it is polled. An invalid option is its only item.
     ///
     /// ```
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
@@ -235,26 +189,26 @@ impl Watch {
     /// ```
     pub fn stream(self) -> WatchStream {
         let mut target = self.target.clone();
-        let max_bytes = target.max_event_bytes().max(TRANSACTION_BYTES);
-        let progress = ResumeState::new(self.start, max_bytes);
+        let max_bytes = target.max_event_bytes().max(MAX_TRANSACTION_BYTES);
+        let resume = ResumeState::new(self.start, max_bytes);
         match self.query() {
             Ok(query) => {
                 target.query = query;
-                WatchStream::new(target, progress)
+                WatchStream::new(target, resume)
             }
-            Err(error) => WatchStream::refused(target, progress, error),
+            Err(error) => WatchStream::with_error(target, resume, error),
         }
     }
 
-    /// All of the query but the place. Bytes go in base64url, which nothing on the way can take for something else.
+    /// Returns the query without the position. Bytes are in base64url, which no proxy changes.
     fn query(&self) -> Result<String> {
         let mut query = String::new();
         if self.key.is_some() && self.prefix.is_some() {
-            let text = "a watch is of a key or of a prefix, not of both";
+            let text = "both a key and a prefix are set: expected one of them";
             return Err(CoreError::new(Code::InvalidRequest, text).into());
         }
         if self.target.idle_timeout.is_zero() {
-            let text = "an idle timeout is longer than nothing";
+            let text = "invalid idle timeout 0: expected more than 0";
             return Err(CoreError::new(Code::InvalidRequest, text).into());
         }
         if let Some(key) = &self.key {
@@ -265,7 +219,7 @@ impl Watch {
         if let Some(prefix) = &self.prefix
             && !prefix.is_empty()
         {
-            // What is too long for a key is the beginning of none.
+            // A prefix longer than a key matches none.
             Key::check(prefix)?;
             query.push_str("&prefix64=");
             BASE64_URL_SAFE_NO_PAD.encode_string(prefix, &mut query);
@@ -277,13 +231,13 @@ impl Watch {
     }
 }
 
-/// What is asked for on every connection, but for the place.
+/// The request of every connection, without the position.
 #[derive(Clone)]
 struct Target {
     client: Client,
-    /// The namespace, with a slash before it.
+    /// The namespace, after a slash.
     path: Box<str>,
-    /// Each parameter with an ampersand before it.
+    /// The parameters, each after an ampersand.
     query: String,
     idle_timeout: Duration,
 }
@@ -294,7 +248,7 @@ impl Target {
         if let Some(since) = since {
             query = format!("{query}&since={since}");
         }
-        // The first ampersand, if there is one, makes room for the question mark.
+        // The first ampersand, if there is one, becomes the question mark.
         if !query.is_empty() {
             query.replace_range(..1, "?");
         }
@@ -302,12 +256,12 @@ impl Target {
         self.client.request(Method::GET, path)
     }
 
-    /// What is held of an event at most.
+    /// Returns the maximum length of an event.
     fn max_event_bytes(&self) -> usize {
         let value = self.client.max_value_bytes();
         let bytes = value
             .saturating_mul(ESCAPED_BYTES)
-            .saturating_add(EVENT_ROOM_BYTES);
+            .saturating_add(EVENT_OVERHEAD_BYTES);
         usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 }

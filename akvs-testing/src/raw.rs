@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long an answer may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The time that an answer may take before the test fails.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An answer, taken apart.
 #[derive(Debug)]
@@ -109,9 +109,11 @@ impl Connection {
 
     /// The same connection as this handle of it.
     pub fn over(stream: TcpStream) -> Connection {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream
-            .set_write_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .expect("a time-out");
+        stream
+            .set_write_timeout(Some(ANSWER_TIMEOUT))
             .expect("a time-out");
         Connection(BufReader::new(stream))
     }
@@ -128,6 +130,21 @@ impl Connection {
     pub fn ask(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
         self.send(request(method, path, headers, body));
         self.answer_to(method)
+    }
+
+    /// Sends a request as [`ask`](Self::ask) does, and reads only the head of its answer.
+    pub fn ask_head(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        self.send(request(method, path, headers, body));
+        self.head().expect("a head")
+    }
+
+    /// Sends bytes and nothing more, and returns the statuses of all answers to requests of this method.
+    pub fn statuses(&mut self, method: &str, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+        self.send(bytes);
+        self.end_sending();
+        std::iter::from_fn(|| self.try_answer(method))
+            .map(|answer| answer.status)
+            .collect()
     }
 
     /// Sends many requests before it reads their answers.
@@ -240,7 +257,19 @@ impl Connection {
         Some(chunk)
     }
 
-    /// Reads so many bytes of a body.
+    /// Reads the rest of a body that comes in chunks.
+    pub fn chunked_body(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = self.chunk().expect("the whole body");
+            if chunk.is_empty() {
+                return body;
+            }
+            body.extend(chunk);
+        }
+    }
+
+    /// Reads `count` bytes of a body.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         self.0.read_exact(&mut bytes).expect("the whole body");
@@ -252,14 +281,7 @@ impl Connection {
         self.send(request("GET", path, "", b""));
         let head = self.head().expect("a head");
         assert_eq!(head.status, 200, "{path}");
-        let mut all = Vec::new();
-        loop {
-            let chunk = self.chunk().expect("the whole body");
-            if chunk.is_empty() {
-                return all;
-            }
-            all.extend_from_slice(&chunk);
-        }
+        self.chunked_body()
     }
 
     /// Both ends' ports, this one's first.
@@ -297,7 +319,9 @@ impl Connection {
             Err(error) => is_closed(error.kind()),
         };
         let stream = self.0.get_ref();
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .expect("a time-out");
         something
     }
 

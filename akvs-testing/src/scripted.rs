@@ -1,122 +1,204 @@
-//! A server that does to each request what a script says: answers, cuts, says nothing. It tells what it was asked.
+//! A server that follows a script: it answers, breaks the connection, or stays silent, and keeps the requests.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use akvs_client::{Client, ClientBuilder, Namespace};
 
-/// What becomes of a request.
+/// How long a script may take before the test fails.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a step that waits for the client looks for the end of the server.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// What happens to a request once it was read. All but [`Hold`](Self::Hold) and [`Stall`](Self::Stall) close the
+/// connection.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// It is read, and these bytes are all that comes back.
-    Say(String),
-    /// It is read, and the connection closed.
+    /// Sends these bytes.
+    Send(Vec<u8>),
+    /// Sends these bytes one by one, then waits until the client closes the connection.
+    Trickle(Vec<Vec<u8>>),
+    /// Sends these bytes, then waits until the client closes the connection. Later requests wait too.
+    Hold(Vec<u8>),
+    /// Sends nothing.
     Cut,
-    /// It is read, and nothing comes as long as the server is there.
+    /// Sends nothing and keeps the connection open as long as the server lives. Later requests are served.
     Stall,
 }
 
 impl Step {
-    /// Answers with this status, header fields and body.
+    /// Sends this text.
+    pub fn send(text: impl Into<Vec<u8>>) -> Step {
+        Step::Send(text.into())
+    }
+
+    /// Answers with this status, these header lines (each ended) and this body.
     pub fn answer(status: &str, headers: &str, body: &str) -> Step {
         let length = body.len();
-        Step::Say(format!(
+        Step::send(format!(
             "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
         ))
     }
 
-    /// A problem document.
+    /// Answers with a problem document.
     pub fn problem(status: &str, code: &str, headers: &str) -> Step {
         let headers = format!("Content-Type: application/problem+json\r\n{headers}");
-        let body = format!("{{\"code\":\"{code}\",\"detail\":\"as told\"}}");
+        let body = format!("{{\"code\":\"{code}\",\"detail\":\"as scripted\"}}");
         Step::answer(status, &headers, &body)
     }
 
-    /// A write that was done.
+    /// Answers as to a write of a new key.
     pub fn created(revision: u64) -> Step {
         let headers = format!("AKVS-Existed: ?0\r\nETag: \"{revision}\"\r\n");
         Step::answer("201 Created", &headers, "Created")
     }
+
+    /// Takes the step. The client may have closed the connection before all is sent.
+    fn take(&self, mut stream: TcpStream, shared: &Shared, stalled: &mut Vec<TcpStream>) {
+        stream.set_nodelay(true).expect("an option");
+        match self {
+            Step::Send(bytes) => drop(stream.write_all(bytes)),
+            Step::Trickle(parts) => {
+                for part in parts {
+                    let _ = stream.write_all(part);
+                }
+                shared.wait_for_close(&mut stream);
+            }
+            Step::Hold(bytes) => {
+                if stream.write_all(bytes).is_ok() {
+                    shared.wait_for_close(&mut stream);
+                }
+            }
+            Step::Cut => {}
+            Step::Stall => stalled.push(stream),
+        }
+    }
 }
 
-/// One connection a request; the last step counts for all requests behind it.
+/// What the server's thread shares with the test.
+#[derive(Default)]
+struct Shared {
+    requests: Mutex<Vec<String>>,
+    is_stopped: AtomicBool,
+    is_finished: Mutex<bool>,
+    finished: Condvar,
+}
+
+impl Shared {
+    fn wait_for_close(&self, stream: &mut TcpStream) {
+        stream
+            .set_read_timeout(Some(POLL_INTERVAL))
+            .expect("an option");
+        while !self.is_stopped.load(Ordering::SeqCst) {
+            match stream.read(&mut [0; 64]) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// A server that takes one step of its script for each request, each on a connection of its own.
 pub struct ScriptedServer {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-    stopped: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ScriptedServer {
-    /// Starts a server that takes one step of the script for each request.
+    /// Starts a server that repeats the last step for all later requests.
     pub fn new(steps: impl IntoIterator<Item = Step>) -> ScriptedServer {
+        ScriptedServer::start(free_port(), steps, true)
+    }
+
+    /// Starts a server that takes each step once, and then stops listening.
+    pub fn once(steps: impl IntoIterator<Item = Step>) -> ScriptedServer {
+        ScriptedServer::once_at(free_port(), steps)
+    }
+
+    /// Starts a server as [`once`](Self::once) does, on this listener.
+    pub fn once_at(listener: TcpListener, steps: impl IntoIterator<Item = Step>) -> ScriptedServer {
+        ScriptedServer::start(listener, steps, false)
+    }
+
+    fn start(
+        listener: TcpListener,
+        steps: impl IntoIterator<Item = Step>,
+        repeats_last: bool,
+    ) -> ScriptedServer {
         let steps: Vec<_> = steps.into_iter().collect();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let stopped = Arc::new(AtomicBool::new(false));
-        let (log, stop) = (asked.clone(), stopped.clone());
+        let shared = Arc::new(Shared::default());
+        let of_thread = shared.clone();
         let thread = std::thread::spawn(move || {
-            let mut stalled = Vec::new();
-            loop {
-                let (mut stream, _) = listener.accept().expect("a connection");
-                if stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let request = read_request(&mut stream);
-                if request.is_empty() {
-                    continue;
-                }
-                let mut log = log.lock().expect("a log");
-                let step = steps.get(log.len()).or(steps.last()).expect("a step");
-                log.push(request);
-                drop(log);
-                match step {
-                    // The client may have seen enough before all is sent.
-                    Step::Say(text) => drop(stream.write_all(text.as_bytes())),
-                    Step::Cut => {}
-                    Step::Stall => stalled.push(stream),
-                }
-            }
+            run(&listener, &steps, repeats_last, &of_thread);
+            drop(listener);
+            *of_thread.is_finished.lock().expect("a flag") = true;
+            of_thread.finished.notify_all();
         });
         ScriptedServer {
             address,
-            asked,
-            stopped,
+            shared,
             thread: Some(thread),
         }
     }
 
-    /// A builder of clients of this server.
+    /// Returns a builder of clients of this server.
     pub fn builder(&self) -> ClientBuilder {
         Client::builder().base_url(self.url())
     }
 
-    /// Its base URL.
+    /// Returns the base URL.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// A namespace of this server, without retries.
+    /// Returns the address that the server listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns a namespace of this server, of a client with the defaults.
     pub fn namespace(&self) -> Namespace {
         let client = self.builder().build().expect("a client");
         client.namespace("ns").expect("a namespace")
     }
 
-    /// The requests until now, heads and bodies.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("a log").clone()
+    /// Returns the requests until now, heads and bodies.
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.requests.lock().expect("a log").clone()
+    }
+
+    /// Returns whether all steps of a script without repetition were taken.
+    pub fn is_finished(&self) -> bool {
+        *self.shared.is_finished.lock().expect("a flag")
+    }
+
+    /// Waits until all steps of a script without repetition were taken, and returns the requests.
+    pub fn finish(self) -> Vec<String> {
+        let is_finished = self.shared.is_finished.lock().expect("a flag");
+        let is_running = |is_finished: &mut bool| !*is_finished;
+        let waited =
+            (self.shared.finished).wait_timeout_while(is_finished, SCRIPT_TIMEOUT, is_running);
+        assert!(*waited.expect("a flag").0, "a script that ends");
+        self.requests()
     }
 }
 
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
-        self.stopped.store(true, Ordering::SeqCst);
-        // Wakes whoever waits for a connection.
-        drop(TcpStream::connect(self.address));
+        self.shared.is_stopped.store(true, Ordering::SeqCst);
+        if !self.is_finished() {
+            // Wakes the thread where it waits for a connection.
+            drop(TcpStream::connect(self.address));
+        }
         if let Some(thread) = self.thread.take() {
             let ended = thread.join();
             assert!(ended.is_ok() || std::thread::panicking());
@@ -124,14 +206,37 @@ impl Drop for ScriptedServer {
     }
 }
 
-/// An HTTP client of one's own, not built yet. It asks for cryptography, even where it needs none.
+fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
+}
+
+fn run(listener: &TcpListener, steps: &[Step], repeats_last: bool, shared: &Shared) {
+    let mut stalled = Vec::new();
+    let mut taken = 0;
+    while repeats_last || taken < steps.len() {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        if shared.is_stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let request = read_request(&mut stream);
+        if request.is_empty() {
+            continue;
+        }
+        shared.requests.lock().expect("a log").push(request);
+        let step = steps.get(taken).or(steps.last()).expect("a step");
+        step.take(stream, shared, &mut stalled);
+        taken += 1;
+    }
+}
+
+/// Returns a builder of HTTP clients. Its cryptography is chosen even where none is needed.
 pub fn http() -> akvs_client::reqwest::ClientBuilder {
-    // Whoever came first did the same.
+    // An earlier caller may have installed the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     akvs_client::reqwest::Client::builder()
 }
 
-/// A request with its body; nothing where the connection ends before it.
+/// Reads a request with its body; an empty text where the connection ends before it.
 pub fn read_request(stream: &mut impl Read) -> String {
     let mut read = Vec::new();
     let mut byte = [0];

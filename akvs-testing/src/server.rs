@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use akvs_client::{Client, Namespace};
 use akvs_core::engine::Engine;
 use akvs_core::{Database, DiskEngine, DiskOptions, MemoryEngine, Timestamp};
-use akvs_http::{Listener, Options, ServerHandle};
+use akvs_http::{Listener, Options, ServerHandle, Token, Tokens};
 use akvs_registry::Registry;
 use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemClock};
 use tokio::sync::oneshot;
@@ -206,6 +206,12 @@ impl TestServer {
     /// What holds of a running server can be changed by this.
     pub fn handle(&self) -> &ServerHandle {
         &self.handle
+    }
+
+    /// Replaces the tokens of the running server.
+    pub fn replace_tokens(&self, tokens: Vec<Token>) {
+        let tokens = Tokens::new(tokens).expect("tokens");
+        self.handle.replace_tokens(tokens);
     }
 
     /// A client of this server.

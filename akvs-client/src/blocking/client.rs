@@ -1,14 +1,15 @@
-//! The blocking client: the asynchronous one and the thread that it works on.
+//! The blocking client: the asynchronous one, and the thread that it runs on.
 //!
-//! It owns no choices; the builder is the asynchronous one's. Invariant: all that comes of a client works on its thread.
+//! It owns no options: the builder is that of the asynchronous client. Invariant: all calls of a client run on its
+//! thread.
 
 use super::Namespace;
 use super::runtime::Runtime;
 use crate::ClientBuilder;
 use crate::error::Result;
 
-/// A client of one server, for programs that are not asynchronous. Cheap to clone; all clones share their connections
-/// and the thread that serves them, which ends with the last of them and of what was made by them.
+/// A blocking client of one server. Cheap to clone; all clones share their connections and a thread, which ends with
+/// the last of them and of their namespaces and requests.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
@@ -16,8 +17,7 @@ use crate::error::Result;
 /// # let url = &serve();
 /// let client = akvs_client::blocking::Client::new(url)?;
 /// assert_eq!(client.namespace("foo")?.get_or("bar", 7)?, 7);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -26,16 +26,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// As [`crate::Client::new`].
-    ///
-    /// ```
-    /// assert!(akvs_client::blocking::Client::new("http://localhost:8080").is_ok());
-    /// ```
+    /// Calls [`crate::Client::new`].
     pub fn new(base_url: &str) -> Result<Client> {
         ClientBuilder::default().base_url(base_url).build_blocking()
     }
 
-    /// As [`crate::Client::builder`]; it ends with [`build_blocking`](ClientBuilder::build_blocking).
+    /// Calls [`crate::Client::builder`]; [`build_blocking`](ClientBuilder::build_blocking) builds the client.
     ///
     /// ```
     /// let builder = akvs_client::blocking::Client::builder().token("s3cret");
@@ -45,37 +41,24 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// As [`crate::Client::from_env`].
-    ///
-    /// ```
-    /// let client = akvs_client::blocking::Client::from_env()?;
-    /// # drop(client);
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
+    /// Calls [`crate::Client::from_env`].
     pub fn from_env() -> Result<Client> {
         ClientBuilder::from_env()?.build_blocking()
     }
 
-    /// As [`crate::Client::namespace`].
-    ///
-    /// ```
-    /// let client = akvs_client::blocking::Client::new("http://localhost:8080")?;
-    /// assert_eq!(client.namespace("foo")?.name(), "foo");
-    /// # Ok::<(), akvs_client::Error>(())
-    /// ```
+    /// Calls [`crate::Client::namespace`].
     pub fn namespace(&self, name: impl AsRef<str>) -> Result<Namespace> {
         Ok(Namespace::new(&self.runtime, self.client.namespace(name)?))
     }
 }
 
 impl ClientBuilder {
-    /// The blocking client, with a thread of its own. With the feature `blocking`.
+    /// Builds a blocking client, with its own thread. Requires the feature `blocking`.
     ///
     /// ```
     /// use std::time::Duration;
     /// use akvs_client::ClientBuilder;
     /// let client = ClientBuilder::default().timeout(Duration::from_secs(5)).build_blocking()?;
-    /// # drop(client);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn build_blocking(self) -> Result<Client> {

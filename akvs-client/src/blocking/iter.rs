@@ -1,7 +1,7 @@
-//! A stream as an iterator.
+//! Streams as iterators.
 //!
-//! It owns the taking of one item after the other. It does not know what they are. Invariant: the stream works only
-//! while an item is waited for.
+//! It owns the wait for an item. It does not know the items. Invariant: the stream is polled only while an item is
+//! awaited.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,13 +12,12 @@ use futures_util::Stream;
 use super::runtime::Runtime;
 use crate::error::Result;
 
-/// What a stream gives, one after the other; each is waited for.
+/// The items of a stream, as a blocking iterator.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+/// # let namespace = akvs_client::blocking::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Change;
 /// namespace.set("bar", &1).send()?;
 /// for change in namespace.watch(|watch| watch.from_state()) {
@@ -26,12 +25,11 @@ use crate::error::Result;
 ///         break;
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "nothing happens before an item is asked for"]
 pub struct Items<S> {
-    /// None where it ended, or was lost.
+    /// `None` after the end, and after a panic.
     stream: Option<S>,
     runtime: Runtime,
 }

@@ -1,7 +1,7 @@
-//! A namespace for programs that are not asynchronous.
+//! The blocking namespace.
 //!
-//! It owns the names of the calls, each of which is the asynchronous one's. Invariant: what is made by one works on the
-//! thread of its client.
+//! It delegates each call to the asynchronous namespace of the same client. Invariant: arguments are copied before a
+//! call goes to the client's thread.
 
 use std::ops::RangeBounds;
 use std::time::Duration;
@@ -13,21 +13,22 @@ use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
 use super::{Items, Request};
-use crate::codec::decoded;
 use crate::error::Result;
+use crate::namespace::get_many::MAX_KEYS;
+use crate::namespace::with_codec::decoded;
 use crate::{
-    Add, Append, Codec, Delete, Entry, IfChanged, Part, Set, Touch, Update, Watch, WatchStream,
+    Add, Append, Codec, Configured, Delete, Entry, IfChanged, Part, Set, Settings, SettingsPatch,
+    Touch, Txn, TxnResult, Update, Watch, WatchStream,
 };
 
-/// A namespace of the server, for programs that are not asynchronous. Cheap to clone. The example of
-/// [its module](super) shows it.
+/// A namespace of the server, blocking. Cheap to clone. See the example of [the module](super).
 #[derive(Clone, Debug)]
 pub struct Namespace {
     pub(super) runtime: Runtime,
     pub(super) namespace: crate::Namespace,
 }
 
-/// A call that is made at once: the asynchronous method of this name, with this key and these arguments.
+/// Calls the asynchronous method of this name, with this key and these arguments, and waits for it.
 macro_rules! now {
     ($self:ident.$method:ident($key:ident $(, $argument:expr)*)) => {{
         let (namespace, key) = ($self.namespace.clone(), $key.as_ref().to_vec());
@@ -44,37 +45,17 @@ impl Namespace {
         }
     }
 
-    /// A call that is made when it is sent: its builder is the asynchronous one's.
-    pub(super) fn later<B>(&self, builder: B) -> Request<B> {
+    /// Returns a request, which calls the asynchronous builder when it is sent.
+    pub(super) fn request<B>(&self, builder: B) -> Request<B> {
         Request::new(&self.runtime, builder)
     }
 
-    /// As [`crate::Namespace::name`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.name(), "foo");
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::name`].
     pub fn name(&self) -> &str {
         self.namespace.name()
     }
 
-    /// As [`crate::Namespace::get`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.get::<u8>("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get`].
     pub fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -82,17 +63,7 @@ impl Namespace {
         now!(self.get(key))
     }
 
-    /// As [`crate::Namespace::get_or`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_or("bar", 7)?, 7);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_or`].
     pub fn get_or<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -101,49 +72,18 @@ impl Namespace {
         now!(self.get_or(key, default))
     }
 
-    /// As [`crate::Namespace::get_bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.get_bytes("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_bytes`].
     pub fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
         now!(self.get_bytes(key))
     }
 
-    /// As [`crate::Namespace::get_bytes_or`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.get_bytes_or("bar", "none")?, "none");
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_bytes_or`].
     pub fn get_bytes_or(&self, key: impl AsRef<[u8]>, default: impl Into<Bytes>) -> Result<Bytes> {
         let default = default.into();
         now!(self.get_bytes_or(key, default))
     }
 
-    /// As [`crate::Namespace::get_with`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Text;
-    /// assert!(namespace.get_with(&Text, "bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_with`].
     pub fn get_with<T>(
         &self,
         codec: &impl Codec<T>,
@@ -153,18 +93,7 @@ impl Namespace {
         decoded(codec, key.as_ref(), entry)
     }
 
-    /// As [`crate::Namespace::get_range`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "hello").send()?;
-    /// assert_eq!(namespace.get_range("bar", 1..3)?.unwrap().value.bytes, "el");
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_range`].
     pub fn get_range(
         &self,
         key: impl AsRef<[u8]>,
@@ -173,19 +102,7 @@ impl Namespace {
         now!(self.get_range(key, range))
     }
 
-    /// As [`crate::Namespace::get_if_changed`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{IfChanged, Revision};
-    /// let answer = namespace.get_if_changed::<u8>("bar", Revision::new(7))?;
-    /// assert_eq!(answer, IfChanged::Missing);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::get_if_changed`].
     pub fn get_if_changed<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -194,21 +111,7 @@ impl Namespace {
         now!(self.get_if_changed(key, known))
     }
 
-    /// As [`crate::Namespace::wait_for_change`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{IfChanged, Revision};
-    /// use std::time::Duration;
-    /// let minute = Duration::from_secs(60);
-    /// let answer = namespace.wait_for_change::<u8>("bar", Revision::new(7), minute)?;
-    /// assert_eq!(answer, IfChanged::Missing);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::wait_for_change`].
     pub fn wait_for_change<T: DeserializeOwned + Send + 'static>(
         &self,
         key: impl AsRef<[u8]>,
@@ -218,181 +121,164 @@ impl Namespace {
         now!(self.wait_for_change(key, known, timeout))
     }
 
-    /// As [`crate::Namespace::head`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.head("bar")?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::head`].
     pub fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
         now!(self.head(key))
     }
 
-    /// As [`crate::Namespace::exists`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.exists("bar")?);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::exists`].
     pub fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         now!(self.exists(key))
     }
 
-    /// As [`crate::Namespace::set`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.set("bar", &1).send()?.existed);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::set`].
     pub fn set<T: Serialize + ?Sized>(&self, key: impl AsRef<[u8]>, value: &T) -> Request<Set> {
-        self.later(self.namespace.set(key, value))
+        self.request(self.namespace.set(key, value))
     }
 
-    /// As [`crate::Namespace::set_bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "a,b").content_type("text/csv").send()?;
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::set_bytes`].
     pub fn set_bytes(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Set> {
-        self.later(self.namespace.set_bytes(key, value))
+        self.request(self.namespace.set_bytes(key, value))
     }
 
-    /// As [`crate::Namespace::set_with`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_with(&akvs_client::Text, "bar", &"hello".to_owned()).send()?;
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::set_with`].
     pub fn set_with<T>(
         &self,
         codec: &impl Codec<T>,
         key: impl AsRef<[u8]>,
         value: &T,
     ) -> Request<Set> {
-        self.later(self.namespace.set_with(codec, key, value))
+        self.request(self.namespace.set_with(codec, key, value))
     }
 
-    /// As [`crate::Namespace::del`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.del("bar").send()?);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::del`].
     pub fn del(&self, key: impl AsRef<[u8]>) -> Request<Delete> {
-        self.later(self.namespace.del(key))
+        self.request(self.namespace.del(key))
     }
 
-    /// As [`crate::Namespace::touch`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.touch("bar").send()?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::touch`].
     pub fn touch(&self, key: impl AsRef<[u8]>) -> Request<Touch> {
-        self.later(self.namespace.touch(key))
+        self.request(self.namespace.touch(key))
     }
 
-    /// As [`crate::Namespace::add`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert_eq!(namespace.add("visits", 2).send()?, 2);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::add`].
     pub fn add(&self, key: impl AsRef<[u8]>, by: i64) -> Request<Add> {
-        self.later(self.namespace.add(key, by))
+        self.request(self.namespace.add(key, by))
     }
 
-    /// As [`crate::Namespace::append`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// assert!(!namespace.append("log", "line\n").send()?.existed);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::append`].
     pub fn append(&self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Request<Append> {
-        self.later(self.namespace.append(key, value))
+        self.request(self.namespace.append(key, value))
     }
 
-    /// As [`crate::Namespace::update`]. The function runs on the client's thread,
-    /// where a blocking call of the same client is an error.
+    /// Calls [`crate::Namespace::update`]. The function runs on the client's thread, where a blocking call of the same
+    /// client is an error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let entry = namespace.update("count", |count| Some(count.unwrap_or(0) + 1)).send()?;
     /// assert_eq!(entry.unwrap().value, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Request<Update<T, F>>
     where
         F: FnMut(Option<T>) -> Option<T>,
     {
-        self.later(self.namespace.update(key, change))
+        self.request(self.namespace.update(key, change))
     }
 
-    /// As [`crate::Namespace::watch`]. The function chooses what is watched, and from where.
+    /// Calls [`crate::Namespace::watch`]. The function sets the options of the watch.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Change;
-    /// namespace.set("bar", &1).send()?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = namespace.watch(|watch| watch.from_state());
-    /// assert!(matches!(changes.next().unwrap()?, Change::Set(_)));
-    /// # Ok(())
-    /// # }
+    /// let first = changes.next().transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn watch(&self, configure: impl FnOnce(Watch) -> Watch) -> Items<WatchStream> {
         Items::new(&self.runtime, configure(self.namespace.watch()).stream())
     }
+
+    /// Calls [`crate::Namespace::get_many`].
+    pub fn get_many<T: DeserializeOwned + Send + 'static>(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<Entry<T>>>> {
+        let keys = copied(keys);
+        self.call(|namespace| async move { namespace.get_many(keys).await })
+    }
+
+    /// Calls [`crate::Namespace::get_many_bytes`].
+    pub fn get_many_bytes(
+        &self,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<Option<Entry<Bytes>>>> {
+        let keys = copied(keys);
+        self.call(|namespace| async move { namespace.get_many_bytes(keys).await })
+    }
+
+    /// Calls [`crate::Namespace::get_bytes_if_changed`].
+    pub fn get_bytes_if_changed(
+        &self,
+        key: impl AsRef<[u8]>,
+        known: Revision,
+    ) -> Result<IfChanged<Bytes>> {
+        let key = key.as_ref().to_vec();
+        self.call(|namespace| async move { namespace.get_bytes_if_changed(key, known).await })
+    }
+
+    /// Calls [`crate::Namespace::txn`]; [`commit`](Request::commit) sends it.
+    pub fn txn(&self) -> Request<Txn> {
+        self.request(self.namespace.txn())
+    }
+
+    /// Calls [`crate::Namespace::configure`].
+    pub fn configure(&self, settings: &Settings) -> Result<bool> {
+        let settings = *settings;
+        self.call(|namespace| async move { namespace.configure(&settings).await })
+    }
+
+    /// Calls [`crate::Namespace::settings`].
+    pub fn settings(&self) -> Result<Option<Settings>> {
+        self.call(|namespace| async move { namespace.settings().await })
+    }
+
+    /// Calls [`crate::Namespace::change_settings`].
+    pub fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
+        let patch = *patch;
+        self.call(|namespace| async move { namespace.change_settings(&patch).await })
+    }
+
+    /// Calls [`crate::Namespace::drop_namespace`].
+    pub fn drop_namespace(&self) -> Result<bool> {
+        self.call(|namespace| async move { namespace.drop_namespace().await })
+    }
+
+    /// Calls [`crate::Namespace::delete_prefix`].
+    pub fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
+        let prefix = prefix.as_ref().to_vec();
+        self.call(|namespace| async move { namespace.delete_prefix(prefix).await })
+    }
+
+    /// Runs a call of the asynchronous namespace, and waits for it.
+    fn call<T, F>(&self, call: impl FnOnce(crate::Namespace) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.runtime.run(call(self.namespace.clone()))?
+    }
+}
+
+impl Request<Txn> {
+    /// Calls [`Txn::commit`].
+    pub fn commit(self) -> Result<TxnResult> {
+        self.runtime.run(self.builder.commit())?
+    }
+}
+
+/// Copies the keys; one more than allowed, so that too many are noticed.
+fn copied(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Vec<Vec<u8>> {
+    let keys = keys.into_iter().map(|key| key.as_ref().to_vec());
+    keys.take(MAX_KEYS + 1).collect()
 }

@@ -1,7 +1,6 @@
-//! A call that was not made yet, with its choices.
+//! Requests: calls with options that have not been sent.
 //!
-//! It owns the way from an asynchronous builder to a blocking one. It does not own what the choices mean. Invariant:
-//! nothing is sent before [`Request::send`].
+//! It delegates options to the asynchronous builder. Invariant: nothing is sent before [`Request::send`].
 
 use std::time::Duration;
 
@@ -18,18 +17,16 @@ use crate::{
     Update,
 };
 
-/// A call that is made when it is sent; its choices are those of the asynchronous builder in it.
+/// A call that is made when it is sent. Its options are those of the asynchronous builder.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+/// # let namespace = akvs_client::blocking::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// let written = namespace.set("lock", "mine").if_absent().ttl(Duration::from_secs(30)).send()?;
 /// assert!(written.expires.is_some());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a call is made only when it is sent"]
@@ -46,12 +43,11 @@ impl<B> Request<B> {
         }
     }
 
-    /// Chooses something of the builder in it.
+    /// Sets options of the builder.
     ///
     /// ```
     /// # let namespace = akvs_client::blocking::Client::new("http://h")?.namespace("foo")?;
     /// let call = namespace.set("bar", &1).configure(|set| set.content_type("text/csv"));
-    /// # drop(call);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn configure(mut self, configure: impl FnOnce(B) -> B) -> Request<B> {
@@ -59,36 +55,32 @@ impl<B> Request<B> {
         self
     }
 
-    /// The call that a choice makes of this one.
-    pub(super) fn into_call<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
+    /// Returns the request with another builder.
+    pub(super) fn map<C>(self, configure: impl FnOnce(B) -> C) -> Request<C> {
         Request::new(&self.runtime, configure(self.builder))
     }
 
-    /// An iterator of what the builder gives as a stream.
+    /// Returns an iterator of the builder's stream.
     pub(super) fn items<S>(self, stream: impl FnOnce(B) -> S) -> Items<S> {
         Items::new(&self.runtime, stream(self.builder))
     }
 
-    /// Runs what the builder is asked for without being used up.
-    pub(super) fn ask<T, F>(&self, ask: impl FnOnce(B) -> F) -> Result<T>
+    /// Runs a call of the builder that does not consume it, and waits for it.
+    pub(super) fn call<T, F>(&self, call: impl FnOnce(B) -> F) -> Result<T>
     where
         B: Clone,
         F: Future<Output = Result<T>> + Send + 'static,
         T: Send + 'static,
     {
-        self.runtime.run(ask(self.builder.clone()))?
+        self.runtime.run(call(self.builder.clone()))?
     }
 
-    /// Makes the call, and waits until it is done.
+    /// Sends the request, and waits for its result.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(namespace.add("visits", 5).send()?, 5);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn send<T>(self) -> Result<T>
     where
@@ -101,12 +93,12 @@ impl<B> Request<B> {
     }
 }
 
-/// Gives a call the choices of its builder, by their names and arguments.
-macro_rules! choices {
+/// Delegates methods of a request to its builder, by their names and arguments.
+macro_rules! builder_methods {
     ($builder:ident $(<$($of:ident),+>)?: $($name:ident($($argument:ident: $type:ty),*)),+ $(,)?) => {
         impl $(<$($of),+>)? Request<$builder $(<$($of),+>)?> {
             $(
-                #[doc = concat!("As [`", stringify!($builder), "::", stringify!($name), "`](crate::",
+                #[doc = concat!("Calls [`", stringify!($builder), "::", stringify!($name), "`](crate::",
                     stringify!($builder), "::", stringify!($name), ").")]
                 pub fn $name(self $(, $argument: $type)*) -> Self {
                     self.configure(|builder| builder.$name($($argument),*))
@@ -116,19 +108,19 @@ macro_rules! choices {
     };
 }
 
-choices!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
+builder_methods!(Set: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration), keep_ttl(),
     content_type(text: &str), content_encoding(text: &str));
-choices!(Delete: if_exists(), if_revision(revision: Revision));
-choices!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
-choices!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));
-choices!(List: prefix(prefix: impl AsRef<[u8]>), start(start: impl AsRef<[u8]>), end(end: impl AsRef<[u8]>), reverse(),
+builder_methods!(Delete: if_exists(), if_revision(revision: Revision));
+builder_methods!(Add: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Append: if_absent(), if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Touch: if_exists(), if_revision(revision: Revision), ttl(ttl: Duration));
+builder_methods!(Update<T, F>: ttl(ttl: Duration), no_ttl(), max_tries(tries: u32));
+builder_methods!(List: prefix(prefix: impl AsRef<[u8]>), start(start: impl AsRef<[u8]>), end(end: impl AsRef<[u8]>), reverse(),
     limit(items: u16), values());
-choices!(Namespaces: prefix(prefix: impl Into<String>), limit(namespaces: u16));
-choices!(Txn: check_revision(key: impl AsRef<[u8]>, revision: Revision), check_absent(key: impl AsRef<[u8]>),
+builder_methods!(Namespaces: prefix(prefix: impl Into<String>), limit(namespaces: u16));
+builder_methods!(Txn: check_revision(key: impl AsRef<[u8]>, revision: Revision), check_absent(key: impl AsRef<[u8]>),
     check_exists(key: impl AsRef<[u8]>), set(key: impl AsRef<[u8]>, value: &(impl Serialize + ?Sized)),
     set_bytes(key: impl AsRef<[u8]>, value: impl Into<Bytes>), put(key: impl AsRef<[u8]>, put: Put),
     delete(key: impl AsRef<[u8]>), add(key: impl AsRef<[u8]>, by: i64),
     touch(key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>));
-choices!(Import: mode(mode: ImportMode), encoding(encoding: Encoding));
+builder_methods!(Import: mode(mode: ImportMode), encoding(encoding: Encoding));

@@ -1,7 +1,7 @@
-//! The thread on which all calls of a client run.
+//! The thread that runs all calls of a client.
 //!
-//! It owns the thread and its end. It does not know calls. Invariant: the thread ends with the last that holds it, and
-//! nobody waits on it for itself.
+//! It owns the thread and its end. It does not know calls. Invariant: the thread ends with the last clone, and never
+//! waits for itself.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -11,10 +11,9 @@ use akvs_core::{Code, Error as CoreError};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::address::invalid;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
-/// Cheap to clone.
+/// A handle of the thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Runtime(Arc<Inner>);
 
@@ -22,14 +21,14 @@ pub(super) struct Runtime(Arc<Inner>);
 struct Inner {
     handle: Handle,
     thread: ThreadId,
-    /// The thread runs as long as this is here.
+    /// The thread runs until this is dropped.
     _stop: oneshot::Sender<()>,
 }
 
 impl Runtime {
     pub(super) fn start() -> Result<Runtime> {
         let failed = |error| {
-            let text = "the thread of the client cannot be started";
+            let text = "cannot start the thread of the blocking client";
             CoreError::new(Code::Unavailable, text).because(error)
         };
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -39,7 +38,7 @@ impl Runtime {
         let thread = thread::Builder::new()
             .name("akvs-client".into())
             .spawn(move || {
-                // The other end is dropped, never used.
+                // The other end is only dropped.
                 let _ = runtime.block_on(stopped);
             })
             .map_err(failed)?;
@@ -50,24 +49,24 @@ impl Runtime {
         })))
     }
 
-    /// Runs a future to its end and gives what it gives.
+    /// Runs a future to its end, and returns its result.
     pub(super) fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
-        let (tell, told) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
         self.spawn(async move {
-            // Whoever asked waits below.
-            let _ = tell.send(future.await);
+            // The caller waits below.
+            let _ = sender.send(future.await);
         })?;
-        told.recv().map_err(lost)
+        receiver.recv().map_err(panicked)
     }
 
-    /// Begins to run a future for which this thread is going to wait.
+    /// Starts a future that the calling thread then waits for.
     pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
         if thread::current().id() == self.0.thread {
             return Err(invalid(
-                "a blocking call within a function that a blocking call runs would wait for itself",
+                "a blocking call in a function that a blocking call runs would wait for itself",
             ));
         }
         drop(self.0.handle.spawn(future));
@@ -75,7 +74,7 @@ impl Runtime {
     }
 }
 
-/// The error of a call that ended without a word.
-pub(super) fn lost(_: mpsc::RecvError) -> Error {
+/// Returns the error of a call that panicked.
+pub(super) fn panicked(_: mpsc::RecvError) -> Error {
     invalid("a function that was given to a blocking call panicked")
 }

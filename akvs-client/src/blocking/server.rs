@@ -1,78 +1,38 @@
-//! What a server says of itself, for programs that are not asynchronous.
+//! The blocking calls for the state of a server.
 //!
-//! It owns the names of these calls, each of which is the asynchronous one's. It does not know namespaces.
+//! It delegates each call to the asynchronous client. It does not know namespaces.
 
 use super::Client;
 use crate::Version;
 use crate::error::Result;
 
 impl Client {
-    /// As [`crate::Client::ping`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// client.ping()?;
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::ping`].
     pub fn ping(&self) -> Result<()> {
-        self.ask(|client| async move { client.ping().await })
+        self.call(|client| async move { client.ping().await })
     }
 
-    /// As [`crate::Client::is_ready`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert!(client.is_ready()?);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::is_ready`].
     pub fn is_ready(&self) -> Result<bool> {
-        self.ask(|client| async move { client.is_ready().await })
+        self.call(|client| async move { client.is_ready().await })
     }
 
-    /// As [`crate::Client::version`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert_eq!(client.version()?.limits.max_key_bytes, Some(1_024));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::version`].
     pub fn version(&self) -> Result<Version> {
-        self.ask(|client| async move { client.version().await })
+        self.call(|client| async move { client.version().await })
     }
 
-    /// As [`crate::Client::metrics`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// assert!(client.metrics()?.lines().any(|line| line.starts_with("akvs_")));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::metrics`].
     pub fn metrics(&self) -> Result<String> {
-        self.ask(|client| async move { client.metrics().await })
+        self.call(|client| async move { client.metrics().await })
     }
 
-    /// Runs a call of the asynchronous client.
-    fn ask<T, F>(&self, ask: impl FnOnce(crate::Client) -> F) -> Result<T>
+    /// Runs a call of the asynchronous client, and waits for it.
+    fn call<T, F>(&self, call: impl FnOnce(crate::Client) -> F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        self.runtime.run(ask(self.client.clone()))?
+        self.runtime.run(call(self.client.clone()))?
     }
 }

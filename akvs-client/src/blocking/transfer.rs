@@ -1,7 +1,7 @@
-//! Export and import, for programs that are not asynchronous.
+//! Blocking export and import.
 //!
-//! It owns where a file comes from: bytes, a reader, an iterator. It does not own the form of a file. Invariant: what is
-//! sent is read on the caller's thread, and an import whose source fails is never taken for a whole one.
+//! It owns the sources of an import: bytes, a reader, an iterator. It does not own the format of a file. Invariant: a
+//! source is read on the caller's thread, and an import whose source fails is never taken for a complete one.
 
 use std::io::{ErrorKind, Read};
 
@@ -12,182 +12,79 @@ use super::{Client, Items, Namespace, Request};
 use crate::error::Result;
 use crate::{Encoding, Export, ExportBytes, ExportSections, Import, ImportReport, Record, Records};
 
-/// So much is read of a file at once.
-const PIECE_BYTES: usize = 64 << 10;
+/// The length of one read of a file.
+const CHUNK_BYTES: usize = 64 << 10;
 
 impl Namespace {
-    /// As [`crate::Namespace::export`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("bar", &1).send()?;
-    /// assert_eq!(namespace.export().records().next().unwrap()?.key, "bar");
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::export`].
     pub fn export(&self) -> Request<Export> {
-        self.later(self.namespace.export())
+        self.request(self.namespace.export())
     }
 
-    /// As [`crate::Namespace::import`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Record;
-    /// let done = namespace.import().records([Record::new("bar", "1")])?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Namespace::import`].
     pub fn import(&self) -> Request<Import> {
-        self.later(self.namespace.import())
+        self.request(self.namespace.import())
     }
 }
 
 impl Client {
-    /// As [`crate::Client::export`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).send()?;
-    /// assert_eq!(&*client.export().records().next().unwrap()?.namespace, "foo");
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::export`].
     pub fn export(&self) -> Request<Export> {
         Request::new(&self.runtime, self.client.export())
     }
 
-    /// As [`crate::Client::import`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// # let other = akvs_client::blocking::Client::new(&serve())?;
-    /// client.namespace("foo")?.set("bar", &1).send()?;
-    /// other.import().pieces(client.export().bytes(Default::default()))?;
-    /// assert_eq!(other.namespace("foo")?.get_or("bar", 0)?, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`crate::Client::import`].
     pub fn import(&self) -> Request<Import> {
         Request::new(&self.runtime, self.client.import())
     }
 }
 
 impl Request<Export> {
-    /// As [`Export::records`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// namespace.txn().set("a", &1).set("b", &2).commit()?;
-    /// let records: Result<Vec<_>, _> = namespace.export().records().collect();
-    /// assert_eq!(records?.len(), 2);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`Export::records`].
     pub fn records(self) -> Items<Records> {
         self.items(Export::records)
     }
 
-    /// As [`Export::parts`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// use akvs_client::{ExportItem, Settings};
-    /// client.namespace("empty")?.configure(&Settings::default())?;
-    /// let part = client.export().parts().next().unwrap()?;
-    /// assert!(matches!(part, ExportItem::Section(section) if &*section.namespace == "empty"));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`Export::parts`].
     pub fn parts(self) -> Items<ExportSections> {
         self.items(Export::parts)
     }
 
-    /// As [`Export::bytes`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use std::io::Write;
-    /// use akvs_client::Encoding;
-    /// namespace.set("bar", &1).send()?;
-    /// let mut file = Vec::new();
-    /// for piece in namespace.export().bytes(Encoding::Zstd) {
-    ///     file.write_all(&piece?)?;
-    /// }
-    /// assert_eq!(file[..4], [0x28, 0xb5, 0x2f, 0xfd]);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`Export::bytes`].
     pub fn bytes(self, encoding: Encoding) -> Items<ExportBytes> {
         self.items(|export| export.bytes(encoding))
     }
 }
 
 impl Request<Import> {
-    /// Imports a file that is read, in any size: [`Import::stream`]. Where the reader fails, the import does, and the
-    /// reader's error is among its sources.
+    /// Imports a file of any size from a reader, by [`Import::stream`]. If the reader fails, the import fails, with the
+    /// reader's error among its sources.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// let file = r#"{"akvs":1,"namespace":"foo"}
-    /// {"key":"bar","value":"1"}
-    /// "#;
-    /// // Its last line is missing: it was cut off.
-    /// let error = namespace.import().read(file.as_bytes()).unwrap_err();
-    /// assert_eq!(error.imported().unwrap().imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(namespace: akvs_client::blocking::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::File::open("foo.ndjson")?;
+    /// let report = namespace.import().read(file)?;
+    /// # Ok(()) }
     /// ```
     pub fn read(self, mut file: impl Read) -> Result<ImportReport> {
-        let mut room = vec![0; PIECE_BYTES];
-        self.fed(
-            || match read_some(&mut file, &mut room) {
+        let mut buffer = vec![0; CHUNK_BYTES];
+        self.upload(
+            || match read_chunk(&mut file, &mut buffer) {
                 Ok([]) => None,
-                Ok(some) => Some(Ok(Bytes::copy_from_slice(some))),
+                Ok(chunk) => Some(Ok(Bytes::copy_from_slice(chunk))),
                 Err(error) => Some(Err(error.into())),
             },
             |import, pieces| async move { import.stream(pieces).await },
         )
     }
 
-    /// As [`Import::stream`], of an iterator.
+    /// Calls [`Import::stream`] with the items of an iterator.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).send()?;
-    /// let done = to.import().pieces(from.export().bytes(Default::default()))?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # fn example(client: akvs_client::blocking::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let chunks = client.namespace("foo")?.export().bytes(Default::default());
+    /// let report = client.namespace("copy")?.import().pieces(chunks)?;
+    /// # Ok(()) }
     /// ```
     pub fn pieces<B, E>(
         self,
@@ -198,55 +95,31 @@ impl Request<Import> {
         E: Into<Failure>,
     {
         let mut pieces = pieces.into_iter();
-        self.fed(
+        self.upload(
             || Some(pieces.next()?.map(Into::into).map_err(Into::into)),
             |import, pieces: Upload<Bytes>| async move { import.stream(pieces).await },
         )
     }
 
-    /// As [`Import::records`].
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::blocking::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Record;
-    /// let records = (0..3_000_u32).map(|number| Record::new(number.to_be_bytes().to_vec(), "v"));
-    /// assert_eq!(namespace.import().records(records)?.imported, 3_000);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`Import::records`].
     pub fn records(self, records: impl IntoIterator<Item = Record>) -> Result<ImportReport> {
         let records = records.into_iter().map(Ok::<Record, Failure>);
         self.try_records(records)
     }
 
-    /// As [`Import::record_stream`], of an iterator.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::blocking::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).send()?;
-    /// assert_eq!(to.import().try_records(from.export().records())?.imported, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// Calls [`Import::record_stream`] with the items of an iterator.
     pub fn try_records<E: Into<Failure>>(
         self,
         records: impl IntoIterator<Item = Result<Record, E>>,
     ) -> Result<ImportReport> {
         let mut records = records.into_iter();
-        self.fed(
+        self.upload(
             || Some(records.next()?.map_err(Into::into)),
             |import, records| async move { import.record_stream(records).await },
         )
     }
 
-    fn fed<P, F>(
+    fn upload<P, F>(
         self,
         next: impl FnMut() -> Option<Result<P, Failure>>,
         send: impl FnOnce(Import, Upload<P>) -> F,
@@ -256,16 +129,17 @@ impl Request<Import> {
         F: Future<Output = Result<ImportReport>> + Send + 'static,
     {
         let import = self.builder;
-        self.runtime.run_fed(next, |fed| send(import, fed))?
+        self.runtime
+            .run_upload(next, |upload| send(import, upload))?
     }
 }
 
-/// What a reader has; nothing at its end.
-fn read_some<'a>(file: &mut impl Read, room: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+/// Reads a chunk; empty at the end.
+fn read_chunk<'a>(file: &mut impl Read, buffer: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
     loop {
-        match file.read(room) {
+        match file.read(buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            read => return read.map(|length| &room[..length]),
+            read => return read.map(|length| &buffer[..length]),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A stream whose elements are made on the thread that waits for a call.
+//! Streams whose elements are produced on the thread that waits for a call.
 //!
-//! It owns the way of an element from there to the client's thread. It does not know what they are. Invariant: one is
-//! made only when it is wanted, and where no more can be made, the stream fails instead of ending.
+//! It owns the transfer of elements to the client's thread. It does not know the elements. Invariant: an element is
+//! produced only when it is requested, and a stream whose source panics fails instead of ending.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -11,24 +11,24 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use tokio::sync::oneshot;
 
-use super::runtime::{Runtime, lost};
+use super::runtime::{Runtime, panicked};
 use crate::error::Result;
 
 pub(super) type Failure = Box<dyn StdError + Send + Sync>;
 
-/// What the caller's thread makes, as the client's thread sees it.
+/// The elements that the caller's thread produces, on the client's thread.
 pub(super) type Upload<P> = Pin<Box<dyn Stream<Item = Result<P, Failure>> + Send>>;
 
-/// What the client's thread says to the one that waits.
-enum Said<P, T> {
+/// The messages of the client's thread to the caller's.
+enum Message<P, T> {
     Wanted(oneshot::Sender<Option<Result<P, Failure>>>),
     Done(T),
 }
 
 impl Runtime {
-    /// Runs a call that takes a stream. Its elements are made on this thread, which waits anyway: so they may be slow,
-    /// and may be made by calls of the same client.
-    pub(super) fn run_fed<P, T, F>(
+    /// Runs a call that takes a stream, and waits for it. The elements are produced on the calling thread, so that the
+    /// source may be slow, and may use the same client.
+    pub(super) fn run_upload<P, T, F>(
         &self,
         mut next: impl FnMut() -> Option<Result<P, Failure>>,
         call: impl FnOnce(Upload<P>) -> F,
@@ -38,31 +38,33 @@ impl Runtime {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let (tell, told) = mpsc::channel();
-        let want = tell.clone();
-        let stream = try_unfold(want, async |want| {
+        let (sender, receiver) = mpsc::channel();
+        let requests = sender.clone();
+        let stream = try_unfold(requests, async |requests| {
             let (back, made) = oneshot::channel();
-            want.send(Said::Wanted(back)).map_err(|_| gone())?;
-            let next = made.await.map_err(|_| gone())?.transpose()?;
-            Ok(next.map(|element| (element, want)))
+            requests
+                .send(Message::Wanted(back))
+                .map_err(|_| source_panicked())?;
+            let next = made.await.map_err(|_| source_panicked())?.transpose()?;
+            Ok(next.map(|element| (element, requests)))
         });
         let future = call(Box::pin(stream));
         self.spawn(async move {
-            // Whoever asked waits below.
-            let _ = tell.send(Said::Done(future.await));
+            // The caller waits below.
+            let _ = sender.send(Message::Done(future.await));
         })?;
         loop {
-            match told.recv().map_err(lost)? {
-                // Whoever wanted it may have given up since.
-                Said::Wanted(back) => drop(back.send(next())),
-                Said::Done(done) => return Ok(done),
+            match receiver.recv().map_err(panicked)? {
+                // The stream may have been dropped since.
+                Message::Wanted(back) => drop(back.send(next())),
+                Message::Done(done) => return Ok(done),
             }
         }
     }
 }
 
-fn gone() -> Failure {
-    "the function that makes what is sent panicked".into()
+fn source_panicked() -> Failure {
+    "the source of the import panicked".into()
 }
 
 #[cfg(test)]
@@ -76,7 +78,7 @@ mod tests {
     #[test]
     fn a_stream_whose_maker_panics_fails_and_does_not_end_well() {
         let runtime = Runtime::start().unwrap();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let mut left = 2;
         let make = || {
             left -= 1;
@@ -84,13 +86,13 @@ mod tests {
                 .then_some(Ok(left))
                 .or_else(|| panic!("as asked"))
         };
-        let call = |fed: Upload<u8>| async move {
-            let all: Vec<_> = fed.map(|made| made.ok()).collect().await;
-            tell.send(all).unwrap();
+        let call = |upload: Upload<u8>| async move {
+            let all: Vec<_> = upload.map(|made| made.ok()).collect().await;
+            sender.send(all).unwrap();
         };
-        let ended = catch_unwind(AssertUnwindSafe(|| runtime.run_fed(make, call)));
+        let ended = catch_unwind(AssertUnwindSafe(|| runtime.run_upload(make, call)));
         assert!(ended.is_err());
-        assert_eq!(told.recv().unwrap(), [Some(1), None]);
+        assert_eq!(receiver.recv().unwrap(), [Some(1), None]);
     }
 
     #[test]
@@ -103,8 +105,8 @@ mod tests {
             made += 1;
             Some(Ok(made))
         };
-        let call = |fed: Upload<u8>| fed.take(3).map(Result::unwrap).collect::<Vec<_>>();
-        assert_eq!(runtime.run_fed(make, call).unwrap(), [1, 2, 3]);
+        let call = |upload: Upload<u8>| upload.take(3).map(Result::unwrap).collect::<Vec<_>>();
+        assert_eq!(runtime.run_upload(make, call).unwrap(), [1, 2, 3]);
         assert_eq!(made, 3);
     }
 }

@@ -1,7 +1,7 @@
-//! Reading the settings of a namespace, and changing some of them.
+//! Reads and changes of a namespace's settings.
 //!
-//! It owns these two requests. It does not own what can be chosen: [`Settings`] does. Invariant: what a change does not
-//! name is not sent, so that it stays as it is whatever others have chosen meanwhile.
+//! It owns the two requests. It does not own the settings: [`Settings`] does. Invariant: settings that a patch does not
+//! name are not sent, so that concurrent changes of them are kept.
 
 use std::time::Duration;
 
@@ -12,33 +12,29 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::namespace::settings::Document;
-use crate::wire::json;
+use crate::namespace::settings::SettingsDocument;
 use crate::wire::query::Query;
 use crate::{Namespace, Settings, wire};
 
 const MERGE_PATCH: HeaderValue = HeaderValue::from_static("application/merge-patch+json");
 
-/// A change of some settings of a namespace; what it does not name stays as it is.
+/// A change of some settings of a namespace; the others are unchanged.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{Settings, SettingsPatch};
 /// namespace.configure(&Settings::default().max_keys(10).max_bytes(1_000)).await?;
 /// let patch = SettingsPatch::default().max_keys(20).max_bytes(None);
 /// let changed = namespace.change_settings(&patch).await?;
 /// assert_eq!((changed.settings.max_keys, changed.settings.max_bytes), (Some(20), None));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsPatch {
-    /// See [`Settings::ttl`]; `Some(None)` removes it, and so with all others.
+    /// See [`Settings::ttl`]; `Some(None)` removes the setting, as for all others.
     pub ttl: Option<Option<Duration>>,
     /// See [`Settings::max_value_bytes`].
     pub max_value_bytes: Option<Option<u64>>,
@@ -48,49 +44,48 @@ pub struct SettingsPatch {
     pub max_bytes: Option<Option<u64>>,
 }
 
-/// What a change of settings did.
+/// The result of a change of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Configured {
     /// Whether the namespace was created.
     pub created: bool,
-    /// All of its settings after the change.
+    /// All settings after the change.
     pub settings: Settings,
 }
 
 impl SettingsPatch {
-    /// Chooses how long a key lives that is stored without a time to live of its own, to the millisecond; `None` removes
-    /// that.
+    /// Sets the default time to live of keys, to the millisecond; `None` removes it.
     pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> SettingsPatch {
         self.ttl = Some(ttl.into());
         self
     }
 
-    /// Chooses the longest value, in bytes; `None` removes that limit.
+    /// Sets the longest value, in bytes; `None` removes the limit.
     pub fn max_value_bytes(mut self, bytes: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_value_bytes = Some(bytes.into());
         self
     }
 
-    /// Chooses the most keys; `None` removes that limit.
+    /// Sets the maximum number of keys; `None` removes the limit.
     pub fn max_keys(mut self, keys: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_keys = Some(keys.into());
         self
     }
 
-    /// Chooses the most bytes of keys and values together; `None` removes that limit.
+    /// Sets the maximum size of keys and values together, in bytes; `None` removes the limit.
     pub fn max_bytes(mut self, bytes: impl Into<Option<u64>>) -> SettingsPatch {
         self.max_bytes = Some(bytes.into());
         self
     }
 
-    /// The merge patch (RFC 7396).
+    /// Returns the merge patch (RFC 7396).
     fn document(&self) -> Result<Map<String, Value>> {
         let mut members = Map::new();
         if let Some(ttl) = self.ttl {
-            let text = "a time to live is longer than nothing";
-            let spelt = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
-            let ttl = ttl.map(spelt).transpose()?;
+            let text = "invalid ttl 0: expected more than 0";
+            let formatted = |ttl| wire::ttl(ttl).ok_or(CoreError::new(Code::InvalidRequest, text));
+            let ttl = ttl.map(formatted).transpose()?;
             members.insert("ttl".into(), ttl.into());
         }
         for (name, limit) in [
@@ -107,55 +102,37 @@ impl SettingsPatch {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    settings: Document,
+struct SettingsAnswer {
+    settings: SettingsDocument,
 }
 
 impl Namespace {
-    /// Returns what is chosen for the namespace; none where there is no such namespace.
+    /// Returns the settings of the namespace; `None` if there is no such namespace.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Settings;
-    /// assert_eq!(namespace.settings().await?, None);
-    /// let settings = Settings::default().max_keys(10);
-    /// namespace.configure(&settings).await?;
-    /// assert_eq!(namespace.settings().await?, Some(settings));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = namespace.settings().await?;
+    /// assert_eq!(settings.and_then(|settings| settings.max_keys), Some(100));
+    /// # Ok(()) }
     /// ```
     pub async fn settings(&self) -> Result<Option<Settings>> {
         let request = self.ask(Method::GET, "/settings", &Query::default())?;
-        let read = |answer: Answer| answer.settings.settings();
+        let read = |answer: SettingsAnswer| answer.settings.settings();
         let what = "the settings of the namespace";
-        match json::ask(self.client(), request, what, read).await? {
+        match self.client().read_json(request, what, read).await? {
             Ok(settings) => Ok(Some(settings)),
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
             Err(problem) => Err(Error::api(problem)),
         }
     }
 
-    /// Changes the settings that the patch names, in one step with what others change, and creates the namespace if it is
-    /// not there.
+    /// Changes the settings that the patch names, atomically, and creates the namespace if it is missing.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::SettingsPatch;
-    /// let hour = std::time::Duration::from_secs(3_600);
-    /// let changed = namespace.change_settings(&SettingsPatch::default().ttl(hour)).await?;
-    /// assert!(changed.created && changed.settings.ttl == Some(hour));
-    /// let changed = namespace.change_settings(&SettingsPatch::default().ttl(None)).await?;
-    /// assert!(!changed.created && changed.settings.ttl.is_none());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let patch = akvs_client::SettingsPatch::default().max_keys(200).ttl(None);
+    /// let settings = namespace.change_settings(&patch).await?.settings;
+    /// # Ok(()) }
     /// ```
     pub async fn change_settings(&self, patch: &SettingsPatch) -> Result<Configured> {
         let document = patch.document()?;
@@ -168,16 +145,12 @@ impl Namespace {
         let answer = self.client().send(request, &success).await?;
         let response = answer.map_err(Error::api)?;
         let created = response.status() == StatusCode::CREATED;
-        let read = |answer: Answer| {
+        let read = |answer: SettingsAnswer| {
             let settings = answer.settings.settings()?;
             Some(Configured { created, settings })
         };
-        json::answer(
-            self.client(),
-            response,
-            "the settings of the namespace",
-            read,
-        )
-        .await
+        self.client()
+            .parse_json(response, "the settings of the namespace", read)
+            .await
     }
 }

@@ -1,7 +1,6 @@
-//! What calls give back: a value with what is known of it, and what a write did.
+//! The results of reads and writes.
 //!
-//! It owns no bytes' meaning: decoding is the namespace's. Fields may be added, so that none is to be taken for the
-//! last.
+//! It owns no decoding. Its types are non-exhaustive: fields may be added.
 
 use std::time::SystemTime;
 
@@ -11,12 +10,11 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use crate::wire;
 
-/// A value and what the server says of it.
+/// A value with its metadata.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let pages = Client::new(url)?.namespace("pages")?;
@@ -27,23 +25,22 @@ use crate::wire;
 /// assert_eq!(entry.content_encoding, None);
 /// assert_eq!(entry.revision, written.revision);
 /// assert_eq!(entry.expires, None);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry<T> {
     /// The value.
     pub value: T,
-    /// The change that wrote it, from the `ETag`; none if a proxy took it away.
+    /// The revision, from the `ETag`; `None` if a proxy removed it.
     pub revision: Option<Revision>,
-    /// What its writer said it is, or `application/octet-stream`.
+    /// The content type that its writer set, or `application/octet-stream`.
     pub content_type: String,
-    /// How its writer said it is encoded. The client never decodes it.
+    /// The content encoding that its writer set. The client never decodes it.
     pub content_encoding: Option<String>,
-    /// When it was written, to the second, by the server's clock.
+    /// The time of the write, to the second, by the server's clock.
     pub modified: Option<SystemTime>,
-    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
 }
 
@@ -62,21 +59,13 @@ impl Entry<Bytes> {
 }
 
 impl<T> Entry<T> {
-    /// The same entry with its value read in another way.
+    /// Returns the entry with its value converted.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// use akvs_client::Client;
-    /// let namespace = Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "hello world").await?;
-    /// let entry = namespace.get_bytes("bar").await?.expect("it was just stored");
-    /// let text = entry.try_map(|bytes| String::from_utf8(bytes.into()))?;
-    /// assert_eq!(text.value, "hello world");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let entry = namespace.get_bytes("bar").await?.expect("a value");
+    /// let entry = entry.try_map(|bytes| String::from_utf8(bytes.into()))?;
+    /// # Ok(()) }
     /// ```
     pub fn try_map<U, E>(self, read: impl FnOnce(T) -> Result<U, E>) -> Result<Entry<U>, E> {
         Ok(Entry {
@@ -90,12 +79,11 @@ impl<T> Entry<T> {
     }
 }
 
-/// What a write did.
+/// The result of a write.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::Client;
 /// let namespace = Client::new(url)?.namespace("foo")?;
@@ -103,28 +91,27 @@ impl<T> Entry<T> {
 /// let second = namespace.set("bar", &2).await?;
 /// assert!(!first.existed && second.existed);
 /// assert!(first.revision < second.revision);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The change that the write became, from the `ETag`; none if a proxy took it away.
+    /// The revision of the write, from the `ETag`; `None` if a proxy removed it.
     pub revision: Option<Revision>,
-    /// Whether the key was there before; false also where that is not told, see [`write_only`](Self::write_only).
+    /// Whether the key existed before; false also where the token may not read it, see
+    /// [`write_only`](Self::write_only).
     pub existed: bool,
-    /// Whether the token may write but not read, so that the server tells nothing of what was there before.
+    /// Whether the token may write but not read, so that the server does not disclose whether the key existed.
     pub write_only: bool,
-    /// From when on the key is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time of the key, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
 }
 
-/// What became of a key of which one revision is known already.
+/// The outcome of a read on the condition that the key changed.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// use akvs_client::{Client, IfChanged};
 /// let namespace = Client::new(url)?.namespace("foo")?;
@@ -132,16 +119,15 @@ pub struct Written {
 /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Unchanged);
 /// namespace.del("bar").await?;
 /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Missing);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfChanged<T> {
-    /// It is still this revision; no value was sent.
+    /// The key still has this revision; no value was sent.
     Unchanged,
-    /// It is another one.
+    /// The key has another revision.
     Changed(Entry<T>),
-    /// There is no such key.
+    /// The key does not exist.
     Missing,
 }
 
@@ -149,23 +135,21 @@ pub enum IfChanged<T> {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let url = &serve();
 /// let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
 /// namespace.set_bytes("bar", "hello world").await?;
 /// let part = namespace.get_range("bar", 6..100).await?.expect("it was just stored").value;
 /// assert_eq!((&part.bytes[..], part.start, part.total), (&b"world"[..], 6, 11));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Part {
     /// The bytes of the part.
     pub bytes: Bytes,
-    /// How many bytes of the value are before it.
+    /// The position of the first byte in the value.
     pub start: u64,
-    /// How many bytes the whole value has.
+    /// The length of the whole value, in bytes.
     pub total: u64,
 }

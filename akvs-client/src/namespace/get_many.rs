@@ -1,7 +1,7 @@
-//! Reading many keys at once.
+//! Reads of many keys at once (multi-get).
 //!
-//! It owns the request and the order of what comes back. It does not own what an entry is. Invariant: there is an
-//! answer for each key, all of one moment, or an error.
+//! It owns the request and the order of the results. Invariant: there is a result for each key, all of one snapshot, or
+//! an error.
 
 use akvs_core::{Code, Error as CoreError, Key};
 use bytes::Bytes;
@@ -10,48 +10,41 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, protocol_error};
 use crate::wire::json;
 use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
 use crate::{Entry, Item, Namespace};
 
-/// The most keys of a request.
+/// The maximum number of keys of a request.
 pub(crate) const MAX_KEYS: usize = 1_000;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 #[derive(Serialize)]
-struct Asked {
+struct GetManyRequest {
     keys: Vec<KeyMember>,
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct GetManyResponse {
     items: Vec<Option<json::WireEntry>>,
 }
 
 impl Namespace {
-    /// The values of these keys, read as JSON, in this order and as they stood at one moment; none for a key that is
-    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    /// Returns the entries of these keys, decoded from JSON, in this order and of one snapshot; `None` for a missing
+    /// key. At most 1,000 keys, and 64 MiB of values.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.txn().set("a", &1).set("c", &3).commit().await?;
-    /// let found = namespace.get_many::<u8>(["c", "b", "a"]).await?;
-    /// let values: Vec<_> = found.into_iter().map(|entry| Some(entry?.value)).collect();
-    /// assert_eq!(values, [Some(3), None, Some(1)]);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let entries = namespace.get_many::<u8>(["a", "b"]).await?;
+    /// assert!(entries[1].is_none());
+    /// # Ok(()) }
     /// ```
     pub async fn get_many<T: DeserializeOwned>(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<T>>>> {
-        let items = self.find_many(asked(keys)?).await?;
+        let items = self.read_many(get_many_request(keys)?).await?;
         let read = items.into_iter().map(|item| {
             let Some(item) = item else { return Ok(None) };
             let key = item.key.clone();
@@ -61,72 +54,65 @@ impl Namespace {
         read.collect()
     }
 
-    /// The values of these keys, to the byte, in this order and as they stood at one moment; none for a key that is
-    /// not there. 1,000 keys at the most, and 64 MiB of values.
+    /// Returns the entries of these keys as bytes, in this order and of one snapshot; `None` for a missing key. At most
+    /// 1,000 keys, and 64 MiB of values.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes(b"\xff", "hello").await?;
-    /// let found = namespace.get_many_bytes([&b"\xff"[..], b"missing"]).await?;
-    /// assert_eq!(found[0].as_ref().unwrap().value, "hello");
-    /// assert_eq!(found[1], None);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let entries = namespace.get_many_bytes([&b"a"[..], b"\xff"]).await?;
+    /// assert_eq!(entries.len(), 2);
+    /// # Ok(()) }
     /// ```
     pub async fn get_many_bytes(
         &self,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Result<Vec<Option<Entry<Bytes>>>> {
-        let items = self.find_many(asked(keys)?).await?;
+        let items = self.read_many(get_many_request(keys)?).await?;
         let read = items.into_iter().map(|item| item.map(entry).transpose());
         read.collect()
     }
 
-    async fn find_many(&self, asked: Asked) -> Result<Vec<Option<Item>>> {
+    async fn read_many(&self, asked: GetManyRequest) -> Result<Vec<Option<Item>>> {
         let count = asked.keys.len();
         let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
         let request = self
             .ask(Method::POST, "/get", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
-        let read = |found: Found| {
+        let read = |found: GetManyResponse| {
             let items = found.items.into_iter();
             let items: Vec<_> = items
-                .map(|told| told.map_or(Some(None), |told| told.item().map(Some)))
+                .map(|item| item.map_or(Some(None), |item| item.item().map(Some)))
                 .collect::<Option<_>>()?;
             (items.len() == count).then_some(items)
         };
-        match json::ask(self.client(), request, "the values", read).await? {
+        match self.client().read_json(request, "the values", read).await? {
             Ok(items) => Ok(items),
-            // A namespace that does not exist has none of the keys.
+            // A missing namespace has none of the keys.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(vec![None; count]),
             Err(problem) => Err(Error::api(problem)),
         }
     }
 }
 
-fn asked(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Asked> {
+fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<GetManyRequest> {
     let keys = keys.into_iter().map(|key| {
         Key::check(key.as_ref())?;
         Ok(KeyMember::new(key.as_ref()))
     });
-    // One more, to see whether they are too many.
+    // One more than allowed, so that too many are noticed.
     let keys: Vec<KeyMember> = keys.take(MAX_KEYS + 1).collect::<Result<_>>()?;
     if keys.len() > MAX_KEYS {
-        let text = format!("{MAX_KEYS} keys can be read at once");
+        let text = format!("too many keys: expected at most {MAX_KEYS}");
         return Err(CoreError::new(Code::TooLarge, text)
             .with("limit", MAX_KEYS)
             .into());
     }
-    Ok(Asked { keys })
+    Ok(GetManyRequest { keys })
 }
 
 fn entry(item: Item) -> Result<Entry<Bytes>> {
-    let missing = || json::broken("a value did not come");
+    let missing = || protocol_error("invalid answer: a value is missing");
     Ok(Entry {
         value: item.value.ok_or_else(missing)?,
         revision: Some(item.revision),

@@ -1,128 +1,40 @@
-//! What can be asked of a key without its value, and waiting until it changes.
+//! Reads of a key's metadata, without the value.
 //!
-//! It owns `HEAD` and the long poll. It does not own the reading of values. Invariant: a wait ends, whatever the server
-//! does.
+//! It owns `HEAD`. It does not own the reading of values.
 
-use std::time::Duration;
-
-use akvs_core::Revision;
-use reqwest::header::{HeaderName, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
-use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::namespace::read::{entry, typed};
-use crate::{Entry, IfChanged, Namespace, wire};
-
-/// RFC 7240.
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// What a server waits at most.
-const LONGEST_STEP_SECS: u64 = 60;
-/// How long an exchange may take beyond its wait, where the client has no timeout.
-const ROOM: Duration = Duration::from_secs(30);
+use crate::namespace::read::entry;
+use crate::{Entry, Namespace, wire};
 
 impl Namespace {
-    /// What is known of a key, without its value; none if there is no such key.
+    /// Returns the entry of a key without its value; `None` if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// assert!(namespace.head("bar").await?.is_none());
-    /// let written = namespace.set("bar", &1).await?;
-    /// let entry = namespace.head("bar").await?.expect("it was just stored");
-    /// assert_eq!(entry.revision, written.revision);
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let entry = namespace.head("bar").await?.expect("a value");
     /// assert_eq!(entry.content_type, "application/json");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn head(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<()>>> {
         let request = self.request(Method::HEAD, &wire::key_path(key.as_ref())?, "")?;
-        let answer = self.found(request, &[StatusCode::OK]).await?;
+        let answer = self.read_if_found(request, &[StatusCode::OK]).await?;
         answer
             .map(|answer| entry(answer).try_map(|_| Ok(())))
             .transpose()
     }
 
-    /// Whether there is such a key.
+    /// Returns whether the key exists.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert!(!namespace.exists("bar").await?);
     /// namespace.set("bar", &1).await?;
     /// assert!(namespace.exists("bar").await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn exists(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         Ok(self.head(key).await?.is_some())
-    }
-
-    /// Waits until a key is of another revision than this one (`Prefer: wait`), and gives its value, read as JSON; or
-    /// [`IfChanged::Unchanged`] when so much time is over, in whole seconds and at least one. It may be told so earlier by
-    /// a server that stops. A key that is not there is not waited for.
-    ///
-    /// For many keys, or where no change in between may be missed, there is [`watch`](Self::watch).
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use std::time::Duration;
-    /// use akvs_client::IfChanged;
-    /// let known = namespace.set("bar", &1).await?.revision.expect("a revision");
-    /// let (changed, written) = tokio::join!(
-    ///     namespace.wait_for_change::<u8>("bar", known, Duration::from_secs(300)),
-    ///     namespace.set("bar", &2).into_future(),
-    /// );
-    /// let IfChanged::Changed(entry) = changed? else {
-    ///     panic!("it was just changed")
-    /// };
-    /// assert_eq!((entry.value, entry.revision), (2, written?.revision));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn wait_for_change<T: DeserializeOwned>(
-        &self,
-        key: impl AsRef<[u8]>,
-        known: Revision,
-        timeout: Duration,
-    ) -> Result<IfChanged<T>> {
-        let key = key.as_ref();
-        let mut left = timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0);
-        left = left.max(1);
-        while left > 0 {
-            // A step counts as over when it was answered, so that a server that does not wait cannot hold anybody.
-            let step = left.min(LONGEST_STEP_SECS);
-            match self.wait(key, known, step).await? {
-                IfChanged::Changed(entry) => return typed(key, entry).map(IfChanged::Changed),
-                IfChanged::Missing => return Ok(IfChanged::Missing),
-                IfChanged::Unchanged => left -= step,
-            }
-        }
-        Ok(IfChanged::Unchanged)
-    }
-
-    async fn wait(
-        &self,
-        key: &[u8],
-        known: Revision,
-        secs: u64,
-    ) -> Result<IfChanged<bytes::Bytes>> {
-        let room = self.client().timeout().unwrap_or(ROOM);
-        let request = self
-            .request(Method::GET, &wire::key_path(key)?, "")?
-            .header(IF_NONE_MATCH, wire::tags(&[known]))
-            .header(PREFER, format!("wait={secs}"))
-            .timeout(room.saturating_add(Duration::from_secs(secs)));
-        self.if_changed(request).await
     }
 }

@@ -1,8 +1,7 @@
-//! Listing a namespace's keys: which of them, in which order, and how much of each.
+//! Lists of a namespace's keys.
 //!
-//! It owns the choices of a list and the request that they make. Its parts own what comes back: `page` a page,
-//! `grouped` the lists with a delimiter, `items` the streams. Invariant: nothing is sent before a page is asked for or
-//! a stream is polled.
+//! It owns the options of a list and its request. `page` has the pages, `grouped` the lists with a delimiter, `items`
+//! the streams. Invariant: nothing is sent before a page is awaited or a stream is polled.
 
 mod grouped;
 mod items;
@@ -19,30 +18,27 @@ use crate::Namespace;
 use crate::error::Result;
 use crate::wire::query::Query;
 
-/// What a stream asks for at once, unless it is said how much; the server takes no more.
+/// The page size of streams by default; the server's maximum.
 const STREAM_LIMIT: u16 = 1_000;
 
-/// A list that is asked for when its [`stream`](Self::stream) is polled or a [`page`](Self::page) is awaited.
+/// A list of keys, requested when its [`stream`](Self::stream) is polled or a [`page`](Self::page) is awaited.
 ///
-/// Keys come in the order of their bytes. Each page is one consistent view, but between two of them others may write: a
-/// key that stood throughout is listed once, one that came or went meanwhile may be listed or not.
-/// [`snapshot`](Self::snapshot) is of one moment. Of a namespace that does not exist the list is an error that
+/// Keys are in the order of their bytes. Each page is a consistent snapshot, but the namespace may change between two
+/// pages: a key that exists throughout is listed once, one that is created or deleted meanwhile may be listed or not. A
+/// [`snapshot`](Self::snapshot) is consistent as a whole. For a missing namespace the error
 /// [`is_not_found`](crate::Error::is_not_found).
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// for name in ["user/ann", "user/bob", "user/eve", "cart/ann"] {
 ///     namespace.set(name, &1).await?;
 /// }
 /// let mut users = namespace.list().prefix("user/").reverse().stream();
 /// assert_eq!(users.next().await.unwrap()?.key, "user/eve");
 /// assert_eq!(users.next().await.unwrap()?.key, "user/bob");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a list is asked for only when it is awaited or polled"]
@@ -58,22 +54,15 @@ pub struct List {
 }
 
 impl Namespace {
-    /// A list of the keys, in the order of their bytes.
+    /// Lists the keys, in the order of their bytes.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("b", &1).await?;
-    /// namespace.set("a", &2).await?;
-    /// let mut items = namespace.list().stream();
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut items = namespace.list().prefix("user/").stream();
     /// while let Some(item) = items.next().await.transpose()? {
-    ///     println!("{} has {} bytes", item.key.escape_ascii(), item.size);
+    ///     println!("{:?}", item.key);
     /// }
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn list(&self) -> List {
         List {
@@ -90,142 +79,97 @@ impl Namespace {
 }
 
 impl List {
-    /// Only keys that begin with these bytes.
+    /// Lists only keys with this prefix.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set(b"\xff/1", &2).await?;
-    /// let page = namespace.list().prefix(b"\xff").page().await?;
-    /// assert_eq!(page.items.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = namespace.list().prefix("user/").page().await?;
+    /// # Ok(()) }
     /// ```
     pub fn prefix(mut self, prefix: impl AsRef<[u8]>) -> List {
         self.prefix = Bytes::copy_from_slice(prefix.as_ref());
         self
     }
 
-    /// Only keys from this one on.
+    /// Lists only this key and those after it.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("a", &1).await?;
     /// namespace.set("b", &2).await?;
     /// assert_eq!(namespace.list().start("b").page().await?.items[0].key, "b");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn start(mut self, start: impl AsRef<[u8]>) -> List {
         self.start = Bytes::copy_from_slice(start.as_ref());
         self
     }
 
-    /// Only keys before this one.
+    /// Lists only keys before this one.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("a", &1).await?;
     /// namespace.set("b", &2).await?;
     /// assert_eq!(namespace.list().end("b").page().await?.items.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn end(mut self, end: impl AsRef<[u8]>) -> List {
         self.end = Some(Bytes::copy_from_slice(end.as_ref()));
         self
     }
 
-    /// From the last key to the first.
+    /// Lists the keys in descending order.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("a", &1).await?;
     /// namespace.set("b", &2).await?;
     /// assert_eq!(namespace.list().reverse().page().await?.items[0].key, "b");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn reverse(mut self) -> List {
         self.reverse = true;
         self
     }
 
-    /// The most items of a page, 1 to 1,000; by default 100 of a [`page`](Self::page), and 1,000 of those that a
-    /// [`stream`](Self::stream) asks for. It does not bound the stream, nor a [`snapshot`](Self::snapshot). A page may
-    /// have fewer, or none, and not be the last one.
+    /// Sets the maximum number of items of a page, 1 to 1,000; by default 100 for a [`page`](Self::page), and 1,000 for
+    /// the pages of a [`stream`](Self::stream). It does not bound a stream nor a [`snapshot`](Self::snapshot). A page
+    /// that is not the last may have fewer items, or none.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b", &2).await?;
-    /// let page = namespace.list().limit(1).page().await?;
-    /// assert_eq!((page.items.len(), page.cursor.is_some()), (1, true));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let page = namespace.list().limit(10).page().await?;
+    /// assert!(page.items.len() <= 10);
+    /// # Ok(()) }
     /// ```
     pub fn limit(mut self, items: u16) -> List {
         self.limit = Some(items);
         self
     }
 
-    /// Tells the values too, in [`Item::value`](crate::Item::value).
+    /// Includes the values, as [`Item::value`](crate::Item::value).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set_bytes("a", "hello").await?;
     /// let item = namespace.list().values().stream().next().await.unwrap()?;
     /// assert_eq!(item.value.unwrap(), "hello");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn values(mut self) -> List {
         self.values = true;
         self
     }
 
-    /// Groups the keys in which these bytes follow the prefix: each group is told once, as the prefix that its keys
-    /// share, and not the keys. All other choices are to be made before.
+    /// Groups the keys that contain the delimiter after the prefix: a group is listed once, as the prefix that its keys
+    /// share, instead of the keys. Set all other options before.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// for name in ["a", "dir/b", "dir/c", "dir/sub/d"] {
-    ///     namespace.set(name, &1).await?;
-    /// }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let page = namespace.list().delimiter("/").page().await?;
-    /// assert_eq!((page.items.len(), &page.prefixes[..]), (1, &["dir/".into()][..]));
-    /// let page = namespace.list().prefix("dir/").delimiter("/").page().await?;
-    /// assert_eq!((page.items.len(), &page.prefixes[..]), (2, &["dir/sub/".into()][..]));
-    /// # Ok(())
-    /// # }
+    /// println!("{:?}", page.prefixes);
+    /// # Ok(()) }
     /// ```
     pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> GroupedList {
         self.delimiter = Some(Bytes::copy_from_slice(delimiter.as_ref()));

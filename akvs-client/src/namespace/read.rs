@@ -1,7 +1,7 @@
-//! Reading keys: whole, in part, or only if they changed; typed as JSON or as plain bytes.
+//! Reads of keys: whole, in part, or only if changed; as JSON or as bytes.
 //!
-//! It owns what a read sends and what of the answer it gives back. It does not own connections nor the spelling of
-//! paths. Invariant: a missing key is told apart from every other answer; what is not sure is an error.
+//! It owns the request of a read and the interpretation of its answer. It does not own connections nor paths.
+//! Invariant: only the server's own answer counts as a missing key; everything uncertain is an error.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -16,19 +16,14 @@ use crate::retry::Answer;
 use crate::{Entry, IfChanged, Namespace, Part, wire};
 
 impl Namespace {
-    /// The value of a key, read as JSON, with what is known of it; none if there is no such key.
+    /// Returns the entry of a key, decoded from JSON; `None` if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert!(namespace.get::<Vec<u32>>("primes").await?.is_none());
     /// namespace.set("primes", &[2, 3, 5]).await?;
     /// assert_eq!(namespace.get::<Vec<u32>>("primes").await?.unwrap().value, [2, 3, 5]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get<T: DeserializeOwned>(
         &self,
@@ -38,21 +33,16 @@ impl Namespace {
         let Some(entry) = self.read(key).await? else {
             return Ok(None);
         };
-        typed(key, entry).map(Some)
+        decode_json(key, entry).map(Some)
     }
 
-    /// The value of a key, read as JSON, or this default if there is no such key. A value that is not such JSON is an
-    /// error, not the default.
+    /// Returns the value of a key, decoded from JSON, or the default if there is no such key. A value that cannot be
+    /// decoded is an error, not the default.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(namespace.get_or("limit", 100).await?, 100);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_or<T: DeserializeOwned>(
         &self,
@@ -62,34 +52,24 @@ impl Namespace {
         Ok(self.get(key).await?.map_or(default, |entry| entry.value))
     }
 
-    /// The value of a key, to the byte, with what is known of it; none if there is no such key.
+    /// Returns the entry of a key as bytes; `None` if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set_bytes(b"\xff", vec![0, 255]).await?;
     /// assert_eq!(namespace.get_bytes(b"\xff").await?.unwrap().value, [0, 255][..]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_bytes(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry<Bytes>>> {
         self.read(key.as_ref()).await
     }
 
-    /// The value of a key, to the byte, or this default if there is no such key.
+    /// Returns the value of a key as bytes, or the default if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert_eq!(namespace.get_bytes_or("banner", "hello").await?, "hello");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_bytes_or(
         &self,
@@ -100,24 +80,13 @@ impl Namespace {
         Ok(entry.map_or_else(|| default.into(), |entry| entry.value))
     }
 
-    /// The value of a key, read as JSON, unless it is still of this revision (`If-None-Match`).
+    /// Returns the entry of a key, decoded from JSON, unless it still has this revision (`If-None-Match`).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::IfChanged;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let known = namespace.set("bar", &1).await?.revision.expect("a revision");
-    /// assert_eq!(namespace.get_if_changed::<u8>("bar", known).await?, IfChanged::Unchanged);
-    /// namespace.set("bar", &2).await?;
-    /// let IfChanged::Changed(entry) = namespace.get_if_changed::<u8>("bar", known).await? else {
-    ///     panic!("it was just changed")
-    /// };
-    /// assert_eq!(entry.value, 2);
-    /// # Ok(())
-    /// # }
+    /// let changed = namespace.get_if_changed::<u8>("bar", known).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn get_if_changed<T: DeserializeOwned>(
         &self,
@@ -126,25 +95,20 @@ impl Namespace {
     ) -> Result<IfChanged<T>> {
         let key = key.as_ref();
         Ok(match self.read_if_changed(key, revision).await? {
-            IfChanged::Changed(entry) => IfChanged::Changed(typed(key, entry)?),
+            IfChanged::Changed(entry) => IfChanged::Changed(decode_json(key, entry)?),
             IfChanged::Unchanged => IfChanged::Unchanged,
             IfChanged::Missing => IfChanged::Missing,
         })
     }
 
-    /// The value of a key, to the byte, unless it is still of this revision (`If-None-Match`).
+    /// Returns the entry of a key as bytes, unless it still has this revision (`If-None-Match`).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::IfChanged;
     /// let known = namespace.set_bytes("bar", "x").await?.revision.expect("a revision");
     /// assert_eq!(namespace.get_bytes_if_changed("bar", known).await?, IfChanged::Unchanged);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_bytes_if_changed(
         &self,
@@ -154,21 +118,15 @@ impl Namespace {
         self.read_if_changed(key.as_ref(), revision).await
     }
 
-    /// The bytes of a value from one position up to another, with what is known of the whole; none if there is no
-    /// such key. A range that ends behind the value ends with it; one that begins there is an error of
-    /// [`Code::RangeNotSatisfiable`].
+    /// Returns a range of a value's bytes; `None` if there is no such key. A range that ends after the value ends with
+    /// it; one that starts after it is the error [`Code::RangeNotSatisfiable`].
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set_bytes("bar", "hello world").await?;
     /// let part = namespace.get_range("bar", ..5).await?.expect("it was just stored").value;
     /// assert_eq!((&part.bytes[..], part.total), (&b"hello"[..], 11));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn get_range(
         &self,
@@ -176,13 +134,13 @@ impl Namespace {
         range: impl RangeBounds<u64>,
     ) -> Result<Option<Entry<Part>>> {
         let (first, last) = bounds(&range)?;
-        let mut request = self.reading(key.as_ref())?;
+        let mut request = self.get_request(key.as_ref())?;
         if (first, last) != (0, None) {
             let last = last.map(|last| last.to_string()).unwrap_or_default();
             request = request.header(RANGE, format!("bytes={first}-{last}"));
         }
         let success = [StatusCode::PARTIAL_CONTENT, StatusCode::OK];
-        let Some(answer) = self.found(request, &success).await? else {
+        let Some(answer) = self.read_if_found(request, &success).await? else {
             return Ok(None);
         };
         let status = answer.status;
@@ -190,43 +148,46 @@ impl Namespace {
         let entry = entry(answer);
         entry
             .try_map(|bytes| match status {
-                StatusCode::PARTIAL_CONTENT => partial(bytes, first, announced),
-                // A server, or a proxy, may give the whole instead (RFC 9110, section 14.2).
-                _ => cut(&bytes, first, last),
+                StatusCode::PARTIAL_CONTENT => check_part(bytes, first, announced),
+                // A server or a proxy may send the whole value instead (RFC 9110, section 14.2).
+                _ => slice(&bytes, first, last),
             })
             .map(Some)
     }
 
     async fn read(&self, key: &[u8]) -> Result<Option<Entry<Bytes>>> {
-        let request = self.reading(key)?;
-        match self.found(request, &[StatusCode::OK]).await? {
+        let request = self.get_request(key)?;
+        match self.read_if_found(request, &[StatusCode::OK]).await? {
             Some(answer) => Ok(Some(entry(answer))),
             None => Ok(None),
         }
     }
 
     async fn read_if_changed(&self, key: &[u8], known: Revision) -> Result<IfChanged<Bytes>> {
-        let request = self.reading(key)?;
-        self.if_changed(request.header(IF_NONE_MATCH, wire::tags(&[known])))
+        let request = self.get_request(key)?;
+        self.read_conditional(request.header(IF_NONE_MATCH, wire::tags(&[known])))
             .await
     }
 
-    /// The answer to a read on the condition that something changed.
-    pub(crate) async fn if_changed(&self, request: RequestBuilder) -> Result<IfChanged<Bytes>> {
+    /// Sends a read with a condition, and returns its outcome.
+    pub(crate) async fn read_conditional(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<IfChanged<Bytes>> {
         let success = [StatusCode::OK, StatusCode::NOT_MODIFIED];
-        Ok(match self.found(request, &success).await? {
+        Ok(match self.read_if_found(request, &success).await? {
             None => IfChanged::Missing,
             Some(answer) if answer.status == StatusCode::NOT_MODIFIED => IfChanged::Unchanged,
             Some(answer) => IfChanged::Changed(entry(answer)),
         })
     }
 
-    fn reading(&self, key: &[u8]) -> Result<RequestBuilder> {
+    fn get_request(&self, key: &[u8]) -> Result<RequestBuilder> {
         self.request(Method::GET, &wire::key_path(key)?, "")
     }
 
-    /// The answer to a read if it has a status that means success, or none if there is no such key.
-    pub(crate) async fn found(
+    /// Sends a read; returns the answer if its status is one of success, or `None` if there is no such key.
+    pub(crate) async fn read_if_found(
         &self,
         request: RequestBuilder,
         success: &[StatusCode],
@@ -234,7 +195,7 @@ impl Namespace {
         let limit = self.client().max_value_bytes();
         match self.client().read(request, success, limit).await? {
             Ok(answer) => Ok(Some(answer)),
-            // Only the server's own document counts: any other 404 may come from a proxy that lost the server.
+            // Only the server's own document counts: any other 404 may be of a proxy that lost the server.
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(None),
             Err(problem) => Err(Error::api(problem)),
         }
@@ -245,13 +206,16 @@ pub(crate) fn entry(answer: Answer) -> Entry<Bytes> {
     Entry::new(answer.body, &answer.headers)
 }
 
-pub(crate) fn typed<T: DeserializeOwned>(key: &[u8], entry: Entry<Bytes>) -> Result<Entry<T>> {
+pub(crate) fn decode_json<T: DeserializeOwned>(
+    key: &[u8],
+    entry: Entry<Bytes>,
+) -> Result<Entry<T>> {
     entry
         .try_map(|bytes| serde_json::from_slice(&bytes))
         .map_err(|error| Error::decode(key, error))
 }
 
-/// The first position of a range, and the last if it has an end. HTTP has no word for a range of nothing.
+/// Returns the first position of a range, and the last if it has an end. HTTP cannot express an empty range.
 fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
     let first = match range.start_bound() {
         Bound::Included(first) => Some(*first),
@@ -265,12 +229,16 @@ fn bounds(range: &impl RangeBounds<u64>) -> Result<(u64, Option<u64>)> {
     };
     match (first, last) {
         (Some(first), Some(last)) if last.is_none_or(|last| first <= last) => Ok((first, last)),
-        _ => Err(CoreError::new(Code::InvalidRequest, "the range has no bytes").into()),
+        _ => Err(CoreError::new(
+            Code::InvalidRequest,
+            "invalid range: expected at least one byte",
+        )
+        .into()),
     }
 }
 
-/// The part that was sent, if it is the one that was asked for.
-fn partial(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
+/// Returns the part that was sent, if it is the requested one.
+fn check_part(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Part> {
     match announced {
         Some((start, total)) if start == first => Ok(Part {
             bytes,
@@ -278,25 +246,25 @@ fn partial(bytes: Bytes, first: u64, announced: Option<(u64, u64)>) -> Result<Pa
             total,
         }),
         _ => {
-            let text = "the answer is another range than the one that was asked for";
+            let text = "invalid answer: its range is not the requested one";
             let status = StatusCode::PARTIAL_CONTENT.as_u16();
             Err(Error::api(Problem::new(status, text)))
         }
     }
 }
 
-/// The part of a value that came as a whole.
-fn cut(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
+/// Returns the requested part of a whole value.
+fn slice(whole: &Bytes, first: u64, last: Option<u64>) -> Result<Part> {
     let total = whole.len() as u64;
     let end = last.map_or(total, |last| total.min(last.saturating_add(1)));
     if first > end || (first == end && first > 0) {
-        let text = format!("the value has {total} bytes, so that nothing begins at {first}");
+        let text = format!("invalid range: it starts at {first}; the value has {total} bytes");
         let problem = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE.as_u16(), text);
         let code = Code::RangeNotSatisfiable.to_string();
         return Err(Error::api(problem.with_code(Some(code))));
     }
     Ok(Part {
-        // Both are positions in what is in memory.
+        // Both are positions in memory.
         bytes: whole.slice(first as usize..end as usize),
         start: first,
         total,
@@ -332,7 +300,7 @@ mod tests {
     #[test]
     fn a_whole_value_is_cut_as_the_server_would_have() {
         let whole = Bytes::from_static(b"hello world");
-        let part = |first, last| cut(&whole, first, last).map(|part| part.bytes);
+        let part = |first, last| slice(&whole, first, last).map(|part| part.bytes);
         assert_eq!(part(0, None).unwrap(), "hello world");
         assert_eq!(part(6, None).unwrap(), "world");
         assert_eq!(part(4, Some(6)).unwrap(), "o w");
@@ -341,13 +309,13 @@ mod tests {
             let error = part(first, None).unwrap_err();
             assert_eq!(error.code(), Some(Code::RangeNotSatisfiable), "{first}");
         }
-        assert_eq!(cut(&Bytes::new(), 0, None).unwrap().total, 0);
+        assert_eq!(slice(&Bytes::new(), 0, None).unwrap().total, 0);
     }
 
     #[test]
     fn a_part_that_is_not_the_one_asked_for_is_an_error() {
-        assert!(partial("x".into(), 3, Some((3, 9))).is_ok());
-        assert!(partial("x".into(), 3, Some((4, 9))).is_err());
-        assert!(partial("x".into(), 3, None).is_err());
+        assert!(check_part("x".into(), 3, Some((3, 9))).is_ok());
+        assert!(check_part("x".into(), 3, Some((4, 9))).is_err());
+        assert!(check_part("x".into(), 3, None).is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! A namespace as a whole: what is chosen for it, and taking away all of it or a part.
+//! The settings of a namespace, and the deletion of all or many of its keys.
 //!
-//! It owns these requests. It does not list namespaces. Invariant: what takes away much is never sent by accident.
+//! It owns these requests. It does not list namespaces. Invariant: an empty prefix never deletes all keys.
 
 use std::time::Duration;
 
@@ -10,13 +10,12 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::wire::json;
 use crate::wire::query::Query;
 use crate::{Namespace, wire};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What can be chosen for a namespace; nothing is by default, and then the server's own limits hold.
+/// The settings of a namespace. By default none is set, and the server's limits apply.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,31 +26,26 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How long a key lives that is stored without a time to live of its own.
+    /// The default time to live of keys.
     pub ttl: Option<Duration>,
     /// The longest value, in bytes.
     pub max_value_bytes: Option<u64>,
-    /// The most keys.
+    /// The maximum number of keys.
     pub max_keys: Option<u64>,
-    /// The most bytes of keys and values together.
+    /// The maximum size of keys and values together, in bytes.
     pub max_bytes: Option<u64>,
 }
 
 impl Settings {
-    /// How long a key lives that is stored without a time to live of its own, to the millisecond.
+    /// Sets the default time to live of keys, to the millisecond.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::Settings;
     /// let hour = std::time::Duration::from_secs(3_600);
     /// namespace.configure(&Settings::default().ttl(hour)).await?;
     /// assert!(namespace.set("bar", &1).await?.expires.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Settings {
         self.ttl = Some(ttl);
@@ -60,70 +54,55 @@ impl Settings {
 
     /// The longest value, in bytes.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_value_bytes(4)).await?;
     /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::TooLarge));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_value_bytes(mut self, bytes: u64) -> Settings {
         self.max_value_bytes = Some(bytes);
         self
     }
 
-    /// The most keys. What is there already stays.
+    /// Sets the maximum number of keys. Existing keys are kept.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_keys(0)).await?;
     /// let error = namespace.set("bar", &1).await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_keys(mut self, keys: u64) -> Settings {
         self.max_keys = Some(keys);
         self
     }
 
-    /// The most bytes of keys and values together. What is there already stays.
+    /// Sets the maximum size of keys and values together, in bytes. Existing keys are kept.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// # use akvs_client::{Code, Settings};
     /// namespace.configure(&Settings::default().max_bytes(7)).await?;
     /// let error = namespace.set_bytes("bar", "hello").await.unwrap_err();
     /// assert_eq!(error.code(), Some(Code::QuotaExceeded));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn max_bytes(mut self, bytes: u64) -> Settings {
         self.max_bytes = Some(bytes);
         self
     }
 
-    pub(crate) fn document(&self) -> Result<Document> {
+    pub(crate) fn document(&self) -> Result<SettingsDocument> {
         let ttl = self.ttl.map(|ttl| {
-            let text = "a time to live is longer than nothing";
+            let text = "invalid ttl 0: expected more than 0";
             wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
         });
-        Ok(Document {
+        Ok(SettingsDocument {
             ttl: ttl.transpose()?,
             max_value_bytes: self.max_value_bytes,
             max_keys: self.max_keys,
@@ -134,7 +113,7 @@ impl Settings {
 
 /// Settings as JSON.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Document {
+pub(crate) struct SettingsDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,8 +124,8 @@ pub(crate) struct Document {
     max_bytes: Option<u64>,
 }
 
-impl Document {
-    /// The settings, if they can be read.
+impl SettingsDocument {
+    /// Returns the settings, if they can be parsed.
     pub(crate) fn settings(self) -> Option<Settings> {
         let ttl = match self.ttl {
             Some(text) => Some(akvs_core::parse_duration(&text)?),
@@ -167,20 +146,14 @@ struct Deleted {
 }
 
 impl Namespace {
-    /// Chooses these settings in place of all that were chosen before, and makes the namespace if it is not there; says
-    /// whether it was made.
+    /// Replaces all settings, and creates the namespace if it is missing. Returns whether it was created.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Settings;
     /// assert!(namespace.configure(&Settings::default().max_keys(10)).await?);
     /// assert!(!namespace.configure(&Settings::default()).await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn configure(&self, settings: &Settings) -> Result<bool> {
         let document = settings.document()?;
@@ -197,19 +170,14 @@ impl Namespace {
         Ok(is_made)
     }
 
-    /// Drops the namespace with all its keys and its settings, and says whether there was one. There is no way back.
+    /// Drops the namespace with all its keys and its settings, and returns whether it existed. This cannot be undone.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// assert!(namespace.drop_namespace().await?);
     /// assert!(!namespace.drop_namespace().await?);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn drop_namespace(&self) -> Result<bool> {
         let mut query = Query::default();
@@ -225,25 +193,21 @@ impl Namespace {
         }
     }
 
-    /// Removes all keys that begin with these bytes, of which there must be one at least, and says how many there were.
-    /// Many keys go in several steps: who reads meanwhile sees some of them, and after an error some may be gone.
+    /// Deletes all keys with this prefix, which must not be empty, and returns how many were deleted. Many keys are
+    /// deleted in several commits: readers may see a part of them meanwhile, and after an error some may be deleted.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().set("a/1", &1).set("a/2", &2).set("b", &3).commit().await?;
     /// assert_eq!(namespace.delete_prefix("a/").await?, 2);
     /// assert!(namespace.delete_prefix("").await.is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn delete_prefix(&self, prefix: impl AsRef<[u8]>) -> Result<u64> {
         let prefix = prefix.as_ref();
         if prefix.is_empty() {
-            let text = "an empty prefix would be all keys; drop_all does that";
+            let text =
+                "invalid prefix \"\": expected at least one byte; drop_namespace deletes all keys";
             return Err(CoreError::new(Code::InvalidRequest, text).into());
         }
         let mut query = Query::default();
@@ -252,7 +216,9 @@ impl Namespace {
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {
                 let count = |read: Deleted| Some(read.deleted);
-                json::answer(self.client(), response, "how many were deleted", count).await
+                self.client()
+                    .parse_json(response, "how many were deleted", count)
+                    .await
             }
             Err(problem) if problem.code() == Some(Code::NotFound) => Ok(0),
             Err(problem) => Err(Error::api(problem)),

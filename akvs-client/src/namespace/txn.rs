@@ -24,7 +24,6 @@ use serde::Serialize;
 use self::body::{Action, Asked, Check, Op};
 use crate::Namespace;
 use crate::error::{Error, Result};
-use crate::wire::json;
 use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
 
@@ -38,10 +37,8 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// use akvs_client::Put;
 ///
@@ -59,8 +56,7 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// let again = namespace.txn().check_revision("balance/ann", ann).add("balance/ann", -10);
 /// let error = again.commit().await.unwrap_err();
 /// assert_eq!(error.failed_check().unwrap().key, "balance/ann");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "a transaction is sent only when it is committed"]
 pub struct Txn {
@@ -75,16 +71,11 @@ pub struct Txn {
 impl Namespace {
     /// A transaction, which has no check and no operation yet.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().set("a", &1).set("b", &2).commit().await?;
     /// assert_eq!(namespace.get_or("b", 0).await?, 2);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn txn(&self) -> Txn {
         Txn {
@@ -100,16 +91,11 @@ impl Namespace {
 impl Txn {
     /// Only if this is the key's current revision.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let seen = namespace.set("a", &1).await?.revision.expect("a revision");
     /// namespace.txn().check_revision("a", seen).set("b", &2).commit().await?;
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn check_revision(self, key: impl AsRef<[u8]>, revision: Revision) -> Txn {
         self.check(key.as_ref(), |key| Check {
@@ -120,18 +106,13 @@ impl Txn {
 
     /// Only if there is no such key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let made = namespace.txn().check_absent("lock").set("lock", "mine");
     /// assert!(made.commit().await.is_ok());
     /// let taken = namespace.txn().check_absent("lock").set("lock", "yours");
     /// assert!(taken.commit().await.unwrap_err().is_precondition_failed());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn check_absent(self, key: impl AsRef<[u8]>) -> Txn {
         self.check(key.as_ref(), |key| Check {
@@ -142,16 +123,11 @@ impl Txn {
 
     /// Only if there is such a key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let txn = namespace.txn().check_exists("user/7").set("mail/7", "hello");
     /// assert!(txn.commit().await.unwrap_err().is_precondition_failed());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn check_exists(self, key: impl AsRef<[u8]>) -> Txn {
         self.check(key.as_ref(), |key| Check {
@@ -162,16 +138,11 @@ impl Txn {
 
     /// Stores a value as JSON, for ever: [`put`](Self::put) of [`Put::json`].
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().set("primes", &[2, 3, 5]).commit().await?;
     /// assert_eq!(namespace.get::<Vec<u8>>("primes").await?.unwrap().value, [2, 3, 5]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn set<T: Serialize + ?Sized>(self, key: impl AsRef<[u8]>, value: &T) -> Txn {
         self.put(key, Put::json(value))
@@ -179,16 +150,11 @@ impl Txn {
 
     /// Stores a value as it is, for ever: [`put`](Self::put) of [`Put::bytes`].
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().set_bytes(b"\xff", vec![0, 255]).commit().await?;
     /// assert_eq!(namespace.get_bytes(b"\xff").await?.unwrap().value, [0, 255][..]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn set_bytes(self, key: impl AsRef<[u8]>, value: impl Into<Bytes>) -> Txn {
         self.put(key, Put::bytes(value))
@@ -196,12 +162,8 @@ impl Txn {
 
     /// Stores a value with what is chosen for it: its time to live, its type.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     /// use akvs_client::Put;
     /// let txn = namespace
@@ -211,8 +173,7 @@ impl Txn {
     /// txn.commit().await?;
     /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_some());
     /// assert_eq!(namespace.get_bytes("page").await?.unwrap().content_type, "text/html");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn put(self, key: impl AsRef<[u8]>, put: Put) -> Txn {
         let key = key.as_ref();
@@ -222,17 +183,12 @@ impl Txn {
 
     /// Removes a key, if it is there.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("old", &1).await?;
     /// let done = namespace.txn().delete("old").delete("older").commit().await?;
     /// assert_eq!(done.results.iter().map(|one| one.existed).collect::<Vec<_>>(), [true, false]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn delete(self, key: impl AsRef<[u8]>) -> Txn {
         self.op(key.as_ref(), Ok(Action::Delete))
@@ -241,16 +197,11 @@ impl Txn {
     /// Adds to a decimal number; a missing key counts as 0. The sum is the result's [`value`](OpResult::value). Where
     /// the value is no number or the sum is past an `i64`, nothing of the transaction is done.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let done = namespace.txn().add("visits", 5).commit().await?;
     /// assert_eq!(done.results[0].value, Some(5));
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn add(self, key: impl AsRef<[u8]>, by: i64) -> Txn {
         self.op(key.as_ref(), Ok(Action::Add { by }))
@@ -259,20 +210,15 @@ impl Txn {
     /// Sets how long a key lives from now on, or with `None` makes it stay. Where there is no such key, nothing of the
     /// transaction is done, and its error [`is_not_found`](Error::is_not_found).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     /// namespace.set("a", &1).await?;
     /// namespace.set("b", &2).ttl(Duration::from_secs(60)).await?;
     /// namespace.txn().touch("a", Duration::from_secs(60)).touch("b", None).commit().await?;
     /// assert!(namespace.get_bytes("a").await?.unwrap().expires.is_some());
     /// assert!(namespace.get_bytes("b").await?.unwrap().expires.is_none());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn touch(self, key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>) -> Txn {
         let ttl = ttl.into().map(put::ttl_text).transpose();
@@ -284,20 +230,15 @@ impl Txn {
     /// A check that does not hold is an error that [`is_precondition_failed`](Error::is_precondition_failed) and whose
     /// [`failed_check`](Error::failed_check) says which one.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let done = namespace.txn().set("a", &1).set("b", &2).commit().await?;
     /// assert_eq!(namespace.get_bytes("a").await?.unwrap().revision, done.revision);
     /// assert_eq!(namespace.get_bytes("b").await?.unwrap().revision, done.revision);
     ///
     /// // The same key twice is not sent at all.
     /// assert!(namespace.txn().set("a", &1).delete("a").commit().await.is_err());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn commit(self) -> Result<TxnResult> {
         if let Some(error) = self.refused {
@@ -318,7 +259,9 @@ impl Txn {
         let response = answer.map_err(Error::api)?;
         let count = self.ops.len();
         let read = |document| result::read(document, count);
-        json::answer(client, response, "the result of the transaction", read).await
+        client
+            .parse_json(response, "the result of the transaction", read)
+            .await
     }
 
     fn check(mut self, key: &[u8], check: impl FnOnce(&[u8]) -> Check) -> Txn {

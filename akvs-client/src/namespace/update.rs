@@ -1,7 +1,7 @@
-//! Changing a value by what it is: read, compute, write if nobody else wrote, and again if somebody did.
+//! Updates: read, compute, write if the value is unchanged, else repeat.
 //!
-//! It owns that loop. It does not own reads and writes. Invariant: each write has the condition that the value is the
-//! one that was read, and what is not known to be written or not is told to the caller.
+//! It owns that loop. It does not own reads and writes. Invariant: each write is conditional on the revision that was
+//! read, and a write with an unknown outcome is an error.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -18,18 +18,16 @@ use crate::retry::{Backoff, RetryPolicy};
 use crate::{Entry, Namespace};
 
 const MAX_TRIES: u32 = 100;
-const FIRST_WAIT: Duration = Duration::from_millis(1);
-const LONGEST_WAIT: Duration = Duration::from_millis(50);
+const INITIAL_BACKOFF: Duration = Duration::from_millis(1);
+const MAX_BACKOFF: Duration = Duration::from_millis(50);
 
-/// An update that is made when it is awaited, and then gives what was written; none if the key was removed, or was
-/// missing and stays so.
+/// An update, made when it is awaited. It returns the new entry; `None` if the key was deleted, or was missing and was
+/// not created.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::time::Duration;
 /// let push = |list: Option<Vec<u32>>| {
 ///     let mut list = list.unwrap_or_default();
@@ -39,8 +37,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// let entry = namespace.update("list", push).ttl(Duration::from_secs(60)).await?.unwrap();
 /// assert_eq!(entry.value, [7]);
 /// assert!(entry.expires.is_some());
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "an update is made only when it is awaited"]
 pub struct Update<T, F> {
@@ -52,7 +49,7 @@ pub struct Update<T, F> {
     value: PhantomData<fn() -> T>,
 }
 
-/// What becomes of the key's deadline.
+/// The new expiry time of the key.
 #[derive(Clone, Copy, Debug)]
 enum Deadline {
     Keep,
@@ -61,25 +58,18 @@ enum Deadline {
 }
 
 impl Namespace {
-    /// Changes a value by what it is now, read as JSON; none if there is no such key. What the function gives is written
-    /// as JSON if the key is still as it was read, else all begins anew, so that no change of anybody is lost. Where it
-    /// gives none, the key is removed. It is called once a try, a hundred times at most.
+    /// Changes a value by a function of its current value, decoded from JSON; `None` if there is no such key. The
+    /// result is written if the key is unchanged, else the update is tried again, so that no concurrent change is lost.
+    /// `None` deletes the key. The function is called once a try, at most a hundred times.
     ///
-    /// Where it stays unknown whether the write was applied, that is the error, and it is not tried again: see
+    /// If it is unknown whether the write was applied, the update fails and is not tried again: see
     /// [`is_unknown_outcome`](crate::Error::is_unknown_outcome).
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let entry = namespace.update("count", |count| Some(count.unwrap_or(0) + 1)).await?;
-    /// assert_eq!(entry.unwrap().value, 1);
-    /// let gone = namespace.update("count", |_: Option<u32>| None).await?;
-    /// assert!(gone.is_none() && !namespace.exists("count").await?);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let updated = namespace.update("bar", |value: Option<u32>| Some(value.unwrap_or(0) + 1)).await?;
+    /// assert_eq!(updated.map(|entry| entry.value), Some(1));
+    /// # Ok(()) }
     /// ```
     pub fn update<T, F>(&self, key: impl AsRef<[u8]>, change: F) -> Update<T, F>
     where
@@ -97,53 +87,40 @@ impl Namespace {
 }
 
 impl<T, F> Update<T, F> {
-    /// How long the key lives from the write on. Without it, and without [`no_ttl`](Self::no_ttl), a deadline that is
-    /// there stays.
+    /// Sets the time to live of the key, from the write on. Without it and without [`no_ttl`](Self::no_ttl) the expiry
+    /// time is kept.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use std::time::Duration;
-    /// let entry = namespace.update("bar", |_| Some(1)).ttl(Duration::from_secs(9)).await?;
-    /// let deadline = entry.unwrap().expires;
-    /// assert_eq!(namespace.update("bar", |_| Some(2)).await?.unwrap().expires, deadline);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hour = std::time::Duration::from_secs(3_600);
+    /// namespace.update("bar", |value: Option<u32>| value).ttl(hour).await?;
+    /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Update<T, F> {
         self.deadline = Deadline::In(ttl);
         self
     }
 
-    /// The key stays, whatever deadline it had.
+    /// Removes the expiry time of the key.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).ttl(std::time::Duration::from_secs(9)).await?;
     /// let entry = namespace.update("bar", |_| Some(2)).no_ttl().await?;
     /// assert_eq!(entry.unwrap().expires, None);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn no_ttl(mut self) -> Update<T, F> {
         self.deadline = Deadline::Remove;
         self
     }
 
-    /// How often it is tried at most; 100 times by default, and at least once. If somebody else was faster each time,
-    /// the error [`is_precondition_failed`](crate::Error::is_precondition_failed).
+    /// Sets the maximum number of tries; 100 by default, and at least one. If the key changed during each try, the
+    /// error [`is_precondition_failed`](crate::Error::is_precondition_failed).
     ///
     /// ```
     /// # let namespace = akvs_client::Client::new("http://localhost:8080")?.namespace("foo")?;
     /// let update = namespace.update("bar", |_| Some(2)).max_tries(3);
-    /// # drop(update);
     /// # Ok::<(), akvs_client::Error>(())
     /// ```
     pub fn max_tries(mut self, tries: u32) -> Update<T, F> {
@@ -159,18 +136,18 @@ where
 {
     async fn run(mut self) -> Result<Option<Entry<T>>> {
         let policy = RetryPolicy::default()
-            .initial_backoff(FIRST_WAIT)
-            .max_backoff(LONGEST_WAIT)
+            .initial_backoff(INITIAL_BACKOFF)
+            .max_backoff(MAX_BACKOFF)
             .jitter(1.0);
         let mut backoff = Backoff::new(&policy);
         let mut tries = 1;
         loop {
             let (current, revision) = match self.namespace.get::<T>(&self.key).await? {
-                Some(entry) => (Some(entry.value), Some(known(entry.revision)?)),
+                Some(entry) => (Some(entry.value), Some(require_revision(entry.revision)?)),
                 None => (None, None),
             };
-            let wanted = (self.change)(current);
-            match self.write(wanted, revision).await {
+            let new_value = (self.change)(current);
+            match self.write(new_value, revision).await {
                 Err(error) if error.is_precondition_failed() && tries < self.max_tries => {}
                 result => return result,
             }
@@ -179,13 +156,13 @@ where
         }
     }
 
-    /// Writes if the key is still of this revision, or still missing.
+    /// Writes if the key still has this revision, or is still missing.
     async fn write(
         &self,
-        wanted: Option<T>,
+        new_value: Option<T>,
         revision: Option<Revision>,
     ) -> Result<Option<Entry<T>>> {
-        let Some(value) = wanted else {
+        let Some(value) = new_value else {
             if let Some(revision) = revision {
                 self.namespace.del(&self.key).if_revision(revision).await?;
             }
@@ -213,9 +190,9 @@ where
     }
 }
 
-/// Without a revision there is no condition, and then a change of somebody else could be lost.
-fn known(revision: Option<Revision>) -> Result<Revision> {
-    let text = "the answer has no revision, without which nothing can be updated safely";
+/// Returns the revision. Without one there is no condition, and a concurrent change could be lost.
+fn require_revision(revision: Option<Revision>) -> Result<Revision> {
+    let text = "invalid answer: no ETag; an update needs the revision of the value";
     revision.ok_or_else(|| Error::api(Problem::new(200, text)))
 }
 
@@ -233,7 +210,7 @@ where
 }
 
 impl<T, F> fmt::Debug for Update<T, F> {
-    /// Without the key, which is not for logs.
+    /// Omits the key, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Update")
             .field("namespace", &self.namespace)

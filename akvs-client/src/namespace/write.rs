@@ -1,11 +1,13 @@
-//! What all writes share: a key, a body, conditions and a time to live, and how these go over the wire.
+//! The parts that all writes share: key, body, conditions and time to live.
 //!
-//! It owns the request of a write and the reading of its head. It does not own what a certain write returns; the
-//! public builders do. Invariant: what is not valid is kept as the error of the write, and then nothing is sent.
+//! It owns the request of a write and the interpretation of its headers. It does not own the result of each kind of
+//! write: the public builders do. Invariant: an invalid option is kept as the error of the write, and nothing is sent.
 
+pub(crate) mod add;
+pub(crate) mod append;
 pub(crate) mod delete;
-pub(crate) mod ops;
 pub(crate) mod set;
+pub(crate) mod touch;
 
 use std::fmt;
 use std::time::Duration;
@@ -18,11 +20,11 @@ use reqwest::{Method, Response, StatusCode};
 use crate::error::{Error, Problem, Result};
 use crate::{Namespace, Written, wire};
 
-/// A write that was not sent yet.
+/// A write that has not been sent.
 pub(crate) struct Write {
     namespace: Namespace,
     method: Method,
-    /// The key's path and the body, or why nothing can be sent.
+    /// The key's path and the body, or the error of an invalid option.
     target: Result<(String, Bytes)>,
     fields: HeaderMap,
     op: Option<&'static str>,
@@ -52,7 +54,7 @@ impl Write {
         }
     }
 
-    /// A write that is not a plain one.
+    /// Returns a write with an `op`.
     pub(crate) fn op(namespace: &Namespace, op: &'static str, key: &[u8], body: Bytes) -> Write {
         let mut write = Write::new(namespace, Method::POST, key, Ok(body));
         write.op = Some(op);
@@ -79,7 +81,7 @@ impl Write {
             Some(ttl) => self.ttl = Some(ttl),
             None => self.refuse(CoreError::new(
                 Code::InvalidRequest,
-                "a time to live is longer than nothing",
+                "invalid ttl 0: expected more than 0",
             )),
         }
         self
@@ -93,7 +95,11 @@ impl Write {
     pub(crate) fn field(mut self, name: HeaderName, text: &str) -> Write {
         let value = FieldValue::new(text.to_owned()).and_then(|text| {
             text.as_str().parse().map_err(|error| {
-                CoreError::new(Code::InvalidRequest, "a field value is not valid").because(error)
+                CoreError::new(
+                    Code::InvalidRequest,
+                    "invalid field value: expected visible ASCII characters",
+                )
+                .because(error)
             })
         });
         match value {
@@ -103,14 +109,14 @@ impl Write {
         self
     }
 
-    /// The first error is the one that counts.
+    /// Keeps the first error.
     fn refuse(&mut self, error: CoreError) {
         if self.target.is_ok() {
             self.target = Err(error.into());
         }
     }
 
-    /// Sends the write, and gives what it did if the answer has the status that means success.
+    /// Sends the write, and returns its result if the answer has the status `success`.
     pub(crate) async fn send(self, success: StatusCode) -> Result<(Written, Response)> {
         let query = self.query();
         let conditions = self.conditions();
@@ -147,7 +153,7 @@ impl Write {
             fields.push((IF_NONE_MATCH, "*".into()));
         }
         if !self.if_revision.is_empty() {
-            // A key of one of these revisions exists, which need not be said too.
+            // A key with one of these revisions exists, so that `*` is implied.
             fields.push((IF_MATCH, wire::tags(&self.if_revision)));
         } else if self.if_exists {
             fields.push((IF_MATCH, "*".into()));
@@ -156,13 +162,13 @@ impl Write {
     }
 }
 
-/// What the head of a success says of a write.
+/// Returns the result of a write, from the headers of its answer.
 fn written(response: &Response) -> Result<Written> {
     let headers = response.headers();
     let write_only = wire::is_write_only(headers);
     let existed = wire::existed(headers).or(write_only.then_some(false));
     let existed = existed.ok_or_else(|| {
-        let text = "the answer does not say whether the key existed: this is no AKVS server";
+        let text = "invalid answer: no AKVS-Existed field; the base URL may be of another program";
         Error::api(Problem::new(response.status().as_u16(), text))
     })?;
     Ok(Written {
@@ -174,7 +180,7 @@ fn written(response: &Response) -> Result<Written> {
 }
 
 impl fmt::Debug for Write {
-    /// Without the key and the body, which are not for logs.
+    /// Omits the key and the body, which must not be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Write")
             .field("namespace", &self.namespace)
@@ -185,25 +191,17 @@ impl fmt::Debug for Write {
     }
 }
 
-/// Gives a builder around a [`Write`] the condition of what can make a key. The call is for the
-/// examples.
+/// Implements `if_absent` for a builder around a [`Write`]. `$call` is for the example.
 macro_rules! if_absent {
     ($builder:ident, $call:literal) => {
         impl $builder {
-            /// Only if there is no such key (`If-None-Match: *`). If there is one, the write does nothing and fails
-            /// with an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            /// Writes only if the key does not exist (`If-None-Match: *`). Otherwise the write fails with an error that
+            /// [`is_precondition_failed`](crate::Error::is_precondition_failed).
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+            /// ```no_run
+            /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
             #[doc = concat!($call, ".if_absent().await?;")]
-            #[doc = concat!("let error = ", $call, ".if_absent().await.unwrap_err();")]
-            /// assert!(error.is_precondition_failed());
-            /// # Ok(())
-            /// # }
+            /// # Ok(()) }
             /// ```
             pub fn if_absent(self) -> $builder {
                 $builder(self.0.if_absent())
@@ -212,49 +210,31 @@ macro_rules! if_absent {
     };
 }
 
-/// Gives a builder around a [`Write`] the conditions that all writes take. The call is for the
-/// examples.
+/// Implements `if_exists` and `if_revision` for a builder around a [`Write`]. `$call` is for the examples.
 macro_rules! conditions {
     ($builder:ident, $call:literal) => {
         impl $builder {
-            /// Only if there is such a key (`If-Match: *`). If there is none, the write does nothing and fails with
-            /// an error that [`is_precondition_failed`](crate::Error::is_precondition_failed).
+            /// Writes only if the key exists (`If-Match: *`). Otherwise the write fails with an error that
+            /// [`is_precondition_failed`](crate::Error::is_precondition_failed).
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-            #[doc = concat!("let error = ", $call, ".if_exists().await.unwrap_err();")]
-            /// assert!(error.is_precondition_failed());
-            /// namespace.set("bar", &1).await?;
+            /// ```no_run
+            /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
             #[doc = concat!($call, ".if_exists().await?;")]
-            /// # Ok(())
-            /// # }
+            /// # Ok(()) }
             /// ```
             pub fn if_exists(self) -> $builder {
                 $builder(self.0.if_exists())
             }
 
-            /// Only if this is the key's current revision (`If-Match`); called again, any of them will do. Else the
-            /// write does nothing and fails with an error that
-            /// [`is_precondition_failed`](crate::Error::is_precondition_failed) and has the
-            /// [`current_revision`](crate::Error::current_revision).
+            /// Writes only if the key has this revision (`If-Match`), or one of those of repeated calls. Otherwise the
+            /// write fails with an error that [`is_precondition_failed`](crate::Error::is_precondition_failed) and has
+            /// the [`current_revision`](crate::Error::current_revision).
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-            /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
-            /// let second = namespace.set("bar", &2).await?.revision.expect("a revision");
-            #[doc = concat!("let error = ", $call, ".if_revision(first).await.unwrap_err();")]
-            /// assert_eq!(error.current_revision(), Some(second));
-            #[doc = concat!($call, ".if_revision(second).await?;")]
-            /// # Ok(())
-            /// # }
+            /// ```no_run
+            /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+            /// let known = namespace.set("bar", &1).await?.revision.expect("a revision");
+            #[doc = concat!($call, ".if_revision(known).await?;")]
+            /// # Ok(()) }
             /// ```
             pub fn if_revision(self, revision: akvs_core::Revision) -> $builder {
                 $builder(self.0.if_revision(revision))
@@ -263,25 +243,17 @@ macro_rules! conditions {
     };
 }
 
-/// Gives a builder around a [`Write`] its time to live. The call is for the
-/// examples.
+/// Implements `ttl` for a builder around a [`Write`]. `$call` is for the example.
 macro_rules! ttl {
     ($builder:ident, $call:literal, $otherwise:literal) => {
         impl $builder {
-            /// How long the key lives from the write on, to the millisecond and at least one.
+            /// Sets the time to live of the key, from the write on; at least one millisecond.
             #[doc = $otherwise]
             ///
-            /// ```
-            /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-            /// # #[tokio::main]
-            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-            /// # let url = &serve();
-            /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-            /// namespace.set("bar", &1).await?;
+            /// ```no_run
+            /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
             #[doc = concat!($call, ".ttl(std::time::Duration::from_secs(60)).await?;")]
-            /// assert!(namespace.head("bar").await?.unwrap().expires.is_some());
-            /// # Ok(())
-            /// # }
+            /// # Ok(()) }
             /// ```
             pub fn ttl(self, ttl: std::time::Duration) -> $builder {
                 $builder(self.0.ttl(ttl))
@@ -290,7 +262,7 @@ macro_rules! ttl {
     };
 }
 
-/// Makes a builder around a [`Write`] a future of this output, by an async block that gets the write.
+/// Implements `IntoFuture` for a builder around a [`Write`], by an async closure that takes the write.
 macro_rules! sent {
     ($builder:ident => $output:ty, $send:expr) => {
         impl std::future::IntoFuture for $builder {

@@ -1,19 +1,19 @@
-//! How long to wait before the server is asked once more.
+//! Exponential backoff with jitter.
 //!
-//! It owns the length of the wait. It does not wait, and draws no numbers: chance comes in as an argument.
+//! It owns the length of waits. It does not wait; randomness is an argument.
 
 use std::time::Duration;
 
-use super::{FIRST_WAIT, JITTER, LONGEST_WAIT, RetryPolicy};
+use super::{INITIAL_BACKOFF, JITTER, MAX_BACKOFF, RetryPolicy};
 
-/// A server may ask for a longer wait than ours, but a slip of it must not silence anybody for a day.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
+/// The maximum `Retry-After` that is honoured: a faulty server must not stop a client for a day.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Doubles with each failure in a row.
+/// A wait that doubles with each consecutive failure.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    first: Duration,
-    longest: Duration,
+    initial: Duration,
+    max: Duration,
     jitter: f64,
     failures: u32,
 }
@@ -21,8 +21,8 @@ pub(crate) struct Backoff {
 impl Default for Backoff {
     fn default() -> Backoff {
         Backoff {
-            first: FIRST_WAIT,
-            longest: LONGEST_WAIT,
+            initial: INITIAL_BACKOFF,
+            max: MAX_BACKOFF,
             jitter: JITTER,
             failures: 0,
         }
@@ -32,27 +32,26 @@ impl Default for Backoff {
 impl Backoff {
     pub(crate) fn new(policy: &RetryPolicy) -> Backoff {
         Backoff {
-            first: policy.initial_backoff,
-            longest: policy.max_backoff,
+            initial: policy.initial_backoff,
+            max: policy.max_backoff,
             jitter: policy.jitter,
             failures: 0,
         }
     }
 
-    /// The wait after one more failure: what the failures in a row make it, of which chance (from 0 to 1) leaves the
-    /// more the greater it is, so that the clients of a server that came back do not all come at once; or what the
-    /// server asked for, where that is longer.
-    pub(crate) fn wait(&mut self, chance: f64, asked: Option<Duration>) -> Duration {
+    /// Returns the wait after another failure: the backoff, shortened at random (`chance` from 0 to 1; 1 shortens
+    /// nothing), so that clients do not return at once; or `retry_after`, if that is longer.
+    pub(crate) fn wait(&mut self, chance: f64, retry_after: Option<Duration>) -> Duration {
         let whole = self
-            .first
+            .initial
             .saturating_mul(1 << self.failures.min(16))
-            .min(self.longest);
+            .min(self.max);
         self.failures = self.failures.saturating_add(1);
-        let ours = whole.mul_f64(1.0 - self.jitter * (1.0 - chance.clamp(0.0, 1.0)));
-        asked.map_or(ours, |asked| ours.max(asked.min(LONGEST_ASKED)))
+        let own = whole.mul_f64(1.0 - self.jitter * (1.0 - chance.clamp(0.0, 1.0)));
+        retry_after.map_or(own, |retry_after| own.max(retry_after.min(MAX_RETRY_AFTER)))
     }
 
-    /// Something was received: the next failure is the first one.
+    /// Starts again with the initial wait, after a success.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
@@ -70,9 +69,9 @@ mod tests {
             .collect();
         assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
         backoff.failures = u32::MAX;
-        assert_eq!(backoff.wait(1.0, None), LONGEST_WAIT);
+        assert_eq!(backoff.wait(1.0, None), MAX_BACKOFF);
         backoff.reset();
-        assert_eq!(backoff.wait(0.0, None), FIRST_WAIT / 2);
+        assert_eq!(backoff.wait(0.0, None), INITIAL_BACKOFF / 2);
     }
 
     #[test]
@@ -85,9 +84,12 @@ mod tests {
 
     #[test]
     fn what_the_server_asks_for_counts_where_it_is_longer_but_not_for_ever() {
-        for (asked, waited) in [(0, 100), (2_000, 2_000), (u64::MAX, 300_000)] {
-            let asked = Some(Duration::from_millis(asked));
-            assert_eq!(Backoff::default().wait(1.0, asked).as_millis(), waited);
+        for (retry_after, waited) in [(0, 100), (2_000, 2_000), (u64::MAX, 300_000)] {
+            let retry_after = Some(Duration::from_millis(retry_after));
+            assert_eq!(
+                Backoff::default().wait(1.0, retry_after).as_millis(),
+                waited
+            );
         }
     }
 

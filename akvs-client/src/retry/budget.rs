@@ -1,66 +1,66 @@
-//! How many repetitions a client may make, so that those of many calls do not keep a server down.
+//! The retry budget of a client, a token bucket.
 //!
-//! It owns the count. It does not know what is repeated; the time comes in as an argument. Invariant: over any longer
-//! time there are no more repetitions than a tenth of the calls and one a second.
+//! It owns the count. It does not know the calls; the time is an argument. Invariant: over a long time there is at most
+//! one retry for ten calls, and one a second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One repetition. Counted in thousandths, so that one comes back each second when a thousandth does each millisecond.
-const RETRY: u64 = 1_000;
-/// What a call earns.
-const CALL: u64 = RETRY / 10;
-/// How much time alone gives.
-const FLOOR: u64 = 10 * RETRY;
-const MOST: u64 = 100 * RETRY;
+/// The tokens of a retry. One token is added each millisecond, so that one retry is added each second.
+const RETRY_COST: u64 = 1_000;
+/// The tokens that a call adds.
+const CALL_DEPOSIT: u64 = RETRY_COST / 10;
+/// The maximum that time alone refills.
+const MAX_REFILL: u64 = 10 * RETRY_COST;
+const MAX_TOKENS: u64 = 100 * RETRY_COST;
 
-/// Shared by all clones of a client.
+/// The budget that all clones of a client share.
 #[derive(Debug)]
 pub(crate) struct Budget(Mutex<TokenBucket>);
 
 #[derive(Debug)]
 struct TokenBucket {
-    left: u64,
-    /// When it was last looked at.
-    seen: Option<Instant>,
+    tokens: u64,
+    /// The time of the last refill.
+    refilled: Option<Instant>,
 }
 
 impl Budget {
     pub(crate) fn new() -> Budget {
         Budget(Mutex::new(TokenBucket {
-            left: FLOOR,
-            seen: None,
+            tokens: MAX_REFILL,
+            refilled: None,
         }))
     }
 
-    /// A call was made.
+    /// Adds the tokens of a call.
     pub(super) fn deposit(&self, now: Instant) {
-        let mut purse = self.at(now);
-        purse.left = purse.left.saturating_add(CALL).min(MOST);
+        let mut bucket = self.refill(now);
+        bucket.tokens = bucket.tokens.saturating_add(CALL_DEPOSIT).min(MAX_TOKENS);
     }
 
-    /// Whether one more repetition may be made, which then counts as made.
+    /// Takes the tokens of a retry; returns whether there were enough.
     pub(super) fn withdraw(&self, now: Instant) -> bool {
-        let mut purse = self.at(now);
-        let rest = purse.left.checked_sub(RETRY);
-        purse.left = rest.unwrap_or(purse.left);
+        let mut bucket = self.refill(now);
+        let rest = bucket.tokens.checked_sub(RETRY_COST);
+        bucket.tokens = rest.unwrap_or(bucket.tokens);
         rest.is_some()
     }
 
-    fn at(&self, now: Instant) -> MutexGuard<'_, TokenBucket> {
-        // A count is as good as it was, whoever panicked.
-        let mut purse = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let seen = *purse.seen.get_or_insert(now);
-        let since = now.saturating_duration_since(seen).as_millis();
+    fn refill(&self, now: Instant) -> MutexGuard<'_, TokenBucket> {
+        // A panic of another thread leaves a valid count.
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let refilled = *bucket.refilled.get_or_insert(now);
+        let since = now.saturating_duration_since(refilled).as_millis();
         let since = u64::try_from(since).unwrap_or(u64::MAX);
-        if purse.left < FLOOR {
-            purse.left = purse.left.saturating_add(since).min(FLOOR);
+        if bucket.tokens < MAX_REFILL {
+            bucket.tokens = bucket.tokens.saturating_add(since).min(MAX_REFILL);
         }
-        // What is less than a millisecond counts the next time.
-        purse.seen = Some(seen + Duration::from_millis(since));
-        purse
+        // The rest below a millisecond counts the next time.
+        bucket.refilled = Some(refilled + Duration::from_millis(since));
+        bucket
     }
 }
 
@@ -68,23 +68,23 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn spent(budget: &Budget, now: Instant) -> usize {
+    fn withdrawn(budget: &Budget, now: Instant) -> usize {
         (0..1_000).take_while(|_| budget.withdraw(now)).count()
     }
 
     #[test]
     fn there_are_ten_at_first_and_one_comes_back_each_second() {
         let (budget, now) = (Budget::new(), Instant::now());
-        assert_eq!(spent(&budget, now), 10);
-        assert_eq!(spent(&budget, now + Duration::from_millis(999)), 0);
-        assert_eq!(spent(&budget, now + Duration::from_millis(1_000)), 1);
-        assert_eq!(spent(&budget, now + Duration::from_secs(100)), 10);
+        assert_eq!(withdrawn(&budget, now), 10);
+        assert_eq!(withdrawn(&budget, now + Duration::from_millis(999)), 0);
+        assert_eq!(withdrawn(&budget, now + Duration::from_millis(1_000)), 1);
+        assert_eq!(withdrawn(&budget, now + Duration::from_secs(100)), 10);
     }
 
     #[test]
     fn looking_often_loses_no_time() {
         let (budget, now) = (Budget::new(), Instant::now());
-        spent(&budget, now);
+        withdrawn(&budget, now);
         let micros = (1..=2_000).map(|step| now + Duration::from_micros(500 * step));
         assert_eq!(micros.filter(|now| budget.withdraw(*now)).count(), 1);
     }
@@ -92,10 +92,10 @@ mod tests {
     #[test]
     fn ten_calls_earn_one_and_not_more_than_a_hundred() {
         let (budget, now) = (Budget::new(), Instant::now());
-        spent(&budget, now);
+        withdrawn(&budget, now);
         (0..30).for_each(|_| budget.deposit(now));
-        assert_eq!(spent(&budget, now), 3);
+        assert_eq!(withdrawn(&budget, now), 3);
         (0..10_000).for_each(|_| budget.deposit(now));
-        assert_eq!(spent(&budget, now + Duration::from_secs(1_000)), 100);
+        assert_eq!(withdrawn(&budget, now + Duration::from_secs(1_000)), 100);
     }
 }

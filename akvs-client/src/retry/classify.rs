@@ -1,7 +1,7 @@
-//! Which answers are worth asking again, and when.
+//! The meaning of error answers for retries.
 //!
-//! It owns the reading of a status and of `Retry-After` to that end. It does not decide whether a request may be
-//! repeated. Invariant: what is not clearly said to be not applied counts as perhaps applied.
+//! It owns the interpretation of status, code and `Retry-After`. It does not decide whether a request may be repeated.
+//! Invariant: a write that is not clearly reported as not applied counts as possibly applied.
 
 use std::time::Duration;
 
@@ -12,21 +12,8 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use crate::error::Problem;
 use crate::wire;
 
-/// Whether the same request may be answered otherwise later.
-pub(crate) fn is_transient(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT
-            | StatusCode::TOO_EARLY
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
-}
-
-/// Whether whoever answered says that nothing was done: the server by its code, a proxy by a status that means that it
-/// passed nothing on (RFC 6585, section 4; RFC 8470, section 5.2).
+/// Returns whether the answer means that nothing was done: by the server's code, or by a status with which a proxy
+/// reports that it forwarded nothing (RFC 6585, section 4; RFC 8470, section 5.2).
 pub(crate) fn is_definitely_not_applied(problem: &Problem) -> bool {
     match problem.code() {
         Some(code) => code != Code::OutcomeUnknown,
@@ -37,8 +24,8 @@ pub(crate) fn is_definitely_not_applied(problem: &Problem) -> bool {
     }
 }
 
-/// How long the server asks to wait (RFC 9110, section 10.2.3). A date counts from the answer's own, so that it does
-/// not matter what time it is here.
+/// Returns the wait that the server requests (RFC 9110, section 10.2.3). A date is relative to the answer's own date,
+/// so that the local clock does not matter.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = wire::text_field(headers, RETRY_AFTER)?;
     if let Ok(seconds) = text.parse() {

@@ -1,25 +1,24 @@
-//! A call: one exchange with the server, and as many more as its policy and its request allow.
+//! The execution of a call: a request, and its repetitions as far as policy and request allow.
 //!
-//! It owns the tries of a call and what becomes of their failures. It does not own connections nor what an answer
-//! means to its caller. Invariant: once a try of a write may have been applied, no later failure of the call passes for
-//! a write that was not; and an answer counts as success
-//! only with the status that the contract names, so that neither a redirect nor another program at the address passes
-//! for a stored value.
+//! It owns the tries of a call and their failures. It does not own connections nor the meaning of an answer. Invariant:
+//! once a try of a write may have been applied, no later failure of the call is reported as a write that was not; and
+//! only the statuses that the HTTP contract names are a success, so that neither a redirect nor another program at the
+//! address is taken for a stored value.
 
 use std::future::ready;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use reqwest::{Request, RequestBuilder, Response, StatusCode};
+use reqwest::{Request, Response, StatusCode};
 use tokio::time::{Instant, sleep};
 
 use super::idempotency::Repeat;
-use super::{Backoff, is_definitely_not_applied, is_transient, retry_after};
-use crate::error::{Error, Problem, Result};
-use crate::{Client, wire};
+use super::{Backoff, Budget, RetryPolicy, is_definitely_not_applied, retry_after};
+use crate::error::{Error, Problem, Result, is_transient};
+use crate::wire;
 
-/// An answer that was read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -27,46 +26,53 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Why a try failed.
-struct Failure {
-    what: Failed,
-    /// Whether it may be otherwise another time.
+/// The failure of a try.
+struct AttemptError {
+    cause: Cause,
+    /// Whether another try may succeed.
     is_transient: bool,
-    /// Whether the server may have done what was asked for.
-    perhaps_applied: bool,
-    /// How long the server asks to wait.
-    asked: Option<Duration>,
+    /// Whether a write may have been applied.
+    outcome_unknown: bool,
+    /// The wait that the server requests.
+    retry_after: Option<Duration>,
 }
 
-enum Failed {
-    /// The server, or a proxy, answered.
+enum Cause {
+    /// An answer of the server or of a proxy.
     Problem(Problem),
     Other(Error),
 }
 
-impl Client {
-    /// Sends a request and gives the answer if it has a status that means success, else the problem. It is repeated
-    /// where the request's method and conditions allow it, up to the answer's head.
+/// The parts of a client that a call needs.
+pub(crate) struct Execution<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) policy: &'a RetryPolicy,
+    pub(crate) budget: &'a Budget,
+    /// The time of a call with all its tries, unless the timeout of one is longer.
+    pub(crate) call_timeout: Duration,
+}
+
+impl Execution<'_> {
+    /// Sends a request, and repeats it where its method and conditions allow it, up to the answer's head.
     pub(crate) async fn send(
         &self,
-        request: RequestBuilder,
+        request: Request,
         success: &[StatusCode],
     ) -> Result<Result<Response, Problem>> {
-        let request = request.build()?;
-        let repeat = Repeat::of(&request);
-        let whole = |response| ready(Ok(response));
-        self.call(request, repeat, success, whole).await
+        let repeat = Repeat::from_request(&request);
+        let receive = |response| ready(Ok(response));
+        self.call(request, repeat, success, receive).await
     }
 
-    /// Sends a request that only reads, whatever its method, and gives the whole answer, of which the body has at most
-    /// so many bytes. A body that was cut off is asked for again.
+    /// Sends a request that only reads, and repeats it until the answer is complete. Its body has at most `limit`
+    /// bytes.
     pub(crate) async fn read(
         &self,
-        request: RequestBuilder,
+        request: Request,
         success: &[StatusCode],
         limit: u64,
     ) -> Result<Result<Answer, Problem>> {
-        let whole = |mut response: Response| async move {
+        let receive = |mut response: Response| async move {
             let headers = std::mem::take(response.headers_mut());
             Ok(Answer {
                 status: response.status(),
@@ -74,48 +80,46 @@ impl Client {
                 body: wire::body(response, limit).await?,
             })
         };
-        let request = request.build()?;
-        self.call(request, Repeat::Read, success, whole).await
+        self.call(request, Repeat::Read, success, receive).await
     }
 
-    async fn call<T, Whole: Future<Output = Result<T>>>(
+    async fn call<T, Receive: Future<Output = Result<T>>>(
         &self,
         mut request: Request,
         repeat: Repeat,
         success: &[StatusCode],
-        whole: impl Fn(Response) -> Whole,
+        receive: impl Fn(Response) -> Receive,
     ) -> Result<Result<T, Problem>> {
-        let (policy, budget) = self.retries();
         let begin = Instant::now();
-        budget.deposit(begin);
-        let last_begin = begin.checked_add(self.call_timeout());
-        let own_end = request.timeout().and_then(|own| begin.checked_add(*own));
-        let mut backoff = Backoff::new(policy);
-        let mut left = policy.max_retries;
-        let mut in_doubt = false;
+        self.budget.deposit(begin);
+        let retry_deadline = begin.checked_add(self.call_timeout);
+        let request_deadline = request.timeout().and_then(|own| begin.checked_add(*own));
+        let mut backoff = Backoff::new(self.policy);
+        let mut left = self.policy.max_retries;
+        let mut outcome_unknown = false;
         loop {
-            // A body that is a stream is there only once.
+            // A streamed body cannot be sent twice.
             let again = (left > 0).then(|| request.try_clone()).flatten();
-            let failure = match self.attempt(request, success, &whole).await {
+            let failure = match self.attempt(request, success, &receive).await {
                 Ok(done) => return Ok(Ok(done)),
                 Err(failure) => failure,
             };
             let repeatable =
-                failure.is_transient && (repeat != Repeat::Unapplied || !failure.perhaps_applied);
+                failure.is_transient && (repeat != Repeat::Unapplied || !failure.outcome_unknown);
             let Some(next) = again.filter(|_| repeatable) else {
-                return failure.end(repeat, in_doubt);
+                return failure.end(repeat, outcome_unknown);
             };
-            let wait = backoff.wait(fastrand::f64(), failure.asked);
+            let wait = backoff.wait(fastrand::f64(), failure.retry_after);
             let now = Instant::now();
-            let late = last_begin.is_some_and(|last| now + wait >= last);
-            if late || !budget.withdraw(now) {
-                return failure.end(repeat, in_doubt);
+            let late = retry_deadline.is_some_and(|last| now + wait >= last);
+            if late || !self.budget.withdraw(now) {
+                return failure.end(repeat, outcome_unknown);
             }
-            in_doubt |= repeat.is_write() && failure.perhaps_applied;
+            outcome_unknown |= repeat.is_write() && failure.outcome_unknown;
             sleep(wait).await;
             left -= 1;
             request = next;
-            if let Some(end) = own_end.max(last_begin) {
+            if let Some(end) = request_deadline.max(retry_deadline) {
                 let rest = end.saturating_duration_since(Instant::now());
                 let timeout = request.timeout_mut();
                 *timeout = Some(timeout.map_or(rest, |timeout| timeout.min(rest)));
@@ -123,40 +127,44 @@ impl Client {
         }
     }
 
-    async fn attempt<T, Whole: Future<Output = Result<T>>>(
+    async fn attempt<T, Receive: Future<Output = Result<T>>>(
         &self,
         request: Request,
         success: &[StatusCode],
-        whole: impl Fn(Response) -> Whole,
-    ) -> Result<T, Failure> {
-        let response = self.http().execute(request).await;
-        let response = response.map_err(|error| Failure::other(error.into()))?;
+        receive: impl Fn(Response) -> Receive,
+    ) -> Result<T, AttemptError> {
+        let response = self.http.execute(request).await;
+        let response = response.map_err(|error| AttemptError::other(error.into()))?;
         let status = response.status();
         if success.contains(&status) {
-            return whole(response).await.map_err(Failure::other);
+            return receive(response).await.map_err(AttemptError::other);
         }
-        let asked = retry_after(response.headers());
+        let retry_after = retry_after(response.headers());
         match wire::problem(response).await {
-            Ok(problem) => Err(Failure::problem(status, problem, asked)),
-            Err(error) => Err(Failure::other(error)),
+            Ok(problem) => Err(AttemptError::problem(status, problem, retry_after)),
+            Err(error) => Err(AttemptError::other(error)),
         }
     }
 }
 
-impl Failure {
-    fn problem(status: StatusCode, problem: Problem, asked: Option<Duration>) -> Failure {
-        Failure {
+impl AttemptError {
+    fn problem(
+        status: StatusCode,
+        problem: Problem,
+        retry_after: Option<Duration>,
+    ) -> AttemptError {
+        AttemptError {
             is_transient: is_transient(status),
-            // Of other answers it is clear that somebody refused.
-            perhaps_applied: !is_definitely_not_applied(&problem)
+            // Other statuses mean that the write was refused.
+            outcome_unknown: !is_definitely_not_applied(&problem)
                 && (status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT),
-            what: Failed::Problem(problem),
-            asked,
+            cause: Cause::Problem(problem),
+            retry_after,
         }
     }
 
-    fn other(error: Error) -> Failure {
-        let (is_transient, perhaps_applied) = match &error {
+    fn other(error: Error) -> AttemptError {
+        let (is_transient, outcome_unknown) = match &error {
             Error::Transport { source, .. } => (
                 error.is_transient(),
                 !source.is_builder() && !source.is_connect(),
@@ -167,24 +175,26 @@ impl Failure {
             | Error::Invalid(_)
             | Error::UnknownOutcome { .. } => (false, false),
         };
-        Failure {
-            what: Failed::Other(error),
+        AttemptError {
+            cause: Cause::Other(error),
             is_transient,
-            perhaps_applied,
-            asked: None,
+            outcome_unknown,
+            retry_after: None,
         }
     }
 
-    /// What the caller gets to know if there is no other try.
-    fn end<T>(self, repeat: Repeat, in_doubt: bool) -> Result<Result<T, Problem>> {
-        let unknown = repeat.is_write() && self.perhaps_applied;
-        match self.what {
-            Failed::Problem(problem) if in_doubt => Err(Error::api(problem).after_doubt()),
-            Failed::Other(error) if in_doubt => Err(error.after_doubt()),
-            Failed::Problem(problem) if unknown => Ok(Err(problem.in_doubt())),
-            Failed::Problem(problem) => Ok(Err(problem)),
-            Failed::Other(error) if unknown => Err(error.in_doubt()),
-            Failed::Other(error) => Err(error),
+    /// Returns the result of the call if there is no further try.
+    fn end<T>(self, repeat: Repeat, outcome_unknown: bool) -> Result<Result<T, Problem>> {
+        let unknown = repeat.is_write() && self.outcome_unknown;
+        match self.cause {
+            Cause::Problem(problem) if outcome_unknown => {
+                Err(Error::api(problem).after_unknown_outcome())
+            }
+            Cause::Other(error) if outcome_unknown => Err(error.after_unknown_outcome()),
+            Cause::Problem(problem) if unknown => Ok(Err(problem.with_outcome_unknown())),
+            Cause::Problem(problem) => Ok(Err(problem)),
+            Cause::Other(error) if unknown => Err(error.with_outcome_unknown()),
+            Cause::Other(error) => Err(error),
         }
     }
 }

@@ -1,13 +1,10 @@
-//! What stands for TLS where it is not compiled in.
+//! The stand-in for TLS where it is not compiled in.
 //!
-//! It owns the refusal of `https://`. Invariant: what should be encrypted is never sent in the clear.
+//! It owns the refusal of `https://`. Invariant: nothing for `https://` is sent unencrypted.
 
-use std::error::Error as StdError;
+use crate::error::{Result, invalid};
 
-use crate::address::invalid;
-use crate::error::Result;
-
-/// Nothing can be chosen.
+/// The TLS options: none.
 #[derive(Clone, Default)]
 pub(crate) struct Tls;
 
@@ -23,15 +20,11 @@ impl Tls {
     ) -> Result<reqwest::ClientBuilder> {
         if is_https {
             return Err(invalid(
-                "the base URL begins with https://, and this client was built without TLS (its feature is `rustls`)",
+                "https:// needs TLS: this client was built without the feature `rustls`",
             ));
         }
         Ok(http)
     }
-}
-
-pub(crate) fn is_refusal(_: &(dyn StdError + 'static)) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What an import sends: bytes as they come, or records that are written as they come.
+//! The body of an import: a stream of bytes or of records.
 //!
-//! It owns no more than a piece of it. Invariant: a stream that fails ends the body before its end, so that nobody takes
-//! a part for the whole.
+//! It holds at most one chunk. Invariant: a stream that fails truncates the body, so that a part is never taken for the
+//! whole.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -16,16 +16,16 @@ use super::line;
 use super::record::Record;
 use super::verifier::Checksum;
 
-/// So much is sent at once of many small records.
-const PIECE_BYTES: usize = 64 << 10;
+/// The size of a chunk of small records.
+const CHUNK_BYTES: usize = 64 << 10;
 
 type Failure = Box<dyn StdError + Send + Sync>;
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
-/// A body that is a stream. Nobody ever waits for the lock: it only says that no two threads poll at once.
-struct Streamed(Mutex<Pieces>);
+/// A streamed body. The lock is never contended: it only makes the body `Sync`.
+struct StreamBody(Mutex<Chunks>);
 
-impl http_body::Body for Streamed {
+impl http_body::Body for StreamBody {
     type Data = Bytes;
     type Error = Failure;
 
@@ -33,55 +33,55 @@ impl http_body::Body for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        let pieces = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let piece = pieces.as_mut().poll_next(context);
-        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        let chunks = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let chunk = chunks.as_mut().poll_next(context);
+        chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 
-/// A body of these pieces.
-pub(super) fn of_pieces<E: Into<Failure>>(
-    pieces: impl Stream<Item = Result<impl Into<Bytes>, E>> + Send + 'static,
+/// Returns a body of these chunks.
+pub(super) fn from_chunks<E: Into<Failure>>(
+    chunks: impl Stream<Item = Result<impl Into<Bytes>, E>> + Send + 'static,
 ) -> reqwest::Body {
-    let pieces = pieces.map(|piece| piece.map(Into::into).map_err(Into::into));
-    reqwest::Body::wrap(Streamed(Mutex::new(Box::pin(pieces))))
+    let chunks = chunks.map(|chunk| chunk.map(Into::into).map_err(Into::into));
+    reqwest::Body::wrap(StreamBody(Mutex::new(Box::pin(chunks))))
 }
 
-/// A file of this namespace with these records.
-pub(super) fn of_records<E: Into<Failure>>(
+/// Returns the file of this namespace with these records.
+pub(super) fn from_records<E: Into<Failure>>(
     namespace: &str,
     records: impl Stream<Item = Result<Record, E>> + Send + 'static,
 ) -> reqwest::Body {
     let mut text = Vec::new();
     line::write_first(namespace, &mut text);
-    let state = Some(Writing {
+    let state = Some(FileWriter {
         records: Box::pin(records),
         text,
         sum: Checksum::default(),
         count: 0,
     });
-    of_pieces(stream::try_unfold(state, async |state| match state {
-        Some(writing) => writing.piece().await.map(Some),
+    from_chunks(stream::try_unfold(state, async |state| match state {
+        Some(writer) => writer.chunk().await.map(Some),
         None => Ok(None),
     }))
 }
 
-/// How far a file was written.
-struct Writing<S: ?Sized> {
+/// The state of a file that is being written.
+struct FileWriter<S: ?Sized> {
     text: Vec<u8>,
     sum: Checksum,
     count: u64,
     records: Pin<Box<S>>,
 }
 
-impl<S, E> Writing<S>
+impl<S, E> FileWriter<S>
 where
     S: Stream<Item = Result<Record, E>>,
     E: Into<Failure>,
 {
-    /// The next piece, and what follows it.
-    async fn piece(mut self) -> Result<(Bytes, Option<Self>), Failure> {
-        while self.text.len() < PIECE_BYTES {
+    /// Returns the next chunk, and the writer if there is more.
+    async fn chunk(mut self) -> Result<(Bytes, Option<Self>), Failure> {
+        while self.text.len() < CHUNK_BYTES {
             match self.records.next().await {
                 Some(record) => {
                     line::write_record(&record.map_err(Into::into)?, &mut self.text);
@@ -94,8 +94,8 @@ where
                 }
             }
         }
-        let piece = Bytes::from(std::mem::take(&mut self.text));
-        self.sum.update(&piece);
-        Ok((piece, Some(self)))
+        let chunk = Bytes::from(std::mem::take(&mut self.text));
+        self.sum.update(&chunk);
+        Ok((chunk, Some(self)))
     }
 }

@@ -1,7 +1,7 @@
-//! Exports: all of a namespace, or of a server, as it stands at one moment.
+//! Exports of a namespace or of a whole server, of one snapshot.
 //!
-//! It owns the requests and the streams. It does not own the form of a file. Invariant: a stream that ends without an
-//! error gave all of it, and what was read is what was sent.
+//! It owns the requests and the streams. It does not own the format of a file. Invariant: a stream that ends without an
+//! error is complete and unchanged.
 
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
@@ -10,37 +10,32 @@ use reqwest::{Method, RequestBuilder};
 
 use super::record::{ExportItem, Record};
 use super::verifier::ExportVerifier;
-use crate::error::Result;
+use crate::error::{Result, protocol_error};
 use crate::ndjson::{Body, LineBuffer, Lines};
 use crate::pagination::{Boxed, stream};
-use crate::wire::json;
-use crate::wire::json::broken;
 use crate::wire::query::Query;
 use crate::{Client, Namespace, wire};
 
-/// How a file is packed.
+/// The compression of a file.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Encoding;
 /// namespace.set("bar", &1).await?;
 /// let piece = namespace.export().bytes(Encoding::Gzip).next().await.unwrap()?;
 /// assert_eq!(piece[..2], [0x1f, 0x8b]);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
-    /// Not at all.
+    /// None.
     #[default]
     Identity,
-    /// As gzip (RFC 1952).
+    /// gzip (RFC 1952).
     Gzip,
-    /// As Zstandard (RFC 8878).
+    /// Zstandard (RFC 8878).
     Zstd,
 }
 
@@ -58,10 +53,8 @@ impl Encoding {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// use akvs_client::Encoding;
 /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
 /// from.txn().set("a", &1).set_bytes(b"\xff", "2").commit().await?;
@@ -69,25 +62,24 @@ impl Encoding {
 /// let done = to.import().stream(from.export().bytes(Encoding::Identity)).await?;
 /// assert_eq!((done.imported, done.errors.len()), (2, 0));
 /// assert_eq!(to.get_bytes_or(b"\xff", "").await?, "2");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "an export is asked for only when a stream of it is polled"]
-pub struct Export(Place);
+pub struct Export(TransferTarget);
 
-/// What is exported, or where an import goes.
+/// The source of an export, or the target of an import.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum TransferTarget {
     One(Namespace),
     All(Client),
 }
 
-impl Place {
+impl TransferTarget {
     pub(super) fn client(&self) -> &Client {
         match self {
-            Place::One(namespace) => namespace.client(),
-            Place::All(client) => client,
+            TransferTarget::One(namespace) => namespace.client(),
+            TransferTarget::All(client) => client,
         }
     }
 
@@ -98,8 +90,8 @@ impl Place {
         query: &Query,
     ) -> Result<RequestBuilder> {
         match self {
-            Place::One(namespace) => namespace.ask(method, area, query),
-            Place::All(client) => client.request(method, [area, "", query.as_str()]),
+            TransferTarget::One(namespace) => namespace.ask(method, area, query),
+            TransferTarget::All(client) => client.request(method, [area, "", query.as_str()]),
         }
     }
 }
@@ -123,67 +115,44 @@ pub struct ExportBytes(Boxed<Bytes>);
 stream!(ExportBytes => Bytes, "client.export().bytes(Default::default())");
 
 impl Namespace {
-    /// All of the namespace, as it stands when the export is first polled.
+    /// Returns an export of the namespace, of the snapshot at its first poll.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set_bytes("bar", "hello").content_type("text/plain").await?;
-    /// let record = namespace.export().records().next().await.unwrap()?;
-    /// assert_eq!((&record.key[..], &record.value[..]), (&b"bar"[..], &b"hello"[..]));
-    /// assert_eq!(record.content_type.as_deref(), Some("text/plain"));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut records = namespace.export().records();
+    /// let first = records.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn export(&self) -> Export {
-        Export(Place::One(self.clone()))
+        Export(TransferTarget::One(self.clone()))
     }
 }
 
 impl Client {
-    /// All namespaces, as they stand when the export is first polled.
+    /// Returns an export of all namespaces, of the snapshot at its first poll.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// client.namespace("foo")?.set("bar", &1).await?;
-    /// client.namespace("more")?.set("bar", &2).await?;
-    /// let mut records = client.export().records();
-    /// assert_eq!(&*records.next().await.unwrap()?.namespace, "foo");
-    /// assert_eq!(&*records.next().await.unwrap()?.namespace, "more");
-    /// assert!(records.next().await.is_none());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut chunks = client.export().bytes(akvs_client::Encoding::Zstd);
+    /// let first = chunks.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn export(&self) -> Export {
-        Export(Place::All(self.clone()))
+        Export(TransferTarget::All(self.clone()))
     }
 }
 
 impl Export {
-    /// The records. The stream ends without an error only if all of them came as they were sent, which the last line of
-    /// the file says.
+    /// Returns a stream of the records. It ends without an error only if they are complete and unchanged, by the
+    /// checksum of the last line.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.txn().set("a", &1).set("b", &2).commit().await?;
-    /// let (mut records, mut bytes) = (namespace.export().records(), 0);
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut records = namespace.export().records();
     /// while let Some(record) = records.next().await.transpose()? {
-    ///     bytes += record.value.len();
+    ///     println!("{:?}", record.key);
     /// }
-    /// assert_eq!(bytes, 2);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn records(self) -> Records {
         Records(Box::pin(try_unfold(self.parts(), async |mut parts| {
@@ -197,31 +166,24 @@ impl Export {
         })))
     }
 
-    /// The namespaces with their settings, each before its records. The stream ends without an error only if all of it
-    /// came as it was sent.
+    /// Returns a stream of the namespaces with their settings, each before its records. It ends without an error only
+    /// if it is complete and unchanged.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// use akvs_client::{ExportItem, Settings};
-    /// client.namespace("empty")?.configure(&Settings::default()).await?;
-    /// let part = client.export().parts().next().await.unwrap()?;
-    /// assert!(matches!(part, ExportItem::Section(section) if &*section.namespace == "empty"));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut parts = client.export().parts();
+    /// let first = parts.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn parts(self) -> ExportSections {
-        ExportSections(Box::pin(try_unfold(None, move |reading| {
-            let place = self.0.clone();
+        ExportSections(Box::pin(try_unfold(None, move |state| {
+            let target = self.0.clone();
             async move {
-                let (mut lines, mut check) = match reading {
-                    Some(reading) => reading,
+                let (mut lines, mut check) = match state {
+                    Some(state) => state,
                     None => {
-                        let body = open(&place, Encoding::Identity).await?;
-                        (Lines::new(place.client(), body), ExportVerifier::new())
+                        let body = open(&target, Encoding::Identity).await?;
+                        (Lines::new(target.client(), body), ExportVerifier::new())
                     }
                 };
                 while let Some(line) = lines.next().await? {
@@ -235,65 +197,57 @@ impl Export {
         })))
     }
 
-    /// The bytes of the file, as they come. What is not packed is looked through on the way: a file that was cut off or
-    /// changed ends with an error. Of what is packed only a cut is seen, so that whoever unpacks it has to look.
+    /// Returns a stream of the file's bytes. Without compression it is verified: a truncated or changed file ends with
+    /// an error. With compression only truncation is noticed; verify the decompressed file.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("bar", &1).await?;
-    /// let (mut pieces, mut file) = (namespace.export().bytes(Default::default()), Vec::new());
-    /// while let Some(piece) = pieces.next().await.transpose()? {
-    ///     file.extend_from_slice(&piece);
-    /// }
-    /// assert_eq!(file.split(|byte| *byte == b'\n').count(), 4);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut chunks = namespace.export().bytes(akvs_client::Encoding::Gzip);
+    /// let first = chunks.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn bytes(self, encoding: Encoding) -> ExportBytes {
-        ExportBytes(Box::pin(try_unfold(None, move |reading| {
-            let place = self.0.clone();
+        ExportBytes(Box::pin(try_unfold(None, move |state| {
+            let target = self.0.clone();
             async move {
-                let (mut body, mut seen) = match reading {
-                    Some(reading) => reading,
+                let (mut body, mut verifier) = match state {
+                    Some(state) => state,
                     None => (
-                        open(&place, encoding).await?,
-                        (encoding == Encoding::Identity).then(|| Seen::new(place.client())),
+                        open(&target, encoding).await?,
+                        (encoding == Encoding::Identity)
+                            .then(|| StreamVerifier::new(target.client())),
                     ),
                 };
-                let Some(piece) = body.piece().await? else {
-                    seen.map_or(Ok(()), |seen| seen.finish())?;
+                let Some(chunk) = body.chunk().await? else {
+                    verifier.map_or(Ok(()), |verifier| verifier.finish())?;
                     return Ok(None);
                 };
-                if let Some(seen) = &mut seen {
-                    seen.piece(&piece)?;
+                if let Some(verifier) = &mut verifier {
+                    verifier.push(&chunk)?;
                 }
-                Ok(Some((piece, Some((body, seen)))))
+                Ok(Some((chunk, Some((body, verifier)))))
             }
         })))
     }
 }
 
-/// What was seen of a file that is passed on.
-struct Seen {
+/// The verifier of a file that is passed on.
+struct StreamVerifier {
     lines: LineBuffer,
     check: ExportVerifier,
 }
 
-impl Seen {
-    fn new(client: &Client) -> Seen {
-        let max_bytes = usize::try_from(json::max_bytes(client)).unwrap_or(usize::MAX);
-        Seen {
+impl StreamVerifier {
+    fn new(client: &Client) -> StreamVerifier {
+        let max_bytes = usize::try_from(client.max_answer_bytes()).unwrap_or(usize::MAX);
+        StreamVerifier {
             lines: LineBuffer::new(max_bytes),
             check: ExportVerifier::new(),
         }
     }
 
-    fn piece(&mut self, piece: &[u8]) -> Result<()> {
-        self.lines.push(piece);
+    fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        self.lines.push(chunk);
         while let Some(line) = self.lines.line()? {
             self.check.line(&line)?;
         }
@@ -303,23 +257,25 @@ impl Seen {
     fn finish(&self) -> Result<()> {
         match self.lines.is_empty() {
             true => self.check.finish(),
-            false => Err(broken("the export ends within a line: it was cut off")),
+            false => Err(protocol_error("truncated export: it ends within a line")),
         }
     }
 }
 
-async fn open(place: &Place, encoding: Encoding) -> Result<Body> {
-    let mut request = place.request(Method::GET, "/export", &Query::default())?;
+async fn open(target: &TransferTarget, encoding: Encoding) -> Result<Body> {
+    let mut request = target.request(Method::GET, "/export", &Query::default())?;
     if let Some(name) = encoding.name() {
         request = request.headers(HeaderMap::from_iter([(ACCEPT_ENCODING, name)]));
     }
-    let body = Body::open(place.client(), request).await?;
-    let packed = wire::text_field(body.headers(), CONTENT_ENCODING);
-    let asked = encoding.name();
-    match packed.as_deref().map(str::as_bytes) == asked.as_ref().map(HeaderValue::as_bytes) {
+    let body = Body::open(target.client(), request).await?;
+    let encoding_name = wire::text_field(body.headers(), CONTENT_ENCODING);
+    let expected = encoding.name();
+    match encoding_name.as_deref().map(str::as_bytes)
+        == expected.as_ref().map(HeaderValue::as_bytes)
+    {
         true => Ok(body),
-        false => Err(broken(
-            "the export is packed in another way than was asked for",
+        false => Err(protocol_error(
+            "invalid answer: the export has another encoding than requested",
         )),
     }
 }

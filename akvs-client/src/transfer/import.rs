@@ -1,7 +1,7 @@
-//! Imports: taking in a file that was exported, or records.
+//! Imports of exported files, or of records.
 //!
-//! It owns the request and what comes back. It does not own the form of a file. Invariant: what the server says of
-//! lines that were wrong is never dropped.
+//! It owns the request and its report. It does not own the format of a file. Invariant: no rejected line that the
+//! server reports is dropped.
 
 use std::error::Error as StdError;
 
@@ -13,234 +13,185 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
 use super::body;
-use super::export::{Encoding, Place};
+use super::export::{Encoding, TransferTarget};
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::ndjson::WHOLE_EXCHANGE;
-use crate::wire::json;
+use crate::ndjson::NO_TIMEOUT;
 use crate::wire::query::Query;
 use crate::{Client, Namespace};
 
 const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
-/// What an import does with a key that is there already.
+/// The treatment of existing keys by an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{ImportMode, Record};
 /// namespace.set_bytes("a", "old").await?;
 /// let import = namespace.import().mode(ImportMode::Create);
 /// let done = import.records([Record::new("a", "new"), Record::new("b", "new")]).await?;
 /// assert_eq!((done.imported, done.skipped), (1, 1));
 /// assert_eq!(namespace.get_bytes_or("a", "").await?, "old");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImportMode {
-    /// It is set.
+    /// Existing keys are overwritten.
     #[default]
     Merge,
-    /// It stays.
+    /// Existing keys are kept.
     Create,
-    /// It is set, and those that are not in the file go, once all of the file was found right.
+    /// Existing keys are overwritten, and those that are not in the file are deleted after the whole file was verified.
     Replace,
 }
 
-/// An import, which its body sends: [`body`](Self::body), [`stream`](Self::stream), [`records`](Self::records) or
+/// An import, sent by [`body`](Self::body), [`stream`](Self::stream), [`records`](Self::records) or
 /// [`record_stream`](Self::record_stream).
 ///
-/// It is not all or nothing: what was stored stays, also where the file turns out to be cut off. The error then has how
-/// much that was, in [`imported`](Error::imported). It takes as long as the body does, whatever the client's timeout.
+/// It is not atomic: stored records are kept, also where the file turns out to be truncated.
+/// [`imported`](Error::imported) of the error reports them. The client's timeout does not apply.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// use akvs_client::{Encoding, ImportMode};
 /// client.namespace("foo")?.set("bar", &1).await?;
 /// let file = client.export().bytes(Encoding::Zstd);
 /// let import = client.import().encoding(Encoding::Zstd).mode(ImportMode::Create);
 /// let done = import.stream(file).await?;
 /// assert_eq!((done.imported, done.skipped), (0, 1));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "an import is sent only with its body"]
 pub struct Import {
-    place: Place,
+    target: TransferTarget,
     mode: ImportMode,
     encoding: Encoding,
 }
 
-/// What an import did.
+/// The report of an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Record;
 /// let mut bad = Record::new("b", "2");
 /// bad.content_type = Some("no\ntype".into());
 /// let done = namespace.import().records([Record::new("a", "1"), bad]).await?;
 /// assert_eq!((done.imported, done.errors.len(), done.errors[0].line), (1, 1, 3));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// How many records were stored.
+    /// The number of stored records.
     pub imported: u64,
-    /// How many were there already, and stayed as they were.
+    /// The number of records that were skipped because their keys exist.
     pub skipped: u64,
-    /// How many keys went that are not in the file; only of [`ImportMode::Replace`].
+    /// The number of deleted keys that are not in the file; only with [`ImportMode::Replace`].
     pub deleted: Option<u64>,
-    /// Which lines were wrong; all others were taken.
+    /// The rejected lines; all others were imported.
     pub errors: Vec<LineError>,
-    /// How many more lines were wrong than are told.
+    /// The number of rejected lines beyond those in `errors`.
     #[serde(default)]
     pub more_errors: u64,
 }
 
-/// What is wrong with a line of an import.
+/// A rejected line of an import.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let done = namespace.import().records([akvs_client::Record::new("", "1")]).await?;
 /// println!("line {}: {}", done.errors[0].line, done.errors[0].detail);
 /// # assert!(done.errors[0].detail.contains("key"));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct LineError {
-    /// Its number, from 1 on; the first line of a file is no record.
+    /// The line number, from 1 on; the first line of a file is not a record.
     pub line: u64,
-    /// What is wrong, as a person reads it.
+    /// The reason, for people.
     pub detail: String,
 }
 
 impl Namespace {
-    /// An import into the namespace, wherever the file comes from; it is made if it is not there.
+    /// Returns an import into this namespace, from a file of any namespace. The namespace is created if it is missing.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
-    /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
-    /// from.set("bar", &1).await?;
-    /// to.import().stream(from.export().bytes(Default::default())).await?;
-    /// assert_eq!(to.get_or("bar", 0).await?, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::read("foo.ndjson")?;
+    /// let report = namespace.import().body(file).await?;
+    /// # Ok(()) }
     /// ```
     pub fn import(&self) -> Import {
-        Import::new(Place::One(self.clone()))
+        Import::new(TransferTarget::One(self.clone()))
     }
 }
 
 impl Client {
-    /// An import into the namespaces that the file names.
+    /// Returns an import into the namespaces that the file names.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let other_url = &serve();
-    /// use akvs_client::Client;
-    /// let (from, to) = (Client::new(url)?, Client::new(other_url)?);
-    /// from.namespace("foo")?.set("bar", &1).await?;
-    /// to.import().stream(from.export().bytes(Default::default())).await?;
-    /// assert_eq!(to.namespace("foo")?.get_or("bar", 0).await?, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::fs::read("all.ndjson")?;
+    /// let report = client.import().body(file).await?;
+    /// # Ok(()) }
     /// ```
     pub fn import(&self) -> Import {
-        Import::new(Place::All(self.clone()))
+        Import::new(TransferTarget::All(self.clone()))
     }
 }
 
 impl Import {
-    fn new(place: Place) -> Import {
+    fn new(target: TransferTarget) -> Import {
         Import {
-            place,
+            target,
             mode: ImportMode::default(),
             encoding: Encoding::default(),
         }
     }
 
-    /// What is done with a key that is there already; it is set by default.
+    /// Sets the treatment of existing keys; they are overwritten by default.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::{ImportMode, Record};
-    /// namespace.set("old", &1).await?;
-    /// let import = namespace.import().mode(ImportMode::Replace);
-    /// let done = import.records([Record::new("new", "2")]).await?;
-    /// assert_eq!((done.imported, done.deleted), (1, Some(1)));
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let import = namespace.import().mode(akvs_client::ImportMode::Create);
+    /// let report = import.records([akvs_client::Record::new("bar", "1")]).await?;
+    /// # Ok(()) }
     /// ```
     pub fn mode(mut self, mode: ImportMode) -> Import {
         self.mode = mode;
         self
     }
 
-    /// How the file is packed; it is sent as it is, and the server unpacks it. Records are never packed.
+    /// Sets the encoding of the file. It is sent unchanged, and the server decodes it. Records are never encoded.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// use akvs_client::Encoding;
-    /// namespace.set("bar", &1).await?;
-    /// let file = namespace.export().bytes(Encoding::Gzip);
-    /// let done = namespace.import().encoding(Encoding::Gzip).stream(file).await?;
-    /// assert_eq!(done.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let import = namespace.import().encoding(akvs_client::Encoding::Gzip);
+    /// let report = import.body(std::fs::read("foo.ndjson.gz")?).await?;
+    /// # Ok(()) }
     /// ```
     pub fn encoding(mut self, encoding: Encoding) -> Import {
         self.encoding = encoding;
         self
     }
 
-    /// Imports a file that is in memory, or any other body.
+    /// Imports a file in memory, or any other body.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let error = namespace.import().body("no such file").await.unwrap_err();
     /// assert_eq!(error.imported().unwrap().imported, 0);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<ImportReport> {
         let mut query = Query::default();
@@ -254,28 +205,25 @@ impl Import {
         );
         let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, NDJSON)]);
         headers.extend(self.encoding.name().map(|name| (CONTENT_ENCODING, name)));
-        let request = self.place.request(Method::POST, "/import", &query)?;
-        let request = request.headers(headers).timeout(WHOLE_EXCHANGE).body(body);
-        let client = self.place.client();
+        let request = self.target.request(Method::POST, "/import", &query)?;
+        let request = request.headers(headers).timeout(NO_TIMEOUT).body(body);
+        let client = self.target.client();
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
-        json::answer(client, response, "what became of the import", Some).await
+        client
+            .parse_json(response, "what became of the import", Some)
+            .await
     }
 
-    /// Imports a file that comes piece by piece, in any size. Where the stream fails, the import does, and the stream's
-    /// error is among its sources.
+    /// Imports a file as a stream of chunks of any size. If the stream fails, the import fails, with the stream's error
+    /// among its sources.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// let file = namespace.export().bytes(Default::default());
     /// assert_eq!(namespace.import().stream(file).await?.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn stream<B, E>(
         self,
@@ -285,22 +233,17 @@ impl Import {
         B: Into<Bytes> + 'static,
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        self.body(body::of_pieces(pieces)).await
+        self.body(body::from_chunks(pieces)).await
     }
 
     /// Imports these records.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Record;
     /// let records = (0..3_000_u32).map(|number| Record::new(number.to_be_bytes().to_vec(), "v"));
     /// assert_eq!(namespace.import().records(records).await?.imported, 3_000);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn records<I>(self, records: I) -> Result<ImportReport>
     where
@@ -311,19 +254,14 @@ impl Import {
         self.record_stream(stream::iter(records)).await
     }
 
-    /// Imports records as they come.
+    /// Imports a stream of records.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let client = akvs_client::Client::new(url)?;
+    /// ```no_run
+    /// # async fn example(client: akvs_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let (from, to) = (client.namespace("foo")?, client.namespace("copy")?);
     /// from.set("bar", &1).await?;
     /// assert_eq!(to.import().record_stream(from.export().records()).await?.imported, 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn record_stream<E>(
         mut self,
@@ -332,32 +270,24 @@ impl Import {
     where
         E: Into<Box<dyn StdError + Send + Sync>> + 'static,
     {
-        let Place::One(namespace) = &self.place else {
-            let text = "records go into a namespace; what goes into all of them is a file";
+        let TransferTarget::One(namespace) = &self.target else {
+            let text = "records need a namespace: import them by Namespace::import";
             return Err(akvs_core::Error::new(akvs_core::Code::InvalidRequest, text).into());
         };
-        let body = body::of_records(namespace.name(), records);
+        let body = body::from_records(namespace.name(), records);
         self.encoding = Encoding::Identity;
         self.body(body).await
     }
 }
 
 impl Error {
-    /// What an import had done before it failed; none of another error.
+    /// Returns the report of an import up to its failure; `None` for other errors.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let cut = r#"{"akvs":1,"namespace":"foo"}
-    /// {"key":"bar","value":"1"}
-    /// "#;
-    /// let error = namespace.import().body(cut).await.unwrap_err();
-    /// assert_eq!(error.imported().unwrap().imported, 1);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let error = namespace.import().body("a cut file").await.unwrap_err();
+    /// println!("{:?}", error.imported());
+    /// # Ok(()) }
     /// ```
     pub fn imported(&self) -> Option<ImportReport> {
         let Error::Api(problem) = self else {

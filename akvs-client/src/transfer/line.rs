@@ -9,7 +9,7 @@ use akvs_core::{Key, Revision};
 use serde::{Deserialize, Serialize};
 
 use super::record::{Record, Section};
-use crate::namespace::settings::Document;
+use crate::namespace::settings::SettingsDocument;
 use crate::wire::json;
 use crate::wire::json::{KeyMember, ValueMember};
 
@@ -39,7 +39,7 @@ struct Members {
     namespaces: Option<u64>,
     revision: Option<u64>,
     created: Option<String>,
-    settings: Option<Document>,
+    settings: Option<SettingsDocument>,
     key: Option<String>,
     key64: Option<String>,
     value: Option<String>,

@@ -1,7 +1,6 @@
-//! What a file of an export holds: namespaces, and their keys.
+//! The contents of an export: namespaces and their records.
 //!
-//! It owns what users see of a line. It does not know how lines are written. Fields may be added, so that none is to be
-//! taken for the last.
+//! It does not know the format of lines. Its types are non-exhaustive: fields may be added.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,14 +10,12 @@ use bytes::Bytes;
 
 use crate::Settings;
 
-/// A part of an export.
+/// An item of an export.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let client = akvs_client::Client::new(url)?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = akvs_client::Client::new(&serve())?;
 /// use akvs_client::ExportItem;
 /// client.namespace("foo")?.set("bar", &1).await?;
 /// let mut parts = client.export().parts();
@@ -29,49 +26,45 @@ use crate::Settings;
 ///         _ => {}
 ///     }
 /// }
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportItem {
-    /// A namespace, whose keys follow.
+    /// A namespace, whose records follow.
     Section(Section),
     /// A key with its value.
     Record(Record),
 }
 
-/// A namespace as an export tells it.
+/// A namespace in an export.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::{ExportItem, Settings};
 /// namespace.configure(&Settings::default().max_keys(10)).await?;
 /// let Some(ExportItem::Section(section)) = namespace.export().parts().next().await.transpose()? else {
 ///     panic!("a namespace comes before its keys")
 /// };
 /// assert_eq!((&*section.namespace, section.settings.max_keys), ("foo", Some(10)));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Section {
-    /// Its name.
+    /// The name.
     pub namespace: Arc<str>,
     /// The store's revision when the export was made.
     pub revision: Option<Revision>,
-    /// When it was made, by the server's clock.
+    /// The time of its creation, by the server's clock.
     pub created: Option<SystemTime>,
-    /// What was chosen for it.
+    /// The settings.
     pub settings: Settings,
 }
 
-/// A key with its value and all that is stored of it, as an export tells it and an import takes it.
+/// A key with its value and metadata, in an export or for an import.
 ///
 /// ```
 /// use akvs_client::Record;
@@ -82,40 +75,35 @@ pub struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// The namespace that it was in; an import goes by where it is sent to.
+    /// The namespace of the export; an import ignores it.
     pub namespace: Arc<str>,
     /// The key.
     pub key: Bytes,
     /// The value.
     pub value: Bytes,
-    /// What its writer said it is, if that was said.
+    /// The content type that its writer set, if any.
     pub content_type: Option<String>,
-    /// How its writer said it is encoded.
+    /// The content encoding that its writer set.
     pub content_encoding: Option<String>,
-    /// From when on it is gone, to the millisecond, by the server's clock; none if it stays.
+    /// The expiry time, to the millisecond, by the server's clock; `None` if it does not expire.
     pub expires: Option<SystemTime>,
-    /// The change that wrote it. What is imported gets a new one, as it does for the two times below.
+    /// The revision of the write. An import sets a new one, and new times below.
     pub revision: Option<Revision>,
-    /// When the key was made.
+    /// The time of the key's creation.
     pub created: Option<SystemTime>,
-    /// When the value was written.
+    /// The time of the write.
     pub modified: Option<SystemTime>,
 }
 
 impl Record {
-    /// A record of this key and this value, to be imported.
+    /// Returns a record of a key and a value, for an import.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// use akvs_client::Record;
     /// let records = [Record::new("a", "1"), Record::new(b"\xff".to_vec(), "2")];
     /// assert_eq!(namespace.import().records(records).await?.imported, 2);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn new(key: impl Into<Bytes>, value: impl Into<Bytes>) -> Record {
         Record {

@@ -1,23 +1,20 @@
-//! What a watch tells: a change, or a word on the watch itself.
+//! The items of a watch: changes, and marks of its state.
 //!
-//! It owns what users see of an event. It does not know how events are written. Fields may be added, so that none is
-//! to be taken for the last.
+//! It does not know the format of events on the wire. The type is non-exhaustive: variants and fields may be added.
 
 use akvs_core::Revision;
 use bytes::Bytes;
 
 use crate::Item;
 
-/// A change of a namespace, or a word on the watch itself.
+/// A change of a namespace, or a mark of the watch's state.
 ///
-/// Here, a copy of a namespace is kept up to date, whatever happens to the server or to the way to it:
+/// This keeps a copy of a namespace up to date, across broken connections and restarts of the server:
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use std::collections::BTreeMap;
 /// use akvs_client::Change;
 ///
@@ -29,7 +26,7 @@ use crate::Item;
 /// while let Some(change) = changes.next().await {
 ///     match change? {
 ///         Change::Set(item) => {
-///             // No value came with it if the key was written again already; then that is told next.
+///             // The value is missing if the key was overwritten; the newer one follows.
 ///             if let Some(value) = item.value {
 ///                 copy.insert(item.key, value);
 ///             }
@@ -46,51 +43,49 @@ use crate::Item;
 ///     }
 /// }
 /// # assert_eq!(copy[&b"b"[..]], "2");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A key was written, or its deadline was changed; or, up to [`Synced`](Self::Synced), it is there.
+    /// A key was written, or its expiry time was changed; before [`Synced`](Self::Synced), a key of the state.
     Set(Item),
     /// A key was deleted.
     #[non_exhaustive]
     Deleted {
         /// The key.
         key: Bytes,
-        /// The change that deleted it.
+        /// The revision of the deletion.
         revision: Revision,
     },
-    /// A key's deadline passed.
+    /// A key expired.
     #[non_exhaustive]
     Expired {
         /// The key.
         key: Bytes,
-        /// The change that removed it.
+        /// The revision of the expiry.
         revision: Revision,
     },
-    /// The namespace was dropped with all its keys. The watch goes on: it may be made anew.
+    /// The namespace was dropped with all its keys. The watch continues: the namespace may be created again.
     #[non_exhaustive]
     Dropped {
-        /// The change that dropped it.
+        /// The revision of the drop.
         revision: Revision,
     },
-    /// The state is complete; from here on come changes. Only a watch [`from_state`](crate::Watch::from_state) says so.
+    /// The state is complete; changes follow. Only a watch [`from_state`](crate::Watch::from_state) reports it.
     #[non_exhaustive]
     Synced {
-        /// The revision that the state is of.
+        /// The revision of the state.
         revision: Revision,
     },
-    /// Forget what you have: the state follows, from its beginning to [`Synced`](Self::Synced). It comes where changes
-    /// may have been missed, or where the state was cut off before its end. Only a watch
-    /// [`from_state`](crate::Watch::from_state) says so; any other ends with an error of
-    /// [`Code::HistoryGone`](crate::Code::HistoryGone).
+    /// All earlier items are void: the state follows, up to [`Synced`](Self::Synced). It is reported where changes may
+    /// have been missed, or where the state was truncated. Only a watch [`from_state`](crate::Watch::from_state)
+    /// reports it; any other ends with the error [`Code::HistoryGone`](crate::Code::HistoryGone).
     Reset,
 }
 
 impl Change {
-    /// The key that it is about; none if it is about the namespace or the watch.
+    /// Returns the key; `None` if the item is about the namespace or the watch.
     ///
     /// ```
     /// assert_eq!(akvs_client::Change::Reset.key(), None);
@@ -103,7 +98,7 @@ impl Change {
         }
     }
 
-    /// Its revision. The changes of a transaction share one.
+    /// Returns the revision. The changes of a transaction share one.
     ///
     /// ```
     /// assert_eq!(akvs_client::Change::Reset.revision(), None);

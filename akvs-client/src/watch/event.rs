@@ -1,20 +1,19 @@
-//! How the server writes a change: the name of the event, its id, and its data as JSON.
+//! The events of a watch on the wire: name, id, and data as JSON.
 //!
-//! It owns the translation of one event. It does not know which event came before. Invariant: whatever the event
-//! holds, it is a change, a word on the watch, unknown, or an error; and no error shows a value.
+//! It owns the parsing of one event. It does not know earlier events. Invariant: every event is a change, a mark of the
+//! watch's state, unknown, or an error; and no error shows a value.
 
 use akvs_core::Revision;
 
 use super::change::Change;
 use super::sse::Event;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, protocol_error};
 use crate::wire::json;
-use crate::wire::json::broken;
 
-/// What an event says.
+/// A parsed event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WireEvent {
-    /// A change, which is the last of its transaction if `last`.
+    /// A change; with `last` the last one of its transaction.
     Change {
         change: Change,
         revision: Revision,
@@ -24,11 +23,11 @@ pub(super) enum WireEvent {
     Synced(Revision),
     /// Changes were missed.
     Reset,
-    /// Something of a later version, which may end a transaction nevertheless.
+    /// An event of a later version, which may still end a transaction.
     Unknown(Option<Revision>),
 }
 
-/// What an event says, or an error if it is not written as the contract has it.
+/// Parses an event; fails if it violates the contract.
 pub(super) fn read(event: &Event) -> Result<WireEvent> {
     let unreadable = || unreadable(&event.name);
     let id = match &event.id {
@@ -47,7 +46,7 @@ pub(super) fn read(event: &Event) -> Result<WireEvent> {
         },
         b"drop" => |_, revision| Some(Change::Dropped { revision }),
         b"synced" => |_, revision| Some(Change::Synced { revision }),
-        // Nothing of it is needed, so that nothing of it can be wrong.
+        // Its data is not needed.
         b"reset" => return Ok(WireEvent::Reset),
         _ => return Ok(WireEvent::Unknown(id)),
     };
@@ -67,13 +66,13 @@ pub(super) fn read(event: &Event) -> Result<WireEvent> {
     }
 }
 
-/// The revision in a comment `revision N`, if it is one.
+/// Returns the revision of a comment `revision N`.
 pub(super) fn revision_in(comment: &[u8]) -> Option<Revision> {
     let digits = comment.strip_prefix(b"revision ")?;
     decimal(digits.trim_ascii()).map(Revision::new)
 }
 
-/// Digits and nothing else, where `parse` would take a sign.
+/// Parses digits only; `parse` would accept a sign.
 fn decimal(text: &[u8]) -> Option<u64> {
     let digits = text.iter().all(u8::is_ascii_digit);
     let text = digits.then(|| std::str::from_utf8(text).ok())??;
@@ -82,7 +81,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
 
 fn unreadable(name: &[u8]) -> Error {
     let name = name.escape_ascii();
-    broken(format!("a \"{name}\" event of the watch cannot be read"))
+    protocol_error(format!("invalid event \"{name}\" of the watch"))
 }
 
 #[cfg(test)]

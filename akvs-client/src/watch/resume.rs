@@ -1,8 +1,8 @@
-//! What was told already, and where to go on: the memory of a watch from one connection to the next.
+//! The position of a watch, kept from one connection to the next.
 //!
-//! It owns the promise that no change is told twice and none is skipped in silence. It does not own connections.
-//! Invariant: the place to resume from only ever stands behind changes that were told whole, transaction by
-//! transaction; so whatever cuts a connection off, asking for what follows that place gives exactly the rest.
+//! It owns the guarantee that no change is reported twice and none is skipped silently. It does not own connections.
+//! Invariant: `resume_after` advances only past complete transactions; so wherever a connection breaks, a request for
+//! what follows it yields exactly the rest.
 
 use std::collections::VecDeque;
 
@@ -12,9 +12,9 @@ use reqwest::StatusCode;
 use super::change::Change;
 use super::event::{self, WireEvent};
 use super::sse::Piece;
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Problem, Result, protocol_error};
 
-/// Where a watch begins.
+/// The start of a watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Start {
     #[default]
@@ -23,46 +23,46 @@ pub(super) enum Start {
     State,
 }
 
-/// Whether the connection is still of use.
+/// The next step of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Read,
-    /// The state is to be asked for anew.
-    Anew,
+    /// Request the state again.
+    Restart,
 }
 
-/// What the stream on the present connection is.
+/// The phase of the current connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// The state, up to `synced`.
     State,
-    /// A state that was asked for only because the place is 0, which asks for it on the wire. As long as it is empty
-    /// and of revision 0, nothing was missed.
-    Proof,
-    WatchStream,
+    /// A state that is requested only because the position is 0. If it is empty and of revision 0, nothing was missed.
+    Verifying,
+    Changes,
 }
 
 #[derive(Debug)]
 pub(super) struct ResumeState {
     from_state: bool,
     phase: Phase,
-    /// Everything up to it was told, or is in `ready`. None within the state, and before the server said where it is.
-    place: Option<Revision>,
-    /// The same without what is still in `ready`.
-    taken: Option<Revision>,
-    /// Whether there is anything that a `Reset` would take back.
-    told: bool,
-    /// A transaction whose last change has not come yet; its size; and what that may be at most.
+    /// The revision up to which all changes were returned or are in `ready`. `None` within the state, and before the
+    /// server sent its revision.
+    resume_after: Option<Revision>,
+    /// The revision up to which all changes were returned.
+    position: Option<Revision>,
+    /// Whether changes were returned that a `Reset` would void.
+    has_emitted: bool,
+    /// The incomplete transaction; its size; and the maximum of that.
     pending: Vec<(Revision, Change)>,
     pending_bytes: usize,
     max_bytes: usize,
-    /// To be given to the user, in this order.
+    /// The changes to return, in order.
     ready: VecDeque<Change>,
 }
 
 impl ResumeState {
     pub(super) fn new(start: Start, max_bytes: usize) -> ResumeState {
-        let (from_state, place) = match start {
+        let (from_state, resume_after) = match start {
             Start::Now => (false, None),
             Start::State | Start::After(Revision::ZERO) => (true, None),
             Start::After(revision) => (false, Some(revision)),
@@ -72,11 +72,11 @@ impl ResumeState {
             phase: if from_state {
                 Phase::State
             } else {
-                Phase::WatchStream
+                Phase::Changes
             },
-            place,
-            taken: place,
-            told: false,
+            resume_after,
+            position: resume_after,
+            has_emitted: false,
             pending: Vec::new(),
             pending_bytes: 0,
             max_bytes,
@@ -84,46 +84,47 @@ impl ResumeState {
         }
     }
 
-    /// The next change for the user.
+    /// Returns the next change for the user.
     pub(super) fn pop(&mut self) -> Option<Change> {
         let change = self.ready.pop_front()?;
         if self.ready.is_empty() {
-            self.taken = self.place;
+            self.position = self.resume_after;
         }
         Some(change)
     }
 
-    /// Whether there is nothing to give to the user.
+    /// Returns whether no change is ready.
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
 
-    /// Everything up to this revision was given to the user.
-    pub(super) fn taken(&self) -> Option<Revision> {
-        self.taken
+    /// Returns the revision up to which all changes were returned.
+    pub(super) fn position(&self) -> Option<Revision> {
+        self.position
     }
 
-    /// What to ask for: all that follows this revision, the state for 0, from now on for none.
+    /// Returns the `since` of the next request: the changes after this revision, the state for 0, new changes for
+    /// `None`.
     pub(super) fn since(&self) -> Option<Revision> {
         match self.phase {
             Phase::State => Some(Revision::ZERO),
-            Phase::Proof | Phase::WatchStream => self.place,
+            Phase::Verifying | Phase::Changes => self.resume_after,
         }
     }
 
-    /// A new connection begins to answer what [`since`](Self::since) asked for.
-    pub(super) fn connected(&mut self) {
+    /// Starts with the answer to a request with [`since`](Self::since).
+    pub(super) fn on_connected(&mut self) {
         self.drop_pending();
         if self.phase == Phase::State {
-            self.begin_anew();
-        } else if self.place == Some(Revision::ZERO) {
-            self.phase = Phase::Proof;
+            self.restart();
+        } else if self.resume_after == Some(Revision::ZERO) {
+            self.phase = Phase::Verifying;
         }
     }
 
-    /// The history that would be needed is gone: begins anew by the state if that is what the user wants and what was
-    /// not tried just now, else gives the error back.
-    pub(super) fn lost(&mut self, error: Error) -> Result<()> {
+    /// Handles a history that does not reach back: requests the state if the watch is `from_state` and did not just do
+    /// so, else returns the error.
+    pub(super) fn on_history_gone(&mut self, error: Error) -> Result<()> {
         if !self.from_state || self.phase == Phase::State {
             return Err(error);
         }
@@ -132,8 +133,8 @@ impl ResumeState {
         Ok(())
     }
 
-    /// Takes what the connection says.
-    pub(super) fn heard(&mut self, piece: &Piece) -> Result<Next> {
+    /// Handles a piece of the stream.
+    pub(super) fn on_event(&mut self, piece: &Piece) -> Result<Next> {
         let next = match piece {
             Piece::Comment(text) => {
                 self.comment(event::revision_in(text));
@@ -142,9 +143,9 @@ impl ResumeState {
             Piece::Event(event) => match event::read(event)? {
                 WireEvent::Reset => {
                     if self.phase != Phase::State {
-                        self.lost(history_gone())?;
+                        self.on_history_gone(history_gone())?;
                     }
-                    Next::Anew
+                    Next::Restart
                 }
                 WireEvent::Change {
                     change,
@@ -159,15 +160,15 @@ impl ResumeState {
             },
         };
         if self.ready.is_empty() {
-            self.taken = self.place;
+            self.position = self.resume_after;
         }
         Ok(next)
     }
 
     fn comment(&mut self, revision: Option<Revision>) {
-        if self.phase == Phase::WatchStream {
-            self.end_where(|begun| Some(begun) <= revision);
-            self.place = self.place.max(revision);
+        if self.phase == Phase::Changes {
+            self.complete_if(|begun| Some(begun) <= revision);
+            self.resume_after = self.resume_after.max(revision);
         }
     }
 
@@ -179,22 +180,26 @@ impl ResumeState {
         bytes: usize,
     ) -> Result<Next> {
         match self.phase {
-            // Each entry of the state is whole by itself: were the rest cut off, all of it would come anew.
+            // An entry of the state is complete by itself: after a cut the whole state is sent again.
             Phase::State => {
-                self.tell(change);
+                self.emit(change);
                 return Ok(Next::Read);
             }
-            Phase::Proof => return self.disproved(),
-            Phase::WatchStream => {}
+            Phase::Verifying => return self.restart_after_loss(),
+            Phase::Changes => {}
         }
-        if self.place.is_some_and(|place| revision <= place) {
+        if self
+            .resume_after
+            .is_some_and(|resume_after| revision <= resume_after)
+        {
             return Ok(Next::Read);
         }
-        self.end_where(|begun| begun < revision);
+        self.complete_if(|begun| begun < revision);
         self.pending_bytes = self.pending_bytes.saturating_add(bytes);
         if self.pending_bytes > self.max_bytes {
-            let text = "the watch sent a longer transaction than this client takes";
-            return Err(crate::wire::json::broken(text));
+            let limit = self.max_bytes;
+            let text = format!("watch transaction too long: expected at most {limit} bytes");
+            return Err(protocol_error(text));
         }
         self.pending.push((revision, change));
         if last {
@@ -206,31 +211,33 @@ impl ResumeState {
     fn synced(&mut self, revision: Revision) -> Result<Next> {
         match self.phase {
             Phase::State => {
-                self.phase = Phase::WatchStream;
-                self.place = Some(revision);
-                self.tell(Change::Synced { revision });
+                self.phase = Phase::Changes;
+                self.resume_after = Some(revision);
+                self.emit(Change::Synced { revision });
             }
-            Phase::Proof if revision > Revision::ZERO => return self.disproved(),
-            Phase::Proof => self.phase = Phase::WatchStream,
-            Phase::WatchStream => {}
+            Phase::Verifying if revision > Revision::ZERO => return self.restart_after_loss(),
+            Phase::Verifying => self.phase = Phase::Changes,
+            Phase::Changes => {}
         }
         Ok(Next::Read)
     }
 
-    /// What a later version says, and this one does not know, still ends the transaction that it is the last of.
+    /// An unknown event of a later version still ends the transaction that it is the last of.
     fn unknown(&mut self, id: Option<Revision>) {
         if let Some(id) = id
-            && self.phase == Phase::WatchStream
-            && self.place.is_none_or(|place| place < id)
+            && self.phase == Phase::Changes
+            && self
+                .resume_after
+                .is_none_or(|resume_after| resume_after < id)
         {
-            self.end_where(|begun| begun < id);
+            self.complete_if(|begun| begun < id);
             self.complete(id);
         }
     }
 
-    /// Ends the transaction that is pending if what comes says that nothing of it is to follow. All comes in the order
-    /// of revisions, and the last change, which has the id, may be one that is not watched.
-    fn end_where(&mut self, is_over: impl FnOnce(Revision) -> bool) {
+    /// Completes the pending transaction if nothing of it can follow. Events are in the order of revisions, and the
+    /// last change, which has the id, may be of a key that is not watched.
+    fn complete_if(&mut self, is_over: impl FnOnce(Revision) -> bool) {
         if let Some((begun, _)) = self.pending.last()
             && is_over(*begun)
         {
@@ -240,31 +247,31 @@ impl ResumeState {
 
     fn complete(&mut self, revision: Revision) {
         for (_, change) in std::mem::take(&mut self.pending) {
-            self.tell(change);
+            self.emit(change);
         }
         self.pending_bytes = 0;
-        self.place = Some(revision);
+        self.resume_after = Some(revision);
     }
 
-    /// There is a state although nothing had ever changed: what became of it in between cannot be known.
-    fn disproved(&mut self) -> Result<Next> {
-        self.lost(history_gone())?;
-        Ok(Next::Anew)
+    /// Handles a state that should have been empty: changes in between are unknown.
+    fn restart_after_loss(&mut self) -> Result<Next> {
+        self.on_history_gone(history_gone())?;
+        Ok(Next::Restart)
     }
 
-    fn begin_anew(&mut self) {
-        self.place = None;
-        if self.told {
+    fn restart(&mut self) {
+        self.resume_after = None;
+        if self.has_emitted {
             self.ready.push_back(Change::Reset);
-            self.told = false;
+            self.has_emitted = false;
         } else {
-            self.taken = None;
+            self.position = None;
         }
     }
 
-    fn tell(&mut self, change: Change) {
+    fn emit(&mut self, change: Change) {
         self.ready.push_back(change);
-        self.told = true;
+        self.has_emitted = true;
     }
 
     fn drop_pending(&mut self) {
@@ -273,9 +280,9 @@ impl ResumeState {
     }
 }
 
-/// What the server would answer if the watch asked for what it missed.
+/// Returns the error that the server would send for a request of the missed changes.
 fn history_gone() -> Error {
-    let text = "the watch missed changes that are not in the history any more";
+    let text = "the watch missed changes that are no longer in the history";
     let problem = Problem::new(StatusCode::GONE.as_u16(), text);
     Error::api(problem.with_code(Some(Code::HistoryGone.to_string())))
 }
@@ -293,18 +300,18 @@ mod tests {
 
     const MAX_BYTES: usize = 1_000;
 
-    /// One connection: what it says, and then whether the watch wants to begin anew.
-    fn hear(progress: &mut ResumeState, stream: &[u8], told: &mut Vec<Change>) -> Result<Next> {
-        progress.connected();
+    /// Replays a connection, and returns whether the watch must request the state again.
+    fn replay(resume: &mut ResumeState, stream: &[u8], changes: &mut Vec<Change>) -> Result<Next> {
+        resume.on_connected();
         let mut parser = Parser::new(1 << 20);
         let mut bytes = Bytes::copy_from_slice(stream);
         loop {
-            told.extend(std::iter::from_fn(|| progress.pop()));
+            changes.extend(std::iter::from_fn(|| resume.pop()));
             let Some(piece) = parser.next(&mut bytes).unwrap() else {
                 return Ok(Next::Read);
             };
-            if progress.heard(&piece)? == Next::Anew {
-                return Ok(Next::Anew);
+            if resume.on_event(&piece)? == Next::Restart {
+                return Ok(Next::Restart);
             }
         }
     }
@@ -328,8 +335,8 @@ mod tests {
         .concat()
     }
 
-    fn all_short(told: &[Change]) -> Vec<String> {
-        told.iter().map(short).collect()
+    fn all_short(changes: &[Change]) -> Vec<String> {
+        changes.iter().map(short).collect()
     }
 
     fn after(revision: u64) -> ResumeState {
@@ -347,148 +354,154 @@ mod tests {
         )
     }
 
-    fn heard(progress: &mut ResumeState, stream: &str) -> Vec<String> {
-        let mut told = Vec::new();
-        hear(progress, stream.as_bytes(), &mut told).unwrap();
-        all_short(&told)
+    fn changes_of(resume: &mut ResumeState, stream: &str) -> Vec<String> {
+        let mut changes = Vec::new();
+        replay(resume, stream.as_bytes(), &mut changes).unwrap();
+        all_short(&changes)
     }
 
     #[test]
     fn what_was_told_is_not_told_again() {
-        let mut progress = after(41);
+        let mut resume = after(41);
         let stream = event("set", "a", 41, true) + &event("set", "b", 42, true);
-        assert_eq!(heard(&mut progress, &stream), ["set b 42"]);
+        assert_eq!(changes_of(&mut resume, &stream), ["set b 42"]);
         let late = event("delete", "c", 40, true) + &event("set", "b", 42, true);
-        assert!(heard(&mut progress, &late).is_empty());
-        assert_eq!(progress.since(), Some(Revision::new(42)));
+        assert!(changes_of(&mut resume, &late).is_empty());
+        assert_eq!(resume.since(), Some(Revision::new(42)));
     }
 
     #[test]
     fn a_transaction_is_told_when_its_last_change_came() {
-        let mut progress = after(41);
+        let mut resume = after(41);
         let first = event("set", "a", 42, false) + &event("delete", "b", 42, false);
-        assert!(heard(&mut progress, &first).is_empty());
-        assert_eq!(progress.since(), Some(Revision::new(41)));
+        assert!(changes_of(&mut resume, &first).is_empty());
+        assert_eq!(resume.since(), Some(Revision::new(41)));
         let whole = first + &event("set", "c", 42, true);
         let expected = ["set a 42", "delete b 42", "set c 42"];
-        assert_eq!(heard(&mut progress, &whole), expected);
+        assert_eq!(changes_of(&mut resume, &whole), expected);
     }
 
     #[test]
     fn the_revision_of_a_user_moves_only_with_what_was_given() {
-        let mut progress = after(41);
+        let mut resume = after(41);
         let mut parser = Parser::new(1 << 20);
         let stream =
             event("set", "a", 42, false) + &event("set", "b", 42, true) + ": revision 50\n";
         let mut bytes = Bytes::from(stream);
-        let mut next = |progress: &mut ResumeState| {
+        let mut next = |resume: &mut ResumeState| {
             let piece = parser.next(&mut bytes).unwrap().unwrap();
-            progress.heard(&piece).unwrap();
-            progress.taken().unwrap().get()
+            resume.on_event(&piece).unwrap();
+            resume.position().unwrap().get()
         };
-        assert_eq!(next(&mut progress), 41);
-        assert_eq!(next(&mut progress), 41);
-        progress.pop().unwrap();
-        assert_eq!(progress.taken().unwrap().get(), 41);
-        progress.pop().unwrap();
-        assert_eq!(progress.taken().unwrap().get(), 42);
-        assert_eq!(next(&mut progress), 50);
+        assert_eq!(next(&mut resume), 41);
+        assert_eq!(next(&mut resume), 41);
+        resume.pop().unwrap();
+        assert_eq!(resume.position().unwrap().get(), 41);
+        resume.pop().unwrap();
+        assert_eq!(resume.position().unwrap().get(), 42);
+        assert_eq!(next(&mut resume), 50);
     }
 
     #[test]
     fn what_is_later_ends_a_transaction_too() {
         let begun = event("set", "a", 42, false) + &event("set", "b", 42, false);
         let unknown = "event: rename\nid: 43\ndata: x\n\n";
-        for (later, place) in [
+        for (later, resume_after) in [
             (event("set", "c", 43, false), 42),
             (": revision 42\n".into(), 42),
             (": revision 50\n".into(), 50),
             (format!(": revision {}\n", u64::MAX), u64::MAX),
             (unknown.into(), 43),
         ] {
-            let mut progress = after(40);
-            let told = heard(&mut progress, &(begun.clone() + &later));
-            assert_eq!(told, ["set a 42", "set b 42"], "{later}");
-            assert_eq!(progress.since(), Some(Revision::new(place)), "{later}");
+            let mut resume = after(40);
+            let changes = changes_of(&mut resume, &(begun.clone() + &later));
+            assert_eq!(changes, ["set a 42", "set b 42"], "{later}");
+            assert_eq!(resume.since(), Some(Revision::new(resume_after)), "{later}");
         }
-        let mut progress = after(40);
-        assert!(heard(&mut progress, &(begun + ": revision 41\n: hello\n")).is_empty());
-        assert_eq!(progress.since(), Some(Revision::new(41)));
+        let mut resume = after(40);
+        assert!(changes_of(&mut resume, &(begun + ": revision 41\n: hello\n")).is_empty());
+        assert_eq!(resume.since(), Some(Revision::new(41)));
     }
 
     #[test]
     fn a_transaction_without_bounds_is_an_error() {
         let stream = event("set", "a", 42, false).repeat(100);
-        let error = hear(&mut after(41), stream.as_bytes(), &mut Vec::new()).unwrap_err();
-        assert!(error.to_string().contains("longer transaction"), "{error}");
+        let error = replay(&mut after(41), stream.as_bytes(), &mut Vec::new()).unwrap_err();
+        assert!(
+            error.to_string().contains("transaction too long"),
+            "{error}"
+        );
         let whole = event("set", "a", 42, false).repeat(9) + &event("set", "b", 42, true);
-        let mut progress = after(41);
+        let mut resume = after(41);
         for round in 0..100 {
             let stream = whole.replace("42", &(100 + round).to_string());
-            assert_eq!(heard(&mut progress, &stream).len(), 10);
+            assert_eq!(changes_of(&mut resume, &stream).len(), 10);
         }
     }
 
     #[test]
     fn an_unknown_event_ends_a_transaction_and_moves_the_place() {
-        let mut progress = after(41);
+        let mut resume = after(41);
         let stream = event("set", "a", 42, false) + "event: rename\nid: 42\ndata: x\n\n";
-        assert_eq!(heard(&mut progress, &stream), ["set a 42"]);
-        heard(
-            &mut progress,
+        assert_eq!(changes_of(&mut resume, &stream), ["set a 42"]);
+        changes_of(
+            &mut resume,
             "event: rename\nid: 44\ndata: x\n\nevent: hm\ndata:\n\n",
         );
-        assert_eq!(progress.since(), Some(Revision::new(44)));
+        assert_eq!(resume.since(), Some(Revision::new(44)));
     }
 
     #[test]
     fn comments_move_the_place_but_not_within_the_state() {
         let mut now = ResumeState::new(Start::Now, MAX_BYTES);
         assert_eq!(now.since(), None);
-        heard(&mut now, ": hello\n: revision 7\n: revision 5\n");
+        changes_of(&mut now, ": hello\n: revision 7\n: revision 5\n");
         assert_eq!(now.since(), Some(Revision::new(7)));
         let mut state = ResumeState::new(Start::State, MAX_BYTES);
-        heard(&mut state, ": revision 7\n");
-        assert_eq!((state.since(), state.taken()), (Some(Revision::ZERO), None));
+        changes_of(&mut state, ": revision 7\n");
+        assert_eq!(
+            (state.since(), state.position()),
+            (Some(Revision::ZERO), None)
+        );
     }
 
     #[test]
     fn at_revision_0_nothing_is_missed_as_long_as_there_is_nothing() {
         for start in [Start::Now, Start::State] {
-            let mut progress = ResumeState::new(start, MAX_BYTES);
+            let mut resume = ResumeState::new(start, MAX_BYTES);
             let empty = ": revision 0\n\nevent: synced\nid: 0\ndata: {\"revision\":0}\n\n";
-            heard(
-                &mut progress,
+            changes_of(
+                &mut resume,
                 if start == Start::Now {
                     ": revision 0\n\n"
                 } else {
                     empty
                 },
             );
-            assert_eq!(progress.since(), Some(Revision::ZERO));
-            assert!(heard(&mut progress, empty).is_empty());
-            assert!(heard(&mut progress, ": revision 9\n\n").is_empty());
+            assert_eq!(resume.since(), Some(Revision::ZERO));
+            assert!(changes_of(&mut resume, empty).is_empty());
+            assert!(changes_of(&mut resume, ": revision 9\n\n").is_empty());
 
             let state = event("set", "a", 3, false);
             let synced = "event: synced\nid: 3\ndata: {\"revision\":3}\n\n";
             for stream in [&state, synced] {
-                let mut progress = ResumeState::new(start, MAX_BYTES);
-                heard(
-                    &mut progress,
+                let mut resume = ResumeState::new(start, MAX_BYTES);
+                changes_of(
+                    &mut resume,
                     if start == Start::Now {
                         ": revision 0\n\n"
                     } else {
                         empty
                     },
                 );
-                let next = hear(&mut progress, stream.as_bytes(), &mut Vec::new());
+                let next = replay(&mut resume, stream.as_bytes(), &mut Vec::new());
                 if start == Start::Now {
                     let error = next.unwrap_err();
                     assert_eq!(error.code(), Some(Code::HistoryGone));
                 } else {
-                    assert_eq!(next.unwrap(), Next::Anew);
-                    let told = heard(&mut progress, &(state.clone() + synced));
-                    assert_eq!(told, ["reset", "set a 3", "synced 3"]);
+                    assert_eq!(next.unwrap(), Next::Restart);
+                    let changes = changes_of(&mut resume, &(state.clone() + synced));
+                    assert_eq!(changes, ["reset", "set a 3", "synced 3"]);
                 }
             }
         }
@@ -520,12 +533,12 @@ mod tests {
         lines
     }
 
-    /// What the server sends: the state up to so many transactions if it is asked for, then what follows the place.
+    /// Returns the server's answer: the state up to `present` transactions if requested, then the changes after `since`.
     fn answer(history: &History, since: Option<Revision>, present: usize) -> String {
         let now = present.checked_sub(1).map_or(0, |last| history[last].0);
         let since = since.map_or(now, Revision::get);
         let mut text = format!(": revision {since}\n\n");
-        let mut place = since;
+        let mut resume_after = since;
         if since == 0 {
             let mut state = BTreeMap::new();
             for (revision, changes) in &history[..present] {
@@ -542,9 +555,12 @@ mod tests {
             }
             let data = format!("{{\"revision\":{now}}}");
             write!(text, "event: synced\nid: {now}\ndata: {data}\n\n").unwrap();
-            place = now;
+            resume_after = now;
         }
-        for (revision, changes) in history.iter().filter(|(revision, _)| *revision > place) {
+        for (revision, changes) in history
+            .iter()
+            .filter(|(revision, _)| *revision > resume_after)
+        {
             for (number, (key, set)) in changes.iter().enumerate() {
                 let name = if *set { "set" } else { "delete" };
                 let last = number + 1 == changes.len();
@@ -563,16 +579,16 @@ mod tests {
             cuts in vec(any::<prop::sample::Index>(), 0..8),
         ) {
             prop_assume!(known < history.len());
-            let mut progress = after(history[known].0);
-            let mut told = Vec::new();
+            let mut resume = after(history[known].0);
+            let mut changes = Vec::new();
             for cut in cuts {
-                let text = answer(&history, progress.since(), 0);
+                let text = answer(&history, resume.since(), 0);
                 let cut = cut.index(text.len() + 1);
-                hear(&mut progress, &text.as_bytes()[..cut], &mut told).unwrap();
+                replay(&mut resume, &text.as_bytes()[..cut], &mut changes).unwrap();
             }
-            let text = answer(&history, progress.since(), 0);
-            hear(&mut progress, text.as_bytes(), &mut told).unwrap();
-            prop_assert_eq!(all_short(&told), lines(&history[known + 1..]));
+            let text = answer(&history, resume.since(), 0);
+            replay(&mut resume, text.as_bytes(), &mut changes).unwrap();
+            prop_assert_eq!(all_short(&changes), lines(&history[known + 1..]));
         }
 
         #[test]
@@ -580,8 +596,8 @@ mod tests {
             history in histories(),
             cuts in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8),
         ) {
-            let mut progress = ResumeState::new(Start::State, MAX_BYTES);
-            let mut told = Vec::new();
+            let mut resume = ResumeState::new(Start::State, MAX_BYTES);
+            let mut changes = Vec::new();
             let mut present = 0;
             let mut ends: Vec<_> = cuts.into_iter().map(Some).collect();
             ends.push(None);
@@ -590,9 +606,9 @@ mod tests {
                 let later = history.len() - present;
                 present += end.map_or(later, |(_, more)| more.index(later + 1));
                 loop {
-                    let text = answer(&history, progress.since(), present);
+                    let text = answer(&history, resume.since(), present);
                     let cut = end.map_or(text.len(), |(cut, _)| cut.index(text.len() + 1));
-                    if hear(&mut progress, &text.as_bytes()[..cut], &mut told).unwrap() == Next::Read {
+                    if replay(&mut resume, &text.as_bytes()[..cut], &mut changes).unwrap() == Next::Read {
                         break;
                     }
                 }
@@ -600,7 +616,7 @@ mod tests {
             let mut copy = BTreeMap::new();
             let mut revision = Revision::ZERO;
             let mut synced = false;
-            for change in told {
+            for change in changes {
                 if synced && change != Change::Reset {
                     prop_assert!(change.revision().unwrap() >= revision);
                     revision = change.revision().unwrap();

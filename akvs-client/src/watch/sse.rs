@@ -1,48 +1,48 @@
-//! Takes a stream of server-sent events apart (WHATWG HTML, section 9.2.6), from bytes as they come.
+//! The parser of server-sent events (WHATWG HTML, section 9.2.6).
 //!
-//! It owns lines and fields. It does not know what events mean. Unlike a browser it keeps comments, which carry the
-//! place to resume from, and never carries an id over to the next event, because an id ends a transaction here.
-//! Invariants: any split of the bytes gives the same pieces, and no more than the limit is held of an event.
+//! It owns lines and fields. It does not know the meaning of events. Unlike a browser it keeps comments, which carry
+//! the revision to resume from, and does not carry an id over to the next event, because an id ends a transaction here.
+//! Invariants: any split of the bytes yields the same pieces, and at most `limit` bytes of an event are held.
 
 use bytes::{Buf, Bytes};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a stream consists of.
+/// A piece of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     Event(Event),
-    /// The text of a comment, without the one space that may lead it.
+    /// The text of a comment, without one leading space.
     Comment(Vec<u8>),
 }
 
-/// An event that came to its end.
+/// A complete event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     /// Empty if the event had none.
     pub(super) name: Vec<u8>,
-    /// The id of this very event.
+    /// The id of this event.
     pub(super) id: Option<Vec<u8>>,
-    /// Its data lines, with a line feed between each two.
+    /// The data lines, joined by line feeds.
     pub(super) data: Vec<u8>,
 }
 
-/// There is more of an event, or of a line, than the limit allows.
+/// The error of an event or a line beyond the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-/// Takes one stream apart.
+/// The parser of one stream.
 #[derive(Debug)]
 pub(super) struct Parser {
     limit: usize,
-    /// The line that has not ended yet.
+    /// The incomplete line.
     line: Vec<u8>,
-    /// Whether the last byte was a CR, of which a LF may be the second half.
+    /// Whether the last byte was a CR, which an LF may complete.
     after_cr: bool,
     /// Whether the first line has ended.
     begun: bool,
     event: Event,
-    /// An event without any data line is none.
+    /// An event without a data line is ignored.
     has_data: bool,
 }
 
@@ -58,7 +58,7 @@ impl Parser {
         }
     }
 
-    /// Takes bytes from the front until a piece is whole. None if all were taken and no piece is.
+    /// Consumes bytes until a piece is complete; `None` if all were consumed and no piece is.
     pub(super) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<Piece>, TooLong> {
         while let Some(first) = bytes.first() {
             if std::mem::take(&mut self.after_cr) && *first == b'\n' {
@@ -109,7 +109,7 @@ impl Parser {
         None
     }
 
-    /// What is no field of an event is passed over, as the standard wants it.
+    /// Unknown fields are ignored, as the standard requires.
     fn field(&mut self, name: &[u8], mut value: Vec<u8>) {
         match name {
             b"event" => self.event.name = value,

@@ -1,7 +1,7 @@
-//! The stream of changes: one connection after the other, as long as somebody reads.
+//! The stream of changes, over consecutive connections.
 //!
-//! It owns connections, waits, and which errors end a watch. It does not know what events mean. Invariant: it works
-//! only while it is polled; what it was in the midst of is kept in it, so that a poll can be given up at any point.
+//! It owns connections, waits, and which errors end a watch. It does not know the meaning of events. Invariant: it
+//! works only while it is polled; its state is kept between polls, so that it is cancel safe.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -20,42 +20,38 @@ use super::Target;
 use super::change::Change;
 use super::resume::{Next, ResumeState};
 use super::sse::{Parser, TooLong};
-use crate::error::{Error, Result};
-use crate::retry::{Backoff, is_transient, retry_after};
+use crate::error::{Error, Result, is_transient, protocol_error};
+use crate::retry::{Backoff, retry_after};
 use crate::wire;
-use crate::wire::json::broken;
 
 const EVENT_STREAM: &str = "text/event-stream";
 const ACCEPTED: HeaderValue =
     HeaderValue::from_static("text/event-stream, application/problem+json");
-/// Overrides the time that a whole exchange may take, which no watch keeps to. Timers reach no further than about two
-/// years, and a connection that old may well be made anew.
-const WHOLE_EXCHANGE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// Overrides the timeout of a request, which does not apply to a watch. Timers are limited to about two years; a
+/// connection that old is replaced.
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The changes of a namespace, one after the other, from [`Watch::stream`](crate::Watch::stream).
+/// The changes of a namespace, from [`Watch::stream`](crate::Watch::stream).
 ///
-/// It is a [`Stream`], and has a [`next`](Self::next) of its own. It ends only after an error. Dropping it closes the
-/// connection.
+/// It is a [`Stream`], with a [`next`](Self::next) that needs no extension trait. It ends only after an error. Dropping
+/// it closes the connection.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::Change;
 /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
 /// namespace.del("bar").await?;
 /// let mut changes = namespace.watch().since(first).stream();
-/// let change = changes.next().await.expect("it goes on for ever")?;
+/// let change = changes.next().await.expect("a stream without an end")?;
 /// assert!(matches!(change, Change::Deleted { key, .. } if key == "bar"));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use = "a watch begins only when its stream is polled"]
 pub struct WatchStream {
     target: Target,
-    progress: ResumeState,
+    resume: ResumeState,
     backoff: Backoff,
     state: State,
 }
@@ -67,7 +63,7 @@ enum State {
     Ended,
 }
 
-/// A connection of which some bytes may not have been looked at yet.
+/// A connection, with bytes that are not parsed yet.
 struct Open {
     response: Response,
     parser: Parser,
@@ -76,84 +72,70 @@ struct Open {
 
 type Task = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// What a task came to.
+/// The result of a task.
 enum Outcome {
     Waited,
     Connected(Response),
     Read(Box<Open>),
-    /// To be tried again, not before the time that the server asked for.
+    /// A failure to retry, after the wait that the server requests.
     Failed(Option<Duration>),
-    /// Not to be tried again.
+    /// A failure that ends the watch.
     Refused(Error),
 }
 
 impl WatchStream {
-    pub(super) fn new(target: Target, progress: ResumeState) -> WatchStream {
+    pub(super) fn new(target: Target, resume: ResumeState) -> WatchStream {
         WatchStream {
             target,
-            progress,
+            resume,
             backoff: Backoff::default(),
             state: State::Closed,
         }
     }
 
-    /// The stream that gives this error, and nothing else.
-    pub(super) fn refused(target: Target, progress: ResumeState, error: Error) -> WatchStream {
+    /// Returns a stream with this error as its only item.
+    pub(super) fn with_error(target: Target, resume: ResumeState, error: Error) -> WatchStream {
         let state = State::Busy(Box::pin(async { Outcome::Refused(error) }));
         WatchStream {
             state,
-            ..WatchStream::new(target, progress)
+            ..WatchStream::new(target, resume)
         }
     }
 
-    /// The next change; none after an error. It may be given up at any point (`select!`, a timeout) without anything
-    /// being lost.
+    /// Returns the next change; `None` after an error. It is cancel safe: a dropped future (`select!`, a timeout) loses
+    /// nothing.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut changes = namespace.watch().key("a").prefix("b").stream();
     /// assert!(changes.next().await.unwrap().is_err());
     /// assert!(changes.next().await.is_none());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn next(&mut self) -> Option<Result<Change>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Everything up to this revision was given: [`since`](crate::Watch::since) goes on from it, in another process
-    /// too. It also moves on while only keys change that are not watched. None as long as the server has not said where
-    /// it is, and within the state.
+    /// Returns the revision up to which all changes were returned: [`since`](crate::Watch::since) resumes there, in
+    /// another process too. It advances also while only other keys change. `None` before the server sent its revision,
+    /// and within the state.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// let first = namespace.set("bar", &1).await?.revision.expect("a revision");
-    /// let second = namespace.set("bar", &2).await?.revision;
-    /// let mut changes = namespace.watch().since(first).stream();
-    /// assert_eq!(changes.revision(), Some(first));
-    /// assert_eq!(changes.next().await.unwrap()?.revision(), second);
-    /// assert_eq!(changes.revision(), second);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let changes = namespace.watch().stream();
+    /// println!("{:?}", changes.revision());
+    /// # Ok(()) }
     /// ```
     pub fn revision(&self) -> Option<Revision> {
-        self.progress.taken()
+        self.resume.position()
     }
 
-    /// One step further, from a state that is not kept: whoever fails leaves the end behind.
+    /// Advances by an outcome. After an error the state stays `Ended`.
     fn step(&mut self, outcome: Outcome) -> Result<State> {
         match outcome {
             Outcome::Waited => self.connect(),
             Outcome::Connected(response) => {
-                self.progress.connected();
+                self.resume.on_connected();
                 Ok(State::Open(Box::new(Open {
                     response,
                     parser: Parser::new(self.target.max_event_bytes()),
@@ -164,9 +146,9 @@ impl WatchStream {
                 self.backoff.reset();
                 Ok(State::Open(open))
             }
-            Outcome::Failed(asked) => Ok(self.wait(asked)),
+            Outcome::Failed(retry_after) => Ok(self.wait(retry_after)),
             Outcome::Refused(error) if error.code() == Some(Code::HistoryGone) => {
-                self.progress.lost(error)?;
+                self.resume.on_history_gone(error)?;
                 Ok(self.wait(None))
             }
             Outcome::Refused(error) => Err(error),
@@ -174,36 +156,36 @@ impl WatchStream {
     }
 
     fn connect(&self) -> Result<State> {
-        let request = self.target.request(self.progress.since())?;
+        let request = self.target.request(self.resume.since())?;
         let headers = HeaderMap::from_iter([(ACCEPT, ACCEPTED)]);
-        let request = request.headers(headers).timeout(WHOLE_EXCHANGE);
-        let answer = timeout(self.target.idle_timeout, ask(request));
+        let request = request.headers(headers).timeout(NO_TIMEOUT);
+        let answer = timeout(self.target.idle_timeout, open(request));
         Ok(State::Busy(Box::pin(async {
             answer.await.unwrap_or(Outcome::Failed(None))
         })))
     }
 
-    fn wait(&mut self, asked: Option<Duration>) -> State {
-        let wait = self.backoff.wait(fastrand::f64(), asked);
+    fn wait(&mut self, retry_after: Option<Duration>) -> State {
+        let wait = self.backoff.wait(fastrand::f64(), retry_after);
         State::Busy(Box::pin(async move {
             sleep(wait).await;
             Outcome::Waited
         }))
     }
 
-    /// Looks at the bytes that are there, up to the first piece that gives something to tell; then reads more.
-    fn look(&mut self, mut open: Box<Open>) -> Result<State> {
-        while self.progress.is_empty() {
+    /// Parses the received bytes, up to the first piece that yields a change; then reads more.
+    fn parse(&mut self, mut open: Box<Open>) -> Result<State> {
+        while self.resume.is_empty() {
             match open.parser.next(&mut open.bytes) {
-                Ok(Some(piece)) => match self.progress.heard(&piece)? {
+                Ok(Some(piece)) => match self.resume.on_event(&piece)? {
                     Next::Read => {}
-                    Next::Anew => return Ok(self.wait(None)),
+                    Next::Restart => return Ok(self.wait(None)),
                 },
                 Ok(None) => return Ok(self.read(open)),
                 Err(TooLong) => {
                     let limit = self.target.max_event_bytes();
-                    let text = format!("an event of the watch has more than {limit} bytes");
-                    return Err(broken(text));
+                    let text = format!("watch event too long: expected at most {limit} bytes");
+                    return Err(protocol_error(text));
                 }
             }
         }
@@ -218,7 +200,7 @@ impl WatchStream {
                     open.bytes = bytes;
                     Outcome::Read(open)
                 }
-                // Whether it failed, ended or fell silent: the rest is asked for anew.
+                // Whether it failed, ended or timed out: the rest is requested again.
                 Ok(Ok(None) | Err(_)) | Err(_) => Outcome::Failed(None),
             }
         }))
@@ -231,13 +213,13 @@ impl Stream for WatchStream {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Change>>> {
         let this = self.get_mut();
         loop {
-            if let Some(change) = this.progress.pop() {
+            if let Some(change) = this.resume.pop() {
                 return Poll::Ready(Some(Ok(change)));
             }
             let next = match std::mem::replace(&mut this.state, State::Ended) {
                 State::Ended => return Poll::Ready(None),
                 State::Closed => this.connect(),
-                State::Open(open) => this.look(open),
+                State::Open(open) => this.parse(open),
                 State::Busy(mut task) => match task.as_mut().poll(context) {
                     Poll::Ready(outcome) => this.step(outcome),
                     Poll::Pending => {
@@ -256,15 +238,15 @@ impl Stream for WatchStream {
 
 impl fmt::Debug for WatchStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes")
+        f.debug_struct("WatchStream")
             .field("target", &self.target)
             .field("revision", &self.revision())
             .finish_non_exhaustive()
     }
 }
 
-/// Asks the server for the stream.
-async fn ask(request: RequestBuilder) -> Outcome {
+/// Requests the stream.
+async fn open(request: RequestBuilder) -> Outcome {
     let response = match request.send().await.map_err(Error::from) {
         Ok(response) => response,
         Err(error) if error.is_transient() => return Outcome::Failed(None),
@@ -274,10 +256,12 @@ async fn ask(request: RequestBuilder) -> Outcome {
     if status == StatusCode::OK {
         return match is_event_stream(response.headers()) {
             true => Outcome::Connected(response),
-            false => Outcome::Refused(broken("the answer to a watch is no stream of events")),
+            false => Outcome::Refused(protocol_error(
+                "invalid answer to a watch: expected text/event-stream",
+            )),
         };
     }
-    // A watch is more patient than a call: it outlives whatever fails within the server too.
+    // Unlike a call, a watch also survives internal errors of the server.
     let failed = status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED;
     if failed || is_transient(status) {
         return Outcome::Failed(retry_after(response.headers()));

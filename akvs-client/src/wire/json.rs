@@ -9,20 +9,15 @@ use akvs_core::{Key, Revision};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Problem, Result};
-use crate::{Client, Item, wire};
+use crate::Item;
+pub(crate) use crate::error::protocol_error as broken;
+use crate::error::{Result, protocol_error};
 
 /// What is taken for said where the server says nothing.
 const DEFAULT_TYPE: &str = "application/octet-stream";
-/// A byte of a value is at most six in JSON, `\u0000`.
-const ESCAPED_BYTES: u64 = 6;
-/// What an answer may hold besides values: a page of the longest keys, say.
-const ANSWER_ROOM_BYTES: u64 = 16 << 20;
-
 /// Escapes of this length are taken for the sake of a text that can be read.
 const SHORT_BYTES: usize = 64;
 
@@ -142,38 +137,8 @@ fn twins(bytes: &[u8]) -> (Option<String>, Option<String>) {
     }
 }
 
-/// The most bytes of an answer, or of a line of one, that has one value as long as the client takes.
-pub(crate) fn max_bytes(client: &Client) -> u64 {
-    let values = client.max_value_bytes().saturating_mul(ESCAPED_BYTES);
-    values.saturating_add(ANSWER_ROOM_BYTES)
-}
-
-/// Sends a request that only reads, whatever its method, and gives what the answer's JSON means, or the problem.
-pub(crate) async fn ask<T: DeserializeOwned, R>(
-    client: &Client,
-    request: RequestBuilder,
-    what: &str,
-    read: impl FnOnce(T) -> Option<R>,
-) -> Result<Result<R, Problem>> {
-    let success = [StatusCode::OK];
-    match client.read(request, &success, max_bytes(client)).await? {
-        Ok(answer) => meaning(&answer.body, what, read).map(Ok),
-        Err(problem) => Ok(Err(problem)),
-    }
-}
-
-/// What an answer's JSON means.
-pub(crate) async fn answer<T: DeserializeOwned, R>(
-    client: &Client,
-    response: Response,
-    what: &str,
-    read: impl FnOnce(T) -> Option<R>,
-) -> Result<R> {
-    let body = wire::body(response, max_bytes(client)).await?;
-    meaning(&body, what, read)
-}
-
-fn meaning<T: DeserializeOwned, R>(
+/// Reads an answer's JSON.
+pub(crate) fn parse<T: DeserializeOwned, R>(
     body: &[u8],
     what: &str,
     read: impl FnOnce(T) -> Option<R>,
@@ -181,12 +146,7 @@ fn meaning<T: DeserializeOwned, R>(
     let document = serde_json::from_slice(body).ok();
     document
         .and_then(read)
-        .ok_or_else(|| broken(format!("{what} cannot be read")))
-}
-
-/// The error of an answer that began as a success and is not as the contract has it.
-pub(crate) fn broken(text: impl Into<String>) -> Error {
-    Error::api(Problem::new(StatusCode::OK.as_u16(), text))
+        .ok_or_else(|| protocol_error(format!("{what} cannot be read")))
 }
 
 #[cfg(test)]

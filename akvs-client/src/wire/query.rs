@@ -1,14 +1,10 @@
-//! A query, and the requests that are about more than a key.
+//! The query of a request.
 //!
-//! It owns how parameters are written, and the paths beside the keys'. It does not know what they mean. Invariant: any
-//! bytes go through, since those of keys are told in base64url.
+//! It owns how parameters are written. It does not know what they mean. Invariant: any bytes go through, since those
+//! of keys are written in base64url.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Method, RequestBuilder};
-
-use crate::error::Result;
 use crate::wire::json;
-use crate::{Namespace, wire};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The parameters of a request.
 #[derive(Clone, Debug, Default)]
@@ -34,15 +30,6 @@ impl Query {
     }
 }
 
-impl Namespace {
-    /// A request for what there is of this namespace in an area of the server, such as `/kv` or `/export`.
-    pub(crate) fn ask(&self, method: Method, area: &str, query: &Query) -> Result<RequestBuilder> {
-        let path = wire::namespace_path(self.name())?;
-        let path = path.strip_prefix("/kv").unwrap_or(&path);
-        self.client().request(method, [area, path, query.as_str()])
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,14 +41,5 @@ mod tests {
         query.text("confirm", "a b/ü");
         query.bytes("prefix64", b"\xff");
         assert_eq!(query.as_str(), "?confirm=a%20b%2F%C3%BC&prefix64=%5Fw");
-    }
-
-    #[test]
-    fn a_namespace_is_named_in_each_area_as_among_its_keys() {
-        let client = crate::Client::new("http://h:1").unwrap();
-        let namespace = client.namespace("a/b").unwrap();
-        let request = namespace.ask(Method::POST, "/txn", &Query::default());
-        let url = request.unwrap().build().unwrap().url().to_string();
-        assert_eq!(url, "http://h:1/txn/a%2Fb");
     }
 }

@@ -113,7 +113,7 @@ fn errors_and_retries_are_the_same() {
     let once = server.builder().retry(RetryPolicy::disabled());
     let once = once.build_blocking().unwrap().namespace("ns").unwrap();
     assert!(once.get_bytes("k").unwrap_err().is_retryable());
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]

@@ -1,58 +1,24 @@
 //! Answers that no AKVS gives: of proxies, of other programs at the address, cut off, or without end. None of them
 //! may pass for a value, for its absence, or for a write.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread::JoinHandle;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 
 use akvs_client::{Client, Code, Error, Namespace, RetryPolicy};
 
+use akvs_testing::scripted::{ScriptedServer, Step, read_request};
 use akvs_testing::server::block_on;
 
-/// A server that gives one connection one answer, whatever it is asked, and gives back what it was asked.
-struct Canned {
-    address: SocketAddr,
-    thread: JoinHandle<String>,
+/// A server that gives this answer to each request.
+fn answering(answer: impl Into<Vec<u8>>) -> ScriptedServer {
+    ScriptedServer::new([Step::send(answer)])
 }
 
-impl Canned {
-    fn answering(answer: impl Into<Vec<u8>>) -> Canned {
-        let answer = answer.into();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        Canned {
-            address: listener.local_addr().expect("an address"),
-            thread: std::thread::spawn(move || {
-                let (mut stream, _) = listener.accept().expect("a connection");
-                let asked = read_head(&mut stream);
-                // The client may have seen enough before all is sent.
-                let _ = stream.write_all(&answer);
-                asked
-            }),
-        }
-    }
-
-    fn builder(&self) -> akvs_client::ClientBuilder {
-        let builder = Client::builder().retry(RetryPolicy::disabled());
-        builder.base_url(format!("http://{}", self.address))
-    }
-
-    fn namespace(&self) -> Namespace {
-        let client = self.builder().build().expect("a client");
-        client.namespace("ns").expect("a namespace")
-    }
-
-    fn asked(self) -> String {
-        self.thread.join().expect("a request")
-    }
-}
-
-fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).expect("text")
+/// A namespace of this server, of a client that repeats nothing.
+fn namespace(server: &ScriptedServer) -> Namespace {
+    let client = server.builder().retry(RetryPolicy::disabled()).build();
+    let client = client.expect("a client");
+    client.namespace("ns").expect("a namespace")
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
@@ -73,13 +39,13 @@ fn api(error: &Error) -> (u16, Option<Code>, String) {
 
 #[test]
 fn the_request_asks_for_problem_documents_and_for_nothing_encoded() {
-    let server = Canned::answering(answer("200 OK", "ETag: W/\"9\"\r\n", "1"));
-    let entry = block_on(server.namespace().get::<u8>("a b/c"))
+    let server = answering(answer("200 OK", "ETag: W/\"9\"\r\n", "1"));
+    let entry = block_on(namespace(&server).get::<u8>("a b/c"))
         .unwrap()
         .unwrap();
     assert_eq!(entry.revision, Some(akvs_client::Revision::new(9)));
     assert_eq!(entry.content_type, "application/octet-stream");
-    let asked = server.asked().to_lowercase();
+    let asked = server.requests().concat().to_lowercase();
     assert!(
         asked.starts_with("get /kv/ns/~64/ysbil2m http/1.1\r\n"),
         "{asked}"
@@ -94,9 +60,8 @@ fn the_request_asks_for_problem_documents_and_for_nothing_encoded() {
 #[test]
 fn a_404_that_is_not_ours_is_no_missing_key() {
     for body in ["Not Found", "<html>", ""] {
-        let server =
-            Canned::answering(answer("404 Not Found", "Content-Type: text/html\r\n", body));
-        let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+        let server = answering(answer("404 Not Found", "Content-Type: text/html\r\n", body));
+        let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
         let text = "the server answered 404 Not Found without a problem document";
         assert_eq!(api(&error), (404, None, text.into()));
         assert!(!error.is_not_found());
@@ -119,13 +84,13 @@ fn a_problem_document_of_another_program_is_no_missing_key() {
         (problem, "{}"),
     ] {
         let field = format!("Content-Type: {media_type}\r\n");
-        let server = Canned::answering(answer("404 Not Found", &field, body));
-        let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+        let server = answering(answer("404 Not Found", &field, body));
+        let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
         assert!(!error.is_not_found(), "{media_type} {body}: {error:?}");
         // Where only the head comes too.
         let head = format!("HTTP/1.1 404 Not Found\r\n{field}Content-Length: 7\r\n\r\n");
-        let server = Canned::answering(head);
-        let error = block_on(server.namespace().head("key")).unwrap_err();
+        let server = answering(head);
+        let error = block_on(namespace(&server).head("key")).unwrap_err();
         assert!(!error.is_not_found(), "{media_type}: {error:?}");
     }
 }
@@ -135,9 +100,9 @@ fn a_problem_document_of_ours_is_a_missing_key() {
     let problem =
         r#"{"type":"urn:akvs:problem:not_found","code":"not_found","detail":"no such key"}"#;
     let field = "Content-Type: application/problem+json; charset=utf-8\r\n";
-    let server = Canned::answering(answer("404 Not Found", field, problem));
+    let server = answering(answer("404 Not Found", field, problem));
     assert!(
-        block_on(server.namespace().get_bytes("key"))
+        block_on(namespace(&server).get_bytes("key"))
             .unwrap()
             .is_none()
     );
@@ -152,8 +117,8 @@ fn a_redirect_is_not_followed() {
         "307 Temporary Redirect",
     ] {
         let headers = "Location: http://127.0.0.1:1/\r\n";
-        let server = Canned::answering(answer(status, headers, ""));
-        let write = server.namespace().set("key", &1);
+        let server = answering(answer(status, headers, ""));
+        let write = namespace(&server).set("key", &1);
         let error = block_on(async { write.await }).unwrap_err();
         assert_eq!(api(&error).0.to_string(), status[..3]);
     }
@@ -161,19 +126,19 @@ fn a_redirect_is_not_followed() {
 
 #[test]
 fn another_success_than_the_contracts_is_an_error() {
-    let server = Canned::answering(answer("200 OK", "AKVS-Existed: ?0\r\n", "welcome"));
-    let write = server.namespace().set("key", &1);
+    let server = answering(answer("200 OK", "AKVS-Existed: ?0\r\n", "welcome"));
+    let write = namespace(&server).set("key", &1);
     assert_eq!(api(&block_on(async { write.await }).unwrap_err()).0, 200);
 
-    let server = Canned::answering(answer("202 Accepted", "AKVS-Existed: ?0\r\n", ""));
+    let server = answering(answer("202 Accepted", "AKVS-Existed: ?0\r\n", ""));
     assert_eq!(
-        api(&block_on(server.namespace().del("key")).unwrap_err()).0,
+        api(&block_on(namespace(&server).del("key")).unwrap_err()).0,
         202
     );
 
-    let server = Canned::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let server = answering("HTTP/1.1 204 No Content\r\n\r\n");
     assert_eq!(
-        api(&block_on(server.namespace().get_bytes("key")).unwrap_err()).0,
+        api(&block_on(namespace(&server).get_bytes("key")).unwrap_err()).0,
         204
     );
 }
@@ -181,18 +146,19 @@ fn another_success_than_the_contracts_is_an_error() {
 #[test]
 fn a_write_that_does_not_say_whether_the_key_existed_is_an_error() {
     for field in ["", "AKVS-Existed: yes\r\n"] {
-        let server = Canned::answering(answer("201 Created", field, "Created"));
-        let write = server.namespace().set("key", &1);
+        let server = answering(answer("201 Created", field, "Created"));
+        let write = namespace(&server).set("key", &1);
         let (status, code, message) = api(&block_on(async { write.await }).unwrap_err());
         assert_eq!((status, code), (201, None));
-        assert!(message.contains("no AKVS server"), "{message}");
+        assert!(message.contains("no AKVS-Existed field"), "{message}");
     }
 }
 
 #[test]
 fn a_write_that_was_answered_is_not_undone_by_a_body_that_does_not_come() {
     let head = "HTTP/1.1 201 Created\r\nAKVS-Existed: ?1\r\nContent-Length: 7\r\n\r\nCre";
-    let write = Canned::answering(head).namespace().set("key", &1);
+    let server = answering(head);
+    let write = namespace(&server).set("key", &1);
     assert!(block_on(async { write.await }).unwrap().existed);
 }
 
@@ -213,7 +179,7 @@ fn connections_of(calls: usize, answer: String, call: &impl AsyncFn(&Namespace))
                 stream.set_nodelay(true).expect("an option");
                 // As two packets, as proxies like to send them.
                 let body = answer.find("\r\n\r\n").expect("a head") + 4;
-                while !read_head(&mut stream).is_empty() {
+                while !read_request(&mut stream).is_empty() {
                     let parts = [&answer.as_bytes()[..body], &answer.as_bytes()[body..]];
                     if parts.iter().any(|part| stream.write_all(part).is_err()) {
                         return;
@@ -285,21 +251,21 @@ fn a_value_that_is_cut_off_is_an_error() {
         "HTTP/1.1 200 OK\r\nContent-Le",
         "",
     ] {
-        let server = Canned::answering(cut);
-        let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+        let server = answering(cut);
+        let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
         assert!(
             matches!(error, Error::Transport { .. }),
             "{cut:?}: {error:?}"
         );
-        assert_eq!(error.to_string(), "the exchange with the server failed");
+        assert_eq!(error.to_string(), "the request to the server failed");
     }
 }
 
 #[test]
 fn a_value_that_comes_in_pieces_is_whole() {
     let pieces = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
-    let server = Canned::answering(pieces);
-    let entry = block_on(server.namespace().get_bytes("key"))
+    let server = answering(pieces);
+    let entry = block_on(namespace(&server).get_bytes("key"))
         .unwrap()
         .unwrap();
     assert_eq!(entry.value, "hello world");
@@ -312,15 +278,20 @@ fn a_value_beyond_the_clients_bound_is_not_read() {
     let chunked = chunked.to_owned();
     for answer in [answer("200 OK", "", "12345678"), chunked] {
         for (bound, taken) in [(7, false), (8, true)] {
-            let server = Canned::answering(&*answer);
-            let client = server.builder().max_value_bytes(bound).build().unwrap();
+            let server = answering(&*answer);
+            let client = server
+                .builder()
+                .retry(RetryPolicy::disabled())
+                .max_value_bytes(bound)
+                .build()
+                .unwrap();
             let read = block_on(client.namespace("ns").unwrap().get_bytes("key"));
             assert_eq!(read.is_ok(), taken, "{bound}: {read:?}");
         }
     }
     let endless = "HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n";
-    let server = Canned::answering(endless);
-    let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+    let server = answering(endless);
+    let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
     assert!(api(&error).2.contains("1073741824 bytes"), "{error}");
 }
 
@@ -331,7 +302,7 @@ fn a_value_without_an_end_is_given_up_at_the_bound() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let endless = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        read_head(&mut stream);
+        read_request(&mut stream);
         let mut piece = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         let mut sent = 0;
         while sent < ENOUGH && stream.write_all(&piece).is_ok() {
@@ -350,18 +321,18 @@ fn a_value_without_an_end_is_given_up_at_the_bound() {
 #[test]
 fn an_error_whose_body_has_no_end_is_still_that_error() {
     let headers = "Content-Type: application/problem+json\r\n";
-    let server = Canned::answering(answer(
+    let server = answering(answer(
         "503 Service Unavailable",
         headers,
         &"x".repeat(100_000),
     ));
-    let error = block_on(server.namespace().get_bytes("key")).unwrap_err();
+    let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
     assert_eq!(api(&error).0, 503);
 }
 
 #[test]
 fn a_client_of_ones_own_is_used() {
-    let server = Canned::answering(answer("200 OK", "", "1"));
+    let server = answering(answer("200 OK", "", "1"));
     let http = akvs_testing::scripted::http()
         .user_agent("mine/1")
         .build()
@@ -371,5 +342,5 @@ fn a_client_of_ones_own_is_used() {
         block_on(client.namespace("ns").unwrap().get_or("key", 0)).unwrap(),
         1
     );
-    assert!(server.asked().contains("mine/1"));
+    assert!(server.requests().concat().contains("mine/1"));
 }

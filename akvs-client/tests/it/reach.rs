@@ -71,7 +71,7 @@ fn a_token_goes_with_every_request_and_into_no_text() {
         }
     });
     assert!(!shown.contains("hidden"), "{shown}");
-    let asked = server.asked();
+    let asked = server.requests();
     assert_eq!(asked.len(), 4);
     for request in asked {
         let fields = request.matches("authorization: Bearer hidden\r\n");
@@ -134,7 +134,7 @@ fn the_environment_says_where_and_who() {
         .output()
         .unwrap();
     assert!(child.status.success(), "{child:?}");
-    let asked = server.asked().concat();
+    let asked = server.requests().concat();
     assert!(
         asked.contains("authorization: Bearer from-outside\r\n"),
         "{asked}"

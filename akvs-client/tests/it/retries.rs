@@ -28,7 +28,7 @@ fn passing() -> Vec<Step> {
 }
 
 /// The same, of which a write may have been applied.
-fn in_doubt() -> Vec<Step> {
+fn outcome_unknown() -> Vec<Step> {
     let mut steps = passing();
     steps.truncate(5);
     steps.push(Step::problem("504 Gateway Timeout", "outcome_unknown", ""));
@@ -45,13 +45,13 @@ fn reads_are_repeated() {
         let server = ScriptedServer::new([step.clone(), value()]);
         let read = block_on(server.namespace().get_or("k", 0));
         assert_eq!(read.unwrap(), 1, "{step:?}");
-        assert_eq!(server.asked().len(), 2);
+        assert_eq!(server.requests().len(), 2);
     }
 }
 
 #[test]
 fn a_value_that_is_cut_off_is_asked_for_again() {
-    let cut = Step::Say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello".into());
+    let cut = Step::send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
     let server = ScriptedServer::new([cut, value()]);
     assert_eq!(block_on(server.namespace().get_or("k", 0)).unwrap(), 1);
 }
@@ -59,7 +59,7 @@ fn a_value_that_is_cut_off_is_asked_for_again() {
 /// The same answer, of which only the beginning comes.
 fn cut_within(body: &str) -> Step {
     let length = body.len() + 1;
-    Step::Say(format!(
+    Step::send(format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
     ))
 }
@@ -74,7 +74,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
         let found = found.unwrap_or_else(|error| panic!("{step:?}: {error:?}"));
         assert_eq!(found[0].as_ref().map(|entry| entry.value), Some(1));
         assert!(found[1].is_none());
-        let asked = server.asked();
+        let asked = server.requests();
         assert!(asked[0].starts_with("POST /get/ns "), "{asked:?}");
         assert_eq!((asked.len(), &asked[0]), (2, &asked[1]), "with its keys");
     }
@@ -82,7 +82,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
     let server = ScriptedServer::new([Step::Cut]);
     let error = block_on(server.namespace().get_many::<u8>(["k"])).unwrap_err();
     assert!(error.is_retryable() && !error.is_unknown_outcome());
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn pages_that_are_cut_off_are_asked_for_again() {
         assert_eq!(items.next().await.unwrap().unwrap().key, "k");
         assert!(items.next().await.is_none());
     });
-    let asked = server.asked();
+    let asked = server.requests();
     assert_eq!(asked.len(), 4);
     assert_eq!((&asked[0], &asked[2]), (&asked[1], &asked[3]));
     assert!(asked[3].starts_with("GET /kv/ns?limit=1000&cursor=more "));
@@ -112,7 +112,7 @@ fn pages_that_are_cut_off_are_asked_for_again() {
     let client = server.builder().build().unwrap();
     let page = block_on(client.namespaces().page()).unwrap();
     assert!(page.namespaces.is_empty());
-    assert_eq!(server.asked().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_will_be_the_same_again_is_not_repeated() {
         let server = ScriptedServer::new([step.clone(), value()]);
         let error = block_on(server.namespace().get_bytes("k")).unwrap_err();
         assert!(!error.is_retryable() && !error.is_unknown_outcome());
-        assert_eq!(server.asked().len(), 1, "{step:?}");
+        assert_eq!(server.requests().len(), 1, "{step:?}");
         assert_eq!(
             error.is_unauthorized(),
             error.code() == Some(Code::Unauthorized)
@@ -142,7 +142,7 @@ fn a_removal_is_repeated() {
         let done = Step::answer("200 OK", "AKVS-Existed: ?0\r\n", "OK");
         let server = ScriptedServer::new([step, done]);
         assert!(!block_on(server.namespace().del("k")).unwrap());
-        assert_eq!(server.asked().len(), 2);
+        assert_eq!(server.requests().len(), 2);
     }
 }
 
@@ -153,10 +153,10 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
         |namespace| namespace.set("k", &1).if_exists(),
     ];
     for write in writes {
-        for step in in_doubt() {
+        for step in outcome_unknown() {
             let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             let error = block_on(write(&server.namespace())).unwrap_err();
-            assert_eq!(server.asked().len(), 1, "{step:?}");
+            assert_eq!(server.requests().len(), 1, "{step:?}");
             assert!(error.is_unknown_outcome(), "{step:?}: {error:?}");
             assert!(!error.is_retryable());
             let core = akvs_core::Error::from(error).code();
@@ -171,7 +171,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
             "append" => block_on(namespace.append("k", "x")).unwrap_err(),
             _ => block_on(namespace.touch("k")).unwrap_err(),
         };
-        assert!(error.is_unknown_outcome() && server.asked().len() == 1);
+        assert!(error.is_unknown_outcome() && server.requests().len() == 1);
     }
 }
 
@@ -181,7 +181,7 @@ fn a_plain_write_is_repeated_where_it_is_said_not_to_be_applied() {
         let server = ScriptedServer::new([step.clone(), Step::created(8)]);
         let written = block_on(server.namespace().set("k", &1)).unwrap();
         assert_eq!(written.revision, Some(Revision::new(8)), "{step:?}");
-        let asked = server.asked();
+        let asked = server.requests();
         assert_eq!((asked.len(), &asked[0]), (2, &asked[1]));
     }
 }
@@ -200,10 +200,10 @@ fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() 
         |namespace| namespace.set("k", &1).if_absent(),
     ];
     for write in writes {
-        for step in in_doubt() {
+        for step in outcome_unknown() {
             let server = ScriptedServer::new([step.clone(), Step::created(8)]);
             block_on(write(&server.namespace())).unwrap();
-            assert_eq!(server.asked().len(), 2, "{step:?}");
+            assert_eq!(server.requests().len(), 2, "{step:?}");
 
             let server = ScriptedServer::new([step.clone(), refused()]);
             let error = block_on(write(&server.namespace())).unwrap_err();
@@ -233,7 +233,7 @@ fn a_doubt_outlives_the_last_try() {
         let write = server.namespace().set("k", &1).if_absent();
         let error = block_on(write).unwrap_err();
         assert!(error.is_unknown_outcome() && !error.is_unauthorized());
-        assert!(error.to_string().contains("as told"), "{error}");
+        assert!(error.to_string().contains("as scripted"), "{error}");
         let server =
             ScriptedServer::new([Step::Cut, Step::problem("403 Forbidden", "forbidden", "")]);
         let error = block_on(server.namespace().del("k")).unwrap_err();
@@ -244,7 +244,7 @@ fn a_doubt_outlives_the_last_try() {
     let error = block_on(write).unwrap_err();
     assert!(matches!(error, Error::UnknownOutcome { .. }));
     assert!(error.source().is_some());
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn no_policy_repeats_nothing_and_a_longer_one_more() {
         let namespace = client.unwrap().namespace("ns").unwrap();
         let error = block_on(namespace.get_bytes("k")).unwrap_err();
         assert!(error.is_retryable() && !error.is_unknown_outcome());
-        assert_eq!(server.asked().len(), retries as usize + 1);
+        assert_eq!(server.requests().len(), retries as usize + 1);
     }
 }
 
@@ -273,7 +273,7 @@ fn clones_share_a_budget() {
             namespace.get_bytes("k").await.unwrap_err();
         }
     });
-    let retries = server.asked().len() - CALLS;
+    let retries = server.requests().len() - CALLS;
     // Ten, a tenth of the calls, and perhaps some that came back on a slow machine.
     assert!((10..100).contains(&retries), "{retries}");
 }
@@ -311,7 +311,7 @@ fn the_wait_that_the_server_asks_for_is_heeded() {
             namespace.set("k", &1).await.unwrap();
         });
         assert_eq!(waited.as_secs(), 11, "{field}");
-        assert_eq!(server.asked().len(), 2);
+        assert_eq!(server.requests().len(), 2);
     }
 }
 
@@ -326,7 +326,7 @@ fn a_wait_that_is_longer_than_the_call_may_take_is_not_begun() {
     let error = block_on(server.namespace().get_bytes("k")).unwrap_err();
     assert_eq!(error.code(), Some(Code::Overloaded));
     assert!(error.is_retryable());
-    assert_eq!(server.asked().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]

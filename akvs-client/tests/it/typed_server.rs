@@ -1,10 +1,8 @@
 //! What the client adds to what a server says of itself: it tells a server from what is none.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-
 use akvs_client::Client;
 
+use akvs_testing::scripted::{ScriptedServer, Step};
 use akvs_testing::server::{TestServer, block_on};
 
 #[test]
@@ -47,24 +45,10 @@ fn who_is_not_there_or_no_server_is_an_error() {
 
 #[test]
 fn a_server_that_stops_is_not_ready_and_that_is_no_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-            head.push(byte[0]);
-        }
-        let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
-        stream.write_all(answer).unwrap();
-        String::from_utf8(head).unwrap()
-    });
-    let client = Client::new(&url).unwrap();
+    let server = ScriptedServer::new([Step::answer("503 Service Unavailable", "", "")]);
+    let client = Client::new(&server.url()).unwrap();
     assert!(!block_on(client.is_ready()).unwrap());
-    assert!(
-        server
-            .join()
-            .unwrap()
-            .starts_with("GET /readyz HTTP/1.1\r\n")
-    );
+    let asked = server.requests();
+    assert_eq!(asked.len(), 1);
+    assert!(asked[0].starts_with("GET /readyz HTTP/1.1\r\n"));
 }

@@ -1,13 +1,13 @@
 //! A watch against servers that fail in every way: cut off, restarted, refusing, silent, repeating themselves, or no
 //! server of ours at all. Whatever happens, each change is told once, or an error says that it was not.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use akvs_client::{Change, Client, Code, Namespace, Revision, WatchStream};
+use akvs_client::{Change, Client, ClientBuilder, Code, Namespace, Revision, WatchStream};
 
+use akvs_testing::scripted::{ScriptedServer, Step, read_request};
 use akvs_testing::server::{TestServer, block_on};
 
 const STREAM: &str =
@@ -15,102 +15,25 @@ const STREAM: &str =
 /// Longer than any test takes, where something should come.
 const LONG: Duration = Duration::from_secs(20);
 
-/// What one connection does after its request was read.
-enum Act {
-    /// Sends the stream's head and this, then breaks the connection.
-    Cut(String),
-    /// The same, but ends the body as it should.
-    End(String),
-    /// The same, then waits until the client closes.
-    Hold(String),
-    /// The same, one byte at a time.
-    Trickle(String),
-    /// Sends just this, and closes.
-    Raw(String),
-    /// Says nothing at all until the client closes.
-    Silent,
+/// Sends the stream's head and this, then breaks the connection.
+fn cut(text: impl AsRef<str>) -> Step {
+    Step::send(STREAM.to_owned() + &chunk(text.as_ref()))
 }
 
-/// A server that gives each connection its act, and gives back the first lines that it was asked.
-struct Acting {
-    address: SocketAddr,
-    /// Gets what was asked, when all acts are played.
-    asked: Receiver<Vec<String>>,
+/// The same, but ends the body as it should.
+fn end(text: impl AsRef<str>) -> Step {
+    Step::send(STREAM.to_owned() + &chunk(text.as_ref()) + "0\r\n\r\n")
 }
 
-impl Acting {
-    fn new(acts: Vec<Act>) -> Acting {
-        Acting::at(TcpListener::bind("127.0.0.1:0").expect("a port"), acts)
-    }
-
-    fn at(listener: TcpListener, acts: Vec<Act>) -> Acting {
-        let address = listener.local_addr().expect("an address");
-        let (played, asked) = channel();
-        std::thread::spawn(move || {
-            let play = |act| {
-                let (mut stream, _) = listener.accept().expect("a connection");
-                let asked = first_line(&mut stream);
-                act_on(&mut stream, act);
-                asked
-            };
-            let lines = acts.into_iter().map(play).collect();
-            drop(listener);
-            // A test that wants nothing of it may be over.
-            let _ = played.send(lines);
-        });
-        Acting { address, asked }
-    }
-
-    fn namespace(&self) -> Namespace {
-        self.with(Client::builder())
-    }
-
-    fn with(&self, client: akvs_client::ClientBuilder) -> Namespace {
-        let client = client.base_url(format!("http://{}", self.address)).build();
-        client
-            .expect("a client")
-            .namespace("ns")
-            .expect("a namespace")
-    }
-
-    /// The targets of all requests, when all acts are played.
-    fn asked(self) -> Vec<String> {
-        let lines = self.asked.recv_timeout(LONG).expect("all connections");
-        let target = |line: String| line.split(' ').nth(1).expect("a target").to_owned();
-        lines.into_iter().map(target).collect()
-    }
+/// The same, then waits until the client closes.
+fn hold(text: impl AsRef<str>) -> Step {
+    Step::Hold((STREAM.to_owned() + &chunk(text.as_ref())).into())
 }
 
-fn act_on(stream: &mut TcpStream, act: Act) {
-    stream.set_nodelay(true).expect("an option");
-    // The client may close before all is sent.
-    let _ = match act {
-        Act::Cut(text) => stream.write_all((STREAM.to_owned() + &chunk(&text)).as_bytes()),
-        Act::End(text) => {
-            let text = STREAM.to_owned() + &chunk(&text) + "0\r\n\r\n";
-            stream.write_all(text.as_bytes())
-        }
-        Act::Hold(text) => {
-            let text = STREAM.to_owned() + &chunk(&text);
-            stream
-                .write_all(text.as_bytes())
-                .map(|()| until_closed(stream))
-        }
-        Act::Trickle(text) => {
-            let _ = stream.write_all(STREAM.as_bytes());
-            let bytes = text.chars().map(|char| chunk(&char.to_string()));
-            for byte in bytes {
-                let _ = stream.write_all(byte.as_bytes());
-            }
-            until_closed(stream);
-            Ok(())
-        }
-        Act::Raw(text) => stream.write_all(text.as_bytes()),
-        Act::Silent => {
-            until_closed(stream);
-            Ok(())
-        }
-    };
+/// The same, one character at a time.
+fn trickle(text: &str) -> Step {
+    let parts = text.chars().map(|char| chunk(&char.to_string()).into());
+    Step::Trickle([STREAM.into()].into_iter().chain(parts).collect())
 }
 
 fn chunk(text: &str) -> String {
@@ -120,21 +43,15 @@ fn chunk(text: &str) -> String {
     }
 }
 
-fn until_closed(stream: &mut TcpStream) {
-    while stream.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+fn namespace_of(client: ClientBuilder) -> Namespace {
+    let client = client.build().expect("a client");
+    client.namespace("ns").expect("a namespace")
 }
 
-fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") == 1 {
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).expect("text")
-}
-
-fn first_line(stream: &mut TcpStream) -> String {
-    head(stream).lines().next().expect("a line").to_owned()
+/// The targets of all requests, when all steps were taken.
+fn targets(server: ScriptedServer) -> Vec<String> {
+    let target = |request: String| request.split(' ').nth(1).expect("a target").to_owned();
+    server.finish().into_iter().map(target).collect()
 }
 
 fn event(name: &str, key: &str, revision: u64) -> String {
@@ -156,17 +73,8 @@ fn comment(revision: u64) -> String {
     format!(": revision {revision}\n\n")
 }
 
-fn problem(status: &str, code: &str, headers: &str) -> Act {
-    let body = format!("{{\"code\":\"{code}\",\"detail\":\"so it is\"}}");
-    let length = body.len();
-    Act::Raw(format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/problem+json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n{headers}\r\n{body}"
-    ))
-}
-
-fn history_gone() -> Act {
-    problem("410 Gone", "history_gone", "")
+fn history_gone() -> Step {
+    Step::problem("410 Gone", "history_gone", "")
 }
 
 /// A change in a word and its key and revision, an error in its text, and the end.
@@ -202,11 +110,11 @@ async fn next(changes: &mut WatchStream) -> String {
 
 /// What a watch tells of these acts, so many items of it; and then what was asked.
 fn told(
-    acts: Vec<Act>,
+    acts: Vec<Step>,
     count: usize,
     watch: impl Fn(&Namespace) -> WatchStream,
 ) -> (Vec<String>, Vec<String>) {
-    let server = Acting::new(acts);
+    let server = ScriptedServer::once(acts);
     let told = block_on(async {
         let mut changes = watch(&server.namespace());
         let mut told = Vec::new();
@@ -215,7 +123,7 @@ fn told(
         }
         told
     });
-    (told, server.asked())
+    (told, targets(server))
 }
 
 fn since_41(namespace: &Namespace) -> WatchStream {
@@ -230,8 +138,8 @@ fn from_state(namespace: &Namespace) -> WatchStream {
     namespace.watch().from_state().stream()
 }
 
-fn error_of(acts: Vec<Act>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_client::Error {
-    let server = Acting::new(acts);
+fn error_of(acts: Vec<Step>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_client::Error {
+    let server = ScriptedServer::once(acts);
     let error = block_on(async {
         let mut changes = watch(&server.namespace());
         let first = tokio::time::timeout(LONG, changes.next()).await;
@@ -242,20 +150,14 @@ fn error_of(acts: Vec<Act>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_c
         assert!(changes.next().await.is_none() && changes.next().await.is_none());
         error
     });
-    server.asked();
+    targets(server);
     error
 }
 
 #[test]
 fn the_request_says_what_to_watch_in_base64url() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/below", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let mut stream = listener.accept().unwrap().0;
-        let asked = head(&mut stream).to_lowercase();
-        act_on(&mut stream, Act::Hold(event("set", "a", 8)));
-        asked
-    });
+    let server = ScriptedServer::once([hold(event("set", "a", 8))]);
+    let url = format!("{}/below", server.url());
     let client = Client::new(&url).unwrap();
     let watch = client
         .namespace("a b/c")
@@ -265,7 +167,7 @@ fn the_request_says_what_to_watch_in_base64url() {
     let mut changes = watch.values().since(Revision::new(7)).stream();
     assert_eq!(block_on(next(&mut changes)), "set a 8");
     drop(changes);
-    let asked = server.join().unwrap();
+    let asked = server.finish().concat().to_lowercase();
     let first = "get /below/watch/a%20b%2fc?prefix64=__4vjg&values=true&since=7 http/1.1\r\n";
     assert!(asked.starts_with(first), "{asked}");
     let accept = "\r\naccept: text/event-stream, application/problem+json\r\n";
@@ -278,7 +180,7 @@ fn the_request_says_what_to_watch_in_base64url() {
 
 #[test]
 fn without_choices_it_begins_now_and_goes_on_from_what_the_server_said() {
-    let acts = vec![Act::Cut(comment(41)), Act::Hold(event("set", "a", 43))];
+    let acts = vec![cut(comment(41)), hold(event("set", "a", 43))];
     let (told, asked) = told(acts, 1, now);
     assert_eq!(told, ["set a 43"]);
     assert_eq!(asked, ["/watch/ns", "/watch/ns?since=41"]);
@@ -286,15 +188,15 @@ fn without_choices_it_begins_now_and_goes_on_from_what_the_server_said() {
 
 #[test]
 fn nothing_is_sent_before_it_is_polled() {
-    let server = Acting::new(vec![Act::Hold(String::new())]);
+    let server = ScriptedServer::once(vec![hold(String::new())]);
     drop(server.namespace().watch().key("unpolled").stream());
     // Were it sent, it would be the first connection.
     drop(
-        TcpStream::connect(server.address)
+        TcpStream::connect(server.address())
             .unwrap()
             .write_all(b"GET /first HTTP/1.1\r\n\r\n"),
     );
-    assert_eq!(server.asked(), ["/first"]);
+    assert_eq!(targets(server), ["/first"]);
 }
 
 #[test]
@@ -304,7 +206,7 @@ fn all_that_a_change_says_is_told() {
         "data:\"content_type\":\"application/json\",\"expires\":\"2001-09-09T01:46:40.123Z\",\"value\":\"[2,3,5]\"}\r\n\r\n",
         "event: expire\nid: 43\ndata: {\"key\":\"a\",\"revision\":43}\n\nevent: drop\nid: 44\ndata: {\"revision\":44}\n\n",
     );
-    let server = Acting::new(vec![Act::Trickle(text.into())]);
+    let server = ScriptedServer::once(vec![trickle(text)]);
     block_on(async {
         let mut changes = server.namespace().watch().stream();
         let Some(Ok(Change::Set(stored))) = changes.next().await else {
@@ -318,7 +220,7 @@ fn all_that_a_change_says_is_told() {
         assert_eq!(next(&mut changes).await, "drop 44");
         assert_eq!(changes.revision(), Some(Revision::new(44)));
     });
-    server.asked();
+    targets(server);
 }
 
 #[test]
@@ -331,7 +233,7 @@ fn a_cut_in_the_midst_of_an_event_tells_it_once() {
         } else {
             event("set", "b", 43)
         };
-        let acts = vec![Act::Cut(whole[..end].to_owned()), Act::Hold(rest)];
+        let acts = vec![cut(&whole[..end]), hold(rest)];
         let (told, asked) = told(acts, 2, since_41);
         assert_eq!(told, ["set a 42", "set b 43"], "{end}");
         let place = if end < first { 41 } else { 42 };
@@ -343,7 +245,7 @@ fn a_cut_in_the_midst_of_an_event_tells_it_once() {
 fn a_cut_in_the_midst_of_a_transaction_tells_it_once() {
     let begun = part("set", "a", 42) + &part("delete", "b", 42);
     let whole = begun.clone() + &event("set", "c", 42);
-    let acts = vec![Act::Cut(begun.clone()), Act::End(begun), Act::Hold(whole)];
+    let acts = vec![cut(begun.clone()), end(begun), hold(whole)];
     let (told, asked) = told(acts, 3, since_41);
     assert_eq!(told, ["set a 42", "delete b 42", "set c 42"]);
     assert_eq!(asked, ["/watch/ns?since=41"; 3]);
@@ -352,7 +254,7 @@ fn a_cut_in_the_midst_of_a_transaction_tells_it_once() {
 #[test]
 fn a_transaction_whose_last_change_is_not_watched_is_told_with_what_is_later() {
     let text = part("set", "a", 42) + &event("set", "b", 43) + &part("set", "c", 44) + &comment(44);
-    let (told, _) = told(vec![Act::Hold(text)], 3, since_41);
+    let (told, _) = told(vec![hold(text)], 3, since_41);
     assert_eq!(told, ["set a 42", "set b 43", "set c 44"]);
 }
 
@@ -361,11 +263,11 @@ fn a_cut_in_the_midst_of_the_state_begins_it_anew_and_says_so() {
     let begun = comment(7) + &part("set", "a", 1) + &part("set", "b", 2);
     let whole = comment(9) + &part("set", "b", 9) + &part("set", "c", 3) + &synced(9);
     let acts = vec![
-        Act::Cut(comment(7)),
-        Act::Cut(begun),
-        Act::End(comment(8)),
-        Act::Cut(whole + &event("delete", "c", 10)),
-        Act::Hold(event("set", "d", 11)),
+        cut(comment(7)),
+        cut(begun),
+        end(comment(8)),
+        cut(whole + &event("delete", "c", 10)),
+        hold(event("set", "d", 11)),
     ];
     let (told, asked) = told(acts, 8, from_state);
     let expected = [
@@ -386,9 +288,9 @@ fn a_cut_in_the_midst_of_the_state_begins_it_anew_and_says_so() {
 #[test]
 fn a_server_that_ends_the_stream_is_asked_for_the_rest() {
     let acts = vec![
-        Act::End(event("set", "a", 42)),
-        Act::End(String::new()),
-        Act::Hold(event("set", "b", 43)),
+        end(event("set", "a", 42)),
+        end(String::new()),
+        hold(event("set", "b", 43)),
     ];
     let (told, asked) = told(acts, 2, since_41);
     assert_eq!(told, ["set a 42", "set b 43"]);
@@ -399,19 +301,19 @@ fn a_server_that_ends_the_stream_is_asked_for_the_rest() {
 fn a_server_that_is_gone_for_a_while_and_comes_back_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let first = Acting::at(listener, vec![Act::Cut(event("set", "a", 42))]);
+    let first = ScriptedServer::once_at(listener, vec![cut(event("set", "a", 42))]);
     block_on(async {
         let mut changes = since_41(&first.namespace());
         assert_eq!(next(&mut changes).await, "set a 42");
-        assert_eq!(first.asked(), ["/watch/ns?since=41"]);
+        assert_eq!(targets(first), ["/watch/ns?since=41"]);
         // Nobody listens: no error is told, however often it is tried.
         let silence = tokio::time::timeout(Duration::from_millis(400), changes.next());
         silence.await.unwrap_err();
         let listener = TcpListener::bind(address).unwrap();
-        let second = Acting::at(listener, vec![Act::Hold(event("set", "b", 43))]);
+        let second = ScriptedServer::once_at(listener, vec![hold(event("set", "b", 43))]);
         assert_eq!(next(&mut changes).await, "set b 43");
         drop(changes);
-        assert_eq!(second.asked(), ["/watch/ns?since=42"]);
+        assert_eq!(targets(second), ["/watch/ns?since=42"]);
     });
 }
 
@@ -420,12 +322,12 @@ fn what_may_pass_is_tried_again() {
     let unready =
         "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>";
     let acts = vec![
-        problem("503 Service Unavailable", "closing", "Retry-After: 0\r\n"),
-        Act::Raw(unready.into()),
-        problem("429 Too Many Requests", "", ""),
-        Act::Raw(String::new()),
-        Act::Raw("HTTP/1.1 200 OK\r\nContent-".into()),
-        Act::Hold(event("set", "a", 42)),
+        Step::problem("503 Service Unavailable", "closing", "Retry-After: 0\r\n"),
+        Step::send(unready),
+        Step::problem("429 Too Many Requests", "", ""),
+        Step::send(String::new()),
+        Step::send("HTTP/1.1 200 OK\r\nContent-"),
+        hold(event("set", "a", 42)),
     ];
     let (told, asked) = told(acts, 1, since_41);
     assert_eq!(told, ["set a 42"]);
@@ -437,9 +339,9 @@ fn a_server_that_asks_for_time_gets_it() {
     let by_date =
         "Date: Sun, 09 Sep 2001 01:46:40 GMT\r\nRetry-After: Sun, 09 Sep 2001 01:46:41 GMT\r\n";
     for field in ["Retry-After: 1\r\n", by_date] {
-        let asks = problem("503 Service Unavailable", "overloaded", field);
+        let asks = Step::problem("503 Service Unavailable", "overloaded", field);
         let begun = tokio::time::Instant::now();
-        let (told, _) = told(vec![asks, Act::Hold(event("set", "a", 42))], 1, since_41);
+        let (told, _) = told(vec![asks, hold(event("set", "a", 42))], 1, since_41);
         assert_eq!(told, ["set a 42"]);
         assert!(begun.elapsed() >= Duration::from_secs(1), "{field}");
     }
@@ -447,8 +349,8 @@ fn a_server_that_asks_for_time_gets_it() {
 
 #[test]
 fn the_waits_begin_anew_once_something_was_received() {
-    let cuts = (0..12).map(|_| Act::Cut(comment(41)));
-    let acts = cuts.chain([Act::Hold(event("set", "a", 42))]).collect();
+    let cuts = (0..12).map(|_| cut(comment(41)));
+    let acts = cuts.chain([hold(event("set", "a", 42))]).collect();
     let begun = tokio::time::Instant::now();
     assert_eq!(told(acts, 1, since_41).0, ["set a 42"]);
     // Did they go on doubling, they would be more than 30 s together; as it is they are less than 2 s.
@@ -470,7 +372,10 @@ fn what_will_not_pass_is_an_error_once_and_then_the_end() {
     ] {
         let text = code.map(|code| code.to_string()).unwrap_or_default();
         for watch in [since_41, from_state] {
-            let error = error_of(vec![problem(status, &text, "Location: /x\r\n")], watch);
+            let error = error_of(
+                vec![Step::problem(status, &text, "Location: /x\r\n")],
+                watch,
+            );
             assert_eq!(error.code(), code, "{status}");
         }
     }
@@ -484,32 +389,31 @@ fn a_success_that_is_no_stream_of_events_is_an_error() {
         "Content-Type: text/event-stream2\r\n",
     ] {
         let page = format!("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n{field}\r\nwelcome");
-        let error = error_of(vec![Act::Raw(page)], since_41);
+        let error = error_of(vec![Step::send(page)], since_41);
         assert_eq!(
             error.to_string(),
-            "the answer to a watch is no stream of events"
+            "invalid answer to a watch: expected text/event-stream"
         );
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nConnection: close\r\n\r\n";
-    let act = Act::Raw(head.to_owned() + &event("set", "a", 42));
+    let act = Step::send(head.to_owned() + &event("set", "a", 42));
     assert_eq!(told(vec![act], 1, since_41).0, ["set a 42"]);
 }
 
 #[test]
 fn a_history_that_is_gone_ends_a_watch_of_changes() {
-    let missed =
-        "error history_gone: the watch missed changes that are not in the history any more";
+    let missed = "error history_gone: the watch missed changes that are no longer in the history";
     let reset = event("set", "a", 42)
         + "event: reset\ndata: {\"revision\":50}\n\n"
         + &event("set", "b", 50);
-    let (told_of, _) = told(vec![Act::Hold(reset)], 3, since_41);
+    let (told_of, _) = told(vec![hold(reset)], 3, since_41);
     assert_eq!(told_of, ["set a 42", missed, "end"]);
 
-    let acts = vec![Act::Cut(event("set", "a", 42)), history_gone()];
+    let acts = vec![cut(event("set", "a", 42)), history_gone()];
     let (told_of, asked) = told(acts, 4, since_41);
     assert_eq!(
         told_of,
-        ["set a 42", "error history_gone: so it is", "end", "end"]
+        ["set a 42", "error history_gone: as scripted", "end", "end"]
     );
     assert_eq!(asked[1], "/watch/ns?since=42");
 }
@@ -519,11 +423,11 @@ fn a_history_that_is_gone_begins_a_watch_of_the_state_anew() {
     let state = part("set", "a", 42) + &synced(42);
     let reset = state.clone() + &part("set", "a", 43) + "event: reset\ndata:\n\n";
     let acts = vec![
-        Act::Hold(reset),
-        Act::Cut(state.clone()),
+        hold(reset),
+        cut(state.clone()),
         history_gone(),
-        problem("503 Service Unavailable", "closing", ""),
-        Act::Hold(state),
+        Step::problem("503 Service Unavailable", "closing", ""),
+        hold(state),
     ];
     let (told, asked) = told(acts, 8, from_state);
     let again = ["reset", "set a 42", "synced 42"];
@@ -540,20 +444,15 @@ fn a_history_that_is_gone_begins_a_watch_of_the_state_anew() {
 #[test]
 fn a_watch_of_everything_after_nothing_is_one_of_the_state() {
     let after_0 = |namespace: &Namespace| namespace.watch().since(Revision::ZERO).stream();
-    let acts = vec![Act::Cut(part("set", "a", 1)), Act::Hold(synced(1))];
+    let acts = vec![cut(part("set", "a", 1)), hold(synced(1))];
     let (told, _) = told(acts, 3, after_0);
     assert_eq!(told, ["set a 1", "reset", "synced 1"]);
 }
 
 #[test]
 fn a_watch_that_began_before_anything_does_not_take_a_state_for_the_changes() {
-    let empty = || Act::Cut(comment(0) + &synced(0));
-    let acts = vec![
-        Act::Cut(comment(0)),
-        empty(),
-        empty(),
-        Act::Hold(part("set", "a", 7)),
-    ];
+    let empty = || cut(comment(0) + &synced(0));
+    let acts = vec![cut(comment(0)), empty(), empty(), hold(part("set", "a", 7))];
     let (told, asked) = told(acts, 2, now);
     assert!(told[0].starts_with("error history_gone"), "{told:?}");
     assert_eq!(told[1], "end");
@@ -569,10 +468,10 @@ fn a_connection_that_falls_silent_is_given_up() {
     };
     let half = event("set", "b", 43);
     let acts = vec![
-        Act::Silent,
-        Act::Hold(String::new()),
-        Act::Hold(event("set", "a", 42) + &half[..9]),
-        Act::Hold(half),
+        Step::Hold(Vec::new()),
+        hold(String::new()),
+        hold(event("set", "a", 42) + &half[..9]),
+        hold(half),
     ];
     let (told, asked) = told(acts, 2, impatient);
     assert_eq!(told, ["set a 42", "set b 43"]);
@@ -590,16 +489,16 @@ fn the_time_that_an_exchange_may_take_does_not_end_a_watch() {
         Client::builder().timeout(short),
         Client::builder().http_client(http),
     ] {
-        let server = Acting::new(vec![Act::Hold(event("set", "a", 42))]);
+        let server = ScriptedServer::once(vec![hold(event("set", "a", 42))]);
         block_on(async {
-            let mut changes = since_41(&server.with(client));
+            let mut changes = since_41(&namespace_of(client.base_url(server.url())));
             assert_eq!(next(&mut changes).await, "set a 42");
             let silence = tokio::time::timeout(short * 5, changes.next());
             silence.await.unwrap_err();
             // It ends when the connection does.
-            assert_eq!(server.asked.try_recv(), Err(TryRecvError::Empty));
+            assert!(!server.is_finished());
         });
-        server.asked();
+        targets(server);
     }
 }
 
@@ -608,10 +507,7 @@ fn changes_that_come_again_or_late_are_not_told() {
     let once = event("set", "a", 42) + &event("set", "b", 43);
     let late = event("set", "x", 40) + &once + &event("delete", "a", 42) + &event("set", "c", 44);
     let (told, _) = told(
-        vec![
-            Act::Cut(once + &late),
-            Act::Hold(late + &event("set", "d", 45)),
-        ],
+        vec![cut(once + &late), hold(late + &event("set", "d", 45))],
         4,
         since_41,
     );
@@ -627,7 +523,7 @@ fn what_is_not_readable_is_an_error_after_what_was() {
         "event: drop\ndata: {}\n\n",
     ] {
         let text = event("set", "a", 42) + broken + &event("set", "z", 50);
-        let (told, _) = told(vec![Act::Hold(text)], 3, since_41);
+        let (told, _) = told(vec![hold(text)], 3, since_41);
         assert_eq!((&*told[0], &*told[2]), ("set a 42", "end"), "{broken}");
         assert!(
             told[1].starts_with("error ") && told[1].contains("watch"),
@@ -639,7 +535,7 @@ fn what_is_not_readable_is_an_error_after_what_was() {
 #[test]
 fn what_a_later_version_says_is_passed_over() {
     let text = "retry: 5\nfoo\nevent: rename\nid: 42\ndata: ?\n\n: hello\n\ndata: x\n\n";
-    let acts = vec![Act::Cut(text.to_owned()), Act::Hold(event("set", "a", 43))];
+    let acts = vec![cut(text), hold(event("set", "a", 43))];
     let (told, asked) = told(acts, 1, since_41);
     assert_eq!(told, ["set a 43"]);
     assert_eq!(asked[1], "/watch/ns?since=42");
@@ -652,7 +548,7 @@ fn an_event_without_an_end_is_given_up_at_the_bound() {
     let client = Client::builder().base_url(format!("http://{}", listener.local_addr().unwrap()));
     let endless = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        head(&mut stream);
+        read_request(&mut stream);
         let mut piece = STREAM.to_owned() + &chunk("event: set\ndata: ");
         let mut sent = 0;
         while sent < ENOUGH && stream.write_all(piece.as_bytes()).is_ok() {
@@ -667,7 +563,7 @@ fn an_event_without_an_end_is_given_up_at_the_bound() {
     let bound = (6 << 20) + (64 << 10);
     assert_eq!(
         error.to_string(),
-        format!("an event of the watch has more than {bound} bytes")
+        format!("watch event too long: expected at most {bound} bytes")
     );
     assert!(block_on(changes.next()).is_none());
     assert!(endless.join().unwrap() < ENOUGH, "all of it was read");
@@ -681,8 +577,8 @@ fn a_value_of_the_longest_length_is_taken_however_it_is_escaped() {
         serde_json::to_string(&value).unwrap()
     );
     let text = format!("event: set\nid: 42\ndata: {data}\n\n");
-    let server = Acting::new(vec![Act::Hold(text)]);
-    let namespace = server.with(Client::builder().max_value_bytes(100_000));
+    let server = ScriptedServer::once(vec![hold(text)]);
+    let namespace = namespace_of(server.builder().max_value_bytes(100_000));
     let change = block_on(now(&namespace).next()).unwrap().unwrap();
     assert!(
         matches!(change, Change::Set(stored) if stored.value.as_deref() == Some(value.as_bytes()))
@@ -716,14 +612,14 @@ fn choices_that_are_not_valid_are_the_first_item_and_the_last() {
 
 #[test]
 fn dropping_the_stream_closes_the_connection() {
-    let server = Acting::new(vec![Act::Hold(event("set", "a", 42))]);
+    let server = ScriptedServer::once(vec![hold(event("set", "a", 42))]);
     block_on(async {
         let mut changes = now(&server.namespace());
         assert_eq!(next(&mut changes).await, "set a 42");
-        assert_eq!(server.asked.try_recv(), Err(TryRecvError::Empty));
+        assert!(!server.is_finished());
         drop(changes);
         // The act is over when the connection is closed, while the client's runtime still runs.
-        let over = tokio::task::spawn_blocking(move || server.asked());
+        let over = tokio::task::spawn_blocking(move || targets(server));
         over.await.unwrap();
     });
 }
@@ -734,7 +630,7 @@ fn a_wait_for_the_next_change_can_be_given_up() {
         + &part("set", "b", 43)
         + &event("set", "c", 43)
         + &event("set", "d", 44);
-    let server = Acting::new(vec![Act::Trickle(text)]);
+    let server = ScriptedServer::once(vec![trickle(&text)]);
     block_on(async {
         let mut changes = since_41(&server.namespace());
         let mut told = Vec::new();
@@ -751,7 +647,7 @@ fn a_wait_for_the_next_change_can_be_given_up() {
         tokio::time::timeout(LONG, impatient).await.unwrap();
         assert_eq!(told, ["set a 42", "set b 43", "set c 43", "set d 44"]);
     });
-    server.asked();
+    targets(server);
 }
 
 #[test]

@@ -1,7 +1,7 @@
-// Hidden lines of the examples include this file, so that they run against a real server in memory. It has no `//!`,
-// which may not stand where it is included.
+// Hidden lines of the examples include this file, so that they run against a server in memory. It has no `//!`, which
+// is not allowed where it is included.
 
-/// Starts a server on a free port, which ends with the process, and gives its URL.
+/// Starts a server on a free port, which ends with the process, and returns its URL.
 fn serve() -> String {
     use std::sync::Arc;
 
@@ -15,8 +15,8 @@ fn serve() -> String {
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async {
             let registry = akvs_registry::Registry::new(committer);
-            let running = akvs_http::start(vec![listener], registry, &Default::default());
-            running.expect("a server").await
+            let server = akvs_http::start(vec![listener], registry, &Default::default());
+            server.expect("a server").await
         })
     });
     format!("http://{address}")

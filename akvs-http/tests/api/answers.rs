@@ -25,8 +25,7 @@ fn with(max_response_memory_bytes: usize) -> TestServer {
 /// Asks, and reads no more than the head.
 fn begin(app: &TestServer, method: &str, path: &str, body: &[u8]) -> (Connection, Answer) {
     let mut connection = app.connect();
-    connection.send(request(method, path, "", body));
-    let head = connection.head().expect("a head");
+    let head = connection.ask_head(method, path, "", body);
     (connection, head)
 }
 

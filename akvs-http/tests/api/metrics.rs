@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 use akvs_http::{Options, Right, Token, Tokens};
 
 use self::text::Scrape;
-use akvs_testing::raw::{Connection, request};
+use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::TestServer;
-
-/// How long something may take that nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Every family, and its type.
 const FAMILIES: [(&str, &str); 38] = [
@@ -71,7 +68,10 @@ fn until(connection: &mut Connection, is_so: impl Fn(&Scrape) -> bool) -> Scrape
         if is_so(&found) {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "it did not come: {found:#?}");
+        assert!(
+            start.elapsed() < ANSWER_TIMEOUT,
+            "it did not come: {found:#?}"
+        );
     }
 }
 

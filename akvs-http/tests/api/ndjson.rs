@@ -9,22 +9,13 @@ const ACCEPT: &str = "Accept: application/x-ndjson\r\n";
 
 fn begin(app: &TestServer, path: &str) -> (Connection, Answer) {
     let mut connection = app.connect();
-    connection.send(request("GET", path, ACCEPT, b""));
-    let head = connection.head().expect("an answer");
+    let head = connection.ask_head("GET", path, ACCEPT, b"");
     (connection, head)
 }
 
 /// What is left of a body, as the lines that it has.
 fn rest(connection: &mut Connection) -> Vec<Value> {
-    let mut text = Vec::new();
-    loop {
-        let chunk = connection.chunk().expect("the whole list");
-        if chunk.is_empty() {
-            break;
-        }
-        text.extend(chunk);
-    }
-    let text = String::from_utf8(text).expect("text");
+    let text = String::from_utf8(connection.chunked_body()).expect("text");
     assert!(text.is_empty() || text.ends_with('\n'), "whole lines");
     let lines = text
         .lines()

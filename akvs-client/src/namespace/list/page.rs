@@ -1,7 +1,7 @@
-//! A page of a list: how it is asked for and read.
+//! The pages of a list.
 //!
-//! It owns what a page holds. It does not own the choices of a list. Invariant: a page that cannot be read whole is an
-//! error.
+//! It owns the contents of a page. It does not own the options of a list. Invariant: a page that cannot be parsed
+//! completely is an error.
 
 use akvs_core::Revision;
 use bytes::Bytes;
@@ -16,10 +16,8 @@ use crate::wire::json;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// namespace.set("a", &1).await?;
 /// let revision = namespace.set("b", &2).await?.revision;
 /// let list = namespace.list().limit(1);
@@ -27,24 +25,23 @@ use crate::wire::json;
 /// assert_eq!((&first.items[0].key[..], Some(first.revision)), (&b"a"[..], revision));
 /// let second = list.page_at(&first.cursor.unwrap()).await?;
 /// assert_eq!((&second.items[0].key[..], second.cursor), (&b"b"[..], None));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// The revision that the page is of.
+    /// The revision of the page's snapshot.
     pub revision: Revision,
     /// The items.
     pub items: Vec<Item>,
-    /// What the keys of each group begin with; none without a [`delimiter`](List::delimiter).
+    /// The prefixes of the groups; empty without a [`delimiter`](List::delimiter).
     pub prefixes: Vec<Bytes>,
-    /// Where the next page begins, for [`page_at`](List::page_at); none at the end.
+    /// The cursor of the next page, for [`page_at`](List::page_at); `None` on the last page.
     pub cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Document {
+struct PageDocument {
     revision: u64,
     items: Vec<json::WireEntry>,
     #[serde(default)]
@@ -60,40 +57,26 @@ enum Prefix {
 }
 
 impl List {
-    /// The first page.
+    /// Returns the first page.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// assert!(namespace.list().page().await.unwrap_err().is_not_found());
     /// namespace.set("a", &1).await?;
     /// assert_eq!(namespace.list().page().await?.items.len(), 1);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn page(&self) -> Result<Page> {
         self.read(self.limit, None).await
     }
 
-    /// The page where a cursor points to, which was told with another page of the same list.
+    /// Returns the page at the cursor of an earlier page of the same list.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
-    /// namespace.set("a", &1).await?;
-    /// namespace.set("b", &2).await?;
-    /// let list = namespace.list().limit(1);
-    /// let cursor = list.page().await?.cursor.unwrap();
-    /// assert_eq!(list.page_at(&cursor).await?.items[0].key, "b");
-    /// assert!(list.reverse().page_at(&cursor).await.is_err());
-    /// # Ok(())
-    /// # }
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
+    /// let cursor = namespace.list().page().await?.cursor.expect("more pages");
+    /// let second = namespace.list().page_at(&cursor).await?;
+    /// # Ok(()) }
     /// ```
     pub async fn page_at(&self, cursor: &str) -> Result<Page> {
         self.read(self.limit, Some(cursor)).await
@@ -102,12 +85,14 @@ impl List {
     pub(super) async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<Page> {
         let request = self.request(limit, cursor)?;
         let client = self.namespace.client();
-        let answer = json::ask(client, request, "a page of the list", page).await?;
+        let answer = client
+            .read_json(request, "a page of the list", page)
+            .await?;
         answer.map_err(Error::api)
     }
 }
 
-fn page(document: Document) -> Option<Page> {
+fn page(document: PageDocument) -> Option<Page> {
     let items = document.items.into_iter().map(json::WireEntry::item);
     let prefixes = document.prefixes.into_iter().map(|prefix| match prefix {
         Prefix::Text(text) => Some(text.into()),

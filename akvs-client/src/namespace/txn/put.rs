@@ -22,7 +22,6 @@ use crate::wire::json::ValueMember;
 /// use akvs_client::Put;
 /// let session = Put::json(&["ann"]).ttl(Duration::from_secs(60));
 /// let page = Put::bytes("<h1>Hi</h1>").content_type("text/html");
-/// # drop((session, page));
 /// ```
 #[must_use = "a value is stored only by a transaction"]
 pub struct Put {
@@ -34,16 +33,11 @@ pub struct Put {
 impl Put {
     /// This value as JSON, with its type.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().put("a", akvs_client::Put::json(&[1, 2])).commit().await?;
     /// assert_eq!(namespace.get_bytes("a").await?.unwrap().content_type, "application/json");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Put {
         Put {
@@ -55,16 +49,11 @@ impl Put {
 
     /// These bytes as they are.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.txn().put("a", akvs_client::Put::bytes(vec![0, 255])).commit().await?;
     /// assert_eq!(namespace.get_bytes("a").await?.unwrap().value, [0, 255][..]);
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn bytes(value: impl Into<Bytes>) -> Put {
         Put {
@@ -76,17 +65,12 @@ impl Put {
 
     /// How long the key lives from the commit on, to the millisecond and at least one. Without it, the key stays.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let put = akvs_client::Put::json("data").ttl(std::time::Duration::from_millis(90_500));
     /// namespace.txn().put("session", put).commit().await?;
     /// assert!(namespace.get_bytes("session").await?.unwrap().expires.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Put {
         self.ttl = Some(ttl_text(ttl));
@@ -95,17 +79,12 @@ impl Put {
 
     /// Keeps the deadline that the key has, where it has one. Of this and [`ttl`](Self::ttl) the last one counts.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("a", &1).ttl(std::time::Duration::from_secs(60)).await?;
     /// namespace.txn().put("a", akvs_client::Put::json(&2).keep_ttl()).commit().await?;
     /// assert!(namespace.get_bytes("a").await?.unwrap().expires.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn keep_ttl(mut self) -> Put {
         self.ttl = Some(Ok("keep".into()));
@@ -114,17 +93,12 @@ impl Put {
 
     /// Says what the value is; it is given back with it. 1 to 255 visible ASCII characters.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let put = akvs_client::Put::bytes("a,b").content_type("text/csv");
     /// namespace.txn().put("a", put).commit().await?;
     /// assert_eq!(namespace.get_bytes("a").await?.unwrap().content_type, "text/csv");
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn content_type(mut self, content_type: &str) -> Put {
         let field = FieldValue::new(content_type.to_owned());
@@ -146,7 +120,7 @@ impl Put {
 /// A time to live as the server reads it.
 pub(super) fn ttl_text(ttl: Duration) -> Result<String> {
     let text = wire::ttl(ttl);
-    text.ok_or_else(|| invalid("a time to live is longer than nothing").into())
+    text.ok_or_else(|| invalid("invalid ttl 0: expected more than 0").into())
 }
 
 impl fmt::Debug for Put {

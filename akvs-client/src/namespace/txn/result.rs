@@ -14,15 +14,12 @@ use crate::wire::json;
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let done = namespace.txn().set("a", &1).delete("missing").commit().await?;
 /// assert_eq!(done.results[0].revision, done.revision);
 /// assert_eq!(done.results[1].revision, None);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,15 +34,12 @@ pub struct TxnResult {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let done = namespace.txn().add("visits", 3).commit().await?;
 /// let visits = done.results[0];
 /// assert_eq!((visits.existed, visits.value), (false, Some(3)));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -64,17 +58,14 @@ pub struct OpResult {
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let b = namespace.set("b", &1).await?;
 /// let txn = namespace.txn().check_absent("a").check_absent("b").set("c", &1);
 /// let failed = txn.commit().await.unwrap_err().failed_check().unwrap();
 /// assert_eq!((failed.index, &failed.key[..]), (1, &b"b"[..]));
 /// assert_eq!(failed.current_revision, b.revision);
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,18 +81,13 @@ pub struct FailedCheck {
 impl Error {
     /// The check of a transaction that did not hold; none of another error.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// let error = namespace.txn().check_exists(b"\xff").commit().await.unwrap_err();
     /// assert_eq!(error.failed_check().unwrap().key, &b"\xff"[..]);
     /// let error = namespace.set("a", &1).if_exists().await.unwrap_err();
     /// assert!(error.failed_check().is_none());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub fn failed_check(&self) -> Option<FailedCheck> {
         let Error::Api(problem) = self else {

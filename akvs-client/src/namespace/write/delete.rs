@@ -1,6 +1,6 @@
-//! Removing a key, on conditions.
+//! The deletion of a key, with conditions.
 //!
-//! It owns what a removal returns. It does not own how it is sent. Invariant: nothing is sent before it is awaited.
+//! It owns the result of the call. It does not own its request. Invariant: nothing is sent before it is awaited.
 
 use reqwest::StatusCode;
 
@@ -8,24 +8,21 @@ use crate::error::Result;
 use crate::namespace::write::{Write, conditions, sent};
 use crate::{Written, wire};
 
-/// A removal that is sent when it is awaited, and then says whether the key was there: no also where the token may write
-/// but not read, which [`written`](Self::written) tells apart.
+/// A deletion, sent when it is awaited. It returns whether the key existed; false also if the token may not read, which
+/// [`written`](Self::written) distinguishes.
 ///
-/// It is [repeated](crate::RetryPolicy) where it fails. If then an earlier try did remove the key, the last one finds none
-/// and says so: only of a removal on [`if_revision`](Self::if_revision) is it told that the outcome is unknown.
+/// It is [repeated](crate::RetryPolicy) if it fails. If an earlier try deleted the key, the last one finds no key and
+/// returns false: only a deletion with [`if_revision`](Self::if_revision) reports an unknown outcome.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-/// # #[tokio::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let url = &serve();
-/// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+/// # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let namespace = akvs_client::Client::new(&serve())?.namespace("foo")?;
 /// let seen = namespace.set("bar", &1).await?.revision.expect("a revision");
 /// namespace.set("bar", &2).await?;
 /// let error = namespace.del("bar").if_revision(seen).await.unwrap_err();
 /// assert!(error.is_precondition_failed() && error.current_revision() > Some(seen));
-/// # Ok(())
-/// # }
+/// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a removal is sent only when it is awaited"]
@@ -39,19 +36,14 @@ sent!(Delete => bool, |write: Write| async move {
 });
 
 impl Delete {
-    /// Removes the key, and says all that is told of that.
+    /// Deletes the key, and returns the whole result.
     ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/serve.rs"));
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let url = &serve();
-    /// # let namespace = akvs_client::Client::new(url)?.namespace("foo")?;
+    /// ```no_run
+    /// # async fn example(namespace: akvs_client::Namespace) -> Result<(), Box<dyn std::error::Error>> {
     /// namespace.set("bar", &1).await?;
     /// let removed = namespace.del("bar").written().await?;
     /// assert!(removed.existed && !removed.write_only && removed.revision.is_some());
-    /// # Ok(())
-    /// # }
+    /// # Ok(()) }
     /// ```
     pub async fn written(self) -> Result<Written> {
         let (written, response) = self.0.send(StatusCode::OK).await?;

@@ -1,29 +1,16 @@
 //! Exports and lists that were cut off, changed or packed on the way: none of them passes for all.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-
 use akvs_client::{Client, Encoding, Error};
 
 use super::small_file;
+use akvs_testing::scripted::{ScriptedServer, Step};
 use akvs_testing::server::block_on;
 
-/// A server that gives each request the next of these answers, and then closes the connection.
-fn lying(answers: Vec<Vec<u8>>) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    std::thread::spawn(move || {
-        for answer in answers {
-            let (mut stream, _) = listener.accept().expect("a connection");
-            let (mut head, mut byte) = (Vec::new(), [0]);
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("a byte") == 1 {
-                head.push(byte[0]);
-            }
-            // The client may have seen enough before all is sent.
-            let _ = stream.write_all(&answer);
-        }
-    });
-    Client::new(&url).expect("a client")
+/// A server that gives each request the next of these answers, and a client of it.
+fn answering(answers: Vec<Vec<u8>>) -> (ScriptedServer, Client) {
+    let server = ScriptedServer::once(answers.into_iter().map(Step::Send));
+    let client = Client::new(&server.url()).expect("a client");
+    (server, client)
 }
 
 /// An answer with this body, whole or cut off behind it.
@@ -90,11 +77,11 @@ fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
         bodies.push((shuffled.concat(), true));
     }
     block_on(async {
-        let client = lying(vec![chunked(&whole, true); 3]);
+        let (_server, client) = answering(vec![chunked(&whole, true); 3]);
         assert!(errors(&client).await.iter().all(Option::is_none));
         for (body, is_whole) in bodies {
             let text = String::from_utf8_lossy(&body).into_owned();
-            let client = lying(vec![chunked(&body, is_whole); 3]);
+            let (_server, client) = answering(vec![chunked(&body, is_whole); 3]);
             for error in errors(&client).await {
                 let error = error.unwrap_or_else(|| panic!("{text} passed for all"));
                 assert_eq!(error.code(), None, "{text}: {error:?}");
@@ -110,11 +97,11 @@ fn a_file_that_is_packed_in_another_way_than_was_asked_for_is_an_error() {
     let text = String::from_utf8(whole.clone()).unwrap();
     let labelled = text.replacen("Connection", "Content-Encoding: gzip\r\nConnection", 1);
     block_on(async {
-        let client = lying(vec![whole, labelled.into_bytes()]);
+        let (_server, client) = answering(vec![whole, labelled.into_bytes()]);
         for encoding in [Encoding::Gzip, Encoding::Identity] {
             let first = client.export().bytes(encoding).next().await.unwrap();
             let error = first.unwrap_err().to_string();
-            assert!(error.contains("packed in another way"), "{error}");
+            assert!(error.contains("another encoding than requested"), "{error}");
         }
     });
 }
@@ -133,7 +120,8 @@ fn a_list_that_is_cut_off_is_an_error() {
         unmarked,
     ];
     let count = answers.len();
-    let namespace = lying(answers).namespace("ns").unwrap();
+    let (_server, client) = answering(answers);
+    let namespace = client.namespace("ns").unwrap();
     block_on(async {
         for number in 0..count {
             let (mut items, mut is_cut) = (namespace.list().snapshot(), false);
@@ -148,7 +136,8 @@ fn a_list_that_is_cut_off_is_an_error() {
 #[test]
 fn an_answer_that_has_not_one_item_for_each_key_is_an_error() {
     let none = br#"{"revision":1,"items":[null]}"#;
-    let namespace = lying(vec![chunked(none, true); 2]).namespace("ns").unwrap();
+    let (_server, client) = answering(vec![chunked(none, true); 2]);
+    let namespace = client.namespace("ns").unwrap();
     block_on(async {
         assert_eq!(namespace.get_many_bytes(["a"]).await.unwrap(), [None]);
         let error = namespace.get_many_bytes(["a", "b"]).await.unwrap_err();

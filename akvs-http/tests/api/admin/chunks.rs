@@ -1,17 +1,12 @@
 //! Long answers to the owner: in parts as they are made, and cut off where one cannot be, so that nobody takes half of
 //! a backup for a whole one.
 
-use std::time::Duration;
-
 use akvs_core::{Code, Error, Result};
 use bytes::Bytes;
 
 use super::api::{Made, Recorder, with};
-use akvs_testing::raw::{Connection, request};
+use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::block_on;
-
-/// How long something that must come may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both long answers, and their media types.
 const LONG: [(&str, &str, &str); 2] = [
@@ -89,7 +84,7 @@ fn a_part_that_fails_cuts_the_answer_off() {
             }
             assert!(owner.is_ended());
             let_go
-                .recv_timeout(PATIENCE)
+                .recv_timeout(ANSWER_TIMEOUT)
                 .expect("the parts are let go of");
             assert_eq!(app.ask("GET", "/ping").status, 200);
         }
@@ -116,7 +111,9 @@ fn a_part_that_fails_cuts_a_stream_of_http_2_off() {
             }
             Ok::<_, h2::Error>(())
         };
-        let cut = tokio::time::timeout(PATIENCE, cut).await.expect("an end");
+        let cut = tokio::time::timeout(ANSWER_TIMEOUT, cut)
+            .await
+            .expect("an end");
         let error = cut.expect_err("a whole backup");
         assert!(error.is_reset(), "{error}");
     });
@@ -151,7 +148,7 @@ fn who_goes_away_leaves_nothing_behind() {
         assert!(let_go.try_recv().is_err(), "it reads ahead without an end");
         drop(owner);
         let_go
-            .recv_timeout(PATIENCE)
+            .recv_timeout(ANSWER_TIMEOUT)
             .expect("the parts are let go of");
     }
 }

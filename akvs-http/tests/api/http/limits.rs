@@ -10,11 +10,11 @@ use super::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM,
     SETTINGS, fields, frame, get,
 };
+use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::TestServer;
 
 /// Long enough for a request in good order.
 const SOON: Duration = Duration::from_millis(700);
-const PATIENCE: Duration = Duration::from_secs(20);
 const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
@@ -44,7 +44,9 @@ impl Raw {
     pub(super) fn connect(app: &TestServer, settings: &[u8]) -> Raw {
         let stream = TcpStream::connect(app.address).expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        stream
+            .set_read_timeout(Some(ANSWER_TIMEOUT))
+            .expect("a time-out");
         let mut raw = Raw(stream);
         raw.send(PREFACE);
         raw.send(&frame(SETTINGS, 0, 0, settings));

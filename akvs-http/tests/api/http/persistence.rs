@@ -1,6 +1,6 @@
 //! How long a connection lives, and many requests on it at once (RFC 9112, section 9).
 
-use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::raw::{ANSWER_TIMEOUT, Answer, Connection, request};
 use akvs_testing::server::TestServer;
 
 #[test]
@@ -201,7 +201,7 @@ fn nothing_is_run_behind_a_request_that_ends_the_connection() {
             let mut connection = app.connect();
             connection.send(&last);
             if waits {
-                assert!(connection.has_something(std::time::Duration::from_secs(20)));
+                assert!(connection.has_something(ANSWER_TIMEOUT));
             }
             connection.send(&late);
             assert!(connection.try_answer("GET").is_some());

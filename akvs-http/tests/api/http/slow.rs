@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use akvs_http::Options;
 
-use akvs_testing::raw::{Connection, request};
+use akvs_testing::raw::{ANSWER_TIMEOUT, Connection, request};
 use akvs_testing::server::TestServer;
 
 /// More than half a second: the framework's timers read a clock that ticks so often.
@@ -261,7 +261,7 @@ fn an_answer_that_nobody_takes_is_given_up_on_a_unix_socket_too() {
     for path in [sockets.unix(), sockets.owner()] {
         let mut connection = Connection::open_unix(&path);
         connection.send(request("GET", "/kv/ns/key", "", b""));
-        assert!(connection.has_something(Duration::from_secs(20)));
+        assert!(connection.has_something(ANSWER_TIMEOUT));
         let open = || {
             let metrics = String::from_utf8(app.ask("GET", "/metrics").body).expect("text");
             !metrics.contains("\nakvs_http_connections 1\n")

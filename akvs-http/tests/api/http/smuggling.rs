@@ -11,17 +11,12 @@ const HIDDEN: &str = "POST /kv/ns/hidden HTTP/1.1\r\nHost: localhost\r\nContent-
 /// The statuses of all answers to these bytes, behind which nothing comes. The hidden request was not run.
 fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     let bytes = bytes.as_ref();
-    let mut connection = app.connect();
-    connection.send(bytes);
-    connection.end_sending();
     let method = if bytes.starts_with(b"HEAD") {
         "HEAD"
     } else {
         "GET"
     };
-    let statuses = std::iter::from_fn(|| connection.try_answer(method))
-        .map(|answer| answer.status)
-        .collect();
+    let statuses = app.connect().statuses(method, bytes);
     assert_eq!(
         app.ask("GET", "/kv/ns/hidden").status,
         404,

@@ -12,10 +12,8 @@ use h2::{Reason, RecvStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use akvs_testing::raw::ANSWER_TIMEOUT;
 use akvs_testing::server::{TestServer, block_on};
-
-/// How long something may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A connection, and the task that moves its frames.
 pub(super) struct Client {
@@ -427,12 +425,14 @@ fn a_graceful_stop_waits_for_no_idle_connection_but_for_requests() {
         actix_web::rt::System::new().block_on(handle.stop(true));
         tell.send(()).expect("somebody who waits");
     });
-    let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, idle.frames).await });
+    let ended = runtime.block_on(async { tokio::time::timeout(ANSWER_TIMEOUT, idle.frames).await });
     assert!(ended.is_ok(), "an idle connection ends");
     assert!(stopped.try_recv().is_err(), "a request goes on");
     stream.send_data("value".into(), true).expect("a stream");
     let answer = runtime.block_on(answer).expect("an answer");
     assert_eq!(answer.status(), 201);
-    stopped.recv_timeout(PATIENCE).expect("a stop that ends");
+    stopped
+        .recv_timeout(ANSWER_TIMEOUT)
+        .expect("a stop that ends");
     system.join().expect("a thread that does not panic");
 }

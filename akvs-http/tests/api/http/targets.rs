@@ -4,12 +4,7 @@ use akvs_testing::server::TestServer;
 
 /// The statuses of all that a connection answers to these bytes, after which nothing more is sent.
 fn statuses(app: &TestServer, bytes: impl AsRef<[u8]>) -> Vec<u16> {
-    let mut connection = app.connect();
-    connection.send(bytes);
-    connection.end_sending();
-    std::iter::from_fn(|| connection.try_answer("GET"))
-        .map(|answer| answer.status)
-        .collect()
+    app.connect().statuses("GET", bytes)
 }
 
 fn get(target: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use akvs_http::{Options, Right, Token, Tokens};
+use akvs_http::{Options, Right, Token};
 
 use super::{ask, options, token};
 use akvs_testing::raw::{Connection, request};
@@ -10,11 +10,6 @@ use akvs_testing::server::TestServer;
 
 fn read(secret: &str) -> Token {
     token(secret, &[Right::Read], &["*"])
-}
-
-fn replace(app: &TestServer, tokens: Vec<Token>) {
-    app.handle()
-        .replace_tokens(Tokens::new(tokens).expect("tokens"));
 }
 
 #[test]
@@ -26,11 +21,11 @@ fn other_tokens_hold_at_once_and_on_connections_that_there_are() {
         connection.ask("GET", "/kv", &header, b"").status
     };
     assert_eq!((status("a"), status("bb")), (200, 401));
-    replace(&app, vec![read("bb")]);
+    app.replace_tokens(vec![read("bb")]);
     assert_eq!((status("a"), status("bb")), (401, 200));
-    replace(&app, vec![]);
+    app.replace_tokens(vec![]);
     assert_eq!((status("a"), status("bb"), status("")), (401, 401, 401));
-    replace(&app, vec![read("a")]);
+    app.replace_tokens(vec![read("a")]);
     assert_eq!((status("a"), status("bb")), (200, 401));
 }
 
@@ -44,9 +39,9 @@ fn an_open_server_closes_with_its_first_token() {
     assert_eq!(watcher.head().expect("a head").status, 200);
     assert!(watcher.chunk().is_some());
 
-    replace(&app, vec![]);
+    app.replace_tokens(vec![]);
     assert_eq!(app.ask("GET", "/kv/n/k").status, 200);
-    replace(&app, vec![token("w", &[Right::Write], &["*"])]);
+    app.replace_tokens(vec![token("w", &[Right::Write], &["*"])]);
     assert_eq!(app.ask("GET", "/kv/n/k").status, 401);
     // What a stranger began ends before it tells what changes.
     assert_eq!(ask(&app, "w", "POST", "/kv/n/secret", "v").status, 201);
@@ -87,7 +82,7 @@ fn a_watch_ends_with_its_token_and_no_other() {
         ..options(both.clone())
     });
     let (mut one, mut other) = (watch(&app, "a"), watch(&app, "bb"));
-    replace(&app, both[1..].to_vec());
+    app.replace_tokens(both[1..].to_vec());
     // Also where nothing happens any more.
     told_until_the_end(&mut one);
     assert_eq!(ask(&app, "www", "POST", "/kv/n/k", "v").status, 201);
@@ -107,13 +102,10 @@ fn a_watch_ends_with_its_right() {
         token("ww", &[Right::Write], &["*"]),
     ]));
     let mut watcher = watch(&app, "a");
-    replace(
-        &app,
-        vec![
-            token("a", &[Right::Read], &["other"]),
-            token("ww", &[Right::Write], &["*"]),
-        ],
-    );
+    app.replace_tokens(vec![
+        token("a", &[Right::Read], &["other"]),
+        token("ww", &[Right::Write], &["*"]),
+    ]);
     assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "v").status, 201);
     let told = watcher.chunk().unwrap_or_default();
     assert_eq!(String::from_utf8_lossy(&told), "");
@@ -152,7 +144,7 @@ fn a_long_poll_ends_with_its_token() {
     poll.send(request("GET", "/kv/n/k", headers, b""));
     // It is let in before it waits, so that nothing comes.
     assert!(!poll.has_something(Duration::from_millis(200)));
-    replace(&app, vec![token("ww", &[Right::Write], &["*"])]);
+    app.replace_tokens(vec![token("ww", &[Right::Write], &["*"])]);
     assert_eq!(ask(&app, "ww", "POST", "/kv/n/k", "new").status, 201);
     assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
 }
@@ -184,7 +176,7 @@ fn an_export_and_a_list_end_with_their_token() {
         connection.send(request("GET", path, &headers, b""));
         assert_eq!(connection.head().expect("a head").status, 200, "{path}");
         assert!(connection.chunk().is_some(), "{path}");
-        replace(&app, vec![token("www", &[Right::Write], &["*"])]);
+        app.replace_tokens(vec![token("www", &[Right::Write], &["*"])]);
         let mut bytes = 0;
         let is_whole = loop {
             match connection.chunk() {
@@ -215,7 +207,7 @@ fn an_import_ends_with_its_token() {
     while ask(&app, "ww", "DELETE", "/kv/n?prefix=none", "").status == 404 {
         std::thread::yield_now();
     }
-    replace(&app, vec![read("a")]);
+    app.replace_tokens(vec![read("a")]);
     send(&mut connection, r#"{"key":"after","value":"v"}"#);
     let answer = connection.answer();
     assert_eq!(answer.refusal(), (401, "unauthorized".into()));

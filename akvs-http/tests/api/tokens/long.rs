@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use akvs_http::{Right, Token, Tokens};
+use akvs_http::{Right, Token};
 use serde_json::json;
 
 use super::{ask, options, token};
@@ -14,11 +14,6 @@ use akvs_testing::server::TestServer;
 const MANY: usize = 3_000;
 
 const BOTH: [Right; 2] = [Right::Read, Right::Write];
-
-fn replace(app: &TestServer, tokens: Vec<Token>) {
-    app.handle()
-        .replace_tokens(Tokens::new(tokens).expect("tokens"));
-}
 
 /// A server that stops at the first commit that deletes, with many keys that a token may write.
 fn with_many() -> (TestServer, Stop) {
@@ -41,7 +36,7 @@ fn with_many() -> (TestServer, Stop) {
 fn meanwhile(app: &TestServer, stop: Stop, request: Vec<u8>, tokens: Vec<Token>) -> Connection {
     let mut connection = app.connect();
     connection.send(request);
-    stop.meanwhile(|| replace(app, tokens));
+    stop.meanwhile(|| app.replace_tokens(tokens));
     connection
 }
 
@@ -118,7 +113,7 @@ fn an_import_that_depends_on_what_is_there_needs_to_read_to_its_end() {
     while app.namespaces().is_empty() {
         std::thread::yield_now();
     }
-    replace(&app, vec![token("ww", &[Right::Write], &["*"])]);
+    app.replace_tokens(vec![token("ww", &[Right::Write], &["*"])]);
     send(&mut connection, r#"{"key":"after","value":"v"}"#);
     assert_eq!(connection.answer().refusal(), (403, "forbidden".into()));
     assert_eq!(left(&app), 0);
@@ -155,7 +150,7 @@ fn a_body_that_takes_long_is_judged_by_the_rights_there_are_when_it_has_come() {
             ));
             // It is let in.
             assert_eq!(connection.head().expect("a head").status, 100);
-            replace(&app, tokens);
+            app.replace_tokens(tokens);
             connection.send(body);
             let answer = connection.answer();
             if refusal.0 == 0 {
@@ -187,6 +182,6 @@ fn a_long_poll_ends_with_its_token_also_where_nothing_changes() {
     poll.send(request("GET", "/kv/n/k", &headers, b""));
     // It waits, over some heartbeats.
     assert!(!poll.has_something(Duration::from_millis(200)));
-    replace(&app, vec![token("reader", &[Right::Read], &["*"])]);
+    app.replace_tokens(vec![token("reader", &[Right::Read], &["*"])]);
     assert_eq!(poll.answer().refusal(), (401, "unauthorized".into()));
 }

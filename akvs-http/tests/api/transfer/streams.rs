@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-use super::{export, file, records, refused, rest};
+use super::{export, file, records, refused};
 use akvs_testing::raw::{Answer, request};
 use akvs_testing::server::TestServer;
 
@@ -51,7 +51,7 @@ fn a_file_may_be_coded_both_ways() {
         let head = connection.head().expect("an answer");
         assert_eq!(head.header("Content-Encoding"), Some(coding));
         assert_eq!(head.header("Vary"), Some("accept-encoding"));
-        let body = rest(&mut connection);
+        let body = connection.chunked_body();
         assert!(body.len() < plain.len() / 4, "{coding}: {}", body.len());
         assert_eq!(decoded(coding, &body), plain, "{coding}");
         let answer = post(&app, coding, &body);
@@ -203,7 +203,7 @@ fn an_export_is_of_one_moment_however_slowly_it_is_read() {
             }
             app.post("/kv/z/k", "new");
             app.ask("DELETE", "/kv/ns/0700");
-            let body = rest(&mut stream);
+            let body = stream.chunked_body();
             let found = records(&body);
             assert_eq!(found.len(), count, "{path}");
             assert!(

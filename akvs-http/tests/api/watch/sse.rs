@@ -1,16 +1,12 @@
 //! A watch over a bare socket, read as strictly as the contract is written: what is not allowed there panics here.
 
 use std::io::BufRead;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use akvs_testing::raw::{Answer, Connection, request};
+use akvs_testing::raw::{ANSWER_TIMEOUT, Answer, Connection, request};
 use akvs_testing::server::TestServer;
-
-/// How long something that must come may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +107,7 @@ impl Watch {
 
     /// Waits for a comment that says this revision, which must be the next that comes but earlier ones.
     pub(crate) fn comment_of(&mut self, revision: u64) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             assert!(Instant::now() < deadline, "revision {revision} is not said");
             let Told::Comment(comment) = self.next() else {
@@ -181,7 +177,7 @@ impl Watch {
 
     /// The next that is no comment.
     pub(crate) fn past_comments(&mut self) -> Told {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         loop {
             match self.next() {
                 Told::Comment(_) => assert!(Instant::now() < deadline, "nothing but comments"),
