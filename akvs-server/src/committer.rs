@@ -8,19 +8,18 @@ mod shutdown;
 mod threads;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
 use self::shutdown::{PanicGuard, ShutdownGuard};
-use self::threads::Threads;
 use crate::completion::{Answer, Reply, ReplyBatch};
 use crate::maintenance::Maintenance;
-use crate::metrics::{CommitterMetrics, Stats};
-use crate::watch::{Publisher, WatchHub};
+use crate::metrics::Stats;
+use crate::resources::Resources;
+use crate::watch::{Publisher, WatchHost, WatchHub};
 use crate::writer::{Budget, CommitBatch, Ready, Request};
 use crate::{Clock, CommitterOptions};
 
@@ -38,19 +37,13 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
-pub(crate) struct Shared {
-    pub(crate) database: Database,
-    pub(crate) options: CommitterOptions,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) feeds: WatchHub,
+struct Shared {
+    resources: Resources,
+    feeds: Arc<WatchHub>,
     state: Mutex<State>,
     wake: Condvar,
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
-    /// Whether a read of the engine is not expected to wait for a disk.
-    pub(crate) resident: AtomicBool,
-    pub(crate) tally: CommitterMetrics,
-    threads: Threads,
 }
 
 #[derive(Default)]
@@ -72,17 +65,12 @@ impl Committer {
         clock: Arc<dyn Clock>,
     ) -> Result<Committer> {
         let shared = Arc::new(Shared {
-            threads: Threads::start()?,
-            database,
-            options,
-            clock,
-            feeds: WatchHub::default(),
+            resources: Resources::start(database, options, clock)?,
+            feeds: Arc::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
-            resident: AtomicBool::new(true),
-            tally: CommitterMetrics::default(),
         });
         let thread = std::thread::Builder::new().name("akvs-committer".into());
         let thread = thread.spawn({
@@ -106,17 +94,17 @@ impl Committer {
 
     /// The database it commits to.
     pub fn database(&self) -> &Database {
-        &self.0.shared.database
+        &self.0.shared.resources.database
     }
 
     /// The clock it goes by.
     pub fn clock(&self) -> &dyn Clock {
-        &*self.0.shared.clock
+        &*self.0.shared.resources.clock
     }
 
     /// What it goes by.
     pub fn options(&self) -> &CommitterOptions {
-        &self.0.shared.options
+        &self.0.shared.resources.options
     }
 
     /// What it has done so far, and what waits.
@@ -125,7 +113,7 @@ impl Committer {
         Stats {
             queued_writes: shared.queued.load(Ordering::Relaxed) as u64,
             queued_bytes: shared.queued_bytes.load(Ordering::Relaxed) as u64,
-            ..shared.tally.stats()
+            ..shared.resources.tally.stats()
         }
     }
 
@@ -150,22 +138,28 @@ impl Committer {
         self.0.shared.feeds.close();
     }
 
-    pub(crate) fn tally(&self) -> &CommitterMetrics {
-        &self.0.shared.tally
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.0.shared.resources
     }
 
-    pub(crate) fn feeds(&self) -> &WatchHub {
-        &self.0.shared.feeds
+    /// The committer as its watchers use it: it runs for as long as one of them holds it.
+    pub(crate) fn watch_host(&self) -> Arc<dyn WatchHost> {
+        Arc::clone(&self.0) as Arc<dyn WatchHost>
     }
 
     /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
     pub(crate) fn submit(&self, writer: &Ready, request: Request) {
         self.0.shared.submit(writer, request);
     }
+}
 
-    /// Whether a read of the engine is not expected to wait for a disk.
-    pub(crate) fn is_resident(&self) -> bool {
-        self.0.shared.resident.load(Ordering::Relaxed)
+impl WatchHost for Owner {
+    fn resources(&self) -> &Resources {
+        &self.shared.resources
+    }
+
+    fn hub(&self) -> &WatchHub {
+        &self.shared.feeds
     }
 }
 
@@ -252,7 +246,7 @@ impl Shared {
             max_queued_writes,
             max_queued_bytes,
             ..
-        } = self.options;
+        } = self.resources.options;
         if self.queued.fetch_add(1, Ordering::Relaxed) >= max_queued_writes {
             self.queued.fetch_sub(1, Ordering::Relaxed);
             return Err(
@@ -269,8 +263,8 @@ impl Shared {
     fn run(shared: &Arc<Shared>) -> Result<()> {
         // However the thread ends, nobody is to wait for it any longer.
         let _end = ShutdownGuard(shared);
-        let mut upkeep = Maintenance::new(shared.options.durability);
-        let mut publisher = Publisher::default();
+        let mut upkeep = Maintenance::new(shared.resources.options.durability);
+        let mut publisher = Publisher::new(Arc::clone(&shared.feeds));
         while let Some(ready) = shared.next(&mut upkeep, &mut publisher) {
             let mut unwinding = PanicGuard {
                 shared,
@@ -279,13 +273,13 @@ impl Shared {
             shared.commit(ready, &mut upkeep, &mut publisher);
             unwinding.writers.clear();
         }
-        upkeep.finish(&shared.database)
+        upkeep.finish(&shared.resources.database)
     }
 
     /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
     fn next(&self, upkeep: &mut Maintenance, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
         loop {
-            let pause = upkeep.run(self, publisher);
+            let pause = upkeep.run(&self.resources, publisher);
             let mut state = self.state();
             let asked = std::mem::take(&mut state.asked);
             if !asked.is_empty() {
@@ -324,15 +318,16 @@ impl Shared {
         upkeep: &mut Maintenance,
         publisher: &mut Publisher,
     ) {
-        let start = self.clock.elapsed();
+        let resources = &self.resources;
+        let start = resources.clock.elapsed();
         let mut round = CommitBatch {
-            now: self.clock.now(),
+            now: resources.clock.now(),
             budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
             bundle: ReplyBatch::default(),
             dropped: false,
         };
-        let recording = publisher.listen(&self.feeds, &self.database);
-        let mut group = self.database.group();
+        let recording = publisher.listen(&resources.database);
+        let mut group = resources.database.group();
         if recording {
             group.record();
         }
@@ -358,42 +353,31 @@ impl Shared {
         let mut written = false;
         let result = group.commit_by(durability, |engine, batch| {
             written = true;
-            self.time_sync(durability, || engine.commit(batch, durability))
+            resources.time_sync(durability, || engine.commit(batch, durability))
         });
         match result {
             Ok(committed) => {
                 upkeep.committed(committed.revision, written, round.dropped);
                 // Before anybody hears of it, so that who was answered is counted.
-                self.tally.changed(&committed);
+                resources.tally.changed(&committed);
                 if written {
-                    let took = self.clock.elapsed().saturating_sub(start);
-                    self.tally.committed(requests, took);
+                    let took = resources.clock.elapsed().saturating_sub(start);
+                    resources.tally.committed(requests, took);
                 }
                 self.answer(round);
                 publisher.publish(committed);
-                publisher.listen(&self.feeds, &self.database);
+                publisher.listen(&resources.database);
             }
             Err(error) => {
-                self.tally.failed(written);
+                resources.tally.failed(written);
                 // Without one the engine only refused this commit: a later one may be taken.
-                if let Some(failure) = self.database.failure() {
+                if let Some(failure) = resources.database.failure() {
                     upkeep.failed(failure);
                 }
                 round.bundle.fail(&error);
                 self.answer(round);
             }
         }
-    }
-
-    /// Does what makes something durable, and notes how long that took, if it is to be on disk afterwards.
-    pub(crate) fn time_sync<T>(&self, durability: Durability, sync: impl FnOnce() -> T) -> T {
-        let start = self.clock.elapsed();
-        let result = sync();
-        if durability == Durability::Synced && self.database.capabilities().durable {
-            let took = self.clock.elapsed().saturating_sub(start);
-            self.tally.synced(took);
-        }
-        result
     }
 
     fn answer(&self, round: CommitBatch) {

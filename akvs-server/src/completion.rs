@@ -19,8 +19,6 @@ use akvs_core::{Outcome, Result, Settings};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
-use crate::watch::Subscribers;
-
 /// So many tasks are woken before others get their turn: ten thousand that watch must not hold up who reads one key.
 const WAKES_IN_A_ROW: usize = 64;
 
@@ -72,12 +70,18 @@ pub(crate) struct ReplyBatch {
     letters: Vec<(Reply, Result<Answer>)>,
 }
 
+/// Tasks of one thread that may have something to do.
+pub(crate) trait TaskGroup: Send + Sync {
+    /// Finds the tasks that have something to do; returns their wakers.
+    fn take_wakers(self: Arc<Self>) -> Vec<Waker>;
+}
+
 /// What a thread is told.
 pub(crate) enum Message {
     /// This is answered.
     Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
     /// There is something for these.
-    Look(Arc<Subscribers>),
+    Look(Arc<dyn TaskGroup>),
 }
 
 /// The mailbox of this thread, if it has a relay.
@@ -166,7 +170,7 @@ fn deliver(letters: Vec<Message>) -> Vec<Waker> {
             Message::Answer(sender, result) => {
                 let _ = sender.send(result);
             }
-            Message::Look(audience) => called.append(&mut audience.look()),
+            Message::Look(tasks) => called.append(&mut tasks.take_wakers()),
         }
     }
     called

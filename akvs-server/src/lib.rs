@@ -28,6 +28,7 @@ mod completion;
 mod maintenance;
 mod metrics;
 mod options;
+mod resources;
 mod server;
 mod thread_pool;
 mod watch;

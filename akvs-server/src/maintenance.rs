@@ -1,14 +1,13 @@
 //! What the committer does besides committing: syncing at intervals, raising the watermark, sweeping what was
 //! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use akvs_core::engine::Durability;
 use akvs_core::{Database, Error, ExpiryTask, GarbageCollector, Result, Revision};
 
 use crate::CommitDurability;
-use crate::committer::Shared;
+use crate::resources::Resources;
 use crate::watch::Publisher;
 
 /// The watermark costs a sync of its own, so it follows the commits only so often.
@@ -106,12 +105,16 @@ impl Maintenance {
     }
 
     /// Does what is due; how long until something is due again.
-    pub(crate) fn run(&mut self, shared: &Shared, publisher: &mut Publisher) -> Option<Duration> {
+    pub(crate) fn run(
+        &mut self,
+        resources: &Resources,
+        publisher: &mut Publisher,
+    ) -> Option<Duration> {
         if self.failed {
             return None;
         }
-        let database = &shared.database;
-        let now = shared.clock.elapsed();
+        let database = &resources.database;
+        let now = resources.clock.elapsed();
         let mut due: Option<Duration> = None;
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
@@ -129,8 +132,7 @@ impl Maintenance {
             self.reclaim(database);
             match database.stored_bytes() {
                 Ok(bytes) => {
-                    let is_resident = bytes <= shared.options.resident_bytes;
-                    shared.resident.store(is_resident, Ordering::Relaxed);
+                    resources.set_resident(bytes <= resources.options.resident_bytes);
                 }
                 Err(error) => log::warn!("the size of the store is not known: {error}"),
             }
@@ -141,7 +143,7 @@ impl Maintenance {
         {
             if now >= self.next_sync {
                 self.next_sync = now + interval;
-                self.sync(shared);
+                self.sync(resources);
             } else {
                 at(self.next_sync);
             }
@@ -154,7 +156,7 @@ impl Maintenance {
                 at(self.next_mark);
             }
         }
-        if let Some(next) = self.expire(shared, publisher, now) {
+        if let Some(next) = self.expire(resources, publisher, now) {
             at(next);
         }
         if let Some(next) = self.next_sweep {
@@ -173,8 +175,8 @@ impl Maintenance {
         database.close().inspect_err(|error| self.failed(error))
     }
 
-    fn sync(&mut self, shared: &Shared) {
-        match shared.time_sync(Durability::Synced, || shared.database.sync()) {
+    fn sync(&mut self, resources: &Resources) {
+        match resources.time_sync(Durability::Synced, || resources.database.sync()) {
             Ok(()) => self.synced = self.committed,
             Err(error) => self.failed(&error),
         }
@@ -191,16 +193,16 @@ impl Maintenance {
     /// Takes out what has expired, if something has; when to look again.
     fn expire(
         &mut self,
-        shared: &Shared,
+        resources: &Resources,
         publisher: &mut Publisher,
         now: Duration,
     ) -> Option<Duration> {
-        let database = &shared.database;
-        let today = shared.clock.now();
+        let database = &resources.database;
+        let today = resources.clock.now();
         let deadline = database.next_deadline()?;
         if deadline <= today && now >= self.next_expiry {
             self.next_expiry = now + EXPIRY_PAUSE;
-            let recording = publisher.listen(&shared.feeds, database);
+            let recording = publisher.listen(database);
             let durability = self.durability();
             match self
                 .expiry
@@ -209,9 +211,9 @@ impl Maintenance {
                 Ok(committed) => {
                     let written = committed.revision > self.committed.revision;
                     self.committed(committed.revision, written, false);
-                    shared.tally.changed(&committed);
+                    resources.tally.changed(&committed);
                     publisher.publish(committed);
-                    publisher.listen(&shared.feeds, database);
+                    publisher.listen(database);
                 }
                 Err(_) if let Some(failure) = database.failure() => self.failed(failure),
                 Err(error) => {

@@ -136,14 +136,14 @@ impl Server {
             return Ok(None);
         }
         let now = self.committer.clock().now();
-        if self.committer.is_resident() {
+        if self.committer.resources().is_resident() {
             let is_copied = store.database().capabilities().durable;
             let most = if is_copied { most } else { usize::MAX };
             return store.peek_stored(key, most, now);
         }
         // The disk may have to be waited for, which must not hold up the thread's other callers.
         let (store, key) = (store.clone(), key.to_vec());
-        let reads = self.committer.reads();
+        let reads = &self.committer.resources().reads;
         reads.run(move || store.peek_stored(&key, most, now)).await
     }
 
@@ -152,8 +152,8 @@ impl Server {
     ///
     /// `history_gone` where not all that has changed since is known any more; `closing` at the end.
     pub fn watch(&self, options: WatchOptions) -> impl Future<Output = Result<Watch>> + use<> {
-        let (committer, name) = (self.committer.clone(), self.store().name().clone());
-        async move { Watch::start(&committer, name, options).await }
+        let (host, name) = (self.committer.watch_host(), self.store().name().clone());
+        async move { Watch::start(host, name, options).await }
     }
 
     /// The store that it serves, to be read only.

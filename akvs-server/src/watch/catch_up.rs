@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::history::History;
 use super::shared_event::{Filter, READY_BYTES, SharedEvent, without_longer_value};
 use super::watcher::{WatchEvent, WatchOptions};
-use crate::Committer;
+use crate::resources::Resources;
 
 /// The most that is read at once: many readers may be behind at the same time.
 pub(super) const PAGE: PageLimit = PageLimit {
@@ -49,11 +49,11 @@ pub(super) struct Page {
 impl StateReader {
     /// A state to be read from the beginning.
     pub(super) fn new(
-        committer: &Committer,
+        resources: &Resources,
         name: &Namespace,
         filter: &Filter,
     ) -> Result<StateReader> {
-        let view = committer.database().namespace_snapshot(name)?;
+        let view = resources.database.namespace_snapshot(name)?;
         let (start, end) = match filter {
             Filter::All => (Bytes::new(), None),
             Filter::Prefix(prefix) => {
@@ -70,13 +70,13 @@ impl StateReader {
             view: Arc::new(view),
             start,
             end,
-            since: committer.clock().elapsed(),
+            since: resources.clock.elapsed(),
         })
     }
 
     /// The next page.
-    pub(super) fn page(mut self, committer: &Committer, values: bool) -> Result<Page> {
-        let clock = committer.clock();
+    pub(super) fn page(mut self, resources: &Resources, values: bool) -> Result<Page> {
+        let clock = &resources.clock;
         if clock.elapsed().saturating_sub(self.since) > STATE_TIME {
             return Err(Error::new(
                 Code::HistoryGone,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use akvs_core::{Code, CommitSummary, Database, Error, Event, HistoryId, Namespace, Result};
 
 use super::change_buffer::ChangeBuffer;
-use crate::Committer;
+use crate::resources::Resources;
 
 /// From so many feeds on, those that nobody watches any more are looked for.
 const SWEEP_AT: usize = 64;
@@ -35,7 +35,7 @@ struct Known {
 
 impl WatchHub {
     /// The feed of a namespace; `closing` once no more are given out.
-    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<ChangeBuffer>> {
+    pub(super) fn of(&self, resources: &Resources, name: &Namespace) -> Result<Arc<ChangeBuffer>> {
         let mut known = self.known();
         if known.closed {
             return Err(
@@ -51,8 +51,8 @@ impl WatchHub {
         }
         let feed = Arc::new(ChangeBuffer::new(
             name.clone(),
-            committer.database().clone(),
-            committer.reads().clone(),
+            resources.database.clone(),
+            resources.reads.clone(),
             Arc::clone(&self.held),
         ));
         known.by_name.insert(name.clone(), Arc::downgrade(&feed));
@@ -86,8 +86,8 @@ impl WatchHub {
 }
 
 /// What the committer knows of those who watch.
-#[derive(Default)]
 pub(crate) struct Publisher {
+    feeds: Arc<WatchHub>,
     by_history: HashMap<HistoryId, Weak<ChangeBuffer>>,
     /// Those of names that have no history yet.
     unborn: HashMap<Namespace, Weak<ChangeBuffer>>,
@@ -95,10 +95,20 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
+    /// Creates a publisher that knows of none yet.
+    pub(crate) fn new(feeds: Arc<WatchHub>) -> Publisher {
+        Publisher {
+            feeds,
+            by_history: HashMap::new(),
+            unborn: HashMap::new(),
+            sweep_at: 0,
+        }
+    }
+
     /// Gets to know new feeds; whether there are any, so that what is committed has to be recorded. To be called
     /// before and after each commit: what was committed in between a feed's watchers find in the history.
-    pub(crate) fn listen(&mut self, feeds: &WatchHub, database: &Database) -> bool {
-        for feed in feeds.take_fresh() {
+    pub(crate) fn listen(&mut self, database: &Database) -> bool {
+        for feed in self.feeds.take_fresh() {
             let Some(known) = feed.upgrade() else {
                 continue;
             };

@@ -7,6 +7,7 @@
 mod catch_up;
 mod change_buffer;
 mod history;
+mod host;
 mod hub;
 mod large_event;
 mod shared_event;
@@ -14,8 +15,8 @@ mod subscribers;
 mod subscription;
 mod watcher;
 
+pub(crate) use host::WatchHost;
 pub(crate) use hub::{Publisher, WatchHub};
 pub use large_event::{Large, Loader, Rendered};
 pub use shared_event::{Filter, SharedEvent};
-pub(crate) use subscribers::Subscribers;
 pub use watcher::{Start, Watch, WatchEvent, WatchOptions};

@@ -15,12 +15,12 @@ use akvs_core::Revision;
 use super::change_buffer::{ChangeBuffer, Since};
 use super::shared_event::Filter;
 use super::subscription::Subscriptions;
-use crate::completion::{Mailbox, Message};
+use crate::completion::{Mailbox, Message, TaskGroup};
 
 /// So many pages of what was missed are read before other reads get their turn.
 const PAGES_IN_A_ROW: usize = 16;
 
-pub(crate) struct Subscribers {
+pub(super) struct Subscribers {
     feed: Weak<ChangeBuffer>,
     mailbox: Weak<Mailbox>,
     /// Whether it was called and has not looked yet.
@@ -70,7 +70,7 @@ impl Subscribers {
             return;
         }
         match self.mailbox.upgrade() {
-            Some(mailbox) => mailbox.post(vec![Message::Look(Arc::clone(self))]),
+            Some(mailbox) => mailbox.post(vec![Message::Look(Arc::clone(self) as _)]),
             None => self.look().into_iter().for_each(Waker::wake),
         }
     }
@@ -106,7 +106,7 @@ impl Subscribers {
     }
 
     /// Finds out what has changed; those whom it concerns, to be woken.
-    pub(crate) fn look(self: &Arc<Subscribers>) -> Vec<Waker> {
+    fn look(self: &Arc<Subscribers>) -> Vec<Waker> {
         // Before it looks: what comes later calls it again.
         self.called.store(false, Ordering::Release);
         let mut seats = self.seats();
@@ -157,6 +157,12 @@ impl Subscribers {
 
     fn seats(&self) -> MutexGuard<'_, Subscriptions> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskGroup for Subscribers {
+    fn take_wakers(self: Arc<Self>) -> Vec<Waker> {
+        self.look()
     }
 }
 

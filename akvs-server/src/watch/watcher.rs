@@ -13,10 +13,12 @@ use std::task::{Context, Poll, ready};
 use super::catch_up::{Next, PAGE, Page, StateReader, changed, history_page};
 use super::change_buffer::{ChangeBuffer, ReadResult};
 use super::history::History;
+use super::host::WatchHost;
 use super::large_event::Loader;
 use super::shared_event::{Filter, SharedEvent};
 use super::subscribers::{Subscribers, SubscriptionId, WaitOutcome};
-use crate::{Committer, completion};
+use crate::completion;
+use crate::resources::Resources;
 use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
 
@@ -65,7 +67,7 @@ pub enum WatchEvent {
 
 /// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
 pub struct Watch {
-    committer: Committer,
+    host: Arc<dyn WatchHost>,
     feed: Arc<ChangeBuffer>,
     audience: Arc<Subscribers>,
     place: SubscriptionId,
@@ -91,18 +93,18 @@ enum Source {
 impl Watch {
     /// Begins to watch; `history_gone` where not all that changed since is known any more.
     pub(crate) async fn start(
-        committer: &Committer,
+        host: Arc<dyn WatchHost>,
         name: Namespace,
         options: WatchOptions,
     ) -> Result<Watch> {
-        let feed = committer.feeds().of(committer, &name)?;
+        let feed = host.hub().of(host.resources(), &name)?;
         let audience = feed.audience(&completion::mailbox());
         let place = audience.subscribe(&options.filter);
-        committer.tally().watching(1);
+        host.resources().tally.watching(1);
         // It has its seat before anybody asks what the newest revision is.
-        let newest = committer.database().revision();
+        let newest = host.resources().database.revision();
         let mut watch = Watch {
-            committer: committer.clone(),
+            host,
             feed,
             audience,
             place,
@@ -117,7 +119,7 @@ impl Watch {
             Start::Now => {}
             Start::State => {
                 let filter = &watch.options.filter;
-                let state = StateReader::new(committer, watch.feed.name(), filter)?;
+                let state = StateReader::new(watch.resources(), watch.feed.name(), filter)?;
                 watch.source = Source::State(state);
             }
             Start::After(revision) => {
@@ -144,10 +146,14 @@ impl Watch {
     /// What looks up the value that a change lacks, as of this watch.
     pub fn loader(&self, notice: &Arc<SharedEvent>) -> Loader {
         Loader {
-            database: self.committer.database().clone(),
+            database: self.resources().database.clone(),
             name: self.feed.name().clone(),
             notice: Arc::clone(notice),
         }
+    }
+
+    fn resources(&self) -> &Resources {
+        self.host.resources()
     }
 
     /// Begins to read the next page of the state or the history, where that may wait for a disk.
@@ -155,9 +161,9 @@ impl Watch {
         let source = std::mem::replace(&mut self.source, Source::Nothing);
         self.source = Source::Reading(match source {
             Source::State(state) => {
-                let (committer, values) = (self.committer.clone(), self.options.values);
-                let reads = self.committer.reads();
-                Box::pin(reads.run(move || state.page(&committer, values)))
+                let (host, values) = (Arc::clone(&self.host), self.options.values);
+                let reads = &self.resources().reads;
+                Box::pin(reads.run(move || state.page(host.resources(), values)))
             }
             Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Nothing => {
                 let feed = Arc::clone(&self.feed);
@@ -217,7 +223,7 @@ impl Watch {
             }
             ReadResult::Behind => {
                 // After its seat was heard: of what comes later it is told anew.
-                self.looked = self.committer.database().revision();
+                self.looked = self.resources().database.revision();
                 self.behind = self.position < self.looked;
                 if self.behind {
                     self.source = Source::History;
@@ -234,7 +240,7 @@ impl Watch {
     /// The reader has missed something.
     fn reset(&mut self) -> WatchEvent {
         self.source = Source::Nothing;
-        WatchEvent::Reset(self.committer.database().revision())
+        WatchEvent::Reset(self.resources().database.revision())
     }
 }
 
@@ -310,6 +316,6 @@ impl Stream for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.audience.leave(&self.options.filter, self.place);
-        self.committer.tally().watching(-1);
+        self.resources().tally.watching(-1);
     }
 }
