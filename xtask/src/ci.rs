@@ -23,7 +23,7 @@ pub(crate) fn ci() -> Result {
             "--locked",
         ]);
         run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-        timed("cargo xtask tidy", tidy::tidy)?;
+        timed("cargo xtask tidy", || tidy::tidy(&tidy::Args::default()))?;
         timed("cargo xtask licences", licences::licences)?;
         fuzz::fuzz_if_possible()?;
         timed("cargo xtask test", || test::run_all(&["--locked"]))?;

@@ -35,8 +35,8 @@ enum Command {
     Test(test::Args),
     /// Run all checks: formatting, lints, docs, tidy, licences, fuzzing, tests, a release
     Ci,
-    /// Check layers, file sizes, module docs and texts
-    Tidy,
+    /// Check layers, circles of modules, file sizes, module docs, texts and spelling
+    Tidy(tidy::Args),
     /// Check the licences and sources of all dependencies against .deny.toml
     Licences,
     /// Check /openapi.json, the server against it, and clients generated from it (needs Python and npm)
@@ -69,7 +69,7 @@ fn run(command: &Command) -> Result {
     match command {
         Command::Test(args) => test::test(args),
         Command::Ci => ci::ci(),
-        Command::Tidy => tidy::tidy(),
+        Command::Tidy(args) => tidy::tidy(args),
         Command::Licences => licences::licences(),
         Command::Openapi(args) => openapi::openapi(args),
         Command::Fuzz(args) => fuzz::fuzz(args),
