@@ -19,7 +19,7 @@ use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOption
 use crate::slot::Slot;
 
 /// The most servers that are kept open while nobody uses them.
-const IDLE_SERVERS: usize = 1_024;
+const MAX_IDLE_SERVERS: usize = 1_024;
 
 /// All namespaces of a database; cheap to clone.
 #[derive(Clone)]
@@ -56,9 +56,9 @@ impl Registry {
 
     /// The entry of a key, or the error `not_found`; a value of more bytes than `most` is left where it is, unless it is
     /// in memory.
-    pub async fn peek(&self, name: &str, key: &[u8], most: usize) -> Result<PeekedEntry> {
+    pub async fn peek(&self, name: &str, key: &[u8], max_bytes: usize) -> Result<PeekedEntry> {
         let found = match self.existing(name)? {
-            Some(server) => server.peek(key, most).await?,
+            Some(server) => server.peek(key, max_bytes).await?,
             None => Key::check(key).map(|()| None)?,
         };
         found.ok_or_else(Error::not_found)
@@ -71,18 +71,19 @@ impl Registry {
 
     /// Applies an operation to a namespace, which comes into being with its first change.
     pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
-        self.ask(name, |server| server.submit(key.clone(), op.clone()))
+        self.apply(name, |server| server.submit(key.clone(), op.clone()))
             .await
     }
 
     /// Applies several operations, all of them under one revision or none; what became of each, in their order.
     pub async fn transact(&self, name: &Namespace, txn: Txn) -> Result<Vec<Outcome>> {
-        self.ask(name, |server| server.transact(txn.clone())).await
+        self.apply(name, |server| server.transact(txn.clone()))
+            .await
     }
 
     /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
     pub async fn configure(&self, name: &Namespace, settings: Settings) -> Result<bool> {
-        self.ask(name, |server| server.configure(settings)).await
+        self.apply(name, |server| server.configure(settings)).await
     }
 
     /// Changes some settings of a namespace, which is created where there is none; whether there was one, and all of its
@@ -92,7 +93,8 @@ impl Registry {
         name: &Namespace,
         patch: SettingsPatch,
     ) -> Result<(bool, Settings)> {
-        self.ask(name, |server| server.change_settings(patch)).await
+        self.apply(name, |server| server.change_settings(patch))
+            .await
     }
 
     /// A namespace as it stands now.
@@ -128,38 +130,38 @@ impl Registry {
         self.0.committer.waiting(work)
     }
 
-    async fn ask<T, F: Future<Output = Result<T>>>(
+    async fn apply<T, F: Future<Output = Result<T>>>(
         &self,
         name: &Namespace,
-        ask: impl Fn(&Server) -> F,
+        apply: impl Fn(&Server) -> F,
     ) -> Result<T> {
         loop {
             let server = self.open(name)?;
-            let result = ask(&server).await;
+            let result = apply(&server).await;
             if result.is_ok() || !server.is_dropped() {
                 return result;
             }
             // It was dropped before this came to its turn, so that nothing of it was applied: begin anew.
-            self.forget(&server);
+            self.remove(&server);
         }
     }
 
     /// The server of a namespace, which need not exist yet.
     pub fn open(&self, name: &Namespace) -> Result<Server> {
-        if let Some(server) = self.opened(name.as_str()) {
+        if let Some(server) = self.open_server(name.as_str()) {
             return Ok(server);
         }
         let slot = self.slot(name);
         let opened = slot.get_or_open(|| Server::start(&self.0.committer, name.clone()));
         if opened.is_err() {
-            self.forget_empty(name, &slot);
+            self.remove_empty(name, &slot);
         }
         opened
     }
 
     /// The server of a namespace, if there is such a namespace.
     pub fn existing(&self, name: &str) -> Result<Option<Server>> {
-        if let Some(server) = self.opened(name) {
+        if let Some(server) = self.open_server(name) {
             return Ok(Some(server).filter(|server| server.store().exists()));
         }
         let name = Namespace::new(name)?;
@@ -181,7 +183,7 @@ impl Registry {
         };
         let result = server.drop_namespace().await;
         if server.is_dropped() {
-            self.forget(&server);
+            self.remove(&server);
         }
         result
     }
@@ -216,8 +218,8 @@ impl Registry {
 
     /// Counts what there is, and names up to so many of the largest namespaces: about a microsecond for each there is,
     /// and it may have to wait for a disk.
-    pub fn census(&self, most: usize) -> Result<StorageStats> {
-        self.0.committer.database().storage_stats(most)
+    pub fn census(&self, largest: usize) -> Result<StorageStats> {
+        self.0.committer.database().storage_stats(largest)
     }
 
     /// What the read cache holds, and how often it had what was asked for.
@@ -245,12 +247,12 @@ impl Registry {
         self.0.committer.is_writable()
     }
 
-    /// Whether the thread that commits works; done once it has come to the question. See [`Committer::answers`].
-    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
-        self.0.committer.answers()
+    /// Whether the thread that commits works; done once it has come to the question. See [`Committer::ping`].
+    pub fn ping(&self) -> impl Future<Output = bool> + use<> {
+        self.0.committer.ping()
     }
 
-    fn opened(&self, name: &str) -> Option<Server> {
+    fn open_server(&self, name: &str) -> Option<Server> {
         let servers = self.servers();
         let slot = servers.open.get(name)?;
         slot.get().cloned()
@@ -262,14 +264,14 @@ impl Registry {
         if let Some(slot) = servers.open.get(name) {
             return Arc::clone(slot);
         }
-        servers.make_room();
+        servers.close_idle();
         let slot = Arc::<Slot>::default();
         servers.open.insert(name.clone(), Arc::clone(&slot));
         slot
     }
 
     /// Takes a dropped namespace's server out, unless somebody has put a new one in its place.
-    fn forget(&self, server: &Server) {
+    fn remove(&self, server: &Server) {
         let mut servers = self.servers_mut();
         let name = server.store().name();
         let current = servers.open.get(name).and_then(|slot| slot.get());
@@ -279,7 +281,7 @@ impl Registry {
     }
 
     /// Takes out a slot that was not filled, unless somebody else is about to fill it.
-    fn forget_empty(&self, name: &Namespace, slot: &Arc<Slot>) {
+    fn remove_empty(&self, name: &Namespace, slot: &Arc<Slot>) {
         let mut servers = self.servers_mut();
         let current = servers.open.get(name);
         let is_it = current.is_some_and(|current| Arc::ptr_eq(current, slot));
@@ -303,8 +305,8 @@ impl Registry {
 impl Servers {
     /// Closes the servers that nobody uses once there are many. Looking at all of them is paid for by the many that
     /// were opened since the last time.
-    fn make_room(&mut self) {
-        if self.open.len() < self.sweep_at.max(IDLE_SERVERS) {
+    fn close_idle(&mut self) {
+        if self.open.len() < self.sweep_at.max(MAX_IDLE_SERVERS) {
             return;
         }
         // Slots are only given out under the lock that is held here, and handles only by those who have the slot: who has

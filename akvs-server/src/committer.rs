@@ -20,12 +20,12 @@ use crate::maintenance::Maintenance;
 use crate::metrics::Stats;
 use crate::resources::Resources;
 use crate::watch::{Publisher, WatchHost, WatchHub};
-use crate::writer::{Budget, CommitBatch, Ready, Request};
+use crate::writer::{Budget, CommitBatch, ReadyWriter, Request};
 use crate::{Clock, CommitterOptions};
 
 /// The most that one commit takes, so that its batch and its answers stay small.
-const GROUP_REQUESTS: usize = 4_096;
-const GROUP_BYTES: usize = 32 << 20;
+const MAX_COMMIT_REQUESTS: usize = 4_096;
+const MAX_COMMIT_BYTES: usize = 32 << 20;
 
 /// The thread that commits for all namespaces of a database; a handle to it, cheap to clone. It ends when it is
 /// stopped, or when the last handle is dropped.
@@ -39,7 +39,7 @@ struct Owner {
 
 struct Shared {
     resources: Resources,
-    feeds: Arc<WatchHub>,
+    hub: Arc<WatchHub>,
     state: Mutex<State>,
     wake: Condvar,
     queued: AtomicUsize,
@@ -48,9 +48,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Ready>,
+    ready: VecDeque<ReadyWriter>,
     /// Those who want to know whether the thread works; all of them are answered at once.
-    asked: Vec<Reply>,
+    pings: Vec<Reply>,
     /// Whether the thread waits to be woken.
     parked: bool,
     stopping: bool,
@@ -66,7 +66,7 @@ impl Committer {
     ) -> Result<Committer> {
         let shared = Arc::new(Shared {
             resources: Resources::start(database, options, clock)?,
-            feeds: Arc::default(),
+            hub: Arc::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             queued: AtomicUsize::new(0),
@@ -113,7 +113,7 @@ impl Committer {
         Stats {
             queued_writes: shared.queued.load(Ordering::Relaxed) as u64,
             queued_bytes: shared.queued_bytes.load(Ordering::Relaxed) as u64,
-            ..shared.resources.tally.stats()
+            ..shared.resources.metrics.stats()
         }
     }
 
@@ -127,15 +127,15 @@ impl Committer {
     /// answered by the way of any write. False where the thread has ended. A commit that failed is an answer too.
     ///
     /// It takes no place among the writes, so that many of them do not make it look hung.
-    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
+    pub fn ping(&self) -> impl Future<Output = bool> + use<> {
         let (reply, receiver) = Reply::channel();
-        self.0.shared.ask(reply);
+        self.0.shared.send_ping(reply);
         async move { matches!(receiver.await, Ok(Ok(_))) }
     }
 
     /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
     pub fn end_watches(&self) {
-        self.0.shared.feeds.close();
+        self.0.shared.hub.close();
     }
 
     pub(crate) fn resources(&self) -> &Resources {
@@ -148,7 +148,7 @@ impl Committer {
     }
 
     /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
-    pub(crate) fn submit(&self, writer: &Ready, request: Request) {
+    pub(crate) fn submit(&self, writer: &ReadyWriter, request: Request) {
         self.0.shared.submit(writer, request);
     }
 }
@@ -159,7 +159,7 @@ impl WatchHost for Owner {
     }
 
     fn hub(&self) -> &WatchHub {
-        &self.shared.feeds
+        &self.shared.hub
     }
 }
 
@@ -196,8 +196,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(&self, writer: &Ready, request: Request) {
-        if let Err(error) = self.admit(request.work.bytes()) {
+    fn submit(&self, writer: &ReadyWriter, request: Request) {
+        if let Err(error) = self.admit(request.command.bytes()) {
             request.reply.send(Err(error));
             return;
         }
@@ -207,7 +207,7 @@ impl Shared {
         let mut state = self.state();
         if state.ended {
             drop(state);
-            self.refuse(writer);
+            self.reject_all(writer);
             return;
         }
         state.ready.push_back(Arc::clone(writer));
@@ -218,13 +218,13 @@ impl Shared {
         }
     }
 
-    fn ask(&self, reply: Reply) {
+    fn send_ping(&self, reply: Reply) {
         let mut state = self.state();
         if state.ended {
             // Dropped, which says so.
             return;
         }
-        state.asked.push(reply);
+        state.pings.push(reply);
         let parked = std::mem::take(&mut state.parked);
         drop(state);
         if parked {
@@ -263,28 +263,32 @@ impl Shared {
     fn run(shared: &Arc<Shared>) -> Result<()> {
         // However the thread ends, nobody is to wait for it any longer.
         let _end = ShutdownGuard(shared);
-        let mut upkeep = Maintenance::new(shared.resources.options.durability);
-        let mut publisher = Publisher::new(Arc::clone(&shared.feeds));
-        while let Some(ready) = shared.next(&mut upkeep, &mut publisher) {
-            let mut unwinding = PanicGuard {
+        let mut maintenance = Maintenance::new(shared.resources.options.durability);
+        let mut publisher = Publisher::new(Arc::clone(&shared.hub));
+        while let Some(ready) = shared.next(&mut maintenance, &mut publisher) {
+            let mut guard = PanicGuard {
                 shared,
                 writers: ready.iter().cloned().collect(),
             };
-            shared.commit(ready, &mut upkeep, &mut publisher);
-            unwinding.writers.clear();
+            shared.commit(ready, &mut maintenance, &mut publisher);
+            guard.writers.clear();
         }
-        upkeep.finish(&shared.resources.database)
+        maintenance.finish(&shared.resources.database)
     }
 
     /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
-    fn next(&self, upkeep: &mut Maintenance, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
+    fn next(
+        &self,
+        maintenance: &mut Maintenance,
+        publisher: &mut Publisher,
+    ) -> Option<VecDeque<ReadyWriter>> {
         loop {
-            let pause = upkeep.run(&self.resources, publisher);
+            let pause = maintenance.run(&self.resources, publisher);
             let mut state = self.state();
-            let asked = std::mem::take(&mut state.asked);
-            if !asked.is_empty() {
+            let pings = std::mem::take(&mut state.pings);
+            if !pings.is_empty() {
                 drop(state);
-                ReplyBatch::of(asked, || Ok(Answer::Existed(true))).send();
+                ReplyBatch::from_replies(pings, || Ok(Answer::Existed(true))).send();
                 continue;
             }
             if state.ready.is_empty() && !state.stopping {
@@ -314,42 +318,42 @@ impl Shared {
     /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
     fn commit(
         &self,
-        mut ready: VecDeque<Ready>,
-        upkeep: &mut Maintenance,
+        mut ready: VecDeque<ReadyWriter>,
+        maintenance: &mut Maintenance,
         publisher: &mut Publisher,
     ) {
         let resources = &self.resources;
         let start = resources.clock.elapsed();
-        let mut round = CommitBatch {
+        let mut batch = CommitBatch {
             now: resources.clock.now(),
-            budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
-            bundle: ReplyBatch::default(),
+            budget: Budget::new(MAX_COMMIT_REQUESTS, MAX_COMMIT_BYTES),
+            replies: ReplyBatch::default(),
             dropped: false,
         };
-        let recording = publisher.listen(&resources.database);
+        let recording = publisher.adopt_buffers(&resources.database);
         let mut group = resources.database.group();
         if recording {
             group.record();
         }
-        let mut again = Vec::new();
-        while !round.budget.is_spent()
+        let mut unfinished = Vec::new();
+        while !batch.budget.is_spent()
             && let Some(writer) = ready.pop_front()
         {
-            if writer.apply_queued(&mut group, &mut round) {
-                again.push(writer);
+            if writer.apply_queued(&mut group, &mut batch) {
+                unfinished.push(writer);
             }
         }
-        if !ready.is_empty() || !again.is_empty() {
+        if !ready.is_empty() || !unfinished.is_empty() {
             // Those that were not reached come first, those that want more behind all others.
             let mut state = self.state();
             ready.append(&mut state.ready);
-            ready.extend(again);
+            ready.extend(unfinished);
             state.ready = ready;
         }
         if group.lacks_space() {
-            upkeep.lacks_space();
+            maintenance.record_low_space();
         }
-        let (durability, requests) = (upkeep.durability(), round.bundle.len());
+        let (durability, requests) = (maintenance.durability(), batch.replies.len());
         let mut written = false;
         let result = group.commit_by(durability, |engine, batch| {
             written = true;
@@ -357,31 +361,31 @@ impl Shared {
         });
         match result {
             Ok(committed) => {
-                upkeep.committed(committed.revision, written, round.dropped);
+                maintenance.record_commit(committed.revision, written, batch.dropped);
                 // Before anybody hears of it, so that who was answered is counted.
-                resources.tally.changed(&committed);
+                resources.metrics.record_changes(&committed);
                 if written {
                     let took = resources.clock.elapsed().saturating_sub(start);
-                    resources.tally.committed(requests, took);
+                    resources.metrics.record_commit(requests, took);
                 }
-                self.answer(round);
+                self.send_replies(batch);
                 publisher.publish(committed);
-                publisher.listen(&resources.database);
+                publisher.adopt_buffers(&resources.database);
             }
             Err(error) => {
-                resources.tally.failed(written);
+                resources.metrics.record_failure(written);
                 // Without one the engine only refused this commit: a later one may be taken.
                 if let Some(failure) = resources.database.failure() {
-                    upkeep.failed(failure);
+                    maintenance.record_failure(failure);
                 }
-                round.bundle.fail(&error);
-                self.answer(round);
+                batch.replies.fail(&error);
+                self.send_replies(batch);
             }
         }
     }
 
-    fn answer(&self, round: CommitBatch) {
-        self.discharge(round.bundle.len(), round.budget.spent_bytes());
-        round.bundle.send();
+    fn send_replies(&self, batch: CommitBatch) {
+        self.discharge(batch.replies.len(), batch.budget.spent_bytes());
+        batch.replies.send();
     }
 }

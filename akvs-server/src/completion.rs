@@ -20,7 +20,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
 /// So many tasks are woken before others get their turn: ten thousand that watch must not hold up who reads one key.
-const WAKES_IN_A_ROW: usize = 64;
+const MAX_WAKES_PER_POLL: usize = 64;
 
 thread_local! {
     static MAILBOX: RefCell<Weak<Mailbox>> = const { RefCell::new(Weak::new()) };
@@ -67,7 +67,7 @@ impl Reply {
 /// Answers that go out together.
 #[derive(Default)]
 pub(crate) struct ReplyBatch {
-    letters: Vec<(Reply, Result<Answer>)>,
+    messages: Vec<(Reply, Result<Answer>)>,
 }
 
 /// Tasks of one thread that may have something to do.
@@ -81,7 +81,7 @@ pub(crate) enum Message {
     /// This is answered.
     Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
     /// There is something for these.
-    Look(Arc<dyn TaskGroup>),
+    Poll(Arc<dyn TaskGroup>),
 }
 
 /// The mailbox of this thread, if it has a relay.
@@ -91,89 +91,92 @@ pub(crate) fn mailbox() -> Weak<Mailbox> {
 
 impl ReplyBatch {
     /// The same answer for all of these.
-    pub(crate) fn of(replies: Vec<Reply>, answer: impl Fn() -> Result<Answer>) -> ReplyBatch {
-        let letters = replies.into_iter().map(|reply| (reply, answer()));
+    pub(crate) fn from_replies(
+        replies: Vec<Reply>,
+        answer: impl Fn() -> Result<Answer>,
+    ) -> ReplyBatch {
+        let messages = replies.into_iter().map(|reply| (reply, answer()));
         ReplyBatch {
-            letters: letters.collect(),
+            messages: messages.collect(),
         }
     }
 
     pub(crate) fn push(&mut self, reply: Reply, result: Result<Answer>) {
-        self.letters.push((reply, result));
+        self.messages.push((reply, result));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.letters.len()
+        self.messages.len()
     }
 
     /// Replaces what was judged by the reason why none of it came to be.
     pub(crate) fn fail(&mut self, error: &akvs_core::Error) {
-        for (_, result) in &mut self.letters {
+        for (_, result) in &mut self.messages {
             *result = Err(error.clone());
         }
     }
 
     /// Delivers all, waking each thread once.
     pub(crate) fn send(self) {
-        let mut mail: Vec<(Arc<Mailbox>, Vec<Message>)> = Vec::new();
-        for (reply, result) in self.letters {
+        let mut deliveries: Vec<(Arc<Mailbox>, Vec<Message>)> = Vec::new();
+        for (reply, result) in self.messages {
             let Some(mailbox) = reply.mailbox.upgrade() else {
                 reply.send(result);
                 continue;
             };
-            let letter = Message::Answer(reply.sender, result);
+            let message = Message::Answer(reply.sender, result);
             // There are no more mailboxes than worker threads: a search by eye is the quickest.
-            match mail
+            match deliveries
                 .iter_mut()
                 .find(|(other, _)| Arc::ptr_eq(other, &mailbox))
             {
-                Some((_, letters)) => letters.push(letter),
-                None => mail.push((mailbox, vec![letter])),
+                Some((_, messages)) => messages.push(message),
+                None => deliveries.push((mailbox, vec![message])),
             }
         }
-        for (mailbox, letters) in mail {
-            mailbox.post(letters);
+        for (mailbox, messages) in deliveries {
+            mailbox.send(messages);
         }
     }
 }
 
 pub(crate) struct Mailbox {
     /// None once its relay is gone.
-    letters: Mutex<Option<Vec<Message>>>,
+    messages: Mutex<Option<Vec<Message>>>,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
-    pub(crate) fn post(&self, mut letters: Vec<Message>) {
+    pub(crate) fn send(&self, mut messages: Vec<Message>) {
         {
-            let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = &mut *waiting {
-                waiting.append(&mut letters);
+                waiting.append(&mut messages);
             }
         }
         // To nobody's relay.
-        deliver(letters).into_iter().for_each(Waker::wake);
+        deliver(messages).into_iter().for_each(Waker::wake);
         self.waker.wake();
     }
 
     fn take(&self) -> Vec<Message> {
-        let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
 /// Gives the answers to those who wait for them; who else is to be woken.
-fn deliver(letters: Vec<Message>) -> Vec<Waker> {
-    let mut called = Vec::new();
-    for letter in letters {
-        match letter {
+fn deliver(messages: Vec<Message>) -> Vec<Waker> {
+    let mut wakers = Vec::new();
+    for message in messages {
+        match message {
             Message::Answer(sender, result) => {
                 let _ = sender.send(result);
             }
-            Message::Look(tasks) => called.append(&mut tasks.take_wakers()),
+            Message::Poll(tasks) => wakers.append(&mut tasks.take_wakers()),
         }
     }
-    called
+    wakers
 }
 
 /// The task that completes a thread's writes, with one wake-up for each commit. It is to be spawned on the thread's
@@ -189,7 +192,7 @@ fn deliver(letters: Vec<Message>) -> Vec<Waker> {
 pub struct CompletionQueue {
     mailbox: Arc<Mailbox>,
     /// Those who are still to be woken.
-    called: VecDeque<Waker>,
+    wakers: VecDeque<Waker>,
 }
 
 impl CompletionQueue {
@@ -200,13 +203,13 @@ impl CompletionQueue {
                 return None;
             }
             let mailbox = Arc::new(Mailbox {
-                letters: Mutex::new(Some(Vec::new())),
+                messages: Mutex::new(Some(Vec::new())),
                 waker: AtomicWaker::new(),
             });
             *current = Arc::downgrade(&mailbox);
             Some(CompletionQueue {
                 mailbox,
-                called: VecDeque::new(),
+                wakers: VecDeque::new(),
             })
         })
     }
@@ -218,11 +221,11 @@ impl Future for CompletionQueue {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // Registered first: a letter that is posted after the look into the box wakes it again.
         self.mailbox.waker.register(context.waker());
-        let called = deliver(self.mailbox.take());
-        self.called.extend(called);
-        let turn = self.called.len().min(WAKES_IN_A_ROW);
-        self.called.drain(..turn).for_each(Waker::wake);
-        if !self.called.is_empty() {
+        let wakers = deliver(self.mailbox.take());
+        self.wakers.extend(wakers);
+        let count = self.wakers.len().min(MAX_WAKES_PER_POLL);
+        self.wakers.drain(..count).for_each(Waker::wake);
+        if !self.wakers.is_empty() {
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -231,14 +234,14 @@ impl Future for CompletionQueue {
 
 impl Drop for CompletionQueue {
     fn drop(&mut self) {
-        let letters = self
+        let messages = self
             .mailbox
-            .letters
+            .messages
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let called = deliver(letters.unwrap_or_default());
-        self.called.drain(..).chain(called).for_each(Waker::wake);
+        let wakers = deliver(messages.unwrap_or_default());
+        self.wakers.drain(..).chain(wakers).for_each(Waker::wake);
     }
 }
 
@@ -252,31 +255,31 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_delivers_when_it_is_polled() {
-        let mut relay = CompletionQueue::attach().unwrap();
+    fn a_queue_delivers_when_it_is_polled() {
+        let mut queue = CompletionQueue::attach().unwrap();
         let (reply, mut receiver) = Reply::channel();
-        let mut bundle = ReplyBatch::default();
-        bundle.push(reply, failed());
-        bundle.send();
+        let mut replies = ReplyBatch::default();
+        replies.push(reply, failed());
+        replies.send();
         assert!(receiver.try_recv().is_err(), "not yet");
         let mut context = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut relay).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut queue).poll(&mut context).is_pending());
         assert!(receiver.try_recv().is_ok());
     }
 
     #[test]
-    fn a_dropped_relay_delivers_what_it_has_and_what_comes_later() {
-        let relay = CompletionQueue::attach().unwrap();
+    fn a_dropped_queue_delivers_all_messages() {
+        let queue = CompletionQueue::attach().unwrap();
         let (reply, mut first) = Reply::channel();
         let (later, mut second) = Reply::channel();
-        let mut bundle = ReplyBatch::default();
-        bundle.push(reply, failed());
-        bundle.send();
-        drop(relay);
+        let mut replies = ReplyBatch::default();
+        replies.push(reply, failed());
+        replies.send();
+        drop(queue);
         assert!(first.try_recv().is_ok());
-        let mut bundle = ReplyBatch::default();
-        bundle.push(later, failed());
-        bundle.send();
+        let mut replies = ReplyBatch::default();
+        replies.push(later, failed());
+        replies.send();
         assert!(second.try_recv().is_ok());
     }
 }

@@ -41,5 +41,5 @@ pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
 pub use server::Server;
 pub use watch::{
-    Filter, Large, Loader, Rendered, SharedEvent, Start, Watch, WatchEvent, WatchOptions,
+    Filter, RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent, WatchOptions,
 };

@@ -13,24 +13,24 @@ use crate::watch::Publisher;
 /// The watermark costs a sync of its own, so it follows the commits only so often.
 const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
 /// How often to sweep, and how many rows, while there is something to sweep; and when again after an error.
-const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 const SWEEP_ROWS: usize = 1_000;
 const SWEEP_RETRY: Duration = Duration::from_secs(10);
 /// The space of what was swept is given back if it is so much, in bytes, and such a part of what is stored.
-const RECLAIM_BYTES: u64 = 16 << 20;
-const RECLAIM_PART: u64 = 8;
+const MIN_RECLAIM_BYTES: u64 = 16 << 20;
+const RECLAIM_DIVISOR: u64 = 8;
 /// At most so often, and so many at once, entries are taken out whose deadline has passed.
-const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
 /// The clock that deadlines are judged by may be set: do not trust a long wait for one.
-const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_EXPIRY_WAIT: Duration = Duration::from_secs(10);
 /// How often to look how large the store has become, and whether it is well. More often where the disk is nearly full.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far something has come. A commit need not have a revision: settings have none.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Reached {
+struct Progress {
     /// How many commits.
     commits: u64,
     /// The newest revision.
@@ -40,18 +40,18 @@ struct Reached {
 /// The committer's other duties, and when each is due.
 pub(crate) struct Maintenance {
     sync_interval: Option<Duration>,
-    committed: Reached,
-    synced: Reached,
-    marked: Reached,
+    committed: Progress,
+    synced: Progress,
+    watermark: Progress,
     next_sync: Duration,
-    next_mark: Duration,
+    next_watermark: Duration,
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: GarbageCollector,
     /// The space of what was swept is being given back.
     reclaims: bool,
     /// The disk has too little space to add data.
-    is_short: bool,
+    is_low_on_space: bool,
     next_expiry: Duration,
     expiry: ExpiryTask,
     failed: bool,
@@ -65,17 +65,17 @@ impl Maintenance {
         };
         Maintenance {
             sync_interval,
-            committed: Reached::default(),
-            synced: Reached::default(),
-            marked: Reached::default(),
+            committed: Progress::default(),
+            synced: Progress::default(),
+            watermark: Progress::default(),
             next_sync: Duration::ZERO,
-            next_mark: Duration::ZERO,
+            next_watermark: Duration::ZERO,
             // A process before this one may have left something.
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: GarbageCollector::default(),
             reclaims: false,
-            is_short: false,
+            is_low_on_space: false,
             next_expiry: Duration::ZERO,
             expiry: ExpiryTask::default(),
             failed: false,
@@ -83,7 +83,7 @@ impl Maintenance {
     }
 
     /// Records a commit: whether it had anything to write, and whether a namespace was dropped by it.
-    pub(crate) fn committed(&mut self, revision: Revision, written: bool, dropped: bool) {
+    pub(crate) fn record_commit(&mut self, revision: Revision, written: bool, dropped: bool) {
         if dropped {
             self.next_sweep.get_or_insert(Duration::ZERO);
         }
@@ -95,7 +95,7 @@ impl Maintenance {
     }
 
     /// Notes that a commit failed, after which there is nothing left to do.
-    pub(crate) fn failed(&mut self, error: &Error) {
+    pub(crate) fn record_failure(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.failed, true) {
             let source = std::error::Error::source(error)
                 .map(ToString::to_string)
@@ -119,16 +119,16 @@ impl Maintenance {
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
             self.next_size = now
-                + if self.is_short {
+                + if self.is_low_on_space {
                     SPACE_INTERVAL
                 } else {
                     SIZE_INTERVAL
                 };
             if let Err(error) = database.check() {
-                self.failed(&error);
+                self.record_failure(&error);
                 return None;
             }
-            self.see_space(database);
+            self.check_space(database);
             self.reclaim(database);
             match database.stored_bytes() {
                 Ok(bytes) => {
@@ -148,12 +148,12 @@ impl Maintenance {
                 at(self.next_sync);
             }
         }
-        if self.marked != self.synced {
-            if now >= self.next_mark {
-                self.next_mark = now + WATERMARK_INTERVAL;
-                self.mark(database);
+        if self.watermark != self.synced {
+            if now >= self.next_watermark {
+                self.next_watermark = now + WATERMARK_INTERVAL;
+                self.raise_watermark(database);
             } else {
-                at(self.next_mark);
+                at(self.next_watermark);
             }
         }
         if let Some(next) = self.expire(resources, publisher, now) {
@@ -172,19 +172,21 @@ impl Maintenance {
 
     /// The last things before the end.
     pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
-        database.close().inspect_err(|error| self.failed(error))
+        database
+            .close()
+            .inspect_err(|error| self.record_failure(error))
     }
 
     fn sync(&mut self, resources: &Resources) {
         match resources.time_sync(Durability::Synced, || resources.database.sync()) {
             Ok(()) => self.synced = self.committed,
-            Err(error) => self.failed(&error),
+            Err(error) => self.record_failure(&error),
         }
     }
 
-    fn mark(&mut self, database: &Database) {
+    fn raise_watermark(&mut self, database: &Database) {
         match database.raise_watermark(self.synced.revision) {
-            Ok(()) => self.marked = self.synced,
+            Ok(()) => self.watermark = self.synced,
             // It only says how far the store must reach: an old one says less, but nothing wrong.
             Err(error) => log::warn!("the watermark could not be raised: {error}"),
         }
@@ -198,26 +200,26 @@ impl Maintenance {
         now: Duration,
     ) -> Option<Duration> {
         let database = &resources.database;
-        let today = resources.clock.now();
+        let timestamp = resources.clock.now();
         let deadline = database.next_deadline()?;
-        if deadline <= today && now >= self.next_expiry {
-            self.next_expiry = now + EXPIRY_PAUSE;
-            let recording = publisher.listen(database);
+        if deadline <= timestamp && now >= self.next_expiry {
+            self.next_expiry = now + EXPIRY_INTERVAL;
+            let recording = publisher.adopt_buffers(database);
             let durability = self.durability();
             match self
                 .expiry
-                .step(database, today, EXPIRY_ROWS, durability, recording)
+                .step(database, timestamp, EXPIRY_ROWS, durability, recording)
             {
                 Ok(committed) => {
                     let written = committed.revision > self.committed.revision;
-                    self.committed(committed.revision, written, false);
-                    resources.tally.changed(&committed);
+                    self.record_commit(committed.revision, written, false);
+                    resources.metrics.record_changes(&committed);
                     publisher.publish(committed);
-                    publisher.listen(database);
+                    publisher.adopt_buffers(database);
                 }
-                Err(_) if let Some(failure) = database.failure() => self.failed(failure),
+                Err(_) if let Some(failure) = database.failure() => self.record_failure(failure),
                 Err(error) => {
-                    self.next_expiry = now + EXPIRY_LONGEST_WAIT;
+                    self.next_expiry = now + MAX_EXPIRY_WAIT;
                     log::warn!("what has expired is not taken out: {error}");
                 }
             }
@@ -225,8 +227,8 @@ impl Maintenance {
         let wait = database
             .next_deadline()?
             .as_millis()
-            .saturating_sub(today.as_millis());
-        let wait = Duration::from_millis(wait).min(EXPIRY_LONGEST_WAIT);
+            .saturating_sub(timestamp.as_millis());
+        let wait = Duration::from_millis(wait).min(MAX_EXPIRY_WAIT);
         Some((now + wait).max(self.next_expiry))
     }
 
@@ -241,11 +243,11 @@ impl Maintenance {
     /// Sweeps a step; how long until the next one, if there is something left.
     fn sweep(&mut self, database: &Database) -> Option<Duration> {
         match self.sweep.step(database, SWEEP_ROWS) {
-            Ok(true) => Some(SWEEP_PAUSE),
+            Ok(true) => Some(SWEEP_INTERVAL),
             Ok(false) => {
                 let removed = self.sweep.take_removed_bytes();
                 let stored = database.stored_bytes().unwrap_or(u64::MAX);
-                self.reclaims |= removed >= RECLAIM_BYTES.max(stored / RECLAIM_PART);
+                self.reclaims |= removed >= MIN_RECLAIM_BYTES.max(stored / RECLAIM_DIVISOR);
                 self.reclaim(database);
                 None
             }
@@ -271,18 +273,18 @@ impl Maintenance {
     }
 
     /// Notes that writes were refused because the disk has too little space.
-    pub(crate) fn lacks_space(&mut self) {
-        if !std::mem::replace(&mut self.is_short, true) {
+    pub(crate) fn record_low_space(&mut self) {
+        if !std::mem::replace(&mut self.is_low_on_space, true) {
             self.next_size = Duration::ZERO;
             log::warn!("too little disk space is free: writes that add data are refused");
         }
     }
 
     /// Sees whether the disk has enough space.
-    fn see_space(&mut self, database: &Database) {
+    fn check_space(&mut self, database: &Database) {
         match database.check_growth() {
-            Err(_) => self.lacks_space(),
-            Ok(()) if std::mem::take(&mut self.is_short) => {
+            Err(_) => self.record_low_space(),
+            Ok(()) if std::mem::take(&mut self.is_low_on_space) => {
                 log::info!("enough disk space is free again: all writes are taken");
             }
             Ok(()) => {}

@@ -158,13 +158,13 @@ impl Default for CommitterMetrics {
 
 impl CommitterMetrics {
     /// Notes a commit that answered so many requests.
-    pub(crate) fn committed(&self, requests: usize, took: Duration) {
+    pub(crate) fn record_commit(&self, requests: usize, took: Duration) {
         self.commit_requests.observe(requests as u64);
         self.commit_nanos.observe(nanos(took));
     }
 
     /// Notes what a commit did by the way.
-    pub(crate) fn changed(&self, committed: &CommitSummary) {
+    pub(crate) fn record_changes(&self, committed: &CommitSummary) {
         if committed.expired > 0 {
             self.expired_keys
                 .fetch_add(committed.expired, Ordering::Relaxed);
@@ -176,19 +176,19 @@ impl CommitterMetrics {
     }
 
     /// Notes that a commit failed, if it was tried at all.
-    pub(crate) fn failed(&self, tried: bool) {
+    pub(crate) fn record_failure(&self, tried: bool) {
         self.failed_commits
             .fetch_add(u64::from(tried), Ordering::Relaxed);
     }
 
     /// Notes that something is on disk.
-    pub(crate) fn synced(&self, took: Duration) {
+    pub(crate) fn record_sync(&self, took: Duration) {
         self.sync_nanos.observe(nanos(took));
     }
 
     /// Notes that so many more watch.
-    pub(crate) fn watching(&self, more: i64) {
-        self.watchers.fetch_add(more, Ordering::Relaxed);
+    pub(crate) fn add_watchers(&self, count: i64) {
+        self.watchers.fetch_add(count, Ordering::Relaxed);
     }
 
     /// The numbers as they stand; what is queued is for the committer to add.

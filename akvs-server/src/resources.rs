@@ -10,7 +10,7 @@ use akvs_core::engine::Durability;
 use akvs_core::{Database, Result};
 
 use crate::metrics::CommitterMetrics;
-use crate::thread_pool::Pool;
+use crate::thread_pool::ThreadPool;
 use crate::{Clock, CommitterOptions};
 
 /// The maximum number of threads that read single entries and pages of history: as many reads as a disk does well at
@@ -24,11 +24,11 @@ pub(crate) struct Resources {
     pub(crate) database: Database,
     pub(crate) options: CommitterOptions,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) tally: CommitterMetrics,
+    pub(crate) metrics: CommitterMetrics,
     /// Threads for reads that may wait for a disk, but not for long.
-    pub(crate) reads: Pool,
+    pub(crate) reads: ThreadPool,
     /// Threads for work that takes long.
-    pub(crate) long: Pool,
+    pub(crate) long: ThreadPool,
     /// Whether reads of the engine are expected not to wait for a disk.
     resident: AtomicBool,
 }
@@ -45,9 +45,9 @@ impl Resources {
             database,
             options,
             clock,
-            tally: CommitterMetrics::default(),
-            reads: Pool::start("akvs-reads", READ_THREADS)?,
-            long: Pool::start("akvs-long", cores.clamp(2, LONG_THREADS))?,
+            metrics: CommitterMetrics::default(),
+            reads: ThreadPool::start("akvs-reads", READ_THREADS)?,
+            long: ThreadPool::start("akvs-long", cores.clamp(2, LONG_THREADS))?,
             resident: AtomicBool::new(true),
         })
     }
@@ -67,7 +67,7 @@ impl Resources {
         let result = sync();
         if durability == Durability::Synced && self.database.capabilities().durable {
             let took = self.clock.elapsed().saturating_sub(start);
-            self.tally.synced(took);
+            self.metrics.record_sync(took);
         }
         result
     }

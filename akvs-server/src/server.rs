@@ -34,7 +34,7 @@ impl Server {
 
     /// Ends the use of the server, once everything that was queued before has been committed.
     pub async fn stop(self) -> Result<()> {
-        self.ask(Command::Flush).await.map(drop)
+        self.send(Command::Flush).await.map(drop)
     }
 
     /// Stores a value.
@@ -63,12 +63,12 @@ impl Server {
     /// Applies an operation: it is queued when this is called, and answered once it is committed. The entry of the outcome
     /// has its value only where that is as short as a number, and no representation.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
-        let answer = self.ask(Command::Apply(key, op));
+        let answer = self.send(Command::Apply(key, op));
         async move {
             match answer.await? {
                 Answer::One(outcome) => Ok(outcome),
                 other @ (Answer::Many(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
@@ -76,12 +76,12 @@ impl Server {
 
     /// Applies several operations, all of them under one revision or none; what became of each, in their order.
     pub fn transact(&self, txn: Txn) -> impl Future<Output = Result<Vec<Outcome>>> + use<> {
-        let answer = self.ask(Command::Transact(txn));
+        let answer = self.send(Command::Transact(txn));
         async move {
             match answer.await? {
                 Answer::Many(outcomes) => Ok(outcomes),
                 other @ (Answer::One(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
@@ -99,12 +99,12 @@ impl Server {
         &self,
         patch: SettingsPatch,
     ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
-        let answer = self.ask(Command::Configure(patch));
+        let answer = self.send(Command::Configure(patch));
         async move {
             match answer.await? {
                 Answer::Configured(existed, settings) => Ok((existed, settings)),
                 other @ (Answer::One(_) | Answer::Many(_) | Answer::Existed(_)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
@@ -113,7 +113,7 @@ impl Server {
     /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
     /// refused with `unavailable`, see [`is_dropped`](Self::is_dropped).
     pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
-        let answer = self.ask(Command::Drop);
+        let answer = self.send(Command::Drop);
         async move { existed(&answer.await?) }
     }
 
@@ -124,7 +124,7 @@ impl Server {
     }
 
     /// The same; a value of more bytes than `most` is left where it is, unless it is in memory.
-    pub async fn peek(&self, key: &[u8], most: usize) -> Result<Option<PeekedEntry>> {
+    pub async fn peek(&self, key: &[u8], max_bytes: usize) -> Result<Option<PeekedEntry>> {
         Key::check(key)?;
         let store = self.store();
         if let Some(entry) = store.find_cached(key) {
@@ -138,13 +138,15 @@ impl Server {
         let now = self.committer.clock().now();
         if self.committer.resources().is_resident() {
             let is_copied = store.database().capabilities().durable;
-            let most = if is_copied { most } else { usize::MAX };
-            return store.peek_stored(key, most, now);
+            let max_bytes = if is_copied { max_bytes } else { usize::MAX };
+            return store.peek_stored(key, max_bytes, now);
         }
         // The disk may have to be waited for, which must not hold up the thread's other callers.
         let (store, key) = (store.clone(), key.to_vec());
         let reads = &self.committer.resources().reads;
-        reads.run(move || store.peek_stored(&key, most, now)).await
+        reads
+            .run(move || store.peek_stored(&key, max_bytes, now))
+            .await
     }
 
     /// Follows the changes of the namespace, also beyond a drop of it, and of one that does not exist yet. It does not
@@ -176,9 +178,10 @@ impl Server {
         Arc::ptr_eq(&self.writer, &other.writer)
     }
 
-    fn ask(&self, work: Command) -> impl Future<Output = Result<Answer>> + use<> {
+    fn send(&self, command: Command) -> impl Future<Output = Result<Answer>> + use<> {
         let (reply, receiver) = Reply::channel();
-        self.committer.submit(&self.writer, Request { work, reply });
+        self.committer
+            .submit(&self.writer, Request { command, reply });
         async move {
             let lost = |_| {
                 Error::new(
@@ -194,12 +197,12 @@ impl Server {
 fn existed(answer: &Answer) -> Result<bool> {
     match answer {
         Answer::Existed(existed) => Ok(*existed),
-        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(mistaken(answer)),
+        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(unexpected_answer(answer)),
     }
 }
 
 /// The writer answers what it is asked; nothing else makes sense of another answer.
-fn mistaken(answer: &Answer) -> Error {
+fn unexpected_answer(answer: &Answer) -> Error {
     let text = "the writer answered something else";
     let answer = Error::new(Code::OutcomeUnknown, format!("{answer:?}"));
     Error::new(Code::OutcomeUnknown, text).because(answer)

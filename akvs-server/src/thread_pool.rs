@@ -20,7 +20,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// Threads that share a queue; cheap to clone. They end once the last handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Pool(Arc<Handle>);
+pub(crate) struct ThreadPool(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
@@ -41,9 +41,9 @@ struct State {
     closed: bool,
 }
 
-impl Pool {
+impl ThreadPool {
     /// Starts a pool of at most so many threads, and the first of them; `storage` where the system refuses that.
-    pub(crate) fn start(name: &'static str, max_threads: usize) -> Result<Pool> {
+    pub(crate) fn start(name: &'static str, max_threads: usize) -> Result<ThreadPool> {
         let shared = Arc::new(Shared {
             name,
             max_threads: max_threads.max(1),
@@ -55,7 +55,7 @@ impl Pool {
             let text = format!("cannot start a thread: {error}");
             Error::new(Code::Storage, text).because(error)
         })?;
-        Ok(Pool(Arc::new(Handle { shared })))
+        Ok(ThreadPool(Arc::new(Handle { shared })))
     }
 
     /// Queues work, when this is called, and gives its result.
@@ -165,15 +165,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_so_much_runs_at_once_and_in_order() {
-        let pool = Pool::start("test", 2).unwrap();
-        let (begun, order) = mpsc::channel();
+    fn work_runs_in_order_on_a_bounded_number_of_threads() {
+        let pool = ThreadPool::start("test", 2).unwrap();
+        let (started, order) = mpsc::channel();
         let gates: Vec<mpsc::Sender<()>> = (0..6)
             .map(|index| {
                 let (open, gate) = mpsc::channel();
-                let begun = begun.clone();
+                let started = started.clone();
                 let work = move || {
-                    begun.send(index).unwrap();
+                    started.send(index).unwrap();
                     gate.recv().unwrap();
                 };
                 pool.spawn(work).unwrap();
@@ -195,13 +195,13 @@ mod tests {
     }
 
     #[test]
-    fn work_whose_caller_is_gone_is_not_begun() {
-        let pool = Pool::start("test", 1).unwrap();
+    fn work_is_skipped_after_its_caller_has_gone() {
+        let pool = ThreadPool::start("test", 1).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();
-        let (begun, found) = mpsc::channel();
+        let (started, found) = mpsc::channel();
         drop(pool.run(move || {
-            begun.send(()).unwrap();
+            started.send(()).unwrap();
             Ok(())
         }));
         let last = pool.run(|| Ok(()));
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_and_ends_no_thread() {
-        let pool = Pool::start("test", 1).unwrap();
+        let pool = ThreadPool::start("test", 1).unwrap();
         let broken = pool.run(|| -> Result<()> { panic!("on purpose") });
         assert_eq!(
             pollster::block_on(broken).unwrap_err().code(),
@@ -222,8 +222,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_when_it_ends_is_answered() {
-        let pool = Pool::start("test", 1).unwrap();
+    fn queued_work_is_answered_when_the_pool_ends() {
+        let pool = ThreadPool::start("test", 1).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();
         let queued = pool.run(|| Ok(()));

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::completion::{Answer, Reply, ReplyBatch};
 
 /// The most digits that a sum has, with its sign.
-const MOST_DIGITS: usize = 20;
+const MAX_DIGITS: usize = 20;
 
 /// What a writer is asked to do.
 pub(crate) enum Command {
@@ -43,7 +43,7 @@ impl Command {
 }
 
 pub(crate) struct Request {
-    pub(crate) work: Command,
+    pub(crate) command: Command,
     pub(crate) reply: Reply,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct CommitBatch {
     /// The moment at which all of it is judged.
     pub(crate) now: Timestamp,
     pub(crate) budget: Budget,
-    pub(crate) bundle: ReplyBatch,
+    pub(crate) replies: ReplyBatch,
     /// Whether a namespace was dropped.
     pub(crate) dropped: bool,
 }
@@ -81,7 +81,7 @@ impl Budget {
         self.requests == 0 || self.spent_bytes.max(self.produced_bytes) >= self.bytes
     }
 
-    fn see_produced(&mut self, bytes: usize) {
+    fn set_produced(&mut self, bytes: usize) {
         self.produced_bytes = bytes;
     }
 
@@ -94,7 +94,7 @@ impl Budget {
         self.spent_bytes += bytes;
     }
 
-    fn give_back(&mut self, bytes: usize) {
+    fn refund(&mut self, bytes: usize) {
         self.requests += 1;
         self.spent_bytes -= bytes;
     }
@@ -136,20 +136,20 @@ impl Writer {
     pub(crate) fn apply_queued(
         &self,
         group: &mut CommitGroup<'_>,
-        round: &mut CommitBatch,
+        batch: &mut CommitBatch,
     ) -> bool {
-        let (requests, again) = self.take(&mut round.budget);
+        let (requests, is_unfinished) = self.take_queued(&mut batch.budget);
         let mut requests = requests.into_iter();
         while let Some(request) = requests.next() {
-            let result = self.judge_one(group, round, request.work);
-            round.bundle.push(request.reply, result);
-            round.budget.see_produced(group.produced_bytes());
-            if round.budget.is_spent() && requests.len() > 0 {
-                let told = self.put_back(requests, &mut round.budget);
-                return again || !told;
+            let result = self.apply(group, batch, request.command);
+            batch.replies.push(request.reply, result);
+            batch.budget.set_produced(group.produced_bytes());
+            if batch.budget.is_spent() && requests.len() > 0 {
+                let was_scheduled = self.put_back(requests, &mut batch.budget);
+                return is_unfinished || !was_scheduled;
             }
         }
-        again
+        is_unfinished
     }
 
     /// Puts requests back in front of those that are queued, because what was judged before them has become too much;
@@ -161,33 +161,35 @@ impl Writer {
     ) -> bool {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         for request in requests.rev() {
-            budget.give_back(request.work.bytes());
+            budget.refund(request.command.bytes());
             queue.requests.push_front(request);
         }
         std::mem::replace(&mut queue.scheduled, true)
     }
 
-    fn judge_one(
+    fn apply(
         &self,
         group: &mut CommitGroup<'_>,
-        round: &mut CommitBatch,
-        work: Command,
+        batch: &mut CommitBatch,
+        command: Command,
     ) -> Result<Answer> {
-        match work {
+        match command {
             Command::Apply(key, op) => {
-                let applied = group.apply(&self.store, &key, op, round.now);
-                applied.map(|outcome| Answer::One(told(outcome)))
+                let applied = group.apply(&self.store, &key, op, batch.now);
+                applied.map(|outcome| Answer::One(without_value(outcome)))
             }
             Command::Transact(txn) => {
-                let outcomes = group.transact(&self.store, txn, round.now)?;
-                Ok(Answer::Many(outcomes.into_iter().map(told).collect()))
+                let outcomes = group.transact(&self.store, txn, batch.now)?;
+                Ok(Answer::Many(
+                    outcomes.into_iter().map(without_value).collect(),
+                ))
             }
             Command::Configure(patch) => group
-                .change_settings(&self.store, &patch, round.now)
+                .change_settings(&self.store, &patch, batch.now)
                 .map(|(existed, settings)| Answer::Configured(existed, settings)),
             Command::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
-                round.dropped |= existed;
+                batch.dropped |= existed;
                 Ok(Answer::Existed(existed))
             }
             Command::Flush => Ok(Answer::Existed(self.store.exists())),
@@ -195,16 +197,16 @@ impl Writer {
     }
 
     /// Takes requests off the queue; whether some are left.
-    fn take(&self, budget: &mut Budget) -> (Vec<Request>, bool) {
+    fn take_queued(&self, budget: &mut Budget) -> (Vec<Request>, bool) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::with_capacity(queue.requests.len().min(budget.requests));
         while let Some(request) = queue.requests.front() {
             // A namespace can only be dropped once it is committed that there is one.
-            let waits = matches!(request.work, Command::Drop) && !taken.is_empty();
+            let waits = matches!(request.command, Command::Drop) && !taken.is_empty();
             if budget.is_spent() || waits {
                 return (taken, true);
             }
-            budget.spend(request.work.bytes());
+            budget.spend(request.command.bytes());
             taken.extend(queue.requests.pop_front());
         }
         queue.scheduled = false;
@@ -212,14 +214,14 @@ impl Writer {
     }
 
     /// Answers everything that is queued with this error, because nobody will judge it any more.
-    pub(crate) fn refuse(&self, error: &Error) -> Vec<usize> {
+    pub(crate) fn reject_all(&self, error: &Error) -> Vec<usize> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = std::mem::take(&mut queue.requests);
         queue.scheduled = false;
         drop(queue);
         let mut bytes = Vec::with_capacity(requests.len());
         for request in requests {
-            bytes.push(request.work.bytes());
+            bytes.push(request.command.bytes());
             request.reply.send(Err(error.clone()));
         }
         bytes
@@ -228,10 +230,10 @@ impl Writer {
 
 /// What is told of a change: without a value, but for a number, and in memory of its own, so that an answer that waits for
 /// its commit holds no value.
-fn told(mut outcome: Outcome) -> Outcome {
+fn without_value(mut outcome: Outcome) -> Outcome {
     if let Some(entry) = &mut outcome.entry {
         entry.value = match entry.value.len() {
-            0..=MOST_DIGITS => Bytes::copy_from_slice(&entry.value),
+            0..=MAX_DIGITS => Bytes::copy_from_slice(&entry.value),
             _ => Bytes::new(),
         };
         entry.representation = Representation::default();
@@ -240,4 +242,4 @@ fn told(mut outcome: Outcome) -> Outcome {
 }
 
 /// A writer that has something queued.
-pub(crate) type Ready = Arc<Writer>;
+pub(crate) type ReadyWriter = Arc<Writer>;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use akvs_core::{Database, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use tokio::sync::OnceCell;
 
-use super::catch_up::PAGE;
-use super::shared_event::{Filter, READY_BYTES, SharedEvent};
+use super::catch_up::PAGE_LIMIT;
+use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent};
 
 /// The most pages that are kept or read at once, and their bytes.
 const MAX_PAGES: usize = 64;
@@ -22,40 +22,40 @@ const MAX_BYTES: usize = 2 << 20;
 const VALUE_BYTES: usize = 256 << 10;
 
 /// The changes after one revision and up to another.
-pub(super) struct History {
+pub(super) struct HistoryPage {
     after: Revision,
     pub(super) until: Revision,
     /// The newest revision when it was read.
     pub(super) newest: Revision,
-    notices: Vec<Arc<SharedEvent>>,
+    changes: Vec<Arc<SharedEvent>>,
     /// Whether the values were looked up that the history does not keep.
     has_values: bool,
     bytes: usize,
 }
 
-impl History {
+impl HistoryPage {
     /// Reads the changes after a revision; if wanted, with the values that are to be held ready.
     pub(super) fn read(
         database: &Database,
         name: &Namespace,
         after: Revision,
         values: bool,
-    ) -> Result<History> {
+    ) -> Result<HistoryPage> {
         let view = database.namespace_snapshot(name)?;
-        let mut changes = view.changes(after, PAGE, false)?;
-        if values && let Some(enough) = complete(&view, &mut changes.events)? {
-            changes.events.truncate(enough);
+        let mut changes = view.changes(after, PAGE_LIMIT, false)?;
+        if values && let Some(count) = load_values(&view, &mut changes.events)? {
+            changes.events.truncate(count);
             let last = changes.events.last().map(|event| event.revision);
             changes.until = last.unwrap_or(changes.until);
         }
         let bytes = changes.events.iter().map(Event::bytes).sum();
-        let notices = changes.events.into_iter().map(SharedEvent::new);
-        Ok(History {
+        let shared = changes.events.into_iter().map(SharedEvent::new);
+        Ok(HistoryPage {
             after,
             has_values: values,
             until: changes.until,
             newest: view.revision(),
-            notices: notices.map(Arc::new).collect(),
+            changes: shared.map(Arc::new).collect(),
             bytes,
         })
     }
@@ -63,19 +63,19 @@ impl History {
     /// Those of them that come after a revision.
     pub(super) fn after(&self, revision: Revision) -> &[Arc<SharedEvent>] {
         let first = self
-            .notices
-            .partition_point(|notice| notice.event().revision <= revision);
-        &self.notices[first..]
+            .changes
+            .partition_point(|change| change.event().revision <= revision);
+        &self.changes[first..]
     }
 
     /// The last revision before the first change that is wanted and has no value with it; none where there is no such.
     pub(super) fn before_value(&self, position: Revision, filter: &Filter) -> Option<Revision> {
-        let notices = self.after(position);
+        let changes = self.after(position);
         let lacks =
-            |notice: &Arc<SharedEvent>| notice.lacks_value() && filter.wants(notice.event());
-        let first = notices.iter().find(|notice| lacks(notice))?;
+            |change: &Arc<SharedEvent>| change.lacks_value() && filter.wants(change.event());
+        let first = changes.iter().find(|change| lacks(change))?;
         let first = first.event().revision;
-        let before = notices.iter().map(|notice| notice.event().revision);
+        let before = changes.iter().map(|change| change.event().revision);
         let before = before.take_while(|revision| *revision < first).last();
         Some(before.unwrap_or(position))
     }
@@ -88,11 +88,11 @@ impl History {
 
 /// Looks up the values that are to be held ready, until there are enough of them; how many changes the page then has,
 /// where that is not all of them.
-fn complete(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
+fn load_values(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
     let (mut bytes, count) = (0, events.len());
     for (index, event) in events.iter_mut().enumerate() {
         if let EventKind::Set { size, .. } = event.kind
-            && size <= READY_BYTES as u64
+            && size <= MAX_INLINE_VALUE_BYTES as u64
             && bytes < VALUE_BYTES
             && !event.has_value()
         {
@@ -108,23 +108,23 @@ fn complete(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usi
 }
 
 /// A page that is there or being read.
-pub(super) struct Slot {
+pub(super) struct PageSlot {
     after: Revision,
     has_values: bool,
-    pub(super) page: OnceCell<Arc<History>>,
+    pub(super) page: OnceCell<Arc<HistoryPage>>,
 }
 
 /// The pages of one namespace.
 #[derive(Default)]
-pub(super) struct Histories {
-    slots: VecDeque<Arc<Slot>>,
+pub(super) struct HistoryCache {
+    slots: VecDeque<Arc<PageSlot>>,
     bytes: usize,
 }
 
-impl Histories {
+impl HistoryCache {
     /// The page with what follows this revision, with values if they are wanted. It may still have to be read.
-    pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<Slot> {
-        let covers = |slot: &&Arc<Slot>| {
+    pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<PageSlot> {
+        let covers = |slot: &&Arc<PageSlot>| {
             let is_there = match slot.page.get() {
                 Some(page) => page.after <= after && after < page.until,
                 None => slot.after == after,
@@ -134,7 +134,7 @@ impl Histories {
         if let Some(slot) = self.slots.iter().rev().find(covers) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot {
+        let slot = Arc::new(PageSlot {
             after,
             has_values: values,
             page: OnceCell::new(),
@@ -147,15 +147,15 @@ impl Histories {
     }
 
     /// The page with what follows this revision, if it is there.
-    pub(super) fn known(&self, after: Revision) -> Option<Arc<History>> {
+    pub(super) fn get(&self, after: Revision) -> Option<Arc<HistoryPage>> {
         let pages = self.slots.iter().rev().filter_map(|slot| slot.page.get());
         let mut covering = pages.filter(|page| page.after <= after && after < page.until);
         covering.next().cloned()
     }
 
     /// Keeps a page that was read.
-    pub(super) fn keep(&mut self, page: Arc<History>) {
-        self.slots.push_back(Arc::new(Slot {
+    pub(super) fn insert(&mut self, page: Arc<HistoryPage>) {
+        self.slots.push_back(Arc::new(PageSlot {
             after: page.after,
             has_values: page.has_values,
             page: OnceCell::new_with(Some(page)),
@@ -166,7 +166,7 @@ impl Histories {
     /// memory is short.
     pub(super) fn trim(&mut self, is_short: bool) -> (usize, usize) {
         let before = self.bytes;
-        let bytes = |slot: &Arc<Slot>| slot.page.get().map_or(0, |page| page.bytes);
+        let bytes = |slot: &Arc<PageSlot>| slot.page.get().map_or(0, |page| page.bytes);
         if is_short {
             self.slots.retain(|slot| !slot.page.initialized());
         }

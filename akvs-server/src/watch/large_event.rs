@@ -30,9 +30,9 @@ impl fmt::Debug for Rendered {
 
 /// The place of a text that all watchers share that are at the same change. It is to be kept until the text is sent.
 #[derive(Debug, Default)]
-pub struct Large(OnceCell<Result<Rendered>>);
+pub struct RenderCell(OnceCell<Result<Rendered>>);
 
-impl Large {
+impl RenderCell {
     /// The text: made by the first that asks, while all others wait for it. Where that one gives up, the next makes it.
     pub async fn text<F>(&self, render: impl FnOnce() -> F) -> Result<Bytes>
     where
@@ -47,17 +47,17 @@ impl Large {
 }
 
 /// Looks up the value of a change. That may have to wait for a disk.
-pub struct Loader {
+pub struct ValueLoader {
     pub(super) database: Database,
     pub(super) name: Namespace,
-    pub(super) notice: Arc<SharedEvent>,
+    pub(super) change: Arc<SharedEvent>,
 }
 
-impl Loader {
+impl ValueLoader {
     /// The change, with its value unless that was replaced.
     pub fn load(&self) -> Result<Event> {
-        let mut event = self.notice.event().clone();
-        match self.notice.view() {
+        let mut event = self.change.event().clone();
+        match self.change.view() {
             Some(view) => view.complete(&mut event)?,
             None => self
                 .database

@@ -17,6 +17,6 @@ mod watcher;
 
 pub(crate) use host::WatchHost;
 pub(crate) use hub::{Publisher, WatchHub};
-pub use large_event::{Large, Loader, Rendered};
+pub use large_event::{RenderCell, Rendered, ValueLoader};
 pub use shared_event::{Filter, SharedEvent};
 pub use watcher::{Start, Watch, WatchEvent, WatchOptions};

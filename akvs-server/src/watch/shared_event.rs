@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use akvs_core::{Event, EventKind, FieldValue, Key, NamespaceSnapshot, Representation};
 use bytes::Bytes;
 
-use super::large_event::Large;
+use super::large_event::RenderCell;
 
 /// Longer values are not held ready for those who watch, but looked up when one of them comes to it.
-pub(super) const READY_BYTES: usize = 64 << 10;
+pub(super) const MAX_INLINE_VALUE_BYTES: usize = 64 << 10;
 
 /// A change, shared by all who are told of it, and what was made of it to tell them.
 ///
@@ -27,7 +27,7 @@ pub struct SharedEvent {
     view: Option<Arc<NamespaceSnapshot>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
-    large: Mutex<Weak<Large>>,
+    render_cell: Mutex<Weak<RenderCell>>,
 }
 
 impl SharedEvent {
@@ -38,12 +38,12 @@ impl SharedEvent {
             view: None,
             plain: OnceLock::new(),
             with_value: OnceLock::new(),
-            large: Mutex::default(),
+            render_cell: Mutex::default(),
         }
     }
 
     /// An entry of a state, which has its value in that state.
-    pub(super) fn of_state(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
+    pub(super) fn from_snapshot(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
         SharedEvent {
             view: Some(Arc::clone(view)),
             ..SharedEvent::new(event)
@@ -61,12 +61,15 @@ impl SharedEvent {
     }
 
     /// The place of the text that tells of it with its value, shared for as long as anybody keeps it.
-    pub fn large(&self) -> Arc<Large> {
-        let mut shared = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let large = Arc::new(Large::default());
-            *shared = Arc::downgrade(&large);
-            large
+    pub fn render_cell(&self) -> Arc<RenderCell> {
+        let mut cell = self
+            .render_cell
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        cell.upgrade().unwrap_or_else(|| {
+            let render_cell = Arc::new(RenderCell::default());
+            *cell = Arc::downgrade(&render_cell);
+            render_cell
         })
     }
 
@@ -87,21 +90,21 @@ impl SharedEvent {
 }
 
 /// Takes a value out of a change that has more bytes than that, and lets go of all memory that it shares with it.
-pub(super) fn without_longer_value(event: &mut Event, most: usize) {
+pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
     let EventKind::Set { entry, .. } = &mut event.kind else {
         return;
     };
-    if entry.value.len() <= most {
+    if entry.value.len() <= max_bytes {
         return;
     }
-    let own = |field: &Option<FieldValue>| {
+    let copy = |field: &Option<FieldValue>| {
         let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
         FieldValue::new(bytes).ok()
     };
     entry.value = Bytes::new();
     entry.representation = Representation {
-        content_type: own(&entry.representation.content_type),
-        content_encoding: own(&entry.representation.content_encoding),
+        content_type: copy(&entry.representation.content_type),
+        content_encoding: copy(&entry.representation.content_encoding),
     };
 }
 

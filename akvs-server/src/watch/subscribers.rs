@@ -18,14 +18,14 @@ use super::subscription::Subscriptions;
 use crate::completion::{Mailbox, Message, TaskGroup};
 
 /// So many pages of what was missed are read before other reads get their turn.
-const PAGES_IN_A_ROW: usize = 16;
+const MAX_PAGES_PER_TURN: usize = 16;
 
 pub(super) struct Subscribers {
-    feed: Weak<ChangeBuffer>,
+    buffer: Weak<ChangeBuffer>,
     mailbox: Weak<Mailbox>,
     /// Whether it was called and has not looked yet.
-    called: AtomicBool,
-    seats: Mutex<Subscriptions>,
+    notified: AtomicBool,
+    subscriptions: Mutex<Subscriptions>,
 }
 
 /// Which seat.
@@ -35,151 +35,148 @@ pub(super) struct SubscriptionId(usize);
 /// What a watcher hears when it sits down to wait.
 pub(super) enum WaitOutcome {
     /// There may be something for it after this revision, and nothing before that it was not told of.
-    Something(Revision),
+    ChangesAfter(Revision),
     /// There is nothing for it up to this revision.
-    Nothing(Revision),
+    NoneUntil(Revision),
 }
 
 impl Subscribers {
     pub(super) fn new(
-        feed: Weak<ChangeBuffer>,
+        buffer: Weak<ChangeBuffer>,
         mailbox: Weak<Mailbox>,
         seen: Revision,
     ) -> Subscribers {
         Subscribers {
-            feed,
+            buffer,
             mailbox,
-            called: AtomicBool::new(false),
-            seats: Mutex::new(Subscriptions::new(seen)),
+            notified: AtomicBool::new(false),
+            subscriptions: Mutex::new(Subscriptions::new(seen)),
         }
     }
 
-    pub(super) fn is_of(&self, mailbox: &Weak<Mailbox>) -> bool {
+    pub(super) fn belongs_to(&self, mailbox: &Weak<Mailbox>) -> bool {
         Weak::ptr_eq(&self.mailbox, mailbox)
     }
 
     /// Whether its thread has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.mailbox.strong_count() == 0 && !self.is_of(&Weak::new())
+    pub(super) fn has_ended(&self) -> bool {
+        self.mailbox.strong_count() == 0 && !self.belongs_to(&Weak::new())
     }
 
     /// Lets its thread look; where it has no relay, looks here.
-    pub(super) fn summon(self: &Arc<Subscribers>) {
+    pub(super) fn notify(self: &Arc<Subscribers>) {
         // Once is enough until it has looked.
-        if self.called.swap(true, Ordering::AcqRel) {
+        if self.notified.swap(true, Ordering::AcqRel) {
             return;
         }
         match self.mailbox.upgrade() {
-            Some(mailbox) => mailbox.post(vec![Message::Look(Arc::clone(self) as _)]),
-            None => self.look().into_iter().for_each(Waker::wake),
+            Some(mailbox) => mailbox.send(vec![Message::Poll(Arc::clone(self) as _)]),
+            None => self.poll().into_iter().for_each(Waker::wake),
         }
     }
 
     pub(super) fn subscribe(&self, filter: &Filter) -> SubscriptionId {
-        SubscriptionId(self.seats().take(filter))
+        SubscriptionId(self.subscriptions().insert(filter))
     }
 
-    pub(super) fn leave(&self, filter: &Filter, place: SubscriptionId) {
-        self.seats().leave(filter, place.0);
+    pub(super) fn unsubscribe(&self, filter: &Filter, id: SubscriptionId) {
+        self.subscriptions().remove(filter, id.0);
     }
 
     /// Says how to wake a watcher, and whether there is something for it already.
-    pub(super) fn wait(
-        &self,
-        filter: &Filter,
-        place: SubscriptionId,
-        waker: &Waker,
-    ) -> WaitOutcome {
-        let mut seats = self.seats();
-        let seen = seats.seen;
-        let Some(seat) = seats.seat(filter, place.0) else {
-            return WaitOutcome::Something(Revision::ZERO);
+    pub(super) fn wait(&self, filter: &Filter, id: SubscriptionId, waker: &Waker) -> WaitOutcome {
+        let mut subscriptions = self.subscriptions();
+        let seen = subscriptions.seen;
+        let Some(subscription) = subscriptions.subscription(filter, id.0) else {
+            return WaitOutcome::ChangesAfter(Revision::ZERO);
         };
-        match &mut seat.waker {
+        match &mut subscription.waker {
             Some(known) => known.clone_from(waker),
-            None => seat.waker = Some(waker.clone()),
+            None => subscription.waker = Some(waker.clone()),
         }
-        match seat.called.take() {
-            Some(after) => WaitOutcome::Something(after),
-            None => WaitOutcome::Nothing(seen),
+        match subscription.changed_after.take() {
+            Some(after) => WaitOutcome::ChangesAfter(after),
+            None => WaitOutcome::NoneUntil(seen),
         }
     }
 
     /// Finds out what has changed; those whom it concerns, to be woken.
-    fn look(self: &Arc<Subscribers>) -> Vec<Waker> {
+    fn poll(self: &Arc<Subscribers>) -> Vec<Waker> {
         // Before it looks: what comes later calls it again.
-        self.called.store(false, Ordering::Release);
-        let mut seats = self.seats();
-        if let Some(feed) = self.feed.upgrade()
-            && !seats.is_catching_up
-            && !seats.look(&feed)
+        self.notified.store(false, Ordering::Release);
+        let mut subscriptions = self.subscriptions();
+        if let Some(buffer) = self.buffer.upgrade()
+            && !subscriptions.is_catching_up
+            && !subscriptions.poll(&buffer)
         {
-            seats.is_catching_up = true;
-            let audience = Arc::clone(self);
-            let work = Arc::clone(&feed);
-            if feed.spawn(move || audience.catch_up(&work)).is_err() {
-                seats.give_up(&feed);
+            subscriptions.is_catching_up = true;
+            let subscribers = Arc::clone(self);
+            let work = Arc::clone(&buffer);
+            if buffer.spawn(move || subscribers.catch_up(&work)).is_err() {
+                subscriptions.skip_catch_up(&buffer);
             }
         }
-        std::mem::take(&mut seats.woken)
+        std::mem::take(&mut subscriptions.to_wake)
     }
 
     /// Reads what was missed, page by page, until the ring has what follows.
-    fn catch_up(self: &Arc<Subscribers>, feed: &Arc<ChangeBuffer>) {
-        for _ in 0..PAGES_IN_A_ROW {
-            let seen = self.seats().seen;
-            let page = feed.read_history(seen);
-            let mut seats = self.seats();
+    fn catch_up(self: &Arc<Subscribers>, buffer: &Arc<ChangeBuffer>) {
+        for _ in 0..MAX_PAGES_PER_TURN {
+            let seen = self.subscriptions().seen;
+            let page = buffer.read_history(seen);
+            let mut subscriptions = self.subscriptions();
             match page {
                 Ok(page) => {
-                    for notice in page.after(seats.seen) {
-                        seats.tell(notice.event());
+                    for change in page.after(subscriptions.seen) {
+                        subscriptions.notify_one(change.event());
                     }
-                    seats.seen = seats.seen.max(page.until);
-                    seats.is_catching_up = !seats.look(feed);
+                    subscriptions.seen = subscriptions.seen.max(page.until);
+                    subscriptions.is_catching_up = !subscriptions.poll(buffer);
                 }
                 // Each of them finds out by itself what that means.
-                Err(_) => seats.give_up(feed),
+                Err(_) => subscriptions.skip_catch_up(buffer),
             }
-            let is_done = !seats.is_catching_up;
-            drop(seats);
-            self.summon();
+            let is_done = !subscriptions.is_catching_up;
+            drop(subscriptions);
+            self.notify();
             if is_done {
                 return;
             }
         }
-        let (audience, work) = (Arc::clone(self), Arc::clone(feed));
-        if feed.spawn(move || audience.catch_up(&work)).is_err() {
-            self.seats().give_up(feed);
-            self.summon();
+        let (subscribers, work) = (Arc::clone(self), Arc::clone(buffer));
+        if buffer.spawn(move || subscribers.catch_up(&work)).is_err() {
+            self.subscriptions().skip_catch_up(buffer);
+            self.notify();
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Subscriptions> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl TaskGroup for Subscribers {
     fn take_wakers(self: Arc<Self>) -> Vec<Waker> {
-        self.look()
+        self.poll()
     }
 }
 
 impl Subscriptions {
     /// Tells of what the ring has that was not told yet; whether that was all there was.
-    fn look(&mut self, feed: &ChangeBuffer) -> bool {
-        match feed.since(self.seen) {
-            Since::Changes(notices, tip) => {
-                for notice in notices {
-                    self.tell(notice.event());
+    fn poll(&mut self, buffer: &ChangeBuffer) -> bool {
+        match buffer.since(self.seen) {
+            Since::Changes(changes, tip) => {
+                for change in changes {
+                    self.notify_one(change.event());
                 }
                 self.seen = self.seen.max(tip);
             }
             // Before the first look there is nothing to go on from.
             Since::Behind(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
             Since::Behind(tip) | Since::Ended(tip) => {
-                self.tell_all(self.seen);
+                self.notify_all(self.seen);
                 self.seen = self.seen.max(tip);
             }
         }
@@ -187,9 +184,9 @@ impl Subscriptions {
     }
 
     /// Lets everybody look for themselves.
-    fn give_up(&mut self, feed: &ChangeBuffer) {
+    fn skip_catch_up(&mut self, buffer: &ChangeBuffer) {
         self.is_catching_up = false;
-        self.tell_all(self.seen);
-        self.seen = self.seen.max(feed.tip());
+        self.notify_all(self.seen);
+        self.seen = self.seen.max(buffer.tip());
     }
 }

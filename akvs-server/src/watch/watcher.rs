@@ -10,11 +10,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::catch_up::{Next, PAGE, Page, StateReader, changed, history_page};
+use super::catch_up::{Next, PAGE_LIMIT, Page, StateReader, history_page, to_watch_events};
 use super::change_buffer::{ChangeBuffer, ReadResult};
-use super::history::History;
+use super::history::HistoryPage;
 use super::host::WatchHost;
-use super::large_event::Loader;
+use super::large_event::ValueLoader;
 use super::shared_event::{Filter, SharedEvent};
 use super::subscribers::{Subscribers, SubscriptionId, WaitOutcome};
 use crate::completion;
@@ -23,7 +23,7 @@ use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
 
 /// After so many pages of which nothing was wanted, other tasks get their turn.
-const PAGES_IN_A_ROW: usize = 4;
+const MAX_PAGES_PER_TURN: usize = 4;
 /// Which changes to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchOptions {
@@ -57,7 +57,7 @@ pub enum WatchEvent {
     /// This has changed.
     Change {
         /// The change.
-        notice: Arc<SharedEvent>,
+        change: Arc<SharedEvent>,
         /// Whether no further change of this revision follows that is wanted.
         is_last: bool,
     },
@@ -68,15 +68,15 @@ pub enum WatchEvent {
 /// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
 pub struct Watch {
     host: Arc<dyn WatchHost>,
-    feed: Arc<ChangeBuffer>,
-    audience: Arc<Subscribers>,
-    place: SubscriptionId,
+    buffer: Arc<ChangeBuffer>,
+    subscribers: Arc<Subscribers>,
+    id: SubscriptionId,
     options: WatchOptions,
     position: Revision,
     /// The newest revision when it last looked: of all that came later its seat is told.
-    looked: Revision,
+    polled_at: Revision,
     /// Whether there may be something in the feed after the position.
-    behind: bool,
+    may_have_more: bool,
     page: VecDeque<WatchEvent>,
     source: Source,
 }
@@ -87,7 +87,7 @@ enum Source {
     /// A page that a thread reads which may wait for the disk.
     Reading(Pin<Box<dyn Future<Output = Result<Page>> + Send>>),
     ChangeBuffer,
-    Nothing,
+    Ended,
 }
 
 impl Watch {
@@ -97,21 +97,21 @@ impl Watch {
         name: Namespace,
         options: WatchOptions,
     ) -> Result<Watch> {
-        let feed = host.hub().of(host.resources(), &name)?;
-        let audience = feed.audience(&completion::mailbox());
-        let place = audience.subscribe(&options.filter);
-        host.resources().tally.watching(1);
+        let buffer = host.hub().buffer(host.resources(), &name)?;
+        let subscribers = buffer.thread_subscribers(&completion::mailbox());
+        let id = subscribers.subscribe(&options.filter);
+        host.resources().metrics.add_watchers(1);
         // It has its seat before anybody asks what the newest revision is.
         let newest = host.resources().database.revision();
         let mut watch = Watch {
             host,
-            feed,
-            audience,
-            place,
+            buffer,
+            subscribers,
+            id,
             options,
             position: newest,
-            looked: newest,
-            behind: true,
+            polled_at: newest,
+            may_have_more: true,
             page: VecDeque::new(),
             source: Source::ChangeBuffer,
         };
@@ -119,18 +119,18 @@ impl Watch {
             Start::Now => {}
             Start::State => {
                 let filter = &watch.options.filter;
-                let state = StateReader::new(watch.resources(), watch.feed.name(), filter)?;
+                let state = StateReader::new(watch.resources(), watch.buffer.name(), filter)?;
                 watch.source = Source::State(state);
             }
             Start::After(revision) => {
                 watch.position = revision;
-                if revision > newest || !watch.feed.reaches(revision) {
+                if revision > newest || !watch.buffer.reaches(revision) {
                     watch.source = Source::History;
                     // Here and not later, so that whoever asks for too much is refused.
-                    watch.turn_page();
+                    watch.start_page();
                     if let Source::Reading(read) = &mut watch.source {
                         let page = read.await?;
-                        watch.take(page);
+                        watch.accept_page(page);
                     }
                 }
             }
@@ -144,11 +144,11 @@ impl Watch {
     }
 
     /// What looks up the value that a change lacks, as of this watch.
-    pub fn loader(&self, notice: &Arc<SharedEvent>) -> Loader {
-        Loader {
+    pub fn loader(&self, change: &Arc<SharedEvent>) -> ValueLoader {
+        ValueLoader {
             database: self.resources().database.clone(),
-            name: self.feed.name().clone(),
-            notice: Arc::clone(notice),
+            name: self.buffer.name().clone(),
+            change: Arc::clone(change),
         }
     }
 
@@ -157,28 +157,28 @@ impl Watch {
     }
 
     /// Begins to read the next page of the state or the history, where that may wait for a disk.
-    fn turn_page(&mut self) {
-        let source = std::mem::replace(&mut self.source, Source::Nothing);
+    fn start_page(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Ended);
         self.source = Source::Reading(match source {
             Source::State(state) => {
                 let (host, values) = (Arc::clone(&self.host), self.options.values);
                 let reads = &self.resources().reads;
                 Box::pin(reads.run(move || state.page(host.resources(), values)))
             }
-            Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Nothing => {
-                let feed = Arc::clone(&self.feed);
+            Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Ended => {
+                let buffer = Arc::clone(&self.buffer);
                 let (options, position) = (self.options.clone(), self.position);
-                let looked = self.looked;
+                let polled_at = self.polled_at;
                 Box::pin(async move {
-                    let history = history_of(feed, &options, position).await?;
-                    Ok(history_page(&history, &options, position, looked))
+                    let history = read_history_page(buffer, &options, position).await?;
+                    Ok(history_page(&history, &options, position, polled_at))
                 })
             }
         });
     }
 
-    fn take(&mut self, page: Page) {
-        self.page.extend(page.steps);
+    fn accept_page(&mut self, page: Page) {
+        self.page.extend(page.events);
         if let Some(until) = page.until {
             self.position = self.position.max(until);
         }
@@ -187,51 +187,54 @@ impl Watch {
             Next::History => Source::History,
             Next::ChangeBuffer => {
                 // What has come since it was read, the seat was told of.
-                self.behind = false;
+                self.may_have_more = false;
                 Source::ChangeBuffer
             }
         };
     }
 
     /// Looks whether something has changed; whether there is anything to go on with.
-    fn look(&mut self, context: &mut Context<'_>) -> bool {
-        let heard = self
-            .audience
-            .wait(&self.options.filter, self.place, context.waker());
-        match heard {
+    fn poll_buffer(&mut self, context: &mut Context<'_>) -> bool {
+        let outcome = self
+            .subscribers
+            .wait(&self.options.filter, self.id, context.waker());
+        match outcome {
             // What it has not read yet, nobody else knows.
-            _ if self.behind => {}
-            WaitOutcome::Something(after) => {
+            _ if self.may_have_more => {}
+            WaitOutcome::ChangesAfter(after) => {
                 self.position = self.position.max(after);
-                self.behind = true;
+                self.may_have_more = true;
             }
-            WaitOutcome::Nothing(until) => self.position = self.position.max(until),
+            WaitOutcome::NoneUntil(until) => self.position = self.position.max(until),
         }
-        if !self.behind {
+        if !self.may_have_more {
             return false;
         }
-        match self.feed.read(self.position, &self.options.filter, PAGE) {
+        match self
+            .buffer
+            .read(self.position, &self.options.filter, PAGE_LIMIT)
+        {
             ReadResult::Changes {
-                notices,
+                changes,
                 until,
                 more,
             } => {
-                self.page.extend(changed(notices));
+                self.page.extend(to_watch_events(changes));
                 self.position = until;
-                self.behind = more;
+                self.may_have_more = more;
                 more || !self.page.is_empty()
             }
             ReadResult::Behind => {
                 // After its seat was heard: of what comes later it is told anew.
-                self.looked = self.resources().database.revision();
-                self.behind = self.position < self.looked;
-                if self.behind {
+                self.polled_at = self.resources().database.revision();
+                self.may_have_more = self.position < self.polled_at;
+                if self.may_have_more {
                     self.source = Source::History;
                 }
-                self.behind
+                self.may_have_more
             }
             ReadResult::Ended => {
-                self.source = Source::Nothing;
+                self.source = Source::Ended;
                 true
             }
         }
@@ -239,27 +242,27 @@ impl Watch {
 
     /// The reader has missed something.
     fn reset(&mut self) -> WatchEvent {
-        self.source = Source::Nothing;
+        self.source = Source::Ended;
         WatchEvent::Reset(self.resources().database.revision())
     }
 }
 
 /// A page of what follows a position. Values are looked up only from the first change on that is wanted and lacks its
 /// own: readers that want nothing of it share the page without values, wherever they are.
-async fn history_of(
-    feed: Arc<ChangeBuffer>,
+async fn read_history_page(
+    buffer: Arc<ChangeBuffer>,
     options: &WatchOptions,
     position: Revision,
-) -> Result<Arc<History>> {
+) -> Result<Arc<HistoryPage>> {
     if !options.values {
-        return feed.history(position, false).await;
+        return buffer.history(position, false).await;
     }
     if options.filter == Filter::All {
-        return feed.history(position, true).await;
+        return buffer.history(position, true).await;
     }
-    let page = Arc::clone(&feed).history(position, false).await?;
+    let page = Arc::clone(&buffer).history(position, false).await?;
     match page.before_value(position, &options.filter) {
-        Some(before) => feed.history(before, true).await,
+        Some(before) => buffer.history(before, true).await,
         None => Ok(page),
     }
 }
@@ -273,39 +276,39 @@ impl Stream for Watch {
     ) -> Poll<Option<Result<WatchEvent>>> {
         let mut pages = 0;
         loop {
-            if let Some(step) = self.page.pop_front() {
-                return Poll::Ready(Some(Ok(step)));
+            if let Some(event) = self.page.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
             }
-            let turned = match &mut self.source {
-                Source::Nothing => return Poll::Ready(None),
+            let accepted = match &mut self.source {
+                Source::Ended => return Poll::Ready(None),
                 Source::ChangeBuffer => {
-                    if !self.look(context) {
+                    if !self.poll_buffer(context) {
                         return Poll::Pending;
                     }
                     continue;
                 }
                 Source::Reading(read) => {
                     let page = ready!(read.as_mut().poll(context));
-                    page.map(|page| self.take(page))
+                    page.map(|page| self.accept_page(page))
                 }
-                Source::State(_) | Source::History if pages >= PAGES_IN_A_ROW => {
+                Source::State(_) | Source::History if pages >= MAX_PAGES_PER_TURN => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Source::State(_) | Source::History => {
                     pages += 1;
-                    self.turn_page();
+                    self.start_page();
                     continue;
                 }
             };
-            match turned {
+            match accepted {
                 Ok(()) => {}
                 Err(error) if error.code() == Code::HistoryGone => {
                     let reset = self.reset();
                     return Poll::Ready(Some(Ok(reset)));
                 }
                 Err(error) => {
-                    self.source = Source::Nothing;
+                    self.source = Source::Ended;
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -315,7 +318,7 @@ impl Stream for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.audience.leave(&self.options.filter, self.place);
-        self.resources().tally.watching(-1);
+        self.subscribers.unsubscribe(&self.options.filter, self.id);
+        self.resources().metrics.add_watchers(-1);
     }
 }

@@ -38,7 +38,7 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
         assert_eq!(server.get(b"key").await.unwrap().value, "stored");
     });
     assert!(!committer.is_writable());
-    assert!(pollster::block_on(committer.answers()), "that is no hang");
+    assert!(pollster::block_on(committer.ping()), "that is no hang");
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn while_a_commit_hangs_there_is_no_answer() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let server = server(&committer, "ns");
-    assert!(pollster::block_on(committer.answers()), "nothing to do");
+    assert!(pollster::block_on(committer.ping()), "nothing to do");
 
     let hanging = server.submit(key("key"), Op::set("v"));
     gate.waiting.recv().expect("the commit");
-    let mut questions = [committer.answers(), committer.answers()].map(Box::pin);
+    let mut questions = [committer.ping(), committer.ping()].map(Box::pin);
     for question in &mut questions {
         assert!(question.as_mut().now_or_never().is_none());
     }
@@ -100,11 +100,11 @@ fn a_panic_while_committing_leaves_nobody_waiting() {
         one.submit(key("key"), Op::set("v")),
         two.submit(key("key"), Op::set("v")),
     ];
-    let question = committer.answers();
+    let question = committer.ping();
     gate.verdicts.send(Verdict::Panic).unwrap();
 
     pollster::block_on(async {
-        assert!(!question.await && !committer.answers().await);
+        assert!(!question.await && !committer.ping().await);
         assert_eq!(committing.await.unwrap_err().code(), Code::OutcomeUnknown);
         for result in join_all(queued).await {
             assert_eq!(result.unwrap_err().code(), Code::Closing);

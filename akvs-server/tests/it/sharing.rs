@@ -98,9 +98,9 @@ fn poll(watch: &mut Watch, waker: &Waker) -> Poll<Option<Result<WatchEvent>>> {
     pin!(watch).poll_next(&mut Context::from_waker(waker))
 }
 
-fn notice(step: WatchEvent) -> Arc<SharedEvent> {
-    match step {
-        WatchEvent::Entry(notice) | WatchEvent::Change { notice, .. } => notice,
+fn change_of(event: WatchEvent) -> Arc<SharedEvent> {
+    match event {
+        WatchEvent::Entry(change) | WatchEvent::Change { change, .. } => change,
         other @ (WatchEvent::Synced(_) | WatchEvent::Reset(_)) => panic!("{other:?}"),
     }
 }
@@ -187,7 +187,7 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
                 .await
                 .expect("not the end")
                 .expect("no error");
-            notice(step);
+            change_of(step);
             told += 1;
         }
     };
@@ -220,9 +220,9 @@ fn watchers_that_resume_at_the_same_place_share_what_is_read() {
     for watch in &mut watches {
         for number in 0..BURST {
             let step = pollster::block_on(watch.next()).expect("not the end");
-            let notice = notice(step.expect("no error"));
-            assert_eq!(notice.event().key(), Some(&key(format!("k{number}"))));
-            assert!(notice.event().has_value());
+            let change = change_of(step.expect("no error"));
+            assert_eq!(change.event().key(), Some(&key(format!("k{number}"))));
+            assert!(change.event().has_value());
         }
     }
     let read = reads.history_pages.load(Ordering::SeqCst);
@@ -261,7 +261,7 @@ fn values_that_are_not_wanted_are_not_looked_up() {
         Start::After(revisions[0]),
     );
     let told = deliver_until(&mut relay, watch.next());
-    let told = notice(told.expect("not the end").expect("no error"));
+    let told = change_of(told.expect("not the end").expect("no error"));
     assert_eq!(told.event().revision, revisions[150]);
     assert!(told.event().has_value());
     let looked_up = reads.data_rows.load(Ordering::SeqCst) - before;
@@ -288,9 +288,9 @@ fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
             .collect();
         let mut sizes = 0;
         for step in steps {
-            let notice = notice(step);
-            assert!(notice.lacks_value() && notice.event().bytes() < 4_096);
-            let event = watch.loader(&notice).load().expect("a read");
+            let change = change_of(step);
+            assert!(change.lacks_value() && change.event().bytes() < 4_096);
+            let event = watch.loader(&change).load().expect("a read");
             assert!(event.has_value());
             sizes += event.bytes();
         }
@@ -309,21 +309,23 @@ fn a_large_value_that_is_written_is_not_held_for_those_who_watch() {
         .map(|_| watch(&server, Filter::All, Start::Now))
         .collect();
     set(&server, "k", vec![7; 8 << 20]);
-    let notices: Vec<Arc<SharedEvent>> = watches
+    let changes: Vec<Arc<SharedEvent>> = watches
         .iter_mut()
         .map(|watch| {
             let step = pollster::block_on(watch.next()).expect("not the end");
-            notice(step.expect("no error"))
+            change_of(step.expect("no error"))
         })
         .collect();
-    for other in &notices {
-        assert!(Arc::ptr_eq(&notices[0], other), "it is one change for all");
-        assert!(Arc::ptr_eq(&notices[0].large(), &other.large()) || other.lacks_value());
+    for other in &changes {
+        assert!(Arc::ptr_eq(&changes[0], other), "it is one change for all");
+        assert!(
+            Arc::ptr_eq(&changes[0].render_cell(), &other.render_cell()) || other.lacks_value()
+        );
     }
-    let shared: Vec<_> = notices.iter().map(|notice| notice.large()).collect();
+    let shared: Vec<_> = changes.iter().map(|change| change.render_cell()).collect();
     assert!(shared.iter().all(|large| Arc::ptr_eq(large, &shared[0])));
     // What was replaced meanwhile is told without its value.
     set(&server, "k", "small");
-    let event = watches[0].loader(&notices[0]).load().expect("a read");
+    let event = watches[0].loader(&changes[0]).load().expect("a read");
     assert!(!event.has_value());
 }

@@ -55,7 +55,7 @@ fn next(watch: &mut Watch) -> WatchEvent {
 
 fn next_change(watch: &mut Watch) -> Event {
     match next(watch) {
-        WatchEvent::Change { notice, .. } => notice.event().clone(),
+        WatchEvent::Change { change, .. } => change.event().clone(),
         other @ (WatchEvent::Entry(_) | WatchEvent::Synced(_) | WatchEvent::Reset(_)) => {
             panic!("{other:?}")
         }
@@ -236,16 +236,16 @@ async fn read(mut watch: Watch, start: Start, pauses: bool) -> Told {
     }
     while let Some(step) = watch.next().await {
         match step.expect("no error") {
-            WatchEvent::Entry(notice) => {
-                let event = notice.event();
+            WatchEvent::Entry(change) => {
+                let event = change.event();
                 let key = event.key().expect("a key").as_bytes();
                 let key = Bytes::copy_from_slice(key);
                 let twice = told.state.insert(key, event.revision);
                 assert_eq!(twice, None, "an entry stands in the state once");
             }
             WatchEvent::Synced(revision) => told.from = revision,
-            WatchEvent::Change { notice, .. } => {
-                let event = notice.event();
+            WatchEvent::Change { change, .. } => {
+                let event = change.event();
                 told.changes.push(event.clone());
                 if matches!(&event.kind, EventKind::Set { entry, .. } if entry.value == "end") {
                     return told;
