@@ -1,8 +1,8 @@
-//! The committer: the one thread of a database that writes. It joins what all writers have queued at a moment into
-//! one commit with one sync, shows it to readers, and only then answers.
+//! The committer: the single thread of a database that writes. It joins the writes of all writers that are queued into
+//! one commit with one sync, makes the changes visible, and then answers.
 //!
-//! It owns its thread, the queue of ready writers and the bounds of what may wait. It does not judge (`writer` and
-//! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
+//! It owns its thread, the queue of writers with requests, and the limits of the queue. It does not evaluate requests:
+//! `writer` and akvs-core do. When the thread ends, also by a panic, every waiting caller is answered.
 
 mod shutdown;
 mod threads;
@@ -23,12 +23,12 @@ use crate::watch::{Publisher, WatchHost, WatchHub};
 use crate::writer::{Budget, CommitBatch, ReadyWriter, Request};
 use crate::{Clock, CommitterOptions};
 
-/// The most that one commit takes, so that its batch and its answers stay small.
+/// The maximum size of one commit, so that its batch and its replies stay small.
 const MAX_COMMIT_REQUESTS: usize = 4_096;
 const MAX_COMMIT_BYTES: usize = 32 << 20;
 
-/// The thread that commits for all namespaces of a database; a handle to it, cheap to clone. It ends when it is
-/// stopped, or when the last handle is dropped.
+/// A handle to the thread that commits for all namespaces of a database; cheap to clone. The thread ends when it is
+/// stopped or the last handle is dropped.
 #[derive(Clone)]
 pub struct Committer(Arc<Owner>);
 
@@ -49,16 +49,16 @@ struct Shared {
 #[derive(Default)]
 struct State {
     ready: VecDeque<ReadyWriter>,
-    /// Those who want to know whether the thread works; all of them are answered at once.
+    /// Pings that wait for an answer; all are answered at once.
     pings: Vec<Reply>,
-    /// Whether the thread waits to be woken.
+    /// Whether the thread is asleep and must be woken.
     parked: bool,
     stopping: bool,
     ended: bool,
 }
 
 impl Committer {
-    /// Starts the thread, and those that read beside it; `storage` where the system refuses one.
+    /// Starts the committer's thread and the threads for reads. Fails with `storage` if the system refuses a thread.
     pub fn start(
         database: Database,
         options: CommitterOptions,
@@ -78,7 +78,7 @@ impl Committer {
             move || Shared::run(&shared)
         });
         let thread = thread.map_err(|error| {
-            Error::new(Code::Storage, "no thread could be started").because(error)
+            Error::new(Code::Storage, "cannot start the committer's thread").because(error)
         })?;
         Ok(Committer(Arc::new(Owner {
             shared,
@@ -86,28 +86,28 @@ impl Committer {
         })))
     }
 
-    /// Commits what is queued, makes everything durable, and ends the thread; an error where that failed. Writes that
-    /// come later are refused with `closing`. Blocks until that is done.
+    /// Commits the queued writes, makes everything durable and ends the thread; fails if a commit or sync fails. Later
+    /// writes are rejected with `closing`. Blocks until the thread has ended.
     pub fn stop(&self) -> Result<()> {
         self.0.stop()
     }
 
-    /// The database it commits to.
+    /// Returns the database that it commits to.
     pub fn database(&self) -> &Database {
         &self.0.shared.resources.database
     }
 
-    /// The clock it goes by.
+    /// Returns the clock that deadlines are compared with.
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.shared.resources.clock
     }
 
-    /// What it goes by.
+    /// Returns the options that it was started with.
     pub fn options(&self) -> &CommitterOptions {
         &self.0.shared.resources.options
     }
 
-    /// What it has done so far, and what waits.
+    /// Returns counters of commits, and the sizes of the queue.
     pub fn stats(&self) -> Stats {
         let shared = &self.0.shared;
         Stats {
@@ -117,23 +117,23 @@ impl Committer {
         }
     }
 
-    /// Whether writes are taken: it is neither stopped nor has a commit failed.
+    /// Returns whether writes are accepted: the committer was not stopped and no commit has failed.
     pub fn is_writable(&self) -> bool {
         let state = self.0.shared.state();
         !state.stopping && !state.ended && self.database().failure().is_none()
     }
 
-    /// Whether the thread works: done once it has come to the question, after the commit that is under way, and
-    /// answered by the way of any write. False where the thread has ended. A commit that failed is an answer too.
+    /// Checks that the committer's thread responds: resolves after the commit in progress, by the same path as the
+    /// answer to a write. Returns false if the thread has ended. A thread that runs after a failed commit responds too.
     ///
-    /// It takes no place among the writes, so that many of them do not make it look hung.
+    /// A ping takes no place in the queue of writes, so that a full queue does not make the thread look hung.
     pub fn ping(&self) -> impl Future<Output = bool> + use<> {
         let (reply, receiver) = Reply::channel();
         self.0.shared.send_ping(reply);
         async move { matches!(receiver.await, Ok(Ok(_))) }
     }
 
-    /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
+    /// Ends all [watches](crate::Server::watch), and rejects later ones with `closing`. Reads and writes continue.
     pub fn end_watches(&self) {
         self.0.shared.hub.close();
     }
@@ -142,12 +142,12 @@ impl Committer {
         &self.0.shared.resources
     }
 
-    /// The committer as its watchers use it: it runs for as long as one of them holds it.
+    /// Returns the committer as a watch uses it. The committer runs while a watch holds it.
     pub(crate) fn watch_host(&self) -> Arc<dyn WatchHost> {
         Arc::clone(&self.0) as Arc<dyn WatchHost>
     }
 
-    /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
+    /// Queues a request with a writer; rejects it if the queue is full or the committer has ended.
     pub(crate) fn submit(&self, writer: &ReadyWriter, request: Request) {
         self.0.shared.submit(writer, request);
     }
@@ -177,7 +177,7 @@ impl Owner {
             .take();
         let Some(thread) = thread else { return Ok(()) };
         thread.join().unwrap_or_else(|_| {
-            let error = Error::new(Code::Storage, "the committer ended with a panic");
+            let error = Error::new(Code::Storage, "the committer's thread panicked");
             log::error!("{error}");
             Err(error)
         })
@@ -186,7 +186,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // What failed is in the log.
+        // A failure was logged.
         let _ = self.stop();
     }
 }
@@ -221,7 +221,7 @@ impl Shared {
     fn send_ping(&self, reply: Reply) {
         let mut state = self.state();
         if state.ended {
-            // Dropped, which says so.
+            // The dropped reply tells the caller.
             return;
         }
         state.pings.push(reply);
@@ -232,12 +232,12 @@ impl Shared {
         }
     }
 
-    /// Counts a request in, unless there are too many.
+    /// Adds a request to the counts of the queue, unless the queue is full.
     fn admit(&self, bytes: usize) -> Result<()> {
         let overloaded = |what: &str, limit: usize| {
             Error::new(
                 Code::Overloaded,
-                format!("too many {what} are waiting, the most is {limit}"),
+                format!("too many queued {what}: at most {limit} may wait"),
             )
             .with("limit", limit)
             .with("retry_after_s", 1)
@@ -261,7 +261,7 @@ impl Shared {
     }
 
     fn run(shared: &Arc<Shared>) -> Result<()> {
-        // However the thread ends, nobody is to wait for it any longer.
+        // Answers all waiting callers however the thread ends.
         let _end = ShutdownGuard(shared);
         let mut maintenance = Maintenance::new(shared.resources.options.durability);
         let mut publisher = Publisher::new(Arc::clone(&shared.hub));
@@ -276,7 +276,7 @@ impl Shared {
         maintenance.finish(&shared.resources.database)
     }
 
-    /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
+    /// Waits for writers with requests and does maintenance meanwhile. Returns none when the committer must end.
     fn next(
         &self,
         maintenance: &mut Maintenance,
@@ -315,7 +315,7 @@ impl Shared {
         }
     }
 
-    /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
+    /// Makes one commit: evaluates the queued requests of each writer in turn, up to the size of a commit.
     fn commit(
         &self,
         mut ready: VecDeque<ReadyWriter>,
@@ -344,7 +344,7 @@ impl Shared {
             }
         }
         if !ready.is_empty() || !unfinished.is_empty() {
-            // Those that were not reached come first, those that want more behind all others.
+            // Writers that had no turn come first, those with requests left come last.
             let mut state = self.state();
             ready.append(&mut state.ready);
             ready.extend(unfinished);
@@ -362,7 +362,7 @@ impl Shared {
         match result {
             Ok(committed) => {
                 maintenance.record_commit(committed.revision, written, batch.dropped);
-                // Before anybody hears of it, so that who was answered is counted.
+                // Counted before the replies are sent, so that a caller sees its own write in the statistics.
                 resources.metrics.record_changes(&committed);
                 if written {
                     let took = resources.clock.elapsed().saturating_sub(start);
@@ -374,7 +374,7 @@ impl Shared {
             }
             Err(error) => {
                 resources.metrics.record_failure(written);
-                // Without one the engine only refused this commit: a later one may be taken.
+                // Without a failure of the database the engine rejected this commit alone: later ones may succeed.
                 if let Some(failure) = resources.database.failure() {
                     maintenance.record_failure(failure);
                 }

@@ -1,5 +1,5 @@
-//! What the committer does besides committing: syncing at intervals, raising the watermark, sweeping what was
-//! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
+//! The committer's maintenance: interval syncs, the watermark, garbage collection of dropped namespaces, expiry, and
+//! checks of the store's size and health. Each runs in small steps, so that writers hardly wait.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ use crate::CommitDurability;
 use crate::resources::Resources;
 use crate::watch::Publisher;
 
-/// The watermark costs a sync of its own, so it follows the commits only so often.
+/// Raising the watermark costs a sync, so it follows the commits at this interval.
 const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
-/// How often to sweep, and how many rows, while there is something to sweep; and when again after an error.
+/// Garbage collection: the interval of the steps, the rows of a step, and the pause after an error.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 const SWEEP_ROWS: usize = 1_000;
 const SWEEP_RETRY: Duration = Duration::from_secs(10);
-/// The space of what was swept is given back if it is so much, in bytes, and such a part of what is stored.
+/// Space is reclaimed when the removed bytes reach both this size and this part of the store.
 const MIN_RECLAIM_BYTES: u64 = 16 << 20;
 const RECLAIM_DIVISOR: u64 = 8;
-/// At most so often, and so many at once, entries are taken out whose deadline has passed.
+/// Expiry: the interval of the steps, and the entries of a step.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
-/// The clock that deadlines are judged by may be set: do not trust a long wait for one.
+/// The time of day may be set, so a long wait for a deadline is not trusted.
 const MAX_EXPIRY_WAIT: Duration = Duration::from_secs(10);
-/// How often to look how large the store has become, and whether it is well. More often where the disk is nearly full.
+/// How often the store's size and health are checked, and how often the free space while it is low.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far something has come. A commit need not have a revision: settings have none.
+/// A position in the sequence of commits. A commit may have no revision: that of settings has none.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Progress {
-    /// How many commits.
+    /// The number of commits.
     commits: u64,
     /// The newest revision.
     revision: Revision,
 }
 
-/// The committer's other duties, and when each is due.
+/// The state of the committer's maintenance, and when each task is due.
 pub(crate) struct Maintenance {
     sync_interval: Option<Duration>,
     committed: Progress,
@@ -48,9 +48,9 @@ pub(crate) struct Maintenance {
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: GarbageCollector,
-    /// The space of what was swept is being given back.
+    /// Whether space is being reclaimed.
     reclaims: bool,
-    /// The disk has too little space to add data.
+    /// Whether the disk has too little space to add data.
     is_low_on_space: bool,
     next_expiry: Duration,
     expiry: ExpiryTask,
@@ -70,7 +70,7 @@ impl Maintenance {
             watermark: Progress::default(),
             next_sync: Duration::ZERO,
             next_watermark: Duration::ZERO,
-            // A process before this one may have left something.
+            // An earlier process may have left dropped namespaces.
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: GarbageCollector::default(),
@@ -82,7 +82,7 @@ impl Maintenance {
         }
     }
 
-    /// Records a commit: whether it had anything to write, and whether a namespace was dropped by it.
+    /// Records a commit: whether it wrote anything, and whether it dropped a namespace.
     pub(crate) fn record_commit(&mut self, revision: Revision, written: bool, dropped: bool) {
         if dropped {
             self.next_sweep.get_or_insert(Duration::ZERO);
@@ -94,17 +94,17 @@ impl Maintenance {
         }
     }
 
-    /// Notes that a commit failed, after which there is nothing left to do.
+    /// Records a failed commit, after which maintenance ends.
     pub(crate) fn record_failure(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.failed, true) {
             let source = std::error::Error::source(error)
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            log::error!("no write is taken any more, because a commit failed: {error} {source}");
+            log::error!("a commit failed, all later writes are rejected: {error} {source}");
         }
     }
 
-    /// Does what is due; how long until something is due again.
+    /// Runs the tasks that are due; returns the time until the next one.
     pub(crate) fn run(
         &mut self,
         resources: &Resources,
@@ -134,7 +134,7 @@ impl Maintenance {
                 Ok(bytes) => {
                     resources.set_resident(bytes <= resources.options.resident_bytes);
                 }
-                Err(error) => log::warn!("the size of the store is not known: {error}"),
+                Err(error) => log::warn!("cannot read the size of the store: {error}"),
             }
         }
         at(self.next_size);
@@ -170,7 +170,7 @@ impl Maintenance {
         due.map(|due| due.saturating_sub(now))
     }
 
-    /// The last things before the end.
+    /// Closes the database.
     pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
         database
             .close()
@@ -187,12 +187,12 @@ impl Maintenance {
     fn raise_watermark(&mut self, database: &Database) {
         match database.raise_watermark(self.synced.revision) {
             Ok(()) => self.watermark = self.synced,
-            // It only says how far the store must reach: an old one says less, but nothing wrong.
-            Err(error) => log::warn!("the watermark could not be raised: {error}"),
+            // An old watermark promises less and is not wrong.
+            Err(error) => log::warn!("cannot raise the watermark: {error}"),
         }
     }
 
-    /// Takes out what has expired, if something has; when to look again.
+    /// Removes expired entries, if there are any; returns when to check again.
     fn expire(
         &mut self,
         resources: &Resources,
@@ -220,7 +220,7 @@ impl Maintenance {
                 Err(_) if let Some(failure) = database.failure() => self.record_failure(failure),
                 Err(error) => {
                     self.next_expiry = now + MAX_EXPIRY_WAIT;
-                    log::warn!("what has expired is not taken out: {error}");
+                    log::warn!("cannot remove expired entries: {error}");
                 }
             }
         }
@@ -232,7 +232,7 @@ impl Maintenance {
         Some((now + wait).max(self.next_expiry))
     }
 
-    /// How durable a commit has to be.
+    /// Returns the durability of commits.
     pub(crate) fn durability(&self) -> Durability {
         match self.sync_interval {
             None => Durability::Synced,
@@ -240,7 +240,7 @@ impl Maintenance {
         }
     }
 
-    /// Sweeps a step; how long until the next one, if there is something left.
+    /// Runs a step of garbage collection; returns the pause until the next one, if anything is left.
     fn sweep(&mut self, database: &Database) -> Option<Duration> {
         match self.sweep.step(database, SWEEP_ROWS) {
             Ok(true) => Some(SWEEP_INTERVAL),
@@ -252,13 +252,13 @@ impl Maintenance {
                 None
             }
             Err(error) => {
-                log::warn!("dropped namespaces are not swept: {error}");
+                log::warn!("cannot remove the rows of dropped namespaces: {error}");
                 Some(SWEEP_RETRY)
             }
         }
     }
 
-    /// Has the space of what was swept given back, or sees whether it was.
+    /// Starts reclaiming space, or checks whether it is done.
     fn reclaim(&mut self, database: &Database) {
         if !self.reclaims {
             return;
@@ -267,25 +267,25 @@ impl Maintenance {
             Ok(is_done) => self.reclaims = !is_done,
             Err(error) => {
                 self.reclaims = false;
-                log::warn!("the space of dropped namespaces is not given back: {error}");
+                log::warn!("cannot reclaim the space of dropped namespaces: {error}");
             }
         }
     }
 
-    /// Notes that writes were refused because the disk has too little space.
+    /// Records that writes were rejected because the disk has too little space.
     pub(crate) fn record_low_space(&mut self) {
         if !std::mem::replace(&mut self.is_low_on_space, true) {
             self.next_size = Duration::ZERO;
-            log::warn!("too little disk space is free: writes that add data are refused");
+            log::warn!("low disk space: writes that add data are rejected");
         }
     }
 
-    /// Sees whether the disk has enough space.
+    /// Checks whether the disk has enough space.
     fn check_space(&mut self, database: &Database) {
         match database.check_growth() {
             Err(_) => self.record_low_space(),
             Ok(()) if std::mem::take(&mut self.is_low_on_space) => {
-                log::info!("enough disk space is free again: all writes are taken");
+                log::info!("enough disk space again: all writes are accepted");
             }
             Ok(()) => {}
         }

@@ -1,4 +1,4 @@
-//! How the committer's thread ends, planned or not: nobody is left waiting.
+//! The end of the committer's thread, also by a panic: every waiting caller is answered.
 
 use std::sync::atomic::Ordering;
 
@@ -7,7 +7,7 @@ use akvs_core::{Code, Error};
 use super::Shared;
 use crate::writer::{ReadyWriter, Writer};
 
-/// The writers of the commit that is under way, which nobody would come back to if it panicked.
+/// Guard of the writers in a commit: rejects their requests if the commit panics.
 pub(super) struct PanicGuard<'a> {
     pub(super) shared: &'a Shared,
     pub(super) writers: Vec<ReadyWriter>,
@@ -21,7 +21,7 @@ impl Drop for PanicGuard<'_> {
     }
 }
 
-/// The end of the thread.
+/// Guard of the thread: rejects all queued requests and ends the watches when the thread ends.
 pub(super) struct ShutdownGuard<'a>(pub(super) &'a Shared);
 
 impl Drop for ShutdownGuard<'_> {
@@ -37,14 +37,14 @@ impl Drop for ShutdownGuard<'_> {
         for writer in ready {
             self.0.reject_all(&writer);
         }
-        // Who asked whether it works hears that it does not.
+        // A dropped ping returns false to its caller.
         drop(pings);
         self.0.hub.close();
     }
 }
 
 impl Shared {
-    /// Answers all that a writer has queued, because nobody will judge it any more.
+    /// Rejects all requests that are queued with a writer.
     pub(super) fn reject_all(&self, writer: &Writer) {
         let rejected = writer.reject_all(
             &Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1),

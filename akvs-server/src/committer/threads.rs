@@ -1,13 +1,13 @@
-//! Work that callers run on the threads next to the committer, which may wait for a disk or take long: it holds up
-//! neither commits nor connections.
+//! Work that callers run on other threads because it may wait for a disk or take long: it delays neither commits nor
+//! connections.
 
 use akvs_core::Result;
 
 use super::Committer;
 
 impl Committer {
-    /// Does work that may wait for a disk or take long where it holds up no connection. At most a few run at once, the
-    /// others wait in order; `overloaded` where too many do.
+    /// Runs work that may wait for a disk or takes long on another thread. A few run at the same time, the others wait
+    /// in order; fails with `overloaded` if too many wait.
     pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -16,8 +16,8 @@ impl Committer {
         self.resources().long.run(work)
     }
 
-    /// Does work that mostly waits, such as for a disk or another thread, and computes little. At most a few run at
-    /// once, the others wait in order; `overloaded` where too many do.
+    /// Runs work on another thread that mostly waits, for a disk or another thread, and computes little. A few run at
+    /// the same time, the others wait in order; fails with `overloaded` if too many wait.
     pub fn waiting<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,

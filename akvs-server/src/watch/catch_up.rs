@@ -1,6 +1,6 @@
-//! Pages of what a reader is told: of the state, or of the stored history.
+//! Pages of the state or of the stored history, for a watch that is not yet at the newest change.
 //!
-//! They are read where that may wait for a disk, and hold whole revisions only.
+//! They are read on threads that may wait for a disk, and hold whole revisions only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_lo
 use super::watcher::{WatchEvent, WatchOptions};
 use crate::resources::Resources;
 
-/// The most that is read at once: many readers may be behind at the same time.
+/// The maximum size of a page: many watches may catch up at the same time.
 pub(super) const PAGE_LIMIT: PageLimit = PageLimit {
     rows: 128,
     bytes: 64 << 10,
 };
-/// A state is held back for a reader for so long at the most: it keeps the space of what is replaced meanwhile.
+/// The maximum time that a state is kept for a watch: it retains the space of replaced entries.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// How far a state has been read.
+/// The position in a state.
 pub(super) struct StateReader {
     snapshot: Arc<NamespaceSnapshot>,
     start: Bytes,
@@ -30,24 +30,24 @@ pub(super) struct StateReader {
     since: Duration,
 }
 
-/// Where to go on.
+/// The source of the next page.
 pub(super) enum Next {
     State(StateReader),
     History,
-    /// All is read: on with what changes.
+    /// Everything was read: new changes follow.
     ChangeBuffer,
 }
 
-/// What was read, and where to go on.
+/// A page, and the source of the next one.
 pub(super) struct Page {
     pub(super) events: Vec<WatchEvent>,
-    /// Up to this revision everything is told.
+    /// Everything up to this revision was sent.
     pub(super) until: Option<Revision>,
     pub(super) next: Next,
 }
 
 impl StateReader {
-    /// A state to be read from the beginning.
+    /// Creates a reader at the beginning of the state.
     pub(super) fn new(
         resources: &Resources,
         name: &Namespace,
@@ -74,13 +74,13 @@ impl StateReader {
         })
     }
 
-    /// The next page.
+    /// Reads the next page.
     pub(super) fn page(mut self, resources: &Resources, values: bool) -> Result<Page> {
         let clock = &resources.clock;
         if clock.elapsed().saturating_sub(self.since) > SNAPSHOT_TIMEOUT {
             return Err(Error::new(
                 Code::HistoryGone,
-                "the state was read too slowly",
+                "the state was read too slowly: expected at most an hour",
             ));
         }
         let end = self.end.as_deref();
@@ -124,8 +124,8 @@ impl StateReader {
     }
 }
 
-/// What a watcher is told of a page of the stored history: what changed after its position. Where the page was read
-/// when everything up to `looked` was there, all that came later its seat is told of.
+/// Returns the wanted changes of a page of the stored history after a position. A page that was read when everything up
+/// to `polled_at` was there leads back to the buffer: the subscription is notified of all later changes.
 pub(super) fn history_page(
     history: &HistoryPage,
     options: &WatchOptions,
@@ -145,7 +145,7 @@ pub(super) fn history_page(
     }
 }
 
-/// What is told of whole revisions, of each what is wanted.
+/// Returns the events of wanted changes, of whole revisions.
 pub(super) fn to_watch_events(changes: Vec<Arc<SharedEvent>>) -> Vec<WatchEvent> {
     let revisions = changes.iter().map(|change| change.event().revision);
     let next = revisions.map(Some).skip(1).chain([None]);

@@ -1,11 +1,11 @@
-//! The newest changes of one watched namespace, and who waits for them.
+//! The newest changes of a watched namespace, and the watchers that wait for more.
 //!
-//! The committer publishes here what it has committed. It wakes each thread once, however many watchers the thread
-//! has; the thread then finds out by itself whom a change concerns ([`Subscribers`]). Nothing is queued for a watcher:
-//! each knows up to which revision it has seen everything, and reads on from there, here or, if it fell behind, in
-//! the stored history. So a watcher costs the same however slow it is.
+//! The committer publishes its commits here. It wakes each thread once, for all watchers of the thread; the thread then
+//! finds the watchers of a change ([`Subscribers`]). Nothing is queued for a watcher: each has a position up to which
+//! it has seen everything, and reads on from there, in the buffer or, if it fell behind, in the stored history. So a
+//! slow watcher costs no more than a fast one.
 //!
-//! Invariant: every change after the ring's floor is in the ring, in order, whole revisions only.
+//! Invariant: the ring has every change after its compacted revision, in order and in whole revisions.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,12 +20,12 @@ use super::subscribers::Subscribers;
 use crate::completion::Mailbox;
 use crate::thread_pool::ThreadPool;
 
-/// The most that one ring holds, in bytes; less once all rings together hold a lot.
+/// The maximum size of a ring, in bytes; smaller while all rings together exceed their limit.
 const RING_BYTES: usize = 256 << 10;
 const ALL_RINGS_BYTES: usize = 64 << 20;
 const SMALL_RING_BYTES: usize = 4 << 10;
 
-/// The newest changes of one watched namespace.
+/// The newest changes of a watched namespace.
 pub(super) struct ChangeBuffer {
     name: Namespace,
     database: Database,
@@ -33,42 +33,42 @@ pub(super) struct ChangeBuffer {
     ring: Mutex<Ring>,
     histories: Mutex<HistoryCache>,
     subscribers: Mutex<Vec<Arc<Subscribers>>>,
-    /// What all rings and pages of history hold, in bytes.
+    /// Bytes of all rings and pages of history.
     held: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct Ring {
-    /// All changes after this revision are here; none until the committer has begun to publish.
+    /// The ring has all changes after this revision; none before the committer's first publication.
     compacted_revision: Option<Revision>,
-    /// Up to this revision everything was published.
+    /// Everything up to this revision was published.
     tip: Revision,
     changes: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
     ended: bool,
 }
 
-/// What has changed after a revision, and up to which.
+/// The changes after a revision, and the revision up to which they are complete.
 pub(super) enum Since {
-    /// These.
+    /// All changes.
     Changes(Vec<Arc<SharedEvent>>, Revision),
-    /// The ring does not reach back so far.
+    /// The ring no longer has all changes.
     Behind(Revision),
-    /// Nothing will ever be published any more.
+    /// Nothing more will be published.
     Ended(Revision),
 }
 
-/// What a watcher finds.
+/// The result of a watcher's read.
 pub(super) enum ReadResult {
-    /// The next changes that it wants, up to a revision; whether there is more behind it.
+    /// The next changes that match the filter, complete up to a revision; whether more follow.
     Changes {
         changes: Vec<Arc<SharedEvent>>,
         until: Revision,
         more: bool,
     },
-    /// The ring does not reach back so far.
+    /// The ring no longer has all changes.
     Behind,
-    /// Nothing will ever be published any more.
+    /// Nothing more will be published.
     Ended,
 }
 
@@ -94,7 +94,7 @@ impl ChangeBuffer {
         &self.name
     }
 
-    /// Begins to hold what is committed after this revision, and lets all look at what was before.
+    /// Starts to hold changes after this revision, and lets all watchers look for earlier ones in the history.
     pub(super) fn start(&self, revision: Revision) {
         let mut ring = self.ring();
         if ring.compacted_revision.is_none() {
@@ -105,7 +105,7 @@ impl ChangeBuffer {
         self.notify();
     }
 
-    /// Takes over what was committed, and calls those who wait.
+    /// Adds committed changes and notifies the watchers.
     pub(super) fn publish(&self, events: Vec<Event>) {
         let Some(last) = events.last() else { return };
         let mut ring = self.ring();
@@ -129,13 +129,13 @@ impl ChangeBuffer {
         self.notify();
     }
 
-    /// Lets all who wait know that nothing more will come.
+    /// Ends all watches.
     pub(super) fn end(&self) {
         self.ring().ended = true;
         self.notify();
     }
 
-    /// The changes after a revision that a watcher wants, about as many as the limit allows.
+    /// Returns the changes after a revision that match the filter, about as many as the limit allows.
     pub(super) fn read(&self, after: Revision, filter: &Filter, limit: PageLimit) -> ReadResult {
         let ring = self.ring();
         if ring.ended {
@@ -172,7 +172,7 @@ impl ChangeBuffer {
         }
     }
 
-    /// All changes after a revision.
+    /// Returns all changes after a revision.
     pub(super) fn since(&self, after: Revision) -> Since {
         let ring = self.ring();
         if ring.ended {
@@ -188,17 +188,17 @@ impl ChangeBuffer {
         Since::Changes(changes, ring.tip)
     }
 
-    /// Up to this revision everything was published.
+    /// Everything up to this revision was published.
     pub(super) fn tip(&self) -> Revision {
         self.ring().tip
     }
 
-    /// Does work on a thread that may wait for a disk.
+    /// Runs work on a thread that may wait for a disk.
     pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
         self.reads.spawn(work)
     }
 
-    /// A page of the stored history with what follows a revision, read here if nobody has it.
+    /// Returns a page of the stored history after a revision, read on this thread unless it is cached.
     pub(super) fn read_history(&self, after: Revision) -> Result<Arc<HistoryPage>> {
         let known = self.histories().get(after);
         if let Some(page) = known {
@@ -210,7 +210,8 @@ impl ChangeBuffer {
         Ok(page)
     }
 
-    /// The same, with values if they are wanted, read on a thread that may wait for a disk.
+    /// Returns a page of the stored history after a revision, with values if wanted, read on a thread that may wait for
+    /// a disk.
     pub(super) async fn history(
         self: Arc<ChangeBuffer>,
         after: Revision,
@@ -243,27 +244,27 @@ impl ChangeBuffer {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether everything after a revision can be read here.
+    /// Returns whether the ring has everything after a revision.
     pub(super) fn reaches(&self, after: Revision) -> bool {
         self.ring()
             .compacted_revision
             .is_some_and(|compacted_revision| after >= compacted_revision)
     }
 
-    /// The audience of this thread.
+    /// Returns the subscribers of the thread that has this mailbox.
     pub(super) fn thread_subscribers(
         self: &Arc<ChangeBuffer>,
         mailbox: &Weak<Mailbox>,
     ) -> Arc<Subscribers> {
         let mut all = self.subscribers();
-        // There are no more than threads.
+        // There are at most as many as threads.
         if let Some(known) = all
             .iter()
             .find(|known| known.belongs_to(mailbox) && !known.has_ended())
         {
             return Arc::clone(known);
         }
-        // Those of threads that have ended are of no more use.
+        // Those of ended threads are not needed.
         all.retain(|known| !known.has_ended());
         let tip = self.ring().tip;
         let new = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));
@@ -271,7 +272,7 @@ impl ChangeBuffer {
         new
     }
 
-    /// Lets every thread that has watchers look here.
+    /// Notifies every thread that has watchers.
     fn notify(&self) {
         let subscribers = self.subscribers().clone();
         subscribers.iter().for_each(Subscribers::notify);
@@ -303,7 +304,7 @@ impl Ring {
         self.changes.range(first..)
     }
 
-    /// Lets the oldest revisions go until no more than so many bytes are left.
+    /// Removes the oldest revisions until at most this number of bytes is left.
     fn trim(&mut self, bytes: usize) {
         while let Some(oldest) = self.changes.front() {
             let revision = oldest.event().revision;

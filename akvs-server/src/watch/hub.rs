@@ -1,8 +1,8 @@
-//! The feeds of all namespaces that are watched, and the committer's way to them.
+//! The change buffers of all watched namespaces, and how the committer publishes to them.
 //!
-//! A namespace is watched by name, also one that does not exist yet; its changes are known by their history.
-//! Invariant: the committer holds what it commits for a feed from the moment at which it first heard of it, and lets
-//! the feed's watchers look at what was committed before.
+//! A namespace is watched by name and need not exist; its changes are identified by its history. Invariant: the
+//! committer publishes every commit after it adopted a buffer, and the buffer's watchers find earlier ones in the
+//! history.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,14 +13,14 @@ use akvs_core::{Code, CommitSummary, Database, Error, Event, HistoryId, Namespac
 use super::change_buffer::ChangeBuffer;
 use crate::resources::Resources;
 
-/// From so many feeds on, those that nobody watches any more are looked for.
+/// From this number of buffers on, those without watchers are removed.
 const SWEEP_AT: usize = 64;
 
-/// The feeds of all namespaces that are watched.
+/// The change buffers of all watched namespaces.
 #[derive(Default)]
 pub(crate) struct WatchHub {
     state: Mutex<HubState>,
-    /// Whether there is one that the committer has not heard of.
+    /// Whether there is a buffer that the committer has not adopted.
     fresh: AtomicBool,
     held: Arc<AtomicUsize>,
 }
@@ -34,7 +34,7 @@ struct HubState {
 }
 
 impl WatchHub {
-    /// The feed of a namespace; `closing` once no more are given out.
+    /// Returns the buffer of a namespace; fails with `closing` after the hub was closed.
     pub(super) fn buffer(
         &self,
         resources: &Resources,
@@ -65,7 +65,7 @@ impl WatchHub {
         Ok(buffer)
     }
 
-    /// Ends all feeds, and those that are asked for later.
+    /// Ends all buffers, and rejects new ones.
     pub(crate) fn close(&self) {
         let hub = {
             let mut known = self.state();
@@ -89,17 +89,17 @@ impl WatchHub {
     }
 }
 
-/// What the committer knows of those who watch.
+/// The buffers that the committer publishes to.
 pub(crate) struct Publisher {
     hub: Arc<WatchHub>,
     by_history: HashMap<HistoryId, Weak<ChangeBuffer>>,
-    /// Those of names that have no history yet.
+    /// Buffers of namespaces that have no history yet.
     uncreated: HashMap<Namespace, Weak<ChangeBuffer>>,
     sweep_at: usize,
 }
 
 impl Publisher {
-    /// Creates a publisher that knows of none yet.
+    /// Creates a publisher without buffers.
     pub(crate) fn new(hub: Arc<WatchHub>) -> Publisher {
         Publisher {
             hub,
@@ -109,8 +109,8 @@ impl Publisher {
         }
     }
 
-    /// Gets to know new feeds; whether there are any, so that what is committed has to be recorded. To be called
-    /// before and after each commit: what was committed in between a feed's watchers find in the history.
+    /// Adopts new buffers; returns whether there are any buffers, so that the commit must record its changes. Must be
+    /// called before and after each commit: the watchers of a buffer find what was committed in between in the history.
     pub(crate) fn adopt_buffers(&mut self, database: &Database) -> bool {
         for buffer in self.hub.take_fresh() {
             let Some(known) = buffer.upgrade() else {
@@ -120,7 +120,7 @@ impl Publisher {
                 Ok(Some(history)) => drop(self.by_history.insert(history, buffer)),
                 Ok(None) => drop(self.uncreated.insert(known.name().clone(), buffer)),
                 Err(error) => {
-                    log::error!("{} cannot be watched: {error}", known.name());
+                    log::error!("cannot watch namespace {}: {error}", known.name());
                     known.end();
                     continue;
                 }
@@ -137,7 +137,7 @@ impl Publisher {
         len > 0
     }
 
-    /// Tells those who watch what was committed.
+    /// Publishes a commit to the watchers.
     pub(crate) fn publish(&mut self, committed: CommitSummary) {
         for (name, history) in committed.created {
             if let Some(buffer) = self.uncreated.remove(&name) {
@@ -148,7 +148,7 @@ impl Publisher {
             buffer.publish(events);
         }
         for history in committed.purged {
-            // It begins anew with another history, as if the name had never been.
+            // The name starts again with another history.
             if let Some(buffer) = self.by_history.remove(&history)
                 && let Some(known) = buffer.upgrade()
             {

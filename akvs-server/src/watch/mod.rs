@@ -1,8 +1,9 @@
-//! Watching a namespace: every change, once, in order, from whatever revision on, for as long as the history is kept.
+//! Watches of a namespace: every change once and in order, from any revision that the history still has.
 //!
-//! `change_buffer` holds the newest changes of a watched namespace; `subscribers` knows who waits for them on a thread, in `subscription`;
-//! `hub` is the committer's way to them; `watcher` follows one reader from the state or the stored history, which are
-//! read in `catch_up`, to what changes. `history` shares the pages that many readers need, `large_event` the large values.
+//! `change_buffer` has the newest changes of a watched namespace. `subscribers` has the watchers of a thread, by filter
+//! in `subscription`. `hub` is the committer's access to them, and `host` theirs to the committer. `watcher` follows
+//! one watch from the state or the stored history, which `catch_up` reads, to new changes. `history` shares pages that
+//! many watches need, `large_event` large values.
 
 mod catch_up;
 mod change_buffer;

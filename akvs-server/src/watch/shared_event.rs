@@ -1,4 +1,4 @@
-//! A change on its way to those who watch.
+//! A change that is shared by the watchers it is sent to, and the filter of a watch.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -7,23 +7,23 @@ use bytes::Bytes;
 
 use super::large_event::RenderCell;
 
-/// Longer values are not held ready for those who watch, but looked up when one of them comes to it.
+/// Longer values are not kept in buffers, but loaded when a watcher reaches them.
 pub(super) const MAX_INLINE_VALUE_BYTES: usize = 64 << 10;
 
-/// A change, shared by all who are told of it, and what was made of it to tell them.
+/// A change that all its watchers share, with the texts rendered from it.
 ///
 /// ```
 /// use akvs_core::{Event, EventKind, Revision};
 /// use akvs_server::SharedEvent;
 /// let event = Event { revision: Revision::new(7), is_last: true, kind: EventKind::Drop };
-/// let notice = SharedEvent::new(event);
-/// assert_eq!(notice.rendered(false, |event| event.revision.to_string().into()), "7");
-/// assert_eq!(notice.rendered(false, |_| unreachable!("it was made before")), "7");
+/// let change = SharedEvent::new(event);
+/// assert_eq!(change.rendered(false, |event| event.revision.to_string().into()), "7");
+/// assert_eq!(change.rendered(false, |_| unreachable!("it was rendered before")), "7");
 /// ```
 #[derive(Debug)]
 pub struct SharedEvent {
     event: Event,
-    /// Where its value is looked up if it is missing; none for the namespace as it is then.
+    /// The state to load its value from; the current state if none.
     view: Option<Arc<NamespaceSnapshot>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
@@ -31,7 +31,7 @@ pub struct SharedEvent {
 }
 
 impl SharedEvent {
-    /// A change that nobody was told of yet.
+    /// Creates a change without rendered texts.
     pub fn new(event: Event) -> SharedEvent {
         SharedEvent {
             event,
@@ -42,7 +42,7 @@ impl SharedEvent {
         }
     }
 
-    /// An entry of a state, which has its value in that state.
+    /// Creates a change from an entry of a state, which has its value in that state.
     pub(super) fn from_snapshot(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
         SharedEvent {
             view: Some(Arc::clone(view)),
@@ -54,13 +54,12 @@ impl SharedEvent {
         self.view.as_deref()
     }
 
-    /// Whether it tells of a value that it does not have, so that it may be looked up: see
-    /// [`Watch::loader`](crate::Watch::loader).
+    /// Returns whether its value is not in memory and must be loaded: see [`Watch::loader`](crate::Watch::loader).
     pub fn lacks_value(&self) -> bool {
         matches!(self.event.kind, EventKind::Set { .. }) && !self.event.has_value()
     }
 
-    /// The place of the text that tells of it with its value, shared for as long as anybody keeps it.
+    /// Returns the cell for its text with the loaded value, shared while a watcher holds it.
     pub fn render_cell(&self) -> Arc<RenderCell> {
         let mut cell = self
             .render_cell
@@ -73,12 +72,12 @@ impl SharedEvent {
         })
     }
 
-    /// The change.
+    /// Returns the change.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// What is sent of it, with its value or without: made by the first who asks, and shared by all others.
+    /// Returns its text, with its value or without: rendered by the first caller, shared by the others.
     pub fn rendered(&self, with_value: bool, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
         let slot = if with_value {
             &self.with_value
@@ -89,7 +88,8 @@ impl SharedEvent {
     }
 }
 
-/// Takes a value out of a change that has more bytes than that, and lets go of all memory that it shares with it.
+/// Removes a value of more than `max_bytes` bytes from a change, and releases all memory that the change shares with
+/// it.
 pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
     let EventKind::Set { entry, .. } = &mut event.kind else {
         return;
@@ -108,7 +108,7 @@ pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
     };
 }
 
-/// Which changes are wanted. The drop of the namespace always is.
+/// The filter of a watch. The drop of the namespace matches every filter.
 ///
 /// ```
 /// use akvs_core::{Event, EventKind, Key, Revision};
@@ -121,17 +121,17 @@ pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Filter {
-    /// All.
+    /// All changes.
     #[default]
     All,
-    /// Those of the keys that begin so.
+    /// Changes of keys with this prefix.
     Prefix(Bytes),
-    /// Those of one key.
+    /// Changes of one key.
     Key(Key),
 }
 
 impl Filter {
-    /// Whether a change is wanted.
+    /// Returns whether a change matches.
     pub fn wants(&self, event: &Event) -> bool {
         event.key().is_none_or(|key| match self {
             Filter::All => true,

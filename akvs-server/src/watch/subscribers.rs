@@ -1,10 +1,10 @@
-//! The watchers of one namespace on one thread: each has a seat, with what it wants and how to wake it.
+//! The watchers of a namespace on one thread: each has a subscription with its filter and its waker.
 //!
-//! Invariant: a watcher that looks, finds nothing and waits is woken by the next change that it wants. It takes its
-//! seat before it looks, and whoever comes by with a change marks the seat before it wakes.
+//! Invariant: a watcher that finds no changes and waits is woken by the next matching change. It subscribes before it
+//! reads the buffer, and a change marks the subscription before it wakes the watcher.
 //!
-//! Where more has changed than the ring holds, what was missed is read once for all of them: those that want nothing
-//! of it never notice.
+//! If more has changed than the ring holds, the missed changes are read once for all watchers: those that match none of
+//! them are not woken.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -17,26 +17,26 @@ use super::shared_event::Filter;
 use super::subscription::Subscriptions;
 use crate::completion::{Mailbox, Message, TaskGroup};
 
-/// So many pages of what was missed are read before other reads get their turn.
+/// The maximum number of missed pages that are read before other reads run.
 const MAX_PAGES_PER_TURN: usize = 16;
 
 pub(super) struct Subscribers {
     buffer: Weak<ChangeBuffer>,
     mailbox: Weak<Mailbox>,
-    /// Whether it was called and has not looked yet.
+    /// Whether it was notified and has not polled yet.
     notified: AtomicBool,
     subscriptions: Mutex<Subscriptions>,
 }
 
-/// Which seat.
+/// The position of a subscription among those with the same filter.
 #[derive(Clone, Copy)]
 pub(super) struct SubscriptionId(usize);
 
-/// What a watcher hears when it sits down to wait.
+/// The result of waiting.
 pub(super) enum WaitOutcome {
-    /// There may be something for it after this revision, and nothing before that it was not told of.
+    /// There may be matching changes after this revision; all earlier ones were sent.
     ChangesAfter(Revision),
-    /// There is nothing for it up to this revision.
+    /// There are no matching changes up to this revision.
     NoneUntil(Revision),
 }
 
@@ -58,14 +58,14 @@ impl Subscribers {
         Weak::ptr_eq(&self.mailbox, mailbox)
     }
 
-    /// Whether its thread has ended.
+    /// Returns whether its thread has ended.
     pub(super) fn has_ended(&self) -> bool {
         self.mailbox.strong_count() == 0 && !self.belongs_to(&Weak::new())
     }
 
-    /// Lets its thread look; where it has no relay, looks here.
+    /// Notifies its thread, which polls; polls on this thread if that one has no queue.
     pub(super) fn notify(self: &Arc<Subscribers>) {
-        // Once is enough until it has looked.
+        // One notification is enough until it polls.
         if self.notified.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -83,7 +83,7 @@ impl Subscribers {
         self.subscriptions().remove(filter, id.0);
     }
 
-    /// Says how to wake a watcher, and whether there is something for it already.
+    /// Registers the waker of a watcher; returns whether there are changes for it already.
     pub(super) fn wait(&self, filter: &Filter, id: SubscriptionId, waker: &Waker) -> WaitOutcome {
         let mut subscriptions = self.subscriptions();
         let seen = subscriptions.seen;
@@ -100,9 +100,9 @@ impl Subscribers {
         }
     }
 
-    /// Finds out what has changed; those whom it concerns, to be woken.
+    /// Reads the new changes; returns the wakers of the watchers that they match.
     fn poll(self: &Arc<Subscribers>) -> Vec<Waker> {
-        // Before it looks: what comes later calls it again.
+        // Reset first: later changes notify it again.
         self.notified.store(false, Ordering::Release);
         let mut subscriptions = self.subscriptions();
         if let Some(buffer) = self.buffer.upgrade()
@@ -119,7 +119,7 @@ impl Subscribers {
         std::mem::take(&mut subscriptions.to_wake)
     }
 
-    /// Reads what was missed, page by page, until the ring has what follows.
+    /// Reads missed changes page by page, until the ring has all later ones.
     fn catch_up(self: &Arc<Subscribers>, buffer: &Arc<ChangeBuffer>) {
         for _ in 0..MAX_PAGES_PER_TURN {
             let seen = self.subscriptions().seen;
@@ -133,7 +133,7 @@ impl Subscribers {
                     subscriptions.seen = subscriptions.seen.max(page.until);
                     subscriptions.is_catching_up = !subscriptions.poll(buffer);
                 }
-                // Each of them finds out by itself what that means.
+                // Each watcher receives the error when it reads.
                 Err(_) => subscriptions.skip_catch_up(buffer),
             }
             let is_done = !subscriptions.is_catching_up;
@@ -164,7 +164,7 @@ impl TaskGroup for Subscribers {
 }
 
 impl Subscriptions {
-    /// Tells of what the ring has that was not told yet; whether that was all there was.
+    /// Marks the subscriptions that match new changes of the ring; returns whether the ring had all of them.
     fn poll(&mut self, buffer: &ChangeBuffer) -> bool {
         match buffer.since(self.seen) {
             Since::Changes(changes, tip) => {
@@ -173,7 +173,7 @@ impl Subscriptions {
                 }
                 self.seen = self.seen.max(tip);
             }
-            // Before the first look there is nothing to go on from.
+            // Before the first poll there is no position.
             Since::Behind(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
             Since::Behind(tip) | Since::Ended(tip) => {
                 self.notify_all(self.seen);
@@ -183,7 +183,7 @@ impl Subscriptions {
         true
     }
 
-    /// Lets everybody look for themselves.
+    /// Wakes all watchers, so that each reads for itself.
     fn skip_catch_up(&mut self, buffer: &ChangeBuffer) {
         self.is_catching_up = false;
         self.notify_all(self.seen);

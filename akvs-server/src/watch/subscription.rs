@@ -1,7 +1,7 @@
-//! Who waits for the changes of a namespace on a thread, by what each of them wants.
+//! The subscriptions of a namespace on one thread, indexed by their filters.
 //!
-//! Invariant: a change costs those that do not want it nothing, however many they are: seats are found by the key, or
-//! by each of its beginnings that is as long as a prefix that is wanted.
+//! Invariant: a change costs nothing for subscriptions that it does not match: matching ones are found by the key, or
+//! by each of its prefixes that has the length of a subscribed prefix.
 
 use std::collections::{BTreeMap, HashMap};
 use std::task::Waker;
@@ -14,31 +14,31 @@ use super::shared_event::Filter;
 
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    /// Up to this revision everybody was told of what they want.
+    /// All subscriptions were marked for changes up to this revision.
     pub(super) seen: Revision,
-    /// Those who want all changes.
+    /// Subscriptions to all changes.
     all: Slab<Subscription>,
-    /// Those who want the changes of the keys that begin so.
+    /// Subscriptions to the keys with a prefix.
     prefixes: HashMap<Bytes, Slab<Subscription>>,
-    /// How many prefixes there are of each length.
+    /// The number of prefixes of each length.
     lengths: BTreeMap<usize, usize>,
-    /// Those who want the changes of one key.
+    /// Subscriptions to one key.
     keys: HashMap<Key, Slab<Subscription>>,
-    /// Those who are still to be woken.
+    /// Wakers of watchers that have not been woken yet.
     pub(super) to_wake: Vec<Waker>,
-    /// Whether what was missed is being read.
+    /// Whether missed changes are being read.
     pub(super) is_catching_up: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Subscription {
     pub(super) waker: Option<Waker>,
-    /// The revision after which there is something that it was not told of; none where there is nothing.
+    /// The revision after which there are changes that the watcher has not read; none if there are none.
     pub(super) changed_after: Option<Revision>,
 }
 
 impl Subscriptions {
-    /// No seats yet, where everybody was told of everything up to this revision.
+    /// Creates an empty set, where everything up to this revision was seen.
     pub(super) fn new(seen: Revision) -> Subscriptions {
         Subscriptions {
             seen,
@@ -46,7 +46,7 @@ impl Subscriptions {
         }
     }
 
-    /// A seat for a watcher that was told of nothing yet.
+    /// Adds a subscription of a watcher that has seen nothing.
     pub(super) fn insert(&mut self, filter: &Filter) -> usize {
         let subscription = Subscription {
             waker: None,
@@ -109,7 +109,7 @@ impl Subscriptions {
         }
     }
 
-    /// Notes a change with those who want it.
+    /// Marks the subscriptions that a change matches.
     pub(super) fn notify_one(&mut self, event: &Event) {
         let before = Revision::new(event.revision.get().saturating_sub(1));
         let Some(key) = event.key() else {
@@ -128,7 +128,7 @@ impl Subscriptions {
         }
     }
 
-    /// Notes with everybody that there may be something after this revision.
+    /// Marks all subscriptions: there may be changes after this revision.
     pub(super) fn notify_all(&mut self, after: Revision) {
         let rows = self.prefixes.values_mut().chain(self.keys.values_mut());
         for row in rows.chain([&mut self.all]) {
@@ -139,7 +139,7 @@ impl Subscriptions {
 
 fn notify_row(row: &mut Slab<Subscription>, after: Revision, to_wake: &mut Vec<Waker>) {
     for (_, subscription) in row {
-        // Who knows already of something earlier reads on from there.
+        // A watcher that has an earlier mark reads on from there.
         subscription.changed_after.get_or_insert(after);
         to_wake.extend(subscription.waker.take());
     }
@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// Those of these filters that are told of a change of a key.
+    /// Returns the filters that a change of a key reaches.
     fn notified<'a>(
         subscriptions: &mut Subscriptions,
         ids: &[(&'a Filter, usize)],

@@ -1,8 +1,8 @@
-//! One reader of a namespace's changes: from the state or the stored history, page by page, to what changes now.
+//! A watch: one reader of a namespace's changes, from the state or the stored history, page by page, to new changes.
 //!
-//! It owns the reader's position and at most a page of what comes next. Invariant: everything up to the position
-//! that the reader wants has been given out or is in the page; what follows it is in the feed or in the history, or
-//! the reader is told that it has missed something.
+//! It owns the reader's position and at most a page of the next events. Invariant: every matching change up to the
+//! position was returned or is in the page; later changes are in the buffer or in the history, or the reader receives a
+//! reset.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -22,50 +22,50 @@ use crate::resources::Resources;
 use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
 
-/// After so many pages of which nothing was wanted, other tasks get their turn.
+/// The maximum number of pages without a matching change before other tasks run.
 const MAX_PAGES_PER_TURN: usize = 4;
-/// Which changes to tell.
+/// Options of a watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// Of which keys.
+    /// The keys to watch.
     pub filter: Filter,
-    /// From where on.
+    /// The position to start at.
     pub start: Start,
-    /// Whether long values are looked up where the history does not have them.
+    /// Whether values are loaded that the history does not store.
     pub values: bool,
 }
 
-/// Where to begin.
+/// The start of a watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With what changes from now on.
+    /// New changes only.
     #[default]
     Now,
-    /// With what there is; then what changes.
+    /// The current entries, then new changes.
     State,
-    /// With what has changed after this revision.
+    /// Changes after this revision.
     After(Revision),
 }
 
-/// What a reader is told.
+/// An event of a watch.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
-    /// This is there.
+    /// An entry of the state.
     Entry(Arc<SharedEvent>),
-    /// That was all there was at this revision. What has changed since follows.
+    /// The end of the state at this revision. Later changes follow.
     Synced(Revision),
-    /// This has changed.
+    /// A change.
     Change {
         /// The change.
         change: Arc<SharedEvent>,
-        /// Whether no further change of this revision follows that is wanted.
+        /// Whether it is the last matching change of its revision.
         is_last: bool,
     },
-    /// Changes were missed that are not known any more: the reader has to begin anew. Nothing follows.
+    /// Changes were missed that the history no longer has: the reader must start again from the state. Nothing follows.
     Reset(Revision),
 }
 
-/// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
+/// A reader of a namespace's changes: a stream that waits for the next change and ends when the server stops.
 pub struct Watch {
     host: Arc<dyn WatchHost>,
     buffer: Arc<ChangeBuffer>,
@@ -73,9 +73,9 @@ pub struct Watch {
     id: SubscriptionId,
     options: WatchOptions,
     position: Revision,
-    /// The newest revision when it last looked: of all that came later its seat is told.
+    /// The newest revision at the last poll: the subscription is notified of all later changes.
     polled_at: Revision,
-    /// Whether there may be something in the feed after the position.
+    /// Whether the buffer may have changes after the position.
     may_have_more: bool,
     page: VecDeque<WatchEvent>,
     source: Source,
@@ -84,14 +84,14 @@ pub struct Watch {
 enum Source {
     State(StateReader),
     History,
-    /// A page that a thread reads which may wait for the disk.
+    /// A page that is being read on a thread that may wait for a disk.
     Reading(Pin<Box<dyn Future<Output = Result<Page>> + Send>>),
     ChangeBuffer,
     Ended,
 }
 
 impl Watch {
-    /// Begins to watch; `history_gone` where not all that changed since is known any more.
+    /// Starts a watch; fails with `history_gone` if the history no longer has all changes since the start.
     pub(crate) async fn start(
         host: Arc<dyn WatchHost>,
         name: Namespace,
@@ -101,7 +101,7 @@ impl Watch {
         let subscribers = buffer.thread_subscribers(&completion::mailbox());
         let id = subscribers.subscribe(&options.filter);
         host.resources().metrics.add_watchers(1);
-        // It has its seat before anybody asks what the newest revision is.
+        // It subscribes before it reads the newest revision.
         let newest = host.resources().database.revision();
         let mut watch = Watch {
             host,
@@ -126,7 +126,7 @@ impl Watch {
                 watch.position = revision;
                 if revision > newest || !watch.buffer.reaches(revision) {
                     watch.source = Source::History;
-                    // Here and not later, so that whoever asks for too much is refused.
+                    // Read here, so that the caller receives the error.
                     watch.start_page();
                     if let Source::Reading(read) = &mut watch.source {
                         let page = read.await?;
@@ -138,12 +138,12 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Everything up to this revision that is wanted was given out.
+    /// Returns the revision up to which all matching changes were returned.
     pub fn position(&self) -> Revision {
         self.position
     }
 
-    /// What looks up the value that a change lacks, as of this watch.
+    /// Returns the loader of a value that a change lacks, as this watch sees it.
     pub fn loader(&self, change: &Arc<SharedEvent>) -> ValueLoader {
         ValueLoader {
             database: self.resources().database.clone(),
@@ -156,7 +156,7 @@ impl Watch {
         self.host.resources()
     }
 
-    /// Begins to read the next page of the state or the history, where that may wait for a disk.
+    /// Starts to read the next page of the state or the history on a thread that may wait for a disk.
     fn start_page(&mut self) {
         let source = std::mem::replace(&mut self.source, Source::Ended);
         self.source = Source::Reading(match source {
@@ -186,20 +186,20 @@ impl Watch {
             Next::State(state) => Source::State(state),
             Next::History => Source::History,
             Next::ChangeBuffer => {
-                // What has come since it was read, the seat was told of.
+                // The subscription was notified of changes since the page was read.
                 self.may_have_more = false;
                 Source::ChangeBuffer
             }
         };
     }
 
-    /// Looks whether something has changed; whether there is anything to go on with.
+    /// Reads new changes from the buffer; returns whether there is more to do.
     fn poll_buffer(&mut self, context: &mut Context<'_>) -> bool {
         let outcome = self
             .subscribers
             .wait(&self.options.filter, self.id, context.waker());
         match outcome {
-            // What it has not read yet, nobody else knows.
+            // There are changes that it has not read yet.
             _ if self.may_have_more => {}
             WaitOutcome::ChangesAfter(after) => {
                 self.position = self.position.max(after);
@@ -225,7 +225,7 @@ impl Watch {
                 more || !self.page.is_empty()
             }
             ReadResult::Behind => {
-                // After its seat was heard: of what comes later it is told anew.
+                // Read after the subscription, which is notified of later changes.
                 self.polled_at = self.resources().database.revision();
                 self.may_have_more = self.position < self.polled_at;
                 if self.may_have_more {
@@ -240,15 +240,15 @@ impl Watch {
         }
     }
 
-    /// The reader has missed something.
+    /// Ends the watch because the reader has missed changes.
     fn reset(&mut self) -> WatchEvent {
         self.source = Source::Ended;
         WatchEvent::Reset(self.resources().database.revision())
     }
 }
 
-/// A page of what follows a position. Values are looked up only from the first change on that is wanted and lacks its
-/// own: readers that want nothing of it share the page without values, wherever they are.
+/// Returns the page of history after a position. Values are loaded only from the first matching change on that lacks
+/// its own, so that readers without a match share the page without values.
 async fn read_history_page(
     buffer: Arc<ChangeBuffer>,
     options: &WatchOptions,
