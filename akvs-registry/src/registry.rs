@@ -219,7 +219,7 @@ impl Registry {
 
     /// Returns statistics of the store, and of this number of the largest namespaces. Takes about a microsecond for
     /// each namespace, and may wait for a disk.
-    pub fn census(&self, largest: usize) -> Result<StorageStats> {
+    pub fn storage_stats(&self, largest: usize) -> Result<StorageStats> {
         self.0.committer.database().storage_stats(largest)
     }
 
