@@ -38,7 +38,7 @@ impl HealthCheck {
         async move {
             while let Some(question) = asked.recv().await {
                 // Who has given up does not want to know.
-                let _ = question.send(registry.answers().await);
+                let _ = question.send(registry.ping().await);
             }
         }
     }

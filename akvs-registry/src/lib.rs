@@ -1,7 +1,7 @@
-//! All namespaces of a database: each opened at first use, exactly once, however many ask for it at the same moment.
+//! The namespaces of a database: each is opened at first use, exactly once, also by concurrent callers.
 //!
-//! Reading a namespace that does not exist opens nothing. Servers that nobody uses are closed again, so that idle
-//! namespaces cost nothing but their rows.
+//! Reading a namespace that does not exist opens nothing. Unused servers are closed again, so that an idle namespace
+//! costs nothing but its rows.
 //!
 //! ```
 //! use akvs_core::{Database, Key, MemoryEngine, Namespace, Op, Options};

@@ -1,9 +1,9 @@
-//! The registry: namespace → server.
+//! The registry: the server of each namespace.
 //!
-//! It owns which servers are open. It does not own what a namespace holds, nor any order of changes. Invariant: at
-//! any moment there is at most one server of a namespace that can still commit. Each is made in the one slot that the
-//! map has for its namespace, and a slot is taken out only when nobody else has it or a handle to its server, or after
-//! the namespace was dropped, when the server refuses everything. Nothing is read under the map's lock.
+//! It owns the set of open servers, and neither what a namespace contains nor the order of its changes. Invariant: at
+//! any time there is at most one server of a namespace that can commit. Each server is created in the only slot that
+//! the map has for its namespace. A slot is removed when no other caller has it or a handle to its server, or after the
+//! namespace was dropped, when the server rejects all requests. The engine is not read under the lock of the map.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,10 +18,10 @@ use akvs_server::{Committer, CommitterOptions, Server, Stats, Watch, WatchOption
 
 use crate::slot::Slot;
 
-/// The most servers that are kept open while nobody uses them.
-const IDLE_SERVERS: usize = 1_024;
+/// The number of open servers from which unused ones are closed.
+const MAX_IDLE_SERVERS: usize = 1_024;
 
-/// All namespaces of a database; cheap to clone.
+/// The namespaces of a database; cheap to clone.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -33,12 +33,12 @@ struct Inner {
 #[derive(Default)]
 struct Servers {
     open: HashMap<Namespace, Arc<Slot>>,
-    /// At how many open servers the unused ones are looked for.
+    /// The number of open servers from which unused ones are closed next.
     sweep_at: usize,
 }
 
 impl Registry {
-    /// A registry over this committer's database; nothing is open yet.
+    /// Creates a registry of this committer's database; no server is open yet.
     pub fn new(committer: Committer) -> Registry {
         Registry(Arc::new(Inner {
             committer,
@@ -46,7 +46,7 @@ impl Registry {
         }))
     }
 
-    /// The entry of a key, if there is such a namespace and such a key. Opens no namespace that does not exist.
+    /// Returns the entry of a key, if the namespace and the key exist. Does not open a namespace that does not exist.
     pub async fn find(&self, name: &str, key: &[u8]) -> Result<Option<Entry>> {
         match self.existing(name)? {
             Some(server) => server.find(key).await,
@@ -54,63 +54,65 @@ impl Registry {
         }
     }
 
-    /// The entry of a key, or the error `not_found`; a value of more bytes than `most` is left where it is, unless it is
-    /// in memory.
-    pub async fn peek(&self, name: &str, key: &[u8], most: usize) -> Result<PeekedEntry> {
+    /// Returns the entry of a key, or the error `not_found`; without its value if that has more than `max_bytes` bytes
+    /// and is not in memory.
+    pub async fn peek(&self, name: &str, key: &[u8], max_bytes: usize) -> Result<PeekedEntry> {
         let found = match self.existing(name)? {
-            Some(server) => server.peek(key, most).await?,
+            Some(server) => server.peek(key, max_bytes).await?,
             None => Key::check(key).map(|()| None)?,
         };
         found.ok_or_else(Error::not_found)
     }
 
-    /// The entry of a key, or the error `not_found`.
+    /// Returns the entry of a key, or the error `not_found`.
     pub async fn get(&self, name: &str, key: &[u8]) -> Result<Entry> {
         self.find(name, key).await?.ok_or_else(Error::not_found)
     }
 
-    /// Applies an operation to a namespace, which comes into being with its first change.
+    /// Applies an operation to a namespace, which is created by its first change.
     pub async fn submit(&self, name: &Namespace, key: Key, op: Op) -> Result<Outcome> {
-        self.ask(name, |server| server.submit(key.clone(), op.clone()))
+        self.apply(name, |server| server.submit(key.clone(), op.clone()))
             .await
     }
 
-    /// Applies several operations, all of them under one revision or none; what became of each, in their order.
+    /// Applies several operations under one revision, all or none; returns their outcomes in order.
     pub async fn transact(&self, name: &Namespace, txn: Txn) -> Result<Vec<Outcome>> {
-        self.ask(name, |server| server.transact(txn.clone())).await
+        self.apply(name, |server| server.transact(txn.clone()))
+            .await
     }
 
-    /// Chooses the settings of a namespace, which comes into being where there is none; whether there was one.
+    /// Replaces the settings of a namespace, which is created if there is none; returns whether it existed.
     pub async fn configure(&self, name: &Namespace, settings: Settings) -> Result<bool> {
-        self.ask(name, |server| server.configure(settings)).await
+        self.apply(name, |server| server.configure(settings)).await
     }
 
-    /// Changes some settings of a namespace, which is created where there is none; whether there was one, and all of its
-    /// settings after the change. `invalid_request` for what no write could follow.
+    /// Changes some settings of a namespace, which is created if there is none; returns whether it existed, and all
+    /// settings after the change. Fails with `invalid_request` for settings under which no write could succeed.
     pub async fn change_settings(
         &self,
         name: &Namespace,
         patch: SettingsPatch,
     ) -> Result<(bool, Settings)> {
-        self.ask(name, |server| server.change_settings(patch)).await
+        self.apply(name, |server| server.change_settings(patch))
+            .await
     }
 
-    /// A namespace as it stands now.
+    /// Returns a snapshot of a namespace.
     pub fn view(&self, name: &Namespace) -> Result<NamespaceSnapshot> {
         self.0.committer.database().namespace_snapshot(name)
     }
 
-    /// All namespaces as they stand now.
+    /// Returns a snapshot of all namespaces.
     pub fn views(&self) -> Result<DatabaseSnapshot> {
         self.0.committer.database().snapshot()
     }
 
-    /// The time of day, as deadlines go by it.
+    /// Returns the time of day that deadlines are compared with.
     pub fn now(&self) -> Timestamp {
         self.0.committer.clock().now()
     }
 
-    /// Does work that may wait for a disk or take long where it holds up no connection. See [`Committer::blocking`].
+    /// Runs work on another thread that may wait for a disk or takes long. See [`Committer::blocking`].
     pub fn blocking<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -119,7 +121,7 @@ impl Registry {
         self.0.committer.blocking(work)
     }
 
-    /// Does work that mostly waits and computes little. See [`Committer::waiting`].
+    /// Runs work on another thread that mostly waits and computes little. See [`Committer::waiting`].
     pub fn waiting<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -128,38 +130,38 @@ impl Registry {
         self.0.committer.waiting(work)
     }
 
-    async fn ask<T, F: Future<Output = Result<T>>>(
+    async fn apply<T, F: Future<Output = Result<T>>>(
         &self,
         name: &Namespace,
-        ask: impl Fn(&Server) -> F,
+        apply: impl Fn(&Server) -> F,
     ) -> Result<T> {
         loop {
             let server = self.open(name)?;
-            let result = ask(&server).await;
+            let result = apply(&server).await;
             if result.is_ok() || !server.is_dropped() {
                 return result;
             }
-            // It was dropped before this came to its turn, so that nothing of it was applied: begin anew.
-            self.forget(&server);
+            // The namespace was dropped before the request was evaluated: nothing was applied, so try again.
+            self.remove(&server);
         }
     }
 
-    /// The server of a namespace, which need not exist yet.
+    /// Returns the server of a namespace, which need not exist.
     pub fn open(&self, name: &Namespace) -> Result<Server> {
-        if let Some(server) = self.opened(name.as_str()) {
+        if let Some(server) = self.open_server(name.as_str()) {
             return Ok(server);
         }
         let slot = self.slot(name);
         let opened = slot.get_or_open(|| Server::start(&self.0.committer, name.clone()));
         if opened.is_err() {
-            self.forget_empty(name, &slot);
+            self.remove_empty(name, &slot);
         }
         opened
     }
 
-    /// The server of a namespace, if there is such a namespace.
+    /// Returns the server of a namespace, if the namespace exists.
     pub fn existing(&self, name: &str) -> Result<Option<Server>> {
-        if let Some(server) = self.opened(name) {
+        if let Some(server) = self.open_server(name) {
             return Ok(Some(server).filter(|server| server.store().exists()));
         }
         let name = Namespace::new(name)?;
@@ -169,107 +171,108 @@ impl Registry {
         Ok(Some(self.open(&name)?))
     }
 
-    /// Up to `limit` namespaces in the order of their names, from the first one after `after`.
+    /// Returns up to `limit` namespaces in the order of their names, after the name `after`.
     pub fn list(&self, after: Option<&Namespace>, limit: usize) -> Result<Vec<NamespaceInfo>> {
         self.0.committer.database().namespaces(after, limit)
     }
 
-    /// Drops a namespace with all it holds; whether there was one. Its name can be used again at once.
+    /// Drops a namespace with all its entries; returns whether it existed. Its name can be used again at once.
     pub async fn drop_namespace(&self, name: &str) -> Result<bool> {
         let Some(server) = self.existing(name)? else {
             return Ok(false);
         };
         let result = server.drop_namespace().await;
         if server.is_dropped() {
-            self.forget(&server);
+            self.remove(&server);
         }
         result
     }
 
-    /// Follows the changes of a namespace, also beyond a drop of it, and of one that does not exist yet.
+    /// Watches the changes of a namespace, which need not exist, and continues after it was dropped.
     ///
-    /// `history_gone` where not all that has changed since is known any more; `closing` at the end.
+    /// Fails with `history_gone` if the history no longer has all changes since the start, and with `closing` when the
+    /// server stops.
     pub async fn watch(&self, name: &Namespace, options: WatchOptions) -> Result<Watch> {
         let watch = self.open(name)?.watch(options);
         watch.await
     }
 
-    /// Ends all that is watched, and refuses those who come later, with `closing`. All else goes on.
+    /// Ends all watches, and rejects later ones with `closing`. Reads and writes continue.
     pub fn end_watches(&self) {
         self.0.committer.end_watches();
     }
 
-    /// How many servers are open.
+    /// Returns the number of open servers.
     pub fn open_servers(&self) -> usize {
         self.servers().open.len()
     }
 
-    /// What the writers have done so far, and what waits for them.
+    /// Returns counters of commits, and the sizes of the queue.
     pub fn stats(&self) -> Stats {
         self.0.committer.stats()
     }
 
-    /// How the writers go about it.
+    /// Returns the options of the committer.
     pub fn options(&self) -> &CommitterOptions {
         self.0.committer.options()
     }
 
-    /// Counts what there is, and names up to so many of the largest namespaces: about a microsecond for each there is,
-    /// and it may have to wait for a disk.
-    pub fn census(&self, most: usize) -> Result<StorageStats> {
-        self.0.committer.database().storage_stats(most)
+    /// Returns statistics of the store, and of this number of the largest namespaces. Takes about a microsecond for
+    /// each namespace, and may wait for a disk.
+    pub fn storage_stats(&self, largest: usize) -> Result<StorageStats> {
+        self.0.committer.database().storage_stats(largest)
     }
 
-    /// What the read cache holds, and how often it had what was asked for.
+    /// Returns the size and the hit rate of the read cache.
     pub fn cache_stats(&self) -> CacheStats {
         self.0.committer.database().cache_stats()
     }
 
-    /// How much is stored, in bytes, about.
+    /// Returns the approximate size of the store, in bytes.
     pub fn stored_bytes(&self) -> Result<u64> {
         self.0.committer.database().stored_bytes()
     }
 
-    /// What the storage engine promises.
+    /// Returns the capabilities of the storage engine.
     pub fn capabilities(&self) -> Capabilities {
         self.0.committer.database().capabilities()
     }
 
-    /// How long the server's clock has been running.
+    /// Returns how long the server's clock has been running.
     pub fn elapsed(&self) -> Duration {
         self.0.committer.clock().elapsed()
     }
 
-    /// Whether writes are taken.
+    /// Returns whether writes are accepted.
     pub fn is_writable(&self) -> bool {
         self.0.committer.is_writable()
     }
 
-    /// Whether the thread that commits works; done once it has come to the question. See [`Committer::answers`].
-    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
-        self.0.committer.answers()
+    /// Checks that the committer's thread responds. See [`Committer::ping`].
+    pub fn ping(&self) -> impl Future<Output = bool> + use<> {
+        self.0.committer.ping()
     }
 
-    fn opened(&self, name: &str) -> Option<Server> {
+    fn open_server(&self, name: &str) -> Option<Server> {
         let servers = self.servers();
         let slot = servers.open.get(name)?;
         slot.get().cloned()
     }
 
-    /// The slot of a namespace, which is made where there is none.
+    /// Returns the slot of a namespace, and creates it if there is none.
     fn slot(&self, name: &Namespace) -> Arc<Slot> {
         let mut servers = self.servers_mut();
         if let Some(slot) = servers.open.get(name) {
             return Arc::clone(slot);
         }
-        servers.make_room();
+        servers.close_idle();
         let slot = Arc::<Slot>::default();
         servers.open.insert(name.clone(), Arc::clone(&slot));
         slot
     }
 
-    /// Takes a dropped namespace's server out, unless somebody has put a new one in its place.
-    fn forget(&self, server: &Server) {
+    /// Removes the server of a dropped namespace, unless another caller has replaced it.
+    fn remove(&self, server: &Server) {
         let mut servers = self.servers_mut();
         let name = server.store().name();
         let current = servers.open.get(name).and_then(|slot| slot.get());
@@ -278,12 +281,12 @@ impl Registry {
         }
     }
 
-    /// Takes out a slot that was not filled, unless somebody else is about to fill it.
-    fn forget_empty(&self, name: &Namespace, slot: &Arc<Slot>) {
+    /// Removes a slot that was not filled, unless another caller is about to fill it.
+    fn remove_empty(&self, name: &Namespace, slot: &Arc<Slot>) {
         let mut servers = self.servers_mut();
         let current = servers.open.get(name);
         let is_it = current.is_some_and(|current| Arc::ptr_eq(current, slot));
-        // The map's, and the caller's.
+        // The references of the map and of the caller.
         if is_it && slot.get().is_none() && Arc::strong_count(slot) == 2 {
             servers.open.remove(name);
         }
@@ -301,14 +304,14 @@ impl Registry {
 }
 
 impl Servers {
-    /// Closes the servers that nobody uses once there are many. Looking at all of them is paid for by the many that
-    /// were opened since the last time.
-    fn make_room(&mut self) {
-        if self.open.len() < self.sweep_at.max(IDLE_SERVERS) {
+    /// Closes unused servers when there are many. The cost of checking all servers is spread over those that were
+    /// opened since the last time.
+    fn close_idle(&mut self) {
+        if self.open.len() < self.sweep_at.max(MAX_IDLE_SERVERS) {
             return;
         }
-        // Slots are only given out under the lock that is held here, and handles only by those who have the slot: who has
-        // neither now gets a new server.
+        // Slots are only handed out under the lock that is held here, and handles only by holders of the slot: a caller
+        // that has neither opens a new server.
         self.open.retain(|_, slot| {
             Arc::strong_count(slot) > 1 || slot.get().is_some_and(|server| !server.is_idle())
         });

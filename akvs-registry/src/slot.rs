@@ -1,14 +1,14 @@
-//! The place of a namespace's server: empty until somebody has opened it, and again after that has failed.
+//! The slot of a namespace's server: empty until a caller has opened the server, also after a failure.
 //!
-//! Opening reads the engine, which may take long. It is done under the slot's own lock, so that of many first callers
-//! one opens the server, and those of other namespaces do not wait. Invariant: a slot that is not empty stays so.
+//! Opening reads the engine, which may take long. It happens under the slot's own lock, so that one of many first
+//! callers opens the server, and callers of other namespaces do not wait. Invariant: a filled slot stays filled.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use akvs_core::Result;
 use akvs_server::Server;
 
-/// The place of a namespace's server.
+/// The slot of a namespace's server.
 #[derive(Default)]
 pub(crate) struct Slot {
     server: OnceLock<Server>,
@@ -16,12 +16,12 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The server, if it is open.
+    /// Returns the server, if it is open.
     pub(crate) fn get(&self) -> Option<&Server> {
         self.server.get()
     }
 
-    /// The server, opened by this caller if by none before. After an error the next caller tries again.
+    /// Returns the server, and opens it if no caller has. After an error the next caller tries again.
     pub(crate) fn get_or_open(&self, open: impl FnOnce() -> Result<Server>) -> Result<Server> {
         let _opening = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = self.server.get() {

@@ -1,17 +1,17 @@
-//! Time: the only place that asks the operating system for it.
+//! Time: the only module that asks the operating system for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use akvs_core::Timestamp;
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of day. It never steps back, so that what has expired stays so: a clock that is set back stands
-    /// still until it is as late again.
+    /// Returns the time of day. It never goes back, so that an expired entry stays expired: after a clock was set back,
+    /// the time stands still until the clock has caught up.
     fn now(&self) -> Timestamp;
 
-    /// How long this clock has been running. It never steps back.
+    /// Returns how long this clock has been running. It never goes back.
     fn elapsed(&self) -> Duration;
 }
 
@@ -26,12 +26,12 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
-    /// The latest time that was told, in ms.
+    /// The latest time that was returned, in ms.
     latest: AtomicU64,
 }
 
 impl SystemClock {
-    /// A clock that runs from now on.
+    /// Creates a clock that starts now.
     #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
     pub fn new() -> SystemClock {
         SystemClock {
@@ -50,7 +50,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
     fn now(&self) -> Timestamp {
-        // Before 1970 it is 1970.
+        // A time before 1970 becomes 1970.
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -62,7 +62,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The later one of this time and the latest that was told.
+/// Returns the later of this time and the latest one that was returned.
 fn not_before(latest: &AtomicU64, millis: u64) -> u64 {
     latest.fetch_max(millis, Ordering::AcqRel).max(millis)
 }
@@ -74,9 +74,9 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_stands_still() {
         let latest = AtomicU64::new(0);
-        let told: Vec<u64> = [5, 7, 3, 6, 8]
+        let times: Vec<u64> = [5, 7, 3, 6, 8]
             .map(|millis| not_before(&latest, millis))
             .into();
-        assert_eq!(told, [5, 7, 7, 7, 8]);
+        assert_eq!(times, [5, 7, 7, 7, 8]);
     }
 }

@@ -1,35 +1,34 @@
-//! The committer: the one thread of a database that writes. It joins what all writers have queued at a moment into
-//! one commit with one sync, shows it to readers, and only then answers.
+//! The committer: the single thread of a database that writes. It joins the writes of all writers that are queued into
+//! one commit with one sync, makes the changes visible, and then answers.
 //!
-//! It owns its thread, the queue of ready writers and the bounds of what may wait. It does not judge (`writer` and
-//! core do) and does not know who waits. On its end, planned or not, every waiting caller gets an answer.
+//! It owns its thread, the queue of writers with requests, and the limits of the queue. It does not evaluate requests:
+//! `writer` and akvs-core do. When the thread ends, also by a panic, every waiting caller is answered.
 
 mod shutdown;
 mod threads;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use akvs_core::engine::Durability;
 use akvs_core::{Code, Database, Error, Result};
 
 use self::shutdown::{PanicGuard, ShutdownGuard};
-use self::threads::Threads;
 use crate::completion::{Answer, Reply, ReplyBatch};
 use crate::maintenance::Maintenance;
-use crate::metrics::{CommitterMetrics, Stats};
-use crate::watch::{Publisher, WatchHub};
-use crate::writer::{Budget, CommitBatch, Ready, Request};
+use crate::metrics::Stats;
+use crate::resources::Resources;
+use crate::watch::{Publisher, WatchHost, WatchHub};
+use crate::writer::{Budget, CommitBatch, ReadyWriter, Request};
 use crate::{Clock, CommitterOptions};
 
-/// The most that one commit takes, so that its batch and its answers stay small.
-const GROUP_REQUESTS: usize = 4_096;
-const GROUP_BYTES: usize = 32 << 20;
+/// The maximum size of one commit, so that its batch and its replies stay small.
+const MAX_COMMIT_REQUESTS: usize = 4_096;
+const MAX_COMMIT_BYTES: usize = 32 << 20;
 
-/// The thread that commits for all namespaces of a database; a handle to it, cheap to clone. It ends when it is
-/// stopped, or when the last handle is dropped.
+/// A handle to the thread that commits for all namespaces of a database; cheap to clone. The thread ends when it is
+/// stopped or the last handle is dropped.
 #[derive(Clone)]
 pub struct Committer(Arc<Owner>);
 
@@ -38,51 +37,40 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
-pub(crate) struct Shared {
-    pub(crate) database: Database,
-    pub(crate) options: CommitterOptions,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) feeds: WatchHub,
+struct Shared {
+    resources: Resources,
+    hub: Arc<WatchHub>,
     state: Mutex<State>,
     wake: Condvar,
     queued: AtomicUsize,
     queued_bytes: AtomicUsize,
-    /// Whether a read of the engine is not expected to wait for a disk.
-    pub(crate) resident: AtomicBool,
-    pub(crate) tally: CommitterMetrics,
-    threads: Threads,
 }
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Ready>,
-    /// Those who want to know whether the thread works; all of them are answered at once.
-    asked: Vec<Reply>,
-    /// Whether the thread waits to be woken.
+    ready: VecDeque<ReadyWriter>,
+    /// Pings that wait for an answer; all are answered at once.
+    pings: Vec<Reply>,
+    /// Whether the thread is asleep and must be woken.
     parked: bool,
     stopping: bool,
     ended: bool,
 }
 
 impl Committer {
-    /// Starts the thread, and those that read beside it; `storage` where the system refuses one.
+    /// Starts the committer's thread and the threads for reads. Fails with `storage` if the system refuses a thread.
     pub fn start(
         database: Database,
         options: CommitterOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Committer> {
         let shared = Arc::new(Shared {
-            threads: Threads::start()?,
-            database,
-            options,
-            clock,
-            feeds: WatchHub::default(),
+            resources: Resources::start(database, options, clock)?,
+            hub: Arc::default(),
             state: Mutex::default(),
             wake: Condvar::new(),
             queued: AtomicUsize::new(0),
             queued_bytes: AtomicUsize::new(0),
-            resident: AtomicBool::new(true),
-            tally: CommitterMetrics::default(),
         });
         let thread = std::thread::Builder::new().name("akvs-committer".into());
         let thread = thread.spawn({
@@ -90,7 +78,7 @@ impl Committer {
             move || Shared::run(&shared)
         });
         let thread = thread.map_err(|error| {
-            Error::new(Code::Storage, "no thread could be started").because(error)
+            Error::new(Code::Storage, "cannot start the committer's thread").because(error)
         })?;
         Ok(Committer(Arc::new(Owner {
             shared,
@@ -98,74 +86,80 @@ impl Committer {
         })))
     }
 
-    /// Commits what is queued, makes everything durable, and ends the thread; an error where that failed. Writes that
-    /// come later are refused with `closing`. Blocks until that is done.
+    /// Commits the queued writes, makes everything durable and ends the thread; fails if a commit or sync fails. Later
+    /// writes are rejected with `closing`. Blocks until the thread has ended.
     pub fn stop(&self) -> Result<()> {
         self.0.stop()
     }
 
-    /// The database it commits to.
+    /// Returns the database that it commits to.
     pub fn database(&self) -> &Database {
-        &self.0.shared.database
+        &self.0.shared.resources.database
     }
 
-    /// The clock it goes by.
+    /// Returns the clock that deadlines are compared with.
     pub fn clock(&self) -> &dyn Clock {
-        &*self.0.shared.clock
+        &*self.0.shared.resources.clock
     }
 
-    /// What it goes by.
+    /// Returns the options that it was started with.
     pub fn options(&self) -> &CommitterOptions {
-        &self.0.shared.options
+        &self.0.shared.resources.options
     }
 
-    /// What it has done so far, and what waits.
+    /// Returns counters of commits, and the sizes of the queue.
     pub fn stats(&self) -> Stats {
         let shared = &self.0.shared;
         Stats {
             queued_writes: shared.queued.load(Ordering::Relaxed) as u64,
             queued_bytes: shared.queued_bytes.load(Ordering::Relaxed) as u64,
-            ..shared.tally.stats()
+            ..shared.resources.metrics.stats()
         }
     }
 
-    /// Whether writes are taken: it is neither stopped nor has a commit failed.
+    /// Returns whether writes are accepted: the committer was not stopped and no commit has failed.
     pub fn is_writable(&self) -> bool {
         let state = self.0.shared.state();
         !state.stopping && !state.ended && self.database().failure().is_none()
     }
 
-    /// Whether the thread works: done once it has come to the question, after the commit that is under way, and
-    /// answered by the way of any write. False where the thread has ended. A commit that failed is an answer too.
+    /// Checks that the committer's thread responds: resolves after the commit in progress, by the same path as the
+    /// answer to a write. Returns false if the thread has ended. A thread that runs after a failed commit responds too.
     ///
-    /// It takes no place among the writes, so that many of them do not make it look hung.
-    pub fn answers(&self) -> impl Future<Output = bool> + use<> {
+    /// A ping takes no place in the queue of writes, so that a full queue does not make the thread look hung.
+    pub fn ping(&self) -> impl Future<Output = bool> + use<> {
         let (reply, receiver) = Reply::channel();
-        self.0.shared.ask(reply);
+        self.0.shared.send_ping(reply);
         async move { matches!(receiver.await, Ok(Ok(_))) }
     }
 
-    /// Ends all that [watch](crate::Server::watch), and refuses those that come later, with `closing`. All else goes on.
+    /// Ends all [watches](crate::Server::watch), and rejects later ones with `closing`. Reads and writes continue.
     pub fn end_watches(&self) {
-        self.0.shared.feeds.close();
+        self.0.shared.hub.close();
     }
 
-    pub(crate) fn tally(&self) -> &CommitterMetrics {
-        &self.0.shared.tally
+    pub(crate) fn resources(&self) -> &Resources {
+        &self.0.shared.resources
     }
 
-    pub(crate) fn feeds(&self) -> &WatchHub {
-        &self.0.shared.feeds
+    /// Returns the committer as a watch uses it. The committer runs while a watch holds it.
+    pub(crate) fn watch_host(&self) -> Arc<dyn WatchHost> {
+        Arc::clone(&self.0) as Arc<dyn WatchHost>
     }
 
-    /// Queues a request with a writer; refuses it where too much is queued already, or the end has come.
-    pub(crate) fn submit(&self, writer: &Ready, request: Request) {
+    /// Queues a request with a writer; rejects it if the queue is full or the committer has ended.
+    pub(crate) fn submit(&self, writer: &ReadyWriter, request: Request) {
         self.0.shared.submit(writer, request);
     }
+}
 
-    /// Whether a read of the engine is not expected to wait for a disk.
-    pub(crate) fn is_resident(&self) -> bool {
-        self.0.shared.resident.load(Ordering::Relaxed)
+impl WatchHost for Owner {
+    fn resources(&self) -> &Resources {
+        &self.shared.resources
+    }
+
+    fn hub(&self) -> &WatchHub {
+        &self.shared.hub
     }
 }
 
@@ -183,7 +177,7 @@ impl Owner {
             .take();
         let Some(thread) = thread else { return Ok(()) };
         thread.join().unwrap_or_else(|_| {
-            let error = Error::new(Code::Storage, "the committer ended with a panic");
+            let error = Error::new(Code::Storage, "the committer's thread panicked");
             log::error!("{error}");
             Err(error)
         })
@@ -192,7 +186,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // What failed is in the log.
+        // A failure was logged.
         let _ = self.stop();
     }
 }
@@ -202,8 +196,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit(&self, writer: &Ready, request: Request) {
-        if let Err(error) = self.admit(request.work.bytes()) {
+    fn submit(&self, writer: &ReadyWriter, request: Request) {
+        if let Err(error) = self.admit(request.command.bytes()) {
             request.reply.send(Err(error));
             return;
         }
@@ -213,7 +207,7 @@ impl Shared {
         let mut state = self.state();
         if state.ended {
             drop(state);
-            self.refuse(writer);
+            self.reject_all(writer);
             return;
         }
         state.ready.push_back(Arc::clone(writer));
@@ -224,13 +218,13 @@ impl Shared {
         }
     }
 
-    fn ask(&self, reply: Reply) {
+    fn send_ping(&self, reply: Reply) {
         let mut state = self.state();
         if state.ended {
-            // Dropped, which says so.
+            // The dropped reply tells the caller.
             return;
         }
-        state.asked.push(reply);
+        state.pings.push(reply);
         let parked = std::mem::take(&mut state.parked);
         drop(state);
         if parked {
@@ -238,12 +232,12 @@ impl Shared {
         }
     }
 
-    /// Counts a request in, unless there are too many.
+    /// Adds a request to the counts of the queue, unless the queue is full.
     fn admit(&self, bytes: usize) -> Result<()> {
         let overloaded = |what: &str, limit: usize| {
             Error::new(
                 Code::Overloaded,
-                format!("too many {what} are waiting, the most is {limit}"),
+                format!("too many queued {what}: at most {limit} may wait"),
             )
             .with("limit", limit)
             .with("retry_after_s", 1)
@@ -252,7 +246,7 @@ impl Shared {
             max_queued_writes,
             max_queued_bytes,
             ..
-        } = self.options;
+        } = self.resources.options;
         if self.queued.fetch_add(1, Ordering::Relaxed) >= max_queued_writes {
             self.queued.fetch_sub(1, Ordering::Relaxed);
             return Err(
@@ -267,30 +261,34 @@ impl Shared {
     }
 
     fn run(shared: &Arc<Shared>) -> Result<()> {
-        // However the thread ends, nobody is to wait for it any longer.
+        // Answers all waiting callers however the thread ends.
         let _end = ShutdownGuard(shared);
-        let mut upkeep = Maintenance::new(shared.options.durability);
-        let mut publisher = Publisher::default();
-        while let Some(ready) = shared.next(&mut upkeep, &mut publisher) {
-            let mut unwinding = PanicGuard {
+        let mut maintenance = Maintenance::new(shared.resources.options.durability);
+        let mut publisher = Publisher::new(Arc::clone(&shared.hub));
+        while let Some(ready) = shared.next(&mut maintenance, &mut publisher) {
+            let mut guard = PanicGuard {
                 shared,
                 writers: ready.iter().cloned().collect(),
             };
-            shared.commit(ready, &mut upkeep, &mut publisher);
-            unwinding.writers.clear();
+            shared.commit(ready, &mut maintenance, &mut publisher);
+            guard.writers.clear();
         }
-        upkeep.finish(&shared.database)
+        maintenance.finish(&shared.resources.database)
     }
 
-    /// Waits for ready writers, doing what else is to be done meanwhile; none at the end.
-    fn next(&self, upkeep: &mut Maintenance, publisher: &mut Publisher) -> Option<VecDeque<Ready>> {
+    /// Waits for writers with requests and does maintenance meanwhile. Returns none when the committer must end.
+    fn next(
+        &self,
+        maintenance: &mut Maintenance,
+        publisher: &mut Publisher,
+    ) -> Option<VecDeque<ReadyWriter>> {
         loop {
-            let pause = upkeep.run(self, publisher);
+            let pause = maintenance.run(&self.resources, publisher);
             let mut state = self.state();
-            let asked = std::mem::take(&mut state.asked);
-            if !asked.is_empty() {
+            let pings = std::mem::take(&mut state.pings);
+            if !pings.is_empty() {
                 drop(state);
-                ReplyBatch::of(asked, || Ok(Answer::Existed(true))).send();
+                ReplyBatch::from_replies(pings, || Ok(Answer::Existed(true))).send();
                 continue;
             }
             if state.ready.is_empty() && !state.stopping {
@@ -317,87 +315,77 @@ impl Shared {
         }
     }
 
-    /// One commit: judges what the writers have queued, in turn, as much as one commit takes.
+    /// Makes one commit: evaluates the queued requests of each writer in turn, up to the size of a commit.
     fn commit(
         &self,
-        mut ready: VecDeque<Ready>,
-        upkeep: &mut Maintenance,
+        mut ready: VecDeque<ReadyWriter>,
+        maintenance: &mut Maintenance,
         publisher: &mut Publisher,
     ) {
-        let start = self.clock.elapsed();
-        let mut round = CommitBatch {
-            now: self.clock.now(),
-            budget: Budget::new(GROUP_REQUESTS, GROUP_BYTES),
-            bundle: ReplyBatch::default(),
+        let resources = &self.resources;
+        let start = resources.clock.elapsed();
+        let mut batch = CommitBatch {
+            now: resources.clock.now(),
+            budget: Budget::new(MAX_COMMIT_REQUESTS, MAX_COMMIT_BYTES),
+            replies: ReplyBatch::default(),
             dropped: false,
         };
-        let recording = publisher.listen(&self.feeds, &self.database);
-        let mut group = self.database.group();
+        let recording = publisher.adopt_buffers(&resources.database);
+        let mut group = resources.database.group();
         if recording {
             group.record();
         }
-        let mut again = Vec::new();
-        while !round.budget.is_spent()
+        let mut unfinished = Vec::new();
+        while !batch.budget.is_spent()
             && let Some(writer) = ready.pop_front()
         {
-            if writer.apply_queued(&mut group, &mut round) {
-                again.push(writer);
+            if writer.apply_queued(&mut group, &mut batch) {
+                unfinished.push(writer);
             }
         }
-        if !ready.is_empty() || !again.is_empty() {
-            // Those that were not reached come first, those that want more behind all others.
+        if !ready.is_empty() || !unfinished.is_empty() {
+            // Writers that had no turn come first, those with requests left come last.
             let mut state = self.state();
             ready.append(&mut state.ready);
-            ready.extend(again);
+            ready.extend(unfinished);
             state.ready = ready;
         }
         if group.lacks_space() {
-            upkeep.lacks_space();
+            maintenance.record_low_space();
         }
-        let (durability, requests) = (upkeep.durability(), round.bundle.len());
+        let (durability, requests) = (maintenance.durability(), batch.replies.len());
         let mut written = false;
         let result = group.commit_by(durability, |engine, batch| {
             written = true;
-            self.time_sync(durability, || engine.commit(batch, durability))
+            resources.time_sync(durability, || engine.commit(batch, durability))
         });
         match result {
             Ok(committed) => {
-                upkeep.committed(committed.revision, written, round.dropped);
-                // Before anybody hears of it, so that who was answered is counted.
-                self.tally.changed(&committed);
+                maintenance.record_commit(committed.revision, written, batch.dropped);
+                // Counted before the replies are sent, so that a caller sees its own write in the statistics.
+                resources.metrics.record_changes(&committed);
                 if written {
-                    let took = self.clock.elapsed().saturating_sub(start);
-                    self.tally.committed(requests, took);
+                    let took = resources.clock.elapsed().saturating_sub(start);
+                    resources.metrics.record_commit(requests, took);
                 }
-                self.answer(round);
+                self.send_replies(batch);
                 publisher.publish(committed);
-                publisher.listen(&self.feeds, &self.database);
+                publisher.adopt_buffers(&resources.database);
             }
             Err(error) => {
-                self.tally.failed(written);
-                // Without one the engine only refused this commit: a later one may be taken.
-                if let Some(failure) = self.database.failure() {
-                    upkeep.failed(failure);
+                resources.metrics.record_failure(written);
+                // Without a failure of the database the engine rejected this commit alone: later ones may succeed.
+                if let Some(failure) = resources.database.failure() {
+                    maintenance.record_failure(failure);
                 }
-                round.bundle.fail(&error);
-                self.answer(round);
+                batch.replies.fail(&error);
+                self.send_replies(batch);
             }
         }
     }
 
-    /// Does what makes something durable, and notes how long that took, if it is to be on disk afterwards.
-    pub(crate) fn time_sync<T>(&self, durability: Durability, sync: impl FnOnce() -> T) -> T {
-        let start = self.clock.elapsed();
-        let result = sync();
-        if durability == Durability::Synced && self.database.capabilities().durable {
-            let took = self.clock.elapsed().saturating_sub(start);
-            self.tally.synced(took);
-        }
-        result
-    }
-
-    fn answer(&self, round: CommitBatch) {
-        self.discharge(round.bundle.len(), round.budget.spent_bytes());
-        round.bundle.send();
+    fn send_replies(&self, batch: CommitBatch) {
+        self.discharge(batch.replies.len(), batch.budget.spent_bytes());
+        batch.replies.send();
     }
 }

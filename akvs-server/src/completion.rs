@@ -1,12 +1,12 @@
-//! Answers on their way back to the threads that wait for them.
+//! Delivery of answers to the threads that wait for them.
 //!
-//! Waking a thread costs a system call, which is more than all else that a small write costs. So the committer wakes
-//! each thread once a commit, however many writes of it are answered: a thread's [`CompletionQueue`] gets them all in one
-//! bundle and completes them where it costs nothing. A thread without a relay is woken for each answer.
+//! Waking a thread costs a system call, more than the rest of a small write. So the committer wakes each thread once a
+//! commit, for all of the thread's writes: the [`CompletionQueue`] of the thread receives the answers in one batch and
+//! completes them on that thread. A thread without a queue is woken for each answer.
 //!
-//! The same way a thread learns that there is something for those of its tasks that watch.
+//! Tasks that watch are notified the same way.
 //!
-//! Invariant: every letter is delivered exactly once, also if the relay is dropped with some in its mailbox.
+//! Invariant: every message is delivered exactly once, also if the queue is dropped with messages in its mailbox.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,35 +19,35 @@ use akvs_core::{Outcome, Result, Settings};
 use futures_util::task::AtomicWaker;
 use tokio::sync::oneshot;
 
-use crate::watch::Subscribers;
-
-/// So many tasks are woken before others get their turn: ten thousand that watch must not hold up who reads one key.
-const WAKES_IN_A_ROW: usize = 64;
+/// The maximum number of tasks that are woken before other tasks run: ten thousand watchers must not delay the read of
+/// a key.
+const MAX_WAKES_PER_POLL: usize = 64;
 
 thread_local! {
     static MAILBOX: RefCell<Weak<Mailbox>> = const { RefCell::new(Weak::new()) };
 }
 
-/// What became of a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// The outcome of an operation.
     One(Outcome),
-    /// Of a transaction's operations, in their order.
+    /// The outcomes of a transaction's operations, in their order.
     Many(Vec<Outcome>),
-    /// Whether there was such a namespace.
+    /// Whether the namespace existed.
     Existed(bool),
-    /// Whether there was such a namespace, and its settings now.
+    /// Whether the namespace existed, and its settings after the change.
     Configured(bool, Settings),
 }
 
-/// Whom to answer, and by which thread's mailbox.
+/// The channel to a caller, and the mailbox of its thread.
 pub(crate) struct Reply {
     sender: oneshot::Sender<Result<Answer>>,
     mailbox: Weak<Mailbox>,
 }
 
 impl Reply {
-    /// A reply to be awaited on this thread.
+    /// Creates a reply that this thread awaits.
     pub(crate) fn channel() -> (Reply, oneshot::Receiver<Result<Answer>>) {
         let (sender, receiver) = oneshot::channel();
         (
@@ -59,150 +59,159 @@ impl Reply {
         )
     }
 
-    /// Answers at once.
+    /// Answers without the caller's mailbox.
     pub(crate) fn send(self, result: Result<Answer>) {
-        // Whoever gave up waiting does not want to know.
+        // The caller may have gone.
         let _ = self.sender.send(result);
     }
 }
 
-/// Answers that go out together.
+/// Answers that are sent together.
 #[derive(Default)]
 pub(crate) struct ReplyBatch {
-    letters: Vec<(Reply, Result<Answer>)>,
+    messages: Vec<(Reply, Result<Answer>)>,
 }
 
-/// What a thread is told.
+/// Tasks of one thread that may have something to do.
+pub(crate) trait TaskGroup: Send + Sync {
+    /// Finds the tasks that have something to do; returns their wakers.
+    fn take_wakers(self: Arc<Self>) -> Vec<Waker>;
+}
+
+/// A message to a thread.
 pub(crate) enum Message {
-    /// This is answered.
+    /// The answer to a request.
     Answer(oneshot::Sender<Result<Answer>>, Result<Answer>),
-    /// There is something for these.
-    Look(Arc<Subscribers>),
+    /// Some of these tasks may have something to do.
+    Poll(Arc<dyn TaskGroup>),
 }
 
-/// The mailbox of this thread, if it has a relay.
+/// Returns the mailbox of this thread, if it has a queue.
 pub(crate) fn mailbox() -> Weak<Mailbox> {
     MAILBOX.with_borrow(Weak::clone)
 }
 
 impl ReplyBatch {
-    /// The same answer for all of these.
-    pub(crate) fn of(replies: Vec<Reply>, answer: impl Fn() -> Result<Answer>) -> ReplyBatch {
-        let letters = replies.into_iter().map(|reply| (reply, answer()));
+    /// Creates the same answer for all replies.
+    pub(crate) fn from_replies(
+        replies: Vec<Reply>,
+        answer: impl Fn() -> Result<Answer>,
+    ) -> ReplyBatch {
+        let messages = replies.into_iter().map(|reply| (reply, answer()));
         ReplyBatch {
-            letters: letters.collect(),
+            messages: messages.collect(),
         }
     }
 
     pub(crate) fn push(&mut self, reply: Reply, result: Result<Answer>) {
-        self.letters.push((reply, result));
+        self.messages.push((reply, result));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.letters.len()
+        self.messages.len()
     }
 
-    /// Replaces what was judged by the reason why none of it came to be.
+    /// Replaces all results by the error that prevented the commit.
     pub(crate) fn fail(&mut self, error: &akvs_core::Error) {
-        for (_, result) in &mut self.letters {
+        for (_, result) in &mut self.messages {
             *result = Err(error.clone());
         }
     }
 
-    /// Delivers all, waking each thread once.
+    /// Delivers all answers, waking each thread once.
     pub(crate) fn send(self) {
-        let mut mail: Vec<(Arc<Mailbox>, Vec<Message>)> = Vec::new();
-        for (reply, result) in self.letters {
+        let mut deliveries: Vec<(Arc<Mailbox>, Vec<Message>)> = Vec::new();
+        for (reply, result) in self.messages {
             let Some(mailbox) = reply.mailbox.upgrade() else {
                 reply.send(result);
                 continue;
             };
-            let letter = Message::Answer(reply.sender, result);
-            // There are no more mailboxes than worker threads: a search by eye is the quickest.
-            match mail
+            let message = Message::Answer(reply.sender, result);
+            // There are as many mailboxes as worker threads: a linear search is the fastest.
+            match deliveries
                 .iter_mut()
                 .find(|(other, _)| Arc::ptr_eq(other, &mailbox))
             {
-                Some((_, letters)) => letters.push(letter),
-                None => mail.push((mailbox, vec![letter])),
+                Some((_, messages)) => messages.push(message),
+                None => deliveries.push((mailbox, vec![message])),
             }
         }
-        for (mailbox, letters) in mail {
-            mailbox.post(letters);
+        for (mailbox, messages) in deliveries {
+            mailbox.send(messages);
         }
     }
 }
 
 pub(crate) struct Mailbox {
-    /// None once its relay is gone.
-    letters: Mutex<Option<Vec<Message>>>,
+    /// None after the queue was dropped.
+    messages: Mutex<Option<Vec<Message>>>,
     waker: AtomicWaker,
 }
 
 impl Mailbox {
-    pub(crate) fn post(&self, mut letters: Vec<Message>) {
+    pub(crate) fn send(&self, mut messages: Vec<Message>) {
         {
-            let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = &mut *waiting {
-                waiting.append(&mut letters);
+                waiting.append(&mut messages);
             }
         }
-        // To nobody's relay.
-        deliver(letters).into_iter().for_each(Waker::wake);
+        // The queue was dropped: deliver here.
+        deliver(messages).into_iter().for_each(Waker::wake);
         self.waker.wake();
     }
 
     fn take(&self) -> Vec<Message> {
-        let mut waiting = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
-/// Gives the answers to those who wait for them; who else is to be woken.
-fn deliver(letters: Vec<Message>) -> Vec<Waker> {
-    let mut called = Vec::new();
-    for letter in letters {
-        match letter {
+/// Sends the answers to their callers; returns the wakers of the tasks to wake.
+fn deliver(messages: Vec<Message>) -> Vec<Waker> {
+    let mut wakers = Vec::new();
+    for message in messages {
+        match message {
             Message::Answer(sender, result) => {
                 let _ = sender.send(result);
             }
-            Message::Look(audience) => called.append(&mut audience.look()),
+            Message::Poll(tasks) => wakers.append(&mut tasks.take_wakers()),
         }
     }
-    called
+    wakers
 }
 
-/// The task that completes a thread's writes, with one wake-up for each commit. It is to be spawned on the thread's
-/// own executor, and ends when it is dropped.
+/// The task that completes a thread's writes, with one wake-up for each commit. It must be spawned on the thread's own
+/// executor, and ends when it is dropped.
 ///
 /// ```
 /// use akvs_server::CompletionQueue;
-/// let relay = CompletionQueue::attach().expect("the first one of this thread");
-/// assert!(CompletionQueue::attach().is_none(), "one is enough");
-/// # drop(relay);
+/// let queue = CompletionQueue::attach().expect("the first queue of this thread");
+/// assert!(CompletionQueue::attach().is_none(), "a thread has one queue");
+/// # drop(queue);
 /// ```
-#[must_use = "a relay that is not polled delivers nothing"]
+#[must_use = "a queue that is not polled delivers nothing"]
 pub struct CompletionQueue {
     mailbox: Arc<Mailbox>,
-    /// Those who are still to be woken.
-    called: VecDeque<Waker>,
+    /// Wakers of the tasks that have not been woken yet.
+    wakers: VecDeque<Waker>,
 }
 
 impl CompletionQueue {
-    /// A relay for this thread, unless it has one already.
+    /// Creates the queue of this thread, unless it has one.
     pub fn attach() -> Option<CompletionQueue> {
         MAILBOX.with_borrow_mut(|current| {
             if current.strong_count() > 0 {
                 return None;
             }
             let mailbox = Arc::new(Mailbox {
-                letters: Mutex::new(Some(Vec::new())),
+                messages: Mutex::new(Some(Vec::new())),
                 waker: AtomicWaker::new(),
             });
             *current = Arc::downgrade(&mailbox);
             Some(CompletionQueue {
                 mailbox,
-                called: VecDeque::new(),
+                wakers: VecDeque::new(),
             })
         })
     }
@@ -212,13 +221,13 @@ impl Future for CompletionQueue {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Registered first: a letter that is posted after the look into the box wakes it again.
+        // Registered first: a message that is sent after the mailbox was read wakes this task again.
         self.mailbox.waker.register(context.waker());
-        let called = deliver(self.mailbox.take());
-        self.called.extend(called);
-        let turn = self.called.len().min(WAKES_IN_A_ROW);
-        self.called.drain(..turn).for_each(Waker::wake);
-        if !self.called.is_empty() {
+        let wakers = deliver(self.mailbox.take());
+        self.wakers.extend(wakers);
+        let count = self.wakers.len().min(MAX_WAKES_PER_POLL);
+        self.wakers.drain(..count).for_each(Waker::wake);
+        if !self.wakers.is_empty() {
             context.waker().wake_by_ref();
         }
         Poll::Pending
@@ -227,14 +236,14 @@ impl Future for CompletionQueue {
 
 impl Drop for CompletionQueue {
     fn drop(&mut self) {
-        let letters = self
+        let messages = self
             .mailbox
-            .letters
+            .messages
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let called = deliver(letters.unwrap_or_default());
-        self.called.drain(..).chain(called).for_each(Waker::wake);
+        let wakers = deliver(messages.unwrap_or_default());
+        self.wakers.drain(..).chain(wakers).for_each(Waker::wake);
     }
 }
 
@@ -248,31 +257,31 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_delivers_when_it_is_polled() {
-        let mut relay = CompletionQueue::attach().unwrap();
+    fn a_queue_delivers_when_it_is_polled() {
+        let mut queue = CompletionQueue::attach().unwrap();
         let (reply, mut receiver) = Reply::channel();
-        let mut bundle = ReplyBatch::default();
-        bundle.push(reply, failed());
-        bundle.send();
+        let mut replies = ReplyBatch::default();
+        replies.push(reply, failed());
+        replies.send();
         assert!(receiver.try_recv().is_err(), "not yet");
         let mut context = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut relay).poll(&mut context).is_pending());
+        assert!(Pin::new(&mut queue).poll(&mut context).is_pending());
         assert!(receiver.try_recv().is_ok());
     }
 
     #[test]
-    fn a_dropped_relay_delivers_what_it_has_and_what_comes_later() {
-        let relay = CompletionQueue::attach().unwrap();
+    fn a_dropped_queue_delivers_all_messages() {
+        let queue = CompletionQueue::attach().unwrap();
         let (reply, mut first) = Reply::channel();
         let (later, mut second) = Reply::channel();
-        let mut bundle = ReplyBatch::default();
-        bundle.push(reply, failed());
-        bundle.send();
-        drop(relay);
+        let mut replies = ReplyBatch::default();
+        replies.push(reply, failed());
+        replies.send();
+        drop(queue);
         assert!(first.try_recv().is_ok());
-        let mut bundle = ReplyBatch::default();
-        bundle.push(later, failed());
-        bundle.send();
+        let mut replies = ReplyBatch::default();
+        replies.push(later, failed());
+        replies.send();
         assert!(second.try_recv().is_ok());
     }
 }

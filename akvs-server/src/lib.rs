@@ -1,8 +1,8 @@
-//! One namespace's server: an async handle whose one writer puts all changes into one order.
+//! The server of a namespace: an async handle whose single writer puts all changes into one order.
 //!
-//! Reads go to the store beside the writer and never wait for it. Writes that are waiting at the same moment, of any
-//! namespace, share one commit and one sync: the [`Committer`] gathers them. An answered write is as durable as was
-//! configured, and every later read sees it.
+//! Reads go to the store and never wait for the writer. Writes that wait at the same time, of any namespace, share one
+//! commit and one sync, which the [`Committer`] makes. A write is answered when it is as durable as configured, and
+//! every later read returns it.
 //!
 //! ```
 //! use akvs_core::{Database, Key, MemoryEngine, Namespace, Options};
@@ -28,6 +28,7 @@ mod completion;
 mod maintenance;
 mod metrics;
 mod options;
+mod resources;
 mod server;
 mod thread_pool;
 mod watch;
@@ -40,5 +41,5 @@ pub use metrics::{Buckets, Histogram, NANOS, Stats};
 pub use options::{CommitDurability, CommitterOptions};
 pub use server::Server;
 pub use watch::{
-    Filter, Large, Loader, Rendered, SharedEvent, Start, Watch, WatchEvent, WatchOptions,
+    Filter, RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent, WatchOptions,
 };

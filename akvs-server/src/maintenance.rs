@@ -1,58 +1,57 @@
-//! What the committer does besides committing: syncing at intervals, raising the watermark, sweeping what was
-//! dropped, and watching how large the store has become. Each in small steps, so that writers hardly wait.
+//! The committer's maintenance: interval syncs, the watermark, garbage collection of dropped namespaces, expiry, and
+//! checks of the store's size and health. Each runs in small steps, so that writers hardly wait.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use akvs_core::engine::Durability;
 use akvs_core::{Database, Error, ExpiryTask, GarbageCollector, Result, Revision};
 
 use crate::CommitDurability;
-use crate::committer::Shared;
+use crate::resources::Resources;
 use crate::watch::Publisher;
 
-/// The watermark costs a sync of its own, so it follows the commits only so often.
+/// Raising the watermark costs a sync, so it follows the commits at this interval.
 const WATERMARK_INTERVAL: Duration = Duration::from_millis(250);
-/// How often to sweep, and how many rows, while there is something to sweep; and when again after an error.
-const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+/// Garbage collection: the interval of the steps, the rows of a step, and the pause after an error.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(5);
 const SWEEP_ROWS: usize = 1_000;
 const SWEEP_RETRY: Duration = Duration::from_secs(10);
-/// The space of what was swept is given back if it is so much, in bytes, and such a part of what is stored.
-const RECLAIM_BYTES: u64 = 16 << 20;
-const RECLAIM_PART: u64 = 8;
-/// At most so often, and so many at once, entries are taken out whose deadline has passed.
-const EXPIRY_PAUSE: Duration = Duration::from_millis(10);
+/// Space is reclaimed when the removed bytes reach both this size and this part of the store.
+const MIN_RECLAIM_BYTES: u64 = 16 << 20;
+const RECLAIM_DIVISOR: u64 = 8;
+/// Expiry: the interval of the steps, and the entries of a step.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(10);
 const EXPIRY_ROWS: usize = 500;
-/// The clock that deadlines are judged by may be set: do not trust a long wait for one.
-const EXPIRY_LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How often to look how large the store has become, and whether it is well. More often where the disk is nearly full.
+/// The time of day may be set, so a long wait for a deadline is not trusted.
+const MAX_EXPIRY_WAIT: Duration = Duration::from_secs(10);
+/// How often the store's size and health are checked, and how often the free space while it is low.
 const SIZE_INTERVAL: Duration = Duration::from_secs(10);
 const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far something has come. A commit need not have a revision: settings have none.
+/// A position in the sequence of commits. A commit may have no revision: that of settings has none.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Reached {
-    /// How many commits.
+struct Progress {
+    /// The number of commits.
     commits: u64,
     /// The newest revision.
     revision: Revision,
 }
 
-/// The committer's other duties, and when each is due.
+/// The state of the committer's maintenance, and when each task is due.
 pub(crate) struct Maintenance {
     sync_interval: Option<Duration>,
-    committed: Reached,
-    synced: Reached,
-    marked: Reached,
+    committed: Progress,
+    synced: Progress,
+    watermark: Progress,
     next_sync: Duration,
-    next_mark: Duration,
+    next_watermark: Duration,
     next_sweep: Option<Duration>,
     next_size: Duration,
     sweep: GarbageCollector,
-    /// The space of what was swept is being given back.
+    /// Whether space is being reclaimed.
     reclaims: bool,
-    /// The disk has too little space to add data.
-    is_short: bool,
+    /// Whether the disk has too little space to add data.
+    is_low_on_space: bool,
     next_expiry: Duration,
     expiry: ExpiryTask,
     failed: bool,
@@ -66,25 +65,25 @@ impl Maintenance {
         };
         Maintenance {
             sync_interval,
-            committed: Reached::default(),
-            synced: Reached::default(),
-            marked: Reached::default(),
+            committed: Progress::default(),
+            synced: Progress::default(),
+            watermark: Progress::default(),
             next_sync: Duration::ZERO,
-            next_mark: Duration::ZERO,
-            // A process before this one may have left something.
+            next_watermark: Duration::ZERO,
+            // An earlier process may have left dropped namespaces.
             next_sweep: Some(Duration::ZERO),
             next_size: Duration::ZERO,
             sweep: GarbageCollector::default(),
             reclaims: false,
-            is_short: false,
+            is_low_on_space: false,
             next_expiry: Duration::ZERO,
             expiry: ExpiryTask::default(),
             failed: false,
         }
     }
 
-    /// Records a commit: whether it had anything to write, and whether a namespace was dropped by it.
-    pub(crate) fn committed(&mut self, revision: Revision, written: bool, dropped: bool) {
+    /// Records a commit: whether it wrote anything, and whether it dropped a namespace.
+    pub(crate) fn record_commit(&mut self, revision: Revision, written: bool, dropped: bool) {
         if dropped {
             self.next_sweep.get_or_insert(Duration::ZERO);
         }
@@ -95,44 +94,47 @@ impl Maintenance {
         }
     }
 
-    /// Notes that a commit failed, after which there is nothing left to do.
-    pub(crate) fn failed(&mut self, error: &Error) {
+    /// Records a failed commit, after which maintenance ends.
+    pub(crate) fn record_failure(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.failed, true) {
             let source = std::error::Error::source(error)
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            log::error!("no write is taken any more, because a commit failed: {error} {source}");
+            log::error!("a commit failed, all later writes are rejected: {error} {source}");
         }
     }
 
-    /// Does what is due; how long until something is due again.
-    pub(crate) fn run(&mut self, shared: &Shared, publisher: &mut Publisher) -> Option<Duration> {
+    /// Runs the tasks that are due; returns the time until the next one.
+    pub(crate) fn run(
+        &mut self,
+        resources: &Resources,
+        publisher: &mut Publisher,
+    ) -> Option<Duration> {
         if self.failed {
             return None;
         }
-        let database = &shared.database;
-        let now = shared.clock.elapsed();
+        let database = &resources.database;
+        let now = resources.clock.elapsed();
         let mut due: Option<Duration> = None;
         let mut at = |time: Duration| due = Some(due.map_or(time, |due| due.min(time)));
         if now >= self.next_size {
             self.next_size = now
-                + if self.is_short {
+                + if self.is_low_on_space {
                     SPACE_INTERVAL
                 } else {
                     SIZE_INTERVAL
                 };
             if let Err(error) = database.check() {
-                self.failed(&error);
+                self.record_failure(&error);
                 return None;
             }
-            self.see_space(database);
+            self.check_space(database);
             self.reclaim(database);
             match database.stored_bytes() {
                 Ok(bytes) => {
-                    let is_resident = bytes <= shared.options.resident_bytes;
-                    shared.resident.store(is_resident, Ordering::Relaxed);
+                    resources.set_resident(bytes <= resources.options.resident_bytes);
                 }
-                Err(error) => log::warn!("the size of the store is not known: {error}"),
+                Err(error) => log::warn!("cannot read the size of the store: {error}"),
             }
         }
         at(self.next_size);
@@ -141,20 +143,20 @@ impl Maintenance {
         {
             if now >= self.next_sync {
                 self.next_sync = now + interval;
-                self.sync(shared);
+                self.sync(resources);
             } else {
                 at(self.next_sync);
             }
         }
-        if self.marked != self.synced {
-            if now >= self.next_mark {
-                self.next_mark = now + WATERMARK_INTERVAL;
-                self.mark(database);
+        if self.watermark != self.synced {
+            if now >= self.next_watermark {
+                self.next_watermark = now + WATERMARK_INTERVAL;
+                self.raise_watermark(database);
             } else {
-                at(self.next_mark);
+                at(self.next_watermark);
             }
         }
-        if let Some(next) = self.expire(shared, publisher, now) {
+        if let Some(next) = self.expire(resources, publisher, now) {
             at(next);
         }
         if let Some(next) = self.next_sweep {
@@ -168,67 +170,69 @@ impl Maintenance {
         due.map(|due| due.saturating_sub(now))
     }
 
-    /// The last things before the end.
+    /// Closes the database.
     pub(crate) fn finish(&mut self, database: &Database) -> Result<()> {
-        database.close().inspect_err(|error| self.failed(error))
+        database
+            .close()
+            .inspect_err(|error| self.record_failure(error))
     }
 
-    fn sync(&mut self, shared: &Shared) {
-        match shared.time_sync(Durability::Synced, || shared.database.sync()) {
+    fn sync(&mut self, resources: &Resources) {
+        match resources.time_sync(Durability::Synced, || resources.database.sync()) {
             Ok(()) => self.synced = self.committed,
-            Err(error) => self.failed(&error),
+            Err(error) => self.record_failure(&error),
         }
     }
 
-    fn mark(&mut self, database: &Database) {
+    fn raise_watermark(&mut self, database: &Database) {
         match database.raise_watermark(self.synced.revision) {
-            Ok(()) => self.marked = self.synced,
-            // It only says how far the store must reach: an old one says less, but nothing wrong.
-            Err(error) => log::warn!("the watermark could not be raised: {error}"),
+            Ok(()) => self.watermark = self.synced,
+            // An old watermark promises less and is not wrong.
+            Err(error) => log::warn!("cannot raise the watermark: {error}"),
         }
     }
 
-    /// Takes out what has expired, if something has; when to look again.
+    /// Removes expired entries, if there are any; returns when to check again.
     fn expire(
         &mut self,
-        shared: &Shared,
+        resources: &Resources,
         publisher: &mut Publisher,
         now: Duration,
     ) -> Option<Duration> {
-        let database = &shared.database;
-        let today = shared.clock.now();
+        let database = &resources.database;
+        let timestamp = resources.clock.now();
         let deadline = database.next_deadline()?;
-        if deadline <= today && now >= self.next_expiry {
-            self.next_expiry = now + EXPIRY_PAUSE;
-            let recording = publisher.listen(&shared.feeds, database);
+        if deadline <= timestamp && now >= self.next_expiry {
+            self.next_expiry = now + EXPIRY_INTERVAL;
+            let recording = publisher.adopt_buffers(database);
             let durability = self.durability();
             match self
                 .expiry
-                .step(database, today, EXPIRY_ROWS, durability, recording)
+                .step(database, timestamp, EXPIRY_ROWS, durability, recording)
             {
                 Ok(committed) => {
                     let written = committed.revision > self.committed.revision;
-                    self.committed(committed.revision, written, false);
-                    shared.tally.changed(&committed);
+                    self.record_commit(committed.revision, written, false);
+                    resources.metrics.record_changes(&committed);
                     publisher.publish(committed);
-                    publisher.listen(&shared.feeds, database);
+                    publisher.adopt_buffers(database);
                 }
-                Err(_) if let Some(failure) = database.failure() => self.failed(failure),
+                Err(_) if let Some(failure) = database.failure() => self.record_failure(failure),
                 Err(error) => {
-                    self.next_expiry = now + EXPIRY_LONGEST_WAIT;
-                    log::warn!("what has expired is not taken out: {error}");
+                    self.next_expiry = now + MAX_EXPIRY_WAIT;
+                    log::warn!("cannot remove expired entries: {error}");
                 }
             }
         }
         let wait = database
             .next_deadline()?
             .as_millis()
-            .saturating_sub(today.as_millis());
-        let wait = Duration::from_millis(wait).min(EXPIRY_LONGEST_WAIT);
+            .saturating_sub(timestamp.as_millis());
+        let wait = Duration::from_millis(wait).min(MAX_EXPIRY_WAIT);
         Some((now + wait).max(self.next_expiry))
     }
 
-    /// How durable a commit has to be.
+    /// Returns the durability of commits.
     pub(crate) fn durability(&self) -> Durability {
         match self.sync_interval {
             None => Durability::Synced,
@@ -236,25 +240,25 @@ impl Maintenance {
         }
     }
 
-    /// Sweeps a step; how long until the next one, if there is something left.
+    /// Runs a step of garbage collection; returns the pause until the next one, if anything is left.
     fn sweep(&mut self, database: &Database) -> Option<Duration> {
         match self.sweep.step(database, SWEEP_ROWS) {
-            Ok(true) => Some(SWEEP_PAUSE),
+            Ok(true) => Some(SWEEP_INTERVAL),
             Ok(false) => {
                 let removed = self.sweep.take_removed_bytes();
                 let stored = database.stored_bytes().unwrap_or(u64::MAX);
-                self.reclaims |= removed >= RECLAIM_BYTES.max(stored / RECLAIM_PART);
+                self.reclaims |= removed >= MIN_RECLAIM_BYTES.max(stored / RECLAIM_DIVISOR);
                 self.reclaim(database);
                 None
             }
             Err(error) => {
-                log::warn!("dropped namespaces are not swept: {error}");
+                log::warn!("cannot remove the rows of dropped namespaces: {error}");
                 Some(SWEEP_RETRY)
             }
         }
     }
 
-    /// Has the space of what was swept given back, or sees whether it was.
+    /// Starts reclaiming space, or checks whether it is done.
     fn reclaim(&mut self, database: &Database) {
         if !self.reclaims {
             return;
@@ -263,25 +267,25 @@ impl Maintenance {
             Ok(is_done) => self.reclaims = !is_done,
             Err(error) => {
                 self.reclaims = false;
-                log::warn!("the space of dropped namespaces is not given back: {error}");
+                log::warn!("cannot reclaim the space of dropped namespaces: {error}");
             }
         }
     }
 
-    /// Notes that writes were refused because the disk has too little space.
-    pub(crate) fn lacks_space(&mut self) {
-        if !std::mem::replace(&mut self.is_short, true) {
+    /// Records that writes were rejected because the disk has too little space.
+    pub(crate) fn record_low_space(&mut self) {
+        if !std::mem::replace(&mut self.is_low_on_space, true) {
             self.next_size = Duration::ZERO;
-            log::warn!("too little disk space is free: writes that add data are refused");
+            log::warn!("low disk space: writes that add data are rejected");
         }
     }
 
-    /// Sees whether the disk has enough space.
-    fn see_space(&mut self, database: &Database) {
+    /// Checks whether the disk has enough space.
+    fn check_space(&mut self, database: &Database) {
         match database.check_growth() {
-            Err(_) => self.lacks_space(),
-            Ok(()) if std::mem::take(&mut self.is_short) => {
-                log::info!("enough disk space is free again: all writes are taken");
+            Err(_) => self.record_low_space(),
+            Ok(()) if std::mem::take(&mut self.is_low_on_space) => {
+                log::info!("enough disk space again: all writes are accepted");
             }
             Ok(()) => {}
         }

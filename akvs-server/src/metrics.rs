@@ -1,14 +1,13 @@
-//! What the committer and the watchers count, for whoever looks after the server.
+//! Counters of the committer and the watchers, for monitoring.
 //!
-//! Counting is a relaxed addition to a number of the committer's own; nobody waits for it. Numbers that are read
-//! together need not be of the same moment.
+//! Counting is a relaxed atomic addition. Numbers that are read together may be of slightly different moments.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use akvs_core::CommitSummary;
 
-/// Bounds of durations, in ns: from what a cached read takes to what nobody waits for.
+/// Bounds of durations, in ns: from a cached read to a timeout.
 pub const NANOS: &[u64] = &[
     10_000,
     25_000,
@@ -32,47 +31,47 @@ pub const NANOS: &[u64] = &[
 ];
 const REQUESTS: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
 
-/// What a committer has done so far, and what waits for it.
+/// Counters of a committer, and the sizes of its queue.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    /// Writes that wait or are being committed, of all namespaces.
+    /// Writes in the queue or in a commit, of all namespaces.
     pub queued_writes: u64,
     /// Bytes of their keys and values.
     pub queued_bytes: u64,
-    /// How many requests each commit answered.
+    /// Requests of each commit.
     pub commit_requests: Buckets,
-    /// How long each commit took from its first judgement until all could be answered, in ns.
+    /// Duration of each commit, from the first evaluation until its replies can be sent, in ns.
     pub commit_nanos: Buckets,
-    /// How long it took each time until what was to be durable was on disk, in ns.
+    /// Duration of each durable commit and sync, in ns.
     pub sync_nanos: Buckets,
-    /// Commits that failed; there can only be one, because none follows it.
+    /// Failed commits: at most one, because none follows it.
     pub failed_commits: u64,
-    /// Entries that were taken out because their deadline had passed.
+    /// Entries that were removed because their deadline had passed.
     pub expired_keys: u64,
-    /// Changes that were the oldest of a history that was full.
+    /// Changes that were removed from a full history.
     pub trimmed_changes: u64,
-    /// Those who watch now.
+    /// Watches that are open.
     pub watchers: u64,
 }
 
-/// A distribution as it stands.
+/// The counts of a histogram at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Buckets {
-    /// The highest number that each bucket takes, but for the last, which takes all.
+    /// The highest number of each bucket but the last, which has no bound.
     pub bounds: &'static [u64],
-    /// How many numbers there were in each bucket, one more than there are bounds.
+    /// The count of each bucket; one more than there are bounds.
     pub counts: Vec<u64>,
-    /// All numbers together.
+    /// The sum of all numbers.
     pub sum: u64,
 }
 
 impl Buckets {
-    /// How many numbers there were.
+    /// Returns the count of all buckets.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// Adds another distribution over the same bounds.
+    /// Adds the counts of another histogram with the same bounds.
     pub fn add(&mut self, other: &Buckets) {
         self.bounds = other.bounds;
         self.counts.resize(other.counts.len(), 0);
@@ -83,7 +82,7 @@ impl Buckets {
     }
 }
 
-/// Counts numbers by their size.
+/// A histogram of numbers.
 ///
 /// ```
 /// let histogram = akvs_server::Histogram::new(&[10, 100]);
@@ -101,7 +100,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// A histogram with these bounds, in ascending order, and one bucket behind them.
+    /// Creates a histogram with these bounds, in ascending order, and one more bucket after them.
     pub fn new(bounds: &'static [u64]) -> Histogram {
         Histogram {
             bounds,
@@ -112,14 +111,14 @@ impl Histogram {
 
     /// Counts a number.
     pub fn observe(&self, number: u64) {
-        // Most numbers are small: a search by eye is the quickest.
+        // Most numbers are small: a linear search is the fastest.
         let bucket = self.bounds.iter().position(|bound| number <= *bound);
         let bucket = bucket.unwrap_or(self.bounds.len());
         self.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(number, Ordering::Relaxed);
     }
 
-    /// The distribution as it stands.
+    /// Returns the current counts.
     pub fn buckets(&self) -> Buckets {
         let counts = self.counts.iter();
         Buckets {
@@ -130,7 +129,7 @@ impl Histogram {
     }
 }
 
-/// The numbers themselves.
+/// The counters of a committer.
 #[derive(Debug)]
 pub(crate) struct CommitterMetrics {
     commit_requests: Histogram,
@@ -157,14 +156,14 @@ impl Default for CommitterMetrics {
 }
 
 impl CommitterMetrics {
-    /// Notes a commit that answered so many requests.
-    pub(crate) fn committed(&self, requests: usize, took: Duration) {
+    /// Records a commit with this number of requests.
+    pub(crate) fn record_commit(&self, requests: usize, took: Duration) {
         self.commit_requests.observe(requests as u64);
         self.commit_nanos.observe(nanos(took));
     }
 
-    /// Notes what a commit did by the way.
-    pub(crate) fn changed(&self, committed: &CommitSummary) {
+    /// Records the entries that expired and the changes that were trimmed in a commit.
+    pub(crate) fn record_changes(&self, committed: &CommitSummary) {
         if committed.expired > 0 {
             self.expired_keys
                 .fetch_add(committed.expired, Ordering::Relaxed);
@@ -175,23 +174,23 @@ impl CommitterMetrics {
         }
     }
 
-    /// Notes that a commit failed, if it was tried at all.
-    pub(crate) fn failed(&self, tried: bool) {
+    /// Records a failed commit, if it was tried at all.
+    pub(crate) fn record_failure(&self, tried: bool) {
         self.failed_commits
             .fetch_add(u64::from(tried), Ordering::Relaxed);
     }
 
-    /// Notes that something is on disk.
-    pub(crate) fn synced(&self, took: Duration) {
+    /// Records the duration of a durable commit or a sync.
+    pub(crate) fn record_sync(&self, took: Duration) {
         self.sync_nanos.observe(nanos(took));
     }
 
-    /// Notes that so many more watch.
-    pub(crate) fn watching(&self, more: i64) {
-        self.watchers.fetch_add(more, Ordering::Relaxed);
+    /// Adds to the number of watches.
+    pub(crate) fn add_watchers(&self, count: i64) {
+        self.watchers.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// The numbers as they stand; what is queued is for the committer to add.
+    /// Returns the current numbers; the committer adds the sizes of its queue.
     pub(crate) fn stats(&self) -> Stats {
         Stats {
             commit_requests: self.commit_requests.buckets(),
@@ -206,7 +205,7 @@ impl CommitterMetrics {
     }
 }
 
-/// As many as a u64 takes: 584 years.
+/// Saturates after 584 years.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,17 +1,17 @@
-//! What can be chosen for the committer and the servers on it.
+//! Options of the committer.
 
 use std::time::Duration;
 
 /// When a write is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitDurability {
-    /// Once it is on disk.
+    /// When it is on disk.
     Fsync,
-    /// Once the operating system has it; it is on disk at most so much later.
+    /// When the operating system has it; it is on disk at most this duration later.
     Interval(Duration),
 }
 
-/// What can be chosen for the committer.
+/// Options of the committer.
 ///
 /// ```
 /// use akvs_server::{CommitDurability, CommitterOptions};
@@ -21,12 +21,12 @@ pub enum CommitDurability {
 pub struct CommitterOptions {
     /// When a write is answered.
     pub durability: CommitDurability,
-    /// The most writes that wait at once, of all namespaces; one more is refused with `overloaded`.
+    /// The maximum number of queued writes, of all namespaces; more are rejected with `overloaded`.
     pub max_queued_writes: usize,
-    /// The most bytes of keys and values that wait at once.
+    /// The maximum number of bytes of queued keys and values.
     pub max_queued_bytes: usize,
-    /// Up to this size, in bytes, what is stored is taken to be in the system's page cache, so that reading it
-    /// does not wait for a disk. Beyond it, reads that miss the entry cache go to threads that may wait.
+    /// A store up to this size, in bytes, is assumed to be in the system's page cache, so that reads do not wait for a
+    /// disk. Reads of a larger store that miss the entry cache go to threads that may wait.
     pub resident_bytes: u64,
 }
 

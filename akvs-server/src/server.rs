@@ -1,7 +1,7 @@
-//! One namespace's server: `start`, `stop`, `set`, `get`, `get_or`, `del`.
+//! The server of a namespace: `start`, `stop`, `set`, `get`, `get_or`, `del`.
 //!
-//! A server is a cheap handle; the order of its namespace's changes is its writer's, and time is the committer's
-//! clock. There may be only one server of a namespace at a time; the registry sees to it.
+//! A server is a cheap handle; the order of its namespace's changes is its writer's, and time is the committer's clock.
+//! A namespace must have at most one server at a time; the registry ensures it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::completion::{Answer, Reply};
 use crate::writer::{Command, Request, Writer};
 use crate::{Committer, Watch, WatchOptions};
 
-/// One namespace's server; cheap to clone.
+/// The server of a namespace; cheap to clone.
 #[derive(Clone)]
 pub struct Server {
     writer: Arc<Writer>,
@@ -23,7 +23,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens a namespace. Nothing is written: it comes into being with its first change.
+    /// Opens a namespace. Nothing is written: the namespace is created by its first change.
     pub fn start(committer: &Committer, name: Namespace) -> Result<Server> {
         let store = Store::new(committer.database(), name)?;
         Ok(Server {
@@ -32,9 +32,9 @@ impl Server {
         })
     }
 
-    /// Ends the use of the server, once everything that was queued before has been committed.
+    /// Waits until all requests that were queued before are committed.
     pub async fn stop(self) -> Result<()> {
-        self.ask(Command::Flush).await.map(drop)
+        self.send(Command::Flush).await.map(drop)
     }
 
     /// Stores a value.
@@ -42,12 +42,12 @@ impl Server {
         self.submit(key, Op::set(value)).await
     }
 
-    /// The entry of a key, or the error `not_found`.
+    /// Returns the entry of a key, or the error `not_found`.
     pub async fn get(&self, key: &[u8]) -> Result<Entry> {
         self.find(key).await?.ok_or_else(Error::not_found)
     }
 
-    /// The value of a key, or this default where there is none.
+    /// Returns the value of a key, or the default if there is none.
     pub async fn get_or(&self, key: &[u8], default: impl Into<Bytes>) -> Result<Bytes> {
         Ok(self
             .find(key)
@@ -55,80 +55,81 @@ impl Server {
             .map_or_else(|| default.into(), |entry| entry.value))
     }
 
-    /// Removes a key, whether or not it is there.
+    /// Deletes a key, if it exists.
     pub async fn del(&self, key: Key) -> Result<Outcome> {
         self.submit(key, Op::delete()).await
     }
 
-    /// Applies an operation: it is queued when this is called, and answered once it is committed. The entry of the outcome
-    /// has its value only where that is as short as a number, and no representation.
+    /// Applies an operation. It is queued when this is called, and answered when it is committed. The outcome's entry
+    /// has a value only if that is as short as a number, and has no representation.
     pub fn submit(&self, key: Key, op: Op) -> impl Future<Output = Result<Outcome>> + use<> {
-        let answer = self.ask(Command::Apply(key, op));
+        let answer = self.send(Command::Apply(key, op));
         async move {
             match answer.await? {
                 Answer::One(outcome) => Ok(outcome),
                 other @ (Answer::Many(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
     }
 
-    /// Applies several operations, all of them under one revision or none; what became of each, in their order.
+    /// Applies several operations under one revision, all or none; returns their outcomes in order.
     pub fn transact(&self, txn: Txn) -> impl Future<Output = Result<Vec<Outcome>>> + use<> {
-        let answer = self.ask(Command::Transact(txn));
+        let answer = self.send(Command::Transact(txn));
         async move {
             match answer.await? {
                 Answer::Many(outcomes) => Ok(outcomes),
                 other @ (Answer::One(_) | Answer::Existed(_) | Answer::Configured(..)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
     }
 
-    /// Chooses the settings of the namespace, which comes into being where there is none; whether there was one.
+    /// Replaces the settings of the namespace, which is created if there is none; returns whether it existed.
     pub fn configure(&self, settings: Settings) -> impl Future<Output = Result<bool>> + use<> {
         let changed = self.change_settings(settings.into());
         async move { changed.await.map(|(existed, _)| existed) }
     }
 
-    /// Changes some settings of the namespace, which is created where there is none; whether there was one, and all of
-    /// its settings after the change. `invalid_request` for what no write could follow.
+    /// Changes some settings of the namespace, which is created if there is none; returns whether it existed, and all
+    /// settings after the change. Fails with `invalid_request` for settings under which no write could succeed.
     pub fn change_settings(
         &self,
         patch: SettingsPatch,
     ) -> impl Future<Output = Result<(bool, Settings)>> + use<> {
-        let answer = self.ask(Command::Configure(patch));
+        let answer = self.send(Command::Configure(patch));
         async move {
             match answer.await? {
                 Answer::Configured(existed, settings) => Ok((existed, settings)),
                 other @ (Answer::One(_) | Answer::Many(_) | Answer::Existed(_)) => {
-                    Err(mistaken(&other))
+                    Err(unexpected_answer(&other))
                 }
             }
         }
     }
 
-    /// Drops the namespace with all it holds; whether there was one. What is asked of this server afterwards is
-    /// refused with `unavailable`, see [`is_dropped`](Self::is_dropped).
+    /// Drops the namespace with all its entries; returns whether it existed. Later requests to this server fail with
+    /// `unavailable`, see [`is_dropped`](Self::is_dropped).
     pub fn drop_namespace(&self) -> impl Future<Output = Result<bool>> + use<> {
-        let answer = self.ask(Command::Drop);
+        let answer = self.send(Command::Drop);
         async move { existed(&answer.await?) }
     }
 
-    /// The entry of a key, if it has one at this moment.
+    /// Returns the entry of a key, if there is one.
     pub async fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
         let found = self.peek(key, usize::MAX).await?;
         Ok(found.map(|found| found.entry))
     }
 
-    /// The same; a value of more bytes than `most` is left where it is, unless it is in memory.
-    pub async fn peek(&self, key: &[u8], most: usize) -> Result<Option<PeekedEntry>> {
+    /// Returns the entry of a key, if there is one; without its value if that has more than `max_bytes` bytes and is
+    /// not in memory.
+    pub async fn peek(&self, key: &[u8], max_bytes: usize) -> Result<Option<PeekedEntry>> {
         Key::check(key)?;
         let store = self.store();
         if let Some(entry) = store.find_cached(key) {
-            // Without a deadline there is no need to know what time it is.
+            // Without a deadline the time is not needed.
             let live = entry.deadline.is_none() || entry.is_live(self.committer.clock().now());
             return Ok(live.then(|| entry.into()));
         }
@@ -136,54 +137,58 @@ impl Server {
             return Ok(None);
         }
         let now = self.committer.clock().now();
-        if self.committer.is_resident() {
+        if self.committer.resources().is_resident() {
             let is_copied = store.database().capabilities().durable;
-            let most = if is_copied { most } else { usize::MAX };
-            return store.peek_stored(key, most, now);
+            let max_bytes = if is_copied { max_bytes } else { usize::MAX };
+            return store.peek_stored(key, max_bytes, now);
         }
-        // The disk may have to be waited for, which must not hold up the thread's other callers.
+        // The read may wait for a disk, which must not delay the thread's other callers.
         let (store, key) = (store.clone(), key.to_vec());
-        let reads = self.committer.reads();
-        reads.run(move || store.peek_stored(&key, most, now)).await
+        let reads = &self.committer.resources().reads;
+        reads
+            .run(move || store.peek_stored(&key, max_bytes, now))
+            .await
     }
 
-    /// Follows the changes of the namespace, also beyond a drop of it, and of one that does not exist yet. It does not
-    /// need the server any more.
+    /// Watches the changes of the namespace, which need not exist, and continues after it was dropped. The watch does
+    /// not need the server.
     ///
-    /// `history_gone` where not all that has changed since is known any more; `closing` at the end.
+    /// Fails with `history_gone` if the history no longer has all changes since the start, and with `closing` when the
+    /// server stops.
     pub fn watch(&self, options: WatchOptions) -> impl Future<Output = Result<Watch>> + use<> {
-        let (committer, name) = (self.committer.clone(), self.store().name().clone());
-        async move { Watch::start(&committer, name, options).await }
+        let (host, name) = (self.committer.watch_host(), self.store().name().clone());
+        async move { Watch::start(host, name, options).await }
     }
 
-    /// The store that it serves, to be read only.
+    /// Returns the store, for reads only.
     pub fn store(&self) -> &Store {
         self.writer.store()
     }
 
-    /// Whether the namespace was dropped while this server had it.
+    /// Returns whether the namespace was dropped while this server had it open.
     pub fn is_dropped(&self) -> bool {
         self.store().is_dropped()
     }
 
-    /// Whether this is the only handle to the server.
+    /// Returns whether this is the only handle to the server.
     pub fn is_idle(&self) -> bool {
         Arc::strong_count(&self.writer) == 1
     }
 
-    /// Whether both are handles to the same server.
+    /// Returns whether both are handles to the same server.
     pub fn is_same(&self, other: &Server) -> bool {
         Arc::ptr_eq(&self.writer, &other.writer)
     }
 
-    fn ask(&self, work: Command) -> impl Future<Output = Result<Answer>> + use<> {
+    fn send(&self, command: Command) -> impl Future<Output = Result<Answer>> + use<> {
         let (reply, receiver) = Reply::channel();
-        self.committer.submit(&self.writer, Request { work, reply });
+        self.committer
+            .submit(&self.writer, Request { command, reply });
         async move {
             let lost = |_| {
                 Error::new(
                     Code::OutcomeUnknown,
-                    "the committer ended before it answered",
+                    "the committer stopped before it answered",
                 )
             };
             receiver.await.map_err(lost)?
@@ -194,13 +199,13 @@ impl Server {
 fn existed(answer: &Answer) -> Result<bool> {
     match answer {
         Answer::Existed(existed) => Ok(*existed),
-        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(mistaken(answer)),
+        Answer::One(_) | Answer::Many(_) | Answer::Configured(..) => Err(unexpected_answer(answer)),
     }
 }
 
-/// The writer answers what it is asked; nothing else makes sense of another answer.
-fn mistaken(answer: &Answer) -> Error {
-    let text = "the writer answered something else";
+/// The answer to each command has one form; any other is a bug.
+fn unexpected_answer(answer: &Answer) -> Error {
+    let text = "unexpected answer of the writer";
     let answer = Error::new(Code::OutcomeUnknown, format!("{answer:?}"));
     Error::new(Code::OutcomeUnknown, text).because(answer)
 }

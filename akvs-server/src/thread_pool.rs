@@ -1,10 +1,10 @@
-//! Threads for work that may wait for a disk or take long, so that a thread that serves connections never does.
+//! Threads for work that may wait for a disk or take long, so that threads that serve connections never do.
 //!
-//! It owns the threads, their number and the queue. The first thread is started with the pool, which fails where the
-//! system refuses one; further ones are started while work waits, and where the system refuses those the pool goes on
-//! with what it has. So no request fails, and nothing panics, for the want of a thread.
+//! It owns the threads, their number and the queue. The first thread is started with the pool, which fails if the
+//! system refuses it. More are started while work waits; if the system refuses those, the pool continues with the
+//! threads that it has. So no request fails for lack of a thread.
 //!
-//! Work is begun in the order in which it was queued. Work whose caller has gone is not begun.
+//! Work starts in the order in which it was queued. Work whose caller has gone is skipped.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,14 +13,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use akvs_core::{Code, Error, Result};
 use tokio::sync::oneshot;
 
-/// The most pieces of work that wait at once; one more is refused with `overloaded`.
+/// The maximum length of the queue; more work is rejected with `overloaded`.
 const MAX_QUEUED: usize = 65_536;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Threads that share a queue; cheap to clone. They end once the last handle is dropped.
+/// Threads that share a queue; cheap to clone. They end when the last handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Pool(Arc<Handle>);
+pub(crate) struct ThreadPool(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
@@ -41,9 +41,10 @@ struct State {
     closed: bool,
 }
 
-impl Pool {
-    /// Starts a pool of at most so many threads, and the first of them; `storage` where the system refuses that.
-    pub(crate) fn start(name: &'static str, max_threads: usize) -> Result<Pool> {
+impl ThreadPool {
+    /// Starts a pool of at most this number of threads, and the first of them; fails with `storage` if the system
+    /// refuses it.
+    pub(crate) fn start(name: &'static str, max_threads: usize) -> Result<ThreadPool> {
         let shared = Arc::new(Shared {
             name,
             max_threads: max_threads.max(1),
@@ -55,12 +56,12 @@ impl Pool {
             let text = format!("cannot start a thread: {error}");
             Error::new(Code::Storage, text).because(error)
         })?;
-        Ok(Pool(Arc::new(Handle { shared })))
+        Ok(ThreadPool(Arc::new(Handle { shared })))
     }
 
-    /// Queues work, when this is called, and gives its result.
+    /// Queues work when this is called, and returns its result.
     ///
-    /// `overloaded` where too much is queued already, `storage` where the work panicked.
+    /// Fails with `overloaded` if the queue is full, and with `storage` if the work panicked.
     pub(crate) fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
@@ -74,12 +75,12 @@ impl Pool {
         });
         async move {
             queued?;
-            let lost = |_| Error::new(Code::Storage, "a read was broken off");
+            let lost = |_| Error::new(Code::Storage, "a read was aborted");
             receiver.await.map_err(lost)?
         }
     }
 
-    /// Queues work whose end nothing waits for.
+    /// Queues work without a result.
     pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
         self.0.shared.queue(Box::new(work))
     }
@@ -89,7 +90,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         state.closed = true;
-        // Their callers learn that they were dropped.
+        // Their callers receive an error when the jobs are dropped.
         let jobs = std::mem::take(&mut state.jobs);
         drop(state);
         drop(jobs);
@@ -105,7 +106,8 @@ impl Shared {
     fn queue(self: &Arc<Shared>, job: Job) -> Result<()> {
         let mut state = self.state();
         if state.jobs.len() >= MAX_QUEUED {
-            let text = format!("too many requests wait for a thread: the most is {MAX_QUEUED}");
+            let text =
+                format!("too many requests wait for a thread: at most {MAX_QUEUED} may wait");
             return Err(Error::new(Code::Overloaded, text)
                 .with("limit", MAX_QUEUED)
                 .with("retry_after_s", 1));
@@ -119,12 +121,15 @@ impl Shared {
         self.wake.notify_one();
         if grows && let Err(error) = self.start_thread() {
             self.state().threads -= 1;
-            log::debug!("{} goes on with fewer threads: {error}", self.name);
+            log::debug!(
+                "thread pool {} continues with fewer threads: {error}",
+                self.name
+            );
         }
         Ok(())
     }
 
-    /// Starts a thread that is counted already.
+    /// Starts a thread that was counted before.
     fn start_thread(self: &Arc<Shared>) -> std::io::Result<()> {
         let shared = Arc::clone(self);
         let thread = std::thread::Builder::new().name(self.name.into());
@@ -133,7 +138,7 @@ impl Shared {
 
     fn work(&self) {
         while let Some(job) = self.next() {
-            // Logged by the panic hook. The caller learns it because its sender is dropped.
+            // The panic hook logs it. The caller receives an error because its sender is dropped.
             let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
@@ -165,15 +170,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_than_so_much_runs_at_once_and_in_order() {
-        let pool = Pool::start("test", 2).unwrap();
-        let (begun, order) = mpsc::channel();
+    fn work_runs_in_order_on_a_bounded_number_of_threads() {
+        let pool = ThreadPool::start("test", 2).unwrap();
+        let (started, order) = mpsc::channel();
         let gates: Vec<mpsc::Sender<()>> = (0..6)
             .map(|index| {
                 let (open, gate) = mpsc::channel();
-                let begun = begun.clone();
+                let started = started.clone();
                 let work = move || {
-                    begun.send(index).unwrap();
+                    started.send(index).unwrap();
                     gate.recv().unwrap();
                 };
                 pool.spawn(work).unwrap();
@@ -188,20 +193,20 @@ mod tests {
         assert_eq!(order.recv().unwrap(), 2);
         assert!(order.try_recv().is_err());
         for gate in gates {
-            // Two of them have ended by now, or will.
+            // Two of them have ended or will end.
             let _ = gate.send(());
         }
         assert_eq!(pool.0.shared.state().threads, 2);
     }
 
     #[test]
-    fn work_whose_caller_is_gone_is_not_begun() {
-        let pool = Pool::start("test", 1).unwrap();
+    fn work_is_skipped_after_its_caller_has_gone() {
+        let pool = ThreadPool::start("test", 1).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();
-        let (begun, found) = mpsc::channel();
+        let (started, found) = mpsc::channel();
         drop(pool.run(move || {
-            begun.send(()).unwrap();
+            started.send(()).unwrap();
             Ok(())
         }));
         let last = pool.run(|| Ok(()));
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_and_ends_no_thread() {
-        let pool = Pool::start("test", 1).unwrap();
+        let pool = ThreadPool::start("test", 1).unwrap();
         let broken = pool.run(|| -> Result<()> { panic!("on purpose") });
         assert_eq!(
             pollster::block_on(broken).unwrap_err().code(),
@@ -222,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_when_it_ends_is_answered() {
-        let pool = Pool::start("test", 1).unwrap();
+    fn queued_work_is_answered_when_the_pool_ends() {
+        let pool = ThreadPool::start("test", 1).unwrap();
         let (open, gate) = mpsc::channel::<()>();
         pool.spawn(move || _ = gate.recv()).unwrap();
         let queued = pool.run(|| Ok(()));

@@ -1,7 +1,7 @@
-//! A namespace's one writer: the queue that gives its changes their order, and the step that judges what is queued.
+//! The writer of a namespace: the queue that orders its changes, and the step that evaluates what is queued.
 //!
-//! It has no thread: the committer runs the step of each writer that has something queued. Invariant: requests are
-//! judged in the order in which they were queued, and each is answered exactly once.
+//! It has no thread: the committer runs the step of each writer that has requests. Invariant: requests are evaluated in
+//! the order in which they were queued, and each is answered exactly once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,25 +14,25 @@ use bytes::Bytes;
 
 use crate::completion::{Answer, Reply, ReplyBatch};
 
-/// The most digits that a sum has, with its sign.
-const MOST_DIGITS: usize = 20;
+/// The maximum number of digits of a sum, with its sign.
+const MAX_DIGITS: usize = 20;
 
-/// What a writer is asked to do.
+/// A command to a writer.
 pub(crate) enum Command {
-    /// Apply this to this key.
+    /// Apply an operation to a key.
     Apply(Key, Op),
-    /// Apply these together.
+    /// Apply operations together.
     Transact(Txn),
     /// Change the settings of the namespace.
     Configure(SettingsPatch),
-    /// Drop the namespace with all it holds.
+    /// Drop the namespace with all its entries.
     Drop,
-    /// Nothing: the answer says that all before it has been committed.
+    /// Nothing: the answer means that all earlier commands are committed.
     Flush,
 }
 
 impl Command {
-    /// The memory that it holds while it waits, in bytes.
+    /// Returns the memory that it holds while it waits, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Command::Apply(key, op) => key.as_bytes().len() + op.bytes() + op.condition.bytes(),
@@ -43,26 +43,26 @@ impl Command {
 }
 
 pub(crate) struct Request {
-    pub(crate) work: Command,
+    pub(crate) command: Command,
     pub(crate) reply: Reply,
 }
 
-/// What is gathered for one commit.
+/// The requests of one commit.
 pub(crate) struct CommitBatch {
-    /// The moment at which all of it is judged.
+    /// The time at which all of them are evaluated.
     pub(crate) now: Timestamp,
     pub(crate) budget: Budget,
-    pub(crate) bundle: ReplyBatch,
+    pub(crate) replies: ReplyBatch,
     /// Whether a namespace was dropped.
     pub(crate) dropped: bool,
 }
 
-/// How much one commit may still take.
+/// The size that a commit may still grow by.
 pub(crate) struct Budget {
     requests: usize,
     bytes: usize,
     spent_bytes: usize,
-    /// How many bytes of values what was judged has to write: more than came in, where something is appended to.
+    /// Bytes of the values that must be written: more than was received if an operation appends.
     produced_bytes: usize,
 }
 
@@ -76,12 +76,12 @@ impl Budget {
         }
     }
 
-    /// Once so much was taken nothing more is; the last one may go over the bytes.
+    /// Returns whether the commit takes no more. The last request may exceed the bytes.
     pub(crate) fn is_spent(&self) -> bool {
         self.requests == 0 || self.spent_bytes.max(self.produced_bytes) >= self.bytes
     }
 
-    fn see_produced(&mut self, bytes: usize) {
+    fn set_produced(&mut self, bytes: usize) {
         self.produced_bytes = bytes;
     }
 
@@ -94,7 +94,7 @@ impl Budget {
         self.spent_bytes += bytes;
     }
 
-    fn give_back(&mut self, bytes: usize) {
+    fn refund(&mut self, bytes: usize) {
         self.requests += 1;
         self.spent_bytes -= bytes;
     }
@@ -109,7 +109,7 @@ pub(crate) struct Writer {
 #[derive(Default)]
 struct Queue {
     requests: VecDeque<Request>,
-    /// Whether the committer knows that there is something to do.
+    /// Whether the committer knows of the requests.
     scheduled: bool,
 }
 
@@ -125,35 +125,35 @@ impl Writer {
         &self.store
     }
 
-    /// Queues a request; whether the committer has to be told.
+    /// Queues a request; returns whether the committer must be notified.
     pub(crate) fn push(&self, request: Request) -> bool {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.requests.push_back(request);
         !std::mem::replace(&mut queue.scheduled, true)
     }
 
-    /// Judges what is queued, as far as the budget goes; whether the committer has to come again.
+    /// Evaluates queued requests as far as the budget allows; returns whether some are left.
     pub(crate) fn apply_queued(
         &self,
         group: &mut CommitGroup<'_>,
-        round: &mut CommitBatch,
+        batch: &mut CommitBatch,
     ) -> bool {
-        let (requests, again) = self.take(&mut round.budget);
+        let (requests, is_unfinished) = self.take_queued(&mut batch.budget);
         let mut requests = requests.into_iter();
         while let Some(request) = requests.next() {
-            let result = self.judge_one(group, round, request.work);
-            round.bundle.push(request.reply, result);
-            round.budget.see_produced(group.produced_bytes());
-            if round.budget.is_spent() && requests.len() > 0 {
-                let told = self.put_back(requests, &mut round.budget);
-                return again || !told;
+            let result = self.apply(group, batch, request.command);
+            batch.replies.push(request.reply, result);
+            batch.budget.set_produced(group.produced_bytes());
+            if batch.budget.is_spent() && requests.len() > 0 {
+                let was_scheduled = self.put_back(requests, &mut batch.budget);
+                return is_unfinished || !was_scheduled;
             }
         }
-        again
+        is_unfinished
     }
 
-    /// Puts requests back in front of those that are queued, because what was judged before them has become too much;
-    /// whether the committer was told meanwhile that there is something to do.
+    /// Puts requests back at the front of the queue, because those before them used the budget up; returns whether the
+    /// committer was notified of new requests meanwhile.
     fn put_back(
         &self,
         requests: impl DoubleEndedIterator<Item = Request>,
@@ -161,77 +161,79 @@ impl Writer {
     ) -> bool {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         for request in requests.rev() {
-            budget.give_back(request.work.bytes());
+            budget.refund(request.command.bytes());
             queue.requests.push_front(request);
         }
         std::mem::replace(&mut queue.scheduled, true)
     }
 
-    fn judge_one(
+    fn apply(
         &self,
         group: &mut CommitGroup<'_>,
-        round: &mut CommitBatch,
-        work: Command,
+        batch: &mut CommitBatch,
+        command: Command,
     ) -> Result<Answer> {
-        match work {
+        match command {
             Command::Apply(key, op) => {
-                let applied = group.apply(&self.store, &key, op, round.now);
-                applied.map(|outcome| Answer::One(told(outcome)))
+                let applied = group.apply(&self.store, &key, op, batch.now);
+                applied.map(|outcome| Answer::One(without_value(outcome)))
             }
             Command::Transact(txn) => {
-                let outcomes = group.transact(&self.store, txn, round.now)?;
-                Ok(Answer::Many(outcomes.into_iter().map(told).collect()))
+                let outcomes = group.transact(&self.store, txn, batch.now)?;
+                Ok(Answer::Many(
+                    outcomes.into_iter().map(without_value).collect(),
+                ))
             }
             Command::Configure(patch) => group
-                .change_settings(&self.store, &patch, round.now)
+                .change_settings(&self.store, &patch, batch.now)
                 .map(|(existed, settings)| Answer::Configured(existed, settings)),
             Command::Drop => {
                 let existed = group.drop_namespace(&self.store)?;
-                round.dropped |= existed;
+                batch.dropped |= existed;
                 Ok(Answer::Existed(existed))
             }
             Command::Flush => Ok(Answer::Existed(self.store.exists())),
         }
     }
 
-    /// Takes requests off the queue; whether some are left.
-    fn take(&self, budget: &mut Budget) -> (Vec<Request>, bool) {
+    /// Takes requests from the queue; returns whether some are left.
+    fn take_queued(&self, budget: &mut Budget) -> (Vec<Request>, bool) {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::with_capacity(queue.requests.len().min(budget.requests));
         while let Some(request) = queue.requests.front() {
-            // A namespace can only be dropped once it is committed that there is one.
-            let waits = matches!(request.work, Command::Drop) && !taken.is_empty();
+            // A namespace must be committed before it can be dropped.
+            let waits = matches!(request.command, Command::Drop) && !taken.is_empty();
             if budget.is_spent() || waits {
                 return (taken, true);
             }
-            budget.spend(request.work.bytes());
+            budget.spend(request.command.bytes());
             taken.extend(queue.requests.pop_front());
         }
         queue.scheduled = false;
         (taken, false)
     }
 
-    /// Answers everything that is queued with this error, because nobody will judge it any more.
-    pub(crate) fn refuse(&self, error: &Error) -> Vec<usize> {
+    /// Answers all queued requests with this error; returns the bytes of each.
+    pub(crate) fn reject_all(&self, error: &Error) -> Vec<usize> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = std::mem::take(&mut queue.requests);
         queue.scheduled = false;
         drop(queue);
         let mut bytes = Vec::with_capacity(requests.len());
         for request in requests {
-            bytes.push(request.work.bytes());
+            bytes.push(request.command.bytes());
             request.reply.send(Err(error.clone()));
         }
         bytes
     }
 }
 
-/// What is told of a change: without a value, but for a number, and in memory of its own, so that an answer that waits for
-/// its commit holds no value.
-fn told(mut outcome: Outcome) -> Outcome {
+/// Returns the outcome for the caller: without a value, except a number in its own memory, so that a reply that waits
+/// for its commit holds no value.
+fn without_value(mut outcome: Outcome) -> Outcome {
     if let Some(entry) = &mut outcome.entry {
         entry.value = match entry.value.len() {
-            0..=MOST_DIGITS => Bytes::copy_from_slice(&entry.value),
+            0..=MAX_DIGITS => Bytes::copy_from_slice(&entry.value),
             _ => Bytes::new(),
         };
         entry.representation = Representation::default();
@@ -239,5 +241,5 @@ fn told(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// A writer that has something queued.
-pub(crate) type Ready = Arc<Writer>;
+/// A writer with queued requests.
+pub(crate) type ReadyWriter = Arc<Writer>;

@@ -23,10 +23,10 @@ pub(crate) fn ci() -> Result {
             "--locked",
         ]);
         run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-        timed("cargo xtask tidy", tidy::tidy)?;
+        timed("cargo xtask tidy", || tidy::tidy(&tidy::Args::default()))?;
         timed("cargo xtask licences", licences::licences)?;
         fuzz::fuzz_if_possible()?;
-        timed("cargo xtask test", || test::test(&["--locked".to_owned()]))?;
+        timed("cargo xtask test", || test::run_all(&["--locked"]))?;
         timed("cargo xtask dist", dist::dist_if_possible)
     })
 }

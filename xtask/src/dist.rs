@@ -21,13 +21,14 @@ mod tools;
 use std::fs;
 use std::path::PathBuf;
 
+use clap::Args as ClapArgs;
+
 use self::build_info::Origin;
 pub(crate) use self::paths::Place;
 use crate::shell::{Result, timed};
 
 /// What releases run on: Linux of any kind, as nothing of it is needed but the kernel.
 const TARGET: &str = "x86_64-unknown-linux-musl";
-const USAGE: &str = "usage: cargo xtask dist [--profile P] [--check [--once]]";
 /// As cheap to build as can be: for the checks alone.
 const QUICK: &str = "quick";
 
@@ -54,27 +55,30 @@ impl Release {
     }
 }
 
-/// What was asked for.
-#[derive(Debug, PartialEq, Eq)]
-struct Wish {
+/// Arguments of `cargo xtask dist`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Build with this cargo profile
+    #[arg(long, default_value = "release")]
     profile: String,
-    /// Whether everything about the release is checked.
-    is_checked: bool,
-    /// Whether a second build must give the same.
-    is_built_twice: bool,
+    /// Check the release, and build it a second time to compare
+    #[arg(long)]
+    check: bool,
+    /// Check without the second build
+    #[arg(long, requires = "check")]
+    once: bool,
 }
 
 /// Builds a release and packs it.
-pub(crate) fn dist(arguments: &[String]) -> Result {
-    let wish = read_wish(arguments)?;
+pub(crate) fn dist(args: &Args) -> Result {
     let place = Place::here()?;
-    let release = release(&place, &wish.profile)?;
-    if wish.is_checked {
+    let release = release(&place, &args.profile)?;
+    if args.check {
         checks::check(&release)?;
     }
-    if wish.is_built_twice {
+    if args.check && !args.once {
         timed("a second build, elsewhere", || {
-            reproducible::check(&release, &wish.profile)
+            reproducible::check(&release, &args.profile)
         })?;
     }
     println!("{}", release.tarball.display());
@@ -121,61 +125,20 @@ fn name(version: &str, target: &str) -> String {
     format!("akvs-{version}-{target}")
 }
 
-fn read_wish(arguments: &[String]) -> Result<Wish> {
-    let mut wish = Wish {
-        profile: "release".to_owned(),
-        is_checked: false,
-        is_built_twice: false,
-    };
-    let mut is_once = false;
-    let mut left = arguments.iter();
-    while let Some(argument) = left.next() {
-        match argument.as_str() {
-            "--check" => wish.is_checked = true,
-            "--once" => is_once = true,
-            "--profile" => wish.profile.clone_from(left.next().ok_or(USAGE)?),
-            _ => return Err(USAGE.into()),
-        }
-    }
-    if is_once && !wish.is_checked {
-        return Err(USAGE.into());
-    }
-    wish.is_built_twice = wish.is_checked && !is_once;
-    Ok(wish)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wish(arguments: &str) -> Result<Wish> {
-        let arguments: Vec<String> = arguments.split_whitespace().map(str::to_owned).collect();
-        read_wish(&arguments)
-    }
-
-    fn wished(profile: &str, is_checked: bool, is_built_twice: bool) -> Wish {
-        let profile = profile.to_owned();
-        Wish {
-            profile,
-            is_checked,
-            is_built_twice,
-        }
-    }
+    use crate::shell::parse;
 
     #[test]
-    fn what_is_done_can_be_said() {
-        assert_eq!(wish("").unwrap(), wished("release", false, false));
-        assert_eq!(wish("--check").unwrap(), wished("release", true, true));
-        assert_eq!(
-            wish("--profile quick").unwrap(),
-            wished("quick", false, false)
-        );
-        assert_eq!(
-            wish("--once --check --profile quick").unwrap(),
-            wished("quick", true, false)
-        );
-        for wrong in ["--profile", "--once", "quick", "--checks"] {
-            assert!(wish(wrong).is_err(), "{wrong}");
-        }
+    fn a_release_is_checked_and_built_twice_on_request() {
+        let args = |line: &str| {
+            let args: Args = parse(line).unwrap();
+            (args.profile, args.check, args.once)
+        };
+        assert_eq!(args(""), ("release".to_owned(), false, false));
+        assert_eq!(args("--check"), ("release".to_owned(), true, false));
+        let quick = "--once --check --profile quick";
+        assert_eq!(args(quick), ("quick".to_owned(), true, true));
     }
 }

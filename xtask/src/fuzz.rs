@@ -9,6 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use clap::Args as ClapArgs;
+
 use crate::shell::{self, Result, Tool, cargo, on_path, program, read, root, run, timed};
 
 /// What libFuzzer's build takes, unless another one is named.
@@ -18,8 +20,7 @@ const COMPILER_PACKAGE: Tool = Tool {
     without: "what is read of a request will not be fuzzed",
 };
 const TARGETS: &[&str] = &["path", "query", "fields", "body"];
-const SECONDS: u32 = 10;
-/// The same for each change.
+/// Seconds for each target as a step of the checks.
 const BRIEF_SECONDS: u32 = 5;
 /// libFuzzer's instrumentation: counters of edges, and the operands of comparisons.
 const COVERAGE: &[&str] = &[
@@ -30,16 +31,17 @@ const COVERAGE: &[&str] = &[
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
 ];
 
-/// Builds the fuzzer and runs each target for so many seconds.
-pub(crate) fn fuzz(arguments: &[String]) -> Result {
-    let seconds = match arguments {
-        [] => SECONDS,
-        [seconds] => seconds
-            .parse()
-            .map_err(|_| format!("`{seconds}` is no number of seconds"))?,
-        _ => return Err("usage: cargo xtask fuzz [seconds]".into()),
-    };
-    run_all(seconds)
+/// Arguments of `cargo xtask fuzz`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Seconds for each target
+    #[arg(default_value_t = 10)]
+    seconds: u32,
+}
+
+/// Builds the fuzzer and runs each target for the given time.
+pub(crate) fn fuzz(args: &Args) -> Result {
+    run_all(args.seconds)
 }
 
 /// The same, briefly, as a step of the checks: where there is no C++ compiler, that is told, and no failure.

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask <verb>`.
+//! The project's own commands: `cargo xtask <command>`.
 //!
-//! Owns the list of verbs and nothing else: each verb is a file. Names none of the project's crates, so that it builds
-//! and checks them even when they do not compile. Its exit code is 0 only if everything that the verb did succeeded.
+//! It owns the list of commands; each is in a file of its own, with its arguments. It names none of the project's
+//! crates, so that it builds and checks them even when they do not compile. Its exit code is 0 if everything that the
+//! command did succeeded, 2 if the arguments are wrong and 1 otherwise.
 
 mod bench;
 mod ci;
@@ -16,51 +17,119 @@ mod tidy;
 
 use std::process::ExitCode;
 
-const HELP: &str = "\
-usage: cargo xtask <verb>
+use clap::{CommandFactory, Parser, Subcommand};
 
-  test [args]   set up what the tests need, then run them all; args go to `cargo test`
-  ci            the whole check: formatting, lints, docs, tidy, licences, fuzzing, tests
-  tidy          what no compiler checks: layering, file sizes, module docs, stray paths
-  licences      the licences and sources of all dependencies against .deny.toml
-  openapi       [--examples N]: the API's description of itself, whether the server keeps to it, and clients generated
-                from it (needs Python and npm)
-  fuzz [secs]   paths, queries, fields and bodies under guided inputs, each for so long (needs a C++ compiler)
-  bench [part]  build for release and measure `writes` beside redis, `reads`, `watch` and `sizing` (needs wrk, redis-server)
-  dist          [--profile P] [--check [--once]]: a release below target/dist; checked, and built twice to compare
-  release <version>  [--dry-run | --plan]: check the tree, set the version, date the changelog, check all, build, tag
-";
+use crate::shell::Result;
+
+/// The commands of the AKVS project.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what optional tests need, then run all tests
+    Test(test::Args),
+    /// Run all checks: formatting, lints, docs, tidy, licences, fuzzing, tests, a release
+    Ci,
+    /// Check layers, circles of modules, file sizes, module docs, texts and spelling
+    Tidy(tidy::Args),
+    /// Check the licences and sources of all dependencies against .deny.toml
+    Licences,
+    /// Check /openapi.json, the server against it, and clients generated from it (needs Python and npm)
+    Openapi(openapi::Args),
+    /// Feed paths, queries, header fields and content to the parsers (needs a C++ compiler)
+    Fuzz(fuzz::Args),
+    /// Measure a release build (needs wrk and redis-server)
+    Bench(bench::Args),
+    /// Build a release below target/dist
+    Dist(dist::Args),
+    /// Set the version, date the changelog, run all checks, build, commit and tag
+    Release(release::Args),
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (verb, rest) = match arguments.split_first() {
-        Some((verb, rest)) => (verb.as_str(), rest),
-        None => ("help", [].as_slice()),
-    };
-    let outcome = match (verb, rest) {
-        ("test", _) => test::test(rest),
-        ("ci", []) => ci::ci(),
-        ("tidy", []) => tidy::tidy(),
-        ("licences", []) => licences::licences(),
-        ("openapi", _) => openapi::openapi(rest),
-        ("fuzz", _) => fuzz::fuzz(rest),
-        ("bench", _) => bench::bench(),
-        ("dist", _) => dist::dist(rest),
-        ("release", _) => release::release(rest),
-        ("help" | "-h" | "--help", _) => {
-            print!("{HELP}");
-            Ok(())
-        }
-        _ => {
-            eprint!("xtask: cannot do `{}`\n\n{HELP}", arguments.join(" "));
-            return ExitCode::from(2);
-        }
+    let outcome = match Arguments::parse().command {
+        Some(command) => run(&command),
+        None => Arguments::command().print_help().map_err(Into::into),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("xtask: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result {
+    match command {
+        Command::Test(args) => test::test(args),
+        Command::Ci => ci::ci(),
+        Command::Tidy(args) => tidy::tidy(args),
+        Command::Licences => licences::licences(),
+        Command::Openapi(args) => openapi::openapi(args),
+        Command::Fuzz(args) => fuzz::fuzz(args),
+        Command::Bench(args) => bench::bench(args),
+        Command::Dist(args) => dist::dist(args),
+        Command::Release(args) => release::release(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Command> {
+        let words = line.split_whitespace();
+        Arguments::try_parse_from(words).ok()?.command
+    }
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn test_passes_its_arguments_on() {
+        for line in [
+            "--locked",
+            "-p akvs-http --test api expiry",
+            "-p akvs -- --nocapture",
+            "-- --nocapture",
+            "",
+        ] {
+            let Some(Command::Test(args)) = parse(&format!("xtask test {line}")) else {
+                panic!("{line}");
+            };
+            assert_eq!(args.for_cargo().join(" "), line);
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused() {
+        for line in [
+            "rites",
+            "ci fast",
+            "licences all",
+            "fuzz long",
+            "fuzz 1 2",
+            "openapi --examples 0",
+            "openapi 5",
+            "bench rites",
+            "bench --with",
+            "dist --profile",
+            "dist --once",
+            "dist quick",
+            "dist --checks",
+            "release",
+            "release 1.0.0 2.0.0",
+            "release 1.0.0 --plan --dry-run",
+        ] {
+            assert!(parse(&format!("xtask {line}")).is_none(), "{line}");
         }
     }
 }

@@ -12,11 +12,13 @@ mod python;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use cargo_metadata::MetadataCommand;
+use clap::Args as ClapArgs;
 
 use self::node::Node;
 use self::python::Python;
@@ -48,9 +50,26 @@ const BRIEF: Effort = Effort {
     is_repeatable: true,
 };
 
-/// Checks the document and the server: briefly, or with so many requests an operation, other ones each time.
-pub(crate) fn openapi(arguments: &[String]) -> Result {
-    let effort = read_effort(arguments)?;
+/// Arguments of `cargo xtask openapi`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Make this number of random requests for each operation, instead of a few that are always the same
+    #[arg(long, value_name = "N")]
+    examples: Option<NonZeroU32>,
+}
+
+impl Args {
+    fn effort(&self) -> Effort {
+        self.examples.map_or(BRIEF, |examples| Effort {
+            examples: examples.get(),
+            is_repeatable: false,
+        })
+    }
+}
+
+/// Checks the document, the server and clients generated from the document.
+pub(crate) fn openapi(args: &Args) -> Result {
+    let effort = args.effort();
     match (Python::provide()?, Node::provide()?) {
         (Some(python), Some(node)) => check(&python, Some(&node), effort),
         _ => Err("the tools that check the document are missing, the lines above say why".into()),
@@ -62,20 +81,6 @@ pub(crate) fn openapi_if_possible() -> Result {
     match Python::provide()? {
         Some(python) => check(&python, Node::provide()?.as_ref(), BRIEF),
         None => Ok(()),
-    }
-}
-
-fn read_effort(arguments: &[String]) -> Result<Effort> {
-    match arguments {
-        [] => Ok(BRIEF),
-        [flag, count] if flag == "--examples" => match count.parse() {
-            Ok(examples) if examples > 0 => Ok(Effort {
-                examples,
-                is_repeatable: false,
-            }),
-            _ => Err(format!("`{count}` is no number of examples").into()),
-        },
-        _ => Err("usage: cargo xtask openapi [--examples N]".into()),
     }
 }
 
@@ -209,23 +214,13 @@ fn schemathesis(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn effort(arguments: &[&str]) -> Result<u32> {
-        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
-        read_effort(&arguments).map(|effort| effort.examples)
-    }
+    use crate::shell::parse;
 
     #[test]
-    fn how_much_is_tried_can_be_said() {
-        assert_eq!(effort(&[]).unwrap(), BRIEF.examples);
-        assert_eq!(effort(&["--examples", "7"]).unwrap(), 7);
-        for wrong in [
-            &["--examples"][..],
-            &["--examples", "0"],
-            &["7"],
-            &["--examples", "x"],
-        ] {
-            assert!(effort(wrong).is_err(), "{wrong:?}");
-        }
+    fn the_number_of_requests_can_be_set() {
+        let effort = |line: &str| parse::<Args>(line).map(|args| args.effort());
+        assert_eq!(effort(""), Some(BRIEF));
+        let effort = effort("--examples 7").unwrap();
+        assert_eq!((effort.examples, effort.is_repeatable), (7, false));
     }
 }

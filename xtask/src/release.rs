@@ -11,11 +11,12 @@ mod version;
 
 use std::time::SystemTime;
 
+use clap::Args as ClapArgs;
+
 use self::scratch::Scratch;
 use crate::dist::Place;
 use crate::shell::{Result, read, run};
 
-const USAGE: &str = "usage: cargo xtask release <version> [--dry-run | --plan]";
 const CHANGELOG: &str = "CHANGELOG.md";
 
 /// How far to go.
@@ -41,26 +42,35 @@ struct Release {
     head: String,
 }
 
-/// Releases a version.
-pub(crate) fn release(arguments: &[String]) -> Result {
-    let (version, extent) = read_wish(arguments)?;
-    let place = Place::here()?;
-    release_in(&place, &version, extent, &today())
+/// Arguments of `cargo xtask release`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Version to release, such as 0.2.0
+    version: String,
+    /// Do everything but the commit and the tag
+    #[arg(long, conflicts_with = "plan")]
+    dry_run: bool,
+    /// Check the tree and show the version commit, without checks and builds
+    #[arg(long)]
+    plan: bool,
 }
 
-fn read_wish(arguments: &[String]) -> Result<(String, Extent)> {
-    let (flags, versions): (Vec<&String>, Vec<&String>) =
-        arguments.iter().partition(|text| text.starts_with('-'));
-    let extent = match flags.as_slice() {
-        [] => Extent::All,
-        [flag] if *flag == "--dry-run" => Extent::DryRun,
-        [flag] if *flag == "--plan" => Extent::Plan,
-        _ => return Err(USAGE.into()),
-    };
-    match versions.as_slice() {
-        [version] => Ok(((*version).clone(), extent)),
-        _ => Err(USAGE.into()),
+impl Args {
+    fn extent(&self) -> Extent {
+        if self.plan {
+            Extent::Plan
+        } else if self.dry_run {
+            Extent::DryRun
+        } else {
+            Extent::All
+        }
     }
+}
+
+/// Releases a version.
+pub(crate) fn release(args: &Args) -> Result {
+    let place = Place::here()?;
+    release_in(&place, &args.version, args.extent(), &today())
 }
 
 /// As a changelog has it: 2026-01-31.

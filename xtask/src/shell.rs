@@ -151,6 +151,14 @@ fn describe(command: &Command) -> String {
         .join(" ")
 }
 
+/// Parses a command's arguments from a line.
+#[cfg(test)]
+pub(crate) fn parse<T: clap::Args>(line: &str) -> Option<T> {
+    let command = T::augment_args(clap::Command::new("command").no_binary_name(true));
+    let matches = command.try_get_matches_from(line.split_whitespace()).ok()?;
+    T::from_arg_matches(&matches).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

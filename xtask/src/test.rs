@@ -3,6 +3,8 @@
 //! Owns the set-up that tests need from outside the Rust toolchain. Does not choose or judge tests: `cargo test` does,
 //! and its closing lines are the result. What checks the API's description is no such test, and goes before.
 
+use clap::Args as ClapArgs;
+
 use crate::openapi;
 use crate::shell::{self, Result, Tool, cargo, run, timed};
 
@@ -21,13 +23,42 @@ const GIT: Tool = Tool {
     without: "the tests of `cargo xtask release` will be skipped",
 };
 
-/// Runs all tests; extra arguments go to `cargo test`.
-pub(crate) fn test(arguments: &[String]) -> Result {
+/// Arguments of `cargo xtask test`.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Arguments of `cargo test`, such as a part of the tests' names
+    #[arg(allow_hyphen_values = true)]
+    arguments: Vec<String>,
+    /// Arguments of the test programs
+    #[arg(last = true)]
+    program_arguments: Vec<String>,
+}
+
+impl Args {
+    /// Returns the arguments as they were typed.
+    pub(crate) fn for_cargo(&self) -> Vec<&str> {
+        let separator = (!self.program_arguments.is_empty()).then_some("--");
+        let arguments = self.arguments.iter().map(String::as_str);
+        let program_arguments = self.program_arguments.iter().map(String::as_str);
+        arguments
+            .chain(separator)
+            .chain(program_arguments)
+            .collect()
+    }
+}
+
+/// Runs all tests, or those that the arguments select.
+pub(crate) fn test(args: &Args) -> Result {
+    run_all(&args.for_cargo())
+}
+
+/// Runs `cargo test` with these arguments, after the checks that are no tests.
+pub(crate) fn run_all(arguments: &[&str]) -> Result {
     shell::provide(&CURL);
     shell::provide(&GIT);
     shell::provide(&CHROMIUM);
-    // Who names tests wants those alone.
-    if arguments.iter().all(|argument| argument == "--locked") {
+    // Only without a selection of tests.
+    if arguments.iter().all(|argument| *argument == "--locked") {
         timed("cargo xtask openapi", openapi::openapi_if_possible)?;
     }
     let mut tests = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);

@@ -1,16 +1,23 @@
-//! `cargo xtask tidy`: the rules of the house that no compiler checks.
+//! `cargo xtask tidy`: the rules of the project that no compiler checks.
 //!
-//! Owns the list of checks and what a violation looks like; the checks themselves are in the files beside. It changes
-//! nothing, and it is a test too: a violation fails `cargo test`.
+//! It owns the list of checks and the form of a violation; each check is in a file of its own. It changes nothing but
+//! the budget of phrases, on request, and is a test too: a violation fails `cargo test`.
 
+mod circles;
 mod features;
 mod layers;
+mod module_graph;
+mod paths;
+mod phrases;
+mod prose;
 mod source;
+mod spelling;
 mod text;
 
 use std::fmt;
 use std::path::Path;
 
+use clap::Args as ClapArgs;
 use ignore::WalkBuilder;
 
 use crate::shell::{Result, root};
@@ -45,9 +52,21 @@ struct File {
     text: String,
 }
 
+/// Arguments of `cargo xtask tidy`.
+#[derive(ClapArgs, Default)]
+pub(crate) struct Args {
+    /// Lower the budget of banned phrases to what is left of them
+    #[arg(long)]
+    lower: bool,
+}
+
 /// Prints each broken rule as `path:line: what`.
-pub(crate) fn tidy() -> Result {
-    let violations = violations(&root())?;
+pub(crate) fn tidy(args: &Args) -> Result {
+    let root = root();
+    if args.lower {
+        phrases::lower(&root, &files(&root)?)?;
+    }
+    let violations = violations(&root)?;
     for violation in &violations {
         println!("{violation}");
     }
@@ -67,6 +86,9 @@ fn violations(root: &Path) -> Result<Vec<Violation>> {
         violations.extend(source::check(file));
     }
     violations.extend(text::check_config(&files));
+    violations.extend(circles::check(&files));
+    violations.extend(phrases::check(&files));
+    violations.extend(spelling::check(&files));
     violations.sort();
     Ok(violations)
 }

@@ -42,7 +42,7 @@ impl NamespaceStatsCache {
         if let Some(taken) = self.latest().filter(|taken| start < taken.until) {
             return Ok(taken.census);
         }
-        let census = Arc::new(registry.census(NAMED)?);
+        let census = Arc::new(registry.storage_stats(NAMED)?);
         let end = registry.elapsed();
         let taken = Taken {
             census: Arc::clone(&census),

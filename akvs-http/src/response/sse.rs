@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use akvs_core::{Event, EventKind, Result, Revision};
 use akvs_registry::Registry;
-use akvs_server::{Large, Loader, Rendered, SharedEvent, Start, Watch, WatchEvent};
+use akvs_server::{RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use serde::Serialize;
@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 32 << 10;
 const SMALL_BYTES: usize = 4 << 10;
 
 /// A text that is being made.
-type Loading = Pin<Box<dyn Future<Output = Result<(Bytes, Arc<Large>)>>>>;
+type Loading = Pin<Box<dyn Future<Output = Result<(Bytes, Arc<RenderCell>)>>>>;
 
 /// The body of a response that tells what changes.
 pub(crate) struct Events<H> {
@@ -46,7 +46,7 @@ pub(crate) struct Events<H> {
     /// A large event that goes out after it.
     loading: Option<Loading>,
     /// Kept while it goes out, so that others share it.
-    large: Option<Arc<Large>>,
+    large: Option<Arc<RenderCell>>,
     /// Whether the state was told; before that there is no revision to say.
     is_synced: bool,
     ended: bool,
@@ -128,24 +128,27 @@ impl<H: FnMut() -> bool> Events<H> {
 
     /// Has the text made of an event whose value is too large to be held ready; none where it is not such a one.
     fn load(&self, step: &WatchEvent) -> Option<Loading> {
-        let (notice, with_id): (&Arc<SharedEvent>, bool) = match step {
-            WatchEvent::Entry(notice) => (notice, false),
-            WatchEvent::Change { notice, is_last } => (notice, *is_last),
+        let (shared, with_id): (&Arc<SharedEvent>, bool) = match step {
+            WatchEvent::Entry(shared) => (shared, false),
+            WatchEvent::Change {
+                change: shared,
+                is_last,
+            } => (shared, *is_last),
             WatchEvent::Synced(_) | WatchEvent::Reset(_) => return None,
         };
-        if !self.values || !notice.lacks_value() {
+        if !self.values || !shared.lacks_value() {
             return None;
         }
         // Where it is the last one only for this reader, who does not want the others, it is not shared.
         let is_shared =
-            matches!(step, WatchEvent::Change { .. }) && with_id == notice.event().is_last;
+            matches!(step, WatchEvent::Change { .. }) && with_id == shared.event().is_last;
         let large = match is_shared {
-            true => notice.large(),
+            true => shared.render_cell(),
             false => Arc::default(),
         };
-        let loader = self.watch.loader(notice);
+        let loader = self.watch.loader(shared);
         let (registry, memory) = (self.registry.clone(), self.memory.clone());
-        let size = match &notice.event().kind {
+        let size = match &shared.event().kind {
             EventKind::Set { size, .. } => usize::try_from(*size).unwrap_or(usize::MAX),
             EventKind::Delete { .. } | EventKind::Expire { .. } | EventKind::Drop => 0,
         };
@@ -195,14 +198,16 @@ impl<H: FnMut() -> bool> Events<H> {
 
     fn render(&mut self, step: WatchEvent) -> Bytes {
         match step {
-            WatchEvent::Entry(notice) => change(notice.event(), self.values, false),
+            WatchEvent::Entry(shared) => change(shared.event(), self.values, false),
             // Where it is the last one only for this reader, who does not want the others, it is not shared.
-            WatchEvent::Change { notice, is_last } if is_last != notice.event().is_last => {
-                change(notice.event(), self.values, is_last)
-            }
-            WatchEvent::Change { notice, is_last } => {
-                notice.rendered(self.values, |event| change(event, self.values, is_last))
-            }
+            WatchEvent::Change {
+                change: shared,
+                is_last,
+            } if is_last != shared.event().is_last => change(shared.event(), self.values, is_last),
+            WatchEvent::Change {
+                change: shared,
+                is_last,
+            } => shared.rendered(self.values, |event| change(event, self.values, is_last)),
             WatchEvent::Synced(revision) => {
                 self.is_synced = true;
                 let data = json!({"revision": revision.get()});
@@ -246,7 +251,7 @@ impl<H: FnMut() -> bool + Unpin> Stream for Events<H> {
 
 /// Looks up and renders an event on a thread that may wait for the disk, once there is memory for it.
 async fn rendered(
-    loader: Loader,
+    loader: ValueLoader,
     with_id: bool,
     size: usize,
     registry: Registry,

@@ -1,4 +1,4 @@
-//! A namespace of the registry passes the cases of every layer.
+//! A namespace of the registry passes the conformance cases.
 
 use akvs_core::conformance::Subject;
 use akvs_core::{Key, Namespace, Op, Result};

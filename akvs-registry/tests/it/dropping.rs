@@ -1,11 +1,11 @@
-//! Dropping a namespace: it is empty at once, its name can be used again, and a race with writers loses nothing that
+//! Dropping a namespace: it is empty at once, its name can be used again, and a race with writers loses no write that
 //! was acknowledged after the drop.
 
 use crate::common::set;
 use akvs_core::Revision;
 
 #[tokio::test]
-async fn a_dropped_namespace_is_gone_and_one_made_anew_is_empty_and_counts_on() {
+async fn a_dropped_namespace_is_empty_when_it_is_created_again() {
     let folder = tempfile::tempdir().unwrap();
     let registry = crate::common::disk(folder.path());
     let before = set(&registry, "ns", "old", "v").await.unwrap().revision;
@@ -35,7 +35,7 @@ async fn a_dropped_namespace_is_gone_and_one_made_anew_is_empty_and_counts_on() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_that_race_with_drops_lose_nothing_that_came_after() {
+async fn writers_that_race_with_drops_lose_no_later_write() {
     let registry = crate::common::memory();
     let (done, mut newest) = (
         std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)),

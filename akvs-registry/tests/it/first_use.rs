@@ -1,5 +1,4 @@
-//! First uses of a namespace that race open it exactly once: no acknowledged write is lost. (The original could
-//! start two servers for one namespace, and lost up to a third of the writes.)
+//! Concurrent first uses of a namespace open it exactly once: no acknowledged write is lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +9,7 @@ use futures_util::future::join_all;
 const RACERS: usize = 200;
 const THREADS: usize = 4;
 
-/// Writes `RACERS` keys at once, spread over `namespaces` that do not exist yet, and finds them all.
+/// Writes `RACERS` keys concurrently, spread over `namespaces` that do not exist, and reads all of them.
 fn race(registry: &Registry, round: usize, namespaces: usize) {
     let ready = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -20,7 +19,7 @@ fn race(registry: &Registry, round: usize, namespaces: usize) {
                 let writes = (thread..RACERS)
                     .step_by(THREADS)
                     .map(|racer| write(registry, round, namespaces, racer));
-                // Not asleep until the others are there: who has to be woken comes too late to race.
+                // Spins until all are ready: a thread that must be woken would be too late to race.
                 ready.fetch_add(1, Ordering::SeqCst);
                 while ready.load(Ordering::SeqCst) < THREADS {
                     std::hint::spin_loop();
@@ -58,7 +57,7 @@ async fn write(registry: &Registry, round: usize, namespaces: usize, racer: usiz
 }
 
 fn namespace(round: usize, namespaces: usize, racer: usize) -> String {
-    // Neighbours, which are written at the same moment by different threads, share a namespace.
+    // Neighbours, which different threads write at the same time, share a namespace.
     format!("r{round}n{}", racer / THREADS % namespaces)
 }
 

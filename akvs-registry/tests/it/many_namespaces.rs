@@ -1,11 +1,11 @@
-//! Ten thousand namespaces: idle ones cost next to nothing, and no descriptor.
+//! Ten thousand namespaces: idle ones cost almost no memory and no descriptor.
 
 use std::fs;
 
 use crate::common::set;
 
 const NAMESPACES: usize = 10_000;
-/// Measured: 1.5 to 4 KB, most of it the engine's own rows not yet written back. A bound that a leak would pass.
+/// Measured: 1.5 to 4 KB, most of it rows of the engine that are not written back. A leak would exceed this bound.
 const BYTES_EACH: usize = 10_000;
 
 fn resident_bytes() -> usize {
@@ -23,7 +23,7 @@ fn descriptors() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_are_opened_listed_and_dropped_within_bounds() {
+async fn ten_thousand_namespaces_stay_within_bounds() {
     let folder = tempfile::tempdir().unwrap();
     let registry = crate::common::disk(folder.path());
     set(&registry, "first", "key", "value").await.unwrap();

@@ -1,5 +1,5 @@
-//! A read of the engine that takes long or fails while a namespace is opened holds up that namespace alone, and leaves
-//! nothing behind.
+//! A read of the engine that is slow or fails while a namespace is opened delays that namespace alone, and leaves
+//! nothing open.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use akvs_core::{Code, Error, MemoryEngine, Result};
 use akvs_registry::Registry;
 use bytes::Bytes;
 
-/// An engine that lets a test decide what becomes of reads of one row of the catalogue.
+/// An engine whose reads of one catalogue row a test controls.
 struct Slow {
     inner: MemoryEngine,
     begun: Mutex<Sender<()>>,
@@ -19,7 +19,7 @@ struct Slow {
 }
 
 const SLOW: &str = "slow";
-/// What goes on takes far less.
+/// Longer than the other operations take.
 const LONG: Duration = Duration::from_secs(60);
 
 fn slow() -> (Registry, Receiver<()>, Sender<Result<()>>) {
@@ -41,7 +41,7 @@ impl Engine for Slow {
                 .expect("the gate")
                 .send(())
                 .expect("a test");
-            // A test that is over lets everything through.
+            // Reads pass after the test has ended.
             verdicts.recv().unwrap_or(Ok(()))?;
         }
         self.inner.get(table, key)
@@ -51,13 +51,13 @@ impl Engine for Slow {
 }
 
 #[test]
-fn a_slow_open_holds_up_no_other_namespace() {
+fn a_slow_open_delays_no_other_namespace() {
     let (registry, begins, verdict) = slow();
     pollster::block_on(crate::common::set(&registry, "known", "k", "v")).unwrap();
     thread::scope(|scope| {
         let opener = scope.spawn(|| registry.open(&crate::common::name(SLOW)).map(drop));
         begins.recv().unwrap();
-        // The open waits for the engine: all of this goes on.
+        // The open waits for the engine: the other operations continue.
         let (goes_on, gone_on) = channel();
         let registry = &registry;
         scope.spawn(move || {
@@ -75,7 +75,7 @@ fn a_slow_open_holds_up_no_other_namespace() {
 }
 
 #[test]
-fn of_many_who_open_a_slow_namespace_all_get_the_same_server() {
+fn concurrent_opens_of_a_slow_namespace_share_one_server() {
     let (registry, begins, verdict) = slow();
     thread::scope(|scope| {
         let openers: Vec<_> = (0..8)
@@ -94,7 +94,7 @@ fn of_many_who_open_a_slow_namespace_all_get_the_same_server() {
 }
 
 #[test]
-fn an_open_that_failed_leaves_nothing_behind() {
+fn a_failed_open_leaves_nothing_open() {
     let (registry, _begins, verdict) = slow();
     let failed = || Err(Error::new(Code::Storage, "the read failed"));
     for _ in 0..3 {
@@ -103,7 +103,7 @@ fn an_open_that_failed_leaves_nothing_behind() {
         assert_eq!(refused.unwrap_err().code(), Code::Storage);
         assert_eq!(registry.open_servers(), 0);
     }
-    // Several at once: each tries by itself.
+    // Concurrent opens: each tries by itself.
     (0..2).for_each(|_| verdict.send(failed()).unwrap());
     verdict.send(Ok(())).unwrap();
     let opened: usize = thread::scope(|scope| {

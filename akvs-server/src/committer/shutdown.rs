@@ -1,54 +1,55 @@
-//! How the committer's thread ends, planned or not: nobody is left waiting.
+//! The end of the committer's thread, also by a panic: every waiting caller is answered.
 
 use std::sync::atomic::Ordering;
 
 use akvs_core::{Code, Error};
 
 use super::Shared;
-use crate::writer::{Ready, Writer};
+use crate::writer::{ReadyWriter, Writer};
 
-/// The writers of the commit that is under way, which nobody would come back to if it panicked.
+/// Guard of the writers in a commit: rejects their requests if the commit panics.
 pub(super) struct PanicGuard<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) writers: Vec<Ready>,
+    pub(super) writers: Vec<ReadyWriter>,
 }
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         for writer in &self.writers {
-            self.shared.refuse(writer);
+            self.shared.reject_all(writer);
         }
     }
 }
 
-/// The end of the thread.
+/// Guard of the thread: rejects all queued requests and ends the watches when the thread ends.
 pub(super) struct ShutdownGuard<'a>(pub(super) &'a Shared);
 
 impl Drop for ShutdownGuard<'_> {
     fn drop(&mut self) {
-        let (ready, asked) = {
+        let (ready, pings) = {
             let mut state = self.0.state();
             state.ended = true;
             (
                 std::mem::take(&mut state.ready),
-                std::mem::take(&mut state.asked),
+                std::mem::take(&mut state.pings),
             )
         };
         for writer in ready {
-            self.0.refuse(&writer);
+            self.0.reject_all(&writer);
         }
-        // Who asked whether it works hears that it does not.
-        drop(asked);
-        self.0.feeds.close();
+        // A dropped ping returns false to its caller.
+        drop(pings);
+        self.0.hub.close();
     }
 }
 
 impl Shared {
-    /// Answers all that a writer has queued, because nobody will judge it any more.
-    pub(super) fn refuse(&self, writer: &Writer) {
-        let refused = writer
-            .refuse(&Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1));
-        self.discharge(refused.len(), refused.iter().sum());
+    /// Rejects all requests that are queued with a writer.
+    pub(super) fn reject_all(&self, writer: &Writer) {
+        let rejected = writer.reject_all(
+            &Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1),
+        );
+        self.discharge(rejected.len(), rejected.iter().sum());
     }
 
     pub(super) fn discharge(&self, requests: usize, bytes: usize) {

@@ -1,6 +1,6 @@
-//! Pages of what a reader is told: of the state, or of the stored history.
+//! Pages of the state or of the stored history, for a watch that is not yet at the newest change.
 //!
-//! They are read where that may wait for a disk, and hold whole revisions only.
+//! They are read on threads that may wait for a disk, and hold whole revisions only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,51 +9,51 @@ use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Code, Error, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use bytes::Bytes;
 
-use super::history::History;
-use super::shared_event::{Filter, READY_BYTES, SharedEvent, without_longer_value};
+use super::history::HistoryPage;
+use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_long_value};
 use super::watcher::{WatchEvent, WatchOptions};
-use crate::Committer;
+use crate::resources::Resources;
 
-/// The most that is read at once: many readers may be behind at the same time.
-pub(super) const PAGE: PageLimit = PageLimit {
+/// The maximum size of a page: many watches may catch up at the same time.
+pub(super) const PAGE_LIMIT: PageLimit = PageLimit {
     rows: 128,
     bytes: 64 << 10,
 };
-/// A state is held back for a reader for so long at the most: it keeps the space of what is replaced meanwhile.
-const STATE_TIME: Duration = Duration::from_secs(3_600);
+/// The maximum time that a state is kept for a watch: it retains the space of replaced entries.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(3_600);
 
-/// How far a state has been read.
+/// The position in a state.
 pub(super) struct StateReader {
-    view: Arc<NamespaceSnapshot>,
+    snapshot: Arc<NamespaceSnapshot>,
     start: Bytes,
     end: Option<Bytes>,
     since: Duration,
 }
 
-/// Where to go on.
+/// The source of the next page.
 pub(super) enum Next {
     State(StateReader),
     History,
-    /// All is read: on with what changes.
+    /// Everything was read: new changes follow.
     ChangeBuffer,
 }
 
-/// What was read, and where to go on.
+/// A page, and the source of the next one.
 pub(super) struct Page {
-    pub(super) steps: Vec<WatchEvent>,
-    /// Up to this revision everything is told.
+    pub(super) events: Vec<WatchEvent>,
+    /// Everything up to this revision was sent.
     pub(super) until: Option<Revision>,
     pub(super) next: Next,
 }
 
 impl StateReader {
-    /// A state to be read from the beginning.
+    /// Creates a reader at the beginning of the state.
     pub(super) fn new(
-        committer: &Committer,
+        resources: &Resources,
         name: &Namespace,
         filter: &Filter,
     ) -> Result<StateReader> {
-        let view = committer.database().namespace_snapshot(name)?;
+        let snapshot = resources.database.namespace_snapshot(name)?;
         let (start, end) = match filter {
             Filter::All => (Bytes::new(), None),
             Filter::Prefix(prefix) => {
@@ -62,30 +62,32 @@ impl StateReader {
             }
             Filter::Key(key) => {
                 let key = key.as_bytes();
-                let behind = [key, &[0]].concat();
-                (Bytes::copy_from_slice(key), Some(behind.into()))
+                let after = [key, &[0]].concat();
+                (Bytes::copy_from_slice(key), Some(after.into()))
             }
         };
         Ok(StateReader {
-            view: Arc::new(view),
+            snapshot: Arc::new(snapshot),
             start,
             end,
-            since: committer.clock().elapsed(),
+            since: resources.clock.elapsed(),
         })
     }
 
-    /// The next page.
-    pub(super) fn page(mut self, committer: &Committer, values: bool) -> Result<Page> {
-        let clock = committer.clock();
-        if clock.elapsed().saturating_sub(self.since) > STATE_TIME {
+    /// Reads the next page.
+    pub(super) fn page(mut self, resources: &Resources, values: bool) -> Result<Page> {
+        let clock = &resources.clock;
+        if clock.elapsed().saturating_sub(self.since) > SNAPSHOT_TIMEOUT {
             return Err(Error::new(
                 Code::HistoryGone,
-                "the state was read too slowly",
+                "the state was read too slowly: expected at most an hour",
             ));
         }
         let end = self.end.as_deref();
-        let page = self.view.entries(&self.start, end, PAGE, clock.now())?;
-        let mut steps: Vec<WatchEvent> = Vec::with_capacity(page.entries.len() + 1);
+        let page = self
+            .snapshot
+            .entries(&self.start, end, PAGE_LIMIT, clock.now())?;
+        let mut events: Vec<WatchEvent> = Vec::with_capacity(page.entries.len() + 1);
         for (key, entry) in page.entries {
             let mut event = Event {
                 revision: entry.revision,
@@ -96,24 +98,24 @@ impl StateReader {
                     entry,
                 },
             };
-            without_longer_value(&mut event, if values { READY_BYTES } else { 0 });
-            let notice = SharedEvent::of_state(event, &self.view);
-            steps.push(WatchEvent::Entry(Arc::new(notice)));
+            remove_long_value(&mut event, if values { MAX_INLINE_VALUE_BYTES } else { 0 });
+            let change = SharedEvent::from_snapshot(event, &self.snapshot);
+            events.push(WatchEvent::Entry(Arc::new(change)));
         }
         Ok(match page.next {
             Some(next) => {
                 self.start = next;
                 Page {
-                    steps,
+                    events,
                     until: None,
                     next: Next::State(self),
                 }
             }
             None => {
-                let revision = self.view.revision();
-                steps.push(WatchEvent::Synced(revision));
+                let revision = self.snapshot.revision();
+                events.push(WatchEvent::Synced(revision));
                 Page {
-                    steps,
+                    events,
                     until: Some(revision),
                     next: Next::ChangeBuffer,
                 }
@@ -122,39 +124,39 @@ impl StateReader {
     }
 }
 
-/// What a watcher is told of a page of the stored history: what changed after its position. Where the page was read
-/// when everything up to `looked` was there, all that came later its seat is told of.
+/// Returns the wanted changes of a page of the stored history after a position. A page that was read when everything up
+/// to `polled_at` was there leads back to the buffer: the subscription is notified of all later changes.
 pub(super) fn history_page(
-    history: &History,
+    history: &HistoryPage,
     options: &WatchOptions,
     position: Revision,
-    looked: Revision,
+    polled_at: Revision,
 ) -> Page {
-    let notices = history.after(position).iter();
-    let wanted = notices.filter(|notice| options.filter.wants(notice.event()));
-    let next = match history.is_end() && history.newest >= looked {
+    let changes = history.after(position).iter();
+    let wanted = changes.filter(|change| options.filter.wants(change.event()));
+    let next = match history.is_end() && history.newest >= polled_at {
         true => Next::ChangeBuffer,
         false => Next::History,
     };
     Page {
-        steps: changed(wanted.cloned().collect()),
+        events: to_watch_events(wanted.cloned().collect()),
         until: Some(history.until),
         next,
     }
 }
 
-/// What is told of whole revisions, of each what is wanted.
-pub(super) fn changed(notices: Vec<Arc<SharedEvent>>) -> Vec<WatchEvent> {
-    let revisions = notices.iter().map(|notice| notice.event().revision);
+/// Returns the events of wanted changes, of whole revisions.
+pub(super) fn to_watch_events(changes: Vec<Arc<SharedEvent>>) -> Vec<WatchEvent> {
+    let revisions = changes.iter().map(|change| change.event().revision);
     let next = revisions.map(Some).skip(1).chain([None]);
     let is_last: Vec<bool> = next
-        .zip(&notices)
-        .map(|(next, notice)| next != Some(notice.event().revision))
+        .zip(&changes)
+        .map(|(next, change)| next != Some(change.event().revision))
         .collect();
-    notices
+    changes
         .into_iter()
         .zip(is_last)
-        .map(|(notice, is_last)| WatchEvent::Change { notice, is_last })
+        .map(|(change, is_last)| WatchEvent::Change { change, is_last })
         .collect()
 }
 
@@ -164,7 +166,7 @@ mod tests {
     use akvs_core::Key;
 
     #[test]
-    fn of_each_revision_the_last_change_that_is_wanted_is_the_last() {
+    fn the_last_wanted_change_of_a_revision_is_the_last() {
         let event = |revision, is_last, key: &'static str| {
             let kind = EventKind::Delete {
                 key: Key::new(key).unwrap(),
@@ -186,16 +188,16 @@ mod tests {
         ];
         let filter = Filter::Prefix("a".into());
         let wanted = all.iter().filter(|event| filter.wants(event));
-        let notices = wanted.map(|event| Arc::new(SharedEvent::new(event.clone())));
-        let told: Vec<(u64, bool)> = changed(notices.collect())
+        let changes = wanted.map(|event| Arc::new(SharedEvent::new(event.clone())));
+        let received: Vec<(u64, bool)> = to_watch_events(changes.collect())
             .into_iter()
-            .map(|step| match step {
-                WatchEvent::Change { notice, is_last } => (notice.event().revision.get(), is_last),
+            .map(|event| match event {
+                WatchEvent::Change { change, is_last } => (change.event().revision.get(), is_last),
                 other @ (WatchEvent::Entry(_) | WatchEvent::Synced(_) | WatchEvent::Reset(_)) => {
                     panic!("{other:?}")
                 }
             })
             .collect();
-        assert_eq!(told, [(1, false), (1, true), (2, true), (3, true)]);
+        assert_eq!(received, [(1, false), (1, true), (2, true), (3, true)]);
     }
 }

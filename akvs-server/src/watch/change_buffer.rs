@@ -1,11 +1,11 @@
-//! The newest changes of one watched namespace, and who waits for them.
+//! The newest changes of a watched namespace, and the watchers that wait for more.
 //!
-//! The committer publishes here what it has committed. It wakes each thread once, however many watchers the thread
-//! has; the thread then finds out by itself whom a change concerns ([`Subscribers`]). Nothing is queued for a watcher:
-//! each knows up to which revision it has seen everything, and reads on from there, here or, if it fell behind, in
-//! the stored history. So a watcher costs the same however slow it is.
+//! The committer publishes its commits here. It wakes each thread once, for all watchers of the thread; the thread then
+//! finds the watchers of a change ([`Subscribers`]). Nothing is queued for a watcher: each has a position up to which
+//! it has seen everything, and reads on from there, in the buffer or, if it fell behind, in the stored history. So a
+//! slow watcher costs no more than a fast one.
 //!
-//! Invariant: every change after the ring's floor is in the ring, in order, whole revisions only.
+//! Invariant: the ring has every change after its compacted revision, in order and in whole revisions.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,61 +14,61 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use akvs_core::engine::PageLimit;
 use akvs_core::{Database, Event, Namespace, Result, Revision};
 
-use super::history::{Histories, History};
-use super::shared_event::{Filter, READY_BYTES, SharedEvent, without_longer_value};
+use super::history::{HistoryCache, HistoryPage};
+use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent, remove_long_value};
 use super::subscribers::Subscribers;
 use crate::completion::Mailbox;
-use crate::thread_pool::Pool;
+use crate::thread_pool::ThreadPool;
 
-/// The most that one ring holds, in bytes; less once all rings together hold a lot.
+/// The maximum size of a ring, in bytes; smaller while all rings together exceed their limit.
 const RING_BYTES: usize = 256 << 10;
 const ALL_RINGS_BYTES: usize = 64 << 20;
 const SMALL_RING_BYTES: usize = 4 << 10;
 
-/// The newest changes of one watched namespace.
+/// The newest changes of a watched namespace.
 pub(super) struct ChangeBuffer {
     name: Namespace,
     database: Database,
-    reads: Pool,
+    reads: ThreadPool,
     ring: Mutex<Ring>,
-    histories: Mutex<Histories>,
-    audiences: Mutex<Vec<Arc<Subscribers>>>,
-    /// What all rings and pages of history hold, in bytes.
+    histories: Mutex<HistoryCache>,
+    subscribers: Mutex<Vec<Arc<Subscribers>>>,
+    /// Bytes of all rings and pages of history.
     held: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
 struct Ring {
-    /// All changes after this revision are here; none until the committer has begun to publish.
+    /// The ring has all changes after this revision; none before the committer's first publication.
     compacted_revision: Option<Revision>,
-    /// Up to this revision everything was published.
+    /// Everything up to this revision was published.
     tip: Revision,
-    notices: VecDeque<Arc<SharedEvent>>,
+    changes: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
     ended: bool,
 }
 
-/// What has changed after a revision, and up to which.
+/// The changes after a revision, and the revision up to which they are complete.
 pub(super) enum Since {
-    /// These.
+    /// All changes.
     Changes(Vec<Arc<SharedEvent>>, Revision),
-    /// The ring does not reach back so far.
+    /// The ring no longer has all changes.
     Behind(Revision),
-    /// Nothing will ever be published any more.
+    /// Nothing more will be published.
     Ended(Revision),
 }
 
-/// What a watcher finds.
+/// The result of a watcher's read.
 pub(super) enum ReadResult {
-    /// The next changes that it wants, up to a revision; whether there is more behind it.
+    /// The next changes that match the filter, complete up to a revision; whether more follow.
     Changes {
-        notices: Vec<Arc<SharedEvent>>,
+        changes: Vec<Arc<SharedEvent>>,
         until: Revision,
         more: bool,
     },
-    /// The ring does not reach back so far.
+    /// The ring no longer has all changes.
     Behind,
-    /// Nothing will ever be published any more.
+    /// Nothing more will be published.
     Ended,
 }
 
@@ -76,7 +76,7 @@ impl ChangeBuffer {
     pub(super) fn new(
         name: Namespace,
         database: Database,
-        reads: Pool,
+        reads: ThreadPool,
         held: Arc<AtomicUsize>,
     ) -> ChangeBuffer {
         ChangeBuffer {
@@ -85,7 +85,7 @@ impl ChangeBuffer {
             reads,
             ring: Mutex::default(),
             histories: Mutex::default(),
-            audiences: Mutex::default(),
+            subscribers: Mutex::default(),
             held,
         }
     }
@@ -94,27 +94,27 @@ impl ChangeBuffer {
         &self.name
     }
 
-    /// Begins to hold what is committed after this revision, and lets all look at what was before.
-    pub(super) fn begin(&self, revision: Revision) {
+    /// Starts to hold changes after this revision, and lets all watchers look for earlier ones in the history.
+    pub(super) fn start(&self, revision: Revision) {
         let mut ring = self.ring();
         if ring.compacted_revision.is_none() {
             ring.compacted_revision = Some(revision);
             ring.tip = revision;
         }
         drop(ring);
-        self.call();
+        self.notify();
     }
 
-    /// Takes over what was committed, and calls those who wait.
+    /// Adds committed changes and notifies the watchers.
     pub(super) fn publish(&self, events: Vec<Event>) {
         let Some(last) = events.last() else { return };
         let mut ring = self.ring();
         ring.tip = last.revision;
         let before = ring.bytes;
         for mut event in events {
-            without_longer_value(&mut event, READY_BYTES);
+            remove_long_value(&mut event, MAX_INLINE_VALUE_BYTES);
             ring.bytes += event.bytes();
-            ring.notices.push_back(Arc::new(SharedEvent::new(event)));
+            ring.changes.push_back(Arc::new(SharedEvent::new(event)));
         }
         let held = self.held.fetch_add(ring.bytes - before, Ordering::Relaxed);
         let limit = if held > ALL_RINGS_BYTES {
@@ -126,16 +126,16 @@ impl ChangeBuffer {
         ring.trim(limit);
         self.held.fetch_sub(before - ring.bytes, Ordering::Relaxed);
         drop(ring);
-        self.call();
+        self.notify();
     }
 
-    /// Lets all who wait know that nothing more will come.
+    /// Ends all watches.
     pub(super) fn end(&self) {
         self.ring().ended = true;
-        self.call();
+        self.notify();
     }
 
-    /// The changes after a revision that a watcher wants, about as many as the limit allows.
+    /// Returns the changes after a revision that match the filter, about as many as the limit allows.
     pub(super) fn read(&self, after: Revision, filter: &Filter, limit: PageLimit) -> ReadResult {
         let ring = self.ring();
         if ring.ended {
@@ -147,32 +147,32 @@ impl ChangeBuffer {
         {
             return ReadResult::Behind;
         }
-        let (mut notices, mut bytes) = (Vec::new(), 0);
+        let (mut changes, mut bytes) = (Vec::new(), 0);
         let mut until = after;
-        for notice in ring.after(after) {
-            let event = notice.event();
-            let is_full = notices.len() >= limit.rows || bytes >= limit.bytes;
+        for change in ring.after(after) {
+            let event = change.event();
+            let is_full = changes.len() >= limit.rows || bytes >= limit.bytes;
             if is_full && event.revision > until {
                 return ReadResult::Changes {
-                    notices,
+                    changes,
                     until,
                     more: true,
                 };
             }
             if filter.wants(event) {
                 bytes += event.bytes();
-                notices.push(Arc::clone(notice));
+                changes.push(Arc::clone(change));
             }
             until = event.revision;
         }
         ReadResult::Changes {
-            notices,
+            changes,
             until: after.max(ring.tip),
             more: false,
         }
     }
 
-    /// All changes after a revision.
+    /// Returns all changes after a revision.
     pub(super) fn since(&self, after: Revision) -> Since {
         let ring = self.ring();
         if ring.ended {
@@ -184,44 +184,45 @@ impl ChangeBuffer {
         {
             return Since::Behind(ring.tip);
         }
-        let notices = ring.after(after).map(Arc::clone).collect();
-        Since::Changes(notices, ring.tip)
+        let changes = ring.after(after).map(Arc::clone).collect();
+        Since::Changes(changes, ring.tip)
     }
 
-    /// Up to this revision everything was published.
+    /// Everything up to this revision was published.
     pub(super) fn tip(&self) -> Revision {
         self.ring().tip
     }
 
-    /// Does work on a thread that may wait for a disk.
+    /// Runs work on a thread that may wait for a disk.
     pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<()> {
         self.reads.spawn(work)
     }
 
-    /// A page of the stored history with what follows a revision, read here if nobody has it.
-    pub(super) fn read_history(&self, after: Revision) -> Result<Arc<History>> {
-        let known = self.histories().known(after);
+    /// Returns a page of the stored history after a revision, read on this thread unless it is cached.
+    pub(super) fn read_history(&self, after: Revision) -> Result<Arc<HistoryPage>> {
+        let known = self.histories().get(after);
         if let Some(page) = known {
             return Ok(page);
         }
-        let page = Arc::new(History::read(&self.database, &self.name, after, false)?);
-        self.histories().keep(Arc::clone(&page));
+        let page = Arc::new(HistoryPage::read(&self.database, &self.name, after, false)?);
+        self.histories().insert(Arc::clone(&page));
         self.trim_histories();
         Ok(page)
     }
 
-    /// The same, with values if they are wanted, read on a thread that may wait for a disk.
+    /// Returns a page of the stored history after a revision, with values if wanted, read on a thread that may wait for
+    /// a disk.
     pub(super) async fn history(
         self: Arc<ChangeBuffer>,
         after: Revision,
         values: bool,
-    ) -> Result<Arc<History>> {
+    ) -> Result<Arc<HistoryPage>> {
         let slot = self.histories().slot(after, values);
         let read = || async {
             let (database, name) = (self.database.clone(), self.name.clone());
             let page = self
                 .reads
-                .run(move || History::read(&database, &name, after, values));
+                .run(move || HistoryPage::read(&database, &name, after, values));
             page.await.map(Arc::new)
         };
         let page = slot.page.get_or_try_init(read).await?;
@@ -237,49 +238,52 @@ impl ChangeBuffer {
         self.held.fetch_sub(before, Ordering::Relaxed);
     }
 
-    fn histories(&self) -> MutexGuard<'_, Histories> {
+    fn histories(&self) -> MutexGuard<'_, HistoryCache> {
         self.histories
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether everything after a revision can be read here.
+    /// Returns whether the ring has everything after a revision.
     pub(super) fn reaches(&self, after: Revision) -> bool {
         self.ring()
             .compacted_revision
             .is_some_and(|compacted_revision| after >= compacted_revision)
     }
 
-    /// The audience of this thread.
-    pub(super) fn audience(self: &Arc<ChangeBuffer>, mailbox: &Weak<Mailbox>) -> Arc<Subscribers> {
-        let mut audiences = self.audiences();
-        // There are no more than threads.
-        if let Some(audience) = audiences
+    /// Returns the subscribers of the thread that has this mailbox.
+    pub(super) fn thread_subscribers(
+        self: &Arc<ChangeBuffer>,
+        mailbox: &Weak<Mailbox>,
+    ) -> Arc<Subscribers> {
+        let mut all = self.subscribers();
+        // There are at most as many as threads.
+        if let Some(known) = all
             .iter()
-            .find(|audience| audience.is_of(mailbox) && !audience.is_gone())
+            .find(|known| known.belongs_to(mailbox) && !known.has_ended())
         {
-            return Arc::clone(audience);
+            return Arc::clone(known);
         }
-        // Those of threads that have ended are of no more use.
-        audiences.retain(|audience| !audience.is_gone());
+        // Those of ended threads are not needed.
+        all.retain(|known| !known.has_ended());
         let tip = self.ring().tip;
-        let audience = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));
-        audiences.push(Arc::clone(&audience));
-        audience
+        let new = Arc::new(Subscribers::new(Arc::downgrade(self), mailbox.clone(), tip));
+        all.push(Arc::clone(&new));
+        new
     }
 
-    /// Lets every thread that has watchers look here.
-    fn call(&self) {
-        let audiences = self.audiences().clone();
-        audiences.iter().for_each(Subscribers::summon);
+    /// Notifies every thread that has watchers.
+    fn notify(&self) {
+        let subscribers = self.subscribers().clone();
+        subscribers.iter().for_each(Subscribers::notify);
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn audiences(&self) -> MutexGuard<'_, Vec<Arc<Subscribers>>> {
-        self.audiences
+    fn subscribers(&self) -> MutexGuard<'_, Vec<Arc<Subscribers>>> {
+        self.subscribers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,20 +299,20 @@ impl Drop for ChangeBuffer {
 impl Ring {
     fn after(&self, revision: Revision) -> impl Iterator<Item = &Arc<SharedEvent>> {
         let first = self
-            .notices
-            .partition_point(|notice| notice.event().revision <= revision);
-        self.notices.range(first..)
+            .changes
+            .partition_point(|change| change.event().revision <= revision);
+        self.changes.range(first..)
     }
 
-    /// Lets the oldest revisions go until no more than so many bytes are left.
+    /// Removes the oldest revisions until at most this number of bytes is left.
     fn trim(&mut self, bytes: usize) {
-        while let Some(oldest) = self.notices.front() {
+        while let Some(oldest) = self.changes.front() {
             let revision = oldest.event().revision;
             if self.bytes <= bytes && self.compacted_revision < Some(revision) {
                 return;
             }
             self.bytes -= oldest.event().bytes();
-            self.notices.pop_front();
+            self.changes.pop_front();
             self.compacted_revision = Some(revision);
         }
     }

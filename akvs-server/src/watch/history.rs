@@ -1,10 +1,10 @@
-//! Pages of the stored history, each read once for all watchers of a namespace that need it.
+//! A cache of pages of the stored history, so that each is read once for all watches of a namespace.
 //!
-//! A burst of changes pushes many watchers out of the ring at the same moment. What one of them reads serves all
-//! others: those that ask while it is read wait for it, and the newest pages are kept for those that come later.
+//! A burst of changes pushes many watchers out of the ring at the same time. The page that one of them reads serves all
+//! others: those that need it while it is read wait for it, and the newest pages are kept.
 //!
-//! Invariant: a page tells all changes after its first revision and up to its last, of all keys; and it says how new
-//! the state was that it was read from, so that a watcher knows whether anything can lie behind it.
+//! Invariant: a page has all changes of all keys after its first revision and up to its last. It has the newest
+//! revision of the state that it was read from, so that a watcher knows whether more follow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,94 +12,93 @@ use std::sync::Arc;
 use akvs_core::{Database, Event, EventKind, Namespace, NamespaceSnapshot, Result, Revision};
 use tokio::sync::OnceCell;
 
-use super::catch_up::PAGE;
-use super::shared_event::{Filter, READY_BYTES, SharedEvent};
+use super::catch_up::PAGE_LIMIT;
+use super::shared_event::{Filter, MAX_INLINE_VALUE_BYTES, SharedEvent};
 
-/// The most pages that are kept or read at once, and their bytes.
+/// The maximum number of pages that are kept or being read, and their bytes.
 const MAX_PAGES: usize = 64;
 const MAX_BYTES: usize = 2 << 20;
-/// A page ends once the values that were looked up for it have so many bytes.
+/// A page ends when the values that were loaded for it have this number of bytes.
 const VALUE_BYTES: usize = 256 << 10;
 
 /// The changes after one revision and up to another.
-pub(super) struct History {
+pub(super) struct HistoryPage {
     after: Revision,
     pub(super) until: Revision,
-    /// The newest revision when it was read.
+    /// The newest revision when the page was read.
     pub(super) newest: Revision,
-    notices: Vec<Arc<SharedEvent>>,
-    /// Whether the values were looked up that the history does not keep.
+    changes: Vec<Arc<SharedEvent>>,
+    /// Whether it has the values that the history does not store.
     has_values: bool,
     bytes: usize,
 }
 
-impl History {
-    /// Reads the changes after a revision; if wanted, with the values that are to be held ready.
+impl HistoryPage {
+    /// Reads the changes after a revision; with their values if wanted.
     pub(super) fn read(
         database: &Database,
         name: &Namespace,
         after: Revision,
         values: bool,
-    ) -> Result<History> {
+    ) -> Result<HistoryPage> {
         let view = database.namespace_snapshot(name)?;
-        let mut changes = view.changes(after, PAGE, false)?;
-        if values && let Some(enough) = complete(&view, &mut changes.events)? {
-            changes.events.truncate(enough);
+        let mut changes = view.changes(after, PAGE_LIMIT, false)?;
+        if values && let Some(count) = load_values(&view, &mut changes.events)? {
+            changes.events.truncate(count);
             let last = changes.events.last().map(|event| event.revision);
             changes.until = last.unwrap_or(changes.until);
         }
         let bytes = changes.events.iter().map(Event::bytes).sum();
-        let notices = changes.events.into_iter().map(SharedEvent::new);
-        Ok(History {
+        let shared = changes.events.into_iter().map(SharedEvent::new);
+        Ok(HistoryPage {
             after,
             has_values: values,
             until: changes.until,
             newest: view.revision(),
-            notices: notices.map(Arc::new).collect(),
+            changes: shared.map(Arc::new).collect(),
             bytes,
         })
     }
 
-    /// Those of them that come after a revision.
+    /// Returns its changes after a revision.
     pub(super) fn after(&self, revision: Revision) -> &[Arc<SharedEvent>] {
         let first = self
-            .notices
-            .partition_point(|notice| notice.event().revision <= revision);
-        &self.notices[first..]
+            .changes
+            .partition_point(|change| change.event().revision <= revision);
+        &self.changes[first..]
     }
 
-    /// The last revision before the first change that is wanted and has no value with it; none where there is no such.
+    /// Returns the last revision before the first wanted change without a value; none if there is no such change.
     pub(super) fn before_value(&self, position: Revision, filter: &Filter) -> Option<Revision> {
-        let notices = self.after(position);
+        let changes = self.after(position);
         let lacks =
-            |notice: &Arc<SharedEvent>| notice.lacks_value() && filter.wants(notice.event());
-        let first = notices.iter().find(|notice| lacks(notice))?;
+            |change: &Arc<SharedEvent>| change.lacks_value() && filter.wants(change.event());
+        let first = changes.iter().find(|change| lacks(change))?;
         let first = first.event().revision;
-        let before = notices.iter().map(|notice| notice.event().revision);
+        let before = changes.iter().map(|change| change.event().revision);
         let before = before.take_while(|revision| *revision < first).last();
         Some(before.unwrap_or(position))
     }
 
-    /// Whether these are all changes up to the newest revision of that moment.
+    /// Returns whether it has all changes up to the newest revision of its state.
     pub(super) fn is_end(&self) -> bool {
         self.until >= self.newest
     }
 }
 
-/// Looks up the values that are to be held ready, until there are enough of them; how many changes the page then has,
-/// where that is not all of them.
-fn complete(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
+/// Loads values until they reach the size of a page; returns the number of changes of the page, unless it has all.
+fn load_values(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usize>> {
     let (mut bytes, count) = (0, events.len());
     for (index, event) in events.iter_mut().enumerate() {
         if let EventKind::Set { size, .. } = event.kind
-            && size <= READY_BYTES as u64
+            && size <= MAX_INLINE_VALUE_BYTES as u64
             && bytes < VALUE_BYTES
             && !event.has_value()
         {
             view.complete(event)?;
             bytes += event.bytes();
         }
-        // Not a part of a revision.
+        // A page has whole revisions.
         if bytes >= VALUE_BYTES && event.is_last && index + 1 < count {
             return Ok(Some(index + 1));
         }
@@ -107,24 +106,24 @@ fn complete(view: &NamespaceSnapshot, events: &mut [Event]) -> Result<Option<usi
     Ok(None)
 }
 
-/// A page that is there or being read.
-pub(super) struct Slot {
+/// A page that is cached or being read.
+pub(super) struct PageSlot {
     after: Revision,
     has_values: bool,
-    pub(super) page: OnceCell<Arc<History>>,
+    pub(super) page: OnceCell<Arc<HistoryPage>>,
 }
 
-/// The pages of one namespace.
+/// The cached pages of a namespace.
 #[derive(Default)]
-pub(super) struct Histories {
-    slots: VecDeque<Arc<Slot>>,
+pub(super) struct HistoryCache {
+    slots: VecDeque<Arc<PageSlot>>,
     bytes: usize,
 }
 
-impl Histories {
-    /// The page with what follows this revision, with values if they are wanted. It may still have to be read.
-    pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<Slot> {
-        let covers = |slot: &&Arc<Slot>| {
+impl HistoryCache {
+    /// Returns the slot of the page after a revision, with values if wanted. The page may not have been read yet.
+    pub(super) fn slot(&mut self, after: Revision, values: bool) -> Arc<PageSlot> {
+        let covers = |slot: &&Arc<PageSlot>| {
             let is_there = match slot.page.get() {
                 Some(page) => page.after <= after && after < page.until,
                 None => slot.after == after,
@@ -134,7 +133,7 @@ impl Histories {
         if let Some(slot) = self.slots.iter().rev().find(covers) {
             return Arc::clone(slot);
         }
-        let slot = Arc::new(Slot {
+        let slot = Arc::new(PageSlot {
             after,
             has_values: values,
             page: OnceCell::new(),
@@ -146,27 +145,27 @@ impl Histories {
         slot
     }
 
-    /// The page with what follows this revision, if it is there.
-    pub(super) fn known(&self, after: Revision) -> Option<Arc<History>> {
+    /// Returns the page after a revision, if it is cached.
+    pub(super) fn get(&self, after: Revision) -> Option<Arc<HistoryPage>> {
         let pages = self.slots.iter().rev().filter_map(|slot| slot.page.get());
         let mut covering = pages.filter(|page| page.after <= after && after < page.until);
         covering.next().cloned()
     }
 
-    /// Keeps a page that was read.
-    pub(super) fn keep(&mut self, page: Arc<History>) {
-        self.slots.push_back(Arc::new(Slot {
+    /// Adds a page that was read.
+    pub(super) fn insert(&mut self, page: Arc<HistoryPage>) {
+        self.slots.push_back(Arc::new(PageSlot {
             after: page.after,
             has_values: page.has_values,
             page: OnceCell::new_with(Some(page)),
         }));
     }
 
-    /// Lets the oldest pages go until there are not too many; the bytes of all before and after. None is kept where
-    /// memory is short.
+    /// Removes the oldest pages beyond the limits, or all if memory is short; returns the bytes of the pages before and
+    /// after.
     pub(super) fn trim(&mut self, is_short: bool) -> (usize, usize) {
         let before = self.bytes;
-        let bytes = |slot: &Arc<Slot>| slot.page.get().map_or(0, |page| page.bytes);
+        let bytes = |slot: &Arc<PageSlot>| slot.page.get().map_or(0, |page| page.bytes);
         if is_short {
             self.slots.retain(|slot| !slot.page.initialized());
         }
@@ -180,7 +179,7 @@ impl Histories {
         (before, self.bytes)
     }
 
-    /// What the pages hold, in bytes.
+    /// Returns the bytes of the pages.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }

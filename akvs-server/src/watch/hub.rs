@@ -1,8 +1,8 @@
-//! The feeds of all namespaces that are watched, and the committer's way to them.
+//! The change buffers of all watched namespaces, and how the committer publishes to them.
 //!
-//! A namespace is watched by name, also one that does not exist yet; its changes are known by their history.
-//! Invariant: the committer holds what it commits for a feed from the moment at which it first heard of it, and lets
-//! the feed's watchers look at what was committed before.
+//! A namespace is watched by name and need not exist; its changes are identified by its history. Invariant: the
+//! committer publishes every commit after it adopted a buffer, and the buffer's watchers find earlier ones in the
+//! history.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,22 +11,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use akvs_core::{Code, CommitSummary, Database, Error, Event, HistoryId, Namespace, Result};
 
 use super::change_buffer::ChangeBuffer;
-use crate::Committer;
+use crate::resources::Resources;
 
-/// From so many feeds on, those that nobody watches any more are looked for.
+/// From this number of buffers on, those without watchers are removed.
 const SWEEP_AT: usize = 64;
 
-/// The feeds of all namespaces that are watched.
+/// The change buffers of all watched namespaces.
 #[derive(Default)]
 pub(crate) struct WatchHub {
-    known: Mutex<Known>,
-    /// Whether there is one that the committer has not heard of.
+    state: Mutex<HubState>,
+    /// Whether there is a buffer that the committer has not adopted.
     fresh: AtomicBool,
     held: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
-struct Known {
+struct HubState {
     by_name: HashMap<Namespace, Weak<ChangeBuffer>>,
     fresh: Vec<Weak<ChangeBuffer>>,
     sweep_at: usize,
@@ -34,42 +34,46 @@ struct Known {
 }
 
 impl WatchHub {
-    /// The feed of a namespace; `closing` once no more are given out.
-    pub(super) fn of(&self, committer: &Committer, name: &Namespace) -> Result<Arc<ChangeBuffer>> {
-        let mut known = self.known();
+    /// Returns the buffer of a namespace; fails with `closing` after the hub was closed.
+    pub(super) fn buffer(
+        &self,
+        resources: &Resources,
+        name: &Namespace,
+    ) -> Result<Arc<ChangeBuffer>> {
+        let mut known = self.state();
         if known.closed {
             return Err(
                 Error::new(Code::Closing, "the server is stopping").with("retry_after_s", 1)
             );
         }
-        if let Some(feed) = known.by_name.get(name).and_then(Weak::upgrade) {
-            return Ok(feed);
+        if let Some(buffer) = known.by_name.get(name).and_then(Weak::upgrade) {
+            return Ok(buffer);
         }
         if known.by_name.len() >= known.sweep_at.max(SWEEP_AT) {
-            known.by_name.retain(|_, feed| feed.strong_count() > 0);
+            known.by_name.retain(|_, buffer| buffer.strong_count() > 0);
             known.sweep_at = 2 * known.by_name.len();
         }
-        let feed = Arc::new(ChangeBuffer::new(
+        let buffer = Arc::new(ChangeBuffer::new(
             name.clone(),
-            committer.database().clone(),
-            committer.reads().clone(),
+            resources.database.clone(),
+            resources.reads.clone(),
             Arc::clone(&self.held),
         ));
-        known.by_name.insert(name.clone(), Arc::downgrade(&feed));
-        known.fresh.push(Arc::downgrade(&feed));
+        known.by_name.insert(name.clone(), Arc::downgrade(&buffer));
+        known.fresh.push(Arc::downgrade(&buffer));
         self.fresh.store(true, Ordering::Release);
-        Ok(feed)
+        Ok(buffer)
     }
 
-    /// Ends all feeds, and those that are asked for later.
+    /// Ends all buffers, and rejects new ones.
     pub(crate) fn close(&self) {
-        let feeds = {
-            let mut known = self.known();
+        let hub = {
+            let mut known = self.state();
             known.closed = true;
             std::mem::take(&mut known.by_name)
         };
-        for feed in feeds.values().filter_map(Weak::upgrade) {
-            feed.end();
+        for buffer in hub.values().filter_map(Weak::upgrade) {
+            buffer.end();
         }
     }
 
@@ -77,84 +81,95 @@ impl WatchHub {
         if !self.fresh.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
-        std::mem::take(&mut self.known().fresh)
+        std::mem::take(&mut self.state().fresh)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, HubState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the committer knows of those who watch.
-#[derive(Default)]
+/// The buffers that the committer publishes to.
 pub(crate) struct Publisher {
+    hub: Arc<WatchHub>,
     by_history: HashMap<HistoryId, Weak<ChangeBuffer>>,
-    /// Those of names that have no history yet.
-    unborn: HashMap<Namespace, Weak<ChangeBuffer>>,
+    /// Buffers of namespaces that have no history yet.
+    uncreated: HashMap<Namespace, Weak<ChangeBuffer>>,
     sweep_at: usize,
 }
 
 impl Publisher {
-    /// Gets to know new feeds; whether there are any, so that what is committed has to be recorded. To be called
-    /// before and after each commit: what was committed in between a feed's watchers find in the history.
-    pub(crate) fn listen(&mut self, feeds: &WatchHub, database: &Database) -> bool {
-        for feed in feeds.take_fresh() {
-            let Some(known) = feed.upgrade() else {
+    /// Creates a publisher without buffers.
+    pub(crate) fn new(hub: Arc<WatchHub>) -> Publisher {
+        Publisher {
+            hub,
+            by_history: HashMap::new(),
+            uncreated: HashMap::new(),
+            sweep_at: 0,
+        }
+    }
+
+    /// Adopts new buffers; returns whether there are any buffers, so that the commit must record its changes. Must be
+    /// called before and after each commit: the watchers of a buffer find what was committed in between in the history.
+    pub(crate) fn adopt_buffers(&mut self, database: &Database) -> bool {
+        for buffer in self.hub.take_fresh() {
+            let Some(known) = buffer.upgrade() else {
                 continue;
             };
             match database.history_id(known.name()) {
-                Ok(Some(history)) => drop(self.by_history.insert(history, feed)),
-                Ok(None) => drop(self.unborn.insert(known.name().clone(), feed)),
+                Ok(Some(history)) => drop(self.by_history.insert(history, buffer)),
+                Ok(None) => drop(self.uncreated.insert(known.name().clone(), buffer)),
                 Err(error) => {
-                    log::error!("{} cannot be watched: {error}", known.name());
+                    log::error!("cannot watch namespace {}: {error}", known.name());
                     known.end();
                     continue;
                 }
             }
-            known.begin(database.revision());
+            known.start(database.revision());
         }
-        let len = self.by_history.len() + self.unborn.len();
+        let len = self.by_history.len() + self.uncreated.len();
         if len >= self.sweep_at.max(SWEEP_AT) {
-            self.by_history.retain(|_, feed| feed.strong_count() > 0);
-            self.unborn.retain(|_, feed| feed.strong_count() > 0);
-            self.sweep_at = 2 * (self.by_history.len() + self.unborn.len());
+            self.by_history
+                .retain(|_, buffer| buffer.strong_count() > 0);
+            self.uncreated.retain(|_, buffer| buffer.strong_count() > 0);
+            self.sweep_at = 2 * (self.by_history.len() + self.uncreated.len());
         }
         len > 0
     }
 
-    /// Tells those who watch what was committed.
+    /// Publishes a commit to the watchers.
     pub(crate) fn publish(&mut self, committed: CommitSummary) {
         for (name, history) in committed.created {
-            if let Some(feed) = self.unborn.remove(&name) {
-                self.by_history.insert(history, feed);
+            if let Some(buffer) = self.uncreated.remove(&name) {
+                self.by_history.insert(history, buffer);
             }
         }
-        for (feed, events) in self.by_feed(committed.events) {
-            feed.publish(events);
+        for (buffer, events) in self.by_buffer(committed.events) {
+            buffer.publish(events);
         }
         for history in committed.purged {
-            // It begins anew with another history, as if the name had never been.
-            if let Some(feed) = self.by_history.remove(&history)
-                && let Some(known) = feed.upgrade()
+            // The name starts again with another history.
+            if let Some(buffer) = self.by_history.remove(&history)
+                && let Some(known) = buffer.upgrade()
             {
-                self.unborn.insert(known.name().clone(), feed);
+                self.uncreated.insert(known.name().clone(), buffer);
             }
         }
     }
 
-    fn by_feed(&self, events: Vec<(HistoryId, Event)>) -> Vec<(Arc<ChangeBuffer>, Vec<Event>)> {
-        let mut places = HashMap::new();
-        let mut feeds: Vec<(Arc<ChangeBuffer>, Vec<Event>)> = Vec::new();
+    fn by_buffer(&self, events: Vec<(HistoryId, Event)>) -> Vec<(Arc<ChangeBuffer>, Vec<Event>)> {
+        let mut indexes = HashMap::new();
+        let mut found: Vec<(Arc<ChangeBuffer>, Vec<Event>)> = Vec::new();
         for (history, event) in events {
-            let place = *places.entry(history).or_insert_with(|| {
-                let feed = self.by_history.get(&history)?.upgrade()?;
-                feeds.push((feed, Vec::new()));
-                Some(feeds.len() - 1)
+            let index = *indexes.entry(history).or_insert_with(|| {
+                let buffer = self.by_history.get(&history)?.upgrade()?;
+                found.push((buffer, Vec::new()));
+                Some(found.len() - 1)
             });
-            if let Some(place) = place {
-                feeds[place].1.push(event);
+            if let Some(index) = index {
+                found[index].1.push(event);
             }
         }
-        feeds
+        found
     }
 }

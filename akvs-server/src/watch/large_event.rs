@@ -1,5 +1,5 @@
-//! A change whose value is too large to be held ready: it is looked up and rendered when a watcher comes to it, once
-//! for all watchers that are at it, and let go when the last of them has sent it.
+//! Changes with large values: the value is loaded and rendered when a watcher reaches the change, once for all watchers
+//! that are there, and released when the last of them has sent it.
 
 use std::any::Any;
 use std::fmt;
@@ -12,11 +12,11 @@ use tokio::sync::OnceCell;
 
 use super::shared_event::SharedEvent;
 
-/// What is sent of a change with a large value.
+/// The text of a change with a large value.
 pub struct Rendered {
     /// The text.
     pub text: Bytes,
-    /// What is kept for as long as the text is, such as the memory that is counted for it.
+    /// What is kept as long as the text, such as its share of a memory limit.
     pub held: Box<dyn Any + Send + Sync>,
 }
 
@@ -28,12 +28,13 @@ impl fmt::Debug for Rendered {
     }
 }
 
-/// The place of a text that all watchers share that are at the same change. It is to be kept until the text is sent.
+/// The text of a large change, rendered once and shared by all watchers that are at the change. It must be kept until
+/// the text is sent.
 #[derive(Debug, Default)]
-pub struct Large(OnceCell<Result<Rendered>>);
+pub struct RenderCell(OnceCell<Result<Rendered>>);
 
-impl Large {
-    /// The text: made by the first that asks, while all others wait for it. Where that one gives up, the next makes it.
+impl RenderCell {
+    /// Returns the text. The first caller renders it while the others wait; if it gives up, the next one renders.
     pub async fn text<F>(&self, render: impl FnOnce() -> F) -> Result<Bytes>
     where
         F: Future<Output = Result<Rendered>>,
@@ -46,18 +47,18 @@ impl Large {
     }
 }
 
-/// Looks up the value of a change. That may have to wait for a disk.
-pub struct Loader {
+/// The loader of a change's value. Loading may wait for a disk.
+pub struct ValueLoader {
     pub(super) database: Database,
     pub(super) name: Namespace,
-    pub(super) notice: Arc<SharedEvent>,
+    pub(super) change: Arc<SharedEvent>,
 }
 
-impl Loader {
-    /// The change, with its value unless that was replaced.
+impl ValueLoader {
+    /// Returns the change, with its value unless that was replaced.
     pub fn load(&self) -> Result<Event> {
-        let mut event = self.notice.event().clone();
-        match self.notice.view() {
+        let mut event = self.change.event().clone();
+        match self.change.view() {
             Some(view) => view.complete(&mut event)?,
             None => self
                 .database

@@ -1,12 +1,14 @@
-//! Watching a namespace: every change, once, in order, from whatever revision on, for as long as the history is kept.
+//! Watches of a namespace: every change once and in order, from any revision that the history still has.
 //!
-//! `change_buffer` holds the newest changes of a watched namespace; `subscribers` knows who waits for them on a thread, in `subscription`;
-//! `hub` is the committer's way to them; `watcher` follows one reader from the state or the stored history, which are
-//! read in `catch_up`, to what changes. `history` shares the pages that many readers need, `large_event` the large values.
+//! `change_buffer` has the newest changes of a watched namespace. `subscribers` has the watchers of a thread, by filter
+//! in `subscription`. `hub` is the committer's access to them, and `host` theirs to the committer. `watcher` follows
+//! one watch from the state or the stored history, which `catch_up` reads, to new changes. `history` shares pages that
+//! many watches need, `large_event` large values.
 
 mod catch_up;
 mod change_buffer;
 mod history;
+mod host;
 mod hub;
 mod large_event;
 mod shared_event;
@@ -14,8 +16,8 @@ mod subscribers;
 mod subscription;
 mod watcher;
 
+pub(crate) use host::WatchHost;
 pub(crate) use hub::{Publisher, WatchHub};
-pub use large_event::{Large, Loader, Rendered};
+pub use large_event::{RenderCell, Rendered, ValueLoader};
 pub use shared_event::{Filter, SharedEvent};
-pub(crate) use subscribers::Subscribers;
 pub use watcher::{Start, Watch, WatchEvent, WatchOptions};

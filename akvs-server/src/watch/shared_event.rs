@@ -1,49 +1,49 @@
-//! A change on its way to those who watch.
+//! A change that is shared by the watchers it is sent to, and the filter of a watch.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use akvs_core::{Event, EventKind, FieldValue, Key, NamespaceSnapshot, Representation};
 use bytes::Bytes;
 
-use super::large_event::Large;
+use super::large_event::RenderCell;
 
-/// Longer values are not held ready for those who watch, but looked up when one of them comes to it.
-pub(super) const READY_BYTES: usize = 64 << 10;
+/// Longer values are not kept in buffers, but loaded when a watcher reaches them.
+pub(super) const MAX_INLINE_VALUE_BYTES: usize = 64 << 10;
 
-/// A change, shared by all who are told of it, and what was made of it to tell them.
+/// A change that all its watchers share, with the texts rendered from it.
 ///
 /// ```
 /// use akvs_core::{Event, EventKind, Revision};
 /// use akvs_server::SharedEvent;
 /// let event = Event { revision: Revision::new(7), is_last: true, kind: EventKind::Drop };
-/// let notice = SharedEvent::new(event);
-/// assert_eq!(notice.rendered(false, |event| event.revision.to_string().into()), "7");
-/// assert_eq!(notice.rendered(false, |_| unreachable!("it was made before")), "7");
+/// let change = SharedEvent::new(event);
+/// assert_eq!(change.rendered(false, |event| event.revision.to_string().into()), "7");
+/// assert_eq!(change.rendered(false, |_| unreachable!("it was rendered before")), "7");
 /// ```
 #[derive(Debug)]
 pub struct SharedEvent {
     event: Event,
-    /// Where its value is looked up if it is missing; none for the namespace as it is then.
+    /// The state to load its value from; the current state if none.
     view: Option<Arc<NamespaceSnapshot>>,
     plain: OnceLock<Bytes>,
     with_value: OnceLock<Bytes>,
-    large: Mutex<Weak<Large>>,
+    render_cell: Mutex<Weak<RenderCell>>,
 }
 
 impl SharedEvent {
-    /// A change that nobody was told of yet.
+    /// Creates a change without rendered texts.
     pub fn new(event: Event) -> SharedEvent {
         SharedEvent {
             event,
             view: None,
             plain: OnceLock::new(),
             with_value: OnceLock::new(),
-            large: Mutex::default(),
+            render_cell: Mutex::default(),
         }
     }
 
-    /// An entry of a state, which has its value in that state.
-    pub(super) fn of_state(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
+    /// Creates a change from an entry of a state, which has its value in that state.
+    pub(super) fn from_snapshot(event: Event, view: &Arc<NamespaceSnapshot>) -> SharedEvent {
         SharedEvent {
             view: Some(Arc::clone(view)),
             ..SharedEvent::new(event)
@@ -54,28 +54,30 @@ impl SharedEvent {
         self.view.as_deref()
     }
 
-    /// Whether it tells of a value that it does not have, so that it may be looked up: see
-    /// [`Watch::loader`](crate::Watch::loader).
+    /// Returns whether its value is not in memory and must be loaded: see [`Watch::loader`](crate::Watch::loader).
     pub fn lacks_value(&self) -> bool {
         matches!(self.event.kind, EventKind::Set { .. }) && !self.event.has_value()
     }
 
-    /// The place of the text that tells of it with its value, shared for as long as anybody keeps it.
-    pub fn large(&self) -> Arc<Large> {
-        let mut shared = self.large.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let large = Arc::new(Large::default());
-            *shared = Arc::downgrade(&large);
-            large
+    /// Returns the cell for its text with the loaded value, shared while a watcher holds it.
+    pub fn render_cell(&self) -> Arc<RenderCell> {
+        let mut cell = self
+            .render_cell
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        cell.upgrade().unwrap_or_else(|| {
+            let render_cell = Arc::new(RenderCell::default());
+            *cell = Arc::downgrade(&render_cell);
+            render_cell
         })
     }
 
-    /// The change.
+    /// Returns the change.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// What is sent of it, with its value or without: made by the first who asks, and shared by all others.
+    /// Returns its text, with its value or without: rendered by the first caller, shared by the others.
     pub fn rendered(&self, with_value: bool, render: impl FnOnce(&Event) -> Bytes) -> Bytes {
         let slot = if with_value {
             &self.with_value
@@ -86,26 +88,27 @@ impl SharedEvent {
     }
 }
 
-/// Takes a value out of a change that has more bytes than that, and lets go of all memory that it shares with it.
-pub(super) fn without_longer_value(event: &mut Event, most: usize) {
+/// Removes a value of more than `max_bytes` bytes from a change, and releases all memory that the change shares with
+/// it.
+pub(super) fn remove_long_value(event: &mut Event, max_bytes: usize) {
     let EventKind::Set { entry, .. } = &mut event.kind else {
         return;
     };
-    if entry.value.len() <= most {
+    if entry.value.len() <= max_bytes {
         return;
     }
-    let own = |field: &Option<FieldValue>| {
+    let copy = |field: &Option<FieldValue>| {
         let bytes = Bytes::copy_from_slice(field.as_ref()?.as_bytes());
         FieldValue::new(bytes).ok()
     };
     entry.value = Bytes::new();
     entry.representation = Representation {
-        content_type: own(&entry.representation.content_type),
-        content_encoding: own(&entry.representation.content_encoding),
+        content_type: copy(&entry.representation.content_type),
+        content_encoding: copy(&entry.representation.content_encoding),
     };
 }
 
-/// Which changes are wanted. The drop of the namespace always is.
+/// The filter of a watch. The drop of the namespace matches every filter.
 ///
 /// ```
 /// use akvs_core::{Event, EventKind, Key, Revision};
@@ -118,17 +121,17 @@ pub(super) fn without_longer_value(event: &mut Event, most: usize) {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Filter {
-    /// All.
+    /// All changes.
     #[default]
     All,
-    /// Those of the keys that begin so.
+    /// Changes of keys with this prefix.
     Prefix(Bytes),
-    /// Those of one key.
+    /// Changes of one key.
     Key(Key),
 }
 
 impl Filter {
-    /// Whether a change is wanted.
+    /// Returns whether a change matches.
     pub fn wants(&self, event: &Event) -> bool {
         event.key().is_none_or(|key| match self {
             Filter::All => true,

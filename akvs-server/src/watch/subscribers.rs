@@ -1,10 +1,10 @@
-//! The watchers of one namespace on one thread: each has a seat, with what it wants and how to wake it.
+//! The watchers of a namespace on one thread: each has a subscription with its filter and its waker.
 //!
-//! Invariant: a watcher that looks, finds nothing and waits is woken by the next change that it wants. It takes its
-//! seat before it looks, and whoever comes by with a change marks the seat before it wakes.
+//! Invariant: a watcher that finds no changes and waits is woken by the next matching change. It subscribes before it
+//! reads the buffer, and a change marks the subscription before it wakes the watcher.
 //!
-//! Where more has changed than the ring holds, what was missed is read once for all of them: those that want nothing
-//! of it never notice.
+//! If more has changed than the ring holds, the missed changes are read once for all watchers: those that match none of
+//! them are not woken.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,175 +15,178 @@ use akvs_core::Revision;
 use super::change_buffer::{ChangeBuffer, Since};
 use super::shared_event::Filter;
 use super::subscription::Subscriptions;
-use crate::completion::{Mailbox, Message};
+use crate::completion::{Mailbox, Message, TaskGroup};
 
-/// So many pages of what was missed are read before other reads get their turn.
-const PAGES_IN_A_ROW: usize = 16;
+/// The maximum number of missed pages that are read before other reads run.
+const MAX_PAGES_PER_TURN: usize = 16;
 
-pub(crate) struct Subscribers {
-    feed: Weak<ChangeBuffer>,
+pub(super) struct Subscribers {
+    buffer: Weak<ChangeBuffer>,
     mailbox: Weak<Mailbox>,
-    /// Whether it was called and has not looked yet.
-    called: AtomicBool,
-    seats: Mutex<Subscriptions>,
+    /// Whether it was notified and has not polled yet.
+    notified: AtomicBool,
+    subscriptions: Mutex<Subscriptions>,
 }
 
-/// Which seat.
+/// The position of a subscription among those with the same filter.
 #[derive(Clone, Copy)]
 pub(super) struct SubscriptionId(usize);
 
-/// What a watcher hears when it sits down to wait.
+/// The result of waiting.
 pub(super) enum WaitOutcome {
-    /// There may be something for it after this revision, and nothing before that it was not told of.
-    Something(Revision),
-    /// There is nothing for it up to this revision.
-    Nothing(Revision),
+    /// There may be matching changes after this revision; all earlier ones were sent.
+    ChangesAfter(Revision),
+    /// There are no matching changes up to this revision.
+    NoneUntil(Revision),
 }
 
 impl Subscribers {
     pub(super) fn new(
-        feed: Weak<ChangeBuffer>,
+        buffer: Weak<ChangeBuffer>,
         mailbox: Weak<Mailbox>,
         seen: Revision,
     ) -> Subscribers {
         Subscribers {
-            feed,
+            buffer,
             mailbox,
-            called: AtomicBool::new(false),
-            seats: Mutex::new(Subscriptions::new(seen)),
+            notified: AtomicBool::new(false),
+            subscriptions: Mutex::new(Subscriptions::new(seen)),
         }
     }
 
-    pub(super) fn is_of(&self, mailbox: &Weak<Mailbox>) -> bool {
+    pub(super) fn belongs_to(&self, mailbox: &Weak<Mailbox>) -> bool {
         Weak::ptr_eq(&self.mailbox, mailbox)
     }
 
-    /// Whether its thread has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        self.mailbox.strong_count() == 0 && !self.is_of(&Weak::new())
+    /// Returns whether its thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.mailbox.strong_count() == 0 && !self.belongs_to(&Weak::new())
     }
 
-    /// Lets its thread look; where it has no relay, looks here.
-    pub(super) fn summon(self: &Arc<Subscribers>) {
-        // Once is enough until it has looked.
-        if self.called.swap(true, Ordering::AcqRel) {
+    /// Notifies its thread, which polls; polls on this thread if that one has no queue.
+    pub(super) fn notify(self: &Arc<Subscribers>) {
+        // One notification is enough until it polls.
+        if self.notified.swap(true, Ordering::AcqRel) {
             return;
         }
         match self.mailbox.upgrade() {
-            Some(mailbox) => mailbox.post(vec![Message::Look(Arc::clone(self))]),
-            None => self.look().into_iter().for_each(Waker::wake),
+            Some(mailbox) => mailbox.send(vec![Message::Poll(Arc::clone(self) as _)]),
+            None => self.poll().into_iter().for_each(Waker::wake),
         }
     }
 
     pub(super) fn subscribe(&self, filter: &Filter) -> SubscriptionId {
-        SubscriptionId(self.seats().take(filter))
+        SubscriptionId(self.subscriptions().insert(filter))
     }
 
-    pub(super) fn leave(&self, filter: &Filter, place: SubscriptionId) {
-        self.seats().leave(filter, place.0);
+    pub(super) fn unsubscribe(&self, filter: &Filter, id: SubscriptionId) {
+        self.subscriptions().remove(filter, id.0);
     }
 
-    /// Says how to wake a watcher, and whether there is something for it already.
-    pub(super) fn wait(
-        &self,
-        filter: &Filter,
-        place: SubscriptionId,
-        waker: &Waker,
-    ) -> WaitOutcome {
-        let mut seats = self.seats();
-        let seen = seats.seen;
-        let Some(seat) = seats.seat(filter, place.0) else {
-            return WaitOutcome::Something(Revision::ZERO);
+    /// Registers the waker of a watcher; returns whether there are changes for it already.
+    pub(super) fn wait(&self, filter: &Filter, id: SubscriptionId, waker: &Waker) -> WaitOutcome {
+        let mut subscriptions = self.subscriptions();
+        let seen = subscriptions.seen;
+        let Some(subscription) = subscriptions.subscription(filter, id.0) else {
+            return WaitOutcome::ChangesAfter(Revision::ZERO);
         };
-        match &mut seat.waker {
+        match &mut subscription.waker {
             Some(known) => known.clone_from(waker),
-            None => seat.waker = Some(waker.clone()),
+            None => subscription.waker = Some(waker.clone()),
         }
-        match seat.called.take() {
-            Some(after) => WaitOutcome::Something(after),
-            None => WaitOutcome::Nothing(seen),
+        match subscription.changed_after.take() {
+            Some(after) => WaitOutcome::ChangesAfter(after),
+            None => WaitOutcome::NoneUntil(seen),
         }
     }
 
-    /// Finds out what has changed; those whom it concerns, to be woken.
-    pub(crate) fn look(self: &Arc<Subscribers>) -> Vec<Waker> {
-        // Before it looks: what comes later calls it again.
-        self.called.store(false, Ordering::Release);
-        let mut seats = self.seats();
-        if let Some(feed) = self.feed.upgrade()
-            && !seats.is_catching_up
-            && !seats.look(&feed)
+    /// Reads the new changes; returns the wakers of the watchers that they match.
+    fn poll(self: &Arc<Subscribers>) -> Vec<Waker> {
+        // Reset first: later changes notify it again.
+        self.notified.store(false, Ordering::Release);
+        let mut subscriptions = self.subscriptions();
+        if let Some(buffer) = self.buffer.upgrade()
+            && !subscriptions.is_catching_up
+            && !subscriptions.poll(&buffer)
         {
-            seats.is_catching_up = true;
-            let audience = Arc::clone(self);
-            let work = Arc::clone(&feed);
-            if feed.spawn(move || audience.catch_up(&work)).is_err() {
-                seats.give_up(&feed);
+            subscriptions.is_catching_up = true;
+            let subscribers = Arc::clone(self);
+            let work = Arc::clone(&buffer);
+            if buffer.spawn(move || subscribers.catch_up(&work)).is_err() {
+                subscriptions.skip_catch_up(&buffer);
             }
         }
-        std::mem::take(&mut seats.woken)
+        std::mem::take(&mut subscriptions.to_wake)
     }
 
-    /// Reads what was missed, page by page, until the ring has what follows.
-    fn catch_up(self: &Arc<Subscribers>, feed: &Arc<ChangeBuffer>) {
-        for _ in 0..PAGES_IN_A_ROW {
-            let seen = self.seats().seen;
-            let page = feed.read_history(seen);
-            let mut seats = self.seats();
+    /// Reads missed changes page by page, until the ring has all later ones.
+    fn catch_up(self: &Arc<Subscribers>, buffer: &Arc<ChangeBuffer>) {
+        for _ in 0..MAX_PAGES_PER_TURN {
+            let seen = self.subscriptions().seen;
+            let page = buffer.read_history(seen);
+            let mut subscriptions = self.subscriptions();
             match page {
                 Ok(page) => {
-                    for notice in page.after(seats.seen) {
-                        seats.tell(notice.event());
+                    for change in page.after(subscriptions.seen) {
+                        subscriptions.notify_one(change.event());
                     }
-                    seats.seen = seats.seen.max(page.until);
-                    seats.is_catching_up = !seats.look(feed);
+                    subscriptions.seen = subscriptions.seen.max(page.until);
+                    subscriptions.is_catching_up = !subscriptions.poll(buffer);
                 }
-                // Each of them finds out by itself what that means.
-                Err(_) => seats.give_up(feed),
+                // Each watcher receives the error when it reads.
+                Err(_) => subscriptions.skip_catch_up(buffer),
             }
-            let is_done = !seats.is_catching_up;
-            drop(seats);
-            self.summon();
+            let is_done = !subscriptions.is_catching_up;
+            drop(subscriptions);
+            self.notify();
             if is_done {
                 return;
             }
         }
-        let (audience, work) = (Arc::clone(self), Arc::clone(feed));
-        if feed.spawn(move || audience.catch_up(&work)).is_err() {
-            self.seats().give_up(feed);
-            self.summon();
+        let (subscribers, work) = (Arc::clone(self), Arc::clone(buffer));
+        if buffer.spawn(move || subscribers.catch_up(&work)).is_err() {
+            self.subscriptions().skip_catch_up(buffer);
+            self.notify();
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Subscriptions> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TaskGroup for Subscribers {
+    fn take_wakers(self: Arc<Self>) -> Vec<Waker> {
+        self.poll()
     }
 }
 
 impl Subscriptions {
-    /// Tells of what the ring has that was not told yet; whether that was all there was.
-    fn look(&mut self, feed: &ChangeBuffer) -> bool {
-        match feed.since(self.seen) {
-            Since::Changes(notices, tip) => {
-                for notice in notices {
-                    self.tell(notice.event());
+    /// Marks the subscriptions that match new changes of the ring; returns whether the ring had all of them.
+    fn poll(&mut self, buffer: &ChangeBuffer) -> bool {
+        match buffer.since(self.seen) {
+            Since::Changes(changes, tip) => {
+                for change in changes {
+                    self.notify_one(change.event());
                 }
                 self.seen = self.seen.max(tip);
             }
-            // Before the first look there is nothing to go on from.
+            // Before the first poll there is no position.
             Since::Behind(_) if self.seen > Revision::ZERO && !self.is_empty() => return false,
             Since::Behind(tip) | Since::Ended(tip) => {
-                self.tell_all(self.seen);
+                self.notify_all(self.seen);
                 self.seen = self.seen.max(tip);
             }
         }
         true
     }
 
-    /// Lets everybody look for themselves.
-    fn give_up(&mut self, feed: &ChangeBuffer) {
+    /// Wakes all watchers, so that each reads for itself.
+    fn skip_catch_up(&mut self, buffer: &ChangeBuffer) {
         self.is_catching_up = false;
-        self.tell_all(self.seen);
-        self.seen = self.seen.max(feed.tip());
+        self.notify_all(self.seen);
+        self.seen = self.seen.max(buffer.tip());
     }
 }

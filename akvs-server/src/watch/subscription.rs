@@ -1,7 +1,7 @@
-//! Who waits for the changes of a namespace on a thread, by what each of them wants.
+//! The subscriptions of a namespace on one thread, indexed by their filters.
 //!
-//! Invariant: a change costs those that do not want it nothing, however many they are: seats are found by the key, or
-//! by each of its beginnings that is as long as a prefix that is wanted.
+//! Invariant: a change costs nothing for subscriptions that it does not match: matching ones are found by the key, or
+//! by each of its prefixes that has the length of a subscribed prefix.
 
 use std::collections::{BTreeMap, HashMap};
 use std::task::Waker;
@@ -14,31 +14,31 @@ use super::shared_event::Filter;
 
 #[derive(Default)]
 pub(super) struct Subscriptions {
-    /// Up to this revision everybody was told of what they want.
+    /// All subscriptions were marked for changes up to this revision.
     pub(super) seen: Revision,
-    /// Those who want all changes.
+    /// Subscriptions to all changes.
     all: Slab<Subscription>,
-    /// Those who want the changes of the keys that begin so.
+    /// Subscriptions to the keys with a prefix.
     prefixes: HashMap<Bytes, Slab<Subscription>>,
-    /// How many prefixes there are of each length.
+    /// The number of prefixes of each length.
     lengths: BTreeMap<usize, usize>,
-    /// Those who want the changes of one key.
+    /// Subscriptions to one key.
     keys: HashMap<Key, Slab<Subscription>>,
-    /// Those who are still to be woken.
-    pub(super) woken: Vec<Waker>,
-    /// Whether what was missed is being read.
+    /// Wakers of watchers that have not been woken yet.
+    pub(super) to_wake: Vec<Waker>,
+    /// Whether missed changes are being read.
     pub(super) is_catching_up: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Subscription {
     pub(super) waker: Option<Waker>,
-    /// The revision after which there is something that it was not told of; none where there is nothing.
-    pub(super) called: Option<Revision>,
+    /// The revision after which there are changes that the watcher has not read; none if there are none.
+    pub(super) changed_after: Option<Revision>,
 }
 
 impl Subscriptions {
-    /// No seats yet, where everybody was told of everything up to this revision.
+    /// Creates an empty set, where everything up to this revision was seen.
     pub(super) fn new(seen: Revision) -> Subscriptions {
         Subscriptions {
             seen,
@@ -46,28 +46,32 @@ impl Subscriptions {
         }
     }
 
-    /// A seat for a watcher that was told of nothing yet.
-    pub(super) fn take(&mut self, filter: &Filter) -> usize {
-        let seat = Subscription {
+    /// Adds a subscription of a watcher that has seen nothing.
+    pub(super) fn insert(&mut self, filter: &Filter) -> usize {
+        let subscription = Subscription {
             waker: None,
-            called: Some(Revision::ZERO),
+            changed_after: Some(Revision::ZERO),
         };
         match filter {
-            Filter::All => self.all.insert(seat),
-            Filter::Key(key) => self.keys.entry(key.clone()).or_default().insert(seat),
+            Filter::All => self.all.insert(subscription),
+            Filter::Key(key) => self
+                .keys
+                .entry(key.clone())
+                .or_default()
+                .insert(subscription),
             Filter::Prefix(prefix) => {
                 if !self.prefixes.contains_key(prefix) {
                     *self.lengths.entry(prefix.len()).or_default() += 1;
                 }
                 let row = self.prefixes.entry(prefix.clone()).or_default();
-                row.insert(seat)
+                row.insert(subscription)
             }
         }
     }
 
-    pub(super) fn leave(&mut self, filter: &Filter, place: usize) {
+    pub(super) fn remove(&mut self, filter: &Filter, id: usize) {
         if let Some(row) = self.row(filter) {
-            row.try_remove(place);
+            row.try_remove(id);
             if !row.is_empty() {
                 return;
             }
@@ -89,8 +93,8 @@ impl Subscriptions {
         }
     }
 
-    pub(super) fn seat(&mut self, filter: &Filter, place: usize) -> Option<&mut Subscription> {
-        self.row(filter)?.get_mut(place)
+    pub(super) fn subscription(&mut self, filter: &Filter, id: usize) -> Option<&mut Subscription> {
+        self.row(filter)?.get_mut(id)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -105,39 +109,39 @@ impl Subscriptions {
         }
     }
 
-    /// Notes a change with those who want it.
-    pub(super) fn tell(&mut self, event: &Event) {
+    /// Marks the subscriptions that a change matches.
+    pub(super) fn notify_one(&mut self, event: &Event) {
         let before = Revision::new(event.revision.get().saturating_sub(1));
         let Some(key) = event.key() else {
-            return self.tell_all(before);
+            return self.notify_all(before);
         };
         let bytes = key.as_bytes();
         let (prefixes, lengths) = (&mut self.prefixes, self.lengths.range(..=bytes.len()));
         for (length, _) in lengths {
             if let Some(row) = prefixes.get_mut(&bytes[..*length]) {
-                tell_row(row, before, &mut self.woken);
+                notify_row(row, before, &mut self.to_wake);
             }
         }
-        tell_row(&mut self.all, before, &mut self.woken);
+        notify_row(&mut self.all, before, &mut self.to_wake);
         if let Some(row) = self.keys.get_mut(key) {
-            tell_row(row, before, &mut self.woken);
+            notify_row(row, before, &mut self.to_wake);
         }
     }
 
-    /// Notes with everybody that there may be something after this revision.
-    pub(super) fn tell_all(&mut self, after: Revision) {
+    /// Marks all subscriptions: there may be changes after this revision.
+    pub(super) fn notify_all(&mut self, after: Revision) {
         let rows = self.prefixes.values_mut().chain(self.keys.values_mut());
         for row in rows.chain([&mut self.all]) {
-            tell_row(row, after, &mut self.woken);
+            notify_row(row, after, &mut self.to_wake);
         }
     }
 }
 
-fn tell_row(row: &mut Slab<Subscription>, after: Revision, woken: &mut Vec<Waker>) {
-    for (_, seat) in row {
-        // Who knows already of something earlier reads on from there.
-        seat.called.get_or_insert(after);
-        woken.extend(seat.waker.take());
+fn notify_row(row: &mut Slab<Subscription>, after: Revision, to_wake: &mut Vec<Waker>) {
+    for (_, subscription) in row {
+        // A watcher that has an earlier mark reads on from there.
+        subscription.changed_after.get_or_insert(after);
+        to_wake.extend(subscription.waker.take());
     }
 }
 
@@ -147,31 +151,31 @@ mod tests {
 
     use super::*;
 
-    /// Those of these filters that are told of a change of a key.
-    fn told<'a>(
-        seats: &mut Subscriptions,
-        places: &[(&'a Filter, usize)],
+    /// Returns the filters that a change of a key reaches.
+    fn notified<'a>(
+        subscriptions: &mut Subscriptions,
+        ids: &[(&'a Filter, usize)],
         key: &[u8],
     ) -> Vec<&'a Filter> {
         let key = Key::new(key.to_vec()).unwrap();
-        seats.tell(&Event {
+        subscriptions.notify_one(&Event {
             revision: Revision::new(7),
             is_last: true,
             kind: EventKind::Delete { key },
         });
-        let mut told = Vec::new();
-        for (filter, place) in places {
-            let seat = seats.seat(filter, *place).unwrap();
-            if let Some(after) = seat.called.take() {
+        let mut notified = Vec::new();
+        for (filter, id) in ids {
+            let subscription = subscriptions.subscription(filter, *id).unwrap();
+            if let Some(after) = subscription.changed_after.take() {
                 assert_eq!(after, Revision::new(6));
-                told.push(*filter);
+                notified.push(*filter);
             }
         }
-        told
+        notified
     }
 
     #[test]
-    fn a_change_is_told_to_those_who_want_it() {
+    fn a_change_reaches_matching_watchers() {
         let key = |text: &'static str| Filter::Key(Key::new(text).unwrap());
         let prefix = |text: &'static str| Filter::Prefix(text.into());
         let filters = [
@@ -183,12 +187,15 @@ mod tests {
             key("ab"),
             key("a"),
         ];
-        let mut seats = Subscriptions::default();
-        let mut places = Vec::new();
+        let mut subscriptions = Subscriptions::default();
+        let mut ids = Vec::new();
         for filter in filters.iter().chain(&filters) {
-            let place = seats.take(filter);
-            seats.seat(filter, place).unwrap().called = None;
-            places.push((filter, place));
+            let id = subscriptions.insert(filter);
+            subscriptions
+                .subscription(filter, id)
+                .unwrap()
+                .changed_after = None;
+            ids.push((filter, id));
         }
         for text in ["a", "ab", "abc", "b", "c"] {
             let event_key = Key::new(text).unwrap();
@@ -201,14 +208,14 @@ mod tests {
             let wanted = filters.iter().chain(&filters);
             let expected: Vec<&Filter> = wanted.filter(|filter| filter.wants(&event)).collect();
             assert_eq!(
-                told(&mut seats, &places, text.as_bytes()),
+                notified(&mut subscriptions, &ids, text.as_bytes()),
                 expected,
                 "{text}"
             );
         }
-        for (filter, place) in places {
-            seats.leave(filter, place);
+        for (filter, id) in ids {
+            subscriptions.remove(filter, id);
         }
-        assert!(seats.is_empty() && seats.lengths.is_empty());
+        assert!(subscriptions.is_empty() && subscriptions.lengths.is_empty());
     }
 }

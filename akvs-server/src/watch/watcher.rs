@@ -1,8 +1,8 @@
-//! One reader of a namespace's changes: from the state or the stored history, page by page, to what changes now.
+//! A watch: one reader of a namespace's changes, from the state or the stored history, page by page, to new changes.
 //!
-//! It owns the reader's position and at most a page of what comes next. Invariant: everything up to the position
-//! that the reader wants has been given out or is in the page; what follows it is in the feed or in the history, or
-//! the reader is told that it has missed something.
+//! It owns the reader's position and at most a page of the next events. Invariant: every matching change up to the
+//! position was returned or is in the page; later changes are in the buffer or in the history, or the reader receives a
+//! reset.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,71 +10,73 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::catch_up::{Next, PAGE, Page, StateReader, changed, history_page};
+use super::catch_up::{Next, PAGE_LIMIT, Page, StateReader, history_page, to_watch_events};
 use super::change_buffer::{ChangeBuffer, ReadResult};
-use super::history::History;
-use super::large_event::Loader;
+use super::history::HistoryPage;
+use super::host::WatchHost;
+use super::large_event::ValueLoader;
 use super::shared_event::{Filter, SharedEvent};
 use super::subscribers::{Subscribers, SubscriptionId, WaitOutcome};
-use crate::{Committer, completion};
+use crate::completion;
+use crate::resources::Resources;
 use akvs_core::{Code, Namespace, Result, Revision};
 use futures_util::Stream;
 
-/// After so many pages of which nothing was wanted, other tasks get their turn.
-const PAGES_IN_A_ROW: usize = 4;
-/// Which changes to tell.
+/// The maximum number of pages without a matching change before other tasks run.
+const MAX_PAGES_PER_TURN: usize = 4;
+/// Options of a watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// Of which keys.
+    /// The keys to watch.
     pub filter: Filter,
-    /// From where on.
+    /// The position to start at.
     pub start: Start,
-    /// Whether long values are looked up where the history does not have them.
+    /// Whether values are loaded that the history does not store.
     pub values: bool,
 }
 
-/// Where to begin.
+/// The start of a watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With what changes from now on.
+    /// New changes only.
     #[default]
     Now,
-    /// With what there is; then what changes.
+    /// The current entries, then new changes.
     State,
-    /// With what has changed after this revision.
+    /// Changes after this revision.
     After(Revision),
 }
 
-/// What a reader is told.
+/// An event of a watch.
 #[derive(Clone, Debug)]
 pub enum WatchEvent {
-    /// This is there.
+    /// An entry of the state.
     Entry(Arc<SharedEvent>),
-    /// That was all there was at this revision. What has changed since follows.
+    /// The end of the state at this revision. Later changes follow.
     Synced(Revision),
-    /// This has changed.
+    /// A change.
     Change {
         /// The change.
-        notice: Arc<SharedEvent>,
-        /// Whether no further change of this revision follows that is wanted.
+        change: Arc<SharedEvent>,
+        /// Whether it is the last matching change of its revision.
         is_last: bool,
     },
-    /// Changes were missed that are not known any more: the reader has to begin anew. Nothing follows.
+    /// Changes were missed that the history no longer has: the reader must start again from the state. Nothing follows.
     Reset(Revision),
 }
 
-/// One reader of a namespace's changes: a stream that waits for the next, and ends when the server stops.
+/// A reader of a namespace's changes: a stream that waits for the next change and ends when the server stops.
 pub struct Watch {
-    committer: Committer,
-    feed: Arc<ChangeBuffer>,
-    audience: Arc<Subscribers>,
-    place: SubscriptionId,
+    host: Arc<dyn WatchHost>,
+    buffer: Arc<ChangeBuffer>,
+    subscribers: Arc<Subscribers>,
+    id: SubscriptionId,
     options: WatchOptions,
     position: Revision,
-    /// The newest revision when it last looked: of all that came later its seat is told.
-    looked: Revision,
-    /// Whether there may be something in the feed after the position.
-    behind: bool,
+    /// The newest revision at the last poll: the subscription is notified of all later changes.
+    polled_at: Revision,
+    /// Whether the buffer may have changes after the position.
+    may_have_more: bool,
     page: VecDeque<WatchEvent>,
     source: Source,
 }
@@ -82,34 +84,34 @@ pub struct Watch {
 enum Source {
     State(StateReader),
     History,
-    /// A page that a thread reads which may wait for the disk.
+    /// A page that is being read on a thread that may wait for a disk.
     Reading(Pin<Box<dyn Future<Output = Result<Page>> + Send>>),
     ChangeBuffer,
-    Nothing,
+    Ended,
 }
 
 impl Watch {
-    /// Begins to watch; `history_gone` where not all that changed since is known any more.
+    /// Starts a watch; fails with `history_gone` if the history no longer has all changes since the start.
     pub(crate) async fn start(
-        committer: &Committer,
+        host: Arc<dyn WatchHost>,
         name: Namespace,
         options: WatchOptions,
     ) -> Result<Watch> {
-        let feed = committer.feeds().of(committer, &name)?;
-        let audience = feed.audience(&completion::mailbox());
-        let place = audience.subscribe(&options.filter);
-        committer.tally().watching(1);
-        // It has its seat before anybody asks what the newest revision is.
-        let newest = committer.database().revision();
+        let buffer = host.hub().buffer(host.resources(), &name)?;
+        let subscribers = buffer.thread_subscribers(&completion::mailbox());
+        let id = subscribers.subscribe(&options.filter);
+        host.resources().metrics.add_watchers(1);
+        // It subscribes before it reads the newest revision.
+        let newest = host.resources().database.revision();
         let mut watch = Watch {
-            committer: committer.clone(),
-            feed,
-            audience,
-            place,
+            host,
+            buffer,
+            subscribers,
+            id,
             options,
             position: newest,
-            looked: newest,
-            behind: true,
+            polled_at: newest,
+            may_have_more: true,
             page: VecDeque::new(),
             source: Source::ChangeBuffer,
         };
@@ -117,18 +119,18 @@ impl Watch {
             Start::Now => {}
             Start::State => {
                 let filter = &watch.options.filter;
-                let state = StateReader::new(committer, watch.feed.name(), filter)?;
+                let state = StateReader::new(watch.resources(), watch.buffer.name(), filter)?;
                 watch.source = Source::State(state);
             }
             Start::After(revision) => {
                 watch.position = revision;
-                if revision > newest || !watch.feed.reaches(revision) {
+                if revision > newest || !watch.buffer.reaches(revision) {
                     watch.source = Source::History;
-                    // Here and not later, so that whoever asks for too much is refused.
-                    watch.turn_page();
+                    // Read here, so that the caller receives the error.
+                    watch.start_page();
                     if let Source::Reading(read) = &mut watch.source {
                         let page = read.await?;
-                        watch.take(page);
+                        watch.accept_page(page);
                     }
                 }
             }
@@ -136,43 +138,47 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Everything up to this revision that is wanted was given out.
+    /// Returns the revision up to which all matching changes were returned.
     pub fn position(&self) -> Revision {
         self.position
     }
 
-    /// What looks up the value that a change lacks, as of this watch.
-    pub fn loader(&self, notice: &Arc<SharedEvent>) -> Loader {
-        Loader {
-            database: self.committer.database().clone(),
-            name: self.feed.name().clone(),
-            notice: Arc::clone(notice),
+    /// Returns the loader of a value that a change lacks, as this watch sees it.
+    pub fn loader(&self, change: &Arc<SharedEvent>) -> ValueLoader {
+        ValueLoader {
+            database: self.resources().database.clone(),
+            name: self.buffer.name().clone(),
+            change: Arc::clone(change),
         }
     }
 
-    /// Begins to read the next page of the state or the history, where that may wait for a disk.
-    fn turn_page(&mut self) {
-        let source = std::mem::replace(&mut self.source, Source::Nothing);
+    fn resources(&self) -> &Resources {
+        self.host.resources()
+    }
+
+    /// Starts to read the next page of the state or the history on a thread that may wait for a disk.
+    fn start_page(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Ended);
         self.source = Source::Reading(match source {
             Source::State(state) => {
-                let (committer, values) = (self.committer.clone(), self.options.values);
-                let reads = self.committer.reads();
-                Box::pin(reads.run(move || state.page(&committer, values)))
+                let (host, values) = (Arc::clone(&self.host), self.options.values);
+                let reads = &self.resources().reads;
+                Box::pin(reads.run(move || state.page(host.resources(), values)))
             }
-            Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Nothing => {
-                let feed = Arc::clone(&self.feed);
+            Source::History | Source::Reading(_) | Source::ChangeBuffer | Source::Ended => {
+                let buffer = Arc::clone(&self.buffer);
                 let (options, position) = (self.options.clone(), self.position);
-                let looked = self.looked;
+                let polled_at = self.polled_at;
                 Box::pin(async move {
-                    let history = history_of(feed, &options, position).await?;
-                    Ok(history_page(&history, &options, position, looked))
+                    let history = read_history_page(buffer, &options, position).await?;
+                    Ok(history_page(&history, &options, position, polled_at))
                 })
             }
         });
     }
 
-    fn take(&mut self, page: Page) {
-        self.page.extend(page.steps);
+    fn accept_page(&mut self, page: Page) {
+        self.page.extend(page.events);
         if let Some(until) = page.until {
             self.position = self.position.max(until);
         }
@@ -180,80 +186,83 @@ impl Watch {
             Next::State(state) => Source::State(state),
             Next::History => Source::History,
             Next::ChangeBuffer => {
-                // What has come since it was read, the seat was told of.
-                self.behind = false;
+                // The subscription was notified of changes since the page was read.
+                self.may_have_more = false;
                 Source::ChangeBuffer
             }
         };
     }
 
-    /// Looks whether something has changed; whether there is anything to go on with.
-    fn look(&mut self, context: &mut Context<'_>) -> bool {
-        let heard = self
-            .audience
-            .wait(&self.options.filter, self.place, context.waker());
-        match heard {
-            // What it has not read yet, nobody else knows.
-            _ if self.behind => {}
-            WaitOutcome::Something(after) => {
+    /// Reads new changes from the buffer; returns whether there is more to do.
+    fn poll_buffer(&mut self, context: &mut Context<'_>) -> bool {
+        let outcome = self
+            .subscribers
+            .wait(&self.options.filter, self.id, context.waker());
+        match outcome {
+            // There are changes that it has not read yet.
+            _ if self.may_have_more => {}
+            WaitOutcome::ChangesAfter(after) => {
                 self.position = self.position.max(after);
-                self.behind = true;
+                self.may_have_more = true;
             }
-            WaitOutcome::Nothing(until) => self.position = self.position.max(until),
+            WaitOutcome::NoneUntil(until) => self.position = self.position.max(until),
         }
-        if !self.behind {
+        if !self.may_have_more {
             return false;
         }
-        match self.feed.read(self.position, &self.options.filter, PAGE) {
+        match self
+            .buffer
+            .read(self.position, &self.options.filter, PAGE_LIMIT)
+        {
             ReadResult::Changes {
-                notices,
+                changes,
                 until,
                 more,
             } => {
-                self.page.extend(changed(notices));
+                self.page.extend(to_watch_events(changes));
                 self.position = until;
-                self.behind = more;
+                self.may_have_more = more;
                 more || !self.page.is_empty()
             }
             ReadResult::Behind => {
-                // After its seat was heard: of what comes later it is told anew.
-                self.looked = self.committer.database().revision();
-                self.behind = self.position < self.looked;
-                if self.behind {
+                // Read after the subscription, which is notified of later changes.
+                self.polled_at = self.resources().database.revision();
+                self.may_have_more = self.position < self.polled_at;
+                if self.may_have_more {
                     self.source = Source::History;
                 }
-                self.behind
+                self.may_have_more
             }
             ReadResult::Ended => {
-                self.source = Source::Nothing;
+                self.source = Source::Ended;
                 true
             }
         }
     }
 
-    /// The reader has missed something.
+    /// Ends the watch because the reader has missed changes.
     fn reset(&mut self) -> WatchEvent {
-        self.source = Source::Nothing;
-        WatchEvent::Reset(self.committer.database().revision())
+        self.source = Source::Ended;
+        WatchEvent::Reset(self.resources().database.revision())
     }
 }
 
-/// A page of what follows a position. Values are looked up only from the first change on that is wanted and lacks its
-/// own: readers that want nothing of it share the page without values, wherever they are.
-async fn history_of(
-    feed: Arc<ChangeBuffer>,
+/// Returns the page of history after a position. Values are loaded only from the first matching change on that lacks
+/// its own, so that readers without a match share the page without values.
+async fn read_history_page(
+    buffer: Arc<ChangeBuffer>,
     options: &WatchOptions,
     position: Revision,
-) -> Result<Arc<History>> {
+) -> Result<Arc<HistoryPage>> {
     if !options.values {
-        return feed.history(position, false).await;
+        return buffer.history(position, false).await;
     }
     if options.filter == Filter::All {
-        return feed.history(position, true).await;
+        return buffer.history(position, true).await;
     }
-    let page = Arc::clone(&feed).history(position, false).await?;
+    let page = Arc::clone(&buffer).history(position, false).await?;
     match page.before_value(position, &options.filter) {
-        Some(before) => feed.history(before, true).await,
+        Some(before) => buffer.history(before, true).await,
         None => Ok(page),
     }
 }
@@ -267,39 +276,39 @@ impl Stream for Watch {
     ) -> Poll<Option<Result<WatchEvent>>> {
         let mut pages = 0;
         loop {
-            if let Some(step) = self.page.pop_front() {
-                return Poll::Ready(Some(Ok(step)));
+            if let Some(event) = self.page.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
             }
-            let turned = match &mut self.source {
-                Source::Nothing => return Poll::Ready(None),
+            let accepted = match &mut self.source {
+                Source::Ended => return Poll::Ready(None),
                 Source::ChangeBuffer => {
-                    if !self.look(context) {
+                    if !self.poll_buffer(context) {
                         return Poll::Pending;
                     }
                     continue;
                 }
                 Source::Reading(read) => {
                     let page = ready!(read.as_mut().poll(context));
-                    page.map(|page| self.take(page))
+                    page.map(|page| self.accept_page(page))
                 }
-                Source::State(_) | Source::History if pages >= PAGES_IN_A_ROW => {
+                Source::State(_) | Source::History if pages >= MAX_PAGES_PER_TURN => {
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Source::State(_) | Source::History => {
                     pages += 1;
-                    self.turn_page();
+                    self.start_page();
                     continue;
                 }
             };
-            match turned {
+            match accepted {
                 Ok(()) => {}
                 Err(error) if error.code() == Code::HistoryGone => {
                     let reset = self.reset();
                     return Poll::Ready(Some(Ok(reset)));
                 }
                 Err(error) => {
-                    self.source = Source::Nothing;
+                    self.source = Source::Ended;
                     return Poll::Ready(Some(Err(error)));
                 }
             }
@@ -309,7 +318,7 @@ impl Stream for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.audience.leave(&self.options.filter, self.place);
-        self.committer.tally().watching(-1);
+        self.subscribers.unsubscribe(&self.options.filter, self.id);
+        self.resources().metrics.add_watchers(-1);
     }
 }

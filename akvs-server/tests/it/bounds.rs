@@ -1,4 +1,4 @@
-//! What waits is bounded, in number and in bytes; what is too much is refused at once and may come again.
+//! The queue is bounded in number and in bytes; a request beyond the bounds is rejected at once and may be repeated.
 
 use crate::common::{GatedEngine, Verdict, key, server};
 use akvs_core::{Action, Code, Op, Ttl};
@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 #[test]
-fn one_write_too_many_is_refused_and_later_taken() {
+fn a_full_queue_rejects_writes_until_it_drains() {
     let (engine, gate) = GatedEngine::new();
     let options = CommitterOptions {
         max_queued_writes: 5,
@@ -36,7 +36,7 @@ fn one_write_too_many_is_refused_and_later_taken() {
     );
 
     gate.verdicts.send(Verdict::Commit).unwrap();
-    // Without a test at the gate, everything is let through.
+    // Without a test at the gate, all commits pass.
     drop(gate);
     pollster::block_on(async {
         for result in join_all(taken).await {
@@ -49,7 +49,7 @@ fn one_write_too_many_is_refused_and_later_taken() {
 }
 
 #[test]
-fn too_many_bytes_are_refused_and_later_taken() {
+fn too_many_queued_bytes_are_rejected_until_they_drain() {
     let (engine, gate) = GatedEngine::new();
     let options = CommitterOptions {
         max_queued_bytes: 1_000,
@@ -68,7 +68,7 @@ fn too_many_bytes_are_refused_and_later_taken() {
     assert_eq!(refused.code(), Code::Overloaded);
 
     gate.verdicts.send(Verdict::Commit).unwrap();
-    // Without a test at the gate, everything is let through.
+    // Without a test at the gate, all commits pass.
     drop(gate);
     pollster::block_on(async {
         first.await.unwrap();
@@ -77,7 +77,7 @@ fn too_many_bytes_are_refused_and_later_taken() {
 }
 
 #[test]
-fn one_commit_writes_no_more_than_so_much_however_little_came_in() {
+fn a_commit_is_bounded_by_the_bytes_that_it_writes() {
     const VALUE_BYTES: usize = 8 << 20;
     const APPENDS: usize = 40;
     let (engine, gate) = GatedEngine::new();
@@ -110,7 +110,7 @@ fn one_commit_writes_no_more_than_so_much_however_little_came_in() {
         let found = server.get(b"key").await.unwrap();
         assert_eq!(found.value.len(), VALUE_BYTES + APPENDS);
     });
-    // The first, and then four or five of them in each.
+    // The first commit, and then four or five appends in each.
     let commits = engine.commits();
     assert!(commits > APPENDS / 5, "{commits} commits");
     assert_eq!(committer.stats().queued_writes, 0);

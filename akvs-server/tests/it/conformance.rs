@@ -1,4 +1,4 @@
-//! The server over each engine passes the cases of every layer.
+//! The server on each engine passes the conformance cases.
 
 use akvs_core::conformance::Subject;
 use akvs_core::{Key, Result};

@@ -1,5 +1,5 @@
-//! Entries expire by the committer's clock: for readers at once, and their space soon after, also where the deadline
-//! passed while no server was running.
+//! Entries expire by the committer's clock: for readers at once, and their space is freed soon after, also if the
+//! deadline passed while no server was running.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +36,7 @@ fn set(millis: u64) -> Op {
     })
 }
 
-/// Lets the committer look at the clock: between two commits it does what is due.
+/// Makes the committer read the clock: it does maintenance between two commits.
 async fn pass(server: &Server) {
     for _ in 0..2 {
         server.set(key("other"), "v").await.expect("a write");
@@ -44,7 +44,7 @@ async fn pass(server: &Server) {
 }
 
 #[test]
-fn an_entry_is_gone_to_the_millisecond_and_taken_out_soon() {
+fn an_entry_expires_to_the_millisecond_and_is_removed_soon() {
     let (engine, clock) = (Arc::new(MemoryEngine::new()), Arc::new(SetClock::default()));
     let committer = start(&engine, &clock);
     let server = server(&committer, "ns");
@@ -67,7 +67,7 @@ fn an_entry_is_gone_to_the_millisecond_and_taken_out_soon() {
 }
 
 #[test]
-fn what_expired_while_no_server_ran_is_gone_and_taken_out() {
+fn entries_that_expired_while_stopped_are_removed() {
     let (engine, clock) = (Arc::new(MemoryEngine::new()), Arc::new(SetClock::default()));
     {
         let committer = start(&engine, &clock);

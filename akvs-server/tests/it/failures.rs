@@ -1,4 +1,4 @@
-//! A commit that fails answers everybody, leaves what was stored as it was, and is the last one.
+//! A commit that fails answers all callers, leaves the store unchanged, and is the last one.
 
 use crate::common::{GatedEngine, Verdict, key, server};
 use akvs_core::{Code, Op};
@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 #[test]
-fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
+fn a_failed_commit_fails_its_writes_and_all_later_ones_but_no_reads() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let server = server(&committer, "ns");
@@ -25,12 +25,12 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
 
     pollster::block_on(async {
         stored.await.unwrap();
-        // Each of them may be there after a restart.
+        // Each write may be in the store after a restart.
         for result in join_all(failing).await {
             let error = result.unwrap_err();
             assert_eq!(error.code(), Code::OutcomeUnknown, "{error}");
         }
-        // This one was not even tried.
+        // This write was not tried.
         assert_eq!(
             server.set(key("other"), "v").await.unwrap_err().code(),
             Code::StorageFull
@@ -38,11 +38,11 @@ fn a_failed_commit_fails_its_writes_and_all_later_ones_while_reads_go_on() {
         assert_eq!(server.get(b"key").await.unwrap().value, "stored");
     });
     assert!(!committer.is_writable());
-    assert!(pollster::block_on(committer.answers()), "that is no hang");
+    assert!(pollster::block_on(committer.ping()), "that is no hang");
 }
 
 #[test]
-fn a_commit_that_the_engine_refuses_was_not_applied_and_a_later_one_is_taken() {
+fn a_rejected_commit_is_not_applied_and_a_later_one_succeeds() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine.clone(), Default::default());
     let server = server(&committer, "ns");
@@ -67,15 +67,15 @@ fn a_commit_that_the_engine_refuses_was_not_applied_and_a_later_one_is_taken() {
 }
 
 #[test]
-fn while_a_commit_hangs_there_is_no_answer() {
+fn a_ping_waits_for_a_commit_that_hangs() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let server = server(&committer, "ns");
-    assert!(pollster::block_on(committer.answers()), "nothing to do");
+    assert!(pollster::block_on(committer.ping()), "nothing to do");
 
     let hanging = server.submit(key("key"), Op::set("v"));
     gate.waiting.recv().expect("the commit");
-    let mut questions = [committer.answers(), committer.answers()].map(Box::pin);
+    let mut questions = [committer.ping(), committer.ping()].map(Box::pin);
     for question in &mut questions {
         assert!(question.as_mut().now_or_never().is_none());
     }
@@ -89,7 +89,7 @@ fn while_a_commit_hangs_there_is_no_answer() {
 }
 
 #[test]
-fn a_panic_while_committing_leaves_nobody_waiting() {
+fn a_panic_while_committing_answers_all_callers() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let (one, two) = (server(&committer, "one"), server(&committer, "two"));
@@ -100,11 +100,11 @@ fn a_panic_while_committing_leaves_nobody_waiting() {
         one.submit(key("key"), Op::set("v")),
         two.submit(key("key"), Op::set("v")),
     ];
-    let question = committer.answers();
+    let question = committer.ping();
     gate.verdicts.send(Verdict::Panic).unwrap();
 
     pollster::block_on(async {
-        assert!(!question.await && !committer.answers().await);
+        assert!(!question.await && !committer.ping().await);
         assert_eq!(committing.await.unwrap_err().code(), Code::OutcomeUnknown);
         for result in join_all(queued).await {
             assert_eq!(result.unwrap_err().code(), Code::Closing);
@@ -121,11 +121,11 @@ fn a_panic_while_committing_leaves_nobody_waiting() {
 }
 
 #[test]
-fn a_failure_that_no_write_has_met_is_noticed() {
+fn a_failure_in_the_background_is_detected() {
     let (engine, _gate) = GatedEngine::new();
-    engine.fall_ill();
+    engine.fail_in_background();
     let committer = crate::common::committer(engine, Default::default());
-    // It looks when it begins, and every few seconds.
+    // The engine is checked at the start and every few seconds.
     while committer.is_writable() {
         std::thread::yield_now();
     }

@@ -1,11 +1,11 @@
-//! Writes that wait at the same moment share one commit, across namespaces, and are judged in their order.
+//! Writes that wait at the same time share one commit, across namespaces, and are evaluated in order.
 
 use crate::common::{GatedEngine, Verdict, key, server};
 use akvs_core::Op;
 use futures_util::future::join_all;
 
 #[test]
-fn what_waits_during_a_commit_is_committed_at_once() {
+fn writes_that_wait_during_a_commit_share_the_next_one() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine.clone(), Default::default());
     let servers: Vec<_> = (0..10)
@@ -75,7 +75,7 @@ fn operations_of_one_commit_see_those_before_them() {
 }
 
 #[test]
-fn nothing_is_seen_before_it_is_committed() {
+fn a_write_is_invisible_until_it_is_committed() {
     let (engine, gate) = GatedEngine::new();
     let committer = crate::common::committer(engine, Default::default());
     let server = server(&committer, "ns");

@@ -1,4 +1,4 @@
-//! With `interval`, everything that was answered is synced soon after, also what has no revision.
+//! With `interval`, every answered change is synced soon after, also without a revision.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -10,10 +10,10 @@ use akvs_server::{CommitDurability, CommitterOptions};
 
 use crate::common::{key, server};
 
-/// Longer than any sync takes that comes at all.
+/// Longer than any sync takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An engine that tells of each sync.
+/// An engine that reports each sync.
 struct Synced {
     inner: MemoryEngine,
     synced: Mutex<Sender<()>>,
@@ -45,7 +45,7 @@ impl Engine for Synced {
 }
 
 #[test]
-fn what_has_no_revision_is_synced_too() {
+fn changes_without_a_revision_are_synced() {
     let (engine, synced) = Synced::new();
     let options = CommitterOptions {
         durability: CommitDurability::Interval(Duration::from_millis(1)),

@@ -9,7 +9,7 @@ use akvs_server::{CompletionQueue, Server};
 const WRITERS: u64 = 8;
 const WRITES: u64 = 300;
 
-/// Many threads write the same key; whoever was answered reads at least its own revision.
+/// Many threads write the same key; each reads at least its own revision after its answer.
 fn race(server: &Server) {
     let newest = AtomicU64::new(0);
     let mut revisions: Vec<u64> = thread::scope(|scope| {
@@ -76,14 +76,14 @@ fn over_disk() {
 }
 
 #[test]
-fn with_a_relay_on_the_waiting_thread() {
+fn with_a_completion_queue_on_the_waiting_thread() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let relay = tokio::task::spawn_local(CompletionQueue::attach().expect("the first one"));
+        let queue = tokio::task::spawn_local(CompletionQueue::attach().expect("the first one"));
         let writes = (0..500).map(|number| {
             let server = server.clone();
             tokio::task::spawn_local(
@@ -93,8 +93,8 @@ fn with_a_relay_on_the_waiting_thread() {
         for write in writes.collect::<Vec<_>>() {
             write.await.expect("a task").expect("a write");
         }
-        relay.abort();
-        // And without it again.
+        queue.abort();
+        // And without the queue again.
         server.set(key("last"), "v").await.expect("a write");
     });
     assert_eq!(server.store().counts().keys, 501);

@@ -1,5 +1,5 @@
-//! Many watchers cost little more than one: what they missed is read once for all of them, those that want nothing of
-//! it are not woken, and large values are looked up one at a time.
+//! Many watchers cost little more than one: missed changes are read once for all of them, watchers without a match are
+//! not woken, and large values are loaded one at a time.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -17,7 +17,7 @@ use akvs_server::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-/// An engine that counts what is read of it.
+/// An engine that counts its reads.
 #[derive(Default)]
 struct Counting {
     engine: MemoryEngine,
@@ -98,14 +98,14 @@ fn poll(watch: &mut Watch, waker: &Waker) -> Poll<Option<Result<WatchEvent>>> {
     pin!(watch).poll_next(&mut Context::from_waker(waker))
 }
 
-fn notice(step: WatchEvent) -> Arc<SharedEvent> {
-    match step {
-        WatchEvent::Entry(notice) | WatchEvent::Change { notice, .. } => notice,
+fn change_of(event: WatchEvent) -> Arc<SharedEvent> {
+    match event {
+        WatchEvent::Entry(change) | WatchEvent::Change { change, .. } => change,
         other @ (WatchEvent::Synced(_) | WatchEvent::Reset(_)) => panic!("{other:?}"),
     }
 }
 
-/// How often something was woken.
+/// Counts wake-ups.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -115,16 +115,16 @@ impl Wake for Woken {
     }
 }
 
-/// Lets this thread deliver what it was sent until this is done.
-fn deliver_until<T>(relay: &mut CompletionQueue, done: impl Future<Output = T>) -> T {
+/// Delivers the messages of this thread until the future is ready.
+fn deliver_until<T>(queue: &mut CompletionQueue, done: impl Future<Output = T>) -> T {
     let mut done = pin!(done);
     pollster::block_on(std::future::poll_fn(|context| {
-        assert!(Pin::new(&mut *relay).poll(context).is_pending());
+        assert!(Pin::new(&mut *queue).poll(context).is_pending());
         done.as_mut().poll(context)
     }))
 }
 
-/// Done once a watch that is told nothing has come to a revision.
+/// Resolves when a watch without matching changes has reached a revision.
 async fn reaches(watch: &mut Watch, revision: Revision) {
     std::future::poll_fn(|context| {
         assert!(poll(watch, Waker::noop()).is_pending());
@@ -138,15 +138,15 @@ async fn reaches(watch: &mut Watch, revision: Revision) {
 }
 
 const BURST: usize = 4_096;
-/// At most so many changes are in a page.
+/// The maximum number of changes in a page.
 const PAGES: usize = BURST / 128;
 
 #[test]
-fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() {
+fn a_burst_beyond_the_ring_is_read_once_and_wakes_only_matching_watchers() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
     set(&server, "before", "1");
-    let mut relay = CompletionQueue::attach().expect("a relay");
+    let mut queue = CompletionQueue::attach().expect("a queue");
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut others: Vec<Watch> = (0..500)
@@ -159,16 +159,16 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
         })
         .collect();
     let mut wanting = watch(&server, Filter::Prefix("k".into()), Start::Now);
-    // After it the committer publishes.
+    // After this write the committer publishes.
     let ready = server.set(key("ready"), "1");
-    deliver_until(&mut relay, ready).expect("a set");
+    deliver_until(&mut queue, ready).expect("a set");
     for watch in &mut others {
         assert!(poll(watch, &waker).is_pending());
     }
     assert!(poll(&mut wanting, Waker::noop()).is_pending());
     let before = reads.history_pages.load(Ordering::SeqCst);
     woken.0.store(0, Ordering::SeqCst);
-    // The thread does not look meanwhile.
+    // The thread does not poll meanwhile.
     let mut last = Revision::ZERO;
     std::thread::scope(|scope| {
         let server = &server;
@@ -179,19 +179,19 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
         });
         last = writer.join().expect("a writer");
     });
-    let told = async {
-        let mut told = 0;
-        while told < BURST {
+    let received = async {
+        let mut received = 0;
+        while received < BURST {
             let step = wanting
                 .next()
                 .await
                 .expect("not the end")
                 .expect("no error");
-            notice(step);
-            told += 1;
+            change_of(step);
+            received += 1;
         }
     };
-    deliver_until(&mut relay, told);
+    deliver_until(&mut queue, received);
     assert_eq!(wanting.position(), last);
     let read = reads.history_pages.load(Ordering::SeqCst) - before;
     assert!(read <= 2 * PAGES + 4, "{read} pages for {PAGES}");
@@ -200,14 +200,14 @@ fn a_burst_that_passes_the_ring_is_read_once_and_wakes_only_those_who_want_it() 
         0,
         "of those who want none of it"
     );
-    // They have missed nothing, and come to where all others are.
+    // They have missed nothing and reach the newest revision.
     for watch in &mut others {
-        deliver_until(&mut relay, reaches(watch, last));
+        deliver_until(&mut queue, reaches(watch, last));
     }
 }
 
 #[test]
-fn watchers_that_resume_at_the_same_place_share_what_is_read() {
+fn watchers_that_resume_at_the_same_revision_share_pages() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
     let first = set(&server, "first", "1");
@@ -220,9 +220,9 @@ fn watchers_that_resume_at_the_same_place_share_what_is_read() {
     for watch in &mut watches {
         for number in 0..BURST {
             let step = pollster::block_on(watch.next()).expect("not the end");
-            let notice = notice(step.expect("no error"));
-            assert_eq!(notice.event().key(), Some(&key(format!("k{number}"))));
-            assert!(notice.event().has_value());
+            let change = change_of(step.expect("no error"));
+            assert_eq!(change.event().key(), Some(&key(format!("k{number}"))));
+            assert!(change.event().has_value());
         }
     }
     let read = reads.history_pages.load(Ordering::SeqCst);
@@ -230,7 +230,7 @@ fn watchers_that_resume_at_the_same_place_share_what_is_read() {
 }
 
 #[test]
-fn values_that_are_not_wanted_are_not_looked_up() {
+fn unwanted_values_are_not_loaded() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
     let revisions: Vec<Revision> = (0..200)
@@ -239,8 +239,8 @@ fn values_that_are_not_wanted_are_not_looked_up() {
     let newest = *revisions.last().expect("a revision");
     let before = reads.data_rows.load(Ordering::SeqCst);
     let pages = reads.history_pages.load(Ordering::SeqCst);
-    // Each comes back where no other does, and wants nothing of what there is.
-    let mut relay = CompletionQueue::attach().expect("a relay");
+    // Each resumes at another revision and matches no change.
+    let mut queue = CompletionQueue::attach().expect("a queue");
     let _other = watch(&server, Filter::All, Start::Now);
     for (number, after) in revisions.iter().enumerate() {
         let filter = match number % 2 {
@@ -248,28 +248,28 @@ fn values_that_are_not_wanted_are_not_looked_up() {
             _ => Filter::Key(key("other".to_owned())),
         };
         let mut watch = watch(&server, filter, Start::After(*after));
-        deliver_until(&mut relay, reaches(&mut watch, newest));
+        deliver_until(&mut queue, reaches(&mut watch, newest));
     }
     let looked_up = reads.data_rows.load(Ordering::SeqCst) - before;
     assert_eq!(looked_up, 0, "rows of values");
     let read = reads.history_pages.load(Ordering::SeqCst) - pages;
     assert!(read <= 8, "{read} pages");
-    // Of one that wants a few it is those, and what goes with them in a page.
+    // A watch that matches one change loads the values of its page.
     let mut watch = watch(
         &server,
         Filter::Key(key("k150".to_owned())),
         Start::After(revisions[0]),
     );
-    let told = deliver_until(&mut relay, watch.next());
-    let told = notice(told.expect("not the end").expect("no error"));
-    assert_eq!(told.event().revision, revisions[150]);
-    assert!(told.event().has_value());
+    let received = deliver_until(&mut queue, watch.next());
+    let received = change_of(received.expect("not the end").expect("no error"));
+    assert_eq!(received.event().revision, revisions[150]);
+    assert!(received.event().has_value());
     let looked_up = reads.data_rows.load(Ordering::SeqCst) - before;
     assert!((1..=30).contains(&looked_up), "{looked_up} rows of values");
 }
 
 #[test]
-fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
+fn large_values_are_loaded_one_at_a_time_on_demand() {
     let (committer, reads) = counting();
     let server = server(&committer, "ns");
     let first = set(&server, "first", "1");
@@ -288,42 +288,44 @@ fn large_values_are_looked_up_one_at_a_time_and_when_they_are_wanted() {
             .collect();
         let mut sizes = 0;
         for step in steps {
-            let notice = notice(step);
-            assert!(notice.lacks_value() && notice.event().bytes() < 4_096);
-            let event = watch.loader(&notice).load().expect("a read");
+            let change = change_of(step);
+            assert!(change.lacks_value() && change.event().bytes() < 4_096);
+            let event = watch.loader(&change).load().expect("a read");
             assert!(event.has_value());
             sizes += event.bytes();
         }
         assert!(sizes > 20 << 20);
-        // The row of each entry, and that of its value; a state has read both before.
+        // The rows of each entry and its value; a state has read both before.
         let read = reads.data_rows.load(Ordering::SeqCst) - before;
         assert!((40..=60).contains(&read), "{read} rows");
     }
 }
 
 #[test]
-fn a_large_value_that_is_written_is_not_held_for_those_who_watch() {
+fn a_large_value_is_not_kept_for_watchers() {
     let (committer, _) = counting();
     let server = server(&committer, "ns");
     let mut watches: Vec<Watch> = (0..50)
         .map(|_| watch(&server, Filter::All, Start::Now))
         .collect();
     set(&server, "k", vec![7; 8 << 20]);
-    let notices: Vec<Arc<SharedEvent>> = watches
+    let changes: Vec<Arc<SharedEvent>> = watches
         .iter_mut()
         .map(|watch| {
             let step = pollster::block_on(watch.next()).expect("not the end");
-            notice(step.expect("no error"))
+            change_of(step.expect("no error"))
         })
         .collect();
-    for other in &notices {
-        assert!(Arc::ptr_eq(&notices[0], other), "it is one change for all");
-        assert!(Arc::ptr_eq(&notices[0].large(), &other.large()) || other.lacks_value());
+    for other in &changes {
+        assert!(Arc::ptr_eq(&changes[0], other), "it is one change for all");
+        assert!(
+            Arc::ptr_eq(&changes[0].render_cell(), &other.render_cell()) || other.lacks_value()
+        );
     }
-    let shared: Vec<_> = notices.iter().map(|notice| notice.large()).collect();
+    let shared: Vec<_> = changes.iter().map(|change| change.render_cell()).collect();
     assert!(shared.iter().all(|large| Arc::ptr_eq(large, &shared[0])));
-    // What was replaced meanwhile is told without its value.
+    // A replaced value is sent without its value.
     set(&server, "k", "small");
-    let event = watches[0].loader(&notices[0]).load().expect("a read");
+    let event = watches[0].loader(&changes[0]).load().expect("a read");
     assert!(!event.has_value());
 }

@@ -1,11 +1,11 @@
-//! The end: what was queued is committed and synced, later writes are refused, and the data folder is free again.
+//! The end: queued writes are committed and synced, later writes are rejected, and the data directory is free again.
 
 use crate::common::{key, server};
 use akvs_core::{Code, Op};
 use futures_util::future::join_all;
 
 #[test]
-fn what_was_queued_is_committed_and_what_comes_later_is_refused() {
+fn queued_writes_are_committed_and_later_ones_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let committer = crate::common::disk(folder.path());
     let server_1 = server(&committer, "ns");
@@ -33,7 +33,7 @@ fn what_was_queued_is_committed_and_what_comes_later_is_refused() {
 fn the_last_handle_ends_the_committer() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..5 {
-        // Would be refused if the one before still had the folder.
+        // Rejected if the previous committer still had the data directory.
         let committer = crate::common::disk(folder.path());
         let server = server(&committer, "ns");
         drop(committer);
@@ -43,7 +43,7 @@ fn the_last_handle_ends_the_committer() {
 }
 
 #[test]
-fn with_an_interval_a_write_is_there_after_a_stop() {
+fn a_stop_keeps_writes_that_wait_for_an_interval_sync() {
     let folder = tempfile::tempdir().unwrap();
     let interval = akvs_server::CommitDurability::Interval(std::time::Duration::from_secs(3_600));
     {

@@ -1,5 +1,5 @@
-//! Whoever watches is told every change that it wants, once and in order, wherever it began and however slow it is;
-//! or that it has missed some.
+//! A watch returns every matching change once and in order, wherever it starts and however slow its reader is, or
+//! reports that it has missed some.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -47,7 +47,7 @@ fn set(server: &Server, name: &str, value: impl Into<Bytes>) -> Revision {
     outcome.expect("a set").revision.expect("a revision")
 }
 
-/// The next step, which must come.
+/// Returns the next event, which must come.
 fn next(watch: &mut Watch) -> WatchEvent {
     let step = pollster::block_on(watch.next()).expect("not the end");
     step.expect("no error")
@@ -55,7 +55,7 @@ fn next(watch: &mut Watch) -> WatchEvent {
 
 fn next_change(watch: &mut Watch) -> Event {
     match next(watch) {
-        WatchEvent::Change { notice, .. } => notice.event().clone(),
+        WatchEvent::Change { change, .. } => change.event().clone(),
         other @ (WatchEvent::Entry(_) | WatchEvent::Synced(_) | WatchEvent::Reset(_)) => {
             panic!("{other:?}")
         }
@@ -67,8 +67,8 @@ fn is_waiting(watch: &mut Watch) -> bool {
     pin!(watch).poll_next(&mut context).is_pending()
 }
 
-/// Nobody is told what has changed since.
-fn assert_gone(server: &Server, revision: Revision) {
+/// Asserts that the history after a revision is gone.
+fn assert_history_gone(server: &Server, revision: Revision) {
     let options = WatchOptions {
         start: Start::After(revision),
         ..WatchOptions::default()
@@ -78,7 +78,7 @@ fn assert_gone(server: &Server, revision: Revision) {
     assert_eq!(code, Err(Code::HistoryGone));
 }
 
-/// Everything that ever changed.
+/// Returns all changes of the history.
 fn history(committer: &Committer, name: &str) -> Vec<Event> {
     let name = Namespace::new(name).expect("a name");
     let view = committer
@@ -90,7 +90,7 @@ fn history(committer: &Committer, name: &str) -> Vec<Event> {
 }
 
 #[test]
-fn it_begins_with_what_changes_from_now_on() {
+fn a_watch_starts_with_new_changes() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     set(&server, "before", "1");
@@ -105,7 +105,7 @@ fn it_begins_with_what_changes_from_now_on() {
 }
 
 #[test]
-fn one_that_does_not_exist_yet_is_watched_through_its_whole_life() {
+fn a_namespace_is_watched_before_it_exists_and_after_its_drop() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let mut watch = watch(&server, Filter::All, Start::State);
@@ -120,10 +120,10 @@ fn one_that_does_not_exist_yet_is_watched_through_its_whole_life() {
     ));
     assert!(pollster::block_on(server.drop_namespace()).expect("a drop"));
     assert_eq!(next_change(&mut watch).kind, EventKind::Drop);
-    let anew = crate::common::server(&committer, "ns");
-    let revision = set(&anew, "k", "2");
+    let again = crate::common::server(&committer, "ns");
+    let revision = set(&again, "k", "2");
     assert_eq!(next_change(&mut watch).revision, revision);
-    pollster::block_on(anew.del(key("k"))).expect("a delete");
+    pollster::block_on(again.del(key("k"))).expect("a delete");
     assert_eq!(
         next_change(&mut watch).kind,
         EventKind::Delete { key: key("k") }
@@ -131,11 +131,11 @@ fn one_that_does_not_exist_yet_is_watched_through_its_whole_life() {
 }
 
 #[test]
-fn a_reader_that_fell_behind_reads_on_from_the_history() {
+fn a_slow_reader_continues_in_the_history() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let mut watch = watch(&server, Filter::All, Start::Now);
-    // More than is held in memory for those who watch.
+    // More than the buffer holds.
     for number in 0..1_000 {
         set(&server, "k", number.to_string().repeat(400));
     }
@@ -146,7 +146,7 @@ fn a_reader_that_fell_behind_reads_on_from_the_history() {
 }
 
 #[test]
-fn a_reader_that_fell_out_of_the_history_is_told_so() {
+fn a_reader_beyond_the_history_receives_a_reset() {
     let committer = keeping(50);
     let server = server(&committer, "ns");
     let mut slow = watch(&server, Filter::All, Start::Now);
@@ -158,25 +158,25 @@ fn a_reader_that_fell_out_of_the_history_is_told_so() {
     }
     assert!(matches!(next(&mut slow), WatchEvent::Reset(_)));
     assert!(pollster::block_on(slow.next()).is_none());
-    // What others change pushes nobody out.
+    // Changes of other keys push no watcher out.
     let revision = set(&server, "rare", "1");
     assert_eq!(next_change(&mut patient).revision, revision);
     assert_eq!(next_change(&mut prefix).revision, revision);
-    assert_gone(&server, Revision::new(1));
+    assert_history_gone(&server, Revision::new(1));
 }
 
 #[test]
-fn what_is_still_to_come_is_refused() {
+fn a_future_revision_is_rejected() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let newest = set(&server, "k", "1");
     let mut reader = watch(&server, Filter::All, Start::After(newest));
     assert!(is_waiting(&mut reader));
-    assert_gone(&server, newest.next());
+    assert_history_gone(&server, newest.next());
 }
 
 #[test]
-fn the_end_ends_all_who_wait_and_those_who_come_later() {
+fn ending_watches_ends_open_ones_and_rejects_new_ones() {
     let committer = crate::common::memory();
     let server = server(&committer, "ns");
     let mut watches: Vec<Watch> = (0..10)
@@ -193,7 +193,7 @@ fn the_end_ends_all_who_wait_and_those_who_come_later() {
 }
 
 #[test]
-fn one_whose_name_was_forgotten_is_watched_on() {
+fn a_watch_survives_the_purge_of_its_history() {
     let committer = crate::common::memory();
     let drop_of = |name: &str| {
         let server = server(&committer, name);
@@ -207,7 +207,7 @@ fn one_whose_name_was_forgotten_is_watched_on() {
         EventKind::Set { .. }
     ));
     assert_eq!(next_change(&mut watch).kind, EventKind::Drop);
-    // So many that the first of them is not remembered any more.
+    // Enough drops that the first one is purged.
     for number in 0..300 {
         drop_of(&number.to_string());
     }
@@ -219,36 +219,36 @@ fn one_whose_name_was_forgotten_is_watched_on() {
     assert_eq!(next_change(&mut watch).revision, revision);
 }
 
-/// What one reader of the race was told.
+/// The events that a reader of the race received.
 #[derive(Default)]
-struct Told {
-    /// What there was when it was synced.
+struct Received {
+    /// The state when it was synced.
     state: BTreeMap<Bytes, Revision>,
     from: Revision,
     changes: Vec<Event>,
 }
 
-/// Reads until the last change, which is of a key that everybody wants.
-async fn read(mut watch: Watch, start: Start, pauses: bool) -> Told {
-    let mut told = Told::default();
+/// Reads until the last change, of a key that every filter matches.
+async fn read(mut watch: Watch, start: Start, pauses: bool) -> Received {
+    let mut received = Received::default();
     if let Start::After(revision) = start {
-        told.from = revision;
+        received.from = revision;
     }
     while let Some(step) = watch.next().await {
         match step.expect("no error") {
-            WatchEvent::Entry(notice) => {
-                let event = notice.event();
+            WatchEvent::Entry(change) => {
+                let event = change.event();
                 let key = event.key().expect("a key").as_bytes();
                 let key = Bytes::copy_from_slice(key);
-                let twice = told.state.insert(key, event.revision);
+                let twice = received.state.insert(key, event.revision);
                 assert_eq!(twice, None, "an entry stands in the state once");
             }
-            WatchEvent::Synced(revision) => told.from = revision,
-            WatchEvent::Change { notice, .. } => {
-                let event = notice.event();
-                told.changes.push(event.clone());
+            WatchEvent::Synced(revision) => received.from = revision,
+            WatchEvent::Change { change, .. } => {
+                let event = change.event();
+                received.changes.push(event.clone());
                 if matches!(&event.kind, EventKind::Set { entry, .. } if entry.value == "end") {
-                    return told;
+                    return received;
                 }
             }
             WatchEvent::Reset(revision) => panic!("reset at {revision}"),
@@ -274,22 +274,22 @@ async fn yield_now() {
     .await;
 }
 
-/// What a reader must have been told, by all that ever changed.
-fn check(told: &Told, all: &[Event], filter: &Filter, start: Start) {
+/// Compares the events of a reader with all changes.
+fn check(received: &Received, all: &[Event], filter: &Filter, start: Start) {
     let wanted = |event: &&Event| filter.wants(event);
     let expected: Vec<&Event> = all.iter().filter(wanted).collect();
     let (before, after): (Vec<&Event>, Vec<&Event>) = expected
         .into_iter()
-        .partition(|event| event.revision <= told.from);
+        .partition(|event| event.revision <= received.from);
     match start {
-        // It begins somewhere, and then misses nothing.
+        // It starts at some change and misses no later one.
         Start::Now => {
-            let seen = told.changes.len();
+            let seen = received.changes.len();
             assert!(seen <= after.len(), "{seen} of {}", after.len());
             let after = &after[after.len() - seen..];
-            assert!(told.changes.iter().eq(after.iter().copied()));
+            assert!(received.changes.iter().eq(after.iter().copied()));
         }
-        Start::State | Start::After(_) => assert!(told.changes.iter().eq(after)),
+        Start::State | Start::After(_) => assert!(received.changes.iter().eq(after)),
     }
     let mut state = BTreeMap::new();
     for event in before {
@@ -304,7 +304,7 @@ fn check(told: &Told, all: &[Event], filter: &Filter, start: Start) {
         }
     }
     if start == Start::State {
-        assert_eq!(told.state, state, "the state at {}", told.from);
+        assert_eq!(received.state, state, "the state at {}", received.from);
     }
 }
 
@@ -313,7 +313,7 @@ const WRITES: u64 = 1_500;
 const READERS: u64 = 3;
 const WATCHES: u64 = 12;
 
-/// How far the race is.
+/// The progress of the race.
 #[derive(Default)]
 struct Race {
     written: AtomicU64,
@@ -321,8 +321,8 @@ struct Race {
     begun: AtomicU64,
 }
 
-/// A reader that begins once so much was written.
-async fn reader(server: &Server, race: &Race, number: u64) -> (Told, Filter, Start) {
+/// A reader that starts after a number of writes.
+async fn reader(server: &Server, race: &Race, number: u64) -> (Received, Filter, Start) {
     while race.written.load(Ordering::SeqCst) < number * WRITERS * WRITES / WATCHES {
         yield_now().await;
     }
@@ -352,13 +352,13 @@ async fn reader(server: &Server, race: &Race, number: u64) -> (Told, Filter, Sta
 }
 
 /// The readers of a thread.
-fn readers(server: &Server, race: &Race, with_relay: bool) -> Vec<(Told, Filter, Start)> {
+fn readers(server: &Server, race: &Race, with_queue: bool) -> Vec<(Received, Filter, Start)> {
     let all = (0..WATCHES).map(|number| reader(server, race, number));
     let mut all = pin!(futures_util::future::join_all(all));
-    let mut relay = with_relay.then(CompletionQueue::attach).flatten();
+    let mut queue = with_queue.then(CompletionQueue::attach).flatten();
     pollster::block_on(std::future::poll_fn(|context| {
-        if let Some(relay) = &mut relay {
-            assert!(pin!(relay).poll(context).is_pending());
+        if let Some(queue) = &mut queue {
+            assert!(pin!(queue).poll(context).is_pending());
         }
         all.as_mut().poll(context)
     }))
@@ -379,15 +379,15 @@ fn write(server: &Server, race: &Race, writer: u64) {
     }
 }
 
-/// Writers on some threads and readers on others, which begin at all kinds of moments and places.
-fn race(committer: &Committer, with_relay: bool) {
+/// Writers on some threads and readers on others, which start at different times and revisions.
+fn race(committer: &Committer, with_queue: bool) {
     let server = &server(committer, "race");
     let race = &Race::default();
     race.newest
         .store(set(server, "a1", "first").get(), Ordering::SeqCst);
-    let told: Vec<_> = thread::scope(|scope| {
+    let received: Vec<_> = thread::scope(|scope| {
         let readers: Vec<_> = (0..READERS)
-            .map(|_| scope.spawn(move || readers(server, race, with_relay)))
+            .map(|_| scope.spawn(move || readers(server, race, with_queue)))
             .collect();
         for writer in 0..WRITERS {
             scope.spawn(move || write(server, race, writer));
@@ -398,14 +398,14 @@ fn race(committer: &Committer, with_relay: bool) {
             thread::yield_now();
         }
         set(server, "a1", "end");
-        let told = readers
+        let received = readers
             .into_iter()
             .map(|reader| reader.join().expect("a reader"));
-        told.flatten().collect()
+        received.flatten().collect()
     });
     let all = history(committer, "race");
-    for (told, filter, start) in &told {
-        check(told, &all, filter, *start);
+    for (received, filter, start) in &received {
+        check(received, &all, filter, *start);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::shell::on_path;
+use crate::shell::{on_path, parse};
 
 const CHANGES: &str = "# Changelog\n\n## Unreleased\n\n### Added\n\n- Something.\n";
 
@@ -173,22 +173,10 @@ fn a_tag_that_came_meanwhile_keeps_the_commit_away() {
 }
 
 #[test]
-fn how_far_to_go_can_be_said() {
-    let wish = |text: &str| {
-        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        read_wish(&words)
-    };
-    let wished = |extent| ("1.0.0".to_owned(), extent);
-    assert_eq!(wish("1.0.0").unwrap(), wished(Extent::All));
-    assert_eq!(wish("1.0.0 --dry-run").unwrap(), wished(Extent::DryRun));
-    assert_eq!(wish("--plan 1.0.0").unwrap(), wished(Extent::Plan));
-    for wrong in [
-        "",
-        "--plan",
-        "1.0.0 2.0.0",
-        "1.0.0 --no-ci",
-        "1.0.0 --plan --dry-run",
-    ] {
-        assert!(wish(wrong).is_err(), "{wrong}");
-    }
+fn the_extent_can_be_chosen() {
+    let extent = |line: &str| parse::<Args>(line).map(|args| (args.version.clone(), args.extent()));
+    let expected = |extent| Some(("1.0.0".to_owned(), extent));
+    assert_eq!(extent("1.0.0"), expected(Extent::All));
+    assert_eq!(extent("1.0.0 --dry-run"), expected(Extent::DryRun));
+    assert_eq!(extent("--plan 1.0.0"), expected(Extent::Plan));
 }

@@ -99,7 +99,7 @@ pub(super) fn check(file: &File) -> Vec<Violation> {
     let code: Vec<&Item> = parsed
         .items
         .iter()
-        .filter(|item| !is_test(attributes(item)))
+        .filter(|item| !is_test_item(item))
         .collect();
     for item in &code {
         found.extend(tokens(&file.path, item.to_token_stream()));
@@ -125,7 +125,7 @@ fn in_src(path: &str) -> bool {
 fn size(file: &File, items: &[Item]) -> Option<Violation> {
     let tests = items
         .iter()
-        .find(|item| matches!(item, Item::Mod(_)) && is_test(attributes(item)));
+        .find(|item| matches!(item, Item::Mod(_)) && is_test_item(item));
     let lines = tests.map_or_else(
         || file.text.lines().count(),
         |tests| tests.span().start().line - 1,
@@ -202,6 +202,11 @@ fn may_ask_for_features(path: &str) -> bool {
 
 fn is_equal_sign(tree: Option<&TokenTree>) -> bool {
     matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == '=')
+}
+
+/// Whether an item is compiled for tests only.
+pub(super) fn is_test_item(item: &Item) -> bool {
+    is_test(attributes(item))
 }
 
 /// Whether it is compiled for tests only.

@@ -1,4 +1,4 @@
-//! What the tests of the server share: databases, and an engine whose commits a test can hold, fail or break.
+//! Helpers of the server's tests: databases, and an engine whose commits a test can delay, fail or break.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,14 +34,14 @@ pub(crate) fn key(key: impl Into<Bytes>) -> Key {
     Key::new(key).expect("a key")
 }
 
-/// What the next commit does, once a test says so.
+/// The result of a commit, chosen by a test.
 pub(crate) enum Verdict {
     Commit,
     Fail(Code),
     Panic,
 }
 
-/// An engine that announces each commit, and waits with it for the test's verdict.
+/// An engine that announces each commit and waits for the test's verdict.
 pub(crate) struct GatedEngine {
     inner: MemoryEngine,
     announce: Mutex<Sender<usize>>,
@@ -73,12 +73,12 @@ impl GatedEngine {
         (Arc::new(engine), Gate { waiting, verdicts })
     }
 
-    /// From now on what is done in the background fails.
-    pub(crate) fn fall_ill(&self) {
+    /// Lets background work fail from now on.
+    pub(crate) fn fail_in_background(&self) {
         self.ill.store(true, Ordering::SeqCst);
     }
 
-    /// From now on commits are refused, or taken again.
+    /// Rejects commits from now on, or accepts them again.
     pub(crate) fn refuse(&self, code: Option<Code>) {
         *self.refused.lock().expect("the gate") = code;
     }
@@ -98,7 +98,7 @@ impl Engine for GatedEngine {
 
     fn commit(&self, batch: Batch, durability: Durability) -> Result<()> {
         let announced = self.announce.lock().expect("the gate").send(batch.len());
-        // A test that is over lets everything through.
+        // Commits pass after the test has ended.
         let verdict = announced
             .ok()
             .and_then(|()| self.verdicts.lock().expect("the gate").recv().ok());
