@@ -1,7 +1,7 @@
-//! The API as it describes itself: OpenAPI 3.1, made once from the types, limits and codes that the handlers use.
+//! The description of the API: OpenAPI 3.1, built once from the types, limits and codes that the handlers use.
 //!
-//! It owns what is said, not what is done: the contract's tests hold the two together, in both directions. What cannot
-//! be said there (lengths are in bytes, some parameters exclude each other) is told in words.
+//! It owns the texts and schemas. The contract tests compare them with the server, in both directions. Rules that
+//! OpenAPI cannot express (lengths in bytes, parameters that exclude each other) are in the descriptions.
 
 mod batch;
 pub(crate) mod handler;
@@ -77,11 +77,11 @@ fn describe() -> OpenApi {
 }
 
 fn info() -> Info {
-    let text = "Namespaces of keys over plain HTTP. Keys and values are any bytes; a change takes the next revision, \
-        which is its `ETag`. Errors are problem documents (RFC 9457); `404` and `405` are short texts for clients that \
-        do not list `application/problem+json` or `application/json` in `Accept`. `HEAD` is answered wherever `GET` is, \
-        with the same head; `OPTIONS` everywhere, with `204` and the methods in `Allow`. Any other method is answered \
-        with `405`, any other path with `404`. An id in `X-Request-Id` is given back.";
+    let text = "Namespaces of keys over plain HTTP. Keys and values are any bytes. Each change takes the next revision, which \
+        is its `ETag`. Errors are problem documents (RFC 9457); `404` and `405` are short texts for clients that do \
+        not list `application/problem+json` or `application/json` in `Accept`. `HEAD` is supported wherever `GET` is, \
+        with the same header fields; `OPTIONS` everywhere, with `204` and the methods in `Allow`. Any other method is \
+        `405`, any other path `404`. The response repeats the `X-Request-Id` of the request.";
     let licence = env!("CARGO_PKG_LICENSE");
     InfoBuilder::new()
         .title("AKVS")
@@ -106,7 +106,7 @@ fn components() -> Components {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "A token with the right that the request needs. Never in a URL.",
+            "A token with the right that the request needs; a token in a URL is never accepted.",
         ));
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer.build()));
     components

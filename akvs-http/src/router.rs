@@ -102,7 +102,7 @@ routes! {
         POST => Write kv::post,
         DELETE => Write kv::delete,
     }
-    namespace: "/kv/{namespace}", Token, Document, Rejected, "namespace", "keys; settings; deleting many keys or all" {
+    namespace: "/kv/{namespace}", Token, Document, Rejected, "namespace", "lists keys, changes settings, deletes many keys or all" {
         GET | HEAD => Read list::serve,
         PUT | PATCH => Admin settings::change,
         DELETE => Write namespaces::delete,
@@ -149,10 +149,10 @@ routes! {
     ping: "/ping", Open, NoBody, Rejected, "ping", "answers pong" {
         GET | HEAD => Any health::ping,
     }
-    livez: "/livez", Open, NoBody, Rejected, "livez", "whether the process lives" {
+    livez: "/livez", Open, NoBody, Rejected, "livez", "checks that the process runs" {
         GET | HEAD => Any health::livez,
     }
-    readyz: "/readyz", Open, NoBody, Rejected, "readyz", "whether writes are taken" {
+    readyz: "/readyz", Open, NoBody, Rejected, "readyz", "checks that the server accepts writes" {
         GET | HEAD => Any readyz::serve,
     }
     // The page needs no token; the handler asks for one before it gives the text.

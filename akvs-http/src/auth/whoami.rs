@@ -16,19 +16,19 @@ pub(crate) struct WhoamiDocument<'a> {
     /// The token's name.
     #[schema(required)]
     token: Option<&'a str>,
-    /// `read`, `write` and `admin`, as far as they are held; who has `admin` has all.
+    /// Those of `read`, `write` and `admin` that the caller has; `admin` includes the others.
     rights: Vec<&'static str>,
-    /// Patterns of the namespaces that the rights are for.
+    /// The patterns of the namespaces to which the rights apply.
     namespaces: Vec<&'a str>,
-    /// What the keys begin with that the rights are for; empty for all keys.
+    /// The prefix of the keys to which the rights apply; empty for all keys.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     key_prefix: Option<&'a str>,
-    /// The same in base64url, where it is no UTF-8.
+    /// The prefix in base64url, if it is not UTF-8.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     key_prefix64: Option<String>,
-    /// When the token ends.
+    /// The time at which the token expires.
     #[schema(required)]
     expires: Option<String>,
 }

@@ -70,7 +70,7 @@ impl<'de> de::Visitor<'de> for NameVisitor {
     }
 }
 
-/// The answer.
+/// The requested items, in the order of the request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Found)]
 pub(crate) struct Answer<'a> {

@@ -33,7 +33,7 @@ const READ_BYTES: usize = 16 << 20;
 /// So many rows are looked at before a group is skipped whose end is not in sight, and of a small page.
 const FEW_ROWS: usize = 32;
 
-/// The answer.
+/// A page of keys.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyList)]
 pub(crate) struct Document<'a> {

@@ -49,7 +49,7 @@ fn families(state: &State, identity: &Identity) -> Vec<Family> {
         ("version", about.version.into()),
         ("commit", about.commit.into()),
     ];
-    let help = "1, with what was built.";
+    let help = "1, with the version and the commit as labels.";
     let build = Family::new("akvs_build_info", help, Kind::Gauge).with(labels, Value::Whole(1));
     let mut families = vec![build];
     if identity.authorize_everywhere(Right::Read).is_err() {
@@ -73,7 +73,7 @@ fn requests(state: &State) -> Vec<Family> {
     let answered = requests.answered().fold(
         Family::new(
             "akvs_http_requests",
-            "Answered requests. What was refused as no HTTP before it had a route is not among them.",
+            "Answered requests, without requests that are not valid HTTP.",
             Kind::Counter,
         ),
         |family, ([route, method, status], count)| {
@@ -88,8 +88,8 @@ fn requests(state: &State) -> Vec<Family> {
     let took = requests.nanos().fold(
         Family::new(
             "akvs_http_request_duration_seconds",
-            "From the head of a request to the head of its answer: receiving the body and committing included, sending \
-             the body of the answer not. Those who are ready to wait for a change are the route long_poll.",
+            "Time from the head of a request to the head of its answer: with receiving the body and committing, without \
+             sending the body of the answer. Requests that wait for a change have the route long_poll.",
             Kind::Histogram,
         ),
         |family, (route, nanos)| {
@@ -101,27 +101,27 @@ fn requests(state: &State) -> Vec<Family> {
         took,
         gauge(
             "akvs_http_requests_in_flight",
-            "Requests that are being answered, this one included; not those whose answer is being sent.",
+            "Requests in progress, including this one, until the head of their answer.",
             requests.in_flight(),
         ),
         counter(
             "akvs_http_requests_abandoned",
-            "Requests whose client went away before they were answered.",
+            "Requests whose client closed the connection before the answer.",
             requests.abandoned,
         ),
         gauge(
             "akvs_http_connections",
-            "Open connections over which something was sent.",
+            "Open connections that have sent data.",
             connections,
         ),
         counter(
             "akvs_http_request_body_bytes",
-            "Bytes of request bodies, as announced by Content-Length.",
+            "Bytes of request bodies, by their Content-Length.",
             requests.received_bytes,
         ),
         counter(
             "akvs_http_response_body_bytes",
-            "Bytes of the bodies of answers, but for those that are streamed.",
+            "Bytes of the bodies of answers, without streamed ones.",
             requests.sent_bytes,
         ),
     ]
@@ -132,53 +132,53 @@ fn writer(stats: &Stats) -> Vec<Family> {
     vec![
         gauge(
             "akvs_queued_writes",
-            "Writes that wait for a commit or are in one.",
+            "Writes that wait for a commit or are being committed.",
             stats.queued_writes,
         ),
         gauge(
             "akvs_queued_bytes",
-            "Bytes of their keys and values.",
+            "Bytes of keys and values of the queued writes.",
             stats.queued_bytes,
         ),
         counter(
             "akvs_commits",
-            "Commits that wrote what clients asked for; what the server does on its own is not among them.",
+            "Commits with writes of clients, without the server's own commits.",
             stats.commit_requests.count(),
         ),
         counter(
             "akvs_commits_failed",
-            "Commits that failed. No write is taken after one.",
+            "Failed commits. After one, the server accepts no writes until a restart.",
             stats.failed_commits,
         ),
         histogram(
             "akvs_commit_writes",
-            "Writes that were answered by one commit.",
+            "Number of writes in a commit.",
             Value::Sizes(stats.commit_requests.clone()),
         ),
         histogram(
             "akvs_commit_duration_seconds",
-            "From judging the first write of a commit until all of them could be answered.",
+            "Time from the evaluation of the first write of a commit until all of its writes can be answered.",
             Value::Nanos(stats.commit_nanos.clone()),
         ),
         histogram(
             "akvs_fsync_duration_seconds",
-            "Until what was to be durable was on disk: of a commit that syncs, from handing it to the storage engine \
-             on, which writes and syncs in one step; else of the sync alone.",
+            "Time until data is on disk: of a commit that syncs, the time in the storage engine, which writes and syncs \
+             in one step; otherwise of the sync alone.",
             Value::Nanos(stats.sync_nanos.clone()),
         ),
         gauge(
             "akvs_watchers",
-            "Those who watch or long-poll now.",
+            "Active watches and long polls.",
             stats.watchers,
         ),
         counter(
             "akvs_expired_keys",
-            "Keys that were taken out after their deadline.",
+            "Keys removed after their deadline.",
             stats.expired_keys,
         ),
         counter(
             "akvs_history_trimmed_changes",
-            "Changes that are no longer in a history, because it was full.",
+            "Changes removed from a history because it was full.",
             stats.trimmed_changes,
         ),
     ]
@@ -189,31 +189,35 @@ fn store(state: &State) -> Vec<Family> {
     let mut families = vec![
         counter(
             "akvs_cache_hits",
-            "Look-ups that found an entry in the cache, those of writes included.",
+            "Cache look-ups that found an entry, including those of writes.",
             cache.hits,
         ),
         counter(
             "akvs_cache_misses",
-            "Look-ups that did not, those of keys that do not exist included.",
+            "Cache look-ups that found no entry, including those of keys that do not exist.",
             cache.misses,
         ),
         gauge("akvs_cache_entries", "Entries in the cache.", cache.entries),
-        gauge("akvs_cache_bytes", "What they take, about.", cache.bytes),
+        gauge(
+            "akvs_cache_bytes",
+            "Approximate memory of the entries in the cache, in bytes.",
+            cache.bytes,
+        ),
         gauge(
             "akvs_cache_max_bytes",
-            "The most that the cache holds.",
+            "Maximum memory of the cache, in bytes.",
             cache.max_bytes,
         ),
         gauge(
             "akvs_open_namespaces",
-            "Namespaces that were used lately, and are kept open.",
+            "Open namespaces: in use, or used recently.",
             state.registry.open_servers() as u64,
         ),
     ];
     match state.registry.stored_bytes() {
         Ok(bytes) => families.push(gauge(
             "akvs_stored_bytes",
-            "What the data takes, about.",
+            "Approximate disk space of the data, in bytes.",
             bytes,
         )),
         Err(error) => log::warn!("cannot read the size of the store: {error}"),
@@ -243,9 +247,9 @@ fn readable(registry: &Registry, identity: &Identity) -> Result<Vec<(Namespace, 
 
 /// The keys and bytes of these namespaces.
 fn largest(told: &[(Namespace, Counts)]) -> Vec<Family> {
-    let keys = "Keys of a namespace, one of the 100 with the most bytes; those past their deadline until they are \
-                taken out.";
-    let bytes = "Bytes of keys and values of a namespace, one of the 100 with the most.";
+    let keys = "Keys of a namespace, for the 100 namespaces with the most bytes. Expired keys count until they are removed.";
+    let bytes =
+        "Bytes of keys and values of a namespace, for the 100 namespaces with the most bytes.";
     let mut keys = Family::new("akvs_namespace_keys", keys, Kind::Gauge);
     let mut bytes = Family::new("akvs_namespace_bytes", bytes, Kind::Gauge);
     for (name, counts) in told {
@@ -268,18 +272,22 @@ fn namespaces(state: &State) -> Vec<Family> {
     let mut families = vec![
         gauge(
             "akvs_namespaces",
-            "Namespaces that there are.",
+            "Number of namespaces.",
             census.namespaces,
         ),
-        gauge("akvs_keys", "Keys of all namespaces.", counts.keys),
+        gauge(
+            "akvs_keys",
+            "Number of keys in all namespaces.",
+            counts.keys,
+        ),
         gauge(
             "akvs_bytes",
-            "Bytes of keys and values of all namespaces.",
+            "Bytes of keys and values in all namespaces.",
             counts.bytes,
         ),
         gauge(
             "akvs_history_changes",
-            "Changes in the histories of all namespaces.",
+            "Number of changes in the histories of all namespaces.",
             counts.history,
         ),
     ];

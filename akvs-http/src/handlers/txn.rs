@@ -91,7 +91,7 @@ impl de::Visitor<'_> for TimeVisitor {
     }
 }
 
-/// The answer.
+/// The result of a transaction: its revision, null if nothing changed, and the result of each operation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Done<'a> {
     #[schema(required)]
@@ -99,12 +99,12 @@ pub(crate) struct Done<'a> {
     results: Vec<OpDone<'a>>,
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OpDone<'a> {
     #[schema(required)]
     revision: Option<u64>,
-    /// Not there for a token that may not read.
+    /// Absent for a token without the right `read`.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     existed: Option<bool>,

@@ -24,7 +24,7 @@ impl Process {
         let mut found = Vec::new();
         let mut one = |name, help, kind, value| found.push(Family::one(name, help, kind, value));
         if let Some(started) = self.started {
-            let help = "When the process started, in seconds since 1970.";
+            let help = "Start time of the process, in seconds since 1970.";
             one(
                 "process_start_time_seconds",
                 help,
@@ -37,12 +37,12 @@ impl Process {
         };
         if let Ok(stat) = process.stat() {
             let cpu = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-            let help = "Processor time of all threads, the kernel's for them included.";
+            let help = "CPU time of all threads, user and system, in seconds.";
             one("process_cpu_seconds", help, Kind::Counter, Value::Real(cpu));
             let resident = Value::Whole(stat.rss.saturating_mul(procfs::page_size()));
-            let help = "Memory that is in use.";
+            let help = "Resident memory, in bytes.";
             one("process_resident_memory_bytes", help, Kind::Gauge, resident);
-            let help = "Memory that has an address.";
+            let help = "Virtual memory, in bytes.";
             let virtual_memory = Value::Whole(stat.vsize);
             one(
                 "process_virtual_memory_bytes",
@@ -51,10 +51,15 @@ impl Process {
                 virtual_memory,
             );
             let threads = Value::Whole(stat.num_threads.max(0) as u64);
-            one("process_threads", "Threads.", Kind::Gauge, threads);
+            one(
+                "process_threads",
+                "Number of threads.",
+                Kind::Gauge,
+                threads,
+            );
         }
         if let Ok(count) = process.fd_count() {
-            let help = "Open file descriptors: connections, files, and a few more.";
+            let help = "Number of open file descriptors, of connections and files.";
             one(
                 "process_open_fds",
                 help,
@@ -65,7 +70,7 @@ impl Process {
         if let Ok(limits) = process.limits()
             && let LimitValue::Value(most) = limits.max_open_files.soft_limit
         {
-            let help = "The most file descriptors that may be open.";
+            let help = "Maximum number of open file descriptors.";
             one("process_max_fds", help, Kind::Gauge, Value::Whole(most));
         }
         found

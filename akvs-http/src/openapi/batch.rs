@@ -29,7 +29,7 @@ pub(super) fn routes() -> [PathDescription; 7] {
         in_one("/import/{namespace}", "transfer").with(import("import", "Import into a namespace")),
         PathDescription::new("/import", "transfer").with(import(
             "importAll",
-            "Import into all namespaces that the file names",
+            "Import each namespace of the file under its own name",
         )),
     ]
 }
@@ -38,10 +38,10 @@ fn transact() -> OperationDescription {
     OperationDescription::new(
         HttpMethod::Post,
         "transact",
-        "Change several keys: all of them, under one revision, or none",
+        "Apply several operations under one revision, or none of them",
     )
     .body(json_body("Transaction"))
-    .response(200, plain_document("It is done.", "Done"))
+    .response(200, plain_document("All operations were applied.", "Done"))
     .errors([
         Code::InvalidRequest,
         Code::Conflict,
@@ -54,13 +54,13 @@ fn get() -> OperationDescription {
     OperationDescription::new(
         HttpMethod::Post,
         "getMany",
-        "Read many keys, as they stood at one moment",
+        "Read many keys from one snapshot",
     )
     .body(json_body("Keys"))
     .response(
         200,
         responses::document(
-            "The items in the asked order, `null` for a key that is not there.",
+            "The items in the order of the request, `null` for a key that does not exist.",
             "Found",
         )
         .build(),
@@ -86,27 +86,26 @@ fn plain_document(description: &str, schema: &str) -> Response {
 }
 
 fn watch() -> OperationDescription {
-    let events =
-        responses::plain("The changes, one event each, for as long as the client listens.")
-            .content(EVENT_STREAM, responses::any_text())
-            .header("Cache-Control", responses::only("no-store"))
-            .header("X-Content-Type-Options", responses::only("nosniff"))
-            .header("X-Accel-Buffering", responses::only("no"));
-    OperationDescription::new(HttpMethod::Get, "watch", "Watch what changes")
+    let events = responses::plain("The changes, one event each, as long as the client reads.")
+        .content(EVENT_STREAM, responses::any_text())
+        .header("Cache-Control", responses::only("no-store"))
+        .header("X-Content-Type-Options", responses::only("nosniff"))
+        .header("X-Accel-Buffering", responses::only("no"));
+    OperationDescription::new(HttpMethod::Get, "watch", "Watch changes")
         .description(
             "Server-sent events: `set`, `delete`, `expire` and `drop`, with the revision as `id` and the item as `data`. \
-             With `since=0` first the state as `set` events, then `synced`. Who is too far behind within the stream is \
-             told `reset`. A comment each 15 s carries the revision.",
+             With `since=0` the current keys come first, as `set` events, then `synced`. A client that falls too far \
+             behind gets `reset`. A comment every 15 s has the revision up to which all changes were sent.",
         )
-        .parameters(key_or_base64("prefix", 0, None, "Only keys that begin so."))
+        .parameters(key_or_base64("prefix", 0, None, "Only keys that begin with it."))
         .parameters(key_or_base64("key", 1, None, "Only this key; not together with `prefix`."))
         .parameters([
-            query("since", parameters::number(), "What came after this revision; without it, from now on."),
+            query("since", parameters::number(), "First the changes after this revision; `0`: first the current keys; without it only later changes."),
             flag("values", "With the values."),
             field(
                 "Last-Event-ID",
                 parameters::pattern("^[ \\t]*[0-9]*[ \\t]*$"),
-                "Where an earlier watch ended; goes before `since`.",
+                "The last revision of an earlier watch; overrides `since`.",
             ),
         ])
         .response(200, events.build())
@@ -115,19 +114,18 @@ fn watch() -> OperationDescription {
 
 fn export(id: &'static str, summary: &'static str) -> OperationDescription {
     let lines = responses::plain(
-        "A first line, a line for each key, and a last one, without which it was cut off.",
+        "A first line, a line for each key, and a last line. A file without the last line was cut off.",
     )
     .content(NDJSON, responses::bytes())
     .header("Cache-Control", responses::only("no-store"))
     .header("X-Content-Type-Options", responses::only("nosniff"))
     .header(
         "Content-Encoding",
-        responses::header(codings(), "As the client likes best."),
+        responses::header(codings(), "The coding that the client prefers."),
     );
     OperationDescription::new(HttpMethod::Get, id, summary)
         .description(
-            "All of it comes from one snapshot. The last line has the count of the records and the SHA-256 of all \
-             lines before.",
+            "All keys come from one snapshot. The last line has the number of keys and the SHA-256 of all lines before it.",
         )
         .parameters([field("Accept-Encoding", Object::with_type(Type::String), "`gzip` or `zstd`.")])
         .response(200, vary(lines, "accept-encoding").build())
@@ -137,7 +135,7 @@ fn export(id: &'static str, summary: &'static str) -> OperationDescription {
 fn import(id: &'static str, summary: &'static str) -> OperationDescription {
     let body = RequestBodyBuilder::new()
         .description(Some(
-            "What an export answered with, of any length; its line ends may be CRLF.",
+            "The file of an export, of any length; line ends may be CRLF.",
         ))
         .content(NDJSON, responses::bytes())
         // The server reads it as lines whatever it is said to be, and most generators know no lines.
@@ -145,24 +143,24 @@ fn import(id: &'static str, summary: &'static str) -> OperationDescription {
         .required(Some(Required::True));
     OperationDescription::new(HttpMethod::Post, id, summary)
         .description(
-            "What an error ended is told with what had been imported until then. A line that cannot be read is told, and \
-             the others are imported; where 10,000 are wrong, it ends. It also ends soon after its client has gone.",
+            "The answer names each wrong line, and the other lines are imported. The import ends after 10,000 wrong lines, \
+             and soon after its client has closed the connection. An error has the number of keys imported before it.",
         )
         .parameters([
             query(
                 "mode",
                 Ref::from_schema_name("ImportMode"),
-                "What is done with a key that is there already: it is set (the default), it stays, or it is set and \
-                 those that are not in the file are deleted.",
+                "The effect on a key that exists: `merge` (the default) sets it, `create` keeps it, and `replace` sets it and \
+                 deletes the keys that are not in the file.",
             ),
             field(
                 "Content-Encoding",
                 Object::with_type(Type::String),
-                "How the body is coded: `gzip`, `zstd` or `identity`.",
+                "The coding of the body: `gzip`, `zstd` or `identity`.",
             ),
         ])
         .body(body.build())
-        .response(200, responses::document("It was read to its right end.", "Report").build())
+        .response(200, responses::document("The whole file was read, and its checksum is correct.", "Report").build())
         .errors([Code::InvalidRequest, Code::InvalidKey, Code::InvalidNamespace, Code::Conflict])
         .errors(OF_CHANGES)
 }

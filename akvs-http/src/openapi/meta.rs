@@ -21,44 +21,48 @@ pub(super) fn routes() -> [PathDescription; 8] {
     let open = |path| PathDescription::new(path, TAG).open();
     let guarded = |path| PathDescription::new(path, TAG);
     let get = |id, summary| OperationDescription::new(HttpMethod::Get, id, summary);
-    let pong = responses::text("It answers.", "pong").build();
-    let ok = || responses::text("It is.", "ok").build();
+    let pong = responses::text("The server responds.", "pong").build();
+    let ok = || responses::text("The check passed.", "ok").build();
     [
-        open("/ping").with(get("ping", "Whether the server answers").response(200, pong)),
-        open("/livez").with(get("livez", "Whether the process lives").response(200, ok())),
+        open("/ping").with(get("ping", "Check that the server responds").response(200, pong)),
+        open("/livez").with(get("livez", "Check that the process runs").response(200, ok())),
         open("/readyz").with(
-            get("readyz", "Whether writes are taken")
+            get("readyz", "Check that the server accepts writes")
                 .response(200, ok())
                 .errors([Code::Closing, Code::Unavailable]),
         ),
         guarded("/metrics")
-            .with(get("metrics", "What is counted, for Prometheus").response(200, metrics())),
+            .with(get("metrics", "Get metrics for Prometheus").response(200, metrics())),
         guarded("/version").with(
-            get("version", "What serves, and within which limits").response(
+            get("version", "Get the version, the engine and the limits").response(
                 200,
-                responses::document("The same as long as the server runs.", "Version").build(),
+                responses::document(
+                    "The document stays the same while the server runs.",
+                    "Version",
+                )
+                .build(),
             ),
         ),
         guarded("/whoami").with(
-            get("whoami", "The caller's token and its rights")
+            get("whoami", "Get the caller's token and its rights")
                 .response(
                     200,
-                    responses::document("What the caller may do.", "Identity")
+                    responses::document("The caller's rights.", "Identity")
                         .header("Cache-Control", responses::only("no-store"))
                         .build(),
                 )
                 .errors([Code::InvalidRequest]),
         ),
         guarded("/openapi.json").with(
-            get("openapi", "This document")
+            get("openapi", "Get this description")
                 .parameters([
                     if_match(),
-                    if_none_match("Only if it has none of these tags."),
+                    if_none_match("Only if its tag is none of these."),
                 ])
                 .response(200, this())
                 .response(
                     304,
-                    tagged(responses::plain("The client has it already.")).build(),
+                    tagged(responses::plain("The document still has this tag.")).build(),
                 )
                 .errors([Code::InvalidRequest, Code::PreconditionFailed]),
         ),
@@ -67,7 +71,7 @@ pub(super) fn routes() -> [PathDescription; 8] {
 }
 
 fn if_match() -> Parameter {
-    let text = "Only if it has one of these tags.";
+    let text = "Only if its tag is one of these.";
     parameters::field("If-Match", parameters::tags(), text)
 }
 
@@ -103,34 +107,35 @@ fn tagged(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header(
             "ETag",
-            responses::text_header("Another one for another document."),
+            responses::text_header("The tag of this version of the document."),
         )
         .header("Cache-Control", responses::only("no-cache"))
 }
 
 fn root() -> OperationDescription {
-    let both = responses::plain("The text, or the page; the header fields are the page's.")
-        .content(TEXT, Content::new(Some(string())))
-        .content(HTML, Content::new(Some(string())));
-    OperationDescription::new(HttpMethod::Get, "root", "What this is")
+    let both =
+        responses::plain("The text, or the page, which has the header fields described here.")
+            .content(TEXT, Content::new(Some(string())))
+            .content(HTML, Content::new(Some(string())));
+    OperationDescription::new(HttpMethod::Get, "root", "Get the web page, or a list of the routes")
         .description(
-            "A text that names the server and the paths; to browsers, which list `text/html` in `Accept`, the admin \
-             page. The page needs no token: it holds no data.",
+            "A text with the version and the routes; for browsers, which list `text/html` in `Accept`, the admin page. The \
+             page needs no token: it contains no data.",
         )
         .parameters([
             if_match(),
-            if_none_match("Only if it has none of these tags."),
+            if_none_match("Only if its tag is none of these."),
         ])
         .errors([Code::InvalidRequest, Code::PreconditionFailed])
         .response(200, with_page_headers(both))
-        .response(304, with_page_headers(responses::plain("The client has the page already.")))
+        .response(304, with_page_headers(responses::plain("The page still has this tag.")))
 }
 
 fn with_page_headers(response: ResponseBuilder) -> Response {
     vary(tagged(response), "accept")
         .header(
             "Content-Security-Policy",
-            responses::text_header("Nothing but what the page itself carries is run."),
+            responses::text_header("Only the page's own scripts and styles are allowed."),
         )
         .header("X-Content-Type-Options", responses::only("nosniff"))
         .header("Referrer-Policy", responses::only("no-referrer"))

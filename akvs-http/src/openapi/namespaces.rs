@@ -31,12 +31,12 @@ pub(super) fn routes() -> [PathDescription; 3] {
 
 fn list() -> OperationDescription {
     OperationDescription::new(HttpMethod::Get, "listNamespaces", "List the namespaces")
-        .description("By name, page by page. `cursor: null` is the end; an empty page is not.")
+        .description("Ordered by name, in pages. Only `cursor: null` marks the end; a page may be empty before it.")
         .parameters(key_or_base64(
             "prefix",
             0,
             None,
-            "What the names begin with.",
+            "Only names that begin with it.",
         ))
         .parameters(paging())
         .response(200, responses::document("A page.", "Namespaces").build())
@@ -48,9 +48,9 @@ fn list_keys() -> OperationDescription {
     let page = vary(responses::document("A page.", "KeyList"), "accept");
     OperationDescription::new(HttpMethod::Get, "listKeys", "List the keys of a namespace")
         .description(
-            "By unsigned bytes, page by page; each is one consistent view. `cursor: null` is the end; an empty page is \
-             not. With `Accept: application/x-ndjson` the answer is of that type: the whole range comes from one snapshot, an item a line, without \
-             `limit`, `cursor` and `delimiter`.",
+            "Ordered by unsigned bytes, in pages; each page is one consistent snapshot. Only `cursor: null` marks the \
+             end; a page may be empty before it. With `Accept: application/x-ndjson` the answer has that type: the \
+             whole range from one snapshot, one item a line, without `limit`, `cursor` and `delimiter`.",
         )
         .parameters(keys())
         .response(200, page.build())
@@ -59,23 +59,19 @@ fn list_keys() -> OperationDescription {
 
 fn keys() -> Vec<Parameter> {
     let mut all = Vec::new();
-    all.extend(bounds("prefix", 0, "What the keys begin with."));
-    all.extend(bounds("start", 0, "The least key that is told."));
-    all.extend(bounds(
-        "end",
-        0,
-        "The least key behind those that are told.",
-    ));
+    all.extend(bounds("prefix", 0, "Only keys that begin with it."));
+    all.extend(bounds("start", 0, "The first key, inclusive."));
+    all.extend(bounds("end", 0, "The end of the list, exclusive."));
     all.extend(bounds(
         "delimiter",
         1,
-        "Keys that have this behind the prefix are told as groups, in `prefixes`.",
+        "Keys that contain it after the prefix are listed as groups, in `prefixes`.",
     ));
     all.extend(paging());
-    all.push(flag("reverse", "From the greatest key to the least."));
+    all.push(flag("reverse", "From the last key to the first."));
     all.push(flag(
         "values",
-        "With the values, as far as they are small. Text that JSON's escapes make longer than base64url comes as `value64`.",
+        "With the values. A value that is not UTF-8, or that JSON escapes would make longer than base64url, is `value64`.",
     ));
     all
 }
@@ -89,11 +85,15 @@ fn configure() -> OperationDescription {
     .body(settings())
     .response(
         201,
-        responses::document("It was created.", "Configured").build(),
+        responses::document("The namespace was created.", "Configured").build(),
     )
     .response(
         200,
-        responses::document("It is there, and has these settings now.", "Configured").build(),
+        responses::document(
+            "The namespace existed; these are its settings now.",
+            "Configured",
+        )
+        .build(),
     )
     .errors([Code::InvalidRequest])
     .errors(OF_CHANGES)
@@ -102,7 +102,7 @@ fn configure() -> OperationDescription {
 fn change() -> OperationDescription {
     let body = RequestBodyBuilder::new()
         .description(Some(
-            "What is to change; null removes a setting, and one that is missing stays.",
+            "The settings to change; null removes a setting, a missing one stays.",
         ))
         .content(
             "application/merge-patch+json",
@@ -114,25 +114,26 @@ fn change() -> OperationDescription {
         "changeSettings",
         "Change some settings of a namespace, or create it",
     )
-    .description("A JSON merge patch (RFC 7396). The content type is not looked at.")
+    .description("A JSON merge patch (RFC 7396). `Content-Type` is not examined.")
     .body(body)
     .response(
         201,
-        responses::document("It was created.", "Configured").build(),
+        responses::document("The namespace was created.", "Configured").build(),
     )
     .response(
         200,
-        responses::document("It is there, and has these settings now.", "Configured").build(),
+        responses::document(
+            "The namespace existed; these are its settings now.",
+            "Configured",
+        )
+        .build(),
     )
     .errors([Code::InvalidRequest])
     .errors(OF_CHANGES)
 }
 
 fn read_settings() -> OperationDescription {
-    let told = responses::document(
-        "What is chosen for it; null where nothing is.",
-        "Configured",
-    );
+    let told = responses::document("The settings; null for each that is not set.", "Configured");
     OperationDescription::new(
         HttpMethod::Get,
         "readSettings",
@@ -144,7 +145,7 @@ fn read_settings() -> OperationDescription {
 
 fn settings() -> RequestBody {
     RequestBodyBuilder::new()
-        .description(Some("What is chosen; no body at all chooses nothing."))
+        .description(Some("The settings; without a body none is set."))
         .content(
             "application/json",
             Content::new(Some(Ref::from_schema_name("Settings"))),
@@ -155,7 +156,7 @@ fn settings() -> RequestBody {
 fn remove() -> OperationDescription {
     // The text is first, as either answer can be read as one.
     let dropped = responses::plain(
-        "`OK`: the namespace is dropped; or a document: the keys with the prefix are deleted.",
+        "`OK`: the namespace was dropped; or a document: the keys with the prefix were deleted.",
     )
     .content(TEXT, responses::any_text())
     .content(
@@ -167,16 +168,16 @@ fn remove() -> OperationDescription {
         "deleteNamespace",
         "Drop a namespace, or delete the keys with a prefix",
     )
-    .description("Either `confirm` or `prefix` must be there.")
+    .description("Either `confirm` or `prefix` is required.")
     .parameters([query(
         "confirm",
         string(0, None),
-        "The namespace's name again: all that it holds is dropped.",
+        "The name of the namespace again, to drop it with all of its keys.",
     )])
     .parameters(bounds(
         "prefix",
         1,
-        "The keys that begin so are deleted, page by page.",
+        "The keys that begin with it are deleted, in steps of at most 500.",
     ))
     .response(200, dropped.build())
     .errors([Code::InvalidRequest, Code::ConfirmationRequired])

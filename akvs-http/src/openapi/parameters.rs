@@ -89,7 +89,7 @@ pub(super) fn namespace() -> Parameter {
 /// The key that a path names.
 pub(super) fn key() -> Parameter {
     let text = format!(
-        "Any bytes, 1 to {} of them, percent-encoded: a slash as `%2F`.",
+        "Any bytes, 1 to {} of them, percent-encoded, with a slash as `%2F`.",
         Key::MAX_BYTES
     );
     place("key", string(1, Some(Key::MAX_BYTES)), &text)
@@ -139,7 +139,7 @@ pub(super) fn key_or_base64(
     text: &str,
 ) -> [Parameter; 2] {
     let twin = format!("{name}64");
-    let also = format!("The same, in base64url. It cannot stand there with `{name}`.");
+    let also = format!("The same in base64url; not together with `{name}`.");
     [
         query(name, string(least, most), text),
         query(&twin, base64(least, most), &also),
@@ -160,11 +160,11 @@ pub(super) fn paging() -> [Parameter; 2] {
         .default(Some(Value::from(DEFAULT_LIMIT)))
         .build();
     [
-        query("limit", limit, "The most items of a page."),
+        query("limit", limit, "The maximum number of items of a page."),
         query(
             "cursor",
             string(0, None),
-            "What the page before said. Only `limit` and `values` may be others than then.",
+            "The `cursor` of the previous page. Only `limit` and `values` may differ from its request.",
         ),
     ]
 }
@@ -180,9 +180,9 @@ pub(super) fn flag(name: &str, text: &str) -> Parameter {
 
 /// How long a value lasts.
 pub(super) fn ttl() -> Parameter {
-    let text = "Seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, such as `1h30m`; `keep` keeps the deadline that there is. \
-        Without it a plain write clears the deadline, unless the namespace has one for all; `add` and `append` keep \
-        it; `touch` removes it.";
+    let text = "Seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, such as `1h30m`; `keep` keeps the expiry of the key. \
+        Without it a key that is set expires after the namespace's `ttl`, or never if it has none; `add` and `append` \
+        keep the expiry; `touch` removes it.";
     query("ttl", pattern(TIME_OR_KEEP), text)
 }
 
@@ -202,13 +202,13 @@ pub(super) fn if_none_match() -> Parameter {
 }
 
 pub(super) fn if_modified_since() -> Parameter {
-    let text = "Only if it was modified after this date; not heeded beside `If-None-Match` (RFC 9110, section 13.1.3).";
+    let text = "Only if it was modified after this date; ignored together with `If-None-Match` (RFC 9110, section 13.1.3).";
     field("If-Modified-Since", Object::with_type(Type::String), text)
 }
 
 pub(super) fn if_unmodified_since() -> Parameter {
-    let text = "Only if the key was not modified after this date, which has whole seconds: `If-Match` tells more; not \
-        heeded beside it (RFC 9110, section 13.1.4).";
+    let text = "Only if the key was not modified after this date, in whole seconds; ignored together with `If-Match`, which is \
+        exact (RFC 9110, section 13.1.4).";
     field("If-Unmodified-Since", Object::with_type(Type::String), text)
 }
 

@@ -46,7 +46,9 @@ pub(super) fn schema() -> Object {
     let codes = Code::ALL.iter().map(|code| Value::from(code.as_str()));
     let code = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
-        .description(Some("For programs. A newer server may have further codes."))
+        .description(Some(
+            "The code, for programs. Later versions may add codes.",
+        ))
         .examples(codes);
     let text = || RefOr::from(Object::with_type(Type::String));
     let number = || RefOr::from(parameters::number());
@@ -69,7 +71,7 @@ pub(super) fn schema() -> Object {
     ]);
     schema
         .description(Some(
-            "An error (RFC 9457). Further members may say more about it.",
+            "An error (RFC 9457). Further members may give details.",
         ))
         .build()
 }
@@ -119,14 +121,16 @@ fn with_fields_of(code: Code, response: ResponseBuilder) -> ResponseBuilder {
     match code {
         Code::Unauthorized => response.header(
             "WWW-Authenticate",
-            text_header("The scheme, and whether a token was there (RFC 6750, section 3)."),
+            text_header(
+                "The scheme, and the error if the request had a token (RFC 6750, section 3).",
+            ),
         ),
-        Code::MethodNotAllowed => response.header("Allow", text_header("Which methods there are.")),
-        Code::Overloaded => response.header(
+        Code::MethodNotAllowed => response.header("Allow", text_header("The methods of the path.")),
+        Code::Overloaded | Code::Closing | Code::Unavailable => response.header(
             "Retry-After",
             header(
                 parameters::integer(Some(0), None),
-                "After so many seconds it may work.",
+                "The number of seconds after which a new attempt may succeed.",
             ),
         ),
         Code::PreconditionFailed => response.header("ETag", tag()),
@@ -143,8 +147,6 @@ fn with_fields_of(code: Code, response: ResponseBuilder) -> ResponseBuilder {
         | Code::HistoryGone
         | Code::MisdirectedRequest
         | Code::TooLarge
-        | Code::Closing
-        | Code::Unavailable
         | Code::OutcomeUnknown
         | Code::QuotaExceeded
         | Code::StorageFull

@@ -69,10 +69,7 @@ pub(super) fn only(value: &str) -> Header {
 }
 
 pub(super) fn tag() -> Header {
-    header(
-        parameters::pattern(TAG),
-        "The revision that the answer speaks of.",
-    )
+    header(parameters::pattern(TAG), "The current revision of the key.")
 }
 
 /// What every read of a value tells.
@@ -82,12 +79,12 @@ pub(super) fn with_entry_headers(response: ResponseBuilder) -> ResponseBuilder {
         .header("Cache-Control", only("no-cache"))
         .header(
             "Last-Modified",
-            text_header("When this revision was written."),
+            text_header("The time at which this revision was written."),
         )
         .header("AKVS-Expires", expires())
         .header(
             "Preference-Applied",
-            text_header("That the reader's wish to wait was heeded, and for how long."),
+            text_header("`wait=N`, if the request waited for a change (RFC 7240, section 3)."),
         )
 }
 
@@ -98,11 +95,11 @@ pub(super) fn with_value_headers(response: ResponseBuilder) -> ResponseBuilder {
         .header("X-Content-Type-Options", only("nosniff"))
         .header(
             "Content-Security-Policy",
-            text_header("A stored page must not act for the site."),
+            text_header("Prevents a stored page from acting for the site."),
         )
         .header(
             "Content-Encoding",
-            text_header("As the writer said; the server neither encodes nor decodes."),
+            text_header("The encoding given by the write; the server neither encodes nor decodes."),
         )
         // Generated clients read it as the first type says; which one it is, the writer chose.
         .content(DEFAULT_TYPE, bytes())
@@ -116,21 +113,21 @@ pub(super) fn with_change_headers(response: ResponseBuilder) -> ResponseBuilder 
             "ETag",
             header(
                 parameters::pattern(TAG),
-                "The revision of the key now; not there where nothing was changed.",
+                "The new revision of the key; absent if nothing changed.",
             ),
         )
         .header(
             "AKVS-Existed",
             header(
                 schemas::one_of_texts(["?0", "?1"]),
-                "Whether the key was there before; not there for a token that may not read.",
+                "Whether the key existed before; absent for a token without the right `read`.",
             ),
         )
         .header(
             "AKVS-Write-Only",
             header(
                 schemas::one_of_texts(["?1"]),
-                "In place of AKVS-Existed, for a token that may not read.",
+                "In place of `AKVS-Existed`, for a token without the right `read`.",
             ),
         )
         .header("AKVS-Expires", expires())
@@ -142,8 +139,5 @@ fn expires() -> Header {
         .pattern(Some(DATE_TIME))
         .examples([Value::from("2030-01-31T23:59:59.999Z")])
         .build();
-    header(
-        schema,
-        "From when on the key is gone; only where it will be.",
-    )
+    header(schema, "The time at which the key expires, if it does.")
 }

@@ -15,9 +15,9 @@ use utoipa::openapi::schema::{
 use super::parameters::{self, TIME, TIME_OR_KEEP, base64, integer, pattern, string};
 use super::schemas::{self, Member, array, exactly, reference, yes};
 
-const ONE_KEY: &str = "Exactly one of `key` and `key64` must be there.";
+const ONE_KEY: &str = "Exactly one of `key` and `key64` is required.";
 const ONE_KEY_AND_VALUE: &str =
-    "Exactly one of `key` and `key64`, and exactly one of `value` and `value64` must be there.";
+    "Exactly one of `key` and `key64`, and exactly one of `value` and `value64` are required.";
 
 /// A schema's name and itself.
 type Named = (&'static str, RefOr<Schema>);
@@ -63,7 +63,10 @@ fn transaction() -> RefOr<Schema> {
         ("checks", array(reference("Check"), most), false),
         ("ops", array(reference("Operation"), most), true),
     ];
-    strict(&members, "All operations, or none where a check fails.")
+    strict(
+        &members,
+        "The operations, all of which are applied, or none if a check fails.",
+    )
 }
 
 fn key_members() -> [Member; 2] {
@@ -129,6 +132,6 @@ fn keys() -> RefOr<Schema> {
     let keys = array(key.into(), Some(Txn::MAX_OPS));
     strict(
         &[("keys", keys, true)],
-        "The keys, each of which may be there again.",
+        "The keys; a key may occur several times.",
     )
 }

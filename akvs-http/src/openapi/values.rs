@@ -27,23 +27,23 @@ pub(super) fn routes() -> [PathDescription; 2] {
 fn get() -> OperationDescription {
     OperationDescription::new(HttpMethod::Get, "getValue", "Read a value")
         .description(
-            "The value's bytes, under the media type that its writer gave it. With `Prefer: wait=N` and the revision \
-             that the reader has, the answer comes when the key changes, or `304` after N seconds, 60 at the most.",
+            "The bytes of the value, with the media type of the write. With `Prefer: wait=N` and the known revision in \
+             `If-None-Match`, the answer comes when the key changes, or `304` after N seconds, at most 60.",
         )
         .parameters([
             parameters::if_match(),
             parameters::if_none_match(),
             parameters::if_modified_since(),
             parameters::if_unmodified_since(),
-            text_field("Range", "One range of bytes; several give the whole value."),
-            text_field("If-Range", "The range only of this revision, else the whole value."),
+            text_field("Range", "One range of bytes; several return the whole value."),
+            text_field("If-Range", "The range only if the key is at this revision, else the whole value."),
             text_field("Prefer", "`wait=N` with `If-None-Match` (RFC 7240, section 4.3)."),
         ])
         .response(200, responses::with_value_headers(responses::plain("The value.")).build())
         .response(206, part())
         .response(
             304,
-            responses::with_entry_headers(responses::plain("The reader has this revision already.")).build(),
+            responses::with_entry_headers(responses::plain("The key is still at this revision.")).build(),
         )
         .errors([
             Code::InvalidRequest,
@@ -62,37 +62,40 @@ fn part() -> utoipa::openapi::Response {
 }
 
 fn post() -> OperationDescription {
-    let created = responses::text("It is set; also where it replaces a value.", "Created");
+    let created = responses::text(
+        "The value was stored; also if it replaced another.",
+        "Created",
+    );
     let done = responses::plain(
-        "An operation is done: `OK`, or the sum in decimal digits after `op=add`.",
+        "The operation was applied: `OK`, or the sum in decimal digits for `op=add`.",
     )
     .content(
         TEXT,
         utoipa::openapi::Content::new(Some(parameters::pattern("^(OK|-?[0-9]+)$"))),
     );
-    OperationDescription::new(HttpMethod::Post, "setValue", "Write a value, or change the one that is there")
+    OperationDescription::new(HttpMethod::Post, "setValue", "Store a value, or change the stored value")
         .description(
-            "Without `op` the body is the value. `op=add` adds the signed decimal number in the body to the one that is \
-             there, `op=append` appends the body, `op=touch` sets or removes the deadline and takes no body.",
+            "Without `op` the body is the value. `op=add` adds the signed decimal number in the body to the stored one, \
+             `op=append` appends the body, `op=touch` sets or removes the expiry and takes no body.",
         )
         .parameters([
             query(
                 "op",
                 Ref::from_schema_name("WriteOperation"),
-                "What is done instead of replacing the value.",
+                "The operation in place of setting the value.",
             ),
             parameters::ttl(),
             parameters::if_match(),
             field(
                 "If-None-Match",
                 parameters::tags(),
-                "With `*` only create; else only if the key is at none of these revisions (RFC 9110, section 13.1.2).",
+                "`*`: only if the key does not exist; else only if it is at none of these revisions (RFC 9110, section 13.1.2).",
             ),
             parameters::if_unmodified_since(),
             field(
                 "Content-Encoding",
                 parameters::kept(),
-                "How the value is encoded; kept and given back, as `Content-Type` is.",
+                "The encoding of the value; stored and sent with every read, as `Content-Type` is.",
             ),
         ])
         .body(value())
@@ -109,8 +112,8 @@ fn post() -> OperationDescription {
 fn value() -> RequestBody {
     RequestBodyBuilder::new()
         .description(Some(
-            "The value, of any media type: `Content-Type` is kept and given back. Without one, and with curl's \
-             `application/x-www-form-urlencoded`, it is `application/octet-stream`.",
+            "The value, of any media type: `Content-Type` is stored and sent with every read. A missing one, and \
+             `application/x-www-form-urlencoded`, which curl sends, become `application/octet-stream`.",
         ))
         // Others are left out: clients are generated from the first, or not at all.
         .content(DEFAULT_TYPE, responses::bytes())
@@ -118,7 +121,10 @@ fn value() -> RequestBody {
 }
 
 fn delete() -> OperationDescription {
-    let done = responses::text("It is gone; also where it was not there.", "OK");
+    let done = responses::text(
+        "The key does not exist; also if it did not exist before.",
+        "OK",
+    );
     OperationDescription::new(HttpMethod::Delete, "deleteValue", "Delete a key")
         .parameters([
             parameters::if_match(),

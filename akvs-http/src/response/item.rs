@@ -107,7 +107,7 @@ impl Form {
     }
 }
 
-/// The beginning of some keys: a text, or an object that says it in base64url.
+/// The common prefix of a group of keys: a text, or an object with the prefix in base64url.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Prefix<'a> {
@@ -126,7 +126,7 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// An entry.
+/// A key with its metadata, and its value if it was requested.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Item<'a> {
     #[schema(nullable = false)]

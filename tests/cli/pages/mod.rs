@@ -3,5 +3,6 @@
 mod blocks;
 mod examples;
 mod http_api;
+mod links;
 mod operations;
 mod readme;

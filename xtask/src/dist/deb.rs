@@ -58,6 +58,10 @@ const FILES: &[(&str, &str)] = &[
         "usr/share/fish/vendor_completions.d/akvs.fish",
     ),
     ("README.md", "usr/share/doc/akvs/README.md"),
+    ("CHANGELOG.md", CHANGELOG),
+    ("CONTRIBUTING.md", "usr/share/doc/akvs/CONTRIBUTING.md"),
+    ("docs/", "usr/share/doc/akvs/docs/"),
+    ("docs/adr/", "usr/share/doc/akvs/docs/adr/"),
     ("share/doc/", "usr/share/doc/akvs/"),
 ];
 

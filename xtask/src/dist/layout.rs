@@ -1,7 +1,8 @@
-//! What is in a release, and where: each part's path, mode and bytes.
+//! The parts of a release: each one's path, mode and bytes.
 //!
-//! Owns the layout. What the parts say comes from the checkout, from the program itself and from the files beside.
-//! Invariant: the parts are sorted by path, and what is staged is what is packed.
+//! Owns the layout. The contents come from the checkout, from the program itself and from the modules next to this one.
+//! Invariants: the parts are sorted by path, and what is staged is what is packed; the pages are at the same places as
+//! in the checkout, so that their links work in both.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,13 +18,15 @@ pub(super) const BILL: &str = "share/doc/akvs.cdx.json";
 /// The program.
 pub(super) const PROGRAM: &str = "bin/akvs";
 
-/// What the checkout has, where it is and where it goes. A folder is taken with all its files; one that is not there
-/// has none.
+/// Files of the checkout, and their places in a release. A folder is taken with its files, without the folders in it;
+/// a folder that does not exist has none.
 const FROM_CHECKOUT: &[(&str, &str)] = &[
     ("config/akvs.toml", "config/akvs.toml"),
     ("README.md", "README.md"),
-    ("CHANGELOG.md", "share/doc/CHANGELOG.md"),
-    ("docs/", "share/doc/"),
+    ("CHANGELOG.md", "CHANGELOG.md"),
+    ("CONTRIBUTING.md", "CONTRIBUTING.md"),
+    ("docs/", "docs/"),
+    ("docs/adr/", "docs/adr/"),
     ("packaging/systemd/", "share/systemd/"),
     ("packaging/container/", "share/container/"),
 ];
@@ -166,6 +169,44 @@ mod tests {
             assert!(text.contains(&format!("\n{name}\n")), "{name}");
         }
         assert!(text.contains("either"));
+    }
+
+    #[test]
+    fn the_links_between_the_pages_lead_to_parts_of_a_release() {
+        let taken = |(from, to): &(&str, &str)| from_checkout(&root(), from, to).unwrap();
+        let parts: Vec<Part> = FROM_CHECKOUT.iter().flat_map(taken).collect();
+        let mut links = 0;
+        for page in parts.iter().filter(|part| part.path.ends_with(".md")) {
+            let text = String::from_utf8(page.bytes.clone()).unwrap();
+            let folder = Path::new(&page.path).parent().unwrap();
+            for target in text.split("](").skip(1) {
+                let target = target.split([')', '#']).next().unwrap();
+                if target.is_empty() || target.starts_with("http") {
+                    continue;
+                }
+                let linked = without_parents(&folder.join(target));
+                let exists = parts.iter().any(|part| part.path == linked);
+                assert!(
+                    exists,
+                    "{} links to {linked}, which is not packed",
+                    page.path
+                );
+                links += 1;
+            }
+        }
+        assert!(links > 40, "{links} links");
+    }
+
+    /// A path without `..`, each of which takes away the folder before it.
+    fn without_parents(path: &Path) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for name in path.to_str().unwrap().split('/') {
+            match name {
+                ".." => drop(names.pop()),
+                name => names.push(name),
+            }
+        }
+        names.join("/")
     }
 
     #[test]

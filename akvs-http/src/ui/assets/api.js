@@ -1,10 +1,10 @@
-// What the page asks of the server: requests with the token, problems as errors, and the watch.
-// It knows the HTTP contract, and no element of the page. The token stays in this tab, and is never part of a URL.
+// Requests with the token, problem documents as errors, and the watch.
+// This file knows the HTTP contract, and no element of the page. The token stays in this tab and is in no URL.
 "use strict";
 
-// What a request failed with: a problem document, or the little that is known without one.
+// The error of a request: a problem document, or the status alone.
 class Problem extends Error {
-  constructor({ status = 0, title = "It failed", detail = "", ...rest }) {
+  constructor({ status = 0, title = "Request failed", detail = "", ...rest }) {
     super(detail || title);
     Object.assign(this, { status, title, detail, context: rest });
   }
@@ -31,7 +31,7 @@ const api = (() => {
       response = await fetch(path, { method, body, signal, headers: all, cache: "no-store", redirect: "error" });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem({ title: "No answer", detail: "The server could not be reached." });
+      throw new Problem({ title: "No response", detail: "The server could not be reached." });
     }
     if (!response.ok) throw await problemOf(response);
     return response;
@@ -42,7 +42,7 @@ const api = (() => {
     try {
       return new Problem({ ...JSON.parse(text), status: response.status });
     } catch {
-      // Something on the way answered in the server's place.
+      // A proxy answered in place of the server.
       return new Problem({ status: response.status, title: response.statusText, detail: text.slice(0, 300) });
     }
   }
@@ -52,8 +52,8 @@ const api = (() => {
   // A namespace as a part of a path.
   function part(namespace) {
     if (namespace === "." || namespace === "..") {
-      const detail = "Browsers take this name for a part of the path: use another client for this namespace.";
-      throw new Problem({ title: "Out of reach", detail });
+      const detail = "Browsers resolve this name as a part of the path. Use another client for this namespace.";
+      throw new Problem({ title: "Unsupported name", detail });
     }
     return encodeURIComponent(namespace);
   }
@@ -64,9 +64,9 @@ const api = (() => {
   const namespaces = (params) => get(`/kv?${query(params)}`);
   const keys = (namespace, params) => get(`/kv/${part(namespace)}?${query(params)}`);
 
-  // The item of a key, or null where there is none.
+  // Returns the item of a key, or null if it does not exist.
   async function item(namespace, key64, values) {
-    // No key that begins with this one comes before it.
+    // A key comes before all longer keys that begin with it.
     const page = await keys(namespace, { prefix64: key64, limit: 1, values }).catch((error) => {
       if (error.status !== 404) throw error;
       return { items: [] };
@@ -78,16 +78,16 @@ const api = (() => {
   const prefixOf = (told) => (told.key_prefix64 === undefined ? bytes.ofText(told.key_prefix) : bytes.ofBase64(told.key_prefix64));
   const keyOf = (told) => (told.key64 === undefined ? bytes.ofText(told.key) : bytes.ofBase64(told.key64));
 
-  // Creates a namespace, or replaces the settings of one that there is.
+  // Creates a namespace, or replaces its settings.
   const configure = (namespace, settings) => send("PUT", `/kv/${part(namespace)}`, { body: settings });
 
   function dropNamespace(namespace) {
     return send("DELETE", `/kv/${part(namespace)}?${query({ confirm: namespace })}`);
   }
 
-  // Stores a value where the key is at this revision; without one, where there is none.
+  // Stores a value if the key is at this revision; without a revision, if it does not exist.
   function store(namespace, key64, { value, type, encoding, ttl, revision }) {
-    if (!/^[\x20-\x7e]*$/.test(type)) throw new Problem({ title: "A content type is ASCII" });
+    if (!/^[\x20-\x7e]*$/.test(type)) throw new Problem({ title: "A content type must be ASCII" });
     const headers = { ...condition(revision), "Content-Type": type || "application/octet-stream" };
     if (encoding) headers["Content-Encoding"] = encoding;
     return send("POST", `${place(namespace, key64)}?${query({ ttl })}`, { headers, body: value });
@@ -105,7 +105,7 @@ const api = (() => {
     return new Uint8Array(await (await send("GET", place(namespace, key64), { headers: { Accept: "*/*" } })).arrayBuffer());
   }
 
-  // Reads server-sent events, those of a chunk at once. EventSource could not send the token.
+  // Reads server-sent events, all events of a chunk together. EventSource cannot send the token.
   async function* events(path, lastId, signal) {
     const headers = { Accept: "text/event-stream" };
     if (lastId) headers["Last-Event-ID"] = lastId;
@@ -129,7 +129,7 @@ const api = (() => {
     return { kind: fields.event, id: fields.id, item: fields.data ? JSON.parse(fields.data) : {} };
   }
 
-  // Tells what changes behind a revision, over lost connections too, until it is aborted or the server refuses.
+  // Reports the changes after a revision, also over lost connections, until it is aborted or the server refuses.
   async function follow(namespace, { prefix64, since, signal, onChanges, onState }) {
     const path = `/watch/${part(namespace)}?${query({ prefix64, since: String(since) })}`;
     let lastId = null;

@@ -1,9 +1,9 @@
-// The page as a whole: what the address shows, the token, the line about the server.
+// The page as a whole: the view of the address, the token, the line about the server.
 "use strict";
 
 (() => {
   const { $ } = frame;
-  const KEPT = "The token stays in this tab only, until that is closed.";
+  const KEPT = "The token stays in this tab until it is closed.";
   let isAsking = false;
 
   // `#/namespace/key64?prefix=…`; the fragment is never sent.
@@ -47,7 +47,7 @@
     $("server").textContent = parts.filter(Boolean).join(" · ");
   }
 
-  // All anew, as who has the token now.
+  // Loads everything again, with the current token.
   async function start() {
     entry.close();
     keys.hide();
@@ -62,20 +62,20 @@
   async function askToken(text) {
     if (isAsking) return;
     isAsking = true;
-    const typed = await frame.ask({ title: "Who asks?", text, label: "Token", go: "Use it", type: "password" });
+    const typed = await frame.ask({ title: "Token", text, label: "Token", go: "Use token", type: "password" });
     isAsking = false;
     if (typed === null) return;
     if (token.isSane(typed.trim())) {
       token.set(typed.trim());
       await start();
     } else {
-      frame.say("That is no token.", "A token is letters, digits and signs, without spaces.");
+      frame.say("Invalid token.", "A token has letters, digits and punctuation, without spaces.");
     }
   }
 
   frame.hooks.unauthorized = (error) => {
     frame.say(`${error.status} ${error.title}.`, error.message);
-    // Not awaited: what was refused is over.
+    // Not awaited: the refused request has ended.
     askToken(`${error.message}. ${KEPT}`);
   };
 
@@ -83,8 +83,8 @@
     if (!(await entry.leave())) return;
     const had = token.get() !== null;
     token.forget();
-    const forgotten = had ? "The token was forgotten. " : "";
-    await askToken(`${forgotten}One is needed only if the server was told of tokens. ${KEPT}`);
+    const forgotten = had ? "The token was removed. " : "";
+    await askToken(`${forgotten}A token is needed only if the server has tokens. ${KEPT}`);
   });
   window.addEventListener("hashchange", go);
   window.addEventListener("beforeunload", (event) => {

@@ -1,5 +1,5 @@
-// One entry: looked at, edited, created, deleted. A change is made only where the key is still as it was read, so that
-// nobody's work is lost; what a person typed is kept until it is saved or given up.
+// One entry: view, edit, create, delete. A change is made only if the key is still as it was read, so no other change
+// is lost; the typed text is kept until it is saved or discarded.
 "use strict";
 
 const entry = (() => {
@@ -10,11 +10,11 @@ const entry = (() => {
   const form = $("entry-form");
   const fields = form.elements;
 
-  // `namespace`, `key64`, and of a key that there is `item`, `value` (its bytes, if they are shown) and `text`.
+  // `namespace`, `key64`, and of an existing key `item`, `value` (its bytes, if they are shown) and `text`.
   let now = null;
-  // What the form began with; null where it is not open.
+  // The initial state of the form; null if it is not open.
   let begun = null;
-  // An entry that comes after another one was opened is not shown.
+  // An entry that arrives after another one was opened is not shown.
   let turn = 0;
 
   const same = (namespace, key64) => now?.namespace === namespace && now.key64 === key64;
@@ -48,7 +48,7 @@ const entry = (() => {
     $("entry-title").focus();
   }
 
-  // Reads the key anew and shows it.
+  // Reads the key again and shows it.
   async function read() {
     turn += 1;
     const mine = turn;
@@ -68,7 +68,7 @@ const entry = (() => {
   function look() {
     const hadFocus = $("entry").contains(document.activeElement);
     fill();
-    // A button that is not offered any more cannot keep it.
+    // A hidden button cannot keep the focus.
     if (hadFocus) frame.refocus($("entry-title"));
   }
 
@@ -84,7 +84,7 @@ const entry = (() => {
     $("entry-edit").hidden = !mayChange;
     $("entry-edit").textContent = item ? "Edit" : "Create";
     $("entry-about").replaceChildren(...(item ? about(item) : []));
-    note(item ? hint() : "There is no such key.");
+    note(item ? hint() : "The key does not exist.");
     if (!item) return;
     $("entry-forever").hidden = !item.expires;
     $("entry-value").hidden = value === null;
@@ -114,16 +114,16 @@ const entry = (() => {
 
   function hint() {
     const { value, text, item } = now;
-    if (value === null) return "It is too large to be shown here; download it.";
+    if (value === null) return "The value is too large to show. Download it.";
     const json = text === null ? null : format.json(text);
-    if (json !== null && json !== text) return "JSON, shown with indents; its bytes are as they were stored.";
+    if (json !== null && json !== text) return "JSON, shown with indentation; the stored bytes are unchanged.";
     if (text !== null) return "";
-    const stored = item.content_encoding ? "Encoded bytes" : "No text";
+    const stored = item.content_encoding ? "Encoded value" : "Binary value";
     const part = value.length > DUMPED_BYTES ? `; the first ${format.size(DUMPED_BYTES)}` : "";
     return `${stored}, shown in hexadecimal${part}.`;
   }
 
-  // A text field makes all line ends one; this says which they were, or null where they were not all the same.
+  // A text field changes all line ends to one form; this returns the original form, or null if they differ.
   function lineEnd(text) {
     if (!text.includes("\r")) return "\n";
     return /\r(?!\n)|(^|[^\r])\n/.test(text) ? null : "\r\n";
@@ -142,8 +142,8 @@ const entry = (() => {
     $("entry-text").hidden = !isText;
     $("entry-indent").hidden = !isText;
     $("entry-file-label").textContent = isText
-      ? "Or the contents of a file"
-      : "It is no text that can be edited here. New contents from a file";
+      ? "Or a file"
+      : "The value is not editable text. Replace it with a file";
     $("entry-view").hidden = true;
     $("entry-conflict").hidden = true;
     form.hidden = false;
@@ -151,7 +151,7 @@ const entry = (() => {
     (now.key64 ? (isText ? fields.text : fields.file) : fields.key).focus();
   }
 
-  // Begins a new key.
+  // Opens the form for a new key.
   async function begin(namespace) {
     if (!(await leave())) return;
     close();
@@ -172,11 +172,11 @@ const entry = (() => {
     const mine = turn;
     const { namespace, item } = now;
     const key64 = now.key64 ?? bytes.toBase64(bytes.ofText(fields.key.value));
-    if (!key64) throw new Problem({ title: "A key has at least one character" });
+    if (!key64) throw new Problem({ title: "A key must have at least one character" });
     const value = await contents();
     if (value === null) throw new Problem({ title: "Choose a file first" });
     const ttl = item && revision ? "keep" : fields.ttl.value.trim();
-    // The bytes that there were are encoded as they were.
+    // Unchanged bytes keep their encoding.
     const encoding = value === now.value ? item?.content_encoding : null;
     try {
       await api.store(namespace, key64, { value, type: fields.type.value.trim(), encoding, ttl, revision });
@@ -185,7 +185,7 @@ const entry = (() => {
       if (mine === turn) conflict(key64, error.context.revision ?? null);
       return;
     }
-    // Who went elsewhere meanwhile stays there.
+    // The person may have opened another view meanwhile.
     if (mine === turn) await saved(namespace, key64);
   }
 
@@ -198,11 +198,11 @@ const entry = (() => {
     $("entry-title").focus();
   }
 
-  // Somebody else was first: what was typed stays until the person decides.
+  // The key was changed meanwhile: the typed text stays until the person decides.
   function conflict(key64, revision) {
-    const what = revision === null ? "It was deleted meanwhile." : now.item
-      ? `It was changed meanwhile: it is at revision ${revision} now, and yours began at ${now.item.revision}.`
-      : "There is such a key already.";
+    const what = revision === null ? "The key was deleted meanwhile." : now.item
+      ? `The key was changed meanwhile: it is at revision ${revision}, and you edited revision ${now.item.revision}.`
+      : "The key already exists.";
     $("entry-conflict").hidden = false;
     $("entry-conflict").firstElementChild.textContent = `${what} Nothing was saved.`;
     $("entry-theirs").onclick = () => frame.run(() => saved(now.namespace, key64));
@@ -210,7 +210,7 @@ const entry = (() => {
     $("entry-mine").focus();
   }
 
-  // Is told what happens to any key of the namespace that is shown.
+  // Receives each change of a key of the shown namespace.
   function changed(key64, kind, item) {
     if (now?.key64 !== key64 || now.item?.revision >= item.revision) return;
     if (begun === null) {
@@ -218,34 +218,34 @@ const entry = (() => {
       return;
     }
     $("entry-stale").hidden = false;
-    $("entry-stale").textContent = kind === "set" ? "Somebody else has changed it meanwhile." : "It is gone meanwhile.";
+    $("entry-stale").textContent = kind === "set" ? "The key was changed meanwhile." : "The key was deleted meanwhile.";
   }
 
-  // Is told that the namespace was dropped; what is being typed stays.
+  // Receives the drop of the namespace; the typed text stays.
   function dropped() {
     if (begun === null) {
       leaveKey();
       return;
     }
     $("entry-stale").hidden = false;
-    $("entry-stale").textContent = "It is gone meanwhile.";
+    $("entry-stale").textContent = "The key was deleted meanwhile.";
   }
 
-  // Whether nothing is lost by going elsewhere.
+  // Returns whether the view may be left: nothing was typed, or the person discards it.
   async function leave() {
     if (!isDirty()) return true;
-    const answer = await frame.ask({ title: "Give up your changes?", text: "They are not saved.", go: "Give them up" });
+    const answer = await frame.ask({ title: "Discard your changes?", text: "They are not saved.", go: "Discard" });
     return answer !== null;
   }
 
-  // A change of the key as it is shown; who else was first is said, and what there is now is shown.
+  // Changes the key if it is still as shown; otherwise says so and shows the current state.
   async function change(work) {
     try {
       await work(now.item.revision);
     } catch (error) {
       if (error.status !== 412 && error.status !== 404) throw error;
       await read();
-      frame.say("It was changed meanwhile.", "Nothing was done; this is how it is now.");
+      frame.say("The key was changed meanwhile.", "Nothing was done. This is its current state.");
       return;
     }
     await read();
@@ -255,14 +255,14 @@ const entry = (() => {
 
   async function remove() {
     const name = format.key(bytes.ofBase64(now.key64));
-    const text = `“${name}” and its value will be gone.`;
-    const answer = await frame.ask({ title: "Delete the key?", text, go: "Delete it", isDanger: true });
+    const text = `“${name}” and its value will be deleted.`;
+    const answer = await frame.ask({ title: "Delete the key?", text, go: "Delete", isDanger: true });
     if (answer !== null) await change((revision) => api.remove(now.namespace, now.key64, revision));
   }
 
   async function download() {
     const value = now.value ?? (await api.download(now.namespace, now.key64));
-    // Whatever it is, it must never be opened as a page of this site.
+    // A stored page must never open as a page of this site.
     const url = URL.createObjectURL(new Blob([value], { type: "application/octet-stream" }));
     make("a", { href: url, download: format.key(bytes.ofBase64(now.key64)) }).click();
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
@@ -290,7 +290,7 @@ const entry = (() => {
 
   frame.onSubmit(form, () => save(now.item?.revision ?? null));
   frame.onSubmit($("entry-expiry"), ({ ttl }) => {
-    if (!ttl.value.trim()) throw new Problem({ title: "Say in what time, such as 5m" });
+    if (!ttl.value.trim()) throw new Problem({ title: "Enter a time, such as 5m" });
     return touch(ttl.value.trim()).then(() => $("entry-expiry").reset());
   });
   frame.onClick("entry-forever", () => touch(""));
@@ -300,7 +300,7 @@ const entry = (() => {
   frame.onClick("entry-close", async () => { if (await leave()) leaveKey(); });
   frame.onClick("entry-indent", () => {
     const shown = format.json(fields.text.value);
-    if (shown === null) throw new Problem({ title: "This is no JSON" });
+    if (shown === null) throw new Problem({ title: "The value is not JSON" });
     fields.text.value = shown;
   });
   form.querySelector("[data-cancel]").addEventListener("click", () => frame.run(cancel));

@@ -1,10 +1,10 @@
-// How bytes, texts and numbers are shown. It knows neither the server nor the page.
+// The display of bytes, texts and numbers, without knowledge of the server or the page.
 "use strict";
 
 const bytes = {
   ofText: (text) => new TextEncoder().encode(text),
 
-  // The text, or null where the bytes are no text that a person could edit.
+  // Returns the text, or null if the bytes are not text that a person can edit.
   asText(array) {
     try {
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(array);
@@ -37,18 +37,18 @@ const bytes = {
 };
 
 const format = (() => {
-  // Characters that show nothing, or turn what is around them.
+  // Invisible characters, and those that change the direction of text.
   const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
   const escaped = (character) => `\\u{${character.codePointAt(0).toString(16)}}`;
   const hex = (byte) => byte.toString(16).padStart(2, "0");
   const printable = (byte) => byte > 0x1f && byte < 0x7f;
 
-  // A name with nothing hidden in it.
+  // Returns a name without hidden characters.
   function name(text) {
     return text.replace(HIDDEN, escaped);
   }
 
-  // A key, which may be any bytes.
+  // Returns a key, which may be any bytes, as text.
   function key(array) {
     const text = bytes.asText(array);
     if (text !== null) return name(text);
@@ -74,7 +74,7 @@ const format = (() => {
     return Number.isNaN(date.getTime()) ? text : date.toLocaleString();
   }
 
-  // Offset, bytes, and what of them is ASCII; eight a line, which fits the narrowest place.
+  // Offset, bytes and ASCII characters; eight bytes a line, which fits the narrowest screen.
   function dump(array) {
     const lines = [];
     for (let at = 0; at < array.length; at += 8) {
@@ -86,8 +86,8 @@ const format = (() => {
     return lines.join("\n");
   }
 
-  // JSON with line ends and indents, or null where it is none. Only what is between its parts changes: to parse and
-  // write it again would bend large numbers and lose what stands there twice.
+  // Returns JSON with line ends and indentation, or null if the text is not JSON. Only white space changes: parsing and
+  // writing it again would change large numbers and lose repeated members.
   function json(text) {
     try {
       JSON.parse(text);

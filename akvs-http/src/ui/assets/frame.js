@@ -1,5 +1,5 @@
-// What all parts of the page share: making elements, telling what went wrong, asking a person something.
-// Names and values become text nodes and properties only, so that nothing stored can act for the page.
+// Shared parts of the page: elements, error notices, dialogs.
+// Names and values become text nodes and properties only, so stored data cannot act for the page.
 "use strict";
 
 const frame = (() => {
@@ -27,18 +27,18 @@ const frame = (() => {
 
   let unanswered = () => {};
 
-  // What is done when the server wants to know who asks: `app.js` sets it.
+  // Called when the server needs a token; `app.js` sets it.
   const hooks = { unauthorized: async () => {} };
 
   function tell(error) {
     if (error.status === 401) return hooks.unauthorized(error);
     if (!(error instanceof Problem)) console.error(error);
-    const status = error.status ? `${error.status} ${error.title}.` : `${error.title ?? "It failed"}.`;
+    const status = error.status ? `${error.status} ${error.title}.` : `${error.title ?? "Request failed"}.`;
     say(status, error.title === error.message ? "" : error.message);
     return undefined;
   }
 
-  // Does something that nobody asked for just now, and tells what went wrong.
+  // Runs work that the page starts itself, and shows its error.
   async function attempt(work) {
     try {
       await work();
@@ -49,15 +49,15 @@ const frame = (() => {
 
   const isThere = (element) => element !== document.body && element?.isConnected && element.getClientRects().length > 0;
 
-  // Gives the focus back to where it was, or else to the nearest heading, where what had it is gone.
+  // Returns the focus to its former element, or to the nearest heading if that element is gone.
   function refocus(before) {
     if (isThere(document.activeElement) || !before || before === document.body) return;
     const places = [before, $("entry-title"), ...document.querySelectorAll("main h2")];
     places.find(isThere)?.focus({ preventScroll: true });
   }
 
-  // Does what a person asked for, once at a time where a button started it. The button is never disabled: it could not
-  // have the focus back from a dialog.
+  // Runs work that a person starts; of one button, one at a time. The button is never disabled, since it could not get
+  // the focus back from a dialog.
   async function run(work, button = null) {
     if (button?.ariaBusy) return;
     const before = button ?? document.activeElement;
@@ -78,8 +78,7 @@ const frame = (() => {
     });
   }
 
-  // Asks for a text, or only whether to go on; null where the person does not want to. With `exactly`, only that text
-  // will do.
+  // Asks for a text or a confirmation; null if the person cancels. With `exactly`, only this text is accepted.
   function ask({ title, text, label = "", exactly = null, go, type = "text", isDanger = false }) {
     const dialog = $("ask");
     const form = dialog.querySelector("form");
@@ -92,7 +91,7 @@ const frame = (() => {
     Object.assign(input, { type, value: "", required: Boolean(label) });
     button.textContent = go;
     button.className = isDanger ? "danger" : "main";
-    // Who is asked something else has not answered.
+    // A new dialog cancels the previous one.
     unanswered(null);
     const check = () => { button.disabled = exactly !== null && input.value !== exactly; };
     check();

@@ -1,19 +1,19 @@
-// The keys of one namespace: pages of them, and what changes in them while they are looked at.
-// The list keeps the server's order; what changes behind its last page is only counted.
+// The keys of one namespace: pages of them, and their changes while they are shown.
+// The list keeps the server's order; changes after its last page are only counted.
 "use strict";
 
 const keys = (() => {
   const { $, make } = frame;
   const PAGE = 100;
-  // The list grows by what is told of new keys up to this.
+  // New keys are added to the list up to this number.
   const MOST_ROWS = 2_000;
   const STATES = { live: "live", lost: "connection lost, trying again", ended: "not live" };
 
-  const NONE = "There are none.";
-  const NO_NAMESPACE = "There is no such namespace yet: its first key creates it.";
+  const NONE = "No keys.";
+  const NO_NAMESPACE = "The namespace does not exist yet. Its first key creates it.";
 
   let namespace = null;
-  // Whether there is one of this name.
+  // Whether the namespace exists.
   let exists = true;
   let filter = "";
   let prefix64 = "";
@@ -24,7 +24,7 @@ const keys = (() => {
   // Sorted by key: `array` its bytes, `key64`, and the row.
   let rows = [];
 
-  // Where the list is shown, and a key beside it.
+  // The address of the list, and of a key next to it.
   const home = () => namespaces.address(namespace, filter);
   const address = (key64) => home().replace(/\?|$/, `/${key64}$&`);
 
@@ -42,7 +42,7 @@ const keys = (() => {
     ];
   }
 
-  // Where a key is in the list, or would be.
+  // Returns the position of a key in the list, or the one that it would have.
   function position(array) {
     let [low, high] = [0, rows.length];
     while (low < high) {
@@ -53,7 +53,7 @@ const keys = (() => {
     return low;
   }
 
-  // Puts an item in its place; `change` is what happened to it, if it is not from a page.
+  // Puts an item in its place; `change` is its change, if it is not from a page.
   function put(item, change = null) {
     const array = api.keyOf(item);
     const at = position(array);
@@ -85,7 +85,7 @@ const keys = (() => {
     $("keys-drop").hidden = !exists || !rights.mayDrop(namespace);
     $("keys-more").hidden = cursor === null;
     $("keys-beyond").hidden = beyond === 0;
-    $("keys-beyond").textContent = `${format.count(beyond)} changes of keys that are not in this list`;
+    $("keys-beyond").textContent = `${format.count(beyond)} changes of keys outside of this list`;
   }
 
   async function load() {
@@ -99,7 +99,7 @@ const keys = (() => {
     cursor = page?.cursor ?? null;
     if (!exists) {
       tally();
-      // All that it has once it is there: its first keys may come before the watch begins.
+      // With all keys once it exists: the first may be stored before the watch begins.
       return 0;
     }
     page.items.forEach((item) => put(item));
@@ -107,14 +107,14 @@ const keys = (() => {
     return page.revision;
   }
 
-  // Tells of changes until another list is shown.
+  // Shows changes until another list is shown.
   function follow(since) {
     const mine = watching;
     const onState = (state, error) => {
       if (mine !== watching) return;
       $("keys-live").dataset.state = state;
       $("keys-live").textContent = STATES[state];
-      // What it missed is not kept any more: the list is read anew.
+      // The server no longer keeps the missed changes: the list is read again.
       if (error?.status === 410) frame.attempt(reload);
       else if (error) frame.tell(error);
     };
@@ -146,7 +146,7 @@ const keys = (() => {
     tally();
   }
 
-  // Takes the list away, and hears no more of it.
+  // Hides the list and ends its watch.
   function clear() {
     watching?.abort();
     watching = new AbortController();
@@ -166,7 +166,7 @@ const keys = (() => {
     if (revision !== null) follow(revision);
   }
 
-  // Shows the keys of a namespace that begin so, which are read anew only if they are others.
+  // Shows the keys of a namespace with a prefix; reads them again only if either differs.
   async function show(name, prefix) {
     $("keys").hidden = false;
     if (name === namespace && prefix === filter) return;

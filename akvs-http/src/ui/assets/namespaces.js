@@ -1,16 +1,16 @@
-// The list of namespaces: pages of it, a new one, the end of one.
+// The list of namespaces: its pages, the form for a new one, the drop of one.
 "use strict";
 
 const namespaces = (() => {
   const { $, make } = frame;
   const form = $("namespaces-create");
   let cursor = null;
-  // A page that comes after its list was left is not shown.
+  // A page that arrives after its list was hidden is not shown.
   let turn = 0;
 
   let filter = "";
 
-  // Where a namespace is shown, or all of them; the filter is a part of it, so that it stays.
+  // The address of a namespace, or of the list; the filter is a part of it, so that it stays.
   function address(name, prefix = "") {
     const query = prefix ? `?${new URLSearchParams({ prefix })}` : "";
     return `#/${encodeURIComponent(name)}${query}`;
@@ -21,7 +21,7 @@ const namespaces = (() => {
     const number = (label, text) => make("td", { className: "number", dataset: { label } }, text);
     return make("tr", {},
       make("td", { className: "key" }, name, chosen(info.settings)),
-      // A token that may not read all of it is told the name alone.
+      // A token that may not read all of it gets only the name.
       number("keys", info.keys === undefined ? "" : format.count(info.keys)),
       number("bytes", info.bytes === undefined ? "" : format.size(info.bytes)),
       number("revision", info.revision === undefined ? "" : format.count(info.revision)),
@@ -38,7 +38,7 @@ const namespaces = (() => {
     return drop;
   }
 
-  // The settings that are chosen, below the name.
+  // The settings that are set, below the name.
   function chosen(settings = {}) {
     const told = Object.entries(settings).filter(([, value]) => value !== null);
     if (told.length === 0) return "";
@@ -75,14 +75,14 @@ const namespaces = (() => {
     $("namespaces").hidden = true;
   }
 
-  // Drops a namespace, if a person types its name; whether it did.
+  // Drops a namespace if the person types its name; returns whether it did.
   async function remove(name) {
     const typed = await frame.ask({
       title: "Drop the namespace?",
-      text: `All that “${format.name(name)}” holds will be gone, and there is no way back.`,
-      label: "Type its name to go on",
+      text: `“${format.name(name)}” and all of its keys will be deleted. This cannot be undone.`,
+      label: "Type the name to confirm",
       exactly: name,
-      go: "Drop it",
+      go: "Drop",
       isDanger: true,
     });
     if (typed === null) return false;
@@ -90,7 +90,7 @@ const namespaces = (() => {
     return true;
   }
 
-  // The settings as JSON. Numbers go as they were typed: they may be larger than a script can count.
+  // The settings as JSON. Numbers are sent as typed: they may be larger than a script can represent.
   function settings(fields) {
     const ttl = fields.ttl.value.trim();
     const members = ttl ? [`"ttl":${JSON.stringify(ttl)}`] : [];
@@ -106,9 +106,9 @@ const namespaces = (() => {
     const { namespaces: found } = await api.namespaces({ prefix: name, limit: 1 });
     if (found[0]?.name === name) {
       const go = await frame.ask({
-        title: "There is such a namespace",
-        text: `“${format.name(name)}” keeps its keys. Its settings will be those of this form; what is empty here ends.`,
-        go: "Replace its settings",
+        title: "The namespace already exists",
+        text: `“${format.name(name)}” keeps its keys. This form replaces its settings; an empty field removes one.`,
+        go: "Replace settings",
       });
       if (go === null) return;
     }

@@ -1,8 +1,8 @@
-// What the caller may do, as the server tells it: what would be refused is not offered. The server judges all the same.
+// The rights of the caller: the page does not offer what the server would refuse. The server checks every request.
 "use strict";
 
 const rights = (() => {
-  // Until it is known, everything is offered.
+  // Until the rights are known, everything is offered.
   let told = null;
 
   async function load() {
@@ -12,7 +12,7 @@ const rights = (() => {
 
   const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
 
-  // Whether a pattern of the server's is one of this name: `*`, `?`, and `[…]` with `!` for none of them.
+  // Returns whether a pattern matches a name: `*`, `?`, and `[…]`, negated by `!`.
   function matches(pattern, name) {
     const parts = pattern.match(/\[!?\]?[^\]]*\]|[^]/gu) ?? [];
     const source = parts.map((part) => {
@@ -34,7 +34,7 @@ const rights = (() => {
   const prefix = () => (told ? api.prefixOf(told) : new Uint8Array());
   const isAll = () => prefix().length === 0;
 
-  // The page changes a key only where it is as it was read, which takes both rights.
+  // The page changes a key only if it is still as it was read, which needs both rights.
   const mayChange = (name) => holds("read") && holds("write") && reaches(name);
 
   return {
@@ -43,9 +43,9 @@ const rights = (() => {
     mayChangeKey: (name, array) => mayChange(name) && bytes.begins(array, prefix()),
     mayDrop: (name) => holds("admin") && reaches(name) && isAll(),
     mayCreate: () => holds("admin") && isAll(),
-    // What every list has to begin with.
+    // The prefix that every list must have.
     prefix,
-    // A line about the caller; empty where nobody is told apart.
+    // A line about the caller; empty without tokens.
     tell: () => (told?.token ? `token “${format.name(told.token)}”: ${told.rights.join(", ")}` : ""),
   };
 })();

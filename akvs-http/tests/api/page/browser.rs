@@ -88,7 +88,7 @@ fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
     };
     let mut page = browser.page();
     open(&mut page, &app, "#/new");
-    page.until("document.getElementById('keys-none').innerText.includes('no such namespace yet')");
+    page.until("document.getElementById('keys-none').innerText.includes('does not exist yet')");
     page.until("document.getElementById('keys-live').dataset.state === 'live'");
     assert_eq!(page.run(&is_shown("notice")), false);
     assert_eq!(page.run(&is_shown("keys-drop")), false);

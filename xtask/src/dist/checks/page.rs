@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::shell::Result;
 
-const PAGE: &str = "share/doc/install.md";
+const PAGE: &str = "docs/install.md";
 
 /// Lines that begin alike, which nobody has tried yet.
 pub(super) struct Page {

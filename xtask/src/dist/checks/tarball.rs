@@ -15,6 +15,8 @@ use crate::shell::{Result, program, read};
 
 /// What every release has.
 const PROMISED: &[&str] = &[
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "bin/akvs",
@@ -22,7 +24,6 @@ const PROMISED: &[&str] = &[
     "share/completions/_akvs",
     "share/completions/akvs.bash",
     "share/completions/akvs.fish",
-    "share/doc/CHANGELOG.md",
     "share/doc/THIRD-PARTY-RUST.html",
     "share/doc/THIRD-PARTY.txt",
     "share/doc/akvs.cdx.json",
@@ -30,7 +31,8 @@ const PROMISED: &[&str] = &[
 ];
 /// Folders of the checkout whose files every release has too.
 const PROMISED_FOLDERS: &[(&str, &str)] = &[
-    ("docs", "share/doc"),
+    ("docs", "docs"),
+    ("docs/adr", "docs/adr"),
     ("packaging/systemd", "share/systemd"),
     ("packaging/container", "share/container"),
 ];
@@ -178,6 +180,10 @@ mod tests {
         error.to_string()
     }
 
+    fn named<'a>(parts: &'a mut [Part], path: &str) -> &'a mut Part {
+        parts.iter_mut().find(|part| part.path == path).unwrap()
+    }
+
     #[test]
     fn a_release_as_promised_is_good_until_a_byte_changes() {
         let folder = tempfile::tempdir().unwrap();
@@ -196,11 +202,11 @@ mod tests {
 
     #[test]
     fn neither_more_nor_less_than_promised_is_in_it() {
-        let less = refusal(|parts| drop(parts.remove(0)));
+        let less = refusal(|parts| parts.retain(|part| part.path != "LICENSE"));
         assert!(less.contains("lacks [\"LICENSE\"]"), "{less}");
-        let more = refusal(|parts| parts[0].path.insert_str(0, "x/"));
+        let more = refusal(|parts| named(parts, "LICENSE").path.insert_str(0, "x/"));
         assert!(more.contains("nobody promised [\"x/LICENSE\"]"), "{more}");
-        let mode = refusal(|parts| parts[0].mode = 0o600);
+        let mode = refusal(|parts| named(parts, "LICENSE").mode = 0o600);
         assert!(mode.contains("LICENSE: has mode 600, not 644"), "{mode}");
     }
 
@@ -209,7 +215,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let traced = release(folder.path(), |parts| {
             let path = folder.path().join("cargo/registry/a.rs");
-            parts[2].bytes = format!("\0\0{}\0", path.display()).into_bytes();
+            named(parts, "bin/akvs").bytes = format!("\0\0{}\0", path.display()).into_bytes();
         });
         let error = check(&traced).unwrap_err().to_string();
         assert!(
