@@ -12,7 +12,7 @@ use fjall::AbstractTree;
 use super::{Shared, Table};
 
 /// A list of files that was or will be replaced.
-pub(super) struct Replaced {
+pub(super) struct ReplacedList {
     table: Table,
     number: u64,
     /// The reference that keeps the list.
@@ -25,9 +25,9 @@ impl Shared {
         let list = self.store.keyspace(table).tree.current_version();
         let number = list.id();
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_kept = |kept: &Replaced| kept.table == table && kept.number == number;
+        let is_kept = |kept: &ReplacedList| kept.table == table && kept.number == number;
         if !replaced.iter().any(is_kept) {
-            replaced.push(Replaced {
+            replaced.push(ReplacedList {
                 table,
                 number,
                 _list: Box::new(list),
@@ -48,8 +48,8 @@ impl Shared {
             let older = tree.get_version_history_lock().free_list_len();
             tree.current_version().id().saturating_sub(older as u64)
         });
-        let is_over = |kept: &mut Replaced| kept.number < oldest[kept.table as usize];
-        let over: Vec<Replaced> = replaced.extract_if(.., is_over).collect();
+        let is_over = |kept: &mut ReplacedList| kept.number < oldest[kept.table as usize];
+        let over: Vec<ReplacedList> = replaced.extract_if(.., is_over).collect();
         drop(replaced);
         drop(over);
     }
