@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// The maximum number of dropped namespaces that are kept.
-const KEPT_DROPS: usize = 256;
+const MAX_DROPS: usize = 256;
 /// The maximum number of changes kept for dropped namespaces: this many full histories, or this many changes. The
 /// newest history is always kept.
-const KEPT_HISTORIES: u64 = 4;
-const KEPT_CHANGES: u64 = 100_000;
+const MAX_DROPPED_HISTORIES: u64 = 4;
+const MAX_DROPPED_CHANGES: u64 = 100_000;
 
 /// The drops of a group.
 #[derive(Debug, Default)]
@@ -170,7 +170,7 @@ impl CommitGroup<'_> {
 
     /// Returns the dropped names that exceed the limits.
     fn oldest_drops(&self) -> Result<Vec<(Bytes, Namespace, Option<Dropped>)>> {
-        let all = PageLimit::rows(KEPT_DROPS + self.names.len() + self.drops.dropped);
+        let all = PageLimit::rows(MAX_DROPS + self.names.len() + self.drops.dropped);
         let mut known = Vec::new();
         for (key, row) in self.database.oldest_drops(all)? {
             let (changes, name) = encoding::parse_dropped(&row)?;
@@ -181,10 +181,10 @@ impl CommitGroup<'_> {
         }
         let (mut names, mut changes) = (self.drops.dropped, self.drops.changes);
         let history_changes = self.database.options().history_changes;
-        let most = KEPT_CHANGES.max(history_changes.saturating_mul(KEPT_HISTORIES));
+        let most = MAX_DROPPED_CHANGES.max(history_changes.saturating_mul(MAX_DROPPED_HISTORIES));
         let newest = known.iter().rev().take_while(|(_, _, more)| {
             (names, changes) = (names + 1, changes.saturating_add(*more));
-            names <= KEPT_DROPS && changes <= most
+            names <= MAX_DROPS && changes <= most
         });
         // Not many more than are dropped, so that the group stays small.
         let excess = known.len() - newest.count();

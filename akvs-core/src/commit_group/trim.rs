@@ -6,14 +6,14 @@ use crate::engine::{KeyRange, PageLimit, Table};
 
 /// The maximum rows that one group trims for a namespace, or twice as many as it adds. They are few because the callers
 /// of the commit wait for them.
-const TRIM_ROWS: u64 = 128;
+const MAX_TRIMMED_ROWS: u64 = 128;
 
 impl CommitGroup<'_> {
     /// Removes the oldest changes once there are clearly more than the setting allows.
     pub(super) fn trim_history(&mut self, at: usize) {
         let keep = self.database.options().history_changes;
         let pending = &mut self.stores[at];
-        let slack = (keep / 8).clamp(1, TRIM_ROWS);
+        let slack = (keep / 8).clamp(1, MAX_TRIMMED_ROWS);
         let held = pending.known.meta.counts.history;
         if pending.id.is_none() || pending.dropped.is_some() || held <= keep.saturating_add(slack) {
             return;
@@ -27,7 +27,7 @@ impl CommitGroup<'_> {
         };
         // More than the group adds, so that large groups do not outrun the trimming.
         let added = held.saturating_sub(pending.committed.counts.history);
-        let excess = (held - keep).min(TRIM_ROWS.max(2 * added));
+        let excess = (held - keep).min(MAX_TRIMMED_ROWS.max(2 * added));
         let limit = PageLimit::rows(usize::try_from(excess).unwrap_or(usize::MAX));
         let Ok(oldest) = self.database.engine().page(Table::History, &range, limit) else {
             // A change that cannot be read must not block writes. Its readers get the error.

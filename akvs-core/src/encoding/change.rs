@@ -6,7 +6,7 @@
 //! | `5` delete, `6` expire | key |
 //! | `7` drop | nothing |
 //!
-//! With 128 added to the kind, more rows of the same revision follow. The value is present up to [`KEPT_VALUE_BYTES`],
+//! With 128 added to the kind, more rows of the same revision follow. The value is present up to [`MAX_HISTORY_VALUE_BYTES`],
 //! so that the history stays small compared to the data.
 
 use bytes::{Buf, BufMut, Bytes};
@@ -16,7 +16,7 @@ use crate::engine::KeyRange;
 use crate::{Event, EventKind, Key, Result, Revision};
 
 /// The longest value that the history keeps.
-const KEPT_VALUE_BYTES: usize = 1 << 10;
+const MAX_HISTORY_VALUE_BYTES: usize = 1 << 10;
 
 const SET: u8 = 4;
 const DELETE: u8 = 5;
@@ -58,7 +58,7 @@ pub(crate) fn change_value(event: &Event) -> Bytes {
         EventKind::Set { key, entry, size } => {
             let key = key.as_bytes();
             let value = match entry.value.len() {
-                0..=KEPT_VALUE_BYTES => &entry.value[..],
+                0..=MAX_HISTORY_VALUE_BYTES => &entry.value[..],
                 _ => &[],
             };
             bytes = Vec::with_capacity(11 + key.len() + head_bytes(entry) + value.len());
@@ -143,7 +143,7 @@ mod tests {
         for kind in [
             set(b"value".to_vec()),
             set(Vec::new()),
-            set(vec![b'x'; KEPT_VALUE_BYTES]),
+            set(vec![b'x'; MAX_HISTORY_VALUE_BYTES]),
             EventKind::Delete {
                 key: Key::new("k").unwrap(),
             },
@@ -163,14 +163,17 @@ mod tests {
 
     #[test]
     fn a_long_value_is_not_kept_but_its_size_is() {
-        let event = event(set(vec![b'x'; KEPT_VALUE_BYTES + 1]), true);
+        let event = event(set(vec![b'x'; MAX_HISTORY_VALUE_BYTES + 1]), true);
         let row = change_value(&event);
         assert!(row.len() < 100);
         let found = parse_change(&history_key(1, Revision::new(2), 0), &row).unwrap();
         let EventKind::Set { entry, size, .. } = &found.kind else {
             panic!("{found:?}")
         };
-        assert_eq!((entry.value.len(), *size), (0, KEPT_VALUE_BYTES as u64 + 1));
+        assert_eq!(
+            (entry.value.len(), *size),
+            (0, MAX_HISTORY_VALUE_BYTES as u64 + 1)
+        );
         assert!(!found.has_value());
     }
 

@@ -261,7 +261,7 @@ mod tests {
         let before = cache.read_token(1, b"k");
         cache.fill(before, 1, b"k", entry(1, 1));
         cache.invalidate(1, &key);
-        assert_eq!(revision(&cache), None, "it gives the old entry away");
+        assert_eq!(revision(&cache), None, "the old entry is still visible");
         // Two readers of the engine, before and after the commit: the late one must not restore the old entry.
         let during = cache.read_token(1, b"k");
         cache.fill(during, 1, b"k", entry(2, 1));

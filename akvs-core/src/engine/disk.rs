@@ -67,7 +67,7 @@ use crate::{Code, Error, Report, Result, Revision};
 /// The maximum wait of an admitted commit; a longer delay means that the background work does not recover.
 const ADMITTED_COMMIT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Memtables of fewer bytes take hardly any space.
-const SMALL_BYTES: u64 = 1 << 20;
+const MIN_FLUSHED_BYTES: u64 = 1 << 20;
 /// The key of a row that never exists.
 const ABSENT_ROW: &[u8] = b"reclaimed";
 /// The free space that a commit requires in addition to its own size, for the journal's blocks.
@@ -244,7 +244,7 @@ impl Engine for DiskEngine {
         let mut attempts = Backlog::attempts(self.commit_timeout);
         while !has_enough() {
             let is_over = attempts == 0 || backlog.is_disk_full.load(Ordering::Relaxed);
-            if is_over || backlog.bytes() < SMALL_BYTES || background.failure().is_err() {
+            if is_over || backlog.bytes() < MIN_FLUSHED_BYTES || background.failure().is_err() {
                 return Err(low_space(min_free_bytes));
             }
             attempts -= 1;

@@ -29,7 +29,7 @@ impl MemoryEngine {
 }
 
 /// Returns the rows of a range in order, from either end; none where the range is empty.
-fn rows_of<'a>(
+fn rows_in<'a>(
     rows: &'a Rows,
     range: &'a KeyRange,
 ) -> Option<impl DoubleEndedIterator<Item = Result<(Bytes, Bytes)>> + 'a> {
@@ -54,7 +54,7 @@ impl Snapshot for Tables {
         range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        let rows = rows_of(&self[table as usize], range);
+        let rows = rows_in(&self[table as usize], range);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows))
     }
 
@@ -64,7 +64,7 @@ impl Snapshot for Tables {
         range: &KeyRange,
         limit: PageLimit,
     ) -> Result<Vec<(Bytes, Bytes)>> {
-        let rows = rows_of(&self[table as usize], range);
+        let rows = rows_in(&self[table as usize], range);
         rows.map_or(Ok(Vec::new()), |rows| limit.take(rows.rev()))
     }
 }

@@ -23,13 +23,13 @@ const PAGE_ROWS: usize = 256;
 /// let (key, now) = (Key::new("k")?, Timestamp::from_millis(0));
 /// Store::new(&database, Namespace::new("a")?)?.set(&key, "v", now)?;
 ///
-/// let views = database.snapshot()?;
+/// let snapshot = database.snapshot()?;
 /// Store::new(&database, Namespace::new("b")?)?.set(&key, "v", now)?;
-/// assert_eq!(views.count()?, 1);
-/// let first = views.after(None)?.expect("a namespace");
+/// assert_eq!(snapshot.count()?, 1);
+/// let first = snapshot.after(None)?.expect("a namespace");
 /// let name = &first.info().expect("it was there").name;
 /// assert_eq!(name.as_str(), "a");
-/// assert!(views.after(Some(name))?.is_none());
+/// assert!(snapshot.after(Some(name))?.is_none());
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub struct DatabaseSnapshot {

@@ -26,11 +26,11 @@ use crate::{
 /// let store = Store::new(&database, name.clone())?;
 /// store.set(&Key::new("k")?, "old", now)?;
 ///
-/// let view = database.namespace_snapshot(&name)?;
+/// let snapshot = database.namespace_snapshot(&name)?;
 /// store.set(&Key::new("k")?, "new", now)?;
-/// let page = view.entries(b"", None, PageLimit::rows(10), now)?;
+/// let page = snapshot.entries(b"", None, PageLimit::rows(10), now)?;
 /// assert_eq!(page.entries[0].1.value, "old");
-/// assert_eq!(view.changes(Revision::ZERO, PageLimit::rows(10), true)?.events.len(), 1);
+/// assert_eq!(snapshot.changes(Revision::ZERO, PageLimit::rows(10), true)?.events.len(), 1);
 /// # Ok::<(), akvs_core::Error>(())
 /// ```
 pub struct NamespaceSnapshot {

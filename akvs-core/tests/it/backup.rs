@@ -96,15 +96,17 @@ fn watchers_continue_after_a_restore() {
     let mut reported = 0;
     for name in ["one", "two", "three"] {
         let changes = |database: &Database| {
-            let view = database
+            let snapshot = database
                 .namespace_snapshot(&Namespace::new(name).unwrap())
                 .unwrap();
-            let since = Revision::new(view.compacted_revision().get().max(20));
-            let changes = view.changes(since, PageLimit::rows(10_000), true).unwrap();
+            let since = Revision::new(snapshot.compacted_revision().get().max(20));
+            let changes = snapshot
+                .changes(since, PageLimit::rows(10_000), true)
+                .unwrap();
             (
-                view.history(),
+                snapshot.history(),
                 format!("{:?}", changes.events),
-                view.compacted_revision(),
+                snapshot.compacted_revision(),
             )
         };
         assert!(changes(&copy) == changes(&database), "{name}");

@@ -401,22 +401,9 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
         let mut rounds = 0;
         loop {
             // Each round is a process of its own, which ends once it has removed some rows.
-            let database = open();
-            let mut sweep = GarbageCollector::default();
-            let is_over = loop {
-                if !sweep.step(&database, 50).expect("a step") {
-                    break true;
-                }
-                if sweep.take_removed_bytes() > 0 {
-                    break false;
-                }
-                // The engine discards files in the background.
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            };
             rounds += 1;
             assert!(rounds < 100, "it does not end");
-            drop(database);
-            if is_over {
+            if sweep_some(&open()) {
                 break;
             }
         }
@@ -429,6 +416,21 @@ fn an_interrupted_sweep_of_a_large_namespace_leaves_no_row() {
         assert_eq!(rows(&*engine, Table::Deadlines), []);
         assert_eq!(swept_names(&*engine), 0);
         assert!(rounds > 2, "{rounds} rounds");
+    }
+}
+
+/// Sweeps until some rows are removed, and returns whether nothing is left.
+fn sweep_some(database: &Database) -> bool {
+    let mut sweep = GarbageCollector::default();
+    loop {
+        if !sweep.step(database, 50).expect("a step") {
+            return true;
+        }
+        if sweep.take_removed_bytes() > 0 {
+            return false;
+        }
+        // The engine discards files in the background.
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 

@@ -233,14 +233,14 @@ impl Pair {
         let (revision, anew) = (self.revision, self.anew);
         for (index, past) in self.pasts.clone().iter().enumerate() {
             let database = &self.opened().database;
-            let view = database
+            let snapshot = database
                 .namespace_snapshot(&name_of(index))
-                .expect("a view");
+                .expect("a snapshot");
             assert_eq!(
-                (view.revision(), view.exists()),
+                (snapshot.revision(), snapshot.exists()),
                 (revision, past.entries.is_some())
             );
-            let compacted_revision = view.compacted_revision();
+            let compacted_revision = snapshot.compacted_revision();
             assert!(
                 anew <= compacted_revision && compacted_revision <= past.justified,
                 "{compacted_revision}, justified {}",
@@ -272,7 +272,7 @@ impl Pair {
             for values in [true, false] {
                 let reported = past.reported(values);
                 for after in &afters {
-                    check_after(&view, Revision::new(*after), limit, values, &reported);
+                    check_after(&snapshot, Revision::new(*after), limit, values, &reported);
                 }
             }
         }
@@ -315,7 +315,7 @@ fn apply(
 
 /// Checks that the changes after a revision are all returned, or refused as gone.
 fn check_after(
-    view: &NamespaceSnapshot,
+    snapshot: &NamespaceSnapshot,
     start: Revision,
     limit: PageLimit,
     values: bool,
@@ -323,9 +323,9 @@ fn check_after(
 ) {
     let expected = &reported[reported.partition_point(|event| event.revision <= start)..];
     let (mut found, mut after) = (Vec::new(), start);
-    let is_gone = start < view.compacted_revision() || start > view.revision();
+    let is_gone = start < snapshot.compacted_revision() || start > snapshot.revision();
     loop {
-        let page = match view.changes(after, limit, values) {
+        let page = match snapshot.changes(after, limit, values) {
             Ok(page) => page,
             Err(error) => {
                 assert!(
@@ -338,14 +338,14 @@ fn check_after(
         assert!(!is_gone, "{start} is told");
         assert!(page.events.len() <= limit.rows);
         assert!(
-            page.until > after || page.until == view.revision(),
+            page.until > after || page.until == snapshot.revision(),
             "{page:?}"
         );
         let within = |event: &Event| after < event.revision && event.revision <= page.until;
         assert!(page.events.iter().all(within), "{page:?} after {after}");
         after = page.until;
         found.extend(page.events);
-        if after == view.revision() {
+        if after == snapshot.revision() {
             break;
         }
     }

@@ -166,11 +166,13 @@ fn each_change_of_a_large_value_has_the_expected_result() {
         store.del(&k, now).unwrap();
         assert!(store.find(b"k", now).unwrap().is_none());
         store.set(&k, large(3), now).unwrap();
-        let view = database.namespace_snapshot(store.name()).unwrap();
+        let snapshot = database.namespace_snapshot(store.name()).unwrap();
         store.set(&k, large(4), now).unwrap();
-        let page = view.entries(b"", None, PageLimit::rows(9), now).unwrap();
+        let page = snapshot
+            .entries(b"", None, PageLimit::rows(9), now)
+            .unwrap();
         assert!(page.entries[0].1.value == large(3));
-        drop(view);
+        drop(snapshot);
         let mut found = Vec::new();
         let sink = &mut |finding: akvs_core::Finding| found.push(finding.to_string());
         database.verify(sink, &mut |_| ()).unwrap();
@@ -201,14 +203,14 @@ fn a_page_of_large_values_ends_at_its_limit() {
         let value = vec![number as u8; LARGE];
         store.set(&key(number.to_string()), value, at(1)).unwrap();
     }
-    let view = database.namespace_snapshot(store.name()).unwrap();
+    let snapshot = database.namespace_snapshot(store.name()).unwrap();
     let limit = PageLimit {
         rows: 100,
         bytes: 2 * LARGE,
     };
     let (mut start, mut found) = (Bytes::new(), Vec::new());
     while let Some(next) = {
-        let page = view.entries(&start, None, limit, at(1)).unwrap();
+        let page = snapshot.entries(&start, None, limit, at(1)).unwrap();
         assert!(page.entries.len() <= 2, "{}", page.entries.len());
         found.extend(page.entries.into_iter().map(|(key, _)| key));
         page.next

@@ -22,7 +22,9 @@ fn name(text: &str) -> Namespace {
 }
 
 fn snapshot_of(database: &Database, text: &str) -> NamespaceSnapshot {
-    database.namespace_snapshot(&name(text)).expect("a view")
+    database
+        .namespace_snapshot(&name(text))
+        .expect("a snapshot")
 }
 
 /// Sets this many keys at once.
@@ -63,10 +65,10 @@ fn sweep_all(database: &Database, rows: usize) {
 }
 
 /// Returns the revisions of all changes after one, or that they are gone.
-fn reported(view: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
-    let page = view.changes(Revision::new(after), PageLimit::rows(10_000), true);
+fn reported(snapshot: &NamespaceSnapshot, after: u64) -> Result<Vec<u64>, Code> {
+    let page = snapshot.changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
-    assert_eq!(page.until, view.revision());
+    assert_eq!(page.until, snapshot.revision());
     let revision = |event: &Event| event.revision.get();
     Ok(page.events.iter().map(revision).collect())
 }
@@ -89,22 +91,26 @@ fn assert_newest_known(database: &Database, names: &[String], histories: &[Histo
     let newest_forgotten = 900 + gone.len() as u64;
     for text in gone.iter().map(String::as_str).chain(["never"]) {
         assert_eq!(history_id(database, text), None, "{text}");
-        let view = snapshot_of(database, text);
-        assert_eq!(view.compacted_revision().get(), newest_forgotten, "{text}");
+        let snapshot = snapshot_of(database, text);
         assert_eq!(
-            reported(&view, newest_forgotten - 1),
+            snapshot.compacted_revision().get(),
+            newest_forgotten,
+            "{text}"
+        );
+        assert_eq!(
+            reported(&snapshot, newest_forgotten - 1),
             Err(Code::HistoryGone)
         );
-        assert_eq!(reported(&view, newest_forgotten), Ok(vec![]));
+        assert_eq!(reported(&snapshot, newest_forgotten), Ok(vec![]));
     }
     for (index, text) in kept.iter().enumerate() {
         let index = index + gone.len();
         assert_eq!(history_id(database, text), Some(histories[index]));
         let (first, dropped) = (3 * index as u64 + 1, 901 + index as u64);
-        let view = snapshot_of(database, text);
-        assert_eq!(view.compacted_revision().get(), 0, "{text}");
+        let snapshot = snapshot_of(database, text);
+        assert_eq!(snapshot.compacted_revision().get(), 0, "{text}");
         let changes = vec![first, first + 1, first + 2, dropped];
-        assert_eq!(reported(&view, 0), Ok(changes));
+        assert_eq!(reported(&snapshot, 0), Ok(changes));
     }
 }
 
@@ -129,11 +135,11 @@ fn only_the_newest_drops_are_kept() {
         assert_newest_known(&database, &names, &histories);
         fill(&database, "n000", 1);
         assert!(history_id(&database, "n000").unwrap() > histories[299]);
-        let view = snapshot_of(&database, "n000");
-        assert_eq!(view.compacted_revision().get(), 944);
-        assert_eq!(reported(&view, 944), Ok(vec![1_201]));
-        assert_eq!(reported(&view, 943), Err(Code::HistoryGone));
-        drop((database, view));
+        let snapshot = snapshot_of(&database, "n000");
+        assert_eq!(snapshot.compacted_revision().get(), 944);
+        assert_eq!(reported(&snapshot, 944), Ok(vec![1_201]));
+        assert_eq!(reported(&snapshot, 943), Err(Code::HistoryGone));
+        drop((database, snapshot));
         let found = [
             (Table::Data, &b""[..], 1),
             (Table::Deadlines, b"", 0),
@@ -183,9 +189,9 @@ fn many_drops_of_one_group_are_purged_gradually() {
         assert_eq!(purged, (first..first + 4).collect::<Vec<_>>());
     }
     for is_there in [false, true] {
-        let view = snapshot_of(&database, "n007");
-        assert_eq!(view.compacted_revision().get(), 308, "{is_there}");
-        assert_eq!(reported(&view, 307), Err(Code::HistoryGone));
+        let snapshot = snapshot_of(&database, "n007");
+        assert_eq!(snapshot.compacted_revision().get(), 308, "{is_there}");
+        assert_eq!(reported(&snapshot, 307), Err(Code::HistoryGone));
         // Created again, it knows that changes may be missing.
         fill(&database, "n007", 1);
     }
@@ -219,13 +225,13 @@ fn a_name_created_again_in_the_group_of_a_drop_is_not_purged() {
         assert!(!purged.contains(&1), "{purged:?}");
         sweep_all(&database, 3);
         for _ in 0..2 {
-            let view = snapshot_of(&database, "oldest");
+            let snapshot = snapshot_of(&database, "oldest");
             assert_eq!(
-                (view.exists(), view.compacted_revision()),
+                (snapshot.exists(), snapshot.compacted_revision()),
                 (true, Revision::ZERO)
             );
-            assert_eq!(reported(&view, 0).unwrap()[..4], [1, 2, 3, before + 1]);
-            drop(view);
+            assert_eq!(reported(&snapshot, 0).unwrap()[..4], [1, 2, 3, before + 1]);
+            drop(snapshot);
             drop_others(&database, "m", 2);
             sweep_all(&database, 3);
         }
@@ -251,9 +257,9 @@ fn a_name_purged_and_created_again_in_one_group_loses_no_change() {
     sweep_all(&database, 3);
     // It may be refused, but not lost.
     if let Ok(outcome) = set {
-        let view = snapshot_of(&database, "oldest");
+        let snapshot = snapshot_of(&database, "oldest");
         let newest = outcome.revision.unwrap().get();
-        assert_eq!(reported(&view, newest - 1), Ok(vec![newest]));
+        assert_eq!(reported(&snapshot, newest - 1), Ok(vec![newest]));
     }
 }
 
@@ -284,8 +290,8 @@ fn a_snapshot_taken_during_a_purge_misses_no_change_silently() {
     let notes = Arc::clone(&seen);
     // Its drop is at revision 2.
     engine.on_commit(move || {
-        let view = snapshot_of(&reader, "n000");
-        notes.lock().expect("it").push(reported(&view, 1));
+        let snapshot = snapshot_of(&reader, "n000");
+        notes.lock().expect("it").push(reported(&snapshot, 1));
     });
     drop_namespace(&database, "next");
     assert_eq!(*seen.lock().unwrap(), [Err(Code::HistoryGone)]);
@@ -307,20 +313,20 @@ fn repeated_drops_and_creations_leave_few_rows() {
             }
         }
         assert!(!snapshot_of(&database, "again").exists());
-        let view = snapshot_of(&database, "again");
-        let compacted_revision = view.compacted_revision().get();
+        let snapshot = snapshot_of(&database, "again");
+        let compacted_revision = snapshot.compacted_revision().get();
         // As many as are kept, and the slack of one group.
         assert!(
             (860..=1_000).contains(&compacted_revision),
             "{compacted_revision}"
         );
         assert_eq!(
-            reported(&view, compacted_revision),
+            reported(&snapshot, compacted_revision),
             Ok((compacted_revision + 1..=2_000).collect())
         );
         assert_eq!(database.history_id(&name("again")).unwrap(), Some(1));
         sweep_all(&database, 100);
-        drop((database, view));
+        drop((database, snapshot));
         let left = Table::ALL.map(|table| count(&home, table, b""));
         // The catalogue has the drop; meta has four numbers and the drop.
         assert_eq!(left, [1, 0, (2_000 - compacted_revision) as usize, 0, 5]);
@@ -334,14 +340,14 @@ fn a_history_continues_after_a_drop() {
         fill(&database, "long", 1_500);
         fill(&database, "other", 10);
         assert_eq!(drop_namespace(&database, "long").revision.get(), 1_511);
-        let view = snapshot_of(&database, "long");
+        let snapshot = snapshot_of(&database, "long");
         let changes: Vec<u64> = (1..=1_500).chain([1_511]).collect();
         for _ in 0..2 {
-            assert_eq!(view.compacted_revision().get(), 0);
-            assert_eq!(reported(&view, 0), Ok(changes.clone()));
+            assert_eq!(snapshot.compacted_revision().get(), 0);
+            assert_eq!(reported(&snapshot, 0), Ok(changes.clone()));
             sweep_all(&database, 64);
-            let view = snapshot_of(&database, "long");
-            assert_eq!(reported(&view, 0), Ok(changes.clone()));
+            let snapshot = snapshot_of(&database, "long");
+            assert_eq!(reported(&snapshot, 0), Ok(changes.clone()));
         }
         fill(&database, "long", 2);
         let view_anew = snapshot_of(&database, "long");
@@ -357,7 +363,7 @@ fn a_history_continues_after_a_drop() {
             reported(&snapshot_of(&database, "other"), 0),
             Ok((1_501..=1_510).collect())
         );
-        drop((database, view, view_anew));
+        drop((database, snapshot, view_anew));
         assert_eq!(count(&home, Table::History, b""), changes.len() + 2 + 10);
         assert_eq!(count(&home, Table::Catalogue, b"\0"), 0);
     }
@@ -381,11 +387,11 @@ fn long_histories_of_dropped_names_are_purged_earlier() {
         [false, false, true, true, true, true]
     );
     sweep_all(&database, 1_000);
-    let view = snapshot_of(&database, "n2");
+    let snapshot = snapshot_of(&database, "n2");
     let (first, dropped) = (2 * 28_001 + 1, 3 * 28_001);
-    let found = view.changes(Revision::new(first - 1), PageLimit::rows(10_000), false);
+    let found = snapshot.changes(Revision::new(first - 1), PageLimit::rows(10_000), false);
     assert_eq!(found.unwrap().events[0].revision.get(), first);
-    assert_eq!(reported(&view, dropped - 1), Ok(vec![dropped]));
+    assert_eq!(reported(&snapshot, dropped - 1), Ok(vec![dropped]));
 }
 
 #[test]

@@ -29,10 +29,11 @@ fn set(database: &Database, times: u64, durability: Durability) -> Vec<u64> {
 
 /// Returns the revisions of all changes after one, or that they are gone.
 fn reported(database: &Database, after: u64) -> Result<Vec<u64>, Code> {
-    let view = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
-    let page = view
-        .expect("a view")
-        .changes(Revision::new(after), PageLimit::rows(10_000), true);
+    let snapshot = database.namespace_snapshot(&Namespace::new("ns").expect("a name"));
+    let page =
+        snapshot
+            .expect("a snapshot")
+            .changes(Revision::new(after), PageLimit::rows(10_000), true);
     let page = page.map_err(|error| error.code())?;
     Ok(page
         .events

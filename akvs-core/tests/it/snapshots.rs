@@ -15,7 +15,7 @@ use crate::common::{TestDb, at, key, store_named};
 
 fn snapshot_of(database: &Database, name: &str) -> NamespaceSnapshot {
     let name = Namespace::new(name).expect("a name");
-    database.namespace_snapshot(&name).expect("a view")
+    database.namespace_snapshot(&name).expect("a snapshot")
 }
 
 fn drop_namespace(database: &Database, store: &Store) {
@@ -42,14 +42,14 @@ fn put(store: &Store, name: &[u8], value: &str, ttl: Ttl) {
 
 /// Returns all entries from one key on and before another, page by page.
 fn entries(
-    view: &NamespaceSnapshot,
+    snapshot: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
     limit: PageLimit,
     now: Timestamp,
 ) -> Vec<(Key, Entry)> {
     let (mut found, mut next) = (Vec::new(), Some(Bytes::copy_from_slice(start)));
     while let Some(start) = next {
-        let page = view.entries(&start, end, limit, now).expect("a page");
+        let page = snapshot.entries(&start, end, limit, now).expect("a page");
         assert!(page.entries.len() <= limit.rows.max(1));
         next = page.next;
         if let Some(next) = &next {
@@ -63,7 +63,7 @@ fn entries(
 
 /// Returns the same from the last one on, in reverse order.
 fn entries_back(
-    view: &NamespaceSnapshot,
+    snapshot: &NamespaceSnapshot,
     (start, end): (&[u8], Option<&[u8]>),
     limit: PageLimit,
     now: Timestamp,
@@ -71,7 +71,7 @@ fn entries_back(
     let mut found = Vec::new();
     let mut end = end.map(Bytes::copy_from_slice);
     loop {
-        let page = view.entries_back(start, end.as_deref(), limit, now);
+        let page = snapshot.entries_back(start, end.as_deref(), limit, now);
         let page = page.expect("a page");
         assert!(page.entries.len() <= limit.rows.max(1));
         found.extend(page.entries);
@@ -84,14 +84,14 @@ fn entries_back(
 
 /// Returns all changes after a revision, page by page.
 fn changes(
-    view: &NamespaceSnapshot,
+    snapshot: &NamespaceSnapshot,
     after: Revision,
     limit: PageLimit,
     values: bool,
 ) -> Vec<Event> {
     let (mut found, mut after) = (Vec::new(), after);
     loop {
-        let page = view.changes(after, limit, values).expect("a page");
+        let page = snapshot.changes(after, limit, values).expect("a page");
         assert!(
             page.events.last().is_none_or(|event| event.is_last),
             "{page:?}"
@@ -102,12 +102,12 @@ fn changes(
                 .is_none_or(|event| event.revision <= page.until)
         );
         assert!(
-            page.until > after || page.until == view.revision(),
+            page.until > after || page.until == snapshot.revision(),
             "{page:?}"
         );
         found.extend(page.events);
         after = page.until;
-        if after == view.revision() {
+        if after == snapshot.revision() {
             return found;
         }
     }
@@ -123,14 +123,21 @@ struct Reported {
     changes: [Vec<Event>; 2],
 }
 
-fn reported(view: &NamespaceSnapshot) -> Reported {
+fn reported(snapshot: &NamespaceSnapshot) -> Reported {
     let all = (&b""[..], None);
-    let reported = |values| changes(view, view.compacted_revision(), PageLimit::rows(3), values);
+    let reported = |values| {
+        changes(
+            snapshot,
+            snapshot.compacted_revision(),
+            PageLimit::rows(3),
+            values,
+        )
+    };
     Reported {
-        revision: view.revision(),
-        compacted_revision: view.compacted_revision(),
-        exists: view.exists(),
-        entries: entries(view, all, PageLimit::rows(2), at(5)),
+        revision: snapshot.revision(),
+        compacted_revision: snapshot.compacted_revision(),
+        exists: snapshot.exists(),
+        entries: entries(snapshot, all, PageLimit::rows(2), at(5)),
         changes: [reported(false), reported(true)],
     }
 }
@@ -149,7 +156,7 @@ fn later_changes_do_not_affect_it() {
         put(&store, b"long", &"x".repeat(2_000), Ttl::Forever);
         put(&store, b"short", "v", Ttl::Millis(6));
         let held = snapshot_of(&database, "ns");
-        let (before, mut views) = (reported(&held), Vec::new());
+        let (before, mut snapshots) = (reported(&held), Vec::new());
         assert_eq!(
             (before.entries.len(), before.revision),
             (22, Revision::new(22))
@@ -167,8 +174,8 @@ fn later_changes_do_not_affect_it() {
                 &round.to_string().repeat(3_000),
                 Ttl::Forever,
             );
-            let view = snapshot_of(&database, "ns");
-            views.push((reported(&view), view));
+            let snapshot = snapshot_of(&database, "ns");
+            snapshots.push((reported(&snapshot), snapshot));
         };
         later(&store, 1);
         drop_namespace(&database, &store);
@@ -177,11 +184,11 @@ fn later_changes_do_not_affect_it() {
         sweep_all(&database, 4);
         later(&store_named(&database, "other"), 3);
         assert_eq!(reported(&held), before);
-        for (before, view) in &views {
-            assert_eq!(reported(view), *before);
+        for (before, snapshot) in &snapshots {
+            assert_eq!(reported(snapshot), *before);
         }
-        assert!(views[1].0.revision > views[0].0.revision);
-        assert_eq!(views[2].0.entries, views[1].0.entries);
+        assert!(snapshots[1].0.revision > snapshots[0].0.revision);
+        assert_eq!(snapshots[2].0.entries, snapshots[1].0.entries);
     }
 }
 
@@ -229,7 +236,7 @@ fn pages_of_any_size_return_each_live_entry_once_in_order() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = snapshot_of(&database, "ns");
+        let snapshot = snapshot_of(&database, "ns");
         let bounds: [&[u8]; 7] = [
             b"",
             b"\0",
@@ -244,7 +251,7 @@ fn pages_of_any_size_return_each_live_entry_once_in_order() {
         for limit in limits.chain(small) {
             for start in bounds {
                 for end in bounds.map(Some).into_iter().chain([None]) {
-                    let found = entries(&view, (start, end), limit, at(5));
+                    let found = entries(&snapshot, (start, end), limit, at(5));
                     let within = |key: &Key| {
                         let key = key.as_bytes();
                         key >= start && end.is_none_or(|end| key < end)
@@ -255,14 +262,14 @@ fn pages_of_any_size_return_each_live_entry_once_in_order() {
                         expected.cloned().collect::<Vec<_>>(),
                         "{start:?} {end:?} {limit:?}"
                     );
-                    let mut back = entries_back(&view, (start, end), limit, at(5));
+                    let mut back = entries_back(&snapshot, (start, end), limit, at(5));
                     back.reverse();
                     assert_eq!(back, found, "{start:?} {end:?} {limit:?} backwards");
                 }
             }
         }
-        assert!(entries(&view, (b"", None), PageLimit::rows(5), at(6)).is_empty());
-        assert!(entries(&view, (b"", None), PageLimit::rows(100), at(4)).len() > held.len());
+        assert!(entries(&snapshot, (b"", None), PageLimit::rows(5), at(6)).is_empty());
+        assert!(entries(&snapshot, (b"", None), PageLimit::rows(100), at(4)).len() > held.len());
     }
 }
 
@@ -282,16 +289,16 @@ fn an_unknown_name_has_no_entries_and_no_changes() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         for revision in [0, 1].map(Revision::new) {
-            let view = snapshot_of(&database, "never");
-            assert!(!view.exists() && view.info().is_none());
-            assert!(entries_back(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            let snapshot = snapshot_of(&database, "never");
+            assert!(!snapshot.exists() && snapshot.info().is_none());
+            assert!(entries_back(&snapshot, (b"", None), PageLimit::rows(1), at(0)).is_empty());
             assert_eq!(
-                (view.revision(), view.compacted_revision()),
+                (snapshot.revision(), snapshot.compacted_revision()),
                 (revision, Revision::ZERO)
             );
-            assert!(entries(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
-            assert!(changes(&view, Revision::ZERO, PageLimit::rows(1), true).is_empty());
-            let early = view.changes(revision.next(), PageLimit::rows(1), true);
+            assert!(entries(&snapshot, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            assert!(changes(&snapshot, Revision::ZERO, PageLimit::rows(1), true).is_empty());
+            let early = snapshot.changes(revision.next(), PageLimit::rows(1), true);
             assert_eq!(early.map_err(|error| error.code()), Err(Code::HistoryGone));
             assert_eq!(
                 database
@@ -314,13 +321,14 @@ fn a_dropped_namespace_has_no_entries_but_keeps_its_changes() {
         let before = snapshot_of(&database, "ns");
         drop_namespace(&database, &store);
         for _ in 0..2 {
-            let view = snapshot_of(&database, "ns");
-            assert!(!view.exists() && before.exists());
+            let snapshot = snapshot_of(&database, "ns");
+            assert!(!snapshot.exists() && before.exists());
             assert!(
-                view.info().is_none() && before.info().is_some_and(|info| info.counts.keys == 2)
+                snapshot.info().is_none()
+                    && before.info().is_some_and(|info| info.counts.keys == 2)
             );
-            assert!(entries(&view, (b"", None), PageLimit::rows(1), at(0)).is_empty());
-            let reported = changes(&view, Revision::ZERO, PageLimit::rows(1), true);
+            assert!(entries(&snapshot, (b"", None), PageLimit::rows(1), at(0)).is_empty());
+            let reported = changes(&snapshot, Revision::ZERO, PageLimit::rows(1), true);
             let values: Vec<bool> = reported.iter().map(Event::has_value).collect();
             assert_eq!(values, [true, false, false]);
             assert_eq!(reported[2].kind, EventKind::Drop);
@@ -336,20 +344,26 @@ fn a_snapshot_outlives_its_database() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = snapshot_of(&database, "ns");
+        let snapshot = snapshot_of(&database, "ns");
         drop(database);
-        assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
         assert_eq!(
-            changes(&view, Revision::ZERO, PageLimit::rows(4), true).len(),
+            entries(&snapshot, (b"", None), PageLimit::rows(2), at(5)),
+            held
+        );
+        assert_eq!(
+            changes(&snapshot, Revision::ZERO, PageLimit::rows(4), true).len(),
             47
         );
         if let TestDb::Disk(folder) = &home {
             let again = DiskEngine::open(&DiskOptions::new(folder.path()));
             assert!(matches!(again, Err(OpenError::Locked(..))), "it is in use");
         }
-        drop(view);
-        let view = snapshot_of(&home.open(Options::default()), "ns");
-        assert_eq!(entries(&view, (b"", None), PageLimit::rows(2), at(5)), held);
+        drop(snapshot);
+        let snapshot = snapshot_of(&home.open(Options::default()), "ns");
+        assert_eq!(
+            entries(&snapshot, (b"", None), PageLimit::rows(2), at(5)),
+            held
+        );
     }
 }
 
@@ -358,14 +372,14 @@ fn a_limit_of_zero_counts_as_one() {
     for home in TestDb::each() {
         let database = home.open(Options::default());
         let held = filled(&database);
-        let view = snapshot_of(&database, "ns");
+        let snapshot = snapshot_of(&database, "ns");
         for (rows, bytes) in [(0, 1_000), (100, 0), (0, 0)] {
             let limit = PageLimit { rows, bytes };
-            assert_eq!(entries(&view, (b"", None), limit, at(5)), held);
-            let back = entries_back(&view, (b"", None), limit, at(5));
+            assert_eq!(entries(&snapshot, (b"", None), limit, at(5)), held);
+            let back = entries_back(&snapshot, (b"", None), limit, at(5));
             assert!(back.iter().rev().eq(&held));
-            assert_eq!(changes(&view, Revision::ZERO, limit, true).len(), 47);
-            assert!(changes(&view, view.revision(), limit, true).is_empty());
+            assert_eq!(changes(&snapshot, Revision::ZERO, limit, true).len(), 47);
+            assert!(changes(&snapshot, snapshot.revision(), limit, true).is_empty());
         }
     }
 }

@@ -230,11 +230,13 @@ fn check(store: &Store, model: &Model, now: Timestamp) {
         let found = store.find(name, now).expect("a read");
         assert_eq!(found.as_ref(), model.live(&key(name), now), "{name:?}");
     }
-    let view = database.namespace_snapshot(store.name()).expect("a view");
+    let snapshot = database
+        .namespace_snapshot(store.name())
+        .expect("a snapshot");
     for rows in [1, 3, 1_000] {
         let (mut reported, mut until) = (Vec::new(), Revision::ZERO);
         while until < model.revision {
-            let page = view.changes(until, PageLimit::rows(rows), true);
+            let page = snapshot.changes(until, PageLimit::rows(rows), true);
             let page = page.expect("a page");
             assert!(
                 page.events.last().is_none_or(|event| event.is_last),
@@ -333,10 +335,11 @@ fn the_largest_transaction_is_one_revision_in_the_order_of_its_operations() {
         drop((store, database));
 
         let database = home.open(Options::default());
-        let view = database.namespace_snapshot(store_named(&database, "ns").name());
-        let changes = view
-            .expect("a view")
-            .changes(Revision::ZERO, PageLimit::rows(7), false);
+        let snapshot = database.namespace_snapshot(store_named(&database, "ns").name());
+        let changes =
+            snapshot
+                .expect("a snapshot")
+                .changes(Revision::ZERO, PageLimit::rows(7), false);
         let changes = changes.expect("the changes").events;
         assert_eq!(changes.len(), ops.len());
         for (index, (event, (key, _))) in changes.iter().zip(&ops).enumerate() {

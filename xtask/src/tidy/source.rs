@@ -41,6 +41,7 @@ const CONFINED: &[Confined] = &[
             "akvs-core/src/engine/disk/background.rs",
             "akvs-core/src/engine/disk/background/compact.rs",
             "akvs-core/src/engine/disk/background/flush.rs",
+            "akvs-core/src/engine/disk/background/replaced.rs",
             "akvs-core/src/engine/disk/compaction.rs",
             "akvs-core/src/engine/disk/failure.rs",
             "akvs-core/src/engine/disk/backlog.rs",

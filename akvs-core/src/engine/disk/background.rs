@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use self::replaced::Replaced;
+use self::replaced::ReplacedList;
 use super::backlog::Backlog;
 use super::compaction::{self, Interrupt};
 use super::failure::{damaged, translate};
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     compacting: Mutex<()>,
     /// Whether a thread of the engine holds the flush lock of a table, so that fjall's worker does not flush it.
     holds_flush_lock: [AtomicBool; Table::ALL.len()],
-    replaced: Mutex<Vec<Replaced>>,
+    replaced: Mutex<Vec<ReplacedList>>,
     failure: OnceLock<Error>,
 }
 

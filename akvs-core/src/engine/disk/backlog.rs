@@ -128,7 +128,7 @@ impl Backlog {
     }
 
     /// Returns whether the free space was used since the last call; if not, the threads are idle until
-    /// [`Backlog::wakes`].
+    /// [`Backlog::take_idle`].
     pub(super) fn was_used(&self) -> bool {
         let was_used = self.space.mark_stale();
         self.is_idle.store(!was_used, Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl Backlog {
     }
 
     /// Returns whether the threads were idle, and marks them as active.
-    pub(super) fn wakes(&self) -> bool {
+    pub(super) fn take_idle(&self) -> bool {
         self.is_idle.load(Ordering::Relaxed) && self.is_idle.swap(false, Ordering::Relaxed)
     }
 

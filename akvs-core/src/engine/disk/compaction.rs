@@ -144,5 +144,5 @@ impl CompactionFilter for Filter {
 }
 
 fn interrupted(kind: std::io::ErrorKind) -> fjall::LsmError {
-    std::io::Error::new(kind, "the compaction was ended").into()
+    std::io::Error::new(kind, "the compaction was interrupted").into()
 }

@@ -13,7 +13,7 @@ use super::Table;
 
 /// A step of this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), allow(dead_code, reason = "tests look at the table"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "tests read the table"))]
 pub(super) enum Step {
     /// All commits so far are in the journal.
     Journal,

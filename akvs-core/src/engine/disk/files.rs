@@ -30,7 +30,7 @@ use crate::Report;
 
 const CHUNK_BYTES: usize = 1 << 20;
 /// The current list may be replaced while it is read; the number of tries is bounded.
-const TRIES: usize = 1_000;
+const MAX_LIST_TRIES: usize = 1_000;
 const VERSION: &[u8] = b"FJL\x03";
 
 /// A store's files, with paths relative to the data folder.
@@ -120,7 +120,7 @@ impl Files<'_> {
                 Err(fault) => fault,
             };
             let is_same = current.is_none() || current == fs::read(folder.join("current")).ok();
-            if self.live.is_none() || is_same || tries == TRIES {
+            if self.live.is_none() || is_same || tries == MAX_LIST_TRIES {
                 return Ok(Err(fault));
             }
         }

@@ -69,13 +69,13 @@ mod tests {
         let space = FreeSpace::new(folder.path(), 1);
         let free = space.query();
         assert!(free > 0 && space.has(1));
-        assert!(space.mark_stale(), "it was requested");
+        assert!(space.mark_stale(), "the system was asked");
         assert!(!space.mark_stale());
         assert!(!space.has(u64::MAX), "no disk has so much");
         space.free.store(10, Ordering::Relaxed);
         space.wrote(9);
         assert_eq!(space.free.load(Ordering::Relaxed), 1);
-        assert!(space.has(2), "it is requested where that is too little");
+        assert!(space.has(2), "the system is asked where that is too little");
         let gone = FreeSpace::new(Path::new("/nowhere/at/all"), 1);
         assert!(gone.has(1 << 40));
     }

@@ -71,7 +71,7 @@ impl DiskEngine {
                 background.checkpoint();
             }
         }
-        if background.backlog.wakes() {
+        if background.backlog.take_idle() {
             background.wake();
         }
         writer.markers = markers;

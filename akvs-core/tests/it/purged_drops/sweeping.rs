@@ -47,9 +47,9 @@ fn a_name_that_is_purged_during_its_sweep_is_removed() {
         let anew = reported(&snapshot_of(&database, "gone"), newest - 3);
         assert_eq!(anew, Ok(vec![newest - 2, newest - 1, newest]));
         for number in 0..KEPT_DROPS as u64 {
-            let view = snapshot_of(&database, &format!("n{number:03}"));
+            let snapshot = snapshot_of(&database, &format!("n{number:03}"));
             let made = 1_106 + 1 + 2 * number;
-            assert_eq!(reported(&view, made - 1), Ok(vec![made, made + 1]));
+            assert_eq!(reported(&snapshot, made - 1), Ok(vec![made, made + 1]));
         }
         drop(database);
         assert_nothing_left(&home, 0);
@@ -71,8 +71,8 @@ fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
         fill(&database, "gone", 4);
         assert!(sweep.step(&database, 2).unwrap() || steps > 2);
         drop_namespace(&database, "gone");
-        let view = snapshot_of(&database, "gone");
-        assert_eq!(reported(&view, 1_105), Ok((1_106..=1_111).collect()));
+        let snapshot = snapshot_of(&database, "gone");
+        assert_eq!(reported(&snapshot, 1_105), Ok((1_106..=1_111).collect()));
         fill(&database, "gone", 2);
         while sweep.step(&database, 2).unwrap() {}
         assert_eq!(
@@ -83,7 +83,7 @@ fn a_name_created_and_dropped_during_its_sweep_loses_no_change() {
             reported(&snapshot_of(&database, "other"), 5),
             Ok((6..=1_105).collect())
         );
-        drop((database, view));
+        drop((database, snapshot));
         assert_nothing_left(&home, 13);
         assert_eq!(count(&home, Table::Data, b""), OTHERS + 2);
     }

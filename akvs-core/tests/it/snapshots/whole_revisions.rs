@@ -37,7 +37,7 @@ fn several_changes(counts: &[usize]) -> Database {
 #[test]
 fn a_revision_of_several_changes_is_never_split() {
     let counts = [1, 4, 1, 1, 7, 2, 3];
-    let view = snapshot_of(&several_changes(&counts), "ns");
+    let snapshot = snapshot_of(&several_changes(&counts), "ns");
     let limits = (1..25).map(PageLimit::rows);
     let small = (1..60).map(|number| PageLimit {
         rows: 100,
@@ -45,7 +45,7 @@ fn a_revision_of_several_changes_is_never_split() {
     });
     for limit in limits.chain(small) {
         for after in 1..=8 {
-            let reported = changes(&view, Revision::new(after), limit, true);
+            let reported = changes(&snapshot, Revision::new(after), limit, true);
             let expected: Vec<u64> = (after + 1..=8)
                 .flat_map(|revision| vec![revision; counts[revision as usize - 2]])
                 .collect();
@@ -54,15 +54,15 @@ fn a_revision_of_several_changes_is_never_split() {
         }
     }
     // As many as fit, not as many as there are: the page ends with the last revision that fits.
-    let page = view
+    let page = snapshot
         .changes(Revision::new(1), PageLimit::rows(6), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (6, Revision::new(4)));
-    let page = view
+    let page = snapshot
         .changes(Revision::new(1), PageLimit::rows(8), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (7, Revision::new(5)));
-    let page = view
+    let page = snapshot
         .changes(Revision::new(1), PageLimit::rows(100), true)
         .expect("a page");
     assert_eq!((page.events.len(), page.until), (19, Revision::new(8)));
