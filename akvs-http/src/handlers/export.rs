@@ -227,7 +227,7 @@ mod tests {
             .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
         let memory = ResponseMemory::new(16 << 20);
-        let encoder = Encoder::new(ContentCoding::WhoamiDocument).unwrap();
+        let encoder = Encoder::new(ContentCoding::Identity).unwrap();
         let encoder = (encoder, memory.hold_encoder(0).unwrap());
         let mut writer = Writer::begin(registry, authorization, encoder, Some(&name)).unwrap();
         let mut held = memory.hold(PIECE_BYTES).unwrap();
