@@ -1,7 +1,7 @@
-//! `GET /export` and `GET /export/{namespace}`: everything, as a file that can be imported.
+//! `GET /export` and `GET /export/{namespace}`: a file that can be imported.
 //!
-//! All of it comes from one snapshot, a little at a time: neither is it ever in memory, nor does anybody who writes wait
-//! for it. What fails on the way cuts the stream off, so that the last line is missing.
+//! The file comes from one snapshot, chunk by chunk: it is never in memory as a whole, and writers do not wait for it. An
+//! error cuts the stream off, so that the last line is missing.
 
 use std::convert::Infallible;
 
