@@ -1,18 +1,18 @@
-//! What only who owns the data may ask: how the server is, what it logs, a backup, a check, its end.
+//! The operations of `/admin/…`: stopping the server, its log filter, backups and checks.
 //!
-//! These routes are there on a [`Listener::Admin`](crate::Listener::Admin) alone; on every other listener they are
-//! paths that there are not, whatever the token. What is done, an [`AdminApi`] knows: this crate knows neither the
-//! process nor the files.
+//! The routes exist only on a [`Listener::Admin`](crate::Listener::Admin); on every other listener they are unknown
+//! paths, whatever the token. The program implements the operations: this crate knows neither the process nor its
+//! files.
 
 use std::fmt;
 
 use akvs_core::Result;
 use bytes::Bytes;
 
-/// Parts of a long answer, each made when the one before it was sent.
+/// A response in chunks, each of which is made once the one before it was sent.
 pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 
-/// Does what the owner of the data asks for. Its methods may block.
+/// The operations of the admin API. The methods may block.
 ///
 /// ```
 /// use akvs_http::{AdminApi, ByteChunks};
@@ -40,18 +40,18 @@ pub type ByteChunks = Box<dyn Iterator<Item = Result<Bytes>> + Send>;
 /// assert_eq!(options.admin.map(|admin| admin.log()).as_deref(), Some("off"));
 /// ```
 pub trait AdminApi: fmt::Debug + Send + Sync {
-    /// Has the server stop, as by SIGTERM; does not wait for it.
+    /// Begins to stop the server, as SIGTERM does, without waiting for the end.
     fn stop(&self);
 
-    /// What is logged.
+    /// Returns the log filter.
     fn log(&self) -> String;
 
-    /// From here on this is logged; an error says why not.
+    /// Replaces the log filter; the error says what is wrong with the new one.
     fn set_log(&self, filter: &str) -> std::result::Result<(), String>;
 
-    /// A backup of the whole store as it stands now.
+    /// Makes a backup of the whole store at its present revision.
     fn backup(&self) -> Result<ByteChunks>;
 
-    /// Reads everything back and tells, a JSON document a line, how far it is and what is wrong.
+    /// Verifies the stored data, and reports progress and findings as one JSON document per line.
     fn verify(&self) -> Result<ByteChunks>;
 }

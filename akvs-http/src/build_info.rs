@@ -1,6 +1,6 @@
-//! What the server says of itself.
+//! The version and the engine that the server reports.
 
-/// What the server says of itself, as far as only whoever put it together knows.
+/// The version and the engine that the server reports in `/version` and its metrics.
 ///
 /// ```
 /// let options = akvs_http::Options {
@@ -11,11 +11,11 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// The release.
+    /// The version of the release.
     pub version: &'static str,
-    /// The commit that it was built from.
+    /// The commit that the program was built from.
     pub commit: &'static str,
-    /// The storage engine.
+    /// The name of the storage engine.
     pub engine: &'static str,
 }
 

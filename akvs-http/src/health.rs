@@ -1,9 +1,8 @@
-//! Whether the server still works, for whoever would start a hung one anew.
+//! The health check by which a supervisor detects a server that hangs.
 //!
-//! The question goes the way of a write: each worker takes it up among its connections, puts it to the committer, and
-//! gets the answer as it gets those of writes. It comes from within, not over a socket, because a server whose
-//! connections are all taken is not hung. Invariant: as long as a worker is missing, or it or the committer hangs, there
-//! is no answer.
+//! The check takes the way of a write: each worker handles it among its connections, passes it to the committer, and gets
+//! the answer as it gets those of writes. It does not use a socket, because a server whose connections are all in use
+//! does not hang. Invariant: while a worker is missing, or a worker or the committer hangs, there is no answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +12,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 type Question = oneshot::Sender<bool>;
 
-/// The way to ask all workers.
+/// The health check of all workers.
 pub(crate) struct HealthCheck {
-    /// How many there are to be.
+    /// The number of workers that there must be.
     expected: usize,
     workers: Mutex<Vec<mpsc::Sender<Question>>>,
     joined: Notify,
@@ -30,35 +29,34 @@ impl HealthCheck {
         }
     }
 
-    /// What one more worker is to run, for as long as it serves.
+    /// Returns what a new worker must run for as long as it serves.
     pub(crate) fn join(&self, registry: Registry) -> impl Future<Output = ()> + use<> {
         let (ask, mut asked) = mpsc::channel::<Question>(1);
         self.workers().push(ask);
         self.joined.notify_waiters();
         async move {
             while let Some(question) = asked.recv().await {
-                // Who has given up does not want to know.
+                // The check may have been given up.
                 let _ = question.send(registry.ping().await);
             }
         }
     }
 
-    /// Asks all workers; done once each of them is there and has answered. True where all works.
+    /// Checks all workers; returns once all of them exist and have answered.
     pub(crate) async fn check(&self) -> bool {
         let workers = self.all().await;
         let answers = workers.iter().map(|worker| async {
             let (question, answer) = oneshot::channel();
-            // One that ends meanwhile does not serve any more.
+            // A worker that has ended does not serve any more.
             worker.send(question).await.is_err() || answer.await.unwrap_or(true)
         });
         join_all(answers).await.into_iter().all(|works| works)
     }
 
-    /// The workers, once they are there: they take a moment to begin, and another one takes the place of one that has
-    /// failed.
+    /// Waits until all workers exist: they take a moment to start, and one that has failed is replaced.
     async fn all(&self) -> Vec<mpsc::Sender<Question>> {
         loop {
-            // Before it is looked who is there, so that nobody is missed.
+            // Before the workers are counted, so that none is missed.
             let joined = self.joined.notified();
             let found = {
                 let mut workers = self.workers();

@@ -1,7 +1,7 @@
-//! The HTTP API of AKVS, on actix-web: the contract's routes, raw paths, problems, and a server that drains.
+//! The HTTP API of AKVS, on actix-web.
 //!
-//! This is the only crate that knows HTTP. It names no storage engine and decides nothing about data: it turns a
-//! request into a question to the [`Registry`](akvs_registry::Registry), and the answer into a response.
+//! Only this crate knows HTTP. It names no storage engine and decides nothing about data: it turns a request into a call
+//! of the [`Registry`](akvs_registry::Registry), and the result into a response.
 //!
 //! ```
 //! use akvs_core::{Database, MemoryEngine};
@@ -17,7 +17,7 @@
 //!     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //!     let running = akvs_http::start(vec![listener], registry, &akvs_http::Options::default())?;
 //!     let handle = running.handle();
-//!     // Elsewhere, when it is time to go:
+//!     // Elsewhere, to stop it:
 //!     actix_web::rt::spawn(async move { handle.stop(true).await });
 //!     running.await
 //! })?;

@@ -1,11 +1,11 @@
-//! What can be chosen for the HTTP server.
+//! Options of the HTTP server.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{AdminApi, BuildInfo, Tls, Tokens};
 
-/// What can be chosen for the HTTP server.
+/// Options of the HTTP server.
 ///
 /// ```
 /// let options = akvs_http::Options { max_value_bytes: 1 << 20, ..Default::default() };
@@ -13,41 +13,41 @@ use crate::{AdminApi, BuildInfo, Tls, Tokens};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The names under which the server may be asked where there are no tokens, besides IP addresses, `localhost` and
-    /// names without dots. Over a TCP socket a request to any other name is refused with 421: a page of another site
-    /// could come in by it.
+    /// The host names that the server answers to where there are no tokens, in addition to IP addresses, `localhost` and
+    /// names without dots. A request over TCP to any other name gets 421, because a page of another site could have sent
+    /// it (DNS rebinding).
     pub hosts: Vec<String>,
-    /// The longest value, in bytes; a longer one is refused with 413.
+    /// The maximum length of a value, in bytes; a longer one gets 413.
     pub max_value_bytes: usize,
-    /// The most connections at once; one more waits until another is closed. The owner's listener has 256 of its own.
+    /// The maximum number of open connections; further ones wait until one is closed. The admin listener has another 256.
     pub max_connections: usize,
-    /// The most memory for bodies that are being received, in bytes; what would need more is refused with 503.
+    /// The maximum memory for request bodies in transit, in bytes; a request that needs more gets 503.
     pub max_body_memory_bytes: usize,
-    /// The most memory for answers that are under way, in bytes; what would need more is refused with 503.
+    /// The maximum memory for responses in transit, in bytes; a request whose response needs more gets 503.
     pub max_response_memory_bytes: usize,
-    /// How long a client may take to send the head of a request.
+    /// The time that a client has to send the head of a request.
     pub header_timeout: Duration,
-    /// How long a client may take to send a body.
+    /// The time that a client has to send a body.
     pub request_timeout: Duration,
-    /// How long a connection may be idle between two requests.
+    /// The time that a connection may be idle between two requests.
     pub keep_alive: Duration,
-    /// How long a client may take nothing of what is sent to it, before it is cut off.
+    /// The time after which a connection is closed whose client reads nothing of a response.
     pub stall_timeout: Duration,
-    /// How often those who watch hear that they are up to date.
+    /// The interval of the comments that tell a watcher that its connection works and that it is up to date.
     pub heartbeat: Duration,
-    /// How long requests in flight may take to end when the server stops.
+    /// The time that requests in flight have to end when the server stops.
     pub drain_timeout: Duration,
-    /// How many threads serve connections. By default one fewer than there are cores: committing takes one too, and
-    /// workers that have to share it answer a fifth less, with four times the 99th percentile.
+    /// The number of threads that serve connections. The default leaves one core to the committer: with a worker on each
+    /// core, throughput is a fifth lower and the 99th percentile four times as high.
     pub workers: usize,
-    /// What the server says of itself.
+    /// The version and the engine that the server reports.
     pub build_info: BuildInfo,
-    /// Who is let in. Where there are none, everybody may do everything.
+    /// The tokens that the server accepts. Without any, every client has all rights.
     pub tokens: Tokens,
-    /// The certificate to show; without one there is no TLS.
+    /// The certificate of the server; without one it does not use TLS.
     pub tls: Option<Tls>,
-    /// What the owner of the data may have done, over a [`Listener::Admin`](crate::Listener::Admin); without one there
-    /// is nothing to ask there beyond the contract.
+    /// The operations of `/admin/…` on a [`Listener::Admin`](crate::Listener::Admin); without them only `/admin/status`
+    /// exists.
     pub admin: Option<Arc<dyn AdminApi>>,
 }
 

@@ -1,4 +1,4 @@
-//! The server while it runs, and the way to end it. Listening sockets come in from outside, so that tests bind port 0.
+//! Starting, running and stopping the server. The caller binds the listening sockets, so that tests can use port 0.
 
 use std::io;
 use std::pin::Pin;
@@ -24,12 +24,12 @@ use crate::transport::resources::Resources;
 use crate::transport::tls::Current;
 use crate::{Options, Tls, Tokens};
 
-/// The most connections of the owner's socket at once. They are beside those of all others, so that the owner gets in
-/// when these are all taken, and have a worker of their own.
-const OWNER_CONNECTIONS: usize = 256;
+/// The maximum number of connections of the admin socket. They have a worker of their own and do not count with the
+/// others, so that the owner can connect when all of those are in use.
+const ADMIN_CONNECTIONS: usize = 256;
 
-/// Begins to serve a registry on these listeners; to be called within an actix or tokio runtime. The server runs
-/// while the result is polled, and ends when its [`ServerHandle`] says so.
+/// Starts to serve a registry on these listeners. Must be called within an actix or tokio runtime. The server runs while
+/// the returned future is polled, until it is stopped by its [`ServerHandle`].
 pub fn start(
     listeners: impl IntoIterator<Item: Into<Listener>>,
     registry: Registry,
@@ -42,7 +42,7 @@ pub fn start(
     let connections = options.max_connections.div_ceil(workers);
     let groups = [
         (others, workers, connections),
-        (owners, 1, OWNER_CONNECTIONS),
+        (owners, 1, ADMIN_CONNECTIONS),
     ];
     let groups = groups.into_iter().filter(|(found, ..)| !found.is_empty());
     let groups: Vec<_> = groups.collect();
@@ -91,7 +91,7 @@ fn resources(state: &Arc<State>) -> Resources {
     }
 }
 
-/// Serves the application on one more listener.
+/// Adds a listener that serves the application.
 fn listen(
     builder: ServerBuilder,
     listener: Listener,
@@ -116,16 +116,16 @@ fn listen(
     listener::serve(builder, listener, app, shared)
 }
 
-/// A server that serves while it is polled, and is done once it has stopped.
+/// A running server: a future that serves while it is polled, and ends once the server has stopped.
 #[must_use = "a server serves only while it is polled"]
 pub struct Server {
     handle: ServerHandle,
-    /// Those that have not stopped.
+    /// The groups of workers that have not stopped.
     servers: Vec<ActixServer>,
 }
 
 impl Server {
-    /// The way to end it.
+    /// Returns a handle that stops the server.
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
@@ -152,7 +152,7 @@ impl Future for Server {
     }
 }
 
-/// The way to end a server; cheap to clone.
+/// A handle that stops a server and replaces its tokens and certificate; cheap to clone.
 #[derive(Clone)]
 pub struct ServerHandle {
     servers: Vec<ActixServerHandle>,
@@ -161,23 +161,23 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// From here on these tokens hold, for answers that go on as well. Where there were some once and are none any
-    /// more, nobody is let in.
+    /// Replaces the tokens, for responses in progress as well. A server that has had tokens rejects every request once
+    /// it has none.
     pub fn replace_tokens(&self, tokens: Tokens) {
         self.state.authenticator.replace(tokens);
     }
 
-    /// From here on new connections get this certificate, and those that there are go on. Nothing where the server
-    /// was started without TLS.
+    /// Replaces the certificate for new connections; open ones go on. Does nothing if the server was started without
+    /// TLS.
     pub fn replace_tls(&self, tls: Tls) {
         if let Some(current) = &self.tls {
             current.replace(tls);
         }
     }
 
-    /// Whether the server works: done once each worker and the thread that commits have answered, as they answer
-    /// writes, and never where one of them hangs or is missing. False where nobody is left to commit. That no write is taken because
-    /// the disk is full, or that all connections are taken, is no failure of theirs.
+    /// Returns true once every worker and the committer have answered, as they answer writes, and false if the committer
+    /// has stopped. Does not return while one of them hangs or is missing. A full disk, or connections that are all in
+    /// use, are not failures.
     ///
     /// ```
     /// # use akvs_core::{Database, MemoryEngine};
@@ -194,7 +194,7 @@ impl ServerHandle {
     /// let served = actix_web::rt::spawn(running);
     /// assert!(handle.is_healthy().await);
     /// committer.stop()?;
-    /// assert!(!handle.is_healthy().await, "nobody is left to commit");
+    /// assert!(!handle.is_healthy().await, "the committer has stopped");
     /// # handle.stop(true).await;
     /// # served.await??;
     /// # Ok(())
@@ -205,13 +205,13 @@ impl ServerHandle {
         self.state.health.check().await
     }
 
-    /// Says that the end has begun: `/readyz` answers 503, all else goes on.
+    /// Makes `/readyz` answer 503, ahead of a stop; everything else goes on.
     pub fn drain(&self) {
         self.state.drain();
     }
 
-    /// Stops: no new connections; where `graceful`, requests in flight may end first, for as long as the drain
-    /// time-out. Done once all workers have stopped.
+    /// Stops the server: it accepts no more connections and, if `graceful`, requests in flight may end first, within
+    /// the drain timeout. Returns once all workers have stopped.
     pub async fn stop(&self, graceful: bool) {
         self.state.drain();
         // They would never end by themselves.

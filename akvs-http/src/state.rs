@@ -18,7 +18,7 @@ use crate::route::Routes;
 use crate::transport::connection::ConnectionState;
 use crate::{AdminApi, Options};
 
-/// What every request may need.
+/// The state that the workers of a server share.
 pub(crate) struct State {
     pub(crate) registry: Registry,
     pub(crate) authenticator: Arc<Authenticator>,
@@ -63,7 +63,7 @@ impl State {
         })
     }
 
-    /// What who asks may, or the error `unauthorized`.
+    /// Returns the identity of the caller, or the error `unauthorized`.
     pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Identity> {
         let auth_request = AuthRequest {
             method: request.method(),
@@ -74,12 +74,12 @@ impl State {
             .admit(&auth_request, || self.registry.now())
     }
 
-    /// What the same token may now, where that may have changed since it was admitted, or the error `unauthorized`.
+    /// Identifies a caller again, if its token may have changed since; or the error `unauthorized`.
     pub(crate) fn renew(&self, identity: &Identity) -> Result<Option<Identity>> {
         identity.renewed(&self.authenticator, || self.registry.now())
     }
 
-    /// Tells, whenever it is asked, whether a permit still holds.
+    /// Returns a check of whether an authorization still holds.
     pub(crate) fn holds(
         &self,
         mut authorization: StreamAuthorization,
@@ -93,7 +93,7 @@ impl State {
         (&self.registry, &self.response_memory)
     }
 
-    /// Says that the end has begun.
+    /// Notes that the server is about to stop.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }

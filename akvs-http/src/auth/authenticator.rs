@@ -1,4 +1,4 @@
-//! The tokens that hold now, and who is let in by them.
+//! The tokens in force, and the identification of callers by them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use super::identity::Identity;
 use super::token::{Token, TokenPolicy};
 use super::tokens::Tokens;
 
-/// Who asks, and for what, as far as it is judged by that.
+/// The parts of a request by which its caller is identified.
 pub(crate) struct AuthRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a HeaderMap,
-    /// Whether it came over a way that only the owner of the data has.
+    /// Whether it came over the socket of the owner of the data.
     pub(crate) is_owner: bool,
 }
 
-/// Judges who is let in. Open until there are tokens for the first time.
+/// Identifies callers. Every caller has all rights until there are tokens for the first time.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     tokens: ArcSwap<AccessMode>,
@@ -35,7 +35,7 @@ enum AccessMode {
 }
 
 impl Authenticator {
-    /// A gate that these tokens open; where there are none, everybody.
+    /// An authenticator with these tokens; without any, every caller has all rights.
     pub(crate) fn new(tokens: Tokens) -> Authenticator {
         let held = match tokens.is_empty() {
             true => AccessMode::Open,
@@ -47,7 +47,7 @@ impl Authenticator {
         }
     }
 
-    /// From here on these tokens hold, and no others. A gate that was closed does not open where there are none.
+    /// Replaces the tokens. An authenticator that has had tokens rejects every caller once it has none.
     pub(crate) fn replace(&self, tokens: Tokens) {
         let is_open = matches!(**self.tokens.load(), AccessMode::Open);
         if is_open && tokens.is_empty() {
@@ -57,17 +57,17 @@ impl Authenticator {
         self.changes.fetch_add(1, Ordering::Release);
     }
 
-    /// Whether everybody is let in.
+    /// Whether every caller has all rights.
     pub(crate) fn is_open(&self) -> bool {
         matches!(**self.tokens.load(), AccessMode::Open)
     }
 
-    /// How often other tokens came to hold.
+    /// The number of times that the tokens were replaced.
     pub(super) fn generation(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// What who asks in this way may, or the error `unauthorized`; `forbidden` for another site's page.
+    /// Returns the caller's identity, or the error `unauthorized`; `forbidden` for a page of another site.
     pub(crate) fn admit(
         &self,
         auth_request: &AuthRequest<'_>,
@@ -78,7 +78,7 @@ impl Authenticator {
             headers,
             is_owner,
         } = *auth_request;
-        // Before the tokens: what changes meanwhile is then looked at once more, and never missed.
+        // Before the tokens, so that a change meanwhile is noticed later.
         let changes = self.generation();
         let held = self.tokens.load();
         let needs_no_token = is_owner || matches!(**held, AccessMode::Open);
@@ -99,7 +99,7 @@ impl Authenticator {
         Ok(Identity::new(policy, changes))
     }
 
-    /// What the token of this hash is now, if it still lets anybody in.
+    /// Returns the identity of the token with this hash, if the token is still valid.
     pub(super) fn reauthenticate(
         &self,
         sha256: Option<&[u8; 32]>,

@@ -8,7 +8,7 @@ use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether another site's page asks for a change.
+/// Whether a request for a change comes from a page of another site.
 pub(super) fn is_foreign_change(method: &Method, headers: &HeaderMap) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return false;

@@ -1,4 +1,4 @@
-//! What somebody who was let in may do, and whether they still may while an answer goes on.
+//! The identity of a caller: its rights, and whether they still hold while a response is sent.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use super::authenticator::Authenticator;
 use super::token::{Right, TokenPolicy};
 use crate::response::item::TextOrBase64;
 
-/// Which keys of a namespace something is about.
+/// The keys of a namespace that a request is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Scope<'a> {
     /// All of them, and the namespace itself.
     All,
-    /// Those that begin with this.
+    /// The keys with this prefix.
     Prefix(&'a [u8]),
     /// This one.
     Key(&'a [u8]),
 }
 
-/// What somebody may.
+/// A caller and its rights.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// None where everybody may do everything, and for the owner.
+    /// None of the owner, and where the server has no tokens: all rights.
     pub(super) policy: Option<Arc<TokenPolicy>>,
     is_owner: bool,
-    /// How often the tokens had changed before this was judged.
+    /// The generation of the tokens by which the caller was identified.
     generation: u64,
 }
 
@@ -39,7 +39,7 @@ impl Identity {
         }
     }
 
-    /// Whoever owns the data may do everything, whatever the tokens are.
+    /// The identity of the owner of the data, who has all rights.
     pub(super) fn for_owner() -> Identity {
         Identity {
             policy: None,
@@ -48,7 +48,7 @@ impl Identity {
         }
     }
 
-    /// The error `forbidden`, unless this right holds for these keys of a namespace.
+    /// Returns the error `forbidden`, unless this right holds for these keys of a namespace.
     pub(crate) fn authorize(&self, right: Right, namespace: &str, scope: &Scope<'_>) -> Result<()> {
         self.authorize_namespace(right, namespace)?;
         let Some(policy) = &self.policy else {
@@ -70,7 +70,7 @@ impl Identity {
         Ok(())
     }
 
-    /// The error `forbidden`, unless this right holds for some keys of a namespace.
+    /// Returns the error `forbidden`, unless this right holds for some keys of a namespace.
     pub(crate) fn authorize_namespace(&self, right: Right, namespace: &str) -> Result<()> {
         let Some(policy) = &self.policy else {
             return Ok(());
@@ -83,7 +83,7 @@ impl Identity {
         Ok(())
     }
 
-    /// The error `forbidden`, unless this right holds for all keys of all namespaces.
+    /// Returns the error `forbidden`, unless this right holds for all keys of all namespaces.
     pub(crate) fn authorize_everywhere(&self, right: Right) -> Result<()> {
         let Some(policy) = &self.policy else {
             return Ok(());
@@ -96,7 +96,7 @@ impl Identity {
         Ok(())
     }
 
-    /// The error `forbidden`, unless this right holds somewhere.
+    /// Returns the error `forbidden`, unless this right holds somewhere.
     pub(crate) fn has(&self, right: Right) -> Result<()> {
         match &self.policy {
             Some(policy) if !policy.has(right) => {
@@ -111,20 +111,20 @@ impl Identity {
         }
     }
 
-    /// Whether it reaches every namespace.
+    /// Whether the caller may list every namespace.
     pub(crate) fn can_list_all(&self) -> bool {
         self.policy
             .as_ref()
             .is_none_or(|policy| policy.reaches_all())
     }
 
-    /// Whether it may be told that there is a namespace.
+    /// Whether the caller may learn that a namespace exists.
     pub(crate) fn can_list(&self, namespace: &str) -> bool {
         self.authorize_namespace(Right::Read, namespace).is_ok()
     }
 
-    /// What the same token may now, where that may have changed; none where nothing has, and for the owner. To be asked
-    /// for once a body has come, which may have taken long.
+    /// Identifies the caller again, if the tokens may have changed since; none if they have not, and of the owner. To be
+    /// called once a body has arrived, which may have taken long.
     pub(crate) fn renewed(
         &self,
         authenticator: &Authenticator,
@@ -140,7 +140,7 @@ impl Identity {
             .map(Some)
     }
 
-    /// A right that is looked at again while an answer goes on; it must hold now.
+    /// Returns a right that is checked again while a response is sent; it must hold now.
     pub(crate) fn authorization(
         &self,
         authenticator: &Arc<Authenticator>,
@@ -166,14 +166,14 @@ fn forbidden(policy: &TokenPolicy, right: Right, text: String) -> Error {
         .with("right", right.as_str())
 }
 
-/// What an answer that goes on tells of.
+/// What a streamed response is about.
 #[derive(Clone, Debug)]
 pub(crate) enum Resource {
     /// All keys of all namespaces.
     Everywhere,
     /// All keys of a namespace.
     All(Namespace),
-    /// Those that begin with this.
+    /// The keys with this prefix.
     Prefix(Namespace, Bytes),
     /// This one.
     Key(Namespace, Key),
@@ -194,13 +194,13 @@ impl Resource {
     }
 }
 
-/// A right that an answer needs for as long as it goes on.
+/// A right that must hold for as long as a response is sent.
 #[derive(Debug)]
 pub(crate) struct StreamAuthorization {
     authenticator: Arc<Authenticator>,
     sha256: Option<[u8; 32]>,
     expires: Option<Timestamp>,
-    /// How often the tokens had changed when it was last found to hold.
+    /// The generation of the tokens when the right was last checked.
     generation: u64,
     is_owner: bool,
     right: Right,
@@ -208,7 +208,7 @@ pub(crate) struct StreamAuthorization {
 }
 
 impl StreamAuthorization {
-    /// The error `unauthorized` or `forbidden`, unless it still holds.
+    /// Returns the error `unauthorized` or `forbidden`, unless the right still holds.
     pub(crate) fn check(&mut self, now: impl FnOnce() -> Timestamp) -> Result<()> {
         let generation = self.authenticator.generation();
         if self.is_owner || generation == self.generation && self.expires.is_none() {

@@ -1,18 +1,18 @@
-//! Who may do what: tokens and their rights, and the judge of each request.
+//! Authentication and authorization: tokens, their rights, and what a caller may do.
 //!
-//! It owns the decision. Where the tokens are kept is not known here: they come in whole, and are replaced whole while
-//! the server runs. Invariant: once there were tokens, nobody gets in without one until the server is started anew.
+//! Where the tokens are stored is not known here: they are passed in as a whole, and replaced as a whole while the server
+//! runs. Invariant: once there have been tokens, every request needs one until the server is restarted.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `token` | what a token is, and its checks |
-//! | `tokens` | all of them, found by what is presented |
-//! | `authenticator` | those that hold now, and who is let in by them |
+//! | `token` | a token, its checks and its policy |
+//! | `tokens` | all tokens, found by the secret that a request presents |
+//! | `authenticator` | the tokens in force, and the identity of a request |
 //! | `identity` | what a caller may do |
-//! | `whoami` | what a caller is told of itself |
-//! | `disclosure` | what an answer may tell to a token |
-//! | `csrf` | which requests other sites' pages make |
-//! | `host` | the names under which a server without tokens may be asked |
+//! | `whoami` | the document of `/whoami` |
+//! | `disclosure` | what a response may reveal to a token |
+//! | `csrf` | requests made by pages of other sites |
+//! | `host` | the host names that a server without tokens answers to |
 
 mod authenticator;
 mod csrf;

@@ -1,4 +1,4 @@
-//! What a token is: a name, what it allows and where, until when. Of the secret itself only the SHA-256 is known.
+//! A token: its name, its rights, where they hold, and until when. Of the secret only the SHA-256 is known.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,15 +16,15 @@ const MAX_NAME_BYTES: usize = 128;
 const MAX_PATTERNS: usize = 100;
 const MAX_PATTERN_BYTES: usize = 256;
 
-/// What a token allows.
+/// A right of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Right {
-    /// To read values, lists, watches, exports and counts.
+    /// Reading values, lists, watches, exports and counts.
     Read,
-    /// To set and delete keys, and to import them, without being told what is there. Conditions, and operations on the
-    /// stored value, need the right to read as well.
+    /// Setting, deleting and importing keys, without learning what is stored. Conditions and operations on the stored
+    /// value need [`Right::Read`] as well.
     Write,
-    /// All that the others allow, and to create, configure and drop namespaces.
+    /// Both of them, and creating, configuring and dropping namespaces.
     Admin,
 }
 
@@ -32,7 +32,7 @@ impl Right {
     /// Every right.
     pub const ALL: [Right; 3] = [Right::Read, Right::Write, Right::Admin];
 
-    /// The right as it is written.
+    /// Returns the name of the right.
     ///
     /// ```
     /// assert_eq!(akvs_http::Right::Read.as_str(), "read");
@@ -45,7 +45,7 @@ impl Right {
         }
     }
 
-    /// The right that is written so, if there is one.
+    /// Returns the right of this name, if there is one.
     ///
     /// ```
     /// use akvs_http::Right;
@@ -64,7 +64,7 @@ impl Right {
 ///
 /// let token = Token {
 ///     name: "reports".into(),
-///     sha256: Token::hash("a secret that nobody guesses"),
+///     sha256: Token::hash("a long random secret"),
 ///     rights: vec![Right::Read],
 ///     namespaces: vec!["sales-*".into()],
 ///     key_prefix: Default::default(),
@@ -75,28 +75,28 @@ impl Right {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// What people call it; in errors and the log. 1 to 128 bytes without control characters.
+    /// The name, as it appears in errors: 1 to 128 bytes without control characters.
     pub name: String,
-    /// The SHA-256 of what is presented.
+    /// The SHA-256 of the secret.
     pub sha256: [u8; 32],
-    /// What it allows; at least one.
+    /// The rights; at least one.
     pub rights: Vec<Right>,
-    /// Where: patterns of namespaces' names with `*`, `?` and `[…]`; at least one.
+    /// Patterns of the namespaces that the rights hold for, with `*`, `?` and `[…]`; at least one.
     pub namespaces: Vec<String>,
-    /// What the keys that it reaches begin with; empty for all keys.
+    /// The prefix of the keys that the rights hold for; empty for all keys.
     pub key_prefix: Bytes,
-    /// From when on it is good for nothing.
+    /// The time at which the token expires.
     pub expires: Option<SystemTime>,
 }
 
 impl Token {
-    /// What is kept of a token that is presented as this text.
+    /// Returns the hash of a secret.
     pub fn hash(presented: impl AsRef<[u8]>) -> [u8; 32] {
         Sha256::digest(presented).into()
     }
 }
 
-/// Why tokens are refused.
+/// The error of tokens that are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenError(String);
 
@@ -114,7 +114,7 @@ impl fmt::Display for TokenError {
 
 impl std::error::Error for TokenError {}
 
-/// A checked token, ready to judge by.
+/// A checked token.
 #[derive(Debug, PartialEq)]
 pub(super) struct TokenPolicy {
     pub(super) name: String,

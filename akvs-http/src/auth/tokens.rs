@@ -1,7 +1,7 @@
-//! All tokens that there are, found by what somebody presents.
+//! All tokens of a server, found by the secret that a request presents.
 //!
-//! What is presented is hashed, and the hashes are compared in constant time. The hash of a guess cannot be steered, so
-//! that the time which the look-up of its first bytes takes tells nothing of a token either.
+//! The secret is hashed, and hashes are compared in constant time. An attacker cannot choose the hash of a guess, so the
+//! time that a look-up by its first bytes takes reveals nothing of a token.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const MAX_TOKENS: usize = 10_000;
 /// By so many of a hash's first bytes a token is found.
 const INDEX_BYTES: usize = 8;
 
-/// The tokens that a server knows; none of them without a name of its own.
+/// The tokens of a server; their names are unique.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
     by_hash: HashMap<[u8; INDEX_BYTES], Vec<Arc<TokenPolicy>>>,
@@ -23,11 +23,11 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Checks these tokens.
+    /// Checks the tokens.
     pub fn new(tokens: Vec<Token>) -> Result<Tokens, TokenError> {
         if tokens.len() > MAX_TOKENS {
             let text = format!(
-                "there are {} tokens, the most is {MAX_TOKENS}",
+                "too many tokens: {}; expected at most {MAX_TOKENS}",
                 tokens.len()
             );
             return Err(TokenError::new(text));
@@ -36,11 +36,11 @@ impl Tokens {
         let mut all = Tokens::default();
         for token in tokens {
             if !names.insert(token.name.clone()) {
-                let text = format!("there are two tokens of the name {:?}", token.name);
+                let text = format!("duplicate token name: {:?}", token.name);
                 return Err(TokenError::new(text));
             }
             if !hashes.insert(token.sha256) {
-                let text = format!("token {:?} has another one's hash", token.name);
+                let text = format!("token {:?} has the hash of another token", token.name);
                 return Err(TokenError::new(text));
             }
             let policy = TokenPolicy::new(token)?;
@@ -51,12 +51,12 @@ impl Tokens {
         Ok(all)
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -1,4 +1,4 @@
-//! What a caller is told of itself: who it is, and what it may.
+//! The document of `/whoami`: the caller and its rights.
 
 use akvs_core::Timestamp;
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(crate) struct WhoamiDocument<'a> {
 }
 
 impl Identity {
-    /// What the caller is told of it.
+    /// Returns the document of `/whoami`.
     pub(crate) fn whoami(&self) -> WhoamiDocument<'_> {
         let policy = self.policy.as_deref();
         let rights = Right::ALL.into_iter();

@@ -1,4 +1,4 @@
-//! `/admin/…`: what whoever owns the data may ask, over the socket that only they may open.
+//! `/admin/…`: the admin API, over the socket that only the owner of the data may open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +148,7 @@ impl Source for ChunkSource {
     }
 }
 
-/// What does it, or the error `not_found` where nothing was given to do it.
+/// Returns the operations, or the error `not_found` if the program has none.
 fn admin_api(state: &State) -> Result<Arc<dyn AdminApi>> {
     let admin = state.admin.clone();
     admin.ok_or_else(|| path::no_such_path("no such path"))

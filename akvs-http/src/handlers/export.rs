@@ -1,7 +1,7 @@
-//! `GET /export` and `GET /export/{namespace}`: everything, as a file that can be imported.
+//! `GET /export` and `GET /export/{namespace}`: a file that can be imported.
 //!
-//! All of it comes from one snapshot, a little at a time: neither is it ever in memory, nor does anybody who writes wait
-//! for it. What fails on the way cuts the stream off, so that the last line is missing.
+//! The file comes from one snapshot, chunk by chunk: it is never in memory as a whole, and writers do not wait for it. An
+//! error cuts the stream off, so that the last line is missing.
 
 use std::convert::Infallible;
 
@@ -227,7 +227,7 @@ mod tests {
             .authorization(&authenticator, Right::Read, Resource::Everywhere)
             .unwrap();
         let memory = ResponseMemory::new(16 << 20);
-        let encoder = Encoder::new(ContentCoding::WhoamiDocument).unwrap();
+        let encoder = Encoder::new(ContentCoding::Identity).unwrap();
         let encoder = (encoder, memory.hold_encoder(0).unwrap());
         let mut writer = Writer::begin(registry, authorization, encoder, Some(&name)).unwrap();
         let mut held = memory.hold(PIECE_BYTES).unwrap();

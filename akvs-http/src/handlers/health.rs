@@ -1,4 +1,4 @@
-//! What says how the server is: `/ping`, `/livez`.
+//! `GET /ping` and `GET /livez`: that the process answers.
 
 use actix_web::HttpResponse;
 use akvs_core::Result;

@@ -1,4 +1,4 @@
-//! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: takes in a file that was exported.
+//! `POST /import` and `POST /import/{namespace}?mode=merge|create|replace`: imports an exported file.
 //!
 //! The body is read, checked and stored a little at a time. What was stored stays, also where the file turns out to be
 //! cut off or damaged, too many lines are wrong, or the client goes away; a problem says then how much that was. A client may take as long as it

@@ -1,4 +1,4 @@
-//! `GET /`: what this is, and what can be asked of it: the admin page for browsers, a text for others.
+//! `GET /`: the admin page for browsers, a list of the routes for other clients.
 
 use std::fmt::Write as _;
 
@@ -27,8 +27,8 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     }))
 }
 
-/// The page needs no token, which a browser cannot send when it goes somewhere: all that the page shows comes from
-/// elsewhere. The text needs one, as all else does.
+/// The page needs no token, which a browser does not send with a navigation: it holds no data. The text needs one, as
+/// everything else does.
 fn answer(request: &HttpRequest, state: &State) -> Result<HttpResponse> {
     if negotiate::prefers_html(request) {
         return page::answer(request);

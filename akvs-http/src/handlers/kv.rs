@@ -6,14 +6,15 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use akvs_core::{
-    Action, Code, Condition, Error, Key, Namespace, Op, Outcome, PeekedEntry, Result, Timestamp,
-    Ttl, apply,
+    Action, Code, Condition, Error, Key, Namespace, Op, Outcome, PeekedEntry, Representation,
+    Result, Timestamp, Ttl, apply,
 };
 use bytes::Bytes;
 
 use super::long_poll;
 use crate::auth::Identity;
 use crate::context::Context;
+use crate::request::body::Limits;
 use crate::request::conditions;
 use crate::request::conditions::{Part, Reading};
 use crate::request::path::KeyPath;
@@ -107,29 +108,12 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
         context.authorize_key()?;
         authorize_dependence(context.identity()?, verb, &condition)?;
     }
-    let action = match verb {
-        WriteOp::Set => Action::Set {
-            value,
-            representation,
-            ttl,
-        },
-        WriteOp::Add => Action::Add {
-            by: operand(&value)?,
-            ttl,
-        },
-        WriteOp::Append => Action::Append {
-            value,
-            max_bytes: state.value_limits.max_bytes(),
-            ttl,
-        },
-        WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
-        WriteOp::Touch => {
-            return Err(Error::new(
-                Code::InvalidRequest,
-                "op=touch has a body: expected none",
-            ));
-        }
-    };
+    let action = action(
+        WriteQuery { verb, ttl },
+        value,
+        representation,
+        &state.value_limits,
+    )?;
     let op = Op::from(action).on(condition);
     let key = std::mem::take(&mut context.path.key);
     let outcome = submit(state, &context.path.namespace, key, op).await;
@@ -158,7 +142,37 @@ pub(crate) async fn post(mut context: Context<'_, KeyPath<'_>>) -> Result<HttpRe
     })
 }
 
-/// Refuses what is done by what is there to a token that may not read it.
+/// The change that a `POST` asks for.
+fn action(
+    WriteQuery { verb, ttl }: WriteQuery,
+    value: Bytes,
+    representation: Representation,
+    limits: &Limits,
+) -> Result<Action> {
+    Ok(match verb {
+        WriteOp::Set => Action::Set {
+            value,
+            representation,
+            ttl,
+        },
+        WriteOp::Add => Action::Add {
+            by: operand(&value)?,
+            ttl,
+        },
+        WriteOp::Append => Action::Append {
+            value,
+            max_bytes: limits.max_bytes(),
+            ttl,
+        },
+        WriteOp::Touch if value.is_empty() => Action::Touch { ttl },
+        WriteOp::Touch => {
+            let text = "op=touch has a body: expected none";
+            return Err(Error::new(Code::InvalidRequest, text));
+        }
+    })
+}
+
+/// Rejects what depends on the stored entry for a token that may not read it.
 fn authorize_dependence(identity: &Identity, verb: WriteOp, condition: &Condition) -> Result<()> {
     if *condition != Condition::None {
         identity.authorize_dependent("a condition")?;

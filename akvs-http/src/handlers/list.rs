@@ -1,7 +1,7 @@
 //! `GET /kv/{namespace}`: the keys of a namespace, page by page.
 //!
-//! It owns how a page is gathered. A page is of one view, and ends after so many items or bytes, or so much reading.
-//! Invariant: what is left of the range is all that the cursor goes on with, so that no key is told twice.
+//! A page comes from one snapshot, and ends at a maximum of items, of bytes, or of bytes read. Invariant: the cursor
+//! continues with exactly what is left of the range, so that no key is listed twice.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};

@@ -1,4 +1,4 @@
-//! `Prefer: wait=N` on a read: the answer comes when the key changes.
+//! `Prefer: wait=N` on a read: the response is sent when the key changes.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The handlers, one file for what belongs together.
+//! The handlers of the routes, one file per endpoint or group of endpoints.
 
 pub(crate) mod admin;
 pub(crate) mod export;

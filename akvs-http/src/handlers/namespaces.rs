@@ -1,4 +1,4 @@
-//! `/kv` and `/kv/{namespace}`: which namespaces there are, and what is done to one as a whole.
+//! `GET /kv`: the namespaces; `DELETE /kv/{namespace}`: dropping one, or deleting many of its keys.
 
 use actix_web::HttpResponse;
 use akvs_core::engine::{KeyRange, PageLimit};
@@ -18,9 +18,9 @@ use crate::request::query::{DeleteScope, NamespacesParams};
 use crate::response::{headers, problem};
 use crate::state::State;
 
-/// So many namespaces are looked at at once where not all of them may be listed.
+/// How many namespaces are read at once where the caller may not list all of them.
 const HIDDEN_PAGE: usize = 1_000;
-/// So much is deleted at once when a prefix is.
+/// How much of a prefix is deleted in one transaction.
 const DELETE_PAGE: PageLimit = PageLimit {
     rows: 500,
     bytes: 1 << 20,

@@ -1,7 +1,7 @@
-//! The whole of a list, an item a line, from one snapshot.
+//! A whole list as NDJSON, one item per line, from one snapshot.
 //!
-//! It reads a little, sends it, and reads on when that is taken: neither is the list ever in memory, nor does anybody
-//! who writes wait for it. What fails on the way cuts the stream off, so that nobody takes a part for the whole.
+//! The next chunk is read once the client has taken the one before: the list is never in memory as a whole, and writers
+//! do not wait for it. An error cuts the stream off, so that a client notices that it is not complete.
 
 use std::convert::Infallible;
 use std::sync::Arc;

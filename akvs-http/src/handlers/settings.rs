@@ -1,7 +1,5 @@
-//! What is chosen for a namespace: `GET /settings/{namespace}` tells it, `PUT /kv/{namespace}` replaces all of it, and
-//! `PATCH /kv/{namespace}` changes what it names (JSON merge patch, RFC 7396).
-//!
-//! Invariant: what is taken can be followed by every write that is allowed otherwise.
+//! The settings of a namespace: `GET /settings/{namespace}` returns them, `PUT /kv/{namespace}` replaces all of them, and
+//! `PATCH /kv/{namespace}` changes those that it names (JSON merge patch, RFC 7396).
 
 use std::time::Duration;
 
@@ -23,7 +21,7 @@ use crate::request::query;
 /// The most bytes of the settings' JSON.
 const SETTINGS_BYTES: usize = 64 << 10;
 
-/// What a body may say. The values are looked at one by one, so that an error can name what it is about.
+/// The members of a body. Their values are parsed one by one, so that an error can name its member.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Chosen {
@@ -37,7 +35,7 @@ struct Chosen {
     max_bytes: Option<Value>,
 }
 
-/// Tells a member that is `null` from one that is missing.
+/// Distinguishes a member that is `null` from one that is missing.
 fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
@@ -79,7 +77,7 @@ pub(crate) async fn change(mut context: Context<'_, Namespace>) -> Result<HttpRe
     check(&named, &state.value_limits)?;
     let patch = match *request.method() {
         Method::PATCH => named,
-        // What it does not name is chosen no more.
+        // Settings that the body does not name are reset.
         _ => named.apply(Settings::default()).into(),
     };
     let (existed, settings) = state.registry.change_settings(&name, patch).await?;
@@ -90,7 +88,7 @@ pub(crate) async fn change(mut context: Context<'_, Namespace>) -> Result<HttpRe
     Ok(response)
 }
 
-/// Refuses what could have no effect, as the server's own limit is reached before.
+/// Rejects a limit above that of the server, which would have no effect.
 fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
     let most = limits.max_bytes();
     let Some(Some(bytes)) = patch.max_value_bytes else {
@@ -112,7 +110,7 @@ fn document(name: &Namespace, settings: &Settings) -> String {
     json!({"name": name.as_str(), "settings": to_json(settings)}).to_string()
 }
 
-/// The settings as they are told.
+/// The settings as JSON.
 pub(super) fn to_json(settings: &Settings) -> Value {
     json!({
         "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
@@ -122,7 +120,7 @@ pub(super) fn to_json(settings: &Settings) -> Value {
     })
 }
 
-/// Reads settings; no body at all names none.
+/// Parses settings; an empty body names none.
 fn parse(body: &[u8]) -> Result<SettingsPatch> {
     if body.len() > SETTINGS_BYTES {
         let text = format!("the settings are too long: expected at most {SETTINGS_BYTES} bytes");

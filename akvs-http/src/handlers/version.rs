@@ -1,4 +1,4 @@
-//! `GET /version`: what serves, and within which limits.
+//! `GET /version`: the version, the engine and the limits of the server.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         .body(context.state.version.clone()))
 }
 
-/// What there is to say, which is the same as long as the server runs.
+/// Makes the document, which is the same for as long as the server runs.
 pub(crate) fn document(registry: &Registry, options: &Options) -> String {
     let (about, writers) = (options.build_info, registry.options());
     let durability = match writers.durability {
-        // Whatever was chosen: nothing is there after the end.
+        // Whatever the setting is: nothing is stored.
         _ if !registry.capabilities().durable => "none",
         CommitDurability::Fsync => "fsync",
         CommitDurability::Interval(_) => "interval",

@@ -1,4 +1,4 @@
-//! `GET /watch/{namespace}`: what changes, as server-sent events.
+//! `GET /watch/{namespace}`: the changes of a namespace as server-sent events.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ use crate::response::sse::Events;
 
 /// The media type.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
-/// Asks nginx, and those who learned it from there, not to hold events back.
+/// Makes nginx and proxies that follow it pass events on at once.
 const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
 
 /// `GET /watch/{namespace}?prefix=&key=&since=&values=true`.

@@ -1,4 +1,4 @@
-//! `GET /whoami`: who the caller is to the server, and what it may.
+//! `GET /whoami`: the caller's token and its rights.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -11,7 +11,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     context.no_query()?;
     Ok(HttpResponse::Ok()
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        // It is another one for another caller, and after a change of the tokens.
+        // It differs between callers, and after a change of the tokens.
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(context.identity()?.whoami()))
 }

@@ -1,16 +1,16 @@
-//! What is checked of every request before its route sees it, in one place so that no route can forget it: the host that
-//! it names, and header fields that the route has no answer to and that must not be ignored.
+//! The checks of every request before its handler: the host that it names, and header fields that its route does not
+//! support and that must not be ignored.
 //!
-//! | request | what is refused |
+//! | request | rejected |
 //! | --- | --- |
-//! | about one key | nothing: its route judges preconditions |
+//! | for one key | nothing: the handler evaluates preconditions |
 //! | `GET` of a document that has an `ETag` (`/`, `/openapi.json`) | nothing: the same |
-//! | every other one | preconditions (RFC 9110, section 13.1) |
-//! | every one that writes or asks by a body | `Content-Range`: the body is a part only (RFC 9110, section 14.5) |
-//! | every one with `AKVS-Route` | a path of another route: the client's base URL is wrong |
-//! | every one to a server without tokens, over TCP | a host that a page of another site may have as its own |
+//! | any other | preconditions (RFC 9110, section 13.1) |
+//! | any with content | `Content-Range`: the content is only a part (RFC 9110, section 14.5) |
+//! | any with `AKVS-Route` | a path of another route: the base URL of the client is wrong |
+//! | any to a server without tokens, over TCP | a host name that may belong to another site |
 //!
-//! A field of a request that is refused for another reason anyway is not checked (RFC 9110, section 13.2.1).
+//! Fields are not checked where the request is rejected for another reason anyway (RFC 9110, section 13.2.1).
 
 use actix_web::dev::RequestHead;
 use actix_web::http::Method;
@@ -26,8 +26,7 @@ use crate::route::{Preconditions, Route};
 use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
-/// By this field a client may say which route it means: the name that it has in the metrics; `key64` for a key in
-/// base64url; `export_all` and `import_all` where it names no namespace.
+/// The field in which a client may name the route that it expects, as the route table names it.
 const AKVS_ROUTE: HeaderName = HeaderName::from_static("akvs-route");
 static PRECONDITIONS: [HeaderName; 5] = [
     IF_MATCH,
@@ -37,7 +36,7 @@ static PRECONDITIONS: [HeaderName; 5] = [
     IF_RANGE,
 ];
 
-/// Refuses what the route of a request would ignore.
+/// Rejects what the route of a request would ignore.
 pub(crate) fn check(
     head: &RequestHead,
     route: &Route,
@@ -62,13 +61,13 @@ pub(crate) fn check(
         .admit(&auth_request, || state.registry.now())
     {
         Ok(_) => Err(refused),
-        // The route says so.
+        // The route answers with that error.
         Err(_) => Ok(()),
     }
 }
 
-/// Refuses a request whose client means another route than the one that its path has here: its base URL is wrong, such
-/// as `http://host/kv`, under which a transaction would be stored as the value of a key.
+/// Rejects a request whose client expects another route than that of its path: its base URL is wrong, such as
+/// `http://host/kv`, with which a transaction would be stored as the value of a key.
 fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
     let Some(meant) = head.headers.get(AKVS_ROUTE) else {
         return Ok(());
@@ -84,14 +83,14 @@ fn check_route(head: &RequestHead, route: &Route) -> Result<()> {
     Err(path::no_such_path(text))
 }
 
-/// The error of a field that has no meaning here, and whose sender would be deceived were it ignored.
+/// Returns the error of a field that the route does not support and that must not be ignored.
 fn unsupported_field(head: &RequestHead, route: &Route) -> Option<Error> {
     let RequestHead {
         method, headers, ..
     } = head;
     let is_evaluated_by_handler = route.preconditions == Preconditions::Handler;
     let is_read = matches!(*method, Method::GET | Method::HEAD);
-    // A route that has no answer to the method is left to say so.
+    // A method that the route does not have gets 405 from the route.
     if is_evaluated_by_handler && is_read || !route.allows(method) {
         return None;
     }

@@ -1,9 +1,9 @@
-//! What every request passes on its way in and its answer on its way out: it is counted, timed, and, where somebody
-//! wants that, written to the log.
+//! The middleware around every request: it counts, times and logs requests, runs the guard, and reserves the memory of
+//! large responses.
 //!
-//! It changes nothing but to give back a request's id. An answer counts when its head is ready: what is streamed
-//! behind it is not waited for. A request whose client goes away before that counts as abandoned. What is no request at
-//! all is answered here, too.
+//! It returns the id of a request and changes nothing else. A response counts when its head is ready, without waiting for
+//! a body that is streamed. A request whose client goes away before counts as abandoned. Bytes that are no request are
+//! answered here, too.
 
 use std::future::{Ready, ready};
 use std::pin::Pin;
@@ -28,17 +28,17 @@ use crate::response::{fields, problem};
 use crate::state::State;
 use crate::transport::connection::{Answer, ConnectionState, RequestGuard};
 
-/// The way of all requests of one worker.
+/// The middleware of one worker.
 pub(crate) struct MetricsMiddleware(Rc<Worker>);
 
-/// What a worker counts with. It never leaves its thread, so that a request can keep it at no cost.
+/// The counters of a worker. They never leave its thread, so that a request can hold them at no cost.
 struct Worker {
     cells: Arc<WorkerCounters>,
     state: Arc<State>,
 }
 
 impl MetricsMiddleware {
-    /// Counts with these cells, and goes by the clock of the state's registry.
+    /// Counts with these counters, by the clock of the registry.
     pub(crate) fn new(cells: Arc<WorkerCounters>, state: Arc<State>) -> MetricsMiddleware {
         MetricsMiddleware(Rc::new(Worker { cells, state }))
     }
@@ -63,7 +63,7 @@ where
     }
 }
 
-/// What it observes.
+/// The middleware around the service of a connection.
 pub(crate) struct MetricsService<S> {
     service: S,
     worker: Rc<Worker>,
@@ -119,7 +119,7 @@ where
     }
 }
 
-/// The answer, of a request that is under way until it is sent.
+/// Makes the response of a request that is in flight until the response is sent.
 fn answer(
     response: ServiceResponse,
     held: Option<Box<Shared>>,
@@ -150,8 +150,8 @@ fn answer(
     })
 }
 
-/// Counts what a large answer holds that is ready as a whole. Where there is no memory for it, a reader gets an error in
-/// its place; what was done is told whatever it takes.
+/// Reserves the memory of a large response that is ready as a whole. If there is none, a read gets an error instead; the
+/// result of a write is always sent.
 fn hold(
     response: ServiceResponse,
     memory: &ResponseMemory,
@@ -191,7 +191,7 @@ fn hold(
     }
 }
 
-/// The answer to a request that no route sees; its body is read first, so that the connection can be used again.
+/// Answers a request that reaches no handler. Its content is discarded first, so that the connection can be used again.
 async fn refuse(mut request: ServiceRequest, error: akvs_core::Error) -> ServiceResponse {
     let mut payload = request.take_payload();
     body::discard(request.request(), &mut payload).await;
@@ -199,7 +199,7 @@ async fn refuse(mut request: ServiceRequest, error: akvs_core::Error) -> Service
     request.into_response(response)
 }
 
-/// A request that is being answered.
+/// A request in flight.
 pub(crate) struct RequestFuture<F> {
     flight: Option<InFlight>,
     answer: Answered<F>,

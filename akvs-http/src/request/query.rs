@@ -1,5 +1,4 @@
-//! Queries of requests. That of a write: what to do, and how long the value is to last. A parameter that nobody knows is refused: it may
-//! be a misspelt one, and `?tll=60` must not make a permanent key.
+//! Query strings. Unknown parameters are rejected: a misspelt `?tll=60` must not make a permanent key.
 
 mod import;
 mod list;
@@ -18,7 +17,7 @@ pub(crate) use self::list::{
 pub(crate) use self::watch::parse_watch;
 use crate::request::path;
 
-/// What a `POST` is to do.
+/// The operation of a `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteOp {
     Set,
@@ -34,7 +33,7 @@ pub(crate) struct WriteQuery {
     pub(crate) ttl: Ttl,
 }
 
-/// Reads the query of a `POST`.
+/// Parses the query of a `POST`.
 pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
     let (mut verb, mut ttl) = (None, None);
     each(query, |name, value| match name {
@@ -47,7 +46,7 @@ pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
     Ok(WriteQuery { verb, ttl })
 }
 
-/// What an operation makes of the ttl that it was given, if it was.
+/// Returns the ttl of an operation, given the one of the request.
 pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
     if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
         return Err(invalid(
@@ -63,7 +62,7 @@ pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
     }))
 }
 
-/// Reads the query of an import.
+/// Parses the query of an import.
 pub(crate) fn parse_import(query: &str) -> Result<Mode> {
     let mut mode = None;
     each(query, |name, value| match name {
@@ -86,7 +85,7 @@ fn parse_mode(text: &str) -> Result<Mode> {
     }
 }
 
-/// Refuses any parameter.
+/// Rejects any parameter.
 pub(crate) fn reject_any(query: &str) -> Result<()> {
     each(query, |name, _| Err(unknown(name)))
 }

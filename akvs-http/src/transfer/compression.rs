@@ -32,7 +32,7 @@ const ZSTD_LEVEL: i32 = 1;
 /// How a body is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentCoding {
-    WhoamiDocument,
+    Identity,
     Gzip,
     Zstd,
 }
@@ -44,7 +44,7 @@ impl ContentCoding {
         let codings = [
             (ContentCoding::Zstd, "zstd"),
             (ContentCoding::Gzip, "gzip"),
-            (ContentCoding::WhoamiDocument, "identity"),
+            (ContentCoding::Identity, "identity"),
         ];
         let quality = |name: &str| {
             let listed = elements(headers, &ACCEPT_ENCODING).filter_map(|element| {
@@ -61,7 +61,7 @@ impl ContentCoding {
             let unlisted = any.unwrap_or(if name == "identity" { 0.000_1 } else { 0.0 });
             of(name).map_or(unlisted, |(_, quality)| *quality)
         };
-        let mut best = (ContentCoding::WhoamiDocument, 0.0);
+        let mut best = (ContentCoding::Identity, 0.0);
         for (coding, name) in codings {
             let quality = quality(name);
             if quality > best.1 {
@@ -73,7 +73,7 @@ impl ContentCoding {
 
     /// How a request says that its body is coded.
     pub(crate) fn of_body(headers: &HeaderMap) -> Result<ContentCoding> {
-        let mut coding = ContentCoding::WhoamiDocument;
+        let mut coding = ContentCoding::Identity;
         for name in elements(headers, &CONTENT_ENCODING) {
             let next = match &*name.to_ascii_lowercase() {
                 "identity" | "" => continue,
@@ -81,7 +81,7 @@ impl ContentCoding {
                 "zstd" => ContentCoding::Zstd,
                 _ => return Err(unknown(&name)),
             };
-            if coding != ContentCoding::WhoamiDocument {
+            if coding != ContentCoding::Identity {
                 return Err(unknown("with two codings"));
             }
             coding = next;
@@ -92,7 +92,7 @@ impl ContentCoding {
     /// The memory that coding an answer holds at most from its beginning to its end, in bytes.
     pub(crate) fn encoder_bytes(self) -> usize {
         match self {
-            ContentCoding::WhoamiDocument => 0,
+            ContentCoding::Identity => 0,
             ContentCoding::Gzip => GZIP_ENCODER_BYTES,
             ContentCoding::Zstd => ZSTD_ENCODER_BYTES,
         }
@@ -101,7 +101,7 @@ impl ContentCoding {
     /// Its name, where a response has to say it.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
-            ContentCoding::WhoamiDocument => None,
+            ContentCoding::Identity => None,
             ContentCoding::Gzip => Some("gzip"),
             ContentCoding::Zstd => Some("zstd"),
         }
@@ -126,7 +126,7 @@ fn unknown(name: &str) -> Error {
 
 /// Codes a body, piece by piece.
 pub(crate) enum Encoder {
-    WhoamiDocument(Vec<u8>),
+    Identity(Vec<u8>),
     Gzip(GzEncoder<Vec<u8>>),
     Zstd(ZstdEncoder<'static, Vec<u8>>),
 }
@@ -135,7 +135,7 @@ impl Encoder {
     /// One that has coded nothing yet.
     pub(crate) fn new(coding: ContentCoding) -> Result<Encoder> {
         Ok(match coding {
-            ContentCoding::WhoamiDocument => Encoder::WhoamiDocument(Vec::new()),
+            ContentCoding::Identity => Encoder::Identity(Vec::new()),
             ContentCoding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
             ContentCoding::Zstd => {
                 let encoder = ZstdEncoder::new(Vec::new(), ZSTD_LEVEL);
@@ -147,7 +147,7 @@ impl Encoder {
     /// Takes in what comes next, and gives out what is ready, which may be nothing.
     pub(crate) fn code(&mut self, text: &[u8]) -> Result<Vec<u8>> {
         let (coded, out) = match self {
-            Encoder::WhoamiDocument(out) => (out.write_all(text), out),
+            Encoder::Identity(out) => (out.write_all(text), out),
             Encoder::Gzip(encoder) => (encoder.write_all(text), encoder.get_mut()),
             Encoder::Zstd(encoder) => (encoder.write_all(text), encoder.get_mut()),
         };
@@ -158,7 +158,7 @@ impl Encoder {
     /// Gives out the rest.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         match self {
-            Encoder::WhoamiDocument(out) => Ok(out),
+            Encoder::Identity(out) => Ok(out),
             Encoder::Gzip(encoder) => encoder.finish().map_err(no_memory),
             Encoder::Zstd(encoder) => encoder.finish().map_err(no_memory),
         }
@@ -172,7 +172,7 @@ fn no_memory(error: impl Into<io::Error>) -> Error {
 
 /// Undoes a coding, piece by piece.
 pub(super) enum Decoder {
-    WhoamiDocument,
+    Identity,
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
         decoder: DCtx<'static>,
@@ -189,7 +189,7 @@ impl Decoder {
     /// bodies.
     pub(super) fn new(coding: ContentCoding, body_memory_bytes: usize) -> Result<Decoder> {
         Ok(match coding {
-            ContentCoding::WhoamiDocument => Decoder::WhoamiDocument,
+            ContentCoding::Identity => Decoder::Identity,
             ContentCoding::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             ContentCoding::Zstd => {
                 let most = (body_memory_bytes / 2).max(1).ilog2();
@@ -212,7 +212,7 @@ impl Decoder {
     /// The memory that it holds, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Decoder::WhoamiDocument => 0,
+            Decoder::Identity => 0,
             Decoder::Gzip(decoder) => GZIP_DECODER_BYTES + decoder.get_ref().capacity(),
             Decoder::Zstd { decoder, .. } => decoder.sizeof(),
         }
@@ -221,7 +221,7 @@ impl Decoder {
     /// Whether more has to come in before anything more goes out.
     pub(super) fn wants(&self, input: &Bytes) -> bool {
         let is_full = match self {
-            Decoder::WhoamiDocument | Decoder::Gzip(_) => false,
+            Decoder::Identity | Decoder::Gzip(_) => false,
             Decoder::Zstd { is_full, .. } => *is_full,
         };
         input.is_empty() && !is_full
@@ -230,7 +230,7 @@ impl Decoder {
     /// Takes a part of what came in, and gives out what it unfolds to: at most about half a mebibyte, or the input.
     pub(super) fn decode(&mut self, input: &mut Bytes, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Decoder::WhoamiDocument => {
+            Decoder::Identity => {
                 out.extend_from_slice(input);
                 input.clear();
             }
@@ -267,7 +267,7 @@ impl Decoder {
     /// Checks that what came in was whole.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Decoder::WhoamiDocument => Ok(()),
+            Decoder::Identity => Ok(()),
             Decoder::Gzip(decoder) => {
                 decoder.try_finish().map_err(corrupt)?;
                 out.append(decoder.get_mut());
@@ -324,21 +324,21 @@ mod tests {
     fn the_best_that_is_accepted_is_chosen() {
         assert_eq!(
             ContentCoding::accepted(&HeaderMap::new()),
-            ContentCoding::WhoamiDocument
+            ContentCoding::Identity
         );
         for (text, expected) in [
-            ("", ContentCoding::WhoamiDocument),
+            ("", ContentCoding::Identity),
             ("gzip", ContentCoding::Gzip),
             ("GZIP", ContentCoding::Gzip),
             ("gzip, deflate, br, zstd", ContentCoding::Zstd),
             ("gzip;q=1, zstd;q=0.5", ContentCoding::Gzip),
-            ("gzip;q=0", ContentCoding::WhoamiDocument),
-            ("identity, gzip;q=0.5", ContentCoding::WhoamiDocument),
-            ("br", ContentCoding::WhoamiDocument),
+            ("gzip;q=0", ContentCoding::Identity),
+            ("identity, gzip;q=0.5", ContentCoding::Identity),
+            ("br", ContentCoding::Identity),
             ("*", ContentCoding::Zstd),
             ("*;q=0.5, zstd;q=0", ContentCoding::Gzip),
-            ("gzip;q=x", ContentCoding::WhoamiDocument),
-            ("*;q=0", ContentCoding::WhoamiDocument),
+            ("gzip;q=x", ContentCoding::Identity),
+            ("*;q=0", ContentCoding::Identity),
         ] {
             let found = ContentCoding::accepted(&headers(ACCEPT_ENCODING, text));
             assert_eq!(found, expected, "{text}");
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn only_one_known_coding_is_taken() {
         for (text, expected) in [
-            ("identity", Some(ContentCoding::WhoamiDocument)),
+            ("identity", Some(ContentCoding::Identity)),
             ("gzip", Some(ContentCoding::Gzip)),
             ("X-Gzip", Some(ContentCoding::Gzip)),
             ("zstd", Some(ContentCoding::Zstd)),

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_may_come_in_parts() {
-        let mut lines = Lines::new(ContentCoding::WhoamiDocument, 0, usize::MAX).unwrap();
+        let mut lines = Lines::new(ContentCoding::Identity, 0, usize::MAX).unwrap();
         assert_eq!(pieces(&mut lines, "a"), []);
         assert!(lines.is_within_a_line());
         let line = |text: &str| Piece::Line(text.as_bytes().to_vec());
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_given_up_part_by_part() {
-        let mut lines = Lines::new(ContentCoding::WhoamiDocument, 0, usize::MAX).unwrap();
+        let mut lines = Lines::new(ContentCoding::Identity, 0, usize::MAX).unwrap();
         let longest = "x".repeat(BESIDE_BYTES);
         assert_eq!(pieces(&mut lines, &longest), []);
         let too_long = Piece::TooLong(format!("{longest}y").into_bytes());

@@ -75,7 +75,7 @@ pub(super) fn no_first_line(start: &[u8]) -> Error {
 
 fn compressed(name: &str, coding: ContentCoding) -> String {
     match coding {
-        ContentCoding::WhoamiDocument => format!(
+        ContentCoding::Identity => format!(
             "the body is compressed with {name}: expected an export, or the header \"Content-Encoding: {name}\" beside it"
         ),
         ContentCoding::Gzip | ContentCoding::Zstd => format!(
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn text(start: &[u8]) -> Option<String> {
-        recognize(start, ContentCoding::WhoamiDocument).map(|error| error.message().to_owned())
+        recognize(start, ContentCoding::Identity).map(|error| error.message().to_owned())
     }
 
     #[test]

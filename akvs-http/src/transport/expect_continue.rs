@@ -25,7 +25,7 @@ pub(crate) async fn accept_body(
     }
 }
 
-/// That a body is not wanted.
+/// A request whose content is not wanted.
 pub(crate) struct Rejected {
     error: Error,
     challenge: &'static str,

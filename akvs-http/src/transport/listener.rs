@@ -40,15 +40,15 @@ const PREFACE: &[u8; 12] = b"PRI * HTTP/2";
 /// The first byte of a client that speaks TLS: a record of a handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// A socket to be listened on, bound by whoever starts the server.
+/// A listening socket, bound by the caller.
 #[derive(Debug)]
 pub enum Listener {
-    /// For everybody who can connect; with TLS, where there is a certificate.
+    /// A TCP socket, with TLS if the server has a certificate.
     Tcp(TcpListener),
-    /// For everybody who may open the socket's file; tokens hold as on any other address.
+    /// A Unix socket for everyone who may open its file; tokens are required as over TCP.
     Unix(UnixListener),
-    /// For whoever owns the data. Who may open the socket's file may do everything, without a token, and may ask what
-    /// is below `/admin/` (see [`AdminApi`](crate::AdminApi)), which no other listener has.
+    /// A Unix socket for the owner of the data: everyone who may open its file has all rights without a token, and
+    /// `/admin/…` (see [`AdminApi`](crate::AdminApi)), which no other listener has.
     Admin(UnixListener),
 }
 
@@ -58,7 +58,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// What all listeners of a server share.
+/// The resources that all listeners of a server share.
 pub(crate) struct Shared<'a> {
     pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<&'a Current>,
@@ -203,7 +203,7 @@ async fn accept_tls(
     })
 }
 
-/// Tells a client that came without TLS.
+/// Answers a client that does not use TLS with an error in plain text.
 async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
     let text = "this port speaks TLS; write https:// in place of http://";
     let (media_type, body) = (
@@ -214,7 +214,7 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
         "HTTP/1.1 400 Bad Request\r\ncontent-type: {media_type}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    // Whether it hears that or not, it is gone.
+    // The connection ends whether the client reads that or not.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
     io::Error::other("the client does not use TLS")
@@ -222,7 +222,7 @@ async fn reject_plaintext(mut stream: TcpStream) -> io::Error {
 
 fn prepare(stream: &TcpStream, timeouts: Timeouts) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    // Who does not read holds a connection and what waits for it, and nobody else could end that.
+    // A client that does not read holds a connection and its unsent data; only the system can end that.
     let stall = u32::try_from(timeouts.stall.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, stall)?)
 }

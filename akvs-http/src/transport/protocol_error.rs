@@ -1,8 +1,7 @@
-//! What actix says to a client whose bytes are no request: a status and no word more. Here it is told why, in a problem
-//! document, as after any other error.
+//! Problem documents for the errors that actix answers with a status alone, of bytes that are no request.
 //!
-//! actix has no place to say that, so it is put in where the bytes go out. No answer of ours looks like that: those to
-//! an error have a body.
+//! actix has no hook for that, so the document is added where the bytes go out. No other response looks like those: our
+//! errors have a body.
 
 use actix_web::http::StatusCode;
 use akvs_core::{Code, Error};
@@ -12,10 +11,10 @@ use crate::response::problem;
 const VERSION: &str = "HTTP/1.1 ";
 const NO_BODY: &str = "content-length: 0\r\n";
 const END: &str = "\r\n\r\n";
-/// None of its heads has as many bytes.
+/// More bytes than any of those heads has.
 const MAX_BYTES: usize = 1_024;
 
-/// These bytes as they are to go out, where they are such an answer.
+/// Returns these bytes with a problem document, if they are such a response.
 pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
     let head = std::str::from_utf8(bytes).ok()?;
     let is_head = head.len() <= MAX_BYTES && head.find(END) == head.len().checked_sub(END.len());
@@ -33,7 +32,7 @@ pub(crate) fn with_problem_body(bytes: &[u8]) -> Option<Vec<u8>> {
     Some([before, close, &fields, after, &document].concat().into())
 }
 
-/// Why actix refuses; none of a status that it does not use. All that it is known to refuse was refused before.
+/// The reason of an error of actix; none of a status that it does not use. Known ones are answered before.
 fn reason(status: StatusCode) -> Option<Error> {
     let text = match status {
         StatusCode::BAD_REQUEST => "malformed request: expected HTTP/1.1",

@@ -19,7 +19,7 @@ const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
 /// HTTP/2, as it is agreed on.
 pub(crate) const HTTP_2: &[u8] = b"h2";
 
-/// A certificate with its key, and whose clients are let in.
+/// A certificate with its key, and the CA of client certificates if clients need one.
 ///
 /// ```
 /// let error = akvs_http::Tls::new(b"no certificate", b"no key", None).unwrap_err();
@@ -29,8 +29,8 @@ pub(crate) const HTTP_2: &[u8] = b"h2";
 pub struct Tls(Arc<ServerConfig>);
 
 impl Tls {
-    /// A certificate and those above it, its private key, and, where clients have to show one too, the certificates
-    /// that sign theirs; all of them PEM.
+    /// Reads the certificate chain, its private key and, if clients must present a certificate, the CA of theirs; all in
+    /// PEM.
     pub fn new(certificate: &[u8], key: &[u8], client_ca: Option<&[u8]>) -> Result<Tls, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(certificate, TlsError::Certificate)?;
@@ -93,7 +93,7 @@ fn pem_text(error: &pem::Error, what: &str) -> String {
     }
 }
 
-/// Why certificates are refused, and which of them.
+/// The error of a certificate or key that is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -101,7 +101,7 @@ pub enum TlsError {
     Certificate(String),
     /// Its key.
     Key(String),
-    /// The certificates that sign the clients' ones.
+    /// The CA of client certificates.
     ClientCa(String),
 }
 

@@ -1,12 +1,12 @@
-//! What an import does with keys that are there already.
+//! The parameter `mode` of an import.
 
-/// What is done with a key that is there already.
+/// What an import does with keys that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// It is set.
+    /// It sets them.
     Merge,
-    /// It stays.
+    /// It leaves them.
     Create,
-    /// It is set, and those that are not in the file go.
+    /// It sets them, and deletes those that are not in the file.
     Replace,
 }

@@ -1,5 +1,4 @@
-//! The queries of lists, and of what is done to a namespace: which part of it, how much at once, and where to go on.
-//! A misspelt one would list, or delete, too much, so what is not known is refused.
+//! The queries of lists and of deletions: a range, a limit and a cursor.
 
 use akvs_core::{Code, Error, Key, Namespace, Result};
 use bytes::Bytes;
@@ -7,11 +6,11 @@ use bytes::Bytes;
 use super::watch::{decoded, truth};
 use super::{each_bytes, invalid, once, shown, unknown};
 
-/// The most items of a page.
+/// The maximum of items of a page.
 pub(crate) const MAX_LIMIT: usize = 1_000;
-/// As many, unless the client says how many.
+/// The number of items of a page by default.
 pub(crate) const DEFAULT_LIMIT: usize = 100;
-/// A key, and the byte that makes it the least one behind.
+/// The length of the longest key and of a byte after it.
 pub(crate) const MAX_BOUND_BYTES: usize = Key::MAX_BYTES + 1;
 
 /// The parameters of a list of keys.
@@ -33,7 +32,7 @@ impl ListParams {
         self.limit.unwrap_or(DEFAULT_LIMIT)
     }
 
-    /// Refuses what makes no sense where all is told at once.
+    /// Rejects the parameters of pages, for a response that has the whole range.
     pub(crate) fn check_stream(&self) -> Result<()> {
         for (name, is_there) in [
             ("limit", self.limit.is_some()),
@@ -59,14 +58,14 @@ pub(crate) struct NamespacesParams {
     pub(crate) cursor: Option<Bytes>,
 }
 
-/// What a `DELETE` takes away.
+/// What a `DELETE` of a namespace deletes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DeleteScope {
     Namespace,
     Prefix(Bytes),
 }
 
-/// Reads the query of a list of keys.
+/// Parses the query of a list of keys.
 pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     let (mut prefix, mut start, mut end, mut delimiter) = (None, None, None, None);
     let (mut reverse, mut values, mut limit, mut cursor) = (None, None, None, None);
@@ -106,7 +105,7 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     })
 }
 
-/// Reads the query of a list of namespaces.
+/// Parses the query of a list of namespaces.
 pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     let (mut prefix, mut limit, mut cursor) = (None, None, None);
     each_bytes(query, |name, value| match name {
@@ -126,7 +125,7 @@ pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     })
 }
 
-/// Reads what a `DELETE` of a namespace is to take away: all of it, if its name is said twice, or a prefix.
+/// Parses the query of a `DELETE` of a namespace: all of it, if its name is confirmed, or a prefix.
 pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> {
     let (mut confirmed, mut prefix) = (None, None);
     each_bytes(query, |name, value| match name {

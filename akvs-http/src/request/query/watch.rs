@@ -1,5 +1,4 @@
-//! The query of a watch: which keys, and from where on. A misspelt one would begin elsewhere or tell too much, so what is
-//! not known is refused here as well.
+//! The query of a watch: the keys, and the revision from which on.
 
 use akvs_core::{Key, Result, Revision};
 use akvs_server::{Filter, Start, WatchOptions};
@@ -8,7 +7,7 @@ use bytes::Bytes;
 use super::{each_bytes, invalid, once, shown, unknown};
 use crate::request::path;
 
-/// Reads the query of a watch. What the client was told last, if it says so, goes before `since`.
+/// Parses the query of a watch. The id of the last event goes before `since`.
 pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
     let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
     each_bytes(query, |name, value| match name {

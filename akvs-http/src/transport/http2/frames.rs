@@ -1,7 +1,7 @@
-//! How far the frames on the wire are: since when a head is not whole, and since when nothing can be sent.
+//! The state of the frames on the wire: since when a head is incomplete, and since when nothing can be sent.
 //!
-//! The `h2` crate keeps to itself what has not come whole, and takes in all heads that there are at once. Nothing is
-//! judged here: it judges what it reads, one head at a time.
+//! The `h2` crate does not expose incomplete heads, and reads all heads at once. Here heads are passed to it one at a
+//! time; checking them is left to it.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -25,7 +25,7 @@ const MAX_LONG_TARGETS: usize = 128;
 /// take two hundred times as many bytes of memory.
 const MAX_TRAILER_BYTES: usize = 8 << 10;
 
-/// What is seen of a connection.
+/// The state of the frames of a connection.
 #[derive(Default)]
 pub(super) struct FrameState {
     head_since: Cell<Option<Instant>>,

@@ -1,4 +1,4 @@
-//! The end of a connection that was told why: an end at once would overtake what it was told.
+//! The end of a connection after an error: closing it at once could discard the error on its way to the client.
 
 use std::cell::RefCell;
 use std::future::poll_fn;

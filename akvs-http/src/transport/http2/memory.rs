@@ -1,9 +1,7 @@
-//! What the requests of a connection hold: no more without being counted than a connection of HTTP/1.1 may hold, which
-//! has one request at a time; what is more counts with what all connections hold (`limits.max_body_memory_bytes`,
-//! `limits.max_response_memory_bytes`).
+//! The memory of the requests of a connection. As much as a connection of HTTP/1.1 may use, with its one request at a
+//! time, is free; the rest counts towards `limits.max_body_memory_bytes` and `limits.max_response_memory_bytes`.
 //!
-//! A head costs its sender a few bytes where its fields are compressed (RFC 7541), so the heads of a connection have a
-//! limit of their own, too.
+//! Compressed fields (RFC 7541) cost their sender a few bytes, so the heads of a connection have a limit of their own.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,23 +13,23 @@ use crate::response::memory;
 use crate::transport::connection::{MAX_HEAD_BYTES, Refusal};
 use crate::transport::resources::Resources;
 
-/// The most memory that the heads of a connection's requests take, in bytes.
+/// The maximum memory of the heads of a connection's requests, in bytes.
 const MAX_HEADS_BYTES: usize = 2 << 20;
-/// So much of it is not counted.
+/// The part of it that is not counted.
 const FREE_HEADS_BYTES: usize = MAX_HEAD_BYTES;
-/// So much of a connection's answers is not counted, in bytes.
+/// The part of a connection's responses that is not counted, in bytes.
 const FREE_ANSWERS_BYTES: usize = 64 << 10;
 
-/// What a connection holds.
+/// The memory of a connection.
 pub(super) struct ConnectionMemory {
     resources: Arc<Resources>,
-    /// How many bytes of heads.
+    /// The bytes of its heads.
     heads: Cell<usize>,
-    /// How many bytes of answers, without those that are counted.
+    /// The bytes of its responses, without those that are counted.
     answers: Cell<usize>,
 }
 
-/// A part of it, until it is dropped.
+/// A part of it, released when dropped.
 pub(super) struct Part {
     connection: Rc<ConnectionMemory>,
     is_head: bool,
@@ -49,7 +47,7 @@ impl ConnectionMemory {
         }
     }
 
-    /// Takes a head of so many bytes.
+    /// Reserves the memory of a head.
     pub(super) fn reserve_head(
         self: &Rc<ConnectionMemory>,
         bytes: usize,
@@ -77,7 +75,7 @@ impl ConnectionMemory {
         })
     }
 
-    /// Takes so many bytes of an answer; `overloaded` where there is no memory for them.
+    /// Reserves memory of a response, or returns the error `overloaded`.
     pub(super) fn reserve_answer(self: &Rc<ConnectionMemory>, bytes: usize) -> Result<Part> {
         let free = bytes.min(FREE_ANSWERS_BYTES.saturating_sub(self.answers.get()));
         let counted = match bytes - free {

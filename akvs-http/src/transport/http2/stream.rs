@@ -21,7 +21,7 @@ use super::{Http2Service, Outcome, request};
 use crate::transport::connection::Refusal;
 use crate::transport::expect_continue;
 
-/// Answers a request, whose target was too long or not. It ends as soon as its client takes it back.
+/// Answers a request, whose target may be too long. Ends as soon as the client cancels it.
 pub(super) async fn serve<S, B>(
     served: Rc<Http2Service<S>>,
     memory: Rc<ConnectionMemory>,
@@ -77,7 +77,7 @@ where
     }
 }
 
-/// Whether its client waits to be asked for the body.
+/// Whether the client waits for `100 Continue`.
 fn is_waiting(request: &Request) -> bool {
     let mut expected = request.headers().get_all(EXPECT);
     expected.any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
