@@ -6,7 +6,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::cli::output;
+use crate::output;
 
 /// The end of a run that did not do what it was asked.
 #[derive(Debug)]

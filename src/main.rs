@@ -12,6 +12,7 @@ mod escape;
 mod files;
 mod listeners;
 mod logging;
+mod output;
 mod repl;
 mod rlimit;
 mod service_manager;

@@ -10,7 +10,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::client::Target;
 use super::{
     ClientVerb, PlaceFlags, SettingsFlags, attach, backup, clap_errors, client, completions,
-    config, doctor, order, ping, serve, start, status, stop, token, version,
+    config, console, doctor, eval, healthcheck, man, order, pid, ping, restart, restore, serve,
+    start, status, stop, token, verify, version,
 };
 use crate::control::block_on;
 use crate::error::CliError;
@@ -55,7 +56,7 @@ enum Verb {
     Stop(stop::Flags),
     /// Stop the server if one runs, and start it with these flags
     #[command(after_long_help = START)]
-    Restart(stop::RestartFlags),
+    Restart(restart::Flags),
     /// Say pong, if the server answers
     #[command(after_long_help = START)]
     Ping(PlaceFlags),
@@ -74,18 +75,18 @@ enum Verb {
     #[command(
         after_long_help = "Examples:\n  akvs eval \"set foo bar baz\"\n  akvs eval \"get foo bar\"\n  akvs eval \"log debug\""
     )]
-    Eval(attach::EvalFlags),
+    Eval(eval::Flags),
     #[command(flatten)]
     Client(Box<ClientVerb>),
     /// Make a file of all data, while the server goes on
     #[command(after_long_help = BACKUP)]
-    Backup(backup::BackupFlags),
+    Backup(backup::Flags),
     /// Make the data of a backup: keys, types, deadlines, settings, history and revisions
     #[command(after_long_help = BACKUP)]
-    Restore(backup::RestoreFlags),
+    Restore(restore::Flags),
     /// Read all data back, or a backup, and say what is wrong
     #[command(after_long_help = BACKUP)]
-    Verify(backup::VerifyFlags),
+    Verify(verify::Flags),
     /// Make tokens, list them, take them back
     #[command(
         subcommand,
@@ -235,27 +236,27 @@ pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
     };
     match verb {
         Verb::Serve(flags) => serve::run(&flags),
-        Verb::Console(flags) => attach::console(&flags),
+        Verb::Console(flags) => console::run(&flags),
         Verb::Start(flags) => start::run(&flags),
         Verb::Stop(flags) => stop::run(&flags).map_err(CliError::into_answer),
-        Verb::Restart(flags) => stop::restart(&flags),
+        Verb::Restart(flags) => restart::run(&flags),
         Verb::Ping(flags) => ping::run(&flags).map_err(CliError::into_answer),
-        Verb::Pid(flags) => ping::pid(&flags).map_err(CliError::into_answer),
+        Verb::Pid(flags) => pid::run(&flags).map_err(CliError::into_answer),
         Verb::Status(flags) => status::run(&flags).map_err(CliError::into_answer),
         Verb::Attach(flags) => attach::run(&flags),
-        Verb::Eval(flags) => attach::eval(&flags),
+        Verb::Eval(flags) => eval::run(&flags),
         Verb::Client(verb) => block_on(async {
             let connected = target.unwrap_or_default().connect().await?;
             client(*verb, &connected.client).await
         }),
-        Verb::Backup(flags) => backup::backup(&flags),
-        Verb::Restore(flags) => backup::restore(&flags),
-        Verb::Verify(flags) => backup::verify(&flags),
+        Verb::Backup(flags) => backup::run(&flags),
+        Verb::Restore(flags) => restore::run(&flags),
+        Verb::Verify(flags) => verify::run(&flags),
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
-        Verb::Healthcheck(flags) => ping::health(&flags).map_err(CliError::into_answer),
-        Verb::Completions(flags) => completions::completions(&flags),
-        Verb::Man => completions::man(),
+        Verb::Healthcheck(flags) => healthcheck::run(&flags).map_err(CliError::into_answer),
+        Verb::Completions(flags) => completions::run(&flags),
+        Verb::Man => man::run(),
     }
 }

@@ -5,10 +5,11 @@
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{SettingsFlags, output};
+use super::SettingsFlags;
 use crate::credentials::Access;
 use crate::error::CliError;
 use crate::listeners::ListenTargets;
+use crate::output;
 use crate::settings::{Loaded, Settings};
 
 #[derive(Debug, Subcommand)]

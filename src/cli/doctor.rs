@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{PlaceFlags, output};
+use super::PlaceFlags;
 use crate::compose::offline;
 use crate::control::{ControlClient, block_on};
 use crate::credentials::Access;
 use crate::error::CliError;
 use crate::listeners::ListenTargets;
+use crate::output;
 use crate::settings::{EngineKind, Loaded, Settings};
 use crate::{clock, rlimit, socket};
 

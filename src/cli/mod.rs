@@ -6,12 +6,12 @@
 //! | `flags` | the flags that say something about the settings |
 //! | `order` | flags before their verb, and after the line of `eval` |
 //! | `clap_errors`, `suggest` | what was not understood, as a line, and what is likely meant |
-//! | `output`, `progress`, `atomic_file` | how verbs print, show how far they are, and make files |
+//! | `progress`, `atomic_file` | how verbs show how far they are, and make files |
 //! | `time` | times as they are typed |
 //! | `client` | the verbs that a client does, which the prompt has too |
 //! | `version` | what the program says of its build |
 //! | `data_dir_args` | the flags that say which data folder is meant |
-//! | all others | a verb each, or a few that belong together |
+//! | all others | a verb each |
 
 mod atomic_file;
 mod attach;
@@ -21,13 +21,19 @@ mod client;
 mod command;
 mod completions;
 mod config;
+mod console;
 mod data_dir_args;
 mod doctor;
+mod eval;
 mod flags;
+mod healthcheck;
+mod man;
 mod order;
-pub(crate) mod output;
+mod pid;
 mod ping;
 mod progress;
+mod restart;
+mod restore;
 mod serve;
 mod start;
 pub(crate) mod status;
@@ -35,6 +41,7 @@ mod stop;
 mod suggest;
 mod time;
 mod token;
+mod verify;
 mod version;
 
 pub(crate) use client::{ClientVerb, run as client};

@@ -7,12 +7,13 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::{SettingsFlags, output};
+use super::SettingsFlags;
 use crate::compose::{self, offline};
 use crate::control::{ControlClient, block_on};
 use crate::current_exe;
 use crate::error::CliError;
 use crate::logging::LOG_FILE;
+use crate::output;
 use crate::service_manager::VARIABLES;
 use crate::settings::{EngineKind, Settings};
 

@@ -6,9 +6,10 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 
-use super::{PlaceFlags, output};
+use super::PlaceFlags;
 use crate::control::{ControlClient, Status, block_on};
 use crate::error::CliError;
+use crate::output;
 
 /// Between the two looks by which requests a second are told.
 const BETWEEN: Duration = Duration::from_millis(500);

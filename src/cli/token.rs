@@ -11,12 +11,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::{SettingsFlags, output, time};
+use super::{SettingsFlags, time};
 use crate::clock::now;
 use crate::credentials;
 use crate::credentials::{Line, Secret, TokenFile};
 use crate::error::CliError;
 use crate::escape;
+use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {

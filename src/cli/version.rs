@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::output;
 use crate::compose;
 use crate::error::CliError;
+use crate::output;
 
 /// Prints it.
 pub(super) fn print(long: bool) -> Result<(), CliError> {

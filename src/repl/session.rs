@@ -9,10 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::editor::{Editor, Typed};
 use super::line::{self, LineVerb, Read};
-use crate::cli::{self, output, status};
+use crate::cli::{self, status};
 use crate::control;
 use crate::control::ControlClient;
 use crate::error::CliError;
+use crate::output;
 
 /// Whether somebody types, and reads.
 pub(crate) fn is_terminal() -> bool {

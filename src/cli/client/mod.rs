@@ -8,21 +8,26 @@
 //! | `target` | which server is meant |
 //! | `value` | where a value comes from |
 //! | `render` | items as lines, or as JSON |
-//! | `keys` | `get`, `set`, `del`, `add`, `touch` |
-//! | `listing` | `ls`, `watch` |
-//! | `txn` | `txn` |
-//! | `namespaces` | `ns` |
-//! | `transfer` | `export`, `import` |
+//! | `key_args`, `compression` | flags that several of them share |
+//! | all others | a verb each |
 
-mod keys;
-mod listing;
-mod namespaces;
+mod add;
+mod compression;
+mod del;
+mod export;
+mod get;
+mod import;
+mod key_args;
+mod ls;
+mod ns;
 mod render;
+mod set;
 mod target;
-mod transfer;
+mod touch;
 mod txn;
 mod value;
 mod verb;
+mod watch;
 
 pub(crate) use target::Target;
 pub(crate) use verb::{ClientVerb, run};

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{render, value};
-use crate::cli::output;
 use crate::error::CliError;
+use crate::output;
 
 const EXAMPLE: &str = r#"Example:
   akvs txn shop '{"checks":[{"key":"stock","revision":7}],

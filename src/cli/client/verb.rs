@@ -3,45 +3,45 @@
 use akvs_client::Client;
 use clap::Subcommand;
 
-use super::{keys, listing, namespaces, transfer, txn};
+use super::{add, del, export, get, import, ls, ns, set, touch, txn, watch};
 use crate::error::CliError;
 
 /// A verb that a client does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientVerb {
     /// Print the value of a key, to the byte
-    Get(keys::Get),
+    Get(get::Get),
     /// Store a value
     #[command(visible_alias = "put")]
-    Set(keys::Set),
+    Set(set::Set),
     /// Delete a key, or all keys that begin so
     #[command(visible_aliases = ["rm", "delete"])]
-    Del(keys::Del),
+    Del(del::Del),
     /// Add to a number, and print what it is then
     #[command(visible_alias = "incr")]
-    Add(keys::Add),
+    Add(add::Add),
     /// Give a key a new time to live, or none
-    Touch(keys::Touch),
+    Touch(touch::Touch),
     /// List the keys of a namespace, or the namespaces
     #[command(visible_aliases = ["keys", "list"])]
-    Ls(listing::Ls),
+    Ls(ls::Ls),
     /// Tell what changes, as it changes; Ctrl-C ends it
-    Watch(listing::Watch),
+    Watch(watch::Watch),
     /// Do several things at once, all or nothing
     Txn(txn::Txn),
     /// List, make, set up and drop namespaces
     #[command(subcommand)]
-    Ns(namespaces::Ns),
+    Ns(ns::Ns),
     /// Write a namespace, or all of them, as lines of JSON
-    Export(transfer::Export),
+    Export(export::Export),
     /// Read what `export` has written
-    Import(transfer::Import),
+    Import(import::Import),
 }
 
 impl ClientVerb {
     /// What lists the namespaces.
     pub(crate) fn namespaces() -> ClientVerb {
-        ClientVerb::Ns(namespaces::Ns::Ls { json: false })
+        ClientVerb::Ns(ns::Ns::Ls { json: false })
     }
 }
 

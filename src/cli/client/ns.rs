@@ -9,8 +9,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::render;
-use crate::cli::output;
 use crate::error::CliError;
+use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {

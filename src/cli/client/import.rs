@@ -1,7 +1,7 @@
-//! `export` and `import`: a namespace, or all of them, as a file.
+//! `akvs import`: the namespaces of a file.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use akvs_client::{Client, Encoding, ImportMode, ImportReport};
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::stream;
 
+use super::compression::Compression;
 use super::render;
-use crate::cli::atomic_file::NewFile;
-use crate::cli::output;
 use crate::cli::progress::Bar;
 use crate::error::CliError;
+use crate::output;
 
 /// What is read of a file at once.
 const PART_BYTES: usize = 128 << 10;
@@ -22,81 +22,6 @@ const PART_BYTES: usize = 128 << 10;
 const BACKUP: &[u8] = b"akvs-bak";
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// What is given, or what the file's name says.
-    fn of(given: Option<Compression>, file: Option<&Path>) -> Encoding {
-        let named = file.and_then(|file| match file.extension()?.to_str()? {
-            "gz" => Some(Compression::Gzip),
-            "zst" => Some(Compression::Zstd),
-            _ => None,
-        });
-        match given.or(named).unwrap_or(Compression::None) {
-            Compression::None => Encoding::Identity,
-            Compression::Gzip => Encoding::Gzip,
-            Compression::Zstd => Encoding::Zstd,
-        }
-    }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Export {
-    /// The namespace; without one all of them
-    #[arg(value_name = "NAMESPACE")]
-    namespace: Option<String>,
-    /// The file to make; - for stdout [default: stdout]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Replace the file if it is there
-    #[arg(long, requires = "output")]
-    force: bool,
-    /// How to compress it [default: as the file's name says, .gz or .zst; else not]
-    #[arg(long, value_enum)]
-    compress: Option<Compression>,
-}
-
-impl Export {
-    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
-        let export = match &self.namespace {
-            Some(name) => render::namespace(client, name)?.export(),
-            None => client.export(),
-        };
-        let output = self.output.filter(|path| path != Path::new("-"));
-        let encoding = Compression::of(self.compress, output.as_deref());
-        let mut parts = export.bytes(encoding);
-        let mut file = match &output {
-            Some(path) => Some(NewFile::create(path, self.force)?),
-            None => None,
-        };
-        let bar = Bar::of_bytes("exporting");
-        while let Some(part) = parts.next().await {
-            let part = part.map_err(|error| render::failed(&error))?;
-            bar.more(part.len() as u64);
-            match &mut file {
-                Some(file) => file.write_all(&part).map_err(|error| {
-                    CliError::failed(format!("the export cannot be written: {error}"))
-                })?,
-                None => {
-                    if !output::go_on(&part)? {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        match file {
-            Some(file) => file.end(),
-            None => Ok(()),
-        }
-    }
-}
 
 /// What becomes of what is there.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

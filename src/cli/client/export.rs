@@ -1,0 +1,65 @@
+//! `akvs export`: a namespace, or all of them, as a file.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use akvs_client::Client;
+use clap::Args;
+
+use super::compression::Compression;
+use super::render;
+use crate::cli::atomic_file::NewFile;
+use crate::cli::progress::Bar;
+use crate::error::CliError;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The namespace; without one all of them
+    #[arg(value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// The file to make; - for stdout [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// How to compress it [default: as the file's name says, .gz or .zst; else not]
+    #[arg(long, value_enum)]
+    compress: Option<Compression>,
+}
+
+impl Export {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
+        let export = match &self.namespace {
+            Some(name) => render::namespace(client, name)?.export(),
+            None => client.export(),
+        };
+        let output = self.output.filter(|path| path != Path::new("-"));
+        let encoding = Compression::of(self.compress, output.as_deref());
+        let mut parts = export.bytes(encoding);
+        let mut file = match &output {
+            Some(path) => Some(NewFile::create(path, self.force)?),
+            None => None,
+        };
+        let bar = Bar::of_bytes("exporting");
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|error| render::failed(&error))?;
+            bar.more(part.len() as u64);
+            match &mut file {
+                Some(file) => file.write_all(&part).map_err(|error| {
+                    CliError::failed(format!("the export cannot be written: {error}"))
+                })?,
+                None => {
+                    if !output::go_on(&part)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        match file {
+            Some(file) => file.end(),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `akvs get`.
+
+use akvs_client::Client;
+use clap::Args;
+use serde_json::Value;
+
+use super::key_args::Place;
+use super::render;
+use crate::error::CliError;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON document: the value and what is known of it
+    #[arg(long)]
+    json: bool,
+}
+
+impl Get {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
+        let namespace = render::namespace(client, &self.place.namespace)?;
+        let key = render::key(&self.place.key);
+        let entry = namespace.get_bytes(key).await;
+        let entry = entry.map_err(|error| render::failed(&error))?;
+        let entry = entry.ok_or_else(|| self.place.missing())?;
+        match self.json {
+            true => output::document(&Value::from(render::entry(key, &entry))).map(drop),
+            false => output::value(&entry.value),
+        }
+    }
+}

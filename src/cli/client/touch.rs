@@ -1,0 +1,34 @@
+//! `akvs touch`.
+
+use std::time::Duration;
+
+use akvs_client::Client;
+use clap::Args;
+
+use super::key_args::Place;
+use super::render;
+use crate::error::CliError;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Touch {
+    #[command(flatten)]
+    place: Place,
+    /// How long it lives from now on: 90, 90s, 5m, 2h, 7d; without this for ever
+    #[arg(long, value_name = "TIME", value_parser = render::ttl)]
+    ttl: Option<Duration>,
+}
+
+impl Touch {
+    pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
+        let namespace = render::namespace(client, &self.place.namespace)?;
+        let mut touch = namespace.touch(render::key(&self.place.key));
+        if let Some(ttl) = self.ttl {
+            touch = touch.ttl(ttl);
+        }
+        match touch.await.map_err(|error| render::failed(&error))? {
+            Some(_) => output::print("OK\n"),
+            None => Err(self.place.missing()),
+        }
+    }
+}

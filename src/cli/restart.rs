@@ -1,0 +1,32 @@
+//! `akvs restart`: what runs is stopped, and then started with the flags that are given.
+
+use clap::Args;
+
+use super::stop::{PATIENCE, Patience};
+use super::{SettingsFlags, start};
+use crate::control::{ControlClient, block_on};
+use crate::error::CliError;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    settings: SettingsFlags,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// `akvs restart`: what runs is stopped, and then started with these flags.
+pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
+    let data_dir = flags.settings.load()?.settings.data_dir;
+    block_on(async {
+        match ControlClient::find(&data_dir).await? {
+            Some(owner) => owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await,
+            None => {
+                output::note("no server was running");
+                Ok(())
+            }
+        }
+    })?;
+    start::run(&flags.settings)
+}

@@ -1,0 +1,46 @@
+//! `akvs restore`: the data of a backup in a new data folder.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::PlaceFlags;
+use super::progress::Bar;
+use crate::compose::offline;
+use crate::error::CliError;
+use crate::output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    place: PlaceFlags,
+    /// The backup; - for stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// `akvs restore`.
+pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
+    let settings = flags.place.load()?.settings;
+    let bar = Bar::of("restoring");
+    let read = open(&flags.file)?;
+    let summary = offline::bring_back(&settings, read, &mut |how_far| bar.at(how_far))?;
+    drop(bar);
+    output::print(&format!(
+        "{}: {}\n",
+        settings.data_dir,
+        offline::summary(&summary)
+    ))
+}
+
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path);
+    let file = file
+        .map_err(|error| CliError::failed(format!("{} cannot be read: {error}", path.display())))?;
+    Ok(Box::new(BufReader::with_capacity(256 << 10, file)))
+}
