@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{json, program, run};
-use crate::verbs::Verbs;
+use crate::key_verbs::Verbs;
 
 #[test]
 fn ls_lists_in_order_and_in_part() {

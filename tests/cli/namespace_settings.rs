@@ -1,7 +1,7 @@
 //! The settings of a namespace on the command line: `ns set` changes what is named, `ns ls` shows what is chosen.
 
 use crate::common::json;
-use crate::verbs::Verbs;
+use crate::key_verbs::Verbs;
 
 #[test]
 fn only_what_is_named_is_changed_and_sizes_have_units() {
