@@ -4,9 +4,6 @@
 //! Invariant: one failure is one line on stderr.
 
 use std::fmt;
-use std::process::ExitCode;
-
-use crate::output;
 
 /// The end of a run that did not do what it was asked.
 #[derive(Debug)]
@@ -100,13 +97,6 @@ impl CliError {
     /// Whether a setting has to be changed first.
     pub(crate) fn is_config(&self) -> bool {
         self.kind == Kind::Config
-    }
-
-    /// Says it on stderr.
-    pub(crate) fn report(&self) -> ExitCode {
-        // Where nobody listens any more, the exit code has to do.
-        output::note(&self.text);
-        ExitCode::from(self.code())
     }
 }
 

@@ -4,6 +4,7 @@
 //! bytes as they are.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 
 use serde_json::Value;
 
@@ -72,4 +73,10 @@ pub(crate) fn note(text: &str) {
         true => writeln!(out, "akvs: {}", escape::text(text)),
         false => writeln!(out, "akvs: {text}"),
     };
+}
+
+/// Prints an error on stderr, and returns the exit code of the process.
+pub(crate) fn failure(error: &CliError) -> ExitCode {
+    note(&error.to_string());
+    ExitCode::from(error.code())
 }

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
 
 use super::SettingsFlags;
+use super::interpreter::Interpreter;
 use super::serve::{self, ConsoleHooks, Mode};
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::logging;
-use crate::repl::Session;
 use crate::service_manager::Manager;
+use crate::{output, repl};
 
 /// `akvs console`: the server runs beside the prompt, and ends with it.
 pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
@@ -33,7 +34,7 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
             if let Err(failure) = ended
                 && let Err(mpsc::SendError(Err(failure))) = failed.send(Err(failure))
             {
-                failure.report();
+                output::failure(&failure);
                 serve::exit(failure.code());
             }
         });
@@ -45,13 +46,15 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
     };
     // From here on a failure of the server is told by itself.
     drop(told);
-    let mut session = Session::open(data_dir)?;
+    let mut interpreter = Interpreter::connect(data_dir)?;
     let greeting = format!(
         "Listening on {addresses}. `help` lists what can be typed; Ctrl-D leaves, and stops the server.\n"
     );
-    let talked = session.talk_beside(&greeting, |prompt| logging::above(&settings, prompt));
+    let talked = repl::run_interactive(&mut interpreter, &greeting, |prompt| {
+        logging::above(&settings, prompt)
+    });
     if let Err(failure) = &talked {
-        failure.report();
+        output::failure(failure);
         code.store(failure.code(), Ordering::Relaxed);
     }
     block_on(async {

@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::PlaceFlags;
+use super::interpreter::Interpreter;
 use crate::error::CliError;
-use crate::repl::Session;
+use crate::repl::Interpreter as _;
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
@@ -27,5 +28,6 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
         words => shlex::try_join(words.iter().map(String::as_str))
             .map_err(|error| CliError::usage(format!("the line cannot be read: {error}")))?,
     };
-    Session::open(&flags.place.data_dir()?)?.eval(&line)
+    let mut interpreter = Interpreter::connect(&flags.place.data_dir()?)?;
+    interpreter.execute(&line).map(drop)
 }

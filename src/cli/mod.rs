@@ -9,6 +9,7 @@
 //! | `progress`, `atomic_file` | how verbs show how far they are, and make files |
 //! | `time` | times as they are typed |
 //! | `client` | the verbs that a client does, which the prompt has too |
+//! | `line`, `interpreter` | the lines of the prompt: their verbs, and their execution |
 //! | `version` | what the program says of its build |
 //! | `data_dir_args` | the flags that say which data folder is meant |
 //! | all others | a verb each |
@@ -16,7 +17,7 @@
 mod atomic_file;
 mod attach;
 mod backup;
-pub(crate) mod clap_errors;
+mod clap_errors;
 mod client;
 mod command;
 mod completions;
@@ -27,6 +28,8 @@ mod doctor;
 mod eval;
 mod flags;
 mod healthcheck;
+mod interpreter;
+mod line;
 mod man;
 mod order;
 mod pid;
@@ -36,7 +39,7 @@ mod restart;
 mod restore;
 mod serve;
 mod start;
-pub(crate) mod status;
+mod status;
 mod stop;
 mod suggest;
 mod time;
@@ -44,8 +47,7 @@ mod token;
 mod verify;
 mod version;
 
-pub(crate) use client::{ClientVerb, run as client};
+use client::{ClientVerb, run as client};
 pub(crate) use command::{parse, run};
-pub(crate) use data_dir_args::PlaceFlags;
-pub(crate) use flags::SettingsFlags;
-pub(crate) use stop::PATIENCE as STOP_PATIENCE;
+use data_dir_args::PlaceFlags;
+use flags::SettingsFlags;

@@ -225,7 +225,9 @@ async fn serve(
         ))
     });
     let asked = Rc::new(Notify::new());
-    let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
+    let flags = start.flags.clone();
+    let load = Box::new(move || Ok(flags.load()?.settings));
+    let renewal = Renewal::new(load, settings, start.access.look, handle.clone());
     let renewal = renew(renewal, Rc::clone(&asked), notifier.clone(), status);
     let renewal = actix_web::rt::spawn(renewal);
     let mut running = std::pin::pin!(running);

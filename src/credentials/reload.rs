@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use akvs_http::ServerHandle;
 
 use super::{certificates, tokens};
-use crate::cli::SettingsFlags;
 use crate::error::CliError;
 use crate::logging;
 use crate::settings::Settings;
@@ -26,9 +25,12 @@ impl Look {
     }
 }
 
+/// What reads the settings again.
+pub(crate) type LoadSettings = dyn Fn() -> Result<Settings, CliError> + Send;
+
 /// The way to renew a server.
 pub(crate) struct Renewal {
-    flags: SettingsFlags,
+    load: Box<LoadSettings>,
     settings: Settings,
     handle: ServerHandle,
     tokens: PathBuf,
@@ -36,16 +38,16 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// Of a server that was started with these flags and settings, and the tokens of a file that looked so.
+    /// Of a server that was started with these settings, and the tokens of a file that looked so.
     pub(crate) fn new(
-        flags: &SettingsFlags,
+        load: Box<LoadSettings>,
         settings: &Settings,
         seen: Look,
         handle: ServerHandle,
     ) -> Renewal {
         let tokens = PathBuf::from(&settings.auth.tokens);
         Renewal {
-            flags: flags.clone(),
+            load,
             settings: settings.clone(),
             handle,
             tokens,
@@ -107,8 +109,8 @@ impl Renewal {
     }
 
     fn read_others(&self) -> Result<(), String> {
-        let settings = match self.flags.load() {
-            Ok(loaded) => loaded.settings,
+        let settings = match (self.load)() {
+            Ok(settings) => settings,
             Err(error) => return Err(failed("the settings stay as they are", &error)),
         };
         logging::filter(&settings);

@@ -16,7 +16,7 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
 use tokio::runtime::Runtime;
 
-use super::{line, terminal};
+use super::terminal;
 use crate::error::CliError;
 use crate::{escape, files};
 
@@ -42,7 +42,11 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub(super) fn new(runtime: Rc<Runtime>, client: Client) -> Result<Editor, CliError> {
+    pub(super) fn new(
+        runtime: Rc<Runtime>,
+        client: Client,
+        verbs: Vec<String>,
+    ) -> Result<Editor, CliError> {
         terminal::note();
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)
@@ -53,7 +57,11 @@ impl Editor {
             .build();
         let mut lines =
             rustyline::Editor::with_config(config).map_err(|error| no_terminal(&error))?;
-        lines.set_helper(Some(Words { runtime, client }));
+        lines.set_helper(Some(Words {
+            runtime,
+            client,
+            verbs,
+        }));
         let history = history_file();
         if let Some(history) = &history {
             // The first time there is none.
@@ -136,14 +144,15 @@ impl<P: ExternalPrinter> Write for Above<P> {
 struct Words {
     runtime: Rc<Runtime>,
     client: Client,
+    verbs: Vec<String>,
 }
 
 impl Words {
     /// What the last of these words may be. An error is no reason to disturb who types.
     fn offer(&self, before: &[String], begun: &str) -> Vec<String> {
         match before {
-            [] => line::verbs(),
-            [verb] if verb == "help" => line::verbs(),
+            [] => self.verbs.clone(),
+            [verb] if verb == "help" => self.verbs.clone(),
             [_] => self.runtime.block_on(self.namespaces(begun)),
             [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(begun)),
             [_, namespace] => self.runtime.block_on(self.keys(namespace, begun)),

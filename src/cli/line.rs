@@ -4,7 +4,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::cli::{ClientVerb, clap_errors};
+use super::{ClientVerb, clap_errors};
 
 /// A line that was understood.
 #[derive(Debug, Parser)]
@@ -76,25 +76,6 @@ pub(super) fn read(text: &str) -> Read {
     }
 }
 
-/// The lines of a text that was pasted: a quote that is open, or a backslash at the end, takes the next one along.
-pub(super) fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut is_open = false;
-    for line in text.lines() {
-        match lines.last_mut().filter(|_| is_open) {
-            Some(begun) => {
-                begun.push('\n');
-                begun.push_str(line);
-            }
-            None => lines.push(line.to_owned()),
-        }
-        is_open = lines
-            .last()
-            .is_some_and(|line| shlex::split(line).is_none());
-    }
-    lines
-}
-
 /// What can be typed, or how one verb is used.
 pub(super) fn help(verb: Option<&str>) -> Result<String, String> {
     let mut all = Line::command();
@@ -161,21 +142,6 @@ mod tests {
                 panic!("{text} was taken")
             };
             assert!(why.contains(part), "{text}: {why}");
-        }
-    }
-
-    #[test]
-    fn a_text_of_several_lines_is_several_lines() {
-        for (text, wanted) in [
-            ("", &[][..]),
-            ("get a b", &["get a b"]),
-            ("set a b 1\nset a c 2\n", &["set a b 1", "set a c 2"]),
-            ("\n# it's\nping", &["", "# it's", "ping"]),
-            ("set a b 'one\ntwo'\nping", &["set a b 'one\ntwo'", "ping"]),
-            ("set a \\\n b c\nping", &["set a \\\n b c", "ping"]),
-            ("get 'a\nping", &["get 'a\nping"]),
-        ] {
-            assert_eq!(lines(text), wanted, "{text:?}");
         }
     }
 
