@@ -6,27 +6,27 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// The most of a file of settings, of tokens or of certificates, in bytes.
-pub(crate) const MOST_BYTES: u64 = 16 << 20;
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads a file of at most so many bytes.
-pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    read_from(File::open(path)?, most)
+pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?, max_bytes)
 }
 
 /// The same of text.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let text = String::from_utf8(read(path, MOST_BYTES)?);
+    let text = String::from_utf8(read(path, MAX_BYTES)?);
     text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Reads all that comes, at most so many bytes.
-pub(crate) fn read_from(input: impl Read, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_from(input: impl Read, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    input.take(most + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > most {
+    input.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > max_bytes {
         true => Err(io::Error::new(
             ErrorKind::FileTooLarge,
-            format!("it has more than {most} bytes"),
+            format!("it has more than {max_bytes} bytes"),
         )),
         false => Ok(bytes),
     }

@@ -29,13 +29,13 @@ pub(crate) fn now_millis() -> u64 {
 }
 
 /// The time of day of so many milliseconds since 1970.
-pub(crate) fn time_of(millis: u64) -> SystemTime {
+pub(crate) fn from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
 }
 
 /// How long something takes.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
-pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let done = work();
     (done, start.elapsed())
@@ -43,15 +43,15 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 
 /// How long the system has been running, as its service manager counts.
 pub(crate) fn since_boot() -> Duration {
-    of(ClockId::Monotonic)
+    read(ClockId::Monotonic)
 }
 
 /// How long this process has been at work, on all processors together.
-pub(crate) fn used() -> Duration {
-    of(ClockId::ProcessCPUTime)
+pub(crate) fn cpu_time() -> Duration {
+    read(ClockId::ProcessCPUTime)
 }
 
-fn of(clock: ClockId) -> Duration {
+fn read(clock: ClockId) -> Duration {
     // Neither is ever negative.
     clock_gettime(clock).try_into().unwrap_or_default()
 }

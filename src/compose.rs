@@ -21,12 +21,12 @@ use akvs_server::{Clock, CommitDurability, Committer, CommitterOptions, SystemCl
 use tokio::sync::Notify;
 
 use self::admin::ServerAdmin;
-pub(crate) use self::admin::Told;
-use crate::credentials::Access;
+pub(crate) use self::admin::VerifyEvent;
+use crate::credentials::Credentials;
 use crate::error::CliError;
 use crate::logging::{LOG_FILE, OLD_FILES};
 use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
-use crate::socket::OWNER_SOCKET;
+use crate::socket::CONTROL_SOCKET;
 
 /// An opened store: what is below HTTP.
 pub(crate) struct Storage {
@@ -43,7 +43,7 @@ impl Storage {
         let engine: Arc<dyn Engine> = match settings.engine.kind {
             EngineKind::Disk => open_disk(settings)?,
             EngineKind::Memory => {
-                lock = lock_of_memory(settings)?;
+                lock = lock_for_memory(settings)?;
                 Arc::new(MemoryEngine::new())
             }
         };
@@ -55,13 +55,13 @@ impl Storage {
             now: Some(clock.now()),
         };
         let database = Database::open(engine, options).map_err(|error| {
-            let way_out = match error.code() == Code::Corrupted {
-                true => way_out(settings),
+            let recovery_hint = match error.code() == Code::Corrupted {
+                true => recovery_hint(settings),
                 false => "",
             };
             let (folder, text) = (&settings.data_dir, error.message());
             CliError::failed(format!(
-                "the data folder {folder} cannot be opened: {text}{way_out}"
+                "the data folder {folder} cannot be opened: {text}{recovery_hint}"
             ))
         })?;
         let committer = Committer::start(database.clone(), committer_options(settings), clock)
@@ -84,26 +84,26 @@ impl Storage {
         &self,
         listeners: Vec<Listener>,
         settings: &Settings,
-        access: &Access,
+        credentials: &Credentials,
         max_connections: u64,
         stop: Arc<Notify>,
     ) -> Result<akvs_http::Server, CliError> {
         let limits = &settings.limits;
-        let operator = ServerAdmin::new(self.database.clone(), settings, stop);
+        let admin = ServerAdmin::new(self.database.clone(), settings, stop);
         let defaults = akvs_http::Options::default();
         let options = akvs_http::Options {
             workers: workers(settings),
             hosts: settings.http.hosts.to_vec(),
-            max_value_bytes: amount(limits.max_value_bytes.bytes()),
-            max_connections: amount(max_connections),
-            max_body_memory_bytes: amount(limits.max_body_memory_bytes.bytes()),
-            max_response_memory_bytes: amount(limits.max_response_memory_bytes.bytes()),
+            max_value_bytes: to_usize(limits.max_value_bytes.bytes()),
+            max_connections: to_usize(max_connections),
+            max_body_memory_bytes: to_usize(limits.max_body_memory_bytes.bytes()),
+            max_response_memory_bytes: to_usize(limits.max_response_memory_bytes.bytes()),
             header_timeout: limits.header_timeout.get(),
             request_timeout: limits.request_timeout.get(),
             drain_timeout: limits.drain_timeout.get(),
-            tokens: access.tokens.clone(),
-            tls: access.tls.clone(),
-            admin: Some(Arc::new(operator)),
+            tokens: credentials.tokens.clone(),
+            tls: credentials.tls.clone(),
+            admin: Some(Arc::new(admin)),
             build_info: BuildInfo {
                 version: env!("CARGO_PKG_VERSION"),
                 commit: env!("BUILT_COMMIT"),
@@ -130,7 +130,7 @@ impl Storage {
 pub(crate) fn workers(settings: &Settings) -> usize {
     match settings.http.workers.get() {
         0 => akvs_http::Options::default().workers,
-        workers => amount(workers),
+        workers => to_usize(workers),
     }
 }
 
@@ -138,20 +138,20 @@ pub(crate) fn workers(settings: &Settings) -> usize {
 fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, CliError> {
     let engine = DiskEngine::open(&disk_options(settings));
     Ok(Arc::new(
-        engine.map_err(|error| cannot_open(&error, settings))?,
+        engine.map_err(|error| open_error(&error, settings))?,
     ))
 }
 
 /// How the data folder is opened.
 pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
-    let beside = [TOKENS_FILE, OWNER_SOCKET].map(|name| [name.to_owned(), format!("{name}.new")]);
+    let extra = [TOKENS_FILE, CONTROL_SOCKET].map(|name| [name.to_owned(), format!("{name}.new")]);
     let logs = (0..=OLD_FILES).map(|place| match place {
         0 => LOG_FILE.to_owned(),
         place => format!("{LOG_FILE}.{place}"),
     });
     DiskOptions {
         accept_lost_commits: settings.engine.accept_lost_commits,
-        allowed_files: beside.into_iter().flatten().chain(logs).collect(),
+        allowed_files: extra.into_iter().flatten().chain(logs).collect(),
         ..DiskOptions::new(&settings.data_dir)
     }
 }
@@ -167,12 +167,12 @@ pub(crate) fn format() -> String {
 }
 
 /// Makes the data folder, where it is missing.
-pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_data_dir(folder: &Path) -> io::Result<()> {
     akvs_core::make_folder(folder)
 }
 
 /// The folder of a server that keeps nothing, by which its owner reaches it. One that cannot be used is done without.
-fn lock_of_memory(settings: &Settings) -> Result<Option<FolderLock>, CliError> {
+fn lock_for_memory(settings: &Settings) -> Result<Option<FolderLock>, CliError> {
     match FolderLock::take(Path::new(&settings.data_dir)) {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ OpenError::Locked(..)) => Err(CliError::in_use(error)),
@@ -189,16 +189,16 @@ fn committer_options(settings: &Settings) -> CommitterOptions {
             Durability::Fsync => CommitDurability::Fsync,
             Durability::Interval => CommitDurability::Interval(settings.engine.sync_interval.get()),
         },
-        max_queued_writes: amount(settings.limits.max_queued_writes.get()),
+        max_queued_writes: to_usize(settings.limits.max_queued_writes.get()),
         ..CommitterOptions::default()
     }
 }
 
-fn amount(number: u64) -> usize {
+fn to_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn cannot_open(error: &OpenError, settings: &Settings) -> CliError {
+fn open_error(error: &OpenError, settings: &Settings) -> CliError {
     match error {
         OpenError::Locked(..) => CliError::in_use(error),
         OpenError::NotAFolder(..)
@@ -206,14 +206,14 @@ fn cannot_open(error: &OpenError, settings: &Settings) -> CliError {
         | OpenError::UnknownFile(..)
         | OpenError::NoStore(..)
         | OpenError::NotEmpty(..) => CliError::config(format!("data_dir: {error}")),
-        OpenError::Damaged(..) => CliError::failed(format!("{error}{}", way_out(settings))),
+        OpenError::Damaged(..) => CliError::failed(format!("{error}{}", recovery_hint(settings))),
         // Another setting would not help.
         OpenError::OtherFormat(..) | _ => CliError::failed(error),
     }
 }
 
 /// What is left to do with damaged data.
-fn way_out(settings: &Settings) -> &'static str {
+fn recovery_hint(settings: &Settings) -> &'static str {
     if settings.engine.accept_lost_commits {
         "; restore a backup"
     } else {

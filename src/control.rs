@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::error::CliError;
-use crate::socket::{self, Reach};
+use crate::socket::{self, ShortPath};
 
 /// How long an answer may take that asks nothing of the disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub(crate) fn runtime() -> Result<Runtime, CliError> {
 
 /// TLS that trusts nobody, as none is spoken on the socket. Left to itself, the library would read the certificates of
 /// the system, and fail where there are none.
-fn nobody_trusted() -> Result<ClientConfig, CliError> {
+fn tls_without_roots() -> Result<ClientConfig, CliError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -49,8 +49,8 @@ fn nobody_trusted() -> Result<ClientConfig, CliError> {
 }
 
 /// That no server of a data folder runs.
-pub(crate) fn nobody(data_dir: &str) -> String {
-    let socket = socket::of_owner(data_dir);
+pub(crate) fn not_running(data_dir: &str) -> String {
+    let socket = socket::control_path(data_dir);
     format!(
         "no server is running: nothing listens on {}",
         socket.display()
@@ -60,7 +60,7 @@ pub(crate) fn nobody(data_dir: &str) -> String {
 /// A server that runs.
 pub(crate) struct ControlClient {
     socket: PathBuf,
-    reach: Reach,
+    path: ShortPath,
     http: reqwest::Client,
     pid: Option<Pid>,
 }
@@ -87,7 +87,7 @@ pub(crate) struct Status {
 impl ControlClient {
     /// The server of this data folder; none where none runs.
     pub(crate) async fn find(data_dir: &str) -> Result<Option<ControlClient>, CliError> {
-        let socket = socket::of_owner(data_dir);
+        let socket = socket::control_path(data_dir);
         let cannot = |error: io::Error| {
             let socket = socket.display();
             let why = match error.kind() == ErrorKind::PermissionDenied {
@@ -96,26 +96,26 @@ impl ControlClient {
             };
             CliError::failed(format!("the socket {socket} {why}"))
         };
-        let reach = match Reach::to(&socket) {
-            Ok(reach) => reach,
-            Err(error) if socket::is_nobody(&error) => return Ok(None),
+        let path = match ShortPath::new(&socket) {
+            Ok(path) => path,
+            Err(error) if socket::is_no_listener(&error) => return Ok(None),
             Err(error) => return Err(cannot(error)),
         };
-        let stream = match tokio::net::UnixStream::connect(reach.path()).await {
+        let stream = match tokio::net::UnixStream::connect(path.path()).await {
             Ok(stream) => stream,
-            Err(error) if socket::is_nobody(&error) => return Ok(None),
+            Err(error) if socket::is_no_listener(&error) => return Ok(None),
             Err(error) => return Err(cannot(error)),
         };
         // It is the process that began to listen. One of another container has no number here.
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let http = reqwest::Client::builder()
-            .unix_socket(reach.path())
-            .use_preconfigured_tls(nobody_trusted()?);
+            .unix_socket(path.path())
+            .use_preconfigured_tls(tls_without_roots()?);
         let http = http.build().map_err(CliError::failed)?;
         Ok(Some(ControlClient {
             pid: pid.and_then(Pid::from_raw),
             socket,
-            reach,
+            path,
             http,
         }))
     }
@@ -123,7 +123,7 @@ impl ControlClient {
     /// The server of this data folder, or the failure that none runs.
     pub(crate) async fn expect(data_dir: &str) -> Result<ControlClient, CliError> {
         let found = ControlClient::find(data_dir).await?;
-        found.ok_or_else(|| CliError::unreachable(nobody(data_dir)))
+        found.ok_or_else(|| CliError::unreachable(not_running(data_dir)))
     }
 
     /// Its process, where it has a number here.
@@ -133,7 +133,7 @@ impl ControlClient {
 
     /// The socket by which it is reached, short enough for any library; for as long as this is kept.
     pub(crate) fn path(&self) -> &Path {
-        self.reach.path()
+        self.path.path()
     }
 
     /// Whether it answers.
@@ -172,12 +172,15 @@ impl ControlClient {
     async fn text(&self, method: Method, path: &str, body: String) -> Result<String, CliError> {
         let request = self.http.request(method, format!("http://localhost{path}"));
         let answer = self.answer(request.timeout(TIMEOUT).body(body)).await?;
-        answer.text().await.map_err(|error| self.silent(&error))
+        answer.text().await.map_err(|error| self.no_answer(&error))
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Response, CliError> {
         let request = request.header("accept", "application/problem+json, */*");
-        let answer = request.send().await.map_err(|error| self.silent(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.no_answer(&error))?;
         let status = answer.status();
         if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
             return Ok(answer);
@@ -188,7 +191,7 @@ impl ControlClient {
         Err(CliError::failed(detail))
     }
 
-    fn silent(&self, error: &reqwest::Error) -> CliError {
+    fn no_answer(&self, error: &reqwest::Error) -> CliError {
         let who = match self.pid {
             Some(pid) => format!("process {}", pid.as_raw_nonzero()),
             None => "the server".into(),
@@ -201,47 +204,47 @@ impl ControlClient {
     }
 
     /// Has it stop, and does not wait for that.
-    pub(crate) async fn ask_to_stop(&self) -> Result<(), CliError> {
+    pub(crate) async fn request_stop(&self) -> Result<(), CliError> {
         let asked = self.text(Method::POST, "/admin/stop", String::new());
         asked.await.map(drop)
     }
 
     /// Has it stop, and waits until its process is gone.
-    pub(crate) async fn stop(self, patience: Duration) -> Result<(), CliError> {
+    pub(crate) async fn stop(self, timeout: Duration) -> Result<(), CliError> {
         let process = self.pid.and_then(|pid| {
             let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
             // What listens now is what was opened: the number was not given to another process meanwhile.
-            socket::is_heard(&self.socket).then_some(process)
+            socket::is_listening(&self.socket).then_some(process)
         });
         let Some(process) = process else {
-            self.ask_to_stop().await?;
-            return self.until_silent(patience).await;
+            self.request_stop().await?;
+            return self.wait_until_closed(timeout).await;
         };
         match rustix::process::pidfd_send_signal(&process, Signal::TERM) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => return Err(CliError::failed(format!("it cannot be stopped: {error}"))),
         }
         // Here, as nothing else is waited for: a thread might be refused.
-        match is_over(&process, patience) {
+        match wait_for_exit(&process, timeout) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(self.still_there(patience)),
+            Ok(false) => Err(self.still_stopping(timeout)),
             Err(error) => Err(CliError::failed(error)),
         }
     }
 
     /// Waits until nobody listens, where there is no process to wait for.
-    async fn until_silent(&self, patience: Duration) -> Result<(), CliError> {
-        let silent = async {
-            while socket::is_heard(&self.socket) {
+    async fn wait_until_closed(&self, timeout: Duration) -> Result<(), CliError> {
+        let no_answer = async {
+            while socket::is_listening(&self.socket) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let waited = tokio::time::timeout(patience, silent).await;
-        waited.map_err(|_| self.still_there(patience))
+        let waited = tokio::time::timeout(timeout, no_answer).await;
+        waited.map_err(|_| self.still_stopping(timeout))
     }
 
-    fn still_there(&self, patience: Duration) -> CliError {
-        let seconds = patience.as_secs();
+    fn still_stopping(&self, timeout: Duration) -> CliError {
+        let seconds = timeout.as_secs();
         let who = self.pid.map_or_else(String::new, |pid| {
             format!(" (process {})", pid.as_raw_nonzero())
         });
@@ -258,14 +261,14 @@ struct Problem {
 }
 
 /// Waits until a process is gone.
-fn is_over(process: &OwnedFd, patience: Duration) -> io::Result<bool> {
+fn wait_for_exit(process: &OwnedFd, timeout: Duration) -> io::Result<bool> {
     let mut ended = [PollFd::new(process, PollFlags::IN)];
-    let patience = Timespec::try_from(patience).unwrap_or(Timespec {
+    let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
         tv_sec: i64::MAX,
         tv_nsec: 0,
     });
     loop {
-        match rustix::event::poll(&mut ended, Some(&patience)) {
+        match rustix::event::poll(&mut ended, Some(&timeout)) {
             Ok(ready) => return Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

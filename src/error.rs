@@ -50,7 +50,7 @@ impl CliError {
     }
 
     /// The same for a verb that asks whether a server is there, and so has its answer.
-    pub(crate) fn into_answer(self) -> CliError {
+    pub(crate) fn unreachable_as_failed(self) -> CliError {
         match self.kind {
             Kind::Unreachable => CliError {
                 kind: Kind::Failed,
@@ -71,7 +71,7 @@ impl CliError {
     }
 
     /// Another process of this program ended with this code, for this reason.
-    pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> CliError {
+    pub(crate) fn from_process(code: Option<i32>, text: impl fmt::Display) -> CliError {
         let kinds = [Kind::Usage, Kind::InUse, Kind::Config];
         let kind = kinds
             .into_iter()

@@ -26,7 +26,7 @@ use crate::files;
 use crate::settings::{LogFormat, Settings};
 
 /// How large a log file may become, and how many such files are kept beside it.
-const FILE_BYTES: usize = 16 << 20;
+const MAX_FILE_BYTES: usize = 16 << 20;
 pub(crate) const OLD_FILES: usize = 4;
 /// The file in the data folder of a server that runs in the background.
 pub(crate) const LOG_FILE: &str = "akvs.log";
@@ -71,7 +71,7 @@ impl Sink {
         SINK.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn put(self) {
+    fn install(self) {
         *SINK.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 }
@@ -118,7 +118,7 @@ pub(crate) fn start(settings: &Settings) -> Result<(), CliError> {
     if !settings.log.file.is_empty() {
         open(Path::new(&settings.log.file))?;
     }
-    filter(settings);
+    apply(settings);
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let text = panic.payload_as_str().unwrap_or("no text");
@@ -149,7 +149,7 @@ fn open(path: &Path) -> Result<(), CliError> {
     let file = FileRotate::new(
         path,
         AppendCount::new(OLD_FILES),
-        ContentLimit::BytesSurpassed(FILE_BYTES),
+        ContentLimit::BytesSurpassed(MAX_FILE_BYTES),
         Compression::None,
         Some(options),
     );
@@ -157,25 +157,25 @@ fn open(path: &Path) -> Result<(), CliError> {
         writer: Arc::new(Mutex::new(file)),
         is_terminal: false,
     }
-    .put();
+    .install();
     Ok(())
 }
 
 /// Logs above a prompt from here on, unless there is a file to log to.
-pub(crate) fn above(settings: &Settings, prompt: Box<dyn Write + Send>) {
+pub(crate) fn write_to_prompt(settings: &Settings, prompt: Box<dyn Write + Send>) {
     if Sink::current().is_none() {
         let writer = Arc::new(Mutex::new(prompt));
         Sink {
             writer,
             is_terminal: true,
         }
-        .put();
-        filter(settings);
+        .install();
+        apply(settings);
     }
 }
 
 /// From here on what is logged, and how it looks, is as the settings say.
-pub(crate) fn filter(settings: &Settings) {
+pub(crate) fn apply(settings: &Settings) {
     let lines = Arc::new(lines(settings));
     let level = lines.logger.filter();
     let current = LOGGER.get_or_init(|| Replaceable(ArcSwap::new(Arc::clone(&lines))));
@@ -186,12 +186,12 @@ pub(crate) fn filter(settings: &Settings) {
 }
 
 /// Logs to stderr again, where it was above a prompt.
-pub(crate) fn not_above(settings: &Settings) {
+pub(crate) fn write_to_stderr(settings: &Settings) {
     let mut sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
     if sink.as_ref().is_some_and(|sink| sink.is_terminal) {
         *sink = None;
         drop(sink);
-        filter(settings);
+        apply(settings);
     }
 }
 

@@ -14,24 +14,24 @@ use crate::escape;
 /// Prints an answer.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
     // `akvs config show | head -1` has what it wanted.
-    go_on(text.as_bytes()).map(drop)
+    write(text.as_bytes()).map(drop)
 }
 
 /// Prints bytes as they are, and on a terminal escaped, with the last line ended where they do not end it.
 pub(crate) fn value(value: &[u8]) -> Result<(), CliError> {
     let is_ended = value.ends_with(b"\n") || !is_terminal();
-    go_on(value)?;
+    write(value)?;
     if !is_ended {
-        go_on(b"\n")?;
+        write(b"\n")?;
     }
     Ok(())
 }
 
 /// Prints a part of a long answer; false where nobody reads any more.
-pub(crate) fn go_on(part: &[u8]) -> Result<bool, CliError> {
+pub(crate) fn write(part: &[u8]) -> Result<bool, CliError> {
     match is_terminal() {
-        true => write(escape::lines(part).as_bytes()),
-        false => write(part),
+        true => write_stdout(escape::lines(part).as_bytes()),
+        false => write_stdout(part),
     }
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn go_on(part: &[u8]) -> Result<bool, CliError> {
 pub(crate) fn document(document: &Value) -> Result<bool, CliError> {
     let line = format!("{document}\n");
     match is_terminal() {
-        true => write(escape::json(&line).as_bytes()),
-        false => write(line.as_bytes()),
+        true => write_stdout(escape::json(&line).as_bytes()),
+        false => write_stdout(line.as_bytes()),
     }
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-fn write(part: &[u8]) -> Result<bool, CliError> {
+fn write_stdout(part: &[u8]) -> Result<bool, CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(part).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),

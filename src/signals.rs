@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Some programs send a signal to the process and then to its group (`timeout`), or forward what the terminal has sent
 /// to both already (`cargo run`): what comes so close together was meant once.
-const TOGETHER: Duration = Duration::from_millis(200);
+const SAME_EVENT: Duration = Duration::from_millis(200);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum SignalEvent {
     /// To stop, by the signal of this name.
     Stop(&'static str),
     /// To read again what can be changed without a restart.
-    Renew,
+    Reload,
 }
 
 /// The signals that a server heeds.
@@ -53,12 +53,12 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => SignalEvent::Stop("SIGTERM"),
             () = interrupted => SignalEvent::Stop("SIGINT"),
-            _ = self.hang_up.recv() => SignalEvent::Renew,
+            _ = self.hang_up.recv() => SignalEvent::Reload,
         }
     }
 
     /// Waits until the server is to stop, whatever else is asked; gives the signal's name.
-    pub(crate) async fn stop(&mut self) -> &'static str {
+    pub(crate) async fn wait_for_stop(&mut self) -> &'static str {
         loop {
             if let SignalEvent::Stop(name) = self.next().await {
                 return name;
@@ -68,11 +68,11 @@ impl Signals {
 
     /// Waits until whatever came together with the last signal has come.
     pub(crate) async fn settle(&mut self) {
-        let mut settled = std::pin::pin!(tokio::time::sleep(TOGETHER));
+        let mut settled = std::pin::pin!(tokio::time::sleep(SAME_EVENT));
         loop {
             tokio::select! {
                 () = &mut settled => return,
-                _ = self.stop() => {}
+                _ = self.wait_for_stop() => {}
             }
         }
     }

@@ -12,13 +12,13 @@ use crate::error::CliError;
 
 /// What a server needs beside its workers: to accept, serve its owner, commit, read, flush and compact tables, and look
 /// at its files.
-const OWN: usize = 13;
+const OWN_THREADS: usize = 13;
 /// A thread of the runtime that may wait is kept: a later one might be refused.
-const KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+const KEEP_ALIVE: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
 /// Checks that there can be as many threads as a server of so many workers needs.
 pub(crate) fn check(workers: usize) -> Result<(), CliError> {
-    let needed = workers + OWN;
+    let needed = workers + OWN_THREADS;
     let mut threads = Vec::with_capacity(needed);
     let mut refused = None;
     for _ in 0..needed {
@@ -49,18 +49,18 @@ pub(crate) fn check(workers: usize) -> Result<(), CliError> {
 }
 
 /// What runs a server. Panics where the system refuses it.
-pub(crate) fn system() -> SystemRunner {
+pub(crate) fn runtime() -> SystemRunner {
     System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .thread_keep_alive(KEEP)
+            .thread_keep_alive(KEEP_ALIVE)
             .build()
             .expect("no runtime")
     })
 }
 
 /// Starts the thread that may wait, which is kept from then on.
-pub(crate) async fn begin_to_wait() {
+pub(crate) async fn start_blocking_thread() {
     // It does nothing that could fail.
     let _ = tokio::task::spawn_blocking(|| ()).await;
 }

@@ -18,33 +18,33 @@ use crate::error::CliError;
 /// What the name of a part has at its end.
 const PART: &str = ".part";
 /// How often a name that others take meanwhile is tried.
-const TRIES: usize = 8;
+const MAX_ATTEMPTS: usize = 8;
 /// Of a longer name the part's own has the begin: no file system has names of more than 255 bytes.
 const MAX_NAME_BYTES: usize = 200;
 
 /// A file that is being written; gone where it is not ended.
-pub(super) struct NewFile {
+pub(super) struct AtomicFile {
     path: PathBuf,
     file: File,
     part: TempPath,
     may_replace: bool,
 }
 
-impl NewFile {
+impl AtomicFile {
     /// A file at this path, for this user alone; nothing may be there yet, unless it may be replaced.
-    pub(super) fn create(path: &Path, may_replace: bool) -> Result<NewFile, CliError> {
+    pub(super) fn create(path: &Path, may_replace: bool) -> Result<AtomicFile, CliError> {
         // A device or a folder is nothing to put a file in the place of, nor is a link to one.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(CliError::failed(format!("{} is no file", path.display())));
         }
         if !may_replace && fs::symlink_metadata(path).is_ok() {
-            return Err(is_there(path));
+            return Err(exists_error(path));
         }
         let (file, part) = match open_part(path)? {
             Some(part) => part,
-            None => open_random(path).map_err(|error| cannot(path, &error))?,
+            None => open_random(path).map_err(|error| write_error(path, &error))?,
         };
-        Ok(NewFile {
+        Ok(AtomicFile {
             path: path.to_owned(),
             file,
             part,
@@ -53,22 +53,22 @@ impl NewFile {
     }
 
     /// What was written so far, to be read; nothing more is written meanwhile.
-    pub(super) fn written(&self) -> Result<File, CliError> {
+    pub(super) fn reader(&self) -> Result<File, CliError> {
         let read = || {
             let mut file = self.file.try_clone()?;
             file.rewind()?;
             io::Result::Ok(file)
         };
-        read().map_err(|error| cannot(&self.path, &error))
+        read().map_err(|error| write_error(&self.path, &error))
     }
 
     /// It is whole: from here on it has its name, also after a loss of power.
-    pub(super) fn end(self) -> Result<(), CliError> {
+    pub(super) fn commit(self) -> Result<(), CliError> {
         let failed = |error: io::Error| {
             if error.kind() == ErrorKind::AlreadyExists {
-                return is_there(&self.path);
+                return exists_error(&self.path);
             }
-            cannot(&self.path, &error)
+            write_error(&self.path, &error)
         };
         self.file.sync_all().map_err(failed)?;
         // While it is locked: from here on it is nobody's to write.
@@ -82,7 +82,7 @@ impl NewFile {
     }
 }
 
-impl Write for NewFile {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -98,18 +98,18 @@ fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     let part = PathBuf::from(part);
-    let failed = |error: io::Error| cannot(&part, &error);
-    for _ in 0..TRIES {
+    let failed = |error: io::Error| write_error(&part, &error);
+    for _ in 0..MAX_ATTEMPTS {
         let made = private().create_new(true).open(&part);
         let is_new = made.is_ok();
         let file = match made {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if !is_ours(fs::symlink_metadata(&part)) {
+                if !is_own_file(fs::symlink_metadata(&part)) {
                     return Ok(None);
                 }
                 match private().open(&part) {
-                    Ok(file) if is_ours(file.metadata()) => file,
+                    Ok(file) if is_own_file(file.metadata()) => file,
                     Ok(_) => return Ok(None),
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(_) => return Ok(None),
@@ -128,7 +128,7 @@ fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         // Another process may have taken the name, or removed it, before it was locked here.
-        if !is_still(&file, &part) {
+        if !is_same_file(&file, &part) {
             continue;
         }
         if is_new {
@@ -164,13 +164,13 @@ fn private() -> OpenOptions {
 }
 
 /// Whether it is a plain file of this user.
-fn is_ours(found: io::Result<fs::Metadata>) -> bool {
+fn is_own_file(found: io::Result<fs::Metadata>) -> bool {
     let me = rustix::process::geteuid().as_raw();
     found.is_ok_and(|found| found.is_file() && found.uid() == me)
 }
 
 /// Whether this file is the one at this path.
-fn is_still(file: &File, path: &Path) -> bool {
+fn is_same_file(file: &File, path: &Path) -> bool {
     let identity = |found: &fs::Metadata| (found.dev(), found.ino());
     let (opened, there) = (file.metadata(), fs::symlink_metadata(path));
     matches!((&opened, &there), (Ok(a), Ok(b)) if identity(a) == identity(b))
@@ -182,12 +182,12 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn is_there(path: &Path) -> CliError {
+fn exists_error(path: &Path) -> CliError {
     let path = path.display();
     CliError::failed(format!("{path} is there already; --force replaces it"))
 }
 
-fn cannot(path: &Path, error: &io::Error) -> CliError {
+fn write_error(path: &Path, error: &io::Error) -> CliError {
     CliError::failed(format!("{} cannot be written: {error}", path.display()))
 }
 
@@ -198,9 +198,9 @@ mod tests {
     use super::*;
 
     fn make(path: &Path, may_replace: bool) -> Result<(), CliError> {
-        let mut file = NewFile::create(path, may_replace)?;
+        let mut file = AtomicFile::create(path, may_replace)?;
         file.write_all(b"new").unwrap();
-        file.end()
+        file.commit()
     }
 
     fn mode(path: &Path) -> u32 {
@@ -246,7 +246,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         // One that is not ended leaves nothing.
-        drop(NewFile::create(&path, true).unwrap());
+        drop(AtomicFile::create(&path, true).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -285,10 +285,10 @@ mod tests {
         }
         assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
         // What comes there meanwhile stays too.
-        let mut file = NewFile::create(&path, false).unwrap();
+        let mut file = AtomicFile::create(&path, false).unwrap();
         file.write_all(b"new").unwrap();
         fs::write(&path, "other").unwrap();
-        assert!(file.end().unwrap_err().to_string().contains("--force"));
+        assert!(file.commit().unwrap_err().to_string().contains("--force"));
         assert_eq!(fs::read(&path).unwrap(), b"other");
         let long = folder.path().join("x".repeat(255));
         make(&long, false).unwrap();

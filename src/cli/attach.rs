@@ -1,13 +1,13 @@
 //! `akvs attach`: the prompt on a server that runs.
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use super::interpreter::Interpreter;
 use crate::error::CliError;
 use crate::output;
 use crate::repl;
 
 /// `akvs attach`.
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let mut interpreter = Interpreter::connect(&data_dir)?;
     let greeting = format!(

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use akvs_client::reqwest::{Method, Response};
 use clap::Args;
 
-use super::PlaceFlags;
-use super::atomic_file::NewFile;
+use super::DataDirArgs;
+use super::atomic_file::AtomicFile;
 use super::progress::Bar;
 use crate::compose::offline;
 use crate::control::{ControlClient, block_on};
@@ -18,7 +18,7 @@ use crate::settings::Settings;
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     /// The file to make; - for stdout
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -29,21 +29,21 @@ pub(crate) struct Flags {
 
 /// `akvs backup`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let settings = flags.place.load()?.settings;
+    let settings = flags.data_dir.load()?.settings;
     if flags.file == Path::new("-") {
         if output::is_terminal() {
             let text = "a backup is not text: name a file for it, or send it on by a pipe";
             return Err(CliError::usage(text));
         }
-        return write(&settings, &mut io::stdout().lock());
+        return write_backup(&settings, &mut io::stdout().lock());
     }
-    let mut file = NewFile::create(&flags.file, flags.force)?;
-    write(&settings, &mut file)?;
+    let mut file = AtomicFile::create(&flags.file, flags.force)?;
+    write_backup(&settings, &mut file)?;
     // A backup is worth what can be read of it.
-    let bar = Bar::of("checking");
-    let read = BufReader::new(file.written()?);
-    let summary = offline::check_backup(read, &mut |how_far| bar.at(how_far))?;
-    file.end()?;
+    let bar = Bar::for_fraction("checking");
+    let read = BufReader::new(file.reader()?);
+    let summary = offline::verify_backup(read, &mut |how_far| bar.set(how_far))?;
+    file.commit()?;
     drop(bar);
     output::print(&format!(
         "{}: {}, {} bytes\n",
@@ -54,29 +54,29 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
 }
 
 /// Writes a backup: of the server, where one runs.
-fn write(settings: &Settings, out: &mut dyn Write) -> Result<(), CliError> {
+fn write_backup(settings: &Settings, out: &mut dyn Write) -> Result<(), CliError> {
     let found = block_on(async {
-        let Some(owner) = ControlClient::find(&settings.data_dir).await? else {
+        let Some(server) = ControlClient::find(&settings.data_dir).await? else {
             return Ok(false);
         };
-        let mut answer = owner.stream(Method::GET, "/admin/backup").await?;
-        let bar = Bar::of_bytes("backing up");
-        while let Some(part) = next(&mut answer, "the backup").await? {
+        let mut answer = server.stream(Method::GET, "/admin/backup").await?;
+        let bar = Bar::for_bytes("backing up");
+        while let Some(part) = next_chunk(&mut answer, "the backup").await? {
             out.write_all(&part).map_err(|error| {
                 CliError::failed(format!("the backup cannot be written: {error}"))
             })?;
-            bar.more(part.len() as u64);
+            bar.add(part.len() as u64);
         }
         Ok(true)
     })?;
     if found {
         return Ok(());
     }
-    let bar = Bar::of("backing up");
-    offline::back_up(settings, out, &mut |how_far| bar.at(how_far))
+    let bar = Bar::for_fraction("backing up");
+    offline::backup(settings, out, &mut |how_far| bar.set(how_far))
 }
 
-pub(super) async fn next(
+pub(super) async fn next_chunk(
     answer: &mut Response,
     what: &str,
 ) -> Result<Option<bytes::Bytes>, CliError> {

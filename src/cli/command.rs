@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::client::Target;
 use super::{
-    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, clap_errors, client, completions,
+    ClientVerb, DataDirArgs, SettingsArgs, attach, backup, clap_errors, client, completions,
     config, console, doctor, eval, healthcheck, man, order, pid, ping, restart, restore, serve,
     start, status, stop, token, verify, version,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    serve: serve::ServeFlags,
+    serve: serve::ServeArgs,
     /// Print the version
     #[arg(short = 'V', long)]
     version: bool,
@@ -44,13 +44,13 @@ pub(crate) struct Cli {
 enum Verb {
     /// Run the server in the foreground; logs go to stderr [alias: foreground]
     #[command(alias = "foreground", after_long_help = EXAMPLES)]
-    Serve(serve::ServeFlags),
+    Serve(serve::ServeArgs),
     /// Run the server in the foreground, with a prompt; leaving it stops the server
     #[command(after_long_help = START)]
-    Console(SettingsFlags),
+    Console(SettingsArgs),
     /// Run the server in the background; done once it is ready
     #[command(after_long_help = START)]
-    Start(SettingsFlags),
+    Start(SettingsArgs),
     /// Stop the server, and wait until its process is gone
     #[command(after_long_help = START)]
     Stop(stop::Flags),
@@ -59,10 +59,10 @@ enum Verb {
     Restart(restart::Flags),
     /// Say pong, if the server answers
     #[command(after_long_help = START)]
-    Ping(PlaceFlags),
+    Ping(DataDirArgs),
     /// Print the server's process id
     #[command(after_long_help = START)]
-    Pid(PlaceFlags),
+    Pid(DataDirArgs),
     /// Print how the server is
     #[command(after_long_help = START)]
     Status(status::Flags),
@@ -70,7 +70,7 @@ enum Verb {
     #[command(
         after_long_help = "Examples:\n  akvs attach\n  printf 'set foo bar baz\\nget foo bar\\n' | akvs attach"
     )]
-    Attach(PlaceFlags),
+    Attach(DataDirArgs),
     /// Do one line of the prompt's language
     #[command(
         after_long_help = "Examples:\n  akvs eval \"set foo bar baz\"\n  akvs eval \"get foo bar\"\n  akvs eval \"log debug\""
@@ -101,10 +101,10 @@ enum Verb {
     Config(config::Verb),
     /// Say whether machine and settings are fit: fsync, space, clock, descriptors, rights
     #[command(after_long_help = "Example:\n  akvs doctor --data-dir /srv/kv")]
-    Doctor(PlaceFlags),
+    Doctor(DataDirArgs),
     /// Succeed if the server takes writes
     #[command(after_long_help = START)]
-    Healthcheck(PlaceFlags),
+    Healthcheck(DataDirArgs),
     /// Print what completes these verbs in a shell
     #[command(after_long_help = "Example:\n  akvs completions bash > /etc/bash_completion.d/akvs")]
     Completions(completions::Flags),
@@ -164,7 +164,7 @@ Without --url and AKVS_URL it is the server of the data folder, by the socket in
 Exit codes: 0; 1 it failed, or there is no such key; 2 usage; 69 the server cannot be reached; 78 a setting is wrong.";
 
 /// What was typed.
-pub(crate) struct Typed {
+pub(crate) struct ParsedArgs {
     cli: Cli,
     /// Of a client's verb.
     target: Option<Target>,
@@ -200,24 +200,24 @@ fn with_target(verb: clap::Command) -> clap::Command {
 }
 
 /// Reads what was typed; ends the process where help is all that was asked for.
-pub(crate) fn parse() -> Result<Typed, CliError> {
+pub(crate) fn parse() -> Result<ParsedArgs, CliError> {
     let command = command();
     let words = order::arrange(&command, std::env::args_os().collect());
-    let not_understood = |error: clap::Error| not_understood(&error, &command, &words);
+    let usage_error = |error: clap::Error| usage_error(&error, &command, &words);
     let matches = command.clone().try_get_matches_from(&words);
-    let matches = matches.map_err(not_understood)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(not_understood)?;
+    let matches = matches.map_err(usage_error)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(usage_error)?;
     let mut leaf = &matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let is_client = matches!(cli.verb, Some(Verb::Client(_)));
     let target = is_client.then(|| Target::from_arg_matches(leaf));
-    let target = target.transpose().map_err(not_understood)?;
-    Ok(Typed { cli, target })
+    let target = target.transpose().map_err(usage_error)?;
+    Ok(ParsedArgs { cli, target })
 }
 
-fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> CliError {
+fn usage_error(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> CliError {
     if clap_errors::is_answer(error) {
         error.exit();
     }
@@ -226,8 +226,8 @@ fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsStrin
 }
 
 /// Does what was typed.
-pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
-    let Typed { cli, target } = typed;
+pub(crate) fn run(typed: ParsedArgs) -> Result<(), CliError> {
+    let ParsedArgs { cli, target } = typed;
     if cli.version {
         return version::print(cli.long);
     }
@@ -238,11 +238,11 @@ pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
         Verb::Serve(flags) => serve::run(&flags),
         Verb::Console(flags) => console::run(&flags),
         Verb::Start(flags) => start::run(&flags),
-        Verb::Stop(flags) => stop::run(&flags).map_err(CliError::into_answer),
+        Verb::Stop(flags) => stop::run(&flags).map_err(CliError::unreachable_as_failed),
         Verb::Restart(flags) => restart::run(&flags),
-        Verb::Ping(flags) => ping::run(&flags).map_err(CliError::into_answer),
-        Verb::Pid(flags) => pid::run(&flags).map_err(CliError::into_answer),
-        Verb::Status(flags) => status::run(&flags).map_err(CliError::into_answer),
+        Verb::Ping(flags) => ping::run(&flags).map_err(CliError::unreachable_as_failed),
+        Verb::Pid(flags) => pid::run(&flags).map_err(CliError::unreachable_as_failed),
+        Verb::Status(flags) => status::run(&flags).map_err(CliError::unreachable_as_failed),
         Verb::Attach(flags) => attach::run(&flags),
         Verb::Eval(flags) => eval::run(&flags),
         Verb::Client(verb) => block_on(async {
@@ -255,7 +255,9 @@ pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
-        Verb::Healthcheck(flags) => healthcheck::run(&flags).map_err(CliError::into_answer),
+        Verb::Healthcheck(flags) => {
+            healthcheck::run(&flags).map_err(CliError::unreachable_as_failed)
+        }
         Verb::Completions(flags) => completions::run(&flags),
         Verb::Man => man::run(),
     }

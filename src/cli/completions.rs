@@ -18,5 +18,5 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let mut text = Vec::new();
     clap_complete::generate(flags.shell, &mut command::command(), "akvs", &mut text);
-    output::go_on(&text).map(drop)
+    output::write(&text).map(drop)
 }

@@ -5,8 +5,8 @@
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::SettingsFlags;
-use crate::credentials::Access;
+use super::SettingsArgs;
+use crate::credentials::Credentials;
 use crate::error::CliError;
 use crate::listeners::ListenTargets;
 use crate::output;
@@ -15,9 +15,9 @@ use crate::settings::{Loaded, Settings};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Print each key, the value that holds, and where it came from
-    Show(SettingsFlags),
+    Show(SettingsArgs),
     /// Say whether the server would take these settings
-    Check(SettingsFlags),
+    Check(SettingsArgs),
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
@@ -29,9 +29,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     let text = match verb {
         Verb::Show(_) => show(&loaded)?,
         Verb::Check(_) => {
-            let addresses = ListenTargets::chosen(&loaded.settings.http.listen)?;
-            let access = Access::read(&loaded.settings)?;
-            addresses.guard(!access.is_open() || flags.unauthenticated())?;
+            let addresses = ListenTargets::from_settings(&loaded.settings.http.listen)?;
+            let credentials = Credentials::read(&loaded.settings)?;
+            addresses.check_exposure(!credentials.is_open() || flags.is_unauthenticated())?;
             match &loaded.file {
                 Some(file) => format!("the settings are good; config file {}\n", file.display()),
                 None => "the settings are good; no config file\n".into(),

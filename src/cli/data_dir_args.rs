@@ -9,7 +9,7 @@ use crate::settings::{Flag, InstallDir, Loaded, Sources, load};
 
 /// Which data folder is meant.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct PlaceFlags {
+pub(crate) struct DataDirArgs {
     /// The config file [env: AKVS_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -18,7 +18,7 @@ pub(crate) struct PlaceFlags {
     data_dir: Option<String>,
 }
 
-impl PlaceFlags {
+impl DataDirArgs {
     /// The data folder, absolute.
     pub(crate) fn data_dir(&self) -> Result<String, CliError> {
         Ok(self.load()?.settings.data_dir)
@@ -35,7 +35,7 @@ impl PlaceFlags {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: data_dir.into_iter().collect(),
-            place: InstallDir::of_this_program(),
+            install_dir: InstallDir::current(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use super::interpreter::Interpreter;
 use crate::error::CliError;
 use crate::repl::Interpreter as _;
@@ -10,7 +10,7 @@ use crate::repl::Interpreter as _;
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     /// The line; several words are one line too. --data-dir and --config may follow it; -- ends the flags
     #[arg(value_name = "LINE", required = true, num_args = 1.., trailing_var_arg = true)]
     line: Vec<String>,
@@ -28,6 +28,6 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
         words => shlex::try_join(words.iter().map(String::as_str))
             .map_err(|error| CliError::usage(format!("the line cannot be read: {error}")))?,
     };
-    let mut interpreter = Interpreter::connect(&flags.place.data_dir()?)?;
+    let mut interpreter = Interpreter::connect(&flags.data_dir.data_dir()?)?;
     interpreter.execute(&line).map(drop)
 }

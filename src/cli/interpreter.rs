@@ -9,7 +9,7 @@ use akvs_client::Client;
 use tokio::runtime::Runtime;
 
 use super::line::{self, LineVerb, Read};
-use super::stop::PATIENCE;
+use super::stop::TIMEOUT;
 use super::{ClientVerb, client, status};
 use crate::control;
 use crate::control::ControlClient;
@@ -60,14 +60,14 @@ impl Interpreter {
             }
             LineVerb::Stop => {
                 let server = ControlClient::expect(&self.data_dir).await?;
-                server.stop(PATIENCE).await?;
+                server.stop(TIMEOUT).await?;
                 output::print("stopped\n")?;
                 return Ok(Next::Leave);
             }
             LineVerb::Client(verb) => client(*verb, &self.client).await?,
             LineVerb::Namespaces => client(ClientVerb::namespaces(), &self.client).await?,
             LineVerb::Stats => {
-                let (status, rate) = status::look(&self.server).await?;
+                let (status, rate) = status::sample(&self.server).await?;
                 output::print(&status::table(&status, rate))?;
             }
             LineVerb::Log { level } => {

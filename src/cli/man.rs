@@ -17,7 +17,7 @@ pub(crate) fn run() -> Result<(), CliError> {
     for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         verb_of(verb, &mut page).map_err(cannot)?;
     }
-    output::go_on(&page).map(drop)
+    output::write(&page).map(drop)
 }
 
 /// A verb's own section, and then those of the verbs below it.

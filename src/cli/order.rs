@@ -7,9 +7,9 @@ use std::ffi::{OsStr, OsString};
 use clap::{ArgAction, Command};
 
 /// What the program's own flags are, which no verb has.
-const OWN: [&str; 4] = ["help", "version", "long", "detached"];
+const OWN_FLAGS: [&str; 4] = ["help", "version", "long", "detached"];
 /// The flags of `eval`, which no verb of the prompt's language has.
-const OF_EVAL: [&str; 2] = ["--data-dir", "--config"];
+const EVAL_FLAGS: [&str; 2] = ["--data-dir", "--config"];
 
 /// The words with each flag that stands before its verb put after it: `akvs --config F config check` becomes
 /// `akvs config check --config F`. Where there is no verb, or a flag is not known, all stay as they are.
@@ -49,7 +49,7 @@ fn flag_length(command: &Command, word: &OsStr) -> Option<usize> {
         Some((name, _)) => (name, true),
         None => (text, false),
     };
-    if OWN.contains(&name) {
+    if OWN_FLAGS.contains(&name) {
         return None;
     }
     let takes = takes_value(command, name)?;
@@ -83,10 +83,10 @@ fn before_the_line(words: &[OsString]) -> Vec<OsString> {
             break;
         }
         let text = word.to_str().unwrap_or_default();
-        if OF_EVAL.contains(&text) {
+        if EVAL_FLAGS.contains(&text) {
             flags.push(word.clone());
             flags.extend(rest.next().cloned());
-        } else if OF_EVAL.iter().any(|flag| is_with_value(text, flag)) {
+        } else if EVAL_FLAGS.iter().any(|flag| is_with_value(text, flag)) {
             flags.push(word.clone());
         } else {
             line.push(word.clone());

@@ -1,18 +1,18 @@
 //! `akvs pid`: the process of the server.
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
 
 /// `akvs pid`: the process that listens.
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let pid = block_on(async {
-        let owner = ControlClient::expect(&data_dir).await?;
-        match owner.pid() {
+        let server = ControlClient::expect(&data_dir).await?;
+        match server.pid() {
             Some(pid) => Ok(pid.as_raw_nonzero().get().unsigned_abs()),
-            None => Ok(owner.status().await?.pid),
+            None => Ok(server.status().await?.pid),
         }
     })?;
     output::print(&format!("{pid}\n"))

@@ -1,12 +1,12 @@
 //! `akvs ping`: whether a server answers.
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
 
 /// `akvs ping`: `pong`.
-pub(crate) fn run(flags: &PlaceFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let pong = block_on(async { ControlClient::expect(&data_dir).await?.ping().await })?;
     output::print(&format!("{pong}\n"))

@@ -12,7 +12,7 @@ pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     /// Of work of which it is known how much it is.
-    pub(super) fn of(what: &'static str) -> Bar {
+    pub(super) fn for_fraction(what: &'static str) -> Bar {
         Bar::new(
             Some(STEPS),
             "{msg} {wide_bar} {percent:>3} %  {eta:>3} left",
@@ -21,7 +21,7 @@ impl Bar {
     }
 
     /// Of bytes, of which nobody knows how many they will be.
-    pub(super) fn of_bytes(what: &'static str) -> Bar {
+    pub(super) fn for_bytes(what: &'static str) -> Bar {
         let template = "{msg} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}";
         Bar::new(None, template, what)
     }
@@ -39,7 +39,7 @@ impl Bar {
     }
 
     /// So much of it is done, from 0 to 1.
-    pub(super) fn at(&self, fraction: Option<f64>) {
+    pub(super) fn set(&self, fraction: Option<f64>) {
         if let Some(fraction) = fraction {
             self.0
                 .set_position((fraction.clamp(0.0, 1.0) * STEPS as f64) as u64);
@@ -47,7 +47,7 @@ impl Bar {
     }
 
     /// So many bytes more.
-    pub(super) fn more(&self, bytes: u64) {
+    pub(super) fn add(&self, bytes: u64) {
         self.0.inc(bytes);
     }
 }

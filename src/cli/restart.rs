@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::stop::{PATIENCE, Patience};
-use super::{SettingsFlags, start};
+use super::stop::{TIMEOUT, TimeoutArgs};
+use super::{SettingsArgs, start};
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
@@ -11,9 +11,9 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
     #[command(flatten)]
-    patience: Patience,
+    timeout: TimeoutArgs,
 }
 
 /// `akvs restart`: what runs is stopped, and then started with these flags.
@@ -21,7 +21,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let data_dir = flags.settings.load()?.settings.data_dir;
     block_on(async {
         match ControlClient::find(&data_dir).await? {
-            Some(owner) => owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await,
+            Some(server) => server.stop(flags.timeout.timeout.unwrap_or(TIMEOUT)).await,
             None => {
                 output::note("no server was running");
                 Ok(())

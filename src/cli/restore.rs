@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use super::progress::Bar;
 use crate::compose::offline;
 use crate::error::CliError;
@@ -15,7 +15,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     /// The backup; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -23,10 +23,10 @@ pub(crate) struct Flags {
 
 /// `akvs restore`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let settings = flags.place.load()?.settings;
-    let bar = Bar::of("restoring");
+    let settings = flags.data_dir.load()?.settings;
+    let bar = Bar::for_fraction("restoring");
     let read = open(&flags.file)?;
-    let summary = offline::bring_back(&settings, read, &mut |how_far| bar.at(how_far))?;
+    let summary = offline::restore(&settings, read, &mut |how_far| bar.set(how_far))?;
     drop(bar);
     output::print(&format!(
         "{}: {}\n",

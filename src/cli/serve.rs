@@ -18,14 +18,14 @@ use clap::Args;
 use tokio::sync::Notify;
 
 use self::announce::announce;
-use self::reload::renew;
-use super::SettingsFlags;
+use self::reload::reload;
+use super::SettingsArgs;
 use crate::compose::{self, Storage};
-use crate::credentials::{Access, Renewal};
+use crate::credentials::{Credentials, Reloader};
 use crate::error::CliError;
 use crate::listeners::{ListenTargets, Sockets};
 use crate::service_manager;
-use crate::service_manager::{Manager, Notice, Notifier, while_it_goes_on};
+use crate::service_manager::{Manager, Notification, Notifier, while_running};
 use crate::settings::{Loaded, Settings};
 use crate::signals::{SignalEvent, Signals};
 use crate::{clock, logging, repl, rlimit, threads};
@@ -35,9 +35,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Flags of the verb that runs a server.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct ServeFlags {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
     /// Leave the terminal, and say on stdout when the server is ready
     #[arg(long, hide = true)]
     detached: bool,
@@ -45,9 +45,9 @@ pub(crate) struct ServeFlags {
 
 /// What a start has found.
 struct Start<'a> {
-    flags: &'a SettingsFlags,
+    flags: &'a SettingsArgs,
     loaded: &'a Loaded,
-    access: Access,
+    credentials: Credentials,
     max_connections: u64,
     mode: Mode,
     notifier: Notifier,
@@ -73,14 +73,14 @@ pub(crate) struct ConsoleHooks {
 
 impl Mode {
     /// It listens on these addresses.
-    fn tell(&self, addresses: &str) {
+    fn report_ready(&self, addresses: &str) {
         match self {
             Mode::Foreground => {}
             Mode::Detached => {
                 // Where nobody reads it any more, it is ready all the same.
                 let _ = writeln!(std::io::stdout(), "{addresses}");
             }
-            Mode::Console(beside) => (beside.ready)(addresses),
+            Mode::Console(hooks) => (hooks.ready)(addresses),
         }
     }
 
@@ -88,25 +88,25 @@ impl Mode {
     fn code(&self) -> u8 {
         match self {
             Mode::Foreground | Mode::Detached => 0,
-            Mode::Console(beside) => beside.code.load(Ordering::Relaxed),
+            Mode::Console(hooks) => hooks.code.load(Ordering::Relaxed),
         }
     }
 
     /// The end has begun: what is said from here on is not to wait for who types.
-    fn end(&self, settings: &Settings) {
+    fn prepare_stop(&self, settings: &Settings) {
         match self {
             Mode::Foreground | Mode::Detached => {}
             Mode::Console(_) => {
                 repl::restore();
-                logging::not_above(settings);
+                logging::write_to_stderr(settings);
             }
         }
     }
 }
 
-pub(crate) fn run(flags: &ServeFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &ServeArgs) -> Result<(), CliError> {
     if !flags.detached {
-        let manager = Manager::of_this_process()?;
+        let manager = Manager::from_env()?;
         return run_as(&flags.settings, Mode::Foreground, manager);
     }
     // What is sent to the terminal's processes is not meant for it any more.
@@ -123,7 +123,7 @@ pub(crate) fn exit(code: u8) -> ! {
 }
 
 /// Runs a server; comes back only where that fails.
-pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
+pub(crate) fn run_as(flags: &SettingsArgs, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let notifier = manager.notifier.clone();
     // Where the system refuses them something, the libraries beneath panic.
     let ended = catch_unwind(AssertUnwindSafe(|| start(flags, mode, manager)));
@@ -133,10 +133,10 @@ pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Res
         let text = text.unwrap_or("a panic without a text");
         Err(CliError::failed(format!("the server ended: {text}")))
     });
-    ended.inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
+    ended.inspect_err(|failure| notifier.send(&[Notification::Status(&failure.to_string())]))
 }
 
-fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
+fn start(flags: &SettingsArgs, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     clock::check(clock::now())?;
@@ -144,36 +144,36 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliE
     for warning in loaded.warnings() {
         log::warn!("{warning}");
     }
-    let places = ListenTargets::of(&settings.http.listen, manager.passed)?;
-    let access = Access::read(settings)?;
-    places.guard(!access.is_open() || flags.unauthenticated())?;
+    let targets = ListenTargets::new(&settings.http.listen, manager.passed)?;
+    let credentials = Credentials::read(settings)?;
+    targets.check_exposure(!credentials.is_open() || flags.is_unauthenticated())?;
     let max_connections = rlimit::connections(settings.limits.max_connections.get());
     let start = Start {
         flags,
         loaded,
-        access,
+        credentials,
         max_connections,
         mode,
         notifier: manager.notifier,
         watchdog: manager.watchdog,
     };
     threads::check(compose::workers(settings))?;
-    let runtime = threads::system();
+    let runtime = threads::runtime();
     runtime.block_on(async {
-        threads::begin_to_wait().await;
+        threads::start_blocking_thread().await;
         let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
             .map_err(|error| CliError::failed(format!("no signals: {error}")))?;
-        if service_manager::is_first() {
+        if service_manager::is_init() {
             actix_web::rt::spawn(service_manager::reap());
         }
         // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
         let storage = open(&start, &mut signals).await?;
-        let scheme = match start.access.tls {
+        let scheme = match start.credentials.tls {
             Some(_) => "https",
             None => "http",
         };
         let data_dir = storage.has_folder().then_some(&*settings.data_dir);
-        let sockets = places.bind(scheme, data_dir)?;
+        let sockets = targets.bind(scheme, data_dir)?;
         serve(start, storage, sockets, signals).await
     })
 }
@@ -182,15 +182,15 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliE
 async fn open(start: &Start<'_>, signals: &mut Signals) -> Result<Storage, CliError> {
     let settings = start.loaded.settings.clone();
     let status = format!("opening the data in {}", settings.data_dir);
-    start.notifier.tell(&[Notice::Status(&status)]);
+    start.notifier.send(&[Notification::Status(&status)]);
     let opening = tokio::task::spawn_blocking(move || Storage::open(&settings));
     tokio::select! {
-        opened = while_it_goes_on(&start.notifier, opening) => opened.unwrap_or_else(|error| {
+        opened = while_running(&start.notifier, opening) => opened.unwrap_or_else(|error| {
             Err(CliError::failed(format!("the data was not opened: {error}")))
         }),
-        signal = signals.stop() => {
+        signal = signals.wait_for_stop() => {
             log::info!("ended on {signal}, before the data was open");
-            start.notifier.tell(&[Notice::Stopping]);
+            start.notifier.send(&[Notification::Stopping]);
             exit(0)
         }
     }
@@ -205,18 +205,18 @@ async fn serve(
     let (settings, notifier) = (&start.loaded.settings, &start.notifier);
     announce(&start, &sockets);
     let stop = Arc::new(Notify::new());
-    let running = storage.serve(
+    let server = storage.serve(
         sockets.listeners,
         settings,
-        &start.access,
+        &start.credentials,
         start.max_connections,
         Arc::clone(&stop),
     )?;
-    let handle = running.handle();
-    let addresses = sockets.shown.join(", ");
-    start.mode.tell(&addresses);
+    let handle = server.handle();
+    let addresses = sockets.urls.join(", ");
+    start.mode.report_ready(&addresses);
     let status = format!("listening on {addresses}");
-    notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
+    notifier.send(&[Notification::Ready, Notification::Status(&status)]);
     let watchdog = start.watchdog.map(|time| {
         actix_web::rt::spawn(service_manager::watch(
             notifier.clone(),
@@ -224,34 +224,44 @@ async fn serve(
             time,
         ))
     });
-    let asked = Rc::new(Notify::new());
+    let reload_requested = Rc::new(Notify::new());
     let flags = start.flags.clone();
     let load = Box::new(move || Ok(flags.load()?.settings));
-    let renewal = Renewal::new(load, settings, start.access.look, handle.clone());
-    let renewal = renew(renewal, Rc::clone(&asked), notifier.clone(), status);
-    let renewal = actix_web::rt::spawn(renewal);
-    let mut running = std::pin::pin!(running);
+    let reloader = Reloader::new(
+        load,
+        settings,
+        start.credentials.tokens_fingerprint,
+        handle.clone(),
+    );
+    let reloader = reload(
+        reloader,
+        Rc::clone(&reload_requested),
+        notifier.clone(),
+        status,
+    );
+    let reloader = actix_web::rt::spawn(reloader);
+    let mut server = std::pin::pin!(server);
     let signal = loop {
         tokio::select! {
             signal = signals.next() => match signal {
                 SignalEvent::Stop(name) => break name,
-                SignalEvent::Renew => asked.notify_one(),
+                SignalEvent::Reload => reload_requested.notify_one(),
             },
             () = stop.notified() => break "its owner's word",
-            ended = &mut running => {
+            ended = &mut server => {
                 let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
                 return Err(CliError::failed(format!("the server ended by itself{why}")));
             }
         }
     };
     // From here on neither is true any more: that all is well, and that it is ready.
-    renewal.abort();
+    reloader.abort();
     if let Some(watchdog) = watchdog {
         watchdog.abort();
     }
-    start.mode.end(settings);
-    let stop = end(&start, storage, &handle, running, signal);
-    let stopped = or_at_once(stop, &mut signals).await;
+    start.mode.prepare_stop(settings);
+    let stop = shut_down(&start, storage, &handle, server, signal);
+    let stopped = or_second_signal(stop, &mut signals).await;
     sockets.files.remove();
     stopped?;
     log::info!("stopped");
@@ -260,31 +270,31 @@ async fn serve(
 }
 
 /// Ends the server, requests in flight first, then the data.
-async fn end(
+async fn shut_down(
     start: &Start<'_>,
     storage: Storage,
     handle: &ServerHandle,
-    running: impl Future<Output = io::Result<()>>,
+    server: impl Future<Output = io::Result<()>>,
     signal: &str,
 ) -> Result<(), CliError> {
     log::info!("stopping on {signal}");
     let drain_timeout = start.loaded.settings.limits.drain_timeout.get();
-    start.notifier.tell(&[
-        Notice::Stopping,
-        Notice::Status(&format!("stopping on {signal}")),
+    start.notifier.send(&[
+        Notification::Stopping,
+        Notification::Status(&format!("stopping on {signal}")),
         // The server bounds that itself.
-        Notice::Longer(drain_timeout + 2 * GRACE),
+        Notification::ExtendTimeout(drain_timeout + 2 * GRACE),
     ]);
     handle.drain();
     // The server stops only while it is polled, and bounds itself by limits.drain_timeout.
-    let stopped = async { tokio::join!(handle.stop(true), running) };
+    let stopped = async { tokio::join!(handle.stop(true), server) };
     match tokio::time::timeout(drain_timeout + GRACE, stopped).await {
         Ok(((), Ok(()))) => {}
         Ok(((), Err(error))) => log::warn!("the server did not end well: {error}"),
         Err(_) => log::warn!("the server does not end; its connections are cut off"),
     }
     let closing = tokio::task::spawn_blocking(move || storage.close());
-    let closed = while_it_goes_on(&start.notifier, closing).await;
+    let closed = while_running(&start.notifier, closing).await;
     closed.unwrap_or_else(|error| {
         Err(CliError::failed(format!(
             "the data was not closed: {error}"
@@ -293,14 +303,14 @@ async fn end(
 }
 
 /// Waits for the stop to be done, unless a second signal asks for the end at once.
-async fn or_at_once(
+async fn or_second_signal(
     stop: impl Future<Output = Result<(), CliError>>,
     signals: &mut Signals,
 ) -> Result<(), CliError> {
     let second = async {
         signals.settle().await;
         log::info!("still stopping; one more signal ends at once");
-        signals.stop().await
+        signals.wait_for_stop().await
     };
     tokio::select! {
         stopped = stop => stopped,

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::SettingsFlags;
+use super::SettingsArgs;
 use crate::compose::{self, offline};
 use crate::control::{ControlClient, block_on};
 use crate::current_exe;
@@ -18,13 +18,13 @@ use crate::service_manager::VARIABLES;
 use crate::settings::{EngineKind, Settings};
 
 /// The last that is kept of what a process says before it ends.
-const LAST_WORDS_BYTES: u64 = 64 << 10;
+const STDERR_TAIL_BYTES: u64 = 64 << 10;
 
-pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &SettingsArgs) -> Result<(), CliError> {
     // What is wrong with the settings is told here, where it is read.
     let settings = flags.load()?.settings;
-    if let Some(owner) = block_on(ControlClient::find(&settings.data_dir))? {
-        return Err(already(&owner, &settings));
+    if let Some(server) = block_on(ControlClient::find(&settings.data_dir))? {
+        return Err(already(&server, &settings));
     }
     if settings.engine.kind == EngineKind::Disk {
         // Neither a log is to be in a folder that the server will refuse.
@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
     let is_new = !Path::new(&log).exists();
     let mut child = spawn(&flags.or_log_file(&log))?;
     let Some(addresses) = ready(&mut child) else {
-        let reason = reason(child, &log);
+        let reason = exit_reason(child, &log);
         if is_new && reason.is_config() {
             // The folder may be another program's, which is left as it was.
             let _ = std::fs::remove_file(&log);
@@ -49,8 +49,8 @@ pub(crate) fn run(flags: &SettingsFlags) -> Result<(), CliError> {
     ))
 }
 
-fn already(owner: &ControlClient, settings: &Settings) -> CliError {
-    let who = owner.pid().map_or_else(String::new, |pid| {
+fn already(server: &ControlClient, settings: &Settings) -> CliError {
+    let who = server.pid().map_or_else(String::new, |pid| {
         format!(" by process {}", pid.as_raw_nonzero())
     });
     CliError::in_use(format!(
@@ -65,14 +65,14 @@ fn log_file(settings: &Settings) -> Result<String, CliError> {
         return Ok(settings.log.file.clone());
     }
     let folder = Path::new(&settings.data_dir);
-    compose::make_folder(folder).map_err(|error| {
+    compose::create_data_dir(folder).map_err(|error| {
         let folder = folder.display();
         CliError::config(format!("data_dir: {folder} cannot be made: {error}"))
     })?;
     Ok(format!("{}/{LOG_FILE}", settings.data_dir))
 }
 
-fn spawn(flags: &SettingsFlags) -> Result<Child, CliError> {
+fn spawn(flags: &SettingsArgs) -> Result<Child, CliError> {
     let program = current_exe::path()
         .map_err(|error| CliError::failed(format!("this program is not found: {error}")))?;
     let mut command = Command::new(program);
@@ -83,7 +83,7 @@ fn spawn(flags: &SettingsFlags) -> Result<Child, CliError> {
     let mut child = command
         .arg("serve")
         .arg("--detached")
-        .args(flags.again())
+        .args(flags.to_args())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -97,21 +97,21 @@ fn spawn(flags: &SettingsFlags) -> Result<Child, CliError> {
 /// Waits until it says that it is ready, and on which addresses; none where it ends instead.
 fn ready(child: &mut Child) -> Option<String> {
     let mut line = String::new();
-    let mut said = BufReader::new(child.stdout.take()?);
-    said.read_line(&mut line).ok()?;
+    let mut output = BufReader::new(child.stdout.take()?);
+    output.read_line(&mut line).ok()?;
     let line = line.trim_end();
     (!line.is_empty()).then(|| line.to_owned())
 }
 
 /// Why it ended: as it says itself, with its own exit code.
-fn reason(mut child: Child, log: &str) -> CliError {
-    let mut words = Vec::new();
-    if let Some(said) = child.stderr.take() {
+fn exit_reason(mut child: Child, log: &str) -> CliError {
+    let mut stderr = Vec::new();
+    if let Some(output) = child.stderr.take() {
         // What cannot be read is not told; the exit code is.
-        let _ = said.take(LAST_WORDS_BYTES).read_to_end(&mut words);
+        let _ = output.take(STDERR_TAIL_BYTES).read_to_end(&mut stderr);
     }
-    let words = String::from_utf8_lossy(&words);
-    let last = words.lines().rev().find_map(|line| {
+    let stderr = String::from_utf8_lossy(&stderr);
+    let last = stderr.lines().rev().find_map(|line| {
         let line = line.trim();
         (!line.is_empty()).then(|| line.strip_prefix("akvs: ").unwrap_or(line))
     });
@@ -121,5 +121,5 @@ fn reason(mut child: Child, log: &str) -> CliError {
         (None, Ok(status)) => format!("the server ended ({status}) without a word; see {log}"),
         (None, Err(error)) => format!("the server ended: {error}"),
     };
-    CliError::of_process(status.ok().and_then(|status| status.code()), text)
+    CliError::from_process(status.ok().and_then(|status| status.code()), text)
 }

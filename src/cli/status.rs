@@ -6,26 +6,27 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 
-use super::PlaceFlags;
+use super::DataDirArgs;
 use crate::control::{ControlClient, Status, block_on};
 use crate::error::CliError;
 use crate::output;
 
 /// Between the two looks by which requests a second are told.
-const BETWEEN: Duration = Duration::from_millis(500);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let data_dir = flags.place.data_dir()?;
-    let (status, rate) = block_on(async { look(&ControlClient::expect(&data_dir).await?).await })?;
+    let data_dir = flags.data_dir.data_dir()?;
+    let (status, rate) =
+        block_on(async { sample(&ControlClient::expect(&data_dir).await?).await })?;
     match flags.json {
         true => output::print(&document(&status, rate)),
         false => output::print(&table(&status, rate)),
@@ -33,10 +34,10 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
 }
 
 /// How a server is, and how many requests it answers in a second.
-pub(crate) async fn look(owner: &ControlClient) -> Result<(Status, f64), CliError> {
-    let first = owner.status().await?;
-    tokio::time::sleep(BETWEEN).await;
-    let second = owner.status().await?;
+pub(crate) async fn sample(server: &ControlClient) -> Result<(Status, f64), CliError> {
+    let first = server.status().await?;
+    tokio::time::sleep(SAMPLE_INTERVAL).await;
+    let second = server.status().await?;
     // The first look is no request of anybody else's.
     let answered = second.requests.saturating_sub(first.requests + 1) as f64;
     let micros = second.elapsed_us.saturating_sub(first.elapsed_us).max(1) as f64;

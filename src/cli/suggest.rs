@@ -65,16 +65,18 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 pub(super) fn verb<'a>(word: &str, verbs: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let known = |name: &str| verbs.iter().find(|verb| **verb == name).copied();
-    let synonyms = SYNONYMS.iter().find(|(foreign, _)| *foreign == word);
+    let synonyms = SYNONYMS
+        .iter()
+        .find(|(word_elsewhere, _)| *word_elsewhere == word);
     if let Some(verb) = synonyms.and_then(|(_, own)| own.iter().find_map(|own| known(own))) {
         return Some(verb);
     }
     // In a short word two other letters make any other word of it.
-    let most = if word.len() <= 4 { 1 } else { 2 };
+    let max_distance = if word.len() <= 4 { 1 } else { 2 };
     let near = verbs
         .iter()
         .map(|verb| (strsim::osa_distance(verb, &word), *verb))
-        .filter(|(distance, verb)| *distance <= most && *distance < verb.len());
+        .filter(|(distance, verb)| *distance <= max_distance && *distance < verb.len());
     near.min_by_key(|(distance, _)| *distance)
         .map(|(_, verb)| verb)
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::{SettingsFlags, time};
+use super::{SettingsArgs, time};
 use crate::clock::now;
 use crate::credentials;
 use crate::credentials::{Line, Secret, TokenFile};
@@ -26,7 +26,7 @@ pub(crate) enum Verb {
     New(New),
     /// List the tokens: names, rights, namespaces, key prefixes, end dates
     #[command(visible_alias = "list")]
-    Ls(SettingsFlags),
+    Ls(SettingsArgs),
     /// Take a token back; what it has open ends within the next 15 seconds
     #[command(visible_alias = "delete")]
     Rm(Remove),
@@ -61,7 +61,7 @@ pub(crate) struct New {
     #[arg(long, value_name = "TIME", value_parser = expires)]
     expires: Option<SystemTime>,
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
 }
 
 #[derive(Args, Debug)]
@@ -69,18 +69,18 @@ pub(crate) struct Remove {
     /// The token's name
     name: String,
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     match verb {
-        Verb::New(new) => make(new),
+        Verb::New(new) => create(new),
         Verb::Ls(flags) => list(flags),
-        Verb::Rm(remove) => take_back(remove),
+        Verb::Rm(remove) => remove_token(remove),
     }
 }
 
-fn make(new: &New) -> Result<(), CliError> {
+fn create(new: &New) -> Result<(), CliError> {
     let path = path(&new.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if file.lines().iter().any(|line| line.name == new.name) {
@@ -118,7 +118,7 @@ fn make(new: &New) -> Result<(), CliError> {
     Ok(())
 }
 
-fn list(flags: &SettingsFlags) -> Result<(), CliError> {
+fn list(flags: &SettingsArgs) -> Result<(), CliError> {
     let path = path(flags)?;
     let lines = credentials::token_lines(Path::new(&path))?;
     if lines.is_empty() && io::stdout().is_terminal() {
@@ -172,7 +172,7 @@ fn row(line: &Line) -> [String; 5] {
     ]
 }
 
-fn take_back(remove: &Remove) -> Result<(), CliError> {
+fn remove_token(remove: &Remove) -> Result<(), CliError> {
     let path = path(&remove.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if !file.remove(&remove.name) {
@@ -191,12 +191,12 @@ fn take_back(remove: &Remove) -> Result<(), CliError> {
     Ok(())
 }
 
-fn path(flags: &SettingsFlags) -> Result<String, CliError> {
+fn path(flags: &SettingsArgs) -> Result<String, CliError> {
     Ok(flags.load()?.settings.auth.tokens)
 }
 
 fn expires(text: &str) -> Result<SystemTime, String> {
-    let time = match time::length(text) {
+    let time = match time::duration(text) {
         Ok(from_now) => now().checked_add(from_now).ok_or("it is too far away")?,
         Err(_) => credentials::parse_time(text)?,
     };

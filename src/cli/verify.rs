@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use akvs_client::reqwest::Method;
 use clap::Args;
 
-use super::PlaceFlags;
-use super::backup::next;
+use super::DataDirArgs;
+use super::backup::next_chunk;
 use super::progress::Bar;
 use super::restore::open;
-use crate::compose::{Told, offline};
+use crate::compose::{VerifyEvent, offline};
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
@@ -17,7 +17,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     /// A backup to check in place of the data; - for stdin
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -25,79 +25,81 @@ pub(crate) struct Flags {
 
 /// `akvs verify`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let settings = flags.place.load()?.settings;
-    let mut checked = Checked::new();
+    let settings = flags.data_dir.load()?.settings;
+    let mut checked = Findings::new();
     if let Some(path) = &flags.file {
-        let bar = Bar::of("checking");
-        let summary = offline::check_backup(open(path)?, &mut |how_far| bar.at(how_far))?;
+        let bar = Bar::for_fraction("checking");
+        let summary = offline::verify_backup(open(path)?, &mut |how_far| bar.set(how_far))?;
         drop(bar);
         let shown = path.display();
         return output::print(&format!("{shown}: good: {}\n", offline::summary(&summary)));
     }
     let found = block_on(async {
-        let Some(owner) = ControlClient::find(&settings.data_dir).await? else {
+        let Some(server) = ControlClient::find(&settings.data_dir).await? else {
             return Ok(false);
         };
-        let mut answer = owner.stream(Method::POST, "/admin/verify").await?;
+        let mut answer = server.stream(Method::POST, "/admin/verify").await?;
         let mut lines = Vec::new();
-        while let Some(part) = next(&mut answer, "the check").await? {
+        while let Some(part) = next_chunk(&mut answer, "the check").await? {
             lines.extend_from_slice(&part);
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
-                let told = serde_json::from_slice(&lines[..end]);
-                let told = told.map_err(|error| {
+                let event = serde_json::from_slice(&lines[..end]);
+                let event = event.map_err(|error| {
                     CliError::failed(format!("the check tells what is not known: {error}"))
                 })?;
-                checked.hear(told);
+                checked.record(event);
                 lines.drain(..=end);
             }
         }
         Ok(true)
     })?;
     if !found {
-        offline::check(&settings, &mut |told| checked.hear(told))?;
+        offline::verify(&settings, &mut |event| checked.record(event))?;
     }
-    checked.end(&settings.data_dir)
+    checked.report(&settings.data_dir)
 }
 
 /// What a check has told.
-struct Checked {
+struct Findings {
     bar: Option<Bar>,
     lines: Vec<String>,
-    end: Option<Told>,
+    end: Option<VerifyEvent>,
 }
 
-impl Checked {
+impl Findings {
     /// More findings than these are counted only.
-    const SHOWN: usize = 1_000;
+    const MAX_SHOWN: usize = 1_000;
 
-    fn new() -> Checked {
-        Checked {
-            bar: Some(Bar::of("checking")),
+    fn new() -> Findings {
+        Findings {
+            bar: Some(Bar::for_fraction("checking")),
             lines: Vec::new(),
             end: None,
         }
     }
 
-    fn hear(&mut self, told: Told) {
-        match told {
-            Told::Progress(how_far) => {
+    fn record(&mut self, event: VerifyEvent) {
+        match event {
+            VerifyEvent::Progress(how_far) => {
                 if let Some(bar) = &self.bar {
-                    bar.at(how_far);
+                    bar.set(how_far);
                 }
             }
-            Told::Finding(text) if self.lines.len() < Checked::SHOWN => self.lines.push(text),
-            Told::Finding(_) => {}
-            Told::Verified { .. } | Told::Failed(_) => self.end = Some(told),
+            VerifyEvent::Finding(text) if self.lines.len() < Findings::MAX_SHOWN => {
+                self.lines.push(text)
+            }
+            VerifyEvent::Finding(_) => {}
+            VerifyEvent::Verified { .. } | VerifyEvent::Failed(_) => self.end = Some(event),
         }
     }
 
-    fn end(mut self, data_dir: &str) -> Result<(), CliError> {
+    fn report(mut self, data_dir: &str) -> Result<(), CliError> {
         self.bar = None;
         for line in &self.lines {
             output::print(&format!("WRONG      {line}\n"))?;
         }
         match self.end {
-            Some(Told::Verified {
+            Some(VerifyEvent::Verified {
                 files,
                 bytes,
                 rows,
@@ -113,7 +115,9 @@ impl Checked {
                 }
                 output::print(&format!("{what}: good\n"))
             }
-            Some(Told::Failed(why)) => Err(CliError::failed(format!("the check failed: {why}"))),
+            Some(VerifyEvent::Failed(why)) => {
+                Err(CliError::failed(format!("the check failed: {why}")))
+            }
             _ => Err(CliError::failed("the check was broken off")),
         }
     }

@@ -16,9 +16,9 @@ use crate::settings::Settings;
 use crate::{clock, logging};
 
 /// What a check may be ahead of who reads it.
-const TOLD_AHEAD: usize = 64;
+const MAX_QUEUED_EVENTS: usize = 64;
 /// How many parts that were left out for one reason are named.
-const NAMED_PARTS: usize = 3;
+const MAX_NAMED_PARTS: usize = 3;
 
 /// The operator of a server.
 pub(super) struct ServerAdmin {
@@ -52,7 +52,7 @@ impl AdminApi for ServerAdmin {
     fn set_log(&self, filter: &str) -> std::result::Result<(), String> {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         settings.log.filter = filter.parse()?;
-        logging::filter(&settings);
+        logging::apply(&settings);
         Ok(())
     }
 
@@ -65,10 +65,10 @@ impl AdminApi for ServerAdmin {
             let text = "a check is under way already";
             return Err(Error::new(Code::Overloaded, text).with("retry_after_s", 5));
         }
-        let (tell, told) = sync_channel(TOLD_AHEAD);
+        let (events, received) = sync_channel(MAX_QUEUED_EVENTS);
         let (database, is_verifying) = (self.database.clone(), Arc::clone(&self.is_verifying));
         let work = move || {
-            verify(&database, &tell);
+            verify(&database, &events);
             is_verifying.store(false, Ordering::Release);
         };
         let thread = std::thread::Builder::new().name("verify".into());
@@ -76,13 +76,13 @@ impl AdminApi for ServerAdmin {
             self.is_verifying.store(false, Ordering::Release);
             return Err(Error::new(Code::Unavailable, "there is no thread for it").because(error));
         }
-        Ok(Box::new(Lines(told)))
+        Ok(Box::new(Lines(received)))
     }
 }
 
 impl std::fmt::Debug for ServerAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operate").finish_non_exhaustive()
+        f.debug_struct("ServerAdmin").finish_non_exhaustive()
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn backup(database: &Database) -> Result<Backup> {
 /// What a check tells, a line each.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Told {
+pub(crate) enum VerifyEvent {
     /// How much of it is done.
     Progress(Option<f64>),
     /// What is wrong.
@@ -113,8 +113,8 @@ pub(crate) enum Told {
 }
 
 /// The end of a check.
-pub(super) fn verified(verified: &Verified) -> Told {
-    Told::Verified {
+pub(super) fn verified(verified: &Verified) -> VerifyEvent {
+    VerifyEvent::Verified {
         files: verified.files,
         bytes: verified.bytes,
         rows: verified.rows,
@@ -140,7 +140,7 @@ fn unchecked(parts: &[Unchecked]) -> Vec<String> {
         }
     }
     let line = |(why, parts): (&str, Vec<String>)| {
-        let shown = parts.len().min(NAMED_PARTS);
+        let shown = parts.len().min(MAX_NAMED_PARTS);
         let more = match parts.len() - shown {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -151,37 +151,37 @@ fn unchecked(parts: &[Unchecked]) -> Vec<String> {
 }
 
 /// Checks everything; where nobody listens any more, it goes on, and is heard of in the log.
-fn verify(database: &Database, tell: &SyncSender<Told>) {
+fn verify(database: &Database, events: &SyncSender<VerifyEvent>) {
     let mut percent = 0;
     let checked = database.verify(
         &mut |finding| {
             log::error!("verify: {finding}");
-            let _ = tell.send(Told::Finding(finding.to_string()));
+            let _ = events.send(VerifyEvent::Finding(finding.to_string()));
         },
         &mut |how_far| {
             let fraction = how_far.fraction();
             let now = fraction.map_or(0, |fraction| (fraction * 100.0) as u32);
             if now > percent {
                 percent = now;
-                let _ = tell.send(Told::Progress(fraction));
+                let _ = events.send(VerifyEvent::Progress(fraction));
             }
         },
     );
-    let _ = tell.send(match checked {
+    let _ = events.send(match checked {
         Ok(all) => verified(&all),
-        Err(error) => Told::Failed(error.message().to_owned()),
+        Err(error) => VerifyEvent::Failed(error.message().to_owned()),
     });
 }
 
 /// What a check tells, as lines.
-struct Lines(Receiver<Told>);
+struct Lines(Receiver<VerifyEvent>);
 
 impl Iterator for Lines {
     type Item = Result<Bytes>;
 
     fn next(&mut self) -> Option<Result<Bytes>> {
-        let told = self.0.recv().ok()?;
-        let line = serde_json::to_vec(&told).map(|mut line| {
+        let event = self.0.recv().ok()?;
+        let line = serde_json::to_vec(&event).map(|mut line| {
             line.push(b'\n');
             Bytes::from(line)
         });

@@ -4,30 +4,30 @@ use std::path::Path;
 
 use akvs_http::{Tls, Tokens};
 
-use super::reload::Look;
+use super::reload::FileFingerprint;
 use super::{certificates, tokens};
 use crate::error::CliError;
 use crate::settings::Settings;
 
 /// Who may, and by which certificate the server is known.
 #[derive(Debug)]
-pub(crate) struct Access {
+pub(crate) struct Credentials {
     pub(crate) tokens: Tokens,
     pub(crate) tls: Option<Tls>,
     /// What the file of tokens looked like when it was read.
-    pub(crate) look: Look,
+    pub(crate) tokens_fingerprint: FileFingerprint,
 }
 
-impl Access {
+impl Credentials {
     /// Reads the files that the settings name.
-    pub(crate) fn read(settings: &Settings) -> Result<Access, CliError> {
+    pub(crate) fn read(settings: &Settings) -> Result<Credentials, CliError> {
         let path = Path::new(&settings.auth.tokens);
         // Before it is read: what changes meanwhile is read again.
-        let look = Look::at(path);
-        Ok(Access {
+        let tokens_fingerprint = FileFingerprint::at(path);
+        Ok(Credentials {
             tokens: tokens(path)?,
             tls: certificates(settings)?,
-            look,
+            tokens_fingerprint,
         })
     }
 

@@ -17,7 +17,7 @@ mod tokens;
 use tls_files::read as certificates;
 use tokens::read as tokens;
 
-pub(crate) use load::Access;
-pub(crate) use reload::Renewal;
+pub(crate) use load::Credentials;
+pub(crate) use reload::Reloader;
 pub(crate) use secret::Secret;
 pub(crate) use tokens::{Line, TokenFile, lines as token_lines, parse_time, time_text};

@@ -15,13 +15,15 @@ use crate::settings::Settings;
 
 /// What a file looked like: another one, or another text, looks different. None where there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look(Option<(u64, u64, i64, i64)>);
+pub(crate) struct FileFingerprint(Option<(u64, u64, i64, i64)>);
 
-impl Look {
+impl FileFingerprint {
     /// What it looks like now; to be taken before it is read.
-    pub(crate) fn at(path: &Path) -> Look {
+    pub(crate) fn at(path: &Path) -> FileFingerprint {
         let found = std::fs::metadata(path).ok();
-        Look(found.map(|found| (found.ino(), found.len(), found.mtime(), found.mtime_nsec())))
+        FileFingerprint(
+            found.map(|found| (found.ino(), found.len(), found.mtime(), found.mtime_nsec())),
+        )
     }
 }
 
@@ -29,37 +31,37 @@ impl Look {
 pub(crate) type LoadSettings = dyn Fn() -> Result<Settings, CliError> + Send;
 
 /// The way to renew a server.
-pub(crate) struct Renewal {
+pub(crate) struct Reloader {
     load: Box<LoadSettings>,
     settings: Settings,
     handle: ServerHandle,
     tokens: PathBuf,
-    seen: Look,
+    fingerprint: FileFingerprint,
 }
 
-impl Renewal {
+impl Reloader {
     /// Of a server that was started with these settings, and the tokens of a file that looked so.
     pub(crate) fn new(
         load: Box<LoadSettings>,
         settings: &Settings,
-        seen: Look,
+        fingerprint: FileFingerprint,
         handle: ServerHandle,
-    ) -> Renewal {
+    ) -> Reloader {
         let tokens = PathBuf::from(&settings.auth.tokens);
-        Renewal {
+        Reloader {
             load,
             settings: settings.clone(),
             handle,
             tokens,
-            seen,
+            fingerprint,
         }
     }
 
     /// Heeds the tokens, if their file has changed.
-    pub(crate) fn tokens(&mut self) {
-        let look = Look::at(&self.tokens);
-        if look != self.seen {
-            self.seen = look;
+    pub(crate) fn reload_tokens(&mut self) {
+        let new = FileFingerprint::at(&self.tokens);
+        if new != self.fingerprint {
+            self.fingerprint = new;
             // What is wrong is in the log.
             let _ = self.read_tokens();
         }
@@ -67,7 +69,7 @@ impl Renewal {
 
     fn read_tokens(&self) -> Result<(), String> {
         let path = self.tokens.display();
-        if self.seen.0.is_none() {
+        if self.fingerprint.0.is_none() {
             log::warn!(
                 "{path} is not there; tokens that were read from it hold until the server is started anew"
             );
@@ -90,10 +92,10 @@ impl Renewal {
     }
 
     /// Reads again all that can be changed without a restart; an error says what stays as it was.
-    pub(crate) fn all(&mut self) -> Result<(), String> {
+    pub(crate) fn reload_all(&mut self) -> Result<(), String> {
         log::info!("SIGHUP: reading tokens, certificates and the log's filter again");
-        self.seen = Look::at(&self.tokens);
-        let tokens = match self.seen.0 {
+        self.fingerprint = FileFingerprint::at(&self.tokens);
+        let tokens = match self.fingerprint.0 {
             Some(_) => self.read_tokens(),
             None => Ok(()),
         };
@@ -113,8 +115,8 @@ impl Renewal {
             Ok(settings) => settings,
             Err(error) => return Err(failed("the settings stay as they are", &error)),
         };
-        logging::filter(&settings);
-        let renewed = match certificates(&settings) {
+        logging::apply(&settings);
+        let reloaded = match certificates(&settings) {
             Ok(Some(tls)) => {
                 self.handle.replace_tls(tls);
                 log::info!("certificates renewed");
@@ -123,14 +125,14 @@ impl Renewal {
             Ok(None) => Ok(()),
             Err(error) => Err(failed("the certificates stay as they are", &error)),
         };
-        if !self.differs_only_live(&settings) {
+        if !self.needs_no_restart(&settings) {
             log::warn!("some settings have changed that hold from the next start on only");
         }
-        renewed
+        reloaded
     }
 
     /// Whether no setting has changed that needs a restart.
-    fn differs_only_live(&self, new: &Settings) -> bool {
+    fn needs_no_restart(&self, new: &Settings) -> bool {
         let mut old = self.settings.clone();
         old.log.filter = new.log.filter.clone();
         // From none to some, or back, is another listener.

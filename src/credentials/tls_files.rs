@@ -15,7 +15,7 @@ pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, CliError> {
         return Ok(None);
     }
     let read = |key: &str, path: &str| {
-        let text = bounded::read(Path::new(path), bounded::MOST_BYTES);
+        let text = bounded::read(Path::new(path), bounded::MAX_BYTES);
         text.map_err(|error| CliError::config(format!("{key}: {path} cannot be read: {error}")))
     };
     let certificate = read("tls.certificate", &tls.certificate)?;

@@ -23,7 +23,7 @@ use crate::{escape, files};
 /// Lines that are remembered.
 const HISTORY_LINES: usize = 1_000;
 /// What is offered at most for a word that was begun.
-const OFFERED: usize = 100;
+const MAX_CANDIDATES: usize = 100;
 const PROMPT: &str = "akvs> ";
 
 /// What was typed.
@@ -37,7 +37,7 @@ pub(super) enum Typed {
 
 /// The editor of a session.
 pub(super) struct Editor {
-    lines: rustyline::Editor<Words, FileHistory>,
+    lines: rustyline::Editor<LineHelper, FileHistory>,
     history: Option<PathBuf>,
 }
 
@@ -47,7 +47,7 @@ impl Editor {
         client: Client,
         verbs: Vec<String>,
     ) -> Result<Editor, CliError> {
-        terminal::note();
+        terminal::save();
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)
             .and_then(|config| config.history_ignore_dups(true))
@@ -57,7 +57,7 @@ impl Editor {
             .build();
         let mut lines =
             rustyline::Editor::with_config(config).map_err(|error| no_terminal(&error))?;
-        lines.set_helper(Some(Words {
+        lines.set_helper(Some(LineHelper {
             runtime,
             client,
             verbs,
@@ -93,7 +93,7 @@ impl Editor {
             .lines
             .create_external_printer()
             .map_err(|error| no_terminal(&error))?;
-        Ok(Box::new(Above {
+        Ok(Box::new(PromptPrinter {
             printer,
             typing: thread::current().id(),
         }))
@@ -118,13 +118,13 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// Prints above the line that is being typed.
-struct Above<P> {
+struct PromptPrinter<P> {
     printer: P,
     /// The thread that reads what is typed.
     typing: ThreadId,
 }
 
-impl<P: ExternalPrinter> Write for Above<P> {
+impl<P: ExternalPrinter> Write for PromptPrinter<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if thread::current().id() == self.typing {
             // It would wait for itself. The line that is typed is drawn again with the next key.
@@ -141,40 +141,40 @@ impl<P: ExternalPrinter> Write for Above<P> {
 }
 
 /// The words that there are.
-struct Words {
+struct LineHelper {
     runtime: Rc<Runtime>,
     client: Client,
     verbs: Vec<String>,
 }
 
-impl Words {
+impl LineHelper {
     /// What the last of these words may be. An error is no reason to disturb who types.
-    fn offer(&self, before: &[String], begun: &str) -> Vec<String> {
+    fn candidates(&self, before: &[String], prefix: &str) -> Vec<String> {
         match before {
             [] => self.verbs.clone(),
             [verb] if verb == "help" => self.verbs.clone(),
-            [_] => self.runtime.block_on(self.namespaces(begun)),
-            [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(begun)),
-            [_, namespace] => self.runtime.block_on(self.keys(namespace, begun)),
+            [_] => self.runtime.block_on(self.namespaces(prefix)),
+            [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(prefix)),
+            [_, namespace] => self.runtime.block_on(self.keys(namespace, prefix)),
             _ => Vec::new(),
         }
     }
 
-    async fn namespaces(&self, begun: &str) -> Vec<String> {
-        let listed = self.client.namespaces().prefix(begun).stream();
-        let listed = listed.take(OFFERED).filter_map(async |namespace| {
+    async fn namespaces(&self, prefix: &str) -> Vec<String> {
+        let listed = self.client.namespaces().prefix(prefix).stream();
+        let listed = listed.take(MAX_CANDIDATES).filter_map(async |namespace| {
             let namespace = namespace.ok()?;
             Some(namespace.name)
         });
         listed.collect().await
     }
 
-    async fn keys(&self, namespace: &str, begun: &str) -> Vec<String> {
+    async fn keys(&self, namespace: &str, prefix: &str) -> Vec<String> {
         let Ok(namespace) = self.client.namespace(namespace) else {
             return Vec::new();
         };
-        let listed = namespace.list().prefix(begun).stream();
-        let listed = listed.take(OFFERED).filter_map(async |item| {
+        let listed = namespace.list().prefix(prefix).stream();
+        let listed = listed.take(MAX_CANDIDATES).filter_map(async |item| {
             let key = item.ok()?.key;
             String::from_utf8(key.into()).ok()
         });
@@ -182,7 +182,7 @@ impl Words {
     }
 }
 
-impl Completer for Words {
+impl Completer for LineHelper {
     type Candidate = String;
 
     fn complete(
@@ -193,25 +193,25 @@ impl Completer for Words {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let typed = &line[..position];
         let start = typed.rfind(' ').map_or(0, |space| space + 1);
-        let (before, begun) = typed.split_at(start);
+        let (before, prefix) = typed.split_at(start);
         let Some(before) = shlex::split(before) else {
             return Ok((start, Vec::new()));
         };
         // A quote is not looked into.
-        let offered = self.offer(&before, begun).into_iter();
-        let offered = offered
-            .filter(|word| word.starts_with(begun))
+        let candidates = self.candidates(&before, prefix).into_iter();
+        let candidates = candidates
+            .filter(|word| word.starts_with(prefix))
             // They are shown as they are, and could not be typed.
             .filter(|word| escape::is_harmless(word))
             .filter_map(|word| Some(shlex::try_quote(&word).ok()?.into_owned()))
             .map(|word| format!("{word} "));
-        Ok((start, offered.collect()))
+        Ok((start, candidates.collect()))
     }
 }
 
-impl Hinter for Words {
+impl Hinter for LineHelper {
     type Hint = String;
 }
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for LineHelper {}
+impl Validator for LineHelper {}
+impl Helper for LineHelper {}

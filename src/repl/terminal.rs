@@ -8,7 +8,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Notes how it is.
-pub(super) fn note() {
+pub(super) fn save() {
     if let (Ok(mut before), Ok(now)) = (BEFORE.lock(), tcgetattr(io::stdin())) {
         *before = Some(now);
     }

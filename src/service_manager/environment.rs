@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::sd_notify::Notifier;
 use super::socket_activation;
-use super::socket_activation::Passed;
+use super::socket_activation::PassedSocket;
 use crate::error::CliError;
 
 /// The variables, which no other process is to inherit.
@@ -35,12 +35,12 @@ pub(crate) struct Manager {
     /// How often it wants to hear that all is well, at the latest.
     pub(crate) watchdog: Option<Duration>,
     /// What it has passed to be listened on.
-    pub(crate) passed: Vec<Passed>,
+    pub(crate) passed: Vec<PassedSocket>,
 }
 
 impl Manager {
     /// Whoever has started this process. To be called once, before there are other threads and other open files.
-    pub(crate) fn of_this_process() -> Result<Manager, CliError> {
+    pub(crate) fn from_env() -> Result<Manager, CliError> {
         let passed = match (is_meant(LISTEN_PID) == Some(true), text(LISTEN_FDS)) {
             (true, Some(count)) => {
                 socket_activation::take(&count, &text(LISTEN_FDNAMES).unwrap_or_default())?

@@ -5,27 +5,27 @@
 
 use std::time::Duration;
 
-use super::sd_notify::{Notice, Notifier};
+use super::sd_notify::{Notification, Notifier};
 use crate::clock;
 
 /// How often more time is asked for, and how much.
-const EACH: Duration = Duration::from_secs(10);
-const MORE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(10);
+const EXTENSION: Duration = Duration::from_secs(60);
 /// Who reads much from a slow disk still takes so much of the processor in that time; waking up for this takes less.
-const LEAST: Duration = Duration::from_millis(5);
+const MIN_CPU_TIME: Duration = Duration::from_millis(5);
 
 /// Does the work; as long as it goes on, the manager is to wait.
-pub(crate) async fn while_it_goes_on<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
-    if !notifier.is_heard() {
+pub(crate) async fn while_running<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
+    if !notifier.is_enabled() {
         return work.await;
     }
     let ask = async {
-        let mut used = Used(clock::used());
+        let mut used = CpuTime(clock::cpu_time());
         loop {
-            notifier.tell(&[Notice::Longer(MORE)]);
+            notifier.send(&[Notification::ExtendTimeout(EXTENSION)]);
             loop {
-                tokio::time::sleep(EACH).await;
-                if used.has_grown(clock::used()) {
+                tokio::time::sleep(INTERVAL).await;
+                if used.has_grown(clock::cpu_time()) {
                     break;
                 }
             }
@@ -38,13 +38,13 @@ pub(crate) async fn while_it_goes_on<T>(notifier: &Notifier, work: impl Future<O
 }
 
 /// How much of the processor the process had used.
-struct Used(Duration);
+struct CpuTime(Duration);
 
-impl Used {
+impl CpuTime {
     /// Whether it has done something since it was asked before.
     fn has_grown(&mut self, now: Duration) -> bool {
         let before = std::mem::replace(&mut self.0, now);
-        now.saturating_sub(before) >= LEAST
+        now.saturating_sub(before) >= MIN_CPU_TIME
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn only_who_does_something_goes_on() {
-        let mut used = Used(Duration::from_millis(7));
+        let mut used = CpuTime(Duration::from_millis(7));
         for (millis, goes_on) in [
             (12, true),
             (12, false),

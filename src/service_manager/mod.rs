@@ -17,8 +17,8 @@ mod socket_activation;
 mod watchdog;
 
 pub(crate) use environment::{Manager, VARIABLES};
-pub(crate) use extend_timeout::while_it_goes_on;
-pub(crate) use reaper::{is_first, reap};
-pub(crate) use sd_notify::{Notice, Notifier};
-pub(crate) use socket_activation::{Kind, Passed};
+pub(crate) use extend_timeout::while_running;
+pub(crate) use reaper::{is_init, reap};
+pub(crate) use sd_notify::{Notification, Notifier};
+pub(crate) use socket_activation::{Kind, PassedSocket};
 pub(crate) use watchdog::watch;

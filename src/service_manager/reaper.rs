@@ -7,7 +7,7 @@ use rustix::process::{WaitOptions, getpid, wait};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Whether this process is the first one.
-pub(crate) fn is_first() -> bool {
+pub(crate) fn is_init() -> bool {
     getpid().is_init()
 }
 

@@ -15,11 +15,11 @@ use std::time::Duration;
 use crate::clock;
 
 /// A manager that reads nothing is not waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Something to be told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Notice<'a> {
+pub(crate) enum Notification<'a> {
     /// It serves: at the start, and again after settings were read again.
     Ready,
     /// Settings are being read again.
@@ -29,38 +29,40 @@ pub(crate) enum Notice<'a> {
     /// What it does, in words.
     Status(&'a str),
     /// What is under way may take so much longer from now on.
-    Longer(Duration),
+    ExtendTimeout(Duration),
     /// All is well.
-    Well,
+    Watchdog,
 }
 
-impl Notice<'_> {
+impl Notification<'_> {
     fn line(self) -> String {
         match self {
-            Notice::Ready => "READY=1".into(),
-            Notice::Reloading => {
+            Notification::Ready => "READY=1".into(),
+            Notification::Reloading => {
                 // By it the manager knows which of its wishes this answers.
                 let now = clock::since_boot().as_micros();
                 format!("RELOADING=1\nMONOTONIC_USEC={now}")
             }
-            Notice::Stopping => "STOPPING=1".into(),
+            Notification::Stopping => "STOPPING=1".into(),
             // A line of its own would be another notice.
-            Notice::Status(text) => format!("STATUS={}", text.replace(['\n', '\r'], " ")),
-            Notice::Longer(time) => format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()),
-            Notice::Well => "WATCHDOG=1".into(),
+            Notification::Status(text) => format!("STATUS={}", text.replace(['\n', '\r'], " ")),
+            Notification::ExtendTimeout(time) => {
+                format!("EXTEND_TIMEOUT_USEC={}", time.as_micros())
+            }
+            Notification::Watchdog => "WATCHDOG=1".into(),
         }
     }
 }
 
 /// The way to tell it; cheap to clone. The default tells nobody.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notifier(Option<Arc<Way>>);
+pub(crate) struct Notifier(Option<Arc<Target>>);
 
 #[derive(Debug)]
-struct Way {
+struct Target {
     name: OsString,
     /// Whether the last notice did not get there, which is told once.
-    is_lost: AtomicBool,
+    has_failed: AtomicBool,
 }
 
 impl Notifier {
@@ -69,37 +71,37 @@ impl Notifier {
         if name.is_empty() {
             return Notifier::default();
         }
-        Notifier(Some(Arc::new(Way {
+        Notifier(Some(Arc::new(Target {
             name,
-            is_lost: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         })))
     }
 
     /// Whether there is somebody to be told.
-    pub(crate) fn is_heard(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
     /// Tells these together.
-    pub(crate) fn tell(&self, notices: &[Notice<'_>]) {
-        let Some(way) = &self.0 else { return };
+    pub(crate) fn send(&self, notices: &[Notification<'_>]) {
+        let Some(target) = &self.0 else { return };
         let lines: Vec<String> = notices.iter().map(|notice| notice.line()).collect();
-        let told = way.send(lines.join("\n").as_bytes());
-        let was_lost = way.is_lost.swap(told.is_err(), Ordering::Relaxed);
-        if let Err(error) = told
-            && !was_lost
+        let sent = target.send(lines.join("\n").as_bytes());
+        let had_failed = target.has_failed.swap(sent.is_err(), Ordering::Relaxed);
+        if let Err(error) = sent
+            && !had_failed
         {
-            let name = way.name.display();
+            let name = target.name.display();
             log::warn!("the service manager is not told how the server is: {name}: {error}");
         }
     }
 }
 
-impl Way {
+impl Target {
     /// The socket is found anew each time: a manager that was started anew has another one there.
     fn send(&self, text: &[u8]) -> io::Result<()> {
         let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(SEND_TIMEOUT))?;
         socket.send_to_addr(text, &self.address()?).map(drop)
     }
 
@@ -121,15 +123,15 @@ mod tests {
 
     #[test]
     fn a_status_is_one_line() {
-        let line = Notice::Status("bad:\n  READY=1").line();
+        let line = Notification::Status("bad:\n  READY=1").line();
         assert_eq!(line, "STATUS=bad:   READY=1");
     }
 
     #[test]
     fn what_is_no_socket_is_no_failure() {
         for name in ["", "vsock:2:1", "/nowhere/at/all"] {
-            Notifier::to(name.into()).tell(&[Notice::Ready]);
+            Notifier::to(name.into()).send(&[Notification::Ready]);
         }
-        assert!(!Notifier::to("".into()).is_heard());
+        assert!(!Notifier::to("".into()).is_enabled());
     }
 }

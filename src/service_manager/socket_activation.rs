@@ -15,14 +15,14 @@ use rustix::net::sockopt::socket_acceptconn;
 use crate::error::CliError;
 
 /// The first descriptor that is passed.
-const FIRST: usize = 3;
+const FIRST_DESCRIPTOR: usize = 3;
 /// More would be a mistake, as in `http.listen`.
-const MOST: usize = 64;
+const MAX_SOCKETS: usize = 64;
 /// What is to be changed.
-const WAY_OUT: &str = "let its socket unit have ListenStream= and Accept=no";
+const HINT: &str = "let its socket unit have ListenStream= and Accept=no";
 
 /// A socket that was passed.
-pub(crate) struct Passed {
+pub(crate) struct PassedSocket {
     /// What the manager calls it.
     pub(crate) name: String,
     pub(crate) kind: Kind,
@@ -37,11 +37,11 @@ pub(crate) enum Kind {
 }
 
 /// Takes them all: so many, with these names.
-pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, CliError> {
-    let count = count.parse().ok().filter(|count| *count <= MOST);
+pub(super) fn take(count: &str, names: &str) -> Result<Vec<PassedSocket>, CliError> {
+    let count = count.parse().ok().filter(|count| *count <= MAX_SOCKETS);
     let count: usize = count.ok_or_else(|| {
         CliError::config(format!(
-            "LISTEN_FDS: the service manager passes no number of sockets up to {MOST}"
+            "LISTEN_FDS: the service manager passes no number of sockets up to {MAX_SOCKETS}"
         ))
     })?;
     let mut sockets = ListenFd::from_env();
@@ -51,13 +51,13 @@ pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, CliError> {
             let name = names.next().filter(|name| !name.is_empty());
             let name = name.unwrap_or("unknown").to_owned();
             let kind = kind(&mut sockets, place).map_err(|what| {
-                let descriptor = FIRST + place;
+                let descriptor = FIRST_DESCRIPTOR + place;
                 CliError::config(format!(
                     "the service manager passes descriptor {descriptor} ({name}), which is {what} and cannot be \
-                     listened on; {WAY_OUT}"
+                     listened on; {HINT}"
                 ))
             })?;
-            Ok(Passed { name, kind })
+            Ok(PassedSocket { name, kind })
         })
         .collect()
 }
@@ -81,7 +81,7 @@ fn kind(sockets: &mut ListenFd, place: usize) -> Result<Kind, String> {
     if let Ok(Some(_)) = sockets.take_unix_datagram(place) {
         return Err("a Unix socket for datagrams".into());
     }
-    let link = fs::read_link(format!("/proc/self/fd/{}", FIRST + place));
+    let link = fs::read_link(format!("/proc/self/fd/{}", FIRST_DESCRIPTOR + place));
     Err(match link {
         Ok(link) if link.to_string_lossy().starts_with("socket:") => {
             "a socket of another kind".into()

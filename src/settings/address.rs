@@ -14,7 +14,7 @@ use super::home;
 /// What the address of a Unix socket begins with.
 const UNIX: &str = "unix:";
 /// More would be a mistake.
-const MOST: usize = 64;
+const MAX_ADDRESSES: usize = 64;
 
 /// An address and port, or a name and port, or `unix:` and a path that is not empty:
 ///
@@ -87,8 +87,8 @@ impl Addresses {
             .collect::<Result<Vec<_>, _>>()?;
         match list.len() {
             0 => Err("names no address".into()),
-            1..=MOST => Ok(Addresses(list)),
-            _ => Err(format!("names more than {MOST} addresses")),
+            1..=MAX_ADDRESSES => Ok(Addresses(list)),
+            _ => Err(format!("names more than {MAX_ADDRESSES} addresses")),
         }
     }
 
@@ -194,6 +194,6 @@ mod tests {
         assert_eq!(texts, ["127.0.0.1:1", "[::1]:2", "localhost:3"]);
         assert!(Addresses::parse([]).is_err());
         assert!(Addresses::parse(["127.0.0.1:1,"]).is_err());
-        assert!(Addresses::parse(["127.0.0.1:1"; MOST + 1]).is_err());
+        assert!(Addresses::parse(["127.0.0.1:1"; MAX_ADDRESSES + 1]).is_err());
     }
 }

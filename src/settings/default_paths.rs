@@ -13,7 +13,7 @@ use crate::error::CliError;
 pub(crate) const TOKENS_FILE: &str = "tokens.toml";
 
 /// Puts the default paths where none is chosen, and makes all of them absolute.
-pub(super) fn place(
+pub(super) fn resolve(
     settings: &mut Settings,
     origins: &mut BTreeMap<String, Origin>,
     sources: &Sources,
@@ -21,7 +21,7 @@ pub(super) fn place(
     let listen = settings.http.listen.expand_home();
     listen.map_err(|why| CliError::config(format!("http.listen: unix:{why}")))?;
     if settings.data_dir.is_empty() {
-        let (path, why) = sources.place.data_dir();
+        let (path, why) = sources.install_dir.data_dir();
         origins.insert("data_dir".into(), Origin::Default(why));
         settings.data_dir = absolute("data_dir", &path)?;
     }

@@ -8,9 +8,9 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// More would be a mistake.
-const MOST: usize = 64;
+const MAX_HOSTS: usize = 64;
 /// The longest name of the domain name system, in bytes.
-const NAME_BYTES: usize = 253;
+const MAX_NAME_BYTES: usize = 253;
 
 /// Host names. Read from a list, or from a text in which commas part them. Each of them:
 ///
@@ -29,8 +29,8 @@ impl HostNames {
             })
             .collect::<Result<Vec<_>, _>>()?;
         match list.len() {
-            0..=MOST => Ok(HostNames(list)),
-            _ => Err(format!("names more than {MOST} hosts")),
+            0..=MAX_HOSTS => Ok(HostNames(list)),
+            _ => Err(format!("names more than {MAX_HOSTS} hosts")),
         }
     }
 
@@ -52,10 +52,10 @@ fn check(name: &str) -> Result<(), &'static str> {
             "is not ASCII; write it as the domain name system does, such as xn--bcher-kva.example",
         );
     }
-    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let labels = name.strip_suffix('.').unwrap_or(name);
     let has_labels = labels.split('.').all(|label| !label.is_empty());
-    match name.len() <= NAME_BYTES && has_labels && name.bytes().all(is_taken) {
+    match name.len() <= MAX_NAME_BYTES && has_labels && name.bytes().all(is_allowed) {
         true => Ok(()),
         false => Err(SUCH_AS),
     }
@@ -125,6 +125,6 @@ mod tests {
             assert!(why.contains(word), "{bad}: {why}");
         }
         assert!(HostNames::parse(["a".repeat(254).as_str()]).is_err());
-        assert!(HostNames::parse(vec!["a"; MOST + 1]).is_err());
+        assert!(HostNames::parse(vec!["a"; MAX_HOSTS + 1]).is_err());
     }
 }

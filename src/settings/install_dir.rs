@@ -15,14 +15,14 @@ pub(crate) struct InstallDir {
 
 impl InstallDir {
     /// The place of the running program.
-    pub(crate) fn of_this_program() -> InstallDir {
+    pub(crate) fn current() -> InstallDir {
         current_exe::path().map_or_else(
             |_| InstallDir::default(),
-            |program| InstallDir::of(&program),
+            |program| InstallDir::from_exe(&program),
         )
     }
 
-    fn of(program: &Path) -> InstallDir {
+    fn from_exe(program: &Path) -> InstallDir {
         let release = program
             .parent()
             .filter(|folder| folder.ends_with("bin"))
@@ -59,19 +59,19 @@ mod tests {
     fn only_bin_beside_config_is_a_release() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/akvs");
-        assert_eq!(InstallDir::of(&program).config_file(), None);
+        assert_eq!(InstallDir::from_exe(&program).config_file(), None);
         assert_eq!(
-            InstallDir::of(&program).data_dir().0,
+            InstallDir::from_exe(&program).data_dir().0,
             Path::new("akvs-data")
         );
 
         std::fs::create_dir(folder.path().join("config")).unwrap();
         std::fs::write(config_of(folder.path()), "").unwrap();
-        let place = InstallDir::of(&program);
+        let place = InstallDir::from_exe(&program);
         assert_eq!(place.config_file(), Some(config_of(folder.path())));
         assert_eq!(place.data_dir().0, folder.path().join("data"));
 
-        let elsewhere = InstallDir::of(&folder.path().join("debug/akvs"));
+        let elsewhere = InstallDir::from_exe(&folder.path().join("debug/akvs"));
         assert_eq!(elsewhere.config_file(), None);
     }
 }

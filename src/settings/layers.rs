@@ -40,7 +40,7 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
     let mut built_in = Vec::new();
     let defaults = defaults()?;
     sources::flatten("", defaults, &Origin::Default("default"), &mut built_in);
-    let mut said: BTreeMap<String, Leaf> = built_in
+    let mut leaves_by_key: BTreeMap<String, Leaf> = built_in
         .into_iter()
         .map(|leaf| (leaf.key.clone(), leaf))
         .collect();
@@ -50,31 +50,32 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
         Some(path) => sources::file(path)?,
         None => Vec::new(),
     };
-    let (variables, unknown_variables) = sources.environment(|key| said.contains_key(key))?;
+    let (variables, unknown_variables) =
+        sources.environment(|key| leaves_by_key.contains_key(key))?;
     for name in &unknown_variables {
-        check_spelling(name, &said)?;
+        check_spelling(name, &leaves_by_key)?;
     }
     leaves.extend(variables);
     leaves.extend(sources.flags());
     for leaf in leaves {
-        if empty_group(&leaf, &said) {
+        if is_empty_group(&leaf, &leaves_by_key) {
             continue;
         }
-        if !said.contains_key(&leaf.key) {
-            return Err(unknown(&leaf, &said));
+        if !leaves_by_key.contains_key(&leaf.key) {
+            return Err(unknown(&leaf, &leaves_by_key));
         }
-        said.insert(leaf.key.clone(), leaf);
+        leaves_by_key.insert(leaf.key.clone(), leaf);
     }
 
-    let mut settings = typed(&said)?;
+    let mut settings = typed(&leaves_by_key)?;
     settings
         .check()
-        .map_err(|(key, why)| refused(&said, key, &why))?;
-    let mut origins: BTreeMap<_, _> = said
+        .map_err(|(key, why)| refused(&leaves_by_key, key, &why))?;
+    let mut origins: BTreeMap<_, _> = leaves_by_key
         .into_values()
         .map(|leaf| (leaf.key, leaf.origin))
         .collect();
-    default_paths::place(&mut settings, &mut origins, sources)?;
+    default_paths::resolve(&mut settings, &mut origins, sources)?;
     Ok(Loaded {
         settings,
         origins,
@@ -91,9 +92,9 @@ fn defaults() -> Result<Map<String, Value>, CliError> {
 }
 
 /// The leaves as typed settings.
-fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
+fn typed(leaves_by_key: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
     let mut builder = Config::builder();
-    for leaf in said.values() {
+    for leaf in leaves_by_key.values() {
         let value = Value::new(None, leaf.value.clone());
         builder = builder
             .set_override(&leaf.key, value)
@@ -103,7 +104,7 @@ fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
     config
         .try_deserialize()
         .map_err(|error| match refusal(&error) {
-            Some((key, why)) => refused(said, &key, &why),
+            Some((key, why)) => refused(leaves_by_key, &key, &why),
             None => CliError::config(error),
         })
 }
@@ -129,8 +130,8 @@ fn refusal(error: &ConfigError) -> Option<(String, String)> {
     Some((key.to_owned(), why))
 }
 
-fn refused(said: &BTreeMap<String, Leaf>, key: &str, why: &str) -> CliError {
-    let Some(leaf) = said.get(key) else {
+fn refused(leaves_by_key: &BTreeMap<String, Leaf>, key: &str, why: &str) -> CliError {
+    let Some(leaf) = leaves_by_key.get(key) else {
         return CliError::config(format!("the setting {key} {why}"));
     };
     let (value, origin) = (shown(&leaf.value), &leaf.origin);
@@ -156,7 +157,7 @@ fn shown(value: &ValueKind) -> String {
 }
 
 /// Whether it is a table of a config file in which nothing is set: as the shipped file has them.
-fn empty_group(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> bool {
+fn is_empty_group(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> bool {
     matches!(&leaf.value, ValueKind::Table(table) if table.is_empty()) && is_group(&leaf.key, known)
 }
 
@@ -183,7 +184,7 @@ fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> CliError {
 
 /// Refuses a variable that is likely to be a misspelt one.
 fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), CliError> {
-    let Some(meant) = variables::meant(name, known.keys().map(String::as_str)) else {
+    let Some(meant) = variables::suggest(name, known.keys().map(String::as_str)) else {
         return Ok(());
     };
     let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
@@ -193,7 +194,9 @@ fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), CliE
             "{key} is a group of settings, not a setting ({origin}); did you mean {meant}?"
         )));
     }
-    let nearest = known.keys().find(|key| variables::name_of(key) == meant);
+    let nearest = known
+        .keys()
+        .find(|key| variables::variable_name(key) == meant);
     Err(CliError::config(match nearest {
         Some(nearest) => {
             format!("unknown setting {key} ({origin}); the nearest known one is {nearest}, {meant}")

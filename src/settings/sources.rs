@@ -28,7 +28,7 @@ pub(crate) struct Sources {
     /// The flags that were given.
     pub(crate) flags: Vec<Flag>,
     /// Where the program is.
-    pub(crate) place: InstallDir,
+    pub(crate) install_dir: InstallDir,
 }
 
 /// A flag that was given, and what it says.
@@ -87,7 +87,7 @@ impl Sources {
             return named.map(Some);
         }
         let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file());
-        Ok(self.place.config_file().or_else(system))
+        Ok(self.install_dir.config_file().or_else(system))
     }
 
     /// What the environment says of the keys that are known, and the names of the variables that begin with our

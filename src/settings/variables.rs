@@ -26,7 +26,7 @@ pub(super) fn is_named_elsewhere(name: &str) -> bool {
 }
 
 /// The name of the variable that sets this key.
-pub(super) fn name_of(key: &str) -> String {
+pub(super) fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
@@ -90,7 +90,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// The variable that a name of none is likely to mean; none where it is likely to be another program's.
-pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(super) fn suggest<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Option<String> {
     let text = name.strip_prefix(PREFIX)?.to_lowercase();
     let plain = bare(&text);
     let mut nearest: Option<(usize, String)> = None;
@@ -104,12 +104,12 @@ pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Opti
         let (group, leaf) = key.split_once('.').unwrap_or(("", key));
         let distance = strsim::osa_distance(&bare(key), &plain);
         if distance <= near(&plain) {
-            offer(distance, name_of(key));
+            offer(distance, variable_name(key));
         }
         // `AKVS_LISTEN` for `AKVS_HTTP__LISTEN`.
         let distance = strsim::osa_distance(&bare(leaf), &plain);
         if leaf.len() >= DISTINCT_LETTERS && distance <= near(&plain) / 2 {
-            offer(distance + 1, name_of(key));
+            offer(distance + 1, variable_name(key));
         }
         // `AKVS_ENGINE__ANYTHING` names a setting, whichever, and `AKVS_ENGINE` a group of them.
         let first = text.split_once("__").map_or(&*text, |(first, _)| first);
@@ -118,7 +118,7 @@ pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Opti
         if is_of_group {
             let distance = strsim::osa_distance(key, &text.replace("__", "."));
             if of_group.as_ref().is_none_or(|(least, _)| distance < *least) {
-                of_group = Some((distance, name_of(key)));
+                of_group = Some((distance, variable_name(key)));
             }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
             ("AKVS_LOGS", "AKVS_LOG"),
         ] {
             assert_eq!(
-                meant(name, KEYS.into_iter()).as_deref(),
+                suggest(name, KEYS.into_iter()).as_deref(),
                 Some(wanted),
                 "{name}"
             );
@@ -242,7 +242,7 @@ mod tests {
             "AKVS_REPLICAS",
             "AKVS_FOO__BAR",
         ] {
-            assert_eq!(meant(name, KEYS.into_iter()), None, "{name}");
+            assert_eq!(suggest(name, KEYS.into_iter()), None, "{name}");
         }
     }
 }

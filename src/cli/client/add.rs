@@ -3,7 +3,7 @@
 use akvs_client::Client;
 use clap::Args;
 
-use super::key_args::Place;
+use super::key_args::KeyArgs;
 use super::render;
 use crate::error::CliError;
 use crate::output;
@@ -11,7 +11,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Add {
     #[command(flatten)]
-    place: Place,
+    key: KeyArgs,
     /// How much; may be negative
     #[arg(
         value_name = "NUMBER",
@@ -23,8 +23,8 @@ pub(crate) struct Add {
 
 impl Add {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
-        let namespace = render::namespace(client, &self.place.namespace)?;
-        let added = namespace.add(render::key(&self.place.key), self.by).await;
+        let namespace = render::namespace(client, &self.key.namespace)?;
+        let added = namespace.add(render::key(&self.key.key), self.by).await;
         let added = added.map_err(|error| render::failed(&error))?;
         output::print(&format!("{added}\n"))
     }

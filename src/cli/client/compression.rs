@@ -15,7 +15,7 @@ pub(super) enum Compression {
 
 impl Compression {
     /// What is given, or what the file's name says.
-    pub(super) fn of(given: Option<Compression>, file: Option<&Path>) -> Encoding {
+    pub(super) fn encoding(given: Option<Compression>, file: Option<&Path>) -> Encoding {
         let named = file.and_then(|file| match file.extension()?.to_str()? {
             "gz" => Some(Compression::Gzip),
             "zst" => Some(Compression::Zstd),

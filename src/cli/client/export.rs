@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::compression::Compression;
 use super::render;
-use crate::cli::atomic_file::NewFile;
+use crate::cli::atomic_file::AtomicFile;
 use crate::cli::progress::Bar;
 use crate::error::CliError;
 use crate::output;
@@ -36,29 +36,29 @@ impl Export {
             None => client.export(),
         };
         let output = self.output.filter(|path| path != Path::new("-"));
-        let encoding = Compression::of(self.compress, output.as_deref());
+        let encoding = Compression::encoding(self.compress, output.as_deref());
         let mut parts = export.bytes(encoding);
         let mut file = match &output {
-            Some(path) => Some(NewFile::create(path, self.force)?),
+            Some(path) => Some(AtomicFile::create(path, self.force)?),
             None => None,
         };
-        let bar = Bar::of_bytes("exporting");
+        let bar = Bar::for_bytes("exporting");
         while let Some(part) = parts.next().await {
             let part = part.map_err(|error| render::failed(&error))?;
-            bar.more(part.len() as u64);
+            bar.add(part.len() as u64);
             match &mut file {
                 Some(file) => file.write_all(&part).map_err(|error| {
                     CliError::failed(format!("the export cannot be written: {error}"))
                 })?,
                 None => {
-                    if !output::go_on(&part)? {
+                    if !output::write(&part)? {
                         return Ok(());
                     }
                 }
             }
         }
         match file {
-            Some(file) => file.end(),
+            Some(file) => file.commit(),
             None => Ok(()),
         }
     }

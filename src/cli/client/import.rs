@@ -62,13 +62,13 @@ impl Import {
             Mode::Create => ImportMode::Create,
             Mode::Replace => ImportMode::Replace,
         };
-        let encoding = Compression::of(self.compress, Some(&self.file));
+        let encoding = Compression::encoding(self.compress, Some(&self.file));
         let (mut source, length) = self.open()?;
         let start = self.start(&mut source)?;
-        check(&self.name(), &start, encoding)?;
+        check_format(&self.name(), &start, encoding)?;
         let bar = match length {
-            Some(_) => Bar::of("importing"),
-            None => Bar::of_bytes("importing"),
+            Some(_) => Bar::for_fraction("importing"),
+            None => Bar::for_bytes("importing"),
         };
         let parts = stream::unfold(
             (Cursor::new(start).chain(source), bar, 0),
@@ -80,8 +80,8 @@ impl Import {
                         part.truncate(read);
                         let done = done + read as u64;
                         match length {
-                            Some(length) => bar.at(Some(done as f64 / length.max(1) as f64)),
-                            None => bar.more(read as u64),
+                            Some(length) => bar.set(Some(done as f64 / length.max(1) as f64)),
+                            None => bar.add(read as u64),
                         }
                         Some((Ok(Bytes::from(part)), (source, bar, done)))
                     }
@@ -92,11 +92,11 @@ impl Import {
         let done = import.mode(mode).encoding(encoding).stream(parts).await;
         let done = done.map_err(|error| {
             if let Some(done) = error.imported() {
-                note_bad_lines(&done);
+                print_bad_lines(&done);
             }
             render::failed(&error)
         })?;
-        note_bad_lines(&done);
+        print_bad_lines(&done);
         let deleted = done.deleted.map(|deleted| format!(", deleted {deleted}"));
         output::print(&format!(
             "imported {}, left out {}{}\n",
@@ -115,8 +115,11 @@ impl Import {
         if self.file == Path::new("-") {
             return Ok((Box::new(io::stdin()), None));
         }
-        let file = File::open(&self.file).map_err(|error| self.cannot(&error))?;
-        let length = file.metadata().map_err(|error| self.cannot(&error))?.len();
+        let file = File::open(&self.file).map_err(|error| self.read_error(&error))?;
+        let length = file
+            .metadata()
+            .map_err(|error| self.read_error(&error))?
+            .len();
         Ok((Box::new(file), Some(length)))
     }
 
@@ -124,7 +127,7 @@ impl Import {
     fn start(&self, source: &mut impl Read) -> Result<Vec<u8>, CliError> {
         let mut start = Vec::with_capacity(BACKUP.len());
         let read = source.take(BACKUP.len() as u64).read_to_end(&mut start);
-        read.map_err(|error| self.cannot(&error))?;
+        read.map_err(|error| self.read_error(&error))?;
         Ok(start)
     }
 
@@ -135,14 +138,14 @@ impl Import {
         }
     }
 
-    fn cannot(&self, error: &io::Error) -> CliError {
+    fn read_error(&self, error: &io::Error) -> CliError {
         CliError::failed(format!("{} cannot be read: {error}", self.name()))
     }
 }
 
 /// Refuses a file that begins otherwise than it is said to be: the server could not name the flag. What it may be is
 /// left to the server.
-fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliError> {
+fn check_format(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliError> {
     let begins = |mark: &[u8]| start.starts_with(mark);
     if begins(BACKUP) {
         let text = format!("{file} is a backup: expected an export; `akvs restore` takes backups");
@@ -163,7 +166,7 @@ fn check(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliError> {
 }
 
 /// Says which lines were not imported, and why.
-fn note_bad_lines(done: &ImportReport) {
+fn print_bad_lines(done: &ImportReport) {
     for bad in &done.errors {
         output::note(&format!("line {}: {}", bad.line, bad.detail));
     }

@@ -9,7 +9,7 @@ use crate::error::CliError;
 
 /// Which key.
 #[derive(Args, Debug)]
-pub(super) struct Place {
+pub(super) struct KeyArgs {
     /// The namespace
     #[arg(value_name = "NAMESPACE")]
     pub(super) namespace: String,
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub(super) key: OsString,
 }
 
-impl Place {
+impl KeyArgs {
     pub(super) fn shown(&self) -> String {
         let key = render::text(render::key(&self.key));
         format!("{key:?} in {:?}", self.namespace)

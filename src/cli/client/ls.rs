@@ -67,8 +67,8 @@ impl Ls {
         if self.values {
             list = list.values();
         }
-        let most = self.limit.unwrap_or(usize::MAX);
-        list = list.limit(u16::try_from(most).unwrap_or(u16::MAX).clamp(1, 1_000));
+        let max_items = self.limit.unwrap_or(usize::MAX);
+        list = list.limit(u16::try_from(max_items).unwrap_or(u16::MAX).clamp(1, 1_000));
         let grouped = match &self.delimiter {
             Some(delimiter) => list
                 .delimiter(render::key(delimiter))
@@ -79,7 +79,7 @@ impl Ls {
                 items.map(|item| item.map(ListEntry::Item)).right_stream()
             }
         };
-        let mut listed = grouped.take(most);
+        let mut listed = grouped.take(max_items);
         while let Some(one) = listed.next().await {
             let one = one.map_err(|error| render::failed(&error))?;
             if !self.print(&one)? {
@@ -92,14 +92,14 @@ impl Ls {
     fn print(&self, listed: &ListEntry) -> Result<bool, CliError> {
         match listed {
             ListEntry::Item(item) if self.json => output::document(&render::item(item).into()),
-            ListEntry::Item(item) if self.long => output::go_on(long(item).as_bytes()),
-            ListEntry::Item(item) => output::go_on(&raw(&item.key)),
+            ListEntry::Item(item) if self.long => output::write(long(item).as_bytes()),
+            ListEntry::Item(item) => output::write(&raw(&item.key)),
             ListEntry::Prefix(prefix) if self.json => {
                 let mut document = Map::new();
                 render::bytes(&mut document, "prefix", prefix);
                 output::document(&document.into())
             }
-            ListEntry::Prefix(prefix) => output::go_on(&raw(prefix)),
+            ListEntry::Prefix(prefix) => output::write(&raw(prefix)),
         }
     }
 }

@@ -40,43 +40,46 @@ pub(crate) struct Set {
     namespace: String,
     /// How long keys live that say nothing else: 90, 90s, 5m, 1h30m, 7d; none removes that
     #[arg(long, value_name = "TIME", value_parser = time)]
-    ttl: Option<Chosen<Duration>>,
+    ttl: Option<Change<Duration>>,
     /// The longest value: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
-    max_value_bytes: Option<Chosen<u64>>,
+    max_value_bytes: Option<Change<u64>>,
     /// The most keys; none removes the limit
     #[arg(long, value_name = "NUMBER", value_parser = number)]
-    max_keys: Option<Chosen<u64>>,
+    max_keys: Option<Change<u64>>,
     /// The most bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
-    max_bytes: Option<Chosen<u64>>,
+    max_bytes: Option<Change<u64>>,
 }
 
 /// What was typed of a setting: a value, or none to remove it.
 #[derive(Clone, Copy, Debug)]
-struct Chosen<T>(Option<T>);
+struct Change<T>(Option<T>);
 
-impl<T> Chosen<T> {
-    fn read(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Chosen<T>, String> {
+impl<T> Change<T> {
+    fn parse(
+        text: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Change<T>, String> {
         match text {
-            "none" => Ok(Chosen(None)),
-            _ => read(text).map(|value| Chosen(Some(value))),
+            "none" => Ok(Change(None)),
+            _ => read(text).map(|value| Change(Some(value))),
         }
     }
 }
 
-fn time(text: &str) -> Result<Chosen<Duration>, String> {
-    Chosen::read(text, render::ttl)
+fn time(text: &str) -> Result<Change<Duration>, String> {
+    Change::parse(text, render::ttl)
 }
 
-fn size(text: &str) -> Result<Chosen<u64>, String> {
+fn size(text: &str) -> Result<Change<u64>, String> {
     let read = |text: &str| Size::try_from(text.to_owned()).map(Size::bytes);
-    Chosen::read(text, read)
+    Change::parse(text, read)
 }
 
-fn number(text: &str) -> Result<Chosen<u64>, String> {
+fn number(text: &str) -> Result<Change<u64>, String> {
     let refused = |_| "expected a whole number, or none".to_owned();
-    Chosen::read(text, |text| text.parse().map_err(refused))
+    Change::parse(text, |text| text.parse().map_err(refused))
 }
 
 /// Any number of bytes.
@@ -108,10 +111,10 @@ impl Ns {
 impl Set {
     async fn run(self, client: &Client) -> Result<(), CliError> {
         let mut patch = SettingsPatch::default();
-        patch.ttl = self.ttl.map(|Chosen(ttl)| ttl);
-        patch.max_value_bytes = self.max_value_bytes.map(|Chosen(bytes)| bytes);
-        patch.max_keys = self.max_keys.map(|Chosen(keys)| keys);
-        patch.max_bytes = self.max_bytes.map(|Chosen(bytes)| bytes);
+        patch.ttl = self.ttl.map(|Change(ttl)| ttl);
+        patch.max_value_bytes = self.max_value_bytes.map(|Change(bytes)| bytes);
+        patch.max_keys = self.max_keys.map(|Change(keys)| keys);
+        patch.max_bytes = self.max_bytes.map(|Change(bytes)| bytes);
         let namespace = render::namespace(client, &self.namespace)?;
         let changed = namespace.change_settings(&patch).await;
         let changed = changed.map_err(|error| render::failed(&error))?;
@@ -159,7 +162,7 @@ fn settings_json(settings: &Settings) -> Value {
 }
 
 /// A namespace as a line; its name alone where no more is told.
-fn shown_line(namespace: &NamespaceInfo) -> String {
+fn to_line(namespace: &NamespaceInfo) -> String {
     let name = render::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
         (Some(keys), Some(bytes)) => {
@@ -186,9 +189,9 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError>
                 "settings": namespace.settings.as_ref().map(settings_json),
             })
             .to_string(),
-            false => shown_line(&namespace),
+            false => to_line(&namespace),
         };
-        if !output::go_on(format!("{line}\n").as_bytes())? {
+        if !output::write(format!("{line}\n").as_bytes())? {
             break;
         }
     }

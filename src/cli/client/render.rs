@@ -25,7 +25,7 @@ pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, CliErr
 
 /// A time to live that was typed.
 pub(super) fn ttl(text: &str) -> Result<Duration, String> {
-    time::length(text)
+    time::duration(text)
 }
 
 /// A revision that was typed.

@@ -6,7 +6,7 @@ use akvs_client::{Client, Revision};
 use clap::Args;
 use serde_json::json;
 
-use super::key_args::Place;
+use super::key_args::KeyArgs;
 use super::{render, value};
 use crate::error::CliError;
 use crate::output;
@@ -14,7 +14,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Set {
     #[command(flatten)]
-    place: Place,
+    key: KeyArgs,
     /// The value: TEXT, @FILE, or - for stdin
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     value: OsString,
@@ -43,7 +43,7 @@ pub(crate) struct Set {
 
 impl Set {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
-        let namespace = render::namespace(client, &self.place.namespace)?;
+        let namespace = render::namespace(client, &self.key.namespace)?;
         let ttl = self.ttl.as_deref().filter(|ttl| *ttl != "keep");
         let ttl = ttl.map(render::ttl).transpose();
         let ttl = ttl.map_err(|why| CliError::usage(format!("--ttl: {why}")))?;
@@ -51,7 +51,7 @@ impl Set {
             true => render::key(&self.value).to_vec(),
             false => value::read(self.value)?,
         };
-        let mut set = namespace.set_bytes(render::key(&self.place.key), value);
+        let mut set = namespace.set_bytes(render::key(&self.key.key), value);
         if let Some(ttl) = ttl {
             set = set.ttl(ttl);
         } else if self.ttl.is_some() {

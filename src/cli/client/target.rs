@@ -7,7 +7,7 @@ use akvs_client::{Client, ClientBuilder};
 use clap::Args;
 
 use crate::bounded;
-use crate::cli::{PlaceFlags, time};
+use crate::cli::{DataDirArgs, time};
 use crate::control;
 use crate::control::ControlClient;
 use crate::error::CliError;
@@ -26,7 +26,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "TIME", value_parser = time::timeout)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
 }
 
 /// A client, and what keeps the way to its server open.
@@ -49,24 +49,24 @@ impl Target {
             builder = builder.timeout(timeout);
         }
         let is_named = std::env::var_os("AKVS_URL").is_some_and(|url| !url.is_empty());
-        let owner = match self.url.is_some() || is_named {
+        let server = match self.url.is_some() || is_named {
             true => None,
-            false => Some(self.owner().await?),
+            false => Some(self.server().await?),
         };
-        if let Some(owner) = &owner {
-            builder = builder.unix_socket(owner.path());
+        if let Some(server) = &server {
+            builder = builder.unix_socket(server.path());
         }
         Ok(Connected {
             client: builder.build().map_err(CliError::config)?,
-            _owner: owner,
+            _owner: server,
         })
     }
 
-    async fn owner(&self) -> Result<ControlClient, CliError> {
-        let data_dir = self.place.data_dir()?;
+    async fn server(&self) -> Result<ControlClient, CliError> {
+        let data_dir = self.data_dir.data_dir()?;
         let found = ControlClient::find(&data_dir).await?;
         found.ok_or_else(|| {
-            let nobody = control::nobody(&data_dir);
+            let nobody = control::not_running(&data_dir);
             CliError::unreachable(format!(
                 "{nobody}; start one with `akvs start`, or name one with --url"
             ))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use akvs_client::Client;
 use clap::Args;
 
-use super::key_args::Place;
+use super::key_args::KeyArgs;
 use super::render;
 use crate::error::CliError;
 use crate::output;
@@ -13,7 +13,7 @@ use crate::output;
 #[derive(Args, Debug)]
 pub(crate) struct Touch {
     #[command(flatten)]
-    place: Place,
+    key: KeyArgs,
     /// How long it lives from now on: 90, 90s, 5m, 2h, 7d; without this for ever
     #[arg(long, value_name = "TIME", value_parser = render::ttl)]
     ttl: Option<Duration>,
@@ -21,14 +21,14 @@ pub(crate) struct Touch {
 
 impl Touch {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
-        let namespace = render::namespace(client, &self.place.namespace)?;
-        let mut touch = namespace.touch(render::key(&self.place.key));
+        let namespace = render::namespace(client, &self.key.namespace)?;
+        let mut touch = namespace.touch(render::key(&self.key.key));
         if let Some(ttl) = self.ttl {
             touch = touch.ttl(ttl);
         }
         match touch.await.map_err(|error| render::failed(&error))? {
             Some(_) => output::print("OK\n"),
-            None => Err(self.place.missing()),
+            None => Err(self.key.missing()),
         }
     }
 }

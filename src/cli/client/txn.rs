@@ -30,7 +30,7 @@ pub(crate) struct Txn {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct TxnDocument {
     #[serde(default)]
     checks: Vec<Check>,
     ops: Vec<Op>,
@@ -51,7 +51,7 @@ struct Check {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Op {
-    op: Kind,
+    op: OpKind,
     key: Option<String>,
     key64: Option<String>,
     value: Option<String>,
@@ -63,7 +63,7 @@ struct Op {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum OpKind {
     Set,
     Delete,
     Add,
@@ -73,7 +73,7 @@ enum Kind {
 impl Txn {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
-        let document: Document = serde_json::from_slice(&text)
+        let document: TxnDocument = serde_json::from_slice(&text)
             .map_err(|error| CliError::usage(format!("this is no transaction: {error}")))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in document.checks {
@@ -109,14 +109,14 @@ impl Txn {
 
 fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     let key = bytes("key", op.key, op.key64)?;
-    let foreign = match op.op {
-        Kind::Set => op.by.is_some(),
-        Kind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
-        Kind::Add => op.ttl.is_some() || op.content_type.is_some(),
-        Kind::Touch => op.by.is_some() || op.content_type.is_some(),
+    let has_other_member = match op.op {
+        OpKind::Set => op.by.is_some(),
+        OpKind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
+        OpKind::Add => op.ttl.is_some() || op.content_type.is_some(),
+        OpKind::Touch => op.by.is_some() || op.content_type.is_some(),
     };
     let has_value = op.value.is_some() || op.value64.is_some();
-    if foreign || has_value && !matches!(op.op, Kind::Set) {
+    if has_other_member || has_value && !matches!(op.op, OpKind::Set) {
         return Err(CliError::usage("an operation has a member of another one"));
     }
     let ttl = op.ttl.map(|ttl| match ttl.as_str() {
@@ -131,7 +131,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
         .transpose();
     let ttl = ttl.map_err(|why| CliError::usage(format!("ttl: {why}")))?;
     Ok(match op.op {
-        Kind::Set => {
+        OpKind::Set => {
             let mut put = Put::bytes(bytes("value", op.value, op.value64)?);
             if let Some(ttl) = ttl {
                 put = put.ttl(ttl);
@@ -143,9 +143,9 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
             }
             txn.put(key, put)
         }
-        Kind::Delete => txn.delete(key),
-        Kind::Add => txn.add(key, op.by.unwrap_or(1)),
-        Kind::Touch => txn.touch(key, ttl),
+        OpKind::Delete => txn.delete(key),
+        OpKind::Add => txn.add(key, op.by.unwrap_or(1)),
+        OpKind::Touch => txn.touch(key, ttl),
     })
 }
 

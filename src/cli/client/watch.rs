@@ -46,7 +46,7 @@ impl Watch {
             .ping()
             .await
             .map_err(|error| render::failed(&error))?;
-        if !is_there(client, &self.namespace).await {
+        if !namespace_exists(client, &self.namespace).await {
             let name = &self.namespace;
             output::note(&format!(
                 "there is no namespace {name:?} yet: waiting for its first key"
@@ -73,11 +73,11 @@ impl Watch {
                 break;
             };
             let change = change.map_err(|error| render::failed(&error))?;
-            let goes_on = match self.json {
+            let is_open = match self.json {
                 true => output::document(&document(&change).into()),
-                false => output::go_on(&plain(&change)),
+                false => output::write(&plain(&change)),
             };
-            if !goes_on? {
+            if !is_open? {
                 break;
             }
         }
@@ -86,7 +86,7 @@ impl Watch {
 }
 
 /// Whether there is a namespace of this name; true also where that cannot be asked, as it may not be with a token.
-async fn is_there(client: &Client, name: &str) -> bool {
+async fn namespace_exists(client: &Client, name: &str) -> bool {
     let page = client.namespaces().prefix(name).limit(1).page().await;
     // The name itself comes before all that go on with it.
     page.map_or(true, |page| {

@@ -30,8 +30,8 @@ pub(super) fn announce(start: &Start<'_>, sockets: &Sockets) {
         Some(file) => log::info!("config file {}", file.display()),
         None => log::info!("no config file"),
     }
-    match start.access.tokens.len() {
-        0 if sockets.are_loopback => {
+    match start.credentials.tokens.len() {
+        0 if sockets.only_loopback => {
             log::info!("open to everyone on this machine: there are no tokens");
         }
         0 => log::info!("open to everyone who can connect: there are no tokens"),
@@ -46,10 +46,10 @@ pub(super) fn announce(start: &Start<'_>, sockets: &Sockets) {
             settings.tls.client_ca
         );
     }
-    if sockets.are_passed {
+    if sockets.from_service_manager {
         log::info!("the service manager passes what to listen on, in place of http.listen");
     }
-    for address in &sockets.shown {
+    for address in &sockets.urls {
         log::info!("listening on {address}");
     }
 }

@@ -5,46 +5,46 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::credentials::Renewal;
-use crate::service_manager::{Notice, Notifier};
+use crate::credentials::Reloader;
+use crate::service_manager::{Notification, Notifier};
 
 /// How often the file of tokens is looked at.
-const LOOK_AT_TOKENS: Duration = Duration::from_secs(1);
+const TOKENS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Has a server heed new tokens, and all that can be renewed when it is asked to, which a service manager is told.
 /// Ends with the runtime.
-pub(super) async fn renew(
-    mut renewal: Renewal,
-    asked: Rc<Notify>,
+pub(super) async fn reload(
+    mut reloader: Reloader,
+    requested: Rc<Notify>,
     notifier: Notifier,
     status: String,
 ) {
-    let mut ticks = tokio::time::interval(LOOK_AT_TOKENS);
+    let mut ticks = tokio::time::interval(TOKENS_INTERVAL);
     loop {
         let all = tokio::select! {
             _ = ticks.tick() => false,
-            () = asked.notified() => true,
+            () = requested.notified() => true,
         };
         if all {
-            notifier.tell(&[
-                Notice::Reloading,
-                Notice::Status("reading the settings again"),
+            notifier.send(&[
+                Notification::Reloading,
+                Notification::Status("reading the settings again"),
             ]);
         }
         // It may have to wait for a disk.
-        let renewed = tokio::task::spawn_blocking(move || {
+        let reloaded = tokio::task::spawn_blocking(move || {
             let result = match all {
-                true => renewal.all(),
+                true => reloader.reload_all(),
                 false => {
-                    renewal.tokens();
+                    reloader.reload_tokens();
                     Ok(())
                 }
             };
-            (renewal, result)
+            (reloader, result)
         });
-        let result = match renewed.await {
+        let result = match reloaded.await {
             Ok((again, result)) => {
-                renewal = again;
+                reloader = again;
                 result
             }
             Err(error) => {
@@ -58,7 +58,7 @@ pub(super) async fn renew(
                 Ok(()) => status.clone(),
                 Err(why) => format!("{status}; not all was read again: {why}"),
             };
-            notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
+            notifier.send(&[Notification::Ready, Notification::Status(&status)]);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::settings::{Durability, EngineKind, Flag, InstallDir, Loaded, LogForma
 
 /// What a command line says about the settings.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct SettingsFlags {
+pub(crate) struct SettingsArgs {
     /// The config file [env: AKVS_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -44,44 +44,44 @@ pub(crate) struct SettingsFlags {
     unauthenticated: bool,
 }
 
-impl SettingsFlags {
+impl SettingsArgs {
     /// The settings that hold with these flags.
     pub(crate) fn load(&self) -> Result<Loaded, CliError> {
         load(&Sources {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: self.given(),
-            place: InstallDir::of_this_program(),
+            install_dir: InstallDir::current(),
         })
     }
 
     /// What was given, as another process of this program is to be given it.
-    pub(crate) fn again(&self) -> Vec<OsString> {
-        let mut again: Vec<OsString> = Vec::new();
+    pub(crate) fn to_args(&self) -> Vec<OsString> {
+        let mut to_args: Vec<OsString> = Vec::new();
         if let Some(config) = &self.config {
-            again.extend(["--config".into(), config.into()]);
+            to_args.extend(["--config".into(), config.into()]);
         }
         for Flag { name, value, .. } in self.given() {
             for value in words(value) {
-                again.extend([name.into(), value.into()]);
+                to_args.extend([name.into(), value.into()]);
             }
         }
         if self.unauthenticated {
-            again.push("--unauthenticated".into());
+            to_args.push("--unauthenticated".into());
         }
-        again
+        to_args
     }
 
     /// The same, for a server that logs to this file unless a setting says otherwise.
-    pub(crate) fn or_log_file(&self, file: &str) -> SettingsFlags {
-        SettingsFlags {
+    pub(crate) fn or_log_file(&self, file: &str) -> SettingsArgs {
+        SettingsArgs {
             log_file: self.log_file.clone().or_else(|| Some(file.to_owned())),
             ..self.clone()
         }
     }
 
     /// Whether everybody may, whatever the address.
-    pub(crate) fn unauthenticated(&self) -> bool {
+    pub(crate) fn is_unauthenticated(&self) -> bool {
         self.unauthenticated
     }
 
