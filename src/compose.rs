@@ -1,7 +1,7 @@
-//! The layers put together: settings → engine → database → committer → registry → HTTP, and taken apart in turn.
+//! Composition of the layers: settings → engine → database → committer → registry → HTTP; and their shutdown.
 //!
-//! This is the only file that knows which engines there are, and all layers by name. It does not read settings from
-//! anywhere, does not bind sockets and does not heed signals.
+//! This is the only file that knows all engines and all layers by name. It does not read settings, bind sockets or
+//! handle signals.
 
 mod admin;
 pub(crate) mod offline;
@@ -28,7 +28,7 @@ use crate::logging::{LOG_FILE, OLD_FILES};
 use crate::settings::{Durability, EngineKind, Settings, TOKENS_FILE};
 use crate::socket::CONTROL_SOCKET;
 
-/// An opened store: what is below HTTP.
+/// An open store: everything below HTTP.
 pub(crate) struct Storage {
     committer: Committer,
     database: Database,
@@ -37,7 +37,7 @@ pub(crate) struct Storage {
 }
 
 impl Storage {
-    /// Opens the data.
+    /// Opens the store of the data directory.
     pub(crate) fn open(settings: &Settings) -> Result<Storage, CliError> {
         let mut lock = None;
         let engine: Arc<dyn Engine> = match settings.engine.kind {
@@ -55,13 +55,14 @@ impl Storage {
             now: Some(clock.now()),
         };
         let database = Database::open(engine, options).map_err(|error| {
-            let recovery_hint = match error.code() == Code::Corrupted {
-                true => recovery_hint(settings),
-                false => "",
+            let recovery_hint = if error.code() == Code::Corrupted {
+                recovery_hint(settings)
+            } else {
+                ""
             };
             let (folder, text) = (&settings.data_dir, error.message());
             CliError::failed(format!(
-                "the data folder {folder} cannot be opened: {text}{recovery_hint}"
+                "cannot open the data directory {folder}: {text}{recovery_hint}"
             ))
         })?;
         let committer = Committer::start(database.clone(), committer_options(settings), clock)
@@ -74,12 +75,13 @@ impl Storage {
         })
     }
 
-    /// Whether the data folder is this process's own, so that it can be reached there.
+    /// Returns true if this process owns the data directory, so that the control socket can be created there.
     pub(crate) fn has_folder(&self) -> bool {
         self.has_folder
     }
 
-    /// Serves it over HTTP; within the runtime. Its owner's word to stop is told to `stop`.
+    /// Serves the store over HTTP; must be called within the runtime. A request of the control socket to stop notifies
+    /// `stop`.
     pub(crate) fn serve(
         &self,
         listeners: Vec<Listener>,
@@ -112,21 +114,21 @@ impl Storage {
             ..defaults
         };
         akvs_http::start(listeners, Registry::new(self.committer.clone()), &options)
-            .map_err(|error| CliError::failed(format!("the server cannot start: {error}")))
+            .map_err(|error| CliError::failed(format!("cannot start the server: {error}")))
     }
 
-    /// Commits what was accepted, and makes it durable. Blocks.
+    /// Commits all accepted writes and syncs them. Blocks.
     pub(crate) fn close(self) -> Result<(), CliError> {
         self.committer.stop().map_err(|error| {
             CliError::failed(format!(
-                "the data could not be synced at the end: {}",
+                "cannot sync the data during shutdown: {}",
                 error.message()
             ))
         })
     }
 }
 
-/// How many threads serve connections.
+/// Returns the number of threads that serve connections.
 pub(crate) fn workers(settings: &Settings) -> usize {
     match settings.http.workers.get() {
         0 => akvs_http::Options::default().workers,
@@ -134,7 +136,7 @@ pub(crate) fn workers(settings: &Settings) -> usize {
     }
 }
 
-/// Opens what the data folder holds, as no other process can meanwhile.
+/// Opens the disk engine, and locks the data directory.
 fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, CliError> {
     let engine = DiskEngine::open(&disk_options(settings));
     Ok(Arc::new(
@@ -142,7 +144,7 @@ fn open_disk(settings: &Settings) -> Result<Arc<dyn Engine>, CliError> {
     ))
 }
 
-/// How the data folder is opened.
+/// Returns the options of the disk engine.
 pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
     let extra = [TOKENS_FILE, CONTROL_SOCKET].map(|name| [name.to_owned(), format!("{name}.new")]);
     let logs = (0..=OLD_FILES).map(|place| match place {
@@ -156,28 +158,29 @@ pub(crate) fn disk_options(settings: &Settings) -> DiskOptions {
     }
 }
 
-/// Which engines there are.
+/// Returns the engines of this build, for `akvs --version --long`.
 pub(crate) fn engines() -> String {
     format!("disk ({}), memory", env!("BUILT_ENGINE"))
 }
 
-/// Which data this release writes and reads.
+/// Returns the on-disk format that this release writes and reads.
 pub(crate) fn format() -> String {
     FORMAT.to_string()
 }
 
-/// Makes the data folder, where it is missing.
+/// Creates the data directory if it is missing.
 pub(crate) fn create_data_dir(folder: &Path) -> io::Result<()> {
     akvs_core::make_folder(folder)
 }
 
-/// The folder of a server that keeps nothing, by which its owner reaches it. One that cannot be used is done without.
+/// Locks the data directory of a memory engine, where its control socket is created. Without a usable directory the
+/// server runs without that socket.
 fn lock_for_memory(settings: &Settings) -> Result<Option<FolderLock>, CliError> {
     match FolderLock::take(Path::new(&settings.data_dir)) {
         Ok(lock) => Ok(Some(lock)),
         Err(error @ OpenError::Locked(..)) => Err(CliError::in_use(error)),
         Err(error) => {
-            log::warn!("no status, stop or attach for this server: {error}");
+            log::warn!("no control socket, so status, stop and attach do not work: {error}");
             Ok(None)
         }
     }
@@ -212,11 +215,11 @@ fn open_error(error: &OpenError, settings: &Settings) -> CliError {
     }
 }
 
-/// What is left to do with damaged data.
+/// Returns the remedies for damaged data.
 fn recovery_hint(settings: &Settings) -> &'static str {
     if settings.engine.accept_lost_commits {
         "; restore a backup"
     } else {
-        "; restore a backup, or try engine.accept_lost_commits = true: what is missing is then lost for good"
+        "; restore a backup, or set engine.accept_lost_commits = true to open it without the missing commits"
     }
 }

@@ -1,7 +1,7 @@
-//! The sockets to listen on: names looked up, who may connect judged, the sockets bound, and their files removed.
+//! The listening sockets: names are resolved, exposure is checked, sockets are bound, and their files removed.
 //!
-//! It owns the sockets until they are handed on. Invariants: nothing is listened on that other machines can reach unless
-//! that was asked for, and of a socket that was passed only the connections are ours.
+//! It owns the sockets until they are handed over. Invariants: no socket is reachable from other machines unless that
+//! was intended, and a socket that a service manager passed keeps its file and its queue.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -14,10 +14,10 @@ use crate::service_manager::{Kind, PassedSocket};
 use crate::settings::{Address, Addresses};
 use crate::socket::{self, PRIVATE_MODE, SHARED_MODE};
 
-/// Connections that wait to be accepted; the system may allow fewer.
+/// Length of the accept queue; the system may allow less.
 const BACKLOG: i32 = 1_024;
 
-/// An address as it was written, and what it means.
+/// An address as it was written, and the socket addresses that it stands for.
 #[derive(Debug)]
 pub(crate) struct ResolvedAddress {
     written: Address,
@@ -30,20 +30,20 @@ enum Target {
     Unix(PathBuf),
 }
 
-/// A socket that is bound, and the URL by which it is reached.
+/// A bound socket and its URL.
 struct Bound {
     listener: Listener,
     url: String,
 }
 
-/// Looks up the names.
+/// Resolves the names.
 fn resolve(addresses: &Addresses) -> Result<Vec<ResolvedAddress>, CliError> {
     addresses
         .iter()
         .map(|written| {
             if let Some(path) = written.unix_path() {
                 let path = std::path::absolute(path).map_err(|error| {
-                    CliError::config(format!("http.listen: {written} is nowhere: {error}"))
+                    CliError::config(format!("invalid http.listen \"{written}\": {error}"))
                 })?;
                 return Ok(ResolvedAddress {
                     written: written.clone(),
@@ -51,15 +51,13 @@ fn resolve(addresses: &Addresses) -> Result<Vec<ResolvedAddress>, CliError> {
                 });
             }
             let mut addresses = look_up(written.as_str()).map_err(|error| {
-                CliError::config(format!(
-                    "http.listen: the address {written} is not found: {error}"
-                ))
+                CliError::config(format!("http.listen: cannot resolve {written}: {error}"))
             })?;
             addresses.sort_unstable();
             addresses.dedup();
             if addresses.is_empty() {
                 return Err(CliError::config(format!(
-                    "http.listen: the address {written} is not found"
+                    "http.listen: cannot resolve {written}: no addresses"
                 )));
             }
             Ok(ResolvedAddress {
@@ -70,7 +68,7 @@ fn resolve(addresses: &Addresses) -> Result<Vec<ResolvedAddress>, CliError> {
         .collect()
 }
 
-/// The addresses of a name and port. One name is this machine's without asking: an empty root has nobody to ask.
+/// Resolves a name and port. `localhost` is not looked up: an empty root has no resolver.
 fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
     let port = address.rsplit_once(':').and_then(|(host, port)| {
         let is_ours = host.eq_ignore_ascii_case("localhost");
@@ -85,47 +83,48 @@ fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// What is to be listened on.
+/// The addresses or sockets to listen on.
 pub(crate) enum ListenTargets {
-    /// What the settings say.
+    /// The addresses of the settings.
     Configured(Vec<ResolvedAddress>),
-    /// What a service manager passes, in place of that.
+    /// The sockets of a service manager, instead of those.
     Passed(Vec<PassedSocket>),
 }
 
-/// What is listened on.
+/// The listening sockets.
 pub(crate) struct Sockets {
     pub(crate) listeners: Vec<Listener>,
-    /// The URLs of those that are not the owner's.
+    /// The URLs, without that of the control socket.
     pub(crate) urls: Vec<String>,
-    /// Whether this machine alone can reach all of them.
+    /// True if only this machine can reach them.
     pub(crate) only_loopback: bool,
-    /// Whether they were passed.
+    /// True if a service manager passed them.
     pub(crate) from_service_manager: bool,
     pub(crate) files: Files,
 }
 
-/// The files of Unix sockets that are ours.
+/// The socket files that this process created.
 pub(crate) struct Files(Vec<PathBuf>);
 
 impl ListenTargets {
-    /// What the settings say, names looked up.
+    /// The addresses of the settings, resolved.
     pub(crate) fn from_settings(addresses: &Addresses) -> Result<ListenTargets, CliError> {
         resolve(addresses).map(ListenTargets::Configured)
     }
 
-    /// What was passed, if something was; else what the settings say.
+    /// The sockets that were passed, or else the addresses of the settings.
     pub(crate) fn new(
         addresses: &Addresses,
         passed: Vec<PassedSocket>,
     ) -> Result<ListenTargets, CliError> {
-        match passed.is_empty() {
-            true => ListenTargets::from_settings(addresses),
-            false => Ok(ListenTargets::Passed(passed)),
+        if passed.is_empty() {
+            ListenTargets::from_settings(addresses)
+        } else {
+            Ok(ListenTargets::Passed(passed))
         }
     }
 
-    /// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
+    /// Fails if other machines can reach the server, unless that is intended: there are tokens, or `--unauthenticated`.
     pub(crate) fn check_exposure(&self, is_intended: bool) -> Result<(), CliError> {
         if is_intended {
             return Ok(());
@@ -143,14 +142,14 @@ impl ListenTargets {
                     return Ok(());
                 };
                 let what = format!(
-                    "the service manager passes {exposed} ({name}), which other machines can reach"
+                    "other machines can reach {exposed} ({name}), a socket of the service manager"
                 );
-                (what, "let ListenStream= be 127.0.0.1 and its port")
+                (what, "set ListenStream= to a port on 127.0.0.1")
             }
         };
         Err(CliError::config(format!(
-            "{what}, and everybody who can connect could read and change everything; {loopback}, make a token \
-             (akvs token new ops --rights admin), or start with --unauthenticated if that is meant"
+            "{what}, and without tokens any client can read and change everything; {loopback}, create a token \
+             (akvs token new ops --rights admin), or allow it with --unauthenticated"
         )))
     }
 
@@ -163,7 +162,7 @@ impl ListenTargets {
         }
     }
 
-    /// Binds all that was not passed, and a socket for the owner of the data where the folder is ours.
+    /// Binds the sockets that were not passed, and the control socket if there is a data directory.
     pub(crate) fn bind(self, scheme: &str, data_dir: Option<&str>) -> Result<Sockets, CliError> {
         let only_loopback = self.only_loopback();
         let mut files = Vec::new();
@@ -201,11 +200,11 @@ impl ListenTargets {
 }
 
 impl Files {
-    /// Takes them away, where nobody listens any more.
+    /// Removes those that nothing listens on any more.
     pub(crate) fn remove(&self) {
         for path in &self.0 {
             if !socket::is_listening(path) {
-                // One that stays is taken over by the next start.
+                // The next start replaces a file that stays.
                 let _ = std::fs::remove_file(path);
             }
         }
@@ -213,7 +212,7 @@ impl Files {
 }
 
 impl PassedSocket {
-    /// Its address and name, where other machines can reach it.
+    /// Returns the address and name of the socket if other machines can reach it.
     fn exposed(&self) -> Option<(SocketAddr, &str)> {
         match &self.kind {
             Kind::Tcp(_, address) if !is_loopback(address) => Some((*address, &self.name)),
@@ -243,7 +242,7 @@ impl ResolvedAddress {
         }
     }
 
-    /// The file of its socket.
+    /// Returns the path of the socket's file.
     fn into_path(self) -> Option<PathBuf> {
         match self.addresses {
             Target::Unix(path) => Some(path),
@@ -275,13 +274,13 @@ impl ResolvedAddress {
         bound.collect()
     }
 
-    /// All that it means, as far as this machine has it: `localhost` may be ::1 where there is no IPv6.
+    /// Binds all addresses that this machine has: `localhost` may include ::1 on a machine without IPv6.
     fn bind_tcp(&self, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, CliError> {
         let mut bound: Vec<TcpListener> = Vec::new();
         let mut unavailable = None;
         for address in addresses {
             match listen(*address) {
-                // A second free port would be another one.
+                // Port 0 of a second address would be another port.
                 Ok(listener) if address.port() == 0 => return Ok(vec![listener]),
                 Ok(listener) => bound.push(listener),
                 Err(error) if is_unavailable(&error) => unavailable = Some(error),
@@ -296,7 +295,7 @@ impl ResolvedAddress {
 
     fn bind_error(&self, error: &io::Error) -> CliError {
         let why = if error.kind() == ErrorKind::AddrInUse {
-            "another program listens there already".to_owned()
+            "another program is listening on it".to_owned()
         } else {
             error.to_string()
         };
@@ -304,10 +303,10 @@ impl ResolvedAddress {
     }
 }
 
-/// Listens for the owner of the data, in its folder, which is ours.
+/// Binds the control socket in the data directory, which this process has locked.
 fn bind_control(data_dir: &str) -> Result<(Listener, PathBuf), CliError> {
     let path = socket::control_path(data_dir);
-    // Whoever listens there has not got the folder, and is no server of ours.
+    // A program that listens there is not a server of this data directory, which would have the lock.
     let listener = socket::listen(&path, PRIVATE_MODE, BACKLOG).map_err(|error| {
         CliError::failed(format!("cannot listen on {}: {error}", path.display()))
     })?;
@@ -320,7 +319,7 @@ fn is_loopback(address: &SocketAddr) -> bool {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    // The standard library's queue of 128 is short when many connect at once.
+    // The standard library's queue of 128 is short when many clients connect at once.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }

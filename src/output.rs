@@ -1,7 +1,7 @@
-//! What the verbs print: answers on stdout, all that is said about them on stderr.
+//! The output of verbs: answers on stdout, messages about them on stderr.
 //!
-//! Invariant: a terminal gets no control character of what is stored or of what a server says; a file or a pipe gets the
-//! bytes as they are.
+//! Invariant: a terminal receives no control characters of stored data or of a server's answers; a file or a pipe
+//! receives the bytes unchanged.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,11 +13,11 @@ use crate::escape;
 
 /// Prints an answer.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
-    // `akvs config show | head -1` has what it wanted.
+    // `akvs config show | head -1` closes the pipe early, which is no error.
     write(text.as_bytes()).map(drop)
 }
 
-/// Prints bytes as they are, and on a terminal escaped, with the last line ended where they do not end it.
+/// Prints a value: unchanged to a file or pipe, escaped and with a line end to a terminal.
 pub(crate) fn value(value: &[u8]) -> Result<(), CliError> {
     let is_ended = value.ends_with(b"\n") || !is_terminal();
     write(value)?;
@@ -27,32 +27,35 @@ pub(crate) fn value(value: &[u8]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Prints a part of a long answer; false where nobody reads any more.
+/// Prints a part of a long answer. Returns false if the reader has closed the pipe.
 pub(crate) fn write(part: &[u8]) -> Result<bool, CliError> {
-    match is_terminal() {
-        true => write_stdout(escape::lines(part).as_bytes()),
-        false => write_stdout(part),
+    if is_terminal() {
+        write_stdout(escape::lines(part).as_bytes())
+    } else {
+        write_stdout(part)
     }
 }
 
-/// Prints a JSON document on a line of its own; false where nobody reads any more.
+/// Prints a JSON document on one line. Returns false if the reader has closed the pipe.
 pub(crate) fn document(document: &Value) -> Result<bool, CliError> {
     let line = format!("{document}\n");
-    match is_terminal() {
-        true => write_stdout(escape::json(&line).as_bytes()),
-        false => write_stdout(line.as_bytes()),
+    if is_terminal() {
+        write_stdout(escape::json(&line).as_bytes())
+    } else {
+        write_stdout(line.as_bytes())
     }
 }
 
-/// Bytes as they stand in a line: as they are, but on a terminal without what would end or change the line.
+/// Returns bytes for use within a line: unchanged, or escaped for a terminal.
 pub(crate) fn in_line(bytes: &[u8]) -> Vec<u8> {
-    match is_terminal() {
-        true => escape::line(bytes).into_bytes(),
-        false => bytes.to_vec(),
+    if is_terminal() {
+        escape::line(bytes).into_bytes()
+    } else {
+        bytes.to_vec()
     }
 }
 
-/// Whether answers go to a terminal.
+/// Returns true if stdout is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -66,12 +69,13 @@ fn write_stdout(part: &[u8]) -> Result<bool, CliError> {
     }
 }
 
-/// Says something about it; whether anybody hears that does not matter.
+/// Prints a message on stderr. A closed stderr is ignored.
 pub(crate) fn note(text: &str) {
     let mut out = io::stderr().lock();
-    let _ = match out.is_terminal() {
-        true => writeln!(out, "akvs: {}", escape::text(text)),
-        false => writeln!(out, "akvs: {text}"),
+    let _ = if out.is_terminal() {
+        writeln!(out, "akvs: {}", escape::text(text))
+    } else {
+        writeln!(out, "akvs: {text}")
     };
 }
 

@@ -1,7 +1,7 @@
-//! Unix sockets: making one at a path, and reaching the one that is there.
+//! Unix sockets: creating one at a path, and connecting to an existing one.
 //!
-//! It owns the file of a socket. Invariants: a path at which somebody listens is never taken over, what is left of
-//! somebody who is gone always is, and nobody can connect before the file has its final rights.
+//! It owns the socket's file. Invariants: a path on which a program listens is never replaced, a stale file always is,
+//! and no client can connect before the file has its final mode.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,30 +13,30 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-/// The socket in the data folder: who may open it owns the data.
+/// The control socket in the data directory. A user who can open it is an administrator.
 pub(crate) const CONTROL_SOCKET: &str = "akvs.sock";
-/// Only the user whose data it is.
+/// For the owner alone.
 pub(crate) const PRIVATE_MODE: u32 = 0o600;
-/// Likewise, and their group.
+/// For the owner and the group.
 pub(crate) const SHARED_MODE: u32 = 0o660;
-/// What an address of the system holds, its final zero left out.
+/// Maximum length of a path in a socket address, without its final zero.
 const MAX_PATH_BYTES: usize = 107;
-/// What the file is called until it has its rights.
+/// Suffix of the file until it has its mode.
 const NEW_SUFFIX: &str = ".new";
 
-/// The owner's socket of a data folder.
+/// Returns the path of the control socket.
 pub(crate) fn control_path(data_dir: &str) -> PathBuf {
     Path::new(data_dir).join(CONTROL_SOCKET)
 }
 
-/// A path to a socket that fits into an address, for as long as this is kept.
+/// A path to a socket that fits into a socket address. It is valid as long as this value.
 pub(crate) struct ShortPath {
     path: PathBuf,
     _folder: Option<OwnedFd>,
 }
 
 impl ShortPath {
-    /// A way to this path. A long one goes by the open folder.
+    /// Shortens a path: a long one goes through a descriptor of its directory.
     pub(crate) fn new(path: &Path) -> io::Result<ShortPath> {
         let length = path.as_os_str().len() + NEW_SUFFIX.len();
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
@@ -62,14 +62,14 @@ impl ShortPath {
     }
 }
 
-/// Whether somebody listens at a path.
+/// Returns true if a program listens on the socket at this path.
 pub(crate) fn is_listening(path: &Path) -> bool {
     let connected = ShortPath::new(path).and_then(|reach| UnixStream::connect(reach.path()));
-    // A queue that is full, a socket of another kind and one that refuses us are somebody's too.
+    // So does one with a full queue, with another kind of socket, or with a socket that refuses this user.
     connected.map_or_else(|error| !is_no_listener(&error), |_| true)
 }
 
-/// Whether an error of a connect says that nobody listens.
+/// Returns true if a connection failed because nothing listens on the path.
 pub(crate) fn is_no_listener(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -77,11 +77,11 @@ pub(crate) fn is_no_listener(error: &io::Error) -> bool {
     )
 }
 
-/// Listens at a path, with these rights.
+/// Listens on a path; the file gets this mode.
 pub(crate) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            let text = "something is there that is no socket";
+            let text = "a file that is not a socket exists there";
             return Err(io::Error::new(ErrorKind::AlreadyExists, text));
         }
         Ok(_) if is_listening(path) => return Err(ErrorKind::AddrInUse.into()),
@@ -99,7 +99,7 @@ pub(crate) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixLis
     rustix::net::bind(&socket, &SocketAddrUnix::new(&new)?)?;
     fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
     rustix::net::listen(&socket, backlog)?;
-    // Replaces what somebody who is gone has left.
+    // Replaces a stale file.
     fs::rename(&new, reach.path())?;
     Ok(socket.into())
 }

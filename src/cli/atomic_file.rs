@@ -1,7 +1,7 @@
-//! A file that is there once it is whole: what is written goes beside it, and takes its name at the end.
+//! A file that appears only once it is complete: it is written next to its path, and renamed at the end.
 //!
-//! Invariant: nothing is written to what another user or program has put at the name of the part, and the file belongs
-//! to this user alone.
+//! Invariants: a file of another user or program at the temporary name is never written to, and the new file belongs to
+//! this user alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,14 +15,14 @@ use tempfile::TempPath;
 
 use crate::error::CliError;
 
-/// What the name of a part has at its end.
+/// Suffix of the temporary name.
 const PART: &str = ".part";
-/// How often a name that others take meanwhile is tried.
+/// Maximum number of attempts to create a temporary name that other processes use too.
 const MAX_ATTEMPTS: usize = 8;
-/// Of a longer name the part's own has the begin: no file system has names of more than 255 bytes.
+/// Longer names are cut in the random temporary name: file systems limit a name to 255 bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// A file that is being written; gone where it is not ended.
+/// A file that is being written; it is removed unless it is committed.
 pub(super) struct AtomicFile {
     path: PathBuf,
     file: File,
@@ -31,11 +31,14 @@ pub(super) struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// A file at this path, for this user alone; nothing may be there yet, unless it may be replaced.
+    /// Creates a file for this user alone. Fails if the path exists, unless it may be replaced.
     pub(super) fn create(path: &Path, may_replace: bool) -> Result<AtomicFile, CliError> {
-        // A device or a folder is nothing to put a file in the place of, nor is a link to one.
+        // A device, a directory, or a link to one is never replaced.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(CliError::failed(format!("{} is no file", path.display())));
+            return Err(CliError::failed(format!(
+                "not a regular file: {}",
+                path.display()
+            )));
         }
         if !may_replace && fs::symlink_metadata(path).is_ok() {
             return Err(exists_error(path));
@@ -52,7 +55,7 @@ impl AtomicFile {
         })
     }
 
-    /// What was written so far, to be read; nothing more is written meanwhile.
+    /// Opens what was written so far for reading.
     pub(super) fn reader(&self) -> Result<File, CliError> {
         let read = || {
             let mut file = self.file.try_clone()?;
@@ -62,7 +65,7 @@ impl AtomicFile {
         read().map_err(|error| write_error(&self.path, &error))
     }
 
-    /// It is whole: from here on it has its name, also after a loss of power.
+    /// Syncs the file and gives it its name, which it has after a power loss too.
     pub(super) fn commit(self) -> Result<(), CliError> {
         let failed = |error: io::Error| {
             if error.kind() == ErrorKind::AlreadyExists {
@@ -71,10 +74,11 @@ impl AtomicFile {
             write_error(&self.path, &error)
         };
         self.file.sync_all().map_err(failed)?;
-        // While it is locked: from here on it is nobody's to write.
-        let named = match self.may_replace {
-            true => self.part.persist(&self.path),
-            false => self.part.persist_noclobber(&self.path),
+        // Renamed under the lock, so that no other process writes to it.
+        let named = if self.may_replace {
+            self.part.persist(&self.path)
+        } else {
+            self.part.persist_noclobber(&self.path)
         };
         named.map_err(|error| failed(error.error))?;
         let folder = File::open(folder_of(&self.path));
@@ -92,8 +96,8 @@ impl Write for AtomicFile {
     }
 }
 
-/// The file `FILE.part`, which is made for this; what is left of an earlier one of this user's is removed first. None
-/// where something else is there.
+/// Creates `FILE.part`, or replaces one that an earlier process of this user has left. Returns none if another file has
+/// that name.
 fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
@@ -115,19 +119,19 @@ fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
                     Err(_) => return Ok(None),
                 }
             }
-            // A name that is too long for the part may have room for its own.
+            // The random temporary name may be shorter.
             Err(error) if error.kind() == ErrorKind::InvalidFilename => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("{} is being written by another process", part.display());
+                let text = format!("another process is writing {}", part.display());
                 return Err(CliError::failed(text));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Another process may have taken the name, or removed it, before it was locked here.
+        // Another process may have replaced or removed the name before it was locked.
         if !is_same_file(&file, &part) {
             continue;
         }
@@ -135,13 +139,13 @@ fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
             let part = TempPath::try_from_path(&part).map_err(failed)?;
             return Ok(Some((file, part)));
         }
-        // What is left of one that was killed: others may have it open, or know it by another name.
+        // A killed process left it. It is not reused: others may have it open, or know it by another name.
         fs::remove_file(&part).map_err(failed)?;
     }
     Ok(None)
 }
 
-/// A file of a name that nobody can know before.
+/// Creates a file with a random name.
 fn open_random(path: &Path) -> io::Result<(File, TempPath)> {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let name = OsStr::from_bytes(&name[..name.len().min(MAX_NAME_BYTES)]);
@@ -154,7 +158,7 @@ fn open_random(path: &Path) -> io::Result<(File, TempPath)> {
     Ok(file.into_parts())
 }
 
-/// How a file is opened that is this user's alone, and no link.
+/// Returns options for a file of this user alone, without following links.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -163,13 +167,13 @@ fn private() -> OpenOptions {
     options
 }
 
-/// Whether it is a plain file of this user.
+/// Returns true for a regular file of this user.
 fn is_own_file(found: io::Result<fs::Metadata>) -> bool {
     let me = rustix::process::geteuid().as_raw();
     found.is_ok_and(|found| found.is_file() && found.uid() == me)
 }
 
-/// Whether this file is the one at this path.
+/// Returns true if the path still leads to this file.
 fn is_same_file(file: &File, path: &Path) -> bool {
     let identity = |found: &fs::Metadata| (found.dev(), found.ino());
     let (opened, there) = (file.metadata(), fs::symlink_metadata(path));
@@ -184,11 +188,11 @@ fn folder_of(path: &Path) -> &Path {
 
 fn exists_error(path: &Path) -> CliError {
     let path = path.display();
-    CliError::failed(format!("{path} is there already; --force replaces it"))
+    CliError::failed(format!("{path} already exists; use --force to replace it"))
 }
 
 fn write_error(path: &Path, error: &io::Error) -> CliError {
-    CliError::failed(format!("{} cannot be written: {error}", path.display()))
+    CliError::failed(format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]

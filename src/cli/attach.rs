@@ -1,4 +1,4 @@
-//! `akvs attach`: the prompt on a server that runs.
+//! `akvs attach`: the prompt on a running server.
 
 use super::DataDirArgs;
 use super::interpreter::Interpreter;
@@ -6,16 +6,17 @@ use crate::error::CliError;
 use crate::output;
 use crate::repl;
 
-/// `akvs attach`.
+/// Runs `akvs attach`.
 pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let mut interpreter = Interpreter::connect(&data_dir)?;
     let greeting = format!(
-        "Attached to the server of {data_dir}. `help` lists what can be typed; Ctrl-D leaves, and the server goes on.\n"
+        "Attached to the server of {data_dir}. Type `help` for the commands; Ctrl-D leaves the prompt, not the server.\n"
     );
     repl::run_interactive(&mut interpreter, &greeting, |_| {})?;
-    match repl::is_terminal() {
-        true => output::print("\n"),
-        false => Ok(()),
+    if repl::is_terminal() {
+        output::print("\n")
+    } else {
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `akvs backup`: all data in one file, of a server that runs or without one.
+//! `akvs backup`: all data in one file, with or without a running server.
 
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -19,27 +19,27 @@ use crate::settings::Settings;
 pub(crate) struct Flags {
     #[command(flatten)]
     data_dir: DataDirArgs,
-    /// The file to make; - for stdout
+    /// File to create; - for stdout
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace the file if it is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
 }
 
-/// `akvs backup`.
+/// Runs `akvs backup`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let settings = flags.data_dir.load()?.settings;
     if flags.file == Path::new("-") {
         if output::is_terminal() {
-            let text = "a backup is not text: name a file for it, or send it on by a pipe";
+            let text = "a backup is binary: expected a file, or a pipe as stdout";
             return Err(CliError::usage(text));
         }
         return write_backup(&settings, &mut io::stdout().lock());
     }
     let mut file = AtomicFile::create(&flags.file, flags.force)?;
     write_backup(&settings, &mut file)?;
-    // A backup is worth what can be read of it.
+    // The backup is verified before it gets its name.
     let bar = Bar::for_fraction("checking");
     let read = BufReader::new(file.reader()?);
     let summary = offline::verify_backup(read, &mut |how_far| bar.set(how_far))?;
@@ -53,7 +53,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     ))
 }
 
-/// Writes a backup: of the server, where one runs.
+/// Writes a backup: from the server if one is running, or else from the data directory.
 fn write_backup(settings: &Settings, out: &mut dyn Write) -> Result<(), CliError> {
     let found = block_on(async {
         let Some(server) = ControlClient::find(&settings.data_dir).await? else {
@@ -62,9 +62,8 @@ fn write_backup(settings: &Settings, out: &mut dyn Write) -> Result<(), CliError
         let mut answer = server.stream(Method::GET, "/admin/backup").await?;
         let bar = Bar::for_bytes("backing up");
         while let Some(part) = next_chunk(&mut answer, "the backup").await? {
-            out.write_all(&part).map_err(|error| {
-                CliError::failed(format!("the backup cannot be written: {error}"))
-            })?;
+            out.write_all(&part)
+                .map_err(|error| CliError::failed(format!("cannot write the backup: {error}")))?;
             bar.add(part.len() as u64);
         }
         Ok(true)
@@ -81,5 +80,5 @@ pub(super) async fn next_chunk(
     what: &str,
 ) -> Result<Option<bytes::Bytes>, CliError> {
     let part = answer.chunk().await;
-    part.map_err(|_| CliError::failed(format!("{what} was broken off; the server's log says why")))
+    part.map_err(|_| CliError::failed(format!("{what} was interrupted; see the server's log")))
 }

@@ -1,4 +1,4 @@
-//! `akvs completions SHELL`: what completes the verbs in a shell, from the verbs as they are.
+//! `akvs completions`: shell completions, generated from the verbs.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -9,12 +9,12 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The shell
+    /// Shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }
 
-/// `akvs completions SHELL`.
+/// Runs `akvs completions`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let mut text = Vec::new();
     clap_complete::generate(flags.shell, &mut command::command(), "akvs", &mut text);

@@ -1,6 +1,6 @@
-//! `akvs config`: the settings as they would hold, without a server.
+//! `akvs config`: the effective settings, without a server.
 //!
-//! It owns what is printed. `show` prints TOML, so that what it prints can be made a config file.
+//! `show` prints TOML, which can be used as a config file.
 
 use clap::Subcommand;
 use serde_json::Value;
@@ -14,9 +14,9 @@ use crate::settings::{Loaded, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Print each key, the value that holds, and where it came from
+    /// Print each key with its value and source
     Show(SettingsArgs),
-    /// Say whether the server would take these settings
+    /// Check that a server would accept these settings
     Check(SettingsArgs),
 }
 
@@ -33,8 +33,8 @@ pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
             let credentials = Credentials::read(&loaded.settings)?;
             addresses.check_exposure(!credentials.is_open() || flags.is_unauthenticated())?;
             match &loaded.file {
-                Some(file) => format!("the settings are good; config file {}\n", file.display()),
-                None => "the settings are good; no config file\n".into(),
+                Some(file) => format!("the settings are valid; config file {}\n", file.display()),
+                None => "the settings are valid; no config file\n".into(),
             }
         }
     };
@@ -61,7 +61,7 @@ fn show(loaded: &Loaded) -> Result<String, CliError> {
         .collect())
 }
 
-/// The value as TOML writes it: strings, numbers and lists look as in JSON.
+/// Returns a value as TOML: strings, numbers and lists look as in JSON.
 fn value(settings: &Settings, key: &str) -> Result<Value, CliError> {
     let all = serde_json::to_value(settings).map_err(CliError::failed)?;
     let value = key.split('.').try_fold(&all, |table, name| table.get(name));

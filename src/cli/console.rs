@@ -1,4 +1,4 @@
-//! `akvs console`: a server, and the prompt on it.
+//! `akvs console`: a server with a prompt in one process.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
@@ -12,7 +12,7 @@ use crate::logging;
 use crate::service_manager::Manager;
 use crate::{output, repl};
 
-/// `akvs console`: the server runs beside the prompt, and ends with it.
+/// Runs `akvs console`. The server stops when the prompt ends.
 pub(crate) fn run(flags: &SettingsArgs) -> Result<(), CliError> {
     let settings = flags.load()?.settings;
     let data_dir = &settings.data_dir;
@@ -30,7 +30,7 @@ pub(crate) fn run(flags: &SettingsArgs) -> Result<(), CliError> {
                 code: server_code,
             };
             let ended = serve::run_as(&flags, Mode::Console(hooks), Manager::default());
-            // Only a server that could not start, or failed, comes here: one that stops ends the process.
+            // Reached only if the server could not start, or failed: a server that stops ends the process.
             if let Err(error) = ended
                 && let Err(mpsc::SendError(Err(error))) = failures.send(Err(error))
             {
@@ -42,13 +42,17 @@ pub(crate) fn run(flags: &SettingsArgs) -> Result<(), CliError> {
     let addresses = match receiver.recv() {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => return Err(error),
-        Err(_) => return Err(CliError::failed("the server ended without a word")),
+        Err(_) => {
+            return Err(CliError::failed(
+                "the server ended without an error message",
+            ));
+        }
     };
-    // From here on a failure of the server is told by itself.
+    // From here on the server reports its own failure.
     drop(receiver);
     let mut interpreter = Interpreter::connect(data_dir)?;
     let greeting = format!(
-        "Listening on {addresses}. `help` lists what can be typed; Ctrl-D leaves, and stops the server.\n"
+        "Listening on {addresses}. Type `help` for the commands; Ctrl-D stops the server.\n"
     );
     let session = repl::run_interactive(&mut interpreter, &greeting, |prompt| {
         logging::write_to_prompt(&settings, prompt)
@@ -63,7 +67,7 @@ pub(crate) fn run(flags: &SettingsArgs) -> Result<(), CliError> {
             None => Ok(()),
         }
     })?;
-    // It ends the process, with the exit code that it has to have.
+    // The server ends the process with its exit code.
     server
         .join()
         .map_err(|_| CliError::failed("the server's thread panicked"))

@@ -1,7 +1,7 @@
-//! `akvs doctor`: whether this machine and these settings are fit for a server, a line each.
+//! `akvs doctor`: checks of the machine and the settings, one line each.
 //!
-//! It changes nothing, but for a file of a few KiB in the data folder that it writes, syncs and removes. It does not
-//! read the data: `akvs verify` does.
+//! It changes nothing, except that it writes, syncs and removes a file of a few KiB in the data directory. It does not
+//! read the data; `akvs verify` does.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -18,30 +18,31 @@ use crate::credentials::Credentials;
 use crate::error::CliError;
 use crate::listeners::ListenTargets;
 use crate::output;
+use crate::plural::plural;
 use crate::settings::{EngineKind, Loaded, Settings};
 use crate::{clock, rlimit, socket};
 
-/// How often a sync is measured, and with what.
+/// Number of syncs that are measured, and the block that each writes.
 const SYNCS: usize = 50;
 const SYNCED: [u8; 4_096] = [0x5a; 4_096];
-/// What a sync takes on a disk that is fit for many writers.
+/// Median time of a sync above which durable writes are slow.
 const SLOW_SYNC: Duration = Duration::from_millis(20);
-/// Less than this and the server stops taking writes; less than that, and it is time to see to it.
+/// Free space below which the server refuses writes, and below which it runs out soon.
 const FULL_BYTES: u64 = 64 << 20;
 const LOW_BYTES: u64 = 1 << 30;
-/// File systems that lose everything at a restart, or on which a sync or a lock may not be what it is.
+/// File systems that lose all data at a restart, or whose syncs and locks may not be reliable.
 const TMPFS: i64 = 0x0102_1994;
 const RAMFS: i64 = 0x8584_58f6_u32 as i64;
 const NFS: i64 = 0x6969;
 const CIFS: i64 = 0xff53_4d42_u32 as i64;
 const OVERLAYFS: i64 = 0x794c_7630;
-/// A clock before this was never set: 2026-01-01.
+/// 2026-01-01: an earlier clock was never set.
 const MIN_CLOCK_MS: u64 = 1_767_225_600_000;
 
-/// What was found of one thing.
+/// The result of one check.
 enum Finding {
     Pass(String),
-    /// It works, but not as well as it could, or not for long.
+    /// It works, but not well or not for long.
     Warn(String),
     Fail(String),
 }
@@ -53,11 +54,11 @@ pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let settings = &loaded.settings;
     let mut findings = vec![("settings", check_settings(&loaded))];
     let folder = Path::new(&settings.data_dir);
-    // The folder of the first start is still to be made: what is above it counts.
+    // A missing data directory is created at the first start: its nearest parent is checked.
     let there = folder.ancestors().find(|above| above.is_dir());
     let there = there.unwrap_or(Path::new("/"));
     findings.push(("server", check_server(settings)));
-    findings.push(("data folder", check_folder(folder, settings)));
+    findings.push(("data directory", check_folder(folder, settings)));
     if settings.engine.kind == EngineKind::Disk {
         findings.push(("file system", check_file_system(there)));
         findings.push(("space", check_space(there)));
@@ -65,23 +66,25 @@ pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     }
     findings.push(("clock", check_clock(folder)));
     findings.push(("descriptors", check_descriptors(settings)));
-    findings.push(("rights", check_rights(settings)));
-    let mut bad = 0;
+    findings.push(("permissions", check_permissions(settings)));
+    let mut failed = 0;
     for (name, finding) in findings {
         let (word, text) = match finding {
-            Pass(text) => ("good", text),
-            Warn(text) => ("LOOK", text),
+            Pass(text) => ("ok", text),
+            Warn(text) => ("warn", text),
             Fail(text) => {
-                bad += 1;
-                ("BAD", text)
+                failed += 1;
+                ("fail", text)
             }
         };
-        output::print(&format!("{word:<5} {name:<12} {text}\n"))?;
+        output::print(&format!("{word:<5} {name:<14} {text}\n"))?;
     }
-    match bad {
+    match failed {
         0 => Ok(()),
-        1 => Err(CliError::failed("one thing is bad")),
-        many => Err(CliError::failed(format!("{many} things are bad"))),
+        _ => Err(CliError::failed(format!(
+            "{} failed",
+            plural(failed, "check")
+        ))),
     }
 }
 
@@ -112,9 +115,9 @@ fn check_server(settings: &Settings) -> Finding {
         Ok(Some((server.status().await?, server.ready().await)))
     });
     match found {
-        Ok(None) => Pass("none runs".into()),
+        Ok(None) => Pass("not running".into()),
         Ok(Some((status, Ok(_)))) => Pass(format!(
-            "process {} takes writes, version {}",
+            "process {} accepts writes, version {}",
             status.pid, status.version
         )),
         Ok(Some((status, Err(why)))) => Fail(format!("process {}: {why}", status.pid)),
@@ -127,17 +130,20 @@ fn check_folder(folder: &Path, settings: &Settings) -> Finding {
     let found = match fs::metadata(folder) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Pass(format!("{shown} is made at the first start"));
+            return Pass(format!("{shown} is created at the first start"));
         }
-        Err(error) => return Fail(format!("{shown} cannot be read: {error}")),
+        Err(error) => return Fail(format!("cannot read {shown}: {error}")),
     };
     if !found.is_dir() {
-        return Fail(format!("{shown} is no folder"));
+        return Fail(format!("{shown} is not a directory"));
     }
     let me = rustix::process::geteuid().as_raw();
     let stale = socket::control_path(&settings.data_dir);
     if found.uid() != me && me != 0 {
-        return Fail(format!("{shown} is another user's ({})", found.uid()));
+        return Fail(format!(
+            "{shown} belongs to another user ({}); run this command as that user",
+            found.uid()
+        ));
     }
     if settings.engine.kind == EngineKind::Disk
         && let Err(why) = offline::check_format(settings)
@@ -145,22 +151,21 @@ fn check_folder(folder: &Path, settings: &Settings) -> Finding {
         return Fail(why.to_string());
     }
     if found.permissions().mode() & 0o077 != 0 {
-        return Warn(format!(
-            "{shown} can be read by others: chmod 700 keeps the data to its user"
-        ));
+        return Warn(format!("other users can read {shown}; run chmod 700"));
     }
-    match stale.exists() && !socket::is_listening(&stale) {
-        true => Pass(format!(
-            "{shown}; a server ended without a word, its socket is replaced by the next one"
-        )),
-        false => Pass(format!("{shown}")),
+    if stale.exists() && !socket::is_listening(&stale) {
+        Pass(format!(
+            "{shown}; a server was killed, the next one replaces its socket"
+        ))
+    } else {
+        Pass(format!("{shown}"))
     }
 }
 
 fn check_file_system(folder: &Path) -> Finding {
     let found = match rustix::fs::statfs(folder) {
         Ok(found) => found,
-        Err(error) => return Fail(format!("{} cannot be asked: {error}", folder.display())),
+        Err(error) => return Fail(format!("cannot check {}: {error}", folder.display())),
     };
     #[allow(
         clippy::useless_conversion,
@@ -168,23 +173,24 @@ fn check_file_system(folder: &Path) -> Finding {
     )]
     match i64::from(found.f_type) {
         TMPFS | RAMFS => Fail(
-            "it is in memory: a restart of the machine loses everything; name a data_dir on a disk"
-                .into(),
+            "in memory: a restart of the machine loses all data; set data_dir to a disk".into(),
         ),
-        NFS | CIFS => Warn("it is on another machine: locks and syncs may not hold".into()),
-        OVERLAYFS => Warn("it is a container's own layer, and goes with the container".into()),
-        _ => Pass("a local disk".into()),
+        NFS | CIFS => Warn("network file system: locks and syncs may not be reliable".into()),
+        OVERLAYFS => Warn(
+            "the container's own layer: the data is lost with the container; use a volume".into(),
+        ),
+        _ => Pass("local disk".into()),
     }
 }
 
 fn check_space(folder: &Path) -> Finding {
     match rustix::fs::statvfs(folder) {
-        Err(error) => Fail(format!("{} cannot be asked: {error}", folder.display())),
+        Err(error) => Fail(format!("cannot check {}: {error}", folder.display())),
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let text = format!("{} are free", ByteSize::b(free));
+            let text = format!("{} free", ByteSize::b(free));
             if free < FULL_BYTES || disk.f_files > 0 && disk.f_favail == 0 {
-                Fail(format!("{text}: no write is taken"))
+                Fail(format!("{text}: the server refuses writes"))
             } else if free < LOW_BYTES {
                 Warn(text)
             } else {
@@ -194,7 +200,7 @@ fn check_space(folder: &Path) -> Finding {
     }
 }
 
-/// Appends and syncs as the journal does, and tells how long that takes.
+/// Appends and syncs as the journal does, and measures the time.
 fn check_fsync(folder: &Path) -> Finding {
     let measured = (|| {
         let file = tempfile::NamedTempFile::new_in(folder)?;
@@ -208,12 +214,13 @@ fn check_fsync(folder: &Path) -> Finding {
         io::Result::Ok((taken[SYNCS / 2], taken[SYNCS - 1]))
     })();
     match measured {
-        Err(error) => Fail(format!("{} cannot be written: {error}", folder.display())),
+        Err(error) => Fail(format!("cannot write to {}: {error}", folder.display())),
         Ok((median, max)) => {
-            let text = format!("{median:.1?} in the median of {SYNCS}, {max:.1?} at most");
-            match median > SLOW_SYNC {
-                true => Warn(format!("{text}: durable writes will be slow")),
-                false => Pass(text),
+            let text = format!("median of {SYNCS} syncs {median:.1?}, maximum {max:.1?}");
+            if median > SLOW_SYNC {
+                Warn(format!("{text}: durable writes are slow"))
+            } else {
+                Pass(text)
             }
         }
     }
@@ -232,7 +239,7 @@ fn check_clock(folder: &Path) -> Finding {
     let shown = humantime::format_rfc3339_seconds(now);
     if now < clock::from_millis(MIN_CLOCK_MS) {
         return Fail(format!(
-            "{shown} is in the past: keys would not expire when they should"
+            "{shown} is in the past: keys would expire at wrong times; set the clock"
         ));
     }
     let newest = fs::read_dir(folder.join("store"))
@@ -242,7 +249,7 @@ fn check_clock(folder: &Path) -> Finding {
         .max();
     match newest.filter(|newest| *newest > now + Duration::from_secs(60)) {
         Some(newest) => Fail(format!(
-            "{shown} is before {}, when the data was written: the clock was set back",
+            "{shown} is before {}, when the data was last written: the clock was set back",
             humantime::format_rfc3339_seconds(newest)
         )),
         None => Pass(shown.to_string()),
@@ -252,23 +259,24 @@ fn check_clock(folder: &Path) -> Finding {
 fn check_descriptors(settings: &Settings) -> Finding {
     let wanted = settings.limits.max_connections.get();
     let fitting = rlimit::connections(wanted);
-    match fitting < wanted {
-        true => Warn(format!(
-            "the system allows {fitting} connections, not the {wanted} of limits.max_connections: raise ulimit -Hn or LimitNOFILE="
-        )),
-        false => Pass(format!("enough for {wanted} connections")),
+    if fitting < wanted {
+        Warn(format!(
+            "the system allows {fitting} of {wanted} connections (limits.max_connections); raise ulimit -Hn or LimitNOFILE="
+        ))
+    } else {
+        Pass(format!("enough for {wanted} connections"))
     }
 }
 
-/// Files with secrets are for their user alone.
-fn check_rights(settings: &Settings) -> Finding {
+/// Checks that other users cannot read files with secrets.
+fn check_permissions(settings: &Settings) -> Finding {
     let secret = [&settings.auth.tokens, &settings.tls.key];
     let open = secret.into_iter().find(|path| {
         let found = fs::metadata(path).ok();
         found.is_some_and(|found| found.permissions().mode() & 0o007 != 0)
     });
     match open {
-        Some(path) => Warn(format!("{path} can be read by everybody: chmod 600")),
-        None => Pass("no file with a secret is open to everybody".into()),
+        Some(path) => Warn(format!("all users can read {path}; run chmod 600")),
+        None => Pass("no file with secrets is readable by all users".into()),
     }
 }

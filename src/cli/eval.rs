@@ -1,4 +1,4 @@
-//! `akvs eval`: one line of the prompt's language.
+//! `akvs eval`: one line of the prompt.
 
 use clap::Args;
 
@@ -11,12 +11,12 @@ use crate::repl::Interpreter as _;
 pub(crate) struct Flags {
     #[command(flatten)]
     data_dir: DataDirArgs,
-    /// The line; several words are one line too. --data-dir and --config may follow it; -- ends the flags
+    /// Line to execute, in one or several words; --data-dir and --config may follow it, -- ends the flags
     #[arg(value_name = "LINE", required = true, num_args = 1.., trailing_var_arg = true)]
     line: Vec<String>,
 }
 
-/// `akvs eval`.
+/// Runs `akvs eval`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let line = match &flags.line[..] {
         [line] => line.clone(),
@@ -26,7 +26,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
             )));
         }
         words => shlex::try_join(words.iter().map(String::as_str))
-            .map_err(|error| CliError::usage(format!("the line cannot be read: {error}")))?,
+            .map_err(|error| CliError::usage(format!("invalid line: {error}")))?,
     };
     let mut interpreter = Interpreter::connect(&flags.data_dir.data_dir()?)?;
     interpreter.execute(&line).map(drop)

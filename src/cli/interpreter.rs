@@ -100,7 +100,7 @@ impl repl::Interpreter for Interpreter {
         let server = match self.runtime.block_on(ControlClient::find(&self.data_dir)) {
             Ok(Some(server)) => server,
             Ok(None) => {
-                output::note("the server is gone");
+                output::note("the server has stopped");
                 return Ok(());
             }
             Err(error) => {
@@ -109,7 +109,7 @@ impl repl::Interpreter for Interpreter {
             }
         };
         if server.pid() != self.server.pid() {
-            output::note("another server runs now");
+            output::note("connected to a restarted server");
             self.client = client_for(&server)?;
             self.server = server;
         }

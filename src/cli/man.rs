@@ -1,4 +1,4 @@
-//! `akvs man`: the manual page, from the verbs as they are.
+//! `akvs man`: the manual page, generated from the verbs.
 
 use std::io::Write;
 
@@ -6,12 +6,12 @@ use super::command;
 use crate::error::CliError;
 use crate::output;
 
-/// `akvs man`: one page, the verbs one after the other.
+/// Runs `akvs man`: one page with a section per verb.
 pub(crate) fn run() -> Result<(), CliError> {
     let mut all = command::command();
     all.build();
     let mut page = Vec::new();
-    let cannot = |error| CliError::failed(format!("the page cannot be written: {error}"));
+    let cannot = |error| CliError::failed(format!("cannot write the manual page: {error}"));
     let whole = clap_mangen::Man::new(all.clone()).section("1");
     whole.render(&mut page).map_err(cannot)?;
     for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set()) {
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<(), CliError> {
     output::write(&page).map(drop)
 }
 
-/// A verb's own section, and then those of the verbs below it.
+/// Renders the section of a verb, and those of the verbs below it.
 fn verb_of(verb: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     let name = verb.get_bin_name().unwrap_or_else(|| verb.get_name());
     writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
@@ -28,7 +28,7 @@ fn verb_of(verb: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
     man.render_synopsis_section(page)?;
     man.render_description_section(page)?;
     man.render_options_section(page)?;
-    // What `akvs help` can be asked for is in the page already.
+    // The page has the help of each verb already.
     let below = verb.get_subcommands().filter(|_| verb.get_name() != "help");
     for verb in below.filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
         verb_of(verb, page)?;

@@ -1,18 +1,18 @@
-//! The command line: its verbs, one a file, and the flags that several of them share.
+//! The command line: one verb per file, and what several of them share.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `command` | what can be typed, and who does it |
-//! | `flags` | the flags that say something about the settings |
-//! | `order` | flags before their verb, and after the line of `eval` |
-//! | `clap_errors`, `suggest` | what was not understood, as a line, and what is likely meant |
-//! | `progress`, `atomic_file` | how verbs show how far they are, and make files |
-//! | `time` | times as they are typed |
-//! | `client` | the verbs that a client does, which the prompt has too |
-//! | `line`, `interpreter` | the lines of the prompt: their verbs, and their execution |
-//! | `version` | what the program says of its build |
-//! | `data_dir_args` | the flags that say which data folder is meant |
-//! | all others | a verb each |
+//! | `command` | the verbs, their help, and their dispatch |
+//! | `settings_args` | the arguments that set settings |
+//! | `order` | arguments before their verb, and after the line of `eval` |
+//! | `clap_errors`, `suggest` | usage errors as one line, and suggestions |
+//! | `progress`, `atomic_file` | progress bars, and output files |
+//! | `time` | the syntax of times |
+//! | `client` | the client's verbs, which the prompt has too |
+//! | `line`, `interpreter` | the lines of the prompt, and their execution |
+//! | `version` | `akvs --version` |
+//! | `data_dir_args` | the arguments that name a data directory |
+//! | all others | one verb each |
 
 mod atomic_file;
 mod attach;

@@ -1,11 +1,11 @@
-//! `akvs pid`: the process of the server.
+//! `akvs pid`: prints the server's process id.
 
 use super::DataDirArgs;
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
 
-/// `akvs pid`: the process that listens.
+/// Runs `akvs pid`.
 pub(crate) fn run(flags: &DataDirArgs) -> Result<(), CliError> {
     let data_dir = flags.data_dir()?;
     let pid = block_on(async {

@@ -1,17 +1,17 @@
-//! How far long work has come, on a terminal; nowhere else.
+//! Progress bars, which are shown only on a terminal.
 
 use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// In how many steps the whole is shown.
+/// Number of steps of a bar.
 const STEPS: u64 = 1_000;
 
-/// A bar on stderr, which goes when this is dropped.
+/// A bar on stderr, which disappears when this is dropped.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    /// Of work of which it is known how much it is.
+    /// A bar for work of known size.
     pub(super) fn for_fraction(what: &'static str) -> Bar {
         Bar::new(
             Some(STEPS),
@@ -20,16 +20,17 @@ impl Bar {
         )
     }
 
-    /// Of bytes, of which nobody knows how many they will be.
+    /// A bar for a stream of unknown length.
     pub(super) fn for_bytes(what: &'static str) -> Bar {
-        let template = "{msg} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}";
+        let template = "{msg} {spinner} {binary_bytes}  {binary_bytes_per_sec}";
         Bar::new(None, template, what)
     }
 
     fn new(length: Option<u64>, template: &str, what: &'static str) -> Bar {
-        let target = match io::stderr().is_terminal() {
-            true => ProgressDrawTarget::stderr(),
-            false => ProgressDrawTarget::hidden(),
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(length, target).with_message(what);
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -38,7 +39,7 @@ impl Bar {
         Bar(bar)
     }
 
-    /// So much of it is done, from 0 to 1.
+    /// Sets the fraction that is done, from 0 to 1.
     pub(super) fn set(&self, fraction: Option<f64>) {
         if let Some(fraction) = fraction {
             self.0
@@ -46,7 +47,7 @@ impl Bar {
         }
     }
 
-    /// So many bytes more.
+    /// Adds a number of bytes.
     pub(super) fn add(&self, bytes: u64) {
         self.0.inc(bytes);
     }

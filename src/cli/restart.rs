@@ -1,4 +1,4 @@
-//! `akvs restart`: what runs is stopped, and then started with the flags that are given.
+//! `akvs restart`: stops the server, and starts it with the given flags.
 
 use clap::Args;
 
@@ -16,7 +16,7 @@ pub(crate) struct Flags {
     timeout: TimeoutArgs,
 }
 
-/// `akvs restart`: what runs is stopped, and then started with these flags.
+/// Runs `akvs restart`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let data_dir = flags.settings.load()?.settings.data_dir;
     block_on(async {

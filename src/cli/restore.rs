@@ -1,4 +1,4 @@
-//! `akvs restore`: the data of a backup in a new data folder.
+//! `akvs restore`: a backup is restored into an empty data directory.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -16,12 +16,12 @@ use crate::output;
 pub(crate) struct Flags {
     #[command(flatten)]
     data_dir: DataDirArgs,
-    /// The backup; - for stdin
+    /// Backup to read; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// `akvs restore`.
+/// Runs `akvs restore`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let settings = flags.data_dir.load()?.settings;
     let bar = Bar::for_fraction("restoring");
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, CliError> {
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path);
-    let file = file
-        .map_err(|error| CliError::failed(format!("{} cannot be read: {error}", path.display())))?;
+    let file =
+        file.map_err(|error| CliError::failed(format!("cannot read {}: {error}", path.display())))?;
     Ok(Box::new(BufReader::with_capacity(256 << 10, file)))
 }

@@ -1,4 +1,4 @@
-//! `akvs stop`: the end of a server that runs in the background, or anywhere.
+//! `akvs stop`: stops a server that runs in the background or anywhere else.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
 
-/// How long a server may take to end, where nothing else is said.
+/// Default of `--timeout`.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Args, Debug)]
@@ -22,12 +22,12 @@ pub(crate) struct Flags {
 
 #[derive(Args, Debug)]
 pub(super) struct TimeoutArgs {
-    /// How long to wait for the end: 90, 90s, 5m [default: 2m]
+    /// Maximum time to wait: 90, 90s, 5m [default: 2m]
     #[arg(long, value_name = "TIME", value_parser = time::timeout)]
     pub(super) timeout: Option<Duration>,
 }
 
-/// `akvs stop`.
+/// Runs `akvs stop`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let data_dir = flags.data_dir.data_dir()?;
     block_on(async {

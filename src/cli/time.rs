@@ -1,13 +1,13 @@
-//! Times that are typed, all in one grammar: that of the settings, of HTTP and of JSON.
+//! The syntax of times on the command line, which is that of the settings, of HTTP and of JSON.
 
 use std::time::Duration;
 
 use akvs_client::parse_duration;
 
-/// The longest that a verb can be told to wait.
+/// Maximum of `--timeout`.
 const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// A length of time that is not zero.
+/// Parses a time that is not zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let read = parse_duration(text).filter(|time| !time.is_zero());
     read.ok_or_else(|| {
@@ -17,7 +17,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// How long to wait for something.
+/// Parses a timeout.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     let time = duration(text)?;
     if time > MAX_TIMEOUT {

@@ -1,4 +1,4 @@
-//! `akvs verify`: all data read back, or a backup.
+//! `akvs verify`: reads all data or a backup back, and reports errors.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,18 @@ use crate::compose::{VerifyEvent, offline};
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
 use crate::output;
+use crate::plural::plural;
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
     data_dir: DataDirArgs,
-    /// A backup to check in place of the data; - for stdin
+    /// Backup to check instead of the data; - for stdin
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-/// `akvs verify`.
+/// Runs `akvs verify`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let settings = flags.data_dir.load()?.settings;
     let mut checked = Findings::new();
@@ -32,7 +33,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
         let summary = offline::verify_backup(open(path)?, &mut |how_far| bar.set(how_far))?;
         drop(bar);
         let shown = path.display();
-        return output::print(&format!("{shown}: good: {}\n", offline::summary(&summary)));
+        return output::print(&format!("{shown}: ok: {}\n", offline::summary(&summary)));
     }
     let found = block_on(async {
         let Some(server) = ControlClient::find(&settings.data_dir).await? else {
@@ -40,12 +41,12 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
         };
         let mut answer = server.stream(Method::POST, "/admin/verify").await?;
         let mut lines = Vec::new();
-        while let Some(part) = next_chunk(&mut answer, "the check").await? {
+        while let Some(part) = next_chunk(&mut answer, "the verification").await? {
             lines.extend_from_slice(&part);
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let event = serde_json::from_slice(&lines[..end]);
                 let event = event.map_err(|error| {
-                    CliError::failed(format!("the check tells what is not known: {error}"))
+                    CliError::failed(format!("unknown event of the verification: {error}"))
                 })?;
                 checked.record(event);
                 lines.drain(..=end);
@@ -59,7 +60,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     checked.report(&settings.data_dir)
 }
 
-/// What a check has told.
+/// The events of a verification.
 struct Findings {
     bar: Option<Bar>,
     lines: Vec<String>,
@@ -67,7 +68,7 @@ struct Findings {
 }
 
 impl Findings {
-    /// More findings than these are counted only.
+    /// Maximum number of findings that are printed; the rest is counted.
     const MAX_SHOWN: usize = 1_000;
 
     fn new() -> Findings {
@@ -96,7 +97,7 @@ impl Findings {
     fn report(mut self, data_dir: &str) -> Result<(), CliError> {
         self.bar = None;
         for line in &self.lines {
-            output::print(&format!("WRONG      {line}\n"))?;
+            output::print(&format!("error      {line}\n"))?;
         }
         match self.end {
             Some(VerifyEvent::Verified {
@@ -109,16 +110,26 @@ impl Findings {
                 for part in unchecked {
                     output::print(&format!("unchecked  {part}\n"))?;
                 }
-                let what = format!("{data_dir}: {files} files, {bytes} bytes, {rows} rows");
+                let total = format!(
+                    "{data_dir}: {}, {}, {}",
+                    plural(files, "file"),
+                    plural(bytes, "byte"),
+                    plural(rows, "row")
+                );
                 if findings > 0 {
-                    return Err(CliError::failed(format!("{what}: {findings} are wrong")));
+                    return Err(CliError::failed(format!(
+                        "{total}: {} found",
+                        plural(findings, "error")
+                    )));
                 }
-                output::print(&format!("{what}: good\n"))
+                output::print(&format!("{total}: ok\n"))
             }
             Some(VerifyEvent::Failed(why)) => {
-                Err(CliError::failed(format!("the check failed: {why}")))
+                Err(CliError::failed(format!("cannot verify the data: {why}")))
             }
-            _ => Err(CliError::failed("the check was broken off")),
+            _ => Err(CliError::failed(
+                "the verification was interrupted; see the server's log",
+            )),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What the owner of the data has a running server do, beyond the contract.
+//! The administration of a running server, beyond the HTTP contract: its stop, its log, backups and checks of its data.
 //!
-//! It knows the process: its end, its log, its data. It answers no requests itself.
+//! It does not answer requests itself; `akvs-http` calls it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 use crate::settings::Settings;
 use crate::{clock, logging};
 
-/// What a check may be ahead of who reads it.
+/// Maximum number of events of a check that its reader has not received yet.
 const MAX_QUEUED_EVENTS: usize = 64;
-/// How many parts that were left out for one reason are named.
+/// Maximum number of unchecked parts that one line names.
 const MAX_NAMED_PARTS: usize = 3;
 
-/// The operator of a server.
+/// The administration of one server.
 pub(super) struct ServerAdmin {
     database: Database,
     settings: Mutex<Settings>,
@@ -62,7 +62,7 @@ impl AdminApi for ServerAdmin {
 
     fn verify(&self) -> Result<ByteChunks> {
         if self.is_verifying.swap(true, Ordering::AcqRel) {
-            let text = "a check is under way already";
+            let text = "another verification is running";
             return Err(Error::new(Code::Overloaded, text).with("retry_after_s", 5));
         }
         let (events, received) = sync_channel(MAX_QUEUED_EVENTS);
@@ -74,7 +74,11 @@ impl AdminApi for ServerAdmin {
         let thread = std::thread::Builder::new().name("verify".into());
         if let Err(error) = thread.spawn(work) {
             self.is_verifying.store(false, Ordering::Release);
-            return Err(Error::new(Code::Unavailable, "there is no thread for it").because(error));
+            return Err(Error::new(
+                Code::Unavailable,
+                "cannot start a thread for the verification",
+            )
+            .because(error));
         }
         Ok(Box::new(Lines(received)))
     }
@@ -86,21 +90,21 @@ impl std::fmt::Debug for ServerAdmin {
     }
 }
 
-/// A backup as of now, by this release.
+/// Starts a backup of the current state.
 pub(super) fn backup(database: &Database) -> Result<Backup> {
     let now = Timestamp::from_millis(clock::now_millis());
     database.backup(now, env!("CARGO_PKG_VERSION"))
 }
 
-/// What a check tells, a line each.
+/// One line of the output of a verification.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum VerifyEvent {
-    /// How much of it is done.
+    /// Fraction that is done.
     Progress(Option<f64>),
-    /// What is wrong.
+    /// An error that was found.
     Finding(String),
-    /// The end, and what was checked.
+    /// The end, with the totals.
     Verified {
         files: u64,
         bytes: u64,
@@ -108,11 +112,11 @@ pub(crate) enum VerifyEvent {
         findings: u64,
         unchecked: Vec<String>,
     },
-    /// Why it came to no end.
+    /// The reason why the verification failed.
     Failed(String),
 }
 
-/// The end of a check.
+/// Converts the result of a verification.
 pub(super) fn verified(verified: &Verified) -> VerifyEvent {
     VerifyEvent::Verified {
         files: verified.files,
@@ -123,7 +127,7 @@ pub(super) fn verified(verified: &Verified) -> VerifyEvent {
     }
 }
 
-/// What was left out, a line for each reason: there may be many files for one.
+/// Lists the parts that were not checked, a line per reason: one reason may apply to many files.
 fn unchecked(parts: &[Unchecked]) -> Vec<String> {
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for part in parts {
@@ -150,7 +154,7 @@ fn unchecked(parts: &[Unchecked]) -> Vec<String> {
     lines.into_iter().map(line).collect()
 }
 
-/// Checks everything; where nobody listens any more, it goes on, and is heard of in the log.
+/// Verifies the database. It continues if the client is gone; findings are logged too.
 fn verify(database: &Database, events: &SyncSender<VerifyEvent>) {
     let mut percent = 0;
     let checked = database.verify(
@@ -173,7 +177,7 @@ fn verify(database: &Database, events: &SyncSender<VerifyEvent>) {
     });
 }
 
-/// What a check tells, as lines.
+/// The events of a verification as lines.
 struct Lines(Receiver<VerifyEvent>);
 
 impl Iterator for Lines {
@@ -185,7 +189,7 @@ impl Iterator for Lines {
             line.push(b'\n');
             Bytes::from(line)
         });
-        let unwritten = "a line of the check cannot be written";
+        let unwritten = "cannot encode a line of the verification";
         Some(line.map_err(|error| Error::new(Code::Storage, unwritten).because(error)))
     }
 }

@@ -1,4 +1,4 @@
-//! What the files say when a server starts.
+//! The credentials of a server at its start.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use super::{certificates, tokens};
 use crate::error::CliError;
 use crate::settings::Settings;
 
-/// Who may, and by which certificate the server is known.
+/// The tokens that clients must present, and the certificate of the server.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     pub(crate) tokens: Tokens,
     pub(crate) tls: Option<Tls>,
-    /// What the file of tokens looked like when it was read.
+    /// The state of the token file when it was read.
     pub(crate) tokens_fingerprint: FileFingerprint,
 }
 
@@ -22,7 +22,7 @@ impl Credentials {
     /// Reads the files that the settings name.
     pub(crate) fn read(settings: &Settings) -> Result<Credentials, CliError> {
         let path = Path::new(&settings.auth.tokens);
-        // Before it is read: what changes meanwhile is read again.
+        // Taken before the file is read: a later change is then noticed.
         let tokens_fingerprint = FileFingerprint::at(path);
         Ok(Credentials {
             tokens: tokens(path)?,
@@ -31,7 +31,7 @@ impl Credentials {
         })
     }
 
-    /// Whether everybody may do everything.
+    /// Returns true if there are no tokens, so that clients need none.
     pub(crate) fn is_open(&self) -> bool {
         self.tokens.is_empty()
     }

@@ -1,7 +1,7 @@
-//! What a running server reads again: tokens as soon as their file changes, and on SIGHUP all that can be changed
-//! without a restart.
+//! The reload of a running server: tokens when their file changes, and on SIGHUP everything that can change without a
+//! restart.
 //!
-//! Invariant: what cannot be read changes nothing. A file of tokens that is gone does not take the tokens away.
+//! Invariant: a file that cannot be read changes nothing. A deleted token file does not delete the tokens.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,15 @@ use akvs_http::ServerHandle;
 use super::{certificates, tokens};
 use crate::error::CliError;
 use crate::logging;
+use crate::plural::plural;
 use crate::settings::Settings;
 
-/// What a file looked like: another one, or another text, looks different. None where there is none.
+/// Identity and modification time of a file; none if it does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileFingerprint(Option<(u64, u64, i64, i64)>);
 
 impl FileFingerprint {
-    /// What it looks like now; to be taken before it is read.
+    /// Takes the fingerprint of a file; must be called before the file is read.
     pub(crate) fn at(path: &Path) -> FileFingerprint {
         let found = std::fs::metadata(path).ok();
         FileFingerprint(
@@ -27,10 +28,10 @@ impl FileFingerprint {
     }
 }
 
-/// What reads the settings again.
+/// A function that loads the settings again.
 pub(crate) type LoadSettings = dyn Fn() -> Result<Settings, CliError> + Send;
 
-/// The way to renew a server.
+/// The reload of one server.
 pub(crate) struct Reloader {
     load: Box<LoadSettings>,
     settings: Settings,
@@ -40,7 +41,7 @@ pub(crate) struct Reloader {
 }
 
 impl Reloader {
-    /// Of a server that was started with these settings, and the tokens of a file that looked so.
+    /// Creates the reload of a server with these settings, whose tokens were read from a file with this fingerprint.
     pub(crate) fn new(
         load: Box<LoadSettings>,
         settings: &Settings,
@@ -57,12 +58,12 @@ impl Reloader {
         }
     }
 
-    /// Heeds the tokens, if their file has changed.
+    /// Reloads the tokens if their file has changed.
     pub(crate) fn reload_tokens(&mut self) {
         let new = FileFingerprint::at(&self.tokens);
         if new != self.fingerprint {
             self.fingerprint = new;
-            // What is wrong is in the log.
+            // The error is in the log.
             let _ = self.read_tokens();
         }
     }
@@ -71,29 +72,30 @@ impl Reloader {
         let path = self.tokens.display();
         if self.fingerprint.0.is_none() {
             log::warn!(
-                "{path} is not there; tokens that were read from it hold until the server is started anew"
+                "token file {path} does not exist; its tokens stay valid until the server is restarted"
             );
             return Ok(());
         }
         match tokens(&self.tokens) {
             Ok(found) => {
-                let many = found.len();
+                let count = found.len();
                 self.handle.replace_tokens(found);
-                log::info!("{many} tokens from {path}");
-                if many == 0 {
+                log::info!("loaded {} from {path}", plural(count as u64, "token"));
+                if count == 0 {
                     log::warn!(
-                        "where there were tokens, nobody is let in until there are some again"
+                        "the token file has no tokens any more; all requests are refused until it has one or the server \
+                         is restarted"
                     );
                 }
             }
-            Err(error) => return Err(failed("the tokens stay as they are", &error)),
+            Err(error) => return Err(failed("tokens not reloaded", &error)),
         }
         Ok(())
     }
 
-    /// Reads again all that can be changed without a restart; an error says what stays as it was.
+    /// Reloads everything that can change without a restart. The error says what was not reloaded.
     pub(crate) fn reload_all(&mut self) -> Result<(), String> {
-        log::info!("SIGHUP: reading tokens, certificates and the log's filter again");
+        log::info!("SIGHUP: reloading tokens, certificates and the log filter");
         self.fingerprint = FileFingerprint::at(&self.tokens);
         let tokens = match self.fingerprint.0 {
             Some(_) => self.read_tokens(),
@@ -104,38 +106,39 @@ impl Reloader {
             .into_iter()
             .filter_map(Result::err)
             .collect();
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(failed.join("; ")),
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed.join("; "))
         }
     }
 
     fn read_others(&self) -> Result<(), String> {
         let settings = match (self.load)() {
             Ok(settings) => settings,
-            Err(error) => return Err(failed("the settings stay as they are", &error)),
+            Err(error) => return Err(failed("settings not reloaded", &error)),
         };
         logging::apply(&settings);
         let reloaded = match certificates(&settings) {
             Ok(Some(tls)) => {
                 self.handle.replace_tls(tls);
-                log::info!("certificates renewed");
+                log::info!("certificates reloaded");
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => Err(failed("the certificates stay as they are", &error)),
+            Err(error) => Err(failed("certificates not reloaded", &error)),
         };
         if !self.needs_no_restart(&settings) {
-            log::warn!("some settings have changed that hold from the next start on only");
+            log::warn!("some changed settings take effect only after a restart");
         }
         reloaded
     }
 
-    /// Whether no setting has changed that needs a restart.
+    /// Returns true if no setting has changed that needs a restart.
     fn needs_no_restart(&self, new: &Settings) -> bool {
         let mut old = self.settings.clone();
         old.log.filter = new.log.filter.clone();
-        // From none to some, or back, is another listener.
+        // Turning TLS on or off needs another listener.
         if old.tls.certificate.is_empty() == new.tls.certificate.is_empty() {
             old.tls = new.tls.clone();
         }
@@ -143,7 +146,7 @@ impl Reloader {
     }
 }
 
-/// What is to be said of what cannot be read; it is in the log then.
+/// Logs and returns the text of an error.
 fn failed(what: &str, error: &CliError) -> String {
     let text = format!("{what}: {error}");
     log::error!("{text}");

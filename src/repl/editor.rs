@@ -1,4 +1,4 @@
-//! Typing at the prompt: a line with its history, and completion of verbs, namespaces and keys.
+//! Line editing at the prompt: history, and completion of verbs, namespaces and keys.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -20,22 +20,22 @@ use super::terminal;
 use crate::error::CliError;
 use crate::{escape, files};
 
-/// Lines that are remembered.
+/// Maximum number of lines in the history.
 const HISTORY_LINES: usize = 1_000;
-/// What is offered at most for a word that was begun.
+/// Maximum number of candidates of a completion.
 const MAX_CANDIDATES: usize = 100;
 const PROMPT: &str = "akvs> ";
 
-/// What was typed.
+/// The input of one prompt.
 pub(super) enum Typed {
     Line(String),
-    /// Ctrl-C: the line is forgotten.
+    /// Ctrl-C: the line is discarded.
     Nothing,
     /// Ctrl-D.
     End,
 }
 
-/// The editor of a session.
+/// The line editor of a session.
 pub(super) struct Editor {
     lines: rustyline::Editor<LineHelper, FileHistory>,
     history: Option<PathBuf>,
@@ -64,17 +64,17 @@ impl Editor {
         }));
         let history = history_file();
         if let Some(history) = &history {
-            // The first time there is none.
+            // The file does not exist at the first start.
             let _ = lines.load_history(history);
         }
         Ok(Editor { lines, history })
     }
 
-    /// Waits for a line.
+    /// Reads a line.
     pub(super) fn read(&mut self) -> Result<Typed, CliError> {
         match self.lines.readline(PROMPT) {
             Ok(line) => {
-                // A line that cannot be remembered can be done all the same.
+                // A failure to record a line does not prevent its execution.
                 let _ = self.lines.add_history_entry(&line);
                 if let Some(history) = &self.history {
                     let _ = self.lines.append_history(history);
@@ -87,7 +87,7 @@ impl Editor {
         }
     }
 
-    /// Prints above the line that is being typed.
+    /// Returns a writer that prints above the line that is being typed.
     pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, CliError> {
         let printer = self
             .lines
@@ -101,10 +101,10 @@ impl Editor {
 }
 
 fn no_terminal(error: &ReadlineError) -> CliError {
-    CliError::failed(format!("the terminal cannot be used: {error}"))
+    CliError::failed(format!("cannot use the terminal: {error}"))
 }
 
-/// Where lines are remembered: for this user alone, because what is typed may be secret.
+/// Returns the path of the history, which only this user can read because it may have secrets.
 fn history_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|state| !state.is_empty());
     let state = match state {
@@ -117,17 +117,17 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// Prints above the line that is being typed.
+/// A writer that prints above the line that is being typed.
 struct PromptPrinter<P> {
     printer: P,
-    /// The thread that reads what is typed.
+    /// The thread that reads the lines.
     typing: ThreadId,
 }
 
 impl<P: ExternalPrinter> Write for PromptPrinter<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if thread::current().id() == self.typing {
-            // It would wait for itself. The line that is typed is drawn again with the next key.
+            // The printer would wait for this very thread. The line is drawn again with the next key.
             return io::stderr().write(bytes);
         }
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -140,7 +140,7 @@ impl<P: ExternalPrinter> Write for PromptPrinter<P> {
     }
 }
 
-/// The words that there are.
+/// The completion of a line.
 struct LineHelper {
     runtime: Rc<Runtime>,
     client: Client,
@@ -148,7 +148,7 @@ struct LineHelper {
 }
 
 impl LineHelper {
-    /// What the last of these words may be. An error is no reason to disturb who types.
+    /// Returns candidates for the last word. Errors are ignored: they must not disturb the typing.
     fn candidates(&self, before: &[String], prefix: &str) -> Vec<String> {
         match before {
             [] => self.verbs.clone(),
@@ -197,11 +197,11 @@ impl Completer for LineHelper {
         let Some(before) = shlex::split(before) else {
             return Ok((start, Vec::new()));
         };
-        // A quote is not looked into.
+        // An open quote is not completed.
         let candidates = self.candidates(&before, prefix).into_iter();
         let candidates = candidates
             .filter(|word| word.starts_with(prefix))
-            // They are shown as they are, and could not be typed.
+            // Names with control characters could not be typed.
             .filter(|word| escape::is_harmless(word))
             .filter_map(|word| Some(shlex::try_quote(&word).ok()?.into_owned()))
             .map(|word| format!("{word} "));

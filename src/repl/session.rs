@@ -42,8 +42,8 @@ pub(crate) trait Interpreter {
     fn runtime(&self) -> Rc<Runtime>;
 }
 
-/// Executes the lines of stdin until it ends or a line leaves the session. `attach_output` receives a writer that prints
-/// above the line that is being typed; it is not called without a terminal.
+/// Executes the lines of stdin until it ends or a line leaves the session. `attach_output` receives a writer that
+/// prints above the line that is being typed; it is not called without a terminal.
 pub(crate) fn run_interactive<I, P>(
     interpreter: &mut I,
     greeting: &str,

@@ -1,20 +1,20 @@
-//! Has a service manager wait for what takes long: opening much data, closing it.
+//! Extension of the service manager's timeout during long work: opening and closing much data.
 //!
-//! It does not promise an end, which nobody knows. Invariant: only a process that does something asks for more time, so
-//! that one which hangs is ended as soon as the manager's own limit says.
+//! Invariant: only a process that uses CPU time asks for an extension, so the service manager ends a hung process after
+//! its own timeout.
 
 use std::time::Duration;
 
 use super::sd_notify::{Notification, Notifier};
 use crate::clock;
 
-/// How often more time is asked for, and how much.
+/// Interval of the extensions, and their length.
 const INTERVAL: Duration = Duration::from_secs(10);
 const EXTENSION: Duration = Duration::from_secs(60);
-/// Who reads much from a slow disk still takes so much of the processor in that time; waking up for this takes less.
+/// Minimum CPU time per interval of a process that makes progress: less than a slow disk causes, more than this task.
 const MIN_CPU_TIME: Duration = Duration::from_millis(5);
 
-/// Does the work; as long as it goes on, the manager is to wait.
+/// Runs `work`, and extends the timeout as long as it makes progress.
 pub(crate) async fn while_running<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
     if !notifier.is_enabled() {
         return work.await;
@@ -37,11 +37,11 @@ pub(crate) async fn while_running<T>(notifier: &Notifier, work: impl Future<Outp
     }
 }
 
-/// How much of the processor the process had used.
+/// The CPU time of the process at the last check.
 struct CpuTime(Duration);
 
 impl CpuTime {
-    /// Whether it has done something since it was asked before.
+    /// Returns true if the process has made progress since the last check.
     fn has_grown(&mut self, now: Duration) -> bool {
         let before = std::mem::replace(&mut self.0, now);
         now.saturating_sub(before) >= MIN_CPU_TIME

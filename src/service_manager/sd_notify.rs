@@ -1,7 +1,7 @@
-//! What a service manager is told (sd_notify(3)): a datagram of lines, to the socket that it has named.
+//! Notifications to a service manager (sd_notify(3)): a datagram of lines to its socket.
 //!
-//! It owns the words of that. The library for them knows no abstract sockets, which containers have. Invariant: a
-//! manager that does not listen costs a warning, and never the server.
+//! The library for this has no abstract sockets, which containers use. Invariant: a manager that does not receive costs
+//! a warning, and never stops the server.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,23 +14,23 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// A manager that reads nothing is not waited for any longer.
+/// Maximum time to wait for a manager that does not read.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Something to be told.
+/// A notification.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Notification<'a> {
-    /// It serves: at the start, and again after settings were read again.
+    /// The server is ready: at the start, and after each reload.
     Ready,
-    /// Settings are being read again.
+    /// A reload has begun.
     Reloading,
-    /// The end has begun.
+    /// The shutdown has begun.
     Stopping,
-    /// What it does, in words.
+    /// A description of the state.
     Status(&'a str),
-    /// What is under way may take so much longer from now on.
+    /// The current operation may take this much longer.
     ExtendTimeout(Duration),
-    /// All is well.
+    /// The server is healthy.
     Watchdog,
 }
 
@@ -39,12 +39,12 @@ impl Notification<'_> {
         match self {
             Notification::Ready => "READY=1".into(),
             Notification::Reloading => {
-                // By it the manager knows which of its wishes this answers.
+                // The time by which the manager matches this to its request.
                 let now = clock::since_boot().as_micros();
                 format!("RELOADING=1\nMONOTONIC_USEC={now}")
             }
             Notification::Stopping => "STOPPING=1".into(),
-            // A line of its own would be another notice.
+            // A second line would be another notification.
             Notification::Status(text) => format!("STATUS={}", text.replace(['\n', '\r'], " ")),
             Notification::ExtendTimeout(time) => {
                 format!("EXTEND_TIMEOUT_USEC={}", time.as_micros())
@@ -54,19 +54,19 @@ impl Notification<'_> {
     }
 }
 
-/// The way to tell it; cheap to clone. The default tells nobody.
+/// The sender of notifications; cheap to clone. The default sends none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notifier(Option<Arc<Target>>);
 
 #[derive(Debug)]
 struct Target {
     name: OsString,
-    /// Whether the last notice did not get there, which is told once.
+    /// True if the last notification failed. A failure is logged once.
     has_failed: AtomicBool,
 }
 
 impl Notifier {
-    /// To the socket of this name: a path, or `@` and an abstract name.
+    /// A sender to the socket of this name: a path, or `@` and an abstract name.
     pub(crate) fn to(name: OsString) -> Notifier {
         if name.is_empty() {
             return Notifier::default();
@@ -77,12 +77,12 @@ impl Notifier {
         })))
     }
 
-    /// Whether there is somebody to be told.
+    /// Returns true if there is a service manager.
     pub(crate) fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells these together.
+    /// Sends notifications in one datagram.
     pub(crate) fn send(&self, notices: &[Notification<'_>]) {
         let Some(target) = &self.0 else { return };
         let lines: Vec<String> = notices.iter().map(|notice| notice.line()).collect();
@@ -92,13 +92,13 @@ impl Notifier {
             && !had_failed
         {
             let name = target.name.display();
-            log::warn!("the service manager is not told how the server is: {name}: {error}");
+            log::warn!("cannot notify the service manager at {name}: {error}");
         }
     }
 }
 
 impl Target {
-    /// The socket is found anew each time: a manager that was started anew has another one there.
+    /// Connects for each datagram: a restarted manager has a new socket at the same path.
     fn send(&self, text: &[u8]) -> io::Result<()> {
         let socket = UnixDatagram::unbound()?;
         socket.set_write_timeout(Some(SEND_TIMEOUT))?;
@@ -111,7 +111,7 @@ impl Target {
             [b'/', ..] => SocketAddr::from_pathname(&self.name),
             _ => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "it is neither a path nor an abstract name",
+                "neither a path nor an abstract name",
             )),
         }
     }

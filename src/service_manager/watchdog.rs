@@ -1,6 +1,6 @@
-//! Tells a service manager again and again that all is well, so that it starts a hung server anew.
+//! The watchdog: notifies the service manager regularly, so that it restarts a hung server.
 //!
-//! Invariant: it is told only after the server itself has answered, workers and committer alike.
+//! Invariant: a notification is sent only after all workers and the committer have answered.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::sd_notify::{Notification, Notifier};
 
-/// Tells it as often as a manager needs that must hear it at least each `time`; ends with the runtime.
+/// Notifies a manager that expects a notification at least every `timeout`; ends with the runtime.
 pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, timeout: Duration) {
     let interval = timeout / 2;
     let mut ticks = tokio::time::interval(interval);
@@ -22,7 +22,7 @@ pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, timeout: Dur
             Ok(is_healthy) => is_healthy,
             Err(_) => {
                 log::error!(
-                    "not all threads have answered for {interval:?}; the service manager's watchdog waits"
+                    "not all threads have answered within {interval:?}; no watchdog notification is sent"
                 );
                 let is_healthy = is_healthy.await;
                 log::warn!("all threads answer again");
@@ -30,8 +30,8 @@ pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, timeout: Dur
             }
         };
         if !is_healthy {
-            // It stays so: the manager is to start the server anew.
-            log::error!("nobody is left to commit; the service manager's watchdog is left alone");
+            // This is final: the manager must restart the server.
+            log::error!("the committer has stopped; no further watchdog notification is sent");
             return;
         }
         notifier.send(&[Notification::Watchdog]);

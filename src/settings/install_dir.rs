@@ -1,7 +1,7 @@
-//! Where this program was unpacked, and what therefore lies beside it.
+//! The directory of an unpacked release, whose files are next to the program.
 //!
-//! A release is a folder with `bin/akvs` and `config/akvs.toml`. Anything else, such as a build folder, is no release,
-//! and nothing is looked for around it.
+//! A release has `bin/akvs` and `config/akvs.toml`. Around any other program, such as one in a build directory, nothing
+//! is looked for.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub(crate) struct InstallDir {
 }
 
 impl InstallDir {
-    /// The place of the running program.
+    /// The release of the running program.
     pub(crate) fn current() -> InstallDir {
         current_exe::path().map_or_else(
             |_| InstallDir::default(),
@@ -33,16 +33,16 @@ impl InstallDir {
         }
     }
 
-    /// The release's own config file.
+    /// Returns the release's config file.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
         self.release.as_deref().map(config_of)
     }
 
-    /// Where data goes unless something else is chosen, and why there.
+    /// Returns the default data directory, and the reason.
     pub(crate) fn data_dir(&self) -> (PathBuf, &'static str) {
         match &self.release {
-            Some(release) => (release.join("data"), "default, beside the program's bin"),
-            None => ("akvs-data".into(), "default, in the folder of the start"),
+            Some(release) => (release.join("data"), "default, next to the program's bin"),
+            None => ("akvs-data".into(), "default, in the working directory"),
         }
     }
 }

@@ -94,7 +94,7 @@ fn namespaces_are_made_set_up_and_dropped() {
     let verbs = Verbs::new();
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "1"]),
-        "OK, made\n"
+        "OK, created\n"
     );
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "2"]),

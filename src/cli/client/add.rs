@@ -1,4 +1,4 @@
-//! `akvs add`.
+//! `akvs add`: a counter.
 
 use akvs_client::Client;
 use clap::Args;
@@ -12,7 +12,7 @@ use crate::output;
 pub(crate) struct Add {
     #[command(flatten)]
     key: KeyArgs,
-    /// How much; may be negative
+    /// Number to add; may be negative
     #[arg(
         value_name = "NUMBER",
         default_value_t = 1,

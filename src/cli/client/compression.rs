@@ -1,11 +1,11 @@
-//! How an export is compressed.
+//! The compression of exports.
 
 use std::path::Path;
 
 use akvs_client::Encoding;
 use clap::ValueEnum;
 
-/// How a file is compressed.
+/// A compression.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Compression {
     None,
@@ -14,7 +14,7 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// What is given, or what the file's name says.
+    /// Returns the given compression, or else that of the file's name.
     pub(super) fn encoding(given: Option<Compression>, file: Option<&Path>) -> Encoding {
         let named = file.and_then(|file| match file.extension()?.to_str()? {
             "gz" => Some(Compression::Gzip),

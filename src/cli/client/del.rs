@@ -1,4 +1,4 @@
-//! `akvs del`.
+//! `akvs del`: deletes keys.
 
 use std::ffi::OsString;
 
@@ -11,16 +11,16 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Del {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// The key: any bytes
+    /// Key: any bytes
     #[arg(value_name = "KEY", required_unless_present = "prefix")]
     key: Option<OsString>,
-    /// Delete all keys that begin so, and print how many those were
+    /// Delete all keys with this prefix, and print their number
     #[arg(long, value_name = "PREFIX", conflicts_with_all = ["key", "if_revision"])]
     prefix: Option<OsString>,
-    /// Only if this is its revision
+    /// Delete only if the key has this revision
     #[arg(long, value_name = "REVISION", value_parser = render::revision)]
     if_revision: Option<Revision>,
 }
@@ -31,7 +31,7 @@ impl Del {
         if let Some(prefix) = &self.prefix {
             if prefix.is_empty() {
                 return Err(CliError::usage(
-                    "an empty prefix would be all keys: `ns drop` drops the namespace",
+                    "invalid --prefix \"\": expected at least one byte; use `ns drop` to delete all keys",
                 ));
             }
             let deleted = namespace.delete_prefix(render::key(prefix)).await;
@@ -47,11 +47,11 @@ impl Del {
             .written()
             .await
             .map_err(|error| render::failed(&error))?;
-        // As over HTTP: that there was none is no failure.
+        // A missing key is no error, as over HTTP.
         output::print(if written.existed || written.write_only {
             "OK\n"
         } else {
-            "OK, there was none\n"
+            "OK, no such key\n"
         })
     }
 }

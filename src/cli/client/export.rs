@@ -1,4 +1,4 @@
-//! `akvs export`: a namespace, or all of them, as a file.
+//! `akvs export`: a namespace, or all of them, as lines of JSON.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Export {
-    /// The namespace; without one all of them
+    /// Namespace; all of them if omitted
     #[arg(value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// The file to make; - for stdout [default: stdout]
+    /// File to create; - for stdout [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the file if it is there
+    /// Replace the file if it exists
     #[arg(long, requires = "output")]
     force: bool,
-    /// How to compress it [default: as the file's name says, .gz or .zst; else not]
+    /// Compression [default: by the suffix of the file, .gz or .zst; else none]
     #[arg(long, value_enum)]
     compress: Option<Compression>,
 }
@@ -48,7 +48,7 @@ impl Export {
             bar.add(part.len() as u64);
             match &mut file {
                 Some(file) => file.write_all(&part).map_err(|error| {
-                    CliError::failed(format!("the export cannot be written: {error}"))
+                    CliError::failed(format!("cannot write the export: {error}"))
                 })?,
                 None => {
                     if !output::write(&part)? {

@@ -1,4 +1,4 @@
-//! `akvs get`.
+//! `akvs get`: reads a value.
 
 use akvs_client::Client;
 use clap::Args;
@@ -13,7 +13,7 @@ use crate::output;
 pub(crate) struct Get {
     #[command(flatten)]
     key: KeyArgs,
-    /// Print one JSON document: the value and what is known of it
+    /// Print a JSON document with the value and its metadata
     #[arg(long)]
     json: bool,
 }
@@ -25,9 +25,10 @@ impl Get {
         let entry = namespace.get_bytes(key).await;
         let entry = entry.map_err(|error| render::failed(&error))?;
         let entry = entry.ok_or_else(|| self.key.missing())?;
-        match self.json {
-            true => output::document(&Value::from(render::entry(key, &entry))).map(drop),
-            false => output::value(&entry.value),
+        if self.json {
+            output::document(&Value::from(render::entry(key, &entry))).map(drop)
+        } else {
+            output::value(&entry.value)
         }
     }
 }

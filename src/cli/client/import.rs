@@ -1,4 +1,4 @@
-//! `akvs import`: the namespaces of a file.
+//! `akvs import`: the entries of an export.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -14,39 +14,40 @@ use super::render;
 use crate::cli::progress::Bar;
 use crate::error::CliError;
 use crate::output;
+use crate::plural::plural;
 
-/// What is read of a file at once.
+/// Size of one read of the file.
 const PART_BYTES: usize = 128 << 10;
 
-/// How a backup and compressed files begin.
+/// The first bytes of a backup and of compressed files.
 const BACKUP: &[u8] = b"akvs-bak";
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// What becomes of what is there.
+/// The treatment of existing keys.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Mode {
-    /// Keys of the file replace those that there are; others stay
+    /// Replace existing keys, and keep all others
     #[default]
     Merge,
-    /// Keys that there are stay as they are
+    /// Keep existing keys unchanged
     Create,
-    /// Keys that are not in the file are deleted
+    /// Replace existing keys, and delete those that are not in the file
     Replace,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// The file; - for stdin
+    /// File to read; - for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The namespace to fill; without one those that the file names
+    /// Namespace to import into [default: the namespaces that the file names]
     #[arg(long, value_name = "NAMESPACE")]
     into: Option<String>,
-    /// What becomes of what is there
+    /// Treatment of existing keys
     #[arg(long, value_enum, default_value_t)]
     mode: Mode,
-    /// How it is compressed [default: as the file's name says, .gz or .zst; else not]
+    /// Compression [default: by the suffix of the file, .gz or .zst; else none]
     #[arg(long, value_enum)]
     compress: Option<Compression>,
 }
@@ -99,15 +100,14 @@ impl Import {
         print_bad_lines(&done);
         let deleted = done.deleted.map(|deleted| format!(", deleted {deleted}"));
         output::print(&format!(
-            "imported {}, left out {}{}\n",
+            "imported {}, skipped {}{}\n",
             done.imported,
             done.skipped,
             deleted.unwrap_or_default()
         ))?;
         match done.errors.len() as u64 + done.more_errors {
             0 => Ok(()),
-            1 => Err(CliError::failed("one line is wrong")),
-            many => Err(CliError::failed(format!("{many} lines are wrong"))),
+            invalid => Err(CliError::failed(plural(invalid, "invalid line"))),
         }
     }
 
@@ -123,7 +123,7 @@ impl Import {
         Ok((Box::new(file), Some(length)))
     }
 
-    /// As much of the file as says what it is.
+    /// Reads the first bytes of the file, which tell its format.
     fn start(&self, source: &mut impl Read) -> Result<Vec<u8>, CliError> {
         let mut start = Vec::with_capacity(BACKUP.len());
         let read = source.take(BACKUP.len() as u64).read_to_end(&mut start);
@@ -132,23 +132,25 @@ impl Import {
     }
 
     fn name(&self) -> String {
-        match self.file == Path::new("-") {
-            true => "stdin".to_owned(),
-            false => self.file.display().to_string(),
+        if self.file == Path::new("-") {
+            "stdin".to_owned()
+        } else {
+            self.file.display().to_string()
         }
     }
 
     fn read_error(&self, error: &io::Error) -> CliError {
-        CliError::failed(format!("{} cannot be read: {error}", self.name()))
+        CliError::failed(format!("cannot read {}: {error}", self.name()))
     }
 }
 
-/// Refuses a file that begins otherwise than it is said to be: the server could not name the flag. What it may be is
-/// left to the server.
+/// Fails if the file is compressed in another way than the flags say: the server could not name the flag. The server
+/// checks everything else.
 fn check_format(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliError> {
     let begins = |mark: &[u8]| start.starts_with(mark);
     if begins(BACKUP) {
-        let text = format!("{file} is a backup: expected an export; `akvs restore` takes backups");
+        let text =
+            format!("{file} is a backup: expected an export; use `akvs restore` for backups");
         return Err(CliError::failed(text));
     }
     let kinds = [
@@ -165,7 +167,7 @@ fn check_format(file: &str, start: &[u8], encoding: Encoding) -> Result<(), CliE
     }
 }
 
-/// Says which lines were not imported, and why.
+/// Prints the lines that were not imported, each with its error.
 fn print_bad_lines(done: &ImportReport) {
     for bad in &done.errors {
         output::note(&format!("line {}: {}", bad.line, bad.detail));

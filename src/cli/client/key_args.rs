@@ -1,4 +1,4 @@
-//! Which key a verb is about.
+//! The arguments that name a key.
 
 use std::ffi::OsString;
 
@@ -7,13 +7,13 @@ use clap::Args;
 use super::render;
 use crate::error::CliError;
 
-/// Which key.
+/// A namespace and a key.
 #[derive(Args, Debug)]
 pub(super) struct KeyArgs {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     pub(super) namespace: String,
-    /// The key: any bytes
+    /// Key: any bytes
     #[arg(value_name = "KEY")]
     pub(super) key: OsString,
 }
@@ -25,6 +25,6 @@ impl KeyArgs {
     }
 
     pub(super) fn missing(&self) -> CliError {
-        CliError::failed(format!("there is no key {}", self.shown()))
+        CliError::failed(format!("no such key: {}", self.shown()))
     }
 }

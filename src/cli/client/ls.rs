@@ -1,4 +1,4 @@
-//! `akvs ls`.
+//! `akvs ls`: lists keys or namespaces.
 
 use std::ffi::OsString;
 
@@ -14,34 +14,34 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
-    /// The namespace; without one the namespaces are listed
+    /// Namespace; lists the namespaces if omitted
     #[arg(value_name = "NAMESPACE")]
     namespace: Option<String>,
-    /// Only keys that begin so
+    /// List only keys with this prefix
     #[arg(long, value_name = "PREFIX", requires = "namespace")]
     prefix: Option<OsString>,
-    /// From this key on
+    /// Start at this key
     #[arg(long, value_name = "KEY", requires = "namespace")]
     start: Option<OsString>,
-    /// Up to this key, which is not listed
+    /// End before this key
     #[arg(long, value_name = "KEY", requires = "namespace")]
     end: Option<OsString>,
-    /// The last one first
+    /// List in reverse order
     #[arg(long, requires = "namespace")]
     reverse: bool,
-    /// Only what comes before this, once each, where a key goes on with it
+    /// List keys with the same part before this delimiter only once
     #[arg(long, value_name = "DELIMITER", requires = "namespace")]
     delimiter: Option<OsString>,
-    /// At most so many
+    /// Maximum number of lines
     #[arg(long, value_name = "NUMBER", requires = "namespace")]
     limit: Option<usize>,
-    /// With size, revision and type
+    /// Print size, revision, content type and expiry too
     #[arg(long, short, conflicts_with = "json", requires = "namespace")]
     long: bool,
-    /// Print each as a JSON document
+    /// Print each key as a JSON document
     #[arg(long)]
     json: bool,
-    /// The values too, in the JSON documents
+    /// Include the values in the JSON documents
     #[arg(long, requires = "json")]
     values: bool,
 }

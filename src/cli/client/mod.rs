@@ -1,15 +1,15 @@
-//! The client's verbs: what `curl` can do, in fewer words. The prompt has the same ones.
+//! The client's verbs, which the prompt has too.
 //!
-//! Values go in and out as raw bytes. What a verb says about them goes to stderr, so that a pipe gets nothing else.
+//! Values are read and written as raw bytes. Messages go to stderr, so that a pipe receives the values alone.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `verb` | what can be typed, and who does it |
-//! | `target` | which server is meant |
-//! | `value` | where a value comes from |
-//! | `render` | items as lines, or as JSON |
-//! | `key_args`, `compression` | flags that several of them share |
-//! | all others | a verb each |
+//! | `verb` | the verbs and their help |
+//! | `target` | the choice of the server |
+//! | `value` | the source of a value |
+//! | `render` | items as lines or JSON |
+//! | `key_args`, `compression` | shared arguments |
+//! | all others | one verb each |
 
 mod add;
 mod compression;

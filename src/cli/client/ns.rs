@@ -1,4 +1,4 @@
-//! `ns`: namespaces as a whole.
+//! `akvs ns`: lists, creates, configures and drops namespaces.
 
 use std::time::Duration;
 
@@ -11,23 +11,24 @@ use serde_json::{Value, json};
 use super::render;
 use crate::error::CliError;
 use crate::output;
+use crate::plural::plural;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
-    /// List the namespaces, each with its keys, bytes and settings
+    /// List the namespaces with their keys, bytes and settings
     Ls {
-        /// Print each as a JSON document
+        /// Print each namespace as a JSON document
         #[arg(long)]
         json: bool,
     },
-    /// Create a namespace, or change the settings that are named of the one that there is
+    /// Create a namespace, or change its settings; unnamed settings stay
     Set(Set),
-    /// Drop a namespace with all that it holds
+    /// Drop a namespace and everything in it
     Drop {
-        /// The namespace
+        /// Namespace
         #[arg(value_name = "NAMESPACE")]
         namespace: String,
-        /// Its name once more, because nothing brings it back
+        /// The name again, because this cannot be undone
         #[arg(long, value_name = "NAMESPACE")]
         confirm: String,
     },
@@ -35,24 +36,24 @@ pub(crate) enum Ns {
 
 #[derive(Args, Debug)]
 pub(crate) struct Set {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// How long keys live that say nothing else: 90, 90s, 5m, 1h30m, 7d; none removes that
+    /// Default time to live of keys: 90, 90s, 5m, 1h30m, 7d; none removes it
     #[arg(long, value_name = "TIME", value_parser = time)]
     ttl: Option<Change<Duration>>,
-    /// The longest value: 1048576, 64KiB, 10MiB; none removes the limit
+    /// Maximum size of a value: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_value_bytes: Option<Change<u64>>,
-    /// The most keys; none removes the limit
+    /// Maximum number of keys; none removes the limit
     #[arg(long, value_name = "NUMBER", value_parser = number)]
     max_keys: Option<Change<u64>>,
-    /// The most bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
+    /// Maximum bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_bytes: Option<Change<u64>>,
 }
 
-/// What was typed of a setting: a value, or none to remove it.
+/// A new value of a setting; none removes the setting.
 #[derive(Clone, Copy, Debug)]
 struct Change<T>(Option<T>);
 
@@ -78,7 +79,7 @@ fn size(text: &str) -> Result<Change<u64>, String> {
 }
 
 fn number(text: &str) -> Result<Change<u64>, String> {
-    let refused = |_| "expected a whole number, or none".to_owned();
+    let refused = |_| "expected a whole number or none".to_owned();
     Change::parse(text, |text| text.parse().map_err(refused))
 }
 
@@ -94,15 +95,16 @@ impl Ns {
                 let dropped = render::namespace(client, &namespace)?
                     .drop_namespace()
                     .await;
-                match dropped.map_err(|error| render::failed(&error))? {
-                    true => output::print("OK\n"),
-                    false => Err(CliError::failed(format!(
-                        "there is no namespace {namespace:?}"
-                    ))),
+                if dropped.map_err(|error| render::failed(&error))? {
+                    output::print("OK\n")
+                } else {
+                    Err(CliError::failed(format!(
+                        "no such namespace: {namespace:?}"
+                    )))
                 }
             }
             Ns::Drop { namespace, confirm } => Err(CliError::usage(format!(
-                "--confirm {confirm} is not the name of the namespace, {namespace:?}; nothing was dropped"
+                "invalid --confirm {confirm:?}: expected the name of the namespace, {namespace:?}"
             ))),
         }
     }
@@ -119,14 +121,14 @@ impl Set {
         let changed = namespace.change_settings(&patch).await;
         let changed = changed.map_err(|error| render::failed(&error))?;
         output::print(match (changed.created, patch == SettingsPatch::default()) {
-            (true, _) => "OK, made\n",
+            (true, _) => "OK, created\n",
             (false, false) => "OK, settings changed\n",
-            (false, true) => "OK, it is there\n",
+            (false, true) => "OK, already exists\n",
         })
     }
 }
 
-/// The settings that are chosen, behind two spaces.
+/// Formats the settings that are set, after two spaces.
 fn settings_text(settings: &Settings) -> String {
     let bytes = |bytes: u64| Size::try_from(bytes.to_string()).map(|size| size.to_string());
     let chosen = [
@@ -145,13 +147,14 @@ fn settings_text(settings: &Settings) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     let chosen: Vec<String> = chosen.collect();
-    match chosen.is_empty() {
-        true => String::new(),
-        false => format!("  {}", chosen.join(" ")),
+    if chosen.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", chosen.join(" "))
     }
 }
 
-/// The settings as the contract tells them.
+/// Returns the settings with the members of the HTTP contract.
 fn settings_json(settings: &Settings) -> Value {
     json!({
         "ttl": settings.ttl.map(format_duration_in_one_unit),
@@ -161,26 +164,30 @@ fn settings_json(settings: &Settings) -> Value {
     })
 }
 
-/// A namespace as a line; its name alone where no more is told.
+/// Formats a namespace as a line; only its name if nothing more is known.
 fn to_line(namespace: &NamespaceInfo) -> String {
     let name = render::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
         (Some(keys), Some(bytes)) => {
             let settings = namespace.settings.as_ref().map(settings_text);
             let settings = settings.unwrap_or_default();
-            format!("{name}  {keys} keys, {bytes} bytes{settings}")
+            format!(
+                "{name}  {}, {}{settings}",
+                plural(keys, "key"),
+                plural(bytes, "byte")
+            )
         }
         _ => name,
     }
 }
 
-/// Lists them.
+/// Prints all namespaces.
 pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError> {
     let mut listed = client.namespaces().stream();
     while let Some(namespace) = listed.next().await {
         let namespace = namespace.map_err(|error| render::failed(&error))?;
-        let line = match is_json {
-            true => json!({
+        let line = if is_json {
+            json!({
                 "name": namespace.name,
                 "keys": namespace.keys,
                 "bytes": namespace.bytes,
@@ -188,8 +195,9 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError>
                 "created": render::time(namespace.created),
                 "settings": namespace.settings.as_ref().map(settings_json),
             })
-            .to_string(),
-            false => to_line(&namespace),
+            .to_string()
+        } else {
+            to_line(&namespace)
         };
         if !output::write(format!("{line}\n").as_bytes())? {
             break;

@@ -1,4 +1,4 @@
-//! `akvs set`.
+//! `akvs set`: stores a value.
 
 use std::ffi::OsString;
 
@@ -15,28 +15,28 @@ use crate::output;
 pub(crate) struct Set {
     #[command(flatten)]
     key: KeyArgs,
-    /// The value: TEXT, @FILE, or - for stdin
+    /// Value: TEXT, @FILE, or - for stdin
     #[arg(value_name = "VALUE", allow_hyphen_values = true)]
     value: OsString,
-    /// How long it lives: 90, 90s, 5m, 2h, 7d; `keep` keeps the deadline that there is
+    /// Time to live: 90, 90s, 5m, 2h, 7d; keep leaves the current expiry
     #[arg(long, value_name = "TIME")]
     ttl: Option<String>,
-    /// What it is, such as application/json
+    /// Content type, such as application/json
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Only if there is no such key
+    /// Store only if the key does not exist
     #[arg(long, conflicts_with_all = ["if_exists", "if_revision"])]
     if_absent: bool,
-    /// Only if there is such a key
+    /// Store only if the key exists
     #[arg(long, conflicts_with = "if_revision")]
     if_exists: bool,
-    /// Only if this is its revision
+    /// Store only if the key has this revision
     #[arg(long, value_name = "REVISION", value_parser = render::revision)]
     if_revision: Option<Revision>,
-    /// Take VALUE as it is, also if it begins with @ or is -
+    /// Use VALUE as it is, even if it is - or begins with @
     #[arg(long)]
     literal: bool,
-    /// Print one JSON document: the revision, and whether the key was there
+    /// Print a JSON document with the revision, and whether the key existed
     #[arg(long)]
     json: bool,
 }
@@ -47,9 +47,10 @@ impl Set {
         let ttl = self.ttl.as_deref().filter(|ttl| *ttl != "keep");
         let ttl = ttl.map(render::ttl).transpose();
         let ttl = ttl.map_err(|why| CliError::usage(format!("--ttl: {why}")))?;
-        let value = match self.literal {
-            true => render::key(&self.value).to_vec(),
-            false => value::read(self.value)?,
+        let value = if self.literal {
+            render::key(&self.value).to_vec()
+        } else {
+            value::read(self.value)?
         };
         let mut set = namespace.set_bytes(render::key(&self.key.key), value);
         if let Some(ttl) = ttl {

@@ -1,4 +1,4 @@
-//! `akvs touch`.
+//! `akvs touch`: changes the time to live of a key.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::output;
 pub(crate) struct Touch {
     #[command(flatten)]
     key: KeyArgs,
-    /// How long it lives from now on: 90, 90s, 5m, 2h, 7d; without this for ever
+    /// New time to live: 90, 90s, 5m, 2h, 7d; the key never expires if omitted
     #[arg(long, value_name = "TIME", value_parser = render::ttl)]
     ttl: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! `txn`: several things at once, as the JSON document of the contract.
+//! `akvs txn`: several operations at once, as the JSON document of the HTTP contract.
 
 use std::ffi::OsString;
 
@@ -20,10 +20,10 @@ const EXAMPLE: &str = r#"Example:
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Txn {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// What must hold and what is to be done, in JSON: TEXT, @FILE, or - for stdin
+    /// Checks and operations in JSON: TEXT, @FILE, or - for stdin
     #[arg(value_name = "JSON")]
     document: OsString,
 }
@@ -74,7 +74,7 @@ impl Txn {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
         let document: TxnDocument = serde_json::from_slice(&text)
-            .map_err(|error| CliError::usage(format!("this is no transaction: {error}")))?;
+            .map_err(|error| CliError::usage(format!("invalid transaction: {error}")))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in document.checks {
             let key = bytes("key", check.key, check.key64)?;
@@ -83,7 +83,7 @@ impl Txn {
                 (None, true, false) => txn.check_absent(key),
                 (None, false, true) => txn.check_exists(key),
                 _ => {
-                    let text = "a check has one of revision, absent and exists";
+                    let text = "invalid check: expected one of revision, absent and exists";
                     return Err(CliError::usage(text));
                 }
             };
@@ -117,7 +117,9 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     };
     let has_value = op.value.is_some() || op.value64.is_some();
     if has_other_member || has_value && !matches!(op.op, OpKind::Set) {
-        return Err(CliError::usage("an operation has a member of another one"));
+        return Err(CliError::usage(
+            "invalid operation: unexpected member of another operation",
+        ));
     }
     let ttl = op.ttl.map(|ttl| match ttl.as_str() {
         Some(text) => text.to_owned(),
@@ -152,11 +154,11 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
 fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, CliError> {
     match (text, base64) {
         (Some(text), None) => Ok(text.into_bytes()),
-        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD
-            .decode(base64)
-            .map_err(|error| CliError::usage(format!("{name}64 is no base64url: {error}"))),
+        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD.decode(base64).map_err(|error| {
+            CliError::usage(format!("invalid {name}64: {error}; expected base64url"))
+        }),
         _ => Err(CliError::usage(format!(
-            "each has one of {name} and {name}64"
+            "expected one of {name} and {name}64"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! `akvs watch`.
+//! `akvs watch`: streams changes.
 
 use std::ffi::OsString;
 
@@ -12,28 +12,28 @@ use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Watch {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// Only keys that begin so
+    /// Watch only keys with this prefix
     #[arg(long, value_name = "PREFIX", conflicts_with = "key")]
     prefix: Option<OsString>,
-    /// Only this key
+    /// Watch only this key
     #[arg(long, value_name = "KEY")]
     key: Option<OsString>,
-    /// Begin after this revision
+    /// Start after this revision
     #[arg(long, value_name = "REVISION", value_parser = render::revision, conflicts_with = "state")]
     since: Option<Revision>,
-    /// Tell what there is first
+    /// Print the current entries first
     #[arg(long)]
     state: bool,
-    /// Tell the values too
+    /// Print the values too
     #[arg(long)]
     values: bool,
     /// Print each change as a JSON document
     #[arg(long)]
     json: bool,
-    /// End after so many changes
+    /// End after this number of changes
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Watch {
 impl Watch {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let mut watch = render::namespace(client, &self.namespace)?.watch();
-        // A watch waits for a server that is gone; one that never was there is better told.
+        // A watch waits for a server that restarts; a server that was never reached is an error.
         client
             .ping()
             .await
@@ -49,7 +49,7 @@ impl Watch {
         if !namespace_exists(client, &self.namespace).await {
             let name = &self.namespace;
             output::note(&format!(
-                "there is no namespace {name:?} yet: waiting for its first key"
+                "namespace {name:?} does not exist yet; waiting for its first key"
             ));
         }
         if let Some(prefix) = &self.prefix {
@@ -73,9 +73,10 @@ impl Watch {
                 break;
             };
             let change = change.map_err(|error| render::failed(&error))?;
-            let is_open = match self.json {
-                true => output::document(&document(&change).into()),
-                false => output::write(&plain(&change)),
+            let is_open = if self.json {
+                output::document(&document(&change).into())
+            } else {
+                output::write(&plain(&change))
             };
             if !is_open? {
                 break;
@@ -85,10 +86,10 @@ impl Watch {
     }
 }
 
-/// Whether there is a namespace of this name; true also where that cannot be asked, as it may not be with a token.
+/// Returns true if the namespace exists, or if the token does not allow to find out.
 async fn namespace_exists(client: &Client, name: &str) -> bool {
     let page = client.namespaces().prefix(name).limit(1).page().await;
-    // The name itself comes before all that go on with it.
+    // The name itself is listed before longer names.
     page.map_or(true, |page| {
         page.namespaces
             .first()
@@ -96,7 +97,7 @@ async fn namespace_exists(client: &Client, name: &str) -> bool {
     })
 }
 
-/// What happened, in the contract's word.
+/// Returns the name of the event in the HTTP contract.
 fn event(change: &Change) -> &'static str {
     match change {
         Change::Set(_) => "set",

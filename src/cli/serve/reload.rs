@@ -1,4 +1,4 @@
-//! What a server reads again while it runs, and when; it owns the task that does so.
+//! The task that reloads the credentials and settings of a running server.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 use crate::credentials::Reloader;
 use crate::service_manager::{Notification, Notifier};
 
-/// How often the file of tokens is looked at.
+/// Interval of the checks of the token file.
 const TOKENS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Has a server heed new tokens, and all that can be renewed when it is asked to, which a service manager is told.
-/// Ends with the runtime.
+/// Reloads the tokens when their file changes, and everything else on request; the service manager is notified of the
+/// latter. Ends with the runtime.
 pub(super) async fn reload(
     mut reloader: Reloader,
     requested: Rc<Notify>,
@@ -26,19 +26,15 @@ pub(super) async fn reload(
             () = requested.notified() => true,
         };
         if all {
-            notifier.send(&[
-                Notification::Reloading,
-                Notification::Status("reading the settings again"),
-            ]);
+            notifier.send(&[Notification::Reloading, Notification::Status("reloading")]);
         }
-        // It may have to wait for a disk.
+        // Reading may wait for a disk.
         let reloaded = tokio::task::spawn_blocking(move || {
-            let result = match all {
-                true => reloader.reload_all(),
-                false => {
-                    reloader.reload_tokens();
-                    Ok(())
-                }
+            let result = if all {
+                reloader.reload_all()
+            } else {
+                reloader.reload_tokens();
+                Ok(())
             };
             (reloader, result)
         });
@@ -48,15 +44,15 @@ pub(super) async fn reload(
                 result
             }
             Err(error) => {
-                log::error!("tokens and certificates are not renewed any more: {error}");
+                log::error!("reloading has stopped: {error}");
                 return;
             }
         };
         if all {
-            // It serves as before, whatever could not be read.
+            // The server continues with its previous settings.
             let status = match result {
                 Ok(()) => status.clone(),
-                Err(why) => format!("{status}; not all was read again: {why}"),
+                Err(why) => format!("{status}; reload incomplete: {why}"),
             };
             notifier.send(&[Notification::Ready, Notification::Status(&status)]);
         }
