@@ -7,6 +7,7 @@ mod features;
 mod layers;
 mod source;
 mod text;
+mod texts;
 
 use std::fmt;
 use std::path::Path;
@@ -47,6 +48,9 @@ struct File {
 
 /// Prints each broken rule as `path:line: what`.
 pub(crate) fn tidy() -> Result {
+    if std::env::var_os("WRITE_TEXTS").is_some() {
+        texts::write(&root(), &files(&root())?)?;
+    }
     let violations = violations(&root())?;
     for violation in &violations {
         println!("{violation}");
@@ -67,6 +71,7 @@ fn violations(root: &Path) -> Result<Vec<Violation>> {
         violations.extend(source::check(file));
     }
     violations.extend(text::check_config(&files));
+    violations.extend(texts::check(&files));
     violations.sort();
     Ok(violations)
 }

@@ -204,6 +204,11 @@ fn is_equal_sign(tree: Option<&TokenTree>) -> bool {
     matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == '=')
 }
 
+/// Whether an item is compiled for tests only.
+pub(super) fn is_test_item(item: &Item) -> bool {
+    is_test(attributes(item))
+}
+
 /// Whether it is compiled for tests only.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
