@@ -1,34 +1,35 @@
-//! Files that the settings or the command line name, read up to a bound: what a name leads to, such as a link to
-//! `/dev/zero`, must not decide how much memory is taken.
+//! Reads of files that the settings or the command line name, up to a bound: a name that leads to `/dev/zero` must not
+//! decide how much memory is used.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-/// The most of a file of settings, of tokens or of certificates, in bytes.
-pub(crate) const MOST_BYTES: u64 = 16 << 20;
+/// Maximum size of a file of settings, tokens or certificates, in bytes.
+pub(crate) const MAX_BYTES: u64 = 16 << 20;
 
-/// Reads a file of at most so many bytes.
-pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    read_from(File::open(path)?, most)
+/// Reads a file of at most `max_bytes` bytes.
+pub(crate) fn read(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?, max_bytes)
 }
 
-/// The same of text.
+/// Reads a text file of at most [`MAX_BYTES`].
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let text = String::from_utf8(read(path, MOST_BYTES)?);
-    text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+    let text = String::from_utf8(read(path, MAX_BYTES)?);
+    text.map_err(|_| io::Error::new(ErrorKind::InvalidData, "not UTF-8"))
 }
 
-/// Reads all that comes, at most so many bytes.
-pub(crate) fn read_from(input: impl Read, most: u64) -> io::Result<Vec<u8>> {
+/// Reads all of an input of at most `max_bytes` bytes.
+pub(crate) fn read_from(input: impl Read, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    input.take(most + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > most {
-        true => Err(io::Error::new(
+    input.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        Err(io::Error::new(
             ErrorKind::FileTooLarge,
-            format!("it has more than {most} bytes"),
-        )),
-        false => Ok(bytes),
+            format!("larger than {max_bytes} bytes"),
+        ))
+    } else {
+        Ok(bytes)
     }
 }
 
@@ -40,7 +41,7 @@ mod tests {
     fn what_has_no_end_is_read_up_to_the_bound() {
         let endless = Path::new("/dev/zero");
         let error = read(endless, 1_000).unwrap_err();
-        assert_eq!(error.to_string(), "it has more than 1000 bytes");
+        assert_eq!(error.to_string(), "larger than 1000 bytes");
         assert!(read_text(endless).is_err());
         assert_eq!(read_from(&[7; 5][..], 5).unwrap(), [7; 5]);
         assert!(read_from(&[7; 5][..], 4).is_err());

@@ -1,4 +1,4 @@
-//! The time of day, for verbs that run without a server, and how long the system and this process have been running.
+//! The time of day, for verbs that run without a server, and the running times of the system and of this process.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,53 +6,54 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::CliError;
 
-/// The time of day.
+/// Returns the time of day.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Checks that the clock can be used: HTTP has no dates before 1970, and what is stored neither.
+/// Checks that the clock can be used: neither HTTP nor the store has dates before 1970.
 pub(crate) fn check(now: SystemTime) -> Result<(), CliError> {
-    match now < SystemTime::UNIX_EPOCH {
-        true => Err(CliError::failed(
-            "the system's clock says a time before 1970: set it, then start again",
-        )),
-        false => Ok(()),
+    if now < SystemTime::UNIX_EPOCH {
+        Err(CliError::failed(
+            "the system clock is before 1970; set the clock and start again",
+        ))
+    } else {
+        Ok(())
     }
 }
 
-/// The time of day, in milliseconds since 1970.
+/// Returns the time of day, in milliseconds since 1970.
 pub(crate) fn now_millis() -> u64 {
     let since = now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// The time of day of so many milliseconds since 1970.
-pub(crate) fn time_of(millis: u64) -> SystemTime {
+/// Returns the time of day that is `millis` milliseconds after 1970.
+pub(crate) fn from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// How long something takes.
+/// Measures how long `work` takes.
 #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
-pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let done = work();
     (done, start.elapsed())
 }
 
-/// How long the system has been running, as its service manager counts.
+/// Returns how long the system has been running, by the clock of its service manager.
 pub(crate) fn since_boot() -> Duration {
-    of(ClockId::Monotonic)
+    read(ClockId::Monotonic)
 }
 
-/// How long this process has been at work, on all processors together.
-pub(crate) fn used() -> Duration {
-    of(ClockId::ProcessCPUTime)
+/// Returns the CPU time that this process has used.
+pub(crate) fn cpu_time() -> Duration {
+    read(ClockId::ProcessCPUTime)
 }
 
-fn of(clock: ClockId) -> Duration {
-    // Neither is ever negative.
+fn read(clock: ClockId) -> Duration {
+    // Neither clock is ever negative.
     clock_gettime(clock).try_into().unwrap_or_default()
 }
 

@@ -1,8 +1,7 @@
-//! The running server of a data folder, as whoever owns the data reaches it: over the socket in the folder.
+//! The client of the control socket, which every server creates in its data directory.
 //!
-//! It owns the requests below `/admin/` and the process behind the socket. Who listens is told by the socket itself, so
-//! that no file that somebody left can be taken for a server. Invariant: a signal goes to the process that was meant,
-//! or to none.
+//! It owns the requests below `/admin/` and the process that listens on the socket. The kernel names that process, so
+//! no stale file can be mistaken for a server. Invariant: a signal reaches the process that was opened, or none.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -19,27 +18,27 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::error::CliError;
-use crate::socket::{self, Reach};
+use crate::socket::{self, ShortPath};
 
-/// How long an answer may take that asks nothing of the disk.
+/// Timeout of a request that does not read the disk.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs what waits for answers.
+/// Runs `work` on a new runtime.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     runtime()?.block_on(work)
 }
 
-/// What waits for answers, on this thread.
+/// Creates a runtime on this thread.
 pub(crate) fn runtime() -> Result<Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    runtime.map_err(|error| CliError::failed(format!("no runtime: {error}")))
+    runtime.map_err(|error| CliError::failed(format!("cannot create the async runtime: {error}")))
 }
 
-/// TLS that trusts nobody, as none is spoken on the socket. Left to itself, the library would read the certificates of
-/// the system, and fail where there are none.
-fn nobody_trusted() -> Result<ClientConfig, CliError> {
+/// Returns a TLS configuration without roots, as the socket does not use TLS. By default the library would load the
+/// certificates of the system, and fail if there are none.
+fn tls_without_roots() -> Result<ClientConfig, CliError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -48,24 +47,24 @@ fn nobody_trusted() -> Result<ClientConfig, CliError> {
     Ok(builder.with_no_client_auth())
 }
 
-/// That no server of a data folder runs.
-pub(crate) fn nobody(data_dir: &str) -> String {
-    let socket = socket::of_owner(data_dir);
+/// Returns the error text for a data directory without a running server.
+pub(crate) fn not_running(data_dir: &str) -> String {
+    let socket = socket::control_path(data_dir);
     format!(
         "no server is running: nothing listens on {}",
         socket.display()
     )
 }
 
-/// A server that runs.
+/// A client of a running server.
 pub(crate) struct ControlClient {
     socket: PathBuf,
-    reach: Reach,
+    path: ShortPath,
     http: reqwest::Client,
     pid: Option<Pid>,
 }
 
-/// How a server is.
+/// The answer of `/admin/status`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Status {
     pub(crate) version: String,
@@ -85,77 +84,78 @@ pub(crate) struct Status {
 }
 
 impl ControlClient {
-    /// The server of this data folder; none where none runs.
+    /// Connects to the server of a data directory. Returns none if no server is running.
     pub(crate) async fn find(data_dir: &str) -> Result<Option<ControlClient>, CliError> {
-        let socket = socket::of_owner(data_dir);
-        let cannot = |error: io::Error| {
+        let socket = socket::control_path(data_dir);
+        let connect_error = |error: io::Error| {
             let socket = socket.display();
-            let why = match error.kind() == ErrorKind::PermissionDenied {
-                true => "is another user's: run this as the user of the server".to_owned(),
-                false => format!("cannot be used: {error}"),
+            let hint = if error.kind() == ErrorKind::PermissionDenied {
+                "; run this command as the user of the server"
+            } else {
+                ""
             };
-            CliError::failed(format!("the socket {socket} {why}"))
+            CliError::failed(format!("cannot connect to {socket}: {error}{hint}"))
         };
-        let reach = match Reach::to(&socket) {
-            Ok(reach) => reach,
-            Err(error) if socket::is_nobody(&error) => return Ok(None),
-            Err(error) => return Err(cannot(error)),
+        let path = match ShortPath::new(&socket) {
+            Ok(path) => path,
+            Err(error) if socket::is_no_listener(&error) => return Ok(None),
+            Err(error) => return Err(connect_error(error)),
         };
-        let stream = match tokio::net::UnixStream::connect(reach.path()).await {
+        let stream = match tokio::net::UnixStream::connect(path.path()).await {
             Ok(stream) => stream,
-            Err(error) if socket::is_nobody(&error) => return Ok(None),
-            Err(error) => return Err(cannot(error)),
+            Err(error) if socket::is_no_listener(&error) => return Ok(None),
+            Err(error) => return Err(connect_error(error)),
         };
-        // It is the process that began to listen. One of another container has no number here.
+        // The process that created the socket; none if it runs in another PID namespace.
         let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
         let http = reqwest::Client::builder()
-            .unix_socket(reach.path())
-            .use_preconfigured_tls(nobody_trusted()?);
+            .unix_socket(path.path())
+            .use_preconfigured_tls(tls_without_roots()?);
         let http = http.build().map_err(CliError::failed)?;
         Ok(Some(ControlClient {
             pid: pid.and_then(Pid::from_raw),
             socket,
-            reach,
+            path,
             http,
         }))
     }
 
-    /// The server of this data folder, or the failure that none runs.
+    /// Connects to the server of a data directory. Fails if no server is running.
     pub(crate) async fn expect(data_dir: &str) -> Result<ControlClient, CliError> {
         let found = ControlClient::find(data_dir).await?;
-        found.ok_or_else(|| CliError::unreachable(nobody(data_dir)))
+        found.ok_or_else(|| CliError::unreachable(not_running(data_dir)))
     }
 
-    /// Its process, where it has a number here.
+    /// Returns the server's process, if it is visible in this PID namespace.
     pub(crate) fn pid(&self) -> Option<Pid> {
         self.pid
     }
 
-    /// The socket by which it is reached, short enough for any library; for as long as this is kept.
+    /// Returns a path to the socket that is short enough for any library. It is valid as long as `self`.
     pub(crate) fn path(&self) -> &Path {
-        self.reach.path()
+        self.path.path()
     }
 
-    /// Whether it answers.
+    /// Returns `pong` if the server answers.
     pub(crate) async fn ping(&self) -> Result<String, CliError> {
         self.text(Method::GET, "/ping", String::new()).await
     }
 
-    /// Whether it takes writes; an error says why not.
+    /// Succeeds if the server accepts writes; the error says why it does not.
     pub(crate) async fn ready(&self) -> Result<String, CliError> {
         self.text(Method::GET, "/readyz", String::new()).await
     }
 
-    /// How it is.
+    /// Returns the server's status.
     pub(crate) async fn status(&self) -> Result<Status, CliError> {
         let text = self
             .text(Method::GET, "/admin/status", String::new())
             .await?;
         serde_json::from_str(&text)
-            .map_err(|error| CliError::failed(format!("the server's status is none: {error}")))
+            .map_err(|error| CliError::failed(format!("invalid status from the server: {error}")))
     }
 
-    /// What is logged from here on; nothing changes without a filter.
+    /// Sets the log filter if one is given, and returns the current one.
     pub(crate) async fn log(&self, filter: Option<&str>) -> Result<String, CliError> {
         match filter {
             Some(filter) => self.text(Method::PUT, "/admin/log", filter.into()).await,
@@ -163,7 +163,7 @@ impl ControlClient {
         }
     }
 
-    /// A long answer, as it comes.
+    /// Sends a request and returns the response, whose body is then read in chunks.
     pub(crate) async fn stream(&self, method: Method, path: &str) -> Result<Response, CliError> {
         let request = self.http.request(method, format!("http://localhost{path}"));
         self.answer(request).await
@@ -172,12 +172,15 @@ impl ControlClient {
     async fn text(&self, method: Method, path: &str, body: String) -> Result<String, CliError> {
         let request = self.http.request(method, format!("http://localhost{path}"));
         let answer = self.answer(request.timeout(TIMEOUT).body(body)).await?;
-        answer.text().await.map_err(|error| self.silent(&error))
+        answer.text().await.map_err(|error| self.no_answer(&error))
     }
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Response, CliError> {
         let request = request.header("accept", "application/problem+json, */*");
-        let answer = request.send().await.map_err(|error| self.silent(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.no_answer(&error))?;
         let status = answer.status();
         if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
             return Ok(answer);
@@ -188,84 +191,85 @@ impl ControlClient {
         Err(CliError::failed(detail))
     }
 
-    fn silent(&self, error: &reqwest::Error) -> CliError {
+    fn no_answer(&self, error: &reqwest::Error) -> CliError {
         let who = match self.pid {
             Some(pid) => format!("process {}", pid.as_raw_nonzero()),
             None => "the server".into(),
         };
-        let how = match error.is_timeout() {
-            true => "does not answer",
-            false => "broke the connection off",
+        let how = if error.is_timeout() {
+            "does not answer"
+        } else {
+            "closed the connection"
         };
         CliError::unreachable(format!("{who} {how} on {}", self.socket.display()))
     }
 
-    /// Has it stop, and does not wait for that.
-    pub(crate) async fn ask_to_stop(&self) -> Result<(), CliError> {
+    /// Requests a stop, and does not wait for it.
+    pub(crate) async fn request_stop(&self) -> Result<(), CliError> {
         let asked = self.text(Method::POST, "/admin/stop", String::new());
         asked.await.map(drop)
     }
 
-    /// Has it stop, and waits until its process is gone.
-    pub(crate) async fn stop(self, patience: Duration) -> Result<(), CliError> {
+    /// Stops the server, and waits until its process has ended.
+    pub(crate) async fn stop(self, timeout: Duration) -> Result<(), CliError> {
         let process = self.pid.and_then(|pid| {
             let process = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-            // What listens now is what was opened: the number was not given to another process meanwhile.
-            socket::is_heard(&self.socket).then_some(process)
+            // The process still listens, so its id has not been reused since it was opened.
+            socket::is_listening(&self.socket).then_some(process)
         });
         let Some(process) = process else {
-            self.ask_to_stop().await?;
-            return self.until_silent(patience).await;
+            self.request_stop().await?;
+            return self.wait_until_closed(timeout).await;
         };
         match rustix::process::pidfd_send_signal(&process, Signal::TERM) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(CliError::failed(format!("it cannot be stopped: {error}"))),
+            Err(error) => return Err(CliError::failed(format!("cannot stop the server: {error}"))),
         }
-        // Here, as nothing else is waited for: a thread might be refused.
-        match is_over(&process, patience) {
+        // Polled on this thread, which has nothing else to do: the system might refuse another one.
+        match wait_for_exit(&process, timeout) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(self.still_there(patience)),
+            Ok(false) => Err(self.still_stopping(timeout)),
             Err(error) => Err(CliError::failed(error)),
         }
     }
 
-    /// Waits until nobody listens, where there is no process to wait for.
-    async fn until_silent(&self, patience: Duration) -> Result<(), CliError> {
-        let silent = async {
-            while socket::is_heard(&self.socket) {
+    /// Waits until nothing listens on the socket, for a server whose process is not visible.
+    async fn wait_until_closed(&self, timeout: Duration) -> Result<(), CliError> {
+        let no_answer = async {
+            while socket::is_listening(&self.socket) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let waited = tokio::time::timeout(patience, silent).await;
-        waited.map_err(|_| self.still_there(patience))
+        let waited = tokio::time::timeout(timeout, no_answer).await;
+        waited.map_err(|_| self.still_stopping(timeout))
     }
 
-    fn still_there(&self, patience: Duration) -> CliError {
-        let seconds = patience.as_secs();
+    fn still_stopping(&self, timeout: Duration) -> CliError {
+        let seconds = timeout.as_secs();
         let who = self.pid.map_or_else(String::new, |pid| {
             format!(" (process {})", pid.as_raw_nonzero())
         });
         CliError::failed(format!(
-            "the server{who} is still stopping after {seconds} s"
+            "the server{who} is still stopping after {seconds} s; try a longer --timeout"
         ))
     }
 }
 
-/// What an error says.
+/// The problem document of an error.
 #[derive(Default, Deserialize)]
 struct Problem {
     detail: Option<String>,
 }
 
-/// Waits until a process is gone.
-fn is_over(process: &OwnedFd, patience: Duration) -> io::Result<bool> {
+/// Waits until a process has ended.
+fn wait_for_exit(process: &OwnedFd, timeout: Duration) -> io::Result<bool> {
     let mut ended = [PollFd::new(process, PollFlags::IN)];
-    let patience = Timespec::try_from(patience).unwrap_or(Timespec {
+    let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
         tv_sec: i64::MAX,
         tv_nsec: 0,
     });
     loop {
-        match rustix::event::poll(&mut ended, Some(&patience)) {
+        match rustix::event::poll(&mut ended, Some(&timeout)) {
             Ok(ready) => return Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),

@@ -1,18 +1,18 @@
-//! The file of this program: for a second process of it, and to find what lies beside it.
+//! The path of the running program.
 //!
-//! It does not say what lies there. In a root without `/proc` the kernel's own note of the start has to do.
+//! Without `/proc`, the path that the kernel recorded at the start is used.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The path of this program, as it was when it started.
+/// Returns the path of this program.
 pub(crate) fn path() -> io::Result<PathBuf> {
     std::env::current_exe().or_else(|_| started_as())
 }
 
-/// What was started, as the kernel was told; links are followed, as `/proc` does.
+/// Returns the path that was executed; links are followed, as in `/proc`.
 fn started_as() -> io::Result<PathBuf> {
     let told = rustix::param::linux_execfn().to_bytes();
     Path::new(OsStr::from_bytes(told)).canonicalize()

@@ -1,14 +1,11 @@
-//! Why the program ends without success: one line for people and an exit code for scripts.
+//! The error of a verb: one line for people and an exit code for scripts.
 //!
-//! It owns the exit codes; clap has its own 2 for usage. It does not decide which failure is which: whoever fails says so.
-//! Invariant: one failure is one line on stderr.
+//! It owns the exit codes, except clap's own 2 for usage. The code that fails chooses the kind. Invariant: an error is
+//! one line.
 
 use std::fmt;
-use std::process::ExitCode;
 
-use crate::cli::output;
-
-/// The end of a run that did not do what it was asked.
+/// An error that ends the program.
 #[derive(Debug)]
 pub(crate) struct CliError {
     kind: Kind,
@@ -37,23 +34,23 @@ impl Kind {
 }
 
 impl CliError {
-    /// It was asked for properly, and did not work.
+    /// A correct request that failed.
     pub(crate) fn failed(text: impl fmt::Display) -> CliError {
         CliError::new(Kind::Failed, text)
     }
 
-    /// It was not asked for as it can be.
+    /// A wrong command line.
     pub(crate) fn usage(text: impl fmt::Display) -> CliError {
         CliError::new(Kind::Usage, text)
     }
 
-    /// The server that was to do it is not there, cannot be reached or does not answer.
+    /// A server that is not running, cannot be reached or does not answer.
     pub(crate) fn unreachable(text: impl fmt::Display) -> CliError {
         CliError::new(Kind::Unreachable, text)
     }
 
-    /// The same for a verb that asks whether a server is there, and so has its answer.
-    pub(crate) fn into_answer(self) -> CliError {
+    /// Turns "unreachable" into "failed", for verbs that ask whether a server is running.
+    pub(crate) fn unreachable_as_failed(self) -> CliError {
         match self.kind {
             Kind::Unreachable => CliError {
                 kind: Kind::Failed,
@@ -63,18 +60,18 @@ impl CliError {
         }
     }
 
-    /// Another server has the data folder.
+    /// A data directory that another server uses.
     pub(crate) fn in_use(text: impl fmt::Display) -> CliError {
         CliError::new(Kind::InUse, text)
     }
 
-    /// A setting has to be changed first.
+    /// A setting that must be changed first.
     pub(crate) fn config(text: impl fmt::Display) -> CliError {
         CliError::new(Kind::Config, text)
     }
 
-    /// Another process of this program ended with this code, for this reason.
-    pub(crate) fn of_process(code: Option<i32>, text: impl fmt::Display) -> CliError {
+    /// The error of another process of this program, from its exit code.
+    pub(crate) fn from_process(code: Option<i32>, text: impl fmt::Display) -> CliError {
         let kinds = [Kind::Usage, Kind::InUse, Kind::Config];
         let kind = kinds
             .into_iter()
@@ -83,7 +80,7 @@ impl CliError {
     }
 
     fn new(kind: Kind, text: impl fmt::Display) -> CliError {
-        // Foreign texts may have several lines.
+        // Texts of libraries may have several lines.
         let text = text.to_string();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         CliError {
@@ -92,21 +89,14 @@ impl CliError {
         }
     }
 
-    /// The exit code that says it.
+    /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         self.kind.code()
     }
 
-    /// Whether a setting has to be changed first.
+    /// Returns true if a setting must be changed first.
     pub(crate) fn is_config(&self) -> bool {
         self.kind == Kind::Config
-    }
-
-    /// Says it on stderr.
-    pub(crate) fn report(&self) -> ExitCode {
-        // Where nobody listens any more, the exit code has to do.
-        output::note(&self.text);
-        ExitCode::from(self.code())
     }
 }
 

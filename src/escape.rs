@@ -1,31 +1,32 @@
-//! Text for a terminal: characters that would move its cursor, change its state or turn the direction of the text are
+//! Escaping for a terminal: characters that move its cursor, change its state or turn the direction of a text are
 //! written as escapes.
 //!
-//! It owns which characters those are. Whether something goes to a terminal is for its writer to know: everything else
-//! gets the bytes as they are. Invariant: what comes out has no control character but those that are named as kept.
+//! It owns the list of those characters. Callers decide what goes to a terminal; files and pipes receive the bytes
+//! unchanged. Invariant: the output has no control characters except those that [`Kept`] names.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What stays as it is.
+/// The control characters that stay as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kept {
-    /// No control character: for one line, such as a key in a list.
+    /// None: for one line, such as a key in a list.
     None,
-    /// The ends of lines, and tabs: for a text of several lines, such as a value.
+    /// Line ends and tabs: for a text of several lines, such as a value.
     Lines,
 }
 
-/// Escapes what is to stay on one line.
+/// Escapes a text for one line.
 pub(crate) fn line(bytes: &[u8]) -> String {
     escaped(bytes, Kept::None)
 }
 
-/// The same for a text, without a copy where nothing has to be escaped.
+/// Escapes a text for one line, without a copy if nothing has to be escaped.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
-    match is_harmless(text) {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(line(text.as_bytes())),
+    if is_harmless(text) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(line(text.as_bytes()))
     }
 }
 
@@ -34,14 +35,14 @@ pub(crate) fn lines(bytes: &[u8]) -> String {
     escaped(bytes, Kept::Lines)
 }
 
-/// Escapes a JSON document as JSON does it, so that it stays the same document.
+/// Escapes a JSON document as JSON does, so that its meaning stays the same.
 pub(crate) fn json(document: &str) -> Cow<'_, str> {
     if document.chars().all(|c| !is_control(c)) {
         return Cow::Borrowed(document);
     }
     let mut escaped = String::with_capacity(document.len() + 16);
     for c in document.chars() {
-        // Outside of strings there is none but what parts the lines of a document; all of them are of one unit.
+        // Outside of strings only the separators of lines occur; each of them is one unit.
         if is_control(c) && !matches!(c, '\n' | '\t' | '\r') {
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
@@ -51,12 +52,12 @@ pub(crate) fn json(document: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Whether a text has nothing that has to be escaped.
+/// Returns true if nothing in a text has to be escaped.
 pub(crate) fn is_harmless(text: &str) -> bool {
     !text.chars().any(is_control)
 }
 
-/// Control characters (C0, DEL, C1), the ends of lines and paragraphs, and what sets the direction of a text.
+/// Control characters (C0, DEL, C1), line and paragraph separators, and marks of the text direction.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -67,7 +68,7 @@ fn is_control(c: char) -> bool {
 
 fn escaped(bytes: &[u8], kept: Kept) -> String {
     let mut text = String::with_capacity(bytes.len());
-    // A string refuses nothing that is written to it.
+    // Writing to a string cannot fail.
     for chunk in bytes.utf8_chunks() {
         let mut rest = chunk.valid().chars().peekable();
         while let Some(c) = rest.next() {

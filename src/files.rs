@@ -1,4 +1,4 @@
-//! Files of this program in folders that others may write to as well: what another user has put there is not used.
+//! Files in directories that other users may write to: files that another user has put there are not used.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -7,39 +7,42 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// The flag by which no symbolic link is followed at the end of a path.
+/// The open flag that refuses a symbolic link at the end of a path.
 pub(crate) const NO_LINK: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
-/// Where a file is that is appended to, links followed that this user or root has made; `Err` says why it is not used.
+/// Returns the path of a file to append to. Links of this user or of root are followed; the error says why a file is
+/// not used.
 pub(crate) fn to_append(path: &Path) -> Result<PathBuf, String> {
-    let cannot = |error: io::Error| format!("cannot be written: {error}");
+    let cannot = |error: io::Error| error.to_string();
     let Ok(found) = fs::symlink_metadata(path) else {
-        // It is made; what is wrong with its folder is said then.
+        // The file is created; errors of its directory are reported then.
         return Ok(path.to_owned());
     };
     if !found.is_symlink() {
-        // Root may append to what is a service's.
+        // Root may append to the file of a service.
         let is_mine = is_trusted(&found) || rustix::process::geteuid().is_root();
-        return match is_mine {
-            true => Ok(path.to_owned()),
-            false => Err(format!("belongs to another user ({})", found.uid())),
+        return if is_mine {
+            Ok(path.to_owned())
+        } else {
+            Err(format!("it belongs to another user ({})", found.uid()))
         };
     }
     if !is_trusted(&found) {
         return Err(format!(
-            "is a symbolic link of another user ({})",
+            "it is a symbolic link of another user ({})",
             found.uid()
         ));
     }
     let target = path.canonicalize().map_err(cannot)?;
     let target_is_mine = is_trusted(&fs::metadata(&target).map_err(cannot)?);
-    match target_is_mine || rustix::process::geteuid().is_root() {
-        true => Ok(target),
-        false => Err("is a symbolic link to a file of another user".into()),
+    if target_is_mine || rustix::process::geteuid().is_root() {
+        Ok(target)
+    } else {
+        Err("it is a symbolic link to a file of another user".into())
     }
 }
 
-/// A folder that is made where it is missing, and which nobody else can write to.
+/// Creates a directory if it is missing, and checks that no other user can write to it.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(path)?;
@@ -51,7 +54,7 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this user or root owns it.
+/// Returns true if this user or root owns the file.
 fn is_trusted(found: &fs::Metadata) -> bool {
     let me = rustix::process::geteuid().as_raw();
     found.uid() == me || found.uid() == 0

@@ -1,7 +1,7 @@
-//! The sockets to listen on: names looked up, who may connect judged, the sockets bound, and their files removed.
+//! The listening sockets: names are resolved, exposure is checked, sockets are bound, and their files removed.
 //!
-//! It owns the sockets until they are handed on. Invariants: nothing is listened on that other machines can reach unless
-//! that was asked for, and of a socket that was passed only the connections are ours.
+//! It owns the sockets until they are handed over. Invariants: no socket is reachable from other machines unless that
+//! was intended, and a socket that a service manager passed keeps its file and its queue.
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -10,67 +10,65 @@ use std::path::PathBuf;
 use akvs_http::Listener;
 
 use crate::error::CliError;
-use crate::service_manager::{Kind, Passed};
+use crate::service_manager::{Kind, PassedSocket};
 use crate::settings::{Address, Addresses};
-use crate::socket::{self, OWNER_MODE, SHARED_MODE};
+use crate::socket::{self, PRIVATE_MODE, SHARED_MODE};
 
-/// Connections that wait to be accepted; the system may allow fewer.
+/// Length of the accept queue; the system may allow less.
 const BACKLOG: i32 = 1_024;
 
-/// An address as it was written, and what it means.
+/// An address as it was written, and the socket addresses that it stands for.
 #[derive(Debug)]
 pub(crate) struct ResolvedAddress {
     written: Address,
-    found: Found,
+    addresses: Target,
 }
 
 #[derive(Debug)]
-enum Found {
+enum Target {
     Tcp(Vec<SocketAddr>),
     Unix(PathBuf),
 }
 
-/// A socket that is bound, and the URL by which it is reached.
+/// A bound socket and its URL.
 struct Bound {
     listener: Listener,
-    shown: String,
+    url: String,
 }
 
-/// Looks up the names.
+/// Resolves the names.
 fn resolve(addresses: &Addresses) -> Result<Vec<ResolvedAddress>, CliError> {
     addresses
         .iter()
         .map(|written| {
             if let Some(path) = written.unix_path() {
                 let path = std::path::absolute(path).map_err(|error| {
-                    CliError::config(format!("http.listen: {written} is nowhere: {error}"))
+                    CliError::config(format!("invalid http.listen \"{written}\": {error}"))
                 })?;
                 return Ok(ResolvedAddress {
                     written: written.clone(),
-                    found: Found::Unix(path),
+                    addresses: Target::Unix(path),
                 });
             }
-            let mut found = look_up(written.as_str()).map_err(|error| {
-                CliError::config(format!(
-                    "http.listen: the address {written} is not found: {error}"
-                ))
+            let mut addresses = look_up(written.as_str()).map_err(|error| {
+                CliError::config(format!("http.listen: cannot resolve {written}: {error}"))
             })?;
-            found.sort_unstable();
-            found.dedup();
-            if found.is_empty() {
+            addresses.sort_unstable();
+            addresses.dedup();
+            if addresses.is_empty() {
                 return Err(CliError::config(format!(
-                    "http.listen: the address {written} is not found"
+                    "http.listen: cannot resolve {written}: no addresses"
                 )));
             }
             Ok(ResolvedAddress {
                 written: written.clone(),
-                found: Found::Tcp(found),
+                addresses: Target::Tcp(addresses),
             })
         })
         .collect()
 }
 
-/// The addresses of a name and port. One name is this machine's without asking: an empty root has nobody to ask.
+/// Resolves a name and port. `localhost` is not looked up: an empty root has no resolver.
 fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
     let port = address.rsplit_once(':').and_then(|(host, port)| {
         let is_ours = host.eq_ignore_ascii_case("localhost");
@@ -85,88 +83,91 @@ fn look_up(address: &str) -> io::Result<Vec<SocketAddr>> {
     })
 }
 
-/// What is to be listened on.
+/// The addresses or sockets to listen on.
 pub(crate) enum ListenTargets {
-    /// What the settings say.
-    Chosen(Vec<ResolvedAddress>),
-    /// What a service manager passes, in place of that.
-    Passed(Vec<Passed>),
+    /// The addresses of the settings.
+    Configured(Vec<ResolvedAddress>),
+    /// The sockets of a service manager, instead of those.
+    Passed(Vec<PassedSocket>),
 }
 
-/// What is listened on.
+/// The listening sockets.
 pub(crate) struct Sockets {
     pub(crate) listeners: Vec<Listener>,
-    /// The URLs of those that are not the owner's.
-    pub(crate) shown: Vec<String>,
-    /// Whether this machine alone can reach all of them.
-    pub(crate) are_loopback: bool,
-    /// Whether they were passed.
-    pub(crate) are_passed: bool,
+    /// The URLs, without that of the control socket.
+    pub(crate) urls: Vec<String>,
+    /// True if only this machine can reach them.
+    pub(crate) only_loopback: bool,
+    /// True if a service manager passed them.
+    pub(crate) from_service_manager: bool,
     pub(crate) files: Files,
 }
 
-/// The files of Unix sockets that are ours.
+/// The socket files that this process created.
 pub(crate) struct Files(Vec<PathBuf>);
 
 impl ListenTargets {
-    /// What the settings say, names looked up.
-    pub(crate) fn chosen(addresses: &Addresses) -> Result<ListenTargets, CliError> {
-        resolve(addresses).map(ListenTargets::Chosen)
+    /// The addresses of the settings, resolved.
+    pub(crate) fn from_settings(addresses: &Addresses) -> Result<ListenTargets, CliError> {
+        resolve(addresses).map(ListenTargets::Configured)
     }
 
-    /// What was passed, if something was; else what the settings say.
-    pub(crate) fn of(
+    /// The sockets that were passed, or else the addresses of the settings.
+    pub(crate) fn new(
         addresses: &Addresses,
-        passed: Vec<Passed>,
+        passed: Vec<PassedSocket>,
     ) -> Result<ListenTargets, CliError> {
-        match passed.is_empty() {
-            true => ListenTargets::chosen(addresses),
-            false => Ok(ListenTargets::Passed(passed)),
+        if passed.is_empty() {
+            ListenTargets::from_settings(addresses)
+        } else {
+            Ok(ListenTargets::Passed(passed))
         }
     }
 
-    /// Refuses what other machines can reach, unless that is meant: because there are tokens, or everybody may.
-    pub(crate) fn guard(&self, is_meant: bool) -> Result<(), CliError> {
-        if is_meant {
+    /// Fails if other machines can reach the server, unless that is intended: there are tokens, or `--unauthenticated`.
+    pub(crate) fn check_exposure(&self, is_intended: bool) -> Result<(), CliError> {
+        if is_intended {
             return Ok(());
         }
         let (what, loopback) = match self {
-            ListenTargets::Chosen(addresses) => {
-                let Some(reached) = addresses.iter().find(|address| !address.is_loopback()) else {
+            ListenTargets::Configured(addresses) => {
+                let Some(exposed) = addresses.iter().find(|address| !address.is_loopback()) else {
                     return Ok(());
                 };
-                let what = format!("http.listen: other machines can reach {}", reached.written);
+                let what = format!("http.listen: other machines can reach {}", exposed.written);
                 (what, "listen on 127.0.0.1")
             }
             ListenTargets::Passed(passed) => {
-                let Some((reached, name)) = passed.iter().find_map(Passed::reached) else {
+                let Some((exposed, name)) = passed.iter().find_map(PassedSocket::exposed) else {
                     return Ok(());
                 };
                 let what = format!(
-                    "the service manager passes {reached} ({name}), which other machines can reach"
+                    "other machines can reach {exposed} ({name}), a socket of the service manager"
                 );
-                (what, "let ListenStream= be 127.0.0.1 and its port")
+                (what, "set ListenStream= to a port on 127.0.0.1")
             }
         };
         Err(CliError::config(format!(
-            "{what}, and everybody who can connect could read and change everything; {loopback}, make a token \
-             (akvs token new ops --rights admin), or start with --unauthenticated if that is meant"
+            "{what}, and without tokens any client can read and change everything; {loopback}, create a token \
+             (akvs token new ops --rights admin), or allow it with --unauthenticated"
         )))
     }
 
-    fn are_loopback(&self) -> bool {
+    fn only_loopback(&self) -> bool {
         match self {
-            ListenTargets::Chosen(addresses) => addresses.iter().all(ResolvedAddress::is_loopback),
-            ListenTargets::Passed(passed) => passed.iter().all(|passed| passed.reached().is_none()),
+            ListenTargets::Configured(addresses) => {
+                addresses.iter().all(ResolvedAddress::is_loopback)
+            }
+            ListenTargets::Passed(passed) => passed.iter().all(|passed| passed.exposed().is_none()),
         }
     }
 
-    /// Binds all that was not passed, and a socket for the owner of the data where the folder is ours.
+    /// Binds the sockets that were not passed, and the control socket if there is a data directory.
     pub(crate) fn bind(self, scheme: &str, data_dir: Option<&str>) -> Result<Sockets, CliError> {
-        let are_loopback = self.are_loopback();
+        let only_loopback = self.only_loopback();
         let mut files = Vec::new();
-        let (bound, are_passed) = match self {
-            ListenTargets::Chosen(addresses) => {
+        let (bound, from_service_manager) = match self {
+            ListenTargets::Configured(addresses) => {
                 let mut bound = Vec::new();
                 for address in addresses {
                     bound.extend(address.bind(scheme)?);
@@ -179,40 +180,40 @@ impl ListenTargets {
                 (bound.collect(), true)
             }
         };
-        let (mut listeners, shown): (Vec<_>, Vec<_>) = bound
+        let (mut listeners, urls): (Vec<_>, Vec<_>) = bound
             .into_iter()
-            .map(|bound| (bound.listener, bound.shown))
+            .map(|bound| (bound.listener, bound.url))
             .unzip();
         if let Some(data_dir) = data_dir {
-            let (listener, path) = bind_owner(data_dir)?;
+            let (listener, path) = bind_control(data_dir)?;
             listeners.push(listener);
             files.insert(0, path);
         }
         Ok(Sockets {
             listeners,
-            shown,
-            are_loopback,
-            are_passed,
+            urls,
+            only_loopback,
+            from_service_manager,
             files: Files(files),
         })
     }
 }
 
 impl Files {
-    /// Takes them away, where nobody listens any more.
+    /// Removes those that nothing listens on any more.
     pub(crate) fn remove(&self) {
         for path in &self.0 {
-            if !socket::is_heard(path) {
-                // One that stays is taken over by the next start.
+            if !socket::is_listening(path) {
+                // The next start replaces a file that stays.
                 let _ = std::fs::remove_file(path);
             }
         }
     }
 }
 
-impl Passed {
-    /// Its address and name, where other machines can reach it.
-    fn reached(&self) -> Option<(SocketAddr, &str)> {
+impl PassedSocket {
+    /// Returns the address and name of the socket if other machines can reach it.
+    fn exposed(&self) -> Option<(SocketAddr, &str)> {
         match &self.kind {
             Kind::Tcp(_, address) if !is_loopback(address) => Some((*address, &self.name)),
             Kind::Tcp(..) | Kind::Unix(..) => None,
@@ -223,11 +224,11 @@ impl Passed {
         match self.kind {
             Kind::Tcp(listener, address) => Bound {
                 listener: Listener::Tcp(listener),
-                shown: format!("{scheme}://{address}"),
+                url: format!("{scheme}://{address}"),
             },
             Kind::Unix(listener, path) => Bound {
                 listener: Listener::Unix(listener),
-                shown: format!("unix:{path}"),
+                url: format!("unix:{path}"),
             },
         }
     }
@@ -235,66 +236,66 @@ impl Passed {
 
 impl ResolvedAddress {
     fn is_loopback(&self) -> bool {
-        match &self.found {
-            Found::Tcp(found) => found.iter().all(is_loopback),
-            Found::Unix(_) => true,
+        match &self.addresses {
+            Target::Tcp(addresses) => addresses.iter().all(is_loopback),
+            Target::Unix(_) => true,
         }
     }
 
-    /// The file of its socket.
+    /// Returns the path of the socket's file.
     fn into_path(self) -> Option<PathBuf> {
-        match self.found {
-            Found::Unix(path) => Some(path),
-            Found::Tcp(_) => None,
+        match self.addresses {
+            Target::Unix(path) => Some(path),
+            Target::Tcp(_) => None,
         }
     }
 
     fn bind(&self, scheme: &str) -> Result<Vec<Bound>, CliError> {
-        let found = match &self.found {
-            Found::Tcp(found) => self.bind_tcp(found)?,
-            Found::Unix(path) => {
+        let addresses = match &self.addresses {
+            Target::Tcp(addresses) => self.bind_tcp(addresses)?,
+            Target::Unix(path) => {
                 let listener = socket::listen(path, SHARED_MODE, BACKLOG)
-                    .map_err(|error| self.refused(&error))?;
+                    .map_err(|error| self.bind_error(&error))?;
                 return Ok(vec![Bound {
                     listener: Listener::Unix(listener),
-                    shown: self.written.to_string(),
+                    url: self.written.to_string(),
                 }]);
             }
         };
-        let bound = found.into_iter().map(|listener| {
+        let bound = addresses.into_iter().map(|listener| {
             let address = listener
                 .local_addr()
-                .map_err(|error| self.refused(&error))?;
+                .map_err(|error| self.bind_error(&error))?;
             Ok(Bound {
                 listener: Listener::Tcp(listener),
-                shown: format!("{scheme}://{address}"),
+                url: format!("{scheme}://{address}"),
             })
         });
         bound.collect()
     }
 
-    /// All that it means, as far as this machine has it: `localhost` may be ::1 where there is no IPv6.
-    fn bind_tcp(&self, found: &[SocketAddr]) -> Result<Vec<TcpListener>, CliError> {
+    /// Binds all addresses that this machine has: `localhost` may include ::1 on a machine without IPv6.
+    fn bind_tcp(&self, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, CliError> {
         let mut bound: Vec<TcpListener> = Vec::new();
-        let mut missing = None;
-        for address in found {
+        let mut unavailable = None;
+        for address in addresses {
             match listen(*address) {
-                // A second free port would be another one.
+                // Port 0 of a second address would be another port.
                 Ok(listener) if address.port() == 0 => return Ok(vec![listener]),
                 Ok(listener) => bound.push(listener),
-                Err(error) if is_missing(&error) => missing = Some(error),
-                Err(error) => return Err(self.refused(&error)),
+                Err(error) if is_unavailable(&error) => unavailable = Some(error),
+                Err(error) => return Err(self.bind_error(&error)),
             }
         }
-        match missing {
-            Some(error) if bound.is_empty() => Err(self.refused(&error)),
+        match unavailable {
+            Some(error) if bound.is_empty() => Err(self.bind_error(&error)),
             _ => Ok(bound),
         }
     }
 
-    fn refused(&self, error: &io::Error) -> CliError {
+    fn bind_error(&self, error: &io::Error) -> CliError {
         let why = if error.kind() == ErrorKind::AddrInUse {
-            "another program listens there already".to_owned()
+            "another program is listening on it".to_owned()
         } else {
             error.to_string()
         };
@@ -302,11 +303,11 @@ impl ResolvedAddress {
     }
 }
 
-/// Listens for the owner of the data, in its folder, which is ours.
-fn bind_owner(data_dir: &str) -> Result<(Listener, PathBuf), CliError> {
-    let path = socket::of_owner(data_dir);
-    // Whoever listens there has not got the folder, and is no server of ours.
-    let listener = socket::listen(&path, OWNER_MODE, BACKLOG).map_err(|error| {
+/// Binds the control socket in the data directory, which this process has locked.
+fn bind_control(data_dir: &str) -> Result<(Listener, PathBuf), CliError> {
+    let path = socket::control_path(data_dir);
+    // A program that listens there is not a server of this data directory, which would have the lock.
+    let listener = socket::listen(&path, PRIVATE_MODE, BACKLOG).map_err(|error| {
         CliError::failed(format!("cannot listen on {}: {error}", path.display()))
     })?;
     Ok((Listener::Admin(listener), path))
@@ -318,12 +319,12 @@ fn is_loopback(address: &SocketAddr) -> bool {
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    // The standard library's queue of 128 is short when many connect at once.
+    // The standard library's queue of 128 is short when many clients connect at once.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }
 
-fn is_missing(error: &io::Error) -> bool {
+fn is_unavailable(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }

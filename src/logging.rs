@@ -1,8 +1,8 @@
-//! The log: env_logger on stderr or in files of bounded size, as text for a terminal or as one JSON object a line for
+//! The log: env_logger to stderr or to files of bounded size, as text for a terminal or as one JSON object per line for
 //! programs.
 //!
-//! It owns how a line looks. What is logged is said by the filter, and never includes a stored value or a secret: that
-//! is for whoever logs to see to. Invariant: a stderr that nobody reads any more does not stop the server.
+//! It owns the format of a line. Callers never log a stored value or a secret. Invariant: a stderr whose reader is gone
+//! does not stop the server.
 
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -25,16 +25,16 @@ use crate::escape;
 use crate::files;
 use crate::settings::{LogFormat, Settings};
 
-/// How large a log file may become, and how many such files are kept beside it.
-const FILE_BYTES: usize = 16 << 20;
+/// Maximum size of a log file, and number of rotated files.
+const MAX_FILE_BYTES: usize = 16 << 20;
 pub(crate) const OLD_FILES: usize = 4;
-/// The file in the data folder of a server that runs in the background.
+/// The log file in the data directory of a server in the background.
 pub(crate) const LOG_FILE: &str = "akvs.log";
 
-/// Libraries whose plain run is of no interest, unless the filter names them.
+/// Libraries whose info lines are omitted unless the filter names them.
 const QUIET: [(&str, LevelFilter); 9] = [
     ("actix_server", LevelFilter::Warn),
-    // What a client sends is no error of ours, and a client must not be able to fill the log.
+    // Invalid requests are no errors of the server, and a client must not be able to fill the log.
     ("actix_http", LevelFilter::Off),
     ("fjall", LevelFilter::Warn),
     ("hyper_util", LevelFilter::Warn),
@@ -45,7 +45,7 @@ const QUIET: [(&str, LevelFilter); 9] = [
     ("rustyline", LevelFilter::Warn),
 ];
 
-/// Where the lines go, if not to stderr: all loggers of a process share it.
+/// The destination other than stderr: all loggers of a process share it.
 static SINK: Mutex<Option<Sink>> = Mutex::new(None);
 
 #[derive(Clone)]
@@ -71,17 +71,17 @@ impl Sink {
         SINK.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn put(self) {
+    fn install(self) {
         *SINK.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 }
 
-/// The logger, whose filter can be replaced while others log.
+/// The logger, whose filter can be replaced at any time.
 static LOGGER: OnceLock<Replaceable> = OnceLock::new();
 
 struct Replaceable(ArcSwap<Lines>);
 
-/// A logger, and how its lines look.
+/// A logger and its format.
 struct Lines {
     logger: Logger,
     is_json: bool,
@@ -97,7 +97,7 @@ impl Log for Replaceable {
         if lines.is_json || !lines.logger.enabled(record.metadata()) {
             return lines.logger.log(record);
         }
-        // A line stays one, and a terminal as it was, whatever text of others it quotes.
+        // Quoted text must not add lines, nor change a terminal.
         let text = record.args().to_string();
         let text = escape::text(&text);
         let mut line = Record::builder();
@@ -113,15 +113,15 @@ impl Log for Replaceable {
     }
 }
 
-/// Logs from here on, as the settings say; panics too.
+/// Starts to log according to the settings; panics are logged too.
 pub(crate) fn start(settings: &Settings) -> Result<(), CliError> {
     if !settings.log.file.is_empty() {
         open(Path::new(&settings.log.file))?;
     }
-    filter(settings);
+    apply(settings);
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
-        let text = panic.payload_as_str().unwrap_or("no text");
+        let text = panic.payload_as_str().unwrap_or("without a message");
         let place = panic
             .location()
             .map(ToString::to_string)
@@ -136,20 +136,21 @@ pub(crate) fn start(settings: &Settings) -> Result<(), CliError> {
 
 /// Logs to this file from here on.
 fn open(path: &Path) -> Result<(), CliError> {
-    let path = &files::to_append(path)
-        .map_err(|why| CliError::config(format!("log.file: {} {why}", path.display())))?;
+    let path = &files::to_append(path).map_err(|why| {
+        CliError::config(format!("log.file: cannot write {}: {why}", path.display()))
+    })?;
     let mut options = OpenOptions::new();
     options.read(true).create(true).append(true).mode(0o600);
     options.custom_flags(files::NO_LINK);
-    // The library would go on without a file, and without a word.
+    // The library would continue silently without a file.
     options.open(path).map_err(|error| {
         let path = path.display();
-        CliError::config(format!("log.file: {path} cannot be written: {error}"))
+        CliError::config(format!("log.file: cannot write {path}: {error}"))
     })?;
     let file = FileRotate::new(
         path,
         AppendCount::new(OLD_FILES),
-        ContentLimit::BytesSurpassed(FILE_BYTES),
+        ContentLimit::BytesSurpassed(MAX_FILE_BYTES),
         Compression::None,
         Some(options),
     );
@@ -157,41 +158,41 @@ fn open(path: &Path) -> Result<(), CliError> {
         writer: Arc::new(Mutex::new(file)),
         is_terminal: false,
     }
-    .put();
+    .install();
     Ok(())
 }
 
-/// Logs above a prompt from here on, unless there is a file to log to.
-pub(crate) fn above(settings: &Settings, prompt: Box<dyn Write + Send>) {
+/// Logs above the prompt from here on, unless the settings name a log file.
+pub(crate) fn write_to_prompt(settings: &Settings, prompt: Box<dyn Write + Send>) {
     if Sink::current().is_none() {
         let writer = Arc::new(Mutex::new(prompt));
         Sink {
             writer,
             is_terminal: true,
         }
-        .put();
-        filter(settings);
+        .install();
+        apply(settings);
     }
 }
 
-/// From here on what is logged, and how it looks, is as the settings say.
-pub(crate) fn filter(settings: &Settings) {
+/// Applies the filter and the format of the settings.
+pub(crate) fn apply(settings: &Settings) {
     let lines = Arc::new(lines(settings));
     let level = lines.logger.filter();
     let current = LOGGER.get_or_init(|| Replaceable(ArcSwap::new(Arc::clone(&lines))));
     current.0.store(lines);
-    // Refused where it is the logger already.
+    // Fails if it is the logger already.
     let _ = log::set_logger(current);
     log::set_max_level(level);
 }
 
-/// Logs to stderr again, where it was above a prompt.
-pub(crate) fn not_above(settings: &Settings) {
+/// Logs to stderr again, instead of above a prompt.
+pub(crate) fn write_to_stderr(settings: &Settings) {
     let mut sink = SINK.lock().unwrap_or_else(PoisonError::into_inner);
     if sink.as_ref().is_some_and(|sink| sink.is_terminal) {
         *sink = None;
         drop(sink);
-        filter(settings);
+        apply(settings);
     }
 }
 
@@ -226,7 +227,7 @@ fn lines(settings: &Settings) -> Lines {
     }
 }
 
-/// A log line as programs read it.
+/// A log line as JSON.
 #[derive(Serialize)]
 struct Line<'a> {
     /// RFC 3339 with milliseconds, UTC.
@@ -243,7 +244,7 @@ fn write_json(out: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         target: record.target(),
         msg: record.args().to_string(),
     };
-    // JSON escapes of control characters only those that it must.
+    // serde_json escapes only the control characters that it must.
     let line = serde_json::to_string(&line)?;
     writeln!(out, "{}", escape::json(&line))
 }

@@ -1,4 +1,4 @@
-//! The `akvs` program. This file owns the way from the command line to the exit code, and nothing else.
+//! The `akvs` program: from the command line to the exit code.
 
 mod bounded;
 mod cli;
@@ -12,6 +12,8 @@ mod escape;
 mod files;
 mod listeners;
 mod logging;
+mod output;
+mod plural;
 mod repl;
 mod rlimit;
 mod service_manager;
@@ -22,13 +24,13 @@ mod threads;
 
 use std::process::ExitCode;
 
-/// That of musl has one lock for all threads, and glibc's keeps large values that were freed between small ones.
+/// musl's allocator has one lock for all threads, and glibc's keeps large freed values between small live ones.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match cli::parse().and_then(cli::run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(error) => output::failure(&error),
     }
 }

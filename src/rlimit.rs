@@ -1,20 +1,20 @@
-//! How many files and connections the system lets this process have open.
+//! The limit of open files, raised as far as the system allows.
 //!
-//! It owns the limit: raises it as far as it may, and says how many connections fit below it. Without that a full
-//! server would fail to open its own data files.
+//! It owns the limit and the number of connections that fit below it. Without that bound, a full server could not open
+//! its own data files.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What the data files, the listeners, the threads and the owner's own connections take.
+/// Descriptors for data files, listeners, threads and the control socket.
 const OWN: u64 = 1_024 + 256;
 
-/// Raises the limit, and gives how many connections of these fit below it.
+/// Raises the limit, and returns how many of `wanted` connections fit below it.
 pub(crate) fn connections(wanted: u64) -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let needed = wanted.saturating_add(OWN);
     let mut current = limit.current;
     if current.is_some_and(|current| current < needed) {
-        // As far as needed only: some libraries walk through all descriptors that there may be.
+        // Only as far as needed: some libraries iterate over all possible descriptors.
         let raised = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
         let new = Rlimit {
             current: Some(raised),
@@ -23,7 +23,7 @@ pub(crate) fn connections(wanted: u64) -> u64 {
         match setrlimit(Resource::Nofile, new) {
             Ok(()) => current = Some(raised),
             Err(error) => {
-                log::warn!("the limit of open files cannot be raised to {raised}: {error}")
+                log::warn!("cannot raise the limit of open files to {raised}: {error}")
             }
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn connections(wanted: u64) -> u64 {
 }
 
 fn fitting(limit: Option<u64>, wanted: u64) -> u64 {
-    // Where there is little, half of it.
+    // With a small limit, half of it.
     limit.map_or(wanted, |limit| {
         wanted.min(limit.saturating_sub(OWN).max(limit / 2)).max(1)
     })

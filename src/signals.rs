@@ -1,47 +1,48 @@
-//! What the system asks of a running server, by signals.
+//! The signals of a running server.
 //!
-//! It owns which signal means what. From `listen` on, none of them ends the process by itself.
+//! It owns the meaning of each signal. After `listen`, none of them ends the process by itself.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Some programs send a signal to the process and then to its group (`timeout`), or forward what the terminal has sent
-/// to both already (`cargo run`): what comes so close together was meant once.
-const TOGETHER: Duration = Duration::from_millis(200);
+/// Signals within this time count as one: `timeout` signals the process and then its group, and `cargo run` forwards
+/// what the terminal has sent to both.
+const SAME_EVENT: Duration = Duration::from_millis(200);
 
-/// What is asked.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignalEvent {
-    /// To stop, by the signal of this name.
+    /// A stop, by the signal of this name.
     Stop(&'static str),
-    /// To read again what can be changed without a restart.
-    Renew,
+    /// A reload of what can change without a restart.
+    Reload,
 }
 
-/// The signals that a server heeds.
+/// The signals that a server handles.
 pub(crate) struct Signals {
     terminate: Signal,
-    /// None where Ctrl-C is meant for something else.
+    /// None if Ctrl-C belongs to a prompt.
     interrupt: Option<Signal>,
     hang_up: Signal,
 }
 
 impl Signals {
-    /// Takes them over, that of Ctrl-C only where it is meant; within the runtime.
+    /// Handles the signals, and SIGINT only if `interrupt` is set; must be called within the runtime.
     pub(crate) fn listen(interrupt: bool) -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
-            interrupt: match interrupt {
-                true => Some(signal(SignalKind::interrupt())?),
-                false => None,
+            interrupt: if interrupt {
+                Some(signal(SignalKind::interrupt())?)
+            } else {
+                None
             },
             hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Waits until something is asked.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> SignalEvent {
         let interrupt = &mut self.interrupt;
         let interrupted = async {
@@ -53,12 +54,12 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => SignalEvent::Stop("SIGTERM"),
             () = interrupted => SignalEvent::Stop("SIGINT"),
-            _ = self.hang_up.recv() => SignalEvent::Renew,
+            _ = self.hang_up.recv() => SignalEvent::Reload,
         }
     }
 
-    /// Waits until the server is to stop, whatever else is asked; gives the signal's name.
-    pub(crate) async fn stop(&mut self) -> &'static str {
+    /// Waits for a signal that stops the server, and returns its name.
+    pub(crate) async fn wait_for_stop(&mut self) -> &'static str {
         loop {
             if let SignalEvent::Stop(name) = self.next().await {
                 return name;
@@ -66,13 +67,13 @@ impl Signals {
         }
     }
 
-    /// Waits until whatever came together with the last signal has come.
+    /// Waits until the signals that belong to the last one have arrived.
     pub(crate) async fn settle(&mut self) {
-        let mut settled = std::pin::pin!(tokio::time::sleep(TOGETHER));
+        let mut settled = std::pin::pin!(tokio::time::sleep(SAME_EVENT));
         loop {
             tokio::select! {
                 () = &mut settled => return,
-                _ = self.stop() => {}
+                _ = self.wait_for_stop() => {}
             }
         }
     }

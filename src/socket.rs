@@ -1,7 +1,7 @@
-//! Unix sockets: making one at a path, and reaching the one that is there.
+//! Unix sockets: creating one at a path, and connecting to an existing one.
 //!
-//! It owns the file of a socket. Invariants: a path at which somebody listens is never taken over, what is left of
-//! somebody who is gone always is, and nobody can connect before the file has its final rights.
+//! It owns the socket's file. Invariants: a path on which a program listens is never replaced, a stale file always is,
+//! and no client can connect before the file has its final mode.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -13,37 +13,37 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-/// The socket in the data folder: who may open it owns the data.
-pub(crate) const OWNER_SOCKET: &str = "akvs.sock";
-/// Only the user whose data it is.
-pub(crate) const OWNER_MODE: u32 = 0o600;
-/// Likewise, and their group.
+/// The control socket in the data directory. A user who can open it is an administrator.
+pub(crate) const CONTROL_SOCKET: &str = "akvs.sock";
+/// For the owner alone.
+pub(crate) const PRIVATE_MODE: u32 = 0o600;
+/// For the owner and the group.
 pub(crate) const SHARED_MODE: u32 = 0o660;
-/// What an address of the system holds, its final zero left out.
+/// Maximum length of a path in a socket address, without its final zero.
 const MAX_PATH_BYTES: usize = 107;
-/// What the file is called until it has its rights.
-const NEW: &str = ".new";
+/// Suffix of the file until it has its mode.
+const NEW_SUFFIX: &str = ".new";
 
-/// The owner's socket of a data folder.
-pub(crate) fn of_owner(data_dir: &str) -> PathBuf {
-    Path::new(data_dir).join(OWNER_SOCKET)
+/// Returns the path of the control socket.
+pub(crate) fn control_path(data_dir: &str) -> PathBuf {
+    Path::new(data_dir).join(CONTROL_SOCKET)
 }
 
-/// A path to a socket that fits into an address, for as long as this is kept.
-pub(crate) struct Reach {
+/// A path to a socket that fits into a socket address. It is valid as long as this value.
+pub(crate) struct ShortPath {
     path: PathBuf,
     _folder: Option<OwnedFd>,
 }
 
-impl Reach {
-    /// A way to this path. A long one goes by the open folder.
-    pub(crate) fn to(path: &Path) -> io::Result<Reach> {
-        let length = path.as_os_str().len() + NEW.len();
+impl ShortPath {
+    /// Shortens a path: a long one goes through a descriptor of its directory.
+    pub(crate) fn new(path: &Path) -> io::Result<ShortPath> {
+        let length = path.as_os_str().len() + NEW_SUFFIX.len();
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         if length <= MAX_PATH_BYTES {
-            return Ok(Reach {
+            return Ok(ShortPath {
                 path: path.to_owned(),
                 _folder: None,
             });
@@ -51,7 +51,7 @@ impl Reach {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(folder, flags, Mode::empty())?;
         let short = format!("/proc/self/fd/{}", opened.as_raw_fd());
-        Ok(Reach {
+        Ok(ShortPath {
             path: Path::new(&short).join(name),
             _folder: Some(opened),
         })
@@ -62,33 +62,33 @@ impl Reach {
     }
 }
 
-/// Whether somebody listens at a path.
-pub(crate) fn is_heard(path: &Path) -> bool {
-    let connected = Reach::to(path).and_then(|reach| UnixStream::connect(reach.path()));
-    // A queue that is full, a socket of another kind and one that refuses us are somebody's too.
-    connected.map_or_else(|error| !is_nobody(&error), |_| true)
+/// Returns true if a program listens on the socket at this path.
+pub(crate) fn is_listening(path: &Path) -> bool {
+    let connected = ShortPath::new(path).and_then(|reach| UnixStream::connect(reach.path()));
+    // So does one with a full queue, with another kind of socket, or with a socket that refuses this user.
+    connected.map_or_else(|error| !is_no_listener(&error), |_| true)
 }
 
-/// Whether an error of a connect says that nobody listens.
-pub(crate) fn is_nobody(error: &io::Error) -> bool {
+/// Returns true if a connection failed because nothing listens on the path.
+pub(crate) fn is_no_listener(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory
     )
 }
 
-/// Listens at a path, with these rights.
+/// Listens on a path; the file gets this mode.
 pub(crate) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            let text = "something is there that is no socket";
+            let text = "a file that is not a socket exists there";
             return Err(io::Error::new(ErrorKind::AlreadyExists, text));
         }
-        Ok(_) if is_heard(path) => return Err(ErrorKind::AddrInUse.into()),
+        Ok(_) if is_listening(path) => return Err(ErrorKind::AddrInUse.into()),
         _ => {}
     }
-    let reach = Reach::to(path)?;
-    let new = with_new(reach.path());
+    let reach = ShortPath::new(path)?;
+    let new = new_path(reach.path());
     if let Err(error) = fs::remove_file(&new)
         && error.kind() != ErrorKind::NotFound
     {
@@ -99,14 +99,14 @@ pub(crate) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<UnixLis
     rustix::net::bind(&socket, &SocketAddrUnix::new(&new)?)?;
     fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
     rustix::net::listen(&socket, backlog)?;
-    // Replaces what somebody who is gone has left.
+    // Replaces a stale file.
     fs::rename(&new, reach.path())?;
     Ok(socket.into())
 }
 
-fn with_new(path: &Path) -> PathBuf {
+fn new_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(NEW);
+    name.push(NEW_SUFFIX);
     name.into()
 }
 
@@ -118,16 +118,16 @@ mod tests {
     fn what_is_left_is_taken_over_and_what_is_heard_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        assert!(!is_heard(&path));
-        let first = listen(&path, OWNER_MODE, 8).unwrap();
+        assert!(!is_listening(&path));
+        let first = listen(&path, PRIVATE_MODE, 8).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, OWNER_MODE);
-        assert!(is_heard(&path));
-        let error = listen(&path, OWNER_MODE, 8).unwrap_err();
+        assert_eq!(mode & 0o777, PRIVATE_MODE);
+        assert!(is_listening(&path));
+        let error = listen(&path, PRIVATE_MODE, 8).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         drop(first);
-        assert!(path.exists() && !is_heard(&path));
-        assert!(listen(&path, OWNER_MODE, 8).is_ok());
+        assert!(path.exists() && !is_listening(&path));
+        assert!(listen(&path, PRIVATE_MODE, 8).is_ok());
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         let error = listen(&path, SHARED_MODE, 8).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
-        assert!(!is_heard(&path));
+        assert!(!is_listening(&path));
     }
 
     #[test]
@@ -146,11 +146,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        assert!(is_heard(&path));
-        let error = listen(&path, OWNER_MODE, 8).unwrap_err();
+        assert!(is_listening(&path));
+        let error = listen(&path, PRIVATE_MODE, 8).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         drop(datagrams);
-        assert!(!is_heard(&path));
+        assert!(!is_listening(&path));
     }
 
     #[test]
@@ -158,8 +158,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let long = folder.path().join("x".repeat(120));
         fs::create_dir(&long).unwrap();
-        let path = long.join(OWNER_SOCKET);
-        let _listener = listen(&path, OWNER_MODE, 8).unwrap();
-        assert!(path.exists() && is_heard(&path));
+        let path = long.join(CONTROL_SOCKET);
+        let _listener = listen(&path, PRIVATE_MODE, 8).unwrap();
+        assert!(path.exists() && is_listening(&path));
     }
 }

@@ -1,7 +1,7 @@
-//! A file that is there once it is whole: what is written goes beside it, and takes its name at the end.
+//! A file that appears only once it is complete: it is written next to its path, and renamed at the end.
 //!
-//! Invariant: nothing is written to what another user or program has put at the name of the part, and the file belongs
-//! to this user alone.
+//! Invariants: a file of another user or program at the temporary name is never written to, and the new file belongs to
+//! this user alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,36 +15,39 @@ use tempfile::TempPath;
 
 use crate::error::CliError;
 
-/// What the name of a part has at its end.
+/// Suffix of the temporary name.
 const PART: &str = ".part";
-/// How often a name that others take meanwhile is tried.
-const TRIES: usize = 8;
-/// Of a longer name the part's own has the begin: no file system has names of more than 255 bytes.
+/// Maximum number of attempts to create a temporary name that other processes use too.
+const MAX_ATTEMPTS: usize = 8;
+/// Longer names are cut in the random temporary name: file systems limit a name to 255 bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// A file that is being written; gone where it is not ended.
-pub(super) struct NewFile {
+/// A file that is being written; it is removed unless it is committed.
+pub(super) struct AtomicFile {
     path: PathBuf,
     file: File,
     part: TempPath,
     may_replace: bool,
 }
 
-impl NewFile {
-    /// A file at this path, for this user alone; nothing may be there yet, unless it may be replaced.
-    pub(super) fn create(path: &Path, may_replace: bool) -> Result<NewFile, CliError> {
-        // A device or a folder is nothing to put a file in the place of, nor is a link to one.
+impl AtomicFile {
+    /// Creates a file for this user alone. Fails if the path exists, unless it may be replaced.
+    pub(super) fn create(path: &Path, may_replace: bool) -> Result<AtomicFile, CliError> {
+        // A device, a directory, or a link to one is never replaced.
         if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(CliError::failed(format!("{} is no file", path.display())));
+            return Err(CliError::failed(format!(
+                "not a regular file: {}",
+                path.display()
+            )));
         }
         if !may_replace && fs::symlink_metadata(path).is_ok() {
-            return Err(is_there(path));
+            return Err(exists_error(path));
         }
         let (file, part) = match open_part(path)? {
             Some(part) => part,
-            None => open_random(path).map_err(|error| cannot(path, &error))?,
+            None => open_random(path).map_err(|error| write_error(path, &error))?,
         };
-        Ok(NewFile {
+        Ok(AtomicFile {
             path: path.to_owned(),
             file,
             part,
@@ -52,29 +55,30 @@ impl NewFile {
         })
     }
 
-    /// What was written so far, to be read; nothing more is written meanwhile.
-    pub(super) fn written(&self) -> Result<File, CliError> {
+    /// Opens what was written so far for reading.
+    pub(super) fn reader(&self) -> Result<File, CliError> {
         let read = || {
             let mut file = self.file.try_clone()?;
             file.rewind()?;
             io::Result::Ok(file)
         };
-        read().map_err(|error| cannot(&self.path, &error))
+        read().map_err(|error| write_error(&self.path, &error))
     }
 
-    /// It is whole: from here on it has its name, also after a loss of power.
-    pub(super) fn end(self) -> Result<(), CliError> {
+    /// Syncs the file and gives it its name, which it has after a power loss too.
+    pub(super) fn commit(self) -> Result<(), CliError> {
         let failed = |error: io::Error| {
             if error.kind() == ErrorKind::AlreadyExists {
-                return is_there(&self.path);
+                return exists_error(&self.path);
             }
-            cannot(&self.path, &error)
+            write_error(&self.path, &error)
         };
         self.file.sync_all().map_err(failed)?;
-        // While it is locked: from here on it is nobody's to write.
-        let named = match self.may_replace {
-            true => self.part.persist(&self.path),
-            false => self.part.persist_noclobber(&self.path),
+        // Renamed under the lock, so that no other process writes to it.
+        let named = if self.may_replace {
+            self.part.persist(&self.path)
+        } else {
+            self.part.persist_noclobber(&self.path)
         };
         named.map_err(|error| failed(error.error))?;
         let folder = File::open(folder_of(&self.path));
@@ -82,7 +86,7 @@ impl NewFile {
     }
 }
 
-impl Write for NewFile {
+impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -92,56 +96,56 @@ impl Write for NewFile {
     }
 }
 
-/// The file `FILE.part`, which is made for this; what is left of an earlier one of this user's is removed first. None
-/// where something else is there.
+/// Creates `FILE.part`, or replaces one that an earlier process of this user has left. Returns none if another file has
+/// that name.
 fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
     let part = PathBuf::from(part);
-    let failed = |error: io::Error| cannot(&part, &error);
-    for _ in 0..TRIES {
+    let failed = |error: io::Error| write_error(&part, &error);
+    for _ in 0..MAX_ATTEMPTS {
         let made = private().create_new(true).open(&part);
         let is_new = made.is_ok();
         let file = match made {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if !is_ours(fs::symlink_metadata(&part)) {
+                if !is_own_file(fs::symlink_metadata(&part)) {
                     return Ok(None);
                 }
                 match private().open(&part) {
-                    Ok(file) if is_ours(file.metadata()) => file,
+                    Ok(file) if is_own_file(file.metadata()) => file,
                     Ok(_) => return Ok(None),
                     Err(error) if error.kind() == ErrorKind::NotFound => continue,
                     Err(_) => return Ok(None),
                 }
             }
-            // A name that is too long for the part may have room for its own.
+            // The random temporary name may be shorter.
             Err(error) if error.kind() == ErrorKind::InvalidFilename => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("{} is being written by another process", part.display());
+                let text = format!("another process is writing {}", part.display());
                 return Err(CliError::failed(text));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        // Another process may have taken the name, or removed it, before it was locked here.
-        if !is_still(&file, &part) {
+        // Another process may have replaced or removed the name before it was locked.
+        if !is_same_file(&file, &part) {
             continue;
         }
         if is_new {
             let part = TempPath::try_from_path(&part).map_err(failed)?;
             return Ok(Some((file, part)));
         }
-        // What is left of one that was killed: others may have it open, or know it by another name.
+        // A killed process left it. It is not reused: others may have it open, or know it by another name.
         fs::remove_file(&part).map_err(failed)?;
     }
     Ok(None)
 }
 
-/// A file of a name that nobody can know before.
+/// Creates a file with a random name.
 fn open_random(path: &Path) -> io::Result<(File, TempPath)> {
     let name = path.file_name().unwrap_or_default().as_bytes();
     let name = OsStr::from_bytes(&name[..name.len().min(MAX_NAME_BYTES)]);
@@ -154,7 +158,7 @@ fn open_random(path: &Path) -> io::Result<(File, TempPath)> {
     Ok(file.into_parts())
 }
 
-/// How a file is opened that is this user's alone, and no link.
+/// Returns options for a file of this user alone, without following links.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -163,14 +167,14 @@ fn private() -> OpenOptions {
     options
 }
 
-/// Whether it is a plain file of this user.
-fn is_ours(found: io::Result<fs::Metadata>) -> bool {
+/// Returns true for a regular file of this user.
+fn is_own_file(found: io::Result<fs::Metadata>) -> bool {
     let me = rustix::process::geteuid().as_raw();
     found.is_ok_and(|found| found.is_file() && found.uid() == me)
 }
 
-/// Whether this file is the one at this path.
-fn is_still(file: &File, path: &Path) -> bool {
+/// Returns true if the path still leads to this file.
+fn is_same_file(file: &File, path: &Path) -> bool {
     let identity = |found: &fs::Metadata| (found.dev(), found.ino());
     let (opened, there) = (file.metadata(), fs::symlink_metadata(path));
     matches!((&opened, &there), (Ok(a), Ok(b)) if identity(a) == identity(b))
@@ -182,13 +186,13 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn is_there(path: &Path) -> CliError {
+fn exists_error(path: &Path) -> CliError {
     let path = path.display();
-    CliError::failed(format!("{path} is there already; --force replaces it"))
+    CliError::failed(format!("{path} already exists; use --force to replace it"))
 }
 
-fn cannot(path: &Path, error: &io::Error) -> CliError {
-    CliError::failed(format!("{} cannot be written: {error}", path.display()))
+fn write_error(path: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -198,9 +202,9 @@ mod tests {
     use super::*;
 
     fn make(path: &Path, may_replace: bool) -> Result<(), CliError> {
-        let mut file = NewFile::create(path, may_replace)?;
+        let mut file = AtomicFile::create(path, may_replace)?;
         file.write_all(b"new").unwrap();
-        file.end()
+        file.commit()
     }
 
     fn mode(path: &Path) -> u32 {
@@ -246,7 +250,7 @@ mod tests {
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         // One that is not ended leaves nothing.
-        drop(NewFile::create(&path, true).unwrap());
+        drop(AtomicFile::create(&path, true).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -285,10 +289,10 @@ mod tests {
         }
         assert_eq!(fs::read(&elsewhere).unwrap(), b"precious");
         // What comes there meanwhile stays too.
-        let mut file = NewFile::create(&path, false).unwrap();
+        let mut file = AtomicFile::create(&path, false).unwrap();
         file.write_all(b"new").unwrap();
         fs::write(&path, "other").unwrap();
-        assert!(file.end().unwrap_err().to_string().contains("--force"));
+        assert!(file.commit().unwrap_err().to_string().contains("--force"));
         assert_eq!(fs::read(&path).unwrap(), b"other");
         let long = folder.path().join("x".repeat(255));
         make(&long, false).unwrap();

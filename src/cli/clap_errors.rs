@@ -1,4 +1,4 @@
-//! What was typed and not understood, as one line.
+//! Usage errors as one line.
 
 use std::ffi::OsStr;
 
@@ -7,7 +7,7 @@ use clap::{Command, Error};
 
 use super::suggest;
 
-/// Whether nothing is wrong: help or the version was asked for.
+/// Returns true if help or the version was requested, which is no error.
 pub(super) fn is_answer(error: &Error) -> bool {
     matches!(
         error.kind(),
@@ -15,10 +15,10 @@ pub(super) fn is_answer(error: &Error) -> bool {
     )
 }
 
-/// What is wrong with the words that were typed for a command, without how it would be right: help tells that.
+/// Describes a usage error in one line, without the usage that clap adds.
 pub(crate) fn line<W: AsRef<OsStr>>(error: &Error, command: &Command, words: &[W]) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "a word is missing".into();
+        return "missing subcommand".into();
     }
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
@@ -37,9 +37,9 @@ pub(crate) fn line<W: AsRef<OsStr>>(error: &Error, command: &Command, words: &[W
     }
 }
 
-/// That there is no such verb, and which one is likely meant.
+/// Describes an unknown verb, with a suggestion.
 fn no_verb<W: AsRef<OsStr>>(word: &str, command: &Command, words: &[W]) -> String {
-    // Below a verb that has others, those are meant.
+    // The verbs below the last known one are suggested.
     let mut above = command;
     for typed in words.iter().map(AsRef::as_ref) {
         match above.find_subcommand(typed) {
@@ -53,8 +53,8 @@ fn no_verb<W: AsRef<OsStr>>(word: &str, command: &Command, words: &[W]) -> Strin
         .flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_visible_aliases()))
         .collect();
     match suggest::verb(word, &names) {
-        Some(meant) => format!("unrecognized subcommand '{word}' (did you mean '{meant}'?)"),
-        None => format!("unrecognized subcommand '{word}'"),
+        Some(meant) => format!("unknown command '{word}'; did you mean '{meant}'?"),
+        None => format!("unknown command '{word}'"),
     }
 }
 
@@ -82,13 +82,13 @@ mod tests {
         for (words, wanted) in [
             (
                 &["akvs", "gte"][..],
-                "unrecognized subcommand 'gte' (did you mean 'get'?)",
+                "unknown command 'gte'; did you mean 'get'?",
             ),
             (
                 &["akvs", "token", "nwe"],
-                "unrecognized subcommand 'nwe' (did you mean 'new'?)",
+                "unknown command 'nwe'; did you mean 'new'?",
             ),
-            (&["akvs", "token", "gte"], "unrecognized subcommand 'gte'"),
+            (&["akvs", "token", "gte"], "unknown command 'gte'"),
         ] {
             let command = command.clone().subcommand_negates_reqs(true);
             let command = command.mut_arg("key", |key| key.long("key"));

@@ -1,7 +1,7 @@
-//! What can be typed: the verbs and their help, and which file does which.
+//! The verbs and their help, and their dispatch.
 //!
-//! It does nothing itself. `akvs` alone is `akvs serve`, so that verb's flags are taken without its name too. A client's
-//! verb takes flags that say which server is meant, which the same verb has not at the prompt.
+//! `akvs` alone is `akvs serve`, so the flags of that verb are accepted without its name too. A client's verb has flags
+//! that choose the server, which the same verb does not have at the prompt.
 
 use std::ffi::OsString;
 
@@ -9,8 +9,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::client::Target;
 use super::{
-    ClientVerb, PlaceFlags, SettingsFlags, attach, backup, clap_errors, client, completions,
-    config, doctor, order, ping, serve, start, status, stop, token, version,
+    ClientVerb, DataDirArgs, SettingsArgs, attach, backup, clap_errors, client, completions,
+    config, console, doctor, eval, healthcheck, man, order, pid, ping, restart, restore, serve,
+    start, status, stop, token, verify, version,
 };
 use crate::control::block_on;
 use crate::error::CliError;
@@ -22,7 +23,7 @@ use crate::error::CliError;
     version,
     disable_version_flag = true,
     about,
-    long_about = "The key-value store that you can curl.\n\nWithout a command it is `akvs serve`.",
+    long_about = "The key-value store that you can curl.\n\nWithout a command, it runs `akvs serve`.",
     args_conflicts_with_subcommands = true,
     after_long_help = EXAMPLES
 )]
@@ -30,81 +31,81 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    serve: serve::ServeFlags,
+    serve: serve::ServeArgs,
     /// Print the version
     #[arg(short = 'V', long)]
     version: bool,
-    /// With --version: commit, date, target, engines and on-disk format too
+    /// With --version: print commit, date, target, engines and on-disk format too
     #[arg(long, requires = "version")]
     long: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Run the server in the foreground; logs go to stderr [alias: foreground]
+    /// Run the server in the foreground, and log to stderr [alias: foreground]
     #[command(alias = "foreground", after_long_help = EXAMPLES)]
-    Serve(serve::ServeFlags),
-    /// Run the server in the foreground, with a prompt; leaving it stops the server
+    Serve(serve::ServeArgs),
+    /// Run the server in the foreground with a prompt; leaving the prompt stops the server
     #[command(after_long_help = START)]
-    Console(SettingsFlags),
-    /// Run the server in the background; done once it is ready
+    Console(SettingsArgs),
+    /// Run the server in the background, and wait until it is ready
     #[command(after_long_help = START)]
-    Start(SettingsFlags),
-    /// Stop the server, and wait until its process is gone
+    Start(SettingsArgs),
+    /// Stop the server, and wait until its process has ended
     #[command(after_long_help = START)]
     Stop(stop::Flags),
-    /// Stop the server if one runs, and start it with these flags
+    /// Stop the server if it is running, and start it with these flags
     #[command(after_long_help = START)]
-    Restart(stop::RestartFlags),
-    /// Say pong, if the server answers
+    Restart(restart::Flags),
+    /// Check that the server answers
     #[command(after_long_help = START)]
-    Ping(PlaceFlags),
+    Ping(DataDirArgs),
     /// Print the server's process id
     #[command(after_long_help = START)]
-    Pid(PlaceFlags),
-    /// Print how the server is
+    Pid(DataDirArgs),
+    /// Print the status of the server
     #[command(after_long_help = START)]
     Status(status::Flags),
-    /// A prompt on the running server; leaving it (Ctrl-D, quit) never stops the server
+    /// Open a prompt on the running server; leaving it (Ctrl-D, quit) does not stop the server
     #[command(
         after_long_help = "Examples:\n  akvs attach\n  printf 'set foo bar baz\\nget foo bar\\n' | akvs attach"
     )]
-    Attach(PlaceFlags),
-    /// Do one line of the prompt's language
+    Attach(DataDirArgs),
+    /// Execute one line of the prompt
     #[command(
         after_long_help = "Examples:\n  akvs eval \"set foo bar baz\"\n  akvs eval \"get foo bar\"\n  akvs eval \"log debug\""
     )]
-    Eval(attach::EvalFlags),
+    Eval(eval::Flags),
     #[command(flatten)]
     Client(Box<ClientVerb>),
-    /// Make a file of all data, while the server goes on
+    /// Write all data to a file, while the server keeps running
     #[command(after_long_help = BACKUP)]
-    Backup(backup::BackupFlags),
-    /// Make the data of a backup: keys, types, deadlines, settings, history and revisions
+    Backup(backup::Flags),
+    /// Restore a backup into an empty data directory
     #[command(after_long_help = BACKUP)]
-    Restore(backup::RestoreFlags),
-    /// Read all data back, or a backup, and say what is wrong
+    Restore(restore::Flags),
+    /// Check all data, or a backup, for errors
     #[command(after_long_help = BACKUP)]
-    Verify(backup::VerifyFlags),
-    /// Make tokens, list them, take them back
+    Verify(verify::Flags),
+    /// Create, list and remove tokens
     #[command(
         subcommand,
         after_long_help = "Examples:\n  akvs token new ops --rights admin\n  akvs token ls\n  akvs token rm ops"
     )]
     Token(token::Verb),
-    /// See the settings that hold, and check them
+    /// Show or check the effective settings
     #[command(
         subcommand,
         after_long_help = "Examples:\n  akvs config show\n  akvs config check --config akvs.toml"
     )]
     Config(config::Verb),
-    /// Say whether machine and settings are fit: fsync, space, clock, descriptors, rights
+    /// Check machine and settings: fsync, space, clock, descriptors, permissions
     #[command(after_long_help = "Example:\n  akvs doctor --data-dir /srv/kv")]
-    Doctor(PlaceFlags),
-    /// Succeed if the server takes writes
+    Doctor(DataDirArgs),
+    /// Check that the server accepts writes
     #[command(after_long_help = START)]
-    Healthcheck(PlaceFlags),
-    /// Print what completes these verbs in a shell
+    Healthcheck(DataDirArgs),
+    /// Print shell completions
     #[command(after_long_help = "Example:\n  akvs completions bash > /etc/bash_completion.d/akvs")]
     Completions(completions::Flags),
     /// Print the manual page
@@ -122,13 +123,19 @@ Examples:
   akvs config show
   akvs token new ops --rights admin
 
-Settings come from built-in defaults, then the config file, then the environment, then flags; later ones win.
-The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml beside the program's bin, and
-/etc/akvs/akvs.toml. Every key can be set in the environment: AKVS_LIMITS__MAX_VALUE_BYTES for
-limits.max_value_bytes. Flags may stand before the verb too. Variables that Kubernetes or docker inject (AKVS_PORT=tcp://...) are ignored.
+Settings are read from the config file, the environment and the flags; later ones override earlier \
+ones. The config file is the first of --config, $AKVS_CONFIG, config/akvs.toml next to the program's \
+bin, and /etc/akvs/akvs.toml. Every key has a variable, such as AKVS_LIMITS__MAX_VALUE_BYTES for \
+limits.max_value_bytes. Variables that Kubernetes or Docker inject, such as AKVS_PORT=tcp://..., are \
+ignored. Flags may precede the command.
 
-Exit codes: 0; 1 it failed, or there is no such key; 2 usage; 69 the server cannot be reached; 75 another server has
-the data folder; 78 a setting is wrong. ping, pid, status, stop and healthcheck say 1 where no server answers.";
+Exit codes:
+  0   success
+  1   failure, or no such key
+  2   invalid usage
+  69  the server cannot be reached (1 for ping, pid, status, stop and healthcheck)
+  75  another server uses the data directory
+  78  invalid settings";
 
 const START: &str = "\
 Examples:
@@ -137,16 +144,18 @@ Examples:
   akvs restart --data-dir /srv/kv --log debug
   akvs stop --data-dir /srv/kv
 
-A server is found by the socket akvs.sock in its data folder, whatever its address, tokens or TLS.";
+The server is found by the socket akvs.sock in its data directory, whatever its address, tokens or \
+TLS.";
 
 const BACKUP: &str = "\
 Examples:
   akvs backup monday.akvs
   akvs verify monday.akvs
-  akvs restore monday.akvs --data-dir /srv/kv-again
+  akvs restore monday.akvs --data-dir /srv/kv-restored
   akvs backup - | ssh elsewhere 'akvs restore - --data-dir /srv/kv'
 
-They find a running server by the socket in its data folder, and else read the folder themselves.";
+A running server is found by the socket in its data directory; otherwise the directory itself is \
+read.";
 
 const CLIENT: &str = "\
 Examples:
@@ -158,18 +167,24 @@ Examples:
   akvs watch foo --state --values
   AKVS_URL=https://kv.example AKVS_TOKEN_FILE=token akvs get foo bar
 
-Without --url and AKVS_URL it is the server of the data folder, by the socket in it, which needs no token.
+Without --url and AKVS_URL, the server of the data directory is used, over its socket and without a \
+token.
 
-Exit codes: 0; 1 it failed, or there is no such key; 2 usage; 69 the server cannot be reached; 78 a setting is wrong.";
+Exit codes:
+  0   success
+  1   failure, or no such key
+  2   invalid usage
+  69  the server cannot be reached
+  78  invalid settings";
 
-/// What was typed.
-pub(crate) struct Typed {
+/// A parsed command line.
+pub(crate) struct ParsedArgs {
     cli: Cli,
-    /// Of a client's verb.
+    /// The server of a client's verb.
     target: Option<Target>,
 }
 
-/// The whole of what can be typed.
+/// Returns the whole command line for clap.
 pub(crate) fn command() -> clap::Command {
     let verbs = ClientVerb::augment_subcommands(clap::Command::new("client"));
     let mut command = Cli::command();
@@ -179,7 +194,7 @@ pub(crate) fn command() -> clap::Command {
     command
 }
 
-/// A verb with the flags that say which server is meant, or all verbs below it.
+/// Adds the flags that choose the server to a verb, or to all verbs below it.
 fn with_target(verb: clap::Command) -> clap::Command {
     let below: Vec<String> = verb
         .get_subcommands()
@@ -189,7 +204,7 @@ fn with_target(verb: clap::Command) -> clap::Command {
         let about = verb.get_about().cloned().unwrap_or_default();
         let examples = verb.get_after_long_help().cloned();
         let examples = examples.unwrap_or_else(|| CLIENT.into());
-        // What the flags say of themselves is not said of the verb.
+        // The description of the flags must not replace the verb's own.
         let verb = Target::augment_args(verb);
         return verb.about(about).long_about(None).after_long_help(examples);
     }
@@ -198,35 +213,35 @@ fn with_target(verb: clap::Command) -> clap::Command {
         .fold(verb, |verb, name| verb.mut_subcommand(name, with_target))
 }
 
-/// Reads what was typed; ends the process where help is all that was asked for.
-pub(crate) fn parse() -> Result<Typed, CliError> {
+/// Parses the command line; ends the process if only help was requested.
+pub(crate) fn parse() -> Result<ParsedArgs, CliError> {
     let command = command();
     let words = order::arrange(&command, std::env::args_os().collect());
-    let not_understood = |error: clap::Error| not_understood(&error, &command, &words);
+    let usage_error = |error: clap::Error| usage_error(&error, &command, &words);
     let matches = command.clone().try_get_matches_from(&words);
-    let matches = matches.map_err(not_understood)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(not_understood)?;
+    let matches = matches.map_err(usage_error)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(usage_error)?;
     let mut leaf = &matches;
     while let Some((_, below)) = leaf.subcommand() {
         leaf = below;
     }
     let is_client = matches!(cli.verb, Some(Verb::Client(_)));
     let target = is_client.then(|| Target::from_arg_matches(leaf));
-    let target = target.transpose().map_err(not_understood)?;
-    Ok(Typed { cli, target })
+    let target = target.transpose().map_err(usage_error)?;
+    Ok(ParsedArgs { cli, target })
 }
 
-fn not_understood(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> CliError {
+fn usage_error(error: &clap::Error, command: &clap::Command, words: &[OsString]) -> CliError {
     if clap_errors::is_answer(error) {
         error.exit();
     }
     let why = clap_errors::line(error, command, words.get(1..).unwrap_or_default());
-    CliError::usage(format!("{why}; --help says more"))
+    CliError::usage(format!("{why}; see --help"))
 }
 
-/// Does what was typed.
-pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
-    let Typed { cli, target } = typed;
+/// Runs the verb.
+pub(crate) fn run(typed: ParsedArgs) -> Result<(), CliError> {
+    let ParsedArgs { cli, target } = typed;
     if cli.version {
         return version::print(cli.long);
     }
@@ -235,27 +250,29 @@ pub(crate) fn run(typed: Typed) -> Result<(), CliError> {
     };
     match verb {
         Verb::Serve(flags) => serve::run(&flags),
-        Verb::Console(flags) => attach::console(&flags),
+        Verb::Console(flags) => console::run(&flags),
         Verb::Start(flags) => start::run(&flags),
-        Verb::Stop(flags) => stop::run(&flags).map_err(CliError::into_answer),
-        Verb::Restart(flags) => stop::restart(&flags),
-        Verb::Ping(flags) => ping::run(&flags).map_err(CliError::into_answer),
-        Verb::Pid(flags) => ping::pid(&flags).map_err(CliError::into_answer),
-        Verb::Status(flags) => status::run(&flags).map_err(CliError::into_answer),
+        Verb::Stop(flags) => stop::run(&flags).map_err(CliError::unreachable_as_failed),
+        Verb::Restart(flags) => restart::run(&flags),
+        Verb::Ping(flags) => ping::run(&flags).map_err(CliError::unreachable_as_failed),
+        Verb::Pid(flags) => pid::run(&flags).map_err(CliError::unreachable_as_failed),
+        Verb::Status(flags) => status::run(&flags).map_err(CliError::unreachable_as_failed),
         Verb::Attach(flags) => attach::run(&flags),
-        Verb::Eval(flags) => attach::eval(&flags),
+        Verb::Eval(flags) => eval::run(&flags),
         Verb::Client(verb) => block_on(async {
             let connected = target.unwrap_or_default().connect().await?;
             client(*verb, &connected.client).await
         }),
-        Verb::Backup(flags) => backup::backup(&flags),
-        Verb::Restore(flags) => backup::restore(&flags),
-        Verb::Verify(flags) => backup::verify(&flags),
+        Verb::Backup(flags) => backup::run(&flags),
+        Verb::Restore(flags) => restore::run(&flags),
+        Verb::Verify(flags) => verify::run(&flags),
         Verb::Token(verb) => token::run(&verb),
         Verb::Config(verb) => config::run(&verb),
         Verb::Doctor(flags) => doctor::run(&flags),
-        Verb::Healthcheck(flags) => ping::health(&flags).map_err(CliError::into_answer),
-        Verb::Completions(flags) => completions::completions(&flags),
-        Verb::Man => completions::man(),
+        Verb::Healthcheck(flags) => {
+            healthcheck::run(&flags).map_err(CliError::unreachable_as_failed)
+        }
+        Verb::Completions(flags) => completions::run(&flags),
+        Verb::Man => man::run(),
     }
 }

@@ -1,52 +1,22 @@
-//! `akvs completions` and `akvs man`: what a shell and a manual need, from the verbs as they are.
+//! `akvs completions`: shell completions, generated from the verbs.
 
 use clap::Args;
 use clap_complete::Shell;
 
-use super::{command, output};
+use super::command;
 use crate::error::CliError;
+use crate::output;
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
-    /// The shell
+    /// Shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }
 
-/// `akvs completions SHELL`.
-pub(crate) fn completions(flags: &Flags) -> Result<(), CliError> {
+/// Runs `akvs completions`.
+pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
     let mut text = Vec::new();
     clap_complete::generate(flags.shell, &mut command::command(), "akvs", &mut text);
-    output::go_on(&text).map(drop)
-}
-
-/// `akvs man`: one page, the verbs one after the other.
-pub(crate) fn man() -> Result<(), CliError> {
-    let mut all = command::command();
-    all.build();
-    let mut page = Vec::new();
-    let cannot = |error| CliError::failed(format!("the page cannot be written: {error}"));
-    let whole = clap_mangen::Man::new(all.clone()).section("1");
-    whole.render(&mut page).map_err(cannot)?;
-    for verb in all.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-        verb_of(verb, &mut page).map_err(cannot)?;
-    }
-    output::go_on(&page).map(drop)
-}
-
-/// A verb's own section, and then those of the verbs below it.
-fn verb_of(verb: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
-    use std::io::Write;
-    let name = verb.get_bin_name().unwrap_or_else(|| verb.get_name());
-    writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
-    let man = clap_mangen::Man::new(verb.clone());
-    man.render_synopsis_section(page)?;
-    man.render_description_section(page)?;
-    man.render_options_section(page)?;
-    // What `akvs help` can be asked for is in the page already.
-    let below = verb.get_subcommands().filter(|_| verb.get_name() != "help");
-    for verb in below.filter(|verb| !verb.is_hide_set() && verb.get_name() != "help") {
-        verb_of(verb, page)?;
-    }
-    Ok(())
+    output::write(&text).map(drop)
 }

@@ -1,22 +1,23 @@
-//! `akvs config`: the settings as they would hold, without a server.
+//! `akvs config`: the effective settings, without a server.
 //!
-//! It owns what is printed. `show` prints TOML, so that what it prints can be made a config file.
+//! `show` prints TOML, which can be used as a config file.
 
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{SettingsFlags, output};
-use crate::credentials::Access;
+use super::SettingsArgs;
+use crate::credentials::Credentials;
 use crate::error::CliError;
 use crate::listeners::ListenTargets;
+use crate::output;
 use crate::settings::{Loaded, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Print each key, the value that holds, and where it came from
-    Show(SettingsFlags),
-    /// Say whether the server would take these settings
-    Check(SettingsFlags),
+    /// Print each key with its value and source
+    Show(SettingsArgs),
+    /// Check that a server would accept these settings
+    Check(SettingsArgs),
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
@@ -28,12 +29,12 @@ pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     let text = match verb {
         Verb::Show(_) => show(&loaded)?,
         Verb::Check(_) => {
-            let addresses = ListenTargets::chosen(&loaded.settings.http.listen)?;
-            let access = Access::read(&loaded.settings)?;
-            addresses.guard(!access.is_open() || flags.unauthenticated())?;
+            let addresses = ListenTargets::from_settings(&loaded.settings.http.listen)?;
+            let credentials = Credentials::read(&loaded.settings)?;
+            addresses.check_exposure(!credentials.is_open() || flags.is_unauthenticated())?;
             match &loaded.file {
-                Some(file) => format!("the settings are good; config file {}\n", file.display()),
-                None => "the settings are good; no config file\n".into(),
+                Some(file) => format!("the settings are valid; config file {}\n", file.display()),
+                None => "the settings are valid; no config file\n".into(),
             }
         }
     };
@@ -60,7 +61,7 @@ fn show(loaded: &Loaded) -> Result<String, CliError> {
         .collect())
 }
 
-/// The value as TOML writes it: strings, numbers and lists look as in JSON.
+/// Returns a value as TOML: strings, numbers and lists look as in JSON.
 fn value(settings: &Settings, key: &str) -> Result<Value, CliError> {
     let all = serde_json::to_value(settings).map_err(CliError::failed)?;
     let value = key.split('.').try_fold(&all, |table, name| table.get(name));

@@ -1,4 +1,4 @@
-//! The flags that say which data folder is meant, shared by all verbs that look for its server.
+//! The arguments that name a data directory, shared by the verbs that look for its server.
 
 use std::path::PathBuf;
 
@@ -7,24 +7,24 @@ use clap::Args;
 use crate::error::CliError;
 use crate::settings::{Flag, InstallDir, Loaded, Sources, load};
 
-/// Which data folder is meant.
+/// The data directory of a server.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct PlaceFlags {
-    /// The config file [env: AKVS_CONFIG]
+pub(crate) struct DataDirArgs {
+    /// Config file [env: AKVS_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The data folder of the server [default: data beside the program's bin, else ./akvs-data] [env: AKVS_DATA_DIR]
-    #[arg(long, value_name = "FOLDER")]
+    /// Data directory of the server [default: data next to the program's bin, else ./akvs-data] [env: AKVS_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
 }
 
-impl PlaceFlags {
-    /// The data folder, absolute.
+impl DataDirArgs {
+    /// Returns the data directory as an absolute path.
     pub(crate) fn data_dir(&self) -> Result<String, CliError> {
         Ok(self.load()?.settings.data_dir)
     }
 
-    /// The settings that hold with these flags.
+    /// Loads the settings with these arguments.
     pub(crate) fn load(&self) -> Result<Loaded, CliError> {
         let data_dir = self.data_dir.as_deref().map(|value| Flag {
             name: "--data-dir",
@@ -35,7 +35,7 @@ impl PlaceFlags {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: data_dir.into_iter().collect(),
-            place: InstallDir::of_this_program(),
+            install_dir: InstallDir::current(),
         })
     }
 }

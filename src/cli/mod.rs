@@ -1,44 +1,53 @@
-//! The command line: its verbs, one a file, and the flags that several of them share.
+//! The command line: one verb per file, and what several of them share.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `command` | what can be typed, and who does it |
-//! | `flags` | the flags that say something about the settings |
-//! | `order` | flags before their verb, and after the line of `eval` |
-//! | `clap_errors`, `suggest` | what was not understood, as a line, and what is likely meant |
-//! | `output`, `progress`, `atomic_file` | how verbs print, show how far they are, and make files |
-//! | `time` | times as they are typed |
-//! | `client` | the verbs that a client does, which the prompt has too |
-//! | `version` | what the program says of its build |
-//! | `data_dir_args` | the flags that say which data folder is meant |
-//! | all others | a verb each, or a few that belong together |
+//! | `command` | the verbs, their help, and their dispatch |
+//! | `settings_args` | the arguments that set settings |
+//! | `order` | arguments before their verb, and after the line of `eval` |
+//! | `clap_errors`, `suggest` | usage errors as one line, and suggestions |
+//! | `progress`, `atomic_file` | progress bars, and output files |
+//! | `time` | the syntax of times |
+//! | `client` | the client's verbs, which the prompt has too |
+//! | `line`, `interpreter` | the lines of the prompt, and their execution |
+//! | `version` | `akvs --version` |
+//! | `data_dir_args` | the arguments that name a data directory |
+//! | all others | one verb each |
 
 mod atomic_file;
 mod attach;
 mod backup;
-pub(crate) mod clap_errors;
+mod clap_errors;
 mod client;
 mod command;
 mod completions;
 mod config;
+mod console;
 mod data_dir_args;
 mod doctor;
-mod flags;
+mod eval;
+mod healthcheck;
+mod interpreter;
+mod line;
+mod man;
 mod order;
-pub(crate) mod output;
+mod pid;
 mod ping;
 mod progress;
+mod restart;
+mod restore;
 mod serve;
+mod settings_args;
 mod start;
-pub(crate) mod status;
+mod status;
 mod stop;
 mod suggest;
 mod time;
 mod token;
+mod verify;
 mod version;
 
-pub(crate) use client::{ClientVerb, run as client};
+use client::{ClientVerb, run as client};
 pub(crate) use command::{parse, run};
-pub(crate) use data_dir_args::PlaceFlags;
-pub(crate) use flags::SettingsFlags;
-pub(crate) use stop::PATIENCE as STOP_PATIENCE;
+use data_dir_args::DataDirArgs;
+use settings_args::SettingsArgs;

@@ -1,18 +1,18 @@
-//! Flags that stand where clap does not take them: before their verb, or after the line of `eval`.
+//! The order of arguments: flags before their verb, and after the line of `eval`, which clap does not accept there.
 //!
-//! It only puts words into another order; what they mean is for clap to say.
+//! It only moves words; clap parses them.
 
 use std::ffi::{OsStr, OsString};
 
 use clap::{ArgAction, Command};
 
-/// What the program's own flags are, which no verb has.
-const OWN: [&str; 4] = ["help", "version", "long", "detached"];
-/// The flags of `eval`, which no verb of the prompt's language has.
-const OF_EVAL: [&str; 2] = ["--data-dir", "--config"];
+/// The program's own flags, which no verb has.
+const OWN_FLAGS: [&str; 4] = ["help", "version", "long", "detached"];
+/// The flags of `eval`, which no verb of the prompt has.
+const EVAL_FLAGS: [&str; 2] = ["--data-dir", "--config"];
 
-/// The words with each flag that stands before its verb put after it: `akvs --config F config check` becomes
-/// `akvs config check --config F`. Where there is no verb, or a flag is not known, all stay as they are.
+/// Moves flags that precede their verb after it: `akvs --config F config check` becomes `akvs config check --config F`.
+/// Without a verb, or with an unknown flag, nothing is moved.
 pub(super) fn arrange(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     moved(command, &words).unwrap_or(words)
 }
@@ -42,21 +42,21 @@ fn moved(command: &Command, words: &[OsString]) -> Option<Vec<OsString>> {
     Some(arranged)
 }
 
-/// How many words a flag of some verb takes, itself included; none for any other word.
+/// Returns the number of words of a flag with its value; none for any other word.
 fn flag_length(command: &Command, word: &OsStr) -> Option<usize> {
     let text = word.to_str()?.strip_prefix("--")?;
     let (name, has_value) = match text.split_once('=') {
         Some((name, _)) => (name, true),
         None => (text, false),
     };
-    if OWN.contains(&name) {
+    if OWN_FLAGS.contains(&name) {
         return None;
     }
     let takes = takes_value(command, name)?;
     Some(if takes && !has_value { 2 } else { 1 })
 }
 
-/// Whether a flag of this name takes a value, in whichever verb; none where no verb has it.
+/// Returns true if the flag takes a value; none if no verb has the flag.
 fn takes_value(command: &Command, name: &str) -> Option<bool> {
     let own = command
         .get_arguments()
@@ -72,7 +72,7 @@ fn takes_value(command: &Command, name: &str) -> Option<bool> {
         .find_map(|verb| takes_value(verb, name))
 }
 
-/// The flags of `eval` that stand after its line, put before it; what follows `--` is left alone.
+/// Moves the flags of `eval` that follow its line before it; words after `--` stay.
 fn before_the_line(words: &[OsString]) -> Vec<OsString> {
     let (mut flags, mut line) = (Vec::new(), Vec::new());
     let mut rest = words.iter();
@@ -83,10 +83,10 @@ fn before_the_line(words: &[OsString]) -> Vec<OsString> {
             break;
         }
         let text = word.to_str().unwrap_or_default();
-        if OF_EVAL.contains(&text) {
+        if EVAL_FLAGS.contains(&text) {
             flags.push(word.clone());
             flags.extend(rest.next().cloned());
-        } else if OF_EVAL.iter().any(|flag| is_with_value(text, flag)) {
+        } else if EVAL_FLAGS.iter().any(|flag| is_with_value(text, flag)) {
             flags.push(word.clone());
         } else {
             line.push(word.clone());

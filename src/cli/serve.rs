@@ -1,6 +1,6 @@
-//! `akvs serve`: a server in the foreground, from its first line to its last.
+//! `akvs serve`: a server in the foreground.
 //!
-//! It owns the order of start and stop. What a server consists of, `compose` knows.
+//! It owns the order of startup and shutdown. `compose` knows the parts of a server.
 
 mod announce;
 mod reload;
@@ -18,125 +18,125 @@ use clap::Args;
 use tokio::sync::Notify;
 
 use self::announce::announce;
-use self::reload::renew;
-use super::SettingsFlags;
+use self::reload::reload;
+use super::SettingsArgs;
 use crate::compose::{self, Storage};
-use crate::credentials::{Access, Renewal};
+use crate::credentials::{Credentials, Reloader};
 use crate::error::CliError;
 use crate::listeners::{ListenTargets, Sockets};
 use crate::service_manager;
-use crate::service_manager::{Manager, Notice, Notifier, while_it_goes_on};
+use crate::service_manager::{Manager, Notification, Notifier, while_running};
 use crate::settings::{Loaded, Settings};
 use crate::signals::{SignalEvent, Signals};
 use crate::{clock, logging, repl, rlimit, threads};
 
-/// What the server may take beyond the drain time-out.
+/// Time for the shutdown in addition to the drain timeout.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Flags of the verb that runs a server.
+/// Arguments of `akvs serve`.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct ServeFlags {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
-    settings: SettingsFlags,
-    /// Leave the terminal, and say on stdout when the server is ready
+    settings: SettingsArgs,
+    /// Leave the terminal, and print the addresses on stdout when the server is ready
     #[arg(long, hide = true)]
     detached: bool,
 }
 
-/// What a start has found.
+/// The state of a start.
 struct Start<'a> {
-    flags: &'a SettingsFlags,
+    flags: &'a SettingsArgs,
     loaded: &'a Loaded,
-    access: Access,
+    credentials: Credentials,
     max_connections: u64,
     mode: Mode,
     notifier: Notifier,
     watchdog: Option<Duration>,
 }
 
-/// How a server runs.
+/// The mode of a server.
 pub(crate) enum Mode {
-    /// Until a signal ends it.
+    /// In the foreground, until a signal ends it.
     Foreground,
-    /// Likewise, in the background: who started it waits for a line on stdout.
+    /// In the background: the parent process waits for a line on stdout.
     Detached,
-    /// Beside a prompt, which is told the addresses: Ctrl-C is not meant for the server.
+    /// With a prompt, which receives the addresses, and Ctrl-C.
     Console(ConsoleHooks),
 }
 
-/// The prompt that a server runs beside.
+/// The connection to the prompt of a console.
 pub(crate) struct ConsoleHooks {
     pub(crate) ready: Box<dyn Fn(&str)>,
-    /// With what the process is to end.
+    /// The exit code of the process.
     pub(crate) code: Arc<AtomicU8>,
 }
 
 impl Mode {
-    /// It listens on these addresses.
-    fn tell(&self, addresses: &str) {
+    /// Reports that the server listens on these addresses.
+    fn report_ready(&self, addresses: &str) {
         match self {
             Mode::Foreground => {}
             Mode::Detached => {
-                // Where nobody reads it any more, it is ready all the same.
+                // A closed stdout does not stop the server.
                 let _ = writeln!(std::io::stdout(), "{addresses}");
             }
-            Mode::Console(beside) => (beside.ready)(addresses),
+            Mode::Console(hooks) => (hooks.ready)(addresses),
         }
     }
 
-    /// With what the process is to end, once all went well.
+    /// Returns the exit code after a successful shutdown.
     fn code(&self) -> u8 {
         match self {
             Mode::Foreground | Mode::Detached => 0,
-            Mode::Console(beside) => beside.code.load(Ordering::Relaxed),
+            Mode::Console(hooks) => hooks.code.load(Ordering::Relaxed),
         }
     }
 
-    /// The end has begun: what is said from here on is not to wait for who types.
-    fn end(&self, settings: &Settings) {
+    /// Prepares the shutdown: from here on the log does not wait for the prompt.
+    fn prepare_stop(&self, settings: &Settings) {
         match self {
             Mode::Foreground | Mode::Detached => {}
             Mode::Console(_) => {
                 repl::restore();
-                logging::not_above(settings);
+                logging::write_to_stderr(settings);
             }
         }
     }
 }
 
-pub(crate) fn run(flags: &ServeFlags) -> Result<(), CliError> {
+pub(crate) fn run(flags: &ServeArgs) -> Result<(), CliError> {
     if !flags.detached {
-        let manager = Manager::of_this_process()?;
+        let manager = Manager::from_env()?;
         return run_as(&flags.settings, Mode::Foreground, manager);
     }
-    // What is sent to the terminal's processes is not meant for it any more.
+    // Signals of the terminal are not meant for this process any more.
     rustix::process::setsid().map_err(CliError::failed)?;
-    // Who started it hears it on stderr; who looks into the log later is told there.
+    // The parent reads the error from stderr; it is in the log too.
     run_as(&flags.settings, Mode::Detached, Manager::default())
         .inspect_err(|failure| log::error!("{failure}"))
 }
 
-/// Ends the process, and leaves the terminal as it was.
+/// Ends the process, and restores the terminal.
 pub(crate) fn exit(code: u8) -> ! {
     repl::restore();
     std::process::exit(code.into())
 }
 
-/// Runs a server; comes back only where that fails.
-pub(crate) fn run_as(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
+/// Runs a server; returns only if that fails.
+pub(crate) fn run_as(flags: &SettingsArgs, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let notifier = manager.notifier.clone();
-    // Where the system refuses them something, the libraries beneath panic.
+    // The libraries panic if the system refuses them a resource.
     let ended = catch_unwind(AssertUnwindSafe(|| start(flags, mode, manager)));
     let ended = ended.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied());
-        let text = text.unwrap_or("a panic without a text");
-        Err(CliError::failed(format!("the server ended: {text}")))
+        let text = text.unwrap_or("panic without a message");
+        Err(CliError::failed(format!("the server has failed: {text}")))
     });
-    ended.inspect_err(|failure| notifier.tell(&[Notice::Status(&failure.to_string())]))
+    ended.inspect_err(|failure| notifier.send(&[Notification::Status(&failure.to_string())]))
 }
 
-fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliError> {
+fn start(flags: &SettingsArgs, mode: Mode, manager: Manager) -> Result<(), CliError> {
     let loaded = &flags.load()?;
     let settings = &loaded.settings;
     clock::check(clock::now())?;
@@ -144,53 +144,53 @@ fn start(flags: &SettingsFlags, mode: Mode, manager: Manager) -> Result<(), CliE
     for warning in loaded.warnings() {
         log::warn!("{warning}");
     }
-    let places = ListenTargets::of(&settings.http.listen, manager.passed)?;
-    let access = Access::read(settings)?;
-    places.guard(!access.is_open() || flags.unauthenticated())?;
+    let targets = ListenTargets::new(&settings.http.listen, manager.passed)?;
+    let credentials = Credentials::read(settings)?;
+    targets.check_exposure(!credentials.is_open() || flags.is_unauthenticated())?;
     let max_connections = rlimit::connections(settings.limits.max_connections.get());
     let start = Start {
         flags,
         loaded,
-        access,
+        credentials,
         max_connections,
         mode,
         notifier: manager.notifier,
         watchdog: manager.watchdog,
     };
     threads::check(compose::workers(settings))?;
-    let runtime = threads::system();
+    let runtime = threads::runtime();
     runtime.block_on(async {
-        threads::begin_to_wait().await;
+        threads::start_blocking_thread().await;
         let mut signals = Signals::listen(!matches!(start.mode, Mode::Console(_)))
-            .map_err(|error| CliError::failed(format!("no signals: {error}")))?;
-        if service_manager::is_first() {
+            .map_err(|error| CliError::failed(format!("cannot handle signals: {error}")))?;
+        if service_manager::is_init() {
             actix_web::rt::spawn(service_manager::reap());
         }
-        // Before the sockets: who starts a second server by mistake is told about the first, not about its port.
+        // Before the sockets: a second server must report the first one, not its port.
         let storage = open(&start, &mut signals).await?;
-        let scheme = match start.access.tls {
+        let scheme = match start.credentials.tls {
             Some(_) => "https",
             None => "http",
         };
         let data_dir = storage.has_folder().then_some(&*settings.data_dir);
-        let sockets = places.bind(scheme, data_dir)?;
+        let sockets = targets.bind(scheme, data_dir)?;
         serve(start, storage, sockets, signals).await
     })
 }
 
-/// Opens the data, which may take long. A signal ends the process at once: nothing was answered yet.
+/// Opens the data, which may take long. A signal ends the process at once: no request was answered yet.
 async fn open(start: &Start<'_>, signals: &mut Signals) -> Result<Storage, CliError> {
     let settings = start.loaded.settings.clone();
     let status = format!("opening the data in {}", settings.data_dir);
-    start.notifier.tell(&[Notice::Status(&status)]);
+    start.notifier.send(&[Notification::Status(&status)]);
     let opening = tokio::task::spawn_blocking(move || Storage::open(&settings));
     tokio::select! {
-        opened = while_it_goes_on(&start.notifier, opening) => opened.unwrap_or_else(|error| {
-            Err(CliError::failed(format!("the data was not opened: {error}")))
+        opened = while_running(&start.notifier, opening) => opened.unwrap_or_else(|error| {
+            Err(CliError::failed(format!("cannot open the data: {error}")))
         }),
-        signal = signals.stop() => {
-            log::info!("ended on {signal}, before the data was open");
-            start.notifier.tell(&[Notice::Stopping]);
+        signal = signals.wait_for_stop() => {
+            log::info!("stopped on {signal} while opening the data");
+            start.notifier.send(&[Notification::Stopping]);
             exit(0)
         }
     }
@@ -205,18 +205,18 @@ async fn serve(
     let (settings, notifier) = (&start.loaded.settings, &start.notifier);
     announce(&start, &sockets);
     let stop = Arc::new(Notify::new());
-    let running = storage.serve(
+    let server = storage.serve(
         sockets.listeners,
         settings,
-        &start.access,
+        &start.credentials,
         start.max_connections,
         Arc::clone(&stop),
     )?;
-    let handle = running.handle();
-    let addresses = sockets.shown.join(", ");
-    start.mode.tell(&addresses);
+    let handle = server.handle();
+    let addresses = sockets.urls.join(", ");
+    start.mode.report_ready(&addresses);
     let status = format!("listening on {addresses}");
-    notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
+    notifier.send(&[Notification::Ready, Notification::Status(&status)]);
     let watchdog = start.watchdog.map(|time| {
         actix_web::rt::spawn(service_manager::watch(
             notifier.clone(),
@@ -224,87 +224,105 @@ async fn serve(
             time,
         ))
     });
-    let asked = Rc::new(Notify::new());
-    let renewal = Renewal::new(start.flags, settings, start.access.look, handle.clone());
-    let renewal = renew(renewal, Rc::clone(&asked), notifier.clone(), status);
-    let renewal = actix_web::rt::spawn(renewal);
-    let mut running = std::pin::pin!(running);
-    let signal = loop {
-        tokio::select! {
-            signal = signals.next() => match signal {
-                SignalEvent::Stop(name) => break name,
-                SignalEvent::Renew => asked.notify_one(),
-            },
-            () = stop.notified() => break "its owner's word",
-            ended = &mut running => {
-                let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
-                return Err(CliError::failed(format!("the server ended by itself{why}")));
-            }
-        }
-    };
-    // From here on neither is true any more: that all is well, and that it is ready.
-    renewal.abort();
+    let reload_requested = Rc::new(Notify::new());
+    let flags = start.flags.clone();
+    let load = Box::new(move || Ok(flags.load()?.settings));
+    let reloader = Reloader::new(
+        load,
+        settings,
+        start.credentials.tokens_fingerprint,
+        handle.clone(),
+    );
+    let reloader = reload(
+        reloader,
+        Rc::clone(&reload_requested),
+        notifier.clone(),
+        status,
+    );
+    let reloader = actix_web::rt::spawn(reloader);
+    let mut server = std::pin::pin!(server);
+    let signal = wait_for_stop(&mut signals, &reload_requested, &stop, server.as_mut()).await?;
+    // From here on the server is neither ready nor healthy.
+    reloader.abort();
     if let Some(watchdog) = watchdog {
         watchdog.abort();
     }
-    start.mode.end(settings);
-    let stop = end(&start, storage, &handle, running, signal);
-    let stopped = or_at_once(stop, &mut signals).await;
+    start.mode.prepare_stop(settings);
+    let stop = shut_down(&start, storage, &handle, server, signal);
+    let stopped = or_second_signal(stop, &mut signals).await;
     sockets.files.remove();
     stopped?;
     log::info!("stopped");
-    // All is on disk. Closing the engine's files in good order would wait for a compaction that may be under way.
+    // Everything is synced. Closing the engine's files would wait for a running compaction.
     exit(start.mode.code())
 }
 
-/// Ends the server, requests in flight first, then the data.
-async fn end(
+/// Waits for a request to stop, and returns its source. Signals that request a reload are passed on.
+async fn wait_for_stop(
+    signals: &mut Signals,
+    reload_requested: &Notify,
+    stop: &Notify,
+    mut server: impl Future<Output = io::Result<()>> + Unpin,
+) -> Result<&'static str, CliError> {
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                SignalEvent::Stop(name) => return Ok(name),
+                SignalEvent::Reload => reload_requested.notify_one(),
+            },
+            () = stop.notified() => return Ok("a request of the control socket"),
+            ended = &mut server => {
+                let why = ended.err().map_or_else(String::new, |error| format!(": {error}"));
+                return Err(CliError::failed(format!("the server has stopped unexpectedly{why}")));
+            }
+        }
+    }
+}
+
+/// Stops the server: requests in flight first, then the data.
+async fn shut_down(
     start: &Start<'_>,
     storage: Storage,
     handle: &ServerHandle,
-    running: impl Future<Output = io::Result<()>>,
+    server: impl Future<Output = io::Result<()>>,
     signal: &str,
 ) -> Result<(), CliError> {
     log::info!("stopping on {signal}");
     let drain_timeout = start.loaded.settings.limits.drain_timeout.get();
-    start.notifier.tell(&[
-        Notice::Stopping,
-        Notice::Status(&format!("stopping on {signal}")),
-        // The server bounds that itself.
-        Notice::Longer(drain_timeout + 2 * GRACE),
+    start.notifier.send(&[
+        Notification::Stopping,
+        Notification::Status(&format!("stopping on {signal}")),
+        // The server enforces this limit itself.
+        Notification::ExtendTimeout(drain_timeout + 2 * GRACE),
     ]);
     handle.drain();
-    // The server stops only while it is polled, and bounds itself by limits.drain_timeout.
-    let stopped = async { tokio::join!(handle.stop(true), running) };
+    // The server stops only while it is polled, and within limits.drain_timeout.
+    let stopped = async { tokio::join!(handle.stop(true), server) };
     match tokio::time::timeout(drain_timeout + GRACE, stopped).await {
         Ok(((), Ok(()))) => {}
-        Ok(((), Err(error))) => log::warn!("the server did not end well: {error}"),
-        Err(_) => log::warn!("the server does not end; its connections are cut off"),
+        Ok(((), Err(error))) => log::warn!("error while stopping the server: {error}"),
+        Err(_) => log::warn!("the drain timeout has passed; closing the remaining connections"),
     }
     let closing = tokio::task::spawn_blocking(move || storage.close());
-    let closed = while_it_goes_on(&start.notifier, closing).await;
-    closed.unwrap_or_else(|error| {
-        Err(CliError::failed(format!(
-            "the data was not closed: {error}"
-        )))
-    })
+    let closed = while_running(&start.notifier, closing).await;
+    closed.unwrap_or_else(|error| Err(CliError::failed(format!("cannot close the data: {error}"))))
 }
 
-/// Waits for the stop to be done, unless a second signal asks for the end at once.
-async fn or_at_once(
+/// Waits for the shutdown, unless a second signal ends the process at once.
+async fn or_second_signal(
     stop: impl Future<Output = Result<(), CliError>>,
     signals: &mut Signals,
 ) -> Result<(), CliError> {
     let second = async {
         signals.settle().await;
-        log::info!("still stopping; one more signal ends at once");
-        signals.stop().await
+        log::info!("still stopping; send another signal to stop at once");
+        signals.wait_for_stop().await
     };
     tokio::select! {
         stopped = stop => stopped,
         signal = second => {
-            // Like a crash: what was answered is as durable as ever. Destructors would wait for what hangs.
-            log::warn!("ended at once on {signal}");
+            // Like a crash: committed writes keep their durability. Destructors would wait for the work that hangs.
+            log::warn!("stopped at once on {signal}");
             exit(1)
         }
     }

@@ -1,4 +1,4 @@
-//! `akvs status`: how a server is, as a short table.
+//! `akvs status`: the server's status as a table.
 
 use std::time::Duration;
 
@@ -6,37 +6,41 @@ use bytesize::ByteSize;
 use clap::Args;
 use serde_json::json;
 
-use super::{PlaceFlags, output};
+use super::DataDirArgs;
 use crate::control::{ControlClient, Status, block_on};
 use crate::error::CliError;
+use crate::output;
+use crate::plural::plural;
 
-/// Between the two looks by which requests a second are told.
-const BETWEEN: Duration = Duration::from_millis(500);
+/// Time between the two samples from which the request rate is computed.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
-    /// Print one JSON document
+    data_dir: DataDirArgs,
+    /// Print a JSON document
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let data_dir = flags.place.data_dir()?;
-    let (status, rate) = block_on(async { look(&ControlClient::expect(&data_dir).await?).await })?;
-    match flags.json {
-        true => output::print(&document(&status, rate)),
-        false => output::print(&table(&status, rate)),
+    let data_dir = flags.data_dir.data_dir()?;
+    let (status, rate) =
+        block_on(async { sample(&ControlClient::expect(&data_dir).await?).await })?;
+    if flags.json {
+        output::print(&document(&status, rate))
+    } else {
+        output::print(&table(&status, rate))
     }
 }
 
-/// How a server is, and how many requests it answers in a second.
-pub(crate) async fn look(owner: &ControlClient) -> Result<(Status, f64), CliError> {
-    let first = owner.status().await?;
-    tokio::time::sleep(BETWEEN).await;
-    let second = owner.status().await?;
-    // The first look is no request of anybody else's.
+/// Returns the status, and the requests per second.
+pub(crate) async fn sample(server: &ControlClient) -> Result<(Status, f64), CliError> {
+    let first = server.status().await?;
+    tokio::time::sleep(SAMPLE_INTERVAL).await;
+    let second = server.status().await?;
+    // The first sample is a request too.
     let answered = second.requests.saturating_sub(first.requests + 1) as f64;
     let micros = second.elapsed_us.saturating_sub(first.elapsed_us).max(1) as f64;
     Ok((second, answered * 1e6 / micros))
@@ -62,16 +66,17 @@ fn document(status: &Status, rate: f64) -> String {
     format!("{document}\n")
 }
 
-/// The table.
+/// Formats the status as a table.
 pub(crate) fn table(status: &Status, rate: f64) -> String {
     let uptime = Duration::from_secs(status.uptime_ms / 1_000);
     let stored = status.stored_bytes.map_or_else(
-        || "not known".to_owned(),
+        || "size on disk unknown".to_owned(),
         |bytes| format!("{} on disk", ByteSize::b(bytes)),
     );
-    let state = match status.ready {
-        true => "ready",
-        false => "takes no writes",
+    let state = if status.ready {
+        "ready"
+    } else {
+        "not accepting writes"
     };
     let rows = [
         ("version", format!("{} ({})", status.version, status.commit)),
@@ -87,7 +92,11 @@ pub(crate) fn table(status: &Status, rate: f64) -> String {
         ),
         (
             "connections",
-            format!("{}, {} watching", status.connections, status.watchers),
+            format!(
+                "{}, {}",
+                status.connections,
+                plural(status.watchers, "watcher")
+            ),
         ),
         ("requests/s", format!("{rate:.0}")),
     ];

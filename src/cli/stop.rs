@@ -1,60 +1,38 @@
-//! `akvs stop` and `akvs restart`: the end of a server that runs in the background, or anywhere.
+//! `akvs stop`: stops a server that runs in the background or anywhere else.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{PlaceFlags, SettingsFlags, output, start, time};
+use super::{DataDirArgs, time};
 use crate::control::{ControlClient, block_on};
 use crate::error::CliError;
+use crate::output;
 
-/// How long a server may take to end, where nothing else is said.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Default of `--timeout`.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Args, Debug)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
     #[command(flatten)]
-    patience: Patience,
+    timeout: TimeoutArgs,
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct RestartFlags {
-    #[command(flatten)]
-    settings: SettingsFlags,
-    #[command(flatten)]
-    patience: Patience,
-}
-
-#[derive(Args, Debug)]
-struct Patience {
-    /// How long to wait for the end: 90, 90s, 5m [default: 2m]
+pub(super) struct TimeoutArgs {
+    /// Maximum time to wait: 90, 90s, 5m [default: 2m]
     #[arg(long, value_name = "TIME", value_parser = time::timeout)]
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 }
 
-/// `akvs stop`.
+/// Runs `akvs stop`.
 pub(crate) fn run(flags: &Flags) -> Result<(), CliError> {
-    let data_dir = flags.place.data_dir()?;
+    let data_dir = flags.data_dir.data_dir()?;
     block_on(async {
-        let owner = ControlClient::expect(&data_dir).await?;
-        owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await
+        let server = ControlClient::expect(&data_dir).await?;
+        server.stop(flags.timeout.timeout.unwrap_or(TIMEOUT)).await
     })?;
     output::print("stopped\n")
-}
-
-/// `akvs restart`: what runs is stopped, and then started with these flags.
-pub(crate) fn restart(flags: &RestartFlags) -> Result<(), CliError> {
-    let data_dir = flags.settings.load()?.settings.data_dir;
-    block_on(async {
-        match ControlClient::find(&data_dir).await? {
-            Some(owner) => owner.stop(flags.patience.timeout.unwrap_or(PATIENCE)).await,
-            None => {
-                output::note("no server was running");
-                Ok(())
-            }
-        }
-    })?;
-    start::run(&flags.settings)
 }

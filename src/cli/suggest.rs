@@ -1,6 +1,6 @@
-//! What an unknown verb is likely to mean: the word for it in another program, or one that differs in a letter or two.
+//! Suggestions for unknown verbs: the same verb of another program, or one that differs in a letter or two.
 
-/// Words of other programs, and the verb that does the same here; the first that there is.
+/// Verbs of other programs, and the verbs that do the same here; the first that exists is used.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("append", &["set"]),
     ("cas", &["set"]),
@@ -61,20 +61,22 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("write", &["set"]),
 ];
 
-/// The verb among these that a word is likely to mean; none where nothing is near enough to help.
+/// Returns the verb that a word likely means; none if nothing is near enough.
 pub(super) fn verb<'a>(word: &str, verbs: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let known = |name: &str| verbs.iter().find(|verb| **verb == name).copied();
-    let synonyms = SYNONYMS.iter().find(|(foreign, _)| *foreign == word);
+    let synonyms = SYNONYMS
+        .iter()
+        .find(|(word_elsewhere, _)| *word_elsewhere == word);
     if let Some(verb) = synonyms.and_then(|(_, own)| own.iter().find_map(|own| known(own))) {
         return Some(verb);
     }
-    // In a short word two other letters make any other word of it.
-    let most = if word.len() <= 4 { 1 } else { 2 };
+    // Two other letters make another word of a short one.
+    let max_distance = if word.len() <= 4 { 1 } else { 2 };
     let near = verbs
         .iter()
         .map(|verb| (strsim::osa_distance(verb, &word), *verb))
-        .filter(|(distance, verb)| *distance <= most && *distance < verb.len());
+        .filter(|(distance, verb)| *distance <= max_distance && *distance < verb.len());
     near.min_by_key(|(distance, _)| *distance)
         .map(|(_, verb)| verb)
 }

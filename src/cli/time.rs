@@ -1,14 +1,14 @@
-//! Times that are typed, all in one grammar: that of the settings, of HTTP and of JSON.
+//! The syntax of times on the command line, which is that of the settings, of HTTP and of JSON.
 
 use std::time::Duration;
 
 use akvs_client::parse_duration;
 
-/// The longest that a verb can be told to wait.
-const LONGEST: Duration = Duration::from_secs(86_400);
+/// Maximum of `--timeout`.
+const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// A length of time that is not zero.
-pub(crate) fn length(text: &str) -> Result<Duration, String> {
+/// Parses a time that is not zero.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let read = parse_duration(text).filter(|time| !time.is_zero());
     read.ok_or_else(|| {
         format!(
@@ -17,10 +17,10 @@ pub(crate) fn length(text: &str) -> Result<Duration, String> {
     })
 }
 
-/// How long to wait for something.
+/// Parses a timeout.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
-    let time = length(text)?;
-    if time > LONGEST {
+    let time = duration(text)?;
+    if time > MAX_TIMEOUT {
         return Err(format!("invalid time {text:?}: expected at most 1d"));
     }
     Ok(time)
@@ -34,7 +34,7 @@ mod tests {
     fn a_timeout_has_a_bound_and_no_time_is_zero() {
         assert_eq!(timeout("90"), Ok(Duration::from_secs(90)));
         assert_eq!(timeout("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(length("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
         for bad in ["", "0", "0s", "-1", "1d1ms", "soon"] {
             assert!(timeout(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,7 @@
-//! `akvs token`: makes tokens, lists them and takes them back, in the file that a server reads.
+//! `akvs token`: creates, lists and removes tokens in the file that a server reads.
 //!
-//! It needs no server. A new token's text goes to stdout alone, so that a script can keep it; all else goes to stderr.
+//! It needs no server. Only the text of a new token goes to stdout, so that a script can store it; messages go to
+//! stderr.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -11,22 +12,23 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::{SettingsFlags, output, time};
+use super::{SettingsArgs, time};
 use crate::clock::now;
 use crate::credentials;
 use crate::credentials::{Line, Secret, TokenFile};
 use crate::error::CliError;
 use crate::escape;
+use crate::output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make a token and print it, this once; a running server takes it within a second or two
+    /// Create a token and print it once; a running server accepts it within two seconds
     #[command(after_long_help = EXAMPLES)]
     New(New),
-    /// List the tokens: names, rights, namespaces, key prefixes, end dates
+    /// List the tokens with their rights, namespaces, key prefixes and expiry
     #[command(visible_alias = "list")]
-    Ls(SettingsFlags),
-    /// Take a token back; what it has open ends within the next 15 seconds
+    Ls(SettingsArgs),
+    /// Remove a token; its open requests end within 15 seconds
     #[command(visible_alias = "delete")]
     Rm(Remove),
 }
@@ -42,50 +44,50 @@ admin has the rights of read and write too. From the first token on, a server le
 
 #[derive(Args, Debug)]
 pub(crate) struct New {
-    /// What people call it; in errors and in the log
+    /// Name of the token, which errors and the log show
     name: String,
-    /// What it allows: read, write, admin; several with commas between
+    /// Rights, separated by commas: read, write, admin
     #[arg(long, required = true, value_delimiter = ',', value_parser = PossibleValuesParser::new(["read", "write", "admin"]))]
     rights: Vec<String>,
-    /// Where: a pattern of names with *, ? and [...]; may be given several times
+    /// Pattern of namespaces with *, ? and [...]; may be repeated
     #[arg(long = "namespace", value_name = "PATTERN", default_value = "*")]
     namespaces: Vec<String>,
-    /// What the keys that it reaches begin with
+    /// Prefix of the keys that the token may access
     #[arg(long, value_name = "TEXT")]
     key_prefix: Option<String>,
-    /// The same for what is no text, in base64url
+    /// The prefix in base64url, for a prefix that is not UTF-8
     #[arg(long, value_name = "BASE64URL", conflicts_with = "key_prefix")]
     key_prefix64: Option<String>,
-    /// Until when it is good: a time from now on, such as 90d, or 2030-01-31, or 2030-01-31T12:00:00Z
+    /// Expiry: a time from now, such as 90d, or a date, such as 2030-01-31 or 2030-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = expires)]
     expires: Option<SystemTime>,
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Remove {
-    /// The token's name
+    /// Name of the token
     name: String,
     #[command(flatten)]
-    settings: SettingsFlags,
+    settings: SettingsArgs,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), CliError> {
     match verb {
-        Verb::New(new) => make(new),
+        Verb::New(new) => create(new),
         Verb::Ls(flags) => list(flags),
-        Verb::Rm(remove) => take_back(remove),
+        Verb::Rm(remove) => remove_token(remove),
     }
 }
 
-fn make(new: &New) -> Result<(), CliError> {
+fn create(new: &New) -> Result<(), CliError> {
     let path = path(&new.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if file.lines().iter().any(|line| line.name == new.name) {
         let name = &new.name;
         return Err(CliError::failed(format!(
-            "there is a token {name:?} already; take it back first: akvs token rm {name}"
+            "token {name:?} already exists; remove it first with `akvs token rm {name}`"
         )));
     }
     let is_first = file.lines().is_empty();
@@ -95,7 +97,7 @@ fn make(new: &New) -> Result<(), CliError> {
     let expires = new.expires.map(|time| credentials::time_text(time).parse());
     let expires = expires
         .transpose()
-        .map_err(|error| CliError::failed(format!("the end date cannot be written: {error}")))?;
+        .map_err(|error| CliError::failed(format!("cannot format the expiry: {error}")))?;
     file.add(Line {
         name: new.name.clone(),
         sha256: hex::encode(secret.sha256()),
@@ -107,21 +109,21 @@ fn make(new: &New) -> Result<(), CliError> {
     });
     file.save()?;
     output::note(&format!(
-        "the token {:?} is in {path}; this is shown once:",
+        "stored token {:?} in {path}; it is shown only once:",
         new.name
     ));
     output::print(&format!("{secret}\n"))?;
     if is_first {
-        output::note("from now on the server lets nobody in without a token");
+        output::note("the server now requires a token for every request");
     }
     Ok(())
 }
 
-fn list(flags: &SettingsFlags) -> Result<(), CliError> {
+fn list(flags: &SettingsArgs) -> Result<(), CliError> {
     let path = path(flags)?;
     let lines = credentials::token_lines(Path::new(&path))?;
     if lines.is_empty() && io::stdout().is_terminal() {
-        output::note(&format!("there are no tokens in {path}"));
+        output::note(&format!("no tokens in {path}"));
         return Ok(());
     }
     let head = ["NAME", "RIGHTS", "NAMESPACES", "KEYS", "EXPIRES"].map(str::to_owned);
@@ -171,12 +173,12 @@ fn row(line: &Line) -> [String; 5] {
     ]
 }
 
-fn take_back(remove: &Remove) -> Result<(), CliError> {
+fn remove_token(remove: &Remove) -> Result<(), CliError> {
     let path = path(&remove.settings)?;
     let mut file = TokenFile::open(Path::new(&path))?;
     if !file.remove(&remove.name) {
         return Err(CliError::failed(format!(
-            "there is no token {:?} in {path}",
+            "no such token in {path}: {:?}",
             remove.name
         )));
     }
@@ -184,23 +186,23 @@ fn take_back(remove: &Remove) -> Result<(), CliError> {
     file.save()?;
     if is_last {
         output::note(
-            "that was the last one: a running server lets nobody in until there is one, or it is started anew",
+            "this was the last token: a running server refuses all requests until a token exists or it is restarted",
         );
     }
     Ok(())
 }
 
-fn path(flags: &SettingsFlags) -> Result<String, CliError> {
+fn path(flags: &SettingsArgs) -> Result<String, CliError> {
     Ok(flags.load()?.settings.auth.tokens)
 }
 
 fn expires(text: &str) -> Result<SystemTime, String> {
-    let time = match time::length(text) {
-        Ok(from_now) => now().checked_add(from_now).ok_or("it is too far away")?,
+    let time = match time::duration(text) {
+        Ok(from_now) => now().checked_add(from_now).ok_or("too far in the future")?,
         Err(_) => credentials::parse_time(text)?,
     };
     if time <= now() {
-        return Err("it is past".into());
+        return Err("expected a time in the future".into());
     }
     Ok(time)
 }

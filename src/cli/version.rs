@@ -1,12 +1,12 @@
-//! `akvs --version`: one line; with `--long`, all that tells two builds apart, and which data each can read.
+//! `akvs --version`: one line; with `--long`, everything that tells two builds apart, and the on-disk format.
 
 use std::time::{Duration, SystemTime};
 
-use super::output;
 use crate::compose;
 use crate::error::CliError;
+use crate::output;
 
-/// Prints it.
+/// Prints the version.
 pub(super) fn print(long: bool) -> Result<(), CliError> {
     let version = concat!("akvs ", env!("CARGO_PKG_VERSION"));
     if !long {
@@ -22,7 +22,7 @@ pub(super) fn print(long: bool) -> Result<(), CliError> {
     ))
 }
 
-/// The commit's date, from the seconds that the build was told.
+/// Formats the date of the commit, which the build has in seconds.
 fn date(seconds: &str) -> String {
     let seconds = seconds.parse().ok().map(Duration::from_secs);
     let date = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(seconds));

@@ -1,6 +1,6 @@
-//! What the owner of the data has a running server do, beyond the contract.
+//! The administration of a running server, beyond the HTTP contract: its stop, its log, backups and checks of its data.
 //!
-//! It knows the process: its end, its log, its data. It answers no requests itself.
+//! It does not answer requests itself; `akvs-http` calls it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 use crate::settings::Settings;
 use crate::{clock, logging};
 
-/// What a check may be ahead of who reads it.
-const TOLD_AHEAD: usize = 64;
-/// How many parts that were left out for one reason are named.
-const NAMED_PARTS: usize = 3;
+/// Maximum number of events of a check that its reader has not received yet.
+const MAX_QUEUED_EVENTS: usize = 64;
+/// Maximum number of unchecked parts that one line names.
+const MAX_NAMED_PARTS: usize = 3;
 
-/// The operator of a server.
+/// The administration of one server.
 pub(super) struct ServerAdmin {
     database: Database,
     settings: Mutex<Settings>,
@@ -52,7 +52,7 @@ impl AdminApi for ServerAdmin {
     fn set_log(&self, filter: &str) -> std::result::Result<(), String> {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         settings.log.filter = filter.parse()?;
-        logging::filter(&settings);
+        logging::apply(&settings);
         Ok(())
     }
 
@@ -62,45 +62,49 @@ impl AdminApi for ServerAdmin {
 
     fn verify(&self) -> Result<ByteChunks> {
         if self.is_verifying.swap(true, Ordering::AcqRel) {
-            let text = "a check is under way already";
+            let text = "another verification is running";
             return Err(Error::new(Code::Overloaded, text).with("retry_after_s", 5));
         }
-        let (tell, told) = sync_channel(TOLD_AHEAD);
+        let (events, received) = sync_channel(MAX_QUEUED_EVENTS);
         let (database, is_verifying) = (self.database.clone(), Arc::clone(&self.is_verifying));
         let work = move || {
-            verify(&database, &tell);
+            verify(&database, &events);
             is_verifying.store(false, Ordering::Release);
         };
         let thread = std::thread::Builder::new().name("verify".into());
         if let Err(error) = thread.spawn(work) {
             self.is_verifying.store(false, Ordering::Release);
-            return Err(Error::new(Code::Unavailable, "there is no thread for it").because(error));
+            return Err(Error::new(
+                Code::Unavailable,
+                "cannot start a thread for the verification",
+            )
+            .because(error));
         }
-        Ok(Box::new(Lines(told)))
+        Ok(Box::new(Lines(received)))
     }
 }
 
 impl std::fmt::Debug for ServerAdmin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Operate").finish_non_exhaustive()
+        f.debug_struct("ServerAdmin").finish_non_exhaustive()
     }
 }
 
-/// A backup as of now, by this release.
+/// Starts a backup of the current state.
 pub(super) fn backup(database: &Database) -> Result<Backup> {
     let now = Timestamp::from_millis(clock::now_millis());
     database.backup(now, env!("CARGO_PKG_VERSION"))
 }
 
-/// What a check tells, a line each.
+/// One line of the output of a verification.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Told {
-    /// How much of it is done.
+pub(crate) enum VerifyEvent {
+    /// Fraction that is done.
     Progress(Option<f64>),
-    /// What is wrong.
+    /// An error that was found.
     Finding(String),
-    /// The end, and what was checked.
+    /// The end, with the totals.
     Verified {
         files: u64,
         bytes: u64,
@@ -108,13 +112,13 @@ pub(crate) enum Told {
         findings: u64,
         unchecked: Vec<String>,
     },
-    /// Why it came to no end.
+    /// The reason why the verification failed.
     Failed(String),
 }
 
-/// The end of a check.
-pub(super) fn verified(verified: &Verified) -> Told {
-    Told::Verified {
+/// Converts the result of a verification.
+pub(super) fn verified(verified: &Verified) -> VerifyEvent {
+    VerifyEvent::Verified {
         files: verified.files,
         bytes: verified.bytes,
         rows: verified.rows,
@@ -123,7 +127,7 @@ pub(super) fn verified(verified: &Verified) -> Told {
     }
 }
 
-/// What was left out, a line for each reason: there may be many files for one.
+/// Lists the parts that were not checked, a line per reason: one reason may apply to many files.
 fn unchecked(parts: &[Unchecked]) -> Vec<String> {
     let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for part in parts {
@@ -140,7 +144,7 @@ fn unchecked(parts: &[Unchecked]) -> Vec<String> {
         }
     }
     let line = |(why, parts): (&str, Vec<String>)| {
-        let shown = parts.len().min(NAMED_PARTS);
+        let shown = parts.len().min(MAX_NAMED_PARTS);
         let more = match parts.len() - shown {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -150,42 +154,42 @@ fn unchecked(parts: &[Unchecked]) -> Vec<String> {
     lines.into_iter().map(line).collect()
 }
 
-/// Checks everything; where nobody listens any more, it goes on, and is heard of in the log.
-fn verify(database: &Database, tell: &SyncSender<Told>) {
+/// Verifies the database. It continues if the client is gone; findings are logged too.
+fn verify(database: &Database, events: &SyncSender<VerifyEvent>) {
     let mut percent = 0;
     let checked = database.verify(
         &mut |finding| {
             log::error!("verify: {finding}");
-            let _ = tell.send(Told::Finding(finding.to_string()));
+            let _ = events.send(VerifyEvent::Finding(finding.to_string()));
         },
         &mut |how_far| {
             let fraction = how_far.fraction();
             let now = fraction.map_or(0, |fraction| (fraction * 100.0) as u32);
             if now > percent {
                 percent = now;
-                let _ = tell.send(Told::Progress(fraction));
+                let _ = events.send(VerifyEvent::Progress(fraction));
             }
         },
     );
-    let _ = tell.send(match checked {
+    let _ = events.send(match checked {
         Ok(all) => verified(&all),
-        Err(error) => Told::Failed(error.message().to_owned()),
+        Err(error) => VerifyEvent::Failed(error.message().to_owned()),
     });
 }
 
-/// What a check tells, as lines.
-struct Lines(Receiver<Told>);
+/// The events of a verification as lines.
+struct Lines(Receiver<VerifyEvent>);
 
 impl Iterator for Lines {
     type Item = Result<Bytes>;
 
     fn next(&mut self) -> Option<Result<Bytes>> {
-        let told = self.0.recv().ok()?;
-        let line = serde_json::to_vec(&told).map(|mut line| {
+        let event = self.0.recv().ok()?;
+        let line = serde_json::to_vec(&event).map(|mut line| {
             line.push(b'\n');
             Bytes::from(line)
         });
-        let unwritten = "a line of the check cannot be written";
+        let unwritten = "cannot encode a line of the verification";
         Some(line.map_err(|error| Error::new(Code::Storage, unwritten).because(error)))
     }
 }

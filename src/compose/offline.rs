@@ -1,49 +1,49 @@
-//! The data without a server: backed up, restored and checked where it lies.
+//! Backup, restore and verification without a server.
 //!
-//! It takes the data folder for itself as a server does, so that none can run meanwhile. It reads no settings from
-//! anywhere, and prints nothing.
+//! It locks the data directory as a server does, so that none can run at the same time. It reads no settings and prints
+//! nothing.
 
 use std::io::{Read, Write};
 use std::path::Path;
 
 use akvs_core::{
     BackupSummary, Database, OpenError, Options, Progress, RestoreError, Timestamp, folder_format,
-    restore, verify_backup, verify_folder,
+    verify_folder,
 };
 
 use super::admin;
-use super::admin::Told;
-use super::{cannot_open, disk_options, open_disk};
+use super::admin::VerifyEvent;
+use super::{disk_options, open_disk, open_error};
 use crate::clock;
 use crate::error::CliError;
+use crate::plural::plural;
 use crate::settings::Settings;
 
-/// What a backup holds, as a line.
+/// Describes a backup in one line.
 pub(crate) fn summary(backup: &BackupSummary) -> String {
-    let many = |number, what| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     format!(
-        "{} in {}, up to revision {}, made {} by akvs {}",
-        many(backup.keys, "key"),
-        many(backup.namespaces, "namespace"),
+        "{} in {}, up to revision {}, created {} by akvs {}",
+        plural(backup.keys, "key"),
+        plural(backup.namespaces, "namespace"),
         backup.revision,
-        humantime::format_rfc3339_seconds(clock::time_of(backup.created.as_millis())),
+        humantime::format_rfc3339_seconds(clock::from_millis(backup.created.as_millis())),
         backup.version
     )
 }
 
-/// The failure that there is nothing, where nothing is.
+/// Fails if the data directory has no data.
 fn expect_data(settings: &Settings) -> Result<(), CliError> {
     if Path::new(&settings.data_dir).join("akvs.format").exists() {
         return Ok(());
     }
     Err(CliError::failed(format!(
-        "there is no data in {}, and no server",
+        "no data in {}, and no running server",
         settings.data_dir
     )))
 }
 
-/// Writes a backup of a folder that no server has.
-pub(crate) fn back_up(
+/// Writes a backup of a data directory.
+pub(crate) fn backup(
     settings: &Settings,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(Option<f64>),
@@ -59,21 +59,21 @@ pub(crate) fn back_up(
     while let Some(part) = backup.next() {
         let part = part.map_err(|error| CliError::failed(error.message()))?;
         out.write_all(&part)
-            .map_err(|error| CliError::failed(format!("the backup cannot be written: {error}")))?;
+            .map_err(|error| CliError::failed(format!("cannot write the backup: {error}")))?;
         progress(backup.progress().fraction());
     }
     Ok(())
 }
 
-/// Makes a data folder of a backup.
-pub(crate) fn bring_back(
+/// Restores a backup into a data directory.
+pub(crate) fn restore(
     settings: &Settings,
     backup: impl Read,
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, CliError> {
-    let mut told = |how_far: Progress| progress(how_far.fraction());
+    let mut report = |how_far: Progress| progress(how_far.fraction());
     let now = Timestamp::from_millis(clock::now_millis());
-    restore(backup, &disk_options(settings), now, &mut told).map_err(|error| {
+    akvs_core::restore(backup, &disk_options(settings), now, &mut report).map_err(|error| {
         if matches!(error, RestoreError::Folder(OpenError::Locked(..))) {
             return CliError::in_use(error);
         }
@@ -81,32 +81,35 @@ pub(crate) fn bring_back(
     })
 }
 
-/// Reads a backup through.
-pub(crate) fn check_backup(
+/// Reads and checks a whole backup.
+pub(crate) fn verify_backup(
     backup: impl Read,
     progress: &mut dyn FnMut(Option<f64>),
 ) -> Result<BackupSummary, CliError> {
-    let mut told = |how_far: Progress| progress(how_far.fraction());
-    verify_backup(backup, &mut told).map_err(CliError::failed)
+    let mut report = |how_far: Progress| progress(how_far.fraction());
+    akvs_core::verify_backup(backup, &mut report).map_err(CliError::failed)
 }
 
-/// Whether what is in the data folder is data of ours, or nothing yet.
+/// Checks that the data directory is empty, or holds data of this format.
 pub(crate) fn check_format(settings: &Settings) -> Result<(), CliError> {
     let format = folder_format(&disk_options(settings));
     let checked = format.map(drop);
-    checked.map_err(|error| cannot_open(&error, settings))
+    checked.map_err(|error| open_error(&error, settings))
 }
 
-/// Checks a folder that no server has.
-pub(crate) fn check(settings: &Settings, tell: &mut dyn FnMut(Told)) -> Result<(), CliError> {
+/// Verifies a data directory.
+pub(crate) fn verify(
+    settings: &Settings,
+    report: &mut dyn FnMut(VerifyEvent),
+) -> Result<(), CliError> {
     expect_data(settings)?;
-    let tell = std::cell::RefCell::new(tell);
+    let report = std::cell::RefCell::new(report);
     let verified = verify_folder(
         &disk_options(settings),
-        &mut |finding| (tell.borrow_mut())(Told::Finding(finding.to_string())),
-        &mut |how_far| (tell.borrow_mut())(Told::Progress(how_far.fraction())),
+        &mut |finding| (report.borrow_mut())(VerifyEvent::Finding(finding.to_string())),
+        &mut |how_far| (report.borrow_mut())(VerifyEvent::Progress(how_far.fraction())),
     );
-    let verified = verified.map_err(|error| cannot_open(&error, settings))?;
-    (tell.borrow_mut())(admin::verified(&verified));
+    let verified = verified.map_err(|error| open_error(&error, settings))?;
+    (report.borrow_mut())(admin::verified(&verified));
     Ok(())
 }

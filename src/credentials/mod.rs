@@ -1,12 +1,12 @@
-//! Who may, as files say it: tokens, certificates, and their renewal while the server runs.
+//! Tokens and certificates, which are read from files and reloaded while the server runs.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `tokens` | the file of tokens: its format, reading and writing it |
-//! | `secret` | a token's own text |
-//! | `load` | what all of them say when a server starts |
+//! | `tokens` | the token file: its format, reading and writing it |
+//! | `secret` | the text of a new token |
+//! | `load` | the credentials of a server at its start |
 //! | `tls_files` | the files of TLS |
-//! | `reload` | what a running server reads again, and when |
+//! | `reload` | what a running server reloads, and when |
 
 mod load;
 mod reload;
@@ -17,7 +17,7 @@ mod tokens;
 use tls_files::read as certificates;
 use tokens::read as tokens;
 
-pub(crate) use load::Access;
-pub(crate) use reload::Renewal;
+pub(crate) use load::Credentials;
+pub(crate) use reload::Reloader;
 pub(crate) use secret::Secret;
 pub(crate) use tokens::{Line, TokenFile, lines as token_lines, parse_time, time_text};

@@ -1,7 +1,7 @@
-//! What a running server reads again: tokens as soon as their file changes, and on SIGHUP all that can be changed
-//! without a restart.
+//! The reload of a running server: tokens when their file changes, and on SIGHUP everything that can change without a
+//! restart.
 //!
-//! Invariant: what cannot be read changes nothing. A file of tokens that is gone does not take the tokens away.
+//! Invariant: a file that cannot be read changes nothing. A deleted token file does not delete the tokens.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,89 +9,95 @@ use std::path::{Path, PathBuf};
 use akvs_http::ServerHandle;
 
 use super::{certificates, tokens};
-use crate::cli::SettingsFlags;
 use crate::error::CliError;
 use crate::logging;
+use crate::plural::plural;
 use crate::settings::Settings;
 
-/// What a file looked like: another one, or another text, looks different. None where there is none.
+/// Identity and modification time of a file; none if it does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look(Option<(u64, u64, i64, i64)>);
+pub(crate) struct FileFingerprint(Option<(u64, u64, i64, i64)>);
 
-impl Look {
-    /// What it looks like now; to be taken before it is read.
-    pub(crate) fn at(path: &Path) -> Look {
+impl FileFingerprint {
+    /// Takes the fingerprint of a file; must be called before the file is read.
+    pub(crate) fn at(path: &Path) -> FileFingerprint {
         let found = std::fs::metadata(path).ok();
-        Look(found.map(|found| (found.ino(), found.len(), found.mtime(), found.mtime_nsec())))
+        FileFingerprint(
+            found.map(|found| (found.ino(), found.len(), found.mtime(), found.mtime_nsec())),
+        )
     }
 }
 
-/// The way to renew a server.
-pub(crate) struct Renewal {
-    flags: SettingsFlags,
+/// A function that loads the settings again.
+pub(crate) type LoadSettings = dyn Fn() -> Result<Settings, CliError> + Send;
+
+/// The reload of one server.
+pub(crate) struct Reloader {
+    load: Box<LoadSettings>,
     settings: Settings,
     handle: ServerHandle,
     tokens: PathBuf,
-    seen: Look,
+    fingerprint: FileFingerprint,
 }
 
-impl Renewal {
-    /// Of a server that was started with these flags and settings, and the tokens of a file that looked so.
+impl Reloader {
+    /// Creates the reload of a server with these settings, whose tokens were read from a file with this fingerprint.
     pub(crate) fn new(
-        flags: &SettingsFlags,
+        load: Box<LoadSettings>,
         settings: &Settings,
-        seen: Look,
+        fingerprint: FileFingerprint,
         handle: ServerHandle,
-    ) -> Renewal {
+    ) -> Reloader {
         let tokens = PathBuf::from(&settings.auth.tokens);
-        Renewal {
-            flags: flags.clone(),
+        Reloader {
+            load,
             settings: settings.clone(),
             handle,
             tokens,
-            seen,
+            fingerprint,
         }
     }
 
-    /// Heeds the tokens, if their file has changed.
-    pub(crate) fn tokens(&mut self) {
-        let look = Look::at(&self.tokens);
-        if look != self.seen {
-            self.seen = look;
-            // What is wrong is in the log.
+    /// Reloads the tokens if their file has changed.
+    pub(crate) fn reload_tokens(&mut self) {
+        let new = FileFingerprint::at(&self.tokens);
+        if new != self.fingerprint {
+            self.fingerprint = new;
+            // The error is in the log.
             let _ = self.read_tokens();
         }
     }
 
     fn read_tokens(&self) -> Result<(), String> {
         let path = self.tokens.display();
-        if self.seen.0.is_none() {
+        if self.fingerprint.0.is_none() {
             log::warn!(
-                "{path} is not there; tokens that were read from it hold until the server is started anew"
+                "token file {path} does not exist; its tokens stay valid until the server is restarted"
             );
             return Ok(());
         }
         match tokens(&self.tokens) {
             Ok(found) => {
-                let many = found.len();
+                let count = found.len();
                 self.handle.replace_tokens(found);
-                log::info!("{many} tokens from {path}");
-                if many == 0 {
+                log::info!("loaded {} from {path}", plural(count as u64, "token"));
+                if count == 0 {
                     log::warn!(
-                        "where there were tokens, nobody is let in until there are some again"
+                        "the token file has no tokens any more; all requests are refused until it has one or the server \
+                         is restarted"
                     );
                 }
             }
-            Err(error) => return Err(failed("the tokens stay as they are", &error)),
+            Err(error) => return Err(failed("tokens not reloaded", &error)),
         }
         Ok(())
     }
 
-    /// Reads again all that can be changed without a restart; an error says what stays as it was.
-    pub(crate) fn all(&mut self) -> Result<(), String> {
-        log::info!("SIGHUP: reading tokens, certificates and the log's filter again");
-        self.seen = Look::at(&self.tokens);
-        let tokens = match self.seen.0 {
+    /// Reloads everything that can change without a restart. The error says what was not reloaded.
+    pub(crate) fn reload_all(&mut self) -> Result<(), String> {
+        log::info!("SIGHUP: reloading tokens, certificates and the log filter");
+        self.fingerprint = FileFingerprint::at(&self.tokens);
+        let tokens = match self.fingerprint.0 {
             Some(_) => self.read_tokens(),
             None => Ok(()),
         };
@@ -100,38 +106,39 @@ impl Renewal {
             .into_iter()
             .filter_map(Result::err)
             .collect();
-        match failed.is_empty() {
-            true => Ok(()),
-            false => Err(failed.join("; ")),
+        if failed.is_empty() {
+            Ok(())
+        } else {
+            Err(failed.join("; "))
         }
     }
 
     fn read_others(&self) -> Result<(), String> {
-        let settings = match self.flags.load() {
-            Ok(loaded) => loaded.settings,
-            Err(error) => return Err(failed("the settings stay as they are", &error)),
+        let settings = match (self.load)() {
+            Ok(settings) => settings,
+            Err(error) => return Err(failed("settings not reloaded", &error)),
         };
-        logging::filter(&settings);
-        let renewed = match certificates(&settings) {
+        logging::apply(&settings);
+        let reloaded = match certificates(&settings) {
             Ok(Some(tls)) => {
                 self.handle.replace_tls(tls);
-                log::info!("certificates renewed");
+                log::info!("certificates reloaded");
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => Err(failed("the certificates stay as they are", &error)),
+            Err(error) => Err(failed("certificates not reloaded", &error)),
         };
-        if !self.differs_only_live(&settings) {
-            log::warn!("some settings have changed that hold from the next start on only");
+        if !self.needs_no_restart(&settings) {
+            log::warn!("some changed settings take effect only after a restart");
         }
-        renewed
+        reloaded
     }
 
-    /// Whether no setting has changed that needs a restart.
-    fn differs_only_live(&self, new: &Settings) -> bool {
+    /// Returns true if no setting has changed that needs a restart.
+    fn needs_no_restart(&self, new: &Settings) -> bool {
         let mut old = self.settings.clone();
         old.log.filter = new.log.filter.clone();
-        // From none to some, or back, is another listener.
+        // Turning TLS on or off needs another listener.
         if old.tls.certificate.is_empty() == new.tls.certificate.is_empty() {
             old.tls = new.tls.clone();
         }
@@ -139,7 +146,7 @@ impl Renewal {
     }
 }
 
-/// What is to be said of what cannot be read; it is in the log then.
+/// Logs and returns the text of an error.
 fn failed(what: &str, error: &CliError) -> String {
     let text = format!("{what}: {error}");
     log::error!("{text}");

@@ -1,4 +1,4 @@
-//! A token's own text, which is shown once and kept nowhere.
+//! The text of a token, which is printed once and never stored.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::error::CliError;
 
-/// What it begins with, so that people and programs that look for leaked secrets recognise it.
+/// The prefix, by which people and secret scanners recognise a token.
 const PREFIX: &str = "akvs_";
-/// As many as the hash has that is kept of it.
+/// As many bytes as the stored hash has.
 const RANDOM_BYTES: usize = 32;
 
 /// The text of a new token.
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// One that nobody can guess.
+    /// Creates a random text.
     pub(crate) fn new() -> Result<Secret, CliError> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|error| {
-            CliError::failed(format!("the system gives no random bytes: {error}"))
+            CliError::failed(format!("cannot get random bytes from the system: {error}"))
         })?;
         Ok(Secret(format!(
             "{PREFIX}{}",
@@ -28,7 +28,7 @@ impl Secret {
         )))
     }
 
-    /// What is kept of it.
+    /// Returns the hash, which is what the token file stores.
     pub(crate) fn sha256(&self) -> [u8; 32] {
         akvs_http::Token::hash(&self.0)
     }

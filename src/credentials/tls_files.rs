@@ -8,15 +8,15 @@ use crate::bounded;
 use crate::error::CliError;
 use crate::settings::Settings;
 
-/// Reads what the settings name; none where they name none.
+/// Reads the files that the settings name; none if they name none.
 pub(crate) fn read(settings: &Settings) -> Result<Option<Tls>, CliError> {
     let tls = &settings.tls;
     if tls.certificate.is_empty() {
         return Ok(None);
     }
     let read = |key: &str, path: &str| {
-        let text = bounded::read(Path::new(path), bounded::MOST_BYTES);
-        text.map_err(|error| CliError::config(format!("{key}: {path} cannot be read: {error}")))
+        let text = bounded::read(Path::new(path), bounded::MAX_BYTES);
+        text.map_err(|error| CliError::config(format!("{key}: cannot read {path}: {error}")))
     };
     let certificate = read("tls.certificate", &tls.certificate)?;
     let key = read("tls.key", &tls.key)?;

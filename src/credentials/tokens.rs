@@ -1,6 +1,6 @@
-//! The file of tokens: TOML, a table a token, which people may edit and `akvs token` writes.
+//! The token file: TOML with one table per token, which people may edit and `akvs token` writes.
 //!
-//! It owns the format, and that a change is whole: a new file takes the old one's place. Only hashes stand in it.
+//! It owns the format. Invariants: a change replaces the whole file at once, and only hashes are stored.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -18,12 +18,12 @@ use crate::bounded;
 use crate::error::CliError;
 
 const HEAD: &str = "\
-# The tokens of an AKVS server. `akvs token new`, `ls` and `rm` read and write this file; a running server heeds what
-# changes here within a second or two. Only the SHA-256 of each token is kept.
+# The tokens of an AKVS server. `akvs token new`, `ls` and `rm` read and write this file; a running server applies
+# changes within two seconds. Only the SHA-256 of each token is stored.
 
 ";
 
-/// The file.
+/// The content of the file.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
@@ -31,18 +31,18 @@ struct Document {
     token: Vec<Line>,
 }
 
-/// A token as the file has it.
+/// A token in the file.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Line {
     pub(crate) name: String,
-    /// In hexadecimal.
+    /// Hexadecimal.
     pub(crate) sha256: String,
     pub(crate) rights: Vec<String>,
     pub(crate) namespaces: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_prefix: Option<String>,
-    /// What is no text, in base64url.
+    /// Base64url, for a prefix that is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_prefix64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,17 +53,19 @@ impl Line {
     fn token(&self) -> Result<Token, String> {
         let mut sha256 = [0; 32];
         hex::decode_to_slice(&self.sha256, &mut sha256)
-            .map_err(|_| "sha256 is not 64 hexadecimal digits".to_owned())?;
+            .map_err(|_| "invalid sha256: expected 64 hexadecimal digits".to_owned())?;
         let rights = self.rights.iter().map(|text| {
             Right::parse(text)
-                .ok_or_else(|| format!("{text:?} is no right; there are read, write and admin"))
+                .ok_or_else(|| format!("unknown right {text:?}: expected read, write or admin"))
         });
         let key_prefix = match (&self.key_prefix, &self.key_prefix64) {
-            (Some(_), Some(_)) => return Err("it has key_prefix and key_prefix64".into()),
+            (Some(_), Some(_)) => {
+                return Err("expected only one of key_prefix and key_prefix64".into());
+            }
             (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => URL_SAFE_NO_PAD
-                .decode(text)
-                .map_err(|_| "key_prefix64 is not base64url without padding".to_owned())?,
+            (None, Some(text)) => URL_SAFE_NO_PAD.decode(text).map_err(|_| {
+                "invalid key_prefix64: expected base64url without padding".to_owned()
+            })?,
             (None, None) => Vec::new(),
         };
         let expires = self.expires.map(|time| parse_time(&time.to_string()));
@@ -78,30 +80,30 @@ impl Line {
     }
 }
 
-/// A time as a file or a command line says it: RFC 3339 in UTC, or a day, which then begins.
+/// Parses a time in UTC: RFC 3339, or a date, which means its first moment.
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, String> {
     let whole = match text.len() {
         10 => format!("{text}T00:00:00Z"),
         _ => text.to_owned(),
     };
     humantime::parse_rfc3339(&whole).map_err(|_| {
-        format!("{text:?} is no time in UTC, such as 2030-01-31 or 2030-01-31T12:00:00Z")
+        format!("invalid time {text:?}: expected UTC, such as 2030-01-31 or 2030-01-31T12:00:00Z")
     })
 }
 
-/// The same in words, to the second.
+/// Formats a time as RFC 3339, to the second.
 pub(crate) fn time_text(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-/// Reads the tokens of a file as they stand there; none where there is no file.
+/// Reads the tokens of a file as they are written; none if there is no file.
 pub(crate) fn lines(path: &Path) -> Result<Vec<Line>, CliError> {
     let document = document(path)?;
     checked(path, &document)?;
     Ok(document.token)
 }
 
-/// Reads the tokens of a file; none where there is no file.
+/// Reads the tokens of a file; none if there is no file.
 pub(crate) fn read(path: &Path) -> Result<Tokens, CliError> {
     checked(path, &document(path)?)
 }
@@ -110,12 +112,12 @@ fn document(path: &Path) -> Result<Document, CliError> {
     let shown = path.display();
     let refused = |why: String| CliError::config(format!("auth.tokens: {shown}: {why}"));
     match fs::metadata(path) {
-        // Before it is opened: that could wait for ever, and a running server reads it again and again.
+        // Checked before it is opened: opening a pipe could block, and a running server reads the file again and again.
         Ok(found) if !found.is_file() => {
-            return Err(refused("it is not a regular file".to_owned()));
+            return Err(refused("not a regular file".to_owned()));
         }
         Ok(_) => {}
-        // What is wrong with the data folder, whoever opens that says.
+        // An error of the data directory is reported by the code that opens it.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(Document::default());
         }
@@ -135,21 +137,21 @@ fn checked(path: &Path, document: &Document) -> Result<Tokens, CliError> {
     Tokens::new(tokens).map_err(|error| refused(error.to_string()))
 }
 
-/// The file while it is being changed, by one at a time.
+/// The token file while one process changes it.
 pub(crate) struct TokenFile {
     path: PathBuf,
     document: Document,
-    /// The folder, which is locked for as long as this is open.
+    /// The directory, which is locked as long as this value exists.
     _folder: File,
 }
 
 impl TokenFile {
-    /// Opens it to be changed; the folder is made where it is missing.
+    /// Opens the file for a change; the directory is created if it is missing.
     pub(crate) fn open(path: &Path) -> Result<TokenFile, CliError> {
         let failed = |error: &dyn std::fmt::Display| {
-            CliError::failed(format!("{} cannot be changed: {error}", path.display()))
+            CliError::failed(format!("cannot change {}: {error}", path.display()))
         };
-        let folder = path.parent().ok_or_else(|| failed(&"it is no file"))?;
+        let folder = path.parent().ok_or_else(|| failed(&"not a file"))?;
         let mut builder = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.recursive(true);
@@ -166,7 +168,7 @@ impl TokenFile {
         })
     }
 
-    /// The tokens in it.
+    /// Returns the tokens.
     pub(crate) fn lines(&self) -> &[Line] {
         &self.document.token
     }
@@ -176,26 +178,23 @@ impl TokenFile {
         self.document.token.push(line);
     }
 
-    /// Takes the token of this name out; whether there was one.
+    /// Removes a token by its name. Returns true if it existed.
     pub(crate) fn remove(&mut self, name: &str) -> bool {
         let before = self.document.token.len();
         self.document.token.retain(|line| line.name != name);
         self.document.token.len() < before
     }
 
-    /// Puts the new file in the old one's place.
+    /// Replaces the file.
     pub(crate) fn save(self) -> Result<(), CliError> {
         checked(&self.path, &self.document)?;
         let failed = |error: &dyn std::fmt::Display| {
-            CliError::failed(format!(
-                "{} cannot be written: {error}",
-                self.path.display()
-            ))
+            CliError::failed(format!("cannot write {}: {error}", self.path.display()))
         };
         let body = toml::to_string(&self.document).map_err(|error| failed(&error))?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let name = self.path.file_name().unwrap_or_default();
-        // Readable for the owner alone; the same name at each try, so that none is left behind.
+        // For the owner alone. The name is always the same, so that a failed attempt leaves at most one file.
         let mut new = tempfile::Builder::new()
             .prefix(name)
             .suffix(".new")
@@ -217,7 +216,8 @@ impl TokenFile {
         self._folder.sync_all().map_err(|error| failed(&error))
     }
 
-    /// What root writes belongs to whom the old file or else the folder does: the server is to read it, and is not root.
+    /// Gives a file that root writes to the owner of the old file, or else of the directory: the server, which is not
+    /// root, must read it.
     fn give_away(&self, new: &File) -> io::Result<()> {
         if !rustix::process::geteuid().is_root() {
             return Ok(());
@@ -277,15 +277,15 @@ mod tests {
         let path = folder.path().join("tokens.toml");
         let refused = || read(&path).map(drop).unwrap_err().to_string();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(refused().contains("it is not a regular file"));
+        assert!(refused().contains("not a regular file"));
         assert!(TokenFile::open(&path).is_err());
         fs::remove_file(&path).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
-        assert!(refused().contains("it is not a regular file"));
+        assert!(refused().contains("not a regular file"));
         fs::remove_file(&path).unwrap();
         // Large without taking space.
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert!(refused().contains("it has more than"));
+        assert!(refused().contains("larger than"));
     }
 
     #[test]
@@ -326,7 +326,10 @@ mod tests {
         let hash = format!("sha256 = \"{}\"\n", hex::encode(Token::hash("a")));
         for (text, part) in [
             (good.to_owned(), "sha256"),
-            (format!("{good}sha256 = \"ab\"\n"), "token \"a\": sha256"),
+            (
+                format!("{good}sha256 = \"ab\"\n"),
+                "token \"a\": invalid sha256",
+            ),
             (format!("{good}{hash}right = 1\n"), "right"),
             (
                 format!("{good}{hash}expires = 2030-01-31T00:00:00+01:00\n"),

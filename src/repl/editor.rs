@@ -1,4 +1,4 @@
-//! Typing at the prompt: a line with its history, and completion of verbs, namespaces and keys.
+//! Line editing at the prompt: history, and completion of verbs, namespaces and keys.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -16,34 +16,38 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
 use tokio::runtime::Runtime;
 
-use super::{line, terminal};
+use super::terminal;
 use crate::error::CliError;
 use crate::{escape, files};
 
-/// Lines that are remembered.
+/// Maximum number of lines in the history.
 const HISTORY_LINES: usize = 1_000;
-/// What is offered at most for a word that was begun.
-const OFFERED: usize = 100;
+/// Maximum number of candidates of a completion.
+const MAX_CANDIDATES: usize = 100;
 const PROMPT: &str = "akvs> ";
 
-/// What was typed.
+/// The input of one prompt.
 pub(super) enum Typed {
     Line(String),
-    /// Ctrl-C: the line is forgotten.
+    /// Ctrl-C: the line is discarded.
     Nothing,
     /// Ctrl-D.
     End,
 }
 
-/// The editor of a session.
+/// The line editor of a session.
 pub(super) struct Editor {
-    lines: rustyline::Editor<Words, FileHistory>,
+    lines: rustyline::Editor<LineHelper, FileHistory>,
     history: Option<PathBuf>,
 }
 
 impl Editor {
-    pub(super) fn new(runtime: Rc<Runtime>, client: Client) -> Result<Editor, CliError> {
-        terminal::note();
+    pub(super) fn new(
+        runtime: Rc<Runtime>,
+        client: Client,
+        verbs: Vec<String>,
+    ) -> Result<Editor, CliError> {
+        terminal::save();
         let config = Config::builder()
             .max_history_size(HISTORY_LINES)
             .and_then(|config| config.history_ignore_dups(true))
@@ -53,20 +57,24 @@ impl Editor {
             .build();
         let mut lines =
             rustyline::Editor::with_config(config).map_err(|error| no_terminal(&error))?;
-        lines.set_helper(Some(Words { runtime, client }));
+        lines.set_helper(Some(LineHelper {
+            runtime,
+            client,
+            verbs,
+        }));
         let history = history_file();
         if let Some(history) = &history {
-            // The first time there is none.
+            // The file does not exist at the first start.
             let _ = lines.load_history(history);
         }
         Ok(Editor { lines, history })
     }
 
-    /// Waits for a line.
+    /// Reads a line.
     pub(super) fn read(&mut self) -> Result<Typed, CliError> {
         match self.lines.readline(PROMPT) {
             Ok(line) => {
-                // A line that cannot be remembered can be done all the same.
+                // A failure to record a line does not prevent its execution.
                 let _ = self.lines.add_history_entry(&line);
                 if let Some(history) = &self.history {
                     let _ = self.lines.append_history(history);
@@ -79,13 +87,13 @@ impl Editor {
         }
     }
 
-    /// Prints above the line that is being typed.
+    /// Returns a writer that prints above the line that is being typed.
     pub(super) fn printer(&mut self) -> Result<Box<dyn Write + Send>, CliError> {
         let printer = self
             .lines
             .create_external_printer()
             .map_err(|error| no_terminal(&error))?;
-        Ok(Box::new(Above {
+        Ok(Box::new(PromptPrinter {
             printer,
             typing: thread::current().id(),
         }))
@@ -93,10 +101,10 @@ impl Editor {
 }
 
 fn no_terminal(error: &ReadlineError) -> CliError {
-    CliError::failed(format!("the terminal cannot be used: {error}"))
+    CliError::failed(format!("cannot use the terminal: {error}"))
 }
 
-/// Where lines are remembered: for this user alone, because what is typed may be secret.
+/// Returns the path of the history, which only this user can read because it may have secrets.
 fn history_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|state| !state.is_empty());
     let state = match state {
@@ -109,17 +117,17 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// Prints above the line that is being typed.
-struct Above<P> {
+/// A writer that prints above the line that is being typed.
+struct PromptPrinter<P> {
     printer: P,
-    /// The thread that reads what is typed.
+    /// The thread that reads the lines.
     typing: ThreadId,
 }
 
-impl<P: ExternalPrinter> Write for Above<P> {
+impl<P: ExternalPrinter> Write for PromptPrinter<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if thread::current().id() == self.typing {
-            // It would wait for itself. The line that is typed is drawn again with the next key.
+            // The printer would wait for this very thread. The line is drawn again with the next key.
             return io::stderr().write(bytes);
         }
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -132,40 +140,41 @@ impl<P: ExternalPrinter> Write for Above<P> {
     }
 }
 
-/// The words that there are.
-struct Words {
+/// The completion of a line.
+struct LineHelper {
     runtime: Rc<Runtime>,
     client: Client,
+    verbs: Vec<String>,
 }
 
-impl Words {
-    /// What the last of these words may be. An error is no reason to disturb who types.
-    fn offer(&self, before: &[String], begun: &str) -> Vec<String> {
+impl LineHelper {
+    /// Returns candidates for the last word. Errors are ignored: they must not disturb the typing.
+    fn candidates(&self, before: &[String], prefix: &str) -> Vec<String> {
         match before {
-            [] => line::verbs(),
-            [verb] if verb == "help" => line::verbs(),
-            [_] => self.runtime.block_on(self.namespaces(begun)),
-            [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(begun)),
-            [_, namespace] => self.runtime.block_on(self.keys(namespace, begun)),
+            [] => self.verbs.clone(),
+            [verb] if verb == "help" => self.verbs.clone(),
+            [_] => self.runtime.block_on(self.namespaces(prefix)),
+            [verb, _] if verb == "ns" => self.runtime.block_on(self.namespaces(prefix)),
+            [_, namespace] => self.runtime.block_on(self.keys(namespace, prefix)),
             _ => Vec::new(),
         }
     }
 
-    async fn namespaces(&self, begun: &str) -> Vec<String> {
-        let listed = self.client.namespaces().prefix(begun).stream();
-        let listed = listed.take(OFFERED).filter_map(async |namespace| {
+    async fn namespaces(&self, prefix: &str) -> Vec<String> {
+        let listed = self.client.namespaces().prefix(prefix).stream();
+        let listed = listed.take(MAX_CANDIDATES).filter_map(async |namespace| {
             let namespace = namespace.ok()?;
             Some(namespace.name)
         });
         listed.collect().await
     }
 
-    async fn keys(&self, namespace: &str, begun: &str) -> Vec<String> {
+    async fn keys(&self, namespace: &str, prefix: &str) -> Vec<String> {
         let Ok(namespace) = self.client.namespace(namespace) else {
             return Vec::new();
         };
-        let listed = namespace.list().prefix(begun).stream();
-        let listed = listed.take(OFFERED).filter_map(async |item| {
+        let listed = namespace.list().prefix(prefix).stream();
+        let listed = listed.take(MAX_CANDIDATES).filter_map(async |item| {
             let key = item.ok()?.key;
             String::from_utf8(key.into()).ok()
         });
@@ -173,7 +182,7 @@ impl Words {
     }
 }
 
-impl Completer for Words {
+impl Completer for LineHelper {
     type Candidate = String;
 
     fn complete(
@@ -184,25 +193,25 @@ impl Completer for Words {
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let typed = &line[..position];
         let start = typed.rfind(' ').map_or(0, |space| space + 1);
-        let (before, begun) = typed.split_at(start);
+        let (before, prefix) = typed.split_at(start);
         let Some(before) = shlex::split(before) else {
             return Ok((start, Vec::new()));
         };
-        // A quote is not looked into.
-        let offered = self.offer(&before, begun).into_iter();
-        let offered = offered
-            .filter(|word| word.starts_with(begun))
-            // They are shown as they are, and could not be typed.
+        // An open quote is not completed.
+        let candidates = self.candidates(&before, prefix).into_iter();
+        let candidates = candidates
+            .filter(|word| word.starts_with(prefix))
+            // Names with control characters could not be typed.
             .filter(|word| escape::is_harmless(word))
             .filter_map(|word| Some(shlex::try_quote(&word).ok()?.into_owned()))
             .map(|word| format!("{word} "));
-        Ok((start, offered.collect()))
+        Ok((start, candidates.collect()))
     }
 }
 
-impl Hinter for Words {
+impl Hinter for LineHelper {
     type Hint = String;
 }
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for LineHelper {}
+impl Validator for LineHelper {}
+impl Helper for LineHelper {}

@@ -1,19 +1,18 @@
-//! The prompt of a running server: lines in, verbs done, answers out.
+//! The prompt: lines are read from a terminal or a pipe, and executed one after the other.
 //!
-//! It owns the language of a line and the editing of lines. It reaches the server like any other program does, over the
-//! socket in the data folder; leaving it never stops a server that it did not start.
+//! It owns the editing of lines. What a line means is for the [`Interpreter`] that is passed in.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `line` | what can be typed |
-//! | `session` | doing it, line after line |
-//! | `editor` | typing: history, and completion of verbs, namespaces and keys |
-//! | `terminal` | how the terminal was, to leave it so |
+//! | `session` | the loop over the lines |
+//! | `editor` | line editing: history, and completion of verbs, namespaces and keys |
+//! | `lines` | the lines of a pasted text |
+//! | `terminal` | the state of the terminal, to restore it |
 
 mod editor;
-mod line;
+mod lines;
 mod session;
 mod terminal;
 
-pub(crate) use session::{Session, is_terminal};
+pub(crate) use session::{Interpreter, Next, is_terminal, run_interactive};
 pub(crate) use terminal::restore;

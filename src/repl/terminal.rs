@@ -1,4 +1,4 @@
-//! How the terminal was before anything was typed, so that the end of the process at any moment can leave it so.
+//! The terminal's state before the first prompt, which is restored however the process ends.
 
 use std::io;
 use std::sync::Mutex;
@@ -7,19 +7,19 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Notes how it is.
-pub(super) fn note() {
+/// Saves the state.
+pub(super) fn save() {
     if let (Ok(mut before), Ok(now)) = (BEFORE.lock(), tcgetattr(io::stdin())) {
         *before = Some(now);
     }
 }
 
-/// Makes it as it was; nothing where it was never changed.
+/// Restores the saved state, if there is one.
 pub(crate) fn restore() {
     if let Ok(before) = BEFORE.lock()
         && let Some(before) = &*before
     {
-        // Where there is no terminal any more, there is nothing to restore.
+        // Fails if the terminal is gone, and then there is nothing to restore.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
     }
 }

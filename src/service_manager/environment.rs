@@ -1,7 +1,6 @@
-//! What a service manager says to the process that it starts, by variables of the environment.
+//! The environment variables by which a service manager configures the process that it starts.
 //!
-//! They are meant for one process. Where they name another one, this was started by somebody else, and heeds none of
-//! them.
+//! They are meant for one process. A process whose id they do not name ignores them.
 
 use std::env;
 use std::process;
@@ -9,10 +8,10 @@ use std::time::Duration;
 
 use super::sd_notify::Notifier;
 use super::socket_activation;
-use super::socket_activation::Passed;
+use super::socket_activation::PassedSocket;
 use crate::error::CliError;
 
-/// The variables, which no other process is to inherit.
+/// The variables, which child processes must not inherit.
 pub(crate) const VARIABLES: [&str; 6] = [
     NOTIFY_SOCKET,
     WATCHDOG_USEC,
@@ -28,19 +27,19 @@ const LISTEN_PID: &str = "LISTEN_PID";
 const LISTEN_FDS: &str = "LISTEN_FDS";
 const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
 
-/// What has started this process, and looks after it. The default is nobody.
+/// The service manager of this process. The default is none.
 #[derive(Default)]
 pub(crate) struct Manager {
     pub(crate) notifier: Notifier,
-    /// How often it wants to hear that all is well, at the latest.
+    /// Maximum interval of the watchdog's notifications.
     pub(crate) watchdog: Option<Duration>,
-    /// What it has passed to be listened on.
-    pub(crate) passed: Vec<Passed>,
+    /// The sockets that it has passed.
+    pub(crate) passed: Vec<PassedSocket>,
 }
 
 impl Manager {
-    /// Whoever has started this process. To be called once, before there are other threads and other open files.
-    pub(crate) fn of_this_process() -> Result<Manager, CliError> {
+    /// Reads the environment. Must be called once, before other threads and other open files exist.
+    pub(crate) fn from_env() -> Result<Manager, CliError> {
         let passed = match (is_meant(LISTEN_PID) == Some(true), text(LISTEN_FDS)) {
             (true, Some(count)) => {
                 socket_activation::take(&count, &text(LISTEN_FDNAMES).unwrap_or_default())?
@@ -62,7 +61,7 @@ fn text(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
-/// Whether a variable names this process; none where there is no such variable.
+/// Returns true if a variable names this process, and none if there is no such variable.
 fn is_meant(name: &str) -> Option<bool> {
     let pid = text(name)?;
     Some(pid.parse() == Ok(process::id()))

@@ -1,31 +1,31 @@
-//! Has a service manager wait for what takes long: opening much data, closing it.
+//! Extension of the service manager's timeout during long work: opening and closing much data.
 //!
-//! It does not promise an end, which nobody knows. Invariant: only a process that does something asks for more time, so
-//! that one which hangs is ended as soon as the manager's own limit says.
+//! Invariant: only a process that uses CPU time asks for an extension, so the service manager ends a hung process after
+//! its own timeout.
 
 use std::time::Duration;
 
-use super::sd_notify::{Notice, Notifier};
+use super::sd_notify::{Notification, Notifier};
 use crate::clock;
 
-/// How often more time is asked for, and how much.
-const EACH: Duration = Duration::from_secs(10);
-const MORE: Duration = Duration::from_secs(60);
-/// Who reads much from a slow disk still takes so much of the processor in that time; waking up for this takes less.
-const LEAST: Duration = Duration::from_millis(5);
+/// Interval of the extensions, and their length.
+const INTERVAL: Duration = Duration::from_secs(10);
+const EXTENSION: Duration = Duration::from_secs(60);
+/// Minimum CPU time per interval of a process that makes progress: less than a slow disk causes, more than this task.
+const MIN_CPU_TIME: Duration = Duration::from_millis(5);
 
-/// Does the work; as long as it goes on, the manager is to wait.
-pub(crate) async fn while_it_goes_on<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
-    if !notifier.is_heard() {
+/// Runs `work`, and extends the timeout as long as it makes progress.
+pub(crate) async fn while_running<T>(notifier: &Notifier, work: impl Future<Output = T>) -> T {
+    if !notifier.is_enabled() {
         return work.await;
     }
     let ask = async {
-        let mut used = Used(clock::used());
+        let mut used = CpuTime(clock::cpu_time());
         loop {
-            notifier.tell(&[Notice::Longer(MORE)]);
+            notifier.send(&[Notification::ExtendTimeout(EXTENSION)]);
             loop {
-                tokio::time::sleep(EACH).await;
-                if used.has_grown(clock::used()) {
+                tokio::time::sleep(INTERVAL).await;
+                if used.has_grown(clock::cpu_time()) {
                     break;
                 }
             }
@@ -37,14 +37,14 @@ pub(crate) async fn while_it_goes_on<T>(notifier: &Notifier, work: impl Future<O
     }
 }
 
-/// How much of the processor the process had used.
-struct Used(Duration);
+/// The CPU time of the process at the last check.
+struct CpuTime(Duration);
 
-impl Used {
-    /// Whether it has done something since it was asked before.
+impl CpuTime {
+    /// Returns true if the process has made progress since the last check.
     fn has_grown(&mut self, now: Duration) -> bool {
         let before = std::mem::replace(&mut self.0, now);
-        now.saturating_sub(before) >= LEAST
+        now.saturating_sub(before) >= MIN_CPU_TIME
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn only_who_does_something_goes_on() {
-        let mut used = Used(Duration::from_millis(7));
+        let mut used = CpuTime(Duration::from_millis(7));
         for (millis, goes_on) in [
             (12, true),
             (12, false),

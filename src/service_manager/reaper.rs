@@ -1,29 +1,29 @@
-//! What the first process of a system, such as a container's only one, has to do for others: processes whose parent has
-//! ended fall to it, and would stay as zombies.
+//! The reaper of orphans, for a server that is process 1, as in a container: it inherits processes whose parent has
+//! ended, which would stay as zombies.
 //!
-//! A server starts no processes of its own, so nobody else waits for any.
+//! A server has no child processes of its own.
 
 use rustix::process::{WaitOptions, getpid, wait};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Whether this process is the first one.
-pub(crate) fn is_first() -> bool {
+/// Returns true if this is process 1.
+pub(crate) fn is_init() -> bool {
     getpid().is_init()
 }
 
-/// Lets those go that have ended; ends with the runtime.
+/// Waits for ended processes; ends with the runtime.
 pub(crate) async fn reap() {
     let mut ended = match signal(SignalKind::child()) {
         Ok(ended) => ended,
         Err(error) => {
-            log::warn!("processes that fall to this one are not waited for: {error}");
+            log::warn!("cannot reap orphaned processes: {error}");
             return;
         }
     };
     loop {
-        // One signal may stand for many, and some may have come before it was listened for.
+        // One signal may stand for several processes, and some may have ended before the handler was installed.
         while let Ok(Some((pid, _))) = wait(WaitOptions::NOHANG) {
-            log::debug!("process {pid} has ended, which had fallen to this one");
+            log::debug!("reaped orphaned process {pid}");
         }
         ended.recv().await;
     }

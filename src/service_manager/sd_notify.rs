@@ -1,7 +1,7 @@
-//! What a service manager is told (sd_notify(3)): a datagram of lines, to the socket that it has named.
+//! Notifications to a service manager (sd_notify(3)): a datagram of lines to its socket.
 //!
-//! It owns the words of that. The library for them knows no abstract sockets, which containers have. Invariant: a
-//! manager that does not listen costs a warning, and never the server.
+//! The library for this has no abstract sockets, which containers use. Invariant: a manager that does not receive costs
+//! a warning, and never stops the server.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,92 +14,94 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// A manager that reads nothing is not waited for any longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Maximum time to wait for a manager that does not read.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Something to be told.
+/// A notification.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Notice<'a> {
-    /// It serves: at the start, and again after settings were read again.
+pub(crate) enum Notification<'a> {
+    /// The server is ready: at the start, and after each reload.
     Ready,
-    /// Settings are being read again.
+    /// A reload has begun.
     Reloading,
-    /// The end has begun.
+    /// The shutdown has begun.
     Stopping,
-    /// What it does, in words.
+    /// A description of the state.
     Status(&'a str),
-    /// What is under way may take so much longer from now on.
-    Longer(Duration),
-    /// All is well.
-    Well,
+    /// The current operation may take this much longer.
+    ExtendTimeout(Duration),
+    /// The server is healthy.
+    Watchdog,
 }
 
-impl Notice<'_> {
+impl Notification<'_> {
     fn line(self) -> String {
         match self {
-            Notice::Ready => "READY=1".into(),
-            Notice::Reloading => {
-                // By it the manager knows which of its wishes this answers.
+            Notification::Ready => "READY=1".into(),
+            Notification::Reloading => {
+                // The time by which the manager matches this to its request.
                 let now = clock::since_boot().as_micros();
                 format!("RELOADING=1\nMONOTONIC_USEC={now}")
             }
-            Notice::Stopping => "STOPPING=1".into(),
-            // A line of its own would be another notice.
-            Notice::Status(text) => format!("STATUS={}", text.replace(['\n', '\r'], " ")),
-            Notice::Longer(time) => format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()),
-            Notice::Well => "WATCHDOG=1".into(),
+            Notification::Stopping => "STOPPING=1".into(),
+            // A second line would be another notification.
+            Notification::Status(text) => format!("STATUS={}", text.replace(['\n', '\r'], " ")),
+            Notification::ExtendTimeout(time) => {
+                format!("EXTEND_TIMEOUT_USEC={}", time.as_micros())
+            }
+            Notification::Watchdog => "WATCHDOG=1".into(),
         }
     }
 }
 
-/// The way to tell it; cheap to clone. The default tells nobody.
+/// The sender of notifications; cheap to clone. The default sends none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notifier(Option<Arc<Way>>);
+pub(crate) struct Notifier(Option<Arc<Target>>);
 
 #[derive(Debug)]
-struct Way {
+struct Target {
     name: OsString,
-    /// Whether the last notice did not get there, which is told once.
-    is_lost: AtomicBool,
+    /// True if the last notification failed. A failure is logged once.
+    has_failed: AtomicBool,
 }
 
 impl Notifier {
-    /// To the socket of this name: a path, or `@` and an abstract name.
+    /// A sender to the socket of this name: a path, or `@` and an abstract name.
     pub(crate) fn to(name: OsString) -> Notifier {
         if name.is_empty() {
             return Notifier::default();
         }
-        Notifier(Some(Arc::new(Way {
+        Notifier(Some(Arc::new(Target {
             name,
-            is_lost: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         })))
     }
 
-    /// Whether there is somebody to be told.
-    pub(crate) fn is_heard(&self) -> bool {
+    /// Returns true if there is a service manager.
+    pub(crate) fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells these together.
-    pub(crate) fn tell(&self, notices: &[Notice<'_>]) {
-        let Some(way) = &self.0 else { return };
+    /// Sends notifications in one datagram.
+    pub(crate) fn send(&self, notices: &[Notification<'_>]) {
+        let Some(target) = &self.0 else { return };
         let lines: Vec<String> = notices.iter().map(|notice| notice.line()).collect();
-        let told = way.send(lines.join("\n").as_bytes());
-        let was_lost = way.is_lost.swap(told.is_err(), Ordering::Relaxed);
-        if let Err(error) = told
-            && !was_lost
+        let sent = target.send(lines.join("\n").as_bytes());
+        let had_failed = target.has_failed.swap(sent.is_err(), Ordering::Relaxed);
+        if let Err(error) = sent
+            && !had_failed
         {
-            let name = way.name.display();
-            log::warn!("the service manager is not told how the server is: {name}: {error}");
+            let name = target.name.display();
+            log::warn!("cannot notify the service manager at {name}: {error}");
         }
     }
 }
 
-impl Way {
-    /// The socket is found anew each time: a manager that was started anew has another one there.
+impl Target {
+    /// Connects for each datagram: a restarted manager has a new socket at the same path.
     fn send(&self, text: &[u8]) -> io::Result<()> {
         let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(SEND_TIMEOUT))?;
         socket.send_to_addr(text, &self.address()?).map(drop)
     }
 
@@ -109,7 +111,7 @@ impl Way {
             [b'/', ..] => SocketAddr::from_pathname(&self.name),
             _ => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "it is neither a path nor an abstract name",
+                "neither a path nor an abstract name",
             )),
         }
     }
@@ -121,15 +123,15 @@ mod tests {
 
     #[test]
     fn a_status_is_one_line() {
-        let line = Notice::Status("bad:\n  READY=1").line();
+        let line = Notification::Status("bad:\n  READY=1").line();
         assert_eq!(line, "STATUS=bad:   READY=1");
     }
 
     #[test]
     fn what_is_no_socket_is_no_failure() {
         for name in ["", "vsock:2:1", "/nowhere/at/all"] {
-            Notifier::to(name.into()).tell(&[Notice::Ready]);
+            Notifier::to(name.into()).send(&[Notification::Ready]);
         }
-        assert!(!Notifier::to("".into()).is_heard());
+        assert!(!Notifier::to("".into()).is_enabled());
     }
 }

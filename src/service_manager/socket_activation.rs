@@ -1,7 +1,7 @@
-//! Sockets that a service manager has bound and passes (sd_listen_fds(3)), to be listened on in place of our own.
+//! Socket activation (sd_listen_fds(3)): sockets that a service manager has bound are used instead of our own.
 //!
-//! It owns what they are taken for. Who may connect, `listeners` judges as with any other. Their files are the
-//! manager's, as is their queue.
+//! It owns the check of each descriptor. `listeners` checks their exposure as that of any other. Their files and queues
+//! belong to the manager.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -15,33 +15,33 @@ use rustix::net::sockopt::socket_acceptconn;
 use crate::error::CliError;
 
 /// The first descriptor that is passed.
-const FIRST: usize = 3;
-/// More would be a mistake, as in `http.listen`.
-const MOST: usize = 64;
-/// What is to be changed.
-const WAY_OUT: &str = "let its socket unit have ListenStream= and Accept=no";
+const FIRST_DESCRIPTOR: usize = 3;
+/// As in `http.listen`; a larger number is likely a mistake.
+const MAX_SOCKETS: usize = 64;
+/// The remedy.
+const HINT: &str = "use ListenStream= and Accept=no in its socket unit";
 
 /// A socket that was passed.
-pub(crate) struct Passed {
-    /// What the manager calls it.
+pub(crate) struct PassedSocket {
+    /// The name that the manager gave it.
     pub(crate) name: String,
     pub(crate) kind: Kind,
 }
 
-/// What kind of socket it is.
+/// A kind of socket.
 pub(crate) enum Kind {
-    /// With the address it is bound to.
+    /// TCP, with its address.
     Tcp(TcpListener, SocketAddr),
-    /// With its path, or `@` and its abstract name.
+    /// Unix, with its path, or `@` and its abstract name.
     Unix(UnixListener, String),
 }
 
-/// Takes them all: so many, with these names.
-pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, CliError> {
-    let count = count.parse().ok().filter(|count| *count <= MOST);
-    let count: usize = count.ok_or_else(|| {
+/// Takes `count` sockets with these names.
+pub(super) fn take(count: &str, names: &str) -> Result<Vec<PassedSocket>, CliError> {
+    let parsed = count.parse().ok().filter(|count| *count <= MAX_SOCKETS);
+    let count: usize = parsed.ok_or_else(|| {
         CliError::config(format!(
-            "LISTEN_FDS: the service manager passes no number of sockets up to {MOST}"
+            "invalid LISTEN_FDS {count:?} from the service manager: expected a number of sockets up to {MAX_SOCKETS}"
         ))
     })?;
     let mut sockets = ListenFd::from_env();
@@ -51,18 +51,18 @@ pub(super) fn take(count: &str, names: &str) -> Result<Vec<Passed>, CliError> {
             let name = names.next().filter(|name| !name.is_empty());
             let name = name.unwrap_or("unknown").to_owned();
             let kind = kind(&mut sockets, place).map_err(|what| {
-                let descriptor = FIRST + place;
+                let descriptor = FIRST_DESCRIPTOR + place;
                 CliError::config(format!(
-                    "the service manager passes descriptor {descriptor} ({name}), which is {what} and cannot be \
-                     listened on; {WAY_OUT}"
+                    "the service manager passed descriptor {descriptor} ({name}), which is {what}: expected a \
+                     listening TCP or Unix stream socket; {HINT}"
                 ))
             })?;
-            Ok(Passed { name, kind })
+            Ok(PassedSocket { name, kind })
         })
         .collect()
 }
 
-/// What is passed at a place; else what it is that cannot be used.
+/// Takes the descriptor at an index. The error describes a descriptor that is not a listening socket.
 fn kind(sockets: &mut ListenFd, place: usize) -> Result<Kind, String> {
     if let Ok(Some(listener)) = sockets.take_tcp_listener(place) {
         listens(&listener)?;
@@ -81,12 +81,12 @@ fn kind(sockets: &mut ListenFd, place: usize) -> Result<Kind, String> {
     if let Ok(Some(_)) = sockets.take_unix_datagram(place) {
         return Err("a Unix socket for datagrams".into());
     }
-    let link = fs::read_link(format!("/proc/self/fd/{}", FIRST + place));
+    let link = fs::read_link(format!("/proc/self/fd/{}", FIRST_DESCRIPTOR + place));
     Err(match link {
         Ok(link) if link.to_string_lossy().starts_with("socket:") => {
             "a socket of another kind".into()
         }
-        Ok(link) => format!("{}, no socket,", link.display()),
+        Ok(link) => format!("{}", link.display()),
         Err(_) => "not open".into(),
     })
 }
@@ -94,7 +94,7 @@ fn kind(sockets: &mut ListenFd, place: usize) -> Result<Kind, String> {
 fn listens(socket: impl AsFd) -> Result<(), String> {
     match socket_acceptconn(socket) {
         Ok(true) => Ok(()),
-        Ok(false) => Err("a socket that does not listen, such as one connection,".into()),
+        Ok(false) => Err("a socket that does not listen, such as a connection".into()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,39 +1,39 @@
-//! Tells a service manager again and again that all is well, so that it starts a hung server anew.
+//! The watchdog: notifies the service manager regularly, so that it restarts a hung server.
 //!
-//! Invariant: it is told only after the server itself has answered, workers and committer alike.
+//! Invariant: a notification is sent only after all workers and the committer have answered.
 
 use std::time::Duration;
 
 use akvs_http::ServerHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::sd_notify::{Notice, Notifier};
+use super::sd_notify::{Notification, Notifier};
 
-/// Tells it as often as a manager needs that must hear it at least each `time`; ends with the runtime.
-pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, time: Duration) {
-    let each = time / 2;
-    let mut ticks = tokio::time::interval(each);
+/// Notifies a manager that expects a notification at least every `timeout`; ends with the runtime.
+pub(crate) async fn watch(notifier: Notifier, handle: ServerHandle, timeout: Duration) {
+    let interval = timeout / 2;
+    let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let mut works = std::pin::pin!(handle.is_healthy());
-        let in_time = tokio::time::timeout(each, &mut works).await;
-        let works = match in_time {
-            Ok(works) => works,
+        let mut is_healthy = std::pin::pin!(handle.is_healthy());
+        let in_time = tokio::time::timeout(interval, &mut is_healthy).await;
+        let is_healthy = match in_time {
+            Ok(is_healthy) => is_healthy,
             Err(_) => {
                 log::error!(
-                    "not all threads have answered for {each:?}; the service manager's watchdog waits"
+                    "not all threads have answered within {interval:?}; no watchdog notification is sent"
                 );
-                let works = works.await;
+                let is_healthy = is_healthy.await;
                 log::warn!("all threads answer again");
-                works
+                is_healthy
             }
         };
-        if !works {
-            // It stays so: the manager is to start the server anew.
-            log::error!("nobody is left to commit; the service manager's watchdog is left alone");
+        if !is_healthy {
+            // This is final: the manager must restart the server.
+            log::error!("the committer has stopped; no further watchdog notification is sent");
             return;
         }
-        notifier.tell(&[Notice::Well]);
+        notifier.send(&[Notification::Watchdog]);
     }
 }

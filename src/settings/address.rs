@@ -1,6 +1,6 @@
-//! Addresses to listen on, as they are written: one, or a list.
+//! Addresses to listen on, as they are written: one, or a list. An address is a host and a port, or a Unix socket.
 //!
-//! An address is of a host and a port, or of a Unix socket. It owns their spelling. It does not look names up, and does not say who may connect: `listeners` does.
+//! It owns their syntax. `listeners` resolves names and checks who can connect.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,14 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::home;
 
-/// What the address of a Unix socket begins with.
+/// The prefix of a Unix socket's path.
 const UNIX: &str = "unix:";
-/// More would be a mistake.
-const MOST: usize = 64;
+/// More are likely a mistake.
+const MAX_ADDRESSES: usize = 64;
 
-/// An address and port, or a name and port, or `unix:` and a path that is not empty:
+/// An address and port, a name and port, or `unix:` and a path that is not empty:
 ///
-/// - an IPv4 address, an IPv6 address in brackets, or a name, which is not empty and has no space or slash in it;
+/// - an IPv4 address, an IPv6 address in brackets, or a name that is not empty and has no space or slash;
 /// - then a colon and a port from 0 to 65535.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Address(String);
@@ -28,32 +28,32 @@ impl Address {
         let text = text.trim();
         if let Some(path) = text.strip_prefix(UNIX) {
             if path.is_empty() || path.ends_with('/') || path.contains('\0') {
-                return Err("names no file; write it such as unix:/run/akvs/akvs.sock".into());
+                return Err("expected a path to a file, such as unix:/run/akvs/akvs.sock".into());
             }
             return Ok(Address(text.to_owned()));
         }
         if text.contains("://") {
-            return Err(
-                "has a scheme; write address and port alone, such as 127.0.0.1:8080".into(),
-            );
+            return Err("expected an address without a scheme, such as 127.0.0.1:8080".into());
         }
         if text.parse::<SocketAddr>().is_ok() {
             return Ok(Address(text.to_owned()));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return Err("has no port; write it such as 127.0.0.1:8080".into());
+            return Err("expected a port, such as 127.0.0.1:8080".into());
         };
         if port.is_empty() || port.starts_with('+') || port.parse::<u16>().is_err() {
-            return Err("does not end in a port from 0 to 65535, such as 127.0.0.1:8080".into());
+            return Err("expected a port from 0 to 65535, such as 127.0.0.1:8080".into());
         }
         if host.is_empty() {
-            return Err("has no address; write 127.0.0.1 for this machine, 0.0.0.0 for all".into());
+            return Err(
+                "expected an address, such as 127.0.0.1 for this machine or 0.0.0.0 for all".into(),
+            );
         }
         if host.contains([':', '[', ']']) {
-            return Err("is no IPv6 address with its port, such as [::1]:8080".into());
+            return Err("expected an IPv6 address in brackets, such as [::1]:8080".into());
         }
         if host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-            return Err("is no address or name with its port, such as localhost:8080".into());
+            return Err("expected an address or a name, such as localhost:8080".into());
         }
         Ok(Address(text.to_owned()))
     }
@@ -62,7 +62,7 @@ impl Address {
         &self.0
     }
 
-    /// The path, where it is of a Unix socket.
+    /// Returns the path of a Unix socket.
     pub(crate) fn unix_path(&self) -> Option<&Path> {
         self.0.strip_prefix(UNIX).map(Path::new)
     }
@@ -74,7 +74,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Addresses, at least one. Read from a list, or from a text in which commas part them.
+/// A list of at least one address. Read from a list, or from a text with commas.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Addresses(Vec<Address>);
 
@@ -83,21 +83,23 @@ impl Addresses {
         let list = texts
             .into_iter()
             .flat_map(|text| text.split(','))
-            .map(|text| Address::new(text).map_err(|why| format!("has {text:?}, which {why}")))
+            .map(|text| Address::new(text).map_err(|why| format!("address {text:?}: {why}")))
             .collect::<Result<Vec<_>, _>>()?;
         match list.len() {
-            0 => Err("names no address".into()),
-            1..=MOST => Ok(Addresses(list)),
-            _ => Err(format!("names more than {MOST} addresses")),
+            0 => Err("expected at least one address".into()),
+            1..=MAX_ADDRESSES => Ok(Addresses(list)),
+            _ => Err(format!("expected at most {MAX_ADDRESSES} addresses")),
         }
     }
 
-    /// Puts the home folder in place of a leading `~` of sockets' paths.
+    /// Replaces a leading `~` in the paths of sockets by the home directory.
     pub(crate) fn expand_home(&mut self) -> Result<(), String> {
         for address in &mut self.0 {
             if let Some(path) = address.unix_path() {
                 let path = home::expand(path)?;
-                let path = path.to_str().ok_or("the home folder's path is not UTF-8")?;
+                let path = path
+                    .to_str()
+                    .ok_or("the path of the home directory is not UTF-8")?;
                 address.0 = format!("{UNIX}{path}");
             }
         }
@@ -127,7 +129,7 @@ impl<'de> Visitor<'de> for AddressesVisitor {
     type Value = Addresses;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an address with its port, or a list of them")
+        f.write_str("an address with a port, or a list of them")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Addresses, E> {
@@ -166,10 +168,10 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_and_says_what_to_write() {
         for (bad, part) in [
-            ("", "has no port"),
-            ("localhost", "has no port"),
-            ("127.0.0.1", "has no port"),
-            (":8080", "has no address"),
+            ("", "expected a port,"),
+            ("localhost", "expected a port,"),
+            ("127.0.0.1", "expected a port,"),
+            (":8080", "expected an address,"),
             ("127.0.0.1:", "port from 0 to 65535"),
             ("127.0.0.1:65536", "port from 0 to 65535"),
             ("127.0.0.1:-1", "port from 0 to 65535"),
@@ -178,9 +180,9 @@ mod tests {
             ("[::1:8080", "[::1]:8080"),
             ("a b:80", "localhost:8080"),
             ("a/b:80", "localhost:8080"),
-            ("http://localhost:80", "scheme"),
-            ("unix:", "names no file"),
-            ("unix:/run/", "names no file"),
+            ("http://localhost:80", "without a scheme"),
+            ("unix:", "expected a path to a file"),
+            ("unix:/run/", "expected a path to a file"),
         ] {
             let why = Address::new(bad).unwrap_err();
             assert!(why.contains(part), "{bad:?}: {why}");
@@ -194,6 +196,6 @@ mod tests {
         assert_eq!(texts, ["127.0.0.1:1", "[::1]:2", "localhost:3"]);
         assert!(Addresses::parse([]).is_err());
         assert!(Addresses::parse(["127.0.0.1:1,"]).is_err());
-        assert!(Addresses::parse(["127.0.0.1:1"; MOST + 1]).is_err());
+        assert!(Addresses::parse(["127.0.0.1:1"; MAX_ADDRESSES + 1]).is_err());
     }
 }

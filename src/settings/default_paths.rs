@@ -1,5 +1,4 @@
-//! The paths among the settings: where they are where nothing is chosen, and all of them absolute; `~` is the home
-//! folder.
+//! The paths among the settings: their defaults, and their expansion to absolute paths; `~` is the home directory.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,11 +8,11 @@ use super::schema::Settings;
 use super::sources::{Origin, Sources};
 use crate::error::CliError;
 
-/// The file of tokens in the data folder.
+/// The token file in the data directory.
 pub(crate) const TOKENS_FILE: &str = "tokens.toml";
 
-/// Puts the default paths where none is chosen, and makes all of them absolute.
-pub(super) fn place(
+/// Sets the default paths, and makes all paths absolute.
+pub(super) fn resolve(
     settings: &mut Settings,
     origins: &mut BTreeMap<String, Origin>,
     sources: &Sources,
@@ -21,7 +20,7 @@ pub(super) fn place(
     let listen = settings.http.listen.expand_home();
     listen.map_err(|why| CliError::config(format!("http.listen: unix:{why}")))?;
     if settings.data_dir.is_empty() {
-        let (path, why) = sources.place.data_dir();
+        let (path, why) = sources.install_dir.data_dir();
         origins.insert("data_dir".into(), Origin::Default(why));
         settings.data_dir = absolute("data_dir", &path)?;
     }
@@ -29,7 +28,7 @@ pub(super) fn place(
     if settings.auth.tokens.is_empty() {
         let path = Path::new(&settings.data_dir).join(TOKENS_FILE);
         settings.auth.tokens = absolute("auth.tokens", &path)?;
-        let why = Origin::Default("default, in the data folder");
+        let why = Origin::Default("default, in the data directory");
         origins.insert("auth.tokens".into(), why);
     }
     for (key, path) in [
@@ -48,10 +47,8 @@ pub(super) fn place(
 
 fn absolute(key: &str, path: &Path) -> Result<String, CliError> {
     let path = &home::expand(path).map_err(|why| CliError::config(format!("{key}: {why}")))?;
-    let absolute = std::path::absolute(path).map_err(|error| {
-        let path = path.display();
-        CliError::config(format!("{key}: {path} is nowhere: {error}"))
-    })?;
+    let absolute = std::path::absolute(path)
+        .map_err(|error| CliError::config(format!("invalid {key} {path:?}: {error}")))?;
     let text = absolute.into_os_string().into_string();
-    text.map_err(|path| CliError::config(format!("{key}: {} is not UTF-8", path.display())))
+    text.map_err(|path| CliError::config(format!("invalid {key} {path:?}: expected UTF-8")))
 }

@@ -1,8 +1,8 @@
-//! Paths that begin with `~`, as a shell would read them: files, the environment and `--flag=~/x` reach no shell.
+//! Paths that begin with `~`, for files, variables and `--flag=~/x`, which no shell expands.
 
 use std::path::{Path, PathBuf};
 
-/// The path with the home folder in place of a leading `~`. Other users' home folders are not looked up.
+/// Expands a leading `~` to the home directory. Home directories of other users are not looked up.
 pub(crate) fn expand(path: &Path) -> Result<PathBuf, String> {
     expand_with(path, std::env::home_dir())
 }
@@ -10,19 +10,20 @@ pub(crate) fn expand(path: &Path) -> Result<PathBuf, String> {
 fn expand_with(path: &Path, home: Option<PathBuf>) -> Result<PathBuf, String> {
     let Ok(rest) = path.strip_prefix("~") else {
         let is_of_another = path.as_os_str().as_encoded_bytes().starts_with(b"~");
-        return match is_of_another {
-            true => Err(format!(
-                "{path:?}: expected ~/ for the own home folder; write another user's in full, or ./{} for a name that begins with ~",
+        return if is_of_another {
+            Err(format!(
+                "{path:?}: expected ~/ for the home directory; write another user's in full, or ./{} for a name that begins with ~",
                 path.display()
-            )),
-            false => Ok(path.to_owned()),
+            ))
+        } else {
+            Ok(path.to_owned())
         };
     };
     let home = home.filter(|home| home.is_absolute());
     let home = home.ok_or_else(|| {
-        format!("{path:?}: there is no home folder: set HOME, or write the path in full")
+        format!("{path:?}: no home directory; set HOME, or write the path in full")
     })?;
-    // `join` of nothing would end in a slash.
+    // `join` with an empty path would end in a slash.
     Ok(if rest.as_os_str().is_empty() {
         home
     } else {

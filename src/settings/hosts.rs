@@ -1,21 +1,22 @@
-//! Names under which the server may be asked, as they are written: one, or a list, which may be empty.
+//! Host names of the server, as they are written: one, or a list, which may be empty.
 //!
-//! It owns their spelling. Which requests are judged by them, `akvs-http` says.
+//! It owns their syntax. `akvs-http` checks requests against them.
 
 use std::fmt;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// More would be a mistake.
-const MOST: usize = 64;
-/// The longest name of the domain name system, in bytes.
-const NAME_BYTES: usize = 253;
+/// More are likely a mistake.
+const MAX_HOSTS: usize = 64;
+/// The longest name in DNS, in bytes.
+const MAX_NAME_BYTES: usize = 253;
 
-/// Host names. Read from a list, or from a text in which commas part them. Each of them:
+/// Host names. Read from a list, or from a text with commas. Each of them:
 ///
-/// - has 1 to 253 letters of ASCII, digits, hyphens, underscores and dots, no two dots together and none in front;
-/// - stands alone: without a scheme, a port and a path.
+/// - has 1 to 253 ASCII letters, digits, hyphens, underscores and dots, without two adjacent dots and without a leading
+///   one;
+/// - has no scheme, port or path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct HostNames(Vec<String>);
 
@@ -25,12 +26,12 @@ impl HostNames {
             .into_iter()
             .map(|text| match check(text.trim()) {
                 Ok(()) => Ok(text.trim().to_owned()),
-                Err(why) => Err(format!("has {text:?}, which {why}")),
+                Err(why) => Err(format!("host {text:?}: {why}")),
             })
             .collect::<Result<Vec<_>, _>>()?;
         match list.len() {
-            0..=MOST => Ok(HostNames(list)),
-            _ => Err(format!("names more than {MOST} hosts")),
+            0..=MAX_HOSTS => Ok(HostNames(list)),
+            _ => Err(format!("expected at most {MAX_HOSTS} hosts")),
         }
     }
 
@@ -40,24 +41,23 @@ impl HostNames {
 }
 
 fn check(name: &str) -> Result<(), &'static str> {
-    const SUCH_AS: &str = "is no host name; write it such as db.example.com";
+    const SUCH_AS: &str = "expected a host name, such as db.example.com";
     if name.contains("://") {
-        return Err("has a scheme; write the name alone, such as db.example.com");
+        return Err("expected a host name without a scheme, such as db.example.com");
     }
     if name.contains(':') {
-        return Err("has a port; write the name alone, such as db.example.com");
+        return Err("expected a host name without a port, such as db.example.com");
     }
     if !name.is_ascii() {
-        return Err(
-            "is not ASCII; write it as the domain name system does, such as xn--bcher-kva.example",
-        );
+        return Err("expected ASCII, as in DNS, such as xn--bcher-kva.example");
     }
-    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let labels = name.strip_suffix('.').unwrap_or(name);
     let has_labels = labels.split('.').all(|label| !label.is_empty());
-    match name.len() <= NAME_BYTES && has_labels && name.bytes().all(is_taken) {
-        true => Ok(()),
-        false => Err(SUCH_AS),
+    if name.len() <= MAX_NAME_BYTES && has_labels && name.bytes().all(is_allowed) {
+        Ok(())
+    } else {
+        Err(SUCH_AS)
     }
 }
 
@@ -77,9 +77,10 @@ impl<'de> Visitor<'de> for HostNamesVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<HostNames, E> {
-        let names = match text.trim().is_empty() {
-            true => Vec::new(),
-            false => text.split(',').collect(),
+        let names = if text.trim().is_empty() {
+            Vec::new()
+        } else {
+            text.split(',').collect()
         };
         HostNames::parse(names).map_err(E::custom)
     }
@@ -125,6 +126,6 @@ mod tests {
             assert!(why.contains(word), "{bad}: {why}");
         }
         assert!(HostNames::parse(["a".repeat(254).as_str()]).is_err());
-        assert!(HostNames::parse(vec!["a"; MOST + 1]).is_err());
+        assert!(HostNames::parse(vec!["a"; MAX_HOSTS + 1]).is_err());
     }
 }

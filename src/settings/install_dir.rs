@@ -1,7 +1,7 @@
-//! Where this program was unpacked, and what therefore lies beside it.
+//! The directory of an unpacked release, whose files are next to the program.
 //!
-//! A release is a folder with `bin/akvs` and `config/akvs.toml`. Anything else, such as a build folder, is no release,
-//! and nothing is looked for around it.
+//! A release has `bin/akvs` and `config/akvs.toml`. Around any other program, such as one in a build directory, nothing
+//! is looked for.
 
 use std::path::{Path, PathBuf};
 
@@ -14,15 +14,15 @@ pub(crate) struct InstallDir {
 }
 
 impl InstallDir {
-    /// The place of the running program.
-    pub(crate) fn of_this_program() -> InstallDir {
+    /// The release of the running program.
+    pub(crate) fn current() -> InstallDir {
         current_exe::path().map_or_else(
             |_| InstallDir::default(),
-            |program| InstallDir::of(&program),
+            |program| InstallDir::from_exe(&program),
         )
     }
 
-    fn of(program: &Path) -> InstallDir {
+    fn from_exe(program: &Path) -> InstallDir {
         let release = program
             .parent()
             .filter(|folder| folder.ends_with("bin"))
@@ -33,16 +33,16 @@ impl InstallDir {
         }
     }
 
-    /// The release's own config file.
+    /// Returns the release's config file.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
         self.release.as_deref().map(config_of)
     }
 
-    /// Where data goes unless something else is chosen, and why there.
+    /// Returns the default data directory, and the reason.
     pub(crate) fn data_dir(&self) -> (PathBuf, &'static str) {
         match &self.release {
-            Some(release) => (release.join("data"), "default, beside the program's bin"),
-            None => ("akvs-data".into(), "default, in the folder of the start"),
+            Some(release) => (release.join("data"), "default, next to the program's bin"),
+            None => ("akvs-data".into(), "default, in the working directory"),
         }
     }
 }
@@ -59,19 +59,19 @@ mod tests {
     fn only_bin_beside_config_is_a_release() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/akvs");
-        assert_eq!(InstallDir::of(&program).config_file(), None);
+        assert_eq!(InstallDir::from_exe(&program).config_file(), None);
         assert_eq!(
-            InstallDir::of(&program).data_dir().0,
+            InstallDir::from_exe(&program).data_dir().0,
             Path::new("akvs-data")
         );
 
         std::fs::create_dir(folder.path().join("config")).unwrap();
         std::fs::write(config_of(folder.path()), "").unwrap();
-        let place = InstallDir::of(&program);
+        let place = InstallDir::from_exe(&program);
         assert_eq!(place.config_file(), Some(config_of(folder.path())));
         assert_eq!(place.data_dir().0, folder.path().join("data"));
 
-        let elsewhere = InstallDir::of(&folder.path().join("debug/akvs"));
+        let elsewhere = InstallDir::from_exe(&folder.path().join("debug/akvs"));
         assert_eq!(elsewhere.config_file(), None);
     }
 }

@@ -1,7 +1,7 @@
-//! One layer over the other: defaults, config file, environment, flags.
+//! The layers of settings: defaults, config file, environment, flags.
 //!
-//! It owns which source wins, and every refusal's text. Invariant: whatever is wrong is named by its key, its value
-//! and where it was said; nothing that was said is silently ignored.
+//! It owns their order and the texts of errors. Invariant: an error names the key, the value and its source, and no
+//! input is ignored silently.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,33 +14,33 @@ use super::sources::{self, Leaf, Origin, Sources};
 use super::variables::{self, PREFIX};
 use crate::error::CliError;
 
-/// The settings that hold, and where each came from.
+/// The effective settings, and the source of each.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// The settings; their paths are absolute.
+    /// The settings, with absolute paths.
     pub(crate) settings: Settings,
-    /// Each key, and where its value came from.
+    /// Each key, and the source of its value.
     pub(crate) origins: BTreeMap<String, Origin>,
     /// The config file that was read.
     pub(crate) file: Option<PathBuf>,
-    /// The variables that begin with `AKVS_` and are not known.
+    /// The unknown variables that begin with `AKVS_`.
     pub(crate) unknown_variables: Vec<String>,
 }
 
 impl Loaded {
-    /// What is to be said of the variables that are not known, a line each.
+    /// Returns a warning for each unknown variable.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = String> {
-        let line = |name: &String| format!("unknown environment variable {name}: ignored");
+        let line = |name: &String| format!("ignored unknown environment variable {name}");
         self.unknown_variables.iter().map(line)
     }
 }
 
-/// Joins all that is said into the settings that hold.
+/// Merges all sources into the effective settings.
 pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
     let mut built_in = Vec::new();
     let defaults = defaults()?;
     sources::flatten("", defaults, &Origin::Default("default"), &mut built_in);
-    let mut said: BTreeMap<String, Leaf> = built_in
+    let mut leaves_by_key: BTreeMap<String, Leaf> = built_in
         .into_iter()
         .map(|leaf| (leaf.key.clone(), leaf))
         .collect();
@@ -50,31 +50,32 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
         Some(path) => sources::file(path)?,
         None => Vec::new(),
     };
-    let (variables, unknown_variables) = sources.environment(|key| said.contains_key(key))?;
+    let (variables, unknown_variables) =
+        sources.environment(|key| leaves_by_key.contains_key(key))?;
     for name in &unknown_variables {
-        check_spelling(name, &said)?;
+        check_spelling(name, &leaves_by_key)?;
     }
     leaves.extend(variables);
     leaves.extend(sources.flags());
     for leaf in leaves {
-        if empty_group(&leaf, &said) {
+        if is_empty_group(&leaf, &leaves_by_key) {
             continue;
         }
-        if !said.contains_key(&leaf.key) {
-            return Err(unknown(&leaf, &said));
+        if !leaves_by_key.contains_key(&leaf.key) {
+            return Err(unknown(&leaf, &leaves_by_key));
         }
-        said.insert(leaf.key.clone(), leaf);
+        leaves_by_key.insert(leaf.key.clone(), leaf);
     }
 
-    let mut settings = typed(&said)?;
+    let mut settings = typed(&leaves_by_key)?;
     settings
         .check()
-        .map_err(|(key, why)| refused(&said, key, &why))?;
-    let mut origins: BTreeMap<_, _> = said
+        .map_err(|(key, why)| refused(&leaves_by_key, key, &why))?;
+    let mut origins: BTreeMap<_, _> = leaves_by_key
         .into_values()
         .map(|leaf| (leaf.key, leaf.origin))
         .collect();
-    default_paths::place(&mut settings, &mut origins, sources)?;
+    default_paths::resolve(&mut settings, &mut origins, sources)?;
     Ok(Loaded {
         settings,
         origins,
@@ -83,17 +84,17 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, CliError> {
     })
 }
 
-/// The defaults as tables. The library itself would leave out an empty list.
+/// Returns the defaults as tables. The library itself would omit an empty list.
 fn defaults() -> Result<Map<String, Value>, CliError> {
     let defaults = toml::to_string(&Settings::default()).map_err(CliError::failed)?;
     let defaults = config::File::from_str(&defaults, FileFormat::Toml);
     defaults.collect().map_err(CliError::failed)
 }
 
-/// The leaves as typed settings.
-fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
+/// Converts the leaves to typed settings.
+fn typed(leaves_by_key: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
     let mut builder = Config::builder();
-    for leaf in said.values() {
+    for leaf in leaves_by_key.values() {
         let value = Value::new(None, leaf.value.clone());
         builder = builder
             .set_override(&leaf.key, value)
@@ -103,38 +104,38 @@ fn typed(said: &BTreeMap<String, Leaf>) -> Result<Settings, CliError> {
     config
         .try_deserialize()
         .map_err(|error| match refusal(&error) {
-            Some((key, why)) => refused(said, &key, &why),
+            Some((key, why)) => refused(leaves_by_key, &key, &why),
             None => CliError::config(error),
         })
 }
 
-/// The key that could not be read, and why.
+/// Returns the key that could not be read, and the reason.
 fn refusal(error: &ConfigError) -> Option<(String, String)> {
     let (key, why) = if let ConfigError::At { key, error, .. } = error {
         (key.as_ref()?, error.to_string())
     } else if let ConfigError::Type { key, expected, .. } = error {
-        (key.as_ref()?, format!("is not {expected}"))
+        (key.as_ref()?, format!("expected {expected}"))
     } else {
         return None;
     };
-    // serde's own words for a wrong type repeat the value.
+    // serde's text for a wrong type repeats the value.
     let why = match why.rsplit_once(", expected ") {
         Some((found, expected)) if found.starts_with("invalid type") => {
-            format!("is not {expected}")
+            format!("expected {expected}")
         }
         _ => why,
     };
-    // Which of a list it was, the text says.
+    // The reason names the element of a list.
     let key = key.split('[').next().unwrap_or(key);
     Some((key.to_owned(), why))
 }
 
-fn refused(said: &BTreeMap<String, Leaf>, key: &str, why: &str) -> CliError {
-    let Some(leaf) = said.get(key) else {
-        return CliError::config(format!("the setting {key} {why}"));
+fn refused(leaves_by_key: &BTreeMap<String, Leaf>, key: &str, why: &str) -> CliError {
+    let Some(leaf) = leaves_by_key.get(key) else {
+        return CliError::config(format!("invalid {key}: {why}"));
     };
     let (value, origin) = (shown(&leaf.value), &leaf.origin);
-    CliError::config(format!("bad value for {key}: {value} {why} ({origin})"))
+    CliError::config(format!("invalid {key} {value} ({origin}): {why}"))
 }
 
 fn shown(value: &ValueKind) -> String {
@@ -144,7 +145,7 @@ fn shown(value: &ValueKind) -> String {
             let values: Vec<_> = values.iter().map(|value| shown(&value.kind)).collect();
             format!("[{}]", values.join(", "))
         }
-        ValueKind::Table(_) => "a table".into(),
+        ValueKind::Table(_) => "table".into(),
         ValueKind::Nil
         | ValueKind::Boolean(_)
         | ValueKind::I64(_)
@@ -155,8 +156,8 @@ fn shown(value: &ValueKind) -> String {
     }
 }
 
-/// Whether it is a table of a config file in which nothing is set: as the shipped file has them.
-fn empty_group(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> bool {
+/// Returns true for a table of a config file in which nothing is set, as in the shipped file.
+fn is_empty_group(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> bool {
     matches!(&leaf.value, ValueKind::Table(table) if table.is_empty()) && is_group(&leaf.key, known)
 }
 
@@ -177,13 +178,13 @@ fn unknown(leaf: &Leaf, known: &BTreeMap<String, Leaf>) -> CliError {
         return CliError::config(format!("unknown setting {key} ({origin})"));
     };
     CliError::config(format!(
-        "unknown setting {key} ({origin}); the nearest known one is {nearest}"
+        "unknown setting {key} ({origin}); did you mean {nearest}?"
     ))
 }
 
-/// Refuses a variable that is likely to be a misspelt one.
+/// Fails for a variable that is likely misspelt.
 fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), CliError> {
-    let Some(meant) = variables::meant(name, known.keys().map(String::as_str)) else {
+    let Some(meant) = variables::suggest(name, known.keys().map(String::as_str)) else {
         return Ok(());
     };
     let key = name[PREFIX.len()..].to_lowercase().replace("__", ".");
@@ -193,12 +194,14 @@ fn check_spelling(name: &str, known: &BTreeMap<String, Leaf>) -> Result<(), CliE
             "{key} is a group of settings, not a setting ({origin}); did you mean {meant}?"
         )));
     }
-    let nearest = known.keys().find(|key| variables::name_of(key) == meant);
+    let nearest = known
+        .keys()
+        .find(|key| variables::variable_name(key) == meant);
     Err(CliError::config(match nearest {
         Some(nearest) => {
-            format!("unknown setting {key} ({origin}); the nearest known one is {nearest}, {meant}")
+            format!("unknown setting {key} ({origin}); did you mean {nearest}, {meant}?")
         }
-        None => format!("unknown {origin}; the nearest known one is {meant}"),
+        None => format!("unknown {origin}; did you mean {meant}?"),
     }))
 }
 
@@ -345,46 +348,37 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_value() {
         for (text, parts) in [
-            (
-                "[engine]\nkind = 5",
-                "bad value for engine.kind: 5 is not one of disk, memory (config file ",
-            ),
+            ("[engine]\nkind = 5", "invalid engine.kind 5 (config file "),
             (
                 "[engine]\naccept_lost_commits = \"ya\"",
-                "engine.accept_lost_commits: \"ya\" is not a boolean (",
+                "): expected a boolean",
             ),
             (
                 "[http]\nlisten = 5",
-                "http.listen: 5 is not an address with its port, or a list of them (",
+                "): expected an address with a port, or a list of them",
             ),
-            ("[http]\nlisten = []", "http.listen: [] names no address ("),
+            ("[http]\nlisten = []", "): expected at least one address"),
             (
                 "[http]\nlisten = [\"x\"]",
-                "http.listen: [\"x\"] has \"x\", which has no port",
+                "): address \"x\": expected a port",
             ),
-            (
-                "[http]\nlisten = [[]]",
-                "http.listen: [[]] is not a string (",
-            ),
+            ("[http]\nlisten = [[]]", "): expected a string"),
             (
                 "[http]\nlisten = [\"unix:\"]",
-                "names no file; write it such as unix:/run/akvs/akvs.sock",
+                "expected a path to a file, such as unix:/run/akvs/akvs.sock",
             ),
-            (
-                "data_dir = {}",
-                "bad value for data_dir: a table is not a string (",
-            ),
+            ("data_dir = {}", "invalid data_dir table ("),
             (
                 "[limits]\nmax_connections = 2.5",
-                "limits.max_connections: 2.5 is not a whole number",
+                "): expected a whole number from 1 to",
             ),
             (
                 "[limits]\nmax_value_bytes = \"1GiB\"",
-                "limits.max_body_memory_bytes: \"512MiB\" is less than",
+                "expected at least limits.max_value_bytes, 1GiB",
             ),
             (
                 "[log]\nfilter = \"inof\"",
-                "log.filter: \"inof\" has \"inof\"; did you mean \"info\"?",
+                "unknown level \"inof\"; did you mean \"info\"?",
             ),
         ] {
             let why = why(text);
@@ -399,15 +393,15 @@ mod tests {
                 "[engine]\nknd = 5",
                 "unknown setting engine.knd (config file ",
             ),
-            ("[engine]\nknd = 5", "the nearest known one is engine.kind"),
-            ("[engin]\nkind = 5", "the nearest known one is engine.kind"),
+            ("[engine]\nknd = 5", "did you mean engine.kind?"),
+            ("[engin]\nkind = 5", "did you mean engine.kind?"),
             ("[other]", "unknown setting other ("),
             ("[http.listen]\nx = 5", "unknown setting http.listen.x ("),
             (
                 "engine = 5",
                 "engine is a group of settings, not a setting (",
             ),
-            ("data-dir = \"x\"", "the nearest known one is data_dir"),
+            ("data-dir = \"x\"", "did you mean data_dir?"),
         ] {
             let why = why(text);
             assert!(why.contains(parts), "{text}: {why}");
@@ -418,7 +412,7 @@ mod tests {
     fn what_is_no_toml_is_refused_in_one_line() {
         let why = why("x = [\n");
         assert!(
-            why.contains("is not TOML: TOML parse error at line 1"),
+            why.contains("akvs.toml: TOML parse error at line 1"),
             "{why}"
         );
         assert!(!why.contains('\n'));

@@ -1,17 +1,17 @@
-//! The settings: what can be chosen, what holds where nothing is chosen, and from where each choice came.
+//! The settings: every key with its default, the sources that set it, and the effective values with their sources.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | `schema` | every key, its type, bounds and default |
-//! | `units` | numbers, sizes and times as they are written, with their bounds |
-//! | `address` | addresses to listen on as they are written |
-//! | `hosts` | names under which the server may be asked as they are written |
-//! | `sources` | what a file, the environment and the flags say, each with where it said it |
-//! | `variables` | which variables begin with `AKVS_` and are not settings: injected, misspelt, unknown |
+//! | `units` | the syntax of numbers, sizes and times, with their bounds |
+//! | `address` | the syntax of addresses to listen on |
+//! | `hosts` | the syntax of host names |
+//! | `sources` | the values of a config file, the environment and the flags, each with its source |
+//! | `variables` | the `AKVS_` variables that are not settings: injected, misspelt, unknown |
 //! | `home` | paths that begin with `~` |
-//! | `install_dir` | where this program was unpacked: the files that are beside it |
-//! | `default_paths` | the paths among them: their defaults, and from where on they count |
-//! | `layers` | one over the other, down to typed settings or one clear failure |
+//! | `install_dir` | the directory of an unpacked release |
+//! | `default_paths` | default paths, and their expansion |
+//! | `layers` | the order of the sources, down to typed settings or one error |
 
 mod address;
 mod default_paths;

@@ -1,7 +1,7 @@
 //! Every setting: its key, its type with unit and bounds, and its default.
 //!
-//! The keys are the field names, joined by dots. `config/akvs.toml` says the same in words for the operator, and a
-//! test holds the two together.
+//! The keys are the field names, joined by dots. `config/akvs.toml` describes them for the operator, and a test
+//! compares the two.
 
 use akvs_http::Options;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) http: Http,
     pub(crate) auth: Auth,
     pub(crate) tls: Tls,
-    /// Empty for the default place, until the layers have been joined; then absolute.
+    /// Empty for the default path, until the layers have been merged; then absolute.
     pub(crate) data_dir: String,
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
@@ -35,10 +35,10 @@ pub(crate) struct Settings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) listen: Addresses,
-    /// An empty list is not among the defaults as the library has them.
+    /// The library omits an empty list from the defaults.
     #[serde(default)]
     pub(crate) hosts: HostNames,
-    /// 0 for one fewer than there are cores.
+    /// 0 for one less than the number of cores.
     pub(crate) workers: Count<0, 1_024>,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Http {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Auth {
-    /// Empty for the default place, until the layers have been joined; then absolute.
+    /// Empty for the default path, until the layers have been merged; then absolute.
     pub(crate) tokens: String,
 }
 
-/// `tls.*`; each empty for none.
+/// `tls.*`; each is empty if it is not set.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
@@ -81,7 +81,7 @@ pub(crate) struct Limits {
     pub(crate) max_body_memory_bytes: Size<{ 64 * KIB }, { 1_024 * GIB }>,
     pub(crate) max_response_memory_bytes: Size<{ MIB }, { 1_024 * GIB }>,
     pub(crate) request_timeout: Time<100, HOUR>,
-    /// Not less: timers that are due before they are set never fire.
+    /// At least a second: a timer that is due before it is set never fires.
     pub(crate) header_timeout: Time<SECOND, HOUR>,
     pub(crate) drain_timeout: Time<SECOND, HOUR>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Limits {
 pub(crate) struct Log {
     pub(crate) filter: LogFilter,
     pub(crate) format: LogFormat,
-    /// Empty for stderr, else absolute once the layers have been joined.
+    /// Empty for stderr; otherwise absolute once the layers have been merged.
     pub(crate) file: String,
 }
 
@@ -149,7 +149,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What the keys say together; each for itself is within its bounds already.
+    /// Checks settings against each other; each is within its own bounds already.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         let (value, memory) = (
             self.limits.max_value_bytes,
@@ -159,7 +159,7 @@ impl Settings {
             return Err((
                 "limits.max_body_memory_bytes",
                 format!(
-                    "is less than limits.max_value_bytes, {value}: the largest value could not be received"
+                    "expected at least limits.max_value_bytes, {value}, so that the largest value can be received"
                 ),
             ));
         }
@@ -185,14 +185,23 @@ impl Settings {
             ),
         ] {
             if is_there && wanted.is_empty() {
-                return Err((key, format!("is of no use without {other}")));
+                return Err((key, format!("expected {other} to be set too")));
             }
         }
         Ok(())
     }
 }
 
-/// A choice among words: the type, its words for clap, and reading and writing it.
+/// Joins words as `a, b or c`.
+fn alternatives(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}
+
+/// An enumeration of words: the type, its words for clap, and its conversion from and to text.
 macro_rules! choice {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -214,7 +223,7 @@ macro_rules! choice {
             fn try_from(text: String) -> Result<$name, String> {
                 match &*text {
                     $($word => Ok($name::$variant),)+
-                    _ => Err(format!("is not one of {}", $name::WORDS.join(", "))),
+                    _ => Err(format!("expected {}", alternatives($name::WORDS))),
                 }
             }
         }
@@ -228,21 +237,21 @@ macro_rules! choice {
 }
 
 choice! {
-    /// Where the data is kept.
+    /// The storage engine.
     EngineKind { Disk = "disk", Memory = "memory" }
 }
 
 choice! {
-    /// When a write is answered.
+    /// The moment of a write's answer.
     Durability { Fsync = "fsync", Interval = "interval" }
 }
 
 choice! {
-    /// How a log line looks.
+    /// The format of log lines.
     LogFormat { Auto = "auto", Text = "text", Json = "json" }
 }
 
-/// What is logged, in `RUST_LOG`'s language: a level, or `module=level` parts with commas between.
+/// A log filter in the syntax of `RUST_LOG`: a level, or `module=level` parts with commas.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct LogFilter(String);
@@ -258,7 +267,7 @@ impl std::str::FromStr for LogFilter {
 
     fn from_str(text: &str) -> Result<LogFilter, String> {
         let filter = LogFilter::try_from(text.to_owned());
-        filter.map_err(|why| format!("the log filter {text:?} {why}"))
+        filter.map_err(|why| format!("invalid log filter {text:?}: {why}"))
     }
 }
 
@@ -268,12 +277,14 @@ impl TryFrom<String> for LogFilter {
     fn try_from(text: String) -> Result<LogFilter, String> {
         const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
         if text.trim().is_empty() {
-            return Err(format!("is empty; write one of {}", LEVELS.join(", ")));
+            return Err(format!("expected {}", alternatives(&LEVELS)));
         }
         if env_filter::Builder::new().try_parse(&text).is_err() {
-            return Err("is no log filter, such as \"info\" or \"info,akvs_http=debug\"".into());
+            return Err(
+                "expected a log filter, such as \"info\" or \"info,akvs_http=debug\"".into(),
+            );
         }
-        // A word alone is a level or a module's name, so a level misspelt would silence everything else.
+        // A single word is a level or the name of a module, so a misspelt level would silence everything else.
         for word in text.split('/').next().unwrap_or_default().split(',') {
             let word = word.trim().to_ascii_lowercase();
             let near = LEVELS.iter().find(|level| {
@@ -282,7 +293,7 @@ impl TryFrom<String> for LogFilter {
                     && strsim::osa_distance(level, &word) <= 2
             });
             if let Some(level) = near {
-                return Err(format!("has {word:?}; did you mean {level:?}?"));
+                return Err(format!("unknown level {word:?}; did you mean {level:?}?"));
             }
         }
         Ok(LogFilter(text))
@@ -349,6 +360,6 @@ mod tests {
     #[test]
     fn a_choice_names_its_words() {
         let why = EngineKind::try_from("dsk".to_owned()).unwrap_err();
-        assert_eq!(why, "is not one of disk, memory");
+        assert_eq!(why, "expected disk or memory");
     }
 }

@@ -1,6 +1,6 @@
-//! What a config file, the environment and the flags say: leaves, each with its key, its value and where it was said.
+//! The sources of settings, a config file, the environment and the flags: each value with its key and its source.
 //!
-//! It knows how each of them spells a key. It does not know which keys there are, or which source wins.
+//! It owns how each source spells a key. It knows neither the existing keys nor the order of the sources.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,43 +15,43 @@ use super::variables::{self, FILE_VARIABLE, LOG_VARIABLES, PREFIX};
 use crate::bounded;
 use crate::error::CliError;
 
-/// The config file for all programs of this machine.
+/// The config file of the machine.
 const SYSTEM_FILE: &str = "/etc/akvs/akvs.toml";
 
-/// All that may say something about the settings.
+/// All sources.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     /// The config file that a flag names.
     pub(crate) config: Option<PathBuf>,
     /// The environment.
     pub(crate) environment: BTreeMap<OsString, OsString>,
-    /// The flags that were given.
+    /// The flags of the command line.
     pub(crate) flags: Vec<Flag>,
-    /// Where the program is.
-    pub(crate) place: InstallDir,
+    /// The release of the program.
+    pub(crate) install_dir: InstallDir,
 }
 
-/// A flag that was given, and what it says.
+/// A flag of the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Flag {
-    /// As it is written, with its dashes.
+    /// With its dashes.
     pub(crate) name: &'static str,
     /// The setting's key.
     pub(crate) key: &'static str,
-    /// Its value; several for a list.
+    /// A list for several values.
     pub(crate) value: ValueKind,
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// It is built in; with a word on how it came about, where it depends on something.
+    /// A default, with the reason if it depends on something.
     Default(&'static str),
-    /// This file.
+    /// A config file.
     File(PathBuf),
-    /// This variable.
+    /// An environment variable.
     Variable(String),
-    /// This flag.
+    /// A flag.
     Flag(&'static str),
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One value that was said.
+/// One value of a source.
 #[derive(Clone, Debug)]
 pub(super) struct Leaf {
     pub(super) key: String,
@@ -75,7 +75,7 @@ pub(super) struct Leaf {
 }
 
 impl Sources {
-    /// The config file: the first that is named, or that is where one may be.
+    /// Returns the path of the config file: the one that is named, or the first that exists.
     pub(super) fn config_file(&self) -> Result<Option<PathBuf>, CliError> {
         let named = self.config.clone().or_else(|| {
             let variable = self.environment.get(OsStr::new(FILE_VARIABLE))?;
@@ -83,15 +83,15 @@ impl Sources {
         });
         if let Some(named) = named {
             let named = home::expand(&named);
-            let named = named.map_err(|why| CliError::config(format!("the config file {why}")));
+            let named = named.map_err(|why| CliError::config(format!("config file {why}")));
             return named.map(Some);
         }
         let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|file| file.is_file());
-        Ok(self.place.config_file().or_else(system))
+        Ok(self.install_dir.config_file().or_else(system))
     }
 
-    /// What the environment says of the keys that are known, and the names of the variables that begin with our
-    /// prefix and mean none of them. Those that a platform injects are neither.
+    /// Returns the values of the environment for known keys, and the names of all other variables with our prefix,
+    /// except those that a platform injects.
     pub(super) fn environment(
         &self,
         is_known: impl Fn(&str) -> bool,
@@ -99,7 +99,7 @@ impl Sources {
         let (mut leaves, mut others) = (Vec::new(), Vec::new());
         for name in LOG_VARIABLES {
             let value = self.environment.get(OsStr::new(name));
-            // Unset and empty are the same to everyone who reads these.
+            // An empty variable counts as unset, as for all programs that read these.
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 leaves.push(variable_leaf(name, "log.filter".into(), value)?);
             }
@@ -122,7 +122,7 @@ impl Sources {
         Ok((leaves, others))
     }
 
-    /// What the flags say.
+    /// Returns the values of the flags.
     pub(super) fn flags(&self) -> Vec<Leaf> {
         let leaf = |flag: &Flag| Leaf {
             key: flag.key.into(),
@@ -136,7 +136,7 @@ impl Sources {
 fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, CliError> {
     let value = value.to_str().ok_or_else(|| {
         CliError::config(format!(
-            "the environment variable {name} is not UTF-8: {value:?}"
+            "invalid environment variable {name} {value:?}: expected UTF-8"
         ))
     })?;
     Ok(Leaf {
@@ -146,17 +146,17 @@ fn variable_leaf(name: &str, key: String, value: &OsStr) -> Result<Leaf, CliErro
     })
 }
 
-/// What a file says.
+/// Reads the values of a config file.
 pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, CliError> {
     let shown = path.display();
     let text = bounded::read_text(path).map_err(|error| {
-        CliError::config(format!("the config file {shown} cannot be read: {error}"))
+        CliError::config(format!("cannot read the config file {shown}: {error}"))
     })?;
     let tables = config::File::from_str(&text, FileFormat::Toml)
         .collect()
         .map_err(|error| {
             CliError::config(format!(
-                "the config file {shown} is not TOML: {}",
+                "invalid config file {shown}: {}",
                 brief(&error.to_string())
             ))
         })?;
@@ -166,7 +166,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<Leaf>, CliError> {
     Ok(leaves)
 }
 
-/// The place and the reason of a parser's text, without the drawing between them.
+/// Returns the position and the reason of a parser's error, without the drawing between them.
 fn brief(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     match (lines.next(), lines.next_back()) {
@@ -176,7 +176,7 @@ fn brief(text: &str) -> String {
     }
 }
 
-/// Tables become keys with dots. An empty table is a leaf, so that a wrong name is not passed over.
+/// Flattens tables to keys with dots. An empty table is a leaf, so that its unknown name is noticed.
 pub(super) fn flatten(
     prefix: &str,
     table: Map<String, Value>,

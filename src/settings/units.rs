@@ -1,8 +1,8 @@
-//! Numbers, sizes and times as a person writes them.
+//! Numbers, sizes and times with their bounds.
 //!
-//! Each type carries its bounds, so that a value of it is always within them. All are read from text: a file's number
-//! comes here as its digits, and so the environment and the flags need no rules of their own. What a refusal says
-//! follows the value's text, as in `"0" is not between 1 and 9`.
+//! A value of these types is always within its bounds. All are parsed from text: a number in a file is read as its
+//! digits, so that all sources have the same syntax. An error is the part of a message after the value, such as
+//! `expected 1 to 9`.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use akvs_client::{format_duration, parse_duration};
 use serde::{Deserialize, Serialize, Serializer};
 
-/// A whole number between two bounds, both included.
+/// A whole number within two bounds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Count<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Count<MIN, MAX> {
-    /// The number; a wrong default does not compile where this is called in a constant.
+    /// Creates the number; a wrong default does not compile in a constant.
     pub(crate) const fn new(number: u64) -> Self {
         assert!(MIN <= number && number <= MAX);
         Count(number)
@@ -33,14 +33,14 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Count<MIN, MAX> {
     fn try_from(text: String) -> Result<Self, String> {
         let Ok(number) = text.trim().parse::<u64>() else {
             return Err(format!(
-                "is not a whole number from {MIN} to {MAX}, such as {}",
+                "expected a whole number from {MIN} to {MAX}, such as {}",
                 100.clamp(MIN, MAX)
             ));
         };
         if (MIN..=MAX).contains(&number) {
             Ok(Count(number))
         } else {
-            Err(format!("is not between {MIN} and {MAX}"))
+            Err(format!("expected {MIN} to {MAX}"))
         }
     }
 }
@@ -51,13 +51,13 @@ impl<const MIN: u64, const MAX: u64> Serialize for Count<MIN, MAX> {
     }
 }
 
-/// A number of bytes between two bounds, both included.
+/// A number of bytes within two bounds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Size<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Size<MIN, MAX> {
-    /// The size; a wrong default does not compile where this is called in a constant.
+    /// Creates the size; a wrong default does not compile in a constant.
     pub(crate) const fn new(bytes: u64) -> Self {
         assert!(MIN <= bytes && bytes <= MAX);
         Size(bytes)
@@ -73,13 +73,13 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Size<MIN, MAX> {
 
     fn try_from(text: String) -> Result<Self, String> {
         let Ok(bytes) = text.trim().parse::<bytesize::ByteSize>() else {
-            return Err("is not a number of bytes, such as 1048576 or \"16MiB\"".into());
+            return Err("expected a number of bytes, such as 1048576 or \"16MiB\"".into());
         };
         if (MIN..=MAX).contains(&bytes.as_u64()) {
             Ok(Size(bytes.as_u64()))
         } else {
             Err(format!(
-                "is not between {} and {}",
+                "expected {} to {}",
                 Size::<MIN, MAX>(MIN),
                 Size::<MIN, MAX>(MAX)
             ))
@@ -89,7 +89,7 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Size<MIN, MAX> {
 
 impl<const MIN: u64, const MAX: u64> fmt::Display for Size<MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never rounded: what is shown can be written into a file and means the same.
+        // Not rounded: the text can be copied to a config file and has the same value.
         for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
             if self.0 != 0 && self.0.trailing_zeros() >= shift {
                 return write!(f, "{}{unit}", self.0 >> shift);
@@ -105,13 +105,13 @@ impl<const MIN: u64, const MAX: u64> From<Size<MIN, MAX>> for String {
     }
 }
 
-/// A time between two bounds in milliseconds, both included.
+/// A time within two bounds in milliseconds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Time<const MIN_MS: u64, const MAX_MS: u64>(Duration);
 
 impl<const MIN_MS: u64, const MAX_MS: u64> Time<MIN_MS, MAX_MS> {
-    /// The time; a wrong default does not compile where this is called in a constant.
+    /// Creates the time; a wrong default does not compile in a constant.
     pub(crate) const fn from_millis(millis: u64) -> Self {
         assert!(MIN_MS <= millis && millis <= MAX_MS);
         Time(Duration::from_millis(millis))
@@ -127,14 +127,14 @@ impl<const MIN_MS: u64, const MAX_MS: u64> TryFrom<String> for Time<MIN_MS, MAX_
 
     fn try_from(text: String) -> Result<Self, String> {
         let Some(time) = parse_duration(text.trim()) else {
-            return Err("is not a time, such as 30, \"100ms\", \"30s\" or \"1h30m\"".into());
+            return Err("expected a time, such as 30, \"100ms\", \"30s\" or \"1h30m\"".into());
         };
         let [min, max] = [MIN_MS, MAX_MS].map(Duration::from_millis);
         if (min..=max).contains(&time) {
             Ok(Time(time))
         } else {
             let [min, max] = [min, max].map(format_duration);
-            Err(format!("is not between {min} and {max}"))
+            Err(format!("expected {min} to {max}"))
         }
     }
 }
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_size_outside_of_its_bounds_names_them() {
         let text = Size::<1, { 1 << 30 }>::try_from("2GiB".to_owned()).unwrap_err();
-        assert_eq!(text, "is not between 1 and 1GiB");
+        assert_eq!(text, "expected 1 to 1GiB");
         assert!(size("99999999999999999999EiB").is_err());
     }
 
@@ -205,7 +205,7 @@ mod tests {
         ] {
             assert!(time(bad).is_err(), "{bad:?} was taken");
         }
-        assert_eq!(time("2h").unwrap_err(), "is not between 1ms and 1m");
+        assert_eq!(time("2h").unwrap_err(), "expected 1ms to 1m");
     }
 
     #[test]
@@ -224,8 +224,8 @@ mod tests {
     fn a_count_is_a_whole_number_within_its_bounds() {
         let count = |text: &str| Count::<1, 9>::try_from(text.to_owned()).map(Count::get);
         assert_eq!(count("9"), Ok(9));
-        assert_eq!(count("10").unwrap_err(), "is not between 1 and 9");
-        assert_eq!(count("0").unwrap_err(), "is not between 1 and 9");
+        assert_eq!(count("10").unwrap_err(), "expected 1 to 9");
+        assert_eq!(count("0").unwrap_err(), "expected 1 to 9");
         for bad in ["", "-1", "1.5", "true", "1_0"] {
             assert!(count(bad).is_err(), "{bad:?} was taken");
         }

@@ -1,37 +1,37 @@
 //! Environment variables that begin with `AKVS_` and are not settings: those that Kubernetes and Docker inject for a
-//! service of such a name, misspelt settings, and all others.
+//! service of that name, misspelt settings, and others.
 //!
-//! Invariant: no variable that a platform injects keeps a verb from running, and a misspelt setting is never ignored.
+//! Invariant: an injected variable never makes a verb fail, and a misspelt setting is never ignored.
 
 use std::ffi::OsStr;
 
-/// What the variables of AKVS begin with.
+/// The prefix of all variables of AKVS.
 pub(super) const PREFIX: &str = "AKVS_";
-/// The config file.
+/// The path of the config file.
 pub(super) const FILE_VARIABLE: &str = "AKVS_CONFIG";
-/// Read by the client; not settings of a server.
+/// Variables of the client, which are not settings of the server.
 pub(super) const CLIENT_VARIABLES: [&str; 3] = ["AKVS_URL", "AKVS_TOKEN", "AKVS_TOKEN_FILE"];
-/// Read by the build alone, but `cargo run` hands it to the program too.
+/// A variable of the build, which `cargo run` passes to the program too.
 const BUILD_VARIABLE: &str = "AKVS_COMMIT";
-/// Variables with names of their own, the stronger one last.
+/// Variables of the log filter; the last one wins.
 pub(super) const LOG_VARIABLES: [&str; 2] = ["RUST_LOG", "AKVS_LOG"];
 
-/// A shorter last word of a key, such as `key` or `file`, is an ordinary word of other programs' variables too.
+/// Shorter last words of a key, such as `key` or `file`, are common in variables of other programs.
 const DISTINCT_LETTERS: usize = 5;
 
-/// Whether a variable is read by something other than the settings' layers.
+/// Returns true for a variable that is read elsewhere.
 pub(super) fn is_named_elsewhere(name: &str) -> bool {
     let mut others = LOG_VARIABLES.iter().chain(&CLIENT_VARIABLES);
     name == FILE_VARIABLE || name == BUILD_VARIABLE || others.any(|other| *other == name)
 }
 
-/// The name of the variable that sets this key.
-pub(super) fn name_of(key: &str) -> String {
+/// Returns the variable that sets a key.
+pub(super) fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase().replace('.', "__"))
 }
 
-/// Whether Kubernetes or a Docker link injects a variable of this name and value, for a service or a container whose
-/// name is `akvs` or begins with `akvs-`.
+/// Returns true if Kubernetes or a Docker link injects a variable of this name and value, for a service or a container
+/// whose name is `akvs` or begins with `akvs-`.
 ///
 /// | for | names |
 /// | --- | --- |
@@ -42,7 +42,7 @@ pub(super) fn is_injected(name: &str, value: &OsStr) -> bool {
     let Some(rest) = name.strip_prefix(PREFIX) else {
         return false;
     };
-    // The prefix is the service's name, or its first word: then others come before what is injected.
+    // The prefix is the name of the service or its first word: then the other words come before the injected part.
     let mut tails =
         std::iter::once(rest).chain(rest.match_indices('_').map(|(at, _)| &rest[at + 1..]));
     tails.any(|tail| is_injected_tail(tail, value))
@@ -64,7 +64,7 @@ fn is_injected_tail(tail: &str, value: &OsStr) -> bool {
     }
 }
 
-/// `tcp://10.0.0.1:8080`, and likewise for other protocols.
+/// `tcp://10.0.0.1:8080`, and the same for other protocols.
 fn is_endpoint(value: &str) -> bool {
     let protocol = value.split_once("://").map(|(protocol, _)| protocol);
     protocol.is_some_and(|protocol| {
@@ -75,7 +75,7 @@ fn is_endpoint(value: &str) -> bool {
 
 const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
 
-/// `8080_TCP`, and what may follow it.
+/// `8080_TCP`, and its suffixes.
 fn is_port(text: &str) -> bool {
     let mut words = text.split('_');
     let (number, protocol, part) = (words.next(), words.next(), words.next());
@@ -84,13 +84,13 @@ fn is_port(text: &str) -> bool {
         && part.is_none_or(|part| ["PROTO", "PORT", "ADDR", "START", "END"].contains(&part))
         && part.is_none_or(|part| match words.next() {
             None => true,
-            // The first and the last of a range of ports.
+            // The first and the last port of a range.
             Some(more) => matches!(part, "PORT") && matches!(more, "START" | "END"),
         })
 }
 
-/// The variable that a name of none is likely to mean; none where it is likely to be another program's.
-pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Option<String> {
+/// Returns the variable that an unknown name likely means; none if it likely belongs to another program.
+pub(super) fn suggest<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Option<String> {
     let text = name.strip_prefix(PREFIX)?.to_lowercase();
     let plain = bare(&text);
     let mut nearest: Option<(usize, String)> = None;
@@ -104,21 +104,21 @@ pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Opti
         let (group, leaf) = key.split_once('.').unwrap_or(("", key));
         let distance = strsim::osa_distance(&bare(key), &plain);
         if distance <= near(&plain) {
-            offer(distance, name_of(key));
+            offer(distance, variable_name(key));
         }
         // `AKVS_LISTEN` for `AKVS_HTTP__LISTEN`.
         let distance = strsim::osa_distance(&bare(leaf), &plain);
         if leaf.len() >= DISTINCT_LETTERS && distance <= near(&plain) / 2 {
-            offer(distance + 1, name_of(key));
+            offer(distance + 1, variable_name(key));
         }
-        // `AKVS_ENGINE__ANYTHING` names a setting, whichever, and `AKVS_ENGINE` a group of them.
+        // `AKVS_ENGINE__ANYTHING` means some setting, and `AKVS_ENGINE` a group of settings.
         let first = text.split_once("__").map_or(&*text, |(first, _)| first);
         let is_of_group = !group.is_empty()
             && (first == group || text.contains("__") && strsim::osa_distance(first, group) <= 1);
         if is_of_group {
             let distance = strsim::osa_distance(key, &text.replace("__", "."));
             if of_group.as_ref().is_none_or(|(least, _)| distance < *least) {
-                of_group = Some((distance, name_of(key)));
+                of_group = Some((distance, variable_name(key)));
             }
         }
     }
@@ -133,12 +133,12 @@ pub(super) fn meant<'a>(name: &str, keys: impl Iterator<Item = &'a str>) -> Opti
     nearest.or(of_group).map(|(_, meant)| meant)
 }
 
-/// A name without what parts its words, so that `HTTP_LISTEN` and `http.listen` are one.
+/// Removes the separators of a name, so that `HTTP_LISTEN` and `http.listen` are equal.
 fn bare(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// How many letters a misspelt name of this length may differ in.
+/// Returns how many letters a misspelt name of this length may differ in.
 fn near(text: &str) -> usize {
     match text.len() {
         0..=2 => 0,
@@ -224,7 +224,7 @@ mod tests {
             ("AKVS_LOGS", "AKVS_LOG"),
         ] {
             assert_eq!(
-                meant(name, KEYS.into_iter()).as_deref(),
+                suggest(name, KEYS.into_iter()).as_deref(),
                 Some(wanted),
                 "{name}"
             );
@@ -242,7 +242,7 @@ mod tests {
             "AKVS_REPLICAS",
             "AKVS_FOO__BAR",
         ] {
-            assert_eq!(meant(name, KEYS.into_iter()), None, "{name}");
+            assert_eq!(suggest(name, KEYS.into_iter()), None, "{name}");
         }
     }
 }

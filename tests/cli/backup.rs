@@ -2,17 +2,17 @@
 //!
 //! | module | sees |
 //! | --- | --- |
-//! | `again` | that a restored store uses no revision twice |
+//! | `interrupted` | that no half of a backup gets its name |
 //! | `live` | that a backup is one moment of a server that is written to, and all of it |
-//! | `broken` | that no half of a backup gets its name |
-//! | `restored` | that a restore makes a whole store or none, and touches no other |
-//! | `verified` | that a check finds what is damaged, and nothing else |
+//! | `restore` | that a restore makes a whole store or none, and touches no other |
+//! | `revisions` | that a restored store uses no revision twice |
+//! | `verify` | that a check finds what is damaged, and nothing else |
 
-mod again;
-mod broken;
+mod interrupted;
 mod live;
-mod restored;
-mod verified;
+mod restore;
+mod revisions;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

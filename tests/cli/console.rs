@@ -19,7 +19,7 @@ fn console(folder: &Path, flags: &[&str]) -> (Terminal, String) {
     command.env("XDG_STATE_HOME", folder.join("state"));
     let mut console = Terminal::of(command);
     console.wait_for("Listening on http://");
-    let address = console.wait_for(". `help`");
+    let address = console.wait_for(". Type `help`");
     console.wait_for("\nakvs> ");
     (console, address)
 }
@@ -169,8 +169,8 @@ fn a_log_of_what_the_prompt_itself_does_holds_nobody_up() {
 fn a_line_that_fails_ends_the_server_well_and_is_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     for (lines, code, said) in [
-        ("set a b c\nget a none\nset a b d\n", 1, "there is no key"),
-        ("gte a b\n", 2, "unrecognized"),
+        ("set a b c\nget a none\nset a b d\n", 1, "no such key"),
+        ("gte a b\n", 2, "unknown command"),
     ] {
         let mut command = verb(folder.path());
         command.args(["console", "--listen", "127.0.0.1:0"]);

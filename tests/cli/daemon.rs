@@ -62,7 +62,7 @@ fn start_says_what_runs_and_stop_waits_for_its_end() {
     assert_eq!(server.answer(&["pid"]), format!("{pid}\n"));
     assert_eq!(server.answer(&["healthcheck"]), "");
     let again = run(&mut command(Path::new(&data)));
-    again.assert_refused(75, &["running already", &data, &format!("process {pid}")]);
+    again.assert_refused(75, &["already running", &data, &format!("process {pid}")]);
 
     assert_eq!(server.answer(&["stop"]), "stopped\n");
     assert!(server.is_over());
@@ -176,20 +176,17 @@ fn a_start_that_cannot_says_why_and_leaves_nothing_running() {
     run(command(&data)
         .env("AKVS_TLS__KEY", &key)
         .env("AKVS_TLS__CERTIFICATE", &key))
-    .assert_refused(78, &["tls.certificate", &key, "cannot be read"]);
+    .assert_refused(78, &["tls.certificate", &key, "cannot read"]);
     run(&mut command(Path::new("/proc/akvs"))).assert_refused(78, &["data_dir", "/proc/akvs"]);
     run(&mut command(&config)).assert_refused(78, &["data_dir", &shown]);
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run(command(&data).args(["--listen", &address]))
-        .assert_refused(1, &[&address, "another program listens there already"]);
+        .assert_refused(1, &[&address, "another program is listening on it"]);
     // Who looks later is told too.
     let log = fs::read_to_string(data.join("akvs.log")).unwrap();
-    assert!(
-        log.contains("another program listens there already"),
-        "{log}"
-    );
+    assert!(log.contains("another program is listening on it"), "{log}");
     assert_none_runs(&data);
 }
 

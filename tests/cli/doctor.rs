@@ -14,13 +14,13 @@ use crate::full_disk::SmallDisk;
 const THINGS: [&str; 9] = [
     "settings",
     "server",
-    "data folder",
+    "data directory",
     "file system",
     "space",
     "fsync",
     "clock",
     "descriptors",
-    "rights",
+    "permissions",
 ];
 
 fn doctor(data: &Path) -> Ran {
@@ -30,7 +30,7 @@ fn doctor(data: &Path) -> Ran {
 /// The word and the text of a thing.
 #[track_caller]
 fn said<'a>(ran: &'a Ran, thing: &str) -> (&'a str, &'a str) {
-    let shown = format!(" {thing:<12} ");
+    let shown = format!(" {thing:<14} ");
     let line = ran
         .stdout
         .lines()
@@ -44,13 +44,13 @@ fn said<'a>(ran: &'a Ran, thing: &str) -> (&'a str, &'a str) {
 fn assert_bad(ran: &Ran, bad: &[&str]) {
     let found = THINGS
         .into_iter()
-        .filter(|thing| said(ran, thing).0 == "BAD");
+        .filter(|thing| said(ran, thing).0 == "fail");
     let found: Vec<_> = found
         .filter(|thing| *thing != "file system" || bad.contains(thing))
         .collect();
     assert_eq!(found, bad, "{ran:?}");
     assert_eq!(ran.stdout.lines().count(), THINGS.len(), "{ran:?}");
-    let is_disk = said(ran, "file system").0 != "BAD";
+    let is_disk = said(ran, "file system").0 != "fail";
     if is_disk || !bad.is_empty() {
         assert_eq!(ran.code, Some(i32::from(!bad.is_empty())), "{ran:?}");
     }
@@ -63,31 +63,31 @@ fn a_folder_that_is_fit_is_found_so_with_a_server_and_without() {
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
     assert!(
-        said(&ran, "data folder")
+        said(&ran, "data directory")
             .1
-            .ends_with("is made at the first start")
+            .ends_with("is created at the first start")
     );
     assert!(!data.exists());
 
     let server = Server::start(&data, &[]);
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
-    let expected = format!("process {} takes writes", server.pid());
+    let expected = format!("process {} accepts writes", server.pid());
     assert!(said(&ran, "server").1.starts_with(&expected), "{ran:?}");
     server.stop();
     let before = fs::read_dir(&data).unwrap().count();
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
-    assert_eq!(said(&ran, "server"), ("good", "none runs"));
+    assert_eq!(said(&ran, "server"), ("ok", "not running"));
     assert_eq!(fs::read_dir(&data).unwrap().count(), before);
 
     Server::start(&data, &[]).kill();
     let ran = doctor(&data);
     assert_bad(&ran, &[]);
     assert!(
-        said(&ran, "data folder")
+        said(&ran, "data directory")
             .1
-            .contains("its socket is replaced"),
+            .contains("replaces its socket"),
         "{ran:?}"
     );
 }
@@ -104,16 +104,16 @@ fn memory_is_no_disk() {
         text.contains("in memory") && text.contains("data_dir"),
         "{text}"
     );
-    assert_eq!(ran.stderr, "akvs: one thing is bad\n");
+    assert_eq!(ran.stderr, "akvs: 1 check failed\n");
 }
 
 #[test]
 fn a_place_that_cannot_be_written_is_bad() {
     // Nobody can, root neither.
     let ran = doctor("/proc/akvs".as_ref());
-    assert_eq!(said(&ran, "fsync").0, "BAD", "{ran:?}");
+    assert_eq!(said(&ran, "fsync").0, "fail", "{ran:?}");
     assert!(
-        said(&ran, "fsync").1.contains("/proc cannot be written"),
+        said(&ran, "fsync").1.contains("cannot write to /proc"),
         "{ran:?}"
     );
     assert_eq!(ran.code, Some(1));
@@ -125,8 +125,12 @@ fn what_is_no_folder_is_bad() {
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     let ran = doctor(&file);
-    assert_bad(&ran, &["data folder"]);
-    assert!(said(&ran, "data folder").1.ends_with("is no folder"));
+    assert_bad(&ran, &["data directory"]);
+    assert!(
+        said(&ran, "data directory")
+            .1
+            .ends_with("is not a directory")
+    );
     assert_eq!(fs::read(&file).unwrap(), b"mine");
 }
 
@@ -139,11 +143,11 @@ fn what_others_can_read_is_told_with_what_to_do() {
     fs::set_permissions(&tokens, Permissions::from_mode(0o644)).unwrap();
     let ran = doctor(folder.path());
     assert_bad(&ran, &[]);
-    let (word, text) = said(&ran, "data folder");
-    assert_eq!(word, "LOOK");
+    let (word, text) = said(&ran, "data directory");
+    assert_eq!(word, "warn");
     assert!(text.contains("chmod 700"), "{text}");
-    let (word, text) = said(&ran, "rights");
-    assert_eq!(word, "LOOK");
+    let (word, text) = said(&ran, "permissions");
+    assert_eq!(word, "warn");
     assert!(
         text.contains("tokens.toml") && text.contains("chmod 600"),
         "{text}"
@@ -210,7 +214,7 @@ fn a_disk_that_has_no_room_is_bad() {
     assert!(is_full, "the disk is never full");
     let ran = doctor(&data);
     // It goes on by itself once there is room, and takes what needs none until then.
-    assert_eq!(said(&ran, "server").0, "good", "{ran:?}");
-    assert_eq!(said(&ran, "space").0, "BAD", "{ran:?}");
+    assert_eq!(said(&ran, "server").0, "ok", "{ran:?}");
+    assert_eq!(said(&ran, "space").0, "fail", "{ran:?}");
     assert_eq!(ran.code, Some(1));
 }

@@ -53,7 +53,7 @@ fn a_terminal_gets_no_control_character_of_what_is_stored() {
         ),
         (&["export", "n"], "\"sha256\""),
         (&["get", "n", "none", "--url", HOSTILE], "akvs: "),
-        (&["get", "n", &HOSTILE[1..]], "there is no key"),
+        (&["get", "n", &HOSTILE[1..]], "no such key"),
         (&["add", "n", HOSTILE], "akvs: "),
         (&["txn", "n", &txn], "akvs: "),
         (&["eval", "get", "n", HOSTILE], "\\rend\n"),

@@ -56,12 +56,12 @@ fn eval_does_each_verb_of_the_prompt() {
     server.answer(&["eval", "set", "foo", "two words", "it's"]);
     assert_eq!(server.answer(&["eval", "get", "foo", "two words"]), "it's");
 
-    refused(&server, "get foo none", 1, "no key \"none\"");
-    refused(&server, "log a=b=c", 1, "no log filter");
+    refused(&server, "get foo none", 1, "no such key: \"none\"");
+    refused(&server, "log a=b=c", 1, "invalid log filter");
     refused(&server, "gte foo bar", 2, "'gte'");
     refused(&server, "get foo", 2, "<KEY>");
     refused(&server, "get 'foo", 2, "quote");
-    refused(&server, "ns", 2, "word is missing");
+    refused(&server, "ns", 2, "missing subcommand");
     refused(&server, "help nope", 2, "nope");
     assert_eq!(server.answer(&["eval", "stop"]), "stopped\n");
     assert!(server.is_over());

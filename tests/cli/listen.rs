@@ -23,7 +23,7 @@ fn addresses_that_others_can_reach_want_to_be_meant() {
         server
             .seen()
             .iter()
-            .any(|line| line.contains("open to everyone who can connect"))
+            .any(|line| line.contains("every client that can connect has full access"))
     );
     let port = server.address().rsplit(':').next().unwrap().to_owned();
     let answer = Connection::to(&format!("127.0.0.1:{port}"))
@@ -41,7 +41,7 @@ fn an_address_in_use_is_named() {
     let ran = run(akvs()
         .args(["--listen", &address, "--data-dir"])
         .arg(folder.path()));
-    ran.assert_refused(1, &[&address, "another program listens there already"]);
+    ran.assert_refused(1, &[&address, "another program is listening on it"]);
 }
 
 #[test]

@@ -22,9 +22,9 @@ fn the_first_lines_say_what_serves_what_to_whom() {
         for part in [
             concat!("akvs ", env!("CARGO_PKG_VERSION")),
             "engine disk, durability fsync",
-            &format!("data folder {} (flag --data-dir)", data.display()),
+            &format!("data directory {} (flag --data-dir)", data.display()),
             &format!("config file {}", config.display()),
-            "open to everyone on this machine",
+            "every client on this machine has full access",
             &format!("listening on http://{}", server.address()),
         ] {
             assert!(all.contains(part), "{part:?} is not in:\n{all}");

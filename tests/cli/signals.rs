@@ -109,7 +109,7 @@ fn a_second_signal_ends_at_once() {
     server.signal(Signal::INT);
     server.wait_for("one more signal ends at once");
     server.signal(Signal::INT);
-    server.wait_for("ended at once on SIGINT");
+    server.wait_for("stopped at once on SIGINT");
     assert_eq!(server.wait().code(), Some(1));
 
     let server = Server::start(folder.path(), &[]);

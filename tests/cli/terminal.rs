@@ -39,7 +39,7 @@ impl Terminal {
         let mut command = verb(data);
         command.arg("attach").env("XDG_STATE_HOME", state);
         let mut terminal = Terminal::of(command);
-        terminal.wait_for("the server goes on");
+        terminal.wait_for("leaves the prompt, not the server");
         terminal.wait_for(PROMPT);
         terminal
     }

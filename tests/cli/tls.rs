@@ -61,7 +61,7 @@ fn certificates_are_renewed_on_sighup() {
     // One that cannot be read changes nothing.
     fs::write(&new, "nonsense").unwrap();
     server.signal(Signal::HUP);
-    let line = server.wait_for("the certificates stay as they are");
+    let line = server.wait_for("certificates not reloaded");
     assert!(
         line.contains("tls.certificate") && line.contains("cert.pem"),
         "{line}"
@@ -71,7 +71,7 @@ fn certificates_are_renewed_on_sighup() {
     certificate(folder);
     server.signal(Signal::HUP);
     server.wait_for("SIGHUP");
-    server.wait_for("certificates renewed");
+    server.wait_for("certificates reloaded");
     assert_eq!(ping(&port, &old), None);
     assert_eq!(ping(&port, &new).as_deref(), Some("pong"));
     server.stop();
@@ -81,8 +81,7 @@ fn certificates_are_renewed_on_sighup() {
 fn what_is_wrong_with_the_files_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    run(&mut command(folder))
-        .assert_refused(78, &["tls.certificate", "cert.pem", "cannot be read"]);
+    run(&mut command(folder)).assert_refused(78, &["tls.certificate", "cert.pem", "cannot read"]);
     certificate(folder);
     let key = fs::read(folder.join("key.pem")).unwrap();
     certificate(folder);
@@ -112,11 +111,11 @@ fn the_log_s_filter_is_renewed_on_sighup() {
     )
     .unwrap();
     server.signal(Signal::HUP);
-    server.wait_for("from the next start on");
+    server.wait_for("only after a restart");
     assert_eq!(server.ask("POST", "/kv/n/k", b"longer than 7").status, 201);
     server.wait_for("/kv/n/k");
     fs::write(&config, "[log]\nfilter = \"loud,\n").unwrap();
     server.signal(Signal::HUP);
-    server.wait_for("the settings stay as they are");
+    server.wait_for("settings not reloaded");
     server.stop();
 }

@@ -108,7 +108,7 @@ fn what_goes_out_comes_in_however_it_is_compressed() {
         assert!(fs::read(&file).unwrap().starts_with(begin), "{name}");
         let into = format!("of-{name}");
         let said = place.well(["import", shown(&file), "--into", &into]);
-        assert_eq!(said, "imported 3, left out 0\n", "{name}");
+        assert_eq!(said, "imported 3, skipped 0\n", "{name}");
         assert_eq!(place.records(&into), expected, "{name}");
     }
     // What the name says gives way to what is said.
@@ -135,7 +135,7 @@ fn without_a_file_it_goes_to_stdout_and_comes_from_stdin() {
         .write_all(text.as_bytes())
         .unwrap();
     let said = import.wait_with_output().unwrap();
-    assert_eq!(said.stdout, b"imported 3, left out 0\n", "{said:?}");
+    assert_eq!(said.stdout, b"imported 3, skipped 0\n", "{said:?}");
     assert!(said.status.success());
     assert_eq!(place.records("m"), place.records("n"));
 
@@ -165,7 +165,7 @@ fn all_namespaces_go_to_another_server() {
     }
     assert_eq!(
         other.well(["import", shown(&file)]),
-        "imported 4, left out 0\n"
+        "imported 4, skipped 0\n"
     );
     for name in ["n", "other"] {
         assert_eq!(other.records(name), place.records(name));
@@ -198,7 +198,7 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
     );
     place
         .verb(["export", "n", "-o", "/dev/null", "--force"])
-        .assert_refused(1, &["is no file"]);
+        .assert_refused(1, &["not a regular file"]);
     let mut names: Vec<_> = fs::read_dir(place.folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -218,20 +218,20 @@ fn a_mode_decides_on_what_is_there() {
     ];
     fs::write(&file, ended(&records, 2)).unwrap();
     for (mode, said, values) in [
-        (None, "imported 2, left out 0\n", ["new", "new", "old"]),
+        (None, "imported 2, skipped 0\n", ["new", "new", "old"]),
         (
             Some("merge"),
-            "imported 2, left out 0\n",
+            "imported 2, skipped 0\n",
             ["new", "new", "old"],
         ),
         (
             Some("create"),
-            "imported 1, left out 1\n",
+            "imported 1, skipped 1\n",
             ["old", "new", "old"],
         ),
         (
             Some("replace"),
-            "imported 2, left out 0, deleted 1\n",
+            "imported 2, skipped 0, deleted 1\n",
             ["new", "new", ""],
         ),
     ] {
@@ -270,14 +270,14 @@ fn lines_that_are_wrong_are_told_by_number_and_the_rest_is_taken() {
     fs::write(&file, ended(&lines, 4)).unwrap();
     let ran = place.verb(["import", shown(&file), "--into", "x"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert_eq!(ran.stdout, "imported 2, left out 0\n");
+    assert_eq!(ran.stdout, "imported 2, skipped 0\n");
     let told: Vec<_> = ran.stderr.lines().collect();
     assert_eq!(told.len(), 3, "{ran:?}");
     assert!(
         told[0].starts_with("akvs: line 3: ") && told[1].starts_with("akvs: line 5: "),
         "{ran:?}"
     );
-    assert_eq!(told[2], "akvs: 2 lines are wrong");
+    assert_eq!(told[2], "akvs: 2 invalid lines");
     assert_eq!(place.value("/kv/x/b").as_deref(), Some("3"));
 }
 
@@ -302,7 +302,7 @@ fn a_file_that_is_cut_off_or_none_is_told() {
     let none = place.path("none");
     place
         .verb(["import", shown(&none)])
-        .assert_refused(1, &["none cannot be read"]);
+        .assert_refused(1, &["cannot read"]);
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_file_with_other_line_ends_is_taken() {
     ] {
         fs::write(&file, text).unwrap();
         let said = place.well(["import", shown(&file), "--into", name]);
-        assert_eq!(said, "imported 3, left out 0\n", "{name}");
+        assert_eq!(said, "imported 3, skipped 0\n", "{name}");
         assert_eq!(place.records(name), place.records("n"), "{name}");
     }
 }

@@ -118,7 +118,7 @@ fn a_leading_tilde_is_the_home_folder() {
         assert!(refused || ran.stdout.contains(&home), "{ran:?}");
     }
     run(akvs().args(["config", "show", "--data-dir", "~other/x"]))
-        .assert_refused(78, &["data_dir", "~other/x", "home folder"]);
+        .assert_refused(78, &["data_dir", "~other/x", "home directory"]);
     run(akvs().args([
         "get",
         "a",
@@ -146,7 +146,7 @@ fn times_have_one_grammar() {
             0
         };
         assert_eq!(settings.code, Some(code), "{time}: {settings:?}");
-        assert!(!settings.stderr.contains("not a time"), "{settings:?}");
+        assert!(!settings.stderr.contains("expected a time"), "{settings:?}");
         server.answer(&["set", "a", "b", "c", "--ttl", time]);
         server.answer(&["touch", "a", "b", "--ttl", time]);
         let txn = format!(r#"{{"ops":[{{"op":"set","key":"b","value":"c","ttl":"{time}"}}]}}"#);
@@ -206,9 +206,9 @@ fn a_missing_key_and_a_server_that_is_not_reached_end_with_different_codes() {
     let server = Server::start(&data, &["--engine", "memory"]);
     let address = server.address().to_owned();
     let get = |url: &str| run(akvs().args(["get", "a", "b", "--url", url]));
-    get(&address).assert_refused(1, &["no key"]);
-    run(verb(&data).args(["touch", "a", "b"])).assert_refused(1, &["no key"]);
-    run(verb(&data).args(["eval", "get a b"])).assert_refused(1, &["no key"]);
+    get(&address).assert_refused(1, &["no such key"]);
+    run(verb(&data).args(["touch", "a", "b"])).assert_refused(1, &["no such key"]);
+    run(verb(&data).args(["eval", "get a b"])).assert_refused(1, &["no such key"]);
     server.stop();
     get(&address).assert_refused(69, &["cannot be reached"]);
     for words in [
@@ -239,7 +239,10 @@ fn a_watch_of_a_namespace_that_is_not_there_says_so_and_waits() {
     let mut said = std::io::BufReader::new(watch.stderr.take().unwrap());
     let mut line = String::new();
     std::io::BufRead::read_line(&mut said, &mut line).unwrap();
-    assert!(line.contains("no namespace \"there\" yet"), "{line}");
+    assert!(
+        line.contains("namespace \"there\" does not exist yet"),
+        "{line}"
+    );
     // Until it watches, what is written is not told; so it is written until something is.
     let told = std::thread::scope(|scope| {
         let told = scope.spawn(|| watch.wait_with_output().unwrap());

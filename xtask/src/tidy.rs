@@ -13,6 +13,7 @@ mod prose;
 mod source;
 mod spelling;
 mod text;
+mod texts;
 
 use std::fmt;
 use std::path::Path;
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     /// Lower the budget of banned phrases to what is left of them
     #[arg(long)]
     lower: bool,
+    /// Write the list of error texts and log lines again from the sources
+    #[arg(long)]
+    write_texts: bool,
 }
 
 /// Prints each broken rule as `path:line: what`.
@@ -65,6 +69,9 @@ pub(crate) fn tidy(args: &Args) -> Result {
     let root = root();
     if args.lower {
         phrases::lower(&root, &files(&root)?)?;
+    }
+    if args.write_texts {
+        texts::write(&root, &files(&root)?)?;
     }
     let violations = violations(&root)?;
     for violation in &violations {
@@ -89,6 +96,7 @@ fn violations(root: &Path) -> Result<Vec<Violation>> {
     violations.extend(circles::check(&files));
     violations.extend(phrases::check(&files));
     violations.extend(spelling::check(&files));
+    violations.extend(texts::check(&files));
     violations.sort();
     Ok(violations)
 }

@@ -1,28 +1,33 @@
-//! The client's verbs: what `curl` can do, in fewer words. The prompt has the same ones.
+//! The client's verbs, which the prompt has too.
 //!
-//! Values go in and out as raw bytes. What a verb says about them goes to stderr, so that a pipe gets nothing else.
+//! Values are read and written as raw bytes. Messages go to stderr, so that a pipe receives the values alone.
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `verb` | what can be typed, and who does it |
-//! | `target` | which server is meant |
-//! | `value` | where a value comes from |
-//! | `render` | items as lines, or as JSON |
-//! | `keys` | `get`, `set`, `del`, `add`, `touch` |
-//! | `listing` | `ls`, `watch` |
-//! | `txn` | `txn` |
-//! | `namespaces` | `ns` |
-//! | `transfer` | `export`, `import` |
+//! | `verb` | the verbs and their help |
+//! | `target` | the choice of the server |
+//! | `value` | the source of a value |
+//! | `render` | items as lines or JSON |
+//! | `key_args`, `compression` | shared arguments |
+//! | all others | one verb each |
 
-mod keys;
-mod listing;
-mod namespaces;
+mod add;
+mod compression;
+mod del;
+mod export;
+mod get;
+mod import;
+mod key_args;
+mod ls;
+mod ns;
 mod render;
+mod set;
 mod target;
-mod transfer;
+mod touch;
 mod txn;
 mod value;
 mod verb;
+mod watch;
 
 pub(crate) use target::Target;
 pub(crate) use verb::{ClientVerb, run};

@@ -1,4 +1,4 @@
-//! What is stored, as it is shown: bytes as they are, or a JSON document with the names of the contract.
+//! Stored data as output: raw bytes, or JSON documents with the members of the HTTP contract.
 
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
@@ -13,29 +13,29 @@ use crate::cli::time;
 use crate::error::CliError;
 use crate::escape;
 
-/// A key as it was typed.
+/// Returns the bytes of a key argument.
 pub(super) fn key(typed: &std::ffi::OsStr) -> &[u8] {
     typed.as_bytes()
 }
 
-/// A namespace that was typed.
+/// Returns the namespace of an argument.
 pub(super) fn namespace(client: &Client, name: &str) -> Result<Namespace, CliError> {
     client.namespace(name).map_err(|error| failed(&error))
 }
 
-/// A time to live that was typed.
+/// Parses a time to live.
 pub(super) fn ttl(text: &str) -> Result<Duration, String> {
-    time::length(text)
+    time::duration(text)
 }
 
-/// A revision that was typed.
+/// Parses a revision.
 pub(super) fn revision(text: &str) -> Result<Revision, String> {
     let number = text.trim_matches('"').parse::<u64>();
-    let number = number.map_err(|_| "a revision is a number".to_owned())?;
+    let number = number.map_err(|_| "expected a number".to_owned())?;
     Ok(Revision::new(number))
 }
 
-/// What went wrong, with what is behind it.
+/// Converts an error of the client, with its sources.
 pub(super) fn failed(error: &Error) -> CliError {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -46,13 +46,14 @@ pub(super) fn failed(error: &Error) -> CliError {
         }
         source = error.source();
     }
-    match is_unreachable(error) {
-        true => CliError::unreachable(text),
-        false => CliError::failed(text),
+    if is_unreachable(error) {
+        CliError::unreachable(text)
+    } else {
+        CliError::failed(text)
     }
 }
 
-/// Whether the server was not reached, gave no whole answer, or takes no requests.
+/// Returns true if the server was not reached, sent an incomplete answer, or accepts no requests.
 fn is_unreachable(error: &Error) -> bool {
     if let Error::UnknownOutcome { source, .. } = error {
         return is_unreachable(source);
@@ -61,12 +62,12 @@ fn is_unreachable(error: &Error) -> bool {
         || matches!(error, Error::Api(problem) if problem.status() == 503)
 }
 
-/// A key for a line: as it is where it can be printed.
+/// Formats a key for a line, escaped where it is not printable.
 pub(super) fn text(key: &[u8]) -> String {
     escape::line(key)
 }
 
-/// `"name": text`, or `"name64"` where the bytes are none.
+/// Adds `"name": text`, or `"name64"` if the bytes are not UTF-8.
 pub(super) fn bytes(document: &mut Map<String, Value>, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => document.insert(name.into(), text.into()),
@@ -77,7 +78,7 @@ pub(super) fn bytes(document: &mut Map<String, Value>, name: &str, bytes: &[u8])
     };
 }
 
-/// An item as the contract lists it.
+/// Returns an item as the contract lists it.
 pub(super) fn item(item: &Item) -> Map<String, Value> {
     let known = json!({
         "revision": item.revision.get(),
@@ -90,7 +91,7 @@ pub(super) fn item(item: &Item) -> Map<String, Value> {
     document(&item.key, known, item.value.as_deref())
 }
 
-/// A value that was read, likewise.
+/// Returns an entry as the contract lists it.
 pub(super) fn entry(key: &[u8], entry: &Entry<Bytes>) -> Map<String, Value> {
     let known = json!({
         "revision": entry.revision.map(Revision::get),
@@ -103,7 +104,7 @@ pub(super) fn entry(key: &[u8], entry: &Entry<Bytes>) -> Map<String, Value> {
     document(key, known, Some(&entry.value))
 }
 
-/// A key, what is known of it, and its value where that is told.
+/// Returns a key with its metadata, and its value if there is one.
 fn document(key: &[u8], known: Value, value: Option<&[u8]>) -> Map<String, Value> {
     let mut document = Map::new();
     bytes(&mut document, "key", key);
@@ -116,7 +117,7 @@ fn document(key: &[u8], known: Value, value: Option<&[u8]>) -> Map<String, Value
     document
 }
 
-/// RFC 3339 with milliseconds.
+/// Formats a time as RFC 3339 with milliseconds.
 pub(super) fn time(time: Option<SystemTime>) -> Value {
     time.map_or(Value::Null, |time| {
         humantime::format_rfc3339_millis(time).to_string().into()

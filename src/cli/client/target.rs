@@ -1,4 +1,4 @@
-//! Which server is meant: the one that is named, else the one of the data folder.
+//! The choice of the server: the named one, or the one of the data directory.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,36 +7,36 @@ use akvs_client::{Client, ClientBuilder};
 use clap::Args;
 
 use crate::bounded;
-use crate::cli::{PlaceFlags, time};
+use crate::cli::{DataDirArgs, time};
 use crate::control;
 use crate::control::ControlClient;
 use crate::error::CliError;
 use crate::settings::expand_home;
 
-/// Which server is meant.
+/// The server to use.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Target {
-    /// The server: HOST:PORT, http://, https:// or unix:PATH [default: the one of the data folder, by its socket] [env: AKVS_URL]
+    /// Server: HOST:PORT, http://, https:// or unix:PATH [default: the server of the data directory] [env: AKVS_URL]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// A file with the token, which is on its first line [env: AKVS_TOKEN with the token itself, AKVS_TOKEN_FILE]
+    /// File with the token in its first line [env: AKVS_TOKEN_FILE, or AKVS_TOKEN for the token itself]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// How long an answer may take: 90, 1500ms, 5m [default: 30s]
+    /// Maximum time for an answer: 90, 1500ms, 5m [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = time::timeout)]
     timeout: Option<Duration>,
     #[command(flatten)]
-    place: PlaceFlags,
+    data_dir: DataDirArgs,
 }
 
-/// A client, and what keeps the way to its server open.
+/// A client, and the connection that keeps the path of its socket valid.
 pub(crate) struct Connected {
     pub(crate) client: Client,
     _owner: Option<ControlClient>,
 }
 
 impl Target {
-    /// A client of it. Nothing is sent yet to a server that is named.
+    /// Creates a client. Nothing is sent to a named server yet.
     pub(crate) async fn connect(&self) -> Result<Connected, CliError> {
         let mut builder = ClientBuilder::from_env().map_err(CliError::config)?;
         if let Some(url) = &self.url {
@@ -49,26 +49,27 @@ impl Target {
             builder = builder.timeout(timeout);
         }
         let is_named = std::env::var_os("AKVS_URL").is_some_and(|url| !url.is_empty());
-        let owner = match self.url.is_some() || is_named {
-            true => None,
-            false => Some(self.owner().await?),
+        let server = if self.url.is_some() || is_named {
+            None
+        } else {
+            Some(self.server().await?)
         };
-        if let Some(owner) = &owner {
-            builder = builder.unix_socket(owner.path());
+        if let Some(server) = &server {
+            builder = builder.unix_socket(server.path());
         }
         Ok(Connected {
             client: builder.build().map_err(CliError::config)?,
-            _owner: owner,
+            _owner: server,
         })
     }
 
-    async fn owner(&self) -> Result<ControlClient, CliError> {
-        let data_dir = self.place.data_dir()?;
+    async fn server(&self) -> Result<ControlClient, CliError> {
+        let data_dir = self.data_dir.data_dir()?;
         let found = ControlClient::find(&data_dir).await?;
         found.ok_or_else(|| {
-            let nobody = control::nobody(&data_dir);
+            let not_running = control::not_running(&data_dir);
             CliError::unreachable(format!(
-                "{nobody}; start one with `akvs start`, or name one with --url"
+                "{not_running}; start one with `akvs start`, or name one with --url"
             ))
         })
     }
@@ -80,7 +81,7 @@ fn token(file: &Path) -> Result<String, CliError> {
     let file = file.map_err(|why| CliError::config(format!("--token-file: {why}")))?;
     let text = bounded::read_text(file).map_err(|error| {
         let file = file.display();
-        CliError::config(format!("--token-file: {file} cannot be read: {error}"))
+        CliError::config(format!("--token-file: cannot read {file}: {error}"))
     })?;
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }

@@ -1,4 +1,4 @@
-//! `txn`: several things at once, as the JSON document of the contract.
+//! `akvs txn`: several operations at once, as the JSON document of the HTTP contract.
 
 use std::ffi::OsString;
 
@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{render, value};
-use crate::cli::output;
 use crate::error::CliError;
+use crate::output;
 
 const EXAMPLE: &str = r#"Example:
   akvs txn shop '{"checks":[{"key":"stock","revision":7}],
@@ -20,17 +20,17 @@ const EXAMPLE: &str = r#"Example:
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLE)]
 pub(crate) struct Txn {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// What must hold and what is to be done, in JSON: TEXT, @FILE, or - for stdin
+    /// Checks and operations in JSON: TEXT, @FILE, or - for stdin
     #[arg(value_name = "JSON")]
     document: OsString,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct TxnDocument {
     #[serde(default)]
     checks: Vec<Check>,
     ops: Vec<Op>,
@@ -51,7 +51,7 @@ struct Check {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Op {
-    op: Kind,
+    op: OpKind,
     key: Option<String>,
     key64: Option<String>,
     value: Option<String>,
@@ -63,7 +63,7 @@ struct Op {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum OpKind {
     Set,
     Delete,
     Add,
@@ -73,8 +73,8 @@ enum Kind {
 impl Txn {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
-        let document: Document = serde_json::from_slice(&text)
-            .map_err(|error| CliError::usage(format!("this is no transaction: {error}")))?;
+        let document: TxnDocument = serde_json::from_slice(&text)
+            .map_err(|error| CliError::usage(format!("invalid transaction: {error}")))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
         for check in document.checks {
             let key = bytes("key", check.key, check.key64)?;
@@ -83,7 +83,7 @@ impl Txn {
                 (None, true, false) => txn.check_absent(key),
                 (None, false, true) => txn.check_exists(key),
                 _ => {
-                    let text = "a check has one of revision, absent and exists";
+                    let text = "invalid check: expected one of revision, absent and exists";
                     return Err(CliError::usage(text));
                 }
             };
@@ -109,15 +109,17 @@ impl Txn {
 
 fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     let key = bytes("key", op.key, op.key64)?;
-    let foreign = match op.op {
-        Kind::Set => op.by.is_some(),
-        Kind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
-        Kind::Add => op.ttl.is_some() || op.content_type.is_some(),
-        Kind::Touch => op.by.is_some() || op.content_type.is_some(),
+    let has_other_member = match op.op {
+        OpKind::Set => op.by.is_some(),
+        OpKind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
+        OpKind::Add => op.ttl.is_some() || op.content_type.is_some(),
+        OpKind::Touch => op.by.is_some() || op.content_type.is_some(),
     };
     let has_value = op.value.is_some() || op.value64.is_some();
-    if foreign || has_value && !matches!(op.op, Kind::Set) {
-        return Err(CliError::usage("an operation has a member of another one"));
+    if has_other_member || has_value && !matches!(op.op, OpKind::Set) {
+        return Err(CliError::usage(
+            "invalid operation: unexpected member of another operation",
+        ));
     }
     let ttl = op.ttl.map(|ttl| match ttl.as_str() {
         Some(text) => text.to_owned(),
@@ -131,7 +133,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
         .transpose();
     let ttl = ttl.map_err(|why| CliError::usage(format!("ttl: {why}")))?;
     Ok(match op.op {
-        Kind::Set => {
+        OpKind::Set => {
             let mut put = Put::bytes(bytes("value", op.value, op.value64)?);
             if let Some(ttl) = ttl {
                 put = put.ttl(ttl);
@@ -143,20 +145,20 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
             }
             txn.put(key, put)
         }
-        Kind::Delete => txn.delete(key),
-        Kind::Add => txn.add(key, op.by.unwrap_or(1)),
-        Kind::Touch => txn.touch(key, ttl),
+        OpKind::Delete => txn.delete(key),
+        OpKind::Add => txn.add(key, op.by.unwrap_or(1)),
+        OpKind::Touch => txn.touch(key, ttl),
     })
 }
 
 fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, CliError> {
     match (text, base64) {
         (Some(text), None) => Ok(text.into_bytes()),
-        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD
-            .decode(base64)
-            .map_err(|error| CliError::usage(format!("{name}64 is no base64url: {error}"))),
+        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD.decode(base64).map_err(|error| {
+            CliError::usage(format!("invalid {name}64: {error}; expected base64url"))
+        }),
         _ => Err(CliError::usage(format!(
-            "each has one of {name} and {name}64"
+            "expected one of {name} and {name}64"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! Where a value comes from: the command line, a file or stdin.
+//! The source of a value: the command line, a file or stdin.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,20 +8,20 @@ use std::path::Path;
 use crate::bounded;
 use crate::error::CliError;
 
-/// The most that a server takes, with the greatest `limits.max_value_bytes`.
-const MOST_BYTES: u64 = 1 << 30;
+/// The greatest possible `limits.max_value_bytes`.
+const MAX_BYTES: u64 = 1 << 30;
 
-/// The bytes of `TEXT`, `@FILE` or `-`.
+/// Reads the bytes of `TEXT`, `@FILE` or `-`.
 pub(super) fn read(given: OsString) -> Result<Vec<u8>, CliError> {
     if given == "-" {
-        let read = bounded::read_from(io::stdin().lock(), MOST_BYTES);
-        return read.map_err(|error| CliError::failed(format!("stdin cannot be read: {error}")));
+        let read = bounded::read_from(io::stdin().lock(), MAX_BYTES);
+        return read.map_err(|error| CliError::failed(format!("cannot read stdin: {error}")));
     }
     match given.as_bytes().strip_prefix(b"@") {
         Some(file) => {
             let file = Path::new(std::ffi::OsStr::from_bytes(file));
-            bounded::read(file, MOST_BYTES).map_err(|error| {
-                CliError::failed(format!("{} cannot be read: {error}", file.display()))
+            bounded::read(file, MAX_BYTES).map_err(|error| {
+                CliError::failed(format!("cannot read {}: {error}", file.display()))
             })
         }
         None => Ok(given.into_vec()),

@@ -1,51 +1,51 @@
-//! What can be typed, and which file does which.
+//! The client's verbs and their help.
 
 use akvs_client::Client;
 use clap::Subcommand;
 
-use super::{keys, listing, namespaces, transfer, txn};
+use super::{add, del, export, get, import, ls, ns, set, touch, txn, watch};
 use crate::error::CliError;
 
-/// A verb that a client does.
+/// A verb of the client.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClientVerb {
-    /// Print the value of a key, to the byte
-    Get(keys::Get),
+    /// Print the value of a key
+    Get(get::Get),
     /// Store a value
     #[command(visible_alias = "put")]
-    Set(keys::Set),
-    /// Delete a key, or all keys that begin so
+    Set(set::Set),
+    /// Delete a key, or all keys with a prefix
     #[command(visible_aliases = ["rm", "delete"])]
-    Del(keys::Del),
-    /// Add to a number, and print what it is then
+    Del(del::Del),
+    /// Add to a counter, and print its new value
     #[command(visible_alias = "incr")]
-    Add(keys::Add),
-    /// Give a key a new time to live, or none
-    Touch(keys::Touch),
-    /// List the keys of a namespace, or the namespaces
+    Add(add::Add),
+    /// Set or remove the time to live of a key
+    Touch(touch::Touch),
+    /// List keys, or the namespaces
     #[command(visible_aliases = ["keys", "list"])]
-    Ls(listing::Ls),
-    /// Tell what changes, as it changes; Ctrl-C ends it
-    Watch(listing::Watch),
-    /// Do several things at once, all or nothing
+    Ls(ls::Ls),
+    /// Stream changes as they happen; Ctrl-C ends it
+    Watch(watch::Watch),
+    /// Run several operations, all or nothing
     Txn(txn::Txn),
-    /// List, make, set up and drop namespaces
+    /// List, create, configure and drop namespaces
     #[command(subcommand)]
-    Ns(namespaces::Ns),
-    /// Write a namespace, or all of them, as lines of JSON
-    Export(transfer::Export),
-    /// Read what `export` has written
-    Import(transfer::Import),
+    Ns(ns::Ns),
+    /// Write namespaces as lines of JSON
+    Export(export::Export),
+    /// Read lines of JSON that `export` wrote
+    Import(import::Import),
 }
 
 impl ClientVerb {
-    /// What lists the namespaces.
+    /// Returns the verb that lists the namespaces.
     pub(crate) fn namespaces() -> ClientVerb {
-        ClientVerb::Ns(namespaces::Ns::Ls { json: false })
+        ClientVerb::Ns(ns::Ns::Ls { json: false })
     }
 }
 
-/// Does it.
+/// Runs a verb.
 pub(crate) async fn run(verb: ClientVerb, client: &Client) -> Result<(), CliError> {
     match verb {
         ClientVerb::Get(get) => get.run(client).await,

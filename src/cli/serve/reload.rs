@@ -1,64 +1,60 @@
-//! What a server reads again while it runs, and when; it owns the task that does so.
+//! The task that reloads the credentials and settings of a running server.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::credentials::Renewal;
-use crate::service_manager::{Notice, Notifier};
+use crate::credentials::Reloader;
+use crate::service_manager::{Notification, Notifier};
 
-/// How often the file of tokens is looked at.
-const LOOK_AT_TOKENS: Duration = Duration::from_secs(1);
+/// Interval of the checks of the token file.
+const TOKENS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Has a server heed new tokens, and all that can be renewed when it is asked to, which a service manager is told.
-/// Ends with the runtime.
-pub(super) async fn renew(
-    mut renewal: Renewal,
-    asked: Rc<Notify>,
+/// Reloads the tokens when their file changes, and everything else on request; the service manager is notified of the
+/// latter. Ends with the runtime.
+pub(super) async fn reload(
+    mut reloader: Reloader,
+    requested: Rc<Notify>,
     notifier: Notifier,
     status: String,
 ) {
-    let mut ticks = tokio::time::interval(LOOK_AT_TOKENS);
+    let mut ticks = tokio::time::interval(TOKENS_INTERVAL);
     loop {
         let all = tokio::select! {
             _ = ticks.tick() => false,
-            () = asked.notified() => true,
+            () = requested.notified() => true,
         };
         if all {
-            notifier.tell(&[
-                Notice::Reloading,
-                Notice::Status("reading the settings again"),
-            ]);
+            notifier.send(&[Notification::Reloading, Notification::Status("reloading")]);
         }
-        // It may have to wait for a disk.
-        let renewed = tokio::task::spawn_blocking(move || {
-            let result = match all {
-                true => renewal.all(),
-                false => {
-                    renewal.tokens();
-                    Ok(())
-                }
+        // Reading may wait for a disk.
+        let reloaded = tokio::task::spawn_blocking(move || {
+            let result = if all {
+                reloader.reload_all()
+            } else {
+                reloader.reload_tokens();
+                Ok(())
             };
-            (renewal, result)
+            (reloader, result)
         });
-        let result = match renewed.await {
+        let result = match reloaded.await {
             Ok((again, result)) => {
-                renewal = again;
+                reloader = again;
                 result
             }
             Err(error) => {
-                log::error!("tokens and certificates are not renewed any more: {error}");
+                log::error!("reloading has stopped: {error}");
                 return;
             }
         };
         if all {
-            // It serves as before, whatever could not be read.
+            // The server continues with its previous settings.
             let status = match result {
                 Ok(()) => status.clone(),
-                Err(why) => format!("{status}; not all was read again: {why}"),
+                Err(why) => format!("{status}; reload incomplete: {why}"),
             };
-            notifier.tell(&[Notice::Ready, Notice::Status(&status)]);
+            notifier.send(&[Notification::Ready, Notification::Status(&status)]);
         }
     }
 }

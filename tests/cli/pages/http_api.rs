@@ -29,7 +29,7 @@ fn the_examples_print_what_the_page_says() {
         }
         if example.command.starts_with("akvs token") {
             // From here on the server knows the tokens.
-            server.wait_for(" tokens from ");
+            server.wait_for("loaded ");
         }
     }
     assert!(all.len() > 60, "{} examples", all.len());

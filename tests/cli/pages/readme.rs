@@ -35,7 +35,7 @@ fn the_commands_do_what_the_readme_says() {
                 let verb = verb.trim_start_matches("TOKEN=$(cargo run -q -- ");
                 token = print(verb.trim_end_matches(')'), data.path());
                 let running = server.as_mut().expect("a server that heeds it");
-                running.wait_for(" tokens from ");
+                running.wait_for("loaded ");
             }
             verb if verb.starts_with(OURS) => {
                 let verb = verb.trim_start_matches(OURS);

@@ -69,7 +69,7 @@ fn live(release: &Release, user: User) -> Result {
     session.prints(&["eval", "get foo bar"], "baz")?;
     session.prints(&["status"], "keys")?;
     session.prints(&["healthcheck"], "")?;
-    session.prints(&["doctor"], "good  fsync")?;
+    session.prints(&["doctor"], "ok    fsync")?;
     let port = session.port()?;
     for host in ["127.0.0.1", "localhost"] {
         let url = format!("http://{host}:{port}");
@@ -88,8 +88,8 @@ fn live(release: &Release, user: User) -> Result {
     session.prints(&["get", "foo", "bar"], "baz")?;
     session.prints(&["stop"], "stopped")?;
     session.refuses(&["ping"], "no server is running")?;
-    session.prints(&["verify"], "good")?;
-    session.prints(&["verify", &format!("{DATA}/b.akvs")], "good")?;
+    session.prints(&["verify"], "ok")?;
+    session.prints(&["verify", &format!("{DATA}/b.akvs")], "ok")?;
     Ok(())
 }
 

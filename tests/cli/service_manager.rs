@@ -2,9 +2,9 @@
 //!
 //! A [`Manager`] owns the socket that a server tells how it is.
 
-mod orphans;
-mod passed;
-mod told;
+mod events;
+mod reaper;
+mod socket_activation;
 mod watchdog;
 
 use std::io::{ErrorKind, Read, Write};

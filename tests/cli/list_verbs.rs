@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::{json, program, run};
-use crate::verbs::Verbs;
+use crate::key_verbs::Verbs;
 
 #[test]
 fn ls_lists_in_order_and_in_part() {
@@ -94,7 +94,7 @@ fn namespaces_are_made_set_up_and_dropped() {
     let verbs = Verbs::new();
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "1"]),
-        "OK, made\n"
+        "OK, created\n"
     );
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "2"]),

@@ -63,7 +63,7 @@ fn a_file_in_the_socket_s_place_is_named_and_left_alone() {
     fs::write(&socket, "precious").unwrap();
     assert_none_runs(folder.path());
     run(&mut command(folder.path()))
-        .assert_refused(1, &[&socket.display().to_string(), "no socket"]);
+        .assert_refused(1, &[&socket.display().to_string(), "not a socket"]);
     assert_eq!(fs::read(&socket).unwrap(), b"precious");
 }
 
@@ -75,7 +75,7 @@ fn a_socket_of_another_kind_in_its_place_is_left_to_its_program() {
     let datagrams = UnixDatagram::bind(&socket).unwrap();
     let shown = socket.display().to_string();
     for arguments in [["ping"], ["pid"], ["stop"]] {
-        run(verb(folder.path()).args(arguments)).assert_refused(1, &[&shown, "cannot be used"]);
+        run(verb(folder.path()).args(arguments)).assert_refused(1, &[&shown, "cannot connect"]);
     }
     run(&mut command(folder.path())).assert_refused(1, &[&shown]);
     let serve = ["serve", "--listen", "127.0.0.1:0", "--log", "error"];

@@ -1,12 +1,12 @@
-//! What can be typed at the prompt: the client's verbs, and what is asked of the server itself.
+//! The lines of the prompt: the client's verbs, and those of the server itself.
 //!
-//! A line is split as a shell does it, with quotes and backslashes, but nothing is expanded.
+//! A line is split as in a shell, with quotes and backslashes, but nothing is expanded.
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::cli::{ClientVerb, clap_errors};
+use super::{ClientVerb, clap_errors};
 
-/// A line that was understood.
+/// A parsed line.
 #[derive(Debug, Parser)]
 #[command(
     name = "akvs",
@@ -23,79 +23,60 @@ pub(super) struct Line {
 pub(super) enum LineVerb {
     #[command(flatten)]
     Client(Box<ClientVerb>),
-    /// List the namespaces, each with its keys and bytes
+    /// List the namespaces with their keys, bytes and settings
     Namespaces,
-    /// Say how the server is
+    /// Show the server's status
     #[command(alias = "status")]
     Stats,
-    /// Say what is logged, or change it until the next start
+    /// Show the log filter, or change it until the next start
     Log {
-        /// A level or a filter: debug; info,akvs_http=debug
+        /// Level or filter, such as debug or info,akvs_http=debug
         level: Option<String>,
     },
-    /// Say pong
+    /// Check that the server answers
     Ping,
-    /// Say which release serves
+    /// Show the server's version
     Version,
     /// Stop the server
     Stop,
-    /// Tell what can be typed, or how a verb is used
+    /// List the commands, or show the help of one
     Help {
-        /// The verb
+        /// Command
         verb: Option<String>,
     },
-    /// Leave the prompt (also Ctrl-D); the server goes on, unless the prompt is its console
+    /// Leave the prompt (also Ctrl-D); in a console this stops the server
     #[command(alias = "exit")]
     Quit,
 }
 
-/// What a line is.
+/// The result of parsing a line.
 #[derive(Debug)]
 pub(super) enum Read {
     Nothing,
     Verb(LineVerb),
-    /// Why it is none.
+    /// The reason why the line is invalid.
     Refused(String),
 }
 
-/// Reads a line.
+/// Parses a line.
 pub(super) fn read(text: &str) -> Read {
     let text = text.trim();
     if text.is_empty() || text.starts_with('#') {
         return Read::Nothing;
     }
     let Some(words) = shlex::split(text) else {
-        return Read::Refused("a quote is not closed".into());
+        return Read::Refused("unclosed quote".into());
     };
     match Line::try_parse_from(&words) {
         Ok(line) => Read::Verb(line.verb),
         Err(error) => Read::Refused(format!(
-            "{}; `help` lists what can be typed",
+            "{}; type `help` for the commands",
             clap_errors::line(&error, &Line::command(), &words)
         )),
     }
 }
 
-/// The lines of a text that was pasted: a quote that is open, or a backslash at the end, takes the next one along.
-pub(super) fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut is_open = false;
-    for line in text.lines() {
-        match lines.last_mut().filter(|_| is_open) {
-            Some(begun) => {
-                begun.push('\n');
-                begun.push_str(line);
-            }
-            None => lines.push(line.to_owned()),
-        }
-        is_open = lines
-            .last()
-            .is_some_and(|line| shlex::split(line).is_none());
-    }
-    lines
-}
-
-/// What can be typed, or how one verb is used.
+/// Returns the list of verbs, or the help of one.
 pub(super) fn help(verb: Option<&str>) -> Result<String, String> {
     let mut all = Line::command();
     all.build();
@@ -105,9 +86,10 @@ pub(super) fn help(verb: Option<&str>) -> Result<String, String> {
         let verbs = all.get_subcommands().map(|verb| {
             let about = verb.get_about().map(ToString::to_string);
             let others: Vec<&str> = verb.get_visible_aliases().collect();
-            let others = match others.is_empty() {
-                true => String::new(),
-                false => format!(" [also: {}]", others.join(", ")),
+            let others = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" [also: {}]", others.join(", "))
             };
             format!(
                 "  {:width$}  {}{others}\n",
@@ -117,17 +99,18 @@ pub(super) fn help(verb: Option<&str>) -> Result<String, String> {
         });
         let verbs: String = verbs.collect();
         return Ok(format!(
-            "{verbs}\n`help VERB` says more. Quotes and backslashes are as in a shell.\n"
+            "{verbs}\nType `help COMMAND` for details. Quotes and backslashes work as in a shell.\n"
         ));
     };
     let found = all.find_subcommand_mut(name);
-    let found = found.ok_or_else(|| format!("there is no verb {name:?}; `help` lists them"))?;
+    let found =
+        found.ok_or_else(|| format!("unknown command {name:?}; type `help` for the commands"))?;
     let found = found.clone().bin_name(name.to_owned());
     let text = found.disable_help_flag(true).render_long_help();
     Ok(text.to_string())
 }
 
-/// The names of the verbs, in order.
+/// Returns the names of the verbs, sorted.
 pub(super) fn verbs() -> Vec<String> {
     let command = Line::command();
     let mut names: Vec<String> = command
@@ -155,27 +138,12 @@ mod tests {
             ("gte foo bar", "gte"),
             ("get foo", "<KEY>"),
             ("get --no foo bar", "--no"),
-            ("ns", "a word is missing"),
+            ("ns", "missing subcommand"),
         ] {
             let Read::Refused(why) = read(text) else {
                 panic!("{text} was taken")
             };
             assert!(why.contains(part), "{text}: {why}");
-        }
-    }
-
-    #[test]
-    fn a_text_of_several_lines_is_several_lines() {
-        for (text, wanted) in [
-            ("", &[][..]),
-            ("get a b", &["get a b"]),
-            ("set a b 1\nset a c 2\n", &["set a b 1", "set a c 2"]),
-            ("\n# it's\nping", &["", "# it's", "ping"]),
-            ("set a b 'one\ntwo'\nping", &["set a b 'one\ntwo'", "ping"]),
-            ("set a \\\n b c\nping", &["set a \\\n b c", "ping"]),
-            ("get 'a\nping", &["get 'a\nping"]),
-        ] {
-            assert_eq!(lines(text), wanted, "{text:?}");
         }
     }
 
@@ -186,6 +154,10 @@ mod tests {
             assert!(all.contains(&verb), "{verb}");
             assert!(help(Some(&verb)).unwrap().contains(&verb), "{verb}");
         }
-        assert!(help(Some("none")).unwrap_err().contains("no verb \"none\""));
+        assert!(
+            help(Some("none"))
+                .unwrap_err()
+                .contains("unknown command \"none\"")
+        );
     }
 }

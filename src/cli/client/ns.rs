@@ -1,4 +1,4 @@
-//! `ns`: namespaces as a whole.
+//! `akvs ns`: lists, creates, configures and drops namespaces.
 
 use std::time::Duration;
 
@@ -9,25 +9,26 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::render;
-use crate::cli::output;
 use crate::error::CliError;
+use crate::output;
+use crate::plural::plural;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ns {
-    /// List the namespaces, each with its keys, bytes and settings
+    /// List the namespaces with their keys, bytes and settings
     Ls {
-        /// Print each as a JSON document
+        /// Print each namespace as a JSON document
         #[arg(long)]
         json: bool,
     },
-    /// Create a namespace, or change the settings that are named of the one that there is
+    /// Create a namespace, or change its settings; unnamed settings stay
     Set(Set),
-    /// Drop a namespace with all that it holds
+    /// Drop a namespace and everything in it
     Drop {
-        /// The namespace
+        /// Namespace
         #[arg(value_name = "NAMESPACE")]
         namespace: String,
-        /// Its name once more, because nothing brings it back
+        /// The name again, because this cannot be undone
         #[arg(long, value_name = "NAMESPACE")]
         confirm: String,
     },
@@ -35,48 +36,51 @@ pub(crate) enum Ns {
 
 #[derive(Args, Debug)]
 pub(crate) struct Set {
-    /// The namespace
+    /// Namespace
     #[arg(value_name = "NAMESPACE")]
     namespace: String,
-    /// How long keys live that say nothing else: 90, 90s, 5m, 1h30m, 7d; none removes that
+    /// Default time to live of keys: 90, 90s, 5m, 1h30m, 7d; none removes it
     #[arg(long, value_name = "TIME", value_parser = time)]
-    ttl: Option<Chosen<Duration>>,
-    /// The longest value: 1048576, 64KiB, 10MiB; none removes the limit
+    ttl: Option<Change<Duration>>,
+    /// Maximum size of a value: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
-    max_value_bytes: Option<Chosen<u64>>,
-    /// The most keys; none removes the limit
+    max_value_bytes: Option<Change<u64>>,
+    /// Maximum number of keys; none removes the limit
     #[arg(long, value_name = "NUMBER", value_parser = number)]
-    max_keys: Option<Chosen<u64>>,
-    /// The most bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
+    max_keys: Option<Change<u64>>,
+    /// Maximum bytes of keys and values: 1048576, 64KiB, 10MiB; none removes the limit
     #[arg(long, value_name = "BYTES", value_parser = size)]
-    max_bytes: Option<Chosen<u64>>,
+    max_bytes: Option<Change<u64>>,
 }
 
-/// What was typed of a setting: a value, or none to remove it.
+/// A new value of a setting; none removes the setting.
 #[derive(Clone, Copy, Debug)]
-struct Chosen<T>(Option<T>);
+struct Change<T>(Option<T>);
 
-impl<T> Chosen<T> {
-    fn read(text: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<Chosen<T>, String> {
+impl<T> Change<T> {
+    fn parse(
+        text: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Change<T>, String> {
         match text {
-            "none" => Ok(Chosen(None)),
-            _ => read(text).map(|value| Chosen(Some(value))),
+            "none" => Ok(Change(None)),
+            _ => read(text).map(|value| Change(Some(value))),
         }
     }
 }
 
-fn time(text: &str) -> Result<Chosen<Duration>, String> {
-    Chosen::read(text, render::ttl)
+fn time(text: &str) -> Result<Change<Duration>, String> {
+    Change::parse(text, render::ttl)
 }
 
-fn size(text: &str) -> Result<Chosen<u64>, String> {
+fn size(text: &str) -> Result<Change<u64>, String> {
     let read = |text: &str| Size::try_from(text.to_owned()).map(Size::bytes);
-    Chosen::read(text, read)
+    Change::parse(text, read)
 }
 
-fn number(text: &str) -> Result<Chosen<u64>, String> {
-    let refused = |_| "expected a whole number, or none".to_owned();
-    Chosen::read(text, |text| text.parse().map_err(refused))
+fn number(text: &str) -> Result<Change<u64>, String> {
+    let refused = |_| "expected a whole number or none".to_owned();
+    Change::parse(text, |text| text.parse().map_err(refused))
 }
 
 /// Any number of bytes.
@@ -91,15 +95,16 @@ impl Ns {
                 let dropped = render::namespace(client, &namespace)?
                     .drop_namespace()
                     .await;
-                match dropped.map_err(|error| render::failed(&error))? {
-                    true => output::print("OK\n"),
-                    false => Err(CliError::failed(format!(
-                        "there is no namespace {namespace:?}"
-                    ))),
+                if dropped.map_err(|error| render::failed(&error))? {
+                    output::print("OK\n")
+                } else {
+                    Err(CliError::failed(format!(
+                        "no such namespace: {namespace:?}"
+                    )))
                 }
             }
             Ns::Drop { namespace, confirm } => Err(CliError::usage(format!(
-                "--confirm {confirm} is not the name of the namespace, {namespace:?}; nothing was dropped"
+                "invalid --confirm {confirm:?}: expected the name of the namespace, {namespace:?}"
             ))),
         }
     }
@@ -108,22 +113,22 @@ impl Ns {
 impl Set {
     async fn run(self, client: &Client) -> Result<(), CliError> {
         let mut patch = SettingsPatch::default();
-        patch.ttl = self.ttl.map(|Chosen(ttl)| ttl);
-        patch.max_value_bytes = self.max_value_bytes.map(|Chosen(bytes)| bytes);
-        patch.max_keys = self.max_keys.map(|Chosen(keys)| keys);
-        patch.max_bytes = self.max_bytes.map(|Chosen(bytes)| bytes);
+        patch.ttl = self.ttl.map(|Change(ttl)| ttl);
+        patch.max_value_bytes = self.max_value_bytes.map(|Change(bytes)| bytes);
+        patch.max_keys = self.max_keys.map(|Change(keys)| keys);
+        patch.max_bytes = self.max_bytes.map(|Change(bytes)| bytes);
         let namespace = render::namespace(client, &self.namespace)?;
         let changed = namespace.change_settings(&patch).await;
         let changed = changed.map_err(|error| render::failed(&error))?;
         output::print(match (changed.created, patch == SettingsPatch::default()) {
-            (true, _) => "OK, made\n",
+            (true, _) => "OK, created\n",
             (false, false) => "OK, settings changed\n",
-            (false, true) => "OK, it is there\n",
+            (false, true) => "OK, already exists\n",
         })
     }
 }
 
-/// The settings that are chosen, behind two spaces.
+/// Formats the settings that are set, after two spaces.
 fn settings_text(settings: &Settings) -> String {
     let bytes = |bytes: u64| Size::try_from(bytes.to_string()).map(|size| size.to_string());
     let chosen = [
@@ -142,13 +147,14 @@ fn settings_text(settings: &Settings) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     let chosen: Vec<String> = chosen.collect();
-    match chosen.is_empty() {
-        true => String::new(),
-        false => format!("  {}", chosen.join(" ")),
+    if chosen.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", chosen.join(" "))
     }
 }
 
-/// The settings as the contract tells them.
+/// Returns the settings with the members of the HTTP contract.
 fn settings_json(settings: &Settings) -> Value {
     json!({
         "ttl": settings.ttl.map(format_duration_in_one_unit),
@@ -158,26 +164,30 @@ fn settings_json(settings: &Settings) -> Value {
     })
 }
 
-/// A namespace as a line; its name alone where no more is told.
-fn shown_line(namespace: &NamespaceInfo) -> String {
+/// Formats a namespace as a line; only its name if nothing more is known.
+fn to_line(namespace: &NamespaceInfo) -> String {
     let name = render::text(namespace.name.as_bytes());
     match (namespace.keys, namespace.bytes) {
         (Some(keys), Some(bytes)) => {
             let settings = namespace.settings.as_ref().map(settings_text);
             let settings = settings.unwrap_or_default();
-            format!("{name}  {keys} keys, {bytes} bytes{settings}")
+            format!(
+                "{name}  {}, {}{settings}",
+                plural(keys, "key"),
+                plural(bytes, "byte")
+            )
         }
         _ => name,
     }
 }
 
-/// Lists them.
+/// Prints all namespaces.
 pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError> {
     let mut listed = client.namespaces().stream();
     while let Some(namespace) = listed.next().await {
         let namespace = namespace.map_err(|error| render::failed(&error))?;
-        let line = match is_json {
-            true => json!({
+        let line = if is_json {
+            json!({
                 "name": namespace.name,
                 "keys": namespace.keys,
                 "bytes": namespace.bytes,
@@ -185,10 +195,11 @@ pub(super) async fn list(client: &Client, is_json: bool) -> Result<(), CliError>
                 "created": render::time(namespace.created),
                 "settings": namespace.settings.as_ref().map(settings_json),
             })
-            .to_string(),
-            false => shown_line(&namespace),
+            .to_string()
+        } else {
+            to_line(&namespace)
         };
-        if !output::go_on(format!("{line}\n").as_bytes())? {
+        if !output::write(format!("{line}\n").as_bytes())? {
             break;
         }
     }

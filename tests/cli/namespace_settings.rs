@@ -1,7 +1,7 @@
 //! The settings of a namespace on the command line: `ns set` changes what is named, `ns ls` shows what is chosen.
 
 use crate::common::json;
-use crate::verbs::Verbs;
+use crate::key_verbs::Verbs;
 
 #[test]
 fn only_what_is_named_is_changed_and_sizes_have_units() {
@@ -10,7 +10,7 @@ fn only_what_is_named_is_changed_and_sizes_have_units() {
     let listed = || verbs.text(&["ns", "ls"]);
     assert_eq!(
         set(&["--max-bytes", "10MiB", "--ttl", "1h30m"]),
-        "OK, made\n"
+        "OK, created\n"
     );
     assert_eq!(listed(), "shop  0 keys, 0 bytes  ttl=90m max_bytes=10MiB\n");
     let changed = set(&["--max-keys", "5", "--max-value-bytes", "1.5KiB"]);
@@ -20,11 +20,11 @@ fn only_what_is_named_is_changed_and_sizes_have_units() {
         "shop  0 keys, 0 bytes  ttl=90m max_value_bytes=1536 max_keys=5 max_bytes=10MiB\n"
     );
     set(&["--ttl", "none", "--max-bytes", "none"]);
-    assert_eq!(set(&[]), "OK, it is there\n");
+    assert_eq!(set(&[]), "OK, already exists\n");
     verbs.text(&["set", "shop", "cart", "three"]);
     assert_eq!(
         verbs.text(&["ns", "ls"]),
-        "shop  1 keys, 9 bytes  max_value_bytes=1536 max_keys=5\n"
+        "shop  1 key, 9 bytes  max_value_bytes=1536 max_keys=5\n"
     );
     let listed = json(&verbs.text(&["ns", "ls", "--json"]));
     let expected = r#"{"ttl":null,"max_value_bytes":1536,"max_keys":5,"max_bytes":null}"#;

@@ -148,16 +148,20 @@ fn values_that_look_like_something_else_are_meant_as_they_are() {
 #[test]
 fn a_missing_key_is_one_line_on_stderr() {
     let verbs = Verbs::new();
-    verbs.refused(1, &["get", "a", "b"], &["no key \"b\" in \"a\""]);
-    verbs.refused(1, &["get", "a", "b", "--json"], &["no key \"b\" in \"a\""]);
-    verbs.refused(1, &["touch", "a", "b"], &["no key \"b\" in \"a\""]);
+    verbs.refused(1, &["get", "a", "b"], &["no such key: \"b\" in \"a\""]);
+    verbs.refused(
+        1,
+        &["get", "a", "b", "--json"],
+        &["no such key: \"b\" in \"a\""],
+    );
+    verbs.refused(1, &["touch", "a", "b"], &["no such key: \"b\" in \"a\""]);
     verbs.refused(
         1,
         &["ns", "drop", "a", "--confirm", "a"],
-        &["no namespace \"a\""],
+        &["no such namespace: \"a\""],
     );
     // As over HTTP, that is no failure.
-    assert_eq!(verbs.text(&["del", "a", "b"]), "OK, there was none\n");
+    assert_eq!(verbs.text(&["del", "a", "b"]), "OK, no such key\n");
 }
 
 #[test]
@@ -253,16 +257,12 @@ fn what_is_typed_wrong_is_usage() {
         verbs.refused_usage(words);
     }
     verbs.refused(2, &["set", "a", "b", "c", "--ttl", "soon"], &["--ttl"]);
-    verbs.refused(2, &["txn", "a", "{"], &["no transaction"]);
-    verbs.refused(
-        2,
-        &["del", "a", "--prefix", ""],
-        &["empty prefix", "ns drop"],
-    );
+    verbs.refused(2, &["txn", "a", "{"], &["invalid transaction"]);
+    verbs.refused(2, &["del", "a", "--prefix", ""], &["--prefix", "ns drop"]);
     verbs.refused(
         2,
         &["ns", "drop", "a", "--confirm", "b"],
-        &["nothing was dropped"],
+        &["invalid --confirm"],
     );
     verbs.refused(1, &["get", "a\nb", "c"], &["namespace"]);
 }

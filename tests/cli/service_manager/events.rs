@@ -82,7 +82,7 @@ fn what_could_not_be_read_again_is_told() {
     assert_eq!(manager.told()[0], "RELOADING=1");
     let told = manager.told();
     assert_eq!(told[0], "READY=1", "it serves as before");
-    let why = "not all was read again: the tokens stay as they are: ";
+    let why = "reload incomplete: tokens not reloaded: ";
     assert!(told[1].contains(why), "{told:?}");
     server.stop();
 }
@@ -105,7 +105,10 @@ fn the_owner_s_word_is_an_end_like_any_other() {
     let answer = ask(&manager.data().join("akvs.sock"), "POST", "/admin/stop");
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     let told = manager.told();
-    let stopping = ["STOPPING=1", "STATUS=stopping on its owner's word"];
+    let stopping = [
+        "STOPPING=1",
+        "STATUS=stopping on a request of the control socket",
+    ];
     assert_eq!(told[..2], stopping);
     assert_eq!(server.wait().code(), Some(0));
 }
@@ -148,7 +151,7 @@ fn a_manager_that_does_not_listen_costs_a_warning() {
         let warnings: Vec<&String> = server
             .seen()
             .iter()
-            .filter(|line| line.contains("is not told"))
+            .filter(|line| line.contains("cannot notify"))
             .collect();
         assert!(
             matches!(warnings[..], [line] if line.contains(why)),

@@ -62,7 +62,7 @@ fn the_first_process_heeds_signals_and_leaves_no_zombies() {
     let children = || fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     assert_ne!(children(), "", "it has fallen to the server");
     drop(stdin);
-    server.wait_for("which had fallen to this one");
+    server.wait_for("reaped orphaned process");
     assert_eq!(children(), "");
 
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);

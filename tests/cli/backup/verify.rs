@@ -25,7 +25,7 @@ fn assert_good(data: &Path) {
     let told = well(data, ["verify"]);
     let last = told.lines().last().unwrap();
     assert!(
-        last.ends_with("rows: good") && !told.contains("WRONG"),
+        last.ends_with("rows: ok") && !told.contains("error"),
         "{told}"
     );
 }
@@ -125,7 +125,7 @@ fn flip(path: &Path, at: usize) {
 #[track_caller]
 fn assert_found(ran: &Ran, name: &Path) {
     assert_eq!(ran.code, Some(1), "{}: {ran:?}", name.display());
-    let wrong = ran.stdout.lines().filter(|line| line.starts_with("WRONG"));
+    let wrong = ran.stdout.lines().filter(|line| line.starts_with("error"));
     let wrong: Vec<_> = wrong.collect();
     let is_journal = name.extension().is_some_and(|extension| extension == "jnl");
     let parent = format!(" {}: ", name.parent().unwrap().display());
@@ -139,7 +139,14 @@ fn assert_found(ran: &Ran, name: &Path) {
         line.contains(&shown) || is_of_whole
     });
     assert!(is_named, "{shown}: {ran:?}");
-    let last = format!(": {} are wrong\n", wrong.len());
+    let last = format!(
+        ": {} found\n",
+        if wrong.len() == 1 {
+            "1 error".to_owned()
+        } else {
+            format!("{} errors", wrong.len())
+        }
+    );
     assert!(ran.stderr.ends_with(&last), "{ran:?}");
     assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
 }
@@ -197,7 +204,7 @@ fn one_check_at_a_time_and_the_next_when_it_is_over() {
     let mut status = String::new();
     first.read_line(&mut status).unwrap();
     assert!(status.starts_with("HTTP/1.1 200 "), "{status}");
-    verb(data, ["verify"]).assert_refused(1, &["a check is under way already"]);
+    verb(data, ["verify"]).assert_refused(1, &["another verification is running"]);
     let mut told = String::new();
     first.read_to_string(&mut told).unwrap();
     assert!(told.contains(r#"{"verified":{"#), "{told}");
@@ -209,8 +216,8 @@ fn one_check_at_a_time_and_the_next_when_it_is_over() {
 fn a_folder_that_is_none_or_in_use_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let none = folder.path().join("none");
-    verb(&none, ["verify"]).assert_refused(1, &["there is no data in "]);
+    verb(&none, ["verify"]).assert_refused(1, &["no data in "]);
     assert!(!none.exists());
-    verb(folder.path(), ["verify"]).assert_refused(1, &["there is no data in "]);
+    verb(folder.path(), ["verify"]).assert_refused(1, &["no data in "]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -54,7 +54,7 @@ fn who_came_before_the_server_is_answered() {
         let mut server = Server::of(&mut with(passed, folder.path()));
         assert_eq!(early.answer().unwrap().status, 201);
         assert_eq!(server.address(), address, "in place of http.listen");
-        let line = "the service manager passes what to listen on";
+        let line = "using the sockets of the service manager";
         assert!(server.seen().iter().any(|seen| seen.contains(line)));
         assert_eq!(server.ask("GET", &path, b"").plain(), (200, round));
         server.signal(Signal::TERM);
@@ -107,7 +107,7 @@ fn what_cannot_be_listened_on_is_named() {
         ),
         (UnixDatagram::unbound().unwrap().into(), "for datagrams"),
         (one.into(), "does not listen"),
-        (file.into(), "no socket"),
+        (file.into(), "(deleted)"),
     ];
     for (passed, what) in kinds {
         let ran = run(&mut with(passed, &data));

@@ -64,13 +64,13 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
     // What is no file is not replaced by one, nor is there a backup of nothing.
     for path in ["/dev/null", folder.path().to_str().unwrap()] {
         let refused = verb(&data, ["backup", path, "--force"]);
-        refused.assert_refused(1, &[path, "is no file"]);
+        refused.assert_refused(1, &[path, "not a regular file"]);
     }
     let none = folder.path().join("none");
-    verb(&none, ["backup", "x"]).assert_refused(1, &["there is no data", "none"]);
+    verb(&none, ["backup", "x"]).assert_refused(1, &["no data in", "none"]);
     let nowhere = none.join("file");
     let refused = verb(&data, ["backup", nowhere.to_str().unwrap()]);
-    refused.assert_refused(1, &["cannot be written"]);
+    refused.assert_refused(1, &["cannot write"]);
     server.stop();
     assert_eq!(names(folder.path()), ["data", "file"]);
 }
@@ -128,7 +128,7 @@ fn a_server_that_is_killed_meanwhile_is_told_and_leaves_no_file() {
     fill(server.address(), "large", LARGE);
     let backup = begun(&data, &file);
     server.kill();
-    end_of(backup).assert_refused(1, &["the backup was broken off", "log"]);
+    end_of(backup).assert_refused(1, &["the backup was interrupted", "log"]);
     assert_eq!(names(folder.path()), ["data"]);
 
     // Whoever reads a pipe is told by the end of the other side, and by its own.
@@ -139,7 +139,7 @@ fn a_server_that_is_killed_meanwhile_is_told_and_leaves_no_file() {
     from.read_exact(&mut half).unwrap();
     server.kill();
     from.read_to_end(&mut half).unwrap();
-    end_of(backup).assert_refused(1, &["the backup was broken off"]);
+    end_of(backup).assert_refused(1, &["the backup was interrupted"]);
     fs::write(&file, &half).unwrap();
     let refused = verb(
         &folder.path().join("again"),
@@ -159,12 +159,12 @@ fn a_backup_to_a_full_disk_leaves_nothing() {
     fill(server.address(), "large", 12);
     for _ in 0..2 {
         let refused = verb(&data, ["backup", file.to_str().unwrap()]);
-        refused.assert_refused(1, &["cannot be written", "No space left"]);
+        refused.assert_refused(1, &["cannot write", "No space left"]);
         assert!(names(disk.path()).is_empty());
     }
     server.stop();
     let refused = verb(&data, ["backup", file.to_str().unwrap()]);
-    refused.assert_refused(1, &["cannot be written", "No space left"]);
+    refused.assert_refused(1, &["cannot write", "No space left"]);
     // Nor does a store that does not fit.
     back_up(&data, &folder.path().join("file"));
     let again = disk.path().join("again");

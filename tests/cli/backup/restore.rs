@@ -126,7 +126,7 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
         let checked = verb(&empty, [OsStr::new("verify"), file.as_os_str()]);
         checked.assert_refused(1, &[part]);
     }
-    Made::refused(&made.path("none"), &empty).assert_refused(1, &["none", "cannot be read"]);
+    Made::refused(&made.path("none"), &empty).assert_refused(1, &["none", "cannot read"]);
     restore(&made.file(), &empty);
     made.assert_there(&empty);
 }

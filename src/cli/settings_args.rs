@@ -1,6 +1,6 @@
-//! The flags that say something about the settings, shared by all verbs that read them.
+//! The arguments that set settings, shared by all verbs that use them.
 //!
-//! It owns their names and help. What their values mean, and their bounds, is the settings' to say.
+//! It owns their names and help. `settings` parses and checks the values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,76 +12,76 @@ use config::ValueKind;
 use crate::error::CliError;
 use crate::settings::{Durability, EngineKind, Flag, InstallDir, Loaded, LogFormat, Sources, load};
 
-/// What a command line says about the settings.
+/// The settings of a command line.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct SettingsFlags {
-    /// The config file [env: AKVS_CONFIG]
+pub(crate) struct SettingsArgs {
+    /// Config file [env: AKVS_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen; may be given several times [default: 127.0.0.1:8080] [env: AKVS_HTTP__LISTEN]
+    /// Address to listen on; may be repeated [default: 127.0.0.1:8080] [env: AKVS_HTTP__LISTEN]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
-    /// Where the data is kept [default: data beside the program's bin, else ./akvs-data] [env: AKVS_DATA_DIR]
-    #[arg(long, value_name = "FOLDER")]
+    /// Data directory [default: data next to the program's bin, else ./akvs-data] [env: AKVS_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
-    /// On disk, or in memory where it ends with the server [default: disk] [env: AKVS_ENGINE__KIND]
+    /// Storage engine; memory loses all data when the server stops [default: disk] [env: AKVS_ENGINE__KIND]
     #[arg(long, value_parser = PossibleValuesParser::new(EngineKind::WORDS))]
     engine: Option<String>,
-    /// Whether a write is on disk before its answer, or soon after it [default: fsync] [env: AKVS_ENGINE__DURABILITY]
+    /// Sync a write before its answer, or at an interval [default: fsync] [env: AKVS_ENGINE__DURABILITY]
     #[arg(long, value_parser = PossibleValuesParser::new(Durability::WORDS))]
     durability: Option<String>,
-    /// What is logged, such as debug or info,akvs_http=debug [default: info] [env: AKVS_LOG, RUST_LOG]
+    /// Log filter, such as debug or info,akvs_http=debug [default: info] [env: AKVS_LOG, RUST_LOG]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
-    /// How log lines look; auto is text on a terminal, else JSON [default: auto] [env: AKVS_LOG__FORMAT]
+    /// Log format; auto is text on a terminal, else JSON [default: auto] [env: AKVS_LOG__FORMAT]
     #[arg(long, value_parser = PossibleValuesParser::new(LogFormat::WORDS))]
     log_format: Option<String>,
-    /// The file to log to [default: stderr; with `start`, akvs.log in the data folder] [env: AKVS_LOG__FILE]
+    /// Log file [default: stderr; for `start`, akvs.log in the data directory] [env: AKVS_LOG__FILE]
     #[arg(long, value_name = "FILE")]
     log_file: Option<String>,
-    /// Serve everybody who can connect, on addresses that other machines can reach too
+    /// Allow addresses that other machines can reach although there are no tokens
     #[arg(long)]
     unauthenticated: bool,
 }
 
-impl SettingsFlags {
-    /// The settings that hold with these flags.
+impl SettingsArgs {
+    /// Loads the settings with these arguments.
     pub(crate) fn load(&self) -> Result<Loaded, CliError> {
         load(&Sources {
             config: self.config.clone(),
             environment: std::env::vars_os().collect(),
             flags: self.given(),
-            place: InstallDir::of_this_program(),
+            install_dir: InstallDir::current(),
         })
     }
 
-    /// What was given, as another process of this program is to be given it.
-    pub(crate) fn again(&self) -> Vec<OsString> {
-        let mut again: Vec<OsString> = Vec::new();
+    /// Returns the arguments for another process of this program.
+    pub(crate) fn to_args(&self) -> Vec<OsString> {
+        let mut to_args: Vec<OsString> = Vec::new();
         if let Some(config) = &self.config {
-            again.extend(["--config".into(), config.into()]);
+            to_args.extend(["--config".into(), config.into()]);
         }
         for Flag { name, value, .. } in self.given() {
             for value in words(value) {
-                again.extend([name.into(), value.into()]);
+                to_args.extend([name.into(), value.into()]);
             }
         }
         if self.unauthenticated {
-            again.push("--unauthenticated".into());
+            to_args.push("--unauthenticated".into());
         }
-        again
+        to_args
     }
 
-    /// The same, for a server that logs to this file unless a setting says otherwise.
-    pub(crate) fn or_log_file(&self, file: &str) -> SettingsFlags {
-        SettingsFlags {
+    /// Adds a log file, which a setting overrides.
+    pub(crate) fn or_log_file(&self, file: &str) -> SettingsArgs {
+        SettingsArgs {
             log_file: self.log_file.clone().or_else(|| Some(file.to_owned())),
             ..self.clone()
         }
     }
 
-    /// Whether everybody may, whatever the address.
-    pub(crate) fn unauthenticated(&self) -> bool {
+    /// Returns true for `--unauthenticated`.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
         self.unauthenticated
     }
 
@@ -110,7 +110,7 @@ impl SettingsFlags {
     }
 }
 
-/// A value as it is given on a command line; a list as several.
+/// Returns a value as arguments; a list as several.
 fn words(value: ValueKind) -> Vec<String> {
     if let ValueKind::Array(list) = value {
         return list.into_iter().map(|one| one.to_string()).collect();
