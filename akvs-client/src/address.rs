@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_is_told_from_a_url() {
+    fn a_unix_socket_is_distinguished_from_a_url() {
         for text in ["unix:/run/akvs.sock", "unix:///run/akvs.sock"] {
             let address = Address::parse(Some(text)).unwrap();
             assert_eq!(address.socket.as_deref(), Some("/run/akvs.sock".as_ref()));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_a_scheme_is_of_http() {
+    fn a_host_without_a_scheme_means_http() {
         for (text, base) in [
             ("127.0.0.1:8080", "http://127.0.0.1:8080"),
             ("127.0.0.1", "http://127.0.0.1"),
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_in_the_home_folder_is_found() {
+    fn a_socket_in_the_home_directory_is_expanded() {
         let Some(home) = home() else { return };
         let address = Address::parse(Some("unix:~/akvs.sock")).unwrap();
         assert_eq!(address.socket, Some(home.join("akvs.sock")));
     }
 
     #[test]
-    fn a_name_of_this_machine_is_known() {
+    fn names_of_localhost_are_known() {
         let host = |text: &str| Address::parse(Some(text)).unwrap().localhost;
         for name in ["localhost", "localhost.", "a.localhost"] {
             assert_eq!(host(&format!("https://{name}:1/x")).unwrap(), name);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_seen() {
+    fn a_user_in_the_url_is_noticed() {
         for (text, user) in [
             ("http://h", false),
             ("http://me@h", true),

@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_shown_nowhere() {
+    fn no_text_shows_the_token() {
         let builder = Client::builder().token("hidden-token");
         assert!(!format!("{builder:?}").contains("hidden"));
         let client = builder.build().unwrap();
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_refused() {
+    fn options_that_exclude_each_other_are_refused() {
         let refused = |builder: ClientBuilder| builder.build().unwrap_err().to_string();
         let two = Client::builder().base_url("http://me:p@h").token("t");
         assert!(refused(two).contains("a user in the base URL"));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_go_below_the_base_url() {
+    fn paths_are_below_the_base_url() {
         for (base, url) in [
             ("http://h:1", "http://h:1/kv/ns/key"),
             ("http://h:1/", "http://h:1/kv/ns/key"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_is_none_is_refused_with_the_reason() {
+    fn an_invalid_base_url_is_refused_with_the_reason() {
         for (base, reason) in [
             ("", "expected HOST:PORT"),
             ("ftp://h", "expected http://"),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_the_url_is_shown_nowhere() {
+    fn no_text_shows_the_password_of_the_url() {
         let builder = Client::builder().base_url("http://me:hidden@127.0.0.1:1/hidden");
         assert!(!format!("{builder:?}").contains("hidden"));
         let client = builder.build().unwrap();
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_and_what_it_makes_can_be_shared_between_threads() {
+    fn clients_namespaces_and_writes_are_send_and_sync() {
         fn shared<T: Send + Sync + Clone + 'static>() {}
         fn sent<T: Send + 'static>(_: T) {}
         fn error<T: std::error::Error + Send + Sync + 'static>() {}

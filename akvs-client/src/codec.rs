@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn codecs_decode_what_they_encode() {
         fn there_and_back<T: PartialEq + std::fmt::Debug>(codec: &impl Codec<T>, value: &T) {
             let (bytes, content_type) = codec.encode(value).unwrap();
             assert_eq!(&codec.decode(bytes, &content_type).unwrap(), value);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_utf_8_and_says_so() {
+    fn text_is_utf_8() {
         let read = |bytes: &'static [u8], content_type| Text.decode(bytes.into(), content_type);
         for content_type in [
             "",

@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_the_default() {
+    fn without_variables_the_defaults_apply() {
         let default = ("http://localhost:8080/ping".to_owned(), None);
         assert_eq!(sent(&[]), default);
         assert_eq!(sent(&[(URL, ""), (TOKEN, ""), (TOKEN_FILE, "")]), default);
     }
 
     #[test]
-    fn url_and_token_are_taken() {
+    fn url_and_token_are_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "from-file \r\nsecond line").unwrap();
         let path = file.path().to_str().unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_valid_names_its_variable_and_not_its_value() {
+    fn an_invalid_value_names_its_variable_only() {
         for (variables, name, reason) in [
             (&[(URL, "ftp://hidden")][..], URL, "expected http://"),
             (&[(URL, "http://hidden:x")], URL, "invalid port"),

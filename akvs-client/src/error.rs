@@ -359,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_becomes_cores_error_and_keeps_all_it_says() {
+    fn a_problem_keeps_its_parts_as_an_error_of_the_store() {
         let context = Map::from_iter([("limit".to_owned(), Value::from(8))]);
         let problem = Problem::new(413, "too much")
             .with_code(Some("too_large".into()))
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_input_becomes_cores_error_as_it_was() {
+    fn invalid_input_is_unchanged_as_an_error_of_the_store() {
         let invalid = akvs_core::Error::new(Code::InvalidKey, "the key is empty");
         let error = akvs_core::Error::from(Error::from(invalid));
         assert_eq!(
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_shown_neither_by_the_text_nor_by_the_way_to_core() {
+    fn no_error_text_shows_a_value() {
         let source = serde_json::from_str::<u8>("\"hidden\"").unwrap_err();
         let error = Error::decode(b"k\xff", source);
         assert_eq!(

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_namespace_is_named_in_each_area_as_among_its_keys() {
+    fn a_namespace_is_encoded_alike_in_all_routes() {
         let client = crate::Client::new("http://h:1").unwrap();
         let namespace = client.namespace("a/b").unwrap();
         let request = namespace.ask(Method::POST, "/txn", &Query::default());

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_put_together_from_any_pieces() {
+    fn lines_are_joined_from_any_chunks() {
         let text = b"one\n\nthree is longer\nrest";
         for size in 1..=text.len() {
             let mut buffer = LineBuffer::new(100);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_given_up_at_the_bound() {
+    fn an_endless_line_is_an_error_at_the_limit() {
         let mut buffer = LineBuffer::new(4);
         buffer.push(b"abcd");
         assert!(buffer.line().unwrap().is_none());

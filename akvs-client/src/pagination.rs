@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_turns_in_a_circle_and_one_that_fails_end_with_the_error() {
+    fn a_repeated_cursor_and_a_failed_page_end_the_stream() {
         let circle = paged(async |_| Ok((vec![1], Some("a".into()))));
         let fetched: Vec<_> = block_on(circle.map(|fetched| fetched.ok()).collect());
         assert_eq!(fetched, [Some(1), None]);

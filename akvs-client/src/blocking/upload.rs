@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_whose_maker_panics_fails_and_does_not_end_well() {
+    fn a_stream_whose_source_panics_fails() {
         let runtime = Runtime::start().unwrap();
         let (sender, receiver) = mpsc::channel();
         let mut left = 2;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_made_is_made_on_the_thread_that_waits_and_only_when_it_is_wanted() {
+    fn elements_are_produced_on_the_callers_thread_on_request() {
         let runtime = Runtime::start().unwrap();
         let here = std::thread::current().id();
         let mut made = 0;

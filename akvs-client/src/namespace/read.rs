@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_of_nothing_is_refused() {
+    fn an_empty_range_is_refused() {
         for (start, end) in [(0, 0), (5, 5), (5, 4)] {
             let error = bounds(&(start..end)).unwrap_err();
             assert_eq!(error.code(), Some(Code::InvalidRequest), "{start}..{end}");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_value_is_cut_as_the_server_would_have() {
+    fn a_whole_value_is_sliced_as_by_the_server() {
         let whole = Bytes::from_static(b"hello world");
         let part = |first, last| slice(&whole, first, last).map(|part| part.bytes);
         assert_eq!(part(0, None).unwrap(), "hello world");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_not_the_one_asked_for_is_an_error() {
+    fn another_part_than_requested_is_an_error() {
         assert!(check_part("x".into(), 3, Some((3, 9))).is_ok());
         assert!(check_part("x".into(), 3, Some((4, 9))).is_err());
         assert!(check_part("x".into(), 3, None).is_err());

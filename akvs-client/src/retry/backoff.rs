@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_up_to_a_bound_and_starts_again() {
+    fn the_wait_doubles_up_to_the_maximum_and_restarts() {
         let mut backoff = Backoff::default();
         let waits: Vec<_> = (0..8)
             .map(|_| backoff.wait(1.0, None).as_millis())
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_away_up_to_a_half() {
+    fn jitter_shortens_by_up_to_half() {
         for (chance, millis) in [(0.0, 50), (0.5, 75), (1.0, 100), (-9.0, 50), (9.0, 100)] {
             let wait = Backoff::default().wait(chance, None);
             assert_eq!(wait.as_millis(), millis, "{chance}");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asks_for_counts_where_it_is_longer_but_not_for_ever() {
+    fn a_longer_retry_after_counts_up_to_a_limit() {
         for (retry_after, waited) in [(0, 100), (2_000, 2_000), (u64::MAX, 300_000)] {
             let retry_after = Some(Duration::from_millis(retry_after));
             assert_eq!(
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_choices_of_a_policy_count() {
+    fn the_policy_sets_the_waits() {
         let policy = RetryPolicy::default()
             .initial_backoff(Duration::from_secs(1))
             .max_backoff(Duration::from_secs(3));

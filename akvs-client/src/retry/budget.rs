@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_ten_at_first_and_one_comes_back_each_second() {
+    fn ten_retries_at_first_and_one_more_each_second() {
         let (budget, now) = (Budget::new(), Instant::now());
         assert_eq!(withdrawn(&budget, now), 10);
         assert_eq!(withdrawn(&budget, now + Duration::from_millis(999)), 0);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_often_loses_no_time() {
+    fn frequent_refills_lose_no_time() {
         let (budget, now) = (Budget::new(), Instant::now());
         withdrawn(&budget, now);
         let micros = (1..=2_000).map(|step| now + Duration::from_micros(500 * step));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_calls_earn_one_and_not_more_than_a_hundred() {
+    fn ten_calls_add_a_retry_up_to_a_hundred() {
         let (budget, now) = (Budget::new(), Instant::now());
         withdrawn(&budget, now);
         (0..30).for_each(|_| budget.deposit(now));

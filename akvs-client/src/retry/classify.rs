@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_a_proxy_is_no_proof_that_nothing_was_done() {
+    fn an_answer_of_a_proxy_does_not_prove_that_nothing_was_done() {
         for (status, code, not_applied) in [
             (503, Some("unavailable"), true),
             (503, Some("overloaded"), true),

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_safe_is_repeated() {
+    fn only_safe_requests_are_repeated() {
         let key = "/kv/n/k";
         for method in [Method::GET, Method::HEAD] {
             assert_eq!(classify(method, key, None), Repeat::Read);

@@ -91,7 +91,7 @@ mod tests {
     use bytes::Bytes;
     use std::time::{Duration, SystemTime};
 
-    fn told(name: &str, id: Option<&str>, data: &str) -> Result<WireEvent> {
+    fn parse(name: &str, id: Option<&str>, data: &str) -> Result<WireEvent> {
         read(&Event {
             name: name.into(),
             id: id.map(Into::into),
@@ -100,9 +100,9 @@ mod tests {
     }
 
     fn change(name: &str, data: &str) -> Change {
-        let told = told(name, None, data).unwrap();
-        let WireEvent::Change { change, .. } = told else {
-            panic!("{told:?}")
+        let event = parse(name, None, data).unwrap();
+        let WireEvent::Change { change, .. } = event else {
+            panic!("{event:?}")
         };
         change
     }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_change_is_told() {
+    fn every_kind_of_change_is_parsed() {
         let (key, revision) = (Bytes::from("k"), Revision::new(7));
         let data = r#"{"key":"k","revision":7}"#;
         let deleted = change("delete", data);
@@ -161,24 +161,24 @@ mod tests {
         assert!(matches!(change("expire", data), Change::Expired { .. }));
         let dropped = change("drop", r#"{"revision":7}"#);
         assert_eq!(dropped, Change::Dropped { revision });
-        let synced = told("synced", Some("7"), r#"{"revision":7}"#).unwrap();
+        let synced = parse("synced", Some("7"), r#"{"revision":7}"#).unwrap();
         assert_eq!(synced, WireEvent::Synced(revision));
-        assert_eq!(told("reset", None, "").unwrap(), WireEvent::Reset);
+        assert_eq!(parse("reset", None, "").unwrap(), WireEvent::Reset);
     }
 
     #[test]
     fn an_id_ends_a_transaction() {
         for (id, expected) in [(None, false), (Some("7"), true)] {
-            let read = told("drop", id, r#"{"revision":7}"#).unwrap();
+            let read = parse("drop", id, r#"{"revision":7}"#).unwrap();
             assert!(matches!(read, WireEvent::Change { last, .. } if last == expected));
         }
-        let unknown = told("rename", Some("7"), "no JSON").unwrap();
+        let unknown = parse("rename", Some("7"), "no JSON").unwrap();
         assert_eq!(unknown, WireEvent::Unknown(Some(Revision::new(7))));
-        assert_eq!(told("", None, "x").unwrap(), WireEvent::Unknown(None));
+        assert_eq!(parse("", None, "x").unwrap(), WireEvent::Unknown(None));
     }
 
     #[test]
-    fn what_is_not_as_the_contract_has_it_is_an_error_that_shows_no_value() {
+    fn an_invalid_event_is_an_error_that_shows_no_value() {
         for (name, id, data) in [
             ("set", None, ""),
             ("set", None, "hidden"),
@@ -214,7 +214,7 @@ mod tests {
             ("drop", None, "{}"),
             ("synced", None, "{}"),
         ] {
-            let error = told(name, id, data).unwrap_err();
+            let error = parse(name, id, data).unwrap_err();
             assert!(!format!("{error:?}").contains("hidden"), "{data}");
             assert!(error.to_string().contains(name), "{error}");
         }

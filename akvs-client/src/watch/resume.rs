@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_not_told_again() {
+    fn changes_are_not_reported_again() {
         let mut resume = after(41);
         let stream = event("set", "a", 41, true) + &event("set", "b", 42, true);
         assert_eq!(changes_of(&mut resume, &stream), ["set b 42"]);
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_told_when_its_last_change_came() {
+    fn a_transaction_is_reported_with_its_last_change() {
         let mut resume = after(41);
         let first = event("set", "a", 42, false) + &event("delete", "b", 42, false);
         assert!(changes_of(&mut resume, &first).is_empty());
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_revision_of_a_user_moves_only_with_what_was_given() {
+    fn the_position_advances_only_with_returned_changes() {
         let mut resume = after(41);
         let mut parser = Parser::new(1 << 20);
         let stream =
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_later_ends_a_transaction_too() {
+    fn later_events_complete_a_transaction() {
         let begun = event("set", "a", 42, false) + &event("set", "b", 42, false);
         let unknown = "event: rename\nid: 43\ndata: x\n\n";
         for (later, resume_after) in [
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_without_bounds_is_an_error() {
+    fn an_endless_transaction_is_an_error() {
         let stream = event("set", "a", 42, false).repeat(100);
         let error = replay(&mut after(41), stream.as_bytes(), &mut Vec::new()).unwrap_err();
         assert!(
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_event_ends_a_transaction_and_moves_the_place() {
+    fn an_unknown_event_completes_a_transaction_and_advances() {
         let mut resume = after(41);
         let stream = event("set", "a", 42, false) + "event: rename\nid: 42\ndata: x\n\n";
         assert_eq!(changes_of(&mut resume, &stream), ["set a 42"]);
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_move_the_place_but_not_within_the_state() {
+    fn comments_advance_the_position_outside_the_state() {
         let mut now = ResumeState::new(Start::Now, MAX_BYTES);
         assert_eq!(now.since(), None);
         changes_of(&mut now, ": hello\n: revision 7\n: revision 5\n");
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn at_revision_0_nothing_is_missed_as_long_as_there_is_nothing() {
+    fn at_revision_0_an_empty_state_means_nothing_was_missed() {
         for start in [Start::Now, Start::State] {
             let mut resume = ResumeState::new(start, MAX_BYTES);
             let empty = ": revision 0\n\nevent: synced\nid: 0\ndata: {\"revision\":0}\n\n";
@@ -573,7 +573,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wherever_connections_are_cut_each_change_is_told_once(
+        fn each_change_is_reported_once_wherever_connections_break(
             history in histories(),
             known in 0..8_usize,
             cuts in vec(any::<prop::sample::Index>(), 0..8),
@@ -592,7 +592,7 @@ mod tests {
         }
 
         #[test]
-        fn wherever_connections_are_cut_a_copy_of_the_state_is_right(
+        fn a_copy_of_the_state_is_right_wherever_connections_break(
             history in histories(),
             cuts in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..8),
         ) {

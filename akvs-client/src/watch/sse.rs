@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_ended_is_none() {
+    fn an_incomplete_event_is_none() {
         assert!(pieces("event: set\ndata: x\n").is_empty());
         assert!(pieces("data: x\n\r").len() == 1 && pieces(": comm").is_empty());
     }
@@ -290,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_written_is_read(
+        fn codecs_decode_what_they_encode(
             events in vec(("[a-z]{1,5}", proptest::option::of("[0-9]{1,5}"), "[^\r\n]{0,9}"), 0..9),
         ) {
             let mut text = String::new();

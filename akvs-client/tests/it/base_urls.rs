@@ -78,7 +78,7 @@ async fn every_write_is_wrong(path: &str, namespace: &Namespace) {
 }
 
 #[test]
-fn a_wrong_base_url_is_said_and_nothing_is_written() {
+fn a_wrong_base_url_is_an_error_and_writes_nothing() {
     let app = TestServer::start();
     // What a wrong path could be taken for.
     for path in [
@@ -114,7 +114,7 @@ fn a_wrong_base_url_is_said_and_nothing_is_written() {
 }
 
 #[test]
-fn what_is_missing_is_said_in_every_404() {
+fn every_404_names_the_missing_resource() {
     let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (method, path, missing) in [
@@ -149,7 +149,7 @@ fn what_is_missing_is_said_in_every_404() {
 }
 
 #[test]
-fn a_client_may_say_which_route_it_means() {
+fn a_request_of_another_route_than_its_field_names_is_refused() {
     let app = TestServer::start();
     for (method, path, route, status) in [
         ("POST", "/kv/n/k", "key", 201),

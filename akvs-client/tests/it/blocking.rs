@@ -42,7 +42,7 @@ fn go_through(namespace: &Namespace) {
 }
 
 #[test]
-fn all_calls_go_on_any_thread_and_within_a_runtime() {
+fn calls_work_on_any_thread_and_in_a_runtime() {
     let app = TestServer::start();
     let namespace = namespace(&app);
     go_through(&namespace);
@@ -80,7 +80,7 @@ fn a_watch_is_an_iterator() {
 }
 
 #[test]
-fn a_call_within_a_call_is_an_error_and_a_panic_too() {
+fn a_nested_call_and_a_panic_are_errors() {
     let app = TestServer::start();
     let namespace = namespace(&app);
     let inner = namespace.clone();
@@ -158,7 +158,7 @@ fn lists_are_iterators_and_pages() {
 }
 
 #[test]
-fn namespaces_are_listed_chosen_and_dropped() {
+fn namespaces_are_listed_configured_and_dropped() {
     let app = TestServer::start();
     let client = Client::new(&app.url()).unwrap();
     let small = client.namespace("n/small").unwrap();
@@ -206,7 +206,7 @@ impl Read for Breaking<'_> {
 }
 
 #[test]
-fn a_file_goes_out_and_in_again() {
+fn an_exported_file_can_be_imported() {
     let app = TestServer::start();
     let namespace = namespace(&app);
     let copy = Client::new(&app.url()).unwrap().namespace("copy").unwrap();

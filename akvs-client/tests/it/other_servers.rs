@@ -38,7 +38,7 @@ fn api(error: &Error) -> (u16, Option<Code>, String) {
 }
 
 #[test]
-fn the_request_asks_for_problem_documents_and_for_nothing_encoded() {
+fn requests_accept_problem_documents_and_no_encoding() {
     let server = answering(answer("200 OK", "ETag: W/\"9\"\r\n", "1"));
     let entry = block_on(namespace(&server).get::<u8>("a b/c"))
         .unwrap()
@@ -58,7 +58,7 @@ fn the_request_asks_for_problem_documents_and_for_nothing_encoded() {
 }
 
 #[test]
-fn a_404_that_is_not_ours_is_no_missing_key() {
+fn a_404_of_another_program_is_not_a_missing_key() {
     for body in ["Not Found", "<html>", ""] {
         let server = answering(answer("404 Not Found", "Content-Type: text/html\r\n", body));
         let error = block_on(namespace(&server).get_bytes("key")).unwrap_err();
@@ -69,7 +69,7 @@ fn a_404_that_is_not_ours_is_no_missing_key() {
 }
 
 #[test]
-fn a_problem_document_of_another_program_is_no_missing_key() {
+fn a_problem_document_of_another_program_is_not_a_missing_key() {
     let (json, problem) = ("application/json", "application/problem+json");
     let about_blank = r#"{"type":"about:blank","title":"Not Found","status":404}"#;
     for (media_type, body) in [
@@ -96,7 +96,7 @@ fn a_problem_document_of_another_program_is_no_missing_key() {
 }
 
 #[test]
-fn a_problem_document_of_ours_is_a_missing_key() {
+fn a_problem_document_of_akvs_is_a_missing_key() {
     let problem =
         r#"{"type":"urn:akvs:problem:not_found","code":"not_found","detail":"no such key"}"#;
     let field = "Content-Type: application/problem+json; charset=utf-8\r\n";
@@ -125,7 +125,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn another_success_than_the_contracts_is_an_error() {
+fn an_unexpected_status_of_success_is_an_error() {
     let server = answering(answer("200 OK", "AKVS-Existed: ?0\r\n", "welcome"));
     let write = namespace(&server).set("key", &1);
     assert_eq!(api(&block_on(async { write.await }).unwrap_err()).0, 200);
@@ -144,7 +144,7 @@ fn another_success_than_the_contracts_is_an_error() {
 }
 
 #[test]
-fn a_write_that_does_not_say_whether_the_key_existed_is_an_error() {
+fn a_write_without_akvs_existed_is_an_error() {
     for field in ["", "AKVS-Existed: yes\r\n"] {
         let server = answering(answer("201 Created", field, "Created"));
         let write = namespace(&server).set("key", &1);
@@ -155,7 +155,7 @@ fn a_write_that_does_not_say_whether_the_key_existed_is_an_error() {
 }
 
 #[test]
-fn a_write_that_was_answered_is_not_undone_by_a_body_that_does_not_come() {
+fn a_write_succeeds_without_its_answers_body() {
     let head = "HTTP/1.1 201 Created\r\nAKVS-Existed: ?1\r\nContent-Length: 7\r\n\r\nCre";
     let server = answering(head);
     let write = namespace(&server).set("key", &1);
@@ -201,7 +201,7 @@ fn connections_of(calls: usize, answer: String, call: &impl AsyncFn(&Namespace))
 }
 
 #[test]
-fn calls_one_after_the_other_share_a_connection() {
+fn consecutive_calls_share_a_connection() {
     const CALLS: usize = 12;
     let problem = r#"{"code":"not_found","detail":"no such key"}"#;
     let media_type = "Content-Type: application/problem+json\r\n";
@@ -244,7 +244,7 @@ fn calls_one_after_the_other_share_a_connection() {
 }
 
 #[test]
-fn a_value_that_is_cut_off_is_an_error() {
+fn a_truncated_value_is_an_error() {
     for cut in [
         "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
@@ -262,7 +262,7 @@ fn a_value_that_is_cut_off_is_an_error() {
 }
 
 #[test]
-fn a_value_that_comes_in_pieces_is_whole() {
+fn a_chunked_value_is_complete() {
     let pieces = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
     let server = answering(pieces);
     let entry = block_on(namespace(&server).get_bytes("key"))
@@ -272,7 +272,7 @@ fn a_value_that_comes_in_pieces_is_whole() {
 }
 
 #[test]
-fn a_value_beyond_the_clients_bound_is_not_read() {
+fn a_value_beyond_the_limit_is_not_read() {
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n4\r\n5678\r\n0\r\n\r\n";
     let chunked = chunked.to_owned();
@@ -296,7 +296,7 @@ fn a_value_beyond_the_clients_bound_is_not_read() {
 }
 
 #[test]
-fn a_value_without_an_end_is_given_up_at_the_bound() {
+fn an_endless_value_is_an_error_at_the_limit() {
     const ENOUGH: usize = 64 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -319,7 +319,7 @@ fn a_value_without_an_end_is_given_up_at_the_bound() {
 }
 
 #[test]
-fn an_error_whose_body_has_no_end_is_still_that_error() {
+fn an_error_with_an_endless_body_is_returned() {
     let headers = "Content-Type: application/problem+json\r\n";
     let server = answering(answer(
         "503 Service Unavailable",
@@ -331,7 +331,7 @@ fn an_error_whose_body_has_no_end_is_still_that_error() {
 }
 
 #[test]
-fn a_client_of_ones_own_is_used() {
+fn a_given_http_client_is_used() {
     let server = answering(answer("200 OK", "", "1"));
     let http = akvs_testing::scripted::http()
         .user_agent("mine/1")

@@ -9,7 +9,7 @@ use akvs_testing::server::block_on;
 
 #[cfg(unix)]
 #[test]
-fn a_unix_socket_is_a_server_too() {
+fn a_server_at_a_unix_socket_is_reached() {
     use std::io::Write;
     use std::os::unix::net::UnixListener;
 
@@ -47,7 +47,7 @@ fn a_unix_socket_is_a_server_too() {
 }
 
 #[test]
-fn a_token_goes_with_every_request_and_into_no_text() {
+fn every_request_has_the_token_and_no_text_shows_it() {
     let refused = Step::problem("401 Unauthorized", "unauthorized", "");
     let server = ScriptedServer::new([refused]);
     let client = server.builder().token("hidden").build().unwrap();
@@ -80,7 +80,7 @@ fn a_token_goes_with_every_request_and_into_no_text() {
 }
 
 #[test]
-fn an_error_shows_neither_token_nor_password_nor_what_it_comes_from() {
+fn an_error_shows_no_token_password_or_url() {
     let server = ScriptedServer::new([Step::Cut]);
     let url = format!("{:?}", server.builder().token("hidden"));
     assert!(!url.contains("hidden"), "{url}");
@@ -123,7 +123,7 @@ fn child_of_the_environment() {
 }
 
 #[test]
-fn the_environment_says_where_and_who() {
+fn the_environment_sets_url_and_token() {
     let server = ScriptedServer::new([Step::answer("200 OK", "", "42")]);
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "reach::child_of_the_environment"])

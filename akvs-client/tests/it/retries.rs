@@ -50,7 +50,7 @@ fn reads_are_repeated() {
 }
 
 #[test]
-fn a_value_that_is_cut_off_is_asked_for_again() {
+fn a_truncated_value_is_requested_again() {
     let cut = Step::send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
     let server = ScriptedServer::new([cut, value()]);
     assert_eq!(block_on(server.namespace().get_or("k", 0)).unwrap(), 1);
@@ -65,7 +65,7 @@ fn cut_within(body: &str) -> Step {
 }
 
 #[test]
-fn many_keys_are_asked_for_again_though_it_is_a_post() {
+fn a_multi_get_is_repeated() {
     let body = r#"{"items":[{"key":"k","revision":7,"value":"1"},null]}"#;
     let first = passing().into_iter().chain([cut_within(body)]);
     for step in first {
@@ -86,7 +86,7 @@ fn many_keys_are_asked_for_again_though_it_is_a_post() {
 }
 
 #[test]
-fn pages_that_are_cut_off_are_asked_for_again() {
+fn truncated_pages_are_requested_again() {
     let keys = r#"{"revision":7,"items":[{"key":"k","revision":7,"size":1}],"cursor":"#;
     let (first, last) = (format!(r#"{keys}"more"}}"#), format!("{keys}null}}"));
     let server = ScriptedServer::new([
@@ -116,7 +116,7 @@ fn pages_that_are_cut_off_are_asked_for_again() {
 }
 
 #[test]
-fn what_will_be_the_same_again_is_not_repeated() {
+fn permanent_errors_are_not_repeated() {
     for step in [
         Step::problem("400 Bad Request", "invalid_request", ""),
         Step::problem("401 Unauthorized", "unauthorized", ""),
@@ -137,7 +137,7 @@ fn what_will_be_the_same_again_is_not_repeated() {
 }
 
 #[test]
-fn a_removal_is_repeated() {
+fn a_deletion_is_repeated() {
     for step in passing() {
         let done = Step::answer("200 OK", "AKVS-Existed: ?0\r\n", "OK");
         let server = ScriptedServer::new([step, done]);
@@ -147,7 +147,7 @@ fn a_removal_is_repeated() {
 }
 
 #[test]
-fn a_plain_write_is_not_repeated_once_it_was_sent() {
+fn a_plain_write_is_not_repeated_after_it_was_sent() {
     let writes: [fn(&Namespace) -> akvs_client::Set; 2] = [
         |namespace| namespace.set("k", &1),
         |namespace| namespace.set("k", &1).if_exists(),
@@ -176,7 +176,7 @@ fn a_plain_write_is_not_repeated_once_it_was_sent() {
 }
 
 #[test]
-fn a_plain_write_is_repeated_where_it_is_said_not_to_be_applied() {
+fn a_plain_write_is_repeated_if_it_was_not_applied() {
     for step in passing().split_off(5) {
         let server = ScriptedServer::new([step.clone(), Step::created(8)]);
         let written = block_on(server.namespace().set("k", &1)).unwrap();
@@ -187,7 +187,7 @@ fn a_plain_write_is_repeated_where_it_is_said_not_to_be_applied() {
 }
 
 #[test]
-fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() {
+fn a_repeated_conditional_write_that_is_refused_has_an_unknown_outcome() {
     let refused = || {
         Step::problem(
             "412 Precondition Failed",
@@ -223,7 +223,7 @@ fn a_conditional_write_is_repeated_and_may_have_been_what_broke_its_condition() 
 }
 
 #[test]
-fn a_doubt_outlives_the_last_try() {
+fn an_unknown_outcome_survives_the_last_try() {
     // All tries after the first are refused for sure.
     for last in [
         Step::problem("503 Service Unavailable", "closing", ""),
@@ -248,7 +248,7 @@ fn a_doubt_outlives_the_last_try() {
 }
 
 #[test]
-fn no_policy_repeats_nothing_and_a_longer_one_more() {
+fn the_policy_bounds_the_retries() {
     for retries in [0, 1, 5] {
         let policy = RetryPolicy::default().initial_backoff(Duration::ZERO);
         let server = ScriptedServer::new([Step::Cut]);
@@ -294,7 +294,7 @@ fn on_paused_clock(call: impl AsyncFnOnce()) -> Duration {
 }
 
 #[test]
-fn the_wait_that_the_server_asks_for_is_heeded() {
+fn retry_after_is_honoured() {
     let date =
         "Date: Sun, 09 Sep 2001 01:46:40 GMT\r\nRetry-After: Sun, 09 Sep 2001 01:46:51 GMT\r\n";
     for field in ["Retry-After: 11\r\n", date] {
@@ -316,7 +316,7 @@ fn the_wait_that_the_server_asks_for_is_heeded() {
 }
 
 #[test]
-fn a_wait_that_is_longer_than_the_call_may_take_is_not_begun() {
+fn a_wait_beyond_the_call_timeout_is_not_started() {
     let busy = Step::problem(
         "503 Service Unavailable",
         "overloaded",
@@ -330,7 +330,7 @@ fn a_wait_that_is_longer_than_the_call_may_take_is_not_begun() {
 }
 
 #[test]
-fn a_repetition_ends_with_the_call() {
+fn a_retry_ends_at_the_call_timeout() {
     let server = ScriptedServer::new([Step::Stall]);
     let builder = server.builder().timeout(Duration::from_secs(30));
     let client = builder.call_timeout(Duration::from_secs(50)).build();

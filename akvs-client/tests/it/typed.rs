@@ -24,7 +24,7 @@ fn user() -> User {
 }
 
 #[test]
-fn a_typed_value_comes_back_as_it_was() {
+fn a_typed_value_is_returned_unchanged() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -40,7 +40,7 @@ fn a_typed_value_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_missing_key_is_none_and_gives_the_default() {
+fn a_missing_key_is_none_or_the_default() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -75,7 +75,7 @@ fn a_value_of_another_type_is_an_error_that_names_the_key() {
 }
 
 #[test]
-fn a_value_that_json_cannot_hold_is_an_error_and_nothing_is_stored() {
+fn a_value_without_json_is_an_error_and_not_stored() {
     let app = TestServer::start();
     let value = std::collections::HashMap::from([((1, 2), 3)]);
     let error = block_on(async { app.namespace("ns").set("k", &value).await }).unwrap_err();
@@ -87,7 +87,7 @@ fn a_value_that_json_cannot_hold_is_an_error_and_nothing_is_stored() {
 }
 
 #[test]
-fn writes_say_whether_the_key_existed() {
+fn writes_return_whether_the_key_existed() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -102,7 +102,7 @@ fn writes_say_whether_the_key_existed() {
 }
 
 #[test]
-fn content_fields_are_sent_and_come_back() {
+fn content_fields_are_stored_and_returned() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -130,7 +130,7 @@ fn content_fields_are_sent_and_come_back() {
 }
 
 #[test]
-fn a_field_that_could_add_headers_is_refused_before_anything_is_sent() {
+fn a_field_with_line_breaks_is_refused_before_the_request() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -153,7 +153,7 @@ fn a_field_that_could_add_headers_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_bad_key_or_namespace_is_refused_before_anything_is_sent() {
+fn an_invalid_key_or_namespace_is_refused_before_the_request() {
     // Nobody listens there: what is sent fails in another way.
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let namespace = client.namespace("ns").unwrap();
@@ -180,7 +180,7 @@ fn a_bad_key_or_namespace_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn namespaces_of_any_name_are_apart() {
+fn namespaces_of_any_name_are_separate() {
     let app = TestServer::start();
     let names = [
         "a", "A", "a/b", "a b", "a+b", "%61", "...", "~64", "日本", "?", "#", "\\", ";",
@@ -224,7 +224,7 @@ fn many_tasks_share_one_client() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_a_transport_error_without_the_url() {
+fn an_unreachable_server_is_a_transport_error_without_the_url() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://me:hidden@{}", free.local_addr().unwrap());
     drop(free);
@@ -238,7 +238,7 @@ fn a_server_that_is_not_there_is_a_transport_error_without_the_url() {
 }
 
 #[test]
-fn a_server_that_is_silent_is_a_transport_error_after_the_time_out() {
+fn a_silent_server_is_a_transport_error_after_the_timeout() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = Client::builder()
         .base_url(format!("http://{}", silent.local_addr().unwrap()))

@@ -42,7 +42,7 @@ fn keys(items: &[Item]) -> Vec<Bytes> {
 }
 
 #[test]
-fn a_stream_gives_every_key_once_in_both_directions() {
+fn a_stream_has_every_key_once_in_both_directions() {
     let app = TestServer::start();
     let mut expected: Vec<Bytes> = (0..MANY).map(|n| Bytes::copy_from_slice(&key(n))).collect();
     block_on(async {
@@ -62,7 +62,7 @@ fn a_stream_gives_every_key_once_in_both_directions() {
 }
 
 #[test]
-fn bounds_of_any_bytes_cut_the_range() {
+fn start_and_end_of_any_bytes_bound_the_list() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -85,7 +85,7 @@ fn bounds_of_any_bytes_cut_the_range() {
 }
 
 #[test]
-fn a_key_that_stood_throughout_is_listed_once_whatever_is_written_between_pages() {
+fn a_key_that_exists_throughout_is_listed_once() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -120,7 +120,7 @@ fn a_key_that_stood_throughout_is_listed_once_whatever_is_written_between_pages(
 }
 
 #[test]
-fn a_snapshot_is_of_one_moment() {
+fn a_snapshot_is_consistent() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -145,7 +145,7 @@ fn a_snapshot_is_of_one_moment() {
 }
 
 #[test]
-fn an_item_has_all_that_the_key_has() {
+fn an_item_has_all_metadata() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -194,7 +194,7 @@ fn an_item_has_all_that_the_key_has() {
 }
 
 #[test]
-fn groups_and_items_come_in_one_order_over_pages() {
+fn groups_and_items_are_in_one_order_over_pages() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -232,7 +232,7 @@ fn groups_and_items_come_in_one_order_over_pages() {
 }
 
 #[test]
-fn large_values_make_more_pages_and_lose_nothing() {
+fn large_values_make_more_pages() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -261,7 +261,7 @@ fn large_values_make_more_pages_and_lose_nothing() {
 }
 
 #[test]
-fn what_cannot_be_listed_is_the_streams_one_error() {
+fn an_invalid_list_is_the_only_item_of_its_stream() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");

@@ -16,7 +16,7 @@ async fn names(client: &Client, prefix: &str, limit: u16) -> Vec<String> {
 }
 
 #[test]
-fn all_namespaces_are_told_by_name_over_pages() {
+fn namespaces_are_listed_by_name_over_pages() {
     let (app, clock) = TestServer::with_clock();
     let client = app.client();
     block_on(async {
@@ -88,7 +88,7 @@ fn settings_are_kept_and_replaced() {
 }
 
 #[test]
-fn only_the_namespace_that_is_meant_is_dropped() {
+fn only_the_named_namespace_is_dropped() {
     let app = TestServer::start();
     block_on(async {
         let (one, other) = (app.namespace("a b/ü"), app.namespace("a b"));

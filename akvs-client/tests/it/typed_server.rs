@@ -6,7 +6,7 @@ use akvs_testing::scripted::{ScriptedServer, Step};
 use akvs_testing::server::{TestServer, block_on};
 
 #[test]
-fn a_server_says_what_it_is() {
+fn a_server_reports_version_and_limits() {
     for (app, engine, durability) in [
         (TestServer::start(), "memory", "none"),
         (TestServer::on_disk(), "disk", "fsync"),
@@ -28,7 +28,7 @@ fn a_server_says_what_it_is() {
 }
 
 #[test]
-fn who_is_not_there_or_no_server_is_an_error() {
+fn another_program_or_none_is_an_error() {
     let app = TestServer::start();
     let nobody = Client::new("http://127.0.0.1:1").unwrap();
     // Every path there is one that the server does not know.
@@ -44,7 +44,7 @@ fn who_is_not_there_or_no_server_is_an_error() {
 }
 
 #[test]
-fn a_server_that_stops_is_not_ready_and_that_is_no_error() {
+fn a_stopping_server_is_not_ready_without_an_error() {
     let server = ScriptedServer::new([Step::answer("503 Service Unavailable", "", "")]);
     let client = Client::new(&server.url()).unwrap();
     assert!(!block_on(client.is_ready()).unwrap());

@@ -62,7 +62,7 @@ fn small_file() -> Vec<u8> {
 }
 
 #[test]
-fn what_was_exported_comes_back_with_its_types_and_deadlines() {
+fn an_import_restores_types_and_expiry_times() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let from = app.namespace("a b/ü");
@@ -140,7 +140,7 @@ fn a_whole_server_is_exported_with_the_settings_of_its_namespaces() {
 }
 
 #[test]
-fn modes_decide_on_what_is_there_already() {
+fn the_mode_decides_on_existing_keys() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -179,7 +179,7 @@ fn modes_decide_on_what_is_there_already() {
 }
 
 #[test]
-fn lines_that_are_wrong_are_told_and_the_rest_is_taken() {
+fn rejected_lines_are_reported_and_the_rest_is_imported() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -200,7 +200,7 @@ fn lines_that_are_wrong_are_told_and_the_rest_is_taken() {
 }
 
 #[test]
-fn an_import_that_ends_early_says_how_far_it_came() {
+fn a_truncated_import_reports_what_it_stored() {
     let app = TestServer::start();
     let whole = small_file();
     block_on(async {
@@ -238,7 +238,7 @@ fn an_import_that_ends_early_says_how_far_it_came() {
 }
 
 #[test]
-fn ten_megabytes_of_records_go_out_and_in() {
+fn ten_megabytes_are_exported_and_imported() {
     let app = TestServer::start();
     block_on(async {
         let value = Bytes::from(vec![b'x'; 10_000]);

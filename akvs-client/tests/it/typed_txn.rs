@@ -7,7 +7,7 @@ use akvs_client::{Client, Code, Error, Put, Revision};
 use akvs_testing::server::{TestServer, block_on};
 
 #[test]
-fn every_operation_is_done_under_one_revision_and_told_in_order() {
+fn operations_share_a_revision_and_results_keep_their_order() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("a b/ü");
@@ -60,7 +60,7 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
 }
 
 #[test]
-fn one_operation_that_cannot_be_done_undoes_all() {
+fn a_failed_operation_aborts_the_transaction() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -82,7 +82,7 @@ fn one_operation_that_cannot_be_done_undoes_all() {
 }
 
 #[test]
-fn a_check_that_fails_is_named_and_nothing_is_done() {
+fn a_failed_check_is_reported_and_aborts_the_transaction() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -116,7 +116,7 @@ fn a_check_that_fails_is_named_and_nothing_is_done() {
 }
 
 #[test]
-fn of_many_transactions_that_meet_one_at_a_time_wins() {
+fn concurrent_transactions_are_serialized() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -159,7 +159,7 @@ fn of_many_transactions_that_meet_one_at_a_time_wins() {
 }
 
 #[test]
-fn what_cannot_be_right_is_not_sent() {
+fn invalid_transactions_are_not_sent() {
     // Nobody listens there: what is sent fails in another way.
     let client = Client::new("http://127.0.0.1:1").unwrap();
     let namespace = client.namespace("ns").unwrap();
@@ -210,7 +210,7 @@ fn what_cannot_be_right_is_not_sent() {
 }
 
 #[test]
-fn many_keys_come_in_the_asked_order_with_all_that_they_have() {
+fn a_multi_get_keeps_the_order_and_has_all_metadata() {
     let (app, clock) = TestServer::with_clock();
     block_on(async {
         let namespace = app.namespace("ns");

@@ -20,7 +20,7 @@ fn refused() -> Step {
 }
 
 #[test]
-fn no_update_of_many_tasks_is_lost() {
+fn concurrent_updates_are_not_lost() {
     const TASKS: u32 = 16;
     const EACH: u32 = 50;
     let app = TestServer::start();
@@ -49,7 +49,7 @@ fn no_update_of_many_tasks_is_lost() {
 }
 
 #[test]
-fn an_update_gives_what_was_written_keeps_the_deadline_and_can_remove() {
+fn an_update_returns_the_entry_keeps_its_expiry_and_can_delete() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -76,7 +76,7 @@ fn an_update_gives_what_was_written_keeps_the_deadline_and_can_remove() {
 }
 
 #[test]
-fn an_update_begins_anew_where_somebody_was_faster_but_not_for_ever() {
+fn an_update_is_tried_again_after_a_conflict_up_to_a_limit() {
     let server = ScriptedServer::new([found(7), refused(), found(9), Step::created(10)]);
     let update = server.namespace().update("k", |old: Option<u8>| old);
     assert_eq!(
@@ -102,7 +102,7 @@ fn an_update_begins_anew_where_somebody_was_faster_but_not_for_ever() {
 }
 
 #[test]
-fn an_update_of_unknown_outcome_is_told_and_not_made_again() {
+fn an_update_of_unknown_outcome_is_an_error_and_not_repeated() {
     let server = ScriptedServer::new([found(7), Step::Cut, refused()]);
     let mut calls = 0;
     let update = server.namespace().update("k", move |old: Option<u8>| {
@@ -117,7 +117,7 @@ fn an_update_of_unknown_outcome_is_told_and_not_made_again() {
 }
 
 #[test]
-fn nothing_is_updated_without_a_revision() {
+fn an_update_needs_a_revision() {
     let server = ScriptedServer::new([Step::answer("200 OK", "", "1")]);
     let update = server.namespace().update("k", |old: Option<u8>| old);
     let error = block_on(update).unwrap_err();
@@ -155,7 +155,7 @@ fn a_change_ends_a_wait() {
 }
 
 #[test]
-fn a_long_wait_is_asked_for_in_steps() {
+fn a_long_wait_is_split_into_steps() {
     let unchanged = || Step::send("HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n");
     for (millis, steps) in [
         (130_000, &[60, 60, 10][..]),
@@ -181,7 +181,7 @@ fn a_long_wait_is_asked_for_in_steps() {
 }
 
 #[test]
-fn a_head_tells_all_but_the_value() {
+fn a_head_has_all_but_the_value() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -203,7 +203,7 @@ fn a_head_tells_all_but_the_value() {
 }
 
 #[test]
-fn codecs_choose_the_form_and_say_what_it_is() {
+fn codecs_set_format_and_content_type() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {

@@ -1,5 +1,5 @@
-//! A watch against servers that fail in every way: cut off, restarted, refusing, silent, repeating themselves, or no
-//! server of ours at all. Whatever happens, each change is told once, or an error says that it was not.
+//! Watches against servers that break, restart, refuse, fall silent, repeat themselves, or are other programs: each change
+//! is reported once, or an error ends the watch.
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use akvs_testing::server::{TestServer, block_on};
 
 const STREAM: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-/// Longer than any test takes, where something should come.
+/// Longer than any wait of a test that succeeds.
 const LONG: Duration = Duration::from_secs(20);
 
 /// Sends the stream's head and this, then breaks the connection.
@@ -77,7 +77,7 @@ fn history_gone() -> Step {
     Step::problem("410 Gone", "history_gone", "")
 }
 
-/// A change in a word and its key and revision, an error in its text, and the end.
+/// Formats an item: a change as word, key and revision; an error as its text; the end.
 fn short(item: Option<akvs_client::Result<Change>>) -> String {
     let change = match item {
         None => return "end".into(),
@@ -108,22 +108,22 @@ async fn next(changes: &mut WatchStream) -> String {
     short(item.expect("something in time"))
 }
 
-/// What a watch tells of these acts, so many items of it; and then what was asked.
-fn told(
-    acts: Vec<Step>,
+/// Returns the first `count` items of a watch of these steps, and the targets of its requests.
+fn run(
+    steps: Vec<Step>,
     count: usize,
     watch: impl Fn(&Namespace) -> WatchStream,
 ) -> (Vec<String>, Vec<String>) {
-    let server = ScriptedServer::once(acts);
-    let told = block_on(async {
+    let server = ScriptedServer::once(steps);
+    let items = block_on(async {
         let mut changes = watch(&server.namespace());
-        let mut told = Vec::new();
+        let mut items = Vec::new();
         for _ in 0..count {
-            told.push(next(&mut changes).await);
+            items.push(next(&mut changes).await);
         }
-        told
+        items
     });
-    (told, targets(server))
+    (items, targets(server))
 }
 
 fn since_41(namespace: &Namespace) -> WatchStream {
@@ -138,8 +138,8 @@ fn from_state(namespace: &Namespace) -> WatchStream {
     namespace.watch().from_state().stream()
 }
 
-fn error_of(acts: Vec<Step>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_client::Error {
-    let server = ScriptedServer::once(acts);
+fn error_of(steps: Vec<Step>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_client::Error {
+    let server = ScriptedServer::once(steps);
     let error = block_on(async {
         let mut changes = watch(&server.namespace());
         let first = tokio::time::timeout(LONG, changes.next()).await;
@@ -155,7 +155,7 @@ fn error_of(acts: Vec<Step>, watch: impl Fn(&Namespace) -> WatchStream) -> akvs_
 }
 
 #[test]
-fn the_request_says_what_to_watch_in_base64url() {
+fn the_request_has_the_filter_in_base64url() {
     let server = ScriptedServer::once([hold(event("set", "a", 8))]);
     let url = format!("{}/below", server.url());
     let client = Client::new(&url).unwrap();
@@ -179,10 +179,10 @@ fn the_request_says_what_to_watch_in_base64url() {
 }
 
 #[test]
-fn without_choices_it_begins_now_and_goes_on_from_what_the_server_said() {
-    let acts = vec![cut(comment(41)), hold(event("set", "a", 43))];
-    let (told, asked) = told(acts, 1, now);
-    assert_eq!(told, ["set a 43"]);
+fn a_watch_starts_now_and_resumes_from_the_servers_revision() {
+    let steps = vec![cut(comment(41)), hold(event("set", "a", 43))];
+    let (items, asked) = run(steps, 1, now);
+    assert_eq!(items, ["set a 43"]);
     assert_eq!(asked, ["/watch/ns", "/watch/ns?since=41"]);
 }
 
@@ -200,7 +200,7 @@ fn nothing_is_sent_before_it_is_polled() {
 }
 
 #[test]
-fn all_that_a_change_says_is_told() {
+fn a_change_has_all_metadata() {
     let text = concat!(
         "\u{feff}: revision 41\r\n\r\nevent: set\r\nid: 42\r\ndata: {\"key64\":\"_w\",\"revision\":42,\"size\":7,\r\n",
         "data:\"content_type\":\"application/json\",\"expires\":\"2001-09-09T01:46:40.123Z\",\"value\":\"[2,3,5]\"}\r\n\r\n",
@@ -224,7 +224,7 @@ fn all_that_a_change_says_is_told() {
 }
 
 #[test]
-fn a_cut_in_the_midst_of_an_event_tells_it_once() {
+fn an_event_is_reported_once_after_a_cut_within_it() {
     let whole = event("set", "a", 42) + &event("set", "b", 43);
     let first = event("set", "a", 42).len();
     for end in [first - 1, first, first + 1, first + 12, whole.len() - 1] {
@@ -233,43 +233,43 @@ fn a_cut_in_the_midst_of_an_event_tells_it_once() {
         } else {
             event("set", "b", 43)
         };
-        let acts = vec![cut(&whole[..end]), hold(rest)];
-        let (told, asked) = told(acts, 2, since_41);
-        assert_eq!(told, ["set a 42", "set b 43"], "{end}");
+        let steps = vec![cut(&whole[..end]), hold(rest)];
+        let (items, asked) = run(steps, 2, since_41);
+        assert_eq!(items, ["set a 42", "set b 43"], "{end}");
         let place = if end < first { 41 } else { 42 };
         assert_eq!(asked[1], format!("/watch/ns?since={place}"), "{end}");
     }
 }
 
 #[test]
-fn a_cut_in_the_midst_of_a_transaction_tells_it_once() {
+fn a_transaction_is_reported_once_after_a_cut_within_it() {
     let begun = part("set", "a", 42) + &part("delete", "b", 42);
     let whole = begun.clone() + &event("set", "c", 42);
-    let acts = vec![cut(begun.clone()), end(begun), hold(whole)];
-    let (told, asked) = told(acts, 3, since_41);
-    assert_eq!(told, ["set a 42", "delete b 42", "set c 42"]);
+    let steps = vec![cut(begun.clone()), end(begun), hold(whole)];
+    let (items, asked) = run(steps, 3, since_41);
+    assert_eq!(items, ["set a 42", "delete b 42", "set c 42"]);
     assert_eq!(asked, ["/watch/ns?since=41"; 3]);
 }
 
 #[test]
-fn a_transaction_whose_last_change_is_not_watched_is_told_with_what_is_later() {
+fn a_transaction_without_its_last_change_is_completed_by_later_events() {
     let text = part("set", "a", 42) + &event("set", "b", 43) + &part("set", "c", 44) + &comment(44);
-    let (told, _) = told(vec![hold(text)], 3, since_41);
-    assert_eq!(told, ["set a 42", "set b 43", "set c 44"]);
+    let (items, _) = run(vec![hold(text)], 3, since_41);
+    assert_eq!(items, ["set a 42", "set b 43", "set c 44"]);
 }
 
 #[test]
-fn a_cut_in_the_midst_of_the_state_begins_it_anew_and_says_so() {
+fn a_cut_within_the_state_restarts_it_after_a_reset() {
     let begun = comment(7) + &part("set", "a", 1) + &part("set", "b", 2);
     let whole = comment(9) + &part("set", "b", 9) + &part("set", "c", 3) + &synced(9);
-    let acts = vec![
+    let steps = vec![
         cut(comment(7)),
         cut(begun),
         end(comment(8)),
         cut(whole + &event("delete", "c", 10)),
         hold(event("set", "d", 11)),
     ];
-    let (told, asked) = told(acts, 8, from_state);
+    let (items, asked) = run(steps, 8, from_state);
     let expected = [
         "set a 1",
         "set b 2",
@@ -280,25 +280,25 @@ fn a_cut_in_the_midst_of_the_state_begins_it_anew_and_says_so() {
         "delete c 10",
         "set d 11",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(items, expected);
     let state = "/watch/ns?since=0";
     assert_eq!(asked, [state, state, state, state, "/watch/ns?since=10"]);
 }
 
 #[test]
-fn a_server_that_ends_the_stream_is_asked_for_the_rest() {
-    let acts = vec![
+fn an_ended_stream_is_resumed() {
+    let steps = vec![
         end(event("set", "a", 42)),
         end(String::new()),
         hold(event("set", "b", 43)),
     ];
-    let (told, asked) = told(acts, 2, since_41);
-    assert_eq!(told, ["set a 42", "set b 43"]);
+    let (items, asked) = run(steps, 2, since_41);
+    assert_eq!(items, ["set a 42", "set b 43"]);
     assert_eq!(asked[1..], ["/watch/ns?since=42"; 2]);
 }
 
 #[test]
-fn a_server_that_is_gone_for_a_while_and_comes_back_is_found() {
+fn a_watch_survives_a_restart_of_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let first = ScriptedServer::once_at(listener, vec![cut(event("set", "a", 42))]);
@@ -306,7 +306,7 @@ fn a_server_that_is_gone_for_a_while_and_comes_back_is_found() {
         let mut changes = since_41(&first.namespace());
         assert_eq!(next(&mut changes).await, "set a 42");
         assert_eq!(targets(first), ["/watch/ns?since=41"]);
-        // Nobody listens: no error is told, however often it is tried.
+        // No server listens: no error is returned, however often it is tried.
         let silence = tokio::time::timeout(Duration::from_millis(400), changes.next());
         silence.await.unwrap_err();
         let listener = TcpListener::bind(address).unwrap();
@@ -318,10 +318,10 @@ fn a_server_that_is_gone_for_a_while_and_comes_back_is_found() {
 }
 
 #[test]
-fn what_may_pass_is_tried_again() {
+fn transient_errors_are_retried() {
     let unready =
         "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html>";
-    let acts = vec![
+    let steps = vec![
         Step::problem("503 Service Unavailable", "closing", "Retry-After: 0\r\n"),
         Step::send(unready),
         Step::problem("429 Too Many Requests", "", ""),
@@ -329,36 +329,36 @@ fn what_may_pass_is_tried_again() {
         Step::send("HTTP/1.1 200 OK\r\nContent-"),
         hold(event("set", "a", 42)),
     ];
-    let (told, asked) = told(acts, 1, since_41);
-    assert_eq!(told, ["set a 42"]);
+    let (items, asked) = run(steps, 1, since_41);
+    assert_eq!(items, ["set a 42"]);
     assert_eq!(asked, ["/watch/ns?since=41"; 6]);
 }
 
 #[test]
-fn a_server_that_asks_for_time_gets_it() {
+fn a_watch_honours_retry_after() {
     let by_date =
         "Date: Sun, 09 Sep 2001 01:46:40 GMT\r\nRetry-After: Sun, 09 Sep 2001 01:46:41 GMT\r\n";
     for field in ["Retry-After: 1\r\n", by_date] {
         let asks = Step::problem("503 Service Unavailable", "overloaded", field);
         let begun = tokio::time::Instant::now();
-        let (told, _) = told(vec![asks, hold(event("set", "a", 42))], 1, since_41);
-        assert_eq!(told, ["set a 42"]);
+        let (items, _) = run(vec![asks, hold(event("set", "a", 42))], 1, since_41);
+        assert_eq!(items, ["set a 42"]);
         assert!(begun.elapsed() >= Duration::from_secs(1), "{field}");
     }
 }
 
 #[test]
-fn the_waits_begin_anew_once_something_was_received() {
+fn the_backoff_restarts_after_an_event() {
     let cuts = (0..12).map(|_| cut(comment(41)));
-    let acts = cuts.chain([hold(event("set", "a", 42))]).collect();
+    let steps = cuts.chain([hold(event("set", "a", 42))]).collect();
     let begun = tokio::time::Instant::now();
-    assert_eq!(told(acts, 1, since_41).0, ["set a 42"]);
+    assert_eq!(run(steps, 1, since_41).0, ["set a 42"]);
     // Did they go on doubling, they would be more than 30 s together; as it is they are less than 2 s.
     assert!(begun.elapsed() < Duration::from_secs(15));
 }
 
 #[test]
-fn what_will_not_pass_is_an_error_once_and_then_the_end() {
+fn a_permanent_error_ends_the_stream() {
     for (status, code) in [
         ("400 Bad Request", Some(Code::InvalidRequest)),
         ("401 Unauthorized", Some(Code::Unauthorized)),
@@ -382,7 +382,7 @@ fn what_will_not_pass_is_an_error_once_and_then_the_end() {
 }
 
 #[test]
-fn a_success_that_is_no_stream_of_events_is_an_error() {
+fn an_answer_of_another_media_type_is_an_error() {
     for field in [
         "",
         "Content-Type: text/html\r\n",
@@ -397,43 +397,43 @@ fn a_success_that_is_no_stream_of_events_is_an_error() {
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nConnection: close\r\n\r\n";
     let act = Step::send(head.to_owned() + &event("set", "a", 42));
-    assert_eq!(told(vec![act], 1, since_41).0, ["set a 42"]);
+    assert_eq!(run(vec![act], 1, since_41).0, ["set a 42"]);
 }
 
 #[test]
-fn a_history_that_is_gone_ends_a_watch_of_changes() {
+fn a_compacted_history_ends_a_watch_of_changes() {
     let missed = "error history_gone: the watch missed changes that are no longer in the history";
     let reset = event("set", "a", 42)
         + "event: reset\ndata: {\"revision\":50}\n\n"
         + &event("set", "b", 50);
-    let (told_of, _) = told(vec![hold(reset)], 3, since_41);
-    assert_eq!(told_of, ["set a 42", missed, "end"]);
+    let (items, _) = run(vec![hold(reset)], 3, since_41);
+    assert_eq!(items, ["set a 42", missed, "end"]);
 
-    let acts = vec![cut(event("set", "a", 42)), history_gone()];
-    let (told_of, asked) = told(acts, 4, since_41);
+    let steps = vec![cut(event("set", "a", 42)), history_gone()];
+    let (items, asked) = run(steps, 4, since_41);
     assert_eq!(
-        told_of,
+        items,
         ["set a 42", "error history_gone: as scripted", "end", "end"]
     );
     assert_eq!(asked[1], "/watch/ns?since=42");
 }
 
 #[test]
-fn a_history_that_is_gone_begins_a_watch_of_the_state_anew() {
+fn a_compacted_history_restarts_a_watch_from_state() {
     let state = part("set", "a", 42) + &synced(42);
     let reset = state.clone() + &part("set", "a", 43) + "event: reset\ndata:\n\n";
-    let acts = vec![
+    let steps = vec![
         hold(reset),
         cut(state.clone()),
         history_gone(),
         Step::problem("503 Service Unavailable", "closing", ""),
         hold(state),
     ];
-    let (told, asked) = told(acts, 8, from_state);
+    let (items, asked) = run(steps, 8, from_state);
     let again = ["reset", "set a 42", "synced 42"];
-    assert_eq!(told[..2], again[1..]);
-    assert_eq!(told[2..5], again);
-    assert_eq!(told[5..], again);
+    assert_eq!(items[..2], again[1..]);
+    assert_eq!(items[2..5], again);
+    assert_eq!(items[5..], again);
     let places: Vec<_> = asked
         .iter()
         .map(|target| &target["/watch/ns?since=".len()..])
@@ -442,44 +442,44 @@ fn a_history_that_is_gone_begins_a_watch_of_the_state_anew() {
 }
 
 #[test]
-fn a_watch_of_everything_after_nothing_is_one_of_the_state() {
+fn a_watch_since_revision_zero_is_one_from_state() {
     let after_0 = |namespace: &Namespace| namespace.watch().since(Revision::ZERO).stream();
-    let acts = vec![cut(part("set", "a", 1)), hold(synced(1))];
-    let (told, _) = told(acts, 3, after_0);
-    assert_eq!(told, ["set a 1", "reset", "synced 1"]);
+    let steps = vec![cut(part("set", "a", 1)), hold(synced(1))];
+    let (items, _) = run(steps, 3, after_0);
+    assert_eq!(items, ["set a 1", "reset", "synced 1"]);
 }
 
 #[test]
-fn a_watch_that_began_before_anything_does_not_take_a_state_for_the_changes() {
+fn a_watch_from_an_empty_store_does_not_take_a_state_for_changes() {
     let empty = || cut(comment(0) + &synced(0));
-    let acts = vec![cut(comment(0)), empty(), empty(), hold(part("set", "a", 7))];
-    let (told, asked) = told(acts, 2, now);
-    assert!(told[0].starts_with("error history_gone"), "{told:?}");
-    assert_eq!(told[1], "end");
+    let steps = vec![cut(comment(0)), empty(), empty(), hold(part("set", "a", 7))];
+    let (items, asked) = run(steps, 2, now);
+    assert!(items[0].starts_with("error history_gone"), "{items:?}");
+    assert_eq!(items[1], "end");
     assert_eq!(asked[1..], ["/watch/ns?since=0"; 3]);
 }
 
 #[test]
-fn a_connection_that_falls_silent_is_given_up() {
+fn a_silent_connection_is_replaced() {
     let impatient = |namespace: &Namespace| {
         let watch = namespace.watch().since(Revision::new(41));
         // Long enough for a busy machine.
         watch.idle_timeout(Duration::from_secs(1)).stream()
     };
     let half = event("set", "b", 43);
-    let acts = vec![
+    let steps = vec![
         Step::Hold(Vec::new()),
         hold(String::new()),
         hold(event("set", "a", 42) + &half[..9]),
         hold(half),
     ];
-    let (told, asked) = told(acts, 2, impatient);
-    assert_eq!(told, ["set a 42", "set b 43"]);
+    let (items, asked) = run(steps, 2, impatient);
+    assert_eq!(items, ["set a 42", "set b 43"]);
     assert_eq!(asked[2..], ["/watch/ns?since=41", "/watch/ns?since=42"]);
 }
 
 #[test]
-fn the_time_that_an_exchange_may_take_does_not_end_a_watch() {
+fn the_request_timeout_does_not_end_a_watch() {
     let short = Duration::from_millis(100);
     let http = akvs_testing::scripted::http()
         .timeout(short)
@@ -503,19 +503,19 @@ fn the_time_that_an_exchange_may_take_does_not_end_a_watch() {
 }
 
 #[test]
-fn changes_that_come_again_or_late_are_not_told() {
+fn repeated_and_late_changes_are_not_reported() {
     let once = event("set", "a", 42) + &event("set", "b", 43);
     let late = event("set", "x", 40) + &once + &event("delete", "a", 42) + &event("set", "c", 44);
-    let (told, _) = told(
+    let (items, _) = run(
         vec![cut(once + &late), hold(late + &event("set", "d", 45))],
         4,
         since_41,
     );
-    assert_eq!(told, ["set a 42", "set b 43", "set c 44", "set d 45"]);
+    assert_eq!(items, ["set a 42", "set b 43", "set c 44", "set d 45"]);
 }
 
 #[test]
-fn what_is_not_readable_is_an_error_after_what_was() {
+fn an_invalid_event_is_an_error_after_the_valid_ones() {
     for broken in [
         "event: set\ndata: hello\n\n",
         "event: delete\ndata: {\"revision\":43}\n\n",
@@ -523,26 +523,26 @@ fn what_is_not_readable_is_an_error_after_what_was() {
         "event: drop\ndata: {}\n\n",
     ] {
         let text = event("set", "a", 42) + broken + &event("set", "z", 50);
-        let (told, _) = told(vec![hold(text)], 3, since_41);
-        assert_eq!((&*told[0], &*told[2]), ("set a 42", "end"), "{broken}");
+        let (items, _) = run(vec![hold(text)], 3, since_41);
+        assert_eq!((&*items[0], &*items[2]), ("set a 42", "end"), "{broken}");
         assert!(
-            told[1].starts_with("error ") && told[1].contains("watch"),
-            "{told:?}"
+            items[1].starts_with("error ") && items[1].contains("watch"),
+            "{items:?}"
         );
     }
 }
 
 #[test]
-fn what_a_later_version_says_is_passed_over() {
+fn unknown_events_are_ignored() {
     let text = "retry: 5\nfoo\nevent: rename\nid: 42\ndata: ?\n\n: hello\n\ndata: x\n\n";
-    let acts = vec![cut(text), hold(event("set", "a", 43))];
-    let (told, asked) = told(acts, 1, since_41);
-    assert_eq!(told, ["set a 43"]);
+    let steps = vec![cut(text), hold(event("set", "a", 43))];
+    let (items, asked) = run(steps, 1, since_41);
+    assert_eq!(items, ["set a 43"]);
     assert_eq!(asked[1], "/watch/ns?since=42");
 }
 
 #[test]
-fn an_event_without_an_end_is_given_up_at_the_bound() {
+fn an_endless_event_is_an_error_at_the_limit() {
     const ENOUGH: usize = 64 << 20;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = Client::builder().base_url(format!("http://{}", listener.local_addr().unwrap()));
@@ -570,7 +570,7 @@ fn an_event_without_an_end_is_given_up_at_the_bound() {
 }
 
 #[test]
-fn a_value_of_the_longest_length_is_taken_however_it_is_escaped() {
+fn a_value_of_the_longest_length_is_accepted_in_any_escaping() {
     let value = "\0".repeat(100_000);
     let data = format!(
         "{{\"key\":\"a\",\"revision\":42,\"value\":{}}}",
@@ -586,8 +586,8 @@ fn a_value_of_the_longest_length_is_taken_however_it_is_escaped() {
 }
 
 #[test]
-fn choices_that_are_not_valid_are_the_first_item_and_the_last() {
-    // Nobody listens there; nothing is sent.
+fn an_invalid_option_is_the_only_item() {
+    // No server listens there; nothing is sent.
     let namespace = Client::new("http://127.0.0.1:1")
         .unwrap()
         .namespace("ns")
@@ -625,7 +625,7 @@ fn dropping_the_stream_closes_the_connection() {
 }
 
 #[test]
-fn a_wait_for_the_next_change_can_be_given_up() {
+fn next_is_cancel_safe() {
     let text = event("set", "a", 42)
         + &part("set", "b", 43)
         + &event("set", "c", 43)
@@ -633,25 +633,25 @@ fn a_wait_for_the_next_change_can_be_given_up() {
     let server = ScriptedServer::once(vec![trickle(&text)]);
     block_on(async {
         let mut changes = since_41(&server.namespace());
-        let mut told = Vec::new();
+        let mut items = Vec::new();
         let impatient = async {
-            while told.len() < 4 {
+            while items.len() < 4 {
                 tokio::select! {
                     biased;
-                    item = changes.next() => told.push(short(item)),
+                    item = changes.next() => items.push(short(item)),
                     () = tokio::task::yield_now() => {}
                 }
             }
         };
-        // There is one connection only: what it said must not be lost.
+        // There is one connection only: no event may be lost.
         tokio::time::timeout(LONG, impatient).await.unwrap();
-        assert_eq!(told, ["set a 42", "set b 43", "set c 43", "set d 44"]);
+        assert_eq!(items, ["set a 42", "set b 43", "set c 43", "set d 44"]);
     });
     targets(server);
 }
 
 #[test]
-fn it_is_a_stream_that_can_be_sent_and_shows_no_secret() {
+fn the_stream_is_send_and_shows_no_secret() {
     fn is_stream<
         S: futures_util::Stream<Item = akvs_client::Result<Change>> + Send + Unpin + 'static,
     >(
@@ -666,7 +666,7 @@ fn it_is_a_stream_that_can_be_sent_and_shows_no_secret() {
 }
 
 #[test]
-fn a_real_server_is_understood() {
+fn a_watch_of_a_server_reports_its_changes() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {
@@ -712,7 +712,7 @@ fn a_real_server_is_understood() {
 }
 
 #[test]
-fn a_revision_that_the_server_has_not_come_to_is_no_place_to_begin() {
+fn a_future_revision_is_an_error() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {

@@ -44,7 +44,7 @@ async fn errors(client: &Client) -> [Option<Error>; 3] {
 }
 
 #[test]
-fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
+fn a_truncated_or_changed_export_is_an_error() {
     let whole = small_file();
     let mut bodies = Vec::new();
     for cut in 0..whole.len() {
@@ -92,7 +92,7 @@ fn a_file_that_is_cut_at_any_byte_or_changed_is_an_error_and_never_the_end() {
 }
 
 #[test]
-fn a_file_that_is_packed_in_another_way_than_was_asked_for_is_an_error() {
+fn an_export_of_another_encoding_is_an_error() {
     let whole = chunked(&small_file(), true);
     let text = String::from_utf8(whole.clone()).unwrap();
     let labelled = text.replacen("Connection", "Content-Encoding: gzip\r\nConnection", 1);
@@ -107,7 +107,7 @@ fn a_file_that_is_packed_in_another_way_than_was_asked_for_is_an_error() {
 }
 
 #[test]
-fn a_list_that_is_cut_off_is_an_error() {
+fn a_truncated_list_is_an_error() {
     let line =
         br#"{"key":"a","revision":1,"size":1,"content_type":"a/b","modified":null,"expires":null}"#;
     let whole = [&line[..], b"\n"].concat();
@@ -134,7 +134,7 @@ fn a_list_that_is_cut_off_is_an_error() {
 }
 
 #[test]
-fn an_answer_that_has_not_one_item_for_each_key_is_an_error() {
+fn an_answer_without_an_item_for_each_key_is_an_error() {
     let none = br#"{"revision":1,"items":[null]}"#;
     let (_server, client) = answering(vec![chunked(none, true); 2]);
     let namespace = client.namespace("ns").unwrap();
