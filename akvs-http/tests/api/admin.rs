@@ -49,7 +49,7 @@ fn no_token_is_needed_where_all_others_need_one() {
 }
 
 #[test]
-fn what_the_owner_watches_goes_on_when_tokens_change_or_come() {
+fn watches_on_the_admin_socket_continue_when_tokens_change() {
     for before in [vec![], vec![token("a", &[Right::Admin], &["*"])]] {
         let (app, sockets) = TestServer::with_sockets(options(before));
         let mut owner = Connection::open_unix(&sockets.owner());
@@ -92,7 +92,7 @@ fn its_paths_are_nowhere_else_whatever_the_token() {
 }
 
 #[test]
-fn each_path_has_its_methods_and_says_them() {
+fn each_path_has_its_methods_in_allow() {
     let (_app, sockets, _recorder) = with(Recorder::new());
     for (path, allow) in ROUTES {
         let mut owner = Connection::open_unix(&sockets.owner());
@@ -130,7 +130,7 @@ fn each_path_has_its_methods_and_says_them() {
 }
 
 #[test]
-fn what_is_asked_in_a_wrong_way_does_nothing() {
+fn malformed_requests_do_nothing() {
     let (_app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     for method in ["OPTIONS", "GET", "HEAD", "PUT", "DELETE"] {
@@ -143,7 +143,7 @@ fn what_is_asked_in_a_wrong_way_does_nothing() {
 }
 
 #[test]
-fn the_status_tells_what_there_is() {
+fn the_status_reports_the_server() {
     let (app, sockets, _recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     let mut status = || -> Value {
@@ -193,7 +193,7 @@ fn the_status_tells_what_there_is() {
 }
 
 #[test]
-fn the_log_is_told_and_changed() {
+fn the_log_level_is_read_and_changed() {
     let (_app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     assert_eq!(
@@ -221,7 +221,7 @@ fn the_log_is_told_and_changed() {
 }
 
 #[test]
-fn a_stop_is_accepted_and_told_once() {
+fn a_stop_is_accepted_and_reported_once() {
     let (app, sockets, recorder) = with(Recorder::new());
     let mut owner = Connection::open_unix(&sockets.owner());
     let answer = owner.ask("POST", "/admin/stop", "", b"");

@@ -38,7 +38,7 @@ fn is_refused(app: &TestServer, method: &str, path: &str, body: &[u8]) {
 }
 
 #[test]
-fn what_is_beyond_the_memory_for_answers_is_refused_until_others_were_read() {
+fn answers_beyond_the_memory_limit_are_refused_until_others_are_read() {
     let app = with(40 << 20);
     let value = |key: u8| vec![key; LARGE];
     for key in b'a'..=b'd' {
@@ -91,7 +91,7 @@ fn a_single_answer_may_be_larger_than_the_memory() {
 }
 
 #[test]
-fn a_key_that_is_asked_for_many_times_is_held_once() {
+fn a_key_requested_many_times_is_held_once() {
     let app = with(32 << 20);
     let value = vec![1; 48 << 10];
     app.post("/kv/ns/k", &value);
@@ -110,7 +110,7 @@ fn a_key_that_is_asked_for_many_times_is_held_once() {
 }
 
 #[test]
-fn a_page_is_bounded_by_what_is_told_and_not_by_what_is_stored() {
+fn a_page_is_bounded_by_its_own_size() {
     let app = TestServer::start();
     for key in 0..40 {
         app.post(&format!("/kv/ns/{key:02}"), vec![key; 100 << 10]);

@@ -77,7 +77,7 @@ const ANSWERS: [(&str, &str, u16, &str, Option<&str>); 39] = [
 ];
 
 #[test]
-fn a_read_says_what_caches_may_do_with_it() {
+fn a_read_has_cache_control() {
     let app = TestServer::start();
     app.post("/kv/n/k", "v");
     for (path, headers, status, cache, vary) in ANSWERS {
@@ -98,7 +98,7 @@ fn a_read_says_what_caches_may_do_with_it() {
 }
 
 #[test]
-fn what_is_for_the_owner_is_kept_nowhere() {
+fn admin_answers_are_not_cached() {
     let (_app, sockets) = TestServer::with_sockets(Options::default());
     let connect = || Connection::open_unix(&sockets.owner());
     let answer = head(connect(), "GET", "/admin/status", "");

@@ -22,7 +22,7 @@ fn if_none_match_any_only_creates() {
 }
 
 #[test]
-fn if_match_any_only_replaces_and_only_removes_what_is_there() {
+fn if_match_any_needs_an_existing_key() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -260,7 +260,7 @@ fn if_none_match_on_a_read_of_a_missing_key_is_404() {
 }
 
 #[test]
-fn the_client_tells_unchanged_from_changed_from_missing() {
+fn the_client_distinguishes_unchanged_changed_and_missing() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");

@@ -41,7 +41,7 @@ fn a_connection_survives_errors_outside_of_the_keys_with_a_small_body() {
 }
 
 #[test]
-fn a_body_that_nobody_asked_for_leaves_the_connection_usable_or_the_answer_says_close() {
+fn an_unexpected_body_leaves_the_connection_usable_or_closes_it() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "hello");
     for (method, path) in [
@@ -63,7 +63,7 @@ fn a_body_that_nobody_asked_for_leaves_the_connection_usable_or_the_answer_says_
 }
 
 #[test]
-fn a_read_behind_a_write_in_one_packet_sees_it() {
+fn a_read_after_a_write_in_one_packet_sees_it() {
     let app = TestServer::start();
     for round in 0..200 {
         let (path, value) = (format!("/kv/ns/{round}"), format!("value {round}"));
@@ -133,7 +133,7 @@ fn an_answered_write_is_seen_by_every_other_connection() {
 }
 
 #[test]
-fn a_body_that_waits_to_be_asked_for_is_asked_for() {
+fn a_body_with_expect_gets_100_continue() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(

@@ -27,7 +27,7 @@ const BAD_TTLS: [&str; 15] = [
 ];
 
 #[test]
-fn a_ttl_is_in_seconds_or_says_its_unit() {
+fn a_ttl_is_in_seconds_or_has_a_unit() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for (ttl, millis) in [
@@ -47,7 +47,7 @@ fn a_ttl_is_in_seconds_or_says_its_unit() {
 }
 
 #[test]
-fn a_ttl_means_the_same_wherever_it_is_said() {
+fn a_ttl_means_the_same_everywhere() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let mut post = |path: &str, body: &str| connection.ask("POST", path, "", body.as_bytes());

@@ -126,7 +126,7 @@ fn a_chunk_that_is_written_badly_stores_nothing_and_ends_the_connection() {
 }
 
 #[test]
-fn what_is_no_request_at_all_is_refused_and_the_server_goes_on() {
+fn bytes_that_are_not_http_are_refused() {
     let app = TestServer::start();
     for bytes in [
         &b"\0\0\0\0\r\n\r\n"[..],

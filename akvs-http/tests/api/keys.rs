@@ -166,7 +166,7 @@ fn the_base64url_path_takes_any_key() {
 }
 
 #[test]
-fn what_is_no_unpadded_base64url_is_400() {
+fn malformed_base64url_is_400() {
     let app = TestServer::start();
     for text in [
         "YmFy=", "YmE=", "Y", "a+b/", "YmF%20", "YmF%00", "Ym.y", "YmFyY",

@@ -38,7 +38,7 @@ fn fill(app: &TestServer, keys: &[&str]) {
 }
 
 #[test]
-fn an_item_says_what_is_known_of_a_key() {
+fn an_item_has_all_metadata_of_a_key() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     let text = "Content-Type: text/plain\r\n";
@@ -108,7 +108,7 @@ fn bounds_cut_a_list_whatever_the_pages_and_the_direction() {
 }
 
 #[test]
-fn a_delimiter_groups_what_follows_the_prefix_each_group_once() {
+fn a_delimiter_lists_each_group_once() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         fill(
             &app,
@@ -215,7 +215,7 @@ fn the_last_full_page_is_known_to_be_the_last() {
 }
 
 #[test]
-fn a_page_has_100_items_unless_asked_and_1000_at_the_most() {
+fn a_page_has_100_items_by_default_and_at_most_1000() {
     let app = TestServer::start();
     let paths = (0..1_001).map(|number| format!("/kv/ns/{number:04}"));
     app.connect().ask_all("POST", paths, b"v");
@@ -252,7 +252,7 @@ fn a_page_is_bounded_by_bytes_and_has_at_least_one_item() {
 }
 
 #[test]
-fn a_key_that_stood_throughout_is_listed_once_whatever_changes_meanwhile() {
+fn a_key_that_exists_throughout_is_listed_once() {
     for reverse in ["false", "true"] {
         let app = TestServer::start();
         let names: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
@@ -282,7 +282,7 @@ fn a_key_that_stood_throughout_is_listed_once_whatever_changes_meanwhile() {
 }
 
 #[test]
-fn what_has_expired_never_shows_and_a_list_goes_on_behind_it() {
+fn expired_keys_are_not_listed_and_the_list_continues() {
     for reverse in ["false", "true"] {
         let (app, clock) = TestServer::with_clock();
         fill(&app, &["a%2F1", "z"]);
@@ -308,7 +308,7 @@ fn what_has_expired_never_shows_and_a_list_goes_on_behind_it() {
 }
 
 #[test]
-fn a_cursor_is_refused_that_is_bent_or_of_another_list() {
+fn a_changed_cursor_and_one_of_another_list_are_refused() {
     let app = TestServer::start();
     fill(&app, &["a", "b", "c", "d"]);
     app.post("/kv/other/a", "v");
@@ -344,7 +344,7 @@ fn a_cursor_is_refused_that_is_bent_or_of_another_list() {
 }
 
 #[test]
-fn what_is_not_known_is_refused_by_name() {
+fn unknown_members_are_refused_by_name() {
     let app = TestServer::start();
     fill(&app, &["a"]);
     for (query, name) in [
@@ -363,7 +363,7 @@ fn what_is_not_known_is_refused_by_name() {
 }
 
 #[test]
-fn a_namespace_that_does_not_exist_is_404_and_not_made() {
+fn a_missing_namespace_is_404_and_not_created() {
     let app = TestServer::start();
     for path in ["/kv/ns", "/kv/ns?prefix=a", "/kv/ns?values=true&limit=1"] {
         assert_eq!(app.ask("GET", path).summary(), (404, "Not Found"));

@@ -34,7 +34,7 @@ fn applied(answer: &Answer) -> Option<&str> {
 }
 
 #[test]
-fn it_is_answered_at_once_where_there_is_another_revision() {
+fn a_long_poll_with_another_revision_is_answered_at_once() {
     let app = TestServer::start();
     let known = app.post("/kv/ns/key", "old").revision();
     let newest = app.post("/kv/ns/key", "new").revision();
@@ -153,7 +153,7 @@ fn other_changes_are_not_answered() {
 }
 
 #[test]
-fn all_who_wait_for_one_key_are_answered() {
+fn all_long_polls_of_a_key_are_answered() {
     let app = TestServer::start();
     let mut stored = app.post("/kv/ns/key", "0").revision();
     let mut waiters: Vec<_> = (0..100).map(|_| app.connect()).collect();
@@ -193,7 +193,7 @@ fn no_change_is_missed_between_reading_and_waiting() {
 }
 
 #[test]
-fn nobody_waits_longer_than_a_minute() {
+fn a_long_poll_waits_at_most_a_minute() {
     let app = TestServer::start();
     let known = app.post("/kv/ns/key", "").revision();
     for (wait, told) in [
@@ -212,7 +212,7 @@ fn nobody_waits_longer_than_a_minute() {
 }
 
 #[test]
-fn a_preference_that_cannot_be_read_is_as_good_as_none() {
+fn a_malformed_preference_is_ignored() {
     let app = TestServer::start();
     let (mut connection, known) = {
         app.post("/kv/ns/key", "");
@@ -258,7 +258,7 @@ fn a_preference_that_cannot_be_read_is_as_good_as_none() {
 }
 
 #[test]
-fn who_does_not_say_what_it_has_does_not_wait() {
+fn a_long_poll_without_a_tag_does_not_wait() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let mut connection = app.connect();
@@ -294,7 +294,7 @@ fn head_waits_too() {
 }
 
 #[test]
-fn a_stop_answers_all_who_wait() {
+fn a_stop_answers_all_waiting_requests() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let begun = Instant::now();

@@ -76,7 +76,7 @@ fn until(connection: &mut Connection, is_so: impl Fn(&Scrape) -> bool) -> Scrape
 }
 
 #[test]
-fn every_family_is_told_of_under_its_type() {
+fn every_family_is_of_its_type() {
     let app = TestServer::on_disk();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
@@ -174,7 +174,7 @@ fn bodies_are_counted_in_bytes() {
 }
 
 #[test]
-fn what_clients_send_does_not_make_it_grow() {
+fn requests_do_not_add_metrics() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let mut send = |from: usize, to: usize| {
@@ -272,7 +272,7 @@ fn a_watch_counts_once_its_head_is_sent() {
 }
 
 #[test]
-fn who_asks_for_openmetrics_gets_it_and_all_others_the_text_format() {
+fn openmetrics_is_sent_on_request_and_else_the_text_format() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3\r\n";

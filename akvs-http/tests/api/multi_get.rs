@@ -23,7 +23,7 @@ fn found(connection: &mut Connection, keys: &Value) -> Value {
 }
 
 #[test]
-fn items_come_in_the_asked_order_with_nothing_for_a_miss() {
+fn items_are_in_the_requested_order_with_null_for_a_miss() {
     for app in [TestServer::with_clock().0, TestServer::on_disk()] {
         let mut connection = app.connect();
         // Next to one that is asked for and missing.
@@ -80,7 +80,7 @@ fn items_come_in_the_asked_order_with_nothing_for_a_miss() {
 }
 
 #[test]
-fn what_has_expired_is_a_miss_to_the_millisecond() {
+fn keys_expire_to_the_millisecond() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/short?ttl=1500ms", "", b"v");
@@ -94,7 +94,7 @@ fn what_has_expired_is_a_miss_to_the_millisecond() {
 }
 
 #[test]
-fn a_namespace_that_does_not_exist_is_not_found_and_not_made() {
+fn a_missing_namespace_is_not_found_and_not_created() {
     let app = TestServer::start();
     let answer = get(&mut app.connect(), &json!(["k"]));
     assert_eq!(answer.summary(), (404, "Not Found"));
@@ -110,7 +110,7 @@ fn a_namespace_that_does_not_exist_is_not_found_and_not_made() {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_path() {
+fn an_invalid_member_is_named_by_its_path() {
     let app = TestServer::start();
     app.post("/kv/ns/k", "v");
     let mut connection = app.connect();
@@ -148,7 +148,7 @@ fn what_is_wrong_is_named_by_its_path() {
 }
 
 #[test]
-fn so_many_keys_and_so_many_bytes_and_no_more() {
+fn quotas_bound_keys_and_bytes() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/small", "", b"v");
@@ -177,7 +177,7 @@ fn so_many_keys_and_so_many_bytes_and_no_more() {
 }
 
 #[test]
-fn all_of_them_are_of_one_moment() {
+fn a_multi_get_is_consistent() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         app.post("/kv/ns/a", "0");
         app.post("/kv/ns/b", "0");

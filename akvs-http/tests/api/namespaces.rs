@@ -119,7 +119,7 @@ fn a_namespace_may_have_any_other_characters() {
 }
 
 #[test]
-fn namespaces_are_listed_by_name_with_what_they_hold() {
+fn namespaces_are_listed_by_name_with_their_size() {
     let (app, clock) = TestServer::with_clock();
     app.post("/kv/b/key", "value");
     clock.advance(1_000);
@@ -247,7 +247,7 @@ fn settings_that_are_not_understood_are_refused_by_name_and_make_nothing() {
 }
 
 #[test]
-fn a_prefix_is_deleted_and_nothing_beside_it() {
+fn only_the_prefix_is_deleted() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         let paths = (0..1_203).map(|number| format!("/kv/ns/p%2F{number:04}"));
         app.connect().ask_all("POST", paths, b"v");

@@ -97,7 +97,7 @@ fn the_whole_range_comes_at_once_and_from_one_snapshot() {
 }
 
 #[test]
-fn what_has_expired_never_shows() {
+fn expired_keys_are_never_returned() {
     let (app, clock) = TestServer::with_clock();
     let paths = (0..1_200).map(|number| format!("/kv/ns/{number:04}?ttl=1"));
     app.connect().ask_all("POST", paths, b"v");
@@ -108,7 +108,7 @@ fn what_has_expired_never_shows() {
 }
 
 #[test]
-fn what_is_for_pages_is_refused() {
+fn options_of_pages_are_refused() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for name in ["limit", "cursor", "delimiter", "x"] {
@@ -123,7 +123,7 @@ fn what_is_for_pages_is_refused() {
 }
 
 #[test]
-fn only_who_asks_for_lines_gets_them() {
+fn lines_are_sent_only_on_request() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for (accept, expected) in [

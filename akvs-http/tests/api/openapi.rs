@@ -205,7 +205,7 @@ fn each_reference(value: &Value, visit: &mut impl FnMut(&Value)) {
 }
 
 #[test]
-fn what_is_described_is_there() {
+fn every_described_route_exists() {
     let app = TestServer::start();
     for operation in operations(&document(&app)) {
         assert_eq!(app.post("/kv/n/k", "v").status, 201);
@@ -221,7 +221,7 @@ fn what_is_described_is_there() {
 }
 
 #[test]
-fn what_is_there_is_described() {
+fn every_route_is_described() {
     let app = filled();
     let document = document(&app);
     let mut described: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -268,7 +268,7 @@ fn every_path_that_the_root_names_is_described() {
 }
 
 #[test]
-fn who_has_it_already_is_told_so() {
+fn a_cached_document_is_304() {
     let app = TestServer::start();
     let first = app.ask("GET", "/openapi.json");
     let tag = first.header("ETag").expect("a tag").to_owned();
@@ -293,7 +293,7 @@ fn who_has_it_already_is_told_so() {
 }
 
 #[test]
-fn tokens_are_asked_for_where_the_document_says_so() {
+fn tokens_are_required_where_documented() {
     let app = TestServer::with(options(vec![token("s", &[Right::Admin], &["*"])]));
     let answer = ask(&app, "s", "GET", "/openapi.json", "");
     let document: Value = serde_json::from_slice(&answer.body).expect("a document");

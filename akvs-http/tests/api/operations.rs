@@ -104,7 +104,7 @@ fn add_takes_a_value_that_was_set() {
 }
 
 #[test]
-fn add_to_what_is_no_integer_is_409_and_changes_nothing() {
+fn add_to_a_value_that_is_not_an_integer_is_409() {
     let app = TestServer::start();
     for value in [
         "",
@@ -185,7 +185,7 @@ fn concurrent_additions_all_count() {
 }
 
 #[test]
-fn append_puts_bytes_behind_those_that_are_there() {
+fn append_adds_bytes_after_those_of_the_value() {
     let app = TestServer::start();
     for (part, whole) in [("", ""), ("one", "one"), ("\0", "one\0"), ("", "one\0")] {
         assert_eq!(app.post("/kv/ns/key?op=append", part).status, 200);
@@ -194,7 +194,7 @@ fn append_puts_bytes_behind_those_that_are_there() {
 }
 
 #[test]
-fn append_keeps_what_is_said_of_the_value() {
+fn append_keeps_the_metadata_of_the_value() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -236,7 +236,7 @@ fn append_past_the_limit_names_the_setting() {
 }
 
 #[test]
-fn concurrent_appendings_all_stay_whole() {
+fn concurrent_appends_stay_whole() {
     let app = TestServer::start();
     let namespace = app.namespace("ns");
     block_on(async {

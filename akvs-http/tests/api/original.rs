@@ -85,7 +85,7 @@ fn any_other_path_is_404() {
 }
 
 #[test]
-fn a_namespace_comes_into_being_at_its_first_write() {
+fn a_namespace_is_created_by_its_first_write() {
     let app = TestServer::start();
     app.post("/kv/foo/bar", "1");
     assert_eq!(app.namespaces(), ["foo"]);

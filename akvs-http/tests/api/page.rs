@@ -77,7 +77,7 @@ fn a_browser_gets_the_page_and_others_the_text() {
 }
 
 #[test]
-fn the_page_is_open_and_what_it_would_show_is_not() {
+fn the_page_needs_no_token_and_its_data_does() {
     let secret = tokens::token("secret", &[Right::Admin], &["*"]);
     let app = TestServer::with(tokens::options(vec![secret]));
     let answer = page(&app);
@@ -96,7 +96,7 @@ fn the_page_is_open_and_what_it_would_show_is_not() {
 }
 
 #[test]
-fn the_policy_allows_what_the_page_carries_and_nothing_else() {
+fn the_policy_allows_only_what_the_page_has() {
     let answer = page(&TestServer::start());
     let document = answer.text();
     let hashes = |element| -> BTreeSet<String> {
@@ -159,7 +159,7 @@ fn the_page_is_whole_in_itself_and_small() {
 }
 
 #[test]
-fn a_browser_that_has_the_page_is_told_so() {
+fn a_cached_page_is_304() {
     let app = TestServer::start();
     let first = page(&app);
     let tag = first.header("ETag").expect("a tag").to_owned();

@@ -16,7 +16,7 @@ const ACCEPTS: [(&str, bool); 9] = [
 ];
 
 #[test]
-fn the_two_texts_give_way_to_problem_documents_for_who_lists_them() {
+fn plain_text_errors_are_problem_documents_on_request() {
     let app = TestServer::start();
     for (accept, wants) in ACCEPTS {
         for (method, path, status, text, code) in [
@@ -63,7 +63,7 @@ fn all_other_errors_are_problem_documents_always() {
 }
 
 #[test]
-fn a_path_with_more_segments_says_how_a_slash_is_written() {
+fn a_path_with_more_segments_explains_how_to_encode_a_slash() {
     let app = TestServer::start();
     let accept = "Accept: application/problem+json\r\n";
     for path in ["/kv/a/b/c", "/kv/a/b/c/d", "/kv/a/b/c/"] {

@@ -101,7 +101,7 @@ fn a_value_that_is_too_long_for_the_namespace_is_refused() {
 }
 
 #[test]
-fn a_value_that_says_nothing_of_its_time_lasts_as_long_as_the_namespace_says() {
+fn a_value_without_a_ttl_has_that_of_its_namespace() {
     let app = with_settings(Settings {
         ttl_ms: Some(3_600_000),
         ..Settings::default()

@@ -65,7 +65,7 @@ fn a_part_has_the_headers_of_the_whole() {
 }
 
 #[test]
-fn a_range_behind_the_value_is_416_with_its_length() {
+fn a_range_after_the_value_is_416_with_its_length() {
     let app = stored();
     for asked in [
         "bytes=11-",
@@ -147,7 +147,7 @@ fn if_range_gives_the_part_only_of_the_same_revision() {
 }
 
 #[test]
-fn unchanged_goes_before_the_range() {
+fn if_none_match_takes_precedence_over_the_range() {
     let app = stored();
     let tag = app.ask("GET", "/kv/ns/key");
     let headers = format!(

@@ -97,7 +97,7 @@ fn a_precondition_that_fails_for_a_missing_key_has_no_tag() {
 }
 
 #[test]
-fn what_changes_nothing_takes_no_revision() {
+fn transactions_without_effect_use_no_revision() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let current = tag(&connection.ask("POST", "/kv/ns/key", "", b"word"));
@@ -116,7 +116,7 @@ fn what_changes_nothing_takes_no_revision() {
 }
 
 #[test]
-fn a_key_made_anew_never_has_a_revision_again() {
+fn a_recreated_key_never_reuses_a_revision() {
     let app = TestServer::start();
     block_on(async {
         let namespace = app.namespace("ns");
@@ -131,7 +131,7 @@ fn a_key_made_anew_never_has_a_revision_again() {
 }
 
 #[test]
-fn existed_says_whether_the_key_was_there_on_every_write() {
+fn every_write_has_akvs_existed() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (method, path, body, existed) in [
@@ -157,7 +157,7 @@ fn existed_says_whether_the_key_was_there_on_every_write() {
 }
 
 #[test]
-fn reads_say_when_the_value_was_written_and_that_ranges_may_be_asked() {
+fn reads_have_last_modified_and_accept_ranges() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"1");

@@ -25,7 +25,7 @@ fn told(answer: &Answer) -> Value {
 }
 
 #[test]
-fn settings_are_told_wherever_they_are_asked_for() {
+fn settings_are_returned_by_all_their_routes() {
     let app = TestServer::start();
     assert_eq!(app.ask("GET", "/settings/ns").summary(), (404, "Not Found"));
     assert_eq!(app.namespaces(), [""; 0]);
@@ -48,7 +48,7 @@ fn settings_are_told_wherever_they_are_asked_for() {
 }
 
 #[test]
-fn a_patch_changes_what_it_names_and_a_put_replaces_all() {
+fn a_patch_changes_the_named_settings_and_a_put_replaces_all() {
     let app = TestServer::start();
     let settings = |ttl: Value, value: Value, keys: Value, bytes: Value| json!({"ttl": ttl, "max_value_bytes": value, "max_keys": keys, "max_bytes": bytes});
     let none = Value::Null;

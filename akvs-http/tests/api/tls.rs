@@ -195,7 +195,7 @@ fn http_2_is_spoken_where_it_is_agreed_on() {
 }
 
 #[test]
-fn who_comes_without_tls_is_told() {
+fn a_request_without_tls_is_explained() {
     let authority = Authority::new();
     let app = app(tls(&authority.sign(1), None));
     let answer = app.ask("POST", "/kv/n/k");
@@ -205,7 +205,7 @@ fn who_comes_without_tls_is_told() {
 }
 
 #[test]
-fn who_says_nothing_is_cut_off_and_holds_nobody_up() {
+fn silent_clients_are_disconnected_and_block_no_others() {
     let authority = Authority::new();
     let app = app(tls(&authority.sign(1), None));
     let mut silent = app.connect();
@@ -231,7 +231,7 @@ fn a_new_certificate_is_shown_to_new_connections_and_drops_no_old_one() {
 }
 
 #[test]
-fn clients_show_certificates_where_there_is_an_authority_for_them() {
+fn client_certificates_are_required_with_a_client_ca() {
     let (servers, clients) = (Authority::new(), Authority::new());
     let app = app(tls(&servers.sign(1), Some(&clients)));
     let get = |own: Option<&Pair>| {
@@ -306,7 +306,7 @@ fn the_client_shows_its_identity() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused_and_not_shown() {
+fn an_invalid_certificate_is_refused_and_not_shown() {
     let hidden = "-----BEGIN PRIVATE KEY-----\nhidden\n-----END ";
     for builder in [
         Client::builder().ca_certificate(hidden),

@@ -99,7 +99,7 @@ const REQUESTS: [Needs; 28] = [
 ];
 
 #[test]
-fn nobody_gets_in_without_a_token_and_nothing_is_changed() {
+fn requests_without_a_token_are_401_and_change_nothing() {
     let app = TestServer::with(options(vec![token("s", &[Right::Admin], &["*"])]));
     for (method, path, body, _) in REQUESTS {
         let answer = app.connect().ask(method, path, "", body.as_bytes());
@@ -117,7 +117,7 @@ fn nobody_gets_in_without_a_token_and_nothing_is_changed() {
 }
 
 #[test]
-fn nobody_is_told_which_methods_there_are_without_a_token() {
+fn methods_are_not_disclosed_without_a_token() {
     let app = TestServer::with(options(vec![token("s", &[Right::Read], &["*"])]));
     let asked = REQUESTS.iter().map(|(_, path, ..)| *path);
     for path in asked.chain(["/openapi.json", "/watch/", "/export/a/b", "/import/%zz"]) {
@@ -165,7 +165,7 @@ fn nobody_is_told_which_methods_there_are_without_a_token() {
 }
 
 #[test]
-fn what_is_no_token_opens_nothing() {
+fn malformed_tokens_are_401() {
     let app = TestServer::with(options(vec![token("secret", &[Right::Admin], &["*"])]));
     for header in [
         "Bearer secre",
@@ -198,7 +198,7 @@ fn what_is_no_token_opens_nothing() {
 }
 
 #[test]
-fn what_is_forbidden_changes_nothing_and_makes_no_namespace() {
+fn forbidden_writes_change_nothing_and_create_no_namespace() {
     let app = TestServer::with(options(vec![
         token("r", &[Right::Read], &["*"]),
         token("aa", &[Right::Admin], &["*"]),

@@ -32,7 +32,7 @@ fn values(app: &TestServer, keys: &[&str]) -> Vec<Option<String>> {
 }
 
 #[test]
-fn every_operation_is_done_under_one_revision_and_told_in_order() {
+fn operations_share_a_revision_and_results_keep_their_order() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (path, value) in [
@@ -77,7 +77,7 @@ fn every_operation_is_done_under_one_revision_and_told_in_order() {
 }
 
 #[test]
-fn what_changes_nothing_uses_no_revision_and_makes_no_namespace() {
+fn writes_without_effect_use_no_revision_and_create_no_namespace() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let nothing = json!({"revision": null, "results": []});
@@ -209,7 +209,7 @@ fn an_operation_that_fails_is_named_and_nothing_is_done() {
 }
 
 #[test]
-fn a_key_cannot_stand_in_two_operations() {
+fn a_key_must_not_be_in_two_operations() {
     let app = TestServer::start();
     for second in [
         json!({"op": "delete", "key": "a"}),
@@ -227,7 +227,7 @@ fn a_key_cannot_stand_in_two_operations() {
 }
 
 #[test]
-fn of_many_who_check_the_same_revision_one_wins() {
+fn of_concurrent_checks_of_a_revision_one_succeeds() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "0");
     app.post("/kv/ns/b", "0");

@@ -103,7 +103,7 @@ fn fill(app: &TestServer) {
 }
 
 #[test]
-fn what_was_exported_is_there_again_after_an_import() {
+fn an_import_restores_an_export() {
     let from = TestServer::start();
     fill(&from);
     for to in [TestServer::start(), TestServer::on_disk()] {
@@ -126,7 +126,7 @@ fn what_was_exported_is_there_again_after_an_import() {
 }
 
 #[test]
-fn the_lines_are_as_they_are_said_to_be() {
+fn the_lines_are_as_documented() {
     let app = TestServer::start();
     fill(&app);
     let file = export(&app, "/export/ns");
@@ -161,7 +161,7 @@ fn the_lines_are_as_they_are_said_to_be() {
 }
 
 #[test]
-fn head_options_and_what_is_not_there() {
+fn head_options_and_missing_routes() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "v");
     for path in ["/export", "/export/ns"] {
@@ -217,7 +217,7 @@ fn head_options_and_what_is_not_there() {
 }
 
 #[test]
-fn all_namespaces_go_into_one_file_and_come_back_from_it() {
+fn all_namespaces_are_exported_and_imported() {
     let from = TestServer::start();
     fill(&from);
     from.connect()
@@ -255,7 +255,7 @@ fn all_namespaces_go_into_one_file_and_come_back_from_it() {
 }
 
 #[test]
-fn settings_are_only_for_a_namespace_that_is_made() {
+fn settings_apply_only_to_a_created_namespace() {
     let (from, to) = (TestServer::start(), TestServer::start());
     from.connect()
         .ask("PUT", "/kv/ns", "", br#"{"max_keys":7}"#);
@@ -324,7 +324,7 @@ fn of_a_key_that_is_there_twice_the_last_one_is_set_and_the_first_one_made() {
 }
 
 #[test]
-fn a_deadline_is_kept_and_what_has_expired_is_skipped() {
+fn expiry_times_are_imported_and_expired_records_skipped() {
     let (app, clock) = TestServer::with_clock();
     app.post("/kv/ns/short?ttl=1", "v");
     app.post("/kv/ns/long?ttl=10", "v");

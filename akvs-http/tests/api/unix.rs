@@ -19,7 +19,7 @@ fn start() -> (TestServer, Sockets) {
 }
 
 #[test]
-fn a_connection_is_kept_and_answers_what_came_together_in_order() {
+fn a_kept_connection_answers_pipelined_requests_in_order() {
     let (app, sockets) = start();
     let mut connection = Connection::open_unix(&sockets.unix());
     for round in 0..10 {
@@ -68,7 +68,7 @@ fn many_connections_see_what_the_others_wrote() {
 }
 
 #[test]
-fn a_large_value_goes_in_and_out_whole() {
+fn a_large_value_is_stored_and_returned() {
     let (_app, sockets) = start();
     let value: Vec<u8> = (0..3_000_000_u32).map(|byte| (byte % 251) as u8).collect();
     let mut connection = Connection::open_unix(&sockets.unix());
@@ -77,7 +77,7 @@ fn a_large_value_goes_in_and_out_whole() {
 }
 
 #[test]
-fn http_2_is_spoken_to_who_knows_that() {
+fn http_2_works_with_prior_knowledge() {
     let (app, sockets) = start();
     let value = vec![b'x'; 200_000];
     block_on(async {
@@ -115,7 +115,7 @@ fn http_2_is_spoken_to_who_knows_that() {
 }
 
 #[test]
-fn who_is_silent_or_slow_is_cut_off() {
+fn silent_and_slow_clients_are_disconnected() {
     let (_app, sockets) = TestServer::with_sockets(Options {
         header_timeout: SOON,
         keep_alive: SOON,
@@ -135,7 +135,7 @@ fn who_is_silent_or_slow_is_cut_off() {
 }
 
 #[test]
-fn tokens_hold_there_as_over_tcp() {
+fn tokens_apply_on_a_unix_socket_as_over_tcp() {
     let (app, sockets) = TestServer::with_sockets(options(vec![
         token("admin", &[Right::Admin], &["*"]),
         token("read", &[Right::Read], &["n*"]),
@@ -172,7 +172,7 @@ fn another_sites_page_changes_nothing_there_either() {
 }
 
 #[test]
-fn a_stop_ends_watches_and_lets_what_is_under_way_end() {
+fn a_stop_ends_watches_and_finishes_running_requests() {
     let (app, sockets) = start();
     let mut watcher = Connection::open_unix(&sockets.unix());
     watcher.send(request("GET", "/watch/ns?since=0", "", b""));
@@ -223,7 +223,7 @@ fn the_typed_client_reads_writes_watches_and_exports_over_it() {
 }
 
 #[test]
-fn the_typed_client_is_the_owner_where_it_opens_the_owners_socket() {
+fn the_client_has_all_rights_on_the_admin_socket() {
     let admin = token("admin", &[Right::Admin], &["*"]);
     let (_app, sockets) = TestServer::with_sockets(options(vec![admin]));
     let [owner, _] = clients(&sockets.owner());

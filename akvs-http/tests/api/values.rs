@@ -43,7 +43,7 @@ fn the_limit_is_16_mib_unless_configured() {
 }
 
 #[test]
-fn what_is_longer_is_413_naming_the_limit_and_its_setting() {
+fn a_longer_value_is_413_with_limit_and_setting() {
     let app = limited();
     app.post("/kv/ns/key", "kept");
     let answer = app.post("/kv/ns/key", vec![b'x'; LIMIT + 1]);
@@ -64,7 +64,7 @@ fn what_is_longer_is_413_naming_the_limit_and_its_setting() {
 }
 
 #[test]
-fn what_is_announced_too_long_is_413_before_the_body_is_sent() {
+fn too_long_a_content_length_is_413_before_the_body() {
     let app = limited();
     for expect in ["", "Expect: 100-continue\r\n"] {
         for length in [LIMIT as u64 + 1, 1 << 40, u64::MAX] {
@@ -82,7 +82,7 @@ fn what_is_announced_too_long_is_413_before_the_body_is_sent() {
 }
 
 #[test]
-fn what_turns_out_too_long_in_chunks_is_413() {
+fn a_chunked_body_that_is_too_long_is_413() {
     let app = limited();
     for size in [1, 100, 4_096, LIMIT + 1] {
         let mut connection = app.connect();
@@ -125,7 +125,7 @@ fn a_body_in_chunks_is_one_value() {
 }
 
 #[test]
-fn every_byte_comes_back_as_it_was() {
+fn every_byte_is_returned_unchanged() {
     let app = TestServer::start();
     let value: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
     app.post("/kv/ns/key", &value);
@@ -133,7 +133,7 @@ fn every_byte_comes_back_as_it_was() {
 }
 
 #[test]
-fn a_content_type_is_kept_and_given_back() {
+fn a_content_type_is_stored_and_returned() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for media_type in [
@@ -277,7 +277,7 @@ fn every_answer_about_a_key_that_is_there_has_its_revision() {
 }
 
 #[test]
-fn a_write_says_whether_the_key_was_there() {
+fn a_write_returns_whether_the_key_existed() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for (method, existed) in [

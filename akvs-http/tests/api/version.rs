@@ -13,7 +13,7 @@ fn version(app: &TestServer) -> Value {
 }
 
 #[test]
-fn the_version_tells_what_serves_and_its_limits() {
+fn the_version_has_engine_and_limits() {
     let app = TestServer::with(Options {
         max_value_bytes: 4_321,
         max_connections: 765,
@@ -54,7 +54,7 @@ fn the_version_tells_what_serves_and_its_limits() {
 }
 
 #[test]
-fn the_durability_is_what_the_engine_gives() {
+fn the_durability_is_that_of_the_engine() {
     for (app, expected) in [
         (TestServer::start(), "none"),
         (TestServer::on_disk(), "fsync"),
@@ -124,7 +124,7 @@ fn both_are_there_to_be_read_only() {
 }
 
 #[test]
-fn a_sane_request_id_is_given_back_whatever_the_answer() {
+fn a_valid_request_id_is_returned_with_every_answer() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let longest = "x".repeat(128);

@@ -24,7 +24,7 @@ fn with_heartbeat(millis: u64) -> TestServer {
 }
 
 #[test]
-fn every_kind_of_change_is_told_with_its_data() {
+fn every_kind_of_change_is_sent_with_its_data() {
     let (app, clock) = TestServer::with_clock();
     let mut watch = Watch::open(&app, "");
     let mut writer = app.connect();
@@ -78,7 +78,7 @@ fn every_kind_of_change_is_told_with_its_data() {
 }
 
 #[test]
-fn what_changes_nothing_is_not_told() {
+fn writes_without_effect_are_not_reported() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"word");
@@ -99,7 +99,7 @@ fn what_changes_nothing_is_not_told() {
 }
 
 #[test]
-fn a_value_is_told_where_it_is_wanted() {
+fn values_are_sent_on_request() {
     let app = TestServer::start();
     let mut with = Watch::open(&app, "values=true");
     let mut without = [Watch::open(&app, ""), Watch::open(&app, "values=false")];
@@ -152,7 +152,7 @@ fn a_namespace_that_does_not_exist_can_be_watched_and_is_not_created() {
 }
 
 #[test]
-fn a_watch_goes_on_over_drops() {
+fn a_watch_continues_after_a_drop() {
     let app = TestServer::start();
     let mut watch = Watch::open(&app, "");
     let mut state = Watch::open(&app, "since=0");
@@ -179,7 +179,7 @@ fn a_watch_goes_on_over_drops() {
 }
 
 #[test]
-fn the_stream_says_what_it_is_and_is_not_held_back() {
+fn the_stream_has_its_media_type_and_is_not_buffered() {
     let app = TestServer::start();
     for query in ["", "since=0", "values=true&prefix=a"] {
         let watch = Watch::open(&app, query);
@@ -291,7 +291,7 @@ fn a_bad_parameter_is_400_and_named() {
 }
 
 #[test]
-fn comments_say_up_to_which_revision_everything_was_told() {
+fn comments_have_the_revision_up_to_which_all_was_sent() {
     assert_eq!(Options::default().heartbeat, Duration::from_secs(15));
     let app = with_heartbeat(1);
     let mut all = Watch::open(&app, "");

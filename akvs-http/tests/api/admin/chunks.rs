@@ -120,7 +120,7 @@ fn a_part_that_fails_cuts_a_stream_of_http_2_off() {
 }
 
 #[test]
-fn what_cannot_be_begun_is_a_problem() {
+fn a_stream_that_cannot_start_is_a_problem() {
     for (method, path, _) in LONG {
         let busy = Error::new(Code::Overloaded, "a check is under way already");
         let made: Made = Err(busy.with("retry_after_s", 5));
@@ -135,7 +135,7 @@ fn what_cannot_be_begun_is_a_problem() {
 }
 
 #[test]
-fn who_goes_away_leaves_nothing_behind() {
+fn a_closed_watch_leaves_nothing() {
     for (method, path, _) in LONG {
         // More than all buffers on the way hold.
         let parts = (0..200).map(|_| part(7, 100_000)).collect();

@@ -104,7 +104,7 @@ impl Snapshot for Moment {
 }
 
 #[test]
-fn a_value_is_read_only_where_there_is_memory_for_it() {
+fn a_value_is_read_only_with_reserved_memory() {
     let http = Options {
         max_response_memory_bytes: 40 << 20,
         ..Options::default()

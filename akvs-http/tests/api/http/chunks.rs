@@ -43,7 +43,7 @@ fn a_chunk_for_each_byte_is_put_together() {
 }
 
 #[test]
-fn what_stands_beside_a_size_or_behind_the_last_chunk_is_read_over() {
+fn chunk_extensions_and_trailers_are_ignored() {
     let app = TestServer::start();
     for chunks in [
         "5\r\nhello\r\n0\r\n\r\n",
@@ -97,7 +97,7 @@ fn chunks_that_are_written_badly_store_nothing() {
 }
 
 #[test]
-fn chunks_that_are_written_badly_are_told_so_wherever_they_are_read() {
+fn malformed_chunks_are_400_wherever_they_are_read() {
     let app = TestServer::start();
     for path in ["/kv/ns/key", "/txn/ns", "/get/ns", "/import/ns", "/import"] {
         for (chunks, why) in [
@@ -122,7 +122,7 @@ fn chunks_that_are_written_badly_are_told_so_wherever_they_are_read() {
 }
 
 #[test]
-fn a_body_in_chunks_that_nobody_wants_does_not_disturb_the_next_request() {
+fn an_unread_chunked_body_does_not_affect_the_next_request() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", 200_000, "x".repeat(200_000));

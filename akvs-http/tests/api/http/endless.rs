@@ -44,7 +44,7 @@ fn is_closed(mut stream: TcpStream, piece: &str) -> bool {
 }
 
 #[test]
-fn what_follows_an_answer_has_a_bound() {
+fn bytes_after_an_answer_are_limited() {
     let open = TestServer::start();
     let impatient = TestServer::with(Options {
         header_timeout: Duration::from_millis(700),
@@ -94,7 +94,7 @@ fn what_follows_an_answer_has_a_bound() {
 }
 
 #[test]
-fn what_carries_nothing_within_a_body_has_a_bound() {
+fn empty_frames_within_a_body_are_limited() {
     let app = TestServer::start();
     let post = "POST /kv/ns/key HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (begin, piece) in [

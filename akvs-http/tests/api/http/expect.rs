@@ -21,7 +21,7 @@ fn ends_unharmed(app: &TestServer, connection: &mut Connection) {
 }
 
 #[test]
-fn a_body_of_many_sizes_is_asked_for_and_then_stored() {
+fn bodies_of_many_sizes_get_100_continue_and_are_stored() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for length in [1, 100, 100_000, 1 << 20] {
@@ -35,7 +35,7 @@ fn a_body_of_many_sizes_is_asked_for_and_then_stored() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused_in_place_of_being_asked_for() {
+fn a_body_that_is_too_large_is_refused_instead_of_100_continue() {
     let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
@@ -52,7 +52,7 @@ fn a_body_that_is_too_large_is_refused_in_place_of_being_asked_for() {
 }
 
 #[test]
-fn a_body_is_judged_by_what_is_to_be_done_with_it() {
+fn a_body_is_authorized_by_its_operations() {
     let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
@@ -72,7 +72,7 @@ fn a_body_is_judged_by_what_is_to_be_done_with_it() {
 }
 
 #[test]
-fn nobody_is_asked_for_a_body_without_a_token() {
+fn a_request_without_a_token_gets_no_100_continue() {
     let secret = token("secret", &[Right::Write], &["*"]);
     let app = TestServer::with(options(vec![secret]));
     for path in ["/kv/ns/key", "/import/ns", "/txn/ns"] {
@@ -91,7 +91,7 @@ fn nobody_is_asked_for_a_body_without_a_token() {
 }
 
 #[test]
-fn a_body_in_chunks_is_asked_for() {
+fn a_chunked_body_gets_100_continue() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(
@@ -119,7 +119,7 @@ fn a_request_that_fails_is_answered_without_its_body() {
 }
 
 #[test]
-fn an_expectation_that_nobody_knows_is_ignored() {
+fn an_unknown_expectation_is_ignored() {
     let app = TestServer::start();
     let answer = app
         .connect()
@@ -128,7 +128,7 @@ fn an_expectation_that_nobody_knows_is_ignored() {
 }
 
 #[test]
-fn an_old_client_is_not_told_to_go_on() {
+fn a_client_of_http_1_0_gets_no_100_continue() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection

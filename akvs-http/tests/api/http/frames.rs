@@ -113,7 +113,7 @@ fn read(stream: &mut TcpStream, requests: usize) -> (Outcome, Vec<bool>) {
 }
 
 #[test]
-fn requests_that_are_taken_back_at_once_do_not_pile_up() {
+fn requests_reset_at_once_do_not_accumulate() {
     let app = TestServer::start();
     let mut frames = Vec::new();
     for stream in (1..40_000).step_by(2) {

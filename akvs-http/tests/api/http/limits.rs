@@ -107,7 +107,7 @@ pub(super) fn setting(name: u16, value: u32) -> Vec<u8> {
 }
 
 #[test]
-fn the_settings_tell_the_limits() {
+fn the_settings_have_the_limits() {
     let app = TestServer::start();
     let settings = Raw::connect(&app, b"").next_of(SETTINGS).expect("settings");
     let told = |name: u16| {
@@ -123,7 +123,7 @@ fn the_settings_tell_the_limits() {
 }
 
 #[test]
-fn a_head_with_many_fields_is_refused_and_the_server_goes_on() {
+fn a_head_with_too_many_fields_is_refused() {
     let app = TestServer::start();
     for (count, status) in [(80, "200"), (200, "431"), (25_000, "431"), (100_000, "")] {
         let mut raw = Raw::connect(&app, b"");
@@ -147,7 +147,7 @@ fn a_head_with_many_fields_is_refused_and_the_server_goes_on() {
 }
 
 #[test]
-fn streams_beyond_the_most_are_refused_and_the_connection_ends_when_it_goes_on() {
+fn streams_beyond_the_maximum_are_refused_and_then_end_the_connection() {
     let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     for stream in 0..129 {
@@ -165,7 +165,7 @@ fn streams_beyond_the_most_are_refused_and_the_connection_ends_when_it_goes_on()
 }
 
 #[test]
-fn requests_that_are_taken_back_one_by_one_have_an_end() {
+fn resets_are_limited() {
     let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     let mut taken_back = 0;
@@ -237,7 +237,7 @@ fn a_connection_without_requests_ends_though_it_answers_pings() {
 }
 
 #[test]
-fn an_answer_that_nobody_takes_is_given_up() {
+fn an_unread_answer_is_aborted() {
     let app = TestServer::with(Options {
         stall_timeout: SOON,
         keep_alive: SOON,
@@ -257,7 +257,7 @@ fn an_answer_that_nobody_takes_is_given_up() {
 }
 
 #[test]
-fn a_server_that_stops_says_so() {
+fn a_stopping_server_answers_closing() {
     let app = TestServer::start();
     let mut raw = Raw::connect(&app, b"");
     raw.send(&get(1));

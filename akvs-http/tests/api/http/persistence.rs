@@ -4,7 +4,7 @@ use akvs_testing::raw::{ANSWER_TIMEOUT, Answer, Connection, request};
 use akvs_testing::server::TestServer;
 
 #[test]
-fn a_connection_stays_unless_one_side_says_otherwise() {
+fn a_connection_is_kept_unless_one_side_closes_it() {
     let app = TestServer::start();
     for (version, field, stays) in [
         ("1.1", "", true),
@@ -143,7 +143,7 @@ fn small_writes_sent_at_once_are_all_answered() {
 }
 
 #[test]
-fn an_answer_that_says_close_is_the_last() {
+fn an_answer_with_close_is_the_last() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     let large = vec![b'x'; 200_000];
@@ -186,7 +186,7 @@ fn each_answer_is_one_to_its_own_request() {
 }
 
 #[test]
-fn nothing_is_run_behind_a_request_that_ends_the_connection() {
+fn nothing_is_run_after_a_request_that_ends_the_connection() {
     let app = TestServer::start();
     let late = request("POST", "/kv/ns/late", "", b"late");
     for last in [

@@ -27,7 +27,7 @@ fn trickle(connection: &mut Connection, bytes: &str) {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_cut_off() {
+fn a_silent_client_is_disconnected() {
     let app = impatient();
     assert!(app.connect().is_ended());
 }
@@ -92,7 +92,7 @@ fn the_head_of_a_later_request_has_to_be_whole_in_time_too() {
 }
 
 #[test]
-fn the_rest_of_a_body_that_nobody_wants_is_not_waited_for_without_end() {
+fn the_wait_for_an_unread_body_is_bounded() {
     let app = impatient();
     for rest in ["", "1\r\nx\r\n"] {
         let mut connection = app.connect();
@@ -149,7 +149,7 @@ fn an_idle_connection_is_closed() {
 }
 
 #[test]
-fn a_client_of_http_2_that_stops_within_its_first_words_is_cut_off() {
+fn a_client_of_http_2_that_stops_within_its_preface_is_disconnected() {
     let app = impatient();
     for begin in ["PRI", "PRI * HTTP/2", "PRI * HTTP/2.0\r\n\r\n"] {
         let mut connection = app.connect();
@@ -159,7 +159,7 @@ fn a_client_of_http_2_that_stops_within_its_first_words_is_cut_off() {
 }
 
 #[test]
-fn a_client_of_http_2_that_does_not_answer_a_ping_is_cut_off() {
+fn a_client_of_http_2_that_does_not_answer_a_ping_is_disconnected() {
     let app = impatient();
     let mut connection = app.connect();
     connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
@@ -188,7 +188,7 @@ fn one_connection_too_many_waits_until_another_is_closed() {
 }
 
 #[test]
-fn the_owner_gets_in_when_all_connections_are_taken() {
+fn the_admin_socket_works_when_all_connections_are_in_use() {
     let (app, sockets) = TestServer::with_sockets(Options {
         max_connections: 2,
         ..Options::default()
@@ -252,7 +252,7 @@ fn bodies_that_are_announced_take_no_memory_before_they_come() {
 }
 
 #[test]
-fn an_answer_that_nobody_takes_is_given_up_on_a_unix_socket_too() {
+fn an_unread_answer_is_aborted_on_a_unix_socket() {
     let (app, sockets) = TestServer::with_sockets(Options {
         stall_timeout: SOON,
         ..Options::default()

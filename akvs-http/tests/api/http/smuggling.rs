@@ -96,7 +96,7 @@ fn a_body_that_is_refused_for_its_length_is_not_run() {
 }
 
 #[test]
-fn the_spellings_of_a_length_that_are_taken_mean_the_same_number() {
+fn valid_spellings_of_a_length_mean_the_same_number() {
     let app = TestServer::start();
     for length in [
         "5",
@@ -121,7 +121,7 @@ fn the_spellings_of_a_length_that_are_taken_mean_the_same_number() {
 }
 
 #[test]
-fn the_spellings_of_a_length_that_are_not_taken_end_the_connection() {
+fn invalid_spellings_of_a_length_end_the_connection() {
     let app = TestServer::start();
     for fields in [
         "Content-Length: 5\r\nContent-Length: 5\r\n",
@@ -144,7 +144,7 @@ fn the_spellings_of_a_length_that_are_not_taken_end_the_connection() {
 }
 
 #[test]
-fn the_spellings_of_chunked_that_are_taken_mean_chunked() {
+fn valid_spellings_of_chunked_mean_chunked() {
     let app = TestServer::start();
     for encoding in [
         "chunked",
@@ -163,7 +163,7 @@ fn the_spellings_of_chunked_that_are_taken_mean_chunked() {
 }
 
 #[test]
-fn the_spellings_of_chunked_that_are_not_taken_end_the_connection() {
+fn invalid_spellings_of_chunked_end_the_connection() {
     let app = TestServer::start();
     for fields in [
         "Transfer-Encoding: \x0bchunked\r\n",
@@ -191,7 +191,7 @@ fn the_spellings_of_chunked_that_are_not_taken_end_the_connection() {
 }
 
 #[test]
-fn a_field_that_only_resembles_transfer_encoding_says_nothing() {
+fn a_field_that_resembles_transfer_encoding_is_ignored() {
     let app = TestServer::start();
     let body = chunked(HIDDEN);
     for name in [
@@ -224,7 +224,7 @@ fn an_old_version_knows_no_chunks_and_needs_a_length() {
 }
 
 #[test]
-fn what_looks_like_a_request_among_the_trailers_is_not_run() {
+fn a_request_among_the_trailers_is_not_run() {
     let app = TestServer::start();
     let chunks = "5\r\nhello\r\n0\r\n";
     // Without the empty line that ends the chunks, its lines are trailers, and its body is no request.

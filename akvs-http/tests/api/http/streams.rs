@@ -89,7 +89,7 @@ pub(super) async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
 }
 
 #[test]
-fn what_is_asked_is_answered_as_in_http_1() {
+fn requests_over_http_2_are_answered_as_over_http_1() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -163,7 +163,7 @@ fn the_largest_value_passes_through_the_smallest_windows() {
 }
 
 #[test]
-fn a_write_that_is_taken_back_stores_nothing() {
+fn a_reset_write_stores_nothing() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -187,7 +187,7 @@ fn a_write_that_is_taken_back_stores_nothing() {
 }
 
 #[test]
-fn a_body_that_is_not_as_long_as_it_says_stores_nothing() {
+fn a_body_shorter_than_content_length_stores_nothing() {
     let app = TestServer::start();
     block_on(async {
         for length in ["3", "9"] {
@@ -207,7 +207,7 @@ fn a_body_that_is_not_as_long_as_it_says_stores_nothing() {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_holds_up_nobody() {
+fn an_unread_answer_does_not_block_others() {
     let app = TestServer::start();
     app.post("/kv/ns/large", vec![b'x'; 1 << 20]);
     block_on(async {
@@ -240,7 +240,7 @@ fn an_answer_that_nobody_reads_holds_up_nobody() {
 }
 
 #[test]
-fn a_watch_over_http_2_tells_of_a_change() {
+fn a_watch_over_http_2_reports_a_change() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;
@@ -336,7 +336,7 @@ fn the_page_of_the_server_itself_may_write_and_others_may_not() {
 }
 
 #[test]
-fn the_host_and_the_owner_are_judged_as_in_http_1() {
+fn host_and_admin_socket_are_checked_as_over_http_1() {
     let (app, sockets) = TestServer::with_sockets(Options::default());
     let evil = || {
         let uri = "http://evil.example/kv/ns/key";
@@ -368,7 +368,7 @@ fn the_host_and_the_owner_are_judged_as_in_http_1() {
 }
 
 #[test]
-fn a_client_that_waits_to_be_asked_for_a_body_is_asked_or_refused() {
+fn expect_100_continue_is_answered_or_refused() {
     let app = TestServer::start();
     block_on(async {
         let client = Client::connect(&app).await;

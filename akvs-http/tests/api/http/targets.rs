@@ -97,7 +97,7 @@ fn a_target_with_bytes_that_no_address_has_is_no_request() {
 }
 
 #[test]
-fn a_target_that_is_refused_is_told_why() {
+fn a_refused_target_is_explained() {
     let app = TestServer::start();
     for (target, why) in [
         (
@@ -236,7 +236,7 @@ fn a_tunnel_is_not_opened() {
 }
 
 #[test]
-fn a_wish_for_another_protocol_is_not_granted() {
+fn an_upgrade_is_refused() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "value");
     for upgrade in ["websocket", "h2c", "TLS/1.0"] {
@@ -248,7 +248,7 @@ fn a_wish_for_another_protocol_is_not_granted() {
 }
 
 #[test]
-fn what_is_no_request_is_told_so() {
+fn a_malformed_request_is_400() {
     let app = TestServer::start();
     // Also on a connection that has had an answer.
     for first in [false, true] {
@@ -265,7 +265,7 @@ fn what_is_no_request_is_told_so() {
 }
 
 #[test]
-fn a_value_that_looks_like_a_refusal_is_given_back_as_it_is() {
+fn a_value_that_looks_like_an_error_is_returned_unchanged() {
     let app = TestServer::start();
     let value = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
     assert_eq!(app.post("/kv/ns/key", value).status, 201);

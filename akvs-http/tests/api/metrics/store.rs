@@ -43,7 +43,7 @@ fn where_syncs_come_at_intervals_they_are_counted_alone() {
 }
 
 #[test]
-fn the_cache_says_how_often_it_had_what_was_asked_for() {
+fn the_cache_counts_hits_and_misses() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.ask("POST", "/kv/ns/key", "", b"value");
@@ -64,7 +64,7 @@ fn the_cache_says_how_often_it_had_what_was_asked_for() {
 }
 
 #[test]
-fn namespaces_are_told_of_by_name_whatever_it_is() {
+fn metrics_have_namespaces_of_any_name() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let names = [
@@ -124,7 +124,7 @@ fn only_the_100_largest_namespaces_have_a_name() {
 }
 
 #[test]
-fn what_has_expired_is_counted_when_it_is_taken_out() {
+fn expired_keys_are_counted_when_they_are_removed() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for key in 0..5 {
@@ -138,7 +138,7 @@ fn what_has_expired_is_counted_when_it_is_taken_out() {
 }
 
 #[test]
-fn a_full_history_says_how_much_it_no_longer_holds() {
+fn history_gone_has_the_compacted_revision() {
     let app = TestServer::with_history(10, Options::default());
     let mut connection = app.connect();
     for number in 0..50 {

@@ -181,7 +181,7 @@ fn check(app: &TestServer, said: &serde_json::Value, operation: &Operation<'_>, 
 }
 
 #[test]
-fn every_operation_answers_as_it_says() {
+fn every_operation_answers_as_documented() {
     let app = TestServer::start();
     let document = document(&app);
     let all = operations(&document);

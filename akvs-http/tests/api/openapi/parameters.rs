@@ -81,7 +81,7 @@ fn the_parameters_that_are_described_are_those_that_are_known() {
 }
 
 #[test]
-fn head_takes_what_get_takes() {
+fn head_accepts_what_get_accepts() {
     let app = filled();
     let document = document(&app);
     let status = |method: &str, target: &str| {
@@ -105,7 +105,7 @@ fn head_takes_what_get_takes() {
 }
 
 #[test]
-fn numbers_are_taken_up_to_their_bounds() {
+fn numbers_are_accepted_up_to_their_limits() {
     let app = filled();
     let document = document(&app);
     let mut count = 0;

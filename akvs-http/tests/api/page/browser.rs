@@ -23,7 +23,7 @@ fn open(page: &mut Page<'_>, app: &TestServer, fragment: &str) {
 }
 
 #[test]
-fn what_is_stored_is_shown_and_never_obeyed() {
+fn stored_values_are_shown_and_never_run() {
     let app = TestServer::start();
     let script = "<script>document.title='obeyed'</script>";
     let escaped = script.replace('<', "%3C").replace('>', "%3E");
@@ -57,7 +57,7 @@ fn what_is_stored_is_shown_and_never_obeyed() {
 }
 
 #[test]
-fn who_has_no_token_is_asked_for_it_and_shown_nothing() {
+fn the_page_asks_for_a_missing_token_and_shows_nothing() {
     let secret = tokens::token("secret", &[Right::Admin], &["*"]);
     let app = TestServer::with(tokens::options(vec![secret]));
     let stored = tokens::ask(&app, "secret", "POST", "/kv/hidden/k", "v");
@@ -113,7 +113,7 @@ fn a_list_is_live_before_its_namespace_is_there_and_after_it_was_dropped() {
 }
 
 #[test]
-fn a_filter_stays_over_a_reload_and_beside_a_key() {
+fn a_filter_survives_a_reload_and_an_open_key() {
     let app = TestServer::start();
     for path in ["/kv/n/a1", "/kv/n/b1", "/kv/n/b2", "/kv/other/k"] {
         app.post(path, "v");
@@ -158,7 +158,7 @@ fn a_filter_stays_over_a_reload_and_beside_a_key() {
 }
 
 #[test]
-fn the_focus_is_where_it_was_after_a_dialog() {
+fn the_focus_returns_after_a_dialog() {
     let app = TestServer::start();
     for path in ["/kv/n/a", "/kv/n/b", "/kv/m/k"] {
         app.post(path, "v");
@@ -202,7 +202,7 @@ fn the_focus_is_where_it_was_after_a_dialog() {
 }
 
 #[test]
-fn what_a_token_may_not_do_is_not_offered() {
+fn the_page_offers_only_what_the_token_may_do() {
     let both = [Right::Read, Right::Write];
     let app = TestServer::with(tokens::options(vec![
         tokens::token("admin", &[Right::Admin], &["*"]),

@@ -91,7 +91,7 @@ fn a_read_on_a_date_is_412_if_something_was_written_after_it() {
 }
 
 #[test]
-fn a_read_of_what_was_not_modified_since_a_date_is_304() {
+fn a_read_with_if_modified_since_is_304_if_unchanged() {
     let (app, clock, date) = stored();
     let read = |method: &str, headers: &str| ask(&app, method, "/kv/ns/key", headers);
     for method in ["GET", "HEAD"] {
@@ -112,7 +112,7 @@ fn a_read_of_what_was_not_modified_since_a_date_is_304() {
 }
 
 #[test]
-fn a_tag_goes_before_a_date() {
+fn a_tag_takes_precedence_over_a_date() {
     let (app, _clock, date) = stored();
     let tag = app.ask("GET", "/kv/ns/key");
     let tag = tag.header("ETag").expect("a tag");
@@ -163,7 +163,7 @@ fn a_tag_goes_before_a_date() {
 }
 
 #[test]
-fn what_is_no_date_is_ignored_and_so_is_if_modified_since_on_a_write() {
+fn invalid_dates_are_ignored_as_is_if_modified_since_on_a_write() {
     let (app, _clock, date) = stored();
     let date = text(date);
     for other in NO_DATES {
@@ -184,7 +184,7 @@ fn what_is_no_date_is_ignored_and_so_is_if_modified_since_on_a_write() {
 }
 
 #[test]
-fn what_is_not_there_was_not_modified() {
+fn a_missing_key_was_not_modified() {
     let (app, _clock) = TestServer::with_clock();
     let headers = format!("If-Unmodified-Since: {}\r\n", PAST[0]);
     for (method, path, status) in [

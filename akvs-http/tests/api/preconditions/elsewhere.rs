@@ -112,7 +112,7 @@ fn no_route_forgets_it() {
 }
 
 #[test]
-fn a_request_that_is_refused_anyway_is_refused_as_ever() {
+fn an_already_refused_request_is_refused_as_before() {
     let app = TestServer::with(crate::tokens::options(vec![crate::tokens::token(
         "t",
         &[akvs_http::Right::Read],

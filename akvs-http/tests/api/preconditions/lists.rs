@@ -68,7 +68,7 @@ fn a_list_is_valid_in_every_spelling() {
 }
 
 #[test]
-fn a_list_goes_over_lines() {
+fn a_list_of_tags_may_span_lines() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for lines in [
@@ -84,7 +84,7 @@ fn a_list_goes_over_lines() {
 }
 
 #[test]
-fn what_is_no_list_is_400_and_shown() {
+fn an_invalid_list_is_400_and_quoted() {
     let app = TestServer::start();
     app.post("/kv/ns/key", "1");
     let mut connection = app.connect();
@@ -163,7 +163,7 @@ fn if_none_match_on_a_write_is_judged_by_the_writer() {
 }
 
 #[test]
-fn a_412_says_that_a_weak_tag_never_matches() {
+fn a_412_explains_that_a_weak_tag_never_matches() {
     let app = TestServer::start();
     let tag = app.post("/kv/ns/key", "1");
     let tag = tag.header("ETag").expect("a tag").to_owned();

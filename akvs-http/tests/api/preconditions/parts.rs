@@ -51,7 +51,7 @@ fn a_part_is_never_stored_as_the_whole() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_refused_before_it_sends_a_part() {
+fn a_client_with_expect_is_refused_before_the_body() {
     let app = TestServer::start();
     let mut connection = app.connect();
     connection.send(format!(

@@ -59,7 +59,7 @@ fn same_answers(
 }
 
 #[test]
-fn a_token_that_may_only_write_is_not_told_what_is_there() {
+fn a_write_only_token_is_not_told_whether_keys_exist() {
     let one = [
         ("/kv/n/in%2Fk?ttl=9000", "41"),
         ("/kv/n/out", "some text"),
@@ -73,7 +73,7 @@ fn a_token_that_may_only_write_is_not_told_what_is_there() {
 }
 
 #[test]
-fn a_token_is_not_told_of_keys_that_it_does_not_reach() {
+fn keys_out_of_reach_are_not_disclosed() {
     let one = [
         ("/kv/n/in%2Fk", "41"),
         ("/kv/n/out", "some text"),
@@ -91,7 +91,7 @@ fn a_token_is_not_told_of_keys_that_it_does_not_reach() {
 }
 
 #[test]
-fn a_token_is_not_told_of_namespaces_that_it_does_not_reach() {
+fn namespaces_out_of_reach_are_not_disclosed() {
     let one = [
         ("/kv/z/a", "41"),
         ("/kv/z/b", "some text"),
@@ -104,7 +104,7 @@ fn a_token_is_not_told_of_namespaces_that_it_does_not_reach() {
 }
 
 #[test]
-fn what_a_namespace_holds_as_a_whole_is_told_to_those_who_read_all_of_it() {
+fn sizes_are_disclosed_only_to_readers_of_the_whole_namespace() {
     let app = stored(&[("/kv/n/in%2Fk", "41"), ("/kv/n/out", "1")]);
     let items = |secret: &str| {
         let answer = ask_with(&app, secret, "GET", "/kv", "", "");
@@ -132,7 +132,7 @@ fn full() -> TestServer {
 }
 
 #[test]
-fn a_full_namespace_does_not_say_how_much_it_holds() {
+fn a_quota_error_does_not_disclose_the_size() {
     let app = full();
     let line =
         "{\"akvs\":1,\"namespace\":\"n\",\"revision\":1}\n{\"key\":\"in/new\",\"value\":\"v\"}\n";

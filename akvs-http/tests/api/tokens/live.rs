@@ -13,7 +13,7 @@ fn read(secret: &str) -> Token {
 }
 
 #[test]
-fn other_tokens_hold_at_once_and_on_connections_that_there_are() {
+fn new_tokens_apply_at_once_and_on_open_connections() {
     let app = TestServer::with(options(vec![read("a")]));
     let mut connection = app.connect();
     let mut status = |secret: &str| {

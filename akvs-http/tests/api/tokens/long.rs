@@ -48,7 +48,7 @@ fn left(app: &TestServer) -> usize {
 }
 
 #[test]
-fn what_deletes_in_batches_ends_with_its_token_or_right() {
+fn a_batched_deletion_ends_with_its_token_or_right() {
     let file = crate::transfer::file(&[json!({"key": "new", "value": ""})]);
     let reader = token("reader", &[Right::Read], &["*"]);
     for (tokens, refusal) in [
@@ -81,7 +81,7 @@ fn what_deletes_in_batches_ends_with_its_token_or_right() {
 }
 
 #[test]
-fn what_deletes_in_batches_goes_on_where_its_right_is_kept() {
+fn a_batched_deletion_continues_while_its_right_is_kept() {
     for (method, path) in [
         ("POST", "/import/ns?mode=replace"),
         ("DELETE", "/kv/ns?prefix=old"),
@@ -98,7 +98,7 @@ fn what_deletes_in_batches_goes_on_where_its_right_is_kept() {
 }
 
 #[test]
-fn an_import_that_depends_on_what_is_there_needs_to_read_to_its_end() {
+fn a_create_import_needs_the_right_to_read_until_its_end() {
     let app = TestServer::with(options(vec![token("ww", &BOTH, &["*"])]));
     let mut connection = app.connect();
     let send = |connection: &mut Connection, line: &str| {

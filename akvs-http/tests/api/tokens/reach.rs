@@ -146,7 +146,7 @@ const OUTSIDE: [(&str, &str, &str); 26] = [
 ];
 
 #[test]
-fn keys_are_reached_by_what_they_begin_with() {
+fn keys_are_reached_by_prefixes() {
     let key_prefix = "in/".into();
     // Even with every right.
     let app = app(Token {
@@ -186,7 +186,7 @@ fn keys_are_reached_by_what_they_begin_with() {
 }
 
 #[test]
-fn a_list_of_what_is_reached_holds_nothing_else() {
+fn a_list_has_only_keys_within_reach() {
     let key_prefix = "in/".into();
     let app = app(Token {
         key_prefix,

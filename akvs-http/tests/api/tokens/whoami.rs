@@ -17,7 +17,7 @@ fn told(app: &TestServer, secret: &str) -> Value {
 }
 
 #[test]
-fn each_token_is_told_its_own_rights() {
+fn whoami_has_the_rights_of_the_token() {
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
     let app = TestServer::with(options(vec![
         Token {
@@ -59,7 +59,7 @@ fn each_token_is_told_its_own_rights() {
 }
 
 #[test]
-fn without_tokens_everything_is_allowed() {
+fn without_tokens_all_requests_are_allowed() {
     let answer = TestServer::start().ask("GET", "/whoami");
     assert_eq!(
         serde_json::from_slice::<Value>(&answer.body).expect("a document"),

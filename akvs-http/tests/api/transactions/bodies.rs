@@ -139,7 +139,7 @@ fn refused_field(connection: &mut Connection, body: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_path() {
+fn an_invalid_member_is_named_by_its_path() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let op = |op: &str| format!(r#"{{"ops":[{{"op":"delete","key":"a"}},{op}]}}"#);
@@ -154,7 +154,7 @@ fn what_is_wrong_is_named_by_its_path() {
 }
 
 #[test]
-fn what_is_no_object_of_json_is_refused() {
+fn a_body_without_a_json_object_is_refused() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for body in [
@@ -187,7 +187,7 @@ fn what_is_no_object_of_json_is_refused() {
 }
 
 #[test]
-fn a_time_is_said_as_in_a_query_or_as_a_number_of_seconds() {
+fn a_ttl_is_a_text_as_in_a_query_or_a_number_of_seconds() {
     let (app, clock) = TestServer::with_clock();
     let mut connection = app.connect();
     for (ttl, expires) in [
@@ -234,7 +234,7 @@ fn humantime(time: std::time::SystemTime) -> String {
 }
 
 #[test]
-fn what_is_too_much_is_refused_with_its_limit() {
+fn requests_beyond_a_limit_are_refused_with_it() {
     let app = TestServer::with(Options {
         max_value_bytes: 10,
         ..Options::default()
@@ -293,7 +293,7 @@ fn what_is_too_much_is_refused_with_its_limit() {
 }
 
 #[test]
-fn a_body_has_16_mib_at_the_most() {
+fn a_body_has_at_most_16_mib() {
     const MOST: usize = 16 << 20;
     let app = TestServer::start();
     let mut body = json!({"ops": [{"op": "set", "key": "k", "value": "v"}]})

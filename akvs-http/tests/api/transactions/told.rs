@@ -123,7 +123,7 @@ fn wanted(r: u64) -> [(&'static str, &'static str, u64, Option<u64>); 3] {
 }
 
 #[test]
-fn only_the_last_change_says_the_revision_as_its_id() {
+fn only_the_last_change_of_a_transaction_has_an_id() {
     let app = TestServer::start();
     app.post("/kv/ns/wanted%2Fold", "v");
     let mut everything = Watch::open(&app, "values=true");
@@ -146,7 +146,7 @@ fn only_the_last_change_says_the_revision_as_its_id() {
 }
 
 #[test]
-fn who_comes_back_is_told_all_of_it_or_nothing() {
+fn a_resumed_transaction_is_sent_completely_or_not_at_all() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         let before = app.post("/kv/ns/wanted%2Fold", "v").revision();
         let r = change(&app);
@@ -171,7 +171,7 @@ fn who_comes_back_is_told_all_of_it_or_nothing() {
 }
 
 #[test]
-fn what_was_refused_is_not_told() {
+fn refused_writes_are_not_reported() {
     let app = TestServer::start();
     app.post("/kv/ns/word", "word");
     let mut watch = Watch::open(&app, "");

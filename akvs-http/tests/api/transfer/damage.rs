@@ -52,7 +52,7 @@ fn a_change_of_every_byte_is_noticed() {
 }
 
 #[test]
-fn what_is_missing_added_or_moved_is_noticed() {
+fn missing_added_and_moved_lines_are_noticed() {
     let whole = String::from_utf8(small()).expect("text");
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     let [first, a, b, end] = lines[..] else {
@@ -132,7 +132,7 @@ fn a_line_that_may_name_the_next_namespace_is_not_passed_over() {
 }
 
 #[test]
-fn what_was_done_before_the_damage_is_told() {
+fn records_before_the_damage_are_reported() {
     let app = TestServer::start();
     let mut records: Vec<Value> = (0..2_500)
         .map(|number| json!({"key": format!("{number:04}"), "value": "v"}))

@@ -140,7 +140,7 @@ fn refused_or_too_large(app: &TestServer, text: &str) {
 }
 
 #[test]
-fn the_longest_value_comes_back_whatever_its_bytes_are() {
+fn the_longest_value_is_returned_whatever_its_bytes() {
     let from = TestServer::with(Options {
         max_value_bytes: 1 << 20,
         ..Options::default()

@@ -106,7 +106,7 @@ fn the_windows_of_all_imports_are_counted() {
 }
 
 #[test]
-fn a_window_that_is_too_large_is_told_from_a_damaged_file() {
+fn a_window_that_is_too_large_is_distinguished_from_damage() {
     for (memory, window_log, setting) in [
         (512 << 20, 24, None),
         (8 << 20, 23, Some("limits.max_body_memory_bytes")),

@@ -35,7 +35,7 @@ fn as_curl_sends_it(file: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_curl_took_the_newlines_from_is_told_with_the_way_out() {
+fn a_file_without_newlines_by_curl_is_explained() {
     let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         ..Options::default()
@@ -63,7 +63,7 @@ fn what_curl_took_the_newlines_from_is_told_with_the_way_out() {
 }
 
 #[test]
-fn a_compressed_file_is_told_with_the_header_that_is_missing() {
+fn a_compressed_file_without_its_header_is_explained() {
     let app = TestServer::start();
     for (name, packed) in [("gzip", gzip(&whole())), ("zstd", zstd(&whole()))] {
         let expected = format!("Content-Encoding: {name}");
@@ -94,7 +94,7 @@ fn a_compressed_file_is_told_with_the_header_that_is_missing() {
 }
 
 #[test]
-fn other_files_are_told_by_what_they_are() {
+fn other_files_are_recognized_and_refused() {
     let app = TestServer::start();
     let utf16: Vec<u8> = String::from_utf8(whole())
         .expect("text")

@@ -14,7 +14,7 @@ fn with_old(keys: &[&str]) -> TestServer {
 }
 
 #[test]
-fn what_is_not_in_the_file_goes() {
+fn keys_that_are_not_in_the_file_are_deleted() {
     let app = with_old(&["a", "b", "c", "%FF"]);
     let paths = (0..1_500).map(|number| format!("/kv/ns/old-{number}"));
     app.connect().ask_all("POST", paths, b"old");
@@ -40,7 +40,7 @@ fn what_is_not_in_the_file_goes() {
 }
 
 #[test]
-fn nothing_goes_unless_the_whole_file_came() {
+fn nothing_is_deleted_unless_the_file_is_complete() {
     let records_of_file = [
         json!({"key": "b", "value": "new"}),
         json!({"key": "c", "value": "new"}),

@@ -63,7 +63,7 @@ fn an_import_ends_soon_after_its_client_has_gone() {
 }
 
 #[test]
-fn a_client_that_only_ends_what_it_sends_is_answered() {
+fn a_half_closed_connection_is_answered() {
     let app = TestServer::start();
     let text = file(&[json!({"key": "a", "value": "1"})]);
     let mut connection = app.connect();
@@ -133,7 +133,7 @@ fn an_import_stops_where_ten_thousand_records_are_refused() {
 }
 
 #[test]
-fn the_client_is_told_of_all_lines_of_an_import_that_was_stopped() {
+fn a_stopped_import_reports_all_its_lines() {
     let app = TestServer::start();
     block_on(async {
         let records: Vec<Value> = (0..20_000).map(|_| json!({"key": "k"})).collect();

@@ -62,7 +62,7 @@ fn a_file_may_be_coded_both_ways() {
 }
 
 #[test]
-fn what_is_badly_coded_is_refused() {
+fn malformed_compression_is_refused() {
     let app = TestServer::start();
     let text = file(&[json!({"key": "a", "value": "1"})]);
     for coding in ["gzip", "zstd"] {
@@ -88,7 +88,7 @@ fn what_is_badly_coded_is_refused() {
 }
 
 #[test]
-fn what_unfolds_to_much_more_is_read_in_bounded_memory() {
+fn highly_compressed_files_are_read_in_bounded_memory() {
     let app = TestServer::with(Options {
         max_value_bytes: 1_000,
         max_body_memory_bytes: 4 << 20,
@@ -125,7 +125,7 @@ fn the_coding_of_a_value_is_left_alone() {
 }
 
 #[test]
-fn a_sender_that_stops_is_told_so() {
+fn a_sender_that_stops_gets_408() {
     let app = TestServer::with(Options {
         request_timeout: Duration::from_millis(200),
         ..Options::default()
@@ -144,7 +144,7 @@ fn a_sender_that_stops_is_told_so() {
 }
 
 #[test]
-fn a_sender_that_is_slow_but_goes_on_is_waited_for() {
+fn a_slow_sender_that_makes_progress_is_kept() {
     let timeout = Duration::from_secs(2);
     let app = TestServer::with(Options {
         request_timeout: timeout,
@@ -169,7 +169,7 @@ fn a_sender_that_is_slow_but_goes_on_is_waited_for() {
 }
 
 #[test]
-fn a_client_that_goes_away_leaves_what_came() {
+fn an_aborted_import_keeps_what_was_stored() {
     let app = TestServer::start();
     let many: Vec<Value> = (0..2_000)
         .map(|key| json!({"key": format!("{key:04}"), "value": ""}))
@@ -184,7 +184,7 @@ fn a_client_that_goes_away_leaves_what_came() {
 }
 
 #[test]
-fn an_export_is_of_one_moment_however_slowly_it_is_read() {
+fn an_export_is_consistent_however_slowly_it_is_read() {
     for app in [TestServer::start(), TestServer::on_disk()] {
         let paths = (0..1_000).map(|number| format!("/kv/ns/{number:04}"));
         let mut connection = app.connect();

@@ -54,7 +54,7 @@ fn read_on(watch: &mut Watch, written: &[u64]) -> bool {
 }
 
 #[test]
-fn a_reader_that_fell_behind_the_history_is_told_reset_and_cut_off() {
+fn a_watcher_slower_than_the_history_gets_reset_and_is_disconnected() {
     let app = TestServer::with_history(16, Options::default());
     let mut watches = ["values=true", "values=true&prefix="].map(|query| Watch::open(&app, query));
     let mut quick = Watch::open(&app, "");
@@ -73,7 +73,7 @@ fn a_reader_that_fell_behind_the_history_is_told_reset_and_cut_off() {
 }
 
 #[test]
-fn a_reader_that_fell_behind_is_told_everything_as_long_as_it_is_known() {
+fn a_slow_watcher_gets_every_change_in_the_history() {
     let app = TestServer::start();
     let mut watch = Watch::open(&app, "values=true");
     let written = flood(&app);
@@ -83,7 +83,7 @@ fn a_reader_that_fell_behind_is_told_everything_as_long_as_it_is_known() {
 }
 
 #[test]
-fn three_hundred_are_told_every_change_in_order() {
+fn three_hundred_watchers_get_every_change_in_order() {
     let app = TestServer::start();
     let queries = ["", "values=true", "prefix=k", "key=key"];
     let mut watches: Vec<_> = (0..300)

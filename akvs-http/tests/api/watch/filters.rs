@@ -49,7 +49,7 @@ fn assert_next(watch: &mut Watch, name: &str, key: usize) {
 }
 
 #[test]
-fn only_what_is_wanted_is_told_as_it_changes() {
+fn filters_apply_to_changes() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let mut watches = FILTERS.map(|(query, keys)| (Watch::open(&app, query), keys));
@@ -69,7 +69,7 @@ fn only_what_is_wanted_is_told_as_it_changes() {
 }
 
 #[test]
-fn only_what_is_wanted_is_told_of_the_state() {
+fn filters_apply_to_the_state() {
     let app = TestServer::start();
     let mut connection = app.connect();
     for key in KEYS.iter().rev() {
@@ -87,7 +87,7 @@ fn only_what_is_wanted_is_told_of_the_state() {
 }
 
 #[test]
-fn only_what_is_wanted_is_told_of_what_was_missed() {
+fn filters_apply_to_missed_changes() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/z", "", b"").revision();

@@ -47,12 +47,12 @@ fn assert_resumes(app: &TestServer) {
 }
 
 #[test]
-fn a_resume_tells_every_later_change_once_in_order() {
+fn a_resume_has_every_later_change_once_in_order() {
     assert_resumes(&TestServer::start());
 }
 
 #[test]
-fn a_resume_from_a_slow_disk_tells_every_later_change_once_in_order() {
+fn a_resume_from_a_slow_disk_has_every_later_change_once_in_order() {
     assert_resumes(&TestServer::on_slow_disk());
 }
 
@@ -84,7 +84,7 @@ fn resumes_while_writers_run_miss_nothing() {
 }
 
 #[test]
-fn a_watch_that_begins_in_the_middle_of_a_commit_is_told_of_it() {
+fn a_watch_that_starts_during_a_commit_reports_it() {
     // It takes some time there, and nothing is committed afterwards that could make up for it.
     let app = TestServer::on_disk();
     let mut writer = app.connect();
@@ -99,7 +99,7 @@ fn a_watch_that_begins_in_the_middle_of_a_commit_is_told_of_it() {
 }
 
 #[test]
-fn last_event_id_goes_before_since() {
+fn last_event_id_takes_precedence_over_since() {
     let app = TestServer::start();
     let written = write(&app, 10, "");
     let next = |query: &str, header: &str| {
@@ -121,7 +121,7 @@ fn last_event_id_goes_before_since() {
 }
 
 #[test]
-fn a_resume_over_drops_tells_them() {
+fn a_resume_reports_drops() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/0", "", b"").revision();
@@ -150,7 +150,7 @@ fn a_resume_over_drops_tells_them() {
 }
 
 #[test]
-fn a_resume_tells_a_replaced_value_only_where_it_was_short() {
+fn a_resume_has_a_replaced_value_only_if_it_was_short() {
     let app = TestServer::start();
     let mut connection = app.connect();
     let begin = connection.ask("POST", "/kv/ns/begin", "", b"").revision();
@@ -187,7 +187,7 @@ fn told_since(app: &TestServer, since: u64, last: u64) -> Option<Vec<u64>> {
 }
 
 #[test]
-fn what_the_history_does_not_reach_back_to_is_410() {
+fn a_revision_before_the_history_is_410() {
     let app = TestServer::with_history(KEPT, Options::default());
     let written = write(&app, 60, "");
     let (first, newest) = (written[0], written[59]);
@@ -234,7 +234,7 @@ fn wherever_one_comes_back_all_is_told_or_none() {
 }
 
 #[test]
-fn a_revision_that_is_still_to_come_is_410() {
+fn a_future_revision_is_410() {
     // Whether somebody watches, so that the newest changes are in memory, makes no difference.
     for watched in [false, true] {
         let app = TestServer::start();

@@ -92,7 +92,7 @@ fn a_state_of_many_keys_comes_in_their_order_from_a_slow_disk() {
 }
 
 #[test]
-fn what_has_expired_is_not_in_the_state() {
+fn expired_keys_are_not_in_the_state() {
     let (app, clock) = TestServer::with_clock();
     for (path, value) in [("a?ttl=1s", "1"), ("b?ttl=2s", "2"), ("c", "3")] {
         app.post(&format!("/kv/ns/{path}"), value);
@@ -113,7 +113,7 @@ fn last_event_id_0_asks_for_the_state_too() {
 }
 
 #[test]
-fn a_client_that_was_cut_off_in_the_state_has_no_id_to_come_back_with() {
+fn a_watch_cut_within_the_state_has_no_id_to_resume_from() {
     let app = TestServer::start();
     app.post("/kv/ns/a", "");
     app.post("/kv/ns/b", "");
@@ -169,12 +169,12 @@ fn assert_changes_come_behind(app: &TestServer) {
 }
 
 #[test]
-fn what_changes_while_the_state_is_told_comes_behind_it_once() {
+fn changes_during_the_state_follow_it_once() {
     assert_changes_come_behind(&TestServer::start());
 }
 
 #[test]
-fn what_changes_while_the_state_is_told_from_a_slow_disk_comes_behind_it_once() {
+fn changes_during_the_state_from_a_slow_disk_follow_it_once() {
     assert_changes_come_behind(&TestServer::on_slow_disk());
 }
 
@@ -200,7 +200,7 @@ fn write(app: &TestServer, writer: usize) -> Vec<(String, String, u64)> {
 }
 
 #[test]
-fn states_that_begin_while_writers_run_miss_nothing_and_tell_nothing_twice() {
+fn states_during_writes_miss_nothing_and_repeat_nothing() {
     for app in [TestServer::start(), TestServer::on_slow_disk()] {
         std::thread::scope(|scope| {
             let writers = [0, 1, 2].map(|writer| {
