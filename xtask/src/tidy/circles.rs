@@ -76,8 +76,8 @@ fn compare(root: &str, edges: &[Edge], known: &[&str]) -> Vec<Violation> {
             .filter(|edge| circle.contains(&*edge.from) && circle.contains(&*edge.to));
         found.extend(of_circle.map(|edge| {
             let what = format!(
-                "`{}` of module {} closes a circle with module {}: of {names}",
-                edge.name, edge.to, edge.from
+                "circle of modules {names}: {} uses `{}` of {}",
+                edge.from, edge.name, edge.to
             );
             Violation::new(&edge.path, edge.line, what)
         }));
@@ -176,9 +176,9 @@ mod tests {
         assert_eq!(
             violations(&files, &[]),
             [
-                "x/src/a.rs:2: `B` of module b closes a circle with module a: of a, b, c",
-                "x/src/b.rs:2: `C` of module c closes a circle with module b: of a, b, c",
-                "x/src/c.rs:5: `a` of module a closes a circle with module c: of a, b, c",
+                "x/src/a.rs:2: circle of modules a, b, c: a uses `B` of b",
+                "x/src/b.rs:2: circle of modules a, b, c: b uses `C` of c",
+                "x/src/c.rs:5: circle of modules a, b, c: c uses `a` of a",
             ]
         );
     }
