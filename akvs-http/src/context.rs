@@ -1,5 +1,5 @@
 //! What a handler gets of a request, and what is done around every handler: the caller is identified, the path parsed,
-//! content that nobody reads discarded, and an error rendered.
+//! unread content discarded, and an error rendered.
 //!
 //! A handler is an `async fn(Context<Path>) -> Result<HttpResponse>`. Invariant: a handler of a route that needs a
 //! token runs only after the caller was identified, and the right that it checks is the one in the route's row.

@@ -5,7 +5,7 @@
 //! `Allow`, the list of `GET /`, the metric labels, what the guard and `Expect: 100-continue` need. The tests hold the
 //! OpenAPI description against it.
 //!
-//! Paths below `/kv` are told apart by their raw form, not by actix's router: that would decode it, and it would take
+//! Paths below `/kv` are distinguished by their raw form, not by actix's router: that would decode it, and it would take
 //! twice as long.
 
 use std::sync::Arc;

@@ -1,9 +1,10 @@
-//! `cargo xtask bench [writes] [reads] [watch] [sizing] [--with PROGRAM]`: a release build under load, beside something
-//! to compare it with; or another program that was built before.
+//! `cargo xtask bench`: a release build under load, compared with redis-server or with a second configuration; or
+//! another program that was built before.
 //!
-//! Owns what all parts share: the build, the words about the machine, the list of parts. Owns no threshold. Servers and
-//! load generators share the machine's cores, so each pair is measured in turn, several times, and medians are printed;
-//! the server's CPU time per request is the steadiest figure. A run with a failed request gives no figures.
+//! It owns what all parts share: the build, the description of the machine, the list of parts. It has no thresholds.
+//! Servers and load generators share the machine's cores, so pairs are measured in alternation, several times, and the
+//! medians are printed; the server's CPU time per request is the steadiest figure. A run with a failed request gives no
+//! figures.
 
 mod figures;
 mod process;
@@ -27,17 +28,17 @@ use crate::shell::{self, Result, Tool, cargo, program, read, root, run};
 
 const WRK: Tool = Tool {
     name: "wrk",
-    without: "nothing can be measured",
+    without: "the benchmark cannot run",
 };
 const REDIS: Tool = Tool {
     name: "redis-server",
-    without: "there is nothing to compare writes with",
+    without: "writes cannot be compared",
 };
-/// How many keys are read and written, and how large their values are, in bytes.
+/// The number of keys, and the size of their values in bytes.
 const KEYS: usize = 10_000;
 const VALUE_BYTES: usize = 100;
 
-/// Something to measure.
+/// A part of the benchmark.
 struct Part {
     name: &'static str,
     tools: &'static [&'static Tool],
@@ -99,7 +100,7 @@ pub(crate) fn bench(args: &Args) -> Result {
     Ok(())
 }
 
-/// Builds the program for release; where it is.
+/// Builds the program for release; returns its path.
 fn build() -> Result<PathBuf> {
     run(&mut cargo(&[
         "build",
@@ -121,7 +122,7 @@ fn select(names: &[String]) -> Vec<&'static Part> {
     PARTS.iter().filter(named).collect()
 }
 
-/// What figures depend on besides the programs.
+/// Describes the machine that the figures depend on.
 fn machine(folder: &Path) -> Result<String> {
     let kind = read(program("stat", &["-f", "-c", "%T"]).arg(folder))?;
     Ok(format!(
@@ -132,7 +133,7 @@ fn machine(folder: &Path) -> Result<String> {
     ))
 }
 
-/// How many threads were ready to run, over the last minute.
+/// Returns the load average of the last minute.
 fn load_average() -> Result<String> {
     let text = fs::read_to_string("/proc/loadavg")?;
     Ok(text.split(' ').take(1).collect())

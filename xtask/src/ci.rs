@@ -1,19 +1,19 @@
-//! `cargo xtask ci`: everything that must hold before a change is taken.
+//! `cargo xtask ci`: all checks that must pass before a change is merged.
 //!
-//! Owns the list of steps and their order, not what they check. Stops at the first that fails. Needs no network but the
-//! package registry.
+//! It owns the list of steps and their order, not what they check. It stops at the first failure. It needs no network
+//! except the package registry.
 
 use crate::shell::{Result, cargo, run, timed};
 use crate::{dist, fuzz, licences, test, tidy};
 
-/// Runs every check.
+/// Runs all checks.
 pub(crate) fn ci() -> Result {
     timed("cargo xtask ci", || {
         run(&mut cargo(&["fmt", "--all", "--check"]))?;
         clippy(&["--workspace", "--all-targets", "--all-features"])?;
-        // Alone, because a feature that another crate turns on could hide that the core needs it.
+        // Alone, because a feature that another crate enables could hide that the core needs it.
         clippy(&["--package", "akvs-core", "--no-default-features"])?;
-        // Without TLS another file stands for it.
+        // Without TLS another file takes its place.
         clippy(&["--package", "akvs-client", "--no-default-features"])?;
         let mut doc = cargo(&[
             "doc",

@@ -1,8 +1,8 @@
-//! `cargo xtask dist`: a release as one file: a static program with what belongs to it, and what it was built from.
+//! `cargo xtask dist`: a release as one file: a static program, its documents, and the description of its build.
 //!
-//! Owns the order of the steps and what a release is to the checks; each step is a file beside. Publishes nothing, and
-//! leaves all it makes below `target/dist`. Invariant: the same commit and tools give the same bytes, wherever the
-//! checkout, the packages and the build lie.
+//! It owns the order of the steps and what the checks know of a release; each step is in a file of its own. It
+//! publishes nothing and writes below `target/dist`. Invariant: the same commit and tools give the same bytes, wherever
+//! the checkout, the packages and the build are.
 
 mod build;
 mod build_info;
@@ -27,20 +27,20 @@ use self::build_info::Origin;
 pub(crate) use self::paths::Place;
 use crate::shell::{Result, timed};
 
-/// What releases run on: Linux of any kind, as nothing of it is needed but the kernel.
+/// The target of releases: any Linux, as only the kernel is needed.
 const TARGET: &str = "x86_64-unknown-linux-musl";
-/// As cheap to build as can be: for the checks alone.
+/// The profile that builds fastest, for the checks alone.
 const QUICK: &str = "quick";
 
-/// A release that was built: what its checks look at.
+/// A release as its checks know it.
 pub(crate) struct Release {
-    /// As in Cargo.toml.
+    /// The version in Cargo.toml.
     pub(crate) version: String,
-    /// What it runs on.
+    /// The target.
     pub(crate) target: String,
-    /// Its files, as they are in the tarball.
+    /// Its files, as in the tarball.
     pub(crate) folder: PathBuf,
-    /// The tarball; its checksum lies beside it.
+    /// The tarball; its checksum is in a file next to it.
     pub(crate) tarball: PathBuf,
     /// The checkout that it was built from.
     pub(crate) place: Place,
@@ -49,7 +49,7 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// What its folder is called, and how the names of its files begin.
+    /// Returns the name of its folder, with which the names of its files begin.
     pub(crate) fn name(&self) -> String {
         name(&self.version, &self.target)
     }
@@ -85,18 +85,17 @@ pub(crate) fn dist(args: &Args) -> Result {
     Ok(())
 }
 
-/// A release as a step of the whole check: quickly built, once; where the tools cannot be had, that is told, and no
-/// failure.
+/// Builds and checks a release quickly, as a step of the checks. Without the tools it prints a note and succeeds.
 pub(crate) fn dist_if_possible() -> Result {
     if let Err(missing) = tools::provide() {
-        eprintln!("could not try a release: {missing}");
+        eprintln!("skipped the check of a release: {missing}");
         return Ok(());
     }
     let release = release(&Place::here()?, QUICK)?;
     checks::check(&release)
 }
 
-/// Builds in a place, and packs what came of it.
+/// Builds in a place and packs the result.
 pub(crate) fn release(place: &Place, profile: &str) -> Result<Release> {
     tools::provide()?;
     let origin = Origin::of(place)?;

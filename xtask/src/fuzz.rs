@@ -1,8 +1,8 @@
-//! `cargo xtask fuzz [seconds]`: what is read of a request, under inputs that coverage guides.
+//! `cargo xtask fuzz [seconds]`: coverage-guided fuzzing of the parsers of requests.
 //!
-//! Owns how the fuzzer is built and run, not what must hold. It needs a C++ compiler, for libFuzzer, but no other than
-//! the stable toolchain: the compiler puts the coverage in by flags. What was found in earlier runs is kept below
-//! `target/fuzz` and taken up again; what breaks a promise is left there too, and named.
+//! It owns how the fuzzer is built and run, not what must hold. libFuzzer needs a C++ compiler; the stable Rust
+//! compiler adds the coverage by flags. Inputs of earlier runs are kept below `target/fuzz` and used again; an input
+//! that breaks a property is written there and named.
 
 use std::env;
 use std::fs;
@@ -13,11 +13,11 @@ use clap::Args as ClapArgs;
 
 use crate::shell::{self, Result, Tool, cargo, on_path, program, read, root, run, timed};
 
-/// What libFuzzer's build takes, unless another one is named.
+/// The compiler that libFuzzer's build uses by default.
 const COMPILER: &str = "c++";
 const COMPILER_PACKAGE: Tool = Tool {
     name: "g++",
-    without: "what is read of a request will not be fuzzed",
+    without: "the parsers of requests will not be fuzzed",
 };
 const TARGETS: &[&str] = &["path", "query", "fields", "body"];
 /// Seconds for each target as a step of the checks.
@@ -44,7 +44,7 @@ pub(crate) fn fuzz(args: &Args) -> Result {
     run_all(args.seconds)
 }
 
-/// The same, briefly, as a step of the checks: where there is no C++ compiler, that is told, and no failure.
+/// Runs each target briefly, as a step of the checks. Without a C++ compiler it prints a note and succeeds.
 pub(crate) fn fuzz_if_possible() -> Result {
     let is_named = env::var_os("CXX").is_some();
     match is_named || on_path(COMPILER) || shell::provide(&COMPILER_PACKAGE) {
@@ -64,7 +64,7 @@ fn run_all(seconds: u32) -> Result {
 }
 
 fn build(folder: &Path) -> Result<std::path::PathBuf> {
-    // The versions that are shipped are the ones to fuzz; cargo adds what only the fuzzer needs.
+    // Fuzz the versions that are shipped; cargo adds the fuzzer's own.
     fs::copy(
         root().join("Cargo.lock"),
         root().join("akvs-http/fuzz/Cargo.lock"),
@@ -73,8 +73,8 @@ fn build(folder: &Path) -> Result<std::path::PathBuf> {
     let host = version
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
-        .ok_or("rustc does not say which host it is for")?;
-    // With a target named, the flags are not for build scripts, which could not be linked so.
+        .ok_or("rustc --version --verbose has no host")?;
+    // With an explicit target the flags do not apply to build scripts, which could not be linked with them.
     let mut build = cargo(&["build", "--release", "--target", host, "--manifest-path"]);
     build.arg("akvs-http/fuzz/Cargo.toml");
     build.arg("--target-dir").arg(folder);
@@ -92,7 +92,7 @@ fn run_target(fuzzer: &Path, folder: &Path, target: &str, seconds: u32) -> Resul
     command.arg(format!("-dict={}", inputs.join("words.dict").display()));
     command.arg(format!("-max_total_time={seconds}"));
     command.arg(format!("-artifact_prefix={}/{target}-", folder.display()));
-    // A guided run also of comparisons that are half right; a stuck input is a failure.
+    // Also guided by partial matches of comparisons; an input that hangs is a failure.
     command.args(["-use_value_profile=1", "-timeout=5", "-max_len=4096"]);
     let output = command
         .output()
@@ -100,20 +100,20 @@ fn run_target(fuzzer: &Path, folder: &Path, target: &str, seconds: u32) -> Resul
     report(target, &output)
 }
 
-/// Tells how far it came, or what it found.
+/// Prints the number of runs, or the input that failed.
 fn report(target: &str, output: &Output) -> Result {
     let told = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let lines: Vec<&str> = told.lines().collect();
         let last = lines.len().saturating_sub(30);
         eprintln!("{}", lines[last..].join("\n"));
-        return Err(format!("the fuzzer broke `{target}`; the lines above name the input").into());
+        return Err(format!("fuzzing `{target}` failed; the lines above name the input").into());
     }
     let done = told
         .lines()
         .rev()
         .find(|line| line.contains("DONE"))
-        .ok_or("the fuzzer did not say how far it came")?;
+        .ok_or("the fuzzer printed no DONE line")?;
     println!("{target:6} {}", done.trim());
     Ok(())
 }

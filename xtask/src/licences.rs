@@ -1,7 +1,7 @@
-//! `cargo xtask licences`: what the dependencies allow, against the list in `.deny.toml`.
+//! `cargo xtask licences`: checks the licences and sources of the dependencies against `.deny.toml`.
 //!
-//! Owns the check of licences and sources for those without cargo-deny; with it, cargo-deny does both and more. Knows
-//! no advisories: their database lives on the network. A crate whose licence cannot be read counts as refused.
+//! It makes the check for developers without cargo-deny, which checks more. It does not check advisories: their
+//! database needs the network. A crate without a readable licence is rejected.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use spdx::{Expression, Licensee, ParseMode};
 
 use crate::shell::{Result, cargo, on_path, root, run};
 
-/// Checks licences and sources of all dependencies, for every platform.
+/// Checks the licences and sources of all dependencies, on all platforms.
 pub(crate) fn licences() -> Result {
     println!(
         "advisories were not checked, their database needs the network: cargo deny check advisories"
@@ -48,12 +48,12 @@ pub(crate) fn licences() -> Result {
     match refused.len() {
         0 => {
             println!(
-                "{} packages, each under a licence on the list",
+                "{} packages, all with allowed licences",
                 metadata.packages.len()
             );
             Ok(())
         }
-        count => Err(format!("{count} packages are refused by .deny.toml").into()),
+        count => Err(format!("{count} packages are rejected by .deny.toml").into()),
     }
 }
 
@@ -63,12 +63,12 @@ fn allowed(config: &str) -> Result<Vec<Licensee>> {
         .get("licenses")
         .and_then(|licenses| licenses.get("allow"))
         .and_then(toml::Value::as_array)
-        .ok_or(".deny.toml has no list licenses.allow")?;
+        .ok_or("no list licenses.allow in .deny.toml")?;
     list.iter()
         .map(|name| {
             let name = name
                 .as_str()
-                .ok_or("licenses.allow holds something that is no text")?;
+                .ok_or("invalid licenses.allow: expected strings")?;
             Licensee::parse(name)
                 .map_err(|error| format!("licenses.allow: `{name}`: {error}").into())
         })
@@ -81,7 +81,7 @@ fn refusal(package: &Package, allowed: &[Licensee]) -> Option<String> {
         .as_ref()
         .is_some_and(|source| !source.is_crates_io())
     {
-        return Some("comes from elsewhere than the package registry".to_owned());
+        return Some("is not from the package registry".to_owned());
     }
     match &package.license {
         Some(licence) => judge(licence, allowed).err(),
@@ -90,7 +90,7 @@ fn refusal(package: &Package, allowed: &[Licensee]) -> Option<String> {
 }
 
 fn judge(licence: &str, allowed: &[Licensee]) -> std::result::Result<(), String> {
-    // Lax, because old crates write `MIT/Apache-2.0`.
+    // Lenient, because old crates write `MIT/Apache-2.0`.
     let expression = Expression::parse_mode(licence, ParseMode::LAX)
         .map_err(|error| format!("`{licence}`: {error}"))?;
     let satisfied = expression.evaluate(|requirement| {
@@ -100,7 +100,7 @@ fn judge(licence: &str, allowed: &[Licensee]) -> std::result::Result<(), String>
     });
     match satisfied {
         true => Ok(()),
-        false => Err(format!("`{licence}` is not on the list")),
+        false => Err(format!("licence `{licence}` is not allowed")),
     }
 }
 

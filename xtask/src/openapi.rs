@@ -1,9 +1,10 @@
-//! `cargo xtask openapi`: is the server's description of itself valid, does the server do what it says, and are clients
-//! that are generated from it of use?
+//! `cargo xtask openapi`: checks that /openapi.json is valid, that the server does what it says, and that clients
+//! generated from it work.
 //!
-//! Owns how the tools are installed and run, not what they check: one judges the document, one makes requests of it,
-//! right and wrong ones, and judges the answers, and two generate clients. They are programs of pinned versions, kept
-//! below `target/openapi`. The server is a debug build in memory, once open and once with tokens, on a free port.
+//! It owns how the tools are installed and run, not what they check: one validates the document, one makes valid and
+//! invalid requests and checks the answers, and two generate clients. Their versions are pinned and they are kept below
+//! `target/openapi`. The server is a debug build with the memory engine on a free port, once without and once with
+//! tokens.
 
 mod clients;
 mod node;
@@ -25,26 +26,26 @@ use self::python::Python;
 use crate::bench::server::Server;
 use crate::shell::{Result, cargo, program, read, root, run};
 
-/// What the requests are made by.
+/// The settings of the tool that makes requests.
 const CONFIG: &str = "xtask/openapi/schemathesis.toml";
-/// The server keeps nothing.
+/// The server's engine.
 const MEMORY: (&str, &str) = ("AKVS_ENGINE__KIND", "memory");
-/// How the document says that a server without tokens lets everybody in.
+/// What the document states for a server that requires no token.
 const OPEN: &str = "\"security\":[{\"token\":[]},{}]";
 const CLOSED: &str = "\"security\":[{\"token\":[]}]";
-/// How long the document may take.
+/// The maximum time to fetch the document.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// How much is tried.
+/// The number of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Effort {
-    /// Requests an operation.
+    /// Requests for each operation.
     examples: u32,
-    /// Whether they are the same each time.
+    /// Whether they are the same in each run.
     is_repeatable: bool,
 }
 
-/// A little, and always the same: for each change.
+/// A few requests, the same in each run: for each change.
 const BRIEF: Effort = Effort {
     examples: 5,
     is_repeatable: true,
@@ -76,7 +77,7 @@ pub(crate) fn openapi(args: &Args) -> Result {
     }
 }
 
-/// The same as a step of the tests: where the tools cannot be had, that is told, and no failure.
+/// Runs a brief check as a step of the tests. Without the tools it prints a note and succeeds.
 pub(crate) fn openapi_if_possible() -> Result {
     match Python::provide()? {
         Some(python) => check(&python, Node::provide()?.as_ref(), BRIEF),
@@ -91,7 +92,7 @@ fn check(python: &Python, node: Option<&Node>, effort: Effort) -> Result {
     check_closed(python, &binary, folder.path(), &document, effort)
 }
 
-/// The document, a server that lets everybody in, and clients of it.
+/// Checks the document, a server that requires no token, and generated clients.
 fn check_open(
     (python, node): (&Python, Option<&Node>),
     binary: &Path,
@@ -114,7 +115,7 @@ fn check_open(
     Ok(document)
 }
 
-/// A server with tokens, as one sees it who may do everything, and one who may read a little.
+/// Checks a server with tokens, with those of an administrator and of a reader of some namespaces.
 fn check_closed(
     python: &Python,
     binary: &Path,
@@ -122,10 +123,10 @@ fn check_closed(
     document: &str,
     effort: Effort,
 ) -> Result {
-    // Here a token is needed; only then is it a mistake to let somebody in without one.
+    // This server requires a token; only then is a request without one an error.
     let closed = document.replacen(OPEN, CLOSED, 1);
     if closed == document {
-        return Err(format!("the document does not say `{OPEN}` of servers without tokens").into());
+        return Err(format!("the document lacks `{OPEN}` for servers without tokens").into());
     }
     let path = folder.join("closed.json");
     fs::write(&path, closed)?;
@@ -142,7 +143,7 @@ fn check_closed(
     for token in [&admin, &reader] {
         let mut command = schemathesis(python, &path, (&server.address, token), effort)?;
         if effort.is_repeatable {
-            // What the other phases try needs no token.
+            // The other phases need no token.
             command.args(["--phases", "fuzzing"]);
         }
         run(&mut command)?;
@@ -150,7 +151,7 @@ fn check_closed(
     Ok(())
 }
 
-/// Builds the server; where it is.
+/// Builds the server; returns its path.
 fn build() -> Result<PathBuf> {
     run(&mut cargo(&["build", "--locked", "--package", "akvs"]))?;
     let metadata = MetadataCommand::new()
@@ -160,7 +161,7 @@ fn build() -> Result<PathBuf> {
     Ok(metadata.target_directory.join("debug/akvs").into())
 }
 
-/// The document as a server that needs no token tells it.
+/// Fetches the document of a server that requires no token.
 fn fetch(address: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(ANSWER))?;
@@ -175,11 +176,11 @@ fn fetch(address: &str) -> Result<String> {
         Some(end) if answer.starts_with(b"HTTP/1.1 200") => {
             Ok(String::from_utf8(answer.split_off(end + 4))?)
         }
-        _ => Err("the server does not give its document".into()),
+        _ => Err("the server did not return /openapi.json".into()),
     }
 }
 
-/// Makes requests of a server as its document allows and forbids.
+/// Returns the command that makes requests, as its document allows and forbids.
 fn schemathesis(
     python: &Python,
     document: &Path,
@@ -189,14 +190,14 @@ fn schemathesis(
     let folder = document.parent().ok_or("a document in no folder")?;
     let hooks = root().join("xtask/openapi/hooks.py");
     let text = fs::read_to_string(root().join(CONFIG))?;
-    // The token is not among the arguments, which everybody on the machine may read.
+    // The token is not among the arguments, which all users of the machine can read.
     let config = format!(
         "hooks = \"{}\"\n{text}\n[auth.openapi.token]\nbearer = \"{token}\"\n",
         hooks.display()
     );
     fs::write(folder.join("config.toml"), config)?;
     let mut command = python.tool("schemathesis");
-    // It leaves notes of its own where it runs.
+    // It writes files into its working directory.
     command.current_dir(folder);
     command
         .args(["--config-file", "config.toml", "run"])

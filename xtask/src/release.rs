@@ -1,8 +1,8 @@
-//! `cargo xtask release`: from a checked tree to a commit and a tag, with the tarball that was built of them.
+//! `cargo xtask release`: from a checked tree to a commit and a tag, and the tarball built from them.
 //!
-//! Owns the order of the steps. Everything happens in a clone; only when all of it went well do the commit and the tag
-//! come over. Pushes and publishes nothing. Invariant: a release that fails leaves the checkout as it was, and no tag is
-//! on a commit whose check failed.
+//! It owns the order of the steps. Everything happens in a clone; the commit and the tag are added to the checkout only
+//! after all of it succeeded. It pushes and publishes nothing. Invariant: a failed release leaves the checkout
+//! unchanged, and no tag is on a commit whose checks failed.
 
 mod changelog;
 mod manifest;
@@ -19,26 +19,26 @@ use crate::shell::{Result, read, run};
 
 const CHANGELOG: &str = "CHANGELOG.md";
 
-/// How far to go.
+/// The extent of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
-    /// Judge, and show the commit: without the check and without a build.
+    /// Check the tree and show the commit, without checks and builds.
     Plan,
-    /// All but the last step.
+    /// All but the commit and the tag.
     DryRun,
     All,
 }
 
-/// What is to be released, judged.
+/// A version that can be released.
 struct Release {
     version: String,
     tag: String,
-    /// What the changelog says of it.
+    /// Its part of the changelog.
     notes: String,
-    /// What the changelog is afterwards.
+    /// The changelog after the release.
     changelog: String,
     branch: String,
-    /// The commit that the branch is at.
+    /// The commit of the branch.
     head: String,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn release(args: &Args) -> Result {
     release_in(&place, &args.version, args.extent(), &today())
 }
 
-/// As a changelog has it: 2026-01-31.
+/// The date of today, such as 2026-01-31.
 #[expect(
     clippy::disallowed_methods,
     reason = "the day of a release is the system's to say; the server's clock is not involved"
@@ -98,7 +98,7 @@ fn release_in(place: &Place, version: &str, extent: Extent, today: &str) -> Resu
         );
         return Ok(());
     }
-    // Of that very commit; what was checked before had another version.
+    // Of the version commit: earlier checks were of another version.
     run(&mut scratch.place.cargo(&["xtask", "ci"]))?;
     run(&mut scratch.place.cargo(&["xtask", "dist", "--check"]))?;
     scratch.tag(&release)?;
@@ -112,7 +112,7 @@ fn release_in(place: &Place, version: &str, extent: Extent, today: &str) -> Resu
     Ok(())
 }
 
-/// Whether this can be released at all: what can be known before anything is done.
+/// Checks that the version can be released, as far as can be known before the build.
 fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
     let manifest = std::fs::read_to_string(place.checkout.join(manifest::PATH))?;
     let version = version::next(manifest::version(&manifest)?, version)?;
@@ -122,14 +122,14 @@ fn judge(place: &Place, version: &str, today: &str) -> Result<Release> {
     };
     let branch = git(&["branch", "--show-current"])?;
     if branch.is_empty() {
-        return Err("no branch is checked out, to which the release could be added".into());
+        return Err("no branch is checked out: expected one to add the release to".into());
     }
     let changes = git(&["status", "--porcelain"])?;
     if !changes.is_empty() {
-        return Err(format!("the checkout has changes that no commit has:\n{changes}").into());
+        return Err(format!("the checkout has uncommitted changes:\n{changes}").into());
     }
     if !git(&["tag", "--list", &tag])?.is_empty() {
-        return Err(format!("{tag} is there already").into());
+        return Err(format!("tag {tag} exists").into());
     }
     let changelog = std::fs::read_to_string(place.checkout.join(CHANGELOG))
         .map_err(|error| format!("{CHANGELOG}: {error}"))?;

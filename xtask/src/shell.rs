@@ -1,36 +1,36 @@
-//! Running other programs: announced, timed, from the repository's root, with a clean environment.
+//! Other programs: printed, timed, run in the repository's root with a clean environment.
 //!
-//! Does not know what is run or why. Every child is waited for, and none sees settings of an `akvs` of the person who
-//! runs the check.
+//! It does not know what is run or why. Every child is waited for, and none inherits the settings of an `akvs` of the
+//! user.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// What a verb ends with: an error is one text for a person.
+/// The result of a command: an error is a text for the user.
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Knobs of the tests themselves, which share the prefix of the program's settings.
+/// Variables of the tests, which share the prefix of the program's settings.
 const TEST_KNOBS: &[&str] = &["AKVS_CRASH_ROUNDS"];
 
-/// A program of a Debian package, which a check needs from outside the Rust toolchain.
+/// A program of a Debian package that a check needs.
 pub(crate) struct Tool {
-    /// The program's name, and its package's.
+    /// The name of the program and of its package.
     pub(crate) name: &'static str,
     /// What cannot be done without it.
     pub(crate) without: &'static str,
 }
 
-/// The repository's root.
+/// Returns the repository's root.
 pub(crate) fn root() -> PathBuf {
-    // Cargo sets it for what it runs; the value at build time would go stale in a checkout that was moved.
+    // Cargo sets it for the programs that it runs; the value at build time is wrong in a checkout that was moved.
     let manifest = env::var_os("CARGO_MANIFEST_DIR");
     let manifest = manifest.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     manifest.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// A program to run in the repository's root.
+/// Returns a command in the repository's root.
 pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.args(arguments).current_dir(root());
@@ -42,24 +42,24 @@ pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> 
     command
 }
 
-/// Whether a variable would change what an `akvs` that a test starts does or says.
+/// Returns whether a variable would change the behaviour or the output of an `akvs` that a test starts.
 fn is_setting(name: &str) -> bool {
-    // RUST_LOG could hide the lines by which tests know that a server is ready.
+    // RUST_LOG could hide the lines that tests wait for.
     (name.starts_with("AKVS_") || name == "RUST_LOG") && !TEST_KNOBS.contains(&name)
 }
 
-/// The cargo that started us.
+/// Returns a command of the cargo that started this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     program(env::var_os("CARGO").unwrap_or("cargo".into()), arguments)
 }
 
-/// Announces and runs it; its output goes where ours goes.
+/// Prints and runs a command; its output is passed on.
 pub(crate) fn run(command: &mut Command) -> Result {
     let line = describe(command);
     run_as(&line, command)
 }
 
-/// The same, of a command that is too long to be read.
+/// Runs a command that is too long to print.
 pub(crate) fn run_as(line: &str, command: &mut Command) -> Result {
     timed(line, || {
         let status = command
@@ -72,7 +72,7 @@ pub(crate) fn run_as(line: &str, command: &mut Command) -> Result {
     })
 }
 
-/// Runs it and gives what it wrote to its standard output.
+/// Runs a command; returns its standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let line = describe(command);
     let output = command
@@ -85,7 +85,7 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Announces a step, and says how long it took.
+/// Prints a step and its duration.
 #[expect(
     clippy::disallowed_methods,
     reason = "the time of a step is for a person to read; the server's clock is not involved"
@@ -100,13 +100,13 @@ pub(crate) fn timed(line: &str, step: impl FnOnce() -> Result) -> Result {
     outcome
 }
 
-/// Whether a program of that name can be run.
+/// Returns whether a program can be found.
 pub(crate) fn on_path(name: &str) -> bool {
     env::var_os("PATH")
         .is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(name).is_file()))
 }
 
-/// Sees to it that a tool is there, and says whether it is; what is missing without it is told in one line.
+/// Installs a tool if it is missing; returns whether it is there, and otherwise prints what is skipped.
 pub(crate) fn provide(tool: &Tool) -> bool {
     if on_path(tool.name) || install(tool.name) {
         return true;
@@ -118,7 +118,7 @@ pub(crate) fn provide(tool: &Tool) -> bool {
     false
 }
 
-/// Whether we may do everything on this machine.
+/// Returns whether this program runs as root.
 pub(crate) fn is_root() -> bool {
     read(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
 }
@@ -131,11 +131,11 @@ fn install(package: &str) -> bool {
         run(program("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive")).is_ok()
     };
     let install = ["install", "--yes", "--no-install-recommends", package];
-    // A fresh container has no package lists; elsewhere the first try is enough.
+    // A fresh container has no package lists; elsewhere the first attempt succeeds.
     apt(&install) || (apt(&["update"]) && apt(&install))
 }
 
-/// The command as one would type it.
+/// Returns the command as typed in a shell.
 fn describe(command: &Command) -> String {
     let quoted = |text: &std::ffi::OsStr| match text.to_string_lossy() {
         text if text.contains(' ') => format!("'{text}'"),

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests of all crates, from a clean checkout.
 //!
-//! Owns the set-up that tests need from outside the Rust toolchain. Does not choose or judge tests: `cargo test` does,
-//! and its closing lines are the result. What checks the API's description is no such test, and goes before.
+//! It owns the set-up of tools from outside the Rust toolchain. It does not select or judge tests: `cargo test` does,
+//! and prints the result last. The check of /openapi.json is no such test and runs first.
 
 use clap::Args as ClapArgs;
 

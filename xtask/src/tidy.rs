@@ -23,7 +23,7 @@ use ignore::WalkBuilder;
 
 use crate::shell::{Result, root};
 
-/// One broken rule, at one place.
+/// A broken rule at a line.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Violation {
     path: String,
@@ -47,7 +47,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A text file of the repository, its path relative to the root with `/` between its parts.
+/// A text file of the repository; its path is relative to the root, with `/` separators.
 struct File {
     path: String,
     text: String,
@@ -101,7 +101,7 @@ fn violations(root: &Path) -> Result<Vec<Violation>> {
     Ok(violations)
 }
 
-/// The text files that are, or would be, under version control.
+/// Returns the text files that are, or would be, under version control.
 fn files(root: &Path) -> Result<Vec<File>> {
     let mut files = Vec::new();
     let walk = WalkBuilder::new(root)
@@ -119,7 +119,7 @@ fn files(root: &Path) -> Result<Vec<File>> {
             .strip_prefix(root)?
             .to_string_lossy()
             .replace('\\', "/");
-        // What is no text has no lines to judge.
+        // Other files have no lines to check.
         if let Ok(text) = String::from_utf8(std::fs::read(entry.path())?) {
             files.push(File { path, text });
         }

@@ -116,7 +116,7 @@ fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
         .body(text.into())
 }
 
-/// An answer in parts. Where one fails, the stream is cut off, so that nobody takes it for whole.
+/// An answer in parts. If one fails, the stream is cut off, so that the client sees that it is incomplete.
 async fn parts(
     state: &State,
     media_type: &'static str,

@@ -22,7 +22,7 @@ pub(crate) struct WorkerCounters {
 }
 
 impl WorkerCounters {
-    /// Zeros, for so many labels of routes.
+    /// Creates zeros for this number of labels of routes.
     pub(super) fn new(routes: usize) -> WorkerCounters {
         let series = routes * METHODS.len() * STATUSES.len();
         WorkerCounters {
@@ -35,7 +35,7 @@ impl WorkerCounters {
         }
     }
 
-    /// Counts a request that begins, with a body of so many bytes.
+    /// Counts a request that begins, and the bytes of its body.
     pub(crate) fn begin(&self, body_bytes: u64) {
         self.begun.fetch_add(1, Ordering::Relaxed);
         if body_bytes > 0 {
@@ -43,7 +43,7 @@ impl WorkerCounters {
         }
     }
 
-    /// Counts a request that is answered, with a body of so many bytes.
+    /// Counts an answered request, and the bytes of the answer's body.
     pub(crate) fn answer(
         &self,
         labels: Labels,

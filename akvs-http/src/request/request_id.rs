@@ -1,4 +1,4 @@
-//! The id of a request in the log: `X-Request-Id`, or one that is made for it.
+//! The id of a request in the log: `X-Request-Id`, or a generated one.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
@@ -12,7 +12,7 @@ const MAX_ID_BYTES: usize = 128;
 #[derive(Clone)]
 struct Made(String);
 
-/// The id that the client chose, or else one that is made once for the request.
+/// Returns the id that the client chose, or an id that is generated once for the request.
 pub(crate) fn request_id(request: &HttpRequest) -> String {
     if let Some(id) = clients_id(request.headers()).and_then(|id| id.to_str().ok()) {
         return id.to_owned();

@@ -1,26 +1,26 @@
-//! The figures of a run, medians over runs, and two of them side by side.
+//! Figures of a run, their medians over runs, and tables that compare two of them.
 //!
-//! Knows neither where figures come from nor what is good.
+//! It does not know where figures come from, and judges none.
 
 use crate::shell::Result;
 
-/// How often each of a pair is measured.
+/// The number of runs of each of a pair.
 const RUNS: usize = 3;
 
-/// What one run showed.
+/// The figures of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Figures {
     /// Answers per second.
     pub(super) rate: f64,
-    /// Half of the answers took no longer, in ms.
+    /// Median latency, in ms.
     pub(super) p50_ms: f64,
-    /// 99 of 100 answers took no longer, in ms.
+    /// 99th percentile of the latency, in ms.
     pub(super) p99_ms: f64,
     /// CPU time of the server per request, in µs.
     pub(super) cpu_us: f64,
 }
 
-/// The head of a table whose rows are [`row`]s.
+/// Returns the head of a table of [`row`]s.
 pub(super) fn head(one: &str, other: &str) -> String {
     let pair = format!("{one} : {other} (ratio)");
     let columns = [
@@ -38,7 +38,7 @@ pub(super) fn head(one: &str, other: &str) -> String {
     )
 }
 
-/// Two sets of figures as a row of a table.
+/// Returns two sets of figures as a row of a table.
 pub(super) fn row(connections: usize, one: Figures, other: Figures) -> String {
     let cells = [
         cell(one.rate, other.rate, 0),
@@ -53,7 +53,7 @@ fn cell(one: f64, other: f64, decimals: usize) -> String {
     format!("{one:.decimals$} : {other:.decimals$} ({:.2})", one / other)
 }
 
-/// Measures two things in turn, so that what else happens on the machine strikes both; the medians of each.
+/// Measures two things in alternation, so that other load on the machine affects both; returns the medians of each.
 pub(super) fn pair(
     title: &str,
     mut one: impl FnMut() -> Result<Figures>,
@@ -63,7 +63,7 @@ pub(super) fn pair(
     for number in 1..=RUNS {
         ones.push(one()?);
         others.push(other()?);
-        // For who waits, and to show how far the runs lie apart.
+        // Shows progress and the spread of the runs.
         eprintln!(
             "{title}, run {number}: {:.0} and {:.0} requests/s, p99 {:.2} and {:.2} ms",
             ones[number - 1].rate,
@@ -75,7 +75,7 @@ pub(super) fn pair(
     Ok((medians(&ones), medians(&others)))
 }
 
-/// The median of each figure for itself.
+/// Returns the median of each figure.
 fn medians(runs: &[Figures]) -> Figures {
     Figures {
         rate: median(runs, |run| run.rate),

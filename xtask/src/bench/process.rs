@@ -1,6 +1,6 @@
-//! A process under load: waited for until it is ready, looked at through `/proc`, ended.
+//! A process under load: started, observed through `/proc`, and ended.
 //!
-//! Knows nothing of what the process does. It ends with the value, whatever happened in between.
+//! It does not know what the process does. The process ends when the value is dropped.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -11,24 +11,24 @@ use std::time::Duration;
 
 use crate::shell::{Result, read};
 
-/// How long a server may take until it says that it is ready.
+/// The maximum time until a server is ready.
 const START: Duration = Duration::from_secs(30);
 
-/// A child of ours: ended with the value.
+/// A child process that ends when the value is dropped.
 pub(super) struct Process(pub(super) Child);
 
 impl Process {
-    /// Memory that it holds at this moment, in MB of 2^20 bytes.
+    /// Returns its current memory, in MiB.
     pub(super) fn resident_mb(&self) -> Result<u64> {
         Ok(self.resident_kb()? / 1024)
     }
 
-    /// The same, in KB of 2^10 bytes.
+    /// Returns its current memory, in KiB.
     pub(super) fn resident_kb(&self) -> Result<u64> {
         self.status_kb("VmRSS:")
     }
 
-    /// The most memory that it held at any moment.
+    /// Returns the maximum memory that it had.
     pub(super) fn most_kb(&self) -> Result<u64> {
         self.status_kb("VmHWM:")
     }
@@ -42,7 +42,7 @@ impl Process {
             .parse()?)
     }
 
-    /// CPU time used so far, in µs.
+    /// Returns its CPU time, in µs.
     pub(super) fn cpu_us(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
         // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th fields of the whole line.
@@ -62,14 +62,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A child that is gone already is what is wanted.
+        // The child may have ended before.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What `find` finds in the first line that holds it. All later lines are read and forgotten, so that the writer of
-/// them never blocks.
+/// Returns what `find` finds in the first matching line. Later lines are read and dropped, so that their writer never
+/// blocks.
 pub(super) fn await_line<T: Send + 'static>(
     output: impl Read + Send + 'static,
     find: fn(&str) -> Option<T>,
@@ -83,7 +83,7 @@ pub(super) fn await_line<T: Send + 'static>(
             seen.push('\n');
             find(&line)
         });
-        // Whoever asked may have stopped waiting.
+        // The caller may have stopped waiting.
         let _ = sender.send(found.ok_or(seen));
         lines.for_each(drop);
     });

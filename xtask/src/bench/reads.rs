@@ -1,7 +1,7 @@
-//! Reads, with the read cache and without.
+//! Reads with and without the read cache.
 //!
-//! Two servers of the same build, filled alike. All keys fit into memory either way, so without the cache this
-//! shows what the engine costs, not the disk.
+//! Two servers of the same build with the same data. All keys fit into memory, so this shows the cost of the engine,
+//! not of the disk.
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use crate::shell::Result;
 
 const CONNECTIONS: &[usize] = &[1, 64];
 const SECONDS: u64 = 4;
-/// How long each server is warmed up at each number of connections, in seconds.
+/// Seconds of warm-up of each server at each number of connections.
 const WARM: u64 = 1;
-/// Reads do not depend on it, and a slow disk would take minutes to fill two servers.
+/// Durability that fills the servers fast: reads do not depend on it.
 const FILL_FAST: (&str, &str) = ("AKVS_ENGINE__DURABILITY", "interval");
 const CACHE: &[(&str, &str)] = &[FILL_FAST];
 const NO_CACHE: &[(&str, &str)] = &[FILL_FAST, ("AKVS_ENGINE__CACHE_BYTES", "0")];
@@ -40,7 +40,7 @@ pub(super) fn reads(binary: &Path, folder: &Path) -> Result {
     Ok(())
 }
 
-/// A server that holds all keys; says what memory that takes.
+/// Starts a server and stores all keys; prints its memory.
 fn filled(title: &str, binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
     let server = Server::start(binary, data, settings)?;
     let fresh = server.process.resident_mb()?;

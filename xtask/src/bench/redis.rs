@@ -1,7 +1,7 @@
-//! redis-server as the yardstick for durable writes, under its own load generator.
+//! redis-server under its own load generator, for the comparison of durable writes.
 //!
-//! Owns how it is started, with a sync before each answer as we do, and how its figures are read. One thread sends, as
-//! for our server. Everything that is not named here is redis's default.
+//! It owns how redis-server is started, with a sync before each answer, and how its figures are read. One thread sends,
+//! as for AKVS. All other settings are redis's defaults.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,20 +12,20 @@ use super::process::{Process, await_line};
 use super::{KEYS, VALUE_BYTES};
 use crate::shell::{Result, program, read};
 
-/// The most seconds that a run may take: a machine that is much slower than a moment ago is too busy to measure on, and
-/// all runs at their limit still leave the whole under four minutes.
+/// The maximum time of a run: a slower machine is too busy to measure on, and all runs together stay under four
+/// minutes.
 const LIMIT: &str = "8";
-/// How often a free port is looked for: somebody else may take one before redis does.
+/// The number of ports that are tried: another process may take one before redis does.
 const TRIES: usize = 5;
 
-/// A redis-server of our own: ended with the value.
+/// A redis-server that ends when the value is dropped.
 pub(super) struct Redis {
     process: Process,
     port: u16,
 }
 
 impl Redis {
-    /// Starts it on a free port, its files in this folder, and waits until it is ready.
+    /// Starts it on a free port with its files in this folder, and waits until it is ready.
     pub(super) fn start(folder: &Path) -> Result<Redis> {
         let mut last = None;
         for _ in 0..TRIES {
@@ -44,7 +44,7 @@ impl Redis {
         command.arg(port.to_string());
         command.args(["--save", "", "--appendonly", "yes"]);
         command.args(["--appendfsync", "always", "--dir"]);
-        // Owned before anything can fail, so that the child is ended on every path.
+        // Owned before anything can fail, so that the child is always ended.
         let mut process = Process(command.arg(folder).stdout(Stdio::piped()).spawn()?);
         let stdout = process.0.stdout.take().ok_or("redis has no stdout")?;
         await_line(stdout, |line| {
@@ -53,7 +53,7 @@ impl Redis {
         Ok(Redis { process, port })
     }
 
-    /// One run of so many `SET`s.
+    /// Makes one run with this number of `SET`s.
     pub(super) fn run(&self, connections: usize, requests: u64) -> Result<Figures> {
         let before = self.process.cpu_us()?;
         let mut benchmark = program("timeout", &[LIMIT, "redis-benchmark", "--csv"]);
@@ -73,7 +73,7 @@ impl Redis {
     }
 }
 
-/// The line about `SET`, its columns found by their names.
+/// Returns the line about `SET`, its columns by their names.
 fn figures(csv: &str, cpu_us: f64) -> Result<Figures> {
     let cells = |line: &str| -> Vec<String> {
         line.split(',')

@@ -1,6 +1,6 @@
-//! Our own server under load: started on a free port, filled.
+//! An AKVS server under load: started on a free port and filled.
 //!
-//! Knows nothing of what is measured. Its settings are the defaults but for those that the caller names.
+//! It does not know what is measured. All settings are defaults except those that the caller names.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,22 +12,22 @@ use super::process::{Process, await_line};
 use super::{KEYS, VALUE_BYTES};
 use crate::shell::{Result, program};
 
-/// How long one answer may take while the server is filled.
+/// The maximum time of an answer while the server is filled.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A server of our own: ended with the value.
+/// A server that ends when the value is dropped.
 pub(crate) struct Server {
     pub(super) process: Process,
-    /// Where it listens: host and port.
+    /// Its address: host and port.
     pub(crate) address: String,
 }
 
 impl Server {
-    /// Starts it on a free port, with these variables of the environment, and waits until it says which.
+    /// Starts it on a free port with these environment variables, and waits until it reports the port.
     pub(crate) fn start(binary: &Path, data: &Path, settings: &[(&str, &str)]) -> Result<Server> {
         let mut command = program(binary, &["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(data).envs(settings.iter().copied());
-        // Owned before anything can fail, so that the child is ended on every path.
+        // Owned before anything can fail, so that the child is always ended.
         let mut process = Process(command.stderr(Stdio::piped()).spawn()?);
         let stderr = process.0.stderr.take().ok_or("the server has no stderr")?;
         let port = await_line(stderr, port_in)?;
@@ -43,7 +43,7 @@ impl Server {
         let mut answers = BufReader::new(stream.try_clone()?);
         let value = "v".repeat(VALUE_BYTES);
         for key in 0..KEYS {
-            // As one piece: a piece each would be a packet each.
+            // In one write: several would be several packets.
             let request = format!(
                 "POST /kv/bench/k{key} HTTP/1.1\r\nhost: {}\r\ncontent-length: {VALUE_BYTES}\r\n\r\n{value}",
                 self.address
@@ -64,7 +64,7 @@ impl Server {
     }
 }
 
-/// The port that one of the server's first lines names.
+/// Returns the port that a line of the server's log names.
 fn port_in(line: &str) -> Option<u16> {
     let (_, rest) = line.split_once("http://127.0.0.1:")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;

@@ -1,7 +1,7 @@
-//! Sizing: what keys, values, connections, watchers and namespaces take, in memory and on disk, and how long it takes
-//! to start, to back up, to check and to restore.
+//! Sizing: memory and disk space of keys, values, connections, watchers and namespaces, and the time to start, back up,
+//! verify and restore.
 //!
-//! Owns the figures that `docs/operations.md` gives, as rows in its order. Owns no threshold.
+//! It owns the figures of `docs/operations.md`, as rows in the same order. It has no thresholds.
 
 mod load;
 
@@ -59,8 +59,8 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// What each connection, watcher and namespace takes that does nothing. Each has a server of its own, because one keeps
-    /// what it once had for others.
+    /// Measures idle connections, watchers and namespaces. Each kind has its own server, because a server reuses
+    /// memory.
     fn waiting(&self) -> Result {
         let start = |name| Server::start(self.binary, &self.folder.join(name), &[SETTING]);
         let server = start("connections")?;
@@ -79,7 +79,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// How much more memory the server has while so many connections are open, in KiB.
+    /// Returns the additional memory of the server while this number of connections is open, in KiB.
     fn held(&self, server: &Server, count: usize, path: &str, endless: bool) -> Result<u64> {
         let before = server.process.resident_kb()?;
         self.runtime.block_on(async {
@@ -135,7 +135,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// How long it takes until it serves.
+    /// Measures the time until it serves.
     fn starts(&self, data: &Path) -> Result {
         for title in ["a stop", "kill -9"] {
             let mut server = None;
@@ -145,7 +145,7 @@ impl Bench<'_> {
             })?;
             row(&format!("start after {title}"), seconds(took));
             if let Some(server) = server {
-                // The journal is as full as it gets.
+                // The journal is at its largest.
                 self.send(&server, KEYS / 5, values("k", 100, true))?;
                 // Killed with the value.
                 drop(server);
@@ -158,7 +158,7 @@ impl Bench<'_> {
     fn values(&self, title: &str, count: usize, length: usize, noise: bool) -> Result {
         let kind = if noise { "random" } else { "compressible" };
         let data = self.folder.join("values");
-        // Sooner done, and no other on disk.
+        // Faster, and the same on disk.
         let server = Server::start(self.binary, &data, &[INTERVAL])?;
         let took = self.timed(|| self.send(&server, count, values("k", length, noise)))?;
         row(&format!("{title}, {kind}"), disk(&data)?);
@@ -212,9 +212,9 @@ impl Bench<'_> {
     }
 }
 
-/// The requests that store a value under each number.
+/// Returns the requests that store a value under each number.
 fn values(prefix: &'static str, length: usize, noise: bool) -> load::Requests {
-    // More than anything looks back that makes data smaller.
+    // Longer than the window of a compressor.
     let source = match noise {
         true => noise_of(2 << 20),
         false => "the same again and again, ".repeat(length / 16 + 1).into(),
@@ -230,7 +230,7 @@ fn values(prefix: &'static str, length: usize, noise: bool) -> load::Requests {
     })
 }
 
-/// Bytes that cannot be made smaller.
+/// Returns incompressible bytes.
 fn noise_of(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let words = (0..length.div_ceil(8)).flat_map(|_| {
@@ -242,7 +242,7 @@ fn noise_of(length: usize) -> Vec<u8> {
     words.take(length).collect()
 }
 
-/// Asks a server to stop, and waits until it has.
+/// Stops a server and waits until it has ended.
 fn stop(mut server: Server) -> Result {
     let pid = Pid::from_child(&server.process.0);
     kill_process(pid, Signal::TERM)?;
@@ -252,19 +252,19 @@ fn stop(mut server: Server) -> Result {
     }
 }
 
-/// The memory that a server has.
+/// Returns the memory of a server.
 fn memory(server: &Server) -> Result<String> {
     let (now, most) = (server.process.resident_kb()?, server.process.most_kb()?);
     Ok(format!("{} MiB, at most {}", now / 1024, most / 1024))
 }
 
-/// What a folder takes of the disk.
+/// Returns the disk space of a folder.
 fn disk(folder: &Path) -> Result<String> {
     let (mut bytes, mut folders) = (0, vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            // What is deleted meanwhile takes nothing.
+            // A file that was deleted meanwhile takes no space.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };

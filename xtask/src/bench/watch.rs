@@ -1,7 +1,7 @@
-//! Watchers: what each costs while it waits, and how long it takes to reach them all.
+//! Watchers: the cost of each while it waits, and the time until a change reaches all of them.
 //!
-//! The watchers are connections of this process, so that they take turns with the server on the same cores: what is
-//! measured is server and readers together, and beside it the server's CPU time alone.
+//! The watchers are connections of this process and share the cores with the server: the times include the readers; the
+//! server's CPU time is printed as well.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::shell::Result;
 
 const WATCHERS: usize = 10_000;
 const ROUNDS: usize = 20;
-/// How long anything may take that is waited for.
+/// The maximum time of each wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CONNECTIONS: (&str, &str) = ("AKVS_LIMITS__MAX_CONNECTIONS", "12000");
 
@@ -36,7 +36,7 @@ pub(super) fn watch(binary: &Path, folder: &Path) -> Result {
     Ok(())
 }
 
-/// Each connection is a file, of this process and of those that it starts.
+/// Each connection takes a file descriptor, of this process and of those that it starts.
 pub(super) fn allow_many_files() -> Result {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit {
@@ -47,7 +47,7 @@ pub(super) fn allow_many_files() -> Result {
     Ok(())
 }
 
-/// What the watchers have heard.
+/// The changes that the watchers received.
 #[derive(Default)]
 struct Heard {
     ready: AtomicUsize,
@@ -121,7 +121,7 @@ impl Heard {
     }
 }
 
-/// One watcher: counts what it hears.
+/// Runs one watcher, which counts the changes that it receives.
 async fn listen(mut stream: TcpStream, query: String, heard: Arc<Heard>) {
     let request = format!("GET /watch/bench{query} HTTP/1.1\r\nhost: bench\r\n\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {

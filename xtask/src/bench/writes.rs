@@ -1,7 +1,8 @@
-//! Durable writes, beside redis-server with a sync before each answer.
+//! Durable writes, compared with redis-server with a sync before each answer.
 //!
-//! Both write values of the same size to random keys out of equally many, each on disk before its answer, from one
-//! sending thread. wrk counts seconds and redis-benchmark requests, so the latter gets as many as should take as long.
+//! Both write values of the same size to random keys of the same number, each on disk before its answer, from one
+//! sending thread. wrk runs for a time and redis-benchmark for a number of requests, which is chosen to take the same
+//! time.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::shell::{Result, program, read};
 
 const CONNECTIONS: &[usize] = &[1, 16, 64, 256];
 const SECONDS: u64 = 3;
-/// How long our server is warmed up at each number of connections, in seconds.
+/// Seconds of warm-up of the server at each number of connections.
 const WARM: u64 = 1;
 
 /// Measures and prints the table.
@@ -26,7 +27,7 @@ pub(super) fn writes(binary: &Path, folder: &Path) -> Result {
     let redis = Redis::start(&files)?;
     let load = Load::new(Request::Post, folder)?;
     println!(
-        "POST over {KEYS} keys of {VALUE_BYTES} B, durable, beside SET with appendfsync always\n{}",
+        "POST over {KEYS} keys of {VALUE_BYTES} B, durable, and SET with appendfsync always\n{}",
         read(&mut program("redis-server", &["--version"]))?
     );
     println!("{}", head("akvs", "redis"));
@@ -47,12 +48,13 @@ pub(super) fn writes(binary: &Path, folder: &Path) -> Result {
     Ok(())
 }
 
-/// Enough to learn the rate from, and few enough for a disk that syncs slowly.
+/// Enough to measure the rate, and few enough for a disk with slow syncs.
 fn warm_requests(connections: usize) -> u64 {
     (connections as u64 * 200).min(20_000)
 }
 
-/// How many take as long as a run of ours, going by the last rate; a rate that was too low by chance costs no run.
+/// Returns the number of requests that take as long as a run of AKVS at the last rate; too low a rate invalidates no
+/// run.
 fn requests(rate: f64, connections: usize) -> u64 {
     ((rate * SECONDS as f64) as u64).max(warm_requests(connections))
 }

@@ -1,7 +1,7 @@
-//! wrk as the load generator for our server: its script, its figures.
+//! wrk, the load generator for AKVS: its script and its figures.
 //!
-//! One thread, as redis-benchmark has. All requests are made before the first is sent, so that the script's own work
-//! does not take the cores from the server.
+//! It uses one thread, as redis-benchmark does. All requests are built before the first is sent, so that the script
+//! takes no CPU time from the server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::server::Server;
 use super::{KEYS, VALUE_BYTES};
 use crate::shell::{Result, program, read};
 
-/// How long wrk may take beyond what it was asked to, in seconds.
+/// The maximum time that wrk may take after the end of a run, in seconds.
 const GRACE: u64 = 20;
 
-/// What is sent.
+/// The kind of request.
 #[derive(Clone, Copy)]
 pub(super) enum Request {
     /// `GET` of a key.
@@ -23,18 +23,18 @@ pub(super) enum Request {
     Post,
 }
 
-/// A load to put on a server: requests for random keys.
+/// A load: requests for random keys.
 pub(super) struct Load(PathBuf);
 
 impl Load {
-    /// Writes the script for it into this folder.
+    /// Writes the script into this folder.
     pub(super) fn new(request: Request, folder: &Path) -> Result<Load> {
         let script = folder.join("load.lua");
         fs::write(&script, lua(request))?;
         Ok(Load(script))
     }
 
-    /// One run against a server.
+    /// Makes one run.
     pub(super) fn run(&self, server: &Server, connections: usize, seconds: u64) -> Result<Figures> {
         let before = server.process.cpu_us()?;
         let limit = (seconds + GRACE).to_string();
@@ -58,7 +58,7 @@ impl Load {
     }
 }
 
-/// A script for wrk: requests over all keys, and one line of figures.
+/// Returns a script for wrk: requests for all keys, and one line of figures.
 fn lua(request: Request) -> String {
     let request = match request {
         Request::Get => "wrk.format('GET', path)".to_owned(),
@@ -85,7 +85,7 @@ end
     )
 }
 
-/// What the script's line says, beside what the server used.
+/// Returns the figures of the script's line, and of the server's CPU time.
 fn figures(output: &str, cpu_us: f64) -> Result<Figures> {
     let line = output
         .lines()

@@ -1,6 +1,7 @@
-//! Works in the program that Cargo does not know of: C that crates bring along, and what the toolchain links in.
+//! Works in the program that Cargo does not know: C code of crates, and libraries of the toolchain.
 //!
-//! Owns the list, and where each one's version is found. One that cannot be found is an error: then the list is old.
+//! It owns the list, and the way to the version of each. A version that cannot be found is an error: the list is
+//! outdated.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,7 @@ use super::TARGET;
 use super::crates::{Crate, Crates};
 use crate::shell::{Result, program, read};
 
-/// A work that is no crate.
+/// A work that is not a crate.
 pub(super) struct Work {
     pub(super) name: &'static str,
     pub(super) version: String,

@@ -1,7 +1,7 @@
-//! What must be true of a release.
+//! The checks of a release.
 //!
-//! Owns the list of checks and their order; each is a file beside. A check changes nothing of the release, ends what it
-//! starts, and says in one line what it could not try here.
+//! It owns the list of checks and their order; each is in a file of its own. A check does not change the release, ends
+//! what it starts, and prints in one line what it could not check on this machine.
 
 mod deb;
 mod empty_root;
@@ -28,7 +28,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("the container's image", image::check),
 ];
 
-/// All checks, one after the other.
+/// Runs all checks in order.
 pub(super) fn check(release: &Release) -> Result {
     for (what, check) in CHECKS {
         timed(what, || check(release))?;
@@ -36,10 +36,10 @@ pub(super) fn check(release: &Release) -> Result {
     Ok(())
 }
 
-/// That something is as it should be; else an error that shows it.
+/// Returns an error that shows the value if a condition does not hold.
 fn expect(what: &str, found: &str, is_good: impl Fn(&str) -> bool) -> Result {
     match is_good(found) {
         true => Ok(()),
-        false => Err(format!("{what}: this is not what it should be: {found}").into()),
+        false => Err(format!("{what}: unexpected: {found}").into()),
     }
 }

@@ -65,7 +65,7 @@ const FILES: &[(&str, &str)] = &[
     ("share/doc/", "usr/share/doc/akvs/"),
 ];
 
-/// Where the package of a release is: beside the tarball.
+/// Returns the path of the package of a release: next to the tarball.
 pub(super) fn path(release: &Release) -> PathBuf {
     let version = version(&release.version);
     release
@@ -73,7 +73,7 @@ pub(super) fn path(release: &Release) -> PathBuf {
         .with_file_name(format!("akvs_{version}_{ARCHITECTURE}.deb"))
 }
 
-/// Makes the package of a release; where dpkg is not there, that is told.
+/// Makes the package of a release; without dpkg it prints a note.
 pub(super) fn write(release: &Release) -> Result {
     if shell::provide(&DPKG) {
         pack(release, &version(&release.version), &path(release))?;
@@ -159,7 +159,7 @@ fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(gzip.finish()?)
 }
 
-/// What dpkg is told: the fields of the checkout, and those that only a build knows.
+/// Returns the control file: the fields of the checkout, and those that only a build knows.
 fn control_of(control: &str, version: &str, installed_kib: u64) -> String {
     let known = format!(
         "Version: {version}\nArchitecture: {ARCHITECTURE}\nInstalled-Size: {installed_kib}\n"

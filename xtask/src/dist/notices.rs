@@ -1,7 +1,7 @@
-//! What those whose work is in the program want to be said of it: the texts of their licences, each once.
+//! The notices of all works in the program: the texts of their licences, each once.
 //!
-//! Owns where the texts are found. A crate without any gets the standard text of the licence that it states. What is
-//! not Cargo's (musl, the standard library) is told of here too.
+//! It owns where the texts are found. A crate without a text gets the standard text of the licence that it states.
+//! Works that are not Cargo's (musl, the standard library) are included.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,7 +58,7 @@ pub(super) fn of_rust() -> Result<Vec<u8>> {
     let path = Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
     fs::read(path).map_err(|error| {
         let what = "the toolchain has no notices of its standard library";
-        format!("{what} ({error}): take one that rustup installed").into()
+        format!("{what} ({error}): use a toolchain installed by rustup").into()
     })
 }
 

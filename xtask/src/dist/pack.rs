@@ -16,7 +16,7 @@ use crate::shell::Result;
 /// What gzip calls a system that it does not know: the right one would be the building machine's.
 const NO_SYSTEM: u8 = 255;
 
-/// Writes the tarball, and beside it its checksum as `sha256sum -c` reads it.
+/// Writes the tarball, and next to it its checksum as `sha256sum -c` reads it.
 pub(super) fn write(tarball: &Path, folder: &str, parts: &[Part], epoch: u64) -> Result {
     let bytes = pack(folder, parts, epoch)?;
     let name = tarball.file_name().ok_or("a tarball without a name")?;

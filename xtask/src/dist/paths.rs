@@ -1,6 +1,6 @@
-//! Where a build happens: the checkout, the folder of what is built, the folder of the packages.
+//! The folders of a build: the checkout, the build's output, and the packages.
 //!
-//! Knows nothing of what is built. No program that it starts is told of any other place than these.
+//! It does not know what is built. The programs that it starts know no other folders.
 
 use std::env;
 use std::path::PathBuf;

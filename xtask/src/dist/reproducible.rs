@@ -15,7 +15,7 @@ use super::build_info::Origin;
 use super::{Place, Release, deb, release};
 use crate::shell::{Result, program, run};
 
-/// What of Cargo's home the packages are. The sources are unpacked anew.
+/// The parts of Cargo's home that are packages. The sources are unpacked again.
 const PACKAGES: &[&str] = &["registry/index", "registry/cache"];
 
 /// Builds it again, and compares.

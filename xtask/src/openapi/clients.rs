@@ -1,7 +1,6 @@
-//! Clients that others' programs generate from the document, in Python and in TypeScript: they are generated, compiled,
-//! and used on a server.
+//! Clients generated from the document in Python and TypeScript: generated, compiled and used on a server.
 //!
-//! What they do there is written in `xtask/openapi/clients`, as a user of them would write it.
+//! Their programs are in `xtask/openapi/clients`, written as a user would.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use crate::shell::{Result, program, root, run, timed};
 
 const SOURCES: &str = "xtask/openapi/clients";
 
-/// Checks the clients; where Node.js cannot be had, that of Python alone, which is told.
+/// Checks the clients; without Node.js the one in Python alone, with a note.
 pub(super) fn check(python: &Python, node: Option<&Node>, document: &Path, url: &str) -> Result {
     timed("a client in Python", || in_python(python, document, url))?;
     match node {
@@ -26,7 +25,7 @@ pub(super) fn check(python: &Python, node: Option<&Node>, document: &Path, url: 
 fn in_python(python: &Python, document: &Path, url: &str) -> Result {
     let folder = document.parent().ok_or("a document in no folder")?;
     let sources = root().join(SOURCES);
-    // What the generator leaves out it only warns of.
+    // The generator only warns about what it leaves out.
     let mut generate = python.tool("openapi-python-client");
     generate.args(["generate", "--meta", "none", "--fail-on-warning"]);
     generate.arg("--config").arg(sources.join("python.yml"));

@@ -1,4 +1,4 @@
-//! A folder with the packages of Node.js that the checks need, in the versions that are pinned.
+//! The Node.js packages that the checks need, in pinned versions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::shell::{self, Result, Tool, program, root, run};
 
-/// Where the packages are named, and the versions of all that they bring along.
+/// The files with the packages and all their versions.
 const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 const SOURCES: &str = "xtask/openapi/clients";
 const NPM: Tool = Tool {
@@ -18,14 +18,14 @@ const NPM: Tool = Tool {
 pub(super) struct Node(PathBuf);
 
 impl Node {
-    /// Provides the folder, up to date; none where it cannot be had, which is told.
+    /// Provides the folder, up to date; returns none and prints a note if it cannot.
     pub(super) fn provide() -> Result<Option<Node>> {
         let folder = root().join("target/openapi/node");
         let mut wanted = String::new();
         for name in FILES {
             wanted += &fs::read_to_string(root().join(SOURCES).join(name))?;
         }
-        // Written last, so that what was broken off is begun again.
+        // Written last, so that an interrupted installation is repeated.
         let mark = folder.join("installed");
         if fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
             return Ok(Some(Node(folder)));
@@ -58,7 +58,7 @@ impl Node {
         run(install.current_dir(folder))
     }
 
-    /// A folder in which the packages are found; it is empty.
+    /// Creates an empty folder where the packages are found.
     pub(super) fn workplace(&self) -> Result<PathBuf> {
         let folder = self.0.join("work");
         let _ = fs::remove_dir_all(&folder);
@@ -66,7 +66,7 @@ impl Node {
         Ok(folder)
     }
 
-    /// A program of one of the packages.
+    /// Returns the command of a program of the packages.
     pub(super) fn tool(&self, name: &str) -> Command {
         program(self.0.join("node_modules/.bin").join(name), &[])
     }

@@ -1,4 +1,4 @@
-//! A Python of our own, with the packages that the checks need in the versions that are pinned.
+//! A Python environment with the packages that the checks need, in pinned versions.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::shell::{self, Result, Tool, on_path, program, root, run};
 
-/// All packages, those that others bring along too.
+/// All packages, including indirect ones.
 const REQUIREMENTS: &str = "xtask/openapi/requirements.txt";
 const VENV: Tool = Tool {
     name: "python3-venv",
@@ -17,11 +17,11 @@ const VENV: Tool = Tool {
 pub(super) struct Python(PathBuf);
 
 impl Python {
-    /// Sees to it that it is there, and up to date; none where it cannot be had, which is told.
+    /// Provides the environment, up to date; returns none and prints a note if it cannot.
     pub(super) fn provide() -> Result<Option<Python>> {
         let folder = root().join("target/openapi/python");
         let wanted = fs::read_to_string(root().join(REQUIREMENTS))?;
-        // Written last, so that what was broken off is begun again.
+        // Written last, so that an interrupted installation is repeated.
         let mark = folder.join("requirements.txt");
         if fs::read_to_string(&mark).is_ok_and(|found| found == wanted) {
             return Ok(Some(Python(folder)));
@@ -44,7 +44,7 @@ impl Python {
         }
         let _ = fs::remove_dir_all(folder);
         let make = || run(program("python3", &["-m", "venv"]).arg(folder));
-        // Some systems have Python without what it takes to make an environment.
+        // Some systems have Python without the module that creates environments.
         if make().is_err() {
             shell::provide(&VENV);
             make()?;
@@ -54,7 +54,7 @@ impl Python {
         run(install.args(["--requirement", REQUIREMENTS]))
     }
 
-    /// A program of one of the packages.
+    /// Returns the command of a program of the packages.
     pub(super) fn tool(&self, name: &str) -> Command {
         let mut command = program(self.0.join("bin").join(name), &[]);
         command.env("PYTHONDONTWRITEBYTECODE", "1");

@@ -1,6 +1,6 @@
-//! The changelog: what is new becomes a version's, and what is to come gets its place.
+//! The changelog: moves the unreleased changes to a version.
 //!
-//! Owns the headings, which are those of "Keep a Changelog". Changes no other line.
+//! It owns the headings, which are those of "Keep a Changelog". It changes no other line.
 
 use crate::shell::Result;
 
@@ -12,11 +12,11 @@ const VERSION: &str = "## ";
 pub(super) struct Dated {
     /// All of it.
     pub(super) whole: String,
-    /// What is new in the version, without its heading.
+    /// The changes of the version, without its heading.
     pub(super) notes: String,
 }
 
-/// Gives what is not released yet to a version.
+/// Moves the unreleased changes to a version.
 pub(super) fn dated(changelog: &str, version: &str, today: &str) -> Result<Dated> {
     let lines: Vec<&str> = changelog.lines().collect();
     let is_heading = |line: &&str| line.trim_end() == UNRELEASED;
@@ -29,7 +29,7 @@ pub(super) fn dated(changelog: &str, version: &str, today: &str) -> Result<Dated
         return Err(format!("has a part of {version} already").into());
     }
     let part = &lines[begin + 1..end];
-    // Headings alone tell nobody anything.
+    // Headings alone are no changes.
     if part
         .iter()
         .all(|line| line.trim().is_empty() || line.starts_with('#'))

@@ -108,9 +108,9 @@ fn what_does_not_go_is_named() {
     repository.refuses("0.0.9", "0.0.9 is older than 0.1.0");
     repository.refuses("two", "`two` is no version");
     repository.git(&["tag", "v0.2.0"]);
-    repository.refuses("0.2.0", "v0.2.0 is there already");
+    repository.refuses("0.2.0", "tag v0.2.0 exists");
     repository.write("new", "");
-    repository.refuses("0.3.0", "changes that no commit has:\n?? new");
+    repository.refuses("0.3.0", "uncommitted changes:\n?? new");
     fs::remove_file(repository.place.checkout.join("new")).unwrap();
 
     repository.write("CHANGELOG.md", "# Changelog\n\n## Unreleased\n");
@@ -142,7 +142,7 @@ fn the_commit_and_the_tag_come_over_together() {
     assert_eq!(notes, "AKVS 0.2.0\n\n### Added\n\n- Something.");
     let lock = fs::read_to_string(place.checkout.join("Cargo.lock")).unwrap();
     assert!(lock.contains("version = \"0.2.0\""), "{lock}");
-    repository.refuses("0.2.0", "v0.2.0 is there already");
+    repository.refuses("0.2.0", "tag v0.2.0 exists");
 }
 
 #[test]

@@ -1,13 +1,12 @@
-//! Which version may follow which.
+//! The rule which version may follow another.
 //!
-//! Knows nothing of tags: that a version was released already, they tell.
+//! It does not know which versions were released: the tags do.
 
 use semver::Version;
 
 use crate::shell::Result;
 
-/// The version that was asked for, if it is one that can be released now. The present one can be too: before the first
-/// release nothing has it.
+/// Returns the requested version if it can be released. The present version can be, before its first release.
 pub(super) fn next(present: &str, wanted: &str) -> Result<String> {
     let parse = |text: &str| {
         Version::parse(text)
@@ -15,7 +14,7 @@ pub(super) fn next(present: &str, wanted: &str) -> Result<String> {
     };
     let (old, new) = (parse(present)?, parse(wanted)?);
     if !new.build.is_empty() {
-        // Two of them would be the same version to everybody who compares.
+        // Versions that differ in metadata alone are equal in comparisons.
         return Err(format!(
             "{wanted}: a release has no build metadata (`+{}`)",
             new.build

@@ -9,86 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::module_graph::{Edge, crates};
 use super::{File, Violation};
 
-/// Modules that are still part of a circle, by crate: the list may only shrink.
-///
-/// The circles were there before the check. Each module that leaves its circle must be taken off the list.
-const KNOWN: &[(&str, &[&str])] = &[
-    (
-        "akvs-client",
-        &[
-            "address",
-            "builder",
-            "client",
-            "codec",
-            "error",
-            "namespace",
-            "ndjson",
-            "pagination",
-            "retry",
-            "tls",
-            "watch",
-            "wire",
-        ],
-    ),
-    (
-        "src",
-        &[
-            "cli",
-            "clock",
-            "compose",
-            "control",
-            "credentials",
-            "error",
-            "listeners",
-            "logging",
-            "repl",
-            "service_manager",
-            "settings",
-            "threads",
-        ],
-    ),
-];
-
-/// Reports the edges of each circle that is not known, and each known module that is in no circle any more.
+/// Reports the edges of each circle.
 pub(super) fn check(files: &[File]) -> Vec<Violation> {
-    let mut found = Vec::new();
-    for source in crates(files) {
-        let known = KNOWN.iter().find(|(name, _)| *name == source.name);
-        found.extend(compare(
-            &source.root,
-            &source.edges,
-            known.map_or(&[], |(_, modules)| modules),
-        ));
-    }
-    found
+    let crates = crates(files);
+    crates.iter().flat_map(|edges| violations(edges)).collect()
 }
 
-fn compare(root: &str, edges: &[Edge], known: &[&str]) -> Vec<Violation> {
-    let circles = circles(edges);
+fn violations(edges: &[Edge]) -> Vec<Violation> {
     let mut found = Vec::new();
-    for circle in circles
-        .iter()
-        .filter(|circle| circle.iter().any(|module| !known.contains(module)))
-    {
+    for circle in circles(edges) {
         let names = circle.iter().copied().collect::<Vec<_>>().join(", ");
-        let of_circle = edges
-            .iter()
-            .filter(|edge| circle.contains(&*edge.from) && circle.contains(&*edge.to));
-        found.extend(of_circle.map(|edge| {
+        let inside = |edge: &&Edge| circle.contains(&*edge.from) && circle.contains(&*edge.to);
+        found.extend(edges.iter().filter(inside).map(|edge| {
             let what = format!(
-                "`{}` of module {} closes a circle with module {}: of {names}",
-                edge.name, edge.to, edge.from
+                "circle of modules {names}: {} uses `{}` of {}",
+                edge.from, edge.name, edge.to
             );
             Violation::new(&edge.path, edge.line, what)
         }));
     }
-    let left = known
-        .iter()
-        .filter(|module| !circles.iter().any(|circle| circle.contains(*module)));
-    found.extend(left.map(|module| {
-        let what = format!("module {module} is in no circle any more: take it off KNOWN (xtask/src/tidy/circles.rs)");
-        Violation::new(root, 1, what)
-    }));
     found
 }
 
@@ -134,7 +73,7 @@ mod tests {
     use super::*;
 
     /// Returns the violations of a crate `x` with these files.
-    fn violations(files: &[(&str, &str)], known: &[&str]) -> Vec<String> {
+    fn found(files: &[(&str, &str)]) -> Vec<String> {
         let files: Vec<File> = files
             .iter()
             .map(|(path, text)| File {
@@ -142,10 +81,7 @@ mod tests {
                 text: format!("//! X.\n{text}"),
             })
             .collect();
-        let sources = crates(&files);
-        assert_eq!(sources.len(), 1);
-        let found = compare(&sources[0].root, &sources[0].edges, known);
-        found.iter().map(Violation::to_string).collect()
+        check(&files).iter().map(Violation::to_string).collect()
     }
 
     const ROOT: (&str, &str) = ("lib.rs", "mod a;\nmod b;\nmod c;\n");
@@ -159,7 +95,7 @@ mod tests {
             ("b.rs", "use crate::c::{self, C};\npub(crate) struct B;\n"),
             ("c.rs", "pub(crate) struct C;\n"),
         ];
-        assert_eq!(violations(&files, &[]), NONE);
+        assert_eq!(found(&files), NONE);
     }
 
     #[test]
@@ -174,11 +110,11 @@ mod tests {
             ),
         ];
         assert_eq!(
-            violations(&files, &[]),
+            found(&files),
             [
-                "x/src/a.rs:2: `B` of module b closes a circle with module a: of a, b, c",
-                "x/src/b.rs:2: `C` of module c closes a circle with module b: of a, b, c",
-                "x/src/c.rs:5: `a` of module a closes a circle with module c: of a, b, c",
+                "x/src/a.rs:2: circle of modules a, b, c: a uses `B` of b",
+                "x/src/b.rs:2: circle of modules a, b, c: b uses `C` of c",
+                "x/src/c.rs:5: circle of modules a, b, c: c uses `a` of a",
             ]
         );
     }
@@ -197,11 +133,7 @@ mod tests {
             "use super::{A};\n",
             "fn b() -> crate::A {}\n",
         ] {
-            assert_eq!(
-                violations(&[root, a, inner, ("b.rs", b)], &[]).len(),
-                2,
-                "{b}"
-            );
+            assert_eq!(found(&[root, a, inner, ("b.rs", b)]).len(), 2, "{b}");
         }
         for b in [
             "use super::Other;\n",
@@ -209,7 +141,7 @@ mod tests {
             "use x::a::A;\n",
             "const B: &str = \"crate::A\";\n",
         ] {
-            assert_eq!(violations(&[root, a, inner, ("b.rs", b)], &[]), NONE, "{b}");
+            assert_eq!(found(&[root, a, inner, ("b.rs", b)]), NONE, "{b}");
         }
     }
 
@@ -223,30 +155,12 @@ mod tests {
             ("b.rs", test),
             ("b/tests.rs", "use crate::a::A;\n"),
         ];
-        assert_eq!(violations(&files, &[]), NONE);
+        assert_eq!(found(&files), NONE);
         let files = [
             ROOT,
             ("a.rs", "use crate::b::B;\n"),
             ("b.rs", "fn b() {\n    use crate::a::A;\n}\n"),
         ];
-        assert_eq!(violations(&files, &[]).len(), 2);
-    }
-
-    #[test]
-    fn the_known_circles_can_only_shrink() {
-        let files = [
-            ROOT,
-            ("a.rs", "use crate::b::B;\n"),
-            ("b.rs", "use crate::a::A;\n"),
-            ("c.rs", ""),
-        ];
-        assert_eq!(violations(&files, &["a", "b"]), NONE);
-        assert_eq!(violations(&files, &["a"]).len(), 2);
-        assert_eq!(
-            violations(&files, &["a", "b", "c"]),
-            [
-                "x/src/lib.rs:1: module c is in no circle any more: take it off KNOWN (xtask/src/tidy/circles.rs)"
-            ]
-        );
+        assert_eq!(found(&files).len(), 2);
     }
 }

@@ -1,5 +1,5 @@
-//! One set of features for each crate, whether the default members are built or the program alone: otherwise `cargo run`
-//! compiles again what `cargo build` has compiled.
+//! One set of features for each crate, for the default members and for the program alone: otherwise `cargo run` would
+//! compile again what `cargo build` has compiled.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Violation;
 use crate::shell::{Result, cargo, read};
 
-/// Compares what cargo plans for `cargo build` and for `cargo run`.
+/// Compares the plans of `cargo build` and `cargo run`.
 pub(super) fn check(root: &Path) -> Result<Vec<Violation>> {
     let plan = |selection: &[&str]| {
         let mut tree = cargo(&["tree", "--edges", "normal,build", "--prefix", "none"]);
@@ -21,7 +21,7 @@ pub(super) fn check(root: &Path) -> Result<Vec<Violation>> {
     Ok(compiled_twice(&all, &program))
 }
 
-/// The crates that the program has with features that the default members do not give them.
+/// Returns the crates that the program has with other features than the default members.
 fn compiled_twice(all: &str, program: &str) -> Vec<Violation> {
     let all: BTreeSet<&str> = all.lines().map(planned).collect();
     let program: BTreeSet<&str> = program.lines().map(planned).collect();
@@ -36,7 +36,7 @@ fn compiled_twice(all: &str, program: &str) -> Vec<Violation> {
         .collect()
 }
 
-/// A line of the tree without the mark of one that was shown before.
+/// Returns a line of the tree without the mark of a repeated one.
 fn planned(line: &str) -> &str {
     line.strip_suffix(" (*)").unwrap_or(line).trim_end()
 }

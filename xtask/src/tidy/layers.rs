@@ -1,7 +1,7 @@
-//! Who may depend on whom: the layering of the crates, as cargo itself sees it.
+//! The layers of the crates: which may depend on which, as cargo sees it.
 //!
-//! Owns the table of layers. A crate that is not in the table is a violation, so that a new one has to take its place.
-//! What a file names within its crate is for `source`.
+//! It owns the table of layers. A crate that is not in the table is a violation. The names that a file uses within its
+//! crate are for `source`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use super::{File, Violation};
 use crate::shell::{Result, cargo, read};
 
-/// A crate of ours, and which others of ours it may name.
+/// A crate of the workspace, and the others that it may name.
 struct Layer {
     name: &'static str,
     may_name: &'static [&'static str],
@@ -73,21 +73,21 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Foreign crates whose name begins so, and the only crates that may depend on them outside tests.
+/// External crates by the beginning of their names, and the only crates that may depend on them outside tests.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("fjall", &["akvs-core"]),
     ("actix", &["akvs-http", "akvs-testing", "akvs"]),
     ("reqwest", &["akvs-client"]),
 ];
 
-/// What must not be in the whole tree of a crate, tests left out.
+/// Crates that must not be in the dependency tree of a crate, without tests.
 const TREES: &[(&[&str], &[&str])] = &[
     (
         &["akvs-core", "--no-default-features"],
         &["tokio", "actix", "reqwest", "fjall"],
     ),
     (&["akvs-core"], &["tokio", "actix", "reqwest"]),
-    // Neither the store's own side, nor cryptography that needs more than a C compiler, with whichever features.
+    // Neither the server's crates nor cryptography that needs more than a C compiler, with any features.
     (&["akvs-client"], CLIENT),
     (&["akvs-client", "--all-features"], CLIENT),
     (&["akvs-client", "--no-default-features"], CLIENT),
@@ -115,7 +115,7 @@ const CLIENT: &[&str] = &[
     "openssl-sys",
 ];
 
-/// Judges the workspace's manifests and dependency trees.
+/// Checks the workspace's manifests and dependency trees.
 pub(super) fn check(root: &Path, files: &[File]) -> Result<Vec<Violation>> {
     let metadata = MetadataCommand::new().current_dir(root).no_deps().exec()?;
     let ours: BTreeSet<&str> = metadata
@@ -174,7 +174,7 @@ impl Manifest<'_> {
         Ok(found)
     }
 
-    /// Points at the line that begins with the name, else at the first.
+    /// Returns a violation at the line that begins with the name, or at the first line.
     fn violation(&self, name: &str, what: &str) -> Violation {
         let line = self
             .text

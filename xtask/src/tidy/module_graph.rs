@@ -11,16 +11,6 @@ use super::File;
 use super::paths::{Leaf, leaves};
 use super::source::is_test_item;
 
-/// A crate and the edges between its first-level modules.
-pub(super) struct Source {
-    /// Name of the crate's folder; `src` for the one in the root of the workspace.
-    pub(super) name: String,
-    /// Path of its root module.
-    pub(super) root: String,
-    /// The first edge of each pair of modules, in the order of their names.
-    pub(super) edges: Vec<Edge>,
-}
-
 /// A first-level module that names something of another.
 pub(super) struct Edge {
     pub(super) from: String,
@@ -34,8 +24,9 @@ pub(super) struct Edge {
 /// The path of a module in its crate: none of its parts for the root.
 type Module = Vec<String>;
 
-/// Reads the crates of these files. Files that do not parse are left out: `source` reports them.
-pub(super) fn crates(files: &[File]) -> Vec<Source> {
+/// Returns the edges of each crate: the first of each pair of modules, in the order of their names. Files that do not
+/// parse are left out: `source` reports them.
+pub(super) fn crates(files: &[File]) -> Vec<Vec<Edge>> {
     let roots = files.iter().filter(|file| {
         let folder = file
             .path
@@ -48,9 +39,8 @@ pub(super) fn crates(files: &[File]) -> Vec<Source> {
     roots.map(|root| read(root, files)).collect()
 }
 
-fn read(root: &File, files: &[File]) -> Source {
+fn read(root: &File, files: &[File]) -> Vec<Edge> {
     let folder = root.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let name = folder.strip_suffix("/src").unwrap_or(folder);
     let mut modules = Modules::default();
     for file in files {
         let inside = file
@@ -64,11 +54,7 @@ fn read(root: &File, files: &[File]) -> Source {
             modules.leaves.push((module, leaves));
         }
     }
-    Source {
-        name: name.to_owned(),
-        root: root.path.clone(),
-        edges: modules.edges(),
-    }
+    modules.edges()
 }
 
 /// Returns the module of a file below `src`, unless it has only tests.

@@ -1,7 +1,6 @@
-//! Rules for one Rust file: its size, its opening, where features and foreign names may stand, tables of contents.
+//! Rules for a Rust file: its size, its module docs, uses of features and external crates, tables of contents.
 //!
-//! Reads the file's syntax, so comments, texts and test modules do not count as code. Does not look at dependencies:
-//! `layers` does.
+//! It parses the file, so comments, texts and test modules do not count as code. Dependencies are for `layers`.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -15,12 +14,12 @@ use syn::{Attribute, ImplItem, Item};
 
 use super::{File, Violation};
 
-/// The guide is 300 lines; past this a file holds more than one noun.
+/// The guide is 300 lines; a longer file has more than one subject.
 const MAX_LINES: usize = 400;
 
-/// Tables of contents that may hold more than names, each for a reason.
+/// Tables of contents that may contain more than names, each for a reason.
 const MORE_THAN_CONTENTS: &[&str] = &[
-    // The seam itself: the trait and the small types that pass through it.
+    // The engine's trait and its small types.
     "akvs-core/src/engine/mod.rs",
 ];
 
@@ -75,7 +74,7 @@ const CONFINED: &[Confined] = &[
     },
 ];
 
-/// Judges a file of a crate's `src`; tests, examples and benches are free.
+/// Checks a file of a crate's `src`; tests, examples and benchmarks are free.
 pub(super) fn check(file: &File) -> Vec<Violation> {
     if !file.path.ends_with(".rs") || !in_src(&file.path) {
         return Vec::new();
@@ -108,10 +107,13 @@ pub(super) fn check(file: &File) -> Vec<Violation> {
     let name = file.path.rsplit('/').next().unwrap_or_default();
     if ["lib.rs", "mod.rs"].contains(&name) && !MORE_THAN_CONTENTS.contains(&file.path.as_str()) {
         let lines = code.iter().filter_map(|item| logic(item));
-        found
-            .extend(lines.map(|line| {
-                Violation::new(&file.path, line, "a table of contents holds no logic")
-            }));
+        found.extend(lines.map(|line| {
+            Violation::new(
+                &file.path,
+                line,
+                "function in a table of contents: expected docs, mod and use only",
+            )
+        }));
     }
     found
 }
@@ -133,12 +135,13 @@ fn size(file: &File, items: &[Item]) -> Option<Violation> {
     );
     let too_long = lines > MAX_LINES && !file.path.ends_with("/tests.rs");
     too_long.then(|| {
-        let what = format!("{lines} lines before its tests: 300 is the guide, {MAX_LINES} the end");
+        let what =
+            format!("{lines} lines before its tests: expected about 300, at most {MAX_LINES}");
         Violation::new(&file.path, MAX_LINES + 1, what)
     })
 }
 
-/// The line of the first function that an item of a table of contents should not have.
+/// Returns the line of the first function of an item that a table of contents must not have.
 fn logic(item: &Item) -> Option<usize> {
     match item {
         Item::Fn(function) => Some(function.sig.span().start().line),
@@ -155,7 +158,7 @@ fn logic(item: &Item) -> Option<usize> {
     }
 }
 
-/// What the tokens of one item name that they should not.
+/// Returns the names in the tokens of an item that it must not use.
 fn tokens(path: &str, stream: TokenStream) -> Vec<Violation> {
     let mut found = Vec::new();
     let trees: Vec<TokenTree> = stream.into_iter().collect();
@@ -179,7 +182,7 @@ fn tokens(path: &str, stream: TokenStream) -> Vec<Violation> {
                     found.push(Violation::new(
                         path,
                         line,
-                        "asks for a feature: only lib.rs and engine/mod.rs may",
+                        "cfg(feature): allowed in lib.rs and engine/mod.rs only",
                     ));
                 }
             }
@@ -205,12 +208,12 @@ fn is_equal_sign(tree: Option<&TokenTree>) -> bool {
     matches!(tree, Some(TokenTree::Punct(punct)) if punct.as_char() == '=')
 }
 
-/// Whether an item is compiled for tests only.
+/// Returns whether an item is compiled for tests only.
 pub(super) fn is_test_item(item: &Item) -> bool {
     is_test(attributes(item))
 }
 
-/// Whether it is compiled for tests only.
+/// Returns whether it is compiled for tests only.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let condition = attribute.to_token_stream().to_string();

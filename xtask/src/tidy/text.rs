@@ -1,6 +1,6 @@
-//! Rules for any text file: no place of one machine, no registry, a settings file that explains itself.
+//! Rules for any text file: no path of one machine, no package registry, a settings file that explains itself.
 //!
-//! Does not parse Rust. A rule judges one line at a time, so that its message can point at it.
+//! It does not parse Rust. A rule checks one line at a time, so that its message has a line.
 
 use super::{File, Violation};
 
@@ -22,7 +22,7 @@ const REGISTRIES: &[&str] = &[
 ];
 const CONFIG: &str = "config/akvs.toml";
 
-/// What one file's lines must not name.
+/// Checks the lines of a file.
 pub(super) fn check(file: &File) -> Vec<Violation> {
     if file.path == "Cargo.lock" {
         return Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn check(file: &File) -> Vec<Violation> {
     found
 }
 
-/// An absolute path begins there: in the midst of a path or an address the same letters are somebody's route.
+/// An absolute path begins there: within a path or an address the same letters are a route.
 fn names_place(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -52,7 +52,7 @@ fn names_place(line: &str, place: &str) -> bool {
     })
 }
 
-/// The settings file is there, holds every key commented out, and says about each what it does.
+/// Checks that the settings file exists, has every key commented out, and explains each.
 pub(super) fn check_config(files: &[File]) -> Vec<Violation> {
     let Some(config) = files.iter().find(|file| file.path == CONFIG) else {
         return vec![Violation::new(CONFIG, 1, "is missing")];

@@ -45,7 +45,7 @@ impl FrameState {
         self.head_since.get()
     }
 
-    /// Since when the client takes nothing of what is to be sent.
+    /// The time since when the client has read nothing of what must be sent.
     pub(super) fn full_since(&self) -> Option<Instant> {
         self.full_since.get()
     }

@@ -18,7 +18,7 @@ use super::hpack;
 
 /// The most bytes of a head that are collected: more than the longest may have.
 const MAX_BYTES: usize = 192 << 10;
-/// The target in place of one that is too long, in bytes. It is longer than a frame, so that the first frame keeps its
+/// The target in place of a longer one, in bytes. It is longer than a frame, so that the first frame keeps its
 /// length, and than the table of fields (RFC 7541, section 4.4), so that both empty that.
 const SHORTER_BYTES: usize = 60_000;
 /// The longest frame that is sent on.
@@ -41,7 +41,7 @@ pub(super) struct TargetFilter<T> {
     left: usize,
     /// The head of a request that is collected: its first frame's head, and all that follows that.
     block: Option<Block>,
-    /// What was collected and is to be passed on.
+    /// The collected bytes that must be passed on.
     ready: BytesMut,
     /// What came behind it.
     rest: BytesMut,
@@ -69,7 +69,7 @@ impl<T> TargetFilter<T> {
     }
 
     /// Reads on: how many of these bytes pass as they are. Those behind them are collected, up to the end of a head, or
-    /// are to be read again: how many were collected.
+    /// must be read again: how many were collected.
     fn read(&mut self, bytes: &[u8]) -> (usize, usize) {
         let (mut at, mut passed) = (0, 0);
         loop {

@@ -1,6 +1,6 @@
-//! Many requests, some at a time: each has to be answered well.
+//! Many concurrent requests, each of which must succeed.
 //!
-//! Owns a plain HTTP/1.1 client that knows only what our own server answers. Measures nothing.
+//! It owns a minimal HTTP/1.1 client for the answers of AKVS. It measures nothing.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use tokio::task::JoinSet;
 
 use crate::shell::Result;
 
-/// So many wait for an answer at once.
+/// The number of requests in flight.
 const CLIENTS: usize = 64;
 
-/// The bytes of a request, by its number.
+/// Returns the bytes of a request, by its number.
 pub(super) type Requests = Arc<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
 
-/// Sends so many requests.
+/// Sends this number of requests.
 pub(super) async fn send(address: &str, count: usize, requests: Requests) -> Result {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS.min(count) {
@@ -35,7 +35,7 @@ pub(super) async fn send(address: &str, count: usize, requests: Requests) -> Res
     Ok(())
 }
 
-/// The request that stores a value.
+/// Returns a request that stores a value.
 pub(super) fn post(namespace: &str, key: &str, value: &[u8]) -> Vec<u8> {
     let length = value.len();
     let head = format!(
@@ -44,12 +44,12 @@ pub(super) fn post(namespace: &str, key: &str, value: &[u8]) -> Vec<u8> {
     [head.as_bytes(), value].concat()
 }
 
-/// The request that reads.
+/// Returns a request that reads.
 pub(super) fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(super) struct Connection {
     stream: TcpStream,
     bytes: Vec<u8>,
@@ -66,12 +66,12 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads its answer, which has to say how long it is.
+    /// Sends a request and reads its answer, which must have a length.
     pub(super) async fn ask(&mut self, request: &[u8]) -> std::result::Result<(), String> {
         let failed = |error: std::io::Error| format!("a connection failed: {error}");
         self.stream.write_all(request).await.map_err(failed)?;
         self.head(request).await?;
-        let end = end_of(&self.bytes).ok_or("an answer has no length")?;
+        let end = end_of(&self.bytes).ok_or("the answer has no content-length")?;
         while self.bytes.len() < end {
             self.read().await?;
         }
@@ -79,7 +79,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a request and reads the answer's head: what follows does not end.
+    /// Sends a request and reads the head of the answer, whose body does not end.
     pub(super) async fn begin(&mut self, request: &[u8]) -> std::result::Result<(), String> {
         let sent = self.stream.write_all(request).await;
         sent.map_err(|error| error.to_string())?;
@@ -102,7 +102,7 @@ impl Connection {
 
     async fn read(&mut self) -> std::result::Result<(), String> {
         match self.stream.read_buf(&mut self.bytes).await {
-            Ok(0) => Err("the server closed a connection".into()),
+            Ok(0) => Err("the server closed the connection".into()),
             Ok(_) => Ok(()),
             Err(error) => Err(format!("a connection failed: {error}")),
         }
@@ -117,7 +117,7 @@ fn first_line(bytes: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// Where an answer ends, by what its head says.
+/// Returns the end of an answer, by its head.
 fn end_of(answer: &[u8]) -> Option<usize> {
     let head = answer.windows(4).position(|part| part == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&answer[..head]).ok()?;

@@ -17,7 +17,7 @@ use crate::shell::{self, Result, Tool, program, run};
 
 const LINTIAN: Tool = Tool {
     name: "lintian",
-    without: "nobody looks whether the Debian package is as Debian wants it",
+    without: "the Debian package will not be checked by lintian",
 };
 const SYSTEMCTL: &str = "\
 #!/bin/sh
@@ -28,7 +28,7 @@ const WANTED: &str = "etc/systemd/system/multi-user.target.wants/akvs.service";
 /// What a person has changed.
 const OWN_PORT: &str = "sed -i 's/^# listen = .*/listen = [\"127.0.0.1:0\"]/' /etc/akvs/akvs.toml";
 
-/// The package of a release, and one that is newer by its number.
+/// The package of a release, and a second one with a newer version.
 struct Packages {
     first: PathBuf,
     second: PathBuf,
@@ -69,7 +69,7 @@ pub(crate) fn check(release: &Release) -> Result {
     purge(&root, &before)
 }
 
-/// User, folders, settings; and a server of that user, which root and nobody else reaches: as the page says.
+/// Checks the user, folders, settings, and a server of that user that root alone reaches, as the page says.
 fn install(root: &Root, package: &Path, page: &mut Page) -> Result {
     // apt would want lists of packages, to do the same.
     page.take("sudo apt install ./akvs_*_amd64.deb")?;

@@ -16,7 +16,7 @@ use super::page::Page;
 use crate::dist::Release;
 use crate::shell::Result;
 
-/// Whom the image makes the server run as.
+/// The user that the image runs the server as.
 const USER: u32 = 65_532;
 /// What an image says of itself, and what it is to say.
 const SAYS: &[(&str, &str)] = &[
@@ -67,7 +67,7 @@ fn image(podman: &Podman) -> Result {
     podman.ask("podman image unmount akvs").map(drop)
 }
 
-/// Nobody is served by mistake, and one who is not there is not well.
+/// Without a setting no client is served, and a container without a server is not healthy.
 fn refused(podman: &Podman) -> Result {
     let why = podman.refused("podman run --rm akvs", 78)?;
     expect("the refusal", &why, |why| {
@@ -92,7 +92,7 @@ fn serve(podman: &Podman, token: &str) -> Result {
     podman.refused(&format!("podman exec {get}"), 1).map(drop)
 }
 
-/// It ends in time by itself, also while somebody watches.
+/// It ends in time by itself, also while a client watches.
 fn stop(podman: &Podman, line: &str) -> Result {
     let mut watch = podman.command("podman exec akvs akvs watch foo --since 0 --values")?;
     let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -115,7 +115,7 @@ fn again(podman: &Podman) -> Result {
     podman.ask("podman rm --force second").map(drop)
 }
 
-/// Everybody is let in where that is said.
+/// Every client is accepted if that is configured.
 fn open(podman: &Podman, line: &str) -> Result {
     // In the background, and with a name.
     podman.ask(&line.replacen("--rm", "-d --name open", 1))?;

@@ -1,4 +1,4 @@
-//! The lines of `docs/install.md` that somebody is to type: each of them is tried by a check, once.
+//! The command lines of `docs/install.md`: each is run by a check, once.
 //!
 //! Owns which lines those are, not how they are run.
 
@@ -9,7 +9,7 @@ use crate::shell::Result;
 
 const PAGE: &str = "docs/install.md";
 
-/// Lines that begin alike, which nobody has tried yet.
+/// Lines that begin alike and that no check has run yet.
 pub(super) struct Page {
     lines: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl Page {
     pub(super) fn is_done(&self) -> Result {
         match self.lines.is_empty() {
             true => Ok(()),
-            false => Err(format!("nobody tried these lines of {PAGE}: {:?}", self.lines).into()),
+            false => Err(format!("no check ran these lines of {PAGE}: {:?}", self.lines).into()),
         }
     }
 }

@@ -52,9 +52,7 @@ pub(crate) fn check(release: &Release) -> Result {
     let missing: Vec<&String> = expected.difference(&found).collect();
     let surplus: Vec<&String> = found.difference(&expected).collect();
     if !missing.is_empty() || !surplus.is_empty() {
-        return Err(
-            format!("the tarball lacks {missing:?}, and nobody promised {surplus:?}").into(),
-        );
+        return Err(format!("the tarball lacks {missing:?} and has unexpected {surplus:?}").into());
     }
     no_trace(release)
 }
@@ -205,7 +203,7 @@ mod tests {
         let less = refusal(|parts| parts.retain(|part| part.path != "LICENSE"));
         assert!(less.contains("lacks [\"LICENSE\"]"), "{less}");
         let more = refusal(|parts| named(parts, "LICENSE").path.insert_str(0, "x/"));
-        assert!(more.contains("nobody promised [\"x/LICENSE\"]"), "{more}");
+        assert!(more.contains("has unexpected [\"x/LICENSE\"]"), "{more}");
         let mode = refusal(|parts| named(parts, "LICENSE").mode = 0o600);
         assert!(mode.contains("LICENSE: has mode 600, not 644"), "{mode}");
     }

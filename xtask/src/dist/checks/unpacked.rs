@@ -1,4 +1,4 @@
-//! The release as somebody has it who unpacked it: anywhere, with no set-up, as the README says.
+//! The release after it was unpacked: in any folder, without set-up, as the README says.
 //!
 //! Owns the reading of the README's lines for a release. The server listens on a free port, whatever the README says,
 //! because its own may be taken.
@@ -44,7 +44,7 @@ fn somewhere(release: &Release) -> Result {
     session.prints(&["stop"], "stopped")?;
     match home.join("data/store").is_dir() {
         true => Ok(()),
-        false => Err("the data is not in `data` beside `bin`".into()),
+        false => Err("the data is not in `data` next to `bin`".into()),
     }
 }
 

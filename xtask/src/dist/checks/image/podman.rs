@@ -40,7 +40,7 @@ const RUN: &[&str] = &[
     "nproc=1024:1024",
 ];
 
-/// In seconds: one that should have ended and serves is not waited for.
+/// In seconds: a container that should have ended and still serves is not waited for.
 const PATIENCE: &str = "120";
 
 /// podman, in the folder of a release.
@@ -51,7 +51,7 @@ pub(super) struct Podman {
 }
 
 impl Podman {
-    /// One that can run what is in the folder; none where that cannot be, and then says so.
+    /// Returns an instance that can run what is in the folder; returns none and prints a note if that is impossible.
     pub(super) fn provide(folder: &Path) -> Result<Option<Podman>> {
         if !shell::is_root() {
             eprintln!("could not build the container's image: only root can, here");
