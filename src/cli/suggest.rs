@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suggestion_does_the_same_or_is_a_letter_away() {
+    fn a_suggestion_is_a_synonym_or_similar() {
         let verbs = [
             "get", "set", "del", "ls", "man", "ns", "stop", "status", "watch", "verify",
         ];

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_date_is_a_time_to_come() {
+    fn an_expiry_is_in_the_future() {
         for good in ["90d", "1h", "2999-01-31", "2999-01-31T12:00:00Z"] {
             assert!(expires(good).is_ok(), "{good}");
         }
