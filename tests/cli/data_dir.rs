@@ -34,8 +34,8 @@ fn an_invalid_data_directory_is_refused_and_unchanged() {
     fs::write(&file, "mine").unwrap();
     let below = file.join("below");
     for (path, part) in [
-        (&*file, "is not a folder"),
-        (&*below, "is not a folder"),
+        (&*file, "is not a directory"),
+        (&*below, "is not a directory"),
         (folder.path(), "does not belong to AKVS"),
         ("/proc/akvs".as_ref(), "cannot be used"),
     ] {

@@ -54,7 +54,7 @@ fn refused_by_every_verb(other: u64, way_out: &str) {
     let before = tree(&data);
     let file = folder.path().join("file");
     let text = format!(
-        "the data folder {} has format {other}: this release reads format {FORMAT}; {way_out}",
+        "the data directory {} has format {other}: this release reads format {FORMAT}; {way_out}",
         data.display()
     );
     for arguments in [

@@ -67,8 +67,8 @@ fn a_restore_into_a_used_directory_is_refused() {
         assert!(listing(made.folder.path()) == before, "{part}");
     };
     refused(&foreign, "notes.txt");
-    refused(&plain, "is not a folder");
-    refused(&plain.join("below"), "is not a folder");
+    refused(&plain, "is not a directory");
+    refused(&plain.join("below"), "is not a directory");
     refused(&store, "already has a store");
 
     let server = Server::start(&store, &[]);
