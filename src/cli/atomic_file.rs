@@ -96,7 +96,7 @@ impl Write for AtomicFile {
     }
 }
 
-/// Creates `FILE.part`, or replaces one that an earlier process of this user has left. Returns none if another file has
+/// Creates `FILE.part`, or replaces what an earlier process of this user has left. Returns none if another file has
 /// that name.
 fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();

@@ -1,4 +1,4 @@
-//! Suggestions for unknown verbs: the same verb of another program, or one that differs in a letter or two.
+//! Suggestions for unknown verbs: the same verb of another program, or a verb that differs in a letter or two.
 
 /// Verbs of other programs, and the verbs that do the same here; the first that exists is used.
 const SYNONYMS: &[(&str, &[&str])] = &[

@@ -40,7 +40,7 @@ Examples:
   akvs token new cart --rights read,write --namespace shop --key-prefix cart/ --expires 2030-01-31
   curl -H \"authorization: Bearer $TOKEN\" http://localhost:8080/kv/shop/cart%2F7
 
-admin has the rights of read and write too. From the first token on, a server lets nobody in without one.";
+admin includes read and write. With at least one token, every request needs a token.";
 
 #[derive(Args, Debug)]
 pub(crate) struct New {

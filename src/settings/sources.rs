@@ -75,7 +75,7 @@ pub(super) struct Leaf {
 }
 
 impl Sources {
-    /// Returns the path of the config file: the one that is named, or the first that exists.
+    /// Returns the path of the config file: the named file, or the first that exists.
     pub(super) fn config_file(&self) -> Result<Option<PathBuf>, CliError> {
         let named = self.config.clone().or_else(|| {
             let variable = self.environment.get(OsStr::new(FILE_VARIABLE))?;

@@ -146,7 +146,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     noise
 }
 
-/// Stores so many large values, of a million bytes each.
+/// Stores this number of values of a million bytes each.
 fn fill(address: &str, namespace: &str, count: u64) {
     let mut connection = Connection::to(address).unwrap();
     for number in 0..count {

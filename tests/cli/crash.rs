@@ -73,7 +73,7 @@ fn crash_rounds(durability: &str) {
     );
 }
 
-/// Waits until so many writes were answered; which writers are in the middle of one then is up to chance.
+/// Waits until this number of writes was answered; others are in flight by chance.
 fn wait_for_answers(answers: &Receiver<()>, wanted: u64) -> u64 {
     for _ in 0..wanted {
         answers.recv_timeout(TIMEOUT).expect("the writers go on");
@@ -205,7 +205,7 @@ impl Writer {
         }
     }
 
-    /// Sets a key that is gone soon, of which nobody keeps account but the server; whether that was answered.
+    /// Sets a key that expires soon, which only the server tracks; returns true if it was answered.
     fn write_what_ends(&mut self, connection: &mut Connection) -> bool {
         let (key, millis) = (self.random.below(KEYS), 1 + self.random.below(40));
         let path = format!("{}-ends?ttl={millis}ms", self.path(key));

@@ -103,8 +103,11 @@ fn a_dropped_namespace_stays_dropped_after_a_crash() {
         server.kill();
 
         let server = start(folder.path());
-        let made_anew = server.ask("POST", "/kv/ns/new", b"value");
-        let revision: u64 = made_anew.headers["etag"].trim_matches('"').parse().unwrap();
+        let created_again = server.ask("POST", "/kv/ns/new", b"value");
+        let revision: u64 = created_again.headers["etag"]
+            .trim_matches('"')
+            .parse()
+            .unwrap();
         assert!(revision > newest, "{revision} after {newest}");
         for key in ["key0-0", "key14-99"] {
             assert_eq!(server.ask("GET", &format!("/kv/ns/{key}"), b"").status, 404);

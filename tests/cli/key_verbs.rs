@@ -34,7 +34,7 @@ impl Verbs {
         command
     }
 
-    /// It succeeds, and says nothing beside this.
+    /// Runs a verb that succeeds and prints only this.
     #[track_caller]
     pub(crate) fn says<A: AsRef<OsStr>>(&self, arguments: &[A], stdin: &[u8]) -> Vec<u8> {
         let output = output(&mut self.command(arguments), stdin);

@@ -34,7 +34,7 @@ impl Drop for Idle {
     }
 }
 
-/// The program as a user who may have so many threads, with its data in this folder.
+/// The program as a user with this limit of threads, and this data directory.
 fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
     let program = folder.join("akvs");
     if !program.exists() {
@@ -115,7 +115,7 @@ fn a_server_without_further_threads_keeps_answering() {
         .collect();
     for (path, mut connection) in asked {
         let answer = connection.head().unwrap();
-        // That an import has no first line is said by whoever reads it.
+        // The handler that reads the import reports a missing first line.
         let expected = if path == "/import/ns" { 400 } else { 200 };
         assert_eq!(answer.status, expected, "{path}");
     }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::backup::verb;
 use crate::common::{Ran, Server, akvs, json};
 
-/// A server with the namespace `n`, and a folder for files beside its own.
+/// A server with the namespace `n`, and a directory for files.
 struct Place {
     folder: tempfile::TempDir,
     server: Server,

@@ -67,7 +67,7 @@ impl Follower {
         connection
     }
 
-    /// Takes what it is told until the server is gone, or up to this change.
+    /// Receives events until the server is gone, or up to this change.
     fn follow(&mut self, mut connection: Connection, end: Option<&str>) {
         let mut text = Vec::new();
         while let Ok(chunk) = connection.chunk() {
@@ -84,7 +84,7 @@ impl Follower {
                 return;
             }
         }
-        assert_eq!(end, None, "it ends before all is told");
+        assert_eq!(end, None, "the watch ended early");
     }
 
     fn take(&mut self, block: &str) {
@@ -109,7 +109,7 @@ impl Follower {
     }
 }
 
-/// One life of a server, with writers and the follower, until so many writes were answered.
+/// One run of a server, with writers and the follower, until this number of writes was answered.
 fn live(folder: &Path, round: usize, follower: &mut Follower, wanted: u64) -> Vec<Change> {
     let server = Server::start(folder, &[]);
     let address = server.address().to_owned();
