@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_end_is_read_up_to_the_bound() {
+    fn an_endless_file_is_read_up_to_the_limit() {
         let endless = Path::new("/dev/zero");
         let error = read(endless, 1_000).unwrap_err();
         assert_eq!(error.to_string(), "larger than 1000 bytes");

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_s_note_is_the_same_path() {
+    fn the_path_of_the_kernel_is_equal() {
         assert_eq!(started_as().unwrap(), std::env::current_exe().unwrap());
     }
 }

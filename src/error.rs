@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_several_lines_becomes_one() {
+    fn a_multi_line_text_becomes_one_line() {
         let failure = CliError::config("bad:\n  |\n3 | x");
         assert_eq!(failure.to_string(), "bad: | 3 | x");
     }

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_no_control_character() {
+    fn a_line_has_no_control_characters() {
         for (bytes, wanted) in [
             (&b"plain"[..], "plain"),
             ("Grüße, 世界 👩‍💻".as_bytes(), "Grüße, 世界 👩‍💻"),

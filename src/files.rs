@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_own_links_are_followed_and_those_of_others_are_not() {
+    fn only_trusted_links_are_followed() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().canonicalize().unwrap();
         let (path, target) = (folder.join("a.log"), folder.join("target"));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_can_write_to_is_not_private() {
+    fn a_directory_that_others_can_write_to_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
         private_folder(&path).unwrap();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_left_alone() {
+    fn a_file_that_is_not_a_socket_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         fs::write(&path, "precious").unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_another_kind_is_somebody_s() {
+    fn a_datagram_socket_is_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_longer_than_an_address_is_reached() {
+    fn a_long_path_is_reachable() {
         let folder = tempfile::tempdir().unwrap();
         let long = folder.path().join("x".repeat(120));
         fs::create_dir(&long).unwrap();

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_of_a_few_workers_can_start_here() {
+    fn a_small_server_can_start() {
         assert!(check(2).is_ok());
     }
 }

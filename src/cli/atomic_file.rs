@@ -96,7 +96,7 @@ impl Write for AtomicFile {
     }
 }
 
-/// Creates `FILE.part`, or replaces one that an earlier process of this user has left. Returns none if another file has
+/// Creates `FILE.part`, or replaces what an earlier process of this user has left. Returns none if another file has
 /// that name.
 fn open_part(path: &Path) -> Result<Option<(File, TempPath)>, CliError> {
     let mut part = path.as_os_str().to_owned();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_at_the_name_of_the_part_is_not_written_to() {
+    fn a_file_at_the_temporary_name_is_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let (path, part) = (folder.path().join("f"), folder.path().join("f.part"));
         let precious = folder.path().join("precious");
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_an_earlier_one_is_replaced_with_its_mode() {
+    fn a_stale_temporary_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (path, part) = (folder.path().join("f"), folder.path().join("f.part"));
         fs::write(&part, "left").unwrap();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_user_is_neither_written_nor_kept() {
+    fn a_file_of_another_user_is_not_reused() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give files away");
             return;
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_replaced_only_where_it_may_be() {
+    fn an_existing_path_is_replaced_only_if_allowed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
         let elsewhere = folder.path().join("elsewhere");

@@ -64,7 +64,7 @@ mod tests {
     use clap::Arg;
 
     #[test]
-    fn what_is_wrong_fits_on_a_line() {
+    fn a_usage_error_is_one_line() {
         let command = Command::new("akvs").arg(Arg::new("key").value_name("KEY").required(true));
         for (words, part) in [
             (&["akvs"][..], "not provided: <KEY>"),

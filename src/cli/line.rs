@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_split_as_a_shell_does_it() {
+    fn a_line_is_split_as_in_a_shell() {
         for text in ["set foo bar baz", "set 'foo' \"bar\" b\\az", "  stats  "] {
             assert!(matches!(read(text), Read::Verb(_)), "{text}");
         }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn each_verb_has_its_help() {
+    fn each_verb_has_help() {
         let all = help(None).unwrap();
         for verb in verbs() {
             assert!(all.contains(&verb), "{verb}");

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_go_behind_their_verb() {
+    fn flags_move_after_their_verb() {
         for (line, wanted) in [
             (
                 "akvs --config F config check",

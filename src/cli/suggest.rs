@@ -1,4 +1,4 @@
-//! Suggestions for unknown verbs: the same verb of another program, or one that differs in a letter or two.
+//! Suggestions for unknown verbs: the same verb of another program, or a verb that differs in a letter or two.
 
 /// Verbs of other programs, and the verbs that do the same here; the first that exists is used.
 const SYNONYMS: &[(&str, &[&str])] = &[
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suggestion_does_the_same_or_is_a_letter_away() {
+    fn a_suggestion_is_a_synonym_or_similar() {
         let verbs = [
             "get", "set", "del", "ls", "man", "ns", "stop", "status", "watch", "verify",
         ];

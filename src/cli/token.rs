@@ -40,7 +40,7 @@ Examples:
   akvs token new cart --rights read,write --namespace shop --key-prefix cart/ --expires 2030-01-31
   curl -H \"authorization: Bearer $TOKEN\" http://localhost:8080/kv/shop/cart%2F7
 
-admin has the rights of read and write too. From the first token on, a server lets nobody in without one.";
+admin includes read and write. With at least one token, every request needs a token.";
 
 #[derive(Args, Debug)]
 pub(crate) struct New {
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_date_is_a_time_to_come() {
+    fn an_expiry_is_in_the_future() {
         for good in ["90d", "1h", "2999-01-31", "2999-01-31T12:00:00Z"] {
             assert!(expires(good).is_ok(), "{good}");
         }

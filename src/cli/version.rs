@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_of_seconds_or_unknown() {
+    fn a_date_is_formatted_or_unknown() {
         assert_eq!(date("0"), "1970-01-01T00:00:00Z");
         assert_eq!(date("1700000000"), "2023-11-14T22:13:20Z");
         for none in ["unknown", "", "-1"] {

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_are_alike() {
+    fn two_secrets_differ() {
         let (one, two) = (Secret::new().unwrap(), Secret::new().unwrap());
         assert_ne!(one.to_string(), two.to_string());
         assert_ne!(one.sha256(), two.sha256());

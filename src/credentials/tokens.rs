@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_saved_file_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/tokens.toml");
         assert!(read(&path).unwrap().is_empty());
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_or_no_bound_is_refused() {
+    fn an_endless_or_large_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         let refused = || read(&path).map(drop).unwrap_err().to_string();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_can_read_it() {
+    fn the_file_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         TokenFile::open(&path).unwrap().save().unwrap();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_root_writes_belongs_to_whom_the_folder_does() {
+    fn a_file_of_root_gets_the_owner_of_its_directory() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give files away");
             return;
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_token() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens.toml");
         let good = "[[token]]\nname = \"a\"\nrights = [\"read\"]\nnamespaces = [\"*\"]\n";

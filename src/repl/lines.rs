@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_of_several_lines_is_several_lines() {
+    fn a_pasted_text_is_split_into_lines() {
         for (text, wanted) in [
             ("", &[][..]),
             ("get a b", &["get a b"]),

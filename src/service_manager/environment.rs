@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_watchdog_has_a_time_and_is_meant() {
+    fn a_watchdog_needs_a_time_and_this_process() {
         assert_eq!(
             watchdog(Some("1500000"), true),
             Some(Duration::from_millis(1_500))

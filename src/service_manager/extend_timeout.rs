@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_does_something_goes_on() {
+    fn only_progress_extends_the_timeout() {
         let mut used = CpuTime(Duration::from_millis(7));
         for (millis, goes_on) in [
             (12, true),

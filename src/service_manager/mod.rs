@@ -1,4 +1,4 @@
-//! The protocol between a service manager (systemd, or one that is compatible) and this process.
+//! The protocol between a service manager (systemd or a compatible one) and this process.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_is_no_failure() {
+    fn an_unusable_socket_is_ignored() {
         for name in ["", "vsock:2:1", "/nowhere/at/all"] {
             Notifier::to(name.into()).send(&[Notification::Ready]);
         }

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_and_says_what_to_write() {
+    fn an_invalid_address_is_refused_with_an_example() {
         for (bad, part) in [
             ("", "expected a port,"),
             ("localhost", "expected a port,"),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_may_be_one_text_with_commas() {
+    fn a_list_may_be_a_text_with_commas() {
         let both = Addresses::parse(["127.0.0.1:1, [::1]:2", "localhost:3"]).unwrap();
         let texts: Vec<_> = both.iter().map(Address::as_str).collect();
         assert_eq!(texts, ["127.0.0.1:1", "[::1]:2", "localhost:3"]);

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_alone() {
+    fn a_host_name_has_no_scheme_and_no_port() {
         for good in [
             "db.example.com",
             "DB.example.",

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_bin_beside_config_is_a_release() {
+    fn only_bin_next_to_config_is_a_release() {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/akvs");
         assert_eq!(InstallDir::from_exe(&program).config_file(), None);

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn later_layers_win_and_say_so() {
+    fn later_layers_override_earlier_ones() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("akvs.toml");
         std::fs::write(
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_replaces_the_one_below_it() {
+    fn a_list_replaces_that_of_an_earlier_layer() {
         let loaded = from_file("[http]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:2\"]").unwrap();
         assert_eq!(loaded.settings.http.listen.iter().count(), 2);
         for (hosts, count) in [
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_folder_is_absolute() {
+    fn the_data_directory_is_absolute() {
         let loaded = from_file("data_dir = \"a/b\"").unwrap();
         let path = Path::new(&loaded.settings.data_dir);
         assert!(
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_value() {
+    fn an_error_names_key_and_value() {
         for (text, parts) in [
             ("[engine]\nkind = 5", "invalid engine.kind 5 (config file "),
             (
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_the_nearest_known_one() {
+    fn an_unknown_key_is_refused_with_a_suggestion() {
         for (text, parts) in [
             (
                 "[engine]\nknd = 5",
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_toml_is_refused_in_one_line() {
+    fn invalid_toml_is_refused_in_one_line() {
         let why = why("x = [\n");
         assert!(
             why.contains("akvs.toml: TOML parse error at line 1"),

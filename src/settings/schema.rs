@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_misspelt_is_not_taken_for_a_module() {
+    fn a_misspelt_level_is_refused() {
         for good in [
             "info",
             "INFO",
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn values_must_fit_into_the_memory_for_bodies() {
+    fn values_must_fit_into_the_body_memory() {
         let mut settings = Settings::default();
         settings.limits.max_value_bytes = Size::new(GIB);
         let (key, why) = settings.check().unwrap_err();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_and_its_key_come_together() {
+    fn a_certificate_needs_its_key() {
         for (certificate, key, client_ca, wrong) in [
             ("", "", "", None),
             ("c", "k", "", None),
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_names_its_words() {
+    fn an_invalid_choice_is_refused_with_the_valid_ones() {
         let why = EngineKind::try_from("dsk".to_owned()).unwrap_err();
         assert_eq!(why, "expected disk or memory");
     }

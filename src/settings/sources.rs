@@ -230,14 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_for_a_client_says_nothing_of_a_server() {
+    fn variables_of_the_client_are_skipped() {
         let all = variables::CLIENT_VARIABLES.map(|name| (name, "x"));
         let (leaves, others) = sources(&all).environment(|_| true).unwrap();
         assert!(leaves.is_empty() && others.is_empty(), "{others:?}");
     }
 
     #[test]
-    fn the_log_variables_are_known_and_the_stronger_one_comes_last() {
+    fn the_log_variables_are_ordered_by_precedence() {
         let all = [
             ("AKVS_CONFIG", "x"),
             ("AKVS_LOG", "warn"),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_file_comes_before_all_others_and_a_variable_before_the_release() {
+    fn a_flag_precedes_a_variable_for_the_config_file() {
         let mut sources = sources(&[("AKVS_CONFIG", "variable.toml")]);
         let file = |sources: &Sources| sources.config_file().unwrap();
         assert_eq!(file(&sources), Some("variable.toml".into()));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parsers_drawing_is_left_out() {
+    fn a_parser_s_drawing_is_removed() {
         assert_eq!(
             brief("error at line 1\n  |\n1 | x\n  | ^\nwrong\n"),
             "error at line 1: wrong"

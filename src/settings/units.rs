@@ -171,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_size_outside_of_its_bounds_names_them() {
+    fn a_size_out_of_bounds_is_refused_with_the_bounds() {
         let text = Size::<1, { 1 << 30 }>::try_from("2GiB".to_owned()).unwrap_err();
         assert_eq!(text, "expected 1 to 1GiB");
         assert!(size("99999999999999999999EiB").is_err());
     }
 
     #[test]
-    fn a_size_is_written_so_that_it_is_read_back_as_it_was() {
+    fn a_formatted_size_parses_to_the_same_value() {
         for bytes in [0, 1, 1_023, 1 << 10, 1_025, 3 << 20, 5 << 30, 1 << 40] {
             let written = Size::<0, { 1 << 40 }>::new(bytes).to_string();
             assert_eq!(size(&written), Ok(bytes), "{written}");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_seconds_or_has_its_units() {
+    fn a_time_is_seconds_or_has_units() {
         assert_eq!(time("100ms"), Ok(Duration::from_millis(100)));
         assert_eq!(time("1m"), Ok(Duration::from_secs(60)));
         assert_eq!(time("1s 500ms"), Ok(Duration::from_millis(1_500)));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_so_that_it_is_read_back_as_it_was() {
+    fn a_formatted_time_parses_to_the_same_value() {
         for millis in [1, 999, 1_000, 1_001, 60_000] {
             let written = String::from(Time::<1, 60_000>::from_millis(millis));
             assert_eq!(

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_likely_meant_is_named() {
+    fn a_misspelt_variable_gets_a_suggestion() {
         for (name, wanted) in [
             ("AKVS_HTTP_LISTEN", "AKVS_HTTP__LISTEN"),
             ("AKVS_HTPP__LISTEN", "AKVS_HTTP__LISTEN"),

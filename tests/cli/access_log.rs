@@ -1,4 +1,4 @@
-//! The access log, and what the program says of itself over HTTP.
+//! The access log, and the build information over HTTP.
 
 use crate::common::{Server, json};
 
@@ -15,7 +15,7 @@ fn lines(server: &Server) -> Vec<String> {
 }
 
 #[test]
-fn each_request_has_a_line_that_tells_no_secret() {
+fn access_lines_contain_no_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [
         "--engine",
@@ -71,7 +71,7 @@ fn each_request_has_a_line_that_tells_no_secret() {
 }
 
 #[test]
-fn there_are_no_access_lines_by_default() {
+fn access_lines_are_off_by_default() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &["--engine", "memory"]);
     assert_eq!(server.ask("GET", "/ping", b"").status, 200);

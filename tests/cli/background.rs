@@ -1,6 +1,7 @@
 //! A server that `akvs start` has started, and the verbs that reach it.
 //!
-//! It is no child of ours, so it is held by a pidfd: whatever a test does, it is ended, and never another process.
+//! It is not a child of the test, so it is held by a pidfd: it is always killed at the end, and no other process ever
+//! is.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -10,7 +11,7 @@ use std::process::Command;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::common::{PATIENCE, Ran, akvs, run};
+use crate::common::{Ran, TIMEOUT, akvs, run};
 
 /// A server in the background.
 pub(crate) struct Background {
@@ -21,17 +22,17 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts one on a free port with its data in this folder.
+    /// Starts a server on a free port with this data directory.
     #[track_caller]
     pub(crate) fn start(data: &Path, flags: &[&str]) -> Background {
         let ran = run(command(data).args(flags));
         assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{ran:?}");
-        Background::of(data, ran.stdout)
+        Background::from_output(data, ran.stdout)
     }
 
-    /// The one that `start` has said this of.
+    /// The server that `start` has described by this output.
     #[track_caller]
-    pub(crate) fn of(data: &Path, said: String) -> Background {
+    pub(crate) fn from_output(data: &Path, said: String) -> Background {
         let pid = said.lines().next().unwrap().rsplit(' ').next().unwrap();
         let pid: u32 = pid.parse().unwrap();
         let number = Pid::from_raw(pid.cast_signed()).unwrap();
@@ -47,12 +48,12 @@ impl Background {
         self.pid
     }
 
-    /// What `start` said of it.
+    /// Returns the output of `start`.
     pub(crate) fn said(&self) -> &str {
         &self.said
     }
 
-    /// `ADDRESS:PORT`, the first of them.
+    /// Returns the first `ADDRESS:PORT`.
     pub(crate) fn address(&self) -> &str {
         let (_, address) = self.said.split_once("://").unwrap();
         address.split(['\n', ',']).next().unwrap()
@@ -62,30 +63,30 @@ impl Background {
         pidfd_send_signal(&self.process, signal).unwrap();
     }
 
-    /// Whether its process has ended.
-    pub(crate) fn is_over(&self) -> bool {
-        self.ends_within(Timespec::default())
+    /// Returns true if its process has exited.
+    pub(crate) fn has_exited(&self) -> bool {
+        self.exits_within(Timespec::default())
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     #[track_caller]
     pub(crate) fn wait(&self) {
-        let patience = Timespec::try_from(PATIENCE).unwrap();
-        assert!(self.ends_within(patience), "it does not end");
+        let timeout = Timespec::try_from(TIMEOUT).unwrap();
+        assert!(self.exits_within(timeout), "it does not end");
     }
 
-    fn ends_within(&self, patience: Timespec) -> bool {
+    fn exits_within(&self, timeout: Timespec) -> bool {
         let mut ended = [PollFd::new(&self.process, PollFlags::IN)];
-        poll(&mut ended, Some(&patience)).unwrap() > 0
+        poll(&mut ended, Some(&timeout)).unwrap() > 0
     }
 
-    /// Runs a verb on its data folder.
+    /// Runs a verb on its data directory.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         run(verb(&self.data).args(arguments))
     }
 
-    /// Likewise; it succeeds, and says nothing beside its answer.
+    /// Runs a verb that succeeds and prints nothing on stderr; returns its output.
     #[track_caller]
     pub(crate) fn answer(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
@@ -93,7 +94,7 @@ impl Background {
         ran.stdout
     }
 
-    /// Its log so far.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.data.join("akvs.log")).unwrap()
     }
@@ -101,13 +102,13 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // A stopped process is ended by this too, and one that is gone is no matter.
+        // This ends a stopped process too, and fails for an ended one.
         _ = pidfd_send_signal(&self.process, Signal::KILL);
-        _ = self.ends_within(Timespec::try_from(PATIENCE).unwrap_or_default());
+        _ = self.exits_within(Timespec::try_from(TIMEOUT).unwrap_or_default());
     }
 }
 
-/// `akvs start` with its data in this folder, on a free port.
+/// Returns `akvs start` with this data directory and a free port.
 pub(crate) fn command(data: &Path) -> Command {
     let mut command = akvs();
     command.args(["start", "--listen", "127.0.0.1:0", "--data-dir"]);
@@ -115,7 +116,7 @@ pub(crate) fn command(data: &Path) -> Command {
     command
 }
 
-/// The program, which looks for its server in this folder.
+/// Returns the program, which finds its server in this directory.
 pub(crate) fn verb(data: &Path) -> Command {
     let mut command = akvs();
     command.env("AKVS_DATA_DIR", data);

@@ -121,18 +121,21 @@ fn history(server: &Server, namespace: &str, since: u64, until: u64) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: akvs\r\n\r\n");
     connection.send(request).unwrap();
     assert_eq!(connection.head().unwrap().status, 200, "{path}");
-    let (mut told, last) = (String::new(), format!("id: {until}\n"));
+    let (mut received, last) = (String::new(), format!("id: {until}\n"));
     loop {
-        if let Some(at) = told.find(&last)
-            && let Some(end) = told[at..].find("\n\n")
+        if let Some(at) = received.find(&last)
+            && let Some(end) = received[at..].find("\n\n")
         {
-            return told[..at + end].to_owned();
+            return received[..at + end].to_owned();
         }
         let chunk = connection.chunk().unwrap();
-        told += std::str::from_utf8(&chunk).unwrap();
+        received += std::str::from_utf8(&chunk).unwrap();
         // It says so every now and then where it has nothing to tell.
-        let comments = told.matches("\n: revision ").count();
-        assert!(!chunk.is_empty() && comments < 2, "no {last:?} in {told}");
+        let comments = received.matches("\n: revision ").count();
+        assert!(
+            !chunk.is_empty() && comments < 2,
+            "no {last:?} in {received}"
+        );
     }
 }
 
@@ -143,7 +146,7 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     noise
 }
 
-/// Stores so many large values, of a million bytes each.
+/// Stores this number of values of a million bytes each.
 fn fill(address: &str, namespace: &str, count: u64) {
     let mut connection = Connection::to(address).unwrap();
     for number in 0..count {

@@ -1,6 +1,6 @@
 //! A server as a process, and a plain HTTP/1.1 client over a socket.
 //!
-//! Each server has a free port and, as long as it lives, an owner that ends it by its process id.
+//! Each server has a free port, and is killed by its process id when its value is dropped.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longer than anything takes on a busy machine; only a failing test waits so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything takes on a busy machine: only a failing test waits this long.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The program with an environment that says nothing to it.
+/// Returns the program with an empty environment.
 pub(crate) fn akvs() -> Command {
     program(Path::new(env!("CARGO_BIN_EXE_akvs")))
 }
 
-/// Another copy of the program, likewise.
+/// Returns another copy of the program, with an empty environment.
 pub(crate) fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
@@ -28,7 +28,7 @@ pub(crate) fn program(path: &Path) -> Command {
             command.env_remove(name);
         }
     }
-    // Of whoever runs the tests as a service.
+    // Set if the tests run as a service.
     for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
         command.env_remove(name);
     }
@@ -36,7 +36,7 @@ pub(crate) fn program(path: &Path) -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs the command to its end.
 #[track_caller]
 pub(crate) fn run(command: &mut Command) -> Ran {
     let output = output(command, b"");
@@ -47,7 +47,7 @@ pub(crate) fn run(command: &mut Command) -> Ran {
     }
 }
 
-/// Runs it to its end with this on stdin; nothing at all leaves stdin as it is.
+/// Runs the command to its end with this stdin; an empty one leaves stdin as it is.
 #[track_caller]
 pub(crate) fn output(command: &mut Command, stdin: &[u8]) -> Output {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -58,19 +58,19 @@ pub(crate) fn output(command: &mut Command, stdin: &[u8]) -> Output {
     let pid = Pid::from_child(&child);
     if let Some(mut pipe) = child.stdin.take() {
         let stdin = stdin.to_vec();
-        // One that ends before it has read all of it has its reasons.
+        // A command may end before it has read all of it.
         std::thread::spawn(move || _ = pipe.write_all(&stdin));
     }
-    let (tell, ended) = channel();
-    std::thread::spawn(move || tell.send(child.wait_with_output().unwrap()));
-    let Ok(output) = ended.recv_timeout(PATIENCE) else {
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+    let Ok(output) = ended.recv_timeout(TIMEOUT) else {
         _ = kill_process(pid, Signal::KILL);
         panic!("it does not end: {command:?}");
     };
     output
 }
 
-/// A run that has ended.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -79,7 +79,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// It was refused with this code and one line, which holds all of these.
+    /// Asserts that the command failed with this code and one line that contains all parts.
     #[track_caller]
     pub(crate) fn assert_refused(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -95,7 +95,7 @@ impl Ran {
     }
 }
 
-/// A server that is starting or runs.
+/// A starting or running server.
 pub(crate) struct Server {
     pid: Pid,
     lines: Receiver<String>,
@@ -106,15 +106,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts one on a free port with its data in this folder, and waits until it listens.
+    /// Starts a server on a free port with this data directory, and waits until it listens.
     pub(crate) fn start(data: &Path, flags: &[&str]) -> Server {
         let mut command = akvs();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-        Server::of(command.arg(data).args(flags))
+        Server::from_command(command.arg(data).args(flags))
     }
 
     /// Starts this command, and waits until it listens.
-    pub(crate) fn of(command: &mut Command) -> Server {
+    pub(crate) fn from_command(command: &mut Command) -> Server {
         let mut server = Server::spawn(command);
         let line = server.wait_for("listening on http://");
         let (_, address) = line.split_once("listening on http://").unwrap();
@@ -132,8 +132,8 @@ impl Server {
             .unwrap();
         let pid = Pid::from_child(&child);
         let lines = lines_of(&mut child);
-        let (tell, ended) = channel();
-        std::thread::spawn(move || tell.send(child.wait().unwrap()));
+        let (sender, ended) = channel();
+        std::thread::spawn(move || sender.send(child.wait().unwrap()));
         Server {
             pid,
             lines,
@@ -144,11 +144,11 @@ impl Server {
         }
     }
 
-    /// Waits for a log line that holds this.
+    /// Waits for a log line that contains this part.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, part: &str) -> String {
         loop {
-            let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
+            let Ok(line) = self.lines.recv_timeout(TIMEOUT) else {
                 panic!("no {part:?} in {:#?}", self.seen)
             };
             self.seen.push(line.clone());
@@ -158,7 +158,7 @@ impl Server {
         }
     }
 
-    /// The lines read so far.
+    /// Returns the lines so far.
     pub(crate) fn seen(&self) -> &[String] {
         &self.seen
     }
@@ -176,24 +176,24 @@ impl Server {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     #[track_caller]
     pub(crate) fn wait(mut self) -> ExitStatus {
-        let Ok(status) = self.ended.recv_timeout(PATIENCE) else {
+        let Ok(status) = self.ended.recv_timeout(TIMEOUT) else {
             panic!("it does not end: {:#?}", self.seen)
         };
         self.over = true;
         status
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Stops it, and waits for its exit.
     #[track_caller]
     pub(crate) fn stop(self) {
         self.signal(Signal::TERM);
         assert_eq!(self.wait().code(), Some(0));
     }
 
-    /// Ends it like a crash.
+    /// Kills it, as a crash would.
     pub(crate) fn kill(self) {
         self.signal(Signal::KILL);
         self.wait();
@@ -212,30 +212,30 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Once it was waited for, its id may be another process's.
+        // After it was waited for, its id may belong to another process.
         if !self.over && self.ended.try_recv().is_err() {
             _ = kill_process(self.pid, Signal::KILL);
-            _ = self.ended.recv_timeout(PATIENCE);
+            _ = self.ended.recv_timeout(TIMEOUT);
         }
     }
 }
 
 fn lines_of(child: &mut Child) -> Receiver<String> {
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let (tell, lines) = channel();
+    let (sender, lines) = channel();
     std::thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            // A test that looks at no further line still lets the server write them.
-            _ = tell.send(line);
+            // Read until the end, even if the test reads no more lines.
+            _ = sender.send(line);
         }
     });
     lines
 }
 
-/// A connection that is kept for further requests.
+/// A connection that is kept open.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
-/// What came back.
+/// A response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -244,7 +244,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Its status and body, the latter as text.
+    /// Returns status and body, the latter as text.
     pub(crate) fn plain(&self) -> (u16, &str) {
         (self.status, std::str::from_utf8(&self.body).unwrap())
     }
@@ -254,7 +254,7 @@ impl Connection {
     pub(crate) fn to(address: &str) -> io::Result<Connection> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         Ok(Connection(BufReader::new(stream)))
     }
 
@@ -270,7 +270,7 @@ impl Connection {
         self.answer()
     }
 
-    /// Reads one answer whole.
+    /// Reads a whole response.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let mut answer = self.head()?;
         let length = answer.headers.get("content-length");
@@ -280,7 +280,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Reads one answer up to its body.
+    /// Reads a response up to its body.
     pub(crate) fn head(&mut self) -> io::Result<Answer> {
         let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{what:?}"));
         let mut line = String::new();
@@ -307,7 +307,7 @@ impl Connection {
         })
     }
 
-    /// Reads one chunk of a body that comes in chunks, an empty one at its end.
+    /// Reads a chunk of a chunked body; an empty one is the last.
     pub(crate) fn chunk(&mut self) -> io::Result<Vec<u8>> {
         let mut line = String::new();
         self.0.read_line(&mut line)?;
@@ -320,7 +320,7 @@ impl Connection {
     }
 }
 
-/// A log line in JSON.
+/// Parses a log line as JSON.
 #[track_caller]
 pub(crate) fn json(line: &str) -> serde_json::Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))

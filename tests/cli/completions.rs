@@ -1,4 +1,4 @@
-//! What a shell and a manual get: completions that parse, and a page that renders.
+//! Shell completions parse, and the manual page renders.
 
 use std::io::ErrorKind;
 use std::process::{Command, Stdio};
@@ -111,7 +111,7 @@ fn the_manual_page_has_each_verb_and_renders() {
 }
 
 #[test]
-fn help_is_on_stdout_and_a_mistake_is_not() {
+fn help_goes_to_stdout_and_usage_errors_to_stderr() {
     let folder = tempfile::tempdir().unwrap();
     for words in [
         &["--help"][..],

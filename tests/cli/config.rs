@@ -1,11 +1,11 @@
-//! `akvs config`, and what of the settings only the whole program can show.
+//! `akvs config`, and settings that only the whole program applies.
 
 use std::fs;
 
 use crate::common::{akvs, program, run};
 
 #[test]
-fn show_names_each_key_its_value_and_where_it_came_from() {
+fn show_prints_each_key_with_value_and_source() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     fs::write(&file, "[limits]\nmax_value_bytes = \"1MiB\"\n").unwrap();
@@ -49,7 +49,7 @@ fn show_names_each_key_its_value_and_where_it_came_from() {
 }
 
 #[test]
-fn what_show_prints_is_a_config_file_that_says_the_same() {
+fn the_output_of_show_is_an_equivalent_config_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shown.toml");
     let first = run(akvs().args([
@@ -70,7 +70,7 @@ fn what_show_prints_is_a_config_file_that_says_the_same() {
 }
 
 #[test]
-fn check_says_in_one_line_whether_the_server_would_start() {
+fn check_prints_one_line() {
     let good = run(akvs().args(["config", "check"]));
     assert_eq!(
         (good.code, good.stdout.lines().count()),
@@ -94,7 +94,7 @@ fn check_says_in_one_line_whether_the_server_would_start() {
 }
 
 #[test]
-fn bad_settings_are_refused_with_78_and_one_line_by_every_verb() {
+fn every_verb_refuses_invalid_settings_with_code_78() {
     for verb in [
         &["serve"][..],
         &["foreground"],
@@ -142,7 +142,7 @@ fn bad_settings_are_refused_with_78_and_one_line_by_every_verb() {
 }
 
 #[test]
-fn each_bad_flag_is_named() {
+fn an_invalid_flag_is_named() {
     for (flag, value, parts) in [
         (
             "--listen",
@@ -161,7 +161,7 @@ fn each_bad_flag_is_named() {
 }
 
 #[test]
-fn a_config_file_with_an_unknown_key_or_no_toml_is_named() {
+fn an_invalid_config_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     let path = file.to_str().unwrap();
@@ -185,7 +185,7 @@ fn a_config_file_with_an_unknown_key_or_no_toml_is_named() {
 }
 
 #[test]
-fn usage_is_code_2() {
+fn usage_errors_exit_with_2() {
     for arguments in [
         &["--engine", "tape"][..],
         &["--no-such-flag"],
@@ -238,7 +238,7 @@ fn a_release_has_its_config_and_data_beside_its_bin() {
 /// What the build script tells the compiler, cargo hands to what it runs as well: to the program by `cargo run`, and to
 /// this test.
 #[test]
-fn what_the_build_says_is_no_setting() {
+fn variables_of_the_build_are_no_settings() {
     let build = include_str!("../../build.rs");
     let told = std::env::vars().filter(|(name, _)| build.contains(name.as_str()));
     let ran = run(akvs().args(["config", "check"]).envs(told));

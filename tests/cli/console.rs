@@ -1,4 +1,4 @@
-//! `akvs console` in a real pseudo-terminal: a server and its prompt in one process.
+//! `akvs console` in a pseudo-terminal: a server with its prompt in one process.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ fn console(folder: &Path, flags: &[&str]) -> (Terminal, String) {
     command.args(["console", "--listen", "127.0.0.1:0", "--data-dir"]);
     command.arg(folder.join("data")).args(flags);
     command.env("XDG_STATE_HOME", folder.join("state"));
-    let mut console = Terminal::of(command);
+    let mut console = Terminal::from_command(command);
     console.wait_for("Listening on http://");
     let address = console.wait_for(". Type `help`");
     console.wait_for("\nakvs> ");
@@ -25,7 +25,7 @@ fn console(folder: &Path, flags: &[&str]) -> (Terminal, String) {
 }
 
 #[test]
-fn it_serves_while_one_types_and_ctrl_d_stops_it() {
+fn a_console_serves_until_ctrl_d() {
     let folder = tempfile::tempdir().unwrap();
     let (mut console, address) = console(folder.path(), &[]);
     assert_eq!(console.line("set a b c"), "OK");
@@ -47,7 +47,7 @@ fn it_serves_while_one_types_and_ctrl_d_stops_it() {
 }
 
 #[test]
-fn the_log_is_shown_above_what_is_being_typed() {
+fn the_log_is_printed_above_the_line_being_typed() {
     let folder = tempfile::tempdir().unwrap();
     let flags = [
         "--engine",
@@ -64,7 +64,7 @@ fn the_log_is_shown_above_what_is_being_typed() {
         404
     );
     console.wait_for("path=/kv/other/key status=404");
-    // Below it the line is as it was, and goes on.
+    // The line is drawn again below, and editing continues.
     console.wait_for("\nakvs> set a b half");
     console.keys("way\r");
     console.wait_for("OK\n");
@@ -113,7 +113,7 @@ fn ctrl_c_before_any_watch_does_not_stop_the_server() {
 }
 
 #[test]
-fn sigterm_ends_it_and_leaves_the_terminal_as_it_was() {
+fn sigterm_stops_a_console_and_restores_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let (mut console, _) = console(folder.path(), &[]);
     assert_eq!(console.line("set a b c"), "OK");
@@ -126,7 +126,7 @@ fn sigterm_ends_it_and_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn a_console_that_cannot_start_says_why() {
+fn a_console_that_cannot_start_prints_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &["--engine", "memory"]);
     let mut command = verb(folder.path());
@@ -140,7 +140,7 @@ fn a_console_that_cannot_start_says_why() {
 }
 
 #[test]
-fn lines_that_a_program_writes_are_done_and_then_it_stops() {
+fn a_console_executes_piped_lines_and_stops() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = verb(folder.path());
     command.args(["console", "--listen", "127.0.0.1:0"]);
@@ -151,11 +151,11 @@ fn lines_that_a_program_writes_are_done_and_then_it_stops() {
 }
 
 #[test]
-fn a_log_of_what_the_prompt_itself_does_holds_nobody_up() {
+fn logging_of_the_prompt_itself_does_not_block_it() {
     let folder = tempfile::tempdir().unwrap();
     let (mut console, _) = console(folder.path(), &["--engine", "memory"]);
     console.keys("log info,rustyline=trace\r");
-    // It tells of the keys that it heeds, and then asks for a line.
+    // rustyline logs its keys, and then reads a line.
     console.wait_for("VSUSP");
     console.wait_for("akvs> ");
     console.keys("set a b c\r");
@@ -166,7 +166,7 @@ fn a_log_of_what_the_prompt_itself_does_holds_nobody_up() {
 }
 
 #[test]
-fn a_line_that_fails_ends_the_server_well_and_is_the_exit_code() {
+fn a_failed_piped_line_stops_the_server_and_sets_the_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     for (lines, code, said) in [
         ("set a b c\nget a none\nset a b d\n", 1, "no such key"),
@@ -176,8 +176,11 @@ fn a_line_that_fails_ends_the_server_well_and_is_the_exit_code() {
         command.args(["console", "--listen", "127.0.0.1:0"]);
         let output = output(&mut command, lines.as_bytes());
         assert_eq!(output.status.code(), Some(code));
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains(said) && told.contains("stopped"), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            stderr.contains(said) && stderr.contains("stopped"),
+            "{stderr}"
+        );
         assert!(!folder.path().join("akvs.sock").exists());
     }
 }

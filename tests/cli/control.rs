@@ -1,4 +1,4 @@
-//! The owner's socket, whatever the address, tokens or TLS; and sockets that are shared.
+//! The control socket, whatever the address, tokens or TLS; and shared Unix sockets.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Makes a token that may do anything.
+/// Creates a token with all rights.
 fn token(data: &Path) -> String {
     let ran = run(verb(data).args(["token", "new", "ops", "--rights", "admin"]));
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -23,7 +23,7 @@ fn token(data: &Path) -> String {
 }
 
 #[test]
-fn tokens_and_tls_do_not_keep_the_owner_out() {
+fn the_control_socket_needs_no_token_and_no_tls() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
@@ -36,7 +36,7 @@ fn tokens_and_tls_do_not_keep_the_owner_out() {
     command.env("AKVS_TLS__CERTIFICATE", &files[0]);
     let ran = run(command.env("AKVS_TLS__KEY", &files[1]));
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let server = Background::of(&data, ran.stdout);
+    let server = Background::from_output(&data, ran.stdout);
     assert!(
         server.said().contains("https://127.0.0.1:"),
         "{}",
@@ -48,17 +48,17 @@ fn tokens_and_tls_do_not_keep_the_owner_out() {
     assert_eq!(server.answer(&["eval", "get a b"]), "c");
     let status = json(&server.answer(&["status", "--json"]));
     assert_eq!(status["keys"], 1);
-    // A token of another server is no hindrance where none is needed.
+    // A token is ignored where none is needed.
     let ran = run(verb(&data)
         .args(["get", "a", "b"])
         .env("AKVS_TOKEN", "another"));
     assert_eq!((ran.code, &*ran.stdout), (Some(0), "c"), "{ran:?}");
     assert_eq!(server.answer(&["stop"]), "stopped\n");
-    assert!(server.is_over());
+    assert!(server.has_exited());
 }
 
 #[test]
-fn what_is_the_owner_s_is_not_there_for_others() {
+fn admin_routes_exist_only_on_the_control_socket() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let token = token(&data);
@@ -89,13 +89,13 @@ fn what_is_the_owner_s_is_not_there_for_others() {
         );
     }
     assert_eq!(ask("GET", "/kv"), 200);
-    // A shared socket is no owner's: it wants a token too.
+    // A shared socket is not the control socket: it requires a token.
     assert_eq!(over(&shared, "GET", "/kv", &token).0, 200);
     assert_eq!(over(&shared, "GET", "/kv", "another").0, 401);
     server.stop();
 }
 
-/// Asks over a Unix socket as curl does; gives status and body.
+/// Sends a request over a Unix socket as curl does; returns status and body.
 fn over(socket: &Path, method: &str, path: &str, token: &str) -> (u16, String) {
     let mut curl = std::process::Command::new("curl");
     curl.args([
@@ -115,11 +115,11 @@ fn over(socket: &Path, method: &str, path: &str, token: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_unix_socket_is_served_and_taken_away_at_the_end() {
+fn a_unix_socket_is_served_and_removed_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("shared.sock");
     let unix = format!("unix:{}", socket.display());
-    // What a program that is gone has left is taken over.
+    // A stale socket is replaced.
     drop(UnixListener::bind(&socket).unwrap());
     let mut command = akvs();
     command.args(["serve", "--listen", &unix, "--data-dir"]);
@@ -136,7 +136,7 @@ fn a_unix_socket_is_served_and_taken_away_at_the_end() {
 }
 
 #[test]
-fn a_unix_socket_that_is_heard_is_refused_and_left_alone() {
+fn a_unix_socket_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("shared.sock");
     let unix = format!("unix:{}", socket.display());
@@ -155,7 +155,7 @@ fn a_unix_socket_that_is_heard_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_server_that_is_killed_leaves_a_shared_socket_to_the_next() {
+fn a_stale_shared_socket_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let unix = format!("unix:{}", folder.path().join("shared.sock").display());
     let data = folder.path().join("data");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::common::{Connection, PATIENCE, Server, akvs};
+use crate::common::{Connection, Server, TIMEOUT, akvs};
 
 const WRITERS: u64 = 8;
 const KEYS: u64 = 40;
@@ -50,13 +50,13 @@ fn crash_rounds(durability: &str) {
         }
         verify_counts(&server);
         let wanted = 1 + random.below(600);
-        let (tell, answers) = channel();
+        let (sender, answers) = channel();
         std::thread::scope(|scope| {
             for writer in &mut writers {
-                let (address, tell) = (server.address().to_owned(), tell.clone());
-                scope.spawn(move || writer.write_until_killed(&address, &tell));
+                let (address, sender) = (server.address().to_owned(), sender.clone());
+                scope.spawn(move || writer.write_until_killed(&address, &sender));
             }
-            drop(tell);
+            drop(sender);
             answered += wait_for_answers(&answers, wanted);
             server.kill();
         });
@@ -73,10 +73,10 @@ fn crash_rounds(durability: &str) {
     );
 }
 
-/// Waits until so many writes were answered; which writers are in the middle of one then is up to chance.
+/// Waits until this number of writes was answered; others are in flight by chance.
 fn wait_for_answers(answers: &Receiver<()>, wanted: u64) -> u64 {
     for _ in 0..wanted {
-        answers.recv_timeout(PATIENCE).expect("the writers go on");
+        answers.recv_timeout(TIMEOUT).expect("the writers go on");
     }
     wanted
 }
@@ -104,13 +104,14 @@ type Counts = BTreeMap<String, (u64, u64)>;
 fn counted(server: &Server) -> Counts {
     let answer = server.ask("GET", "/kv", b"");
     let document: Value = serde_json::from_slice(&answer.body).unwrap();
-    let told = document["namespaces"].as_array().unwrap().iter();
-    told.map(|told| {
-        let number = |member: &str| told[member].as_u64().unwrap();
-        let name = told["name"].as_str().unwrap().to_owned();
-        (name, (number("keys"), number("bytes")))
-    })
-    .collect()
+    let listed = document["namespaces"].as_array().unwrap().iter();
+    listed
+        .map(|listed| {
+            let number = |member: &str| listed[member].as_u64().unwrap();
+            let name = listed["name"].as_str().unwrap().to_owned();
+            (name, (number("keys"), number("bytes")))
+        })
+        .collect()
 }
 
 fn listed(server: &Server, name: &str) -> (u64, u64) {
@@ -204,7 +205,7 @@ impl Writer {
         }
     }
 
-    /// Sets a key that is gone soon, of which nobody keeps account but the server; whether that was answered.
+    /// Sets a key that expires soon, which only the server tracks; returns true if it was answered.
     fn write_what_ends(&mut self, connection: &mut Connection) -> bool {
         let (key, millis) = (self.random.below(KEYS), 1 + self.random.below(40));
         let path = format!("{}-ends?ttl={millis}ms", self.path(key));

@@ -1,4 +1,4 @@
-//! A server in the background: `start`, `stop`, `restart`, `ping`, `pid`, `status`, and what each says when it cannot.
+//! `start`, `stop`, `restart`, `ping`, `pid` and `status`, and their failures.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::background::{Background, command, verb};
 use crate::common::{Connection, Server, json, run};
 
-/// Whatever needs a server.
+/// Verbs that need a server.
 const VERBS: [&[&str]; 9] = [
     &["ping"],
     &["pid"],
@@ -24,13 +24,13 @@ const VERBS: [&[&str]; 9] = [
     &["get", "a", "b"],
 ];
 
-/// Each of them says that none runs.
+/// Asserts that each of them reports that no server is running.
 #[track_caller]
-pub(crate) fn assert_none_runs(data: &Path) {
+pub(crate) fn assert_not_running(data: &Path) {
     let socket = data.join("akvs.sock").display().to_string();
     for arguments in VERBS {
         let ran = run(verb(data).args(arguments));
-        // What asks for the server itself has its answer; what asks it for something has none.
+        // Verbs that ask whether a server is running exit with 1, others with 69.
         let code = match arguments[0] {
             "attach" | "eval" | "get" => 69,
             _ => 1,
@@ -44,10 +44,10 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn start_says_what_runs_and_stop_waits_for_its_end() {
+fn start_prints_the_server_and_stop_waits_for_its_exit() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    assert_none_runs(&data);
+    assert_not_running(&data);
     let server = Background::start(&data, &[]);
     let (pid, data) = (server.pid().to_string(), data.display().to_string());
     for part in [
@@ -65,12 +65,12 @@ fn start_says_what_runs_and_stop_waits_for_its_end() {
     again.assert_refused(75, &["already running", &data, &format!("process {pid}")]);
 
     assert_eq!(server.answer(&["stop"]), "stopped\n");
-    assert!(server.is_over());
-    assert_none_runs(Path::new(&data));
+    assert!(server.has_exited());
+    assert_not_running(Path::new(&data));
 }
 
 #[test]
-fn status_tells_what_was_just_written() {
+fn status_includes_the_last_write() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &[]);
     let mut connection = Connection::to(server.address()).unwrap();
@@ -105,7 +105,7 @@ fn status_tells_what_was_just_written() {
 }
 
 #[test]
-fn of_two_starts_at_once_one_wins_and_the_other_says_so() {
+fn of_two_concurrent_starts_one_fails() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..10 {
         let start = || {
@@ -122,7 +122,7 @@ fn of_two_starts_at_once_one_wins_and_the_other_says_so() {
             let texts = [output.stdout, output.stderr];
             texts.map(|text| String::from_utf8(text).unwrap())
         });
-        let server = Background::of(folder.path(), won[0].clone());
+        let server = Background::from_output(folder.path(), won[0].clone());
         assert_eq!((&*won[1], &*lost[0]), ("", ""));
         assert_eq!(lost[1].lines().count(), 1, "{lost:?}");
         assert!(lost[1].contains("in use"), "{lost:?}");
@@ -133,31 +133,31 @@ fn of_two_starts_at_once_one_wins_and_the_other_says_so() {
 }
 
 #[test]
-fn restart_is_another_process_with_the_same_data_and_starts_where_none_runs() {
+fn restart_starts_a_new_process_with_the_same_data() {
     let folder = tempfile::tempdir().unwrap();
     let first = Background::start(folder.path(), &[]);
     first.answer(&["set", "a", "b", "c"]);
     let ran = first.run(&["restart", "--listen", "127.0.0.1:0"]);
     assert_eq!((ran.code, &*ran.stderr), (Some(0), ""), "{ran:?}");
-    let second = Background::of(folder.path(), ran.stdout);
-    assert!(first.is_over());
+    let second = Background::from_output(folder.path(), ran.stdout);
+    assert!(first.has_exited());
     assert_ne!(first.pid(), second.pid());
     assert_eq!(second.answer(&["get", "a", "b"]), "c");
     second.answer(&["stop"]);
     let ran = second.run(&["restart", "--listen", "127.0.0.1:0"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("no server was running"), "{ran:?}");
-    let third = Background::of(folder.path(), ran.stdout);
+    let third = Background::from_output(folder.path(), ran.stdout);
     assert_eq!(third.answer(&["get", "a", "b"]), "c");
 
-    // What is wrong with the settings is found before anything is stopped.
+    // Errors of the settings are found before the server is stopped.
     let ran = third.run(&["restart", "--log", "a=b=c"]);
     ran.assert_refused(78, &["--log"]);
-    assert!(!third.is_over());
+    assert!(!third.has_exited());
 }
 
 #[test]
-fn a_start_that_cannot_says_why_and_leaves_nothing_running() {
+fn a_failed_start_prints_the_reason_and_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let config = folder.path().join("akvs.toml");
@@ -184,14 +184,14 @@ fn a_start_that_cannot_says_why_and_leaves_nothing_running() {
     let address = taken.local_addr().unwrap().to_string();
     run(command(&data).args(["--listen", &address]))
         .assert_refused(1, &[&address, "another program is listening on it"]);
-    // Who looks later is told too.
+    // The error is in the log too.
     let log = fs::read_to_string(data.join("akvs.log")).unwrap();
     assert!(log.contains("another program is listening on it"), "{log}");
-    assert_none_runs(&data);
+    assert_not_running(&data);
 }
 
 #[test]
-fn another_program_s_folder_is_left_as_it_was() {
+fn a_directory_of_another_program_is_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine"), "precious").unwrap();
     run(&mut command(folder.path())).assert_refused(78, &["data_dir", "does not belong to AKVS"]);
@@ -199,7 +199,7 @@ fn another_program_s_folder_is_left_as_it_was() {
 }
 
 #[test]
-fn a_server_in_the_foreground_is_found_as_well() {
+fn a_server_in_the_foreground_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let pid = server.pid().to_string();
@@ -213,7 +213,7 @@ fn a_server_in_the_foreground_is_found_as_well() {
 }
 
 #[test]
-fn one_that_hangs_is_named_and_its_pid_is_told() {
+fn a_hung_server_is_reported_with_its_pid() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &[]);
     server.signal(Signal::STOP);
@@ -230,14 +230,14 @@ fn one_that_hangs_is_named_and_its_pid_is_told() {
             });
         }
     });
-    // It was asked to stop, and does so once it can.
+    // The request to stop takes effect once the process continues.
     server.signal(Signal::CONT);
     server.wait();
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
 }
 
 #[test]
-fn a_folder_may_have_any_name_and_length() {
+fn a_data_directory_may_have_any_name_and_length() {
     let folder = tempfile::tempdir().unwrap();
     let long = folder.path().join("x".repeat(120)).join("y".repeat(120));
     for (data, engine) in [
@@ -251,20 +251,20 @@ fn a_folder_may_have_any_name_and_length() {
         assert_eq!(server.answer(&["get", "a", "b"]), "c");
         assert_eq!(server.answer(&["eval", "get a b"]), "c");
         assert_eq!(server.answer(&["stop"]), "stopped\n");
-        assert!(server.is_over());
+        assert!(server.has_exited());
         assert!(!data.join("akvs.sock").exists());
     }
 }
 
 #[test]
-fn the_log_is_for_its_owner_alone_and_begins_anew_at_its_bound() {
+fn the_log_is_private_and_rotates_at_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("akvs.log");
     let first = Background::start(folder.path(), &[]);
     first.answer(&["stop"]);
     assert_eq!(mode(&log), 0o600);
     assert!(first.log().contains("listening on"));
-    // As if it had logged up to the bound.
+    // As if it had logged up to the limit.
     fs::OpenOptions::new()
         .append(true)
         .open(&log)

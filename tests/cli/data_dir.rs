@@ -1,4 +1,4 @@
-//! The data folder: one server at a time, and what cannot be one is refused and left alone.
+//! The data directory: one server at a time, and unsuitable directories are refused unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::common::{Server, akvs, run};
 
 #[test]
-fn a_second_server_is_refused_with_the_first_ones_pid_and_the_first_goes_on() {
+fn a_second_server_is_refused_with_the_pid_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let first = Server::start(folder.path(), &[]);
     assert_eq!(first.ask("POST", "/kv/a/b", b"c").status, 201);
@@ -21,21 +21,21 @@ fn a_second_server_is_refused_with_the_first_ones_pid_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_folder_is_free_again_at_once_after_a_kill() {
+fn a_data_directory_is_unlocked_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     Server::start(folder.path(), &[]).kill();
     Server::start(folder.path(), &[]).stop();
 }
 
 #[test]
-fn what_is_no_data_folder_is_refused_and_left_as_it_was() {
+fn an_invalid_data_directory_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
     let below = file.join("below");
     for (path, part) in [
-        (&*file, "is not a folder"),
-        (&*below, "is not a folder"),
+        (&*file, "is not a directory"),
+        (&*below, "is not a directory"),
         (folder.path(), "does not belong to AKVS"),
         ("/proc/akvs".as_ref(), "cannot be used"),
     ] {
@@ -49,7 +49,7 @@ fn what_is_no_data_folder_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn damaged_data_fails_and_names_the_way_out() {
+fn damaged_data_is_refused_with_the_remedies() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let mut connection = server.connect();
@@ -67,7 +67,7 @@ fn damaged_data_fails_and_names_the_way_out() {
     let path = folder.path().display().to_string();
     run(&mut command).assert_refused(1, &[&path, "damaged", "engine.accept_lost_commits"]);
 
-    let server = Server::of(command.env("AKVS_ENGINE__ACCEPT_LOST_COMMITS", "true"));
+    let server = Server::from_command(command.env("AKVS_ENGINE__ACCEPT_LOST_COMMITS", "true"));
     assert_eq!(server.ask("GET", "/kv/a/0", b"").plain(), (200, "c"));
     assert_eq!(server.ask("GET", "/kv/a/99", b"").status, 404);
     server.stop();
@@ -89,7 +89,7 @@ fn cut_journal(store: &Path) {
 }
 
 #[test]
-fn the_memory_engine_keeps_nothing_in_its_folder() {
+fn the_memory_engine_writes_no_data_files() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--engine", "memory"]);

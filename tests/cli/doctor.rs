@@ -1,5 +1,5 @@
-//! What `akvs doctor` says: a line for each thing, what to do about those that are bad, and by its exit code whether
-//! there are any. Each test changes one thing of a machine that is fit.
+//! `akvs doctor`: one line per check, remedies for failures, and the exit code. Each test changes one thing of a sound
+//! machine.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -57,7 +57,7 @@ fn assert_bad(ran: &Ran, bad: &[&str]) {
 }
 
 #[test]
-fn a_folder_that_is_fit_is_found_so_with_a_server_and_without() {
+fn a_sound_directory_passes_with_and_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let ran = doctor(&data);
@@ -93,7 +93,7 @@ fn a_folder_that_is_fit_is_found_so_with_a_server_and_without() {
 }
 
 #[test]
-fn memory_is_no_disk() {
+fn a_memory_file_system_fails() {
     let Ok(folder) = tempfile::tempdir_in("/dev/shm") else {
         return;
     };
@@ -108,7 +108,7 @@ fn memory_is_no_disk() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_bad() {
+fn an_unwritable_directory_fails() {
     // Nobody can, root neither.
     let ran = doctor("/proc/akvs".as_ref());
     assert_eq!(said(&ran, "fsync").0, "fail", "{ran:?}");
@@ -120,7 +120,7 @@ fn a_place_that_cannot_be_written_is_bad() {
 }
 
 #[test]
-fn what_is_no_folder_is_bad() {
+fn a_file_as_data_directory_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "mine").unwrap();
@@ -135,7 +135,7 @@ fn what_is_no_folder_is_bad() {
 }
 
 #[test]
-fn what_others_can_read_is_told_with_what_to_do() {
+fn files_readable_by_others_are_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let tokens = folder.path().join("tokens.toml");
@@ -155,7 +155,7 @@ fn what_others_can_read_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_is_bad() {
+fn a_clock_that_was_set_back_fails() {
     let folder = tempfile::tempdir().unwrap();
     Server::start(folder.path(), &[]).stop();
     let far = UNIX_EPOCH + Duration::from_secs(7_258_118_400);
@@ -171,7 +171,7 @@ fn a_clock_that_was_set_back_is_bad() {
 }
 
 #[test]
-fn an_address_for_everybody_without_tokens_is_bad() {
+fn an_exposed_address_without_tokens_fails() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = akvs();
     command
@@ -186,7 +186,7 @@ fn an_address_for_everybody_without_tokens_is_bad() {
 }
 
 #[test]
-fn settings_that_cannot_be_read_are_all_that_is_said() {
+fn invalid_settings_end_the_doctor() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("akvs.toml");
     fs::write(&config, "[engine]\ncache_byte = 1\n").unwrap();
@@ -198,7 +198,7 @@ fn settings_that_cannot_be_read_are_all_that_is_said() {
 }
 
 #[test]
-fn a_disk_that_has_no_room_is_bad() {
+fn a_full_disk_fails() {
     let Some(disk) = SmallDisk::mount_mib(24) else {
         return;
     };

@@ -1,5 +1,4 @@
-//! Dropping a namespace over HTTP: only when its name is said twice, at once whatever it holds, and for good, also
-//! when the server dies on the way.
+//! Dropping a namespace over HTTP: it needs the name twice, takes effect at once, and survives a crash.
 
 use std::path::Path;
 
@@ -33,7 +32,7 @@ fn fill(connection: &mut Connection, namespace: &str) -> u64 {
 }
 
 #[test]
-fn a_namespace_is_dropped_only_when_its_name_is_said_twice() {
+fn dropping_a_namespace_needs_its_name_twice() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path());
     assert_eq!(server.ask("POST", "/kv/n%20s/key", b"value").status, 201);
@@ -74,7 +73,7 @@ fn a_namespace_is_dropped_only_when_its_name_is_said_twice() {
 }
 
 #[test]
-fn a_namespace_that_was_dropped_stays_so_when_the_server_dies() {
+fn a_dropped_namespace_stays_dropped_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let mut newest = 0;
     for round in 0..3 {
@@ -104,8 +103,11 @@ fn a_namespace_that_was_dropped_stays_so_when_the_server_dies() {
         server.kill();
 
         let server = start(folder.path());
-        let made_anew = server.ask("POST", "/kv/ns/new", b"value");
-        let revision: u64 = made_anew.headers["etag"].trim_matches('"').parse().unwrap();
+        let created_again = server.ask("POST", "/kv/ns/new", b"value");
+        let revision: u64 = created_again.headers["etag"]
+            .trim_matches('"')
+            .parse()
+            .unwrap();
         assert!(revision > newest, "{revision} after {newest}");
         for key in ["key0-0", "key14-99"] {
             assert_eq!(server.ask("GET", &format!("/kv/ns/{key}"), b"").status, 404);

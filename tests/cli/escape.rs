@@ -1,4 +1,4 @@
-//! What is stored, on a terminal and in a pipe: no key, value or error changes a terminal, and a pipe gets the bytes.
+//! Control characters of stored data: escaped on a terminal and in the log, unchanged in a pipe.
 
 use std::process::Command;
 
@@ -27,7 +27,7 @@ fn assert_harmless(raw: &[u8], what: &str) {
 }
 
 #[test]
-fn a_terminal_gets_no_control_character_of_what_is_stored() {
+fn stored_control_characters_are_escaped_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     server.answer(&["set", "n", HOSTILE, HOSTILE]);
@@ -61,7 +61,7 @@ fn a_terminal_gets_no_control_character_of_what_is_stored() {
     ] {
         let mut command = verb(folder.path());
         command.args(words);
-        let mut terminal = Terminal::of(command);
+        let mut terminal = Terminal::from_command(command);
         terminal.wait_for(last);
         terminal.wait();
         assert_harmless(terminal.raw(), &format!("{words:?}"));
@@ -80,13 +80,13 @@ fn a_terminal_gets_no_control_character_of_what_is_stored() {
 
 fn shown(command: &mut Command, last: &str) -> String {
     let program = std::mem::replace(command, akvs());
-    let mut terminal = Terminal::of(program);
+    let mut terminal = Terminal::from_command(program);
     let shown = terminal.wait_for(last);
     format!("{shown}{last}")
 }
 
 #[test]
-fn a_pipe_gets_the_bytes() {
+fn a_pipe_receives_raw_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     server.answer(&["set", "n", HOSTILE, HOSTILE]);
@@ -97,7 +97,7 @@ fn a_pipe_gets_the_bytes() {
 }
 
 #[test]
-fn the_prompt_and_its_completion_are_harmless_too() {
+fn the_prompt_and_its_completion_escape_control_characters() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Background::start(&data, &["--engine", "memory"]);
@@ -125,13 +125,13 @@ fn the_prompt_and_its_completion_are_harmless_too() {
 }
 
 #[test]
-fn the_log_on_a_terminal_is_harmless_too() {
+fn the_log_on_a_terminal_escapes_control_characters() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("d\u{1b}]0;x\u{7}\u{202e}");
     let mut command = akvs();
     command.args(["serve", "--listen", "127.0.0.1:0", "--engine", "memory"]);
     command.arg("--data-dir").arg(&data);
-    let mut terminal = Terminal::of(command);
+    let mut terminal = Terminal::from_command(command);
     terminal.wait_for("d\\x1b]0;x\\x07\\u{202e}");
     terminal.wait_for("listening on");
     assert_harmless(terminal.raw(), "the log");

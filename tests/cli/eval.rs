@@ -1,4 +1,4 @@
-//! The prompt's language without a terminal: `eval`, and lines that a program writes to `attach`.
+//! The lines of the prompt without a terminal: `eval`, and lines piped to `attach`.
 
 use rustix::process::Signal;
 
@@ -11,7 +11,7 @@ fn refused(server: &Background, line: &str, code: i32, part: &str) {
 }
 
 #[test]
-fn eval_does_each_verb_of_the_prompt() {
+fn eval_executes_each_verb_of_the_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     let version = env!("CARGO_PKG_VERSION");
@@ -64,12 +64,12 @@ fn eval_does_each_verb_of_the_prompt() {
     refused(&server, "ns", 2, "missing subcommand");
     refused(&server, "help nope", 2, "nope");
     assert_eq!(server.answer(&["eval", "stop"]), "stopped\n");
-    assert!(server.is_over());
+    assert!(server.has_exited());
     refused(&server, "ping", 69, "no server is running");
 }
 
 #[test]
-fn the_log_s_filter_holds_from_then_on() {
+fn a_changed_log_filter_stays_in_effect() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     for (key, filter) in [("unseen", "debug"), ("seen", "info"), ("unseen2", "info")] {
@@ -82,10 +82,10 @@ fn the_log_s_filter_holds_from_then_on() {
     assert!(!log.contains("path=/kv/ns/unseen"), "{log}");
 }
 
-/// What comes of these lines.
+/// Runs `attach` with these lines.
 #[track_caller]
 fn attach(server: &Background, folder: &std::path::Path, lines: &[u8]) -> Ran {
-    assert!(!server.is_over());
+    assert!(!server.has_exited());
     let output = output(verb(folder).arg("attach"), lines);
     Ran {
         code: output.status.code(),
@@ -95,7 +95,7 @@ fn attach(server: &Background, folder: &std::path::Path, lines: &[u8]) -> Ran {
 }
 
 #[test]
-fn lines_that_a_program_writes_are_done_until_one_fails() {
+fn piped_lines_are_executed_until_one_fails() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     let attach = |lines: &[u8]| attach(&server, folder.path(), lines);
@@ -111,7 +111,7 @@ fn lines_that_a_program_writes_are_done_until_one_fails() {
     assert_eq!((ran.code, &*ran.stdout), (Some(2), "pong\n"), "{ran:?}");
     let ran = attach(b"quit\nset a b no\n");
     assert_eq!((ran.code, &*ran.stdout), (Some(0), ""), "{ran:?}");
-    // A last line needs no end, and a value may be all that is left.
+    // The last line needs no line end, and the rest of stdin may be a value.
     let ran = attach(b"get a b");
     assert_eq!((ran.code, &*ran.stdout), (Some(0), "c"), "{ran:?}");
     let ran = attach(b"set a b -\nget a b\nthe rest");

@@ -1,5 +1,5 @@
-//! A disk that is really full: what was answered stays, what would add data is refused and is not there, what gives space
-//! back is taken, and all of it goes on by itself once there is space again.
+//! A disk that is really full: what was answered stays, what would add data is refused and is not there, what gives
+//! space back is taken, and all of it goes on by itself once there is space again.
 //!
 //! The disk is a small file system in memory, mounted for the test; where that is not allowed, the tests say so and
 //! are skipped. The cache is off, so that every read is one of the engine.
@@ -111,8 +111,8 @@ fn refuses_what_adds_data(server: &Server, disk: &SmallDisk) {
     }
 }
 
-/// It is refused as long as too little is left. What the background gives back meanwhile may let it in: then it is taken
-/// back, and tried again.
+/// It is refused as long as too little is left. What the background gives back meanwhile may let it in: then it is
+/// taken back, and tried again.
 #[track_caller]
 fn refuses(server: &Server, disk: &SmallDisk, method: &str, path: &str, body: &[u8]) {
     for _ in 0..100 {
@@ -175,7 +175,7 @@ fn start(data: &Path, durability: &str) -> Server {
     command
         .args(["--log-format", "json", "--data-dir"])
         .arg(data);
-    Server::of(command.env("AKVS_ENGINE__CACHE_BYTES", "0"))
+    Server::from_command(command.env("AKVS_ENGINE__CACHE_BYTES", "0"))
 }
 
 #[track_caller]

@@ -95,8 +95,8 @@ impl Answer {
     }
 }
 
-/// One key as it may be. Where no answer told the newest revision, one of these stands for all that it may be: it allows
-/// whatever any of them allows.
+/// One key as it may be. Where no answer told the newest revision, one of these stands for all that it may be: it
+/// allows whatever any of them allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct OneKey {
     value: Option<i64>,
@@ -240,10 +240,10 @@ impl History {
             .0
             .iter()
             .filter(|event| matches!(event, Event::Sent(..)));
-        let told = self.0.iter();
-        let told = told.filter(|event| matches!(event, Event::Answered(..)));
-        let (sent, told) = (sent.count(), told.count());
-        (told, sent - told)
+        let answered = self.0.iter();
+        let answered = answered.filter(|event| matches!(event, Event::Answered(..)));
+        let (sent, answered) = (sent.count(), answered.count());
+        (answered, sent - answered)
     }
 }
 

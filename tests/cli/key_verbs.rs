@@ -1,4 +1,4 @@
-//! The client's verbs for one key against a real server: raw bytes in and out, conditions, JSON, and what fails.
+//! The client's verbs for one key: raw bytes, conditions, JSON, and errors.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -34,7 +34,7 @@ impl Verbs {
         command
     }
 
-    /// It succeeds, and says nothing beside this.
+    /// Runs a verb that succeeds and prints only this.
     #[track_caller]
     pub(crate) fn says<A: AsRef<OsStr>>(&self, arguments: &[A], stdin: &[u8]) -> Vec<u8> {
         let output = output(&mut self.command(arguments), stdin);
@@ -61,7 +61,7 @@ impl Verbs {
 }
 
 #[test]
-fn values_go_in_and_out_to_the_byte() {
+fn values_are_stored_byte_for_byte() {
     let verbs = Verbs::new();
     let all: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = (0..1 << 20).map(|place: u32| (place % 251) as u8).collect();
@@ -129,7 +129,7 @@ fn keys_are_any_bytes() {
 }
 
 #[test]
-fn values_that_look_like_something_else_are_meant_as_they_are() {
+fn literal_values_are_stored_as_they_are() {
     let verbs = Verbs::new();
     for value in ["-5", "--no-such-flag", "--", "a b"] {
         let words: &[&str] = match value {
@@ -165,7 +165,7 @@ fn a_missing_key_is_one_line_on_stderr() {
 }
 
 #[test]
-fn conditions_hold_and_a_ttl_shows() {
+fn conditions_and_ttl_are_applied() {
     let verbs = Verbs::new();
     let set =
         |more: &[&str]| json(&verbs.text(&[&["set", "a", "b", "1", "--json"], more].concat()));
@@ -199,7 +199,7 @@ fn conditions_hold_and_a_ttl_shows() {
 }
 
 #[test]
-fn json_tells_what_is_known_of_a_key() {
+fn json_includes_the_metadata_of_a_key() {
     let verbs = Verbs::new();
     verbs.text(&[
         "set",
@@ -229,19 +229,19 @@ fn json_tells_what_is_known_of_a_key() {
 }
 
 #[test]
-fn add_counts() {
+fn add_increments_a_counter() {
     let verbs = Verbs::new();
     for (by, value) in [(None, "1\n"), (Some("41"), "42\n"), (Some("-50"), "-8\n")] {
         let words: Vec<&str> = ["add", "a", "n"].into_iter().chain(by).collect();
         assert_eq!(verbs.text(&words), value);
     }
     verbs.text(&["set", "a", "n", "words"]);
-    verbs.refused(1, &["add", "a", "n"], &["no integer"]);
+    verbs.refused(1, &["add", "a", "n"], &["not an integer"]);
     verbs.refused_usage(&["add", "a", "n", "x"]);
 }
 
 #[test]
-fn what_is_typed_wrong_is_usage() {
+fn invalid_arguments_are_usage_errors() {
     let verbs = Verbs::new();
     for words in [
         &["get", "a"][..],

@@ -2,7 +2,8 @@
 //! key would have shown them, in one order that agrees with the order in which they saw it.
 //!
 //! A few clients work on a few keys until the server is killed; so several times over the same keys and folder, then on
-//! new keys. Each key is an object of its own: all are linearizable if each is. `AKVS_LINEARIZABLE_ROUNDS` asks for more.
+//! new keys. Each key is an object of its own: all are linearizable if each is. `AKVS_LINEARIZABLE_ROUNDS` asks for
+//! more.
 
 mod account;
 mod library;
@@ -16,7 +17,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use fastrand::Rng;
 
-use crate::common::{self, Connection, PATIENCE, Server};
+use crate::common::{self, Connection, Server, TIMEOUT};
 use crate::history::{Answer, Client, Condition, History, Operation};
 
 const ROUNDS: u64 = 8;
@@ -112,16 +113,16 @@ impl Round {
     fn live_and_die(&self, data: &Path, durability: &str, random: &mut Rng) {
         let server = Server::start(data, &["--durability", durability]);
         let wanted = random.u64(1..=MAX_ANSWERS);
-        let (tell, answers) = channel();
+        let (sender, answers) = channel();
         std::thread::scope(|scope| {
             for _ in 0..CLIENTS {
-                let (address, tell, random) = (server.address(), tell.clone(), random.fork());
+                let (address, sender, random) = (server.address(), sender.clone(), random.fork());
                 let address = address.to_owned();
-                scope.spawn(move || self.work_until_killed(&address, random, &tell));
+                scope.spawn(move || self.work_until_killed(&address, random, &sender));
             }
-            drop(tell);
+            drop(sender);
             for _ in 0..wanted {
-                answers.recv_timeout(PATIENCE).expect("the clients go on");
+                answers.recv_timeout(TIMEOUT).expect("the clients go on");
             }
             server.kill();
         });

@@ -1,4 +1,4 @@
-//! The client's verbs for many keys against a real server: `ls`, `txn`, `ns`, `watch`, and a reader that has enough.
+//! The client's verbs for many keys: `ls`, `txn`, `ns`, `watch`, and a closed pipe.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -90,7 +90,7 @@ fn a_transaction_is_all_or_nothing() {
 }
 
 #[test]
-fn namespaces_are_made_set_up_and_dropped() {
+fn namespaces_are_created_configured_and_dropped() {
     let verbs = Verbs::new();
     assert_eq!(
         verbs.text(&["ns", "set", "a", "--max-keys", "1"]),
@@ -118,7 +118,7 @@ fn revision(verbs: &Verbs, key: &str) -> u64 {
 }
 
 #[test]
-fn watch_tells_each_change_and_ends_where_it_is_told_to() {
+fn watch_prints_each_change_up_to_the_limit() {
     let verbs = Verbs::new();
     verbs.text(&["set", "a", "k", "one"]);
     // An engine that keeps nothing begins where no server before it can have been.
@@ -127,17 +127,17 @@ fn watch_tells_each_change_and_ends_where_it_is_told_to() {
     verbs.text(&["set", "a", "k", "two"]);
     verbs.text(&["del", "a", "k"]);
     let since = first.to_string();
-    let told = verbs.text(&[
+    let received = verbs.text(&[
         "watch", "a", "--since", &since, "--key", "k", "--limit", "2", "--values",
     ]);
     assert_eq!(
-        told,
+        received,
         format!("{} set k two\n{} delete k\n", first + 2, first + 3)
     );
-    let told = verbs.text(&[
+    let received = verbs.text(&[
         "watch", "a", "--state", "--values", "--json", "--limit", "2",
     ]);
-    let lines: Vec<_> = told.lines().map(json).collect();
+    let lines: Vec<_> = received.lines().map(json).collect();
     assert_eq!(
         (&lines[0]["event"], &lines[0]["value"]),
         (&"set".into(), &"x".into())
@@ -165,7 +165,7 @@ fn watch_tells_each_change_and_ends_where_it_is_told_to() {
 }
 
 #[test]
-fn a_reader_that_has_enough_ends_it_without_noise() {
+fn a_closed_pipe_ends_a_list_silently() {
     let verbs = Verbs::new();
     verbs.says(&["set", "a", "large", "-"], &vec![b'x'; 1 << 20]);
     for number in 0..3 {

@@ -1,11 +1,11 @@
-//! Where the server listens, and who may.
+//! The addresses of a server, and their exposure.
 
 use std::net::TcpListener;
 
 use crate::common::{Connection, Server, akvs, run};
 
 #[test]
-fn addresses_that_others_can_reach_want_to_be_meant() {
+fn exposed_addresses_need_tokens_or_consent() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     for address in ["0.0.0.0:0", "[::]:0"] {
@@ -18,7 +18,7 @@ fn addresses_that_others_can_reach_want_to_be_meant() {
 
     let mut command = akvs();
     command.args(["--listen", "0.0.0.0:0", "--unauthenticated", "--data-dir"]);
-    let server = Server::of(command.arg(&data));
+    let server = Server::from_command(command.arg(&data));
     assert!(
         server
             .seen()
@@ -34,7 +34,7 @@ fn addresses_that_others_can_reach_want_to_be_meant() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -45,13 +45,13 @@ fn an_address_in_use_is_named() {
 }
 
 #[test]
-fn a_name_that_is_not_found_is_named() {
+fn an_unknown_name_is_reported() {
     let ran = run(akvs().args(["--listen", "no-such-name.invalid:8080"]));
     ran.assert_refused(78, &["http.listen", "no-such-name.invalid:8080"]);
 }
 
 #[test]
-fn it_listens_on_each_address_and_says_the_real_ports() {
+fn the_server_listens_on_each_address_and_logs_the_ports() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &["--listen", "localhost:0"]);
     let line = server.wait_for("listening on http://");

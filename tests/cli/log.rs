@@ -1,4 +1,4 @@
-//! The log on stderr: its first lines, its two looks, and a reader that goes away.
+//! The log on stderr: its first lines, its formats, and a closed reader.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::common::{Connection, Server, akvs, json};
 
 #[test]
-fn the_first_lines_say_what_serves_what_to_whom() {
+fn the_first_lines_describe_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("a.toml");
     std::fs::write(&config, "").unwrap();
@@ -34,7 +34,7 @@ fn the_first_lines_say_what_serves_what_to_whom() {
 }
 
 #[test]
-fn without_a_terminal_each_line_is_a_json_object() {
+fn lines_are_json_without_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &["--log", "debug"]);
     server.signal(Signal::TERM);
@@ -60,19 +60,19 @@ fn without_a_terminal_each_line_is_a_json_object() {
 }
 
 #[test]
-fn the_variables_of_env_logger_hold() {
+fn the_variables_of_env_logger_apply() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = akvs();
     command
         .args(["--listen", "127.0.0.1:0", "--data-dir"])
         .arg(folder.path());
     // The stronger one lets the line through that is waited for.
-    let server = Server::of(command.env("RUST_LOG", "off").env("AKVS_LOG", "info"));
+    let server = Server::from_command(command.env("RUST_LOG", "off").env("AKVS_LOG", "info"));
     server.stop();
 }
 
 #[test]
-fn a_reader_of_the_log_that_goes_away_does_not_end_the_server() {
+fn a_closed_log_does_not_stop_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = akvs();
     command.args([
@@ -111,7 +111,7 @@ fn a_reader_of_the_log_that_goes_away_does_not_end_the_server() {
 }
 
 #[test]
-fn a_client_that_sends_garbage_is_answered_and_not_logged() {
+fn an_invalid_request_is_answered_and_not_logged() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     for garbage in [

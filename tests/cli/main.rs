@@ -1,4 +1,4 @@
-//! The program as a whole: the real binary, started, asked over plain sockets, signalled and killed.
+//! The whole program: the real binary, used over sockets and terminals, signalled and killed.
 //!
 //! One test binary, so that all parts share `common` and run side by side.
 

@@ -1,10 +1,10 @@
-//! The settings of a namespace on the command line: `ns set` changes what is named, `ns ls` shows what is chosen.
+//! The settings of a namespace: `ns set` changes the named ones, `ns ls` shows those that are set.
 
 use crate::common::json;
 use crate::key_verbs::Verbs;
 
 #[test]
-fn only_what_is_named_is_changed_and_sizes_have_units() {
+fn ns_set_changes_only_the_named_settings() {
     let verbs = Verbs::new();
     let set = |more: &[&str]| verbs.text(&[&["ns", "set", "shop"], more].concat());
     let listed = || verbs.text(&["ns", "ls"]);
@@ -32,7 +32,7 @@ fn only_what_is_named_is_changed_and_sizes_have_units() {
 }
 
 #[test]
-fn what_is_no_setting_is_refused_and_changes_nothing() {
+fn an_invalid_setting_is_refused_and_changes_nothing() {
     let verbs = Verbs::new();
     for (flag, value) in [
         ("--max-bytes", "10 apples"),

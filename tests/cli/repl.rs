@@ -1,4 +1,4 @@
-//! `akvs attach` in a real pseudo-terminal: typing, completion, history, and what ends what.
+//! `akvs attach` in a pseudo-terminal: editing, completion, history, Ctrl-C and Ctrl-D.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +25,7 @@ fn attach(folder: &Path) -> Terminal {
 }
 
 #[test]
-fn what_is_typed_is_done_and_leaving_leaves_the_server() {
+fn lines_are_executed_and_leaving_keeps_the_server_running() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut prompt) = attached(folder.path());
     assert_eq!(prompt.line("set foo bar baz"), "OK");
@@ -51,7 +51,7 @@ fn what_is_typed_is_done_and_leaving_leaves_the_server() {
     prompt.keys("stop\r");
     prompt.wait_for("stopped");
     assert_eq!(prompt.wait().code(), Some(0));
-    assert!(server.is_over());
+    assert!(server.has_exited());
 }
 
 #[test]
@@ -63,9 +63,9 @@ fn tab_completes_verbs_namespaces_and_keys() {
     prompt.keys("ge\tcol\tr\t");
     prompt.wait_for("get colours red ");
     assert_eq!(prompt.line(""), "rose");
-    // A word that has to be quoted is.
+    // A word is quoted if necessary.
     assert_eq!(prompt.line("get colours i\t"), "sky");
-    // Several are shown.
+    // Several candidates are listed.
     server.answer(&["set", "colours", "reed", "reeds"]);
     prompt.keys("get colours r\t\t");
     prompt.wait_for("reed");
@@ -75,13 +75,13 @@ fn tab_completes_verbs_namespaces_and_keys() {
 }
 
 #[test]
-fn history_is_kept_from_line_to_line_and_from_session_to_session() {
+fn history_is_kept_across_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, mut prompt) = attached(folder.path());
     assert_eq!(prompt.line("set a b first"), "OK");
     assert_eq!(prompt.line("get a b"), "first");
     assert_eq!(prompt.line(UP), "first");
-    // One that begins with a space is not remembered.
+    // A line that begins with a space is not stored.
     assert_eq!(prompt.line(" set a b secret"), "OK");
     assert_eq!(prompt.line(UP), "secret");
     prompt.keys(CTRL_D);
@@ -98,7 +98,7 @@ fn history_is_kept_from_line_to_line_and_from_session_to_session() {
 }
 
 #[test]
-fn ctrl_c_forgets_a_line_and_ends_a_watch_and_nothing_else() {
+fn ctrl_c_discards_a_line_or_ends_a_watch() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut prompt) = attached(folder.path());
     prompt.keys("set a b half");
@@ -117,10 +117,10 @@ fn ctrl_c_forgets_a_line_and_ends_a_watch_and_nothing_else() {
 }
 
 #[test]
-fn ctrl_c_before_any_watch_ends_a_verb_and_not_the_prompt() {
+fn ctrl_c_ends_a_verb_and_not_the_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, mut prompt) = attached(folder.path());
-    // It looks twice, with a pause between.
+    // It takes two samples, with a pause between them.
     prompt.keys("stats\r");
     prompt.wait_until_cooked();
     prompt.keys(CTRL_C);
@@ -130,7 +130,7 @@ fn ctrl_c_before_any_watch_ends_a_verb_and_not_the_prompt() {
 }
 
 #[test]
-fn a_prompt_outlives_its_server_and_finds_the_next() {
+fn a_prompt_reconnects_to_a_restarted_server() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut prompt) = attached(folder.path());
     assert_eq!(prompt.line("set a b c"), "OK");
@@ -148,10 +148,10 @@ fn a_prompt_outlives_its_server_and_finds_the_next() {
 }
 
 #[test]
-fn lines_that_are_pasted_are_all_done() {
+fn pasted_lines_are_all_executed() {
     let folder = tempfile::tempdir().unwrap();
     let (server, mut prompt) = attached(folder.path());
-    // As a terminal pastes it that marks what is pasted, and one that does not.
+    // From a terminal with bracketed paste, and from one without.
     let marked = "\u{1b}[200~set a one 1\nset a two 'first\nsecond'\rset a three 3\u{1b}[201~\r";
     let plain = "set b one 1\rset b two 2\rset b three 3\r";
     for (pasted, namespace) in [(marked, "a"), (plain, "b")] {
@@ -163,7 +163,7 @@ fn lines_that_are_pasted_are_all_done() {
         assert_eq!(server.answer(&["ls", namespace]), "one\nthree\ntwo\n");
     }
     assert_eq!(server.answer(&["get", "a", "two"]), "first\nsecond");
-    // What goes wrong in one line does not keep the next from being done.
+    // An error in one line does not skip the next.
     prompt.keys("\u{1b}[200~gte a b\nget b three\u{1b}[201~\r");
     prompt.wait_for("'gte'");
     prompt.wait_for("\n3\n");

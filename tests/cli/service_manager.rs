@@ -1,6 +1,6 @@
-//! What a service manager such as systemd and the server tell each other; the test is the manager.
+//! The protocol with a service manager such as systemd; the test is the manager.
 //!
-//! A [`Manager`] owns the socket that a server tells how it is.
+//! A [`Manager`] owns the notification socket.
 
 mod events;
 mod reaper;
@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::common::{PATIENCE, akvs};
+use crate::common::{TIMEOUT, akvs};
 
-/// Who is told, and the folder of its socket.
+/// A service manager, and the directory of its socket.
 struct Manager {
     socket: UnixDatagram,
     name: String,
@@ -26,25 +26,25 @@ struct Manager {
 }
 
 impl Manager {
-    /// One that has a socket in a folder.
+    /// Creates a manager with a socket in a directory.
     fn new() -> Manager {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        Manager::of(socket, path.display().to_string(), folder)
+        Manager::with_socket(socket, path.display().to_string(), folder)
     }
 
-    /// One whose socket is in no folder.
-    fn of_abstract_name() -> Manager {
+    /// Creates a manager with an abstract socket.
+    fn with_abstract_name() -> Manager {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("akvs{}", folder.path().display());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
-        Manager::of(socket, format!("@{name}"), folder)
+        Manager::with_socket(socket, format!("@{name}"), folder)
     }
 
-    fn of(socket: UnixDatagram, name: String, folder: TempDir) -> Manager {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    fn with_socket(socket: UnixDatagram, name: String, folder: TempDir) -> Manager {
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         Manager {
             socket,
             name,
@@ -52,33 +52,33 @@ impl Manager {
         }
     }
 
-    /// Where its server's data is.
+    /// Returns the data directory of its server.
     fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The program, told whom to tell.
+    /// Returns the program, with this manager.
     fn akvs(&self) -> Command {
         let mut command = akvs();
         command.env("NOTIFY_SOCKET", &self.name);
         command
     }
 
-    /// A server on a free port that tells it.
+    /// Returns the command of a server on a free port, with this manager.
     fn serve(&self) -> Command {
         let mut command = self.akvs();
         serve(&mut command, &self.data());
         command
     }
 
-    /// The next that it is told.
+    /// Receives the next notification.
     #[track_caller]
-    fn told(&self) -> Vec<String> {
-        self.told_within(PATIENCE).expect("it is told nothing")
+    fn notification(&self) -> Vec<String> {
+        self.notification_within(TIMEOUT).expect("no notification")
     }
 
-    /// The next that it is told, if it is told something in this time.
-    fn told_within(&self, time: Duration) -> Option<Vec<String>> {
+    /// Receives the next notification, if one arrives within this time.
+    fn notification_within(&self, time: Duration) -> Option<Vec<String>> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut bytes = [0; 4_096];
         match self.socket.recv(&mut bytes) {
@@ -91,11 +91,11 @@ impl Manager {
         }
     }
 
-    /// Waits until it is told that the server is ready; on which address.
+    /// Waits until the server is ready; returns its address.
     #[track_caller]
     fn ready(&self) -> String {
         loop {
-            if let [ready, status] = &self.told()[..]
+            if let [ready, status] = &self.notification()[..]
                 && ready == "READY=1"
             {
                 let address = status.strip_prefix("STATUS=listening on http://");
@@ -105,10 +105,10 @@ impl Manager {
     }
 }
 
-/// Asks over a Unix socket; the answer as it comes.
+/// Sends a request over a Unix socket; returns the raw response.
 fn ask(socket: &Path, method: &str, path: &str) -> String {
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: akvs\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -116,7 +116,7 @@ fn ask(socket: &Path, method: &str, path: &str) -> String {
     answer
 }
 
-/// Has it serve on a free port, with its data in this folder.
+/// Adds the arguments of a server on a free port with this data directory.
 fn serve(command: &mut Command, data: &Path) {
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
     command.arg(data);

@@ -1,4 +1,4 @@
-//! The end of a server that was asked to stop, in time or at once.
+//! The shutdown of a server, within its timeout or at once.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn start(data: &Path, drain_timeout: &str) -> Server {
     command
         .env("AKVS_LIMITS__DRAIN_TIMEOUT", drain_timeout)
         .env("AKVS_LIMITS__REQUEST_TIMEOUT", "1h");
-    Server::of(
+    Server::from_command(
         command
             .args(["--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data),
@@ -33,7 +33,7 @@ fn start(data: &Path, drain_timeout: &str) -> Server {
 }
 
 #[test]
-fn what_was_answered_is_there_after_a_stop_and_a_start() {
+fn answered_writes_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     for (signal, durability) in [(Signal::TERM, "fsync"), (Signal::INT, "interval")] {
         let server = Server::start(folder.path(), &["--durability", durability]);
@@ -50,7 +50,7 @@ fn what_was_answered_is_there_after_a_stop_and_a_start() {
 }
 
 #[test]
-fn a_request_in_flight_ends_well_and_is_kept() {
+fn a_request_in_flight_completes_during_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     let mut connection = begin_a_write(&server);
@@ -69,7 +69,7 @@ fn a_request_in_flight_ends_well_and_is_kept() {
 }
 
 #[test]
-fn a_client_between_two_requests_does_not_hold_up_the_end() {
+fn an_idle_connection_does_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), LONG);
     let mut idle = server.connect();
@@ -78,7 +78,7 @@ fn a_client_between_two_requests_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_client_that_says_nothing_does_not_hold_up_the_end() {
+fn a_silent_connection_does_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(folder.path(), LONG);
     let _silent = server.connect();
@@ -88,7 +88,7 @@ fn a_client_that_says_nothing_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_request_that_does_not_end_is_cut_off_after_the_drain_timeout() {
+fn an_endless_request_is_cut_off_after_the_drain_timeout() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = start(folder.path(), "1s");
     let mut connection = begin_a_write(&server);
@@ -101,7 +101,7 @@ fn a_request_that_does_not_end_is_cut_off_after_the_drain_timeout() {
 }
 
 #[test]
-fn a_second_signal_ends_at_once() {
+fn a_second_signal_stops_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = start(folder.path(), LONG);
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
@@ -118,7 +118,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn two_signals_that_come_together_are_one() {
+fn two_simultaneous_signals_count_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     let mut connection = begin_a_write(&server);
@@ -132,7 +132,7 @@ fn two_signals_that_come_together_are_one() {
 }
 
 #[test]
-fn a_hang_up_changes_nothing() {
+fn sighup_without_changes_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     server.signal(Signal::HUP);

@@ -1,4 +1,4 @@
-//! What others have left in a data folder, none of which is taken for a server.
+//! Stale files in a data directory are never mistaken for a server.
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -8,10 +8,10 @@ use rustix::process::Signal;
 
 use crate::background::{Background, command, verb};
 use crate::common::run;
-use crate::daemon::assert_none_runs;
+use crate::daemon::assert_not_running;
 
 #[test]
-fn after_a_kill_none_runs_and_the_next_start_works() {
+fn a_stale_socket_is_no_server() {
     let folder = tempfile::tempdir().unwrap();
     let killed = Background::start(folder.path(), &[]);
     killed.answer(&["set", "a", "b", "c"]);
@@ -19,7 +19,7 @@ fn after_a_kill_none_runs_and_the_next_start_works() {
     killed.wait();
     let socket = folder.path().join("akvs.sock");
     assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
     let server = Background::start(folder.path(), &[]);
     assert_eq!(server.answer(&["get", "a", "b"]), "c");
     server.answer(&["stop"]);
@@ -27,7 +27,7 @@ fn after_a_kill_none_runs_and_the_next_start_works() {
 }
 
 #[test]
-fn files_with_the_number_of_a_living_process_are_no_server() {
+fn files_with_a_living_pid_are_no_server() {
     let folder = tempfile::tempdir().unwrap();
     Background::start(folder.path(), &[]).answer(&["stop"]);
     // It is ours, and lives.
@@ -35,40 +35,40 @@ fn files_with_the_number_of_a_living_process_are_no_server() {
     for name in ["akvs.lock", "akvs.pid"] {
         fs::write(folder.path().join(name), &number).unwrap();
     }
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
     let server = Background::start(folder.path(), &[]);
     assert_eq!(server.answer(&["pid"]), format!("{}\n", server.pid()));
     server.answer(&["stop"]);
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
 }
 
 #[test]
-fn sockets_that_nobody_hears_are_taken_over() {
+fn stale_sockets_are_replaced() {
     let folder = tempfile::tempdir().unwrap();
     Background::start(folder.path(), &[]).answer(&["stop"]);
     for name in ["akvs.sock", "akvs.sock.new"] {
         drop(UnixListener::bind(folder.path().join(name)).unwrap());
     }
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
     let server = Background::start(folder.path(), &[]);
     assert_eq!(server.answer(&["ping"]), "pong\n");
     assert!(!folder.path().join("akvs.sock.new").exists());
 }
 
 #[test]
-fn a_file_in_the_socket_s_place_is_named_and_left_alone() {
+fn a_file_at_the_socket_path_is_reported_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     Background::start(folder.path(), &[]).answer(&["stop"]);
     let socket = folder.path().join("akvs.sock");
     fs::write(&socket, "precious").unwrap();
-    assert_none_runs(folder.path());
+    assert_not_running(folder.path());
     run(&mut command(folder.path()))
         .assert_refused(1, &[&socket.display().to_string(), "not a socket"]);
     assert_eq!(fs::read(&socket).unwrap(), b"precious");
 }
 
 #[test]
-fn a_socket_of_another_kind_in_its_place_is_left_to_its_program() {
+fn a_datagram_socket_at_the_path_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     Background::start(folder.path(), &[]).answer(&["stop"]);
     let socket = folder.path().join("akvs.sock");

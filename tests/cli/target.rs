@@ -1,4 +1,4 @@
-//! Which server a client's verb means, and with which token, which is never shown.
+//! The server and the token of a client's verb; the token is never printed.
 
 use std::fs;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn the_server_and_the_token_come_from_flags_or_the_environment() {
 }
 
 #[test]
-fn what_names_a_client_s_server_is_no_setting_of_a_server() {
+fn variables_of_the_client_are_no_settings() {
     let folder = tempfile::tempdir().unwrap();
     let (server, token) = guarded(folder.path());
     let data = folder.path().join("data");
@@ -86,7 +86,7 @@ fn what_names_a_client_s_server_is_no_setting_of_a_server() {
 }
 
 #[test]
-fn a_wrong_or_missing_token_is_said_and_not_shown() {
+fn a_refused_token_is_reported_and_not_printed() {
     let folder = tempfile::tempdir().unwrap();
     let (server, token) = guarded(folder.path());
     let url = format!("http://{}", server.address());
@@ -119,7 +119,7 @@ fn a_wrong_or_missing_token_is_said_and_not_shown() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_said() {
+fn an_unreachable_server_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let get = |words: &[&str]| run(verb(folder.path()).args(["get", "a", "b"]).args(words));
     get(&[]).assert_refused(69, &["no server is running", "akvs start", "--url"]);
@@ -135,7 +135,7 @@ fn a_server_that_is_not_there_is_said() {
 }
 
 #[test]
-fn a_wrong_base_url_is_no_missing_key() {
+fn a_wrong_base_url_is_not_a_missing_key() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &["--engine", "memory"]);
     for path in ["/kv", "/kv/a", "/prefix"] {

@@ -1,6 +1,6 @@
-//! The program in a real pseudo-terminal, with somebody who types and reads.
+//! The program in a pseudo-terminal.
 //!
-//! What is shown is read without the sequences that move the cursor, so that a test sees the words.
+//! The output is read without the sequences that move the cursor.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -14,19 +14,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
 
 use crate::background::verb;
-use crate::common::PATIENCE;
+use crate::common::TIMEOUT;
 
-/// The begin of a new line that can be typed.
+/// The start of a prompt.
 const PROMPT: &str = "\nakvs> ";
 
 pub(crate) struct Terminal {
     pty: Arc<Pty>,
-    /// Kept open, so that the terminal outlives the program and can be looked at after it.
+    /// Kept open, so that the terminal outlives the program and can be examined after it.
     _pts: Pts,
     before: Termios,
     shown: Receiver<Vec<u8>>,
     raw: Vec<u8>,
-    /// How much of what was shown has been waited for.
+    /// Length of the output that was waited for.
     seen: usize,
     pid: Pid,
     ended: Receiver<ExitStatus>,
@@ -34,24 +34,24 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The prompt on the server of a folder, ready to be typed at.
+    /// Attaches to the server of a directory, and waits for the prompt.
     pub(crate) fn attach(data: &Path, state: &Path) -> Terminal {
         let mut command = verb(data);
         command.arg("attach").env("XDG_STATE_HOME", state);
-        let mut terminal = Terminal::of(command);
+        let mut terminal = Terminal::from_command(command);
         terminal.wait_for("leaves the prompt, not the server");
         terminal.wait_for(PROMPT);
         terminal
     }
 
     /// Runs a command.
-    pub(crate) fn of(mut command: Command) -> Terminal {
+    pub(crate) fn from_command(mut command: Command) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(pty_process::Size::new(50, 200)).unwrap();
         let before = tcgetattr(&pty).unwrap();
         command.env("TERM", "xterm");
         let child = pty_process::blocking::Command::from(command);
-        // The terminal is all three of them: `common` gives no stdin to what nobody types at.
+        // The terminal is stdin too, which `common` closes.
         let mut child = child
             .stdin(copy(&pts))
             .stdout(copy(&pts))
@@ -59,18 +59,18 @@ impl Terminal {
         let mut child = child.spawn_borrowed(&pts).unwrap();
         let pid = Pid::from_child(&child);
         let pty = Arc::new(pty);
-        let (tell, shown) = channel();
+        let (sender, shown) = channel();
         let reader = Arc::clone(&pty);
         std::thread::spawn(move || {
             let mut part = [0; 4096];
             while let Ok(length @ 1..) = (&*reader).read(&mut part) {
-                if tell.send(part[..length].to_vec()).is_err() {
+                if sender.send(part[..length].to_vec()).is_err() {
                     return;
                 }
             }
         });
-        let (tell, ended) = channel();
-        std::thread::spawn(move || tell.send(child.wait().unwrap()));
+        let (sender, ended) = channel();
+        std::thread::spawn(move || sender.send(child.wait().unwrap()));
         Terminal {
             pty,
             _pts: pts,
@@ -84,12 +84,12 @@ impl Terminal {
         }
     }
 
-    /// Types this.
+    /// Types keys.
     pub(crate) fn keys(&mut self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until this is shown, after all that was waited for before; gives what came up to it.
+    /// Waits for a text after the last one; returns the output up to it.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, part: &str) -> String {
         loop {
@@ -99,19 +99,19 @@ impl Terminal {
                 self.seen += place + part.len();
                 return found;
             }
-            let Ok(more) = self.shown.recv_timeout(PATIENCE) else {
+            let Ok(more) = self.shown.recv_timeout(TIMEOUT) else {
                 panic!("no {part:?} after {} in {text:?}", self.seen)
             };
             self.raw.extend(more);
         }
     }
 
-    /// What was shown so far, to the byte.
+    /// Returns the output so far, byte for byte.
     pub(crate) fn raw(&self) -> &[u8] {
         &self.raw
     }
 
-    /// Types a line; gives what is shown until the next can be typed.
+    /// Types a line; returns the output up to the next prompt.
     #[track_caller]
     pub(crate) fn line(&mut self, line: &str) -> String {
         self.keys(&format!("{line}\r"));
@@ -119,20 +119,20 @@ impl Terminal {
         self.answer()
     }
 
-    /// What is shown until the next line can be typed.
+    /// Returns the output up to the next prompt.
     #[track_caller]
     pub(crate) fn answer(&mut self) -> String {
-        // The prompt follows the end of a line, which is not told again where nothing else came.
+        // The prompt follows a line end, which is not repeated if there was no output.
         self.seen -= 1;
         let answer = self.wait_for(PROMPT);
         answer.trim().to_owned()
     }
 
-    /// Waits until the line that was typed is being done: until then Ctrl-C is a key, from then on a signal.
+    /// Waits until the typed line is being executed: before, Ctrl-C is a key; after, a signal.
     #[track_caller]
     pub(crate) fn wait_until_cooked(&self) {
-        // No event tells that.
-        for _ in 0..PATIENCE.as_millis() {
+        // There is no event for this.
+        for _ in 0..TIMEOUT.as_millis() {
             let now = tcgetattr(&*self.pty).unwrap();
             if now.local_modes.contains(LocalModes::ICANON) {
                 return;
@@ -146,10 +146,10 @@ impl Terminal {
         kill_process(self.pid, signal).unwrap();
     }
 
-    /// Waits for the program's end; the terminal is then as it was.
+    /// Waits for the program's exit, and asserts that the terminal is restored.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let Ok(status) = self.ended.recv_timeout(PATIENCE) else {
+        let Ok(status) = self.ended.recv_timeout(TIMEOUT) else {
             panic!("it does not end: {:?}", words(&self.raw))
         };
         self.over = true;
@@ -175,7 +175,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         if !self.over && self.ended.try_recv().is_err() {
             _ = kill_process(self.pid, Signal::KILL);
-            _ = self.ended.recv_timeout(PATIENCE);
+            _ = self.ended.recv_timeout(TIMEOUT);
         }
     }
 }
@@ -185,7 +185,7 @@ fn copy(pts: &Pts) -> std::os::fd::OwnedFd {
     pts.as_fd().try_clone_to_owned().unwrap()
 }
 
-/// What is shown, without carriage returns and the sequences of a terminal.
+/// Returns the output without carriage returns and terminal sequences.
 fn words(raw: &[u8]) -> String {
     let text = String::from_utf8_lossy(raw);
     let mut words = String::new();

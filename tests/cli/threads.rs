@@ -1,4 +1,4 @@
-//! A system that refuses threads: a start says so in one line, and a server that runs goes on with those that it has.
+//! A system that refuses threads: a start fails with one line, and a running server continues with its own.
 
 use std::fs::Permissions;
 use std::io::{Read, Write};
@@ -34,7 +34,7 @@ impl Drop for Idle {
     }
 }
 
-/// The program as a user who may have so many threads, with its data in this folder.
+/// The program as a user with this limit of threads, and this data directory.
 fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
     let program = folder.join("akvs");
     if !program.exists() {
@@ -58,7 +58,7 @@ fn of_a_user(folder: &Path, user: u32, threads: usize) -> Command {
 }
 
 #[test]
-fn a_start_without_threads_is_refused_in_one_line() {
+fn a_start_without_threads_fails_with_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = of_a_user(folder.path(), user(0), 1);
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
@@ -67,7 +67,7 @@ fn a_start_without_threads_is_refused_in_one_line() {
 }
 
 #[test]
-fn a_server_that_is_refused_further_threads_answers_all_the_same() {
+fn a_server_without_further_threads_keeps_answering() {
     if !getuid().is_root() {
         // What else this user has running would count too.
         return;
@@ -77,7 +77,7 @@ fn a_server_that_is_refused_further_threads_answers_all_the_same() {
     let mut command = of_a_user(folder.path(), user(1), 15);
     command.env("AKVS_HTTP__WORKERS", "1");
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-    let server = Server::of(command.arg(folder.path().join("data")));
+    let server = Server::from_command(command.arg(folder.path().join("data")));
     // Both of its workers are there once they have answered.
     assert_eq!(server.ask("POST", "/kv/ns/k", b"v").status, 201);
     let socket = folder.path().join("data/akvs.sock");
@@ -115,7 +115,7 @@ fn a_server_that_is_refused_further_threads_answers_all_the_same() {
         .collect();
     for (path, mut connection) in asked {
         let answer = connection.head().unwrap();
-        // That an import has no first line is said by whoever reads it.
+        // The handler that reads the import reports a missing first line.
         let expected = if path == "/import/ns" { 400 } else { 200 };
         assert_eq!(answer.status, expected, "{path}");
     }
@@ -125,7 +125,7 @@ fn a_server_that_is_refused_further_threads_answers_all_the_same() {
 }
 
 #[test]
-fn a_thousand_exports_that_are_not_read_make_few_threads_and_hold_up_nobody() {
+fn a_thousand_unread_exports_use_few_threads_and_block_no_client() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let value = vec![b'x'; 64 << 10];

@@ -1,4 +1,4 @@
-//! TLS as an operator sets it up, and SIGHUP.
+//! TLS with real files, and its reload on SIGHUP.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn ping(port: &str, trusted: &PathBuf) -> Option<String> {
 }
 
 #[test]
-fn certificates_are_renewed_on_sighup() {
+fn certificates_are_reloaded_on_sighup() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     certificate(folder);
@@ -78,7 +78,7 @@ fn certificates_are_renewed_on_sighup() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_said() {
+fn invalid_tls_files_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     run(&mut command(folder)).assert_refused(78, &["tls.certificate", "cert.pem", "cannot read"]);
@@ -95,7 +95,7 @@ fn what_is_wrong_with_the_files_is_said() {
 }
 
 #[test]
-fn the_log_s_filter_is_renewed_on_sighup() {
+fn the_log_filter_is_reloaded_on_sighup() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("akvs.toml");
     fs::write(&config, "[log]\nfilter = \"info\"\n").unwrap();
@@ -104,7 +104,7 @@ fn the_log_s_filter_is_renewed_on_sighup() {
         .args(["serve", "--listen", "127.0.0.1:0", "--config"])
         .arg(&config);
     command.arg("--data-dir").arg(folder.path().join("data"));
-    let mut server = Server::of(&mut command);
+    let mut server = Server::from_command(&mut command);
     fs::write(
         &config,
         "[log]\nfilter = \"debug\"\n[limits]\nmax_value_bytes = 7\n",

@@ -1,4 +1,4 @@
-//! `akvs token`, and a server that heeds what it does.
+//! `akvs token`, and a server that applies its changes.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn ask(server: &Server, token: &str, method: &str, path: &str, body: &str) -> An
 }
 
 #[test]
-fn tokens_are_made_before_the_first_start_and_hold_from_it_on() {
+fn tokens_can_be_created_before_the_first_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let admin = new(&data, &["ops", "--rights", "admin"]);
@@ -88,7 +88,7 @@ fn tokens_are_made_before_the_first_start_and_hold_from_it_on() {
 }
 
 #[test]
-fn a_running_server_heeds_what_is_made_and_taken_back() {
+fn a_running_server_applies_new_and_removed_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let mut server = Server::start(data, &[]);
@@ -128,7 +128,7 @@ fn a_running_server_heeds_what_is_made_and_taken_back() {
 }
 
 #[test]
-fn only_a_hash_is_kept_and_nobody_else_reads_it() {
+fn only_hashes_are_stored_in_a_private_file() {
     let folder = tempfile::tempdir().unwrap();
     let made = new(
         folder.path(),
@@ -189,7 +189,7 @@ fn tokens_are_listed() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_changes_nothing() {
+fn an_invalid_token_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     assert_eq!(token(&data, &["rm", "none"]).code, Some(1));
@@ -235,7 +235,7 @@ fn what_is_wrong_is_said_and_changes_nothing() {
 }
 
 #[test]
-fn of_many_who_make_tokens_at_once_none_is_lost() {
+fn concurrent_token_creations_are_all_stored() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     std::thread::scope(|scope| {
@@ -247,7 +247,7 @@ fn of_many_who_make_tokens_at_once_none_is_lost() {
 }
 
 #[test]
-fn with_tokens_other_machines_may_reach_it() {
+fn tokens_allow_exposed_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let check = || {
         let mut command = akvs();
@@ -260,7 +260,7 @@ fn with_tokens_other_machines_may_reach_it() {
 }
 
 #[test]
-fn a_file_of_tokens_without_an_end_is_refused_at_once() {
+fn an_endless_token_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("tokens.toml")).unwrap();
     for arguments in [

@@ -1,4 +1,4 @@
-//! `akvs export` and `akvs import`: files, pipes, how they are compressed, and what is said of lines that are wrong.
+//! `akvs export` and `akvs import`: files, pipes, compression, and invalid lines.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::backup::verb;
 use crate::common::{Ran, Server, akvs, json};
 
-/// A server with the namespace `n`, and a folder for files beside its own.
+/// A server with the namespace `n`, and a directory for files.
 struct Place {
     folder: tempfile::TempDir,
     server: Server,
@@ -94,7 +94,7 @@ fn ended(lines: &[&str], count: usize) -> String {
 }
 
 #[test]
-fn what_goes_out_comes_in_however_it_is_compressed() {
+fn exports_import_with_every_compression() {
     let place = Place::new();
     let expected = place.records("n");
     assert_eq!(expected.len(), 3);
@@ -123,7 +123,7 @@ fn what_goes_out_comes_in_however_it_is_compressed() {
 }
 
 #[test]
-fn without_a_file_it_goes_to_stdout_and_comes_from_stdin() {
+fn export_writes_to_stdout_and_import_reads_stdin() {
     let place = Place::new();
     let text = place.well(["export", "n"]);
     assert_eq!(place.well(["export", "n", "-o", "-"]), text);
@@ -148,7 +148,7 @@ fn without_a_file_it_goes_to_stdout_and_comes_from_stdin() {
 }
 
 #[test]
-fn all_namespaces_go_to_another_server() {
+fn all_namespaces_move_to_another_server() {
     let place = Place::new();
     assert_eq!(
         place
@@ -174,7 +174,7 @@ fn all_namespaces_go_to_another_server() {
 }
 
 #[test]
-fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
+fn an_existing_file_is_replaced_only_with_force() {
     let place = Place::new();
     let file = place.path("file");
     fs::write(&file, "mine").unwrap();
@@ -208,7 +208,7 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
 }
 
 #[test]
-fn a_mode_decides_on_what_is_there() {
+fn the_mode_decides_about_existing_keys() {
     let place = Place::new();
     let file = place.path("file");
     let records = [
@@ -257,7 +257,7 @@ fn a_mode_decides_on_what_is_there() {
 }
 
 #[test]
-fn lines_that_are_wrong_are_told_by_number_and_the_rest_is_taken() {
+fn invalid_lines_are_reported_and_the_others_imported() {
     let place = Place::new();
     let file = place.path("file");
     let lines = [
@@ -282,7 +282,7 @@ fn lines_that_are_wrong_are_told_by_number_and_the_rest_is_taken() {
 }
 
 #[test]
-fn a_file_that_is_cut_off_or_none_is_told() {
+fn a_truncated_or_missing_file_is_reported() {
     let place = Place::new();
     let (file, text) = (place.path("file"), place.well(["export", "n"]));
     for bytes in [
@@ -306,7 +306,7 @@ fn a_file_that_is_cut_off_or_none_is_told() {
 }
 
 #[test]
-fn a_file_that_is_not_what_it_is_taken_for_is_told_with_the_flag() {
+fn a_wrong_compression_is_reported_with_the_flag() {
     let place = Place::new();
     let (plain, backup) = (place.path("plain.gz"), place.path("backup"));
     place.well(["export", "n", "-o", shown(&plain), "--compress", "none"]);
@@ -351,7 +351,7 @@ fn a_file_that_is_not_what_it_is_taken_for_is_told_with_the_flag() {
 }
 
 #[test]
-fn a_file_with_other_line_ends_is_taken() {
+fn a_file_with_crlf_is_imported() {
     let place = Place::new();
     let (file, text) = (place.path("file"), place.well(["export", "n"]));
     for (name, text) in [
@@ -367,7 +367,7 @@ fn a_file_with_other_line_ends_is_taken() {
 }
 
 #[test]
-fn who_has_read_enough_hears_of_no_error() {
+fn a_closed_pipe_ends_an_export_silently() {
     let place = Place::new();
     let large = vec![b'x'; 3_000_000];
     for key in ["a", "b", "c"] {

@@ -1,4 +1,4 @@
-//! A data folder of another format: refused by every verb, and nothing of it is touched.
+//! A data directory of another format: refused by every verb, and unchanged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,7 +32,7 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, Listed> {
 }
 
 #[test]
-fn another_format_is_refused_by_every_verb_and_nothing_is_touched() {
+fn every_verb_refuses_another_format_and_changes_nothing() {
     for (other, way_out) in [
         (FORMAT + 1, "use a newer release"),
         (
@@ -54,7 +54,7 @@ fn refused_by_every_verb(other: u64, way_out: &str) {
     let before = tree(&data);
     let file = folder.path().join("file");
     let text = format!(
-        "the data folder {} has format {other}: this release reads format {FORMAT}; {way_out}",
+        "the data directory {} has format {other}: this release reads format {FORMAT}; {way_out}",
         data.display()
     );
     for arguments in [

@@ -1,4 +1,4 @@
-//! How the program is used: where flags may stand, other words for a verb, times, paths of the home folder, exit codes.
+//! Usage of all verbs: the order of flags, aliases, times, paths with `~`, exit codes.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::background::{Background, verb};
 use crate::common::{Server, akvs, run};
 
 #[test]
-fn flags_may_stand_before_their_verb() {
+fn flags_may_precede_their_verb() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.toml");
     fs::write(&file, "[limits]\nmax_connections = 7\n").unwrap();
@@ -36,7 +36,7 @@ fn flags_may_stand_before_their_verb() {
         let ran = run(akvs().args(words));
         assert_eq!(ran.code, Some(0), "{words:?}: {ran:?}");
     }
-    // A flag that the verb has not is refused, and none counts twice.
+    // A flag of another verb is refused, and a repeated flag too.
     run(akvs().args(["--engine", "memory", "get", "a", "b"])).assert_refused(2, &["--engine"]);
     run(akvs().args(["--config", file, "config", "check", "--config", file]))
         .assert_refused(2, &["--config"]);
@@ -61,7 +61,7 @@ fn the_flags_of_eval_may_follow_its_line() {
             .env("AKVS_DATA_DIR", folder.path().join("one")));
         assert_eq!(ran.stdout, "of the other", "{words:?}: {ran:?}");
     }
-    // What belongs to the line stays with it.
+    // Words of the line stay in it.
     let set = [
         "eval",
         "set",
@@ -132,14 +132,14 @@ fn a_leading_tilde_is_the_home_folder() {
 }
 
 #[test]
-fn times_have_one_grammar() {
+fn times_have_one_syntax() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     for time in ["90", "90s", "1500ms", "1h30m", "7d", "1m 30s"] {
         let settings = run(akvs()
             .args(["config", "show"])
             .env("AKVS_LIMITS__DRAIN_TIMEOUT", time));
-        // Seven days are too long for this one, which says so.
+        // Seven days exceed the maximum of this setting.
         let code = if time == "7d" || time == "1h30m" {
             78
         } else {
@@ -170,7 +170,7 @@ fn times_have_one_grammar() {
 }
 
 #[test]
-fn verbs_have_the_names_that_other_stores_give_them() {
+fn verbs_have_aliases_of_other_stores() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     for (words, answer) in [
@@ -200,7 +200,7 @@ fn verbs_have_the_names_that_other_stores_give_them() {
 }
 
 #[test]
-fn a_missing_key_and_a_server_that_is_not_reached_end_with_different_codes() {
+fn a_missing_key_and_an_unreachable_server_have_different_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--engine", "memory"]);
@@ -225,7 +225,7 @@ fn a_missing_key_and_a_server_that_is_not_reached_end_with_different_codes() {
 }
 
 #[test]
-fn a_watch_of_a_namespace_that_is_not_there_says_so_and_waits() {
+fn a_watch_of_a_missing_namespace_prints_a_note_and_waits() {
     let folder = tempfile::tempdir().unwrap();
     let server = Background::start(folder.path(), &["--engine", "memory"]);
     server.answer(&["set", "there-too", "k", "v"]);
@@ -243,17 +243,17 @@ fn a_watch_of_a_namespace_that_is_not_there_says_so_and_waits() {
         line.contains("namespace \"there\" does not exist yet"),
         "{line}"
     );
-    // Until it watches, what is written is not told; so it is written until something is.
-    let told = std::thread::scope(|scope| {
-        let told = scope.spawn(|| watch.wait_with_output().unwrap());
-        while !told.is_finished() {
+    // Written until the watch, which starts at some point, receives a change.
+    let received = std::thread::scope(|scope| {
+        let received = scope.spawn(|| watch.wait_with_output().unwrap());
+        while !received.is_finished() {
             server.answer(&["set", "there", "k", "v"]);
         }
-        told.join().unwrap()
+        received.join().unwrap()
     });
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.ends_with("set k\n"), "{told}");
-    // One that is there is not spoken of.
+    let received = String::from_utf8(received.stdout).unwrap();
+    assert!(received.ends_with("set k\n"), "{received}");
+    // For an existing namespace there is no note.
     let ran = server.run(&["watch", "there", "--state", "--limit", "1"]);
     assert_eq!(ran.stderr, "", "{ran:?}");
 }

@@ -1,4 +1,4 @@
-//! Variables that begin with `AKVS_` and are not settings: injected by a platform, misspelt, or another program's.
+//! Variables that begin with `AKVS_` and are not settings: injected, misspelt, or of another program.
 
 use crate::background::{Background, verb};
 use crate::common::{Server, akvs, run};
@@ -24,7 +24,7 @@ const INJECTED: [(&str, &str); 16] = [
 ];
 
 #[test]
-fn what_a_platform_injects_stops_no_verb() {
+fn injected_variables_do_not_affect_verbs() {
     let folder = tempfile::tempdir().unwrap();
     let check = run(akvs().args(["config", "check"]).envs(INJECTED));
     assert_eq!((check.code, &*check.stderr), (Some(0), ""), "{check:?}");
@@ -49,11 +49,11 @@ fn what_a_platform_injects_stops_no_verb() {
     serve.args(["serve", "--listen", "127.0.0.1:0", "--engine", "memory"]);
     serve.args(["--log", "info", "--data-dir"]);
     serve.arg(folder.path().join("other")).envs(INJECTED);
-    Server::of(&mut serve);
+    Server::from_command(&mut serve);
 }
 
 #[test]
-fn a_likely_misspelt_setting_is_refused_with_the_one_that_is_meant() {
+fn a_misspelt_setting_is_refused_with_a_suggestion() {
     for verb in [&["serve"][..], &["healthcheck"], &["config", "check"]] {
         for (name, meant) in [
             ("AKVS_HTTP_LISTEN", "AKVS_HTTP__LISTEN"),
@@ -73,7 +73,7 @@ fn a_likely_misspelt_setting_is_refused_with_the_one_that_is_meant() {
 }
 
 #[test]
-fn any_other_variable_is_a_warning() {
+fn any_other_variable_is_logged_as_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let others = [("AKVS_IMAGE_TAG", "1"), ("AKVS_PORT", "8080")];
     let mut serve = akvs();

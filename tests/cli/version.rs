@@ -1,4 +1,4 @@
-//! What the program says of its build.
+//! `akvs --version`.
 
 use crate::common::{akvs, run};
 
@@ -15,7 +15,7 @@ fn the_version_is_one_line() {
 }
 
 #[test]
-fn the_long_version_tells_builds_apart() {
+fn the_long_version_identifies_the_build() {
     let rows = |words: &[&str]| {
         let ran = run(akvs().args(words));
         assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
@@ -57,7 +57,7 @@ fn the_long_version_tells_builds_apart() {
 }
 
 #[test]
-fn long_is_of_the_version() {
+fn long_requires_version() {
     let ran = run(akvs().arg("--long"));
     ran.assert_refused(2, &["--version"]);
 }

@@ -1,4 +1,4 @@
-//! Watches of a real server: resumed over restarts and crashes, open when it stops, and stalled.
+//! Watches of a real server: resumed over restarts and crashes, open during a stop, and stalled.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::common::{Connection, PATIENCE, Server, akvs};
+use crate::common::{Connection, Server, TIMEOUT, akvs};
 
 /// How often the server is ended, every other time by a crash.
 const ROUNDS: usize = 6;
@@ -67,7 +67,7 @@ impl Follower {
         connection
     }
 
-    /// Takes what it is told until the server is gone, or up to this change.
+    /// Receives events until the server is gone, or up to this change.
     fn follow(&mut self, mut connection: Connection, end: Option<&str>) {
         let mut text = Vec::new();
         while let Ok(chunk) = connection.chunk() {
@@ -84,7 +84,7 @@ impl Follower {
                 return;
             }
         }
-        assert_eq!(end, None, "it ends before all is told");
+        assert_eq!(end, None, "the watch ended early");
     }
 
     fn take(&mut self, block: &str) {
@@ -109,22 +109,22 @@ impl Follower {
     }
 }
 
-/// One life of a server, with writers and the follower, until so many writes were answered.
+/// One run of a server, with writers and the follower, until this number of writes was answered.
 fn live(folder: &Path, round: usize, follower: &mut Follower, wanted: u64) -> Vec<Change> {
     let server = Server::start(folder, &[]);
     let address = server.address().to_owned();
-    let (tell, answers) = channel();
+    let (sender, answers) = channel();
     std::thread::scope(|scope| {
         let writers = std::array::from_fn::<_, WRITERS, _>(|writer| {
-            let (address, tell) = (&address, tell.clone());
-            scope.spawn(move || write(address, &format!("{round}.{writer}"), &tell))
+            let (address, sender) = (&address, sender.clone());
+            scope.spawn(move || write(address, &format!("{round}.{writer}"), &sender))
         });
-        drop(tell);
+        drop(sender);
         // While they write.
         let connection = follower.connect(&server);
         scope.spawn(|| follower.follow(connection, None));
         for _ in 0..wanted {
-            answers.recv_timeout(PATIENCE).expect("the writers go on");
+            answers.recv_timeout(TIMEOUT).expect("the writers go on");
         }
         // Every other time it may say goodbye.
         if round.is_multiple_of(2) {
@@ -137,7 +137,7 @@ fn live(folder: &Path, round: usize, follower: &mut Follower, wanted: u64) -> Ve
 }
 
 #[test]
-fn a_resume_over_restarts_and_crashes_tells_every_answered_change_once() {
+fn a_resumed_watch_receives_every_answered_change_once() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let begin = server.ask("POST", "/kv/ns/begin", b"");
@@ -178,14 +178,14 @@ fn a_resume_over_restarts_and_crashes_tells_every_answered_change_once() {
 }
 
 #[test]
-fn open_watches_and_long_polls_do_not_hold_up_the_end() {
+fn open_watches_and_long_polls_do_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = akvs();
     // One thread serves them in the order in which they come.
     command.env("AKVS_HTTP__WORKERS", "1");
     command.env("AKVS_LIMITS__DRAIN_TIMEOUT", "1h");
     let command = command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-    let server = Server::of(command.arg(folder.path()));
+    let server = Server::from_command(command.arg(folder.path()));
     let tag = server.ask("POST", "/kv/ns/key", b"value").headers["etag"].clone();
     let begin = |request: String| {
         let mut connection = server.connect();
@@ -242,7 +242,7 @@ fn resident(server: &Server) -> u64 {
 }
 
 #[test]
-fn watchers_that_do_not_read_cost_little_memory() {
+fn slow_watchers_use_little_memory() {
     const STALLED: usize = 50;
     const VALUE: usize = 64 << 10;
     const VALUES: usize = 3_200;
@@ -252,7 +252,7 @@ fn watchers_that_do_not_read_cost_little_memory() {
     let mut command = akvs();
     command.env("AKVS_ENGINE__KIND", "memory");
     let command = command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]);
-    let server = Server::of(command.arg(folder.path()));
+    let server = Server::from_command(command.arg(folder.path()));
     let mut writer = server.connect();
     let value = vec![b'x'; VALUE];
     let mut write = |values: usize| {

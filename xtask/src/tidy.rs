@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules of the project that no compiler checks.
 //!
 //! It owns the list of checks and the form of a violation; each check is in a file of its own. It changes nothing but
-//! the budget of phrases, on request, and is a test too: a violation fails `cargo test`.
+//! the budget of phrases and the list of texts, on request, and is a test too: a violation fails `cargo test`.
 
 mod circles;
 mod features;
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// Lower the budget of banned phrases to what is left of them
     #[arg(long)]
     lower: bool,
-    /// Write the list of error texts and log lines again from the sources
+    /// Write the list of error texts and log lines
     #[arg(long)]
     write_texts: bool,
 }

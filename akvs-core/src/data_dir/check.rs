@@ -144,7 +144,7 @@ fn report_others(path: &Path, report: &mut dyn FolderReport) -> io::Result<()> {
     names.sort();
     for name in names {
         if name == LOCK_FILE {
-            report.skip(name, "names only the process that uses the folder");
+            report.skip(name, "names only the process that uses the data directory");
         } else if [FORMAT_FILE, WATERMARK_FILE, STORE_FOLDER]
             .iter()
             .all(|ours| name != *ours)

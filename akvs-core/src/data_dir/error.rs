@@ -31,48 +31,52 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::NotAFolder(path) => {
-                write!(f, "the data folder {} is not a folder", path.display())
+                write!(
+                    f,
+                    "the data directory {} is not a directory",
+                    path.display()
+                )
             }
             OpenError::Unusable(path, error) => {
                 write!(
                     f,
-                    "the data folder {} cannot be used: {error}",
+                    "the data directory {} cannot be used: {error}",
                     path.display()
                 )
             }
             OpenError::UnknownFile(path, name) => write!(
                 f,
-                "the data folder {} does not belong to AKVS: it contains {name:?}; choose an empty or a new folder",
+                "the data directory {} does not belong to AKVS: it contains {name:?}; choose an empty or a new directory",
                 path.display()
             ),
             OpenError::NotEmpty(path, name) => write!(
                 f,
-                "the data folder {} already has a store: it contains {name:?}; choose an empty or a new folder",
+                "the data directory {} already has a store: it contains {name:?}; choose an empty or a new directory",
                 path.display()
             ),
             OpenError::NoStore(path) => {
-                write!(f, "the data folder {} has no store", path.display())
+                write!(f, "the data directory {} has no store", path.display())
             }
             OpenError::OtherFormat(path, found) => {
                 let how = other_format(*found);
-                write!(f, "the data folder {} {how}", path.display())
+                write!(f, "the data directory {} {how}", path.display())
             }
             OpenError::Locked(path, Some(pid)) => {
                 write!(
                     f,
-                    "the data folder {} is in use by process {pid}",
+                    "the data directory {} is in use by process {pid}",
                     path.display()
                 )
             }
             OpenError::Locked(path, None) => {
                 write!(
                     f,
-                    "the data folder {} is in use by another process",
+                    "the data directory {} is in use by another process",
                     path.display()
                 )
             }
             OpenError::Damaged(path, how) => {
-                write!(f, "the data folder {} is damaged: {how}", path.display())
+                write!(f, "the data directory {} is damaged: {how}", path.display())
             }
         }
     }

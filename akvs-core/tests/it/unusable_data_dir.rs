@@ -72,7 +72,7 @@ fn a_file_in_its_place() {
     fs::write(&file, "something else").expect("a file");
     let error = refusal(around.path(), &file);
     assert!(matches!(error, OpenError::NotAFolder(_)), "{error}");
-    assert!(error.to_string().ends_with("is not a folder"), "{error}");
+    assert!(error.to_string().ends_with("is not a directory"), "{error}");
 }
 
 #[test]

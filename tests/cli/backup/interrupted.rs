@@ -1,4 +1,4 @@
-//! No half of a backup ever gets its name: killed on either side, on a full disk, or in the way of another.
+//! An interrupted backup never gets its name: killed on either side, on a full disk, or beside another one.
 
 use std::fs;
 use std::io::Read;
@@ -49,7 +49,7 @@ fn end_of(child: Child) -> Ran {
 }
 
 #[test]
-fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
+fn an_existing_file_is_replaced_only_with_force() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("file"));
     let server = Server::start(&data, &[]);
@@ -76,7 +76,7 @@ fn a_file_that_is_there_stays_unless_it_may_be_replaced() {
 }
 
 #[test]
-fn a_backup_that_is_killed_leaves_a_part_that_is_in_nobodys_way() {
+fn a_killed_backup_does_not_block_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("file"));
     let server = Server::start(&data, &["--durability", "interval"]);
@@ -86,12 +86,12 @@ fn a_backup_that_is_killed_leaves_a_part_that_is_in_nobodys_way() {
     assert_eq!(end_of(backup).code, None);
     assert_eq!(names(folder.path()), ["data", "file.part"]);
     let part = part_of(&file);
-    verb(&data, ["verify", part.to_str().unwrap()]).assert_refused(1, &["not complete"]);
+    verb(&data, ["verify", part.to_str().unwrap()]).assert_refused(1, &["is incomplete"]);
     let refused = verb(
         &folder.path().join("again"),
         ["restore", part.to_str().unwrap()],
     );
-    refused.assert_refused(1, &["not complete"]);
+    refused.assert_refused(1, &["is incomplete"]);
     assert_eq!(names(folder.path()), ["data", "file.part"]);
 
     // The server goes on, and so does the next backup.
@@ -120,7 +120,7 @@ fn two_backups_to_one_file_do_not_mix() {
 }
 
 #[test]
-fn a_server_that_is_killed_meanwhile_is_told_and_leaves_no_file() {
+fn a_backup_of_a_killed_server_fails_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let (data, file) = (folder.path().join("data"), folder.path().join("file"));
     let flags = ["--durability", "interval"];
@@ -145,7 +145,7 @@ fn a_server_that_is_killed_meanwhile_is_told_and_leaves_no_file() {
         &folder.path().join("again"),
         ["restore", file.to_str().unwrap()],
     );
-    refused.assert_refused(1, &["not complete"]);
+    refused.assert_refused(1, &["is incomplete"]);
 }
 
 #[test]

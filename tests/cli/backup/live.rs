@@ -1,5 +1,4 @@
-//! A backup is one moment of a server that goes on, and all of it: what is restored is to be told apart from that moment
-//! by nothing that a client can ask.
+//! A backup is one moment of a busy server, and complete: no request can tell the restored store from that moment.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,7 +78,7 @@ fn state_at(server: &Server, namespace: &str) -> BTreeMap<String, (u64, String)>
 }
 
 #[test]
-fn a_backup_is_one_moment_of_a_server_whose_writers_go_on() {
+fn a_backup_is_one_moment_of_a_busy_server() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &[]);
@@ -153,7 +152,8 @@ fn resume<'a>(
     assert_eq!(told, missed, "{namespace} since {since}");
 }
 
-/// Writes of all that can be told apart: types, encodings, deadlines, settings, any bytes, what was deleted and dropped.
+/// Writes of all that can be told apart: types, encodings, deadlines, settings, any bytes, what was deleted and
+/// dropped.
 const WRITES: [(&str, &str, &str, &str); 15] = [
     (
         "PUT",
@@ -221,7 +221,7 @@ fn write_all(server: &Server) {
 }
 
 #[test]
-fn what_is_restored_is_as_it_was_to_the_byte_and_the_millisecond() {
+fn a_restored_store_equals_the_original() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
     let server = Server::start(&place("data"), &[]);
@@ -254,7 +254,7 @@ fn what_is_restored_is_as_it_was_to_the_byte_and_the_millisecond() {
 }
 
 #[test]
-fn a_backup_goes_through_a_pipe() {
+fn a_backup_can_be_piped() {
     let folder = tempfile::tempdir().unwrap();
     let (data, again) = (folder.path().join("data"), folder.path().join("again"));
     let server = Server::start(&data, &[]);

@@ -1,4 +1,4 @@
-//! A restore makes a whole store or none, and touches no folder that has something in it.
+//! A restore creates a whole store or none, and refuses a directory that is not empty.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -53,7 +53,7 @@ impl Made {
 }
 
 #[test]
-fn a_folder_with_something_in_it_is_refused_and_left_as_it_was() {
+fn a_restore_into_a_used_directory_is_refused() {
     let made = Made::of(0);
     let file = made.file();
     let (foreign, plain, store) = (made.path("foreign"), made.path("plain"), made.path("data"));
@@ -67,13 +67,13 @@ fn a_folder_with_something_in_it_is_refused_and_left_as_it_was() {
         assert!(listing(made.folder.path()) == before, "{part}");
     };
     refused(&foreign, "notes.txt");
-    refused(&plain, "is not a folder");
-    refused(&plain.join("below"), "is not a folder");
-    refused(&store, "is not empty");
+    refused(&plain, "is not a directory");
+    refused(&plain.join("below"), "is not a directory");
+    refused(&store, "already has a store");
 
     let server = Server::start(&store, &[]);
     let before = listing(&store);
-    Made::refused(&file, &store).assert_refused(1, &["is not empty"]);
+    Made::refused(&file, &store).assert_refused(1, &["already has a store"]);
     assert!(listing(&store) == before);
     assert_eq!(server.ask("POST", "/kv/a/c", b"d").status, 201);
     server.stop();
@@ -87,7 +87,7 @@ fn a_folder_with_something_in_it_is_refused_and_left_as_it_was() {
 }
 
 #[test]
-fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
+fn an_incomplete_backup_is_refused_and_changes_nothing() {
     let made = Made::of(1);
     let whole = fs::read(made.file()).unwrap();
     let flipped = |at: usize| {
@@ -101,10 +101,10 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
     fs::create_dir(&empty).unwrap();
     let middle = whole.len() / 2;
     for (bytes, part) in [
-        (whole[..whole.len() - 1].to_vec(), "not complete"),
-        (whole[..middle].to_vec(), "not complete"),
-        (whole[..20].to_vec(), "not complete"),
-        (Vec::new(), "not complete"),
+        (whole[..whole.len() - 1].to_vec(), "is incomplete"),
+        (whole[..middle].to_vec(), "is incomplete"),
+        (whole[..20].to_vec(), "is incomplete"),
+        (Vec::new(), "is incomplete"),
         ([&whole[..], b"x"].concat(), "trailing data after the end"),
         (flipped(20), "damaged at byte 0"),
         (flipped(middle), "damaged at byte"),
@@ -132,7 +132,7 @@ fn a_file_that_is_not_whole_is_told_and_leaves_the_folder_as_it_was() {
 }
 
 #[test]
-fn a_restore_that_is_killed_is_no_half_store_and_in_nobodys_way() {
+fn a_killed_restore_leaves_no_partial_store() {
     let made = Made::of(4);
     let whole = fs::read(made.file()).unwrap();
     for (length, is_begun) in [(40, false), (1_500_000, true), (whole.len() - 1, true)] {

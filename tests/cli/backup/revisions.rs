@@ -1,4 +1,4 @@
-//! A store that went back in time: no revision is used twice, and who has seen what is gone is told so.
+//! A store that went back in time reuses no revision, and its watchers are reset.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ fn restored(file: &Path, data: &Path) -> Server {
 }
 
 #[test]
-fn no_revision_is_used_twice_by_a_restored_store() {
+fn a_restored_store_reuses_no_revision() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let server = Server::start(&path("data"), &[]);
@@ -111,7 +111,7 @@ fn no_revision_is_used_twice_by_a_restored_store() {
 }
 
 #[test]
-fn no_revision_is_used_twice_by_a_server_that_keeps_nothing() {
+fn a_memory_server_reuses_no_revision() {
     let folder = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! A check of all data finds what is damaged and names it, and finds nothing else, also while the server is written to.
+//! `akvs verify` finds all damage and reports nothing else, with and without a running server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::{fill, listing, verb, well};
-use crate::common::{Connection, PATIENCE, Ran, Server};
+use crate::common::{Connection, Ran, Server, TIMEOUT};
 
 /// What takes a while to check.
 const LARGE: u64 = 12;
@@ -21,7 +21,7 @@ fn start(data: &Path) -> Server {
 
 /// A check that finds nothing.
 #[track_caller]
-fn assert_good(data: &Path) {
+fn assert_verifies(data: &Path) {
     let told = well(data, ["verify"]);
     let last = told.lines().last().unwrap();
     assert!(
@@ -31,7 +31,7 @@ fn assert_good(data: &Path) {
 }
 
 #[test]
-fn a_server_that_is_written_to_is_found_whole() {
+fn a_busy_server_verifies_without_errors() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let server = start(data);
@@ -45,17 +45,17 @@ fn a_server_that_is_written_to_is_found_whole() {
         let small = scope.spawn(move || write(address, written));
         let mut checks = 0;
         while !large.is_finished() || checks < 2 {
-            assert_good(data);
+            assert_verifies(data);
             checks += 1;
         }
         large.join().unwrap();
         small.join().unwrap();
     });
-    assert_good(data);
+    assert_verifies(data);
     fill_files(&server, data);
-    assert_good(data);
+    assert_verifies(data);
     server.stop();
-    assert_good(data);
+    assert_verifies(data);
 }
 
 /// Whether there are files of the engine besides its journal.
@@ -152,7 +152,7 @@ fn assert_found(ran: &Ran, name: &Path) {
 }
 
 #[test]
-fn a_flipped_byte_is_found_in_every_file_and_by_a_server_that_runs() {
+fn a_flipped_byte_is_found_in_every_file() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let server = start(data);
@@ -161,7 +161,7 @@ fn a_flipped_byte_is_found_in_every_file_and_by_a_server_that_runs() {
         assert_eq!(server.ask("POST", "/kv/a/b", value).status, 201);
     }
     server.stop();
-    assert_good(data);
+    assert_verifies(data);
     let before = listing(data);
     let places = places(data);
     for (name, at) in &places {
@@ -183,22 +183,22 @@ fn a_flipped_byte_is_found_in_every_file_and_by_a_server_that_runs() {
     let (largest, at) = kept.max_by_key(|(name, _)| size(name)).unwrap();
     assert!(size(largest) > 1_000_000, "{}", largest.display());
     let server = start(data);
-    assert_good(data);
+    assert_verifies(data);
     flip(&data.join(largest), *at);
     assert_found(&verb(data, ["verify"]), largest);
     flip(&data.join(largest), *at);
-    assert_good(data);
+    assert_verifies(data);
     server.stop();
 }
 
 #[test]
-fn one_check_at_a_time_and_the_next_when_it_is_over() {
+fn only_one_verification_runs_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let server = start(data);
     fill(server.address(), "large", LARGE);
     let mut first = BufReader::new(UnixStream::connect(data.join("akvs.sock")).unwrap());
-    first.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+    first.get_ref().set_read_timeout(Some(TIMEOUT)).unwrap();
     let request = "POST /admin/verify HTTP/1.1\r\nHost: akvs\r\nConnection: close\r\n\r\n";
     first.get_mut().write_all(request.as_bytes()).unwrap();
     let mut status = String::new();
@@ -208,12 +208,12 @@ fn one_check_at_a_time_and_the_next_when_it_is_over() {
     let mut told = String::new();
     first.read_to_string(&mut told).unwrap();
     assert!(told.contains(r#"{"verified":{"#), "{told}");
-    assert_good(data);
+    assert_verifies(data);
     server.stop();
 }
 
 #[test]
-fn a_folder_that_is_none_or_in_use_is_told() {
+fn a_missing_or_locked_directory_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let none = folder.path().join("none");
     verb(&none, ["verify"]).assert_refused(1, &["no data in "]);

@@ -1,8 +1,8 @@
 //! The account of a history that no order explains: as few of its operations as prove it, in the order of events.
 //!
-//! Only what cannot have helped is left out: what came after the first wrong answer; what came before a moment from which
-//! it does not matter what came before (of that it tells how the key may have been); operations that changed nothing.
-//! Invariant: no order explains what remains, and so none explains the whole.
+//! Only what cannot have helped is left out: what came after the first wrong answer; what came before a moment from
+//! which it does not matter what came before (of that it tells how the key may have been); operations that changed
+//! nothing. Invariant: no order explains what remains, and so none explains the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
 //! A second opinion: the same question, answered by stateright's tester.
 //!
-//! It remembers nothing of what it tried and copies a history at each step, so that it can take for ever. It judges many
-//! short random histories, right and wrong ones, and the history of a real server in parts. Here a key is the set of what
-//! it may be: an operation that nobody was told of has happened or not, and the tester knows only one state.
+//! It remembers nothing of what it tried and copies a history at each step, so that it can take for ever. It judges
+//! many short random histories, right and wrong ones, and the history of a real server in parts. Here a key is the set
+//! of what it may be: an operation that nobody was told of has happened or not, and the tester knows only one state.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -1,10 +1,11 @@
 //! The search for an order that explains what was seen of one key (linearizability).
 //!
-//! It goes along the events and keeps everything that may be the case by then: how the key may be, together with which of
-//! the open operations have happened. An operation is supposed to have happened only once an answer needs it, or where it
-//! changes nothing; what was not answered when the server was killed has happened by then, or never. That is the search
-//! of Wing and Gong with Lowe's memory of what was tried, in breadth: as no two equal suppositions are kept, there
-//! is no bound on its steps and no verdict but yes or no. Invariant: there is an order as long as one supposition is left.
+//! It goes along the events and keeps everything that may be the case by then: how the key may be, together with which
+//! of the open operations have happened. An operation is supposed to have happened only once an answer needs it, or
+//! where it changes nothing; what was not answered when the server was killed has happened by then, or never. That is
+//! the search of Wing and Gong with Lowe's memory of what was tried, in breadth: as no two equal suppositions are kept,
+//! there is no bound on its steps and no verdict but yes or no. Invariant: there is an order as long as one supposition
+//! is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,8 +41,8 @@ pub(super) fn explain_from(start: &BTreeSet<OneKey>, events: &[Event]) -> Result
     }
 }
 
-/// Cuts events that some order explains into parts of at least so many, where nothing is under way; with how the key may
-/// be before each.
+/// Cuts events that some order explains into parts of at least so many, where nothing is under way; with how the key
+/// may be before each.
 pub(super) fn parts(events: &[Event], least: usize) -> Vec<(BTreeSet<OneKey>, &[Event])> {
     let mut start = BTreeSet::from([OneKey::NEW]);
     let mut search = Search::new(&start);
@@ -78,8 +79,8 @@ impl Search {
         self.possible.iter().map(|possible| possible.key).collect()
     }
 
-    /// What the rest can begin with, if it is the same whatever was the case: how the key may be, and what else is to be
-    /// sent because it is still under way.
+    /// What the rest can begin with, if it is the same whatever was the case: how the key may be, and what else is to
+    /// be sent because it is still under way.
     pub(super) fn cut(&self) -> Option<(BTreeSet<OneKey>, Vec<Event>)> {
         let done = &self.possible.first()?.done;
         let same = self.possible.iter().all(|possible| possible.done == *done);

@@ -1,4 +1,4 @@
-//! Examples of a page: commands, and what they print.
+//! Examples of a page: commands and their output.
 //!
 //! How output is compared:
 //!
@@ -20,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::blocks::blocks;
-use crate::common::{PATIENCE, program, run};
+use crate::common::{TIMEOUT, program, run};
 
 /// A command, and the lines that it prints.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Folder {
         });
         let mut printed = Vec::new();
         while lines(&printed) < example.output.len() {
-            match parts.recv_timeout(PATIENCE) {
+            match parts.recv_timeout(TIMEOUT) {
                 Ok(part) => printed.extend(part),
                 Err(_) => break,
             }
@@ -259,7 +259,7 @@ fn matches(expected: &str, actual: &str) -> bool {
 }
 
 #[test]
-fn a_difference_is_noticed() {
+fn a_difference_is_found() {
     let page = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let answer = "HTTP/1.1 200 OK\r\netag: \"7\"\r\ndate: today\r\n\r\n{\"a\":1,\"b\":[{\"c\":2}]}";
     for good in [

@@ -1,4 +1,4 @@
-//! The page of the HTTP API: its examples print what it says, and it names all that the server describes.
+//! The page of the HTTP API: its examples run, and it names everything that the server describes.
 //!
 //! An example is a line of a `console` block that begins with `$ `, up to the lines that it prints. The examples run in
 //! their order, in one folder, against one new server. How the output is compared, [`examples`] says. Without curl on
@@ -15,7 +15,7 @@ const PAGE: &str = include_str!("../../../docs/http-api.md");
 const ADDRESS: &str = "localhost:8080";
 
 #[test]
-fn the_examples_print_what_the_page_says() {
+fn the_examples_print_the_output_of_the_page() {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: curl is not installed");
         return;

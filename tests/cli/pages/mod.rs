@@ -1,4 +1,4 @@
-//! The pages of the documentation: each command that they show is run as it stands there.
+//! The pages of the documentation: their commands run as they are written.
 
 mod blocks;
 mod examples;

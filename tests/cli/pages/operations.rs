@@ -1,8 +1,8 @@
-//! The page of operations: its commands run as they stand there, and what it names is there.
+//! The operations page: its commands run, and the names in it exist.
 //!
-//! Owns how a line of the page becomes a check: `akvs` is the binary just built, on a data folder and a port of its own;
-//! a line must succeed, and print what its comment promises. Blocks that are not marked `sh` are not run. Without curl on
-//! the machine its line is skipped, in so many words.
+//! Owns how a line of the page becomes a check: `akvs` is the binary just built, on a data folder and a port of its
+//! own; a line must succeed, and print what its comment promises. Blocks that are not marked `sh` are not run. Without
+//! curl on the machine its line is skipped, in so many words.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ const SETTINGS: &str = include_str!("../../../config/akvs.toml");
 const ADDRESS: &str = "localhost:8080";
 
 #[test]
-fn the_commands_do_what_the_page_says() {
+fn the_commands_print_the_output_of_the_page() {
     let hand = Hand {
         folder: tempfile::tempdir().unwrap(),
     };
@@ -78,7 +78,7 @@ impl Drop for Hand {
 }
 
 #[test]
-fn the_rules_are_about_metrics_that_there_are() {
+fn the_alert_rules_use_existing_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     assert_eq!(server.ask("POST", "/kv/a/b", b"c").status, 201);
@@ -109,7 +109,7 @@ fn is_metric(word: &&str) -> bool {
 }
 
 #[test]
-fn the_settings_that_it_names_are_there() {
+fn the_named_settings_exist() {
     let mut named = 0;
     for word in code() {
         let Some((section, key)) = word.split_once('.') else {
@@ -128,7 +128,7 @@ fn the_settings_that_it_names_are_there() {
 }
 
 #[test]
-fn what_it_quotes_of_the_log_is_what_the_program_says() {
+fn the_quoted_log_lines_exist() {
     let mut sources = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<_> = ["src", "akvs-core/src", "akvs-server/src", "akvs-http/src"]

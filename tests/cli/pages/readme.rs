@@ -1,4 +1,4 @@
-//! The README's commands and code, run as they stand there.
+//! The README: its commands and code run as they are written.
 //!
 //! Owns how a line of the README becomes a check: `cargo run` is the binary just built, at a port of its own; a curl
 //! line must give the answer that its comment promises; the Rust lines are in this file too, so that they compile and
@@ -17,7 +17,7 @@ const OURS: &str = "cargo run -q -- ";
 const ADDRESS: &str = "localhost:8080";
 
 #[test]
-fn the_commands_do_what_the_readme_says() {
+fn the_commands_print_the_output_of_the_readme() {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: curl is not installed");
         return;

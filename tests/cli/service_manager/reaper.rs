@@ -1,6 +1,6 @@
-//! The server as the first process of its system, as in a container.
+//! The server as process 1, as in a container.
 //!
-//! That takes a namespace of process ids; where the system allows none, the test says so and is skipped.
+//! That needs a PID namespace; the test is skipped with a message if the system allows none.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::background::verb;
 use crate::common::{Server, akvs, run};
 
-/// The ways into a namespace: as root, and as anybody.
+/// The ways into a namespace: as root, and as any user.
 const WAYS: [&[&str]; 2] = [&[], &["--user", "--map-root-user"]];
 
 fn unshare(way: &[&str]) -> Command {
@@ -22,7 +22,7 @@ fn unshare(way: &[&str]) -> Command {
 }
 
 #[test]
-fn the_first_process_heeds_signals_and_leaves_no_zombies() {
+fn process_1_handles_signals_and_reaps_orphans() {
     let way = WAYS.into_iter().find(|way| {
         let tried = unshare(way).arg("true").stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success())
@@ -41,15 +41,15 @@ fn the_first_process_heeds_signals_and_leaves_no_zombies() {
     }
     command.arg(plain.get_program());
     command.args(["serve", "--listen", "127.0.0.1:0", "--log", "debug"]);
-    let mut server = Server::of(command.arg("--data-dir").arg(folder.path()));
-    // As it is known outside.
+    let mut server = Server::from_command(command.arg("--data-dir").arg(folder.path()));
+    // Its id outside of the namespace.
     let pid = run(verb(folder.path()).arg("pid")).stdout;
     let pid = pid.trim();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let inner = status.lines().find(|line| line.starts_with("NSpid:"));
     assert!(inner.unwrap().ends_with("\t1"), "{inner:?}");
 
-    // A process whose parent ends before it does, and that ends with its stdin.
+    // A process whose parent ends first, and that ends with its stdin.
     let mut enter = Command::new("nsenter");
     enter.args(["--target", pid, "--pid", "--mount"]);
     if !way.is_empty() {

@@ -1,4 +1,4 @@
-//! Sockets that a service manager has bound, and passes to the server.
+//! Sockets that a service manager passes to the server.
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -11,9 +11,9 @@ use rustix::process::Signal;
 use super::ask;
 use crate::common::{Connection, Server, akvs, run};
 
-/// The program with this as the one descriptor that is passed to it, called `main`.
+/// Returns the program with one passed descriptor, named `main`.
 fn with(passed: impl Into<OwnedFd>, data: &Path) -> Command {
-    // The process id that a manager names is not known before there is a process.
+    // The process id that a manager sets is not known before the process exists.
     let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ exec \"$0\" \"$@\"";
     with_script(script, passed, data)
 }
@@ -40,7 +40,7 @@ fn tcp(address: &str) -> (TcpListener, String) {
 }
 
 #[test]
-fn who_came_before_the_server_is_answered() {
+fn connections_queued_before_the_start_are_answered() {
     let folder = tempfile::tempdir().unwrap();
     let (listener, address) = tcp("127.0.0.1:0");
     for round in ["first", "second"] {
@@ -51,7 +51,7 @@ fn who_came_before_the_server_is_answered() {
             format!("POST {path} HTTP/1.1\r\nHost: akvs\r\nContent-Length: {length}\r\n\r\n");
         early.send(format!("{head}{round}")).unwrap();
         let passed = listener.try_clone().unwrap();
-        let mut server = Server::of(&mut with(passed, folder.path()));
+        let mut server = Server::from_command(&mut with(passed, folder.path()));
         assert_eq!(early.answer().unwrap().status, 201);
         assert_eq!(server.address(), address, "in place of http.listen");
         let line = "using the sockets of the service manager";
@@ -64,12 +64,12 @@ fn who_came_before_the_server_is_answered() {
 }
 
 #[test]
-fn the_file_of_a_unix_socket_is_the_manager_s() {
+fn a_passed_unix_socket_keeps_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("passed.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let again = listener.try_clone().unwrap();
-    // The last one has the socket alone, so that nobody listens there after it.
+    // The last server owns the socket alone, so that nothing listens on it afterwards.
     for passed in [again, listener] {
         let mut server = Server::spawn(&mut with(passed, &folder.path().join("data")));
         server.wait_for(&format!("listening on unix:{}", path.display()));
@@ -80,7 +80,7 @@ fn the_file_of_a_unix_socket_is_the_manager_s() {
 }
 
 #[test]
-fn what_others_can_reach_wants_to_be_meant() {
+fn exposed_sockets_need_tokens_or_consent() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     for address in ["0.0.0.0:0", "[::]:0"] {
@@ -91,11 +91,11 @@ fn what_others_can_reach_wants_to_be_meant() {
     }
     assert!(!data.exists(), "refused before anything was made");
     let (listener, _) = tcp("0.0.0.0:0");
-    Server::of(with(listener, &data).arg("--unauthenticated")).stop();
+    Server::from_command(with(listener, &data).arg("--unauthenticated")).stop();
 }
 
 #[test]
-fn what_cannot_be_listened_on_is_named() {
+fn an_unusable_descriptor_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let (one, _other) = UnixStream::pair().unwrap();
@@ -125,17 +125,17 @@ fn what_cannot_be_listened_on_is_named() {
 }
 
 #[test]
-fn what_was_passed_to_another_process_is_left_alone() {
+fn sockets_passed_to_another_process_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let script = "exec 3<&0 0</dev/null; LISTEN_PID=1 exec \"$0\" \"$@\"";
     let (listener, address) = tcp("127.0.0.1:0");
-    let server = Server::of(&mut with_script(script, listener, folder.path()));
+    let server = Server::from_command(&mut with_script(script, listener, folder.path()));
     assert_ne!(server.address(), address);
     server.stop();
 }
 
 #[test]
-fn several_come_from_systemd_s_own_tool() {
+fn sockets_of_systemd_socket_activate_are_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut tool = Command::new("systemd-socket-activate");
     if tool
@@ -165,7 +165,7 @@ fn several_come_from_systemd_s_own_tool() {
     let mut server = Server::spawn(command.stdin(Stdio::null()));
     server.wait_for("Listening on");
     server.wait_for("Listening on");
-    // It starts the server when somebody comes.
+    // It starts the server on the first connection.
     for path in &paths {
         assert!(ask(path, "GET", "/readyz").starts_with("HTTP/1.1 200 OK\r\n"));
     }
