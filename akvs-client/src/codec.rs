@@ -9,9 +9,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-const BYTES: &str = "application/octet-stream";
+pub(crate) use akvs_api::media_type::JSON;
+use akvs_api::media_type::{OCTET_STREAM as BYTES, TEXT};
 
 /// The error of a codec.
 pub type CodecError = Box<dyn StdError + Send + Sync>;

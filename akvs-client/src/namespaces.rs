@@ -5,11 +5,12 @@
 
 use std::time::SystemTime;
 
+use akvs_api::{NamespaceList, param};
 use akvs_core::Revision;
 use reqwest::Method;
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::namespace::settings;
 use crate::pagination::{Boxed, paged, stream};
 use crate::wire::json;
 use crate::wire::query::Query;
@@ -96,22 +97,6 @@ pub struct Namespaces {
 pub struct NamespaceInfos(Boxed<NamespaceInfo>);
 
 stream!(NamespaceInfos => NamespaceInfo, "client.namespaces().stream()");
-
-#[derive(Deserialize)]
-struct NamespacesDocument {
-    namespaces: Vec<NamespaceDocument>,
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct NamespaceDocument {
-    name: String,
-    keys: Option<u64>,
-    bytes: Option<u64>,
-    revision: Option<u64>,
-    created: Option<String>,
-    settings: Option<crate::namespace::settings::SettingsDocument>,
-}
 
 impl Client {
     /// Lists the namespaces.
@@ -208,13 +193,13 @@ impl Namespaces {
     async fn read(&self, limit: Option<u16>, cursor: Option<&str>) -> Result<NamespacesPage> {
         let mut query = Query::default();
         if !self.prefix.is_empty() {
-            query.text("prefix", &self.prefix);
+            query.text(param::PREFIX, &self.prefix);
         }
         if let Some(limit) = limit {
-            query.text("limit", &limit.to_string());
+            query.text(param::LIMIT, &limit.to_string());
         }
         if let Some(cursor) = cursor {
-            query.text("cursor", cursor);
+            query.text(param::CURSOR, cursor);
         }
         let path = ["/kv", "", query.as_str()];
         let request = self.client.request(Method::GET, path)?;
@@ -226,7 +211,7 @@ impl Namespaces {
     }
 }
 
-fn page(document: NamespacesDocument) -> Option<NamespacesPage> {
+fn page(document: NamespaceList) -> Option<NamespacesPage> {
     let namespaces = document.namespaces.into_iter().map(|namespace| {
         Some(NamespaceInfo {
             created: json::time(namespace.created.as_deref()),
@@ -235,7 +220,7 @@ fn page(document: NamespacesDocument) -> Option<NamespacesPage> {
             bytes: namespace.bytes,
             revision: namespace.revision.map(Revision::new),
             settings: match namespace.settings {
-                Some(settings) => Some(settings.settings()?),
+                Some(settings) => Some(settings::read(settings.into())?),
                 None => None,
             },
         })

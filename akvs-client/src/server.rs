@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
-use serde::Deserialize;
 
 use crate::error::{Error, Result, protocol_error};
 use crate::{Client, wire};
@@ -69,29 +68,6 @@ pub struct Limits {
     pub max_connections: Option<u64>,
     /// The time that the server waits for a part of a request.
     pub request_timeout: Option<Duration>,
-}
-
-#[derive(Deserialize)]
-struct VersionDocument {
-    version: String,
-    commit: Option<String>,
-    engine: String,
-    durability: String,
-    #[serde(default)]
-    limits: LimitsDocument,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct LimitsDocument {
-    max_key_bytes: Option<u64>,
-    max_namespace_bytes: Option<u64>,
-    max_value_bytes: Option<u64>,
-    max_request_bytes: Option<u64>,
-    max_list_items: Option<u64>,
-    max_txn_ops: Option<u64>,
-    max_connections: Option<u64>,
-    request_timeout_ms: Option<u64>,
 }
 
 impl Client {
@@ -165,7 +141,7 @@ impl Client {
     }
 }
 
-fn version(document: VersionDocument) -> Option<Version> {
+fn version(document: akvs_api::Version) -> Option<Version> {
     let limits = document.limits;
     Some(Version {
         version: document.version,

@@ -15,9 +15,8 @@ pub use stream::WatchStream;
 use std::fmt;
 use std::time::Duration;
 
+use akvs_api::{base64url, param};
 use akvs_core::{Code, Error as CoreError, Key, Revision};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder};
 
 use crate::Client;
@@ -213,22 +212,25 @@ impl Watch {
         }
         if let Some(key) = &self.key {
             Key::check(key)?;
-            query.push_str("&key64=");
-            BASE64_URL_SAFE_NO_PAD.encode_string(key, &mut query);
+            add(&mut query, param::KEY64, &base64url::encode(key));
         }
         if let Some(prefix) = &self.prefix
             && !prefix.is_empty()
         {
             // A prefix longer than a key matches none.
             Key::check(prefix)?;
-            query.push_str("&prefix64=");
-            BASE64_URL_SAFE_NO_PAD.encode_string(prefix, &mut query);
+            add(&mut query, param::PREFIX64, &base64url::encode(prefix));
         }
         if self.values {
-            query.push_str("&values=true");
+            add(&mut query, param::VALUES, "true");
         }
         Ok(query)
     }
+}
+
+/// Adds a parameter whose value needs no escapes.
+fn add(query: &mut String, name: &str, value: &str) {
+    query.extend(["&", name, "=", value]);
 }
 
 /// The request of every connection, without the position.
@@ -246,7 +248,7 @@ impl Target {
     fn request(&self, since: Option<Revision>) -> Result<RequestBuilder> {
         let mut query = self.query.clone();
         if let Some(since) = since {
-            query = format!("{query}&since={since}");
+            add(&mut query, param::SINCE, &since.to_string());
         }
         // The first ampersand, if there is one, becomes the question mark.
         if !query.is_empty() {

@@ -10,69 +10,30 @@ pub(crate) mod query;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use akvs_core::{Code, Error as CoreError, Key, Namespace, Revision};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use akvs_api::path::KEY64;
+use akvs_api::{header, media_type};
+use akvs_core::{Code, Revision};
 use bytes::{Bytes, BytesMut};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED};
 use reqwest::{Response, StatusCode};
-use serde_json::{Map, Value};
+
+pub(crate) use akvs_api::path::{key_path, namespace_path};
 
 use crate::error::{Error, Problem, Result};
 
 /// Asks for problem documents, and takes any value.
 pub(crate) const ACCEPT: &str = "application/problem+json, */*";
-/// Says whether the key was there before a write.
-const EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
-const WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
-/// Says which route a request means, so that a server refuses one that a wrong base URL leads to another route.
-pub(crate) const ROUTE: HeaderName = HeaderName::from_static("akvs-route");
-/// Says of a 404 what is missing: a key, a namespace, or the path itself.
-const MISSING: HeaderName = HeaderName::from_static("akvs-missing");
-/// What the types of the server's problems begin with.
-const PROBLEM_TYPE: &str = "urn:akvs:problem:";
-/// When the key is gone.
-const EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
-/// The segment after which the key is in base64url.
-const KEY64: &str = "~64";
+const EXISTED: HeaderName = HeaderName::from_static(header::EXISTED);
+const WRITE_ONLY: HeaderName = HeaderName::from_static(header::WRITE_ONLY);
+pub(crate) const ROUTE: HeaderName = HeaderName::from_static(header::ROUTE);
+const MISSING: HeaderName = HeaderName::from_static(header::MISSING);
+const EXPIRES: HeaderName = HeaderName::from_static(header::EXPIRES);
 /// What a problem document may have at most, which is that of an import with as many wrong lines as there may be.
 const MAX_PROBLEM_BYTES: u64 = 8 << 20;
 /// What is read of a body that nobody wants.
 const MAX_UNWANTED_BYTES: u64 = 64 << 10;
 /// What is reserved at most for a body of which only the announced length is known.
 const MAX_RESERVED_BYTES: u64 = 16 << 20;
-/// All but the unreserved characters of RFC 3986, section 2.3.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
-/// The path of a namespace, `/kv/{ns}`, below the base URL.
-pub(crate) fn namespace_path(name: &str) -> Result<String> {
-    Namespace::check(name.as_bytes())?;
-    if matches!(name, "." | "..") {
-        // The URL standard makes these path steps in any spelling, `%2E` too, and there is no other name for them.
-        let text = format!("the namespace {name:?} cannot be named in a URL");
-        return Err(CoreError::new(Code::InvalidNamespace, text).into());
-    }
-    Ok(format!("/kv/{}", percent_encode(name.as_bytes(), RESERVED)))
-}
-
-/// The path of a key below its namespace's: `/{key}`, or `/~64/{base64url}` where the first would not survive.
-pub(crate) fn key_path(key: &[u8]) -> Result<String> {
-    Key::check(key)?;
-    let mut path = String::from("/");
-    if survives(key) {
-        path.extend(percent_encode(key, RESERVED));
-    } else {
-        path.push_str(KEY64);
-        path.push('/');
-        BASE64_URL_SAFE_NO_PAD.encode_string(key, &mut path);
-    }
-    Ok(path)
-}
 
 /// The route of a path below the base URL, as the server names it, if it has one.
 pub(crate) fn route(path: &str) -> Option<&'static str> {
@@ -95,16 +56,6 @@ pub(crate) fn route(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether percent-encoding is enough. Dots are path steps to URL libraries; slashes and backslashes to proxies,
-/// which also refuse control characters and broken UTF-8, and decode `%25` once too often.
-fn survives(key: &[u8]) -> bool {
-    let rewritten = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b'%');
-    !matches!(key, b"." | b"..")
-        && key != KEY64.as_bytes()
-        && !key.iter().any(rewritten)
-        && std::str::from_utf8(key).is_ok()
-}
-
 /// The revision in the `ETag`, where there is one. A proxy that compresses may have made it weak.
 pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
     let tag = headers.get(ETAG)?.to_str().ok()?;
@@ -115,16 +66,14 @@ pub(crate) fn revision(headers: &HeaderMap) -> Option<Revision> {
 
 /// Whether a write was answered to a token that may not read.
 pub(crate) fn is_write_only(headers: &HeaderMap) -> bool {
-    headers.get(WRITE_ONLY).is_some_and(|value| value == "?1")
+    headers
+        .get(WRITE_ONLY)
+        .is_some_and(|value| value == header::TRUE)
 }
 
 /// Whether the key was there before the write, if the answer says so.
 pub(crate) fn existed(headers: &HeaderMap) -> Option<bool> {
-    match headers.get(EXISTED)?.as_bytes() {
-        b"?0" => Some(false),
-        b"?1" => Some(true),
-        _ => None,
-    }
+    header::parse_boolean(headers.get(EXISTED)?.as_bytes())
 }
 
 /// The point in time from which on the key is gone, where the answer has one.
@@ -216,18 +165,18 @@ pub(crate) async fn problem(response: Response) -> Result<Problem> {
     let status = response.status();
     let media_type = text_field(response.headers(), CONTENT_TYPE).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    let is_ours = media_type.eq_ignore_ascii_case("application/problem+json");
-    let is_document = ["application/problem+json", "application/json"]
+    let is_ours = media_type.eq_ignore_ascii_case(media_type::PROBLEM_JSON);
+    let is_document = [media_type::PROBLEM_JSON, media_type::JSON]
         .iter()
         .any(|known| media_type.eq_ignore_ascii_case(known));
     let tag = revision(response.headers());
     let missing = text_field(response.headers(), MISSING);
     let body = read(response, MAX_PROBLEM_BYTES).await?.unwrap_or_default();
-    if missing.as_deref() == Some("path") {
+    if missing.as_deref() == Some(header::MISSING_PATH) {
         return Ok(wrong_base_url(status));
     }
-    if is_document && let Some((problem, kind)) = parse_problem(status.as_u16(), &body) {
-        let is_named = kind.map_or(is_ours, |kind| kind.starts_with(PROBLEM_TYPE));
+    if is_document && let Some((problem, is_named)) = parse_problem(status.as_u16(), &body) {
+        let is_named = is_named.unwrap_or(is_ours);
         let is_missing = problem.code() == Some(Code::NotFound);
         // Other programs have such documents too: theirs say nothing of our keys.
         let is_foreign = is_missing && missing.is_none() && !is_named;
@@ -263,117 +212,22 @@ fn headless(status: StatusCode) -> Option<Code> {
     }
 }
 
-/// Reads a problem document (RFC 9457) as the server writes it, and its type.
-fn parse_problem(status: u16, body: &[u8]) -> Option<(Problem, Option<String>)> {
-    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let mut text = |name| match members.remove(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let (code, title, detail) = (text("code"), text("title"), text("detail"));
-    let kind = text("type");
-    let mut message = detail.or(title).unwrap_or_default();
+/// Reads a problem document, and whether its type is one of an AKVS server; none where it has no type.
+fn parse_problem(status: u16, body: &[u8]) -> Option<(Problem, Option<bool>)> {
+    let document: akvs_api::Problem = serde_json::from_slice(body).ok()?;
+    let is_named = document.is_akvs();
+    let mut message = document.detail.or(document.title).unwrap_or_default();
     if message.is_empty() {
         // A `String` takes any text, so that writing cannot fail.
         let _ = write!(message, "the server answered {status}");
     }
-    members.remove("status");
-    let problem = Problem::new(status, message);
-    Some((problem.with_code(code).with_context(members), kind))
+    let problem = Problem::new(status, message).with_code(document.code);
+    Some((problem.with_context(document.context), is_named))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use percent_encoding::percent_decode_str;
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-    use url::Url;
-
-    /// What the server makes of a URL's path: split on `/` as it came, then each segment decoded.
-    fn understood(url: &Url) -> Vec<Vec<u8>> {
-        let path = url.path().strip_prefix("/kv/").expect("the API's prefix");
-        path.split('/')
-            .map(|segment| percent_decode_str(segment).collect())
-            .collect()
-    }
-
-    /// The key that the server finds in the path built for it, after a URL library read it.
-    fn round_trip(key: &[u8]) -> Vec<u8> {
-        let path = key_path(key).unwrap();
-        let url = Url::parse(&format!("http://h/kv/ns{path}")).unwrap();
-        assert_eq!(url.query(), None);
-        match &understood(&url)[..] {
-            [namespace, key] if namespace == b"ns" => key.clone(),
-            [namespace, escape, key] if namespace == b"ns" && escape == b"~64" => {
-                BASE64_URL_SAFE_NO_PAD.decode(key).unwrap()
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn plain_keys_stay_readable() {
-        for (key, path) in [
-            ("bar", "/bar"),
-            ("user-7_a.b~c", "/user-7_a.b~c"),
-            ("a b+c?d#e", "/a%20b%2Bc%3Fd%23e"),
-            ("Grüße", "/Gr%C3%BC%C3%9Fe"),
-            ("...", "/..."),
-            ("~65", "/~65"),
-        ] {
-            assert_eq!(key_path(key.as_bytes()).unwrap(), path);
-        }
-    }
-
-    #[test]
-    fn keys_that_would_not_survive_go_in_base64url() {
-        for (key, path) in [
-            (&b"."[..], "/~64/Lg"),
-            (b"..", "/~64/Li4"),
-            (b"~64", "/~64/fjY0"),
-            (b"/", "/~64/Lw"),
-            (b"a/b", "/~64/YS9i"),
-            (b"a/", "/~64/YS8"),
-            (b"a\\b", "/~64/YVxi"),
-            (b"%2e", "/~64/JTJl"),
-            (b"\0", "/~64/AA"),
-            (b"\xff\xfe", "/~64/__4"),
-        ] {
-            assert_eq!(key_path(key).unwrap(), path);
-        }
-    }
-
-    #[test]
-    fn every_single_byte_and_pair_of_awkward_ones_survives() {
-        for byte in 0..=255_u8 {
-            assert_eq!(round_trip(&[byte]), [byte]);
-        }
-        for first in b"./~64%+\\ ?#;" {
-            for second in b"./~64%+\\ ?#;" {
-                assert_eq!(round_trip(&[*first, *second]), [*first, *second]);
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_key_survives(key in vec(any::<u8>(), 1..=Key::MAX_BYTES)) {
-            prop_assert_eq!(round_trip(&key), key);
-        }
-
-        #[test]
-        fn every_awkward_key_survives(key in "[./~64%+2eEfF\\\\ ?#;:@&=]{1,8}") {
-            prop_assert_eq!(round_trip(key.as_bytes()), key.into_bytes());
-        }
-
-        #[test]
-        fn every_namespace_survives(name in "[^\\p{Cc}]{1,32}") {
-            prop_assume!(!matches!(&*name, "." | ".."));
-            let url = Url::parse(&format!("http://h{}/key", namespace_path(&name).unwrap())).unwrap();
-            prop_assert_eq!(understood(&url), vec![name.into_bytes(), b"key".to_vec()]);
-        }
-    }
 
     #[test]
     fn a_path_has_a_route() {
@@ -393,29 +247,6 @@ mod tests {
         ] {
             assert_eq!(route(path), name, "{path}");
         }
-    }
-
-    #[test]
-    fn a_key_out_of_bounds_has_no_path() {
-        for key in [&b""[..], &[b'k'; Key::MAX_BYTES + 1]] {
-            assert_eq!(key_path(key).unwrap_err().code(), Some(Code::InvalidKey));
-        }
-        assert!(key_path(&[b'k'; Key::MAX_BYTES]).is_ok());
-    }
-
-    #[test]
-    fn a_namespace_that_urls_take_for_a_step_is_refused() {
-        for name in [".", ".."] {
-            let error = namespace_path(name).unwrap_err();
-            assert_eq!(error.code(), Some(Code::InvalidNamespace));
-            assert!(
-                error.to_string().contains("cannot be named in a URL"),
-                "{error}"
-            );
-        }
-        assert_eq!(namespace_path("...").unwrap(), "/kv/...");
-        assert_eq!(namespace_path("a/b").unwrap(), "/kv/a%2Fb");
-        assert!(namespace_path("").is_err());
     }
 
     #[test]

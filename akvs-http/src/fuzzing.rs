@@ -8,6 +8,8 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
     IF_UNMODIFIED_SINCE, RANGE,
 };
+use akvs_api::get_many::{GetManyRequest, KeyName};
+use akvs_api::txn::TxnRequest;
 use akvs_core::{
     Code, Condition, Entry, Error, Key, Namespace, Representation, Revision, Timestamp,
 };
@@ -19,29 +21,10 @@ use crate::request::conditions;
 use crate::request::conditions::{Part, Reading};
 use crate::request::cursor::{Kind, Listing};
 use crate::request::json;
-use crate::request::json::{List, object};
 use crate::request::path;
 use crate::request::path::KeyPath;
 use crate::request::query;
 use crate::response::problem;
-
-object! {
-    /// A body with a member of each kind that our bodies have.
-    struct Body {
-        keys: List<Name>,
-        number: u64,
-        by: i64,
-        flag: bool,
-    }
-}
-
-object! {
-    /// A key in a body.
-    struct Name {
-        key: String,
-        key64: String,
-    }
-}
 
 /// A path behind `/kv/`, and a key as any bytes.
 pub fn path(input: &[u8]) {
@@ -215,21 +198,21 @@ fn judged(headers: &HeaderMap, entry: &Entry) {
 
 /// A body of JSON.
 pub fn body(input: &[u8]) {
-    let body: Body = match json::parse(input) {
-        Ok(body) => body,
+    let transaction = json::parse::<TxnRequest>(input).map(|_| ());
+    let keys = json::parse::<GetManyRequest>(input);
+    if transaction.is_ok() || keys.is_ok() {
+        // What is taken is JSON without any doubt.
+        assert!(serde_json::from_slice::<serde_json::Value>(input).is_ok());
+    }
+    if let Err(error) = transaction {
+        is_refused(&error);
+    }
+    let keys = match keys {
+        Ok(body) => body.keys.map(|keys| json::elements(keys, "keys")),
         Err(error) => return is_refused(&error),
     };
-    // What is taken is JSON without any doubt.
-    assert!(serde_json::from_slice::<serde_json::Value>(input).is_ok());
-    let Body {
-        keys,
-        number: _,
-        by: _,
-        flag: _,
-    } = body;
-    let names = keys.map(|keys| keys.whole("keys"));
-    for Name { key, key64 } in names.and_then(Result::ok).unwrap_or_default() {
-        match json::key("keys[0]", key, key64) {
+    for KeyName(name) in keys.and_then(Result::ok).unwrap_or_default() {
+        match json::key("keys[0]", name.key, name.key64) {
             Ok(key) => assert!((1..=Key::MAX_BYTES).contains(&key.as_bytes().len())),
             Err(error) => is_refused(&error),
         }

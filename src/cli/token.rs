@@ -7,8 +7,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::SystemTime;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use akvs_api::base64url;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
@@ -148,7 +147,7 @@ fn list(flags: &SettingsArgs) -> Result<(), CliError> {
 
 fn row(line: &Line) -> [String; 5] {
     let bytes = line.key_prefix64.as_deref().map(|text| {
-        let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        let bytes = base64url::decode(text).unwrap_or_default();
         format!("{}*", bytes.escape_ascii())
     });
     let text = line.key_prefix.as_deref();

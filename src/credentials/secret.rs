@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::error::CliError;
 
 /// The prefix, by which people and secret scanners recognise a token.
@@ -24,7 +21,7 @@ impl Secret {
         })?;
         Ok(Secret(format!(
             "{PREFIX}{}",
-            URL_SAFE_NO_PAD.encode(random)
+            akvs_api::base64url::encode(random)
         )))
     }
 

@@ -8,9 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use akvs_api::base64url;
 use akvs_http::{Right, Token, Tokens};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use toml::value::Datetime;
 
@@ -63,7 +62,7 @@ impl Line {
                 return Err("expected only one of key_prefix and key_prefix64".into());
             }
             (Some(text), None) => text.clone().into_bytes(),
-            (None, Some(text)) => URL_SAFE_NO_PAD.decode(text).map_err(|_| {
+            (None, Some(text)) => base64url::decode(text).map_err(|_| {
                 "invalid key_prefix64: expected base64url without padding".to_owned()
             })?,
             (None, None) => Vec::new(),

@@ -5,18 +5,18 @@
 
 use std::time::Duration;
 
+use akvs_api::{NamespaceSettings, media_type};
 use akvs_core::{Code, Error as CoreError};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::namespace::settings::SettingsDocument;
+use crate::namespace::settings;
 use crate::wire::query::Query;
 use crate::{Namespace, Settings, wire};
 
-const MERGE_PATCH: HeaderValue = HeaderValue::from_static("application/merge-patch+json");
+const MERGE_PATCH: HeaderValue = HeaderValue::from_static(media_type::MERGE_PATCH_JSON);
 
 /// A change of some settings of a namespace; the others are unchanged.
 ///
@@ -101,11 +101,6 @@ impl SettingsPatch {
     }
 }
 
-#[derive(Deserialize)]
-struct SettingsAnswer {
-    settings: SettingsDocument,
-}
-
 impl Namespace {
     /// Returns the settings of the namespace; `None` if there is no such namespace.
     ///
@@ -117,7 +112,7 @@ impl Namespace {
     /// ```
     pub async fn settings(&self) -> Result<Option<Settings>> {
         let request = self.ask(Method::GET, "/settings", &Query::default())?;
-        let read = |answer: SettingsAnswer| answer.settings.settings();
+        let read = |answer: NamespaceSettings| settings::read(answer.settings.into());
         let what = "the settings of the namespace";
         match self.client().read_json(request, what, read).await? {
             Ok(settings) => Ok(Some(settings)),
@@ -145,8 +140,8 @@ impl Namespace {
         let answer = self.client().send(request, &success).await?;
         let response = answer.map_err(Error::api)?;
         let created = response.status() == StatusCode::CREATED;
-        let read = |answer: SettingsAnswer| {
-            let settings = answer.settings.settings()?;
+        let read = |answer: NamespaceSettings| {
+            let settings = settings::read(answer.settings.into())?;
             Some(Configured { created, settings })
         };
         self.client()

@@ -4,6 +4,7 @@
 
 use std::time::SystemTime;
 
+use akvs_api::media_type;
 use akvs_core::Revision;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
@@ -50,7 +51,7 @@ impl Entry<Bytes> {
             value,
             revision: wire::revision(headers),
             content_type: wire::text_field(headers, CONTENT_TYPE)
-                .unwrap_or_else(|| "application/octet-stream".into()),
+                .unwrap_or_else(|| media_type::OCTET_STREAM.into()),
             content_encoding: wire::text_field(headers, CONTENT_ENCODING),
             modified: wire::modified(headers),
             expires: wire::expires(headers),

@@ -3,32 +3,22 @@
 //! It owns the request and the order of the results. Invariant: there is a result for each key, all of one snapshot, or
 //! an error.
 
+use akvs_api::get_many::{GetManyRequest, GetManyResponse, KeyMembers, KeyName};
+use akvs_api::{TextOrBase64, media_type};
 use akvs_core::{Code, Error as CoreError, Key};
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, protocol_error};
 use crate::wire::json;
-use crate::wire::json::KeyMember;
 use crate::wire::query::Query;
 use crate::{Entry, Item, Namespace};
 
 /// The maximum number of keys of a request.
 pub(crate) const MAX_KEYS: usize = 1_000;
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-#[derive(Serialize)]
-struct GetManyRequest {
-    keys: Vec<KeyMember>,
-}
-
-#[derive(Deserialize)]
-struct GetManyResponse {
-    items: Vec<Option<json::WireEntry>>,
-}
+const JSON: HeaderValue = HeaderValue::from_static(media_type::JSON);
 
 impl Namespace {
     /// Returns the entries of these keys, decoded from JSON, in this order and of one snapshot; `None` for a missing
@@ -72,17 +62,20 @@ impl Namespace {
         read.collect()
     }
 
-    async fn read_many(&self, asked: GetManyRequest) -> Result<Vec<Option<Item>>> {
-        let count = asked.keys.len();
+    async fn read_many(&self, asked: Vec<KeyName>) -> Result<Vec<Option<Item>>> {
+        let count = asked.len();
+        let asked = GetManyRequest {
+            keys: Some(asked.into()),
+        };
         let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
         let request = self
             .ask(Method::POST, "/get", &Query::default())?
             .headers(HeaderMap::from_iter([(CONTENT_TYPE, JSON)]))
             .body(body);
-        let read = |found: GetManyResponse| {
+        let read = |found: GetManyResponse<'static>| {
             let items = found.items.into_iter();
             let items: Vec<_> = items
-                .map(|item| item.map_or(Some(None), |item| item.item().map(Some)))
+                .map(|item| item.map_or(Some(None), |item| json::item(item).map(Some)))
                 .collect::<Option<_>>()?;
             (items.len() == count).then_some(items)
         };
@@ -95,20 +88,21 @@ impl Namespace {
     }
 }
 
-fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<GetManyRequest> {
+fn get_many_request(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Vec<KeyName>> {
     let keys = keys.into_iter().map(|key| {
         Key::check(key.as_ref())?;
-        Ok(KeyMember::new(key.as_ref()))
+        let (key, key64) = json::owned(TextOrBase64::new(key.as_ref()));
+        Ok(KeyName(KeyMembers { key, key64 }))
     });
     // One more than allowed, so that too many are noticed.
-    let keys: Vec<KeyMember> = keys.take(MAX_KEYS + 1).collect::<Result<_>>()?;
+    let keys: Vec<KeyName> = keys.take(MAX_KEYS + 1).collect::<Result<_>>()?;
     if keys.len() > MAX_KEYS {
         let text = format!("too many keys: expected at most {MAX_KEYS}");
         return Err(CoreError::new(Code::TooLarge, text)
             .with("limit", MAX_KEYS)
             .into());
     }
-    Ok(GetManyRequest { keys })
+    Ok(keys)
 }
 
 fn entry(item: Item) -> Result<Entry<Bytes>> {

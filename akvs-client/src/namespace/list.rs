@@ -17,6 +17,7 @@ use reqwest::{Method, RequestBuilder};
 use crate::Namespace;
 use crate::error::Result;
 use crate::wire::query::Query;
+use akvs_api::param;
 
 /// The page size of streams by default; the server's maximum.
 const STREAM_LIMIT: u16 = 1_000;
@@ -180,31 +181,31 @@ impl List {
         let mut query = Query::default();
         let bounds = [
             (
-                "prefix64",
+                param::PREFIX64,
                 Some(&self.prefix).filter(|prefix| !prefix.is_empty()),
             ),
             (
-                "start64",
+                param::START64,
                 Some(&self.start).filter(|start| !start.is_empty()),
             ),
-            ("end64", self.end.as_ref()),
-            ("delimiter64", self.delimiter.as_ref()),
+            (param::END64, self.end.as_ref()),
+            (param::DELIMITER64, self.delimiter.as_ref()),
         ];
         for (name, bytes) in bounds {
             if let Some(bytes) = bytes {
                 query.bytes(name, bytes);
             }
         }
-        for (name, is_chosen) in [("reverse", self.reverse), ("values", self.values)] {
+        for (name, is_chosen) in [(param::REVERSE, self.reverse), (param::VALUES, self.values)] {
             if is_chosen {
                 query.text(name, "true");
             }
         }
         if let Some(limit) = limit {
-            query.text("limit", &limit.to_string());
+            query.text(param::LIMIT, &limit.to_string());
         }
         if let Some(cursor) = cursor {
-            query.text("cursor", cursor);
+            query.text(param::CURSOR, cursor);
         }
         self.namespace.ask(Method::GET, "/kv", &query)
     }

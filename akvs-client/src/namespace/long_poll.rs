@@ -15,7 +15,7 @@ use crate::namespace::read::decode_json;
 use crate::{IfChanged, Namespace, wire};
 
 /// RFC 7240.
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFER: HeaderName = HeaderName::from_static(akvs_api::header::PREFER);
 /// The longest wait that a server accepts.
 const MAX_WAIT_SECS: u64 = 60;
 /// The time of a request beyond its wait, where the client has no timeout.

@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
+use akvs_api::{Deleted, media_type, param};
 use akvs_core::{Code, Error as CoreError};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::wire::query::Query;
 use crate::{Namespace, wire};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON: HeaderValue = HeaderValue::from_static(media_type::JSON);
 
 /// The settings of a namespace. By default none is set, and the server's limits apply.
 ///
@@ -97,12 +97,12 @@ impl Settings {
         self
     }
 
-    pub(crate) fn document(&self) -> Result<SettingsDocument> {
+    pub(crate) fn document(&self) -> Result<akvs_api::Settings> {
         let ttl = self.ttl.map(|ttl| {
             let text = "invalid ttl 0: expected more than 0";
             wire::ttl(ttl).ok_or_else(|| CoreError::new(Code::InvalidRequest, text))
         });
-        Ok(SettingsDocument {
+        Ok(akvs_api::Settings {
             ttl: ttl.transpose()?,
             max_value_bytes: self.max_value_bytes,
             max_keys: self.max_keys,
@@ -111,38 +111,18 @@ impl Settings {
     }
 }
 
-/// Settings as JSON.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct SettingsDocument {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_value_bytes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_keys: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_bytes: Option<u64>,
-}
-
-impl SettingsDocument {
-    /// Returns the settings, if they can be parsed.
-    pub(crate) fn settings(self) -> Option<Settings> {
-        let ttl = match self.ttl {
-            Some(text) => Some(akvs_core::parse_duration(&text)?),
-            None => None,
-        };
-        Some(Settings {
-            ttl,
-            max_value_bytes: self.max_value_bytes,
-            max_keys: self.max_keys,
-            max_bytes: self.max_bytes,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct Deleted {
-    deleted: u64,
+/// Returns the settings of a document, if they can be read.
+pub(crate) fn read(document: akvs_api::Settings) -> Option<Settings> {
+    let ttl = match document.ttl {
+        Some(text) => Some(akvs_core::parse_duration(&text)?),
+        None => None,
+    };
+    Some(Settings {
+        ttl,
+        max_value_bytes: document.max_value_bytes,
+        max_keys: document.max_keys,
+        max_bytes: document.max_bytes,
+    })
 }
 
 impl Namespace {
@@ -181,7 +161,7 @@ impl Namespace {
     /// ```
     pub async fn drop_namespace(&self) -> Result<bool> {
         let mut query = Query::default();
-        query.text("confirm", self.name());
+        query.text(param::CONFIRM, self.name());
         let request = self.ask(Method::DELETE, "/kv", &query)?;
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {
@@ -211,7 +191,7 @@ impl Namespace {
             return Err(CoreError::new(Code::InvalidRequest, text).into());
         }
         let mut query = Query::default();
-        query.bytes("prefix64", prefix);
+        query.bytes(param::PREFIX64, prefix);
         let request = self.ask(Method::DELETE, "/kv", &query)?;
         match self.client().send(request, &[StatusCode::OK]).await? {
             Ok(response) => {

@@ -1,10 +1,9 @@
 //! Transactions: several writes as one, on conditions.
 //!
-//! It owns which checks and operations there are, and their sending. Its parts own the rest: `body` the JSON, `put` a
-//! value with its choices, `result` what comes back. Invariant: what is not valid is kept as the error of the transaction, and then
+//! It owns which checks and operations there are, and their sending. Its parts own the rest: `put` a value with its
+//! choices, `result` what comes back. Invariant: what is not valid is kept as the error of the transaction, and then
 //! nothing is sent.
 
-mod body;
 mod put;
 mod result;
 
@@ -15,21 +14,22 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use akvs_api::txn::{Check, Op, OpKind, Ttl, TxnRequest};
+use akvs_api::{TextOrBase64, media_type};
 use akvs_core::{Code, Error as CoreError, Key, Revision};
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 
-use self::body::{Action, Asked, Check, Op};
 use crate::Namespace;
 use crate::error::{Error, Result};
-use crate::wire::json::KeyMember;
+use crate::wire::json;
 use crate::wire::query::Query;
 
 /// The most checks, and the most operations.
 const MAX_OPS: usize = 1_000;
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static(media_type::JSON);
 
 /// Several writes that are done as one, under one revision, or not at all; sent by [`commit`](Self::commit).
 ///
@@ -100,7 +100,7 @@ impl Txn {
     pub fn check_revision(self, key: impl AsRef<[u8]>, revision: Revision) -> Txn {
         self.check(key.as_ref(), |key| Check {
             revision: Some(revision.get()),
-            ..Check::of(key)
+            ..key_only(key)
         })
     }
 
@@ -117,7 +117,7 @@ impl Txn {
     pub fn check_absent(self, key: impl AsRef<[u8]>) -> Txn {
         self.check(key.as_ref(), |key| Check {
             absent: Some(true),
-            ..Check::of(key)
+            ..key_only(key)
         })
     }
 
@@ -132,7 +132,7 @@ impl Txn {
     pub fn check_exists(self, key: impl AsRef<[u8]>) -> Txn {
         self.check(key.as_ref(), |key| Check {
             exists: Some(true),
-            ..Check::of(key)
+            ..key_only(key)
         })
     }
 
@@ -177,7 +177,7 @@ impl Txn {
     /// ```
     pub fn put(self, key: impl AsRef<[u8]>, put: Put) -> Txn {
         let key = key.as_ref();
-        let action = put.action(key);
+        let action = put.op(key);
         self.op(key, action)
     }
 
@@ -191,7 +191,7 @@ impl Txn {
     /// # Ok(()) }
     /// ```
     pub fn delete(self, key: impl AsRef<[u8]>) -> Txn {
-        self.op(key.as_ref(), Ok(Action::Delete))
+        self.op(key.as_ref(), Ok(op(OpKind::Delete)))
     }
 
     /// Adds to a decimal number; a missing key counts as 0. The sum is the result's [`value`](OpResult::value). Where
@@ -204,7 +204,13 @@ impl Txn {
     /// # Ok(()) }
     /// ```
     pub fn add(self, key: impl AsRef<[u8]>, by: i64) -> Txn {
-        self.op(key.as_ref(), Ok(Action::Add { by }))
+        self.op(
+            key.as_ref(),
+            Ok(Op {
+                by: Some(by),
+                ..op(OpKind::Add)
+            }),
+        )
     }
 
     /// Sets how long a key lives from now on, or with `None` makes it stay. Where there is no such key, nothing of the
@@ -222,7 +228,13 @@ impl Txn {
     /// ```
     pub fn touch(self, key: impl AsRef<[u8]>, ttl: impl Into<Option<Duration>>) -> Txn {
         let ttl = ttl.into().map(put::ttl_text).transpose();
-        self.op(key.as_ref(), ttl.map(|ttl| Action::Touch { ttl }))
+        self.op(
+            key.as_ref(),
+            ttl.map(|ttl| Op {
+                ttl: ttl.map(Ttl),
+                ..op(OpKind::Touch)
+            }),
+        )
     }
 
     /// Does all of it, or nothing. Once it is answered, it is durable as the server is configured.
@@ -244,9 +256,10 @@ impl Txn {
         if let Some(error) = self.refused {
             return Err(error);
         }
-        let asked = Asked {
-            checks: &self.checks,
-            ops: &self.ops,
+        let count = self.ops.len();
+        let asked = TxnRequest {
+            checks: Some(self.checks.into()),
+            ops: Some(self.ops.into()),
         };
         let body = serde_json::to_vec(&asked).map_err(|error| Error::encode(b"", error))?;
         let client = self.namespace.client();
@@ -257,7 +270,6 @@ impl Txn {
             .body(body);
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
-        let count = self.ops.len();
         let read = |document| result::read(document, count);
         client
             .parse_json(response, "the result of the transaction", read)
@@ -273,21 +285,17 @@ impl Txn {
         self
     }
 
-    fn op(mut self, key: &[u8], action: Result<Action>) -> Txn {
+    fn op(mut self, key: &[u8], op: Result<Op>) -> Txn {
         let valid = Key::check(key).and_then(|()| room("ops", self.ops.len()));
         let mut key_once = || match self.keys.insert(Bytes::copy_from_slice(key)) {
             true => Ok(()),
             false => Err(invalid("a key is in two operations of the transaction")),
         };
-        match valid
-            .and_then(|()| key_once())
-            .map_err(Error::from)
-            .and(action)
-        {
-            Ok(action) => self.ops.push(Op {
-                key: KeyMember::new(key),
-                action,
-            }),
+        match valid.and_then(|()| key_once()).map_err(Error::from).and(op) {
+            Ok(op) => {
+                let (key, key64) = json::owned(TextOrBase64::new(key));
+                self.ops.push(Op { key, key64, ..op });
+            }
             Err(error) => self.refuse(error),
         }
         self
@@ -296,6 +304,24 @@ impl Txn {
     /// The first error is the one that counts.
     fn refuse(&mut self, error: Error) {
         self.refused.get_or_insert(error);
+    }
+}
+
+/// Returns a check of this key, of nothing yet.
+fn key_only(key: &[u8]) -> Check {
+    let (key, key64) = json::owned(TextOrBase64::new(key));
+    Check {
+        key,
+        key64,
+        ..Check::default()
+    }
+}
+
+/// Returns an operation of this kind, without its key.
+fn op(kind: OpKind) -> Op {
+    Op {
+        op: Some(kind.as_str().into()),
+        ..Op::default()
     }
 }
 

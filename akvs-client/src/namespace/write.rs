@@ -12,6 +12,7 @@ pub(crate) mod touch;
 use std::fmt;
 use std::time::Duration;
 
+use akvs_api::param;
 use akvs_core::{Code, Error as CoreError, FieldValue, Revision};
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
@@ -44,7 +45,9 @@ impl Write {
         Write {
             namespace: namespace.clone(),
             method,
-            target: wire::key_path(key).and_then(|path| Ok((path, body?))),
+            target: wire::key_path(key)
+                .map_err(Error::from)
+                .and_then(|path| Ok((path, body?))),
             fields: HeaderMap::new(),
             op: None,
             ttl: None,
@@ -138,8 +141,8 @@ impl Write {
     }
 
     fn query(&self) -> String {
-        let op = self.op.map(|op| format!("op={op}"));
-        let ttl = self.ttl.as_ref().map(|ttl| format!("ttl={ttl}"));
+        let op = self.op.map(|op| format!("{}={op}", param::OP));
+        let ttl = self.ttl.as_ref().map(|ttl| format!("{}={ttl}", param::TTL));
         match (op, ttl) {
             (None, None) => String::new(),
             (Some(only), None) | (None, Some(only)) => format!("?{only}"),

@@ -8,13 +8,13 @@ use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use akvs_api::export::Checksum;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use http_body::Frame;
 
 use super::line;
 use super::record::Record;
-use super::verifier::Checksum;
 
 /// The size of a chunk of small records.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -89,7 +89,7 @@ where
                 }
                 None => {
                     self.sum.update(&self.text);
-                    line::write_end(self.count, &self.sum.hex(), &mut self.text);
+                    self.sum.write_end(self.count, &mut self.text);
                     return Ok((self.text.into(), None));
                 }
             }

@@ -10,7 +10,6 @@ use futures_util::Stream;
 use futures_util::stream;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
 
 use super::body;
 use super::export::{Encoding, TransferTarget};
@@ -19,8 +18,9 @@ use crate::error::{Error, Result};
 use crate::ndjson::NO_TIMEOUT;
 use crate::wire::query::Query;
 use crate::{Client, Namespace};
+use akvs_api::{media_type, param};
 
-const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+const NDJSON: HeaderValue = HeaderValue::from_static(media_type::NDJSON);
 
 /// The treatment of existing keys by an import.
 ///
@@ -86,7 +86,7 @@ pub struct Import {
 /// assert_eq!((done.imported, done.errors.len(), done.errors[0].line), (1, 1, 3));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
     /// The number of stored records.
@@ -98,7 +98,6 @@ pub struct ImportReport {
     /// The rejected lines; all others were imported.
     pub errors: Vec<LineError>,
     /// The number of rejected lines beyond those in `errors`.
-    #[serde(default)]
     pub more_errors: u64,
 }
 
@@ -113,13 +112,28 @@ pub struct ImportReport {
 /// # assert!(done.errors[0].detail.contains("key"));
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LineError {
     /// The line number, from 1 on; the first line of a file is not a record.
     pub line: u64,
     /// The reason, for people.
     pub detail: String,
+}
+
+impl From<akvs_api::ImportReport> for ImportReport {
+    fn from(report: akvs_api::ImportReport) -> ImportReport {
+        let errors = report.errors.into_iter();
+        ImportReport {
+            imported: report.imported,
+            skipped: report.skipped,
+            deleted: report.deleted,
+            errors: errors
+                .map(|akvs_api::LineError { line, detail }| LineError { line, detail })
+                .collect(),
+            more_errors: report.more_errors,
+        }
+    }
 }
 
 impl Namespace {
@@ -196,7 +210,7 @@ impl Import {
     pub async fn body(self, body: impl Into<reqwest::Body>) -> Result<ImportReport> {
         let mut query = Query::default();
         query.text(
-            "mode",
+            param::MODE,
             match self.mode {
                 ImportMode::Merge => "merge",
                 ImportMode::Create => "create",
@@ -210,8 +224,9 @@ impl Import {
         let client = self.target.client();
         let answer = client.send(request, &[StatusCode::OK]).await?;
         let response = answer.map_err(Error::api)?;
+        let read = |report: akvs_api::ImportReport| Some(report.into());
         client
-            .parse_json(response, "what became of the import", Some)
+            .parse_json(response, "what became of the import", read)
             .await
     }
 
@@ -294,6 +309,7 @@ impl Error {
             return None;
         };
         let context = serde_json::Value::Object(problem.context().clone());
-        serde_json::from_value(context).ok()
+        let report: akvs_api::ImportReport = serde_json::from_value(context).ok()?;
+        Some(report.into())
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use akvs_api::export::Checksum;
 
 use super::line::{self, Line};
 use super::record::ExportItem;
@@ -20,22 +20,6 @@ pub(super) struct ExportVerifier {
     namespace: Option<Arc<str>>,
     is_begun: bool,
     is_ended: bool,
-}
-
-/// The SHA-256 of what was read or written so far.
-#[derive(Default)]
-pub(super) struct Checksum(Sha256);
-
-impl Checksum {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// In hexadecimal.
-    pub(super) fn hex(&self) -> String {
-        let digest = self.0.clone().finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
 }
 
 impl ExportVerifier {

@@ -3,6 +3,8 @@
 //! It owns the parsing of one event. It does not know earlier events. Invariant: every event is a change, a mark of the
 //! watch's state, unknown, or an error; and no error shows a value.
 
+use akvs_api::Item;
+use akvs_api::event::{self, REVISION_COMMENT};
 use akvs_core::Revision;
 
 use super::change::Change;
@@ -28,31 +30,32 @@ pub(super) enum WireEvent {
 }
 
 /// Parses an event; fails if it violates the contract.
-pub(super) fn read(event: &Event) -> Result<WireEvent> {
-    let unreadable = || unreadable(&event.name);
-    let id = match &event.id {
+pub(super) fn read(said: &Event) -> Result<WireEvent> {
+    let unreadable = || unreadable(&said.name);
+    let id = match &said.id {
         Some(id) => decimal(id).map(Revision::new),
         None => None,
     };
-    let known: fn(json::WireEntry, Revision) -> Option<Change> = match &event.name[..] {
-        b"set" => |data, _| data.item().map(Change::Set),
-        b"delete" => |data, revision| {
-            let key = data.key()?;
-            Some(Change::Deleted { key, revision })
-        },
-        b"expire" => |data, revision| {
-            let key = data.key()?;
-            Some(Change::Expired { key, revision })
-        },
-        b"drop" => |_, revision| Some(Change::Dropped { revision }),
-        b"synced" => |_, revision| Some(Change::Synced { revision }),
-        // Its data is not needed.
-        b"reset" => return Ok(WireEvent::Reset),
-        _ => return Ok(WireEvent::Unknown(id)),
-    };
-    let data: json::WireEntry = serde_json::from_slice(&event.data).map_err(|_| unreadable())?;
+    let known: fn(Item<'static>, Revision) -> Option<Change> =
+        match std::str::from_utf8(&said.name).unwrap_or_default() {
+            event::SET => |data, _| json::item(data).map(Change::Set),
+            event::DELETE => |data, revision| {
+                let key = json::key_of(data.key, data.key64)?;
+                Some(Change::Deleted { key, revision })
+            },
+            event::EXPIRE => |data, revision| {
+                let key = json::key_of(data.key, data.key64)?;
+                Some(Change::Expired { key, revision })
+            },
+            event::DROP => |_, revision| Some(Change::Dropped { revision }),
+            event::SYNCED => |_, revision| Some(Change::Synced { revision }),
+            // Its data is not needed.
+            event::RESET => return Ok(WireEvent::Reset),
+            _ => return Ok(WireEvent::Unknown(id)),
+        };
+    let data: Item<'static> = serde_json::from_slice(&said.data).map_err(|_| unreadable())?;
     let revision = Revision::new(data.revision);
-    if event.id.is_some() && id != Some(revision) {
+    if said.id.is_some() && id != Some(revision) {
         return Err(unreadable());
     }
     match known(data, revision) {
@@ -68,7 +71,7 @@ pub(super) fn read(event: &Event) -> Result<WireEvent> {
 
 /// Returns the revision of a comment `revision N`.
 pub(super) fn revision_in(comment: &[u8]) -> Option<Revision> {
-    let digits = comment.strip_prefix(b"revision ")?;
+    let digits = comment.strip_prefix(REVISION_COMMENT.as_bytes())?;
     decimal(digits.trim_ascii()).map(Revision::new)
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use akvs_api::media_type::EVENT_STREAM;
 use akvs_core::{Code, Revision};
 use bytes::Bytes;
 use futures_util::Stream;
@@ -24,7 +25,6 @@ use crate::error::{Error, Result, is_transient, protocol_error};
 use crate::retry::{Backoff, retry_after};
 use crate::wire;
 
-const EVENT_STREAM: &str = "text/event-stream";
 const ACCEPTED: HeaderValue =
     HeaderValue::from_static("text/event-stream, application/problem+json");
 /// Overrides the timeout of a request, which does not apply to a watch. Timers are limited to about two years; a

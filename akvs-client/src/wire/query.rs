@@ -3,7 +3,7 @@
 //! It owns how parameters are written. It does not know what they mean. Invariant: any bytes go through, since those
 //! of keys are written in base64url.
 
-use crate::wire::json;
+use akvs_api::base64url;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The parameters of a request.
@@ -21,7 +21,7 @@ impl Query {
 
     /// Adds a parameter that is any bytes; the name is that of the twin in base64url.
     pub(crate) fn bytes(&mut self, name64: &str, value: &[u8]) {
-        self.text(name64, &json::encoded(value));
+        self.text(name64, &base64url::encode(value));
     }
 
     /// The whole, with its question mark.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use akvs_api::TextOrBase64;
+
 use akvs_core::{Code, Error, Key, Namespace, Result, Timestamp};
 use bytes::Bytes;
 
 use super::authenticator::Authenticator;
 use super::token::{Right, TokenPolicy};
-use crate::response::item::TextOrBase64;
 
 /// The keys of a namespace that a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +66,7 @@ impl Identity {
                 policy.name
             );
             let error = forbidden(policy, right, text).with("namespace", namespace);
-            return Err(TextOrBase64::of(prefix).name_prefix(error));
+            return Err(TextOrBase64::new(prefix).add_to(error, "key_prefix"));
         }
         Ok(())
     }

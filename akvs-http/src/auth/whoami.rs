@@ -1,5 +1,8 @@
 //! The document of `/whoami`: the caller and its rights.
 
+use std::borrow::Cow;
+
+use akvs_api::TextOrBase64;
 use akvs_core::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,7 +10,6 @@ use utoipa::ToSchema;
 use super::identity::Identity;
 use super::token::{Right, TokenPolicy};
 use crate::response::headers;
-use crate::response::item::TextOrBase64;
 
 /// The caller and its rights. Without tokens, and over the owner's socket, `token` is null and everything is allowed.
 #[derive(Serialize, ToSchema)]
@@ -23,11 +25,11 @@ pub(crate) struct WhoamiDocument<'a> {
     /// The prefix of the keys to which the rights apply; empty for all keys.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    key_prefix: Option<&'a str>,
+    key_prefix: Option<Cow<'a, str>>,
     /// The prefix in base64url, if it is not UTF-8.
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    key_prefix64: Option<String>,
+    key_prefix64: Option<Cow<'a, str>>,
     /// The time at which the token expires.
     #[schema(required)]
     expires: Option<String>,
@@ -40,7 +42,7 @@ impl Identity {
         let rights = Right::ALL.into_iter();
         let held = rights.filter(|right| policy.is_none_or(|policy| policy.has(*right)));
         let (key_prefix, key_prefix64) =
-            TextOrBase64::of(policy.map_or(&[], TokenPolicy::key_prefix)).parts();
+            TextOrBase64::new(policy.map_or(&[], TokenPolicy::key_prefix)).into_pair();
         WhoamiDocument {
             token: policy.map(|policy| &*policy.name),
             rights: held.map(Right::as_str).collect(),

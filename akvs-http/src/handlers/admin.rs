@@ -100,13 +100,13 @@ pub(crate) async fn stop(context: Context<'_>) -> Result<HttpResponse> {
 
 /// `GET /admin/backup`: a backup, as it is read from one snapshot.
 pub(crate) async fn backup(context: Context<'_>) -> Result<HttpResponse> {
-    let media_type = "application/octet-stream";
+    let media_type = akvs_api::media_type::OCTET_STREAM;
     parts(context.state, media_type, |admin| admin.backup()).await
 }
 
 /// `POST /admin/verify`: what is wrong with the data, a line each.
 pub(crate) async fn verify(context: Context<'_>) -> Result<HttpResponse> {
-    let media_type = "application/x-ndjson";
+    let media_type = akvs_api::media_type::NDJSON;
     parts(context.state, media_type, |admin| admin.verify()).await
 }
 

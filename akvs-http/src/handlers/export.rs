@@ -8,6 +8,8 @@ use std::convert::Infallible;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
+use akvs_api::export::Checksum;
+use akvs_api::media_type::NDJSON;
 use akvs_core::engine::PageLimit;
 use akvs_core::{DatabaseSnapshot, Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
@@ -21,9 +23,8 @@ use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads
 use crate::response::fields::NO_STORE;
 use crate::response::memory::{EncoderMemory, ResponseReservation};
 use crate::response::rendering::Rendering;
-use crate::transfer::{Checksum, ContentCoding, Encoder, First, Record, Section};
+use crate::transfer::{ContentCoding, Encoder, First, Record, Section};
 
-const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
 const PAGE: PageLimit = PageLimit {
     rows: 512,

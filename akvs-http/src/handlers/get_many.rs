@@ -1,21 +1,16 @@
 //! `POST /get/{namespace}`: many keys at once, as they stood at one moment.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use actix_web::HttpResponse;
+use akvs_api::ValueForm;
+use akvs_api::get_many::{GetManyRequest, GetManyResponse, KeyMembers, KeyName};
 use akvs_core::{Code, Error, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
-use serde::Serialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, MapAccess};
-use utoipa::ToSchema;
 
 use super::list;
 use crate::auth::Scope;
 use crate::context::Context;
 use crate::request::json;
-use crate::request::json::{List, object};
-use crate::response::item::{Form, Item};
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{Rendering, around_items};
 
@@ -23,60 +18,6 @@ use crate::response::rendering::{Rendering, around_items};
 const MAX_VALUE_BYTES: usize = 64 << 20;
 /// The memory that an answer is expected to take, until it is known.
 const HELD_BYTES: usize = 64 << 10;
-
-object! {
-    /// The body.
-    struct Asked {
-        keys: List<Name>,
-    }
-}
-
-object! {
-    /// A key in an object.
-    struct Twins {
-        key: String,
-        key64: String,
-    }
-}
-
-/// A key: text, or an object.
-#[derive(Debug)]
-struct Name(Twins);
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
-        from.deserialize_any(NameVisitor)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> de::Visitor<'de> for NameVisitor {
-    type Value = Name;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text, or an object with key64")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Name, E> {
-        Ok(Name(Twins {
-            key: Some(text.to_owned()),
-            key64: None,
-        }))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Name, A::Error> {
-        Twins::deserialize(MapAccessDeserializer::new(map)).map(Name)
-    }
-}
-
-/// The requested items, in the order of the request.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Found)]
-pub(crate) struct Answer<'a> {
-    revision: u64,
-    items: Vec<Option<Item<'a>>>,
-}
 
 /// `POST /get/{namespace}`.
 pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpResponse> {
@@ -102,16 +43,18 @@ pub(crate) async fn serve(mut context: Context<'_, Namespace>) -> Result<HttpRes
     Ok(list::rendered(found, held))
 }
 
-fn keys(asked: Asked) -> Result<Vec<Key>> {
+fn keys(asked: GetManyRequest) -> Result<Vec<Key>> {
     let keys = asked.keys.ok_or_else(|| json::invalid("keys", "missing"))?;
-    let keys = keys.whole("keys")?.into_iter().enumerate();
-    keys.map(|(index, Name(Twins { key, key64 }))| match (key, key64) {
-        (Some(text), None) => {
-            let key = Key::new(text);
-            key.map_err(|error| json::of_field(&error, &format!("keys[{index}]")))
-        }
-        (key, key64) => json::key(&format!("keys[{index}]"), key, key64),
-    })
+    let keys = json::elements(keys, "keys")?.into_iter().enumerate();
+    keys.map(
+        |(index, KeyName(KeyMembers { key, key64 }))| match (key, key64) {
+            (Some(text), None) => {
+                let key = Key::new(text);
+                key.map_err(|error| json::of_field(&error, &format!("keys[{index}]")))
+            }
+            (key, key64) => json::key(&format!("keys[{index}]"), key, key64),
+        },
+    )
     .collect()
 }
 
@@ -122,7 +65,7 @@ fn render(
     now: Timestamp,
     held: &mut ResponseReservation,
 ) -> Result<Rendering> {
-    let (head, tail) = around_items(&Answer {
+    let (head, tail) = around_items(&GetManyResponse {
         revision: view.revision().get(),
         items: Vec::new(),
     });
@@ -148,7 +91,7 @@ fn render(
                 size = entry.value.len();
                 value_bytes += size;
                 check(value_bytes)?;
-                item.item(key, &entry, size as u64, Some(Form::of(&entry.value)));
+                item.item(key, &entry, size as u64, Some(ValueForm::new(&entry.value)));
             }
             None => item.push(b"null"),
         }

@@ -5,12 +5,12 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};
+use akvs_api::{KeyList, Prefix, ValueForm, media_type};
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Entry, Key, Namespace, NamespaceSnapshot, Result, Timestamp};
 use akvs_registry::Registry;
 use bytes::Bytes;
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::ndjson;
 use crate::auth::Resource;
@@ -20,7 +20,6 @@ use crate::request::cursor::{Kind, Listing};
 use crate::request::path;
 use crate::request::query;
 use crate::request::query::ListParams;
-use crate::response::item::{Form, Item, Prefix};
 use crate::response::memory::{ResponseReservation, SMALL_BYTES};
 use crate::response::rendering::{RenderedBody, Rendering, around_items};
 
@@ -32,18 +31,6 @@ const HELD_BYTES: usize = 256 << 10;
 const READ_BYTES: usize = 16 << 20;
 /// So many rows are looked at before a group is skipped whose end is not in sight, and of a small page.
 const FEW_ROWS: usize = 32;
-
-/// A page of keys.
-#[derive(Serialize, ToSchema)]
-#[schema(as = KeyList)]
-pub(crate) struct Document<'a> {
-    namespace: &'a str,
-    revision: u64,
-    items: Vec<Item<'a>>,
-    prefixes: Vec<Prefix<'a>>,
-    #[schema(required)]
-    cursor: Option<String>,
-}
 
 /// A page of a list.
 #[derive(Default)]
@@ -83,7 +70,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
     // Before any work is done.
     let mut held = state.response_memory.hold(HELD_BYTES)?;
     let work = move || {
-        let document = document(&registry, &name, &params)?;
+        let document = page(&registry, &name, &params)?;
         held.grow(document.held_bytes())?;
         held.shrink(document.held_bytes());
         Ok((document, held))
@@ -107,16 +94,22 @@ pub(super) fn view(registry: &Registry, name: &Namespace) -> Result<NamespaceSna
 /// The response with a JSON document.
 pub(crate) fn json(body: impl Into<Bytes>) -> HttpResponse {
     HttpResponse::Ok()
-        .content_type("application/json")
+        .content_type(media_type::JSON)
         .insert_header(("x-content-type-options", "nosniff"))
         .body(body.into())
+}
+
+/// Returns the response with a document as JSON.
+pub(crate) fn document(document: &impl Serialize) -> HttpResponse {
+    // The documents of the API can always be written.
+    json(serde_json::to_vec(document).unwrap_or_default())
 }
 
 /// The response with a JSON document that is rendered as it is sent.
 pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
-        .content_type("application/json")
+        .content_type(media_type::JSON)
         .insert_header(("x-content-type-options", "nosniff"));
     match document.length() <= SMALL_BYTES as u64 {
         true => response.body(document.into_vec()),
@@ -124,7 +117,7 @@ pub(super) fn rendered(document: Rendering, held: ResponseReservation) -> HttpRe
     }
 }
 
-fn document(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Rendering> {
+fn page(registry: &Registry, name: &Namespace, params: &ListParams) -> Result<Rendering> {
     let mut range = Range::new(params);
     let listing = listing(name, params);
     if let Some(cursor) = &params.cursor {
@@ -134,11 +127,11 @@ fn document(registry: &Registry, name: &Namespace, params: &ListParams) -> Resul
     let mut page = Page::default();
     let is_end = page.gather(&view, &mut range, params, registry.now())?;
     let prefixes = page.prefixes.iter();
-    let (head, tail) = around_items(&Document {
-        namespace: name.as_str(),
+    let (head, tail) = around_items(&KeyList {
+        namespace: name.as_str().into(),
         revision: view.revision().get(),
         items: Vec::new(),
-        prefixes: prefixes.map(|bytes| Prefix::of(bytes)).collect(),
+        prefixes: prefixes.map(|bytes| Prefix::new(bytes)).collect(),
         cursor: match is_end {
             true => None,
             false => range.position().map(|position| listing.cursor(position)),
@@ -218,10 +211,10 @@ impl Page {
         params: &ListParams,
     ) -> bool {
         let group = group(key.as_bytes(), params);
-        let form = params.values.then(|| Form::of(&entry.value));
+        let form = params.values.then(|| ValueForm::new(&entry.value));
         let bytes = match group {
             Some(group) => group.len() as u64,
-            None => key.as_bytes().len() as u64 + form.map_or(0, Form::length),
+            None => key.as_bytes().len() as u64 + form.map_or(0, ValueForm::length),
         };
         let is_full = self.len() >= params.limit() || self.bytes + bytes > PAGE_BYTES as u64;
         if is_full && self.len() > 0 {

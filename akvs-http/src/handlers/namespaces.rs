@@ -1,11 +1,11 @@
 //! `GET /kv`: the namespaces; `DELETE /kv/{namespace}`: dropping one, or deleting many of its keys.
 
 use actix_web::HttpResponse;
+use akvs_api::{Deleted, NamespaceList};
 use akvs_core::engine::{KeyRange, PageLimit};
 use akvs_core::{Key, Namespace, NamespaceInfo, Op, Outcome, Result, Txn};
 use akvs_registry::Registry;
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::{list, settings};
 use crate::auth::{Identity, Resource, Right, Scope, StreamAuthorization};
@@ -34,7 +34,7 @@ pub(crate) async fn list(context: Context<'_>) -> Result<HttpResponse> {
     let registry = context.state.registry.clone();
     let work = move || document(&registry, &params, &identity);
     let body = context.state.registry.blocking(work).await?;
-    Ok(list::json(body.to_string()))
+    Ok(list::document(&body))
 }
 
 /// `DELETE /kv/{namespace}`: drops it, for which the caller needs the right `admin`, or deletes the keys of a prefix.
@@ -58,7 +58,11 @@ pub(crate) async fn delete(context: Context<'_, Namespace>) -> Result<HttpRespon
     }
 }
 
-fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity) -> Result<Value> {
+fn document(
+    registry: &Registry,
+    params: &NamespacesParams,
+    identity: &Identity,
+) -> Result<NamespaceList> {
     let prefix = &params.prefix;
     let listing = Listing::new(Kind::Namespaces, &[Some(prefix.as_bytes())]);
     let mut found = Vec::new();
@@ -104,21 +108,26 @@ fn document(registry: &Registry, params: &NamespacesParams, identity: &Identity)
         .iter()
         .map(|info| match identity.reads_all_of(info.name.as_str()) {
             true => describe(info),
-            false => json!({"name": info.name.as_str()}),
+            false => akvs_api::NamespaceInfo {
+                name: info.name.as_str().to_owned(),
+                ..Default::default()
+            },
         });
-    let listed: Vec<Value> = listed.collect();
-    Ok(json!({"namespaces": listed, "cursor": cursor}))
+    Ok(NamespaceList {
+        cursor,
+        namespaces: listed.collect(),
+    })
 }
 
-fn describe(info: &NamespaceInfo) -> Value {
-    json!({
-        "name": info.name.as_str(),
-        "keys": info.counts.keys,
-        "bytes": info.counts.bytes,
-        "revision": info.revision.get(),
-        "created": headers::date_time(info.created),
-        "settings": settings::to_json(&info.settings),
-    })
+fn describe(info: &NamespaceInfo) -> akvs_api::NamespaceInfo {
+    akvs_api::NamespaceInfo {
+        bytes: Some(info.counts.bytes),
+        created: Some(headers::date_time(info.created)),
+        keys: Some(info.counts.keys),
+        name: info.name.as_str().to_owned(),
+        revision: Some(info.revision.get()),
+        settings: Some(settings::to_json(&info.settings)),
+    }
 }
 
 /// `DELETE /kv/{namespace}?confirm={namespace}`.
@@ -138,7 +147,7 @@ async fn delete_prefix(
     prefix: Bytes,
 ) -> Result<HttpResponse> {
     let KeyRange { mut start, end } = KeyRange::prefix(prefix);
-    let mut deleted = 0;
+    let mut deleted: u64 = 0;
     let mut is_first = true;
     loop {
         for authorization in &mut authorizations {
@@ -162,10 +171,10 @@ async fn delete_prefix(
             let ops = keys.into_iter().map(|key| (key, Op::delete())).collect();
             let outcomes = registry.transact(name, Txn::new(Vec::new(), ops)?).await?;
             let existed = |outcome: &&Outcome| outcome.existed;
-            deleted += outcomes.iter().filter(existed).count();
+            deleted += outcomes.iter().filter(existed).count() as u64;
         }
         let Some(next) = next else { break };
         (start, is_first) = (next, false);
     }
-    Ok(list::json(json!({"deleted": deleted}).to_string()))
+    Ok(list::document(&Deleted { deleted }))
 }

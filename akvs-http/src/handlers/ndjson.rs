@@ -9,6 +9,8 @@ use std::sync::Arc;
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
 use actix_web::{HttpRequest, HttpResponse};
+use akvs_api::ValueForm;
+use akvs_api::media_type::{self, NDJSON};
 use akvs_core::engine::PageLimit;
 use akvs_core::{Namespace, NamespaceSnapshot, Result};
 use akvs_registry::Registry;
@@ -19,13 +21,10 @@ use super::list::{self, Range};
 use crate::auth::StreamAuthorization;
 use crate::request::query::ListParams;
 use crate::response::chunks::{Chunk, PIECE_BYTES, SNAPSHOT_TIME, Source, Threads, chunks};
-use crate::response::item::Form;
 use crate::response::memory::ResponseReservation;
 use crate::response::rendering::Rendering;
 use crate::state::State;
 
-/// The media type.
-pub(crate) const NDJSON: &str = "application/x-ndjson";
 /// What is read at once.
 const PAGE: PageLimit = PageLimit {
     rows: 512,
@@ -47,7 +46,7 @@ pub(super) fn is_wanted(request: &HttpRequest) -> bool {
         listed.map(|range| range.quality).max()
     };
     let lines = quality(NDJSON).filter(|quality| *quality > Quality::ZERO);
-    lines.is_some() && lines >= quality("application/json")
+    lines.is_some() && lines >= quality(media_type::JSON)
 }
 
 /// The answer: all that is in the range.
@@ -113,7 +112,7 @@ impl Source for Reader {
         let mut lines = Rendering::default();
         for (key, entry) in &page.entries {
             let size = entry.value.len() as u64;
-            let form = self.values.then(|| Form::of(&entry.value));
+            let form = self.values.then(|| ValueForm::new(&entry.value));
             lines.item(key, entry, size, form);
             lines.push(b"\n");
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::http::{Method, StatusCode};
+use akvs_api::{NamespaceSettings, StoredSettings};
 use akvs_core::{
     Code, Error, Namespace, Result, Settings, SettingsPatch, Ttl, format_duration_in_one_unit,
 };
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::list;
 use crate::auth::Scope;
@@ -53,7 +54,7 @@ pub(crate) async fn serve(context: Context<'_, Namespace>) -> Result<HttpRespons
         let settings = view.info().map(|info| info.settings).unwrap_or_default();
         Ok(document(&name, &settings))
     });
-    let mut response = list::json(body.await?);
+    let mut response = list::document(&body.await?);
     let no_cache = actix_web::http::header::HeaderValue::from_static("no-cache");
     response.headers_mut().insert(CACHE_CONTROL, no_cache);
     Ok(response)
@@ -81,7 +82,7 @@ pub(crate) async fn change(mut context: Context<'_, Namespace>) -> Result<HttpRe
         _ => named.apply(Settings::default()).into(),
     };
     let (existed, settings) = state.registry.change_settings(&name, patch).await?;
-    let mut response = list::json(document(&name, &settings));
+    let mut response = list::document(&document(&name, &settings));
     if !existed {
         *response.status_mut() = StatusCode::CREATED;
     }
@@ -106,18 +107,22 @@ fn check(patch: &SettingsPatch, limits: &Limits) -> Result<()> {
         .with("setting", "limits.max_value_bytes"))
 }
 
-fn document(name: &Namespace, settings: &Settings) -> String {
-    json!({"name": name.as_str(), "settings": to_json(settings)}).to_string()
+fn document(name: &Namespace, settings: &Settings) -> NamespaceSettings {
+    NamespaceSettings {
+        name: name.as_str().to_owned(),
+        settings: to_json(settings),
+    }
 }
 
-/// The settings as JSON.
-pub(super) fn to_json(settings: &Settings) -> Value {
-    json!({
-        "ttl": settings.ttl_ms.map(|millis| format_duration_in_one_unit(Duration::from_millis(millis))),
-        "max_value_bytes": settings.max_value_bytes,
-        "max_keys": settings.max_keys,
-        "max_bytes": settings.max_bytes,
-    })
+/// Returns the document of the settings.
+pub(super) fn to_json(settings: &Settings) -> StoredSettings {
+    let ttl = settings.ttl_ms.map(Duration::from_millis);
+    StoredSettings {
+        max_bytes: settings.max_bytes,
+        max_keys: settings.max_keys,
+        max_value_bytes: settings.max_value_bytes,
+        ttl: ttl.map(format_duration_in_one_unit),
+    }
 }
 
 /// Parses settings; an empty body names none.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::X_CONTENT_TYPE_OPTIONS;
+use akvs_api::media_type;
 use akvs_core::{Key, Namespace, Result, Txn};
 use akvs_registry::Registry;
 use akvs_server::CommitDurability;
-use serde_json::json;
 
 use crate::Options;
 use crate::context::Context;
@@ -17,7 +17,7 @@ use crate::request::query;
 /// `GET /version`.
 pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok()
-        .content_type("application/json")
+        .content_type(media_type::JSON)
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(context.state.version.clone()))
 }
@@ -33,27 +33,29 @@ pub(crate) fn document(registry: &Registry, options: &Options) -> String {
     };
     let values = Limits::for_values(options.max_value_bytes, options.request_timeout);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let document = json!({
-        "version": about.version,
-        "commit": about.commit,
-        "engine": about.engine,
-        "durability": durability,
-        "limits": {
-            "max_key_bytes": Key::MAX_BYTES,
-            "max_namespace_bytes": Namespace::MAX_BYTES,
-            "max_value_bytes": values.max_bytes(),
-            "max_request_bytes": values.for_requests().max_bytes(),
-            "max_list_items": query::MAX_LIMIT,
-            "max_txn_ops": Txn::MAX_OPS,
-            "max_connections": options.max_connections,
-            "max_body_memory_bytes": options.max_body_memory_bytes,
-            "max_response_memory_bytes": options.max_response_memory_bytes,
-            "max_queued_writes": writers.max_queued_writes,
-            "max_queued_bytes": writers.max_queued_bytes,
-            "header_timeout_ms": millis(options.header_timeout),
-            "request_timeout_ms": millis(options.request_timeout),
-            "drain_timeout_ms": millis(options.drain_timeout),
+    let number = |number: usize| Some(number as u64);
+    let document = akvs_api::Version {
+        commit: Some(about.commit.to_string()),
+        durability: durability.to_owned(),
+        engine: about.engine.to_string(),
+        limits: akvs_api::Limits {
+            drain_timeout_ms: Some(millis(options.drain_timeout)),
+            header_timeout_ms: Some(millis(options.header_timeout)),
+            max_body_memory_bytes: number(options.max_body_memory_bytes),
+            max_connections: number(options.max_connections),
+            max_key_bytes: number(Key::MAX_BYTES),
+            max_list_items: number(query::MAX_LIMIT),
+            max_namespace_bytes: number(Namespace::MAX_BYTES),
+            max_queued_bytes: number(writers.max_queued_bytes),
+            max_queued_writes: number(writers.max_queued_writes),
+            max_request_bytes: number(values.for_requests().max_bytes()),
+            max_response_memory_bytes: number(options.max_response_memory_bytes),
+            max_txn_ops: number(Txn::MAX_OPS),
+            max_value_bytes: number(values.max_bytes()),
+            request_timeout_ms: Some(millis(options.request_timeout)),
         },
-    });
-    document.to_string()
+        version: about.version.to_string(),
+    };
+    // The documents of the API can always be written.
+    serde_json::to_string(&document).unwrap_or_default()
 }

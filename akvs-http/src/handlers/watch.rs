@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use akvs_api::media_type::EVENT_STREAM;
 use akvs_core::{Code, Error, Namespace, Result};
 use akvs_server::Filter;
 use bytes::Bytes;
@@ -15,8 +16,6 @@ use crate::context::Context;
 use crate::request::query;
 use crate::response::sse::Events;
 
-/// The media type.
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 /// Makes nginx and proxies that follow it pass events on at once.
 const NO_BUFFERING: (&str, &str) = ("x-accel-buffering", "no");
 

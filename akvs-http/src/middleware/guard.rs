@@ -27,7 +27,7 @@ use crate::state::State;
 use crate::transport::connection::ConnectionState;
 
 /// The field in which a client may name the route that it expects, as the route table names it.
-const AKVS_ROUTE: HeaderName = HeaderName::from_static("akvs-route");
+const AKVS_ROUTE: HeaderName = HeaderName::from_static(akvs_api::header::ROUTE);
 static PRECONDITIONS: [HeaderName; 5] = [
     IF_MATCH,
     IF_NONE_MATCH,

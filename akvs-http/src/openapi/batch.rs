@@ -1,5 +1,6 @@
 //! What is about many keys at once: `/txn`, `/get`, `/watch`, `/export`, `/import`.
 
+use akvs_api::media_type::{self, EVENT_STREAM, NDJSON};
 use akvs_core::Code;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::path::HttpMethod;
@@ -12,8 +13,6 @@ use super::operation::{OF_CHANGES, OperationDescription, PathDescription};
 use super::parameters::{self, field, flag, key_or_base64, query};
 use super::responses;
 use super::schemas::one_of_texts;
-use crate::handlers::ndjson::NDJSON;
-use crate::handlers::watch::EVENT_STREAM;
 use crate::response::headers::DEFAULT_TYPE;
 
 /// The paths.
@@ -71,7 +70,7 @@ fn get() -> OperationDescription {
 fn json_body(schema: &str) -> RequestBody {
     RequestBodyBuilder::new()
         .content(
-            "application/json",
+            media_type::JSON,
             Content::new(Some(Ref::from_schema_name(schema))),
         )
         .required(Some(Required::True))
@@ -81,7 +80,7 @@ fn json_body(schema: &str) -> RequestBody {
 fn plain_document(description: &str, schema: &str) -> Response {
     let content = Content::new(Some(Ref::from_schema_name(schema)));
     responses::plain(description)
-        .content("application/json", content)
+        .content(media_type::JSON, content)
         .build()
 }
 

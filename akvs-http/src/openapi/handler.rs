@@ -17,7 +17,7 @@ pub(crate) async fn serve(context: Context<'_>) -> Result<HttpResponse> {
         true => HttpResponse::with_body(StatusCode::NOT_MODIFIED, body::None::new())
             .map_into_boxed_body(),
         false => HttpResponse::Ok()
-            .content_type("application/json")
+            .content_type(akvs_api::media_type::JSON)
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .body(document.text.clone()),
     };

@@ -1,5 +1,6 @@
 //! What says how the server is, and what it is.
 
+use akvs_api::media_type;
 use akvs_core::Code;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::path::{HttpMethod, Parameter};
@@ -97,7 +98,7 @@ fn metrics() -> Response {
 
 fn this() -> Response {
     let document = Content::new(Some(Object::with_type(Type::Object)));
-    let response = responses::plain("OpenAPI 3.1.").content("application/json", document);
+    let response = responses::plain("OpenAPI 3.1.").content(media_type::JSON, document);
     tagged(response)
         .header("X-Content-Type-Options", responses::only("nosniff"))
         .build()

@@ -1,5 +1,6 @@
 //! `/kv` and `/kv/{namespace}`.
 
+use akvs_api::media_type;
 use akvs_core::Code;
 use utoipa::openapi::Ref;
 use utoipa::openapi::content::Content;
@@ -105,7 +106,7 @@ fn change() -> OperationDescription {
             "The settings to change; null removes a setting, a missing one stays.",
         ))
         .content(
-            "application/merge-patch+json",
+            media_type::MERGE_PATCH_JSON,
             Content::new(Some(Ref::from_schema_name("Settings"))),
         )
         .build();
@@ -147,7 +148,7 @@ fn settings() -> RequestBody {
     RequestBodyBuilder::new()
         .description(Some("The settings; without a body none is set."))
         .content(
-            "application/json",
+            media_type::JSON,
             Content::new(Some(Ref::from_schema_name("Settings"))),
         )
         .build()
@@ -160,7 +161,7 @@ fn remove() -> OperationDescription {
     )
     .content(TEXT, responses::any_text())
     .content(
-        "application/json",
+        media_type::JSON,
         Content::new(Some(Ref::from_schema_name("Deleted"))),
     );
     OperationDescription::new(

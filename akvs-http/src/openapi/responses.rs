@@ -1,5 +1,6 @@
 //! What is answered: bodies and header fields.
 
+use akvs_api::media_type;
 use serde_json::Value;
 use utoipa::openapi::content::Content;
 use utoipa::openapi::header::HeaderBuilder;
@@ -31,7 +32,7 @@ pub(super) fn text(description: &str, body: &str) -> ResponseBuilder {
 pub(super) fn document(description: &str, schema: &str) -> ResponseBuilder {
     let content = Content::new(Some(Ref::from_schema_name(schema)));
     plain(description)
-        .content("application/json", content)
+        .content(media_type::JSON, content)
         .header("X-Content-Type-Options", only("nosniff"))
 }
 

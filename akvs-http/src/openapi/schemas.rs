@@ -3,6 +3,9 @@
 //!
 //! Objects that are read refuse members that they do not know, and say so here. Those that are answered may get more.
 
+use akvs_api::get_many::GetManyResponse;
+use akvs_api::txn::{OpResult, TxnResponse};
+use akvs_api::{Item, KeyList, Prefix};
 use akvs_core::{Key, Namespace};
 use serde_json::Value;
 use utoipa::openapi::schema::{
@@ -15,8 +18,6 @@ use super::parameters::{self, DATE_TIME, TIME, integer, pattern, string};
 use super::problems::{self, PROBLEM};
 use super::transactions;
 use crate::auth::WhoamiDocument;
-use crate::handlers::{get_many, list, txn};
-use crate::response::item::{Item, Prefix};
 
 /// The schemas that others refer to.
 pub(super) fn components() -> Components {
@@ -24,10 +25,10 @@ pub(super) fn components() -> Components {
         .schema_from::<Item<'_>>()
         .schema_from::<Prefix<'_>>()
         .schema_from::<WhoamiDocument<'_>>()
-        .schema_from::<list::Document<'_>>()
-        .schema_from::<get_many::Answer<'_>>()
-        .schema_from::<txn::Done<'_>>()
-        .schema_from::<txn::OpDone<'_>>()
+        .schema_from::<KeyList<'_>>()
+        .schema_from::<GetManyResponse<'_>>()
+        .schema_from::<TxnResponse<'_>>()
+        .schema_from::<OpResult<'_>>()
         .schema("Namespaces", namespaces())
         .schema("NamespaceInfo", namespace_info())
         .schema("StoredSettings", told_settings())

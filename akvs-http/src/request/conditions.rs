@@ -18,7 +18,7 @@ pub(crate) use self::range::{Part, part};
 use self::tags::{Tag, Tags, read};
 use crate::http_date;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFER: HeaderName = HeaderName::from_static(akvs_api::header::PREFER);
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The condition of a write of a key. `If-Modified-Since` has a meaning for reads only (section 13.1.3).

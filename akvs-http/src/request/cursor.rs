@@ -3,12 +3,9 @@
 //! It owns their form. Invariant: a cursor that was cut, bent, or given back with other parameters than those it came
 //! with is refused; it never makes a list begin somewhere else.
 
+use akvs_api::base64url;
 use akvs_core::{Code, Error, Key, Result};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-
-use crate::request::path;
 
 /// The version of the form: version, kind, fingerprint of the parameters, position.
 const VERSION: u8 = 1;
@@ -61,12 +58,12 @@ impl Listing {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + position.len());
         bytes.extend_from_slice(&self.head());
         bytes.extend_from_slice(position);
-        URL_SAFE_NO_PAD.encode(bytes)
+        base64url::encode(bytes)
     }
 
     /// Where a cursor goes on.
     pub(crate) fn position(&self, cursor: &[u8]) -> Result<Bytes> {
-        let bytes = path::decode_base64(cursor).map_err(|_| malformed())?;
+        let bytes = base64url::decode(cursor).map_err(|_| malformed())?;
         let Some((head, position)) = bytes.split_at_checked(HEAD_BYTES) else {
             return Err(malformed());
         };

@@ -3,6 +3,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, Accept, Header, Quality};
+use akvs_api::media_type;
 
 /// Whether the client lists `application/problem+json` or `application/json`. `*/*` lists neither.
 pub(crate) fn lists_json(request: &HttpRequest) -> bool {
@@ -20,7 +21,7 @@ pub(crate) fn lists_json(request: &HttpRequest) -> bool {
     accept.iter().any(|range| {
         let listed = matches!(
             range.item.essence_str(),
-            "application/problem+json" | "application/json"
+            media_type::PROBLEM_JSON | media_type::JSON
         );
         listed && range.quality > Quality::ZERO
     })

@@ -6,6 +6,7 @@ mod watch;
 
 use std::borrow::Cow;
 
+use akvs_api::param;
 use akvs_core::{Code, Error, Result, Ttl, parse_duration};
 use bytes::Bytes;
 
@@ -37,8 +38,8 @@ pub(crate) struct WriteQuery {
 pub(crate) fn parse_write(query: &str) -> Result<WriteQuery> {
     let (mut verb, mut ttl) = (None, None);
     each(query, |name, value| match name {
-        "op" => once("op", verb.replace(parse_verb(value)?).is_some()),
-        "ttl" => once("ttl", ttl.replace(parse_ttl(value)?).is_some()),
+        param::OP => once(param::OP, verb.replace(parse_verb(value)?).is_some()),
+        param::TTL => once(param::TTL, ttl.replace(parse_ttl(value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
     let verb = verb.unwrap_or(WriteOp::Set);
@@ -51,7 +52,7 @@ pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
     if verb == WriteOp::Touch && ttl == Some(Ttl::Keep) {
         return Err(invalid(
             "invalid ttl \"keep\" for op=touch: it would change nothing",
-            "ttl",
+            param::TTL,
         ));
     }
     Ok(ttl.unwrap_or(match verb {
@@ -66,7 +67,7 @@ pub(crate) fn ttl_of(verb: WriteOp, ttl: Option<Ttl>) -> Result<Ttl> {
 pub(crate) fn parse_import(query: &str) -> Result<Mode> {
     let mut mode = None;
     each(query, |name, value| match name {
-        "mode" => once("mode", mode.replace(parse_mode(value)?).is_some()),
+        param::MODE => once(param::MODE, mode.replace(parse_mode(value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
     Ok(mode.unwrap_or(Mode::Merge))
@@ -80,7 +81,7 @@ fn parse_mode(text: &str) -> Result<Mode> {
         _ => {
             let shown = short(text);
             let text = format!("unknown mode {shown:?}: expected merge, create or replace");
-            Err(invalid(&text, "mode"))
+            Err(invalid(&text, param::MODE))
         }
     }
 }
@@ -123,7 +124,7 @@ fn parse_verb(text: &str) -> Result<WriteOp> {
                 "unknown op {:?}: expected add, append or touch",
                 short(text)
             ),
-            "op",
+            param::OP,
         )),
     }
 }
@@ -140,7 +141,7 @@ pub(crate) fn parse_ttl(text: &str) -> Result<Ttl> {
             "invalid ttl {:?}: expected seconds or numbers with ms, s, m, h or d, such as 90, 1500ms, 1h30m or 7d, or keep",
             short(text)
         );
-        invalid(&text, "ttl")
+        invalid(&text, param::TTL)
     })
 }
 

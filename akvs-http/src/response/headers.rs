@@ -11,27 +11,28 @@ use actix_web::http::header::{
     HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use akvs_api::header;
 use akvs_core::{
     Code, Entry, Error, FieldValue, Outcome, Representation, Result, Revision, Timestamp,
 };
 use bytes::Bytes;
 
+pub(crate) use akvs_api::media_type::OCTET_STREAM as DEFAULT_TYPE;
+
 use crate::request::conditions::Part;
 use crate::response::problem;
 
 const BYTES: HeaderValue = HeaderValue::from_static("bytes");
-const AKVS_EXPIRES: HeaderName = HeaderName::from_static("akvs-expires");
-/// What a value is whose writer did not say.
-pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
+const AKVS_EXPIRES: HeaderName = HeaderName::from_static(header::EXPIRES);
 const OCTET_STREAM: HeaderValue = HeaderValue::from_static(DEFAULT_TYPE);
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 const TEXT: HeaderValue = HeaderValue::from_static(problem::TEXT);
-const YES: HeaderValue = HeaderValue::from_static("?1");
-const NO: HeaderValue = HeaderValue::from_static("?0");
-const AKVS_EXISTED: HeaderName = HeaderName::from_static("akvs-existed");
+const YES: HeaderValue = HeaderValue::from_static(header::TRUE);
+const NO: HeaderValue = HeaderValue::from_static(header::FALSE);
+const AKVS_EXISTED: HeaderName = HeaderName::from_static(header::EXISTED);
 /// In place of `AKVS-Existed`, to a token that may not read.
-const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static("akvs-write-only");
+const AKVS_WRITE_ONLY: HeaderName = HeaderName::from_static(header::WRITE_ONLY);
 
 /// What curl says of any body when it is not told what it is.
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
@@ -117,10 +118,10 @@ fn describe(mut response: HttpResponse, entry: Entry, range: Option<String>) -> 
     } = entry.representation;
     headers.insert(
         CONTENT_TYPE,
-        content_type.map_or(OCTET_STREAM, |text| header(&text)),
+        content_type.map_or(OCTET_STREAM, |text| field(&text)),
     );
     if let Some(text) = content_encoding {
-        headers.insert(CONTENT_ENCODING, header(&text));
+        headers.insert(CONTENT_ENCODING, field(&text));
     }
     if let Some(range) = range.and_then(|range| HeaderValue::from_str(&range).ok()) {
         headers.insert(CONTENT_RANGE, range);
@@ -214,7 +215,7 @@ fn expires(headers: &mut HeaderMap, deadline: Option<Timestamp>) {
     }
 }
 
-fn header(text: &FieldValue) -> HeaderValue {
+fn field(text: &FieldValue) -> HeaderValue {
     // Its rules are stricter than a header's.
     HeaderValue::from_bytes(text.as_bytes()).unwrap_or(OCTET_STREAM)
 }

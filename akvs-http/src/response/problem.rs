@@ -6,18 +6,17 @@ use actix_web::http::header::{
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
+use akvs_api::problem::{MISSING, RETRY_AFTER_S, REVISION};
+use akvs_api::{Problem, header};
 use akvs_core::{Code, Error};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub(crate) use akvs_api::media_type::{PROBLEM_JSON, TEXT};
 
 use crate::request::negotiate;
-use crate::request::path::MISSING;
 use crate::request::request_id::request_id;
 
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-/// What a 404 says is missing: `key`, `namespace`, or the `path` itself.
-const AKVS_MISSING: HeaderName = HeaderName::from_static("akvs-missing");
-/// What the bodies are that have no type of their own.
-pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+const AKVS_MISSING: HeaderName = HeaderName::from_static(header::MISSING);
 
 /// The status and the title of a code: the table of the contract.
 pub(crate) fn status(code: Code) -> (StatusCode, &'static str) {
@@ -64,7 +63,7 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         let seconds = error
             .context()
-            .get("retry_after_s")
+            .get(RETRY_AFTER_S)
             .and_then(Value::as_u64)
             .unwrap_or(1);
         response.insert_header((RETRY_AFTER, seconds));
@@ -73,12 +72,12 @@ pub(crate) fn respond(request: &HttpRequest, error: &Error) -> HttpResponse {
         let challenge = challenge(request.headers());
         response.insert_header((WWW_AUTHENTICATE, challenge));
     }
-    if let Some(revision) = error.context().get("revision").and_then(Value::as_u64) {
+    if let Some(revision) = error.context().get(REVISION).and_then(Value::as_u64) {
         response.insert_header((ETAG, format!("\"{revision}\"")));
     }
     if error.code() == Code::NotFound {
         let missing = error.context().get(MISSING).and_then(Value::as_str);
-        response.insert_header((AKVS_MISSING, missing.unwrap_or("key")));
+        response.insert_header((AKVS_MISSING, missing.unwrap_or(header::MISSING_KEY)));
     }
     // The original's two texts; a client that asks for JSON gets the document.
     if matches!(error.code(), Code::NotFound | Code::MethodNotAllowed) {
@@ -106,21 +105,9 @@ pub(crate) fn document(error: &Error) -> String {
 
 /// The same, of an answer whose status is not ours to choose.
 pub(crate) fn document_with(error: &Error, status: StatusCode, title: &str) -> String {
-    let mut document = json!({
-        "type": format!("urn:akvs:problem:{}", error.code()),
-        "title": title,
-        "status": status.as_u16(),
-        "detail": error.message(),
-        "code": error.code().as_str(),
-    });
-    if let Some(members) = document.as_object_mut() {
-        for (name, value) in error.context() {
-            members
-                .entry(name.as_str())
-                .or_insert_with(|| value.clone());
-        }
-    }
-    document.to_string()
+    let document = Problem::new(error, status.as_u16(), title);
+    // A document of texts and JSON values can always be written.
+    serde_json::to_string(&document).unwrap_or_default()
 }
 
 /// The response to a method that a path has no answer of its own to: which ones it has, or that this is none of them.
@@ -146,6 +133,7 @@ mod tests {
     use super::*;
     use actix_web::body::{BodySize, MessageBody};
     use actix_web::test::TestRequest;
+    use serde_json::json;
 
     #[test]
     fn every_code_has_an_error_status_and_a_title() {

@@ -7,13 +7,12 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 
 use actix_web::body::{BodySize, MessageBody};
+use akvs_api::{ValueForm, base64url};
 use akvs_core::{Entry, Key};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::response::item::{Form, Item};
+use crate::response::item;
 use crate::response::memory::{ResponseReservation, SLICE_BYTES};
 
 /// Values up to this size are copied into the text at once.
@@ -35,9 +34,9 @@ pub(crate) struct Rendering {
 
 #[derive(Clone)]
 enum Part {
-    TextOrBase64(Bytes),
+    Text(Bytes),
     /// What is left of a value, which is told in this form.
-    Value(Bytes, Form),
+    Value(Bytes, ValueForm),
 }
 
 impl Rendering {
@@ -59,10 +58,10 @@ impl Rendering {
     }
 
     /// Adds an entry, whose value has so many bytes and is told in this form, if it is.
-    pub(crate) fn item(&mut self, key: &Key, entry: &Entry, size: u64, value: Option<Form>) {
+    pub(crate) fn item(&mut self, key: &Key, entry: &Entry, size: u64, value: Option<ValueForm>) {
         let is_large = entry.value.len() > INLINE_BYTES;
         let inline = value.is_some() && !is_large;
-        let item = Item::new(key, entry, size, inline);
+        let item = item::entry(key, entry, size, inline);
         self.json(&item);
         let Some(form) = value.filter(|_| is_large) else {
             return;
@@ -71,8 +70,8 @@ impl Rendering {
         self.text.pop();
         (self.length, self.text_bytes) = (self.length - 1, self.text_bytes - 1);
         self.push(match form {
-            Form::TextOrBase64(_) => &b",\"value\":\""[..],
-            Form::Base64(_) => b",\"value64\":\"",
+            ValueForm::Text(_) => &b",\"value\":\""[..],
+            ValueForm::Base64(_) => b",\"value64\":\"",
         });
         self.value(&entry.value, form);
         self.push(b"\"}");
@@ -82,7 +81,7 @@ impl Rendering {
     pub(crate) fn append(&mut self, other: &Rendering) {
         for part in &other.parts {
             match part {
-                Part::TextOrBase64(text) => self.push(text),
+                Part::Text(text) => self.push(text),
                 Part::Value(value, form) => self.value(value, *form),
             }
         }
@@ -98,10 +97,10 @@ impl Rendering {
         self.text_bytes += added;
     }
 
-    fn value(&mut self, value: &Bytes, form: Form) {
+    fn value(&mut self, value: &Bytes, form: ValueForm) {
         if !self.text.is_empty() {
             let text = Bytes::from(std::mem::take(&mut self.text));
-            self.parts.push_back(Part::TextOrBase64(text));
+            self.parts.push_back(Part::Text(text));
         }
         self.parts.push_back(Part::Value(value.clone(), form));
         self.length += form.length();
@@ -119,28 +118,28 @@ impl Rendering {
                     break;
                 }
                 let text = Bytes::from(std::mem::take(&mut self.text));
-                self.parts.push_back(Part::TextOrBase64(text));
+                self.parts.push_back(Part::Text(text));
                 continue;
             };
             let rest = match part {
                 // Alone it is not copied.
-                Part::TextOrBase64(text) if slice.is_empty() => {
+                Part::Text(text) if slice.is_empty() => {
                     let text = text.split_to(text.len().min(SLICE_BYTES));
                     self.drop_empty();
                     return Some(text);
                 }
-                Part::TextOrBase64(text) => {
+                Part::Text(text) => {
                     let most = text.len().min(SLICE_BYTES - slice.len());
                     slice.extend_from_slice(&text.split_to(most));
                     text
                 }
-                Part::Value(value, Form::TextOrBase64(_)) => {
+                Part::Value(value, ValueForm::Text(_)) => {
                     escape(&value.split_to(boundary(value)), &mut slice);
                     value
                 }
-                Part::Value(value, Form::Base64(_)) => {
+                Part::Value(value, ValueForm::Base64(_)) => {
                     let step = value.split_to(value.len().min(STEP_BYTES));
-                    slice.extend_from_slice(URL_SAFE_NO_PAD.encode(step).as_bytes());
+                    slice.extend_from_slice(base64url::encode(step).as_bytes());
                     value
                 }
             };
@@ -152,7 +151,7 @@ impl Rendering {
     }
 
     fn drop_empty(&mut self) {
-        if let Some(Part::TextOrBase64(text)) = self.parts.front()
+        if let Some(Part::Text(text)) = self.parts.front()
             && text.is_empty()
         {
             self.parts.pop_front();
@@ -186,7 +185,7 @@ impl From<Bytes> for Rendering {
         Rendering {
             length: text.len() as u64,
             text_bytes: text.len(),
-            parts: VecDeque::from([Part::TextOrBase64(text)]),
+            parts: VecDeque::from([Part::Text(text)]),
             ..Rendering::default()
         }
     }
@@ -276,7 +275,7 @@ mod tests {
         let key = Key::new("k").unwrap();
         let mut rendering = Rendering::default();
         let size = entry.value.len() as u64;
-        rendering.item(&key, entry, size, Some(Form::of(&entry.value)));
+        rendering.item(&key, entry, size, Some(ValueForm::new(&entry.value)));
         rendering
     }
 
@@ -297,7 +296,7 @@ mod tests {
         ];
         for value in values {
             let (entry, key) = (entry(value), Key::new("k").unwrap());
-            let item = Item::new(&key, &entry, entry.value.len() as u64, true);
+            let item = item::entry(&key, &entry, entry.value.len() as u64, true);
             let expected = serde_json::to_vec(&item).unwrap();
             let rendering = rendered(&entry);
             assert_eq!(rendering.length(), expected.len() as u64);

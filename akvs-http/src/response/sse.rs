@@ -11,16 +11,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use akvs_api::ValueForm;
+use akvs_api::event::{self, Position, REVISION_COMMENT};
 use akvs_core::{Event, EventKind, Result, Revision};
 use akvs_registry::Registry;
 use akvs_server::{RenderCell, Rendered, SharedEvent, Start, ValueLoader, Watch, WatchEvent};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use serde::Serialize;
-use serde_json::json;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::response::item::{DeletedItem, Form};
+use crate::response::item;
 use crate::response::memory::ResponseMemory;
 use crate::response::rendering::Rendering;
 
@@ -210,12 +211,9 @@ impl<H: FnMut() -> bool> Events<H> {
             } => shared.rendered(self.values, |event| change(event, self.values, is_last)),
             WatchEvent::Synced(revision) => {
                 self.is_synced = true;
-                let data = json!({"revision": revision.get()});
-                event("synced", Some(revision), &data)
+                event(event::SYNCED, Some(revision), &position(revision))
             }
-            WatchEvent::Reset(revision) => {
-                event("reset", None, &json!({"revision": revision.get()}))
-            }
+            WatchEvent::Reset(revision) => event(event::RESET, None, &position(revision)),
         }
     }
 
@@ -273,23 +271,29 @@ async fn rendered(
 
 /// Says that everything up to this revision was told.
 fn comment(revision: Revision) -> Bytes {
-    format!(": revision {revision}\n\n").into()
+    format!(": {REVISION_COMMENT}{revision}\n\n").into()
 }
 
 fn change(change: &Event, values: bool, with_id: bool) -> Bytes {
     let id = with_id.then_some(change.revision);
     match &change.kind {
         EventKind::Set { key, entry, size } => {
-            let form = (values && change.has_value()).then(|| Form::of(&entry.value));
+            let form = (values && change.has_value()).then(|| ValueForm::new(&entry.value));
             let mut item = Rendering::default();
-            item.push(&head("set", id));
+            item.push(&head(event::SET, id));
             item.item(key, entry, *size, form);
             item.push(b"\n\n");
             item.into_vec().into()
         }
-        EventKind::Delete { key } => event("delete", id, &DeletedItem::new(key, change.revision)),
-        EventKind::Expire { key } => event("expire", id, &DeletedItem::new(key, change.revision)),
-        EventKind::Drop => event("drop", id, &json!({"revision": change.revision.get()})),
+        EventKind::Delete { key } => event(event::DELETE, id, &item::deleted(key, change.revision)),
+        EventKind::Expire { key } => event(event::EXPIRE, id, &item::deleted(key, change.revision)),
+        EventKind::Drop => event(event::DROP, id, &position(change.revision)),
+    }
+}
+
+fn position(revision: Revision) -> Position {
+    Position {
+        revision: revision.get(),
     }
 }
 

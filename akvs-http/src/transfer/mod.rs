@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | `format` | the lines of the file, and how each is read |
 //! | `writer` | how each is written |
-//! | `checksum` | what the last line says of all those before it |
-//! | `sums` | the same, where line ends were changed on the way |
+//! | [`akvs_api::export`] | the members of the lines, and the checksum in the last one |
+//! | `sums` | the checksum where line ends were changed on the way |
 //! | `compression` | gzip and zstd, in bounded memory |
 //! | `lines` | bytes as they come, cut into lines that are not too long |
 //! | `reader` | what the lines mean, one after the other |
@@ -14,7 +14,6 @@
 //! | `importer` | what an import does to the store |
 //! | `wanted` | whether an import's client is still there |
 
-mod checksum;
 mod compression;
 mod format;
 mod importer;
@@ -26,7 +25,6 @@ mod sums;
 mod wanted;
 mod writer;
 
-pub(crate) use checksum::Checksum;
 pub(crate) use compression::{ContentCoding, Encoder};
 pub(crate) use format::{First, Record, Section};
 pub(crate) use importer::Importer;

@@ -1,7 +1,8 @@
 //! What became of an import, as the client is told. It owns the bound on how many lines may be wrong.
 
+use akvs_api::{ImportReport, LineError};
 use akvs_core::{Code, Error, Result};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// So many lines may be wrong: then an import is stopped. Of those that were read by then and are not told it is said how
 /// many they are.
@@ -80,34 +81,37 @@ impl Report {
         self.errors.extend(other.errors);
     }
 
-    fn members(&self) -> Map<String, Value> {
+    fn report(&self) -> ImportReport {
         let mut told: Vec<&(u64, String)> = self.errors.told.iter().collect();
         // What the store refuses is known later than what cannot be read.
         told.sort_by_key(|(line, _)| *line);
-        let told = told
-            .iter()
-            .map(|(line, detail)| json!({"line": line, "detail": detail}));
-        let mut members = Map::new();
-        members.insert("imported".into(), self.imported.into());
-        members.insert("skipped".into(), self.skipped.into());
-        if let Some(deleted) = self.deleted {
-            members.insert("deleted".into(), deleted.into());
+        let errors = told.into_iter().map(|(line, detail)| LineError {
+            detail: detail.clone(),
+            line: *line,
+        });
+        ImportReport {
+            deleted: self.deleted,
+            errors: errors.collect(),
+            imported: self.imported,
+            more_errors: self.errors.more,
+            skipped: self.skipped,
         }
-        members.insert("errors".into(), told.collect());
-        if self.errors.more > 0 {
-            members.insert("more_errors".into(), self.errors.more.into());
-        }
-        members
     }
 
     /// The document, of an import that came to its end.
     pub(crate) fn document(&self) -> String {
-        Value::Object(self.members()).to_string()
+        // The documents of the API can always be written.
+        serde_json::to_string(&self.report()).unwrap_or_default()
     }
 
     /// An error that ended the import, with what had been done until then.
     pub(crate) fn explain<T>(&self, error: Error) -> Result<T> {
-        let members = self.members().into_iter();
+        let members = match serde_json::to_value(self.report()) {
+            Ok(Value::Object(members)) => members,
+            // A report is an object.
+            Ok(_) | Err(_) => Map::new(),
+        };
+        let members = members.into_iter();
         Err(members.fold(error, |error, (name, value)| error.with(&name, value)))
     }
 }

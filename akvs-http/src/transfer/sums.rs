@@ -4,7 +4,7 @@
 //! line, no empty line, and no byte order mark. Either is right: no line of an export has a carriage return of its own.
 //! As long as both are the same, one is computed.
 
-use super::Checksum;
+use akvs_api::export::Checksum;
 
 const RETURN: u8 = b'\r';
 const NEWLINE: u8 = b'\n';

@@ -3,9 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
 
+use akvs_api::base64url;
 use akvs_client::{Client, Entry, Error, Item, Namespace, Revision};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
@@ -72,7 +71,7 @@ pub(super) fn bytes(document: &mut Map<String, Value>, name: &str, bytes: &[u8])
     match std::str::from_utf8(bytes) {
         Ok(text) => document.insert(name.into(), text.into()),
         Err(_) => {
-            let text = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+            let text = base64url::encode(bytes);
             document.insert(format!("{name}64"), text.into())
         }
     };

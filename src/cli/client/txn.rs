@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
+use akvs_api::strict::{List, Object};
+use akvs_api::text::{PairError, read_pair};
+use akvs_api::txn::{Check, Op, OpKind, Ttl, TxnRequest};
 use akvs_client::{Client, Put, Revision};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use clap::Args;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::{render, value};
@@ -28,68 +28,19 @@ pub(crate) struct Txn {
     document: OsString,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TxnDocument {
-    #[serde(default)]
-    checks: Vec<Check>,
-    ops: Vec<Op>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Check {
-    key: Option<String>,
-    key64: Option<String>,
-    revision: Option<u64>,
-    #[serde(default)]
-    absent: bool,
-    #[serde(default)]
-    exists: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Op {
-    op: OpKind,
-    key: Option<String>,
-    key64: Option<String>,
-    value: Option<String>,
-    value64: Option<String>,
-    ttl: Option<serde_json::Value>,
-    content_type: Option<String>,
-    by: Option<i64>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum OpKind {
-    Set,
-    Delete,
-    Add,
-    Touch,
-}
-
 impl Txn {
     pub(super) async fn run(self, client: &Client) -> Result<(), CliError> {
         let text = value::read(self.document)?;
-        let document: TxnDocument = serde_json::from_slice(&text)
+        let request: Object<TxnRequest> = serde_json::from_slice(&text)
             .map_err(|error| CliError::usage(format!("invalid transaction: {error}")))?;
+        let TxnRequest { checks, ops } = request.0;
+        let ops = ops.ok_or_else(|| CliError::usage("invalid transaction: missing field `ops`"))?;
         let mut txn = render::namespace(client, &self.namespace)?.txn();
-        for check in document.checks {
-            let key = bytes("key", check.key, check.key64)?;
-            txn = match (check.revision, check.absent, check.exists) {
-                (Some(revision), false, false) => txn.check_revision(key, Revision::new(revision)),
-                (None, true, false) => txn.check_absent(key),
-                (None, false, true) => txn.check_exists(key),
-                _ => {
-                    let text = "invalid check: expected one of revision, absent and exists";
-                    return Err(CliError::usage(text));
-                }
-            };
+        for check in elements("checks", checks.unwrap_or_default())? {
+            txn = add_check(txn, check)?;
         }
-        for op in document.ops {
-            txn = add(txn, op)?;
+        for op in elements("ops", ops)? {
+            txn = add_op(txn, op)?;
         }
         let done = txn.commit().await.map_err(|error| render::failed(&error))?;
         let results = done.results.iter().map(|result| {
@@ -107,24 +58,46 @@ impl Txn {
     }
 }
 
-fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
-    let key = bytes("key", op.key, op.key64)?;
-    let has_other_member = match op.op {
-        OpKind::Set => op.by.is_some(),
-        OpKind::Delete => op.by.is_some() || op.ttl.is_some() || op.content_type.is_some(),
-        OpKind::Add => op.ttl.is_some() || op.content_type.is_some(),
-        OpKind::Touch => op.by.is_some() || op.content_type.is_some(),
-    };
-    let has_value = op.value.is_some() || op.value64.is_some();
-    if has_other_member || has_value && !matches!(op.op, OpKind::Set) {
-        return Err(CliError::usage(
-            "invalid operation: unexpected member of another operation",
-        ));
+/// Returns the elements of a list, unless they are too many.
+fn elements<T>(name: &str, list: List<T>) -> Result<Vec<T>, CliError> {
+    list.into_vec().map_err(|count| {
+        let most = List::<T>::MAX;
+        CliError::usage(format!("too many {name}: {count}; expected at most {most}"))
+    })
+}
+
+fn add_check(txn: akvs_client::Txn, check: Check) -> Result<akvs_client::Txn, CliError> {
+    let key = bytes("key", check.key, check.key64)?;
+    let (absent, exists) = (check.absent == Some(true), check.exists == Some(true));
+    match (check.revision, absent, exists) {
+        (Some(revision), false, false) => Ok(txn.check_revision(key, Revision::new(revision))),
+        (None, true, false) => Ok(txn.check_absent(key)),
+        (None, false, true) => Ok(txn.check_exists(key)),
+        _ => {
+            let text = "invalid check: expected one of revision, absent and exists";
+            Err(CliError::usage(text))
+        }
     }
-    let ttl = op.ttl.map(|ttl| match ttl.as_str() {
-        Some(text) => text.to_owned(),
-        None => ttl.to_string(),
-    });
+}
+
+fn add_op(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
+    let kind = op.op.as_deref().and_then(OpKind::parse).ok_or_else(|| {
+        let names = OpKind::NAMES.join(", ");
+        let text = format!(
+            "invalid op {:?}: expected one of {names}",
+            op.op.as_deref().unwrap_or_default()
+        );
+        CliError::usage(text)
+    })?;
+    if let Some(member) = op.foreign_member(kind) {
+        let text = format!(
+            "invalid operation: unexpected member {member} of op {}",
+            kind.as_str()
+        );
+        return Err(CliError::usage(text));
+    }
+    let key = bytes("key", op.key, op.key64)?;
+    let ttl = op.ttl.map(|Ttl(text)| text);
     let keeps = ttl.as_deref() == Some("keep");
     let ttl = ttl
         .filter(|_| !keeps)
@@ -132,7 +105,7 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
         .map(render::ttl)
         .transpose();
     let ttl = ttl.map_err(|why| CliError::usage(format!("ttl: {why}")))?;
-    Ok(match op.op {
+    Ok(match kind {
         OpKind::Set => {
             let mut put = Put::bytes(bytes("value", op.value, op.value64)?);
             if let Some(ttl) = ttl {
@@ -151,14 +124,15 @@ fn add(txn: akvs_client::Txn, op: Op) -> Result<akvs_client::Txn, CliError> {
     })
 }
 
+/// Returns the bytes of one of a pair of members.
 fn bytes(name: &str, text: Option<String>, base64: Option<String>) -> Result<Vec<u8>, CliError> {
-    match (text, base64) {
-        (Some(text), None) => Ok(text.into_bytes()),
-        (None, Some(base64)) => BASE64_URL_SAFE_NO_PAD.decode(base64).map_err(|error| {
-            CliError::usage(format!("invalid {name}64: {error}; expected base64url"))
-        }),
-        _ => Err(CliError::usage(format!(
+    match read_pair(text, base64) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) | Err(PairError::Both) => Err(CliError::usage(format!(
             "expected one of {name} and {name}64"
+        ))),
+        Err(PairError::Malformed(error)) => Err(CliError::usage(format!(
+            "invalid {name}64: {error}; expected base64url"
         ))),
     }
 }

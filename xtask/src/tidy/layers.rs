@@ -25,6 +25,11 @@ const LAYERS: &[Layer] = &[
         tests_may_name: &[],
     },
     Layer {
+        name: "akvs-api",
+        may_name: &["akvs-core"],
+        tests_may_name: &[],
+    },
+    Layer {
         name: "akvs-server",
         may_name: &["akvs-core"],
         tests_may_name: &[],
@@ -36,18 +41,19 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "akvs-http",
-        may_name: &["akvs-core", "akvs-server", "akvs-registry"],
+        may_name: &["akvs-core", "akvs-api", "akvs-server", "akvs-registry"],
         tests_may_name: &["akvs-client", "akvs-testing"],
     },
     Layer {
         name: "akvs-client",
-        may_name: &["akvs-core"],
+        may_name: &["akvs-core", "akvs-api"],
         tests_may_name: &["akvs-server", "akvs-registry", "akvs-http", "akvs-testing"],
     },
     Layer {
         name: "akvs-testing",
         may_name: &[
             "akvs-core",
+            "akvs-api",
             "akvs-server",
             "akvs-registry",
             "akvs-http",
@@ -59,6 +65,7 @@ const LAYERS: &[Layer] = &[
         name: "akvs",
         may_name: &[
             "akvs-core",
+            "akvs-api",
             "akvs-server",
             "akvs-registry",
             "akvs-http",
@@ -87,6 +94,10 @@ const TREES: &[(&[&str], &[&str])] = &[
         &["tokio", "actix", "reqwest", "fjall"],
     ),
     (&["akvs-core"], &["tokio", "actix", "reqwest"]),
+    (
+        &["akvs-api", "--all-features"],
+        &["tokio", "actix", "reqwest", "fjall"],
+    ),
     // Neither the server's crates nor cryptography that needs more than a C compiler, with any features.
     (&["akvs-client"], CLIENT),
     (&["akvs-client", "--all-features"], CLIENT),

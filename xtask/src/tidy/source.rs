@@ -53,6 +53,7 @@ const CONFINED: &[Confined] = &[
     Confined {
         names: &["DiskEngine", "MemoryEngine"],
         within: &[
+            "akvs-api/",
             "akvs-server/",
             "akvs-registry/",
             "akvs-http/",

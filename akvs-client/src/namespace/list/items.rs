@@ -12,7 +12,7 @@ use crate::Item;
 use crate::error::{Result, protocol_error};
 use crate::ndjson::{Body, Lines};
 use crate::pagination::{Boxed, paged, stream};
-use crate::wire::json::WireEntry;
+use crate::wire::json;
 
 /// Lines, and problem documents for errors.
 const NDJSON: HeaderValue =
@@ -77,8 +77,8 @@ impl List {
                 let Some(line) = lines.next().await? else {
                     return Ok(None);
                 };
-                let entry: Option<WireEntry> = serde_json::from_slice(&line).ok();
-                let item = entry.and_then(WireEntry::item);
+                let entry: Option<akvs_api::Item<'_>> = serde_json::from_slice(&line).ok();
+                let item = entry.and_then(json::item);
                 let item = item.ok_or_else(|| {
                     protocol_error("invalid answer: cannot read an item of the list")
                 })?;

@@ -3,9 +3,9 @@
 //! It owns the contents of a page. It does not own the options of a list. Invariant: a page that cannot be parsed
 //! completely is an error.
 
+use akvs_api::KeyList;
 use akvs_core::Revision;
 use bytes::Bytes;
-use serde::Deserialize;
 
 use super::List;
 use crate::Item;
@@ -38,22 +38,6 @@ pub struct Page {
     pub prefixes: Vec<Bytes>,
     /// The cursor of the next page, for [`page_at`](List::page_at); `None` on the last page.
     pub cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct PageDocument {
-    revision: u64,
-    items: Vec<json::WireEntry>,
-    #[serde(default)]
-    prefixes: Vec<Prefix>,
-    cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Prefix {
-    Text(String),
-    Base64 { prefix64: String },
 }
 
 impl List {
@@ -92,12 +76,10 @@ impl List {
     }
 }
 
-fn page(document: PageDocument) -> Option<Page> {
-    let items = document.items.into_iter().map(json::WireEntry::item);
-    let prefixes = document.prefixes.into_iter().map(|prefix| match prefix {
-        Prefix::Text(text) => Some(text.into()),
-        Prefix::Base64 { prefix64 } => json::decoded(&prefix64),
-    });
+fn page(document: KeyList<'static>) -> Option<Page> {
+    let items = document.items.into_iter().map(json::item);
+    let prefixes = document.prefixes.into_iter();
+    let prefixes = prefixes.map(|prefix| prefix.into_bytes().ok().map(Bytes::from));
     Some(Page {
         revision: Revision::new(document.revision),
         items: items.collect::<Option<_>>()?,

@@ -6,14 +6,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use akvs_api::txn::{Op, OpKind, Ttl};
+use akvs_api::{TextOrBase64, media_type};
 use akvs_core::FieldValue;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Action, invalid};
+use super::invalid;
 use crate::error::{Error, Result};
 use crate::wire;
-use crate::wire::json::ValueMember;
+use crate::wire::json;
 
 /// A value that a [`Txn`](crate::Txn) stores, with its choices.
 ///
@@ -43,7 +45,7 @@ impl Put {
         Put {
             value: serde_json::to_vec(value).map(Bytes::from),
             ttl: None,
-            content_type: Some(Ok("application/json".into())),
+            content_type: Some(Ok(media_type::JSON.into())),
         }
     }
 
@@ -107,12 +109,16 @@ impl Put {
         self
     }
 
-    pub(super) fn action(self, key: &[u8]) -> Result<Action> {
+    /// Returns the operation, without its key.
+    pub(super) fn op(self, key: &[u8]) -> Result<Op> {
         let value = self.value.map_err(|error| Error::encode(key, error))?;
-        Ok(Action::Set {
-            value: ValueMember::new(&value),
-            ttl: self.ttl.transpose()?,
+        let (value, value64) = json::owned(TextOrBase64::from_value(&value));
+        Ok(Op {
+            value,
+            value64,
+            ttl: self.ttl.transpose()?.map(Ttl),
             content_type: self.content_type.transpose()?,
+            ..super::op(OpKind::Set)
         })
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! It owns the reading of the answer. Invariant: there is a result for each operation, in the same order, or an error.
 
+use akvs_api::problem;
+use akvs_api::txn::TxnResponse;
 use akvs_core::Revision;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -90,36 +91,23 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn failed_check(&self) -> Option<FailedCheck> {
-        let Error::Api(problem) = self else {
+        let Error::Api(answer) = self else {
             return None;
         };
-        let context = problem.context();
+        let context = answer.context();
         let text = |name| context.get(name).and_then(Value::as_str);
-        let index = context.get("check").and_then(Value::as_u64)?;
+        let index = context.get(problem::CHECK).and_then(Value::as_u64)?;
         Some(FailedCheck {
             index: usize::try_from(index).ok()?,
             key: json::one_of(text("key"), text("key64"))??,
-            current_revision: problem.current_revision(),
+            current_revision: answer.current_revision(),
         })
         .filter(|_| self.is_precondition_failed())
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct Document {
-    revision: Option<u64>,
-    results: Vec<OpDone>,
-}
-
-#[derive(Deserialize)]
-struct OpDone {
-    revision: Option<u64>,
-    existed: Option<bool>,
-    value: Option<String>,
-}
-
 /// What an answer says of so many operations.
-pub(super) fn read(document: Document, count: usize) -> Option<TxnResult> {
+pub(super) fn read(document: TxnResponse<'_>, count: usize) -> Option<TxnResult> {
     let results = document.results.into_iter().map(|done| {
         Some(OpResult {
             revision: done.revision.map(Revision::new),

@@ -1,5 +1,6 @@
 //! The queries of lists and of deletions: a range, a limit and a cursor.
 
+use akvs_api::param;
 use akvs_core::{Code, Error, Key, Namespace, Result};
 use bytes::Bytes;
 
@@ -35,9 +36,9 @@ impl ListParams {
     /// Rejects the parameters of pages, for a response that has the whole range.
     pub(crate) fn check_stream(&self) -> Result<()> {
         for (name, is_there) in [
-            ("limit", self.limit.is_some()),
-            ("cursor", self.cursor.is_some()),
-            ("delimiter", self.delimiter.is_some()),
+            (param::LIMIT, self.limit.is_some()),
+            (param::CURSOR, self.cursor.is_some()),
+            (param::DELIMITER, self.delimiter.is_some()),
         ] {
             if is_there {
                 let text = format!(
@@ -71,18 +72,18 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     let (mut reverse, mut values, mut limit, mut cursor) = (None, None, None, None);
     each_bytes(query, |name, value| {
         let (slot, is_base64) = match name {
-            "prefix" => (&mut prefix, false),
-            "prefix64" => (&mut prefix, true),
-            "start" => (&mut start, false),
-            "start64" => (&mut start, true),
-            "end" => (&mut end, false),
-            "end64" => (&mut end, true),
-            "delimiter" => (&mut delimiter, false),
-            "delimiter64" => (&mut delimiter, true),
-            "cursor" => return once(name, cursor.replace(value).is_some()),
-            "limit" => return once(name, limit.replace(number(name, &value)?).is_some()),
-            "reverse" => return once(name, reverse.replace(truth(name, &value)?).is_some()),
-            "values" => return once(name, values.replace(truth(name, &value)?).is_some()),
+            param::PREFIX => (&mut prefix, false),
+            param::PREFIX64 => (&mut prefix, true),
+            param::START => (&mut start, false),
+            param::START64 => (&mut start, true),
+            param::END => (&mut end, false),
+            param::END64 => (&mut end, true),
+            param::DELIMITER => (&mut delimiter, false),
+            param::DELIMITER64 => (&mut delimiter, true),
+            param::CURSOR => return once(name, cursor.replace(value).is_some()),
+            param::LIMIT => return once(name, limit.replace(number(name, &value)?).is_some()),
+            param::REVERSE => return once(name, reverse.replace(truth(name, &value)?).is_some()),
+            param::VALUES => return once(name, values.replace(truth(name, &value)?).is_some()),
             _ => return Err(unknown(name)),
         };
         once(name, slot.replace(bound(name, value, is_base64)?).is_some())
@@ -90,7 +91,7 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
     if delimiter.as_ref().is_some_and(Bytes::is_empty) {
         return Err(invalid(
             "delimiter is empty: expected at least one byte",
-            "delimiter",
+            param::DELIMITER,
         ));
     }
     Ok(ListParams {
@@ -109,13 +110,13 @@ pub(crate) fn parse_list(query: &str) -> Result<ListParams> {
 pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
     let (mut prefix, mut limit, mut cursor) = (None, None, None);
     each_bytes(query, |name, value| match name {
-        "prefix" => once(name, prefix.replace(text(name, &value)?).is_some()),
-        "prefix64" => {
+        param::PREFIX => once(name, prefix.replace(text(name, &value)?).is_some()),
+        param::PREFIX64 => {
             let value = decoded(name, &value)?;
             once(name, prefix.replace(text(name, &value)?).is_some())
         }
-        "limit" => once(name, limit.replace(number(name, &value)?).is_some()),
-        "cursor" => once(name, cursor.replace(value).is_some()),
+        param::LIMIT => once(name, limit.replace(number(name, &value)?).is_some()),
+        param::CURSOR => once(name, cursor.replace(value).is_some()),
         _ => Err(unknown(name)),
     })?;
     Ok(NamespacesParams {
@@ -129,27 +130,27 @@ pub(crate) fn parse_namespaces(query: &str) -> Result<NamespacesParams> {
 pub(crate) fn parse_delete(query: &str, namespace: &str) -> Result<DeleteScope> {
     let (mut confirmed, mut prefix) = (None, None);
     each_bytes(query, |name, value| match name {
-        "confirm" => once(name, confirmed.replace(value == namespace).is_some()),
-        "prefix" => once(name, prefix.replace(bound(name, value, false)?).is_some()),
-        "prefix64" => once(name, prefix.replace(bound(name, value, true)?).is_some()),
+        param::CONFIRM => once(name, confirmed.replace(value == namespace).is_some()),
+        param::PREFIX => once(name, prefix.replace(bound(name, value, false)?).is_some()),
+        param::PREFIX64 => once(name, prefix.replace(bound(name, value, true)?).is_some()),
         _ => Err(unknown(name)),
     })?;
     match (confirmed, prefix) {
         (Some(_), Some(_)) => Err(invalid(
             "both confirm and prefix: expected one of them",
-            "confirm",
+            param::CONFIRM,
         )),
         (None, Some(prefix)) if prefix.is_empty() => {
             let text =
                 "prefix is empty, which is all keys: to drop the namespace add ?confirm=NAMESPACE";
-            Err(invalid(text, "prefix"))
+            Err(invalid(text, param::PREFIX))
         }
         (None, Some(prefix)) => Ok(DeleteScope::Prefix(prefix)),
         (Some(true), None) => Ok(DeleteScope::Namespace),
         (Some(false) | None, None) => {
             let text =
                 "this drops the namespace and all its keys: to confirm add ?confirm=NAMESPACE";
-            Err(Error::new(Code::ConfirmationRequired, text).with("parameter", "confirm"))
+            Err(Error::new(Code::ConfirmationRequired, text).with("parameter", param::CONFIRM))
         }
     }
 }

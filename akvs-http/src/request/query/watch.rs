@@ -1,5 +1,6 @@
 //! The query of a watch: the keys, and the revision from which on.
 
+use akvs_api::param;
 use akvs_core::{Key, Result, Revision};
 use akvs_server::{Filter, Start, WatchOptions};
 use bytes::Bytes;
@@ -11,17 +12,20 @@ use crate::request::path;
 pub(crate) fn parse_watch(query: &str, last_event: Option<&str>) -> Result<WatchOptions> {
     let (mut prefix, mut key, mut since, mut values) = (None, None, None, None);
     each_bytes(query, |name, value| match name {
-        "prefix" => once(name, prefix.replace(value).is_some()),
-        "prefix64" => once(name, prefix.replace(decoded(name, &value)?).is_some()),
-        "key" => once(name, key.replace(value).is_some()),
-        "key64" => once(name, key.replace(decoded(name, &value)?).is_some()),
-        "since" => once(name, since.replace(revision(name, &value)?).is_some()),
-        "values" => once(name, values.replace(truth(name, &value)?).is_some()),
+        param::PREFIX => once(name, prefix.replace(value).is_some()),
+        param::PREFIX64 => once(name, prefix.replace(decoded(name, &value)?).is_some()),
+        param::KEY => once(name, key.replace(value).is_some()),
+        param::KEY64 => once(name, key.replace(decoded(name, &value)?).is_some()),
+        param::SINCE => once(name, since.replace(revision(name, &value)?).is_some()),
+        param::VALUES => once(name, values.replace(truth(name, &value)?).is_some()),
         _ => Err(unknown(name)),
     })?;
     let filter = match (prefix, key) {
         (Some(_), Some(_)) => {
-            return Err(invalid("both key and prefix: expected one of them", "key"));
+            return Err(invalid(
+                "both key and prefix: expected one of them",
+                param::KEY,
+            ));
         }
         (_, Some(key)) => Filter::Key(Key::new(key)?),
         (Some(prefix), None) if !prefix.is_empty() => Filter::Prefix(prefix),

@@ -89,7 +89,7 @@ fn another_version_or_no_export_changes_nothing() {
         (json!({"akvs": 1}), "namespace: missing"),
         (
             json!({"akvs": 1, "namespace": "ns", "x": 1}),
-            "x: not known",
+            "x: unknown field",
         ),
         (json!({"akvs": 1, "namespace": "ns", "count": 1}), "count: "),
         (

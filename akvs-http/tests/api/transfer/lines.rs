@@ -36,7 +36,7 @@ fn bad_lines() -> [(Value, &'static str); 17] {
         (json!({"key": "k", "value64": "a"}), "record.value64: "),
         (
             json!({"key": "k", "value": "v", "ttl": 5}),
-            "ttl: not known",
+            "ttl: unknown field",
         ),
         (
             json!({"key": "k", "value": "v", "count": 5}),
