@@ -1,8 +1,8 @@
 //! The path of a namespace or a key: `/kv/{namespace}` and `/kv/{namespace}/{key}`.
 //!
 //! A path is split on `/` first and each segment is decoded afterwards (RFC 3986, section 2.4), so that `%2F` is a slash
-//! in a key. A key is any bytes: one that percent-encoding does not carry through URL libraries and proxies is written
-//! as base64url after the segment `~64`. Invariant: a path built here means the same bytes to the parser here, whatever
+//! in a key. A key is any bytes. A key that percent-encoding does not carry through URL libraries and proxies is
+//! written as base64url after the segment `~64`. Invariant: a path built here means the same bytes to the parser here, whatever
 //! URL library or proxy has seen it in between.
 
 use std::borrow::Cow;

@@ -33,7 +33,7 @@ pub struct Problem {
     pub status: Option<u16>,
     /// What went wrong, for a person.
     pub detail: Option<String>,
-    /// What went wrong, for a program: the text of a [`Code`], or of one that this release does not know.
+    /// What went wrong, for a program: the text of a [`Code`], or a text that this release does not know.
     pub code: Option<String>,
     /// Limits, names and revisions that belong to the problem.
     pub context: Map<String, Value>,

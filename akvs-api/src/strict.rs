@@ -13,7 +13,7 @@ use serde::de::{
     MapAccess, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use serde::ser::{Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 /// Reads a member that may be missing but not `null`.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(

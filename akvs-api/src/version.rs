@@ -22,7 +22,7 @@ pub struct Version {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The time that requests may take after the server was told to stop.
+    /// The time that requests may take after the stop of the server was requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_timeout_ms: Option<u64>,
     /// The time that the head of a request may take.

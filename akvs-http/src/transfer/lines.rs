@@ -38,6 +38,17 @@ pub(super) enum Piece {
     RestEnd(Vec<u8>),
 }
 
+impl Piece {
+    /// The bytes of the piece.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Piece::Line(text) | Piece::TooLong(text) | Piece::Rest(text) | Piece::RestEnd(text) => {
+                text
+            }
+        }
+    }
+}
+
 impl Lines {
     /// The lines of a body, whose values have at most so many bytes, and for which there is so much memory at most.
     pub(super) fn new(

@@ -390,16 +390,6 @@ fn is_blank(text: &[u8]) -> bool {
     text.trim_ascii().is_empty()
 }
 
-impl Piece {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Piece::Line(text) | Piece::TooLong(text) | Piece::Rest(text) | Piece::RestEnd(text) => {
-                text
-            }
-        }
-    }
-}
-
 fn invalid(text: &str) -> Error {
     Error::new(Code::InvalidRequest, text)
 }
