@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::Settings;
 use crate::strict::present;
 
-/// The version of the format that is written, and the only a line that is read.
+/// The version of the format that is written, and the only version that is read.
 pub const VERSION: u64 = 1;
 
 /// A line, with the members of all kinds of lines.
