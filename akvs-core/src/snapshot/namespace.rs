@@ -258,6 +258,15 @@ impl NamespaceSnapshot {
         })
     }
 
+    /// Returns `history_gone` as [`changes`](Self::changes) does, without reading a change.
+    pub fn check_since(&self, after: Revision) -> Result<()> {
+        let is_gap = || self.database.before_gap(after).is_some();
+        if after < self.compacted_revision || after > self.revision || is_gap() {
+            return Err(self.gone(after));
+        }
+        Ok(())
+    }
+
     /// Returns the changes after a revision, up to the limit but always whole revisions. With `values` set, values that
     /// the history does not keep are read, if they were not replaced, and count against the limit. Where one revision
     /// has more bytes than that, [`complete`](Self::complete) reads the other values.
@@ -265,10 +274,7 @@ impl NamespaceSnapshot {
     /// `history_gone` where not all these changes are kept, or the revision does not belong to this history: it is in
     /// the future, or was assigned before a restore or a loss of data.
     pub fn changes(&self, after: Revision, limit: PageLimit, values: bool) -> Result<Changes> {
-        let is_gap = || self.database.before_gap(after).is_some();
-        if after < self.compacted_revision || after > self.revision || is_gap() {
-            return Err(self.gone(after));
-        }
+        self.check_since(after)?;
         let max_attached_bytes = limit.bytes.max(1);
         // A limit of zero would not grow.
         let mut limit = PageLimit {

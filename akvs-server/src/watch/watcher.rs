@@ -125,6 +125,7 @@ impl Watch {
             Start::After(revision) => {
                 watch.position = revision;
                 if revision > newest || !watch.buffer.reaches(revision) {
+                    watch.check_since(revision).await?;
                     watch.source = Source::History;
                     // Read here, so that the caller receives the error.
                     watch.start_page();
@@ -136,6 +137,15 @@ impl Watch {
             }
         }
         Ok(watch)
+    }
+
+    /// Returns `history_gone` where not all changes after a revision are kept. The pages of other watchers do not show
+    /// it: they may have been read before changes were compacted.
+    async fn check_since(&self, revision: Revision) -> Result<()> {
+        let resources = self.resources();
+        let (database, name) = (resources.database.clone(), self.buffer.name().clone());
+        let check = move || database.namespace_snapshot(&name)?.check_since(revision);
+        resources.reads.run(check).await
     }
 
     /// Returns the revision up to which all matching changes were returned.
