@@ -263,11 +263,9 @@ impl Engine for DiskEngine {
         drop(writer);
         let background = self.background.shared();
         background.failure()?;
-        if !background
-            .backlog
-            .space()
-            .has(batch.bytes() + COMMIT_RESERVE_BYTES)
-        {
+        // Asked for each commit: another program may have filled the disk since the last one, and a commit that fails
+        // in its middle ends all writes until a restart.
+        if background.backlog.space().query() < batch.bytes() + COMMIT_RESERVE_BYTES {
             return Err(no_space());
         }
         self.wait_for_backlog(self.commit_timeout)

@@ -16,9 +16,9 @@ const FOLDER: &str = "AKVS_TEST_TO_BE_KILLED";
 const ROWS: u64 = 4;
 const LONG_BYTES: usize = 60_000;
 /// The number of commits once there is a second journal.
-const LATE_COMMITS: u64 = 40;
+const LATE_COMMITS: u64 = 8;
 /// The number of commits after which a second journal must exist.
-const MAX_COMMITS: u64 = 4_000;
+const MAX_COMMITS: u64 = 20_000;
 
 #[test]
 fn commits_before_a_kill_survive_a_stop_during_the_next_start() {

@@ -1,7 +1,8 @@
 //! The free space of the disk that holds the store, and the minimum below which the store may not grow.
 //!
-//! The system is asked at most once a second, or where the bytes written since would reach the minimum; below the
-//! minimum, before each commit that adds data. If the system does not answer, the space counts as sufficient.
+//! The system is asked before each commit whether the commit fits. For the minimum, it is asked at most once a second, or
+//! where the bytes written since would reach the minimum. If the system does not answer, the space counts as
+//! sufficient.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
