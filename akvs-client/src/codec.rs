@@ -15,7 +15,7 @@ use akvs_api::media_type::{OCTET_STREAM as BYTES, TEXT};
 /// The error of a codec.
 pub type CodecError = Box<dyn StdError + Send + Sync>;
 
-/// A format of values, for [`Namespace::get_with`] and [`Namespace::set_with`].
+/// A format of values, for [`Namespace::get_with`](crate::Namespace::get_with) and [`Namespace::set_with`](crate::Namespace::set_with).
 ///
 /// [`Json`], [`Text`] and [`Raw`] are built in. Another one takes two functions:
 ///
@@ -58,7 +58,7 @@ pub trait Codec<T> {
     fn decode(&self, bytes: Bytes, content_type: &str) -> Result<T, CodecError>;
 }
 
-/// JSON by serde, as [`Namespace::set`] and [`Namespace::get`] use it. It decodes any content type.
+/// JSON by serde, as [`Namespace::set`](crate::Namespace::set) and [`Namespace::get`](crate::Namespace::get) use it. It decodes any content type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Json;
 

@@ -1,7 +1,7 @@
 //! The list of all error texts and log lines that users can see, so that a new text is reviewed next to the others.
 //!
 //! The texts are the string literals in the code of the shipped crates that read like a message: lower case, several
-//! words, one line. `docs/error-texts.txt` must equal that list; [`write`] updates it.
+//! words, one line. `docs/error-texts.txt` must equal that list; [`write()`] updates it.
 
 use std::fmt::Write;
 use std::path::Path;
