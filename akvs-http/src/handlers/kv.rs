@@ -36,9 +36,14 @@ pub(crate) async fn get(context: Context<'_, KeyPath<'_>>) -> Result<HttpRespons
     if let Some(wait) = wait
         && reading(request, state, &found)? == Reading::Unchanged
     {
-        found = long_poll::until_changed(&context, wait).await?;
+        // Boxed, as large values are: the future of every other request stays small.
+        found = Box::pin(long_poll::until_changed(&context, wait)).await?;
     }
-    let mut response = read(request, state, path, found).await?;
+    let mut response = match (found.left_bytes, reading(request, state, &found)?) {
+        (_, Reading::Unchanged) => headers::unchanged(&found.entry),
+        (None, Reading::Value(part)) => headers::entry(found.entry, part),
+        (Some(_), Reading::Value(_)) => Box::pin(read_large(request, state, path, found)).await?,
+    };
     if let Some(wait) = wait {
         let applied = format!("wait={}", wait.as_secs());
         if let Ok(applied) = HeaderValue::try_from(applied) {
@@ -53,9 +58,9 @@ async fn peek(state: &State, path: &KeyPath<'_>, most: usize) -> Result<PeekedEn
     state.registry.peek(namespace, key, most).await
 }
 
-/// The answer to a reader of an entry: all of it, a part, or that nothing has changed. A large value is read only where
-/// it is needed, once there is memory for it.
-async fn read(
+/// The answer to a reader of an entry with a large value: all of it, a part, or that nothing has changed. The value is
+/// read only where it is needed, once there is memory for it.
+async fn read_large(
     request: &HttpRequest,
     state: &State,
     path: &KeyPath<'_>,
