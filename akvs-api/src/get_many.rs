@@ -66,6 +66,7 @@ impl<'de> de::Visitor<'de> for KeyNameVisitor {
 #[cfg_attr(feature = "openapi", schema(as = Found))]
 pub struct GetManyResponse<'a> {
     /// The revision of that moment.
+    #[cfg_attr(feature = "openapi", schema(required))]
     #[serde(default)]
     pub revision: u64,
     /// The entry of each key, in the order of the request; null for a key that does not exist.

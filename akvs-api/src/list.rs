@@ -11,6 +11,7 @@ use crate::{Item, Prefix, StoredSettings};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyList<'a> {
     /// The name of the namespace.
+    #[cfg_attr(feature = "openapi", schema(required))]
     #[serde(default)]
     pub namespace: Cow<'a, str>,
     /// The revision of the namespace that the page shows.
@@ -18,6 +19,7 @@ pub struct KeyList<'a> {
     /// The entries, in the order of their keys.
     pub items: Vec<Item<'a>>,
     /// What the keys of each group begin with, if `delimiter` was given.
+    #[cfg_attr(feature = "openapi", schema(required))]
     #[serde(default)]
     pub prefixes: Vec<Prefix<'a>>,
     /// Where the next page begins; null on the last page.

@@ -112,6 +112,28 @@ fn the_document_is_well_made() {
     });
 }
 
+/// A generated client takes a member that is not required for one that may be missing.
+#[test]
+fn members_that_the_server_always_sends_are_required() {
+    let app = TestServer::start();
+    let document = document(&app);
+    for (schema, members) in [
+        (
+            "KeyList",
+            &["cursor", "items", "namespace", "prefixes", "revision"][..],
+        ),
+        ("Found", &["items", "revision"]),
+    ] {
+        let required = document["components"]["schemas"][schema]["required"].as_array();
+        let required: BTreeSet<_> = required
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        assert_eq!(required, members.iter().copied().collect(), "{schema}");
+    }
+}
+
 #[test]
 fn each_operation_is_one_that_a_client_is_generated_from() {
     let app = TestServer::start();
