@@ -90,7 +90,7 @@ fn install(root: &Root, package: &Path, page: &mut Page) -> Result {
     expect("the tokens", &tokens, |text| text.contains("ops"))?;
     let refused = root.refused("nobody", "akvs status")?;
     expect("the refusal", &refused, |text| {
-        text.contains("run this as the user of the server")
+        text.contains("run this command as the user of the server")
     })
 }
 
