@@ -9,8 +9,7 @@ use akvs_api::export::Checksum;
 
 use super::line::{self, Line};
 use super::record::ExportItem;
-use crate::error::{Error, Result};
-use crate::wire::json::broken;
+use crate::error::{Error, Result, protocol_error};
 
 /// What was seen of a file.
 pub(super) struct ExportVerifier {
@@ -36,7 +35,7 @@ impl ExportVerifier {
     /// Takes in the next line, with its newline, and gives what it tells.
     pub(super) fn line(&mut self, text: &[u8]) -> Result<Option<ExportItem>> {
         if self.is_ended {
-            return Err(broken("the export goes on behind its last line"));
+            return Err(protocol_error("the export goes on behind its last line"));
         }
         let outside = || "".into();
         let namespace = self.namespace.clone().unwrap_or_else(outside);
@@ -69,7 +68,7 @@ impl ExportVerifier {
     pub(super) fn finish(&self) -> Result<()> {
         match self.is_ended {
             true => Ok(()),
-            false => Err(broken(
+            false => Err(protocol_error(
                 "the export ends without its last line: it was cut off",
             )),
         }
@@ -92,10 +91,10 @@ impl ExportVerifier {
         }
         if count != self.count {
             let text = format!("{} of {count} records of the export came", self.count);
-            return Err(broken(text));
+            return Err(protocol_error(text));
         }
         if !sha256.eq_ignore_ascii_case(&self.sum.hex()) {
-            return Err(broken(
+            return Err(protocol_error(
                 "the export was changed on the way: its SHA-256 is another",
             ));
         }
@@ -105,5 +104,5 @@ impl ExportVerifier {
 }
 
 fn unreadable() -> Error {
-    broken("a line of the export cannot be read")
+    protocol_error("a line of the export cannot be read")
 }

@@ -1,7 +1,6 @@
-//! How the server tells bytes, times and items in JSON, and how it is told keys and values.
+//! Parsing of the documents of akvs-api into the client's types: pairs of text and base64url, times and items.
 //!
-//! It owns the twins `…` and `…64`, and what an item may hold. It does not own requests. Invariant: bytes that are no
-//! UTF-8 are never bent, and no error that is made here shows a value.
+//! It does not own requests. Invariant: bytes that are not UTF-8 stay unchanged, and no error from here shows a value.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -13,7 +12,6 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::Item;
-pub(crate) use crate::error::protocol_error as broken;
 use crate::error::{Result, protocol_error};
 
 /// Returns the key of an item, if it can be read.
