@@ -199,29 +199,16 @@ mod tests {
 
     #[test]
     fn the_owner_needs_no_token_and_keeps_what_goes_on() {
-        let authenticator = Arc::new(Authenticator::new(tokens(&["a"])));
-        let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
-        let mut authorization = owner
-            .authorization(
-                &authenticator,
-                Right::Admin,
-                super::super::Resource::Everywhere,
-            )
-            .unwrap();
-        authenticator.replace(tokens(&["b"]));
-        assert!(authorization.check(|| NOW).is_ok());
-        // Also where there were none before.
-        let authenticator = Arc::new(Authenticator::new(tokens(&[])));
-        let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
-        let mut authorization = owner
-            .authorization(
-                &authenticator,
-                Right::Admin,
-                super::super::Resource::Everywhere,
-            )
-            .unwrap();
-        authenticator.replace(tokens(&["a"]));
-        assert!(authorization.check(|| NOW).is_ok());
+        // Also where there were no tokens before.
+        for (before, after) in [(&["a"][..], "b"), (&[], "a")] {
+            let authenticator = Arc::new(Authenticator::new(tokens(before)));
+            let owner = ask(&authenticator, &HeaderMap::new(), true, NOW).unwrap();
+            let everywhere = super::super::Resource::Everywhere;
+            let authorization = owner.authorization(&authenticator, Right::Admin, everywhere);
+            let mut authorization = authorization.unwrap();
+            authenticator.replace(tokens(&[after]));
+            assert!(authorization.check(|| NOW).is_ok());
+        }
     }
 
     #[test]
