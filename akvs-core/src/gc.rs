@@ -72,7 +72,7 @@ enum FileState {
     Discarded,
 }
 
-/// How a step continues.
+/// The continuation of a step.
 enum Next {
     Continue(Position),
     /// The engine is not done yet.

@@ -16,7 +16,7 @@
 //! assert_eq!(store.get(&key, now)?.value, "world");
 //!
 //! store.del(&key, now)?;
-//! assert_eq!(store.get_or(&key, "nobody".into(), now)?, "nobody");
+//! assert_eq!(store.get_or(&key, "default".into(), now)?, "default");
 //! store.dispose()
 //! # }
 //! ```

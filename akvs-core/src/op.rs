@@ -567,7 +567,7 @@ mod tests {
 
     #[test]
     fn conditions_are_evaluated_against_the_current_entry() {
-        let there = entry("old", None);
+        let existing = entry("old", None);
         let revisions = |numbers: &[u64]| {
             Condition::Revisions(numbers.iter().copied().map(Revision::new).collect())
         };
@@ -594,10 +594,11 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(condition.holds(Some(&there)), with, "{condition:?}");
+            assert_eq!(condition.holds(Some(&existing)), with, "{condition:?}");
             assert_eq!(condition.holds(None), without, "{condition:?}");
         }
-        let refused = apply(Op::set("new").on(Condition::Absent), Some(&there), at(9)).unwrap_err();
+        let refused =
+            apply(Op::set("new").on(Condition::Absent), Some(&existing), at(9)).unwrap_err();
         assert_eq!(
             (refused.code(), &refused.context()["revision"]),
             (Code::PreconditionFailed, &3.into())
@@ -606,11 +607,11 @@ mod tests {
 
     #[test]
     fn a_date_is_compared_in_whole_seconds() {
-        let mut there = entry("old", None);
-        there.modified = at(7_900);
+        let mut existing = entry("old", None);
+        existing.modified = at(7_900);
         for (date, expected) in [(6_999, false), (7_000, true), (7_999, true), (8_000, true)] {
             let condition = Condition::UnmodifiedSince(at(date));
-            assert_eq!(condition.holds(Some(&there)), expected, "{date}");
+            assert_eq!(condition.holds(Some(&existing)), expected, "{date}");
         }
     }
 }

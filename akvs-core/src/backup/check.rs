@@ -1,8 +1,8 @@
 //! Checks that the rows of a backup belong together, in one pass in the order of the tables.
 //!
-//! The origin of the file is unknown, so nothing that a later write depends on is trusted: each row must be one that a
-//! store writes, no number may exceed the counters, and the counters must match the rows. Memory holds a few numbers
-//! for each namespace.
+//! The origin of the file is unknown, so nothing that a later write depends on is trusted: every row must be valid for
+//! a store, no number may exceed the counters, and the counters must match the rows. Memory holds a few numbers for
+//! each namespace.
 
 use std::collections::{HashMap, HashSet};
 
@@ -224,11 +224,11 @@ impl Check {
         );
         let live = self.live.get_mut(&id).ok_or_else(|| no_namespace(id))?;
         live.has_counts = true;
-        let (found, said) = (live.found, meta.counts);
-        if (found.keys, found.bytes) != (said.keys, said.bytes) {
+        let (found, expected) = (live.found, meta.counts);
+        if (found.keys, found.bytes) != (expected.keys, expected.bytes) {
             return Err(format!(
                 "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",
-                found.keys, found.bytes, said.keys, said.bytes
+                found.keys, found.bytes, expected.keys, expected.bytes
             ));
         }
         if live.newest > meta.revision {
@@ -236,7 +236,7 @@ impl Check {
                 "a value of the namespace with the id {id} is newer than the namespace"
             ));
         }
-        self.expect_history(meta.history, said.history, meta.compacted_revision)
+        self.expect_history(meta.history, expected.history, meta.compacted_revision)
     }
 
     /// Returns what is wrong with the rows as a whole, after the last of them.

@@ -55,7 +55,7 @@ pub(super) struct BackupRow {
     pub(super) value_bytes: usize,
 }
 
-/// How much of a value is kept.
+/// The part of a value that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     All,

@@ -38,7 +38,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// assert_eq!(summary.revision, database.revision());
 /// let restored = Database::open(Arc::new(DiskEngine::open(&options)?), Options::default())?;
 /// assert!(restored.revision() > summary.revision);
-/// assert!(restore(&file[..], &options, now, &mut |_| ()).is_err(), "there is a store now");
+/// assert!(restore(&file[..], &options, now, &mut |_| ()).is_err(), "the folder has a store");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn restore(

@@ -1,4 +1,4 @@
-//! Checks that a row is one that a store writes. It is for rows of unknown origin, such as those of a backup: an
+//! Checks that a store could have written a row. It is for rows of unknown origin, such as those of a backup: an
 //! accepted row can be read, listed, sent and continued from.
 //!
 //! It checks one row at a time; `check` checks that rows belong together.

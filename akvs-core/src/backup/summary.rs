@@ -1,4 +1,4 @@
-//! The summary of a backup, and the check of one without a restore.
+//! The summary of a backup, and the check of a backup without a restore.
 
 use std::io::Read;
 

@@ -1,6 +1,6 @@
 //! Writes a backup from one snapshot, in bounded chunks.
 //!
-//! It owns the snapshot and the position in it. Where the chunks go is up to the caller.
+//! It owns the snapshot and the position in it. The caller decides where the chunks are stored.
 
 use std::io;
 

@@ -181,10 +181,10 @@ impl CommitGroup<'_> {
         }
         let (mut names, mut changes) = (self.drops.dropped, self.drops.changes);
         let history_changes = self.database.options().history_changes;
-        let most = MAX_DROPPED_CHANGES.max(history_changes.saturating_mul(MAX_DROPPED_HISTORIES));
+        let limit = MAX_DROPPED_CHANGES.max(history_changes.saturating_mul(MAX_DROPPED_HISTORIES));
         let newest = known.iter().rev().take_while(|(_, _, more)| {
             (names, changes) = (names + 1, changes.saturating_add(*more));
-            names <= MAX_DROPS && changes <= most
+            names <= MAX_DROPS && changes <= limit
         });
         // Not many more than are dropped, so that the group stays small.
         let excess = known.len() - newest.count();

@@ -22,7 +22,7 @@ impl CommitGroup<'_> {
     /// let txn = Txn::new(vec![(a.clone(), Condition::Absent)], vec![(a.clone(), Op::set("1")), (b, Op::set("2"))])?;
     /// let outcomes = group.transact(&store, txn.clone(), now)?;
     /// assert_eq!(outcomes[0].revision, outcomes[1].revision);
-    /// assert!(group.transact(&store, txn, now).is_err(), "it is there now");
+    /// assert!(group.transact(&store, txn, now).is_err(), "the key exists");
     /// group.commit(Durability::Synced)?;
     /// # Ok::<(), akvs_core::Error>(())
     /// ```

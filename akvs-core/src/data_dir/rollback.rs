@@ -1,6 +1,6 @@
 //! The state of a folder before a store was created in it, so that a failure can restore it.
 //!
-//! It knows the names of the files that a start creates. Who may use the folder is decided elsewhere.
+//! It knows the names of the files that a start creates. `DataDir` decides whether the folder may be used.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(crate) struct Rollback {
 }
 
 impl Rollback {
-    /// Records the state of a folder, and refuses one that has a store.
+    /// Records the state of a folder, and refuses a folder with a store.
     pub(crate) fn record(folder: &Path) -> Result<Rollback, OpenError> {
         if let Some(name) = store_name(folder) {
             return Err(OpenError::NotEmpty(folder.to_owned(), name.to_owned()));

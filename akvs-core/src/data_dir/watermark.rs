@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn it_survives_a_torn_write_of_its_newest_slot() {
+    fn the_watermark_survives_a_torn_write_of_its_newest_slot() {
         let folder = folder();
         let mut opened = open(folder.path()).unwrap();
         for revision in [5, 9, 7] {
@@ -208,14 +208,14 @@ mod tests {
         let known = || open(folder.path()).unwrap().known();
         let mut opened = open(folder.path()).unwrap();
         opened.raise(number(5), 1).unwrap();
-        assert_eq!(known().reserved, Revision::ZERO, "all is synced");
+        assert_eq!(known().reserved, Revision::ZERO, "nothing is reserved");
         opened.reserve(number(6)).unwrap();
         assert_eq!(known().reserved, number(6 + RESERVED_REVISIONS));
         let written = known().number;
         for revision in 7..1_000 {
             opened.reserve(number(revision)).unwrap();
         }
-        assert_eq!(known().number, written, "it is written seldom");
+        assert_eq!(known().number, written, "the file is rarely written");
         opened.raise(number(999), 2).unwrap();
         assert_eq!(known().reserved, number(999 + RESERVED_REVISIONS));
         opened.finish(number(1_000), 3).unwrap();

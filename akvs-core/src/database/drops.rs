@@ -71,7 +71,7 @@ mod tests {
             .page(Table::Meta, &all, PageLimit::rows(1_000));
         let page = page.unwrap();
         let first = encoding::parse_dropped_key(&page[0].0).unwrap().get();
-        assert!(first > 200, "none was forgotten");
+        assert!(first > 200, "no drop was purged");
         // The last group purged the first rows that it had read.
         assert!(begins <= first && first - begins <= 4, "{begins} {first}");
         assert_eq!(database.oldest_drops(PageLimit::rows(1_000)).unwrap(), page);

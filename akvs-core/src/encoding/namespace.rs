@@ -138,7 +138,7 @@ pub(crate) fn parse_name(key: &[u8]) -> Result<Namespace> {
     name.map_err(|_| corrupted("namespace"))
 }
 
-/// What the garbage collector removes: the data of an id and, below a revision, a history.
+/// The rows that the garbage collector removes: the data of an id and, below a revision, a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Swept {
     pub(crate) history: HistoryId,

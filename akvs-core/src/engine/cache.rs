@@ -1,6 +1,6 @@
 //! The read cache: whole entries, bounded in bytes, so that a read of a cached key costs one look-up and no copy.
 //!
-//! It never returns an older entry than one that any reader has seen before. Two kinds of callers write to it:
+//! It never returns an older entry than any reader has seen before. Two kinds of callers write to it:
 //!
 //! - **The committer** invalidates a key before the engine commits its change, and inserts the committed entry
 //!   afterwards, before any caller is answered. In between the key's stripe is marked as committing. Both increment the

@@ -9,7 +9,7 @@ pub struct Event {
     pub revision: Revision,
     /// Whether this is the last change of its revision.
     pub is_last: bool,
-    /// What changed.
+    /// The kind of the change.
     pub kind: EventKind,
 }
 

@@ -94,7 +94,8 @@ impl SettingsPatch {
         }
     }
 
-    /// Fails with `invalid_request` where every write would fail: a ttl of zero, or one that ends after the year 9999.
+    /// Fails with `invalid_request` where every write would fail: a ttl of zero, or a ttl that ends after the year
+    /// 9999.
     pub fn check(&self, now: Timestamp) -> Result<()> {
         let Some(Some(millis)) = self.ttl_ms else {
             return Ok(());

@@ -177,10 +177,10 @@ mod tests {
         let listed = listed.iter().filter(|file| file.folder == "blobs");
         let listed: BTreeSet<u64> = listed.map(|file| file.number).collect();
         let files = fs::read_dir(table.join("blobs")).unwrap().flatten();
-        let there = files.map(|file| file.file_name().to_str().unwrap().parse().unwrap());
-        let there: BTreeSet<u64> = there.collect();
-        let named = there.intersection(&listed).copied().collect();
-        (there, named)
+        let present = files.map(|file| file.file_name().to_str().unwrap().parse().unwrap());
+        let present: BTreeSet<u64> = present.collect();
+        let named = present.intersection(&listed).copied().collect();
+        (present, named)
     }
 
     #[test]
@@ -192,10 +192,10 @@ mod tests {
         let mut new = [BTreeSet::new(), BTreeSet::new()];
         let probe = move |step| {
             let by = usize::from(std::thread::current().name() == Some(compaction::THREAD));
-            let (there, named) = values(&table);
+            let (present, named) = values(&table);
             let how = match step {
                 Step::Values => {
-                    new[by] = &there - &named;
+                    new[by] = &present - &named;
                     return;
                 }
                 Step::Flushed(Table::Data) => 0,

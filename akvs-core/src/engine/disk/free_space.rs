@@ -72,11 +72,14 @@ mod tests {
         assert!(free > 0 && space.has(1));
         assert!(space.mark_stale(), "the system was asked");
         assert!(!space.mark_stale());
-        assert!(!space.has(u64::MAX), "no disk has so much");
+        assert!(!space.has(u64::MAX), "no disk has this much free space");
         space.free.store(10, Ordering::Relaxed);
         space.wrote(9);
         assert_eq!(space.free.load(Ordering::Relaxed), 1);
-        assert!(space.has(2), "the system is asked where that is too little");
+        assert!(
+            space.has(2),
+            "the system is asked again where the remaining space is too low"
+        );
         let gone = FreeSpace::new(Path::new("/nowhere/at/all"), 1);
         assert!(gone.has(1 << 40));
     }

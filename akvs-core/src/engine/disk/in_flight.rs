@@ -30,7 +30,7 @@ impl InFlightCommit {
     }
 
     /// Returns whether a snapshot with this number contains no part of a commit in progress: it contains the numbers
-    /// below its own. A commit that ended since is contained completely, and one that began since not at all.
+    /// below its own. It contains a commit that has ended since completely, and a commit that began since not at all.
     pub(super) fn is_consistent_at(&self, snapshot: u64) -> bool {
         snapshot <= self.0.load(Ordering::SeqCst)
     }

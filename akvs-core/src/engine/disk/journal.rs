@@ -43,7 +43,7 @@ pub(super) struct Journals {
     store: StoreId,
     /// The newest commit, if any.
     commit: Option<u64>,
-    /// What is wrong with the journals, if anything.
+    /// The fault of the journals, if any.
     fault: Option<String>,
     /// The journals to truncate, and their complete length.
     ends: Vec<(PathBuf, u64)>,

@@ -105,7 +105,7 @@ mod tests {
         reaper.note(Table::Data, Arc::new(Witness(sender)));
         assert!(
             dropped.recv_timeout(3 * PAUSE).is_err(),
-            "the engine still has it"
+            "the engine still uses it"
         );
         drop(engines);
         assert_ne!(dropped.recv().unwrap(), std::thread::current().id());

@@ -1,4 +1,4 @@
-//! The check of the files of a data folder: of one that no process uses, and of one whose engine is writing.
+//! The check of the files of a data folder, while no process uses it or while its engine is writing.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;

@@ -216,11 +216,11 @@ impl ExpectedState {
     pub(super) fn compare_counts(&self, report: &mut Report<'_>) {
         for (id, live) in &self.live {
             let Some(meta) = live.meta else { continue };
-            let (found, said) = (live.found, meta.counts);
-            if (found.keys, found.bytes) != (said.keys, said.bytes) {
+            let (found, expected) = (live.found, meta.counts);
+            if (found.keys, found.bytes) != (expected.keys, expected.bytes) {
                 report.rows(format!(
                     "the namespace with the id {id} has {} keys of {} bytes, but its counts say {} of {}",
-                    found.keys, found.bytes, said.keys, said.bytes
+                    found.keys, found.bytes, expected.keys, expected.bytes
                 ));
             }
         }

@@ -181,7 +181,7 @@ impl Shared {
             let step = match (levels.next(), levels.next()) {
                 (Some(0), _) => Step::Eager,
                 (Some(from), Some(to)) => Step::Down(from, to),
-                // Obsolete values are removed by the compaction after the one that detected them.
+                // A compaction detects obsolete values, and the next one removes them.
                 (Some(last), None) if rewrites && tree.stale_blob_bytes() > STALE_BYTES => {
                     rewrites = false;
                     Step::Down(last, last)
